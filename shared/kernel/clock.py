@@ -1,0 +1,86 @@
+"""Where the time comes from: one small Protocol, so that tests own the clock."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """UTC and a monotonic reading. They never mix: one dates facts, the other measures waits."""
+
+    def now(self) -> datetime:
+        """Returns UTC now, with time zone."""
+        ...
+
+    def monotonic_ns(self) -> int:
+        """Returns nanoseconds since an arbitrary start; never goes back."""
+        ...
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now(self) -> datetime:
+        """Returns UTC now, with time zone."""
+        return datetime.now(UTC)
+
+    def monotonic_ns(self) -> int:
+        """Returns `time.monotonic_ns()`."""
+        return time.monotonic_ns()
+
+
+class ServerClock:
+    """UTC as the control plane tells it, carried forward by the monotonic clock: a wrong box clock changes nothing.
+
+    Until `set_server_time` is called it is the machine's own UTC. One task sets it, any thread may read it: the
+    reading is a single attribute.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._anchor: tuple[datetime, int] | None = None
+
+    def set_server_time(self, server_time_at: datetime) -> None:
+        """Takes `server_time_at` as now."""
+        self._anchor = (server_time_at, self._clock.monotonic_ns())
+
+    def now(self) -> datetime:
+        """Returns UTC now by the server's time where known."""
+        anchor = self._anchor
+        if anchor is None:
+            return self._clock.now()
+        server_time_at, at_ns = anchor
+        return server_time_at + timedelta(microseconds=(self._clock.monotonic_ns() - at_ns) // 1000)
+
+    def monotonic_ns(self) -> int:
+        """Returns the monotonic reading of the clock beneath."""
+        return self._clock.monotonic_ns()
+
+    def offset_s(self) -> float:
+        """Returns server minus box in seconds; 0 before the server has spoken."""
+        return (self.now() - self._clock.now()).total_seconds() if self._anchor else 0.0
+
+
+class FakeClock:
+    """A clock that stands still until told."""
+
+    def __init__(self, now: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
+        self._now = now
+        self._monotonic_ns = 1_000_000_000
+
+    def now(self) -> datetime:
+        """Returns the time it was set to."""
+        return self._now
+
+    def monotonic_ns(self) -> int:
+        """Returns the reading it was set to."""
+        return self._monotonic_ns
+
+    def advance(self, seconds: float) -> None:
+        """Moves both readings on by `seconds`."""
+        self._now += timedelta(seconds=seconds)
+        self._monotonic_ns += round(seconds * 1e9)
+
+    def step_utc(self, seconds: float) -> None:
+        """Moves UTC alone, as an NTP step does."""
+        self._now += timedelta(seconds=seconds)

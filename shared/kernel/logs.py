@@ -1,0 +1,91 @@
+"""Structured logs: a constant message and values beside it, as JSON lines or as text for a person; all of it redacted."""
+
+import json
+import logging
+import sys
+import time
+from typing import Any, TextIO
+
+from shared.kernel.redact import redact
+
+_STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {
+    "message",
+    "asctime",
+    "taskName",
+    "color_message",
+}
+
+
+def _values(record: logging.LogRecord) -> dict[str, Any]:
+    return {key: value for key, value in vars(record).items() if key not in _STANDARD}
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: `time`, `level`, `logger`, `message`, and the record's own values."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Returns the redacted line."""
+        line: dict[str, Any] = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+            + f".{int(record.msecs):03d}Z",
+            "level": record.levelname,
+            "logger": record.name,
+            "message": redact(record.getMessage()),
+        }
+        line.update(
+            {
+                key: redact(str(value)) if not isinstance(value, int | float | bool | None) else value
+                for key, value in _values(record).items()
+            }
+        )
+        if record.exc_info:
+            line["exception"] = redact(self.formatException(record.exc_info))
+        return json.dumps(line, ensure_ascii=False)
+
+
+class TextFormatter(logging.Formatter):
+    """One readable line: time, level, logger, message, `key=value` pairs."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Returns the redacted line."""
+        moment = time.strftime("%H:%M:%S", time.localtime(record.created)) + f".{int(record.msecs):03d}"
+        pairs = " ".join(f"{key}={value}" for key, value in _values(record).items())
+        text = f"{moment} {record.levelname:<7} {record.name}: {record.getMessage()} {pairs}".rstrip()
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        return redact(text)
+
+
+def configure_logs(*, json_lines: bool, level: str = "INFO", stream: TextIO | None = None) -> None:
+    """Sends every log record of the process to `stream` (standard error by default), redacted."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonFormatter() if json_lines else TextFormatter())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
+class FailureLog:
+    """Says a repeated failure once, then at most every `every_s` seconds, then "recovered" with the count.
+
+    Used by one task or thread at a time.
+    """
+
+    def __init__(self, logger: logging.Logger, message: str, *, every_s: float = 30.0) -> None:
+        self._logger = logger
+        self._message = message
+        self._every_s = every_s
+        self._count = 0
+        self._said_at_s = 0.0
+
+    def failed(self, **values: Any) -> None:
+        """Counts a failure, and says it when it is time to."""
+        self._count += 1
+        now_s = time.monotonic()
+        if self._count == 1 or now_s - self._said_at_s >= self._every_s:
+            self._said_at_s = now_s
+            self._logger.warning(self._message, extra={**values, "failures": self._count})
+
+    def recovered(self, **values: Any) -> None:
+        """Says that it works again, if it ever failed."""
+        if self._count:
+            self._logger.info("recovered", extra={**values, "what": self._message, "failures": self._count})
+            self._count = 0

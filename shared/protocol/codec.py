@@ -1,0 +1,33 @@
+"""Encoding of the wire: JSON in, JSON out, and the hash that names a document."""
+
+import hashlib
+from typing import Any, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+MESSAGE_LIMIT_BYTES = 1 << 20
+"""The largest websocket frame and the largest JSON body of a request, either way."""
+
+
+def encode(value: Any) -> bytes:
+    """Returns `value` as JSON, its keys in the order of the type's fields."""
+    return msgspec.json.encode(value)
+
+
+def decode(data: bytes | str, type_: type[T]) -> T:
+    """Returns the `type_` that `data` holds.
+
+    Raises:
+        msgspec.ValidationError: the JSON is well formed but not a `type_`; the message names the field.
+        msgspec.DecodeError: it is not JSON, or longer than `MESSAGE_LIMIT_BYTES`.
+    """
+    if len(data) > MESSAGE_LIMIT_BYTES:
+        raise msgspec.DecodeError(f"message of {len(data)} bytes is over the limit of {MESSAGE_LIMIT_BYTES}")
+    return msgspec.json.decode(data, type=type_)
+
+
+def document_hash(value: Any) -> str:
+    """Returns the SHA-256, in hex, of `value` as JSON with sorted keys: equal documents have equal hashes."""
+    return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()

@@ -1,0 +1,134 @@
+"""The desired configuration of one agent: what it serves, what it records now, and within which limits."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from shared.protocol.codec import document_hash
+from shared.protocol.ids import AgentId, CameraId, ClassSessionId, RecipientKeyId, RoomId, StudioId
+from shared.protocol.media import Count, PositiveInt, Sha256Hex
+
+
+class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An unknown key in a configuration is an error, never a silent wish."""
+
+
+class Position(StrEnum):
+    """Where on the wall a camera hangs, seen from the dancers."""
+
+    LEFT = "left"
+    CENTRE = "centre"
+    RIGHT = "right"
+
+
+class RtspSource(_Strict, tag_field="kind", tag="rtsp"):
+    """A camera read by RTSP over TCP. The address carries no credentials: they travel sealed."""
+
+    url: Annotated[str, Meta(pattern=r"^rtsps?://[^\s@]+$", max_length=2000)]
+
+
+class HttpSource(_Strict, tag_field="kind", tag="http"):
+    """A camera that answers an HTTP GET with an endless stream (MPEG-TS, Matroska, fragmented MP4, FLV)."""
+
+    url: Annotated[str, Meta(pattern=r"^https?://[^\s@]+$", max_length=2000)]
+
+
+class FileSource(_Strict, tag_field="kind", tag="file"):
+    """A video file played in real time, over and over.
+
+    `name` is a name from the box's own list of media files, never a path: a pushed configuration can name no file.
+    """
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+
+
+Source = RtspSource | HttpSource | FileSource
+
+
+class Credentials(_Strict):
+    """User and password of a camera; on the wire only ever as JSON inside `CameraConfig.sealed_credentials`."""
+
+    username: str
+    password: str
+
+    def __repr__(self) -> str:
+        return "Credentials(***)"
+
+
+class CameraConfig(_Strict):
+    """One camera this agent reads.
+
+    `sealed_credentials` is a libsodium sealed box of `Credentials` to the agent's own X25519 key, or None where the
+    camera asks for none. `offset_us` is added to every UTC time of the camera: its constant encoder delay, measured.
+    """
+
+    id: CameraId
+    room_id: RoomId
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    position: Position
+    source: Source
+    sealed_credentials: bytes | None = None
+    record_audio: bool = True
+    offset_us: int = 0
+
+
+class RecipientKey(_Strict):
+    """The studio's X25519 public key, to which the agent seals every content key."""
+
+    id: RecipientKeyId
+    public_key: Annotated[bytes, Meta(min_length=32, max_length=32)]
+
+
+class RecordingOrder(_Strict):
+    """A class to record in one room, from `start_at` until `stop_at` (None: until told).
+
+    The order stays in the configuration until the control plane has every segment of the class, or gave up on it; an
+    agent that meets it late starts late and says so in a gap.
+    """
+
+    class_session_id: ClassSessionId
+    room_id: RoomId
+    start_at: datetime
+    stop_at: datetime | None = None
+
+
+class UploadPolicy(_Strict):
+    """How the line may be used. None means no ceiling."""
+
+    max_bytes_per_s: PositiveInt | None = None
+
+
+class SpoolPolicy(_Strict):
+    """How much of the box's disk may be used, and how long a committed local copy stays."""
+
+    max_bytes: PositiveInt = 200 * 10**9
+    keep_free_bytes: Count = 2 * 10**9
+    keep_committed_s: Count = 3600
+
+
+class AgentBody(_Strict):
+    """All that an agent is to do."""
+
+    studio_id: StudioId
+    recipient: RecipientKey
+    cameras: tuple[CameraConfig, ...] = ()
+    recordings: tuple[RecordingOrder, ...] = ()
+    upload: UploadPolicy = UploadPolicy()
+    spool: SpoolPolicy = SpoolPolicy()
+
+
+class AgentConfig(_Strict):
+    """One numbered state of the desired configuration. `hash` is `document_hash(body)`."""
+
+    agent_id: AgentId
+    version: PositiveInt
+    hash: Sha256Hex
+    body: AgentBody
+
+
+def config_document(agent_id: AgentId, version: int, body: AgentBody) -> AgentConfig:
+    """Returns `body` as version `version` of the agent's configuration, with its hash."""
+    return AgentConfig(agent_id=agent_id, version=version, hash=document_hash(body), body=body)

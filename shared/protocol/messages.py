@@ -1,0 +1,63 @@
+"""What travels over the agent's websocket, one tagged union for each direction."""
+
+from datetime import datetime
+
+import msgspec
+
+from shared.protocol.config import AgentConfig
+from shared.protocol.errors import Code
+from shared.protocol.status import AgentStatus, Reported
+
+
+class _Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """A frame of the link."""
+
+
+class Hello(_Message, tag="hello"):
+    """First frame of the agent: what it speaks and which configuration it has."""
+
+    protocol: int
+    agent_version: str
+    reported: Reported
+
+
+class Report(_Message, tag="report"):
+    """The agent's configuration changed, or failed to."""
+
+    reported: Reported
+
+
+class Heartbeat(_Message, tag="heartbeat"):
+    """The agent's status, every `status.HEARTBEAT_S` and at once when a state in it changes."""
+
+    status: AgentStatus
+
+
+class Welcome(_Message, tag="welcome"):
+    """First frame of the control plane: its time, and what it speaks."""
+
+    protocol: int
+    server_time_at: datetime
+
+
+class Desired(_Message, tag="desired"):
+    """The newest desired configuration. Losing, doubling or reordering these frames is harmless."""
+
+    config: AgentConfig
+
+
+class Revoked(_Message, tag="revoked"):
+    """The end of this agent: a signed `pairing.Revocation` as compact JWT."""
+
+    revocation: str
+
+
+class Fault(_Message, tag="fault"):
+    """The control plane could not use the last frame; it closes the link after this."""
+
+    code: Code
+    detail: str
+
+
+FromAgent = Hello | Report | Heartbeat
+ToAgent = Welcome | Desired | Revoked | Fault

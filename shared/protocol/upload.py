@@ -1,0 +1,92 @@
+"""The three steps of an upload: intent, PUT, commit; and the same for gaps, which have no bytes."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from shared.protocol.errors import Code
+from shared.protocol.ids import ClassSessionId, GapId, SegmentId
+from shared.protocol.manifest import GapRecord, SegmentManifest
+from shared.protocol.media import Count, PositiveInt, Sha256Hex
+
+BATCH_LIMIT = 64
+TARGET_LIFETIME_S = 900
+
+
+class IntentRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Announces segments; sending it again for the same segment is harmless."""
+
+    manifests: Annotated[tuple[SegmentManifest, ...], Meta(min_length=1, max_length=BATCH_LIMIT)]
+
+
+class PutTarget(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="put"):
+    """Where the bytes go: a PUT with exactly these headers, before `expires_at`. 200, 201, 204 and 412 lead to commit."""
+
+    segment_id: SegmentId
+    url: str
+    headers: dict[str, str]
+    expires_at: datetime
+
+
+class AlreadyCommitted(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="committed"):
+    """The control plane has this segment: the local copy may go after its minimum age."""
+
+    segment_id: SegmentId
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="refused"):
+    """This segment cannot be taken as it is; the others of the batch are not touched by it."""
+
+    segment_id: SegmentId
+    code: Code
+    detail: str = ""
+    retryable: bool = False
+
+
+class IntentAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer for each manifest, in the order asked."""
+
+    answers: tuple[PutTarget | AlreadyCommitted | Refused, ...]
+
+
+class CommitItem(msgspec.Struct, frozen=True, kw_only=True):
+    """The bytes of this segment are in the store."""
+
+    segment_id: SegmentId
+    size_bytes: PositiveInt
+    sha256: Sha256Hex
+
+
+class CommitRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Asks for receipts."""
+
+    items: Annotated[tuple[CommitItem, ...], Meta(min_length=1, max_length=BATCH_LIMIT)]
+
+
+class CommitAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One receipt or refusal for each item, in the order asked."""
+
+    answers: tuple[AlreadyCommitted | Refused, ...]
+
+
+class GapsRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Reports gaps; sending one again is harmless."""
+
+    gaps: Annotated[tuple[GapRecord, ...], Meta(min_length=1, max_length=BATCH_LIMIT)]
+
+
+class GapsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The gaps that need not be sent again: written down, or of a class that is not this agent's."""
+
+    settled: tuple[GapId, ...]
+
+
+class TrackTally(msgspec.Struct, frozen=True, kw_only=True):
+    """What the agent still holds of one class: nothing pending means that the control plane has all there is."""
+
+    class_session_id: ClassSessionId
+    segments_made: Count
+    segments_pending: Count
+    gaps_pending: Count
