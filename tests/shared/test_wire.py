@@ -1,0 +1,98 @@
+"""The wire does not change by accident."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from shared.protocol import codec, config, errors, messages, pairing
+from shared.protocol.ids import new_id
+from shared.protocol.schema import schema_text
+from tests.shared.examples import BODY, CONFIG, EXAMPLES
+
+VECTORS = Path(__file__).parent / "vectors"
+SCHEMA = Path(__file__).parents[2] / "docs" / "ref" / "protocol.schema.json"
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_golden_vector_decodes_to_its_value_and_encodes_to_its_bytes(name: str) -> None:
+    type_, value = EXAMPLES[name]
+    golden = (VECTORS / f"{name}.json").read_bytes().rstrip()
+    assert codec.decode(golden, type_) == value
+    assert msgspec.json.format(codec.encode(value), indent=2) == golden
+
+
+def test_every_vector_has_an_example() -> None:
+    assert {path.stem for path in VECTORS.glob("*.json")} == set(EXAMPLES)
+
+
+def test_the_schema_in_the_documentation_is_that_of_the_code() -> None:
+    assert SCHEMA.read_text() == schema_text(), (
+        "run: python -m shared.protocol.schema > docs/ref/protocol.schema.json"
+    )
+
+
+def test_every_error_code_has_a_meaning_and_a_way_out() -> None:
+    for code in errors.Code:
+        meaning = errors.MEANINGS[code]
+        assert 400 <= meaning.status < 600
+        assert meaning.title
+        assert meaning.hint.endswith(".")
+
+
+def test_equal_configurations_have_equal_hashes_after_a_round_trip() -> None:
+    back = codec.decode(codec.encode(CONFIG), config.AgentConfig)
+    assert codec.document_hash(back.body) == CONFIG.hash
+    changed = msgspec.structs.replace(BODY, recordings=())
+    assert codec.document_hash(changed) != CONFIG.hash
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("cameras", 0, "source", "kind"), "exec", "kind"),
+        (("cameras", 0, "source", "url"), "file:///etc/passwd", "url"),
+        (("cameras", 0, "source", "url"), "rtsp://user:secret@camera/1", "url"),
+        (("cameras", 2, "source", "name"), "../../etc/passwd", "name"),
+        (("cameras", 0, "command"), "reboot", "command"),
+        (("recipient", "public_key"), "AAAA", "public_key"),
+    ],
+)
+def test_a_configuration_that_asks_too_much_is_refused_by_name(
+    path: tuple[str | int, ...], value: Any, words: str
+) -> None:
+    document: Any = msgspec.json.decode(codec.encode(BODY))
+    target = document
+    for step in path[:-1]:
+        target = target[step]
+    target[path[-1]] = value
+    with pytest.raises(msgspec.ValidationError, match=words):
+        codec.decode(msgspec.json.encode(document), config.AgentBody)
+
+
+def test_a_frame_over_the_limit_is_refused() -> None:
+    with pytest.raises(msgspec.DecodeError, match="over the limit"):
+        codec.decode(b" " * (codec.MESSAGE_LIMIT_BYTES + 1), messages.ToAgent)
+
+
+def test_new_ids_are_version_7_and_sort_by_time() -> None:
+    ids = [new_id() for _ in range(3)]
+    assert all(one.version == 7 and one.variant == "specified in RFC 4122" for one in ids)
+    assert len({*ids}) == 3
+    assert ids[0].int >> 80 <= ids[2].int >> 80
+
+
+@pytest.mark.parametrize("text", ["bcdf-ghjk", "BCDFGHJK", " bcdf ghjk "])
+def test_a_pairing_code_may_be_typed_as_people_do(text: str) -> None:
+    assert pairing.normalise_pairing_code(text) == "BCDFGHJK"
+
+
+@pytest.mark.parametrize(("text", "words"), [("BCDF", "has 4"), ("ABCD-EFGH", "AE"), ("", "has 0")])
+def test_a_wrong_pairing_code_says_which_rule_it_breaks(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        pairing.normalise_pairing_code(text)
+
+
+def test_credentials_do_not_show_themselves() -> None:
+    assert "hunter2" not in repr(config.Credentials(username="admin", password="hunter2"))
