@@ -1,0 +1,1 @@
+"""Real servers and fault tools that tests and benchmarks start on loopback and stop again."""
