@@ -1,0 +1,10 @@
+"""Registers the app."""
+
+from django.apps import AppConfig
+
+
+class AccountsConfig(AppConfig):
+    """People and sign-in."""
+
+    name = "control_plane.accounts"
+    label = "accounts"

@@ -1,0 +1,74 @@
+"""Every act that is put on record, one line each. The text is stored and never changes once released."""
+
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """What was done."""
+
+    STUDIO_CREATED = "studio.created"
+    STUDIO_CHANGED = "studio.changed"
+    STUDIO_KEY_MADE = "studio.key_made"
+    ROOM_CREATED = "room.created"
+    ROOM_CHANGED = "room.changed"
+    ROOM_REMOVED = "room.removed"
+    MEMBER_ADDED = "member.added"
+    MEMBER_CHANGED = "member.changed"
+    MEMBER_REMOVED = "member.removed"
+    GRANT_GIVEN = "grant.given"
+    GRANT_TAKEN = "grant.taken"
+    USER_CREATED = "user.created"
+    SIGNIN_LINK_CREATED = "signin_link.created"
+    SIGNIN_LINK_USED = "signin_link.used"
+    AGENT_PAIRING_STARTED = "agent.pairing_started"
+    AGENT_PAIRED = "agent.paired"
+    AGENT_CHANGED = "agent.changed"
+    AGENT_REVOKED = "agent.revoked"
+    AGENT_DUPLICATED = "agent.duplicated"
+    CAMERA_CREATED = "camera.created"
+    CAMERA_CHANGED = "camera.changed"
+    CAMERA_REMOVED = "camera.removed"
+    CLASS_STARTED = "class.started"
+    CLASS_STOPPED = "class.stopped"
+    CLASS_CHANGED = "class.changed"
+    CLASS_FINISHED = "class.finished"
+    CLASS_REPLAYED = "class.replayed"
+    SEGMENT_QUARANTINED = "segment.quarantined"
+    KEY_OPENED = "key.opened"
+    AUDIT_READ = "audit.read"
+    AUDIT_VERIFIED = "audit.verified"
+
+
+MEANINGS: dict[Action, str] = {
+    Action.STUDIO_CREATED: "A studio was made.",
+    Action.STUDIO_CHANGED: "A studio's name, colour or time zone was changed.",
+    Action.STUDIO_KEY_MADE: "A new generation of the studio's keys was made.",
+    Action.ROOM_CREATED: "A room was made.",
+    Action.ROOM_CHANGED: "A room was changed.",
+    Action.ROOM_REMOVED: "A room was removed.",
+    Action.MEMBER_ADDED: "A person became a member.",
+    Action.MEMBER_CHANGED: "A member's role was changed.",
+    Action.MEMBER_REMOVED: "A person stopped being a member.",
+    Action.GRANT_GIVEN: "A person was given a right on one thing.",
+    Action.GRANT_TAKEN: "A right on one thing was taken back.",
+    Action.USER_CREATED: "An account was made.",
+    Action.SIGNIN_LINK_CREATED: "A one-time sign-in link was made.",
+    Action.SIGNIN_LINK_USED: "A one-time sign-in link was used.",
+    Action.AGENT_PAIRING_STARTED: "A pairing code was shown.",
+    Action.AGENT_PAIRED: "A box was paired.",
+    Action.AGENT_CHANGED: "A box was renamed or given other rooms.",
+    Action.AGENT_REVOKED: "A box was revoked.",
+    Action.AGENT_DUPLICATED: "Two boxes showed the same identity.",
+    Action.CAMERA_CREATED: "A camera was added.",
+    Action.CAMERA_CHANGED: "A camera's settings were changed.",
+    Action.CAMERA_REMOVED: "A camera was removed.",
+    Action.CLASS_STARTED: "Recording of a class was asked for.",
+    Action.CLASS_STOPPED: "Recording of a class was asked to stop.",
+    Action.CLASS_CHANGED: "A class was renamed or otherwise changed.",
+    Action.CLASS_FINISHED: "All footage of a class has arrived.",
+    Action.CLASS_REPLAYED: "A class was opened for replay.",
+    Action.SEGMENT_QUARANTINED: "A segment that contradicts another was set aside.",
+    Action.KEY_OPENED: "A content key was opened outside of a replay.",
+    Action.AUDIT_READ: "The audit log was read.",
+    Action.AUDIT_VERIFIED: "The audit log was verified.",
+}

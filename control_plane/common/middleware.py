@@ -1,0 +1,64 @@
+"""Around every request: an id for the logs, and our errors turned into answers."""
+
+import re
+from collections.abc import Callable
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, resolve_url
+
+from control_plane.common.errors import ControlPlaneError, Forbidden, NotFound, SignInRequired
+from control_plane.common.problems import error_response, wants_html
+from shared.protocol.ids import new_id
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+
+class RequestId:
+    """Gives each request an id (`X-Request-Id`, kept where a proxy set a decent one) and shows it in the answer."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Calls on."""
+        given = request.headers.get("X-Request-Id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else str(new_id())
+        request.request_id = request_id  # type: ignore[attr-defined]
+        response = self.get_response(request)
+        response["X-Request-Id"] = request_id
+        return response
+
+
+class Answers:
+    """Turns `ControlPlaneError` into an answer: pages for browsers (404, 403, sign-in), problem+json for programs."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Calls on."""
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Answers an error of ours that a view let through."""
+        return answer(request, error) if isinstance(error, ControlPlaneError) else None
+
+
+def answer(request: HttpRequest, error: ControlPlaneError) -> HttpResponse:
+    """Returns the answer to `error`.
+
+    Raises:
+        Http404: to a browser, so that it sees the site's own page.
+        PermissionDenied: likewise.
+    """
+    if wants_html(request):
+        if isinstance(error, NotFound):
+            raise Http404 from error
+        if isinstance(error, Forbidden):
+            raise PermissionDenied from error
+        if isinstance(error, SignInRequired):
+            return redirect(f"{resolve_url('account_login')}?next={request.get_full_path()}")
+    return error_response(error, request)

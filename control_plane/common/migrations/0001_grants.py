@@ -1,0 +1,12 @@
+"""Before any table exists: the application role may use what the owner will make."""
+
+from typing import ClassVar
+
+from django.db import migrations
+
+from control_plane.common.rls import GrantToApplication
+
+
+class Migration(migrations.Migration):
+    run_before: ClassVar = [("contenttypes", "0001_initial"), ("sessions", "0001_initial")]
+    operations: ClassVar = [GrantToApplication()]

@@ -1,0 +1,24 @@
+"""Registers the deployment checks and sets up the logs."""
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import Tags, register
+
+from control_plane.config import checks
+from shared.kernel.logs import configure_logs
+
+
+class ConfigConfig(AppConfig):
+    """The composition root as Django sees it."""
+
+    name = "control_plane.config"
+    label = "config"
+
+    def ready(self) -> None:
+        """Sends the logs of this process where its environment says, and registers what a deployment must satisfy."""
+        configure_logs(json_lines=settings.ENV.log_json, level=settings.ENV.log_level)
+        register(checks.check_secret_key, Tags.security, deploy=True)
+        register(checks.check_root_key, Tags.security, deploy=True)
+        register(checks.check_database_url, deploy=True)
+        register(checks.check_assets, deploy=True)
+        register(checks.check_application_role, Tags.database)

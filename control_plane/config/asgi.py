@@ -1,0 +1,42 @@
+"""The web process: Django for HTTP, the fleet's gateway for the boxes' websocket."""
+
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "control_plane.config.settings")
+
+from django.core.asgi import get_asgi_application
+
+_django = get_asgi_application()
+
+# What follows needs the apps loaded.
+from control_plane.config.checks import refuse_unsafe_start  # noqa: E402
+from control_plane.fleet.gateway import gateway  # noqa: E402
+
+LINK_PATH = "/agent/v1/link"
+
+refuse_unsafe_start()
+
+ASGIMessage = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[ASGIMessage]]
+Send = Callable[[ASGIMessage], Awaitable[None]]
+
+
+async def application(scope: ASGIMessage, receive: Receive, send: Send) -> None:
+    """Routes one connection by its type and path."""
+    if scope["type"] == "lifespan":
+        await _lifespan(receive, send)
+    elif scope["type"] == "websocket":
+        if scope["path"] == LINK_PATH:
+            await gateway(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 4404})
+    else:
+        await _django(scope, receive, send)
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while (await receive())["type"] == "lifespan.startup":
+        await send({"type": "lifespan.startup.complete"})
+    await send({"type": "lifespan.shutdown.complete"})

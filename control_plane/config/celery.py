@@ -1,0 +1,33 @@
+"""The worker and the clock: Celery over Valkey. It only carries kicks; what is to be done stands in the database."""
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import beat_init, setup_logging, worker_init
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "control_plane.config.settings")
+
+from control_plane.config.celery_settings import CelerySettings
+
+app = Celery("threedance")
+app.config_from_object(CelerySettings)
+app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def keep_our_logs(**kwargs: Any) -> None:
+    """Leaves the logs as `config.apps` set them up."""
+
+
+@worker_init.connect
+@beat_init.connect
+def refuse_unsafe_start(**kwargs: Any) -> None:
+    """Stops a worker whose deployment breaks a rule.
+
+    Raises:
+        SystemCheckError: with every rule broken.
+    """
+    from control_plane.config import checks  # noqa: PLC0415  # the apps are loaded only now
+
+    checks.refuse_unsafe_start()

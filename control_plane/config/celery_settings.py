@@ -1,0 +1,25 @@
+"""Celery's settings."""
+
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.conf import settings
+
+
+class CelerySettings:
+    """Acknowledge late, keep nothing: a job's truth is its row, and beat kicks again what lost its worker."""
+
+    broker_url = settings.CELERY_BROKER_URL
+    broker_connection_retry_on_startup = True
+    task_acks_late = True
+    task_reject_on_worker_lost = True
+    task_ignore_result = True
+    task_serializer = "json"
+    accept_content: ClassVar = ["json"]
+    worker_prefetch_multiplier = 1
+    worker_hijack_root_logger = False
+    timezone = "UTC"
+    broker_transport_options: ClassVar = {"visibility_timeout": int(timedelta(hours=1).total_seconds())}
+    beat_schedule: ClassVar[dict[str, Any]] = settings.CELERY_BEAT_SCHEDULE
+    beat_schedule_filename = str(settings.STATE_DIR / "run" / "celerybeat-schedule")
+    task_cls = "control_plane.common.tasks:ThreedanceTask"

@@ -1,0 +1,113 @@
+"""What a deployment must satisfy, as system checks with ids and hints; some of them stop the start."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, run_checks  # noqa: A004
+from django.core.management.base import SystemCheckError
+from django.db import connections
+
+from control_plane.config.env import file_mode_fault
+
+SECRET_KEY_BYTES = 32
+
+
+def check_secret_key(**kwargs: Any) -> list[CheckMessage]:
+    """The secret key exists and is long."""
+    if len(settings.ENV.secret_key.encode()) >= SECRET_KEY_BYTES:
+        return []
+    return [
+        Error(
+            "THREEDANCE_SECRET_KEY is missing or shorter than 32 bytes",
+            hint="Set it, or THREEDANCE_SECRET_KEY_FILE to a file of 64 random characters; `threedance up` makes one.",
+            id="threedance.E010",
+        )
+    ]
+
+
+def check_root_key(**kwargs: Any) -> list[CheckMessage]:
+    """The root key's file is there and only its owner can read it."""
+    fault = file_mode_fault(settings.ROOT_KEY_FILE)
+    if not fault:
+        return []
+    return [
+        Error(
+            f"the root key file {settings.ROOT_KEY_FILE} {fault}",
+            hint="Make one with `threedance manage init_keys`, or `chmod 600` it. Without it no footage can be opened.",
+            id="threedance.E011",
+        )
+    ]
+
+
+def check_database_url(**kwargs: Any) -> list[CheckMessage]:
+    """The database's address is set for the role of this process."""
+    if settings.ENV.database() is not None and settings.DATABASE_APPLICATION_ROLE:
+        return []
+    return [
+        Error(
+            "THREEDANCE_DATABASE_URL is not set (nor, for migrations, THREEDANCE_DATABASE_OWNER_URL)",
+            hint="postgresql://user:password@host:port/name; `threedance up` sets both.",
+            id="threedance.E012",
+        )
+    ]
+
+
+def check_assets(**kwargs: Any) -> list[CheckMessage]:
+    """The web assets are built."""
+    if settings.ASSETS_DIR.is_dir() and any(settings.ASSETS_DIR.iterdir()):
+        return []
+    return [
+        Warning(
+            "the web assets are not built: the replay page will not work",
+            hint="Run `nox -s assets`; a released wheel has them.",
+            id="threedance.W013",
+        )
+    ]
+
+
+def check_application_role(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """The role that serves requests is bound by row security: no superuser, no BYPASSRLS, owner of nothing."""
+    if settings.DATABASE_AS_OWNER:
+        return []
+    found: list[CheckMessage] = []
+    for alias in databases or ():
+        with connections[alias].cursor() as cursor:
+            cursor.execute(
+                "SELECT rolname, rolsuper, rolbypassrls,"
+                " EXISTS (SELECT 1 FROM pg_class WHERE relkind IN ('r', 'p') AND relowner = r.oid)"
+                " OR EXISTS (SELECT 1 FROM pg_database WHERE datname = current_database()"
+                " AND pg_has_role(r.oid, datdba, 'MEMBER'))"
+                " FROM pg_roles r WHERE rolname = current_user"
+            )
+            name, superuser, bypass, owner = cursor.fetchone()
+        rules = ((superuser, "is a superuser"), (bypass, "has BYPASSRLS"), (owner, "owns the database or tables"))
+        found += [
+            Error(
+                f"the application's database role {name} {fault}: row level security would not hold",
+                hint="Give THREEDANCE_DATABASE_URL a role of its own; migrate as the owner"
+                " (THREEDANCE_DATABASE_ROLE=owner).",
+                id="threedance.E014",
+            )
+            for broken, fault in rules
+            if broken
+        ]
+    return found
+
+
+def refuse_unsafe_start() -> None:
+    """Stops a serving process whose deployment breaks a rule.
+
+    Raises:
+        SystemCheckError: with every rule broken and its hint.
+    """
+    found = [
+        *check_secret_key(),
+        *check_root_key(),
+        *check_database_url(),
+        *check_assets(),
+        *run_checks(databases=["default"]),
+    ]
+    errors = [message for message in found if message.is_serious()]
+    if errors:
+        raise SystemCheckError("\n".join(f"{error.id}: {error.msg}\n\tHINT: {error.hint}" for error in errors))

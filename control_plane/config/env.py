@@ -1,0 +1,200 @@
+"""The environment, parsed once into a frozen value: every `THREEDANCE_*` variable is known, or an error names it."""
+
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import msgspec
+
+from shared.kernel.redact import MASK, redact
+
+PREFIX = "THREEDANCE_"
+FOREIGN_PREFIXES = ("THREEDANCE_AGENT_", "THREEDANCE_DEMO_", "THREEDANCE_TEST_")
+"""Variables of other programs of ours that may share an environment with the control plane."""
+SECRETS = ("secret_key", "database_url", "database_owner_url", "valkey_url", "object_store")
+
+
+class WrongEnvironment(Exception):
+    """A variable breaks a rule. The message names it, the value without its secrets, and the rule."""
+
+
+class DatabaseUrl(msgspec.Struct, frozen=True, kw_only=True):
+    """Where PostgreSQL is and as whom: `postgresql://user:password@host:port/name`, or `?host=/socket/folder`."""
+
+    user: str
+    password: str
+    host: str
+    port: str
+    name: str
+
+    def __repr__(self) -> str:
+        return f"DatabaseUrl({self.user}@{self.host or 'localhost'}/{self.name})"
+
+
+class Env(msgspec.Struct, frozen=True, kw_only=True):
+    """What the control plane was told. Field `x` is variable `THREEDANCE_X`; secrets may come as `THREEDANCE_X_FILE`."""
+
+    database_url: str = ""
+    database_owner_url: str = ""
+    database_role: str = "application"
+    database_pool: int = 8
+    """Most connections that one process keeps; 0 opens one for each request."""
+    valkey_url: str = ""
+    state: str = ""
+    secret_key: str = ""
+    root_key_file: str = ""
+    object_store: str = ""
+    public_url: str = "http://127.0.0.1:8000"
+    allowed_hosts: str = ""
+    debug: bool = False
+    log_level: str = "INFO"
+    log_json: bool = True
+    email_url: str = ""
+
+    def __repr__(self) -> str:
+        shown = ", ".join(
+            f"{name}={MASK if name in SECRETS and value else value!r}"
+            for name, value in msgspec.structs.asdict(self).items()
+        )
+        return f"Env({shown})"
+
+    @property
+    def hosts(self) -> list[str]:
+        """Host names that requests may be addressed to: the list, and the public address's own."""
+        listed = [host.strip() for host in self.allowed_hosts.split(",") if host.strip()]
+        return sorted({*listed, urlsplit(self.public_url).hostname or ""} - {""})
+
+    @property
+    def state_path(self) -> Path:
+        """The state folder; empty: the working folder's `state`."""
+        return Path(self.state or "state")
+
+    def database(self) -> DatabaseUrl | None:
+        """Returns the database for this process's role, or None where none is set."""
+        name = "database_owner_url" if self.database_role == "owner" else "database_url"
+        value = getattr(self, name)
+        return parse_database_url(value, variable(name)) if value else None
+
+    def application_role(self) -> str:
+        """Returns the name of the role that the application connects as; empty where no database is set."""
+        if not self.database_url:
+            return ""
+        return parse_database_url(self.database_url, variable("database_url")).user
+
+
+def parse(environ: Mapping[str, str]) -> Env:
+    """Returns what `environ` says.
+
+    Raises:
+        WrongEnvironment: an unknown variable, one given both ways, an unreadable file, or a value that breaks a rule.
+    """
+    values: dict[str, Any] = {}
+    for key in sorted(environ):
+        if not key.startswith(PREFIX) or key.startswith(FOREIGN_PREFIXES):
+            continue
+        name, text = _named(key, environ)
+        if name in values:
+            raise WrongEnvironment(f"{variable(name)} is set both as it is and as {variable(name)}_FILE")
+        values[name] = text
+    try:
+        env = msgspec.convert(values, Env, strict=False)
+    except msgspec.ValidationError as error:
+        raise WrongEnvironment(_readable(error, values)) from error
+    _validate(env)
+    return env
+
+
+def variable(name: str) -> str:
+    """Returns the variable's name of a field."""
+    return PREFIX + name.upper()
+
+
+def parse_database_url(value: str, key: str) -> DatabaseUrl:
+    """Returns the parts of a database address.
+
+    Raises:
+        WrongEnvironment: it is not `postgresql://user:password@host:port/name`.
+    """
+    parts = urlsplit(value)
+    query = parse_qs(parts.query)
+    name = unquote(parts.path.lstrip("/"))
+    try:
+        port = str(parts.port or "")
+    except ValueError:
+        port = "?"
+    unknown = set(query) - {"host", "port"}
+    if parts.scheme not in ("postgresql", "postgres") or not parts.username or not name or unknown or port == "?":
+        raise WrongEnvironment(
+            f"{key}={redact(value)} is no postgresql://user:password@host:port/name"
+            " (for a socket: postgresql://user:password@/name?host=/folder)"
+        )
+    return DatabaseUrl(
+        user=unquote(parts.username),
+        password=unquote(parts.password or ""),
+        host=query.get("host", [unquote(parts.hostname or "")])[0],
+        port=query.get("port", [port])[0],
+        name=name,
+    )
+
+
+def _named(key: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    name = key.removeprefix(PREFIX).lower()
+    if name in Env.__struct_fields__:
+        return name, environ[key]
+    of = name.removesuffix("_file")
+    if name.endswith("_file") and of in SECRETS:
+        try:
+            return of, Path(environ[key]).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise WrongEnvironment(f"{key}={environ[key]} cannot be read: {error}") from error
+    known = ", ".join(sorted(variable(field) for field in Env.__struct_fields__))
+    raise WrongEnvironment(f"{key} is not known; the control plane knows {known}")
+
+
+def _readable(error: msgspec.ValidationError, values: Mapping[str, Any]) -> str:
+    text = str(error)
+    for name, value in values.items():
+        if f"$.{name}`" in text:
+            shown = MASK if name in SECRETS else redact(str(value))
+            return f"{variable(name)}={shown}: {text.split(' - ')[0]}"
+    return text
+
+
+def _validate(env: Env) -> None:
+    if env.database_role not in ("application", "owner"):
+        raise WrongEnvironment(f"THREEDANCE_DATABASE_ROLE={env.database_role} is neither application nor owner")
+    for name in ("database_url", "database_owner_url"):
+        if value := getattr(env, name):
+            parse_database_url(value, variable(name))
+    public = urlsplit(env.public_url)
+    if public.scheme not in ("http", "https") or not public.hostname or public.path not in ("", "/"):
+        raise WrongEnvironment(
+            f"THREEDANCE_PUBLIC_URL={redact(env.public_url)} is no http(s)://host[:port] without a path"
+        )
+    if env.valkey_url and urlsplit(env.valkey_url).scheme not in ("redis", "rediss", "unix"):
+        raise WrongEnvironment(
+            f"THREEDANCE_VALKEY_URL={redact(env.valkey_url)} starts with none of redis:// rediss:// unix://"
+        )
+    if env.object_store and urlsplit(env.object_store).scheme not in ("file", "s3+http", "s3+https"):
+        raise WrongEnvironment(
+            f"THREEDANCE_OBJECT_STORE={redact(env.object_store)} starts with none of file:// s3+http:// s3+https://"
+        )
+    if env.database_pool < 0:
+        raise WrongEnvironment(f"THREEDANCE_DATABASE_POOL={env.database_pool} is below 0")
+    if env.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise WrongEnvironment(f"THREEDANCE_LOG_LEVEL={env.log_level} is none of DEBUG INFO WARNING ERROR")
+
+
+def file_mode_fault(path: Path) -> str:
+    """Returns what is wrong with a secret file's presence or mode; empty where it is fit."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    if not stat.S_ISREG(mode):
+        return "is no file"
+    if mode & 0o077:
+        return f"can be read by others (mode {stat.S_IMODE(mode):04o})"
+    return ""

@@ -1,0 +1,42 @@
+"""Whether the process lives, and whether it can serve: for supervisors and load balancers, no secrets, no sign-in."""
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+
+
+@never_cache
+def live(request: HttpRequest) -> JsonResponse:
+    """Answers 200 as long as the process answers at all."""
+    return JsonResponse({"live": True})
+
+
+@never_cache
+def ready(request: HttpRequest) -> JsonResponse:
+    """Answers 200 when the database and Valkey answer, else 503 with the names of those that do not."""
+    waiting = [name for name, works in (("database", _database()), ("valkey", _valkey())) if not works]
+    return JsonResponse({"ready": not waiting, "waiting_for": waiting}, status=503 if waiting else 200)
+
+
+def _database() -> bool:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return False
+    return True
+
+
+def _valkey() -> bool:
+    if not settings.VALKEY_URL:
+        return True
+    client = redis.Redis.from_url(settings.VALKEY_URL, socket_timeout=2, socket_connect_timeout=2)
+    try:
+        client.ping()
+    except redis.RedisError:
+        return False
+    finally:
+        client.close()
+    return True

@@ -1,0 +1,40 @@
+"""Reads of tenancy: before a studio is open, a person's own memberships; inside, its people and rooms."""
+
+from uuid import UUID
+
+from control_plane.common.scoping import platform_scope, user_scope
+from control_plane.studios.models import Membership, Role, Studio, StudioKey
+
+
+def own_memberships(user_id: UUID) -> list[Membership]:
+    """Returns a person's memberships with their studios loaded, by the studio's name."""
+    with user_scope(user_id):
+        return list(Membership.own.select_related("studio").order_by("studio__name"))
+
+
+def own_membership(user_id: UUID, *, slug: str) -> Membership | None:
+    """Returns a person's membership in the studio at `slug`, its studio loaded; None for a stranger."""
+    with user_scope(user_id):
+        membership: Membership | None = Membership.own.select_related("studio").filter(studio__slug=slug).first()
+        return membership
+
+
+def admin_memberships(user_id: UUID) -> list[Membership]:
+    """Returns the memberships that open the admin site, their studios loaded."""
+    return [item for item in own_memberships(user_id) if item.role == Role.ADMIN]
+
+
+def studio_ids(reason: str) -> list[UUID]:
+    """Returns the ids of all studios, for a sweep whose purpose is `reason`; nothing inside them can be read."""
+    with platform_scope(reason):
+        return list(Studio.objects.order_by("id").values_list("id", flat=True))
+
+
+def current_key() -> StudioKey:
+    """Returns the generation of the studio's keys that boxes seal to now.
+
+    Raises:
+        StudioKey.DoesNotExist: the studio has none, which `services.create_studio` rules out.
+    """
+    key: StudioKey = StudioKey.objects.get(retired_at__isnull=True)
+    return key
