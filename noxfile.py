@@ -1,0 +1,237 @@
+#!/usr/bin/env python3
+"""Every task of this checkout: `python3 noxfile.py SESSION [-- ARGUMENTS]`; without a session, the list of them.
+
+Nothing has to be there but Python 3.11 or newer. Run as a program, this file makes a private environment with nox and uv in
+`.nox/bootstrap` (standard library only) and runs itself again there; loaded by nox, it holds the sessions.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+LOCKS = HERE / "deploy" / "locks"
+NOX_DIR = HERE / ".nox"
+OLDEST_PYTHON = (3, 11)
+
+
+def say(text):  # type: (str) -> None
+    """Prints what is being done, at once."""
+    print("noxfile: " + text, file=sys.stderr, flush=True)
+
+
+def stop(text):  # type: (str) -> None
+    """Ends the program with what is wrong and what to do."""
+    say(text)
+    raise SystemExit(2)
+
+
+def bootstrap(arguments):  # type: (list) -> int
+    """Makes the private environment if it is not there, and runs nox in it."""
+    if sys.version_info < OLDEST_PYTHON:
+        stop("this is Python %d.%d; 3Dance needs 3.11 or newer: run it with that, e.g. python3.11 noxfile.py" % sys.version_info[:2])
+    if not os.access(str(HERE), os.W_OK):
+        stop("cannot write in %s: environments go to its .nox folder; copy the checkout to a folder of yours" % HERE)
+    home = NOX_DIR / "bootstrap"
+    python = home / "bin" / "python"
+    lock = LOCKS / "bootstrap.txt"
+    stamp = home / "stamp"
+    wanted = fingerprint(lock)
+    if not stamp.is_file() or stamp.read_text() != wanted:
+        began = time.monotonic()
+        say("making a private environment with nox and uv (once) ...")
+        shutil.rmtree(str(home), ignore_errors=True)
+        made = subprocess.run([sys.executable, "-m", "venv", str(home)], capture_output=True, text=True, check=False)
+        if made.returncode:
+            stop("this Python cannot make environments: %s\nOn Debian and Ubuntu: apt install python3-venv" % (made.stdout + made.stderr).strip())
+        done = subprocess.run(
+            [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(lock)],
+            check=False,
+        )
+        if done.returncode:
+            stop("could not install nox and uv; is the package index reachable? Then run the same command again.")
+        stamp.write_text(wanted)
+        say("done in %.0f s" % (time.monotonic() - began))
+    session = [] if not arguments or arguments[0].startswith("-") else ["-s", arguments[0]]
+    rest = arguments[1:] if session else (arguments or ["--list"])
+    environment = dict(os.environ, PATH=str(home / "bin") + os.pathsep + os.environ.get("PATH", ""))
+    command = [str(python), "-m", "nox", "-f", str(HERE / "noxfile.py"), *session, *rest]
+    os.execve(str(python), command, environment)
+
+
+def fingerprint(*files):  # type: (Path) -> str
+    """Returns what an environment was made from: Python's version and the content of `files`."""
+    digest = hashlib.sha256(sys.version.encode())
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(bootstrap(sys.argv[1:]))
+
+import nox  # noqa: E402
+
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["tests"]
+nox.options.error_on_external_run = False
+
+WEB = HERE / "control_plane" / "portal" / "web"
+DIST = HERE / "control_plane" / "portal" / "static" / "portal" / "dist"
+PACKAGES = ("shared", "edge_agent", "control_plane", "deploy", "tests")
+LOCK_SOURCES = {
+    "bootstrap": ["--group", "bootstrap"],
+    "demo": ["--extra", "agent", "--extra", "control", "--group", "demo"],
+    "dev": ["--extra", "agent", "--extra", "control", "--group", "demo", "--group", "lint", "--group", "test"],
+}
+
+
+def environment(session: nox.Session, name: str) -> Path:
+    """Returns the `bin` folder of environment `.nox/NAME`, made or renewed from its lock where that has changed."""
+    home = NOX_DIR / name
+    stamp = home / "stamp"
+    wanted = fingerprint(LOCKS / f"{name}.txt", HERE / "pyproject.toml")
+    if not stamp.is_file() or stamp.read_text() != wanted:
+        began = time.monotonic()
+        say(f"installing the environment {name} ...")
+        python = str(home / "bin" / "python")
+        if not Path(python).exists():
+            session.run("uv", "venv", "--quiet", "--python", sys.executable, str(home))
+        install = ["uv", "pip", "install", "--quiet", "--python", python]
+        session.run(*install, "--require-hashes", "-r", str(LOCKS / f"{name}.txt"))
+        session.run(*install, "--no-deps", "--no-build-isolation", "-e", str(HERE))
+        stamp.write_text(wanted)
+        say(f"installed {name} in {time.monotonic() - began:.0f} s")
+    return home / "bin"
+
+
+def run_in(session: nox.Session, name: str, program: str, *arguments: str, **variables: str) -> None:
+    """Runs a program of environment `name` in the checkout, with that environment first on the path."""
+    bin_dir = environment(session, name)
+    path = f"{bin_dir}{os.pathsep}{os.environ.get('PATH', '')}"
+    session.run(str(bin_dir / program), *arguments, env={"PATH": path, **variables})
+
+
+def build_assets(session: nox.Session, name: str) -> None:
+    """Builds the portal's scripts and styles with the system's Node, or with the one in environment `name`."""
+    sources = sorted(
+        path for path in WEB.rglob("*") if path.is_file() and "node_modules" not in path.relative_to(WEB).parts
+    )
+    stamp = DIST / ".stamp"
+    wanted = fingerprint(*sources)
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    began = time.monotonic()
+    say("building the web assets ...")
+    bin_dir = environment(session, name)
+    node_path = os.environ.get("PATH", "") if _system_node() else f"{bin_dir}{os.pathsep}{os.environ.get('PATH', '')}"
+    npm = shutil.which("npm", path=node_path)
+    if npm is None:
+        stop(f"there is no npm on the path and none in {bin_dir}: remove {NOX_DIR / name} and run this again")
+    with session.chdir(WEB):
+        session.run(str(npm), "ci", "--no-audit", "--no-fund", "--loglevel=error", env={"PATH": node_path})
+        session.run(str(npm), "run", "--silent", "build", env={"PATH": node_path})
+    stamp.write_text(wanted)
+    say(f"built the web assets in {time.monotonic() - began:.0f} s")
+
+
+def _system_node() -> bool:
+    """Says whether the system has Node 20 or newer, with npm."""
+    node = shutil.which("node")
+    if node is None or shutil.which("npm") is None:
+        return False
+    text = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
+    major = text.strip().lstrip("v").split(".")[0]
+    return major.isdigit() and int(major) >= 20
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Runs the whole product: records a class from three cameras and replays it."""
+    build_assets(session, "demo")
+    run_in(session, "demo", "python", "-m", "deploy.demo", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Runs every check and every test that this machine can run; arguments go to pytest alone."""
+    if not session.posargs:
+        for check in (lint, types, imports):
+            check.func(session)  # type: ignore[attr-defined]
+    build_assets(session, "dev")
+    run_in(session, "dev", "pytest", "-n", "2", "--dist", "loadgroup", *(session.posargs or ["tests"]))
+
+
+@nox.session
+def fmt(session: nox.Session) -> None:
+    """Formats the code."""
+    run_in(session, "dev", "ruff", "format", ".")
+    run_in(session, "dev", "ruff", "check", "--fix", "--exit-zero", "--quiet", ".")
+    run_in(session, "dev", "djlint", "--quiet", "--reformat", "control_plane")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Checks format and style of Python, templates and TypeScript."""
+    run_in(session, "dev", "ruff", "format", "--check", "--quiet", ".")
+    run_in(session, "dev", "ruff", "check", "--quiet", ".")
+    run_in(session, "dev", "djlint", "--quiet", "--lint", "control_plane")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Checks types, strictly."""
+    run_in(session, "dev", "mypy", *PACKAGES)
+
+
+@nox.session
+def imports(session: nox.Session) -> None:
+    """Checks who imports whom."""
+    run_in(session, "dev", "lint-imports", "--no-cache")
+
+
+@nox.session
+def s3(session: nox.Session) -> None:
+    """Runs the tests that need an S3 server, against a real radosgw."""
+    run_in(session, "dev", "pytest", "-m", "s3", *(session.posargs or ["tests"]))
+
+
+@nox.session
+def e2e(session: nox.Session) -> None:
+    """Runs the tests of the whole product, in a browser and with faults."""
+    build_assets(session, "dev")
+    run_in(session, "dev", "pytest", "-m", "e2e", *(session.posargs or ["tests"]))
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measures side by side with public peers and prints the tables of docs/ref/measurements.md."""
+    build_assets(session, "dev")
+    run_in(session, "dev", "python", "-m", "tests.bench", *session.posargs)
+
+
+@nox.session
+def assets(session: nox.Session) -> None:
+    """Builds the portal's scripts and styles, and checks and tests them."""
+    (DIST / ".stamp").unlink(missing_ok=True)
+    build_assets(session, "dev")
+    path = os.environ.get("PATH", "") if _system_node() else f"{NOX_DIR / 'dev' / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    with session.chdir(WEB):
+        for script in ("check", "test"):
+            session.run(str(shutil.which("npm", path=path)), "run", "--silent", script, env={"PATH": path})
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Renews the locked dependencies from pyproject.toml."""
+    for name, source in LOCK_SOURCES.items():
+        target = LOCKS / f"{name}.txt"
+        session.run(
+            "uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes",
+            "--no-emit-index-url", "--no-header", "--no-annotate", *session.posargs,
+            "pyproject.toml", *source, "--group", "build", "-o", str(target.relative_to(HERE)),
+        )  # fmt: skip
