@@ -1,0 +1,206 @@
+"""What can go wrong in the agent, as one tree. Each error says what is wrong and, in `hint`, what to do about it.
+
+AgentError
+ +-- SettingsInvalid          the box's own settings file cannot be used
+ +-- StateUnwritable          the state folder cannot be written
+ +-- CameraFailed             a camera gives no pictures, and why (`shared.protocol.status.CameraError`)
+ +-- CredentialsUnreadable    a camera's credentials were sealed for another box
+ +-- SpoolError
+ |    +-- SpoolFull           no room on the disk for the next fragment
+ |    +-- SpoolBroken         the disk refuses a write for another reason
+ |    +-- SpoolBusy           another agent process uses this state folder
+ +-- ServerError
+      +-- Retryable           try again later
+      |    +-- ServerUnreachable, ServerTimeout, ServerUnavailable
+      +-- AuthenticationRefused   401 or 403: go on recording, retry slowly
+      +-- AgentRevoked            a signed revocation came with the answer
+      +-- AddressInvalid, ServerNotHttp, NotThreeDance, TlsFailed, RequestRefused
+"""
+
+from shared.protocol.errors import Code, Problem
+from shared.protocol.status import CAMERA_HINTS, CameraError
+
+
+class AgentError(Exception):
+    """The root: one line that says what is wrong, and `hint`, one line that says what to do."""
+
+    hint = ""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        if hint:
+            self.hint = hint
+
+
+class SettingsInvalid(AgentError):
+    """The settings file breaks a rule; the message names the file, the key and the rule."""
+
+    hint = "Mend the key in the file, or remove the file to use the defaults."
+
+
+class StateUnwritable(AgentError):
+    """The state folder, or something in it, cannot be written."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"cannot write to {path}: {reason}")
+        self.path = path
+        self.hint = f"Give this user the right to write to {path}, or choose another folder with --state."
+
+
+class CameraFailed(AgentError):
+    """A camera gives no pictures: `error` says why, `detail` is one line without secrets."""
+
+    def __init__(self, error: CameraError, detail: str = "") -> None:
+        super().__init__(f"{error}: {detail}" if detail else str(error))
+        self.error = error
+        self.detail = detail
+        self.hint = CAMERA_HINTS[error]
+
+
+class CredentialsUnreadable(AgentError):
+    """The sealed credentials of a camera do not open with this box's key."""
+
+    hint = CAMERA_HINTS[CameraError.CREDENTIALS_UNREADABLE]
+
+
+class SpoolError(AgentError):
+    """The local buffer cannot do what was asked."""
+
+
+class SpoolFull(SpoolError):
+    """There is no room for the next fragment; what is durable stays so."""
+
+    hint = "Free disk space, or raise the spool's limit; committed segments are removed by themselves."
+
+
+class SpoolBroken(SpoolError):
+    """The disk refuses to take a write; what is durable stays so."""
+
+    hint = "Check the disk of the box and the rights of its state folder."
+
+
+class SpoolBusy(SpoolError):
+    """Another process holds this state folder."""
+
+    hint = "Stop the other agent on this state folder first, or choose another folder with --state."
+
+
+class ServerError(AgentError):
+    """The control plane did not do what was asked."""
+
+
+class Retryable(ServerError):
+    """Trying again later can help. `retry_after_s` is the server's own wish, or None."""
+
+    retry_after_s: float | None = None
+
+
+class ServerUnreachable(Retryable):
+    """The name does not resolve, nobody listens, or the line broke before an answer."""
+
+    hint = "Check the address, the network of the box, and that the control plane is running."
+
+    def __init__(self, host: str, detail: str = "") -> None:
+        super().__init__(f"cannot reach {host}" + (f": {detail}" if detail else ""))
+        self.host = host
+        self.detail = detail
+
+
+class ServerTimeout(Retryable):
+    """Connected, but no answer in time."""
+
+    hint = "Check the network; the agent goes on recording and tries again."
+
+    def __init__(self, host: str) -> None:
+        super().__init__(f"{host} does not answer in time")
+        self.host = host
+
+
+class ServerUnavailable(Retryable):
+    """The server answers 429 or 5xx."""
+
+    hint = "Nothing to do here: the agent goes on recording and tries again."
+
+    def __init__(self, address: str, detail: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(f"{address} cannot answer now" + (f": {detail}" if detail else ""))
+        self.address = address
+        self.detail = detail
+        self.retry_after_s = retry_after_s
+
+
+class AuthenticationRefused(ServerError):
+    """401 or 403 without a signed revocation: it may be a mistake of the server, so recording goes on."""
+
+    hint = "If it stays so, pair the box again with a new code."
+
+    def __init__(self, address: str, code: Code | None, detail: str = "") -> None:
+        super().__init__(f"{address} does not accept this agent" + (f": {detail}" if detail else ""))
+        self.address = address
+        self.code = code
+        self.detail = detail
+
+
+class AgentRevoked(ServerError):
+    """The answer carries a revocation (compact JWT) whose signature is yet to be checked."""
+
+    hint = "Pair the box again with a new code."
+
+    def __init__(self, revocation: str) -> None:
+        super().__init__("this agent has been revoked")
+        self.revocation = revocation
+
+
+class AddressInvalid(ServerError):
+    """What was given is no http or https address."""
+
+    hint = "Give the address as in a browser, for example https://classes.example.org."
+
+    def __init__(self, address: str, detail: str = "") -> None:
+        super().__init__(f"{address!r} is not an address" + (f": {detail}" if detail else ""))
+        self.address = address
+        self.detail = detail
+
+
+class ServerNotHttp(ServerError):
+    """What listens there does not speak HTTP."""
+
+    hint = "Check host and port of the control plane's address."
+
+    def __init__(self, host: str) -> None:
+        super().__init__(f"what answers at {host} does not speak HTTP")
+        self.host = host
+
+
+class NotThreeDance(ServerError):
+    """What answers is no 3Dance control plane."""
+
+    hint = "Check the address; it is the one under which the portal opens."
+
+    def __init__(self, address: str, detail: str = "") -> None:
+        super().__init__(f"{address} is not a 3Dance control plane" + (f": {detail}" if detail else ""))
+        self.address = address
+        self.detail = detail
+
+
+class TlsFailed(ServerError):
+    """The certificate is not trusted, or (`plain`) there is no TLS at that port."""
+
+    def __init__(self, host: str, detail: str = "", *, plain: bool = False) -> None:
+        super().__init__(f"no secure connection to {host}" + (f": {detail}" if detail else ""))
+        self.host = host
+        self.detail = detail
+        self.plain = plain
+        self.hint = (
+            "Use http:// in the address if the server has no TLS."
+            if plain
+            else "Check the clock of the box and the server's certificate; SSL_CERT_FILE adds an authority."
+        )
+
+
+class RequestRefused(ServerError):
+    """The server states a problem with this request."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(f"{problem.title}: {problem.detail}" if problem.detail else problem.title)
+        self.problem = problem
+        self.hint = problem.hint

@@ -1,0 +1,98 @@
+"""The box's own settings, in `STATE/settings.toml`: what no pushed configuration may decide."""
+
+import ipaddress
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from edge_agent.errors import SettingsInvalid, StateUnwritable
+
+SETTINGS_FILE = "settings.toml"
+
+PRIVATE_NETWORKS = (
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "169.254.0.0/16",
+    "127.0.0.0/8",
+    "::1/128",
+    "fc00::/7",
+    "fe80::/10",
+)
+"""Where wall cameras live: private ranges and the box itself. Source: RFC 1918, 3927, 4193, 4291."""
+
+MediaName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the owner of the box allows.
+
+    `media` maps the names that file cameras may use to paths of video files on the box; `allowed_networks` are the
+    networks (CIDR) in which cameras may be, by default the private ranges and the box itself.
+    """
+
+    media: dict[MediaName, str] = {}
+    allowed_networks: tuple[str, ...] = PRIVATE_NETWORKS
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+def load_settings(state: Path) -> Settings:
+    """Returns the settings of the state folder; the defaults where it has no settings file.
+
+    Raises:
+        SettingsInvalid: the file is no TOML, has an unknown key, or a value breaks its rule.
+    """
+    path = state / SETTINGS_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(f"{path} cannot be read: {error}") from error
+    try:
+        return _validated(path, msgspec.convert(tomllib.loads(text), Settings))
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise SettingsInvalid(f"{path}: {error}") from error
+
+
+def save_settings(state: Path, settings: Settings) -> None:
+    """Writes `settings` to the state folder, in place of what stands there.
+
+    Raises:
+        SettingsInvalid: a value breaks its rule; nothing is written.
+        StateUnwritable: the folder cannot be written; the old file stands.
+    """
+    path = state / SETTINGS_FILE
+    _validated(path, msgspec.convert(msgspec.to_builtins(settings), Settings))
+    draft = path.with_suffix(".toml.new")
+    try:
+        draft.write_bytes(_toml(settings))
+        draft.replace(path)
+    except OSError as error:
+        raise StateUnwritable(str(path), error.strerror or str(error)) from error
+
+
+def _validated(path: Path, settings: Settings) -> Settings:
+    for network in settings.allowed_networks:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            raise SettingsInvalid(f"{path}: allowed_networks: {error}") from error
+    for name, file in settings.media.items():
+        if not Path(file).is_absolute():
+            raise SettingsInvalid(f"{path}: media.{name}: the path has to start with /")
+    return settings
+
+
+def _toml(settings: Settings) -> bytes:
+    # The values are plain strings: a JSON string is a TOML basic string.
+    def quoted(text: str) -> str:
+        return msgspec.json.encode(text).decode().replace("\x7f", "\\u007f")
+
+    networks = ", ".join(quoted(network) for network in settings.allowed_networks)
+    lines = [f"allowed_networks = [{networks}]", f"log_level = {quoted(settings.log_level)}", "", "[media]"]
+    lines += [f"{quoted(name)} = {quoted(path)}" for name, path in sorted(settings.media.items())]
+    return ("\n".join(lines) + "\n").encode()

@@ -1,0 +1,76 @@
+"""The status board: where every camera and recording says how it is, and whoever reports reads it."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from shared.protocol.ids import CameraId
+from shared.protocol.status import CameraState, CameraStatus
+
+
+class StatusBoard:
+    """The newest `CameraStatus` of each camera.
+
+    Any thread writes and reads. A write is one `structs.replace` under a lock; listeners are called after it, in the
+    writer's thread, and only when a *state* changed (state, error, format), not for counters: they are what makes a
+    heartbeat go out at once. A listener must not block (`loop.call_soon_threadsafe(event.set)`).
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._cameras: dict[CameraId, CameraStatus] = {}
+        self._listeners: list[Callable[[], None]] = []
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Calls `listener` after each change of state from now on."""
+        with self._lock:
+            self._listeners.append(listener)
+
+    def cameras(self) -> tuple[CameraStatus, ...]:
+        """Returns all cameras as they are now, in the order they were added."""
+        with self._lock:
+            return tuple(self._cameras.values())
+
+    def camera(self, camera_id: CameraId) -> CameraStatus:
+        """Returns one camera; a camera never heard of is connecting."""
+        with self._lock:
+            return self._cameras.get(camera_id) or _fresh(camera_id)
+
+    def update_camera(self, camera_id: CameraId, **changes: Any) -> None:
+        """Replaces fields of one camera's status."""
+        with self._lock:
+            before = self._cameras.get(camera_id)
+            after = msgspec.structs.replace(before or _fresh(camera_id), **changes)
+            self._cameras[camera_id] = after
+            listeners = tuple(self._listeners) if before is None or _differ(before, after) else ()
+        for listener in listeners:
+            listener()
+
+    def add_to_camera(self, camera_id: CameraId, *, packets_dropped: int = 0, segments_closed: int = 0) -> None:
+        """Adds to counters of one camera. A camera that is gone stays gone."""
+        with self._lock:
+            before = self._cameras.get(camera_id)
+            if before is not None:
+                self._cameras[camera_id] = msgspec.structs.replace(
+                    before,
+                    packets_dropped=before.packets_dropped + packets_dropped,
+                    segments_closed=before.segments_closed + segments_closed,
+                )
+
+    def remove_camera(self, camera_id: CameraId) -> None:
+        """Forgets a camera that is no longer configured."""
+        with self._lock:
+            known = self._cameras.pop(camera_id, None)
+            listeners = tuple(self._listeners) if known else ()
+        for listener in listeners:
+            listener()
+
+
+def _fresh(camera_id: CameraId) -> CameraStatus:
+    return CameraStatus(camera_id=camera_id, state=CameraState.CONNECTING)
+
+
+def _differ(a: CameraStatus, b: CameraStatus) -> bool:
+    return (a.state, a.error, a.video, a.audio) != (b.state, b.error, b.video, b.audio)
