@@ -1,0 +1,266 @@
+"""Objects in an S3-compatible store, through the `minio` client.
+
+A PUT is signed in its headers, not in its query: the signature then covers length, SHA-256 and `If-None-Match`, and
+the store itself refuses other bytes (checked with radosgw). Such a signature is good for 15 minutes, like our targets.
+Source: AWS Signature Version 4, "Authenticating requests using the Authorization header".
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+import urllib3
+from minio import Minio, time
+from minio.credentials import StaticProvider
+from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
+from minio.signer import sign_v4_s3
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from control_plane.storage.errors import (
+    ObjectExists,
+    ObjectMismatch,
+    ObjectMissing,
+    StoreRefused,
+    StoreUnavailable,
+)
+from control_plane.storage.objects import CHUNK_BYTES, ObjectFacts, SignedRequest, checked_key
+from shared.kernel.redact import redact
+
+T = TypeVar("T")
+
+SIGNATURE_LIFETIME = timedelta(minutes=15)
+_MISSING = ("NoSuchKey", "NoSuchObject", "NotFound")
+_again = retry(
+    retry=retry_if_exception_type(StoreUnavailable),
+    wait=wait_random_exponential(multiplier=0.1, max=2),
+    stop=stop_after_attempt(4),
+    reraise=True,
+)
+
+
+class S3Store:
+    """One bucket. Reads, looks and deletions are tried four times with jitter; a PUT is tried once.
+
+    Args:
+        url: `s3+http(s)://access:secret@host[:port]/bucket?region=name`.
+        timeout_s: of connecting, and of each read.
+
+    Raises:
+        ValueError: the address breaks that form; the message is redacted.
+    """
+
+    def __init__(self, url: str, *, timeout_s: float = 20.0) -> None:
+        parts = urlsplit(url)
+        self.bucket = parts.path.strip("/")
+        region = parse_qs(parts.query).get("region", ["us-east-1"])[0]
+        if not parts.hostname or not parts.username or not parts.password or not self.bucket or "/" in self.bucket:
+            raise ValueError(f"{redact(url)} is no s3+http(s)://access:secret@host:port/bucket?region=name")
+        self._secure = parts.scheme == "s3+https"
+        self._netloc = parts.netloc.rpartition("@")[2]
+        self._region = region
+        self._credentials = StaticProvider(unquote(parts.username), unquote(parts.password))
+        self._http = urllib3.PoolManager(
+            timeout=urllib3.Timeout(timeout_s), retries=urllib3.Retry(0), maxsize=16, cert_reqs="CERT_REQUIRED"
+        )
+        self._client = Minio(
+            self._netloc,
+            credentials=self._credentials,
+            secure=self._secure,
+            region=region,
+            http_client=self._http,
+        )
+
+    def ensure_bucket(self) -> None:
+        """Makes the bucket where it does not exist.
+
+        Raises:
+            StoreRefused: these credentials may not.
+        """
+        with _mapped(self.bucket):
+            if not self._client.bucket_exists(bucket_name=self.bucket):
+                self._client.make_bucket(bucket_name=self.bucket, location=self._region)
+
+    def put(self, key: str, chunks: Iterable[bytes], *, size_bytes: int, sha256: str) -> None:
+        """See `ObjectStore.put`. Not every server knows `If-None-Match`, so the key is looked for first."""
+        with contextlib.suppress(ObjectMissing):
+            self.head(key)
+            raise ObjectExists(f"object {key} exists")
+        request = self._sign_put(key, size_bytes=size_bytes, sha256=sha256)
+        body = _Counted(chunks, size_bytes)
+        with _mapped(key):
+            response = self._http.request(
+                "PUT", request.url, body=body, headers=request.headers, preload_content=True, redirect=False
+            )
+        status = response.status
+        if status == 412:
+            raise ObjectExists(f"object {key} exists")
+        if body.digest.hexdigest() != sha256 or body.size_bytes != size_bytes:
+            # A server that does not check the signed hash has kept what it was sent.
+            self.delete(key)
+            raise ObjectMismatch(f"the bytes are not the {size_bytes} bytes that were announced")
+        if status >= 300:
+            raise _by_status(status, key, response.data[:200].decode(errors="replace"))
+
+    def open(
+        self, key: str, *, offset_bytes: int = 0, size_bytes: int | None = None
+    ) -> AbstractContextManager[Iterator[bytes]]:
+        """See `ObjectStore.open`."""
+        checked_key(key)
+        return self._opened(key, offset_bytes, size_bytes)
+
+    def head(self, key: str) -> ObjectFacts:
+        """See `ObjectStore.head`."""
+        facts = self._tried(
+            key, lambda: self._client.stat_object(bucket_name=self.bucket, object_name=checked_key(key))
+        )
+        return ObjectFacts(facts.size or 0, facts.last_modified or datetime.now(UTC))
+
+    def sha256(self, key: str) -> str:
+        """See `ObjectStore.sha256`."""
+
+        def read() -> str:
+            digest = hashlib.sha256()
+            with self.open(key) as chunks:
+                for chunk in chunks:
+                    digest.update(chunk)
+            return digest.hexdigest()
+
+        return self._tried(key, read)
+
+    def delete(self, key: str) -> None:
+        """See `ObjectStore.delete`."""
+        with contextlib.suppress(ObjectMissing):
+            self._tried(
+                key, lambda: self._client.remove_object(bucket_name=self.bucket, object_name=checked_key(key))
+            )
+
+    def presign_put(
+        self, key: str, *, size_bytes: int, sha256: str, lifetime: timedelta
+    ) -> SignedRequest | None:
+        """See `ObjectStore.presign_put`. `lifetime` can only shorten what is said, not what the store allows."""
+        request = self._sign_put(key, size_bytes=size_bytes, sha256=sha256)
+        return SignedRequest(
+            request.method,
+            request.url,
+            min(request.expires_at, datetime.now(UTC) + lifetime),
+            request.headers,
+        )
+
+    def presign_get(self, key: str, *, lifetime: timedelta) -> SignedRequest | None:
+        """See `ObjectStore.presign_get`."""
+        url = self._client.presigned_get_object(
+            bucket_name=self.bucket, object_name=checked_key(key), expires=lifetime
+        )
+        return SignedRequest("GET", url, datetime.now(UTC) + lifetime)
+
+    def _sign_put(self, key: str, *, size_bytes: int, sha256: str) -> SignedRequest:
+        now = datetime.now(UTC)
+        url = SplitResult(
+            "https" if self._secure else "http", self._netloc, f"/{self.bucket}/{checked_key(key)}", "", ""
+        )
+        signed = sign_v4_s3(
+            method="PUT",
+            url=url,
+            region=self._region,
+            headers={
+                "Host": url.netloc,
+                "Content-Length": str(size_bytes),
+                "Content-Type": "application/octet-stream",
+                "If-None-Match": "*",
+                "x-amz-content-sha256": sha256,
+                "x-amz-date": time.to_amz_date(now),
+            },
+            credentials=self._credentials.retrieve(),
+            content_sha256=sha256,
+            date=now,
+        )
+        headers = {name: str(value) for name, value in signed.items()}
+        return SignedRequest("PUT", url.geturl(), now + SIGNATURE_LIFETIME, headers)
+
+    @contextlib.contextmanager
+    def _opened(self, key: str, offset_bytes: int, size_bytes: int | None) -> Iterator[Iterator[bytes]]:
+        facts = self.head(key)
+        available = facts.size_bytes - offset_bytes
+        wanted = available if size_bytes is None else size_bytes
+        if available < wanted or available < 0:
+            raise ObjectMismatch(f"object {key} is shorter than the range asked for")
+        if not wanted:
+            yield iter(())
+            return
+        response = self._tried(
+            key,
+            lambda: self._client.get_object(
+                bucket_name=self.bucket, object_name=key, offset=offset_bytes, length=wanted
+            ),
+        )
+
+        def chunks() -> Iterator[bytes]:
+            with _mapped(key):
+                yield from response.stream(CHUNK_BYTES)
+
+        try:
+            yield chunks()
+        finally:
+            response.close()
+            response.release_conn()
+
+    def _tried(self, key: str, call: Callable[[], T]) -> T:
+        @_again
+        def once() -> T:
+            with _mapped(key):
+                return call()
+
+        return once()
+
+
+class _Counted:
+    """A request body that hashes what goes out, and stops at the announced size so that the connection stays whole."""
+
+    def __init__(self, chunks: Iterable[bytes], size_bytes: int) -> None:
+        self._chunks = chunks
+        self._limit = size_bytes
+        self.digest = hashlib.sha256()
+        self.size_bytes = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            self.size_bytes += len(chunk)
+            self.digest.update(chunk)
+            if self.size_bytes > self._limit:
+                raise ObjectMismatch(f"more than the {self._limit} bytes that were announced")
+            yield chunk
+        if self.size_bytes < self._limit:
+            raise ObjectMismatch(f"fewer than the {self._limit} bytes that were announced")
+
+
+@contextlib.contextmanager
+def _mapped(key: str) -> Iterator[None]:
+    """The one place where the errors of minio and urllib3 become ours."""
+    try:
+        yield
+    except S3Error as error:
+        if error.code in _MISSING:
+            raise ObjectMissing(f"object {key} does not exist") from error
+        raise _by_status(error.response.status, key, error.code or "") from error
+    except (InvalidResponseError, ServerError) as error:
+        # rclone answers errors as text/xml, which the client takes for no answer of S3 at all.
+        status = getattr(error, "_code", None) or getattr(error, "status_code", 500)
+        raise _by_status(int(status), key, "") from error
+    except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise StoreUnavailable(f"the object store does not answer: {type(error).__name__}") from error
+
+
+def _by_status(status: int, key: str, code: str) -> Exception:
+    if status == 404 and code != "NoSuchBucket":
+        return ObjectMissing(f"object {key} does not exist")
+    if status == 412:
+        return ObjectExists(f"object {key} exists")
+    if status in (408, 429) or status >= 500:
+        return StoreUnavailable(f"the object store answers {status} {code}".rstrip())
+    return StoreRefused(
+        f"the object store answers {status} {code}: check THREEDANCE_OBJECT_STORE (credentials, bucket, region)"
+    )
