@@ -1,0 +1,83 @@
+/** The class in words: what is missing, and how exact each camera is. */
+import { el } from "./dom.ts";
+import { clockText, lengthText } from "./format.ts";
+import { betweenText } from "./score.ts";
+import { missingOf, type ClassTimeline, type Track } from "./timeline.ts";
+
+const CODECS: Record<string, string> = { h264: "H.264", h265: "H.265" };
+const CLOCKS: Record<string, string> = { rtcp_sr: "the camera's own clock", arrival: "time of arrival" };
+
+export function notes(timeline: ClassTimeline, firstS: number, lastS: number, seek: (classS: number) => void): HTMLElement {
+  return el("div", { class: "notes" }, missing(timeline, firstS, lastS, seek), cameras(timeline));
+}
+
+function missing(timeline: ClassTimeline, firstS: number, lastS: number, seek: (classS: number) => void): HTMLElement {
+  const rows = timeline.tracks
+    .flatMap((track) => missingOf(track).map((gap) => ({ track, gap })))
+    .filter(({ gap }) => gap.toS > gap.fromS)
+    .sort((a, b) => a.gap.fromS - b.gap.fromS)
+    .map(({ track, gap }) =>
+      el(
+        "li",
+        { class: "note__row", "data-position": track.position },
+        el("i", { class: "gel" }),
+        el("span", {}, `${track.name} · ${lengthText(gap.toS - gap.fromS)}`),
+        gap.toS > firstS && gap.fromS < lastS
+          ? el(
+              "button",
+              {
+                type: "button",
+                class: "note__jump",
+                "aria-label": `Go to ${clockText(gap.fromS - firstS)}, ${track.name}`,
+                click: () => seek(Math.max(firstS, gap.fromS - 1)),
+              },
+              clockText(Math.max(0, gap.fromS - firstS)),
+            )
+          : null,
+        el("small", { class: "figures" }, `${betweenText(gap, timeline)} · ${gap.label}`),
+      ),
+    );
+  return el(
+    "section",
+    { class: "note", "aria-labelledby": "missing-title" },
+    el("h2", { id: "missing-title" }, "What is missing"),
+    rows.length === 0
+      ? el("p", { class: "note__calm" }, "Nothing. Every camera has every picture of this class.")
+      : el("ul", { class: "note__rows" }, ...rows),
+  );
+}
+
+function cameras(timeline: ClassTimeline): HTMLElement {
+  return el(
+    "section",
+    { class: "note", "aria-labelledby": "cameras-title" },
+    el("h2", { id: "cameras-title" }, "Cameras"),
+    el(
+      "ul",
+      { class: "note__rows" },
+      ...timeline.tracks.map((track) =>
+        el(
+          "li",
+          { class: "note__row", "data-position": track.position },
+          el("i", { class: "gel" }),
+          el("span", {}, track.name),
+          el("span", { class: "note__calm figures" }, pictureText(track)),
+          el("small", {}, clockWords(track)),
+        ),
+      ),
+    ),
+  );
+}
+
+function pictureText(track: Track): string {
+  if (track.width === 0) return "no picture recorded";
+  const fps = Math.round(track.fps * 100) / 100;
+  return `${track.width} × ${track.height} · ${fps} fps · ${CODECS[track.codec] ?? track.codec}`;
+}
+
+function clockWords(track: Track): string {
+  const sound = track.audio ? "with sound" : "no sound";
+  if (track.clockErrorMs === null) return sound;
+  const bound = track.clockErrorMs < 10 ? track.clockErrorMs.toFixed(1) : Math.round(track.clockErrorMs).toString();
+  return `Timed by ${CLOCKS[track.clockMethod] ?? track.clockMethod}, within ${bound} ms · ${sound}`;
+}

@@ -1,0 +1,62 @@
+/** What can go wrong between the player and the control plane, in words a viewer can act on. Pure. */
+
+export type TroubleKind = "signed-out" | "forbidden" | "gone" | "network" | "server" | "media" | "timeline";
+
+export interface Trouble {
+  readonly kind: TroubleKind;
+  readonly title: string;
+  readonly advice: string;
+  /** It is tried again without anybody's help. */
+  readonly retried: boolean;
+}
+
+const WORDS: Record<TroubleKind, Omit<Trouble, "kind">> = {
+  "signed-out": {
+    title: "Your sign-in has ended",
+    advice: "Sign in again; replay goes on where you are.",
+    retried: false,
+  },
+  forbidden: {
+    title: "You may no longer watch this class",
+    advice: "Your access was changed. Ask an admin of the studio.",
+    retried: false,
+  },
+  gone: {
+    title: "This class is not here",
+    advice: "It was removed, or its link is wrong. Go back to the list of classes.",
+    retried: false,
+  },
+  network: {
+    title: "No connection",
+    advice: "Trying again by itself. What is loaded can still be watched.",
+    retried: true,
+  },
+  server: {
+    title: "The studio's server is busy",
+    advice: "Trying again by itself.",
+    retried: true,
+  },
+  media: {
+    title: "A picture could not be decoded",
+    advice: "Reload the page. If it stays so, report the class and the time.",
+    retried: false,
+  },
+  timeline: {
+    title: "The class could not be opened",
+    advice: "Reload the page. If it stays so, report the class to an admin.",
+    retried: false,
+  },
+};
+
+export function trouble(kind: TroubleKind): Trouble {
+  return { kind, ...WORDS[kind] };
+}
+
+/** Returns what an HTTP status means for a viewer; 0 or null is no answer at all. */
+export function troubleOfStatus(status: number | null): Trouble {
+  if (!status) return trouble("network");
+  if (status === 401) return trouble("signed-out");
+  if (status === 403) return trouble("forbidden");
+  if (status === 404 || status === 410) return trouble("gone");
+  return trouble(status >= 500 || status === 429 ? "server" : "timeline");
+}

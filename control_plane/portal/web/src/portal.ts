@@ -1,0 +1,73 @@
+/** What every page of the portal shares: htmx, clocks that tick, commands that copy, menus that close. */
+import htmx from "htmx.org";
+
+import { countdownText, elapsedText } from "./ticking.ts";
+
+// The policy of our pages allows no evaluated code and no style made by a script.
+htmx.config.allowEval = false;
+htmx.config.includeIndicatorStyles = false;
+htmx.config.selfRequestsOnly = true;
+
+/** Writes the elapsed or remaining time into each `<time data-since>` and `<time data-until>`. */
+function tick(): void {
+  const now = Date.now() - skewMs();
+  for (const element of document.querySelectorAll<HTMLElement>("[data-since]")) {
+    element.textContent = elapsedText(now - Date.parse(element.dataset["since"] ?? ""));
+  }
+  for (const element of document.querySelectorAll<HTMLElement>("[data-until]")) {
+    element.textContent = countdownText(Date.parse(element.dataset["until"] ?? "") - now);
+  }
+}
+
+/** Returns how far this device's clock is ahead of the server's, in ms, from the time the page was written. */
+function skewMs(): number {
+  return serverSkewMs;
+}
+
+const writtenAt = Date.parse(document.documentElement.dataset["now"] ?? "");
+const serverSkewMs = Number.isNaN(writtenAt) ? 0 : Date.now() - performance.now() - writtenAt;
+
+document.addEventListener("click", (event) => {
+  const target = event.target instanceof Element ? event.target : null;
+  const copy = target?.closest<HTMLElement>("[data-copy]");
+  if (copy) void copyText(copy);
+  for (const menu of document.querySelectorAll<HTMLDetailsElement>("details.menu[open]")) {
+    if (!menu.contains(target)) menu.open = false;
+  }
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of document.querySelectorAll<HTMLDetailsElement>("details.menu[open]")) {
+    menu.open = false;
+    menu.querySelector("summary")?.focus();
+  }
+});
+
+async function copyText(button: HTMLElement): Promise<void> {
+  const text = document.querySelector(button.dataset["copy"] ?? "")?.textContent?.trim() ?? "";
+  const said = button.textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+  } catch {
+    const range = document.createRange();
+    const source = document.querySelector(button.dataset["copy"] ?? "");
+    if (source) range.selectNodeContents(source);
+    getSelection()?.removeAllRanges();
+    getSelection()?.addRange(range);
+    button.textContent = "Press Ctrl C";
+  }
+  window.setTimeout(() => {
+    button.textContent = said;
+  }, 1800);
+}
+
+// A poll that finds the sign-in ended takes the viewer to the sign-in page instead of failing in silence.
+document.addEventListener("htmx:responseError", (event) => {
+  const status = (event as CustomEvent<{ xhr: XMLHttpRequest }>).detail.xhr.status;
+  if (status === 401 || status === 404) location.reload();
+});
+
+tick();
+window.setInterval(tick, 500);

@@ -1,0 +1,41 @@
+/** The replay page: fetches the timeline and opens the player in the element that carries `data-timeline`. */
+import { Player } from "./player/player.ts";
+import { parseTimeline, TimelineError } from "./player/timeline.ts";
+import { trouble, troubleOfStatus, type Trouble } from "./player/trouble.ts";
+import { el } from "./player/dom.ts";
+
+declare global {
+  interface Window {
+    threedance?: { player?: Player };
+  }
+}
+
+async function start(root: HTMLElement): Promise<void> {
+  const { timeline: url = "", worker = "", signIn = "" } = root.dataset;
+  const answer = await fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin" }).catch(() => null);
+  if (answer === null || !answer.ok) {
+    fail(root, troubleOfStatus(answer?.status ?? null), signIn);
+    return;
+  }
+  try {
+    const player = new Player(root, parseTimeline(await answer.json()), { workerPath: worker, signInUrl: signIn });
+    window.threedance = { ...window.threedance, player };
+    await player.open();
+  } catch (error) {
+    if (!(error instanceof TimelineError) && !(error instanceof SyntaxError)) throw error;
+    fail(root, trouble("timeline"), signIn);
+  }
+}
+
+function fail(root: HTMLElement, why: Trouble, signInUrl: string): void {
+  root.dataset["trouble"] = why.kind;
+  const again = el("button", { type: "button", class: "button button--main", click: () => location.reload() }, "Try again");
+  const way =
+    why.kind === "signed-out" ? el("a", { class: "button button--main", href: signInUrl }, "Sign in") : again;
+  root.replaceChildren(
+    el("div", { class: "empty", role: "alert" }, el("h2", {}, why.title), el("p", {}, why.advice), way),
+  );
+}
+
+const root = document.querySelector<HTMLElement>("[data-timeline]");
+if (root !== null) void start(root);
