@@ -1,5 +1,7 @@
 """Addresses of accounts beside allauth's."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from control_plane.accounts.views import signin_link
+
+urlpatterns = [path("link/", signin_link, name="signin_link")]

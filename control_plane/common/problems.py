@@ -25,7 +25,9 @@ _DRF_CODES = {
 
 def problem_response(body: Problem, *, headers: dict[str, str] | None = None) -> HttpResponse:
     """Returns the answer that carries `body`; never cached."""
-    response = HttpResponse(encode(body), status=body.status, content_type=PROBLEM_CONTENT_TYPE, headers=headers)
+    response = HttpResponse(
+        encode(body), status=body.status, content_type=PROBLEM_CONTENT_TYPE, headers=headers
+    )
     response["Cache-Control"] = "no-store"
     return response
 
@@ -67,7 +69,9 @@ def drf_exception_handler(error: Exception, context: dict[str, Any]) -> HttpResp
         return error_response(error, request)
     if isinstance(error, drf.APIException):
         set_rollback()
-        code = _DRF_CODES.get(error.status_code, Code.BAD_REQUEST if error.status_code < 500 else Code.UNAVAILABLE)
+        code = _DRF_CODES.get(
+            error.status_code, Code.BAD_REQUEST if error.status_code < 500 else Code.UNAVAILABLE
+        )
         body = msgspec.structs.replace(problem(code, str(error.detail)), status=error.status_code)
         wait_s = getattr(error, "wait", None)
         return problem_response(body, headers={"Retry-After": str(int(wait_s))} if wait_s else None)

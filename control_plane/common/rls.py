@@ -67,8 +67,9 @@ class ForceRowSecurity(Operation):
         table = schema_editor.quote_name(_table(app_label, self.model_name, to_state))
         _run(schema_editor, f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         _run(schema_editor, f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
-        _run(schema_editor, 
-            f"CREATE POLICY in_scope ON {table} USING ({self.writable}) WITH CHECK ({self.writable})"
+        _run(
+            schema_editor,
+            f"CREATE POLICY in_scope ON {table} USING ({self.writable}) WITH CHECK ({self.writable})",
         )
         for reach in self.reach:
             _run(schema_editor, f"CREATE POLICY {reach.name} ON {table} FOR SELECT USING ({reach.using})")
@@ -107,17 +108,20 @@ class AppendOnly(Operation):
         table = schema_editor.quote_name(_table(app_label, self.model_name, to_state))
         role = schema_editor.quote_name(application_role())
         _run(schema_editor, f"REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {role}")
-        _run(schema_editor, 
+        _run(
+            schema_editor,
             "CREATE OR REPLACE FUNCTION threedance_append_only() RETURNS trigger LANGUAGE plpgsql AS $$"
-            " BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = '42501'; END $$"
+            " BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = '42501'; END $$",
         )
-        _run(schema_editor, 
+        _run(
+            schema_editor,
             f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON {table}"
-            " FOR EACH ROW EXECUTE FUNCTION threedance_append_only()"
+            " FOR EACH ROW EXECUTE FUNCTION threedance_append_only()",
         )
-        _run(schema_editor, 
+        _run(
+            schema_editor,
             f"CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON {table}"
-            " FOR EACH STATEMENT EXECUTE FUNCTION threedance_append_only()"
+            " FOR EACH STATEMENT EXECUTE FUNCTION threedance_append_only()",
         )
 
     def database_backwards(
@@ -149,8 +153,9 @@ class GrantToApplication(Operation):
     ) -> None:
         """Sets the default privileges."""
         role = schema_editor.quote_name(application_role())
-        _run(schema_editor, 
-            f"ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}"
+        _run(
+            schema_editor,
+            f"ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}",
         )
         _run(schema_editor, f"ALTER DEFAULT PRIVILEGES GRANT USAGE, SELECT ON SEQUENCES TO {role}")
         _run(schema_editor, f"GRANT SELECT ON django_migrations TO {role}")

@@ -18,7 +18,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import BooleanField, Expression, F, Manager, Model, Q, QuerySet, UUIDField
+from django.db.models import BooleanField, Expression, F, Manager, Q, QuerySet, UUIDField
 from django.db.models.sql.compiler import SQLCompiler
 
 from control_plane.common.errors import ScopeMismatch, ScopeMissing
@@ -209,7 +209,9 @@ class InStudioScope(Expression):
         """
         scope = _current.get()
         if scope == CLOSED:
-            raise ScopeMissing("no scope is open; open studio_scope, user_scope or platform_scope around this")
+            raise ScopeMissing(
+                "no scope is open; open studio_scope, user_scope or platform_scope around this"
+            )
         if scope.studio_id is None:
             return "TRUE", []
         sql, params = compiler.compile(self.studio_id)
@@ -252,4 +254,3 @@ class CapabilityManager(Manager[Any]):
         if _current.get().capability is None:
             raise ScopeMissing("no capability is open; open capability_scope(name, value) around this")
         return super().get_queryset()
-

@@ -28,6 +28,6 @@ def refuse_unsafe_start(**kwargs: Any) -> None:
     Raises:
         SystemCheckError: with every rule broken.
     """
-    from control_plane.config import checks  # noqa: PLC0415  # the apps are loaded only now
+    from control_plane.config import checks  # the apps are loaded only now
 
     checks.refuse_unsafe_start()

@@ -81,7 +81,11 @@ def check_application_role(databases: Sequence[str] | None = None, **kwargs: Any
                 " FROM pg_roles r WHERE rolname = current_user"
             )
             name, superuser, bypass, owner = cursor.fetchone()
-        rules = ((superuser, "is a superuser"), (bypass, "has BYPASSRLS"), (owner, "owns the database or tables"))
+        rules = (
+            (superuser, "is a superuser"),
+            (bypass, "has BYPASSRLS"),
+            (owner, "owns the database or tables"),
+        )
         found += [
             Error(
                 f"the application's database role {name} {fault}: row level security would not hold",
@@ -110,4 +114,6 @@ def refuse_unsafe_start() -> None:
     ]
     errors = [message for message in found if message.is_serious()]
     if errors:
-        raise SystemCheckError("\n".join(f"{error.id}: {error.msg}\n\tHINT: {error.hint}" for error in errors))
+        raise SystemCheckError(
+            "\n".join(f"{error.id}: {error.msg}\n\tHINT: {error.hint}" for error in errors)
+        )

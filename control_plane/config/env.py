@@ -125,7 +125,13 @@ def parse_database_url(value: str, key: str) -> DatabaseUrl:
     except ValueError:
         port = "?"
     unknown = set(query) - {"host", "port"}
-    if parts.scheme not in ("postgresql", "postgres") or not parts.username or not name or unknown or port == "?":
+    if (
+        parts.scheme not in ("postgresql", "postgres")
+        or not parts.username
+        or not name
+        or unknown
+        or port == "?"
+    ):
         raise WrongEnvironment(
             f"{key}={redact(value)} is no postgresql://user:password@host:port/name"
             " (for a socket: postgresql://user:password@/name?host=/folder)"
@@ -164,7 +170,9 @@ def _readable(error: msgspec.ValidationError, values: Mapping[str, Any]) -> str:
 
 def _validate(env: Env) -> None:
     if env.database_role not in ("application", "owner"):
-        raise WrongEnvironment(f"THREEDANCE_DATABASE_ROLE={env.database_role} is neither application nor owner")
+        raise WrongEnvironment(
+            f"THREEDANCE_DATABASE_ROLE={env.database_role} is neither application nor owner"
+        )
     for name in ("database_url", "database_owner_url"):
         if value := getattr(env, name):
             parse_database_url(value, variable(name))

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from csp.constants import NONE, SELF
 
 from control_plane.config.env import parse
-from shared import __version__ as VERSION  # noqa: N812
 
 ENV = parse(os.environ)
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -27,7 +26,9 @@ DATABASE_AS_OWNER = ENV.database_role == "owner"
 ASSETS_DIR = BASE_DIR / "portal" / "static" / "portal" / "dist"
 
 # Celery spells a socket `redis+socket://`; the cache spells it `unix://`.
-CELERY_BROKER_URL = VALKEY_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=") or "memory://"
+CELERY_BROKER_URL = (
+    VALKEY_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=") or "memory://"
+)
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {}
 
 # --- Django -------------------------------------------------------------------------------------------------------

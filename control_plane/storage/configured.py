@@ -38,7 +38,9 @@ def store_at(url: str) -> ObjectStore:
         return LocalStore(Path(unquote(parts.path)))
     if parts.scheme in ("s3+http", "s3+https"):
         return S3Store(url)
-    raise ValueError("an object store is file:///folder or s3+http(s)://access:secret@host:port/bucket?region=name")
+    raise ValueError(
+        "an object store is file:///folder or s3+http(s)://access:secret@host:port/bucket?region=name"
+    )
 
 
 @cache

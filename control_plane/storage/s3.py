@@ -57,14 +57,23 @@ class S3Store:
         parts = urlsplit(url)
         self.bucket = parts.path.strip("/")
         region = parse_qs(parts.query).get("region", ["us-east-1"])[0]
-        if not parts.hostname or not parts.username or not parts.password or not self.bucket or "/" in self.bucket:
+        if (
+            not parts.hostname
+            or not parts.username
+            or not parts.password
+            or not self.bucket
+            or "/" in self.bucket
+        ):
             raise ValueError(f"{redact(url)} is no s3+http(s)://access:secret@host:port/bucket?region=name")
         self._secure = parts.scheme == "s3+https"
         self._netloc = parts.netloc.rpartition("@")[2]
         self._region = region
         self._credentials = StaticProvider(unquote(parts.username), unquote(parts.password))
         self._http = urllib3.PoolManager(
-            timeout=urllib3.Timeout(timeout_s), retries=urllib3.Retry(0), maxsize=16, cert_reqs="CERT_REQUIRED"
+            timeout=urllib3.Timeout(timeout_s),
+            retries=urllib3.Retry(0),
+            maxsize=16,
+            cert_reqs="CERT_REQUIRED",
         )
         self._client = Minio(
             self._netloc,

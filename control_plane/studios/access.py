@@ -45,7 +45,14 @@ class Action(StrEnum):
 ROLE_PERMISSIONS: dict[Role, frozenset[Action]] = {
     Role.ADMIN: frozenset(Action) - {Action.UPLOAD, Action.REPORT, Action.MAINTAIN},
     Role.INSTRUCTOR: frozenset(
-        {Action.VIEW_STUDIO, Action.VIEW_AGENTS, Action.RECORD, Action.VIEW_CLASS, Action.MANAGE_CLASS, Action.REPLAY}
+        {
+            Action.VIEW_STUDIO,
+            Action.VIEW_AGENTS,
+            Action.RECORD,
+            Action.VIEW_CLASS,
+            Action.MANAGE_CLASS,
+            Action.REPLAY,
+        }
     ),
     Role.VIEWER: frozenset({Action.VIEW_STUDIO, Action.VIEW_CLASS, Action.REPLAY}),
     Role.GUARDIAN: frozenset({Action.VIEW_STUDIO}),

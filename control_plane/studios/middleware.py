@@ -8,8 +8,8 @@ from django.http import HttpRequest, HttpResponse
 
 from control_plane.common.errors import ControlPlaneError, NotFound, SignInRequired
 from control_plane.common.middleware import Handler, answer
-from control_plane.common.scoping import studio_scope, user_scope
-from control_plane.studios.models import Membership, Studio
+from control_plane.common.scoping import studio_scope
+from control_plane.studios.models import Membership
 from control_plane.studios.selectors import admin_memberships, own_membership
 
 ADMIN_PREFIX = "/admin/"
@@ -78,5 +78,3 @@ def _call(
         if callable(render) and not getattr(response, "is_rendered", True):
             response = render()
         return response
-
-

@@ -15,7 +15,9 @@ def own_memberships(user_id: UUID) -> list[Membership]:
 def own_membership(user_id: UUID, *, slug: str) -> Membership | None:
     """Returns a person's membership in the studio at `slug`, its studio loaded; None for a stranger."""
     with user_scope(user_id):
-        membership: Membership | None = Membership.own.select_related("studio").filter(studio__slug=slug).first()
+        membership: Membership | None = (
+            Membership.own.select_related("studio").filter(studio__slug=slug).first()
+        )
         return membership
 
 

@@ -25,4 +25,6 @@ class Command(BaseCommand):
             made = create_root_key(path)
         except OSError as error:
             raise CommandError(f"{path} cannot be written: {error.strerror}") from error
-        self.stdout.write(f"{path}: {'made; keep a copy apart from the footage' if made else 'kept as it is'}")
+        self.stdout.write(
+            f"{path}: {'made; keep a copy apart from the footage' if made else 'kept as it is'}"
+        )

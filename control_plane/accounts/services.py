@@ -1,0 +1,107 @@
+"""Writes of accounts: new people, and one-time sign-in links."""
+
+import hashlib
+import secrets
+from datetime import timedelta
+from urllib.parse import urlencode
+
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from control_plane.accounts.models import SigninLink, User
+from control_plane.audit.catalogue import Action
+from control_plane.audit.services import record
+from control_plane.common.actors import Actor
+from control_plane.common.errors import BadRequest, Conflict
+
+LINK_LIFETIME = timedelta(minutes=15)
+LINK_LIFETIME_LIMIT = timedelta(hours=24)
+TOKEN_BYTES = 32
+
+
+def create_user(email: str, *, actor: Actor, display_name: str = "", is_staff: bool = False) -> User:
+    """Makes a person without a password: a one-time link lets them in, where they add a passkey or a password.
+
+    Raises:
+        BadRequest: it is no e-mail address.
+        Conflict: somebody has this address already.
+    """
+    email = email.strip().lower()
+    try:
+        validate_email(email)
+    except ValidationError as error:
+        raise BadRequest(f"email: {' '.join(error.messages)}") from error
+    try:
+        with transaction.atomic():
+            user = User.objects.create_user(email, display_name=display_name.strip(), is_staff=is_staff)
+    except IntegrityError as error:
+        raise Conflict("There is an account with this e-mail address already.") from error
+    # Whoever makes the account vouches for the address; allauth asks for a verified one before a passkey is added.
+    EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+    record(
+        Action.USER_CREATED,
+        actor=actor,
+        studio_id=None,
+        object_type="accounts.User",
+        object_id=user.id,
+        details={"staff": is_staff},
+    )
+    return user
+
+
+def create_signin_link(user: User, *, actor: Actor, ttl: timedelta = LINK_LIFETIME) -> str:
+    """Returns an address that signs `user` in once. It is shown once: only its hash is kept.
+
+    Raises:
+        ValueError: `ttl` is not between zero and a day.
+    """
+    if not timedelta(0) < ttl <= LINK_LIFETIME_LIMIT:
+        raise ValueError(f"a sign-in link lives at most {LINK_LIFETIME_LIMIT}, not {ttl}")
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    with transaction.atomic():
+        link = SigninLink.objects.create(
+            user=user, token_sha256=token_hash(token), expires_at=timezone.now() + ttl
+        )
+        record(
+            Action.SIGNIN_LINK_CREATED,
+            actor=actor,
+            studio_id=None,
+            object_type="accounts.SigninLink",
+            object_id=link.id,
+            details={"user": str(user.id), "lifetime_s": int(ttl.total_seconds())},
+        )
+    return f"{settings.PUBLIC_URL}{reverse('signin_link')}?{urlencode({'token': token})}"
+
+
+def use_signin_link(token: str) -> User | None:
+    """Returns the person whom `token` signs in, and spends it; None where it is unknown, used or expired.
+
+    Of any number of parallel calls exactly one gets the person: the row's update decides.
+    """
+    now = timezone.now()
+    hash_ = token_hash(token)
+    with transaction.atomic():
+        spent = SigninLink.objects.filter(
+            token_sha256=hash_, used_at__isnull=True, expires_at__gt=now, user__is_active=True
+        ).update(used_at=now)
+        if spent != 1:
+            return None
+        link = SigninLink.objects.select_related("user").get(token_sha256=hash_)
+        record(
+            Action.SIGNIN_LINK_USED,
+            actor=link.user.actor,
+            studio_id=None,
+            object_type="accounts.SigninLink",
+            object_id=link.id,
+        )
+        return link.user
+
+
+def token_hash(token: str) -> bytes:
+    """Returns the SHA-256 of a token as it is stored."""
+    return hashlib.sha256(token.encode()).digest()
