@@ -1,0 +1,152 @@
+"""One camera, supervised: connected, read, watched, and tried again for ever."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+
+from edge_agent.capture.connect import source_for
+from edge_agent.capture.feed import Feed, RunClock
+from edge_agent.capture.reader import Reader
+from edge_agent.errors import CameraFailed, CredentialsUnreadable
+from edge_agent.settings import Settings
+from edge_agent.status import StatusBoard
+from shared.kernel.backoff import Backoff
+from shared.kernel.clock import Clock
+from shared.kernel.logs import FailureLog
+from shared.kernel.redact import redact
+from shared.protocol.config import CameraConfig, Credentials
+from shared.protocol.status import CameraError, CameraState
+
+log = logging.getLogger(__name__)
+
+SILENCE_S = 8.0
+"""A camera that sends nothing for so long is frozen, whatever its connection says."""
+OPEN_TIMEOUT_S = 20.0
+STEADY_S = 10.0
+"""A connection that lasted so long was good: the next wait starts small again."""
+ALARM_AFTER_FAILURES = 10
+
+Unseal = Callable[[bytes], Credentials]
+"""Opens `CameraConfig.sealed_credentials` with the box's key; raises `CredentialsUnreadable`."""
+
+
+class Camera:
+    """Keeps one configured camera connected and its status current; packets go to whoever subscribes to `feed`.
+
+    `run` is a task of the event loop. Each connection has a reader thread of its own; what the loop does is start it,
+    look at it once a second, and count. `config` is fixed: a changed source is a new `Camera`.
+    """
+
+    def __init__(
+        self,
+        config: CameraConfig,
+        *,
+        unseal: Unseal,
+        settings: Settings,
+        board: StatusBoard,
+        clock: Clock,
+        run_clock: Callable[[], RunClock],
+    ) -> None:
+        """Args:
+        config: the camera.
+        unseal: opens its credentials; they are in memory only while a connection is opened.
+        settings: the box's own rules: media list and allowed networks.
+        board: where its `CameraStatus` is kept.
+        clock: for waits and readings.
+        run_clock: makes the clock map of a new run (`sync.clockmap.ClockMap`).
+        """
+        self.config = config
+        self.feed = Feed()
+        self._unseal = unseal
+        self._settings = settings
+        self._board = board
+        self._clock = clock
+        self._run_clock = run_clock
+        self._backoff = Backoff(1, 30)
+        self._failures = FailureLog(log, "the camera gives no pictures")
+        self._failed_in_row = 0
+
+    async def run(self) -> None:
+        """Reads the camera until cancelled; never raises for anything the camera does."""
+        try:
+            while True:
+                error, detail, steady = await self._run_once()
+                if steady:
+                    self._backoff.reset()
+                    self._failed_in_row = 0
+                self._note_failure(error, detail)
+                await asyncio.sleep(self._backoff.next_wait_s())
+                self._board.update_camera(self.config.id, state=CameraState.CONNECTING)
+        finally:
+            self._board.remove_camera(self.config.id)
+
+    async def _run_once(self) -> tuple[CameraError, str, bool]:
+        """Reads one connection to its end; returns why it ended and whether it had been steady."""
+        self._board.update_camera(self.config.id, state=CameraState.CONNECTING)
+        try:
+            source = source_for(self.config, unseal=self._unseal, settings=self._settings, clock=self._clock)
+        except CredentialsUnreadable as error:
+            return CameraError.CREDENTIALS_UNREADABLE, str(error), False
+        except CameraFailed as error:
+            return error.error, error.detail, False
+        reader = Reader(source, self.feed, record_audio=self.config.record_audio, clock=self._clock, run_clock=self._run_clock)
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        reader.start(lambda: loop.call_soon_threadsafe(ended.set), name=f"camera-{str(self.config.id)[-8:]}")
+        started_ns = self._clock.monotonic_ns()
+        try:
+            while not ended.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(ended.wait(), 1.0)
+                if self._frozen(reader, started_ns):
+                    reader.abandon(CameraError.TIMED_OUT, "no packet for several seconds")
+                    break
+                self._show(reader)
+        finally:
+            reader.stop()
+        error, detail = reader.outcome
+        return error, detail, reader.lasted_s() >= STEADY_S
+
+    def _frozen(self, reader: Reader, started_ns: int) -> bool:
+        now_ns = self._clock.monotonic_ns()
+        if reader.info is None:
+            return now_ns - started_ns > OPEN_TIMEOUT_S * 1e9
+        return now_ns - reader.last_arrival_ns > SILENCE_S * 1e9
+
+    def _show(self, reader: Reader) -> None:
+        if reader.info is None:
+            return
+        self._failures.recovered(camera_id=str(self.config.id))
+        self._board.update_camera(
+            self.config.id,
+            state=CameraState.CONNECTED,
+            error=None,
+            error_detail="",
+            failures_in_row=0,
+            video=reader.video_format(),
+            audio=reader.audio_format(),
+            clock=reader.clock_estimate(),
+            fps=reader.rates.fps,
+            bits_per_s=reader.rates.bits_per_s,
+        )
+        if dropped := reader.take_dropped():
+            log.warning("packets dropped", extra={"camera_id": str(self.config.id), "packets": dropped})
+            self._board.add_to_camera(self.config.id, packets_dropped=dropped)
+
+    def _note_failure(self, error: CameraError, detail: str) -> None:
+        self._failed_in_row += 1
+        detail = redact(detail)[:300]
+        self._failures.failed(camera_id=str(self.config.id), error=str(error), detail=detail)
+        if self._failed_in_row == ALARM_AFTER_FAILURES:
+            log.error("the camera has failed ten times in a row", extra={"camera_id": str(self.config.id)})
+        self._board.update_camera(
+            self.config.id,
+            state=CameraState.RETRYING,
+            error=error,
+            error_detail=detail,
+            failures_in_row=self._failed_in_row,
+            clock=None,
+            fps=0.0,
+            bits_per_s=0,
+        )

@@ -1,0 +1,42 @@
+"""One way to get packets out of a camera, as a Protocol; and the choice of it for a configured source."""
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from edge_agent.capture.packet import MediaPacket, StreamInfo
+
+
+class Source(Protocol):
+    """A camera that is read once, from `open` to `close`, by one thread. All methods block; only `abort` may be called
+    from another thread.
+
+    Every implementation raises `CameraFailed`, and nothing else, for what is the camera's fault.
+    """
+
+    def open(self) -> StreamInfo:
+        """Connects and returns what the camera carries.
+
+        Raises:
+            CameraFailed: with the reason.
+        """
+        ...
+
+    def packets(self) -> Iterator[MediaPacket]:
+        """Yields packets as they come, video from a key frame on; ends where the camera ends the stream.
+
+        Raises:
+            CameraFailed: with the reason.
+        """
+        ...
+
+    def close(self) -> None:
+        """Lets go of the connection; harmless twice."""
+        ...
+
+    def abort(self) -> None:
+        """Makes a waiting `packets` end soon. The one method that another thread may call."""
+        ...
+
+
+OpenSource = Callable[[], Source]
+"""Makes a fresh source for one connection; may raise `CameraFailed` or `CredentialsUnreadable`."""

@@ -1,0 +1,274 @@
+"""The SQLite index of the spool: what is here, and how far its upload is. Everything in it can be rebuilt from files."""
+
+import sqlite3
+import threading
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from uuid import UUID
+
+from shared.protocol.codec import decode, encode
+from shared.protocol.errors import Code
+from shared.protocol.ids import CameraId, ClassSessionId, GapId, SegmentId
+from shared.protocol.manifest import GapRecord, SegmentManifest
+from shared.protocol.upload import TrackTally
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE segments (            -- one row: one closed segment of one camera
+    segment_id TEXT PRIMARY KEY,
+    class_session_id TEXT NOT NULL,
+    camera_id TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    state TEXT NOT NULL,           -- SegmentState
+    size_bytes INTEGER NOT NULL,   -- of the object
+    closed_at_us INTEGER NOT NULL, -- UTC, microseconds since 1970
+    committed_at_us INTEGER,       -- UTC; null until committed
+    here INTEGER NOT NULL,         -- 1 while the object is on this disk
+    refusal TEXT NOT NULL,         -- why it is set aside; empty otherwise
+    manifest BLOB NOT NULL,        -- SegmentManifest as JSON
+    UNIQUE (camera_id, sequence)
+) STRICT;
+CREATE INDEX segments_to_send ON segments (closed_at_us) WHERE state IN ('closed', 'intended');
+CREATE INDEX segments_of_class ON segments (class_session_id, state);
+CREATE INDEX segments_to_clean ON segments (committed_at_us) WHERE here = 1 AND state = 'committed';
+CREATE TABLE gaps (                -- one row: one gap
+    gap_id TEXT PRIMARY KEY,
+    class_session_id TEXT NOT NULL,
+    settled INTEGER NOT NULL,      -- 1 once the control plane need not hear of it again
+    record BLOB NOT NULL           -- GapRecord as JSON
+) STRICT;
+CREATE INDEX gaps_to_send ON gaps (gap_id) WHERE settled = 0;
+"""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class SegmentState(StrEnum):
+    """How far the upload of a closed segment is. Only forward: closed -> intended -> committed, or set aside as refused."""
+
+    CLOSED = "closed"
+    INTENDED = "intended"
+    COMMITTED = "committed"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class IndexedSegment:
+    """One row of the index."""
+
+    manifest: SegmentManifest
+    state: SegmentState
+    here: bool
+
+
+class Index:
+    """One connection, guarded by one lock; every method is a short transaction that any thread may call.
+
+    Raises `sqlite3.Error` from any method where the file is damaged or the disk is full.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA busy_timeout = 5000")
+            (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+            if verdict != "ok":
+                raise sqlite3.DatabaseError(f"the index is damaged: {verdict}")
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                self._db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
+            elif version != SCHEMA_VERSION:
+                raise sqlite3.DatabaseError(f"the index has schema {version}, this agent knows {SCHEMA_VERSION}")
+        except BaseException:
+            self._db.close()
+            raise
+
+    def close(self) -> None:
+        """Closes the connection."""
+        with self._lock:
+            self._db.close()
+
+    def add_segment(self, manifest: SegmentManifest) -> None:
+        """Adds a closed segment; one that is here already stays as it is."""
+        with self._lock:
+            self._db.execute(
+                "INSERT INTO segments (segment_id, class_session_id, camera_id, sequence, state, size_bytes,"
+                " closed_at_us, here, refusal, manifest) VALUES (?, ?, ?, ?, ?, ?, ?, 1, '', ?)"
+                " ON CONFLICT (segment_id) DO NOTHING",
+                (
+                    str(manifest.segment_id),
+                    str(manifest.class_session_id),
+                    str(manifest.camera_id),
+                    manifest.sequence,
+                    SegmentState.CLOSED,
+                    manifest.size_bytes,
+                    _us(manifest.closed_at),
+                    encode(manifest),
+                ),
+            )
+
+    def last_sequence(self, camera_id: CameraId) -> int:
+        """Returns the highest sequence number of a camera in the index, 0 where it has none."""
+        return int(self._one("SELECT coalesce(max(sequence), 0) FROM segments WHERE camera_id = ?", str(camera_id)))
+
+    def pending(
+        self,
+        limit: int,
+        *,
+        of: Collection[ClassSessionId] | None = None,
+        but_not_of: Collection[ClassSessionId] = (),
+        newest_first: bool = False,
+    ) -> list[IndexedSegment]:
+        """Returns up to `limit` segments that are closed or intended, oldest closed first unless told otherwise."""
+        where, values = "state IN ('closed', 'intended')", []
+        if of is not None:
+            where += f" AND class_session_id IN ({_marks(of)})"
+            values += [str(i) for i in of]
+        if but_not_of:
+            where += f" AND class_session_id NOT IN ({_marks(but_not_of)})"
+            values += [str(i) for i in but_not_of]
+        order = "DESC" if newest_first else "ASC"
+        with self._lock:
+            rows = self._db.execute(
+                f"SELECT manifest, state, here FROM segments WHERE {where}"  # noqa: S608  # marks and constants only
+                f" ORDER BY closed_at_us {order}, camera_id, sequence {order} LIMIT ?",
+                (*values, limit),
+            ).fetchall()
+        return [_indexed(row) for row in rows]
+
+    def segment(self, segment_id: SegmentId) -> IndexedSegment | None:
+        """Returns one segment, or None where there is no such."""
+        with self._lock:
+            row = self._db.execute(
+                "SELECT manifest, state, here FROM segments WHERE segment_id = ?", (str(segment_id),)
+            ).fetchone()
+        return _indexed(row) if row else None
+
+    def segments_of(self, class_session_id: ClassSessionId, camera_id: CameraId) -> list[SegmentManifest]:
+        """Returns the manifests of one track, in order."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT manifest FROM segments WHERE class_session_id = ? AND camera_id = ? ORDER BY sequence",
+                (str(class_session_id), str(camera_id)),
+            ).fetchall()
+        return [decode(row[0], SegmentManifest) for row in rows]
+
+    def mark(self, segment_ids: Iterable[SegmentId], state: SegmentState, now_at: datetime) -> None:
+        """Moves segments forward to `state`; one that is committed or refused already stays so."""
+        committed_at_us = _us(now_at) if state is SegmentState.COMMITTED else None
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany(
+                "UPDATE segments SET state = ?, committed_at_us = ?"
+                " WHERE segment_id = ? AND state IN ('closed', 'intended')",
+                [(state, committed_at_us, str(i)) for i in segment_ids],
+            )
+            self._db.execute("COMMIT")
+
+    def refuse(self, segment_id: SegmentId, code: Code, detail: str) -> None:
+        """Sets a segment aside: it blocks nothing behind it, and its object stays on the disk."""
+        with self._lock:
+            self._db.execute(
+                "UPDATE segments SET state = 'refused', refusal = ? WHERE segment_id = ? AND state <> 'committed'",
+                (f"{code}: {detail}" if detail else str(code), str(segment_id)),
+            )
+
+    def to_clean(self, committed_before_at: datetime, limit: int) -> list[SegmentManifest]:
+        """Returns segments that are on this disk and were committed before the instant, oldest first."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT manifest FROM segments WHERE here = 1 AND state = 'committed' AND committed_at_us <= ?"
+                " ORDER BY committed_at_us LIMIT ?",
+                (_us(committed_before_at), limit),
+            ).fetchall()
+        return [decode(row[0], SegmentManifest) for row in rows]
+
+    def mark_gone(self, segment_ids: Iterable[SegmentId]) -> None:
+        """Notes that the objects of these segments are no longer on this disk."""
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("UPDATE segments SET here = 0 WHERE segment_id = ?", [(str(i),) for i in segment_ids])
+            self._db.execute("COMMIT")
+
+    def add_gap(self, gap: GapRecord) -> None:
+        """Adds a gap; one that is here already stays as it is."""
+        with self._lock:
+            self._db.execute(
+                "INSERT INTO gaps (gap_id, class_session_id, settled, record) VALUES (?, ?, 0, ?)"
+                " ON CONFLICT (gap_id) DO NOTHING",
+                (str(gap.gap_id), str(gap.class_session_id), encode(gap)),
+            )
+
+    def gaps(self, class_session_id: ClassSessionId) -> list[GapRecord]:
+        """Returns all gaps of a class, settled or not, in the order they were found."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT record FROM gaps WHERE class_session_id = ? ORDER BY gap_id", (str(class_session_id),)
+            ).fetchall()
+        return [decode(row[0], GapRecord) for row in rows]
+
+    def gaps_pending(self, limit: int) -> list[GapRecord]:
+        """Returns up to `limit` gaps that are not settled, oldest first."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT record FROM gaps WHERE settled = 0 ORDER BY gap_id LIMIT ?", (limit,)
+            ).fetchall()
+        return [decode(row[0], GapRecord) for row in rows]
+
+    def settle_gaps(self, gap_ids: Iterable[GapId]) -> None:
+        """Notes that the control plane need not hear of these gaps again."""
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("UPDATE gaps SET settled = 1 WHERE gap_id = ?", [(str(i),) for i in gap_ids])
+            self._db.execute("COMMIT")
+
+    def tally(self, class_session_id: ClassSessionId) -> TrackTally:
+        """Returns what is made of a class and what of it is still to be sent."""
+        with self._lock:
+            made, pending = self._db.execute(
+                "SELECT count(*), coalesce(sum(state IN ('closed', 'intended')), 0) FROM segments"
+                " WHERE class_session_id = ?",
+                (str(class_session_id),),
+            ).fetchone()
+            (gaps,) = self._db.execute(
+                "SELECT count(*) FROM gaps WHERE class_session_id = ? AND settled = 0", (str(class_session_id),)
+            ).fetchone()
+        return TrackTally(
+            class_session_id=class_session_id, segments_made=made, segments_pending=pending, gaps_pending=gaps
+        )
+
+    def backlog(self) -> tuple[int, datetime | None]:
+        """Returns how many segments wait to be sent, and when the oldest of them was closed."""
+        with self._lock:
+            count, oldest_us = self._db.execute(
+                "SELECT count(*), min(closed_at_us) FROM segments WHERE state IN ('closed', 'intended')"
+            ).fetchone()
+        return count, None if oldest_us is None else _EPOCH + timedelta(microseconds=oldest_us)
+
+    def bytes_here(self) -> int:
+        """Returns the size of all closed objects on this disk."""
+        return int(self._one("SELECT coalesce(sum(size_bytes), 0) FROM segments WHERE here = 1"))
+
+    def _one(self, sql: str, *values: str) -> int:
+        with self._lock:
+            (value,) = self._db.execute(sql, values).fetchone()
+        return int(value)
+
+
+def _indexed(row: tuple[bytes, str, int]) -> IndexedSegment:
+    return IndexedSegment(decode(row[0], SegmentManifest), SegmentState(row[1]), bool(row[2]))
+
+
+def _marks(values: Collection[UUID]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _us(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)

@@ -1,0 +1,112 @@
+"""Where everything of the spool lies, by name alone: ids and numbers, never a name of a person, class or camera.
+
+```
+STATE/
+  index.sqlite                         what is here and how far its upload is; can be rebuilt from the files below
+  spool/
+    lock                               held by the one agent process that uses this state
+    gaps/<gap id>.json                 a gap until the control plane has it
+    tracks/<class id>-<camera id>.json how far the account of one track reaches
+    <camera id>/
+      <sequence>-<segment id>.part     a segment being written: ciphertext
+      <sequence>-<segment id>.journal  what of it is durable
+      <sequence>-<segment id>.seg      a closed segment: ciphertext, immutable
+      <sequence>-<segment id>.json     its manifest
+```
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from shared.protocol.ids import CameraId, ClassSessionId, GapId, SegmentId
+
+OPEN, JOURNAL, CLOSED, MANIFEST = ".part", ".journal", ".seg", ".json"
+
+_SEGMENT_NAME = re.compile(r"^(?P<sequence>\d{10})-(?P<segment>[0-9a-f-]{36})(?P<suffix>\.[a-z]+)$")
+
+
+@dataclass(frozen=True)
+class SegmentFile:
+    """One file of a segment, as its name tells."""
+
+    path: Path
+    camera_id: CameraId
+    sequence: int
+    segment_id: SegmentId
+    suffix: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths under one state folder."""
+
+    state: Path
+
+    @property
+    def spool(self) -> Path:
+        """The folder of all segments."""
+        return self.state / "spool"
+
+    @property
+    def index(self) -> Path:
+        """The SQLite index."""
+        return self.state / "index.sqlite"
+
+    @property
+    def lock(self) -> Path:
+        """The file that one agent process locks."""
+        return self.spool / "lock"
+
+    @property
+    def gaps(self) -> Path:
+        """The folder of unsent gaps."""
+        return self.spool / "gaps"
+
+    @property
+    def tracks(self) -> Path:
+        """The folder of the accounts of tracks."""
+        return self.spool / "tracks"
+
+    def camera(self, camera_id: CameraId) -> Path:
+        """Returns the folder of one camera's segments."""
+        return self.spool / str(camera_id)
+
+    def segment(self, camera_id: CameraId, sequence: int, segment_id: SegmentId, suffix: str) -> Path:
+        """Returns the path of one file of a segment."""
+        return self.camera(camera_id) / f"{sequence:010d}-{segment_id}{suffix}"
+
+    def gap(self, gap_id: GapId) -> Path:
+        """Returns the path of one unsent gap."""
+        return self.gaps / f"{gap_id}.json"
+
+    def track(self, class_session_id: ClassSessionId, camera_id: CameraId) -> Path:
+        """Returns the path of one track's account."""
+        return self.tracks / f"{class_session_id}-{camera_id}.json"
+
+    def make_folders(self) -> None:
+        """Makes the folders that every spool has, readable by this user only."""
+        for folder in (self.state, self.spool, self.gaps, self.tracks):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def segment_files(self) -> list[SegmentFile]:
+        """Returns every file of a segment, by camera and sequence. Files with foreign names are left alone."""
+        found = []
+        for folder in sorted(self.spool.iterdir()):
+            if not (folder.is_dir() and (camera := _uuid(folder.name))):
+                continue
+            for path in sorted(folder.iterdir()):
+                match = _SEGMENT_NAME.match(path.name)
+                if match and (segment := _uuid(match["segment"])):
+                    found.append(
+                        SegmentFile(path, CameraId(camera), int(match["sequence"]), SegmentId(segment), match["suffix"])
+                    )
+        return found
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -1,0 +1,237 @@
+"""The local buffer: recordings put segments in, uploads take them out, and it looks after itself."""
+
+import fcntl
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import IO, Self
+
+from edge_agent.durable import remove_file, write_file
+from edge_agent.errors import SpoolBusy, StateUnwritable
+from edge_agent.spool.cleaner import Disk, clean
+from edge_agent.spool.index import Index, SegmentState
+from edge_agent.spool.layout import CLOSED, Layout
+from edge_agent.spool.recovery import RecoveryReport, open_index, recover
+from shared.kernel.clock import Clock
+from shared.protocol.codec import encode
+from shared.protocol.config import SpoolPolicy
+from shared.protocol.errors import Code
+from shared.protocol.ids import CameraId, ClassSessionId, GapId, SegmentId
+from shared.protocol.manifest import GapRecord, SegmentManifest
+from shared.protocol.status import SpoolStatus
+from shared.protocol.upload import TrackTally
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StoredSegment:
+    """A closed segment that waits for its upload: its manifest, and the file that holds exactly its object."""
+
+    manifest: SegmentManifest
+    path: Path
+    state: SegmentState
+
+
+class Spool:
+    """The encrypted segments and the gaps on this box, and how far their upload is.
+
+    Any thread may call any method; each is a few milliseconds of disk. Recordings call `open_segment` (through
+    `store.SegmentWriter`), uploads call `pending`, `mark_*`, `gaps_pending`, `settle_gaps`; `core` calls `clean` twice a
+    minute and `status` for the heartbeat.
+    """
+
+    def __init__(
+        self, layout: Layout, index: Index, lock: IO[str], clock: Clock, recovered: RecoveryReport, disk: Disk
+    ) -> None:
+        self.layout = layout
+        self.index = index
+        self.recovered = recovered
+        self.disk = disk
+        self._lock_file = lock
+        self._clock = clock
+        self._policy = SpoolPolicy()
+        self._guard = threading.Lock()
+        self._sequences: dict[CameraId, int] = dict(recovered.sequences)
+        self._open: dict[CameraId, int] = {}
+        self._listeners: list[Callable[[], None]] = []
+        self._full = False
+
+    @classmethod
+    def open(cls, state: Path, *, clock: Clock, disk: Disk | None = None) -> Self:
+        """Opens the spool of a state folder, and mends what a crash or a power cut left behind.
+
+        Raises:
+            SpoolBusy: another process uses it.
+            StateUnwritable: the folder cannot be written.
+        """
+        layout = Layout(state)
+        try:
+            layout.make_folders()
+            lock = _take_lock(layout.lock)
+            index, rebuilt = open_index(layout)
+        except (OSError, sqlite3.OperationalError) as error:
+            raise StateUnwritable(str(state), str(error)) from error
+        return cls(layout, index, lock, clock, recover(layout, index, clock, rebuilt=rebuilt), disk or Disk(layout.spool))
+
+    def close(self) -> None:
+        """Closes the index and lets another process in."""
+        self.index.close()
+        self._lock_file.close()
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Calls `listener` after each closed segment and each new gap, in the thread that made it; it must not block."""
+        with self._guard:
+            self._listeners.append(listener)
+
+    # For uploads.
+
+    def pending(
+        self,
+        limit: int,
+        *,
+        of: Collection[ClassSessionId] | None = None,
+        but_not_of: Collection[ClassSessionId] = (),
+        newest_first: bool = False,
+    ) -> list[StoredSegment]:
+        """Returns up to `limit` segments that wait for their upload, oldest closed first unless told otherwise.
+
+        Args:
+            limit: how many at most.
+            of: only of these classes; None: of all.
+            but_not_of: none of these classes.
+            newest_first: turns the order round.
+        """
+        rows = self.index.pending(limit, of=of, but_not_of=but_not_of, newest_first=newest_first)
+        return [StoredSegment(row.manifest, self.path(row.manifest), row.state) for row in rows]
+
+    def path(self, manifest: SegmentManifest) -> Path:
+        """Returns the file of a closed segment."""
+        return self.layout.segment(manifest.camera_id, manifest.sequence, manifest.segment_id, CLOSED)
+
+    def mark_intended(self, segment_ids: Iterable[SegmentId]) -> None:
+        """The control plane has the manifests."""
+        self.index.mark(segment_ids, SegmentState.INTENDED, self._clock.now())
+
+    def mark_committed(self, segment_ids: Iterable[SegmentId]) -> None:
+        """The control plane has given receipts: the local copies may go after their minimum age."""
+        self.index.mark(segment_ids, SegmentState.COMMITTED, self._clock.now())
+
+    def mark_refused(self, segment_id: SegmentId, code: Code, detail: str = "") -> None:
+        """The control plane will never take this one: it is set aside and no longer pending; its file stays."""
+        self.index.refuse(segment_id, code, detail)
+
+    def gaps_pending(self, limit: int) -> list[GapRecord]:
+        """Returns up to `limit` gaps that the control plane has not settled, oldest first."""
+        return self.index.gaps_pending(limit)
+
+    def settle_gaps(self, gap_ids: Iterable[GapId]) -> None:
+        """The control plane need not hear of these gaps again."""
+        ids = list(gap_ids)
+        self.index.settle_gaps(ids)
+        for gap_id in ids:
+            remove_file(self.layout.gap(gap_id))
+
+    # For reports.
+
+    def tally(self, class_session_id: ClassSessionId) -> TrackTally:
+        """Returns what is made of a class and what of it is still to be sent."""
+        return self.index.tally(class_session_id)
+
+    def status(self) -> SpoolStatus:
+        """Returns how full the buffer is and how far behind its upload."""
+        count, oldest_at = self.index.backlog()
+        behind_s = max(0.0, (self._clock.now() - oldest_at).total_seconds()) if oldest_at else 0.0
+        return SpoolStatus(
+            bytes_used=self.bytes_used(),
+            bytes_free=self.room_bytes(),
+            segments_pending=count,
+            behind_s=behind_s,
+            full=self._full,
+        )
+
+    # Room.
+
+    def set_policy(self, policy: SpoolPolicy) -> None:
+        """Takes new limits; they hold from the next fragment on."""
+        self._policy = policy
+
+    def bytes_used(self) -> int:
+        """Returns the size of all objects here, those being written included."""
+        with self._guard:
+            return self.index.bytes_here() + sum(self._open.values())
+
+    def room_bytes(self) -> int:
+        """Returns how much more may be written: by the spool's limit, and by what must stay free on the disk."""
+        policy = self._policy
+        by_disk = self.disk.free_bytes() - policy.keep_free_bytes
+        return max(0, min(by_disk, policy.max_bytes - self.bytes_used()))
+
+    def clean(self) -> int:
+        """Removes committed copies that are past their minimum age, and younger ones where room is short.
+
+        Returns how many bytes it freed. Never raises for a full or failing disk: that is its job.
+        """
+        policy = self._policy
+        cutoff_at = self._clock.now() - timedelta(seconds=policy.keep_committed_s)
+        return clean(self, cutoff_at=cutoff_at)
+
+    # For recordings.
+
+    def next_sequence(self, camera_id: CameraId) -> int:
+        """Returns the next number of a camera; it is used up only by `segment_closed`."""
+        with self._guard:
+            return self._sequences.get(camera_id, 0) + 1
+
+    def segment_growing(self, camera_id: CameraId, size_bytes: int) -> None:
+        """Notes the size of the segment that a camera is writing; 0: none."""
+        with self._guard:
+            self._open[camera_id] = size_bytes
+
+    def segment_closed(self, manifest: SegmentManifest) -> None:
+        """Takes a segment whose file is closed and synced into the index."""
+        with self._guard:
+            self._sequences[manifest.camera_id] = manifest.sequence
+            self._open[manifest.camera_id] = 0
+        self.index.add_segment(manifest)
+        self._tell()
+
+    def add_gap(self, gap: GapRecord) -> None:
+        """Keeps a gap until it is settled. On disk when this returns."""
+        write_file(self.layout.gap(gap.gap_id), encode(gap))
+        self.index.add_gap(gap)
+        self._tell()
+
+    def set_full(self, full: bool) -> None:
+        """Notes whether recording stands still for want of room, for the status."""
+        if full and not self._full:
+            log.error("the disk is full: recording stops until there is room")
+        elif self._full and not full:
+            log.info("the disk has room again")
+        self._full = full
+
+    def now(self) -> datetime:
+        """Returns UTC by the spool's clock."""
+        return self._clock.now()
+
+    def _tell(self) -> None:
+        with self._guard:
+            listeners = tuple(self._listeners)
+        for listener in listeners:
+            listener()
+
+
+def _take_lock(path: Path) -> IO[str]:
+    file = open(path, "w", encoding="ascii")  # noqa: SIM115  # held open for the life of the spool
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise SpoolBusy("another agent runs on this state folder") from None
+    os.fchmod(file.fileno(), 0o600)
+    return file
