@@ -9,11 +9,18 @@ AgentError
  |    +-- SpoolFull           no room on the disk for the next fragment
  |    +-- SpoolBroken         the disk refuses a write for another reason
  |    +-- SpoolBusy           another agent process uses this state folder
+ +-- IdentityError           the box's identity is missing or cannot be used
+ |    +-- NotPaired           there is none in this state folder
+ |    +-- RevocationInvalid   a revocation that our control plane did not sign for us
+ +-- PairingError            the box could not be paired
+ |    +-- PairingCodeMalformed, PairingRefused, AlreadyPaired
  +-- ServerError
       +-- Retryable           try again later
       |    +-- ServerUnreachable, ServerTimeout, ServerUnavailable
       +-- AuthenticationRefused   401 or 403: go on recording, retry slowly
       +-- AgentRevoked            a signed revocation came with the answer
+      +-- TargetExpired           the address for a PUT is no longer good: ask for a new one
+      +-- ObjectRefused           the store does not take these bytes
       +-- AddressInvalid, ServerNotHttp, NotThreeDance, TlsFailed, RequestRefused
 """
 
@@ -85,6 +92,44 @@ class SpoolBusy(SpoolError):
     hint = "Stop the other agent on this state folder first, or choose another folder with --state."
 
 
+class IdentityError(AgentError):
+    """The box's identity is missing or cannot be used."""
+
+
+class NotPaired(IdentityError):
+    """This state folder holds no identity."""
+
+    hint = "Make a code under Agents -> Add agent, then run: threedance-agent pair URL CODE"
+
+
+class RevocationInvalid(IdentityError):
+    """A revocation that our control plane did not sign for this agent: it ends nothing."""
+
+
+class PairingError(AgentError):
+    """The box could not be paired; what it had before is untouched."""
+
+
+class PairingCodeMalformed(PairingError):
+    """What was typed is no pairing code."""
+
+    hint = "Type the code as it stands under Agents -> Add agent, for example BCDF-GHJK."
+
+
+class PairingRefused(PairingError):
+    """The control plane does not take the code; `code` says why."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(f"{problem.title}: {problem.detail}" if problem.detail else problem.title, problem.hint)
+        self.code = problem.code
+
+
+class AlreadyPaired(PairingError):
+    """This state folder belongs to an agent already."""
+
+    hint = "To give it a new identity run the same command with --replace; recordings on its disk stay."
+
+
 class ServerError(AgentError):
     """The control plane did not do what was asked."""
 
@@ -148,6 +193,18 @@ class AgentRevoked(ServerError):
     def __init__(self, revocation: str) -> None:
         super().__init__("this agent has been revoked")
         self.revocation = revocation
+
+
+class TargetExpired(ServerError):
+    """The store no longer takes a PUT at this address; a new intent gives a new one."""
+
+
+class ObjectRefused(ServerError):
+    """The store does not take these bytes under this target: they are not what was announced."""
+
+    def __init__(self, status: int, detail: str = "") -> None:
+        super().__init__(f"the store refuses the object: HTTP {status} {detail}".rstrip())
+        self.status = status
 
 
 class AddressInvalid(ServerError):

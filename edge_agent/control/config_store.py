@@ -1,0 +1,157 @@
+"""The configuration on disk: what is in force, what is being tried, and what failed last.
+
+A candidate is synced before it is applied, and in force once it has proven itself. Credentials in it stay sealed.
+"""
+
+import logging
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from edge_agent.durable import remove_file, write_file
+from shared.protocol.codec import encode
+from shared.protocol.config import AgentConfig
+from shared.protocol.ids import AgentId
+from shared.protocol.status import ConfigStatus, Reported
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+STARTS_OF_A_CANDIDATE = 2
+"""How often an agent may start with the same unproven candidate before it goes back to the last good one."""
+
+
+class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """`starts` counts the times the agent came up with this candidate unproven."""
+
+    config: AgentConfig
+    starts: int = 0
+
+
+class _Failed(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest configuration that did not work."""
+
+    version: int
+    hash: str | None
+    error: str
+
+
+class ConfigStore:
+    """Three small files in one folder, each replaced as a whole. Used by one task."""
+
+    def __init__(self, folder: Path, agent_id: AgentId) -> None:
+        self._folder = folder
+        self._agent_id = agent_id
+        self.applied: AgentConfig | None = None
+        self._candidate: _Candidate | None = None
+        self._failed: _Failed | None = None
+
+    @property
+    def candidate(self) -> AgentConfig | None:
+        """The configuration being tried, or None."""
+        return self._candidate.config if self._candidate else None
+
+    @property
+    def newest(self) -> tuple[int, str] | None:
+        """Version and hash of the newest configuration met, whatever became of it."""
+        met = [(c.version, c.hash) for c in (self.applied, self.candidate) if c is not None]
+        if self._failed is not None and self._failed.hash is not None:
+            met.append((self._failed.version, self._failed.hash))
+        return max(met, default=None)
+
+    def load(self) -> None:
+        """Reads the files. A damaged one, or one of another agent, is set aside: the control plane sends it again.
+
+        A candidate the agent was started with `STARTS_OF_A_CANDIDATE` times already is taken for what brings it down.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.applied = self._read("applied", AgentConfig)
+        self._candidate = self._read("candidate", _Candidate)
+        self._failed = self._read("failed", _Failed)
+        for name, config in (("applied", self.applied), ("candidate", self.candidate)):
+            if config is not None and config.agent_id != self._agent_id:
+                self._set_aside(name)
+        if self.applied is not None and self.applied.agent_id != self._agent_id:
+            self.applied, self._failed = None, None
+        if self._candidate is None:
+            return
+        if self._candidate.config.agent_id != self._agent_id:
+            self._candidate = None
+        elif self.applied is not None and self._candidate.config.version <= self.applied.version:
+            # The crash came between putting it in force and forgetting the candidate.
+            self._candidate = None
+            remove_file(self._path("candidate"))
+        elif self.applied is not None and self._candidate.starts >= STARTS_OF_A_CANDIDATE:
+            self.reject(f"the agent stopped {self._candidate.starts} times while trying it")
+        else:
+            self._put_candidate(self._candidate.config, self._candidate.starts + 1)
+
+    def stage(self, config: AgentConfig) -> None:
+        """Makes `config` the candidate, on disk before this returns. An older candidate is forgotten."""
+        self._put_candidate(config, 0)
+
+    def accept(self) -> None:
+        """Puts the candidate in force: it has proven itself."""
+        if self._candidate is None:
+            return
+        write_file(self._path("applied"), encode(self._candidate.config))
+        self.applied, self._candidate, self._failed = self._candidate.config, None, None
+        remove_file(self._path("candidate"))
+        remove_file(self._path("failed"))
+
+    def reject(self, error: str) -> None:
+        """Drops the candidate; `applied` is in force again."""
+        if self._candidate is None:
+            return
+        config = self._candidate.config
+        self._put_failed(_Failed(version=config.version, hash=config.hash, error=error))
+        self._candidate = None
+        remove_file(self._path("candidate"))
+
+    def refuse(self, version: int | None, error: str) -> None:
+        """Notes a configuration that was never tried: unreadable, or not ours."""
+        self._put_failed(_Failed(version=version or 0, hash=None, error=error))
+
+    def reported(self) -> Reported:
+        """Returns what is in force and how the newest fared, as the control plane is told it."""
+        if self._candidate is not None:
+            config, status = self._candidate.config, ConfigStatus.APPLYING
+            return Reported(version=config.version, hash=config.hash, status=status)
+        version, hash_ = (self.applied.version, self.applied.hash) if self.applied else (0, None)
+        if self._failed is None:
+            return Reported(version=version, hash=hash_, status=ConfigStatus.APPLIED)
+        return Reported(
+            version=version,
+            hash=hash_,
+            status=ConfigStatus.FAILED,
+            error=self._failed.error,
+            failed_version=self._failed.version,
+        )
+
+    def _put_candidate(self, config: AgentConfig, starts: int) -> None:
+        self._candidate = _Candidate(config=config, starts=starts)
+        write_file(self._path("candidate"), encode(self._candidate))
+
+    def _put_failed(self, failed: _Failed) -> None:
+        self._failed = failed
+        write_file(self._path("failed"), encode(failed))
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.json"
+
+    def _read(self, name: str, type_: type[T]) -> T | None:
+        try:
+            return msgspec.json.decode(self._path(name).read_bytes(), type=type_)
+        except FileNotFoundError:
+            return None
+        except msgspec.DecodeError as error:
+            log.error(
+                "a configuration file is damaged and set aside", extra={"file": name, "error": str(error)}
+            )
+            self._set_aside(name)
+            return None
+
+    def _set_aside(self, name: str) -> None:
+        self._path(name).replace(self._folder / f"{name}.set-aside.json")

@@ -1,0 +1,104 @@
+"""Pairing: a code from the studio's admin page makes this box one of its agents."""
+
+import os
+import platform
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_agent.api import ControlPlaneApi, base_address
+from edge_agent.control.identity import Identity, IdentityFolder, Pairing
+from edge_agent.errors import (
+    AlreadyPaired,
+    NotThreeDance,
+    PairingCodeMalformed,
+    PairingRefused,
+    RequestRefused,
+)
+from edge_agent.http import HttpClient
+from shared import __version__
+from shared.kernel.clock import Clock, ServerClock
+from shared.protocol.errors import Code
+from shared.protocol.pairing import HostFacts, PairAnswer, PairRequest, normalise_pairing_code
+from shared.protocol.version import PROTOCOL_VERSION
+
+PAIR_PATH = "/agent/v1/pair"
+
+
+@dataclass(frozen=True)
+class Paired:
+    """The new identity, and how far the box's clock is from the server's (server minus box, seconds)."""
+
+    identity: Identity
+    clock_offset_s: float
+
+
+async def pair(
+    address: str, code: str, folder: IdentityFolder, *, replace: bool, http: HttpClient, clock: Clock
+) -> Paired:
+    """Claims `code` at the control plane at `address` and stores the identity it gives.
+
+    Nothing of an identity that is there already is touched before the control plane has said yes.
+
+    Raises:
+        PairingCodeMalformed: `code` is no pairing code; nothing was sent.
+        AlreadyPaired: there is an identity and `replace` is false; nothing was sent.
+        StateUnwritable: the folder cannot be written; nothing was sent.
+        PairingRefused: the control plane does not take the code.
+        ServerError: the address, the network, TLS or what answers is not right.
+    """
+    base = base_address(address)
+    try:
+        letters = normalise_pairing_code(code)
+    except ValueError as error:
+        raise PairingCodeMalformed(str(error)) from error
+    if folder.is_paired and not replace:
+        raise AlreadyPaired(f"this box is paired already (identity in {folder.path})")
+    keys = folder.begin()
+    server_clock = ServerClock(clock)
+    request = PairRequest(
+        code=letters,
+        identity_key=keys.identity_public,
+        sealing_key=keys.sealing_public,
+        protocol=PROTOCOL_VERSION,
+        agent_version=__version__,
+        host=host_facts(),
+    )
+    try:
+        answer = await ControlPlaneApi(http, base, server_clock, None).post(PAIR_PATH, request, PairAnswer)
+    except RequestRefused as refusal:
+        if refusal.problem.code is Code.NOT_FOUND:
+            raise NotThreeDance(base, "it has no place for agents") from refusal
+        raise PairingRefused(refusal.problem) from refusal
+    offset_s = (answer.server_time_at - clock.now()).total_seconds()
+    return Paired(folder.finish(Pairing(address=base, answer=answer)), offset_s)
+
+
+def host_facts() -> HostFacts:
+    """Returns what the admin sees of this box."""
+    return HostFacts(
+        hostname=socket.gethostname(),
+        model=_model(),
+        os=f"{platform.system()} {platform.release()}",
+        python=platform.python_version(),
+        cpu_count=os.cpu_count() or 1,
+        memory_bytes=_memory_bytes(),
+    )
+
+
+def _model() -> str:
+    for path in ("/sys/firmware/devicetree/base/model", "/sys/class/dmi/id/product_name"):
+        try:
+            text = Path(path).read_text("utf-8", "replace").strip("\x00 \n")
+        except OSError:
+            continue
+        if text:
+            return text[:100]
+    return platform.machine()
+
+
+def _memory_bytes() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return 0

@@ -1,0 +1,229 @@
+"""Who this box is: its two private keys, what pairing told it, and what it signs and opens with them.
+
+`STATE/identity/` holds `identity.key` (Ed25519, signs requests), `sealing.key` (X25519, opens camera credentials) and
+`pairing.json`, all 0600. The private halves never leave the box.
+"""
+
+import hashlib
+import logging
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import jwt
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from nacl.exceptions import CryptoError
+from nacl.public import PrivateKey, SealedBox
+
+from edge_agent.durable import remove_file, sync_folder, write_file
+from edge_agent.errors import (
+    CredentialsUnreadable,
+    IdentityError,
+    NotPaired,
+    RevocationInvalid,
+    StateUnwritable,
+)
+from shared.kernel.clock import Clock
+from shared.protocol.codec import decode, encode
+from shared.protocol.config import Credentials
+from shared.protocol.pairing import TOKEN_LIFETIME_S, PairAnswer, Revocation
+
+log = logging.getLogger(__name__)
+
+REVOCATION_TYPE = "revocation+jwt"
+
+
+class Pairing(msgspec.Struct, frozen=True, kw_only=True):
+    """What the box keeps of its pairing: the address it was given, and the control plane's answer."""
+
+    address: str
+    answer: PairAnswer
+
+
+@dataclass(frozen=True)
+class BoxKeys:
+    """The private halves."""
+
+    identity: Ed25519PrivateKey
+    sealing: PrivateKey
+
+    def __repr__(self) -> str:
+        return f"BoxKeys({self.fingerprint})"
+
+    @property
+    def identity_public(self) -> bytes:
+        """The Ed25519 public key, 32 bytes."""
+        return self.identity.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+    @property
+    def sealing_public(self) -> bytes:
+        """The X25519 public key, 32 bytes."""
+        return bytes(self.sealing.public_key)
+
+    @property
+    def fingerprint(self) -> str:
+        """What the admin compares: the first 16 hex digits of the SHA-256 of the identity key, in groups of four."""
+        digits = hashlib.sha256(self.identity_public).hexdigest()[:16]
+        return "-".join(digits[i : i + 4] for i in range(0, 16, 4))
+
+
+class Identity:
+    """The identity of a paired box. Immutable; any thread may use it."""
+
+    def __init__(self, keys: BoxKeys, pairing: Pairing) -> None:
+        self.keys = keys
+        self.pairing = pairing
+
+    @property
+    def address(self) -> str:
+        """The control plane's address, without a trailing slash."""
+        return self.pairing.address
+
+    def token(self, clock: Clock) -> str:
+        """Returns a request token: good for a minute from `clock`'s now, and once."""
+        now_s = int(clock.now().timestamp())
+        answer = self.pairing.answer
+        return jwt.encode(
+            {
+                "iss": str(answer.agent_id),
+                "std": str(answer.studio_id),
+                "aud": answer.audience,
+                "iat": now_s,
+                "exp": now_s + TOKEN_LIFETIME_S,
+                "jti": uuid4().hex,
+            },
+            self.keys.identity,
+            algorithm="EdDSA",
+            headers={"kid": str(answer.agent_id)},
+        )
+
+    def open_credentials(self, sealed: bytes) -> Credentials:
+        """Returns the camera credentials in a sealed box made for this box.
+
+        Raises:
+            CredentialsUnreadable: they were sealed for another box, or are no credentials.
+        """
+        try:
+            return decode(SealedBox(self.keys.sealing).decrypt(sealed), Credentials)
+        except (CryptoError, ValueError, msgspec.DecodeError) as error:
+            raise CredentialsUnreadable("the credentials do not open with this box's key") from error
+
+    def verify_revocation(self, token: str) -> Revocation:
+        """Returns what a revocation says, if our control plane signed it for this agent.
+
+        Raises:
+            RevocationInvalid: it ends nothing; the message says why.
+        """
+        answer = self.pairing.answer
+        try:
+            if jwt.get_unverified_header(token).get("typ") != REVOCATION_TYPE:
+                raise RevocationInvalid("it is no revocation")
+            key = Ed25519PublicKey.from_public_bytes(answer.revocation_key)
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=["EdDSA"],
+                options={
+                    "require": ["sub", "iat"],
+                    "verify_aud": False,
+                    # The box's clock may be wrong, and a revocation does not expire.
+                    "verify_iat": False,
+                    "verify_exp": False,
+                    "verify_nbf": False,
+                },
+            )
+            revocation = msgspec.convert(claims, Revocation)
+        except (jwt.PyJWTError, ValueError, msgspec.ValidationError) as error:
+            raise RevocationInvalid(f"it is not signed by our control plane: {error}") from error
+        if revocation.sub != answer.agent_id:
+            raise RevocationInvalid("it is for another agent")
+        return revocation
+
+
+class IdentityFolder:
+    """Where the identity lies: `STATE/identity`, and `STATE/identity.new` while a pairing is under way."""
+
+    def __init__(self, state: Path) -> None:
+        self.path = state / "identity"
+        self._new = state / "identity.new"
+
+    @property
+    def is_paired(self) -> bool:
+        """Whether this box belongs to a control plane."""
+        return (self.path / "pairing.json").exists()
+
+    def load(self) -> Identity:
+        """Returns the identity of this box.
+
+        Raises:
+            NotPaired: there is none.
+            IdentityError: there is one and it cannot be used.
+        """
+        try:
+            pairing = decode((self.path / "pairing.json").read_bytes(), Pairing)
+            return Identity(_read_keys(self.path), pairing)
+        except FileNotFoundError as error:
+            raise NotPaired(f"this box is not paired (no identity in {self.path})") from error
+        except (ValueError, OSError) as error:
+            raise IdentityError(
+                f"the identity in {self.path} cannot be used: {error}",
+                "Make a new pairing code and run: threedance-agent pair URL CODE --replace",
+            ) from error
+
+    def begin(self) -> BoxKeys:
+        """Returns the keys to pair with, on disk already. A pairing whose answer was lost goes on with the same keys.
+
+        Raises:
+            StateUnwritable: the folder cannot be written.
+        """
+        try:
+            self._new.mkdir(parents=True, exist_ok=True, mode=0o700)
+            try:
+                return _read_keys(self._new)
+            except (OSError, ValueError):
+                keys = BoxKeys(Ed25519PrivateKey.generate(), PrivateKey.generate())
+                write_file(self._new / "identity.key", keys.identity.private_bytes_raw())
+                write_file(self._new / "sealing.key", bytes(keys.sealing))
+                return keys
+        except OSError as error:
+            raise StateUnwritable(str(self.path.parent), error.strerror or str(error)) from error
+
+    def finish(self, pairing: Pairing) -> Identity:
+        """Makes the keys of `begin` the identity of this box, and destroys those it had before."""
+        write_file(self._new / "pairing.json", encode(pairing))
+        if self.path.exists():
+            old = self.path.with_name(f"identity.old.{os.getpid()}")
+            os.replace(self.path, old)
+            os.replace(self._new, self.path)
+            shutil.rmtree(old)
+        else:
+            os.replace(self._new, self.path)
+        sync_folder(self.path.parent)
+        return self.load()
+
+    def drop(self, revocation: Revocation) -> None:
+        """Destroys the credentials of a revoked agent, and keeps a line of why. The spool is not touched."""
+        write_file(self.path / "revoked.json", encode(revocation))
+        for name in ("pairing.json", "identity.key", "sealing.key"):
+            remove_file(self.path / name)
+        log.error(
+            "this agent has been revoked; its credentials are dropped", extra={"reason": revocation.reason}
+        )
+
+    def revocation(self) -> Revocation | None:
+        """Returns why this box was revoked, or None where it was not."""
+        try:
+            return decode((self.path / "revoked.json").read_bytes(), Revocation)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+
+
+def _read_keys(folder: Path) -> BoxKeys:
+    return BoxKeys(
+        Ed25519PrivateKey.from_private_bytes((folder / "identity.key").read_bytes()),
+        PrivateKey((folder / "sealing.key").read_bytes()),
+    )

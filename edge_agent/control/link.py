@@ -1,0 +1,326 @@
+"""The line to the control plane: one websocket, and HTTP polling of the same documents while it is down.
+
+`Session` says what frames mean, `Box` does what they ask; this module only carries, reconnects and waits.
+"""
+
+import asyncio
+import logging
+import random
+import ssl
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import msgspec
+import websockets
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.http11 import Response
+
+from edge_agent.api import ControlPlaneApi, problem_of, take_date
+from edge_agent.control.identity import Identity
+from edge_agent.control.session import (
+    Candidate,
+    Desires,
+    Ended,
+    Ignored,
+    Judgement,
+    Opened,
+    Refusal,
+    Repeated,
+    Revocation,
+    Session,
+    State,
+)
+from edge_agent.errors import AgentRevoked, AuthenticationRefused, ServerError
+from edge_agent.http import HttpAnswer, trust
+from shared import __version__
+from shared.kernel.backoff import Backoff
+from shared.kernel.clock import ServerClock
+from shared.kernel.logs import FailureLog
+from shared.protocol.codec import MESSAGE_LIMIT_BYTES
+from shared.protocol.config import AgentConfig
+from shared.protocol.errors import Code
+from shared.protocol.messages import Heartbeat, Report
+from shared.protocol.status import HEARTBEAT_S, AgentStatus, Reported
+
+log = logging.getLogger(__name__)
+
+LINK_PATH = "/agent/v1/link"
+CONFIG_PATH = "/agent/v1/config"
+REPORT_PATH = "/agent/v1/report"
+
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = 60.0
+POLL_S = 15.0
+QUIET_S = 0.5
+"""The least time between two heartbeats: states that change together travel together."""
+WELCOME_TIMEOUT_S = 15.0
+
+
+class Box(Protocol):
+    """What the link asks of the agent around it. None of it may block."""
+
+    def reported(self) -> Reported:
+        """Returns which configuration is in force."""
+        ...
+
+    def status(self) -> AgentStatus:
+        """Returns how the agent is now."""
+        ...
+
+    def desire(self, config: AgentConfig) -> None:
+        """Takes the newest configuration, to be applied."""
+        ...
+
+    def refuse(self, version: int | None, error: str) -> None:
+        """Notes a configuration that must not be applied."""
+        ...
+
+    def revoke(self, jwt: str) -> None:
+        """Takes a revocation, not verified yet."""
+        ...
+
+
+class Link:
+    """Keeps the control plane and the box in touch until cancelled. Used by the tasks of one event loop."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        api: ControlPlaneApi,
+        clock: ServerClock,
+        box: Box,
+        desires: Desires,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._identity = identity
+        self._api = api
+        self._clock = clock
+        self._box = box
+        self._desires = desires
+        self._sleep = sleep
+        self._backoff = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S, rng=rng)
+        self._status_changed = asyncio.Event()
+        self._config_changed = asyncio.Event()
+        self._up = asyncio.Event()
+        self._down = asyncio.Event()
+        self._etag: str | None = None
+        self._failures = FailureLog(log, "the link to the control plane is down")
+        self._poll_failures = FailureLog(log, "asking the control plane by HTTP does not work either")
+        self.last_error: str = ""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the websocket stands."""
+        return self._up.is_set()
+
+    async def wait_up(self) -> None:
+        """Returns once the websocket stands."""
+        await self._up.wait()
+
+    def config_changed(self) -> None:
+        """Has the configuration in force reported again."""
+        self._config_changed.set()
+
+    def status_changed(self) -> None:
+        """Has the status sent without waiting for the next heartbeat."""
+        self._status_changed.set()
+
+    async def run(self) -> None:
+        """Keeps a websocket open for ever, and polls while there is none."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._poll_while_down(), name="link-poll")
+            while True:
+                slowly = await self._run_once()
+                self._down.set()
+                if slowly:
+                    await self._sleep(LONGEST_WAIT_S)
+                elif self._backoff.failures == 0:
+                    self._backoff.failures = 1
+                else:
+                    await self._sleep(self._backoff.next_wait_s())
+
+    async def _run_once(self) -> bool:
+        """Runs one connection to its end and returns whether to stay away for long."""
+        try:
+            return await self._converse()
+        except AgentRevoked as revoked:
+            self._box.revoke(revoked.revocation)
+            return True
+        except websockets.InvalidStatus as refusal:
+            self._failed(f"HTTP {refusal.response.status_code}")
+            return self._refused(refusal.response)
+        except (OSError, TimeoutError, websockets.WebSocketException) as error:
+            self._failed(str(error) or type(error).__name__)
+            return False
+        finally:
+            self._up.clear()
+
+    async def _converse(self) -> bool:
+        session = Session(self._desires, __version__)
+        async with connect(
+            _websocket_address(self._api.address),
+            additional_headers={"Authorization": f"Bearer {self._identity.token(self._clock)}"},
+            compression=None,
+            max_size=MESSAGE_LIMIT_BYTES,
+            max_queue=4,
+            open_timeout=WELCOME_TIMEOUT_S,
+            ping_interval=20,
+            ping_timeout=20,
+            ssl=_tls(self._api.address),
+        ) as socket:
+            await socket.send(session.hello(self._box.reported()), text=True)
+            async with asyncio.timeout(WELCOME_TIMEOUT_S):
+                while session.state is State.GREETING:
+                    if (ended := self._take(session, await socket.recv(decode=False))) is not None:
+                        return ended
+            self._opened()
+            speaker = asyncio.create_task(self._speak(socket, session), name="link-speak")
+            try:
+                async for data in socket:
+                    if (ended := self._take(session, _raw(data))) is not None:
+                        return ended
+            finally:
+                speaker.cancel()
+                await asyncio.gather(speaker, return_exceptions=True)
+        self._failed("the control plane closed the link")
+        return False
+
+    def _opened(self) -> None:
+        self._backoff.reset()
+        self._failures.recovered()
+        self.last_error = ""
+        self._down.clear()
+        self._up.set()
+        # A reconnect is news enough: the other side may have been restarted.
+        self._config_changed.set()
+        self._status_changed.set()
+        log.info("the link to the control plane stands")
+
+    def _take(self, session: Session, data: bytes) -> bool | None:
+        """Acts on one frame. Returns None to go on, else whether to stay away for long."""
+        match session.receive(data):
+            case Opened() as opened:
+                self._clock.set_server_time(opened.server_time_at)
+            case Revocation() as revocation:
+                self._box.revoke(revocation.jwt)
+                return True
+            case Ended() as ended:
+                self._failed(f"{ended.code}: {ended.detail}")
+                return ended.code in (Code.PROTOCOL_TOO_OLD, Code.AGENT_TOKEN_INVALID, Code.FORBIDDEN)
+            case Ignored() as ignored:
+                log.warning("a frame was not understood", extra={"error": ignored.detail})
+            case Candidate() | Repeated() | Refusal() as judgement:
+                self._act(judgement)
+        return None
+
+    def _act(self, judgement: Judgement) -> None:
+        match judgement:
+            case Candidate():
+                self._box.desire(judgement.config)
+            case Refusal():
+                level = logging.ERROR if judgement.alarm else logging.WARNING
+                log.log(level, "a configuration is refused", extra={"error": judgement.error})
+                self._box.refuse(judgement.version, judgement.error)
+                self._config_changed.set()
+            case Repeated():
+                self._config_changed.set()
+
+    async def _speak(self, socket: ClientConnection, session: Session) -> None:
+        """Sends reports at once and heartbeats in their time; ends with the connection."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._send_reports(socket, session))
+                group.create_task(self._send_heartbeats(socket, session))
+        except* websockets.ConnectionClosed:
+            pass
+
+    async def _send_reports(self, socket: ClientConnection, session: Session) -> None:
+        while True:
+            await self._config_changed.wait()
+            self._config_changed.clear()
+            await socket.send(session.report(self._box.reported()), text=True)
+
+    async def _send_heartbeats(self, socket: ClientConnection, session: Session) -> None:
+        while True:
+            await self._wait_for_news(HEARTBEAT_S)
+            await socket.send(session.heartbeat(self._box.status()), text=True)
+            await self._sleep(QUIET_S)
+
+    async def _wait_for_news(self, most_s: float) -> None:
+        news = asyncio.create_task(self._status_changed.wait())
+        timer = asyncio.ensure_future(self._sleep(most_s))
+        try:
+            await asyncio.wait((news, timer), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            news.cancel()
+            timer.cancel()
+        self._status_changed.clear()
+
+    async def _poll_while_down(self) -> None:
+        while True:
+            await self._down.wait()
+            try:
+                await self._poll()
+            except AgentRevoked as revoked:
+                self._box.revoke(revoked.revocation)
+            except ServerError as error:
+                self._poll_failures.failed(error=str(error))
+                if isinstance(error, AuthenticationRefused):
+                    await self._sleep(LONGEST_WAIT_S)
+            else:
+                self._poll_failures.recovered()
+            await self._sleep(POLL_S)
+
+    async def _poll(self) -> None:
+        """Does by HTTP what the websocket would have done: asks for the configuration, reports, shows life."""
+        answer = await self._api.get(CONFIG_PATH, msgspec.Raw, etag=self._etag)
+        if answer is not None:
+            document, self._etag = answer
+            self._act(self._desires.judge_bytes(bytes(document)))
+        # The box applies in its own task: let it begin, so that the report does not tell of yesterday.
+        await asyncio.sleep(0)
+        await self._api.post_for_nothing(REPORT_PATH, Report(reported=self._box.reported()))
+        await self._api.post_for_nothing(REPORT_PATH, Heartbeat(status=self._box.status()))
+
+    def _refused(self, response: Response) -> bool:
+        """Takes time and reason from an upgrade that was refused; returns whether to stay away for long."""
+        date = response.headers.get("Date")
+        answer = HttpAnswer(
+            response.status_code,
+            {k.lower(): v for k, v in response.headers.raw_items()},
+            bytes(response.body or b""),
+        )
+        problem = problem_of(answer)
+        if problem is not None and problem.code is Code.AGENT_REVOKED and problem.revocation:
+            self._box.revoke(problem.revocation)
+            return True
+        was_off = abs(self._clock.now() - _date_at(date)).total_seconds() if date else 0.0
+        take_date(self._clock, _date_at(date) if date else None)
+        # A refusal for the wrong time is mended by taking the time; any other 401 is not mended by trying at once.
+        return response.status_code in (401, 403) and was_off < 30
+
+    def _failed(self, error: str) -> None:
+        self.last_error = error
+        self._failures.failed(error=error)
+
+
+def _date_at(text: str) -> datetime:
+    return parsedate_to_datetime(text)
+
+
+def _raw(data: str | bytes) -> bytes:
+    return data.encode() if isinstance(data, str) else data
+
+
+def _websocket_address(address: str) -> str:
+    parts = urlsplit(address)
+    return f"{'wss' if parts.scheme == 'https' else 'ws'}://{parts.netloc}{LINK_PATH}"
+
+
+def _tls(address: str) -> ssl.SSLContext | None:
+    return trust() if address.startswith("https:") else None

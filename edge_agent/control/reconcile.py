@@ -1,0 +1,163 @@
+"""Which steps lead from one configuration to another: pure, and touching only what differs."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from shared.protocol.config import (
+    AgentBody,
+    CameraConfig,
+    RecipientKey,
+    RecordingOrder,
+    SpoolPolicy,
+    UploadPolicy,
+)
+from shared.protocol.ids import CameraId, ClassSessionId
+
+
+@dataclass(frozen=True)
+class StopCamera:
+    """Nobody wants this camera any more, or it is about to be started anew as something else."""
+
+    camera_id: CameraId
+
+
+@dataclass(frozen=True)
+class StartCamera:
+    """A camera that was not there."""
+
+    camera: CameraConfig
+
+
+@dataclass(frozen=True)
+class ReplaceCamera:
+    """The same camera read in another way (address, credentials, sound): its connection is made anew."""
+
+    camera: CameraConfig
+
+
+@dataclass(frozen=True)
+class DescribeCamera:
+    """The same camera, read as before; only its name, position, room or measured delay is new."""
+
+    camera: CameraConfig
+
+
+@dataclass(frozen=True)
+class DropRecording:
+    """The control plane has all of this class, or gave up on it."""
+
+    class_session_id: ClassSessionId
+
+
+@dataclass(frozen=True)
+class SetRecording:
+    """A new order, or a new start or stop of one."""
+
+    order: RecordingOrder
+
+
+@dataclass(frozen=True)
+class SetRecipient:
+    """Content keys of segments opened from now on are sealed to this key."""
+
+    recipient: RecipientKey
+
+
+@dataclass(frozen=True)
+class SetUpload:
+    """A new policy of the line."""
+
+    policy: UploadPolicy
+
+
+@dataclass(frozen=True)
+class SetSpool:
+    """A new policy of the disk."""
+
+    policy: SpoolPolicy
+
+
+Action = (
+    StopCamera
+    | StartCamera
+    | ReplaceCamera
+    | DescribeCamera
+    | DropRecording
+    | SetRecording
+    | SetRecipient
+    | SetUpload
+    | SetSpool
+)
+
+
+def reconcile(old: AgentBody | None, new: AgentBody) -> tuple[Action, ...]:
+    """Returns the steps from `old` (None: from nothing) to `new`, in the order to take them.
+
+    Keys and limits come first, then what ends, then what begins: a recording that begins finds its cameras there.
+    """
+    return (
+        *_limits(old, new),
+        *_endings(old, new),
+        *_cameras(old, new),
+        *(
+            SetRecording(order)
+            for order in new.recordings
+            if old is None or _orders(old).get(order.class_session_id) != order
+        ),
+    )
+
+
+def touched_cameras(actions: Iterable[Action]) -> frozenset[CameraId]:
+    """Returns the cameras whose connection the actions make or end."""
+    touched: set[CameraId] = set()
+    for action in actions:
+        match action:
+            case StartCamera() | ReplaceCamera():
+                touched.add(action.camera.id)
+            case StopCamera():
+                touched.add(action.camera_id)
+            case _:
+                pass
+    return frozenset(touched)
+
+
+def _limits(old: AgentBody | None, new: AgentBody) -> Iterable[Action]:
+    if old is None or old.recipient != new.recipient:
+        yield SetRecipient(new.recipient)
+    if old is None or old.upload != new.upload:
+        yield SetUpload(new.upload)
+    if old is None or old.spool != new.spool:
+        yield SetSpool(new.spool)
+
+
+def _endings(old: AgentBody | None, new: AgentBody) -> Iterable[Action]:
+    if old is None:
+        return
+    kept_orders = _orders(new)
+    for order in old.recordings:
+        if order.class_session_id not in kept_orders:
+            yield DropRecording(order.class_session_id)
+    kept_cameras = {camera.id for camera in new.cameras}
+    for camera in old.cameras:
+        if camera.id not in kept_cameras:
+            yield StopCamera(camera.id)
+
+
+def _cameras(old: AgentBody | None, new: AgentBody) -> Iterable[Action]:
+    before = {camera.id: camera for camera in old.cameras} if old else {}
+    for camera in new.cameras:
+        was = before.get(camera.id)
+        if was is None:
+            yield StartCamera(camera)
+        elif _way_of_reading(was) != _way_of_reading(camera):
+            yield ReplaceCamera(camera)
+        elif was != camera:
+            yield DescribeCamera(camera)
+
+
+def _way_of_reading(camera: CameraConfig) -> object:
+    return (camera.source, camera.sealed_credentials, camera.record_audio)
+
+
+def _orders(body: AgentBody) -> dict[ClassSessionId, RecordingOrder]:
+    return {order.class_session_id: order for order in body.recordings}

@@ -1,0 +1,164 @@
+"""HTTP as the agent speaks it: the one place that imports httpx, and the one place that maps its exceptions.
+
+HTTP/1.1 with a few kept-alive connections (HTTP/2 in pure Python costs eight times the CPU for the same bytes).
+"""
+
+import ssl
+from collections.abc import AsyncIterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Self
+from urllib.parse import urlsplit
+
+import httpx
+
+from edge_agent.errors import AddressInvalid, ServerNotHttp, ServerTimeout, ServerUnreachable, TlsFailed
+
+CONNECT_TIMEOUT_S = 10.0
+IDLE_TIMEOUT_S = 30.0
+"""How long an answer, or room for the next bytes of a body, may keep us waiting."""
+
+
+@dataclass(frozen=True)
+class HttpAnswer:
+    """Status, headers (names in lower case) and the whole body of one answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def content_type(self) -> str:
+        """The media type without parameters, in lower case; empty where the server states none."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def date_at(self) -> datetime | None:
+        """The `Date` header in UTC (whole seconds), or None where it is missing or unreadable."""
+        text = self.headers.get("date")
+        if not text:
+            return None
+        try:
+            moment = parsedate_to_datetime(text)
+        except ValueError:
+            return None
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """`Retry-After` where it is a number of seconds, at most an hour."""
+        text = self.headers.get("retry-after", "")
+        return min(float(text), 3600.0) if text.isdigit() else None
+
+
+def trust() -> ssl.SSLContext:
+    """Returns the TLS settings of every connection to the control plane: the system's authorities, names checked.
+
+    `SSL_CERT_FILE` and `SSL_CERT_DIR` add a studio's own authority. Where the system has none (a Python that came
+    without them), those that ship with httpx stand in.
+    """
+    context = ssl.create_default_context()
+    return context if context.cert_store_stats()["x509_ca"] else httpx.create_ssl_context()
+
+
+class HttpClient:
+    """Sends requests and returns answers of any status; only what prevents an answer raises.
+
+    Used by the tasks of one event loop.
+    """
+
+    def __init__(
+        self,
+        *,
+        connections: int = 4,
+        verify: ssl.SSLContext | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._client = httpx.AsyncClient(
+            http2=False,
+            verify=verify or trust(),
+            transport=transport,
+            follow_redirects=False,
+            timeout=httpx.Timeout(IDLE_TIMEOUT_S, connect=CONNECT_TIMEOUT_S, pool=None),
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the kept connections."""
+        await self._client.aclose()
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | AsyncIterable[bytes] | None = None,
+    ) -> HttpAnswer:
+        """Sends one request and returns its answer, whatever its status. Redirects are not followed.
+
+        Raises:
+            AddressInvalid: `url` is no http or https address.
+            ServerUnreachable: the name does not resolve, nobody listens, or the line broke before an answer.
+            ServerTimeout: connected, but no answer in time.
+            ServerNotHttp: what answers does not speak HTTP.
+            TlsFailed: the certificate is not trusted, or there is no TLS at that port.
+        """
+        host = _host(url)
+        try:
+            answer = await self._client.request(method, url, headers=headers, content=body)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            raise AddressInvalid(url, str(error)) from error
+        except httpx.TimeoutException as error:
+            raise ServerTimeout(host) from error
+        except httpx.ConnectError as error:
+            raise _connect_error(host, error) from error
+        except httpx.RemoteProtocolError as error:
+            # "Server disconnected" is a line that broke; anything else is a peer that talks another protocol.
+            if "disconnected" in str(error).lower() or "peer closed" in str(error).lower():
+                raise ServerUnreachable(host, "the server closed the connection") from error
+            raise ServerNotHttp(host) from error
+        except (httpx.TransportError, OSError) as error:
+            raise ServerUnreachable(host, str(error) or type(error).__name__) from error
+        return HttpAnswer(
+            answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content
+        )
+
+
+def _host(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  # raises where the port is no number
+    except ValueError as error:
+        raise AddressInvalid(url, str(error)) from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise AddressInvalid(url, "it has to start with http:// or https:// and name a host")
+    return parts.netloc.rpartition("@")[2]
+
+
+def _connect_error(host: str, error: httpx.ConnectError) -> ServerUnreachable | TlsFailed:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return tls_failed(host, cause)
+        cause = cause.__cause__ or cause.__context__
+    text = str(error)
+    if "CERTIFICATE" in text or "SSL" in text:
+        return TlsFailed(host, text)
+    return ServerUnreachable(host, text)
+
+
+def tls_failed(host: str, error: ssl.SSLError) -> TlsFailed:
+    """Returns our error for a handshake with `host` that failed."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return TlsFailed(host, error.verify_message or "the certificate is not trusted")
+    if "WRONG_VERSION_NUMBER" in str(error) or "RECORD_LAYER_FAILURE" in str(error):
+        return TlsFailed(host, "the server does not speak TLS at this port", plain=True)
+    return TlsFailed(host, error.reason or str(error))

@@ -1,0 +1,130 @@
+"""The upload client over HTTP: JSON calls to the control plane, bytes straight to the store."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urljoin
+
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from edge_agent.api import ControlPlaneApi, problem_of
+from edge_agent.errors import (
+    NotThreeDance,
+    ObjectRefused,
+    ServerUnavailable,
+    ServerUnreachable,
+    TargetExpired,
+)
+from edge_agent.http import HttpAnswer, HttpClient
+from edge_agent.upload.client import CommitResult, IntentResult
+from edge_agent.upload.throttle import Throttle
+from shared.protocol.errors import Code
+from shared.protocol.ids import GapId
+from shared.protocol.manifest import GapRecord, SegmentManifest
+from shared.protocol.upload import (
+    CommitAnswer,
+    CommitItem,
+    CommitRequest,
+    GapsAnswer,
+    GapsRequest,
+    IntentAnswer,
+    IntentRequest,
+    PutTarget,
+)
+
+T = TypeVar("T")
+
+INTENT_PATH = "/agent/v1/intent"
+COMMIT_PATH = "/agent/v1/commit"
+GAPS_PATH = "/agent/v1/gaps"
+
+QUICK_TRIES = 3
+"""A kept connection that the other side has just closed is not an outage: these tries happen at once, with jitter."""
+PIECE_BYTES = 64 * 1024
+
+
+class HttpUploadClient:
+    """`UploadClient` against a control plane and the stores it names. Used by the tasks of one event loop."""
+
+    def __init__(
+        self,
+        api: ControlPlaneApi,
+        store: HttpClient,
+        throttle: Throttle,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._api = api
+        self._store = store
+        self._throttle = throttle
+        self._sleep = sleep
+
+    async def intent(self, manifests: Sequence[SegmentManifest]) -> tuple[IntentResult, ...]:
+        """See `UploadClient.intent`."""
+        request = IntentRequest(manifests=tuple(manifests))
+        answers = (await self._post(INTENT_PATH, request, IntentAnswer)).answers
+        self._check_order([m.segment_id for m in manifests], [a.segment_id for a in answers])
+        return answers
+
+    async def put(self, target: PutTarget, path: Path, size_bytes: int) -> None:
+        """See `UploadClient.put`."""
+        # A control plane that is its own store may name a place on itself without repeating its address.
+        url = urljoin(self._api.address, target.url)
+        headers = {name.lower(): value for name, value in target.headers.items()}
+        headers["content-length"] = str(size_bytes)
+        headers.setdefault("content-type", "application/octet-stream")
+        body: bytes | AsyncIterator[bytes]
+        if self._throttle.is_open:
+            body = await asyncio.to_thread(path.read_bytes)
+        else:
+            body = self._pieces(path)
+        raise_for_put(await self._store.request("PUT", url, headers=headers, body=body), url)
+
+    async def commit(self, items: Sequence[CommitItem]) -> tuple[CommitResult, ...]:
+        """See `UploadClient.commit`."""
+        answers = (await self._post(COMMIT_PATH, CommitRequest(items=tuple(items)), CommitAnswer)).answers
+        self._check_order([i.segment_id for i in items], [a.segment_id for a in answers])
+        return answers
+
+    async def report_gaps(self, gaps: Sequence[GapRecord]) -> tuple[GapId, ...]:
+        """See `UploadClient.report_gaps`."""
+        return (await self._post(GAPS_PATH, GapsRequest(gaps=tuple(gaps)), GapsAnswer)).settled
+
+    async def _post(self, path: str, body: object, type_: type[T]) -> T:
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(ServerUnreachable),
+            stop=stop_after_attempt(QUICK_TRIES),
+            wait=wait_random_exponential(multiplier=0.1, max=1),
+            sleep=self._sleep,
+            reraise=True,
+        ):
+            with attempt:
+                return await self._api.post(path, body, type_)
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    async def _pieces(self, path: Path) -> AsyncIterator[bytes]:
+        with path.open("rb") as file:
+            while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
+                await self._throttle.take(len(piece))
+                yield piece
+
+    def _check_order(self, asked: list[object], answered: list[object]) -> None:
+        if asked != answered:
+            raise NotThreeDance(self._api.address, "its answers are not for what was asked")
+
+
+def raise_for_put(answer: HttpAnswer, url: str) -> None:
+    """Raises what the answer to a PUT means; 200, 201, 204 and 412 (it lies there already) pass."""
+    status = answer.status
+    if status in (200, 201, 204, 412):
+        return
+    where = url.partition("?")[0]
+    problem = problem_of(answer)
+    detail = problem.title if problem else answer.body[:300].decode("utf-8", "replace")
+    if status in (401, 403, 404) or (problem and problem.code is Code.UPLOAD_TARGET_EXPIRED):
+        # An expired signature, a bucket that moved: in every case the way out is a new target.
+        raise TargetExpired(f"{where} does not take the object: HTTP {status} {detail}")
+    if status in (408, 409, 425, 429) or status >= 500 or 300 <= status < 400:
+        raise ServerUnavailable(where, f"HTTP {status}", answer.retry_after_s)
+    raise ObjectRefused(status, detail)

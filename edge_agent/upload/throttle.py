@@ -1,0 +1,57 @@
+"""The ceiling of the line: a token bucket that all uploads of the box share."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from shared.kernel.clock import Clock
+
+BURST_S = 0.25
+"""How much of a second may pass at once: short, so that a live view beside it does not notice."""
+
+
+class Throttle:
+    """Lets bytes pass at `max_bytes_per_s`, or freely where that is None. Used by the tasks of one event loop.
+
+    The bucket may go into debt: a piece larger than the burst passes, and the next one waits for it. Waiting senders
+    are served in turn, because each takes its debt when it asks.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        max_bytes_per_s: int | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._clock = clock
+        self._sleep = sleep
+        self._rate = max_bytes_per_s
+        self._level_bytes = 0.0
+        self._filled_ns = clock.monotonic_ns()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is no ceiling."""
+        return self._rate is None
+
+    def set_ceiling(self, max_bytes_per_s: int | None) -> None:
+        """Sets the ceiling from now on."""
+        self._fill()
+        self._rate = max_bytes_per_s
+        self._level_bytes = min(self._level_bytes, 0.0)
+
+    async def take(self, size_bytes: int) -> None:
+        """Returns once `size_bytes` may be sent."""
+        if self._rate is None:
+            return
+        self._fill()
+        self._level_bytes -= size_bytes
+        if self._level_bytes < 0:
+            await self._sleep(-self._level_bytes / self._rate)
+
+    def _fill(self) -> None:
+        now_ns = self._clock.monotonic_ns()
+        if self._rate is not None:
+            earned = (now_ns - self._filled_ns) / 1e9 * self._rate
+            self._level_bytes = min(self._rate * BURST_S, self._level_bytes + earned)
+        self._filled_ns = now_ns
