@@ -14,7 +14,7 @@ from django.db import close_old_connections, transaction
 from control_plane.common.scoping import studio_scope
 
 
-class ThreedanceTask(Task):  # type: ignore[misc]
+class ThreedanceTask(Task[..., Any]):
     """Opens `studio_scope` for tasks that are given `studio_id`, and gives the connection back afterwards."""
 
     abstract = True
@@ -32,7 +32,7 @@ class ThreedanceTask(Task):  # type: ignore[misc]
                 close_old_connections()
 
 
-def kick_on_commit(task: Task, **kwargs: Any) -> None:
+def kick_on_commit(task: Task[..., Any], **kwargs: Any) -> None:
     """Sends a task when the open transaction commits: its worker then finds what was written."""
     plain = {name: str(value) if isinstance(value, UUID) else value for name, value in kwargs.items()}
     transaction.on_commit(lambda: task.delay(**plain), robust=True)

@@ -5,6 +5,7 @@ from django.conf import settings
 from django.core.checks import Tags, register
 
 from control_plane.config import checks
+from control_plane.config.celery import app as celery_app
 from shared.kernel.logs import configure_logs
 
 
@@ -13,6 +14,8 @@ class ConfigConfig(AppConfig):
 
     name = "control_plane.config"
     label = "config"
+    celery = celery_app
+    """Tasks are sent through this one, from every process that loads the apps."""
 
     def ready(self) -> None:
         """Sends the logs of this process where its environment says, and registers what a deployment must satisfy."""

@@ -1,7 +1,7 @@
 """The web process: Django for HTTP, the fleet's gateway for the boxes' websocket."""
 
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "control_plane.config.settings")
@@ -18,12 +18,12 @@ LINK_PATH = "/agent/v1/link"
 
 refuse_unsafe_start()
 
-ASGIMessage = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[ASGIMessage]]
-Send = Callable[[ASGIMessage], Awaitable[None]]
+Message = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 
-async def application(scope: ASGIMessage, receive: Receive, send: Send) -> None:
+async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     """Routes one connection by its type and path."""
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)

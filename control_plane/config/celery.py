@@ -10,7 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "control_plane.config.settings")
 
 from control_plane.config.celery_settings import CelerySettings
 
-app = Celery("threedance")
+app = Celery("threedance", task_cls="control_plane.common.tasks:ThreedanceTask")
 app.config_from_object(CelerySettings)
 app.autodiscover_tasks()
 

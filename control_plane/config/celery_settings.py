@@ -22,4 +22,3 @@ class CelerySettings:
     broker_transport_options: ClassVar = {"visibility_timeout": int(timedelta(hours=1).total_seconds())}
     beat_schedule: ClassVar[dict[str, Any]] = settings.CELERY_BEAT_SCHEDULE
     beat_schedule_filename = str(settings.STATE_DIR / "run" / "celerybeat-schedule")
-    task_cls = "control_plane.common.tasks:ThreedanceTask"

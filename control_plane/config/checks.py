@@ -112,6 +112,10 @@ def refuse_unsafe_start() -> None:
         *check_assets(),
         *run_checks(databases=["default"]),
     ]
+    # A worker forks after this; a connection or pool of its parent would break in its children.
+    connections.close_all()
+    for connection in connections.all(initialized_only=True):
+        connection.close_pool()  # type: ignore[attr-defined]
     errors = [message for message in found if message.is_serious()]
     if errors:
         raise SystemCheckError(

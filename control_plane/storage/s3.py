@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import urllib3
 from minio import Minio, time
-from minio.credentials import StaticProvider
+from minio.credentials.providers import StaticProvider
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 from minio.signer import sign_v4_s3
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -150,7 +150,7 @@ class S3Store:
     def presign_put(
         self, key: str, *, size_bytes: int, sha256: str, lifetime: timedelta
     ) -> SignedRequest | None:
-        """See `ObjectStore.presign_put`. `lifetime` can only shorten what is said, not what the store allows."""
+        """See `ObjectStore.presign_put`. `lifetime` shortens what is said, not what the store allows."""
         request = self._sign_put(key, size_bytes=size_bytes, sha256=sha256)
         return SignedRequest(
             request.method,
@@ -227,7 +227,7 @@ class S3Store:
 
 
 class _Counted:
-    """A request body that hashes what goes out, and stops at the announced size so that the connection stays whole."""
+    """A request body that hashes what goes out, and breaks off where it is not of the announced size."""
 
     def __init__(self, chunks: Iterable[bytes], size_bytes: int) -> None:
         self._chunks = chunks
@@ -257,8 +257,8 @@ def _mapped(key: str) -> Iterator[None]:
         raise _by_status(error.response.status, key, error.code or "") from error
     except (InvalidResponseError, ServerError) as error:
         # rclone answers errors as text/xml, which the client takes for no answer of S3 at all.
-        status = getattr(error, "_code", None) or getattr(error, "status_code", 500)
-        raise _by_status(int(status), key, "") from error
+        status = error.status_code if isinstance(error, ServerError) else error._code
+        raise _by_status(status, key, "") from error
     except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
         raise StoreUnavailable(f"the object store does not answer: {type(error).__name__}") from error
 
@@ -271,5 +271,6 @@ def _by_status(status: int, key: str, code: str) -> Exception:
     if status in (408, 429) or status >= 500:
         return StoreUnavailable(f"the object store answers {status} {code}".rstrip())
     return StoreRefused(
-        f"the object store answers {status} {code}: check THREEDANCE_OBJECT_STORE (credentials, bucket, region)"
+        f"the object store answers {status} {code}: check the credentials, bucket and region"
+        " of THREEDANCE_OBJECT_STORE"
     )

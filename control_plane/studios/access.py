@@ -161,7 +161,7 @@ def visible(actor: Actor, of: type[M] | QuerySet[M]) -> QuerySet[M]:
         return queryset
     if actor.kind is not ActorKind.USER or role_of(actor, studio_id) is None:
         return queryset.none()
-    user = User.objects.get(pk=actor.id)
+    user = _person(actor)
     codename = permission_name(action, model)
     granted: QuerySet[Any] = get_objects_for_user(
         user, f"{model._meta.app_label}.{codename}", queryset, use_groups=False, with_superuser=False
@@ -187,8 +187,11 @@ def _studio_id(obj: Model) -> UUID:
 def _has_grant(actor: Actor, action: Action, obj: Model) -> bool:
     if actor.kind is not ActorKind.USER or role_of(actor, _studio_id(obj)) is None:
         return False
-    user = User.objects.filter(pk=actor.id, is_active=True).first()
-    if user is None:
-        return False
-    checker = ObjectPermissionChecker(user)
+    checker = ObjectPermissionChecker(_person(actor))
     return permission_name(action, type(obj)) in checker.get_user_perms(obj)
+
+
+def _person(actor: Actor) -> User:
+    if actor.id is None:
+        raise NotFound
+    return User.objects.get(pk=actor.id)

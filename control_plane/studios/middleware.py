@@ -36,6 +36,7 @@ class StudioScope:
     ) -> HttpResponse | None:
         """Calls the view in its studio's scope; None where the address belongs to no studio."""
         try:
+            membership: Membership | None
             if "slug" in kwargs:
                 membership = self._by_slug(request, kwargs["slug"])
             elif request.path.startswith(ADMIN_PREFIX) and request.user.is_authenticated:

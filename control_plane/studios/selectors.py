@@ -27,7 +27,7 @@ def admin_memberships(user_id: UUID) -> list[Membership]:
 
 
 def studio_ids(reason: str) -> list[UUID]:
-    """Returns the ids of all studios, for a sweep whose purpose is `reason`; nothing inside them can be read."""
+    """Returns the ids of all studios for a sweep (`reason` says which); nothing inside them can be read."""
     with platform_scope(reason):
         return list(Studio.objects.order_by("id").values_list("id", flat=True))
 

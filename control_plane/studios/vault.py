@@ -1,9 +1,9 @@
-"""What keys mean: root -> studio -> class -> segment. Every decryption in the control plane happens in `_opened`.
+"""What keys mean: root -> studio -> class -> segment. Every decryption of a content key happens in `_opened`.
 
-A class key (32 bytes) is wrapped under the studio's key and stored with the class; the generation of the studio's key
-stands in front of it. Forgetting it destroys the footage of the class wherever copies of it lie. A segment's content
-key (16 bytes) arrives sealed to the studio's X25519 key and is kept wrapped under the class key. Inside
-`studio_scope` only.
+A class key (32 bytes) is wrapped under the studio's key and stored with the class; the generation of the
+studio's key stands in front of it. Forgetting it destroys the footage of the class wherever copies of it lie. A
+segment's content key (16 bytes) arrives sealed to the studio's X25519 key and is kept wrapped under the class
+key. Inside `studio_scope` only.
 """
 
 import logging
@@ -46,7 +46,7 @@ NEEDED: dict[Purpose, access.Action] = {
 
 
 def new_studio_key(studio: Studio) -> StudioKey:
-    """Returns a new, unsaved generation of a studio's keys; the caller saves it and retires the one before."""
+    """Returns a new, unsaved generation of a studio's keys; the caller saves it and retires the last."""
     root, pair, secret = root_key(), seal.new_pair(), keys.new_key()
     key = StudioKey(studio=studio, root_key_id=root.id, public_key=pair.public)
     key.wrapped_key = root.wrap(secret, kind=_STUDIO, id_=key.id)
@@ -98,7 +98,7 @@ def rewrap_segment_key(
 
     def rewrap() -> bytes:
         key = _generation(recipient_key_id)
-        private = keys.unwrap(_studio_secret(key), key.wrapped_private_key, kind=_PRIVATE, id_=key.id)
+        private = keys.unwrap(_studio_secret(key), bytes(key.wrapped_private_key), kind=_PRIVATE, id_=key.id)
         content_key = seal.open_seal(private, sealed_key)
         class_secret = _class_secret(class_key, class_session_id)
         return keys.wrap(class_secret, content_key, kind=_SEGMENT, id_=segment_id)
@@ -155,7 +155,7 @@ def _studio_secret(key: StudioKey) -> bytes:
         raise KeyRefused(
             f"the studio's key is under root key {key.root_key_id}, but the file holds {root.id}"
         )
-    return root.unwrap(key.wrapped_key, kind=_STUDIO, id_=key.id)
+    return root.unwrap(bytes(key.wrapped_key), kind=_STUDIO, id_=key.id)
 
 
 def _class_secret(class_key: bytes, class_session_id: UUID) -> bytes:
