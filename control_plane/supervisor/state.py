@@ -1,0 +1,70 @@
+"""The one folder that holds everything, and what the processes are told of it."""
+
+import os
+import pwd
+from pathlib import Path
+from typing import NamedTuple
+
+from control_plane.storage.keys import create_root_key
+from control_plane.supervisor.errors import StateUnusable
+from control_plane.supervisor.postgres import secret_file
+
+
+class Addresses(NamedTuple):
+    """Where the servers of one state folder are."""
+
+    database: str
+    database_owner: str
+    valkey: str
+    public: str
+
+
+def default_state() -> Path:
+    """Returns the state folder where none is named: the user's own, or the system's when root runs this.
+
+    Root's servers run as another account, which must be able to enter the folder: root's home is closed to it.
+    """
+    if os.geteuid() == 0:
+        return Path("/var/lib/threedance")
+    base = os.environ.get("XDG_STATE_HOME") or Path(pwd.getpwuid(os.getuid()).pw_dir) / ".local" / "state"
+    return Path(base) / "threedance"
+
+
+def prepare_state(state: Path) -> Path:
+    """Makes the folder and its secrets where they are not there yet, and returns its absolute path.
+
+    Raises:
+        StateUnusable: it cannot be written; the message says why.
+    """
+    state = state.expanduser().absolute()
+    try:
+        for name, mode in (("", 0o711), ("keys", 0o700), ("run", 0o711), ("logs", 0o711), ("objects", 0o700)):
+            folder = state / name
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(mode)
+        secret_file(state / "keys" / "django-secret")
+        create_root_key(state / "keys" / "root.key")
+    except OSError as error:
+        raise StateUnusable(
+            f"the state folder {state} cannot be used: {error.strerror}", "Give another one with --state DIR."
+        ) from error
+    return state
+
+
+def environment(state: Path, addresses: Addresses) -> dict[str, str]:
+    """Returns the variables that tell a process of the control plane where everything is.
+
+    What the caller has set itself (an object store of its own, a log level) stays.
+    """
+    ours = {
+        "THREEDANCE_STATE": str(state),
+        "THREEDANCE_SECRET_KEY_FILE": str(state / "keys" / "django-secret"),
+        "THREEDANCE_ROOT_KEY_FILE": str(state / "keys" / "root.key"),
+        "THREEDANCE_DATABASE_URL": addresses.database,
+        "THREEDANCE_DATABASE_OWNER_URL": addresses.database_owner,
+        "THREEDANCE_VALKEY_URL": addresses.valkey,
+        "DJANGO_SETTINGS_MODULE": "control_plane.config.settings",
+    }
+    if addresses.public:
+        ours.setdefault("THREEDANCE_PUBLIC_URL", addresses.public)
+    return {**{key: value for key, value in os.environ.items() if key != "THREEDANCE_SECRET_KEY"}, **ours}

@@ -1,0 +1,83 @@
+"""pytest plugin (`-p tests.servers`): one PostgreSQL and one Valkey for the run, one database for each worker.
+
+Loaded before Django's settings are, because it writes the variables that these read. The process that starts the run
+starts the servers; workers of pytest-xdist find them by their state folder. Tests connect as the *application* role; the
+migrations ran as the owner, once, in a database that all others are copied from.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from control_plane.supervisor.postgres import EmbeddedPostgres
+from control_plane.supervisor.state import Addresses, environment, prepare_state
+from control_plane.supervisor.valkey import EmbeddedValkey
+
+STATE_VARIABLE = "THREEDANCE_TEST_STATE"
+TEMPLATE = "threedance_template"
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+DATABASE = f"threedance_{WORKER}"
+
+_starts_servers = STATE_VARIABLE not in os.environ
+if _starts_servers:
+    _made = Path(tempfile.mkdtemp(prefix="threedance-tests-"))
+    os.environ[STATE_VARIABLE] = str(prepare_state(_made))
+STATE = Path(os.environ[STATE_VARIABLE])
+POSTGRES = EmbeddedPostgres(STATE, durable=False)
+VALKEY = EmbeddedValkey(STATE)
+
+
+def database_environment(database: str) -> dict[str, str]:
+    """Returns the variables of a control plane that uses one database of the run's server."""
+    urls = POSTGRES.urls(database)
+    objects = STATE / "objects" / WORKER
+    objects.mkdir(parents=True, exist_ok=True)
+    addresses = Addresses(urls.application, urls.owner, VALKEY.urls().cache, "http://testserver")
+    return environment(STATE, addresses) | {
+        "THREEDANCE_PUBLIC_URL": "http://testserver",
+        "THREEDANCE_ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
+        "THREEDANCE_OBJECT_STORE": f"file://{objects}",
+        "THREEDANCE_LOG_LEVEL": "WARNING",
+    }
+
+
+os.environ.update(database_environment(DATABASE))
+
+
+def migrate_template() -> None:
+    """Makes the database that all others are copied from, as the owner."""
+    POSTGRES.create_database(TEMPLATE)
+    done = subprocess.run(
+        [sys.executable, "-m", "django", "migrate", "--verbosity", "0"],
+        env=database_environment(TEMPLATE) | {"THREEDANCE_DATABASE_ROLE": "owner"},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        pytest.exit(f"the migrations failed:\n{done.stdout}{done.stderr}", returncode=3)
+
+
+def renew_database() -> None:
+    """Makes this worker's database anew, as the migrations left it."""
+    POSTGRES.drop_database(DATABASE)
+    POSTGRES.create_database(DATABASE, template=TEMPLATE)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Starts the servers, in the process that owns the run."""
+    if _starts_servers and not config.option.collectonly:
+        POSTGRES.start()
+        VALKEY.start()
+        migrate_template()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stops them and removes their folder."""
+    if _starts_servers:
+        VALKEY.stop()
+        POSTGRES.stop()
+        shutil.rmtree(STATE, ignore_errors=True)
