@@ -19,7 +19,7 @@ POLICY = (
 )
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Contemporary, level 2 · 3Dance</title>
+<link rel="icon" href="/mark.svg"><title>Contemporary, level 2 · 3Dance</title>
 <link rel="stylesheet" href="/dist/style.css">
 <script type="module" src="/dist/portal.js"></script><script type="module" src="/dist/replay.js"></script></head>
 <body><header class="house"><a class="mark" href="/">{wordmark}</a></header>
@@ -77,6 +77,8 @@ def _handler(stage: Stage) -> type[http.server.BaseHTTPRequestHandler]:
             elif path == "/timeline.json":
                 body = timeline(stage.scenes, duration_s=stage.duration_s)
                 self.answer(json.dumps(body).encode(), "application/json")
+            elif path == "/mark.svg":
+                self.answer((PORTAL / "static/portal/mark.svg").read_bytes(), "image/svg+xml")
             elif path.startswith("/dist/"):
                 self.asset(DIST / path.removeprefix("/dist/"))
             elif path.startswith("/media/"):

@@ -9,8 +9,14 @@
 export const SEEK_OVER_S = 0.3;
 /** A view nearer than this is left alone. */
 export const HOLD_UNDER_S = 0.004;
+/** A view that has joined counts as settled once it is this near. */
+export const SETTLED_UNDER_S = 0.015;
 /** How far a correction may bend the rate: beyond it the ear notices. */
 export const MOST_BEND = 0.1;
+/** The same for a view that has just started or joined: it is better briefly quick than long beside the others. */
+export const MOST_BEND_JOINING = 0.35;
+/** How many times its error, per second, a view makes good: 2 takes 60 ms away in about two seconds, without swinging. */
+export const GAIN_PER_S = 2;
 
 export type Correction =
   | { readonly kind: "hold"; readonly rate: number }
@@ -22,12 +28,14 @@ export type Correction =
  *
  * @param errorS the view's class time minus the master's, seconds
  * @param rate the rate the viewer chose
+ * @param settled false while it is still on its way to its place after a start or a join
  */
-export function correct(errorS: number, rate: number): Correction {
+export function correct(errorS: number, rate: number, settled = true): Correction {
   const size = Math.abs(errorS);
   if (size > SEEK_OVER_S) return { kind: "seek", rate };
   if (size <= HOLD_UNDER_S) return { kind: "hold", rate };
-  const bend = Math.min(Math.max(1 - errorS, 1 - MOST_BEND), 1 + MOST_BEND);
+  const most = settled ? MOST_BEND : MOST_BEND_JOINING;
+  const bend = Math.min(Math.max(1 - GAIN_PER_S * errorS, 1 - most), 1 + most);
   return { kind: "bend", rate: bend * rate };
 }
 
@@ -115,8 +123,10 @@ export class Reading {
 /** What the conductor needs to know of one view. */
 export interface View {
   readonly id: string;
-  /** It has a picture at the master's time and can be played. */
+  /** It has a picture at the master's time and plays. */
   readonly active: boolean;
+  /** It is in its place; one that has just joined is not, and must not drag the others to where it came in. */
+  readonly settled: boolean;
   readonly audible: boolean;
   readonly lead: boolean;
 }
@@ -127,7 +137,9 @@ export interface View {
  * The one that is heard comes first, so that sound is never bent to please a picture; then the large one.
  */
 export function reference(views: readonly View[]): string | null {
-  const active = views.filter((view) => view.active);
+  const playing = views.filter((view) => view.active);
+  const settled = playing.filter((view) => view.settled);
+  const active = settled.length > 0 ? settled : playing;
   const chosen = active.find((view) => view.audible) ?? active.find((view) => view.lead) ?? active[0];
   return chosen?.id ?? null;
 }

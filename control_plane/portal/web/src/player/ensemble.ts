@@ -5,7 +5,7 @@
  * While playing, every tenth of a second each view is compared with the master and bent, or made to jump. A view whose
  * camera has no picture is parked, and joins again by itself; nobody waits for it.
  */
-import { correct, MasterClock, reference, skewMs, type Shown } from "./conductor.ts";
+import { correct, MasterClock, reference, SETTLED_UNDER_S, skewMs, type Shown } from "./conductor.ts";
 import type { Screen } from "./screen.ts";
 import { blankAt, clamp, frameAt, playableRange, stepFrom, type ClassTimeline, type Gap } from "./timeline.ts";
 
@@ -23,6 +23,7 @@ const OVERTAKE_MS = 250;
 interface Seat {
   readonly screen: Screen;
   blank: Gap | null;
+  settled: boolean;
   drySinceMs: number | null;
   jumpedAtMs: number;
 }
@@ -54,7 +55,7 @@ export class Ensemble {
     private readonly events: EnsembleEvents,
   ) {
     [this.firstS, this.lastS] = playableRange(timeline);
-    this.seats = screens.map((screen) => ({ screen, blank: null, drySinceMs: null, jumpedAtMs: 0 }));
+    this.seats = screens.map((screen) => ({ screen, blank: null, settled: true, drySinceMs: null, jumpedAtMs: 0 }));
   }
 
   get state(): State {
@@ -183,6 +184,7 @@ export class Ensemble {
     this.clock.stand(atS);
     for (const seat of this.seats) {
       seat.screen.video.pause();
+      seat.settled = false;
       seat.drySinceMs = null;
     }
     if (this.current === "playing") this.become("paused");
@@ -256,6 +258,7 @@ export class Ensemble {
       this.seats.map((seat) => ({
         id: seat.screen.track.id,
         active: seat.blank === null && !seat.screen.video.paused,
+        settled: seat.settled,
         audible: seat.screen.track.id === this.audible,
         lead: seat.screen.track.id === this.lead,
       })),
@@ -293,10 +296,12 @@ export class Ensemble {
     if (screen.video.paused && !screen.video.ended) void screen.video.play().catch(() => undefined);
     const placeS = screen.reading.at(now, this.rate);
     if (placeS === null || now - seat.jumpedAtMs < JUMP_PAUSE_MS) return;
-    const correction = leads ? correct(0, this.rate) : correct(placeS - atS, this.rate);
+    const correction = leads ? correct(0, this.rate) : correct(placeS - atS, this.rate, seat.settled);
     screen.setRate(correction.rate);
+    if (Math.abs(placeS - atS) < SETTLED_UNDER_S) seat.settled = true;
     if (correction.kind === "seek") {
       seat.jumpedAtMs = now;
+      seat.settled = false;
       screen.jump(atS + 0.1 * this.rate);
     }
   }
@@ -330,6 +335,7 @@ export class Ensemble {
   private join(seat: Seat, atS: number): void {
     const { screen } = seat;
     this.setBlank(seat, null, false);
+    seat.settled = false;
     screen.reading.clear();
     screen.setRate(this.rate);
     const frame = frameAt(screen.track, atS);

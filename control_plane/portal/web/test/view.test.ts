@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { wishOf } from "../src/player/keyboard.ts";
+import { lengthText, spokenTime, clockText, hundredths, wallText } from "../src/player/format.ts";
+import { countdownText, elapsedText } from "../src/ticking.ts";
+import { troubleOfStatus } from "../src/player/trouble.ts";
+import type { Track } from "../src/player/timeline.ts";
+import { keepsake, openingArrangement, revive, withLead, withSolo, withToggled } from "../src/player/view.ts";
+
+const ORDER = ["l", "c", "r"];
+const TRACKS = [
+  { id: "l", position: "left" },
+  { id: "c", position: "centre" },
+  { id: "r", position: "right" },
+] as Track[];
+const press = (key: string, more: Partial<{ code: string; shiftKey: boolean; ctrlKey: boolean; altKey: boolean }> = {}) =>
+  wishOf({ key, code: "", shiftKey: false, ctrlKey: false, metaKey: false, altKey: false, ...more });
+
+test("a class opens with the centre view large and all views shown", () => {
+  assert.deepEqual(openingArrangement(TRACKS), { shown: ORDER, lead: "c", shape: "lead" });
+});
+
+test("hiding the large view makes another large, and the last view cannot be hidden", () => {
+  const two = withToggled(openingArrangement(TRACKS), "c", ORDER);
+  assert.deepEqual(two, { shown: ["l", "r"], lead: "l", shape: "lead" });
+  const one = withToggled(two, "l", ORDER);
+  assert.deepEqual(withToggled(one, "r", ORDER), one);
+});
+
+test("a hidden view that is made large is shown again, in the order of the wall", () => {
+  const without = withToggled(openingArrangement(TRACKS), "l", ORDER);
+  assert.deepEqual(withLead(without, "l", ORDER).shown, ORDER);
+});
+
+test("a view alone on the stage brings the others back when asked again", () => {
+  const alone = withSolo(openingArrangement(TRACKS), "r", ORDER);
+  assert.deepEqual(alone.shown, ["r"]);
+  assert.deepEqual(withSolo(alone, "r", ORDER).shown, ORDER);
+});
+
+test("an arrangement is kept by position and fits the tracks of another class", () => {
+  const kept = keepsake(withToggled(openingArrangement(TRACKS), "l", ORDER), TRACKS);
+  const others = TRACKS.map((track) => ({ ...track, id: `${track.id}2` }));
+  assert.deepEqual(revive(kept, others)?.shown, ["c2", "r2"]);
+  assert.equal(revive(kept, [{ ...TRACKS[0] } as Track]), null);
+  assert.equal(revive("{", TRACKS), null);
+});
+
+test("keys ask for what the sheet says", () => {
+  assert.deepEqual(press(" "), { do: "toggle" });
+  assert.deepEqual(press("."), { do: "step", frames: 1 });
+  assert.deepEqual(press("ArrowLeft", { shiftKey: true }), { do: "skip", seconds: -1 });
+  assert.deepEqual(press("2", { code: "Digit2" }), { do: "lead", index: 1 });
+  assert.deepEqual(press('"', { code: "Digit2", shiftKey: true }), { do: "show", index: 1 });
+  assert.deepEqual(press("2", { code: "Digit2", altKey: true }), { do: "listen", index: 1 });
+  assert.deepEqual(press("K"), { do: "toggle" });
+  assert.equal(press("f", { ctrlKey: true }), null, "the browser's own shortcuts stay");
+  assert.equal(press("x"), null);
+});
+
+test("times read well", () => {
+  assert.equal(clockText(63.4), "1:03");
+  assert.equal(clockText(3723), "1:02:03");
+  assert.equal(hundredths(2.07), ".07");
+  assert.equal(spokenTime(0), "0 seconds");
+  assert.equal(spokenTime(61), "1 minute 1 second");
+  assert.equal(spokenTime(3600), "1 hour");
+  assert.equal(lengthText(0.84), "0.8 s");
+  assert.equal(lengthText(19.2), "19 s");
+  assert.equal(lengthText(125), "2 min 5 s");
+  assert.equal(wallText(Date.parse("2026-11-21T12:03:00Z"), 81.4, "UTC"), "12:04:21");
+  assert.equal(elapsedText(3_723_000), "1:02:03");
+  assert.equal(countdownText(600_000), "10:00");
+  assert.equal(countdownText(-1), "expired");
+});
+
+test("an answer's status becomes words that help", () => {
+  assert.equal(troubleOfStatus(401).kind, "signed-out");
+  assert.equal(troubleOfStatus(403).kind, "forbidden");
+  assert.equal(troubleOfStatus(404).kind, "gone");
+  assert.equal(troubleOfStatus(503).kind, "server");
+  assert.equal(troubleOfStatus(null).kind, "network");
+  assert.ok(troubleOfStatus(0).retried);
+});
