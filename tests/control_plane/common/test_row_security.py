@@ -1,0 +1,103 @@
+"""The second wall: with the application's own filters off, PostgreSQL still shows one studio."""
+
+import pytest
+from django.apps import apps
+from django.db import DatabaseError, ProgrammingError, connection, transaction
+from django.db.models import Manager, Model
+
+from control_plane.common.checks import check_row_security, tenant_tables, unforced_tables
+from control_plane.common.scoping import studio_scope, user_scope
+from control_plane.config.checks import check_application_role
+from control_plane.studios.models import Membership, Room, Studio
+from tests.control_plane.conftest import Cast
+
+
+def unfiltered(model: type[Model]) -> Manager[Model]:
+    manager: Manager[Model] = Manager()
+    manager.model = model
+    return manager
+
+
+def tenant_models() -> list[type[Model]]:
+    return [model for model in apps.get_models() if model._meta.db_table in tenant_tables()]
+
+
+def test_every_tenant_table_is_behind_forced_row_security(db: None) -> None:
+    assert {"studios_studio", "studios_membership", "audit_entry"} <= tenant_tables()
+    assert unforced_tables() == set()
+    assert check_row_security(databases=["default"]) == []
+
+
+def test_a_tenant_table_without_forced_row_security_is_found(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("control_plane.common.checks.tenant_tables", lambda: {"accounts_user", "studios_room"})
+    assert [message.id for message in check_row_security(databases=["default"])] == ["threedance.E001"]
+
+
+@pytest.mark.parametrize("model", tenant_models(), ids=lambda model: model._meta.label)
+def test_without_a_scope_the_database_shows_nothing(cast: Cast, model: type[Model]) -> None:
+    assert unfiltered(model).count() == 0
+
+
+def test_with_the_filters_off_a_studio_sees_only_itself(cast: Cast, other: Cast) -> None:
+    with studio_scope(cast.studio.id):
+        for model in tenant_models():
+            column = "id" if model is Studio else "studio_id"
+            seen = set(unfiltered(model).values_list(column, flat=True))
+            assert seen <= {cast.studio.id}, model._meta.label
+        assert unfiltered(Membership).count() == 5
+
+
+def test_with_the_filters_off_another_studios_rows_cannot_be_changed(cast: Cast, other: Cast) -> None:
+    with studio_scope(cast.studio.id):
+        assert unfiltered(Membership).filter(studio_id=other.studio.id).update(role="admin") == 0
+        assert unfiltered(Studio).filter(pk=other.studio.pk).update(name="taken") == 0
+        assert unfiltered(Membership).filter(studio_id=other.studio.id)._raw_delete("default") == 0
+
+
+def test_a_row_cannot_be_put_into_another_studio(cast: Cast, other: Cast) -> None:
+    with (
+        pytest.raises(ProgrammingError, match="row-level security"),
+        studio_scope(cast.studio.id),
+        transaction.atomic(),
+    ):
+        Room(studio_id=other.studio.id, name="smuggled").save(force_insert=True)
+
+
+def test_a_row_cannot_be_moved_to_another_studio(cast: Cast, other: Cast) -> None:
+    with (
+        pytest.raises(ProgrammingError, match="row-level security"),
+        studio_scope(cast.studio.id),
+        transaction.atomic(),
+    ):
+        unfiltered(Membership).filter(user=cast.ivan).update(studio_id=other.studio.id)
+
+
+def test_a_person_with_the_filters_off_still_sees_own_rows_only(cast: Cast, other: Cast) -> None:
+    with user_scope(cast.vera.id):
+        assert set(unfiltered(Membership).values_list("user_id", flat=True)) == {cast.vera.id}
+        assert set(unfiltered(Studio).values_list("id", flat=True)) == {cast.studio.id}
+        assert unfiltered(Room).count() == 0
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SET row_security = off; SELECT count(*) FROM studios_membership",
+        "ALTER TABLE studios_membership NO FORCE ROW LEVEL SECURITY",
+        "ALTER TABLE studios_membership DISABLE ROW LEVEL SECURITY",
+        "DROP POLICY in_scope ON studios_membership",
+        "CREATE POLICY mine ON studios_membership USING (true)",
+        "ALTER ROLE CURRENT_USER BYPASSRLS",
+        "TRUNCATE studios_membership CASCADE",
+        "TRUNCATE audit_entry",
+    ],
+)
+def test_the_application_role_cannot_get_around_it(cast: Cast, statement: str) -> None:
+    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def test_the_application_role_of_the_tests_is_a_fit_one(db: None) -> None:
+    assert check_application_role(databases=["default"]) == []

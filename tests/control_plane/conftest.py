@@ -1,0 +1,80 @@
+"""The cast, in a studio of their own: Alice owns it, Ivan teaches, Vera may view, Gita is a guardian, Sam is a stranger.
+
+Everything runs on a real PostgreSQL as the application's role. A test that commits (threads, several connections)
+takes `committed`, and pays for a new database afterwards.
+"""
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from control_plane.accounts.models import User
+from control_plane.accounts.services import create_user
+from control_plane.common.actors import Actor
+from control_plane.storage.keys import create_root_key
+from control_plane.studios import services
+from control_plane.studios.models import Role, Studio
+from shared.protocol.ids import new_id
+
+SETUP = Actor.system("tests")
+
+
+@dataclass(frozen=True)
+class Cast:
+    """One studio and its people; `agent` is a box of the studio."""
+
+    studio: Studio
+    alice: User
+    ivan: User
+    vera: User
+    gita: User
+    pat: User
+    sam: User
+    agent: Actor
+
+
+def make_cast() -> Cast:
+    """Returns a new studio with its people, in the open transaction or committed."""
+    tag = secrets.token_hex(4)
+    people = {
+        name: create_user(f"{name}-{tag}@example.org", actor=SETUP, display_name=name.title())
+        for name in ("alice", "ivan", "vera", "gita", "pat", "sam")
+    }
+    studio = services.create_studio(
+        slug=f"demo-{tag}", name=f"Demo Dance {tag}", actor=SETUP, admin=people["alice"]
+    )
+    for name, role in (
+        ("ivan", Role.INSTRUCTOR),
+        ("vera", Role.VIEWER),
+        ("gita", Role.GUARDIAN),
+        ("pat", Role.PARTNER),
+    ):
+        services.add_member(studio, people[name], role, actor=SETUP)
+    return Cast(studio=studio, agent=Actor.agent(new_id(), studio_id=studio.id), **people)
+
+
+@pytest.fixture(autouse=True)
+def _own_keys(tmp_path_factory: pytest.TempPathFactory, settings: object) -> None:
+    path: Path = tmp_path_factory.getbasetemp() / "keys" / "root.key"
+    create_root_key(path)
+    settings.ROOT_KEY_FILE = path  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    """A studio with its people, gone after the test."""
+    return make_cast()
+
+
+@pytest.fixture
+def other(db: None) -> Cast:
+    """Another studio with other people, gone after the test."""
+    return make_cast()
+
+
+@pytest.fixture
+def committed(transactional_db: None) -> Cast:
+    """A studio with its people, committed: for tests with threads and connections of their own."""
+    return make_cast()
