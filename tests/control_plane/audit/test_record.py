@@ -1,0 +1,161 @@
+"""The chain in the database: gapless, append-only, and honest about edits."""
+
+from concurrent.futures import ThreadPoolExecutor
+from io import StringIO
+from uuid import UUID
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connection, transaction
+
+from control_plane.audit.catalogue import Action
+from control_plane.audit.models import ChainHead, Entry
+from control_plane.audit.selectors import entries, verify_chain
+from control_plane.audit.services import chain_scope, record
+from control_plane.common.actors import Actor
+from control_plane.common.errors import ScopeMismatch, ScopeMissing
+from control_plane.common.scoping import studio_scope
+from tests.control_plane.conftest import Cast
+
+
+def add(studio_id: UUID | None, **details: object) -> Entry:
+    return record(
+        Action.ROOM_CHANGED,
+        actor=Actor.system("test"),
+        studio_id=studio_id,
+        object_type="studios.Room",
+        object_id="1",
+        details=details,
+    )
+
+
+def test_each_studio_counts_for_itself_without_a_gap(cast: Cast, other: Cast) -> None:
+    before = verify_chain(cast.studio.id)[0]
+    add(cast.studio.id)
+    add(other.studio.id)
+    add(cast.studio.id)
+    with studio_scope(cast.studio.id):
+        sequences = list(entries().values_list("sequence", flat=True))
+    assert sequences == list(range(before + 2, 0, -1))
+    assert verify_chain(cast.studio.id) == (before + 2, None)
+
+
+def test_an_act_that_is_rolled_back_leaves_no_entry(cast: Cast) -> None:
+    before = verify_chain(cast.studio.id)
+    with pytest.raises(RuntimeError, match="undo"), studio_scope(cast.studio.id):
+        add(cast.studio.id)
+        raise RuntimeError("undo")
+    assert verify_chain(cast.studio.id) == before
+
+
+def test_the_platforms_chain_is_apart_and_out_of_a_studios_sight(cast: Cast) -> None:
+    before = verify_chain(None)[0]
+    with studio_scope(cast.studio.id):
+        entry = add(None)
+        assert not Entry.objects.filter(pk=entry.pk).exists()
+    assert verify_chain(None) == (before + 1, None)
+
+
+def test_an_entry_for_another_studio_is_refused(cast: Cast, other: Cast) -> None:
+    with studio_scope(cast.studio.id), pytest.raises(ScopeMismatch):
+        add(other.studio.id)
+
+
+def test_the_log_is_not_read_without_a_scope(db: None) -> None:
+    with pytest.raises(ScopeMissing):
+        entries().count()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit_entry SET action = 'x'",
+        "DELETE FROM audit_entry",
+        "TRUNCATE audit_entry",
+        "ALTER TABLE audit_entry DISABLE TRIGGER append_only",
+        "DROP TABLE audit_entry",
+    ],
+)
+def test_the_application_changes_no_entry(cast: Cast, statement: str) -> None:
+    with (
+        pytest.raises(DatabaseError, match=r"permission denied|must be owner"),
+        studio_scope(cast.studio.id),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(statement)
+
+
+def owner_connection() -> psycopg.Connection[tuple[object, ...]]:
+    return psycopg.connect(settings.ENV.database_owner_url, autocommit=True)
+
+
+def test_the_owner_changes_no_entry_either(committed: Cast) -> None:
+    with owner_connection() as owner:
+        owner.execute("SELECT set_config('threedance.studio_id', %s, false)", [str(committed.studio.id)])
+        assert owner.execute("SELECT count(*) FROM audit_entry").fetchone() != (0,)
+        for statement in (
+            "UPDATE audit_entry SET action = 'x'",
+            "DELETE FROM audit_entry",
+            "TRUNCATE audit_entry",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
+                owner.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("edit", "reason"),
+    [
+        ("UPDATE audit_entry SET details = '{\"forged\": true}' WHERE sequence = 3", "content"),
+        ("UPDATE audit_entry SET actor_kind = 'user', actor_job = '' WHERE sequence = 3", "content"),
+        ("DELETE FROM audit_entry WHERE sequence = 3", "missing"),
+    ],
+)
+def test_an_edit_behind_the_back_is_found_and_named(committed: Cast, edit: str, reason: str) -> None:
+    with owner_connection() as owner:
+        owner.execute("SELECT set_config('threedance.studio_id', %s, false)", [str(committed.studio.id)])
+        owner.execute("ALTER TABLE audit_entry DISABLE TRIGGER append_only")
+        assert owner.execute(edit).rowcount == 1
+        owner.execute("ALTER TABLE audit_entry ENABLE TRIGGER append_only")
+    found = verify_chain(committed.studio.id)[1]
+    assert found is not None
+    assert found.sequence == 3
+    assert reason in found.reason
+    out = StringIO()
+    with pytest.raises(CommandError, match="1 of 2 chains"):
+        call_command("audit_verify", stdout=out)
+    assert f"studio {committed.studio.id}: broken at entry 3" in out.getvalue()
+    assert "platform: " in out.getvalue()
+
+
+def test_a_cut_off_end_is_found(committed: Cast) -> None:
+    with owner_connection() as owner:
+        owner.execute("SELECT set_config('threedance.studio_id', %s, false)", [str(committed.studio.id)])
+        owner.execute("ALTER TABLE audit_entry DISABLE TRIGGER append_only")
+        owner.execute("DELETE FROM audit_entry WHERE sequence = (SELECT max(sequence) FROM audit_entry)")
+    length, found = verify_chain(committed.studio.id)
+    assert found is not None
+    assert found.sequence == length
+
+
+def test_parallel_acts_make_one_unbroken_chain(committed: Cast) -> None:
+    def act(number: int) -> None:
+        try:
+            add(committed.studio.id, number=number)
+        finally:
+            connection.close()
+
+    before = verify_chain(committed.studio.id)[0]
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(act, range(64)))
+    assert verify_chain(committed.studio.id) == (before + 64, None)
+    with chain_scope(committed.studio.id):
+        assert ChainHead.objects.count() == 1
+
+
+def test_the_command_says_that_all_is_well(committed: Cast) -> None:
+    out = StringIO()
+    call_command("audit_verify", stdout=out)
+    assert out.getvalue().count("unbroken") == 2

@@ -1,0 +1,106 @@
+"""Wrapped keys open as what they are, for whom they are, and never otherwise."""
+
+import stat
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from control_plane.storage import keys, seal
+from control_plane.storage.errors import KeyRefused
+
+A, B = UUID(int=1), UUID(int=2)
+
+
+@given(secret=st.binary(min_size=1, max_size=64))
+def test_what_is_wrapped_comes_back(secret: bytes) -> None:
+    key = keys.new_key()
+    wrapped = keys.wrap(key, secret, kind="class", id_=A)
+    assert secret not in wrapped or len(secret) < 4
+    assert keys.unwrap(key, wrapped, kind="class", id_=A) == secret
+
+
+def test_a_wrapped_key_opens_for_nothing_else() -> None:
+    key = keys.new_key()
+    wrapped = keys.wrap(key, b"secret", kind="class", id_=A)
+    for other_key, kind, id_ in ((key, "class", B), (key, "segment", A), (keys.new_key(), "class", A)):
+        with pytest.raises(KeyRefused):
+            keys.unwrap(other_key, wrapped, kind=kind, id_=id_)
+
+
+@given(position=st.integers(0, 34), bit=st.integers(0, 7))
+def test_one_changed_bit_closes_it(position: int, bit: int) -> None:
+    key = keys.new_key()
+    wrapped = bytearray(keys.wrap(key, b"secret", kind="class", id_=A))
+    wrapped[position] ^= 1 << bit
+    with pytest.raises(KeyRefused):
+        keys.unwrap(key, bytes(wrapped), kind="class", id_=A)
+
+
+@pytest.mark.parametrize("damaged", [b"", b"\1", b"\1" * 12])
+def test_a_cut_wrapped_key_is_refused(damaged: bytes) -> None:
+    with pytest.raises(KeyRefused):
+        keys.unwrap(keys.new_key(), damaged, kind="class", id_=A)
+
+
+def test_wrapping_twice_never_gives_the_same_bytes() -> None:
+    key = keys.new_key()
+    assert len({keys.wrap(key, b"s", kind="class", id_=A) for _ in range(100)}) == 100
+
+
+def test_a_root_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "keys" / "root.key"
+    assert keys.create_root_key(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    before = path.read_bytes()
+    assert not keys.create_root_key(path)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+    root = keys.FileRootKey.read(path)
+    again = keys.FileRootKey.read(path)
+    assert again.unwrap(root.wrap(b"secret", kind="studio", id_=A), kind="studio", id_=A) == b"secret"
+    assert root.id == again.id
+    assert root.derive("revocation") == again.derive("revocation") != root.derive("other")
+
+
+def test_the_root_keys_repr_holds_no_key(tmp_path: Path) -> None:
+    keys.create_root_key(tmp_path / "root.key")
+    assert repr(keys.FileRootKey.read(tmp_path / "root.key")).startswith("FileRootKey(root-")
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "reason"),
+    [
+        (b'{"id":"a","key":"AAAA"}', 0o600, "3 bytes"),
+        (b"not json", 0o600, "no root key"),
+        (b'{"id":"a","key":"AAAA","extra":1}', 0o600, "no root key"),
+        (b'{"id":"a","key":"*"}', 0o600, "no root key"),
+        (b"", 0o644, "chmod 600"),
+    ],
+)
+def test_an_unfit_root_key_file_is_refused(tmp_path: Path, content: bytes, mode: int, reason: str) -> None:
+    path = tmp_path / "root.key"
+    path.write_bytes(content)
+    path.chmod(mode)
+    with pytest.raises(KeyRefused, match=reason):
+        keys.FileRootKey.read(path)
+
+
+def test_a_missing_root_key_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(KeyRefused, match="init_keys"):
+        keys.FileRootKey.read(tmp_path / "none")
+
+
+def test_a_seal_opens_with_its_private_half_only() -> None:
+    pair = seal.new_pair()
+    sealed = seal.seal(pair.public, b"0123456789abcdef")
+    assert len(sealed) == 64
+    assert seal.open_seal(pair.private, sealed) == b"0123456789abcdef"
+    with pytest.raises(KeyRefused):
+        seal.open_seal(seal.new_pair().private, sealed)
+    with pytest.raises(KeyRefused):
+        seal.open_seal(pair.private, sealed[:-1])
+    with pytest.raises(KeyRefused):
+        seal.seal(b"short", b"x")
