@@ -1,1 +1,1 @@
-"""The tests: `shared`, `edge_agent`, `control_plane`, `web` (in a browser), `repo` (rules of the repository), `rigs` (real servers)."""
+"""The tests, one folder a package; `web` runs in a browser, `repo` holds the repository's rules, `rigs` real servers."""

@@ -8,6 +8,7 @@ SupervisorError
         SocketPathTooLong
         WrongMajorVersion the data folder is of another PostgreSQL
         StateInUse        another `up` runs on it
+        NotRunning        ... or none does, and one is needed
 """
 
 from pathlib import Path
@@ -82,4 +83,14 @@ class StateInUse(StateUnusable):
     def __init__(self, folder: Path, pid: str) -> None:
         super().__init__(
             f"a control plane already runs on {folder} (process {pid})", "Stop it, or give another --state."
+        )
+
+
+class NotRunning(StateUnusable):
+    """A command needs the running servers of a state folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"no control plane runs on {folder}",
+            f"Start it in another terminal: threedance up --state {folder}",
         )

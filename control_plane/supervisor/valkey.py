@@ -93,9 +93,9 @@ class EmbeddedValkey:
             stdin=subprocess.PIPE, stdout=self._log_file, stderr=self._log_file, start_new_session=True, cwd=folder,
             env={"PATH": os.defpath}, **self._runner.process_options(),  # type: ignore[call-overload]
         )  # fmt: skip
-        assert self._process.stdin is not None
-        self._process.stdin.write(configuration.encode() + b"\n")
-        self._process.stdin.close()
+        if self._process.stdin is not None:
+            self._process.stdin.write(configuration.encode() + b"\n")
+            self._process.stdin.close()
         urls = self.urls()
         self._wait(urls.cache)
         return urls

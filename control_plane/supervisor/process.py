@@ -1,0 +1,122 @@
+"""One child process: started, watched, started again with growing pauses, stopped."""
+
+import logging
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import IO
+
+from control_plane.supervisor.errors import ServerFailed
+from shared.kernel.backoff import Backoff
+
+log = logging.getLogger(__name__)
+
+STOP_TIMEOUT_S = 15.0
+STEADY_AFTER_S = 60.0
+MOST_FAILURES_IN_ROW = 8
+
+
+class State(Enum):
+    """Where a child stands. STOPPED -> RUNNING <-> WAITING; RUNNING or WAITING -> STOPPED or GIVEN_UP."""
+
+    STOPPED = "stopped"
+    RUNNING = "running"
+    WAITING = "waiting"
+    GIVEN_UP = "given up"
+
+
+class Child:
+    """A program of ours that should always run. Used by one thread; `tick` is called about once a second."""
+
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], log_path: Path
+    ) -> None:
+        self.name = name
+        self.log_path = log_path
+        self.state = State.STOPPED
+        self._command = list(command)
+        self._environment = dict(environment)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log_file: IO[bytes] | None = None
+        self._backoff = Backoff(0.5, 30.0)
+        self._started_s = 0.0
+        self._again_s = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self._process.pid if self._process is not None else None
+
+    def start(self) -> None:
+        """Starts the process in a session of its own, so that Ctrl-C at the terminal reaches only the supervisor."""
+        self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        self._log_file = self._log_file or self.log_path.open("ab")
+        self._process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log_file,
+            stderr=self._log_file,
+            env=self._environment,
+            start_new_session=True,
+        )
+        self._started_s = time.monotonic()
+        self.state = State.RUNNING
+
+    def tick(self) -> None:
+        """Looks whether it still runs, and starts it again when its pause is over.
+
+        Raises:
+            ServerFailed: it failed `MOST_FAILURES_IN_ROW` times without once running for a minute.
+        """
+        now_s = time.monotonic()
+        if self.state is State.WAITING and now_s >= self._again_s:
+            log.info("starting again", extra={"process": self.name})
+            self.start()
+        if self.state is not State.RUNNING or self._process is None:
+            return
+        code = self._process.poll()
+        if code is None:
+            if now_s - self._started_s > STEADY_AFTER_S:
+                self._backoff.reset()
+            return
+        self._process = None
+        if self._backoff.failures >= MOST_FAILURES_IN_ROW:
+            self.state = State.GIVEN_UP
+            raise ServerFailed(
+                self.name, f"ended {MOST_FAILURES_IN_ROW} times in a row (exit {code})", self.log_path
+            )
+        wait_s = self._backoff.next_wait_s()
+        log.warning(
+            "process ended", extra={"process": self.name, "exit": code, "again_in_s": round(wait_s, 1)}
+        )
+        self._again_s = now_s + wait_s
+        self.state = State.WAITING
+
+    def ended(self) -> bool:
+        """Says whether the process is not there now."""
+        return self._process is None or self._process.poll() is not None
+
+    def ask_to_stop(self) -> None:
+        """Sends SIGTERM; `stop` waits for it."""
+        self.state = State.STOPPED
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+
+    def stop(self) -> None:
+        """Ends the process, gently and then not, with everything it started."""
+        self.ask_to_stop()
+        if self._process is not None:
+            try:
+                self._process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                log.warning("process did not stop", extra={"process": self.name})
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait(STOP_TIMEOUT_S)
+            self._process = None
+        if self._log_file is not None:
+            self._log_file.close()
+            self._log_file = None

@@ -1,0 +1,1 @@
+"""PostgreSQL, Valkey and the processes under one roof."""

@@ -1,0 +1,150 @@
+"""The embedded servers are private, and refuse what they cannot do safely."""
+
+import os
+import socket
+import stat
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+from control_plane.supervisor.errors import SocketPathTooLong, StateUnusable, WrongMajorVersion
+from control_plane.supervisor.postgres import EmbeddedPostgres, secret_file
+from control_plane.supervisor.state import default_state, prepare_state
+from control_plane.supervisor.unprivileged import Runner, socket_folder
+from control_plane.supervisor.valkey import EmbeddedValkey
+from tests.servers import POSTGRES, VALKEY
+
+
+@pytest.fixture
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state folder that the servers' account can enter, as those of operators are."""
+    folder = tmp_path_factory.mktemp("state")
+    for parent in (folder, *folder.parents):
+        if parent.stat().st_uid == os.getuid() and parent != Path("/"):
+            parent.chmod(parent.stat().st_mode | stat.S_IXOTH)
+    return prepare_state(folder)
+
+
+def listening_ports(pid: int) -> set[str]:
+    """Returns the local TCP addresses that a process listens on."""
+    inodes = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        target = os.readlink(link)
+        if target.startswith("socket:["):
+            inodes.add(target[8:-1])
+    rows = [
+        line.split()
+        for name in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]
+    ]
+    return {row[1] for row in rows if row[3] == "0A" and row[9] in inodes}
+
+
+def test_no_server_listens_on_tcp(state: Path) -> None:
+    postgres, valkey = EmbeddedPostgres(state, durable=False), EmbeddedValkey(state)
+    try:
+        postgres.start()
+        valkey.start()
+        for server in (postgres, valkey):
+            assert server.process is not None
+            assert listening_ports(server.process.pid) == set()
+            if os.geteuid() == 0:
+                assert Path(f"/proc/{server.process.pid}").stat().st_uid != 0
+    finally:
+        valkey.stop()
+        postgres.stop()
+
+
+def test_a_second_start_finds_the_data_again(state: Path) -> None:
+    for turn in (1, 2):
+        postgres = EmbeddedPostgres(state, durable=False)
+        urls = postgres.start()
+        try:
+            with psycopg.connect(urls.owner) as connection:
+                connection.execute("CREATE TABLE IF NOT EXISTS kept (n int)")
+                connection.execute("INSERT INTO kept VALUES (1)")
+                assert connection.execute("SELECT count(*) FROM kept").fetchone() == (turn,)
+        finally:
+            postgres.stop()
+
+
+def test_a_data_folder_of_another_major_version_is_refused_with_a_way_out(state: Path) -> None:
+    postgres = EmbeddedPostgres(state, durable=False)
+    postgres.start()
+    postgres.stop()
+    (state / "postgres" / "PG_VERSION").write_text("14\n")
+    with pytest.raises(WrongMajorVersion, match="PostgreSQL 14") as caught:
+        EmbeddedPostgres(state, durable=False).start()
+    assert "pg_dump" in caught.value.hint
+
+
+@pytest.mark.parametrize("password", ["", "wrong"])
+def test_postgres_and_valkey_refuse_a_wrong_password(password: str) -> None:
+    url = POSTGRES.urls("postgres").application
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        psycopg.connect(url.replace(url.split(":")[2].split("@")[0], password or "x"))
+    path = VALKEY.urls().cache.split("@")[1]
+    with pytest.raises(redis.AuthenticationError):
+        redis.Redis.from_url(f"unix://:{password or 'x'}@{path}").ping()
+
+
+def test_the_application_role_can_neither_change_the_schema_nor_step_out_of_row_security() -> None:
+    with psycopg.connect(POSTGRES.urls("threedance").application) as connection:
+        row = connection.execute(
+            "SELECT rolsuper, rolbypassrls, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = current_user"
+        ).fetchone()
+        assert row == (False, False, False, False)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("CREATE TABLE mine (n int)")
+
+
+def test_secrets_are_made_once_and_readable_by_their_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "keys" / "one"
+    secret = secret_file(path)
+    assert len(secret) >= 32
+    assert secret_file(path) == secret
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_a_state_path_too_long_for_a_socket_gets_a_short_folder_for_it(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 100)
+    folder = socket_folder(deep, "postgres", ".s.PGSQL.5432", Runner())
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.bind(str(folder / ".s.PGSQL.5432"))
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    finally:
+        (folder / ".s.PGSQL.5432").unlink(missing_ok=True)
+        folder.rmdir()
+
+
+def test_where_not_even_the_short_folder_fits_the_error_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    long = tmp_path / ("t" * 100)
+    long.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    with pytest.raises(SocketPathTooLong, match="107"):
+        socket_folder(tmp_path / ("d" * 100), "postgres", ".s.PGSQL.5432", Runner())
+
+
+def test_a_state_folder_that_cannot_be_written_is_refused_by_name(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(StateUnusable, match="file") as caught:
+        prepare_state(blocked)
+    assert "--state" in caught.value.hint
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs its servers as another account")
+def test_root_is_told_when_its_servers_cannot_enter_the_folder(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    state = prepare_state(closed / "state")
+    with pytest.raises(StateUnusable, match="cannot enter") as caught:
+        EmbeddedPostgres(state).start()
+    assert "/var/lib/threedance" in caught.value.hint
+    assert default_state() == Path("/var/lib/threedance")
