@@ -123,7 +123,7 @@ class HttpClient:
         except httpx.RemoteProtocolError as error:
             # "Server disconnected" is a line that broke; anything else is a peer that talks another protocol.
             if "disconnected" in str(error).lower() or "peer closed" in str(error).lower():
-                raise ServerUnreachable(host, "the server closed the connection") from error
+                raise ServerUnreachable(host, "it closed the connection without an HTTP answer") from error
             raise ServerNotHttp(host) from error
         except (httpx.TransportError, OSError) as error:
             raise ServerUnreachable(host, str(error) or type(error).__name__) from error
