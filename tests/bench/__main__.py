@@ -1,0 +1,37 @@
+"""`python -m tests.bench [recording|replay|start ...]`: runs the benchmarks named, or all, and prints their tables."""
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.bench import recording, replay, start
+
+BENCHES = {"recording": recording, "replay": replay, "start": start}
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("benches", nargs="*", choices=[*BENCHES, []], default=[])
+    parser.add_argument("--json", type=Path, help="also write every figure here")
+    arguments = parser.parse_args()
+    figures: dict[str, object] = {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
+    }
+    with tempfile.TemporaryDirectory(prefix="threedance-bench-") as folder:
+        Path(folder).chmod(0o711)
+        for name in arguments.benches or BENCHES:
+            print(f"measuring {name} ...", file=sys.stderr, flush=True)
+            result = BENCHES[name].measure(Path(folder) / name)
+            figures[name] = result
+            print(BENCHES[name].table(result), "\n", flush=True)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
