@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -60,5 +61,5 @@ def answer(request: HttpRequest, error: ControlPlaneError) -> HttpResponse:
         if isinstance(error, Forbidden):
             raise PermissionDenied from error
         if isinstance(error, SignInRequired):
-            return redirect(f"{resolve_url('account_login')}?next={request.get_full_path()}")
+            return redirect(f"{resolve_url('account_login')}?{urlencode({'next': request.get_full_path()})}")
     return error_response(error, request)

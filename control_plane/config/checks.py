@@ -11,6 +11,13 @@ from django.db import connections
 from control_plane.config.env import file_mode_fault
 
 SECRET_KEY_BYTES = 32
+ROLE_FACTS = (
+    "SELECT rolname, rolsuper, rolbypassrls,"
+    " EXISTS (SELECT 1 FROM pg_class WHERE relkind IN ('r', 'p') AND relowner = r.oid)"
+    " OR EXISTS (SELECT 1 FROM pg_database WHERE datname = current_database()"
+    " AND pg_has_role(r.oid, datdba, 'MEMBER'))"
+    " FROM pg_roles r WHERE rolname = current_user"
+)
 
 
 def check_secret_key(**kwargs: Any) -> list[CheckMessage]:
@@ -72,15 +79,7 @@ def check_application_role(databases: Sequence[str] | None = None, **kwargs: Any
         return []
     found: list[CheckMessage] = []
     for alias in databases or ():
-        with connections[alias].cursor() as cursor:
-            cursor.execute(
-                "SELECT rolname, rolsuper, rolbypassrls,"
-                " EXISTS (SELECT 1 FROM pg_class WHERE relkind IN ('r', 'p') AND relowner = r.oid)"
-                " OR EXISTS (SELECT 1 FROM pg_database WHERE datname = current_database()"
-                " AND pg_has_role(r.oid, datdba, 'MEMBER'))"
-                " FROM pg_roles r WHERE rolname = current_user"
-            )
-            name, superuser, bypass, owner = cursor.fetchone()
+        name, superuser, bypass, owner = role_facts(alias)
         rules = (
             (superuser, "is a superuser"),
             (bypass, "has BYPASSRLS"),
@@ -97,6 +96,14 @@ def check_application_role(databases: Sequence[str] | None = None, **kwargs: Any
             if broken
         ]
     return found
+
+
+def role_facts(alias: str) -> tuple[str, bool, bool, bool]:
+    """Returns the connected role's name, and whether it is a superuser, has BYPASSRLS, or owns what it serves."""
+    with connections[alias].cursor() as cursor:
+        cursor.execute(ROLE_FACTS)
+        name, superuser, bypass, owner = cursor.fetchone()
+    return name, superuser, bypass, owner
 
 
 def refuse_unsafe_start() -> None:

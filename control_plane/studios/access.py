@@ -8,9 +8,10 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model, QuerySet, UUIDField
+from django.db.models.functions import Cast
 from guardian.core import ObjectPermissionChecker
-from guardian.shortcuts import get_objects_for_user
+from guardian.models import UserObjectPermission
 
 from control_plane.accounts.models import User
 from control_plane.common.actors import Actor, ActorKind
@@ -161,12 +162,17 @@ def visible(actor: Actor, of: type[M] | QuerySet[M]) -> QuerySet[M]:
         return queryset
     if actor.kind is not ActorKind.USER or role_of(actor, studio_id) is None:
         return queryset.none()
-    user = _person(actor)
-    codename = permission_name(action, model)
-    granted: QuerySet[Any] = get_objects_for_user(
-        user, f"{model._meta.app_label}.{codename}", queryset, use_groups=False, with_superuser=False
+    granted = (
+        UserObjectPermission.objects.filter(
+            user_id=actor.id,
+            permission__codename=permission_name(action, model),
+            content_type__app_label=model._meta.app_label,
+            content_type__model=model._meta.model_name,
+        )
+        .annotate(row_id=Cast("object_pk", UUIDField()))
+        .values("row_id")
     )
-    return granted
+    return queryset.filter(pk__in=granted)
 
 
 def view_action(model: type[Model]) -> Action:

@@ -61,11 +61,11 @@ def change_studio(studio: Studio, *, actor: Actor, **values: str) -> Studio:
         BadRequest: an unknown field, or a value that breaks a rule.
         NotFound, Forbidden: `actor` may not manage the studio.
     """
-    access.require(actor, access.Action.MANAGE_STUDIO, studio)
     unknown = set(values) - STUDIO_FIELDS
     if unknown:
         raise BadRequest(f"{', '.join(sorted(unknown))} cannot be changed")
     with studio_scope(studio.id):
+        access.require(actor, access.Action.MANAGE_STUDIO, studio)
         for name, value in values.items():
             setattr(studio, name, value)
         _check(studio)
@@ -87,8 +87,8 @@ def rotate_studio_key(studio: Studio, *, actor: Actor) -> StudioKey:
     Raises:
         NotFound, Forbidden: `actor` may not manage the studio.
     """
-    access.require(actor, access.Action.MANAGE_STUDIO, studio)
     with studio_scope(studio.id):
+        access.require(actor, access.Action.MANAGE_STUDIO, studio)
         StudioKey.objects.filter(retired_at__isnull=True).update(retired_at=timezone.now())
         key = vault.new_studio_key(studio)
         key.save()
@@ -104,9 +104,9 @@ def create_room(studio: Studio, *, name: str, actor: Actor) -> Room:
         Conflict: the studio has a room of this name.
         NotFound, Forbidden: `actor` may not manage rooms.
     """
-    access.require(actor, access.Action.MANAGE_ROOMS, studio)
     room = Room(studio=studio, name=name.strip())
     with studio_scope(studio.id):
+        access.require(actor, access.Action.MANAGE_ROOMS, studio)
         _save_new(room, f"There is a room called {name!r} already.")
         record(
             Act.ROOM_CREATED,
@@ -126,8 +126,8 @@ def rename_room(room: Room, *, name: str, actor: Actor) -> Room:
         Conflict: the studio has a room of this name.
         NotFound, Forbidden: `actor` may not manage rooms.
     """
-    access.require(actor, access.Action.MANAGE_ROOMS, room)
     with studio_scope(room.studio_id):
+        access.require(actor, access.Action.MANAGE_ROOMS, room)
         room.name = name.strip()
         _check(room)
         _unless_taken(lambda: room.save(update_fields=["name"]), f"There is a room called {name!r} already.")
@@ -149,8 +149,8 @@ def add_member(studio: Studio, user: User, role: Role, *, actor: Actor) -> Membe
         Conflict: the person is a member already.
         NotFound, Forbidden: `actor` may not manage people.
     """
-    _require_people(actor, studio)
     with studio_scope(studio.id):
+        _require_people(actor, studio)
         return _add_member(studio, user, role, actor)
 
 
@@ -161,8 +161,8 @@ def change_role(membership: Membership, role: Role, *, actor: Actor) -> Membersh
         Conflict: the studio would be left without an admin.
         NotFound, Forbidden: `actor` may not manage people.
     """
-    _require_people(actor, membership)
     with studio_scope(membership.studio_id):
+        _require_people(actor, membership)
         before = membership.role
         _keep_an_admin(membership, role)
         membership.role = role
@@ -185,8 +185,8 @@ def remove_member(membership: Membership, *, actor: Actor) -> None:
         Conflict: the studio would be left without an admin.
         NotFound, Forbidden: `actor` may not manage people.
     """
-    _require_people(actor, membership)
     with studio_scope(membership.studio_id):
+        _require_people(actor, membership)
         _keep_an_admin(membership, None)
         membership_id, user_id = membership.id, membership.user_id
         Membership.objects.filter(pk=membership_id).delete()
@@ -209,8 +209,8 @@ def give_right(user: User, action: access.Action, obj: Model, *, actor: Actor) -
         Forbidden: `actor` may not manage people.
     """
     studio_id: UUID = obj.studio_id  # type: ignore[attr-defined]
-    _require_people(actor, obj)
     with studio_scope(studio_id):
+        _require_people(actor, obj)
         if not Membership.objects.filter(user=user).exists():
             raise NotFound("This person is no member of the studio.")
         UserObjectPermission.objects.assign_perm(permission_for(action, type(obj)), user, obj)
@@ -224,8 +224,8 @@ def take_right(user: User, action: access.Action, obj: Model, *, actor: Actor) -
         NotFound, Forbidden: `actor` may not manage people.
     """
     studio_id: UUID = obj.studio_id  # type: ignore[attr-defined]
-    _require_people(actor, obj)
     with studio_scope(studio_id):
+        _require_people(actor, obj)
         UserObjectPermission.objects.remove_perm(permission_for(action, type(obj)), user, obj)
         _record_right(Act.GRANT_TAKEN, user, action, obj, actor)
 

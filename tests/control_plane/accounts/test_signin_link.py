@@ -1,0 +1,173 @@
+"""A one-time link signs in once, whoever hurries, and looking at it costs nothing."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from io import StringIO
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import time_machine
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP
+from allauth.usersessions.models import UserSession
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from control_plane.accounts.models import SigninLink, User
+from control_plane.accounts.services import create_signin_link, create_user, use_signin_link
+from control_plane.common.errors import BadRequest, Conflict
+from tests.control_plane.conftest import SETUP, Cast
+
+
+def token_of(link: str) -> str:
+    return parse_qs(urlsplit(link).query)["token"][0]
+
+
+def signed_in(client: Client) -> bool:
+    return "_auth_user_id" in client.session
+
+
+def test_a_link_signs_in_once(cast: Cast, client: Client) -> None:
+    link = create_signin_link(cast.vera, actor=SETUP)
+    assert link.startswith("http://testserver/accounts/link/?token=")
+    page = client.post("/accounts/link/", {"token": token_of(link)})
+    assert page.status_code == 302
+    assert client.session["_auth_user_id"] == str(cast.vera.id)
+    assert UserSession.objects.filter(user=cast.vera).exists()
+    second = Client()
+    assert second.post("/accounts/link/", {"token": token_of(link)}).status_code == 410
+    assert not signed_in(second)
+
+
+def test_looking_at_a_link_does_not_spend_it(cast: Cast, client: Client) -> None:
+    link = create_signin_link(cast.vera, actor=SETUP)
+    for _ in range(3):
+        page = client.get(link)
+        assert page.status_code == 200
+        assert "no-store" in page["Cache-Control"]
+        assert page["Referrer-Policy"] == "no-referrer"
+        assert client.head(link).status_code == 200
+    assert not signed_in(client)
+    assert use_signin_link(token_of(link)) == cast.vera
+
+
+def test_the_button_needs_the_page_it_stands_on(cast: Cast) -> None:
+    client = Client(enforce_csrf_checks=True)
+    link = create_signin_link(cast.vera, actor=SETUP)
+    assert client.post("/accounts/link/", {"token": token_of(link)}).status_code == 403
+    client.get(link)
+    posted = {"token": token_of(link), "csrfmiddlewaretoken": client.cookies["csrf"].value}
+    assert client.post("/accounts/link/", posted).status_code == 302
+
+
+def test_a_link_dies_after_its_time(cast: Cast) -> None:
+    link = create_signin_link(cast.vera, actor=SETUP)
+    with time_machine.travel(timezone.now() + timedelta(minutes=15, seconds=1)):
+        assert use_signin_link(token_of(link)) is None
+    with time_machine.travel(timezone.now() + timedelta(minutes=14)):
+        assert use_signin_link(token_of(link)) == cast.vera
+
+
+def test_a_person_switched_off_is_not_let_in(cast: Cast) -> None:
+    link = create_signin_link(cast.vera, actor=SETUP)
+    User.objects.filter(pk=cast.vera.pk).update(is_active=False)
+    assert use_signin_link(token_of(link)) is None
+
+
+@pytest.mark.parametrize("token", ["", "x", "\0", "é" * 1000])
+def test_an_unknown_link_is_told_so(db: None, client: Client, token: str) -> None:
+    assert client.post("/accounts/link/", {"token": token}).status_code == 410
+
+
+@pytest.mark.parametrize("ttl", [timedelta(0), timedelta(seconds=-1), timedelta(hours=25)])
+def test_a_link_lives_at_most_a_day(cast: Cast, ttl: timedelta) -> None:
+    with pytest.raises(ValueError, match="at most"):
+        create_signin_link(cast.vera, actor=SETUP, ttl=ttl)
+
+
+def test_the_database_holds_no_token(cast: Cast) -> None:
+    token = token_of(create_signin_link(cast.vera, actor=SETUP))
+    row = SigninLink.objects.get()
+    assert len(bytes(row.token_sha256)) == 32
+    assert token.encode() not in b"".join(bytes(str(value), "utf8") for value in vars(row).values())
+
+
+def test_fifty_at_once_are_one(committed: Cast) -> None:
+    token = token_of(create_signin_link(committed.vera, actor=SETUP))
+
+    def use(_: int) -> User | None:
+        try:
+            return use_signin_link(token)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(16) as pool:
+        results = list(pool.map(use, range(50)))
+    assert results.count(committed.vera) == 1
+    assert results.count(None) == 49
+
+
+def test_a_second_factor_is_still_asked_for(cast: Cast, client: Client) -> None:
+    TOTP.activate(cast.vera, "JBSWY3DPEHPK3PXP")
+    assert Authenticator.objects.filter(user=cast.vera).exists()
+    answer = client.post("/accounts/link/", {"token": token_of(create_signin_link(cast.vera, actor=SETUP))})
+    assert answer.status_code == 302
+    assert "2fa" in answer["Location"]
+    assert not signed_in(client)
+
+
+def test_nobody_signs_up_alone(db: None, client: Client) -> None:
+    before = User.objects.count()
+    posted = {
+        "email": "new@example.org",
+        "password1": "correct horse battery",
+        "password2": "correct horse battery",
+    }
+    client.get("/accounts/signup/")
+    client.post("/accounts/signup/", posted)
+    assert User.objects.count() == before
+
+
+def test_an_address_is_one_person_whatever_its_case(db: None) -> None:
+    create_user("Anna@Example.org", actor=SETUP)
+    with pytest.raises(Conflict):
+        create_user("anna@example.ORG", actor=SETUP)
+    with pytest.raises(BadRequest, match="email"):
+        create_user("no address", actor=SETUP)
+
+
+def test_a_new_person_has_no_password(db: None) -> None:
+    assert not create_user("anna@example.org", actor=SETUP).has_usable_password()
+
+
+def test_a_password_is_hashed_with_argon2(db: None, client: Client) -> None:
+    user = create_user("anna@example.org", actor=SETUP)
+    user.set_password("correct horse battery staple")
+    user.save()
+    assert user.password.startswith("argon2$argon2id$")
+    answer = client.post(
+        "/accounts/login/", {"login": "ANNA@example.org", "password": "correct horse battery staple"}
+    )
+    assert answer.status_code == 302
+    assert signed_in(client)
+
+
+def test_the_command_makes_an_admin_and_prints_a_link(db: None, client: Client) -> None:
+    out = StringIO()
+    call_command("create_admin", "Root@Example.org", stdout=out)
+    user = User.objects.get(email="root@example.org")
+    assert user.is_staff
+    assert not user.is_superuser
+    assert not user.has_usable_password()
+    assert client.post("/accounts/link/", {"token": token_of(out.getvalue().strip())}).status_code == 302
+    assert signed_in(client)
+    call_command("create_admin", "root@example.org", stdout=out)
+    assert User.objects.filter(email__iexact="root@example.org").count() == 1
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["a@example.org", "--minutes", "0"]])
+def test_the_command_says_what_is_wrong(db: None, arguments: list[str]) -> None:
+    with pytest.raises(CommandError):
+        call_command("create_admin", *arguments)

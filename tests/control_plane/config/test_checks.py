@@ -1,0 +1,86 @@
+"""A deployment that would not hold does not start, and says what to mend."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management.base import SystemCheckError
+from django.db import connection
+
+from control_plane.config import checks
+from control_plane.config.env import Env
+
+
+def test_a_short_or_missing_secret_key_is_an_error(settings: Any) -> None:
+    settings.ENV = Env(secret_key="x" * 31)
+    assert [message.id for message in checks.check_secret_key()] == ["threedance.E010"]
+    settings.ENV = Env(secret_key="x" * 32)
+    assert checks.check_secret_key() == []
+
+
+def test_a_root_key_that_others_read_is_an_error(settings: Any, tmp_path: Path) -> None:
+    settings.ROOT_KEY_FILE = tmp_path / "root.key"
+    assert [message.id for message in checks.check_root_key()] == ["threedance.E011"]
+    settings.ROOT_KEY_FILE.write_text("x")
+    settings.ROOT_KEY_FILE.chmod(0o644)
+    assert "0644" in checks.check_root_key()[0].msg
+    settings.ROOT_KEY_FILE.chmod(0o600)
+    assert checks.check_root_key() == []
+
+
+def test_missing_assets_are_a_warning(settings: Any, tmp_path: Path) -> None:
+    settings.ASSETS_DIR = tmp_path / "dist"
+    assert [message.id for message in checks.check_assets()] == ["threedance.W013"]
+    settings.ASSETS_DIR.mkdir()
+    (settings.ASSETS_DIR / "app.js").touch()
+    assert checks.check_assets() == []
+
+
+def test_no_database_is_an_error(settings: Any) -> None:
+    settings.ENV = Env()
+    assert [message.id for message in checks.check_database_url()] == ["threedance.E012"]
+
+
+@pytest.mark.parametrize(
+    ("superuser", "bypass", "owner", "told"),
+    [
+        (True, False, False, "superuser"),
+        (False, True, False, "BYPASSRLS"),
+        (False, False, True, "owns"),
+        (False, False, False, ""),
+    ],
+)
+def test_a_role_that_row_security_does_not_bind_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, superuser: bool, bypass: bool, owner: bool, told: str
+) -> None:
+    monkeypatch.setattr(checks, "role_facts", lambda alias: ("app", superuser, bypass, owner))
+    found = checks.check_application_role(databases=["default"])
+    assert [message.id for message in found] == (["threedance.E014"] if told else [])
+    assert all(told in message.msg for message in found)
+
+
+def test_the_facts_come_from_the_database(db: None) -> None:
+    name, *rules = checks.role_facts("default")
+    assert name == connection.settings_dict["USER"]
+    assert rules == [False, False, False]
+
+
+def test_the_owner_is_known_as_one(db: None, settings: Any) -> None:
+    import psycopg  # noqa: PLC0415
+
+    with psycopg.connect(settings.ENV.database_owner_url) as owner:
+        facts = owner.execute(checks.ROLE_FACTS).fetchone()
+    assert facts is not None
+    assert facts[3] is True
+
+
+def test_an_unfit_deployment_does_not_start(transactional_db: None, settings: Any) -> None:
+    settings.ENV = Env(secret_key="short", database_url="postgresql://a@/b")
+    with pytest.raises(SystemCheckError) as caught:
+        checks.refuse_unsafe_start()
+    assert "threedance.E010" in str(caught.value)
+    assert "HINT" in str(caught.value)
+
+
+def test_a_fit_deployment_starts(transactional_db: None) -> None:
+    checks.refuse_unsafe_start()

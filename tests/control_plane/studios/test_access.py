@@ -1,0 +1,188 @@
+"""Who may do what: the roles, rights on single things, and what strangers learn (nothing)."""
+
+import pytest
+
+from control_plane.common.actors import Actor
+from control_plane.common.errors import Conflict, Forbidden, NotFound, ScopeMissing, SignInRequired
+from control_plane.common.scoping import studio_scope
+from control_plane.studios import access, services
+from control_plane.studios.access import Action
+from control_plane.studios.models import Membership, Role, Room, Studio
+from tests.control_plane.conftest import SETUP, Cast
+
+WHO = ("alice", "ivan", "vera", "gita", "pat", "sam")
+
+MATRIX = {
+    Action.VIEW_STUDIO: {"alice", "ivan", "vera", "gita", "pat"},
+    Action.MANAGE_STUDIO: {"alice"},
+    Action.MANAGE_ROOMS: {"alice"},
+    Action.MANAGE_PEOPLE: {"alice"},
+    Action.VIEW_AGENTS: {"alice", "ivan"},
+    Action.MANAGE_AGENTS: {"alice"},
+    Action.MANAGE_CAMERAS: {"alice"},
+    Action.RECORD: {"alice", "ivan"},
+    Action.VIEW_CLASS: {"alice", "ivan", "vera"},
+    Action.MANAGE_CLASS: {"alice", "ivan"},
+    Action.REPLAY: {"alice", "ivan", "vera"},
+    Action.VIEW_AUDIT: {"alice"},
+    Action.UPLOAD: set(),
+    Action.REPORT: set(),
+    Action.MAINTAIN: set(),
+}
+
+
+@pytest.fixture
+def room(cast: Cast) -> Room:
+    return services.create_room(cast.studio, name="Big room", actor=cast.alice.actor)
+
+
+def test_the_matrix_names_every_action() -> None:
+    assert set(MATRIX) == set(Action)
+
+
+@pytest.mark.parametrize("action", Action)
+def test_a_role_allows_exactly_what_the_matrix_says(cast: Cast, action: Action) -> None:
+    with studio_scope(cast.studio.id):
+        allowed = {who for who in WHO if access.can(getattr(cast, who).actor, action, cast.studio)}
+    assert allowed == MATRIX[action]
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_nobody_may_anything_in_another_studio(cast: Cast, other: Cast, who: str) -> None:
+    actor = getattr(cast, who).actor
+    with studio_scope(other.studio.id):
+        for action in Action:
+            assert not access.can(actor, action, other.studio)
+            with pytest.raises(NotFound):
+                access.require(actor, action, other.studio)
+        assert not access.visible(actor, Studio).exists()
+
+
+def test_a_box_may_upload_and_report_in_its_own_studio_only(cast: Cast, other: Cast) -> None:
+    with studio_scope(cast.studio.id):
+        allowed = {action for action in Action if access.can(cast.agent, action, cast.studio)}
+        assert allowed == {Action.UPLOAD, Action.REPORT}
+        with pytest.raises(Forbidden):
+            access.require(cast.agent, Action.REPLAY, cast.studio)
+        assert not access.visible(cast.agent, Room).exists()
+    with studio_scope(other.studio.id):
+        assert not any(access.can(cast.agent, action, other.studio) for action in Action)
+        with pytest.raises(NotFound):
+            access.require(cast.agent, Action.UPLOAD, other.studio)
+
+
+def test_the_system_never_sees_footage(cast: Cast) -> None:
+    with studio_scope(cast.studio.id):
+        assert not access.can(Actor.system("sweep"), Action.REPLAY, cast.studio)
+        assert not access.can(Actor.system("sweep"), Action.VIEW_CLASS, cast.studio)
+        with pytest.raises(Forbidden):
+            access.require(Actor.system("sweep"), Action.REPLAY, cast.studio)
+
+
+def test_a_member_is_told_no_and_a_stranger_nothing(cast: Cast, room: Room) -> None:
+    with studio_scope(cast.studio.id):
+        with pytest.raises(Forbidden, match="manage rooms"):
+            access.require(cast.vera.actor, Action.MANAGE_ROOMS, room)
+        with pytest.raises(NotFound):
+            access.require(cast.sam.actor, Action.MANAGE_ROOMS, room)
+        membership = Membership.objects.get(user=cast.ivan)
+        with pytest.raises(NotFound):
+            access.require(cast.vera.actor, Action.MANAGE_STUDIO, membership)
+
+
+def test_a_right_on_one_room_holds_for_that_room_alone(cast: Cast, room: Room) -> None:
+    second = services.create_room(cast.studio, name="Small room", actor=cast.alice.actor)
+    services.give_right(cast.gita, Action.RECORD, room, actor=cast.alice.actor)
+    with studio_scope(cast.studio.id):
+        assert access.can(cast.gita.actor, Action.RECORD, room)
+        assert not access.can(cast.gita.actor, Action.RECORD, second)
+        assert not access.can(cast.gita.actor, Action.RECORD, cast.studio)
+        assert not access.can(cast.vera.actor, Action.RECORD, room)
+    services.take_right(cast.gita, Action.RECORD, room, actor=cast.alice.actor)
+    with studio_scope(cast.studio.id):
+        assert not access.can(cast.gita.actor, Action.RECORD, room)
+
+
+def test_granted_things_are_visible_one_by_one(cast: Cast) -> None:
+    member = cast.ivan
+    with studio_scope(cast.studio.id):
+        mine = Membership.objects.get(user=member)
+        assert not access.visible(cast.vera.actor, Membership).exists()
+    services.give_right(cast.vera, Action.MANAGE_PEOPLE, mine, actor=cast.alice.actor)
+    with studio_scope(cast.studio.id):
+        assert [item.pk for item in access.visible(cast.vera.actor, Membership)] == [mine.pk]
+        assert access.visible(cast.alice.actor, Membership).count() == 5
+        assert not access.visible(cast.sam.actor, Membership).exists()
+
+
+def test_a_right_is_not_given_to_a_stranger_nor_by_one(cast: Cast, room: Room) -> None:
+    with pytest.raises(NotFound):
+        services.give_right(cast.sam, Action.RECORD, room, actor=cast.alice.actor)
+    with studio_scope(cast.studio.id):
+        with pytest.raises(NotFound):
+            services.give_right(cast.gita, Action.RECORD, room, actor=cast.sam.actor)
+        with pytest.raises(Forbidden):
+            services.give_right(cast.vera, Action.RECORD, room, actor=cast.vera.actor)
+
+
+def test_taking_a_role_away_acts_at_once(cast: Cast, room: Room) -> None:
+    services.give_right(cast.vera, Action.RECORD, room, actor=cast.alice.actor)
+    with studio_scope(cast.studio.id):
+        membership = Membership.objects.get(user=cast.vera)
+        assert access.can(cast.vera.actor, Action.REPLAY, cast.studio)
+        services.change_role(membership, Role.GUARDIAN, actor=cast.alice.actor)
+        assert not access.can(cast.vera.actor, Action.REPLAY, cast.studio)
+        assert access.can(cast.vera.actor, Action.RECORD, room)
+        services.remove_member(membership, actor=cast.alice.actor)
+        assert not access.can(cast.vera.actor, Action.RECORD, room)
+        services.add_member(cast.studio, cast.vera, Role.GUARDIAN, actor=cast.alice.actor)
+        assert not access.can(cast.vera.actor, Action.RECORD, room)
+
+
+def test_a_person_switched_off_may_nothing(cast: Cast) -> None:
+    cast.alice.is_active = False
+    cast.alice.save()
+    with studio_scope(cast.studio.id):
+        assert not access.can(cast.alice.actor, Action.VIEW_STUDIO, cast.studio)
+        with pytest.raises(NotFound):
+            access.require(cast.alice.actor, Action.VIEW_STUDIO, cast.studio)
+
+
+def test_a_superuser_has_no_standing_access(cast: Cast) -> None:
+    cast.sam.is_superuser = cast.sam.is_staff = True
+    cast.sam.save()
+    with studio_scope(cast.studio.id):
+        assert not access.can(cast.sam.actor, Action.REPLAY, cast.studio)
+        assert not access.visible(cast.sam.actor, Room).exists()
+
+
+def test_a_question_outside_of_the_studios_scope_raises(cast: Cast) -> None:
+    with pytest.raises(ScopeMissing):
+        access.can(cast.alice.actor, Action.VIEW_STUDIO, cast.studio)
+    with pytest.raises(ScopeMissing):
+        access.visible(cast.alice.actor, Room)
+
+
+def test_nobody_signed_in_is_asked_to(cast: Cast) -> None:
+    with pytest.raises(SignInRequired):
+        access.require_signed_in(None)
+    assert access.require_signed_in(cast.vera) == Actor.user(cast.vera.id)
+
+
+def test_a_studio_keeps_an_admin(cast: Cast) -> None:
+    with studio_scope(cast.studio.id):
+        alice = Membership.objects.get(user=cast.alice)
+        with pytest.raises(Conflict):
+            services.remove_member(alice, actor=cast.alice.actor)
+        with pytest.raises(Conflict):
+            services.change_role(alice, Role.VIEWER, actor=cast.alice.actor)
+        ivan = Membership.objects.get(user=cast.ivan)
+        services.change_role(ivan, Role.ADMIN, actor=cast.alice.actor)
+        services.remove_member(alice, actor=cast.ivan.actor)
+        assert not access.can(cast.alice.actor, Action.VIEW_STUDIO, cast.studio)
+
+
+def test_the_platform_gives_people_but_is_no_admin(cast: Cast) -> None:
+    services.add_member(cast.studio, cast.sam, Role.VIEWER, actor=SETUP)
+    with studio_scope(cast.studio.id), pytest.raises(Forbidden):
+        services.create_room(cast.studio, name="x", actor=SETUP)
