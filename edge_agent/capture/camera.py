@@ -4,18 +4,19 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from functools import partial
 
-from edge_agent.capture.connect import source_for
+from edge_agent.capture.connect import Unseal, source_for
 from edge_agent.capture.feed import Feed, RunClock
 from edge_agent.capture.reader import Reader
-from edge_agent.errors import CameraFailed, CredentialsUnreadable
+from edge_agent.capture.source import Source
 from edge_agent.settings import Settings
 from edge_agent.status import StatusBoard
 from shared.kernel.backoff import Backoff
 from shared.kernel.clock import Clock
 from shared.kernel.logs import FailureLog
 from shared.kernel.redact import redact
-from shared.protocol.config import CameraConfig, Credentials
+from shared.protocol.config import CameraConfig
 from shared.protocol.status import CameraError, CameraState
 
 log = logging.getLogger(__name__)
@@ -26,9 +27,6 @@ OPEN_TIMEOUT_S = 20.0
 STEADY_S = 10.0
 """A connection that lasted so long was good: the next wait starts small again."""
 ALARM_AFTER_FAILURES = 10
-
-Unseal = Callable[[bytes], Credentials]
-"""Opens `CameraConfig.sealed_credentials` with the box's key; raises `CredentialsUnreadable`."""
 
 
 class Camera:
@@ -47,6 +45,7 @@ class Camera:
         board: StatusBoard,
         clock: Clock,
         run_clock: Callable[[], RunClock],
+        make_source: Callable[[], Source] | None = None,
     ) -> None:
         """Args:
         config: the camera.
@@ -55,11 +54,13 @@ class Camera:
         board: where its `CameraStatus` is kept.
         clock: for waits and readings.
         run_clock: makes the clock map of a new run (`sync.clockmap.ClockMap`).
+        make_source: makes the source of a connection, in the reader's thread; None: as configured.
         """
         self.config = config
         self.feed = Feed()
-        self._unseal = unseal
-        self._settings = settings
+        self._make_source = make_source or partial(
+            source_for, config, unseal=unseal, settings=settings, clock=clock
+        )
         self._board = board
         self._clock = clock
         self._run_clock = run_clock
@@ -84,13 +85,7 @@ class Camera:
     async def _run_once(self) -> tuple[CameraError, str, bool]:
         """Reads one connection to its end; returns why it ended and whether it had been steady."""
         self._board.update_camera(self.config.id, state=CameraState.CONNECTING)
-        try:
-            source = source_for(self.config, unseal=self._unseal, settings=self._settings, clock=self._clock)
-        except CredentialsUnreadable as error:
-            return CameraError.CREDENTIALS_UNREADABLE, str(error), False
-        except CameraFailed as error:
-            return error.error, error.detail, False
-        reader = Reader(source, self.feed, record_audio=self.config.record_audio, clock=self._clock, run_clock=self._run_clock)
+        reader = Reader(self._make_source, self.feed, clock=self._clock, run_clock=self._run_clock)
         ended = asyncio.Event()
         loop = asyncio.get_running_loop()
         reader.start(lambda: loop.call_soon_threadsafe(ended.set), name=f"camera-{str(self.config.id)[-8:]}")

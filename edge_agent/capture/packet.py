@@ -1,9 +1,9 @@
 """What comes out of a camera, whatever its protocol: what it carries, and its compressed packets."""
 
-from collections.abc import Buffer
 from enum import IntEnum
 from typing import Literal
 
+import av
 import msgspec
 
 
@@ -49,7 +49,7 @@ class MediaPacket(msgspec.Struct, frozen=True, gc=False):
     """
 
     kind: Kind
-    data: Buffer
+    data: av.Packet | bytes
     size_bytes: int
     pts_90k: int
     dts_90k: int

@@ -1,6 +1,6 @@
-"""One way to get packets out of a camera, as a Protocol; and the choice of it for a configured source."""
+"""One way to get packets out of a camera, as a Protocol."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Protocol
 
 from edge_agent.capture.packet import MediaPacket, StreamInfo
@@ -37,6 +37,3 @@ class Source(Protocol):
         """Makes a waiting `packets` end soon. The one method that another thread may call."""
         ...
 
-
-OpenSource = Callable[[], Source]
-"""Makes a fresh source for one connection; may raise `CameraFailed` or `CredentialsUnreadable`."""

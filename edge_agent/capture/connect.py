@@ -1,0 +1,36 @@
+"""Which source serves a configured camera, with its credentials and the box's rules applied."""
+
+from collections.abc import Callable
+
+from edge_agent.capture.addresses import checked_url
+from edge_agent.capture.file import FileSource, media_path
+from edge_agent.capture.http import HttpSource
+from edge_agent.capture.rtsp import RtspSource
+from edge_agent.capture.source import Source
+from edge_agent.settings import Settings
+from shared.kernel.clock import Clock
+from shared.protocol import config
+from shared.protocol.config import CameraConfig, Credentials
+
+Unseal = Callable[[bytes], Credentials]
+"""Opens `CameraConfig.sealed_credentials` with the box's key; raises `CredentialsUnreadable`."""
+
+
+def source_for(camera: CameraConfig, *, unseal: Unseal, settings: Settings, clock: Clock) -> Source:
+    """Returns a source for one connection to a camera. It may resolve a name: call it from a thread.
+
+    Raises:
+        CameraFailed: the address breaks the box's rules, the host is unknown, or the file is not on the list.
+        CredentialsUnreadable: the credentials were sealed for another box.
+    """
+    match camera.source:
+        case config.FileSource(name=name):
+            return FileSource(media_path(name, settings), with_audio=camera.record_audio, clock=clock)
+        case config.RtspSource(url=url):
+            credentials = unseal(camera.sealed_credentials) if camera.sealed_credentials else None
+            return RtspSource(checked_url(url, settings, credentials), with_audio=camera.record_audio, clock=clock)
+        case config.HttpSource(url=url):
+            credentials = unseal(camera.sealed_credentials) if camera.sealed_credentials else None
+            return HttpSource(checked_url(url, settings, credentials), with_audio=camera.record_audio, clock=clock)
+
+

@@ -1,0 +1,102 @@
+"""Video files as cameras: played in real time, over and over."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from edge_agent.capture.avsource import ORIGIN_90K, AvSource
+from edge_agent.capture.packet import Kind, MediaPacket
+from edge_agent.errors import CameraFailed
+from edge_agent.settings import Settings
+from shared.kernel.clock import Clock
+from shared.kernel.timebase import TICKS_PER_S, rescale, ticks_to_ns
+from shared.protocol.status import CameraError
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def media_path(name: str, settings: Settings) -> Path:
+    """Returns the file that the box's own list has under `name`. Raises `CameraFailed` where it has none."""
+    path = settings.media.get(name)
+    if path is None or not Path(path).is_file():
+        raise CameraFailed(CameraError.NOT_ON_LIST, f"no media file {name!r}")
+    return Path(path)
+
+
+class FileSource(AvSource):
+    """A file that plays as if it had begun in 1970 and repeated ever since.
+
+    Its place follows from UTC, so files of one length, the views of one scene, show one instant at one time, whenever
+    each was opened. A packet's arrival is the instant it is due: reading a file has no network's delay.
+    """
+
+    def __init__(
+        self, path: Path, *, with_audio: bool, clock: Clock, wait: Callable[[float], object] | None = None
+    ) -> None:
+        """Args:
+        path: the file.
+        with_audio: whether its sound is read.
+        clock: tells the place to start at, and when a packet is due.
+        wait: waits so many seconds, or until aborted; tests pass their own.
+        """
+        options = {"protocol_whitelist": "file", "fpsprobesize": "0"}
+        super().__init__(str(path), options, with_audio=with_audio, clock=clock)
+        self._path = path
+        self._wait = wait or self._aborted.wait
+
+    def _flow(self) -> Iterator[MediaPacket]:
+        length_90k = self._length_90k()
+        start_utc_90k = rescale((self._clock.now() - _EPOCH) // timedelta(microseconds=1), 9, 100)
+        start_ns = self._clock.monotonic_ns()
+        loop = start_utc_90k // length_90k
+        first_utc_90k: int | None = None
+        due_ns = start_ns
+        while not self._aborted.is_set():
+            base_utc_90k = loop * length_90k
+            for packet in super()._flow():
+                place_90k = packet.pts_90k - ORIGIN_90K
+                utc_90k = base_utc_90k + place_90k
+                if not 0 <= place_90k < length_90k:
+                    continue
+                if first_utc_90k is None:
+                    if utc_90k < start_utc_90k or not (packet.keyframe and packet.kind is Kind.VIDEO):
+                        continue
+                    first_utc_90k = utc_90k
+                if utc_90k < first_utc_90k and packet.kind is Kind.AUDIO:
+                    continue
+                due_ns = max(due_ns, start_ns + ticks_to_ns(utc_90k - start_utc_90k))
+                if (wait_s := (due_ns - self._clock.monotonic_ns()) / 1e9) > 0:
+                    self._wait(wait_s)
+                if self._aborted.is_set():
+                    return
+                moved = utc_90k - first_utc_90k + ORIGIN_90K - packet.pts_90k
+                yield MediaPacket(
+                    kind=packet.kind,
+                    data=packet.data,
+                    size_bytes=packet.size_bytes,
+                    pts_90k=packet.pts_90k + moved,
+                    dts_90k=packet.dts_90k + moved,
+                    keyframe=packet.keyframe,
+                    arrival_ns=due_ns,
+                )
+            loop += 1
+            self._rewind()
+
+    def _rewind(self) -> None:
+        """Opens the file again: seeking is exact in few containers."""
+        self.close()
+        self._url = str(self._path)
+        self.open()
+
+    def _length_90k(self) -> int:
+        """Returns how long the pictures last, from the first to one frame past the last."""
+        numerator, denominator = self._video.time_base.numerator, self._video.time_base.denominator
+        if self._container.format.name.startswith("mov") and self._video.duration:
+            ticks = self._video.duration
+        else:
+            times = [(p.pts, p.duration or 0) for p in self._container.demux(self._video) if p.pts is not None]
+            self._rewind()
+            if not times:
+                raise CameraFailed(CameraError.BAD_DATA, "the pictures in the file have no times")
+            ticks = max(pts + duration for pts, duration in times) - min(pts for pts, _ in times)
+        return max(1, rescale(ticks * numerator, TICKS_PER_S, denominator))

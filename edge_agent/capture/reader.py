@@ -1,0 +1,244 @@
+"""One thread that reads one connection to its end and publishes what comes."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from edge_agent.capture.feed import Feed, RunClock, RunEnded, RunStarted
+from edge_agent.capture.packet import Kind, MediaPacket, StreamInfo
+from edge_agent.capture.parameter_sets import describe, parameter_sets
+from edge_agent.capture.source import Source
+from edge_agent.errors import AgentError, CameraFailed, CredentialsUnreadable
+from shared.kernel.clock import Clock
+from shared.kernel.timebase import TICKS_PER_S
+from shared.protocol.media import AudioFormat, ClockEstimate, VideoFormat
+from shared.protocol.status import CameraError
+
+log = logging.getLogger(__name__)
+
+JUMP_90K = 10 * TICKS_PER_S
+"""A picture whose time is so far from the last one's belongs to another timeline."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What came in the last whole second."""
+
+    fps: float = 0.0
+    bits_per_s: int = 0
+
+
+class Reader:
+    """Reads one source in a thread of its own.
+
+    Step by step: the owner calls `start`; the thread opens the source, publishes `RunStarted`, then each packet, then
+    `RunEnded`, closes the source and calls `on_end`. The owner reads the attributes at any time: each is replaced as a
+    whole, never changed in place. `stop` asks the thread to end; `abandon` publishes the end for a thread that hangs in
+    a read, which then publishes nothing more.
+    """
+
+    def __init__(
+        self,
+        make_source: Callable[[], Source],
+        feed: Feed,
+        *,
+        clock: Clock,
+        run_clock: Callable[[], RunClock],
+    ) -> None:
+        self._make_source = make_source
+        self._source: Source | None = None
+        self._feed = feed
+        self._clock = clock
+        self._make_run_clock = run_clock
+        self._run_clock: RunClock | None = None
+        self._gate = threading.Lock()
+        self._over = False
+        self._in_run = False
+        self._stopping = False
+        self._sets = b""
+        self._dropped = 0
+        self._last_dts_90k: int | None = None
+        self._waiting_for_key = True
+        self._new_run_because = ""
+        self._opened_ns = 0
+        self._second_ns = 0
+        self._second_frames = 0
+        self._second_bytes = 0
+        self.info: StreamInfo | None = None
+        self.last_arrival_ns = 0
+        self.rates = Rates()
+        self.outcome: tuple[CameraError, str] = (CameraError.ENDED, "")
+
+    def start(self, on_end: Callable[[], object], *, name: str) -> None:
+        """Starts the thread; `on_end` is called in it when all is over."""
+        threading.Thread(target=self._run, args=(on_end,), name=name, daemon=True).start()
+
+    def stop(self) -> None:
+        """Asks the thread to end; it does at the next packet, or when its read times out."""
+        self._stopping = True
+        self._end(None, "")
+        if self._source is not None:
+            self._source.abort()
+
+    def abandon(self, error: CameraError, detail: str) -> None:
+        """Declares the connection over although its thread hangs."""
+        self.outcome = (error, detail)
+        self._end(error, detail)
+        self.stop()
+
+    def lasted_s(self) -> float:
+        """Returns for how long packets have come, in seconds."""
+        return max(0.0, (self.last_arrival_ns - self._opened_ns) / 1e9) if self._opened_ns else 0.0
+
+    def take_dropped(self) -> int:
+        """Returns how many packets subscribers have lost since the last call."""
+        with self._gate:
+            dropped, self._dropped = self._dropped, 0
+        return dropped
+
+    def video_format(self) -> VideoFormat | None:
+        """Returns the picture's format as the wire has it, once a key frame has told it."""
+        info = self.info
+        picture = describe(self._sets, info.video.codec) if info else None
+        if info is None or picture is None:
+            return None
+        return VideoFormat(
+            codec=info.video.codec,
+            codec_string=picture.codec_string,
+            width=picture.width,
+            height=picture.height,
+            fps=round(info.video.fps, 3),
+        )
+
+    def audio_format(self) -> AudioFormat | None:
+        """Returns the sound's format as it is recorded, or None where there is none."""
+        audio = self.info.audio if self.info else None
+        if audio is None:
+            return None
+        return AudioFormat(
+            codec_string="mp4a.40.2",
+            sample_rate_hz=audio.sample_rate_hz,
+            channels=audio.channels,
+            transcoded_from="" if audio.codec == "aac" else audio.codec,
+        )
+
+    def clock_estimate(self) -> ClockEstimate | None:
+        """Returns how the media clock maps to UTC, as known now."""
+        return self._run_clock.estimate() if self._run_clock else None
+
+    def _run(self, on_end: Callable[[], object]) -> None:
+        try:
+            self._read()
+        except CameraFailed as error:
+            self._finish(error.error, error.detail)
+        except CredentialsUnreadable as error:
+            self._finish(CameraError.CREDENTIALS_UNREADABLE, str(error))
+        except AgentError as error:
+            self._finish(CameraError.BAD_DATA, str(error))
+        except Exception as error:  # a thread's shell: the camera is tried again, and the fault is on record
+            log.exception("reading a camera failed unexpectedly")
+            self._finish(CameraError.BAD_DATA, type(error).__name__)
+        else:
+            self._finish(CameraError.ENDED, "the camera closed the stream")
+        finally:
+            if self._source is not None:
+                self._source.close()
+            on_end()
+
+    def _read(self) -> None:
+        source = self._source = self._make_source()
+        if self._stopping:
+            return
+        info = source.open()
+        self._opened_ns = self.last_arrival_ns = self._second_ns = self._clock.monotonic_ns()
+        self._sets = info.video.parameter_sets
+        self.info = info
+        self._new_run_because = "connected"
+        for packet in source.packets():
+            self.last_arrival_ns = packet.arrival_ns
+            if not self._take(packet):
+                return
+
+    def _take(self, packet: MediaPacket) -> bool:
+        """Publishes one packet; False when this reader is over."""
+        if packet.kind is Kind.VIDEO:
+            self._count(packet)
+            if packet.keyframe:
+                self._look_at_key_frame(packet)
+            elif self._jumped(packet):
+                self._waiting_for_key, self._new_run_because = True, "clock_step"
+            self._last_dts_90k = packet.dts_90k
+        if self._waiting_for_key:
+            return not self._over
+        assert self._run_clock is not None
+        if packet.kind is Kind.VIDEO and self._run_clock.observe(packet) and not self._new_run_because:
+            self._new_run_because = "clock_step"
+        return self._publish(packet)
+
+    def _look_at_key_frame(self, packet: MediaPacket) -> None:
+        assert self.info is not None
+        sets = parameter_sets(memoryview(packet.data)[:16384], self.info.video.codec)
+        if sets and sets != self._sets:
+            before, after = describe(self._sets, self.info.video.codec), describe(sets, self.info.video.codec)
+            self._sets = sets
+            if after is not None:
+                video = msgspec.structs.replace(
+                    self.info.video, width=after.width, height=after.height, parameter_sets=sets
+                )
+                self.info = msgspec.structs.replace(self.info, video=video)
+            if before is not None and before != after and not self._new_run_because:
+                self._new_run_because = "format_change"
+        if self._jumped(packet) and not self._new_run_because:
+            self._new_run_because = "clock_step"
+        if self._new_run_because:
+            self._begin_run()
+        self._waiting_for_key = False
+
+    def _jumped(self, packet: MediaPacket) -> bool:
+        last = self._last_dts_90k
+        return last is not None and not -TICKS_PER_S < packet.dts_90k - last < JUMP_90K
+
+    def _begin_run(self) -> None:
+        assert self.info is not None
+        self._run_clock = self._make_run_clock()
+        because, self._new_run_because = self._new_run_because, ""
+        with self._gate:
+            if self._over:
+                return
+            if self._in_run:
+                self._feed.publish(RunEnded(None, because))
+            self._in_run = True
+            self._feed.publish(RunStarted(self.info, self._run_clock, because))
+
+    def _publish(self, packet: MediaPacket) -> bool:
+        with self._gate:
+            if self._over:
+                return False
+            self._dropped += self._feed.publish(packet)
+            return True
+
+    def _finish(self, error: CameraError, detail: str) -> None:
+        with self._gate:
+            if not self._over:
+                self.outcome = (error, detail)
+        self._end(error, detail)
+
+    def _end(self, error: CameraError | None, detail: str) -> None:
+        with self._gate:
+            if self._over:
+                return
+            self._over = True
+            if self._in_run:
+                self._feed.publish(RunEnded(error, detail))
+
+    def _count(self, packet: MediaPacket) -> None:
+        self._second_frames += 1
+        self._second_bytes += packet.size_bytes
+        elapsed_ns = packet.arrival_ns - self._second_ns
+        if elapsed_ns >= 1_000_000_000:
+            seconds = elapsed_ns / 1e9
+            self.rates = Rates(round(self._second_frames / seconds, 1), round(self._second_bytes * 8 / seconds))
+            self._second_ns, self._second_frames, self._second_bytes = packet.arrival_ns, 0, 0
