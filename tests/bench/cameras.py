@@ -42,9 +42,15 @@ def encoded_cameras(folder: Path) -> dict[str, Path]:
 @contextlib.contextmanager
 def rtsp_cameras(folder: Path) -> Iterator[dict[str, str]]:
     """Serves the cameras for the length of the block; yields the address of each."""
-    mounts = {f"/{name}": {"frames": str(frames), "audio": "aac"} for name, frames in encoded_cameras(folder).items()}
+    mounts = {
+        f"/{name}": {"frames": str(frames), "audio": "aac"}
+        for name, frames in encoded_cameras(folder).items()
+    }
     rig = subprocess.Popen(
-        [SYSTEM_PYTHON, str(RIG), json.dumps({"mounts": mounts})], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [SYSTEM_PYTHON, str(RIG), json.dumps({"mounts": mounts})],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         line = rig.stdout.readline() if rig.stdout else ""

@@ -12,7 +12,12 @@ from typing import Any
 
 from tests.web.stage import DIST, PAGE, PORTAL
 
-KINDS = {".m3u8": "application/vnd.apple.mpegurl", ".js": "text/javascript", ".css": "text/css", ".woff2": "font/woff2"}
+KINDS = {
+    ".m3u8": "application/vnd.apple.mpegurl",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".woff2": "font/woff2",
+}
 
 
 def make_hls(source: Path, folder: Path, seconds: float) -> float:
@@ -27,7 +32,9 @@ def make_hls(source: Path, folder: Path, seconds: float) -> float:
         check=True,
     )  # fmt: skip
     lines = (folder / "index.m3u8").read_text().splitlines()
-    return sum(float(line.removeprefix("#EXTINF:").rstrip(",")) for line in lines if line.startswith("#EXTINF"))
+    return sum(
+        float(line.removeprefix("#EXTINF:").rstrip(",")) for line in lines if line.startswith("#EXTINF")
+    )
 
 
 @contextmanager
@@ -35,7 +42,10 @@ def peer_page(media: dict[str, Path], folder: Path, seconds: float) -> Iterator[
     """Serves the page with one track for each file; yields its address."""
     lengths = {name: make_hls(path, folder / name, seconds) for name, path in media.items()}
     timeline = {
-        "class": {"id": "peer", "title": "ffmpeg", "start_at": "2026-11-21T12:00:00Z", "duration_s": min(lengths.values()), "state": "complete"},
+        "class": {
+            "id": "peer", "title": "ffmpeg", "start_at": "2026-11-21T12:00:00Z",
+            "duration_s": min(lengths.values()), "state": "complete",
+        },
         "tracks": [
             {
                 "id": name, "name": name, "position": name, "playlist_url": f"/hls/{name}/index.m3u8",
@@ -80,7 +90,11 @@ def _handler(folder: Path, timeline: dict[str, Any]) -> type[http.server.BaseHTT
 
         def answer(self, body: bytes, kind: str, status: int = 200) -> None:
             self.send_response(status)
-            for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), "Cache-Control": "no-store"}.items():
+            for name, value in {
+                "Content-Type": kind,
+                "Content-Length": str(len(body)),
+                "Cache-Control": "no-store",
+            }.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)

@@ -26,19 +26,22 @@ WARM_UP_S = 15.0
 
 def measure(folder: Path, *, window_s: float = 20.0, windows: int = WINDOWS) -> dict[str, Any]:
     """Returns CPU seconds per camera-minute and peak memory of both, medians over the windows, and their ratio."""
-    with rtsp_cameras(folder / "cameras") as urls:
-        with _ffmpeg(urls, folder / "ffmpeg") as peers, _agent(urls, folder / "agent") as (agent, plane):
-            time.sleep(WARM_UP_S)
-            rows = []
-            for _ in range(windows):
-                before = usage([agent]), usage(peers)
-                began_s = time.monotonic()
-                time.sleep(window_s)
-                minutes = (time.monotonic() - began_s) / 60 * len(urls)
-                after = usage([agent]), usage(peers)
-                rows.append([(after[i].cpu_s - before[i].cpu_s) / minutes for i in (0, 1)])
-            ours, theirs = usage([agent]), usage(peers)
-            committed = sum(manifest.size_bytes for manifest in plane.committed.values())
+    with (
+        rtsp_cameras(folder / "cameras") as urls,
+        _ffmpeg(urls, folder / "ffmpeg") as peers,
+        _agent(urls, folder / "agent") as (agent, plane),
+    ):
+        time.sleep(WARM_UP_S)
+        rows = []
+        for _ in range(windows):
+            before = usage([agent]), usage(peers)
+            began_s = time.monotonic()
+            time.sleep(window_s)
+            minutes = (time.monotonic() - began_s) / 60 * len(urls)
+            after = usage([agent]), usage(peers)
+            rows.append([(after[i].cpu_s - before[i].cpu_s) / minutes for i in (0, 1)])
+        ours, theirs = usage([agent]), usage(peers)
+        committed = sum(manifest.size_bytes for manifest in plane.committed.values())
     return {
         "cameras": len(urls),
         "windows": windows,
@@ -77,16 +80,24 @@ def _agent(urls: dict[str, str], state: Path) -> Iterator[tuple[int, ControlPlan
     room = RoomId(new_id())
     cameras = tuple(
         CameraConfig(
-            id=CameraId(new_id()), room_id=room, name=name, position=Position(name), source=RtspSource(url=url)
+            id=CameraId(new_id()),
+            room_id=room,
+            name=name,
+            position=Position(name),
+            source=RtspSource(url=url),
         )
         for name, url in urls.items()
     )
     program = [sys.executable, "-m", "edge_agent.cli"]
     with ControlPlane().running() as plane:
-        subprocess.run([*program, "pair", plane.url, "BCDFGHJK", "--state", str(state)], check=True, capture_output=True)
+        subprocess.run(
+            [*program, "pair", plane.url, "BCDFGHJK", "--state", str(state)], check=True, capture_output=True
+        )
         agent = subprocess.Popen([*program, "run", "--state", str(state)], stderr=subprocess.DEVNULL)
         try:
-            order = RecordingOrder(class_session_id=ClassSessionId(new_id()), room_id=room, start_at=datetime.now(UTC))
+            order = RecordingOrder(
+                class_session_id=ClassSessionId(new_id()), room_id=room, start_at=datetime.now(UTC)
+            )
             plane.wait(lambda: plane.hellos, 30)
             plane.desire(cameras=cameras, recordings=(order,))
             plane.wait(lambda: len(plane.committed) >= len(urls), 60)
