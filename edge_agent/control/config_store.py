@@ -88,6 +88,16 @@ class ConfigStore:
         else:
             self._put_candidate(self._candidate.config, self._candidate.starts + 1)
 
+    def peek(self) -> AgentConfig | None:
+        """Returns the configuration an agent would start with, without changing anything on the disk."""
+        try:
+            candidate = self._parsed("candidate", _Candidate)
+            applied = self._parsed("applied", AgentConfig)
+        except (msgspec.DecodeError, OSError):
+            return None
+        found = [candidate.config if candidate else None, applied]
+        return next((c for c in found if c is not None and c.agent_id == self._agent_id), None)
+
     def stage(self, config: AgentConfig) -> None:
         """Makes `config` the candidate, on disk before this returns. An older candidate is forgotten."""
         self._put_candidate(config, 0)
@@ -141,11 +151,15 @@ class ConfigStore:
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.json"
 
-    def _read(self, name: str, type_: type[T]) -> T | None:
+    def _parsed(self, name: str, type_: type[T]) -> T | None:
         try:
             return msgspec.json.decode(self._path(name).read_bytes(), type=type_)
         except FileNotFoundError:
             return None
+
+    def _read(self, name: str, type_: type[T]) -> T | None:
+        try:
+            return self._parsed(name, type_)
         except msgspec.DecodeError as error:
             log.error(
                 "a configuration file is damaged and set aside", extra={"file": name, "error": str(error)}

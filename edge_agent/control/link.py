@@ -8,7 +8,7 @@ import logging
 import random
 import ssl
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -57,6 +57,8 @@ POLL_S = 15.0
 QUIET_S = 0.5
 """The least time between two heartbeats: states that change together travel together."""
 WELCOME_TIMEOUT_S = 15.0
+STEP = timedelta(seconds=0.5)
+"""The server's time is taken once, and again only where it has moved by more than this."""
 
 
 class Box(Protocol):
@@ -111,6 +113,7 @@ class Link:
         self._etag: str | None = None
         self._failures = FailureLog(log, "the link to the control plane is down")
         self._poll_failures = FailureLog(log, "asking the control plane by HTTP does not work either")
+        self._time_is_exact = False
         self.last_error: str = ""
 
     @property
@@ -121,6 +124,10 @@ class Link:
     async def wait_up(self) -> None:
         """Returns once the websocket stands."""
         await self._up.wait()
+
+    async def wait_down(self) -> None:
+        """Returns once the websocket is gone."""
+        await self._down.wait()
 
     def config_changed(self) -> None:
         """Has the configuration in force reported again."""
@@ -205,7 +212,7 @@ class Link:
         """Acts on one frame. Returns None to go on, else whether to stay away for long."""
         match session.receive(data):
             case Opened() as opened:
-                self._clock.set_server_time(opened.server_time_at)
+                self._take_time(opened.server_time_at)
             case Revocation() as revocation:
                 self._box.revoke(revocation.jwt)
                 return True
@@ -217,6 +224,12 @@ class Link:
             case Candidate() | Repeated() | Refusal() as judgement:
                 self._act(judgement)
         return None
+
+    def _take_time(self, server_time_at: datetime) -> None:
+        # Its age is the way of one frame. A reconnect must not shift the dates of a class that is being recorded.
+        if not self._time_is_exact or abs(self._clock.now() - server_time_at) > STEP:
+            self._clock.set_server_time(server_time_at)
+        self._time_is_exact = True
 
     def _act(self, judgement: Judgement) -> None:
         match judgement:

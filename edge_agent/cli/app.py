@@ -1,0 +1,206 @@
+"""The commands and what they print."""
+
+import asyncio
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from edge_agent.cli import check as checks
+from edge_agent.cli import running
+from edge_agent.cli import status as views
+from edge_agent.cli.console import StateOption, default_state, err, out, say_error, say_note
+from edge_agent.control.enrol import Paired, pair
+from edge_agent.control.identity import IdentityFolder
+from edge_agent.control.local import read_status
+from edge_agent.core.agent import Outcome
+from edge_agent.errors import AgentError, SettingsInvalid, StateUnwritable
+from edge_agent.http import HttpClient
+from edge_agent.settings import Settings, load_settings, save_settings
+from shared import __version__
+from shared.kernel.clock import SystemClock
+from shared.protocol.version import PROTOCOL_VERSION
+
+EXIT_FAILED, EXIT_REVOKED = 1, 3
+CLOCK_TOLERANCE_S = 5.0
+
+app = typer.Typer(
+    name="threedance-agent",
+    help="Records the cameras of a dance room and brings the recordings, encrypted, to the studio's control plane.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+media = typer.Typer(
+    help="The box's own list of video files that may stand in for cameras.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(media, name="media")
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the trace of an error.")] = False,
+) -> None:
+    if debug:
+        os.environ["THREEDANCE_DEBUG"] = "1"
+
+
+def run_app() -> None:
+    """Runs the command line; an error of ours is one line and a hint."""
+    try:
+        app()
+    except AgentError as error:
+        if os.environ.get("THREEDANCE_DEBUG"):
+            raise
+        say_error(error)
+        sys.exit(EXIT_FAILED)
+
+
+@app.command("pair")
+def _pair(
+    url: Annotated[str, typer.Argument(help="The address of the control plane, as in the browser.")],
+    code: Annotated[str, typer.Argument(help="The code under Agents -> Add agent, XXXX-XXXX.")],
+    state: StateOption,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Give a box that is paired already a new identity.")
+    ] = False,
+) -> None:
+    """Make this box an agent of a studio."""
+
+    async def claim() -> Paired:
+        async with HttpClient() as http:
+            return await pair(
+                url, code, IdentityFolder(state), replace=replace, http=http, clock=SystemClock()
+            )
+
+    paired = asyncio.run(claim())
+    answer = paired.identity.pairing.answer
+    out.print(Text.assemble("Paired with ", (answer.studio_name, "bold"), f" at {paired.identity.address}."))
+    out.print(
+        f"Key fingerprint {paired.identity.keys.fingerprint}: it stands in the portal under Agents, too."
+    )
+    if abs(paired.clock_offset_s) > CLOCK_TOLERANCE_S:
+        off = timedelta(seconds=round(abs(paired.clock_offset_s)))
+        direction = "behind" if paired.clock_offset_s > 0 else "ahead of"
+        say_note(
+            f"the clock of this box is {off} {direction} the server's. Recording works all the same, "
+            "by the server's time; set the box's clock all the same (timedatectl set-ntp true)."
+        )
+    if read_status(state) is not None:
+        say_note("an agent runs here; restart it, so that it uses its new identity.")
+    else:
+        out.print(_next_step("threedance-agent run", state))
+
+
+@app.command("run")
+def _run(
+    state: StateOption,
+    json_logs: Annotated[
+        bool | None,
+        typer.Option("--json-logs/--text-logs", help="By default text in a terminal, JSON elsewhere."),
+    ] = None,
+) -> None:
+    """Record and upload until stopped (Ctrl-C)."""
+    outcome = running.run_agent(state, json_logs=not sys.stderr.isatty() if json_logs is None else json_logs)
+    if outcome is Outcome.REVOKED:
+        err.print("This agent has been revoked. Recordings on its disk are kept.")
+        raise typer.Exit(EXIT_REVOKED)
+
+
+@app.command("status")
+def _status(
+    state: StateOption,
+    once: Annotated[bool, typer.Option("--once", help="Print the table once.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Show what the running agent does: cameras, recordings, spool, uploads."""
+    if not views.show(state, once=once or as_json, as_json=as_json):
+        raise typer.Exit(EXIT_FAILED)
+
+
+@app.command("check")
+def _check(
+    state: StateOption,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Say what is wrong with this box, and what to do about it."""
+    findings = asyncio.run(checks.examine(state))
+    checks.show(findings, as_json=as_json)
+    if any(finding.grade is checks.Grade.FAILED for finding in findings):
+        raise typer.Exit(EXIT_FAILED)
+
+
+@app.command("version")
+def _version() -> None:
+    """Print the version of this agent and of the protocol it speaks."""
+    out.print(f"threedance-agent {__version__}, protocol {PROTOCOL_VERSION}, Python {sys.version.split()[0]}")
+
+
+@media.command("add")
+def _media_add(
+    name: Annotated[str, typer.Argument(help="The name the camera's page in the admin will use.")],
+    path: Annotated[Path, typer.Argument(help="The video file on this box.")],
+    state: StateOption,
+) -> None:
+    """Let a file camera use this video file."""
+    settings = _settings(state)
+    file = path.expanduser().resolve()
+    if not file.is_file():
+        raise SettingsInvalid(f"there is no file {file}", "Give the path of a video file on this box.")
+    if not os.access(file, os.R_OK):
+        raise SettingsInvalid(f"{file} cannot be read by this user", f"Run: chmod a+r '{file}'")
+    _save(state, settings, {**settings.media, name: str(file)})
+    out.print(f"{name} is {file}.", soft_wrap=True)
+
+
+@media.command("list")
+def _media_list(state: StateOption) -> None:
+    """Print the files that cameras may name."""
+    files = _settings(state).media
+    if not files:
+        out.print("No media files. Add one with: threedance-agent media add NAME PATH")
+        return
+    table = Table("name", "file", "", box=None, pad_edge=False)
+    for name, file in sorted(files.items()):
+        table.add_row(name, file, "" if Path(file).is_file() else "missing")
+    out.print(table)
+
+
+@media.command("remove")
+def _media_remove(name: str, state: StateOption) -> None:
+    """Take a file off the list; the file itself stays."""
+    settings = _settings(state)
+    if name not in settings.media:
+        known = ", ".join(sorted(settings.media)) or "none"
+        raise SettingsInvalid(f"there is no media file {name!r} on the list", f"On the list: {known}.")
+    _save(state, settings, {key: file for key, file in settings.media.items() if key != name})
+    out.print(f"{name} is off the list.")
+
+
+def _settings(state: Path) -> Settings:
+    return load_settings(state)
+
+
+def _save(state: Path, settings: Settings, files: dict[str, str]) -> None:
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StateUnwritable(str(state), error.strerror or str(error)) from error
+    save_settings(
+        state,
+        Settings(media=files, allowed_networks=settings.allowed_networks, log_level=settings.log_level),
+    )
+
+
+def _next_step(command: str, state: Path) -> Text:
+    from_elsewhere = "" if state == default_state() else f" --state {state}"
+    return Text.assemble("Next: ", (command + from_elsewhere, "bold"))

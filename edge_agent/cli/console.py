@@ -1,0 +1,45 @@
+"""How the command line speaks: where state lies, and how an error is said."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from edge_agent.errors import AgentError
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def default_state() -> Path:
+    """Returns the state folder where none is given."""
+    home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(home) / "threedance-agent"
+
+
+StateOption = Annotated[
+    Path,
+    typer.Option(
+        "--state",
+        metavar="DIR",
+        envvar="THREEDANCE_AGENT_STATE",
+        help="Where this box keeps its identity, configuration and recordings.",
+        default_factory=default_state,
+        show_default="~/.local/state/threedance-agent",
+    ),
+]
+
+
+def say_error(error: AgentError) -> None:
+    """Says what is wrong, and what to do about it."""
+    err.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
+    if error.hint:
+        err.print(Text.assemble(("  what to do: ", "bold"), error.hint), soft_wrap=True)
+
+
+def say_note(text: str) -> None:
+    """Says what is worth knowing."""
+    out.print(Text.assemble(("note: ", "bold yellow"), text), soft_wrap=True)

@@ -1,0 +1,61 @@
+"""`run`: the agent as a process, with its signals, its logs and its exit."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from edge_agent.control.identity import Identity, IdentityFolder
+from edge_agent.core.agent import Agent, Outcome
+from edge_agent.errors import NotPaired
+from edge_agent.settings import load_settings
+from edge_agent.spool.spool import Spool
+from shared.kernel.clock import ServerClock, SystemClock
+from shared.kernel.logs import configure_logs
+
+
+def run_agent(state: Path, *, json_logs: bool) -> Outcome:
+    """Runs the agent of a state folder until SIGTERM, SIGINT or a revocation; a second signal ends it at once.
+
+    Raises:
+        AgentError: it could not start; the message says why.
+    """
+    settings = load_settings(state)
+    configure_logs(json_lines=json_logs, level=settings.log_level)
+    identity = _identity(IdentityFolder(state))
+    clock = SystemClock()
+    time = ServerClock(clock)
+    spool = Spool.open(state, clock=time)
+    try:
+        agent = Agent(state, identity=identity, settings=settings, clock=clock, spool=spool, time=time)
+        return asyncio.run(_run(agent))
+    finally:
+        spool.close()
+
+
+def _identity(folder: IdentityFolder) -> Identity:
+    try:
+        return folder.load()
+    except NotPaired as error:
+        if (revocation := folder.revocation()) is not None:
+            raise NotPaired(f"this agent has been revoked: {revocation.reason}", error.hint) from error
+        raise
+
+
+async def _run(agent: Agent) -> Outcome:
+    loop = asyncio.get_running_loop()
+    stopping = False
+
+    def on_signal() -> None:
+        nonlocal stopping
+        if stopping:
+            # Everything durable is durable already; a person who asks twice wants it now.
+            sys.stderr.flush()
+            os._exit(130)
+        stopping = True
+        agent.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    return await agent.run()

@@ -1,0 +1,99 @@
+"""What the running agent tells on the box itself: one JSON document for each connection to a unix socket.
+
+The socket lies in the state folder (0600), so whoever may read the state may read the status. Nothing secret is in it.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from shared.protocol.codec import encode
+from shared.protocol.config import Position
+from shared.protocol.ids import CameraId, RoomId
+from shared.protocol.status import AgentStatus, Reported
+
+SOCKET = "agent.sock"
+LONGEST_PATH_BYTES = 100
+TIMEOUT_S = 5.0
+
+
+class LocalCamera(msgspec.Struct, frozen=True, kw_only=True):
+    """How a camera is called; what it does stands in `AgentStatus.cameras`."""
+
+    camera_id: CameraId
+    room_id: RoomId
+    name: str
+    position: Position
+
+
+class LocalStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The running agent at a glance."""
+
+    pid: int
+    agent_version: str
+    started_at: datetime
+    address: str
+    studio_name: str
+    fingerprint: str
+    link_up: bool
+    link_error: str
+    """Why the link is down; empty where it is up."""
+    configuration: Reported
+    cameras: tuple[LocalCamera, ...]
+    bytes_sent: int
+    """Since the start of the agent."""
+    status: AgentStatus
+
+
+@contextlib.asynccontextmanager
+async def serve_status(state: Path, status: Callable[[], LocalStatus]) -> AsyncIterator[None]:
+    """Answers on the state folder's socket for the length of the block."""
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            writer.write(encode(status()))
+            await writer.drain()
+        writer.close()
+
+    path = state / SOCKET
+    path.unlink(missing_ok=True)
+    with _short(path) as short:
+        server = await asyncio.start_unix_server(answer, short)
+    os.chmod(path, 0o600)
+    try:
+        yield
+    finally:
+        server.close()
+        path.unlink(missing_ok=True)
+
+
+def read_status(state: Path) -> LocalStatus | None:
+    """Returns the status of the agent that runs on this state folder, or None where none runs."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(TIMEOUT_S)
+        try:
+            with _short(state / SOCKET) as short:
+                client.connect(short)
+            data = b"".join(iter(lambda: client.recv(65536), b""))
+            return msgspec.json.decode(data, type=LocalStatus)
+        except (OSError, msgspec.DecodeError):
+            return None
+
+
+@contextlib.contextmanager
+def _short(path: Path) -> Iterator[str]:
+    """Yields a name of `path` that fits into a socket address (107 bytes on Linux)."""
+    if len(os.fsencode(path)) <= LONGEST_PATH_BYTES:
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)

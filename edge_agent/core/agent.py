@@ -1,0 +1,299 @@
+"""The running agent: builds all parts from a state folder, runs them in one group, and takes them down in order."""
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from enum import Enum, auto
+from pathlib import Path
+
+from edge_agent.api import ControlPlaneApi
+from edge_agent.capture.camera import Camera
+from edge_agent.control.config_store import ConfigStore
+from edge_agent.control.identity import Identity, IdentityFolder
+from edge_agent.control.link import Link
+from edge_agent.control.local import LocalCamera, LocalStatus, serve_status
+from edge_agent.control.session import Desires
+from edge_agent.core.cameras import Cameras
+from edge_agent.core.desired import DesiredState
+from edge_agent.core.recordings import Recordings
+from edge_agent.core.supervision import keep_running
+from edge_agent.core.watchdog import Watchdog
+from edge_agent.errors import RevocationInvalid
+from edge_agent.http import HttpClient
+from edge_agent.settings import Settings
+from edge_agent.spool.recording import Recording
+from edge_agent.spool.spool import Spool
+from edge_agent.status import StatusBoard
+from edge_agent.sync.clockmap import ClockMap
+from edge_agent.upload.http import HttpUploadClient
+from edge_agent.upload.replicator import CONNECTIONS, Replicator
+from edge_agent.upload.throttle import Throttle
+from shared import __version__
+from shared.kernel.clock import Clock, ServerClock
+from shared.protocol.config import AgentConfig, CameraConfig, RecipientKey, RecordingOrder, UploadPolicy
+from shared.protocol.ids import CameraId
+from shared.protocol.status import AgentStatus, Reported
+from shared.protocol.upload import TrackTally
+
+log = logging.getLogger(__name__)
+
+CLEAN_S = 30.0
+WATCH_S = 5.0
+STATES_S = 0.5
+FAREWELL_S = 5.0
+"""How long a stopping agent tries to bring the last segments up."""
+
+
+class Outcome(Enum):
+    """Why the agent ended."""
+
+    STOPPED = auto()
+    REVOKED = auto()
+
+
+class Agent:
+    """One agent on one state folder; the spool's lock keeps it alone there. `run` once, then throw it away.
+
+    Everything runs on one event loop, but for the threads that read cameras, cut segments and wait for the disk.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        *,
+        identity: Identity,
+        settings: Settings,
+        clock: Clock,
+        spool: Spool,
+        time: ServerClock,
+    ) -> None:
+        """Args:
+        state: the state folder.
+        identity: who this box is.
+        settings: the box's own rules.
+        clock: the machine's clocks.
+        spool: the local buffer, opened with `time`; the caller closes it.
+        time: the server's time.
+        """
+        self._state = state
+        self._identity = identity
+        self._settings = settings
+        self._clock = clock
+        self._time = time
+        self._spool = spool
+        self._board = StatusBoard()
+        self._watchdog = Watchdog()
+        self._store = ConfigStore(state / "config", identity.pairing.answer.agent_id)
+        self._stop = asyncio.Event()
+        self._outcome = Outcome.STOPPED
+        self._started_at = clock.now()
+        self._started_ns = clock.monotonic_ns()
+
+    def stop(self) -> None:
+        """Has `run` come to an end. From the event loop."""
+        self._stop.set()
+
+    async def run(self) -> Outcome:
+        """Runs until `stop` or a revocation, and leaves everything closed and durable."""
+        await asyncio.to_thread(self._store.load)
+        async with (
+            HttpClient(connections=CONNECTIONS + 2) as server_http,
+            HttpClient(connections=CONNECTIONS) as store_http,
+            asyncio.TaskGroup() as group,
+        ):
+            self._build(group, server_http, store_http)
+            async with serve_status(self._state, self.local_status):
+                background = self._start(group)
+                log.info("the agent runs", extra={"agent": str(self._identity.pairing.answer.agent_id)})
+                await self._stop.wait()
+                await self._wind_down()
+                for task in background:
+                    task.cancel()
+                await asyncio.gather(*background, return_exceptions=True)
+        log.info("the agent has stopped", extra={"outcome": self._outcome.name.lower()})
+        return self._outcome
+
+    def _build(self, group: asyncio.TaskGroup, server_http: HttpClient, store_http: HttpClient) -> None:
+        identity, time = self._identity, self._time
+        answer = identity.pairing.answer
+        api = ControlPlaneApi(server_http, identity.address, time, lambda: identity.token(time))
+        self._throttle = Throttle(self._clock)
+        self._cameras = Cameras(group, self._make_camera)
+        self._recordings = Recordings(group, self._make_recording, self._cameras.in_room)
+        self._replicator = Replicator(
+            HttpUploadClient(api, store_http, self._throttle),
+            self._spool,
+            time,
+            running=self._recordings.running,
+            revoked=self.revoke,
+        )
+        desires = Desires(answer.agent_id, answer.studio_id, self._store.newest)
+        self._link = Link(identity=identity, api=api, clock=time, box=self, desires=desires)
+        self._desired = DesiredState(
+            store=self._store,
+            cameras=self._cameras,
+            recordings=self._recordings,
+            board=self._board,
+            clock=self._clock,
+            set_upload=self._set_upload,
+            set_spool=self._spool.set_policy,
+            reported=self._link.config_changed,
+        )
+
+    def _start(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        loop = asyncio.get_running_loop()
+        self._board.on_change(lambda: _call_soon(loop, self._link.status_changed))
+        self._spool.on_change(lambda: _call_soon(loop, self._replicator.wake))
+        tasks: dict[str, Callable[[], Awaitable[None]]] = {
+            "desired": self._follow_desires,
+            "link": self._link.run,
+            "uploads": self._replicator.run,
+            "line": self._tell_uploads_of_the_line,
+            "states": self._watch_states,
+            "watchdog": self._watch_segments,
+            "cleaner": self._clean,
+        }
+        return [group.create_task(keep_running(name, run), name=name) for name, run in tasks.items()]
+
+    async def _wind_down(self) -> None:
+        """Cameras last frames first: fragments are finished, segments sealed, then what there is time for is sent."""
+        await self._recordings.stop_all()
+        await self._cameras.stop_all()
+        if self._outcome is Outcome.REVOKED:
+            return
+        self._replicator.line_up()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_S if self._link.is_up else 0):
+                await self._replicator.drained()
+        self._link.status_changed()
+        await asyncio.sleep(0)
+
+    # What the parts are made of.
+
+    def _make_camera(self, config: CameraConfig) -> Camera:
+        return Camera(
+            config,
+            unseal=self._identity.open_credentials,
+            settings=self._settings,
+            board=self._board,
+            clock=self._clock,
+            run_clock=lambda: ClockMap(self._time),
+        )
+
+    def _make_recording(
+        self, order: RecordingOrder, recipient: RecipientKey, cameras: Mapping[CameraId, Camera]
+    ) -> Recording:
+        return Recording(order, spool=self._spool, recipient=recipient, board=self._board, cameras=cameras)
+
+    def _set_upload(self, policy: UploadPolicy) -> None:
+        self._throttle.set_ceiling(policy.max_bytes_per_s)
+
+    # What the link asks (`control.link.Box`).
+
+    def reported(self) -> Reported:
+        """Returns which configuration is in force."""
+        return self._store.reported()
+
+    def status(self) -> AgentStatus:
+        """Returns how the agent is now."""
+        return AgentStatus(
+            now_at=self._time.now(),
+            uptime_s=(self._clock.monotonic_ns() - self._started_ns) / 1e9,
+            clock_offset_ms=self._time.offset_s() * 1000,
+            cameras=self._board.cameras(),
+            recordings=self._recordings.statuses(),
+            spool=self._spool.status(),
+        )
+
+    def desire(self, config: AgentConfig) -> None:
+        """Takes the newest configuration."""
+        self._desired.desire(config)
+
+    def refuse(self, version: int | None, error: str) -> None:
+        """Takes note of a configuration that must not be applied."""
+        self._desired.refuse(version, error)
+
+    def revoke(self, jwt: str) -> None:
+        """Ends this agent if its control plane has signed so; keeps recording if not."""
+        try:
+            revocation = self._identity.verify_revocation(jwt)
+        except RevocationInvalid as error:
+            log.error("a revocation is not believed; recording goes on", extra={"error": str(error)})
+            return
+        if self._outcome is not Outcome.REVOKED:
+            self._outcome = Outcome.REVOKED
+            IdentityFolder(self._state).drop(revocation)
+        self._stop.set()
+
+    def local_status(self) -> LocalStatus:
+        """Returns what `threedance-agent status` shows."""
+        answer = self._identity.pairing.answer
+        return LocalStatus(
+            pid=os.getpid(),
+            agent_version=__version__,
+            started_at=self._started_at,
+            address=self._identity.address,
+            studio_name=answer.studio_name,
+            fingerprint=self._identity.keys.fingerprint,
+            link_up=self._link.is_up,
+            link_error=self._link.last_error,
+            configuration=self.reported(),
+            cameras=tuple(
+                LocalCamera(camera_id=c.id, room_id=c.room_id, name=c.name, position=c.position)
+                for c in self._cameras.configs.values()
+            ),
+            bytes_sent=self._replicator.bytes_sent,
+            status=self.status(),
+        )
+
+    # The small loops.
+
+    async def _follow_desires(self) -> None:
+        await self._desired.begin()
+        await self._desired.run()
+
+    async def _tell_uploads_of_the_line(self) -> None:
+        while True:
+            await self._link.wait_up()
+            self._replicator.line_up()
+            await self._link.wait_down()
+
+    async def _watch_states(self) -> None:
+        """Has a heartbeat sent at once when a recording gets on: the portal waits for these."""
+        seen: object = None
+        while True:
+            states = [
+                (s.class_session_id, s.state, s.cameras_recording, s.first_picture_at, _is_home(s.tally))
+                for s in self._recordings.statuses()
+            ]
+            if states != seen:
+                seen = states
+                self._link.status_changed()
+            await asyncio.sleep(STATES_S)
+
+    async def _watch_segments(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_S)
+            rooms = self._recordings.rooms()
+            recorded = [c.id for c in self._cameras.configs.values() if c.room_id in rooms]
+            statuses = {s.camera_id: s for s in self._board.cameras()}
+            for camera_id in self._watchdog.stalled(self._time.now(), recorded, statuses):
+                log.error("a camera gives pictures but no segments", extra={"camera_id": str(camera_id)})
+                await self._cameras.restart(camera_id)
+                self._recordings.cameras_changed()
+
+    async def _clean(self) -> None:
+        while True:
+            await asyncio.to_thread(self._spool.clean)
+            await asyncio.sleep(CLEAN_S)
+
+
+def _is_home(tally: TrackTally) -> bool:
+    return not tally.segments_pending and not tally.gaps_pending
+
+
+def _call_soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop is closed: the agent has ended
+        loop.call_soon_threadsafe(call)

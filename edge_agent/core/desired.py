@@ -1,0 +1,178 @@
+"""Applies configurations one after the other, proves them, and goes back where one does harm."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+
+from edge_agent.control.config_store import ConfigStore
+from edge_agent.control.reconcile import (
+    DescribeCamera,
+    DropRecording,
+    ReplaceCamera,
+    SetRecipient,
+    SetRecording,
+    SetSpool,
+    SetUpload,
+    StartCamera,
+    StopCamera,
+    reconcile,
+    touched_cameras,
+)
+from edge_agent.core.cameras import Cameras
+from edge_agent.core.probation import Probation, Verdict, connected
+from edge_agent.core.recordings import Recordings
+from edge_agent.status import StatusBoard
+from shared.kernel.clock import Clock
+from shared.protocol.config import AgentBody, AgentConfig, SpoolPolicy, UploadPolicy
+from shared.protocol.ids import CameraId
+from shared.protocol.status import CameraStatus
+
+log = logging.getLogger(__name__)
+
+CHECK_S = 1.0
+
+
+class DesiredState:
+    """The one task that changes what the agent does. `desire` and `refuse` are called from the event loop.
+
+    Only the newest desired configuration is kept: one that was overtaken before its turn is never applied.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: ConfigStore,
+        cameras: Cameras,
+        recordings: Recordings,
+        board: StatusBoard,
+        clock: Clock,
+        set_upload: Callable[[UploadPolicy], None],
+        set_spool: Callable[[SpoolPolicy], None],
+        reported: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._cameras = cameras
+        self._recordings = recordings
+        self._board = board
+        self._clock = clock
+        self._set_upload = set_upload
+        self._set_spool = set_spool
+        self._reported = reported
+        self._body: AgentBody | None = None
+        self._probation: Probation | None = None
+        self._desired: AgentConfig | None = None
+        self._refused: deque[tuple[int | None, str]] = deque(maxlen=4)
+        self._news = asyncio.Event()
+
+    def desire(self, config: AgentConfig) -> None:
+        """Takes the newest configuration."""
+        self._desired = config
+        self._news.set()
+
+    def refuse(self, version: int | None, error: str) -> None:
+        """Takes note of one that must not be applied."""
+        self._refused.append((version, error))
+        self._news.set()
+
+    async def begin(self) -> None:
+        """Does what the disk says, without waiting for any control plane."""
+        if self._store.applied is not None:
+            await self._apply(self._store.applied.body)
+        if self._store.candidate is not None:
+            await self._try(self._store.candidate)
+
+    async def run(self) -> None:
+        """Applies what comes and judges what is being tried, until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(CHECK_S if self._probation else None):
+                    await self._news.wait()
+            except TimeoutError:
+                await self.judge()
+                continue
+            self._news.clear()
+            while self._refused:
+                await asyncio.to_thread(self._store.refuse, *self._refused.popleft())
+                self._reported()
+            if self._desired is not None:
+                config, self._desired = self._desired, None
+                await asyncio.to_thread(self._store.stage, config)
+                log.info("a new configuration", extra={"version": config.version})
+                await self._try(config)
+
+    async def _try(self, config: AgentConfig) -> None:
+        before = connected(self._statuses())
+        touched_now = touched_cameras(reconcile(self._body, config.body))
+        await self._apply(config.body)
+        good = self._store.applied.body if self._store.applied else None
+        touched = touched_cameras(reconcile(good, config.body))
+        if good is not None and not touched:
+            # It touches no camera, so it can break none: a press of the Record button waits for nothing.
+            await self._accept()
+            return
+        witnesses = self._probation.witnesses if self._probation else before
+        started_ns = (
+            self._clock.monotonic_ns()
+            if touched_now or self._probation is None
+            else self._probation.started_ns
+        )
+        kept = {camera.id for camera in config.body.cameras} - touched
+        self._probation = Probation(started_ns, witnesses & kept)
+        self._reported()
+
+    async def judge(self) -> None:
+        """Looks once at the candidate under watch, and keeps it, rejects it or waits on."""
+        if self._probation is None:
+            return
+        verdict = self._probation.verdict(self._clock.monotonic_ns(), self._statuses())
+        if verdict is Verdict.GOOD:
+            await self._accept()
+        elif verdict is Verdict.BAD:
+            await self._roll_back()
+
+    async def _accept(self) -> None:
+        self._probation = None
+        await asyncio.to_thread(self._store.accept)
+        self._reported()
+
+    async def _roll_back(self) -> None:
+        self._probation = None
+        good, bad = self._store.applied, self._store.candidate
+        if good is None or bad is None:
+            return
+        error = "no camera that it leaves alone gave pictures any more within 60 s"
+        log.error("a configuration is rolled back", extra={"version": bad.version, "error": error})
+        # A class that runs goes on, and one that was stopped stays so: orders are taken from the newest.
+        await self._apply(msgspec.structs.replace(good.body, recordings=bad.body.recordings))
+        await asyncio.to_thread(self._store.reject, error)
+        self._reported()
+
+    async def _apply(self, body: AgentBody) -> None:
+        for action in reconcile(self._body, body):
+            match action:
+                case SetRecipient():
+                    self._recordings.set_recipient(action.recipient)
+                case SetUpload():
+                    self._set_upload(action.policy)
+                case SetSpool():
+                    self._set_spool(action.policy)
+                case DropRecording():
+                    await self._recordings.drop(action.class_session_id)
+                case StopCamera():
+                    await self._cameras.stop(action.camera_id)
+                    self._recordings.cameras_changed()
+                case StartCamera() | ReplaceCamera():
+                    await self._cameras.start(action.camera)
+                    self._recordings.cameras_changed()
+                case DescribeCamera():
+                    self._cameras.describe(action.camera)
+                    self._recordings.cameras_changed()
+                case SetRecording():
+                    self._recordings.set_order(action.order)
+        self._body = body
+
+    def _statuses(self) -> dict[CameraId, CameraStatus]:
+        return {status.camera_id: status for status in self._board.cameras()}
