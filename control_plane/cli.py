@@ -16,6 +16,7 @@ from rich.console import Console
 from control_plane.supervisor import doctor as doctors
 from control_plane.supervisor.errors import NotRunning, SupervisorError
 from control_plane.supervisor.house import House, Options, addresses, running
+from control_plane.supervisor.screen import Screen
 from control_plane.supervisor.state import default_state, environment
 from shared import __version__
 from shared.kernel.logs import configure_logs
@@ -26,7 +27,10 @@ app.add_typer(admin_app, name="admin")
 err = Console(stderr=True, highlight=False)
 
 State = Annotated[
-    Path | None, typer.Option("--state", help="The folder that holds everything.", show_default=False)
+    Path | None,
+    typer.Option(
+        "--state", envvar="THREEDANCE_STATE", help="The folder that holds everything.", show_default=False
+    ),
 ]
 
 
@@ -51,13 +55,19 @@ def up(
         int, typer.Option(min=0, max=65535, help="Port; the next free one where it is taken.")
     ] = 8000,
     public_url: Annotated[
-        str, typer.Option(help="The address people use, where it is not host and port.")
+        str,
+        typer.Option(
+            envvar="THREEDANCE_PUBLIC_URL", help="The address people use, where it is not host and port."
+        ),
     ] = "",
+    report: Annotated[
+        Path | None, typer.Option(help="Also write here what started, and how long each step took.")
+    ] = None,
 ) -> None:
     """Run the whole control plane until Ctrl-C."""
     configure_logs(json_lines=False, level=os.environ.get("THREEDANCE_LOG_LEVEL", "INFO"))
     folder = state or default_state()
-    house = House(Options(folder, host, port, public_url), say=lambda text: err.print(f"  {text}"))
+    house = House(Options(folder, host, port, public_url, report), Screen(err))
 
     def stop(number: int, frame: FrameType | None) -> None:
         house.ask_to_stop()

@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -12,18 +11,17 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from control_plane.supervisor.errors import ServerFailed, StateInUse
 from control_plane.supervisor.ports import allowed_hosts, pick_port, public_address
 from control_plane.supervisor.postgres import EmbeddedPostgres
-from control_plane.supervisor.process import Child
+from control_plane.supervisor.process import Child, ServerWatch, Watched
+from control_plane.supervisor.screen import Screen
 from control_plane.supervisor.state import Addresses, environment, prepare_state
 from control_plane.supervisor.valkey import EmbeddedValkey
-
-log = logging.getLogger(__name__)
 
 READY_TIMEOUT_S = 90.0
 MIGRATE_TIMEOUT_S = 600.0
@@ -32,31 +30,21 @@ TICK_S = 0.5
 
 @dataclass(frozen=True)
 class Options:
-    """What `threedance up` was asked for. `public_url` empty: made from host and port."""
+    """What `threedance up` was asked for. `public_url` empty: made from host and port. `report`: a copy of the facts."""
 
     state: Path
     host: str = "127.0.0.1"
     port: int = 8000
     public_url: str = ""
-
-
-@dataclass
-class Facts:
-    """What is written to `STATE/run/control-plane.json` when everything is ready."""
-
-    url: str = ""
-    pid: int = 0
-    started_at: str = ""
-    steps: list[dict[str, object]] = field(default_factory=list)
+    report: Path | None = None
 
 
 class House:
     """Owns every process of one state folder for the length of `run`."""
 
-    def __init__(self, options: Options, *, say: Callable[[str], None]) -> None:
+    def __init__(self, options: Options, screen: Screen) -> None:
         self._options = options
-        self._say = say
-        self._facts = Facts()
+        self._screen = screen
         self._stop = threading.Event()
 
     def ask_to_stop(self) -> None:
@@ -70,46 +58,45 @@ class House:
             SupervisorError: something could not be started or kept running; all that ran has been stopped.
         """
         with ExitStack() as stack:
-            with self._step("state folder"):
+            with self._screen.step("state folder"):
                 state = prepare_state(self._options.state)
                 stack.enter_context(_alone(state))
             postgres, valkey = EmbeddedPostgres(state), EmbeddedValkey(state)
             stack.callback(postgres.stop)
-            with self._step("PostgreSQL"):
+            with self._screen.step("PostgreSQL"):
                 urls = postgres.start()
             stack.callback(valkey.stop)
-            with self._step("Valkey"):
+            with self._screen.step("Valkey"):
                 cache = valkey.start().cache
             port = pick_port(self._options.host, self._options.port)
             if self._options.port and port != self._options.port:
-                self._say(f"port {self._options.port} is taken: using {port}")
+                self._screen.note(f"port {self._options.port} is taken: using {port}")
             url = self._options.public_url or public_address(self._options.host, port)
             told = environment(state, Addresses(urls.application, urls.owner, cache, url))
             told.setdefault("THREEDANCE_ALLOWED_HOSTS", ",".join(allowed_hosts(self._options.host)))
-            with self._step("database tables"):
+            with self._screen.step("database tables"):
                 _migrate(told, state)
             children = _children(told, state, self._options.host, port)
             for child in children:
                 stack.callback(child.stop)
                 child.start()
-            stack.callback(lambda: [child.ask_to_stop() for child in children])
-            with self._step("web"):
+            for child in children:
+                stack.callback(child.ask_to_stop)
+            with self._screen.step("web, worker and clock"):
                 self._wait_ready(f"http://{_dialled(self._options.host)}:{port}/readyz", children)
             if self._stop.is_set():
                 return
+            stack.callback(_facts_path(state).unlink, missing_ok=True)
             self._publish(state, url)
-            stack.callback((state / "run" / "control-plane.json").unlink, missing_ok=True)
             on_ready(url)
-            self._watch(children, postgres, valkey)
-
-    def _watch(self, children: list[Child], postgres: EmbeddedPostgres, valkey: EmbeddedValkey) -> None:
-        while not self._stop.wait(TICK_S):
-            for name, server in (("PostgreSQL", postgres), ("Valkey", valkey)):
-                if server.process is not None and server.process.poll() is not None:
-                    log.warning("process ended", extra={"process": name})
-                    server.start()
-            for child in children:
-                child.tick()
+            watched: list[Watched] = [
+                ServerWatch("PostgreSQL", postgres),
+                ServerWatch("Valkey", valkey),
+                *children,
+            ]
+            while not self._stop.wait(TICK_S):
+                for one in watched:
+                    one.tick()
 
     def _wait_ready(self, url: str, children: list[Child]) -> None:
         deadline_s = time.monotonic() + READY_TIMEOUT_S
@@ -128,28 +115,32 @@ class House:
             time.sleep(0.1)
 
     def _publish(self, state: Path, url: str) -> None:
-        self._facts.url = url
-        self._facts.pid = os.getpid()
-        self._facts.started_at = datetime.now(UTC).isoformat()
-        path = state / "run" / "control-plane.json"
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(vars(self._facts), indent=2) + "\n")
-        part.rename(path)
-
-    @contextmanager
-    def _step(self, name: str) -> Iterator[None]:
-        self._say(f"{name} ...")
-        began_s = time.monotonic()
-        yield
-        self._facts.steps.append({"name": name, "seconds": round(time.monotonic() - began_s, 3)})
+        facts = {
+            "url": url,
+            "pid": os.getpid(),
+            "started_at": datetime.now(UTC).isoformat(),
+            "steps": [asdict(step) for step in self._screen.steps],
+        }
+        for path in (self._options.report, _facts_path(state)):
+            if path is not None:
+                part = path.with_name(path.name + ".part")
+                part.write_text(json.dumps(facts, indent=2) + "\n")
+                part.rename(path)
 
 
 def running(state: Path) -> dict[str, object] | None:
-    """Returns what the control plane that runs on `state` wrote of itself; None where none runs."""
+    """Returns what the control plane that runs on `state` wrote of itself; None where none runs, or is not ready yet."""
     try:
-        facts: dict[str, object] = json.loads((state / "run" / "control-plane.json").read_text())
-        os.kill(int(str(facts["pid"])), 0)
-    except (OSError, ValueError, KeyError):
+        with (state / "run" / "lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return None  # nobody holds it: whatever stands there is of a run that was killed
+    except BlockingIOError:
+        pass
+    except OSError:
+        return None
+    try:
+        facts: dict[str, object] = json.loads(_facts_path(state).read_text())
+    except (OSError, ValueError):
         return None
     return facts
 
@@ -161,6 +152,10 @@ def addresses(state: Path) -> Addresses:
     return Addresses(
         urls.application, urls.owner, EmbeddedValkey(state).urls().cache, str(facts["url"]) if facts else ""
     )
+
+
+def _facts_path(state: Path) -> Path:
+    return state / "run" / "control-plane.json"
 
 
 @contextmanager
@@ -179,6 +174,7 @@ def _alone(state: Path) -> Iterator[None]:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
+        _facts_path(state).unlink(missing_ok=True)
         yield
 
 

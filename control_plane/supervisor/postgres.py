@@ -16,7 +16,9 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
+from control_plane.supervisor.bond import dies_with_parent
 from control_plane.supervisor.errors import ServerFailed, ServerMissing, StateUnusable, WrongMajorVersion
+from control_plane.supervisor.process import open_log
 from control_plane.supervisor.unprivileged import ACCOUNT, Runner, socket_folder
 
 SUPERUSER = "postgres"
@@ -90,17 +92,16 @@ class EmbeddedPostgres:
             StateUnusable: the folder is of another version, cannot be entered, or a socket's path is too long.
             ServerFailed: the server did not get ready; its log's end is in the message.
         """
-        self.log.parent.mkdir(parents=True, exist_ok=True)
         if not self._runner.reachable(self.data):
             raise StateUnusable(
                 f"the account `{ACCOUNT}`, which runs the database for root, cannot enter {self.state}",
                 "Give a --state that others may pass through, such as /var/lib/threedance, or run as a normal user.",
             )
-        self._runner.own(self.data)
         binaries = find_binaries(self._runner)
         if not (self.data / "PG_VERSION").is_file():
             self._initialise(binaries)
         self._check_version(binaries)
+        self._end_leftover()
         sockets = socket_folder(self.state, "postgres", _SOCKET_FILE, self._runner)
         self._spawn(binaries, sockets)
         superuser = self._url(SUPERUSER, sockets, "postgres")
@@ -130,8 +131,12 @@ class EmbeddedPostgres:
         self._process = None
         if self._log_file is not None:
             self._log_file.close()
+            self._log_file = None
 
     def _initialise(self, binaries: Path) -> None:
+        part = self.data.with_name(self.data.name + ".part")
+        shutil.rmtree(part, ignore_errors=True)
+        self._runner.own(part)
         with tempfile.NamedTemporaryFile("w", prefix="3d-pw-") as password:
             password.write(self._password(SUPERUSER))
             password.flush()
@@ -139,7 +144,7 @@ class EmbeddedPostgres:
                 os.chown(password.name, self._runner.uid, self._runner.gid)
             done = subprocess.run(
                 [
-                    str(binaries / "initdb"), "-D", str(self.data), "-U", SUPERUSER, "--auth=scram-sha-256",
+                    str(binaries / "initdb"), "-D", str(part), "-U", SUPERUSER, "--auth=scram-sha-256",
                     f"--pwfile={password.name}", "--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8",
                     "--data-checksums", *(() if self._durable else ("--no-sync",)),
                 ],
@@ -147,10 +152,13 @@ class EmbeddedPostgres:
                 env={"PATH": os.defpath, "LC_ALL": "C"}, **self._runner.process_options(),  # type: ignore[call-overload]
             )  # fmt: skip
         if done.returncode:
-            shutil.rmtree(self.data, ignore_errors=True)
+            shutil.rmtree(part, ignore_errors=True)
             raise ServerFailed(
                 "PostgreSQL", f"could not make its data folder: {(done.stderr or done.stdout).strip()}"
             )
+        part.rename(
+            self.data
+        )  # whole or not at all: a run that was cut short leaves nothing that looks like data
 
     def _check_version(self, binaries: Path) -> None:
         found = (self.data / "PG_VERSION").read_text().strip()
@@ -160,6 +168,38 @@ class EmbeddedPostgres:
         have = text.split()[-1].split(".")[0]
         if found != have:
             raise WrongMajorVersion(self.data, found, have)
+
+    def _end_leftover(self) -> None:
+        """Waits for the server of a supervisor that was killed, which ends by itself, and ends it where it does not.
+
+        Raises:
+            ServerFailed: it still runs.
+        """
+        asked = False
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        while (pid := self._leftover()) is not None:
+            left_s = deadline - time.monotonic()
+            if left_s < 0:
+                raise ServerFailed("PostgreSQL", f"of an earlier run still runs as process {pid}", self.log)
+            if not asked and left_s < STOP_TIMEOUT_S / 2:
+                os.kill(pid, signal.SIGINT)
+                asked = True
+            time.sleep(0.05)
+
+    def _leftover(self) -> int | None:
+        """Returns the process of another server on our data folder; None where there is none."""
+        try:
+            pid = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
+            os.kill(pid, 0)
+            command = Path(f"/proc/{pid}/cmdline")
+            # After a reboot the number may be another program's.
+            ours = (
+                not command.parent.parent.joinpath("self").exists()
+                or os.fsencode(self.data) in command.read_bytes()
+            )
+        except (OSError, ValueError):
+            return None
+        return pid if ours else None
 
     def _spawn(self, binaries: Path, sockets: Path) -> None:
         quick = () if self._durable else ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
@@ -173,11 +213,12 @@ class EmbeddedPostgres:
             "log_min_error_statement=panic",
             *quick,
         ]
-        self._log_file = self.log.open("ab")
+        self._log_file = self._log_file or open_log(self.log)
         self._process = subprocess.Popen(
             [str(binaries / "postgres"), "-D", str(self.data), *(part for one in options for part in ("-c", one))],
             stdin=subprocess.DEVNULL, stdout=self._log_file, stderr=self._log_file, start_new_session=True, cwd="/",
-            env={"PATH": os.defpath, "LC_ALL": "C"}, **self._runner.process_options(),  # type: ignore[call-overload]
+            env={"PATH": os.defpath, "LC_ALL": "C"}, preexec_fn=dies_with_parent(signal.SIGINT),
+            **self._runner.process_options(),  # type: ignore[call-overload]
         )  # fmt: skip
 
     def _wait(self, superuser: str) -> None:
@@ -210,6 +251,7 @@ class EmbeddedPostgres:
                 )
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
                 self.create_database(DATABASE)
+        self._grant(DATABASE)  # each time: a start that was cut short may have left the database without
 
     def create_database(self, name: str, template: str = "") -> PostgresUrls:
         """Makes a database of the owner's, empty or a copy of `template`, and returns its addresses.
@@ -218,22 +260,20 @@ class EmbeddedPostgres:
         """
         maintenance = self.urls("postgres").superuser
         with psycopg.connect(maintenance, autocommit=True) as connection:
-            statement = sql.SQL("CREATE DATABASE {} OWNER {}").format(
-                sql.Identifier(name), sql.Identifier(OWNER_ROLE)
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
+                    sql.Identifier(name), sql.Identifier(OWNER_ROLE), sql.Identifier(template or "template1")
+                )
             )
-            if template:
-                statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
-            connection.execute(statement)
-        urls = self.urls(name)
         if not template:
-            with psycopg.connect(urls.superuser, autocommit=True) as connection:
-                for statement in _GRANTS:
-                    connection.execute(
-                        statement.format(
-                            owner=sql.Identifier(OWNER_ROLE), app=sql.Identifier(APPLICATION_ROLE)
-                        )
-                    )
-        return urls
+            self._grant(name)
+        return self.urls(name)
+
+    def _grant(self, database: str) -> None:
+        owner, application = sql.Identifier(OWNER_ROLE), sql.Identifier(APPLICATION_ROLE)
+        with psycopg.connect(self.urls(database).superuser) as connection:
+            for statement in _GRANTS:
+                connection.execute(statement.format(owner=owner, app=application))
 
     def drop_database(self, name: str) -> None:
         """Removes a database, ending whoever is connected to it."""

@@ -8,8 +8,9 @@ import time
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
+from control_plane.supervisor.bond import dies_with_parent
 from control_plane.supervisor.errors import ServerFailed
 from shared.kernel.backoff import Backoff
 
@@ -18,6 +19,27 @@ log = logging.getLogger(__name__)
 STOP_TIMEOUT_S = 15.0
 STEADY_AFTER_S = 60.0
 MOST_FAILURES_IN_ROW = 8
+LONGEST_LOG_BYTES = 20_000_000
+
+
+class Server(Protocol):
+    """A server that starts and waits until it is ready."""
+
+    log: Path
+
+    @property
+    def process(self) -> subprocess.Popen[bytes] | None:
+        """The running server."""
+
+    def start(self) -> object:
+        """Starts it, and returns when it answers."""
+
+
+class Watched(Protocol):
+    """Something that should always run."""
+
+    def tick(self) -> None:
+        """Looks whether it runs; called about twice a second."""
 
 
 class State(Enum):
@@ -53,8 +75,7 @@ class Child:
 
     def start(self) -> None:
         """Starts the process in a session of its own, so that Ctrl-C at the terminal reaches only the supervisor."""
-        self.log_path.parent.mkdir(parents=True, exist_ok=True)
-        self._log_file = self._log_file or self.log_path.open("ab")
+        self._log_file = self._log_file or open_log(self.log_path)
         self._process = subprocess.Popen(
             self._command,
             stdin=subprocess.DEVNULL,
@@ -62,6 +83,7 @@ class Child:
             stderr=self._log_file,
             env=self._environment,
             start_new_session=True,
+            preexec_fn=dies_with_parent(signal.SIGTERM),
         )
         self._started_s = time.monotonic()
         self.state = State.RUNNING
@@ -120,3 +142,41 @@ class Child:
         if self._log_file is not None:
             self._log_file.close()
             self._log_file = None
+
+
+class ServerWatch:
+    """Starts a server again that has ended, a few times at most: data is under it, and guessing helps nobody."""
+
+    MOST_RESTARTS = 5
+
+    def __init__(self, name: str, server: Server) -> None:
+        self._name = name
+        self._server = server
+        self._restarts_s: list[float] = []
+
+    def tick(self) -> None:
+        """Looks whether it still runs, and starts it again.
+
+        Raises:
+            ServerFailed: it ended more than `MOST_RESTARTS` times within ten minutes, or does not start.
+        """
+        process = self._server.process
+        if process is None or process.poll() is None:
+            return
+        now_s = time.monotonic()
+        self._restarts_s = [*(at_s for at_s in self._restarts_s if now_s - at_s < 600), now_s]
+        if len(self._restarts_s) > self.MOST_RESTARTS:
+            raise ServerFailed(
+                self._name, f"ended {len(self._restarts_s)} times in ten minutes", self._server.log
+            )
+        log.warning("process ended", extra={"process": self._name, "exit": process.returncode})
+        self._server.start()
+        log.info("started again", extra={"process": self._name})
+
+
+def open_log(path: Path) -> IO[bytes]:
+    """Opens a log for more; one that has grown long is set aside as `NAME.1` first, in place of the one before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_file() and path.stat().st_size > LONGEST_LOG_BYTES:
+        path.rename(path.with_name(path.name + ".1"))
+    return path.open("ab")

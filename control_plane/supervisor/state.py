@@ -66,5 +66,8 @@ def environment(state: Path, addresses: Addresses) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "control_plane.config.settings",
     }
     if addresses.public:
-        ours.setdefault("THREEDANCE_PUBLIC_URL", addresses.public)
-    return {**{key: value for key, value in os.environ.items() if key != "THREEDANCE_SECRET_KEY"}, **ours}
+        ours["THREEDANCE_PUBLIC_URL"] = addresses.public
+    # A variable is given in one of two ways: ours replaces the caller's, whichever it used.
+    replaced = {name.removesuffix("_FILE") for name in ours}
+    kept = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in replaced}
+    return {**kept, **ours}

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ from typing import IO
 
 import redis
 
+from control_plane.supervisor.bond import dies_with_parent
 from control_plane.supervisor.errors import ServerFailed, ServerMissing
 from control_plane.supervisor.postgres import package_folder, secret_file
+from control_plane.supervisor.process import open_log
 from control_plane.supervisor.unprivileged import Runner, socket_folder
 
 START_TIMEOUT_S = 30.0
@@ -70,7 +73,6 @@ class EmbeddedValkey:
             SocketPathTooLong: the socket's path does not fit.
             ServerFailed: it did not get ready; its log's end is in the message.
         """
-        self.log.parent.mkdir(parents=True, exist_ok=True)
         folder = socket_folder(self.state, "valkey", _SOCKET_FILE, self._runner)
         password = secret_file(self.state / "keys" / "valkey")
         # By standard input: a password on the command line is readable by everybody on the machine.
@@ -87,11 +89,11 @@ class EmbeddedValkey:
                 "daemonize no",
             ]
         )
-        self._log_file = self.log.open("ab")
+        self._log_file = self._log_file or open_log(self.log)
         self._process = subprocess.Popen(
             [str(find_binary(self._runner)), "-"],
             stdin=subprocess.PIPE, stdout=self._log_file, stderr=self._log_file, start_new_session=True, cwd=folder,
-            env={"PATH": os.defpath}, **self._runner.process_options(),  # type: ignore[call-overload]
+            env={"PATH": os.defpath}, preexec_fn=dies_with_parent(signal.SIGTERM), **self._runner.process_options(),  # type: ignore[call-overload]
         )  # fmt: skip
         if self._process.stdin is not None:
             self._process.stdin.write(configuration.encode() + b"\n")
@@ -122,6 +124,7 @@ class EmbeddedValkey:
         self._process = None
         if self._log_file is not None:
             self._log_file.close()
+            self._log_file = None
 
     def _wait(self, url: str) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S

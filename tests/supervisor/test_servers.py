@@ -3,6 +3,8 @@
 import os
 import socket
 import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -18,13 +20,10 @@ from tests.servers import POSTGRES, VALKEY
 
 
 @pytest.fixture
-def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A state folder that the servers' account can enter, as those of operators are."""
-    folder = tmp_path_factory.mktemp("state")
-    for parent in (folder, *folder.parents):
-        if parent.stat().st_uid == os.getuid() and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | stat.S_IXOTH)
-    return prepare_state(folder)
+def state() -> Iterator[Path]:
+    """A state folder that the servers' account can enter, as those of operators are; pytest's own are closed to it."""
+    with tempfile.TemporaryDirectory(prefix="3d-state-") as folder:
+        yield prepare_state(Path(folder))
 
 
 def listening_ports(pid: int) -> set[str]:
