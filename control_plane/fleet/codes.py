@@ -1,0 +1,41 @@
+"""Pairing codes as text and as hashes; pure.
+
+Source: RFC 8628, section 6.1 (short codes that people type).
+"""
+
+import hashlib
+import hmac
+import secrets
+
+from shared.protocol.pairing import PAIRING_ALPHABET, PAIRING_CODE_LENGTH
+
+HALF = PAIRING_CODE_LENGTH // 2
+
+
+def new_code() -> str:
+    """Returns eight random letters (34 bits)."""
+    return "".join(secrets.choice(PAIRING_ALPHABET) for _ in range(PAIRING_CODE_LENGTH))
+
+
+def shown(code: str) -> str:
+    """Returns the code as people read it: `XXXX-XXXX`."""
+    return f"{code[:HALF]}-{code[HALF:]}"
+
+
+def lookup_hash(code: str, key: bytes) -> str:
+    """Returns the keyed hash, in hex, that finds a code by its first half."""
+    return _hash(b"lookup/" + code[:HALF].encode(), key)
+
+
+def code_hash(code: str, key: bytes) -> str:
+    """Returns the keyed hash, in hex, that proves the whole code."""
+    return _hash(b"code/" + code.encode(), key)
+
+
+def is_same(left: str, right: str) -> bool:
+    """Compares two hashes in constant time."""
+    return hmac.compare_digest(left.encode(), right.encode())
+
+
+def _hash(text: bytes, key: bytes) -> str:
+    return hmac.new(key, text, hashlib.sha256).hexdigest()

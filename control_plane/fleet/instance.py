@@ -1,0 +1,45 @@
+"""What this installation is to its agents: the audience of their tokens, and the key that signs the end of one.
+
+All of it is derived from the root key, so it moves with it and nothing more has to be backed up.
+"""
+
+import time
+from functools import cache
+from uuid import UUID
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from control_plane.storage.configured import root_key
+from control_plane.storage.keys import RootKey
+
+REVOCATION_TYPE = "revocation+jwt"
+
+
+def audience() -> str:
+    """Returns the name that agents' tokens must be made out to."""
+    return f"threedance-{root_key().derive('fleet audience').hex()[:16]}"
+
+
+def pairing_key() -> bytes:
+    """Returns the key under which pairing codes are hashed: without it, 34 bits are soon guessed."""
+    return root_key().derive("fleet pairing")
+
+
+def revocation_public_key() -> bytes:
+    """Returns the Ed25519 public key (32 bytes) that agents check a revocation with."""
+    return _revocation_key(root_key()).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def sign_revocation(agent_id: UUID, reason: str) -> str:
+    """Returns the compact JWT that ends an agent (`shared.protocol.pairing.Revocation`)."""
+    claims = {"sub": str(agent_id), "reason": reason, "iat": int(time.time())}
+    return jwt.encode(
+        claims, _revocation_key(root_key()), algorithm="EdDSA", headers={"typ": REVOCATION_TYPE}
+    )
+
+
+@cache
+def _revocation_key(root: RootKey) -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.from_private_bytes(root.derive("fleet revocation"))

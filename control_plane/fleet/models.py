@@ -1,0 +1,313 @@
+"""Tables of the fleet: Agent, PairingCode, Camera, RecordingOrder, DesiredConfig, ReportedConfig, StatusReport."""
+
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+import msgspec
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils import timezone
+
+from control_plane.common.models import StudioOwned
+from control_plane.common.scoping import CapabilityManager
+from shared.protocol.codec import decode
+from shared.protocol.config import (
+    AgentBody,
+    AgentConfig,
+    FileSource,
+    HttpSource,
+    Position,
+    RtspSource,
+    Source,
+)
+from shared.protocol.pairing import HostFacts
+from shared.protocol.status import HEARTBEAT_S, AgentStatus, ConfigStatus
+
+SILENT_AFTER = timedelta(seconds=3 * HEARTBEAT_S)
+"""An agent that said nothing for this long is offline, whatever its socket says."""
+
+
+class AgentState(models.TextChoices):
+    """How far a box is. `AGENT_MOVES` says what may follow."""
+
+    PENDING = "pending", "Paired, not seen yet"
+    ACTIVE = "active", "Active"
+    REPLACED = "replaced", "Replaced: uploads what it still holds"
+    REVOKED = "revoked", "Revoked"
+
+
+AGENT_MOVES: dict[AgentState, frozenset[AgentState]] = {
+    AgentState.PENDING: frozenset({AgentState.ACTIVE, AgentState.REPLACED, AgentState.REVOKED}),
+    AgentState.ACTIVE: frozenset({AgentState.REPLACED, AgentState.REVOKED}),
+    AgentState.REPLACED: frozenset({AgentState.REVOKED}),
+    AgentState.REVOKED: frozenset(),
+}
+
+
+class Agent(StudioOwned):
+    """One enrolled box.
+
+    `identity_key` (Ed25519) signs its requests, camera credentials are sealed to `sealing_key` (X25519); 32 bytes each.
+    `fingerprint` is what an admin compares with the box. `link_id` names the websocket that stands now; null: none.
+    `duplicate_at` is when two boxes were seen with this identity; `duplicate_detail` names both addresses.
+    """
+
+    name = models.CharField(max_length=80)
+    state = models.CharField(max_length=16, choices=AgentState.choices, default=AgentState.PENDING)
+    identity_key = models.BinaryField(max_length=32, editable=False)
+    sealing_key = models.BinaryField(max_length=32, editable=False)
+    fingerprint = models.CharField(max_length=19, editable=False)
+    host = models.JSONField(default=dict, editable=False)
+    agent_version = models.CharField(max_length=40, blank=True, editable=False)
+    protocol = models.PositiveSmallIntegerField(default=0, editable=False)
+    last_seen_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_address = models.CharField(max_length=64, blank=True, editable=False)
+    link_id = models.UUIDField(null=True, blank=True, editable=False)
+    linked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    revoked_reason = models.CharField(max_length=200, blank=True, editable=False)
+    replaced_by = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="+", editable=False
+    )
+    duplicate_at = models.DateTimeField(null=True, blank=True, editable=False)
+    duplicate_detail = models.CharField(max_length=200, blank=True, editable=False)
+
+    class Meta(StudioOwned.Meta):
+        ordering: ClassVar = ["name", "id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["studio", "identity_key"], name="fleet_agent_identity_once"),
+            models.CheckConstraint(
+                condition=models.Q(state__in=AgentState.values), name="fleet_agent_known_state"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def host_facts(self) -> HostFacts | None:
+        """What the box said of itself at pairing; None where it is not readable any more."""
+        try:
+            return msgspec.convert(self.host, HostFacts)
+        except msgspec.ValidationError:
+            return None
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether its calls are answered at all."""
+        return self.state != AgentState.REVOKED
+
+    @property
+    def is_online(self) -> bool:
+        """Whether it spoke lately, by websocket or by HTTP."""
+        return self.last_seen_at is not None and self.last_seen_at > timezone.now() - SILENT_AFTER
+
+    def may_become(self, state: AgentState) -> bool:
+        """Says whether `state` may follow the present one."""
+        return state in AGENT_MOVES[AgentState(self.state)]
+
+
+class PairingState(models.TextChoices):
+    """How far a pairing code is; everything but `pending` is final."""
+
+    PENDING = "pending", "Waiting for a box"
+    CLAIMED = "claimed", "Used"
+    EXPIRED = "expired", "Expired"
+    LOCKED = "locked", "Locked after wrong tries"
+
+
+class PairingCode(StudioOwned):
+    """One code that makes one box an agent, until `expires_at`; neither it nor its halves are stored.
+
+    `lookup_hash` (of the first four letters) finds the row before a studio is open, `code_hash` (of all eight) proves
+    the rest: so a code typed wrong in its second half counts against *this* code. Both are keyed hashes in hex.
+    `replaces`: the agent whose cameras the new box takes over.
+    """
+
+    lookup_hash = models.CharField(max_length=64, db_index=True, editable=False)
+    code_hash = models.CharField(max_length=64, editable=False)
+    state = models.CharField(
+        max_length=16, choices=PairingState.choices, default=PairingState.PENDING, editable=False
+    )
+    expires_at = models.DateTimeField(editable=False)
+    tries = models.PositiveSmallIntegerField(default=0, editable=False)
+    agent_name = models.CharField(max_length=80, blank=True, editable=False)
+    created_by = models.UUIDField(null=True, editable=False)
+    replaces = models.ForeignKey(
+        Agent, null=True, blank=True, on_delete=models.PROTECT, related_name="+", editable=False
+    )
+    claimed_by = models.ForeignKey(
+        Agent, null=True, blank=True, on_delete=models.PROTECT, related_name="+", editable=False
+    )
+
+    found: ClassVar[CapabilityManager] = CapabilityManager()
+
+    class Meta(StudioOwned.Meta):
+        default_manager_name = "objects"
+        ordering: ClassVar = ["-created_at"]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether its time is over, whatever its state says."""
+        return self.expires_at <= timezone.now()
+
+
+class SourceKind(models.TextChoices):
+    """How the box reads a camera."""
+
+    RTSP = "rtsp", "RTSP camera"
+    HTTP = "http", "HTTP stream"
+    FILE = "file", "Video file on the box"
+
+
+class Camera(StudioOwned):
+    """One fixed video source of a room, read by one agent.
+
+    `source_url` (rtsp, http) holds no credentials; `source_name` (file) is a name from the box's own list.
+    `sealed_credentials` is a sealed box to `sealed_for`, the agent's key of that time: nobody here can read it, and a
+    box that took over the camera cannot either. `offset_us` is added to every UTC time of the camera.
+    """
+
+    room = models.ForeignKey("studios.Room", on_delete=models.PROTECT, related_name="+")
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="cameras")
+    name = models.CharField(max_length=100)
+    position = models.CharField(max_length=8, choices=[(item.value, item.value.title()) for item in Position])
+    source_kind = models.CharField(max_length=8, choices=SourceKind.choices)
+    source_url = models.CharField(max_length=2000, blank=True)
+    source_name = models.CharField(max_length=100, blank=True)
+    sealed_credentials = models.BinaryField(null=True, editable=False)
+    sealed_for = models.ForeignKey(
+        Agent, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False
+    )
+    record_audio = models.BooleanField(default=True)
+    offset_us = models.IntegerField(
+        "offset (µs)",
+        default=0,
+        validators=[MinValueValidator(-5_000_000), MaxValueValidator(5_000_000)],
+        help_text="Added to every time of this camera: its constant delay, measured. Microseconds.",
+    )
+    enabled = models.BooleanField(default=True)
+
+    class Meta(StudioOwned.Meta):
+        ordering: ClassVar = ["room", "position", "name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["room", "name"], name="fleet_camera_name_once_per_room")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def source(self) -> Source:
+        """The source as it goes over the wire."""
+        match SourceKind(self.source_kind):
+            case SourceKind.RTSP:
+                return RtspSource(url=self.source_url)
+            case SourceKind.HTTP:
+                return HttpSource(url=self.source_url)
+            case SourceKind.FILE:
+                return FileSource(name=self.source_name)
+
+    @property
+    def address(self) -> str:
+        """Where it is, for people: an address without credentials, or the file's name."""
+        return self.source_url or self.source_name
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether user and password were given."""
+        return self.sealed_credentials is not None
+
+    @property
+    def credentials_are_stale(self) -> bool:
+        """Whether they were sealed for another box and have to be entered again."""
+        return self.has_credentials and self.sealed_for_id != self.agent_id
+
+
+class RecordingOrder(StudioOwned):
+    """A class that one agent is to record; it stays until all footage of the class has arrived or is given up.
+
+    `class_session_id` is no foreign key: recordings stand above the fleet. `stop_at` null: until told.
+    """
+
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="orders", editable=False)
+    class_session_id = models.UUIDField(editable=False)
+    room = models.ForeignKey("studios.Room", on_delete=models.PROTECT, related_name="+", editable=False)
+    start_at = models.DateTimeField(editable=False)
+    stop_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta(StudioOwned.Meta):
+        ordering: ClassVar = ["start_at", "id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["agent", "class_session_id"], name="fleet_recordingorder_once_per_agent"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.class_session_id)
+
+
+class DesiredConfig(StudioOwned):
+    """The newest desired configuration of one agent: `body` is an `AgentBody` as JSON, `hash` its document hash."""
+
+    agent = models.OneToOneField(Agent, on_delete=models.CASCADE, related_name="desired", editable=False)
+    version = models.PositiveIntegerField(default=0, editable=False)
+    hash = models.CharField(max_length=64, editable=False)
+    body = models.TextField(editable=False)
+    changed_at = models.DateTimeField(editable=False)
+
+    def __str__(self) -> str:
+        return f"version {self.version}"
+
+    @property
+    def document(self) -> AgentConfig:
+        """The configuration as it goes over the wire."""
+        return AgentConfig(
+            agent_id=self.agent_id,
+            version=self.version,
+            hash=self.hash,
+            body=decode(self.body, AgentBody),
+        )
+
+
+class ReportedConfig(StudioOwned):
+    """What an agent last said of its configuration: `version` and `hash` are in force, `status` is of the newest."""
+
+    agent = models.OneToOneField(Agent, on_delete=models.CASCADE, related_name="reported", editable=False)
+    version = models.PositiveIntegerField(default=0, editable=False)
+    hash = models.CharField(max_length=64, blank=True, editable=False)
+    status = models.CharField(
+        max_length=16, choices=[(item.value, item.value) for item in ConfigStatus], editable=False
+    )
+    error = models.TextField(blank=True, editable=False)
+    failed_version = models.PositiveIntegerField(null=True, editable=False)
+    received_at = models.DateTimeField(editable=False)
+
+    def __str__(self) -> str:
+        return f"version {self.version} {self.status}"
+
+
+class StatusReport(StudioOwned):
+    """The latest heartbeat of an agent: `body` is an `AgentStatus` as JSON."""
+
+    agent = models.OneToOneField(
+        Agent, on_delete=models.CASCADE, related_name="status_report", editable=False
+    )
+    body = models.TextField(editable=False)
+    received_at = models.DateTimeField(editable=False)
+
+    def __str__(self) -> str:
+        return f"status of {self.received_at:%H:%M:%S}"
+
+    @property
+    def status(self) -> AgentStatus:
+        """The heartbeat as it came over the wire."""
+        return decode(self.body, AgentStatus)
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Says whether it still tells of the present."""
+        return self.received_at > now - SILENT_AFTER

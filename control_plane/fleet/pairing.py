@@ -1,0 +1,224 @@
+"""Pairing: an admin shows a code, a box claims it and is an agent from then on.
+
+Source: protocols.md, section 1; RFC 8628 in shape.
+"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from hashlib import sha256
+from uuid import UUID
+
+import msgspec
+from django.db.models import F
+from django.utils import timezone
+
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.services import record
+from control_plane.common.actors import Actor, ActorKind
+from control_plane.common.errors import BadRequest, Conflict
+from control_plane.common.scoping import capability_scope, studio_scope
+from control_plane.fleet import codes, instance
+from control_plane.fleet.errors import PairingRefused
+from control_plane.fleet.models import Agent, AgentState, Camera, PairingCode, PairingState
+from control_plane.fleet.selectors import RECORDS
+from control_plane.fleet.services import publish_config
+from control_plane.studios import access
+from control_plane.studios.models import Studio
+from shared.protocol.errors import Code
+from shared.protocol.ids import AgentId, StudioId
+from shared.protocol.pairing import PairAnswer, PairRequest, normalise_pairing_code
+from shared.protocol.version import OLDEST_SPOKEN
+
+LIFETIME = timedelta(minutes=10)
+MOST_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class NewPairingCode:
+    """A code to show once: only its hashes are stored."""
+
+    row: PairingCode
+    text: str = field(repr=False)
+    """`XXXX-XXXX`."""
+
+
+def create_pairing_code(
+    studio: Studio, *, actor: Actor, agent_name: str = "", replaces: Agent | None = None
+) -> NewPairingCode:
+    """Makes a code that pairs one box within ten minutes.
+
+    Args:
+        agent_name: what the agent will be called; empty: its host name.
+        replaces: the agent whose cameras the new box takes over; it stays able to upload what it still holds.
+
+    Raises:
+        Conflict: `replaces` does not record any more.
+        NotFound, Forbidden: `actor` may not manage agents.
+    """
+    with studio_scope(studio.id):
+        access.require(actor, access.Action.MANAGE_AGENTS, studio)
+        if replaces is not None and replaces.state not in RECORDS:
+            raise Conflict(f"{replaces.name} does not record any more and cannot be replaced.")
+        key = instance.pairing_key()
+        code = _free_code(key)
+        row = PairingCode(
+            studio=studio,
+            lookup_hash=codes.lookup_hash(code, key),
+            code_hash=codes.code_hash(code, key),
+            expires_at=timezone.now() + LIFETIME,
+            agent_name=agent_name.strip()[:80],
+            created_by=actor.id if actor.kind is ActorKind.USER else None,
+            replaces=replaces,
+        )
+        row.save(force_insert=True)
+        record(
+            Act.AGENT_PAIRING_STARTED,
+            actor=actor,
+            studio_id=studio.id,
+            object_type="fleet.PairingCode",
+            object_id=row.id,
+            details={"replaces": str(replaces.id) if replaces else None},
+        )
+    return NewPairingCode(row, codes.shown(code))
+
+
+def claim_pairing_code(request: PairRequest) -> PairAnswer:
+    """Makes the box that knows a code an agent of the code's studio. Of many claims of one code, one wins.
+
+    The same box asking again with the same keys, because the answer was lost, gets the same answer.
+
+    Raises:
+        BadRequest: the code is not made of the right letters.
+        PairingRefused: unknown, expired, used or locked; the code says which.
+    """
+    if request.protocol < OLDEST_SPOKEN:
+        raise PairingRefused(
+            f"The agent speaks version {request.protocol}; this control plane needs {OLDEST_SPOKEN} or later.",
+            code=Code.PROTOCOL_TOO_OLD,
+        )
+    try:
+        code = normalise_pairing_code(request.code)
+    except ValueError as error:
+        raise BadRequest(f"code: {error}") from error
+    key = instance.pairing_key()
+    with capability_scope("pairing_hash", codes.lookup_hash(code, key)):
+        found = list(PairingCode.found.values_list("id", "studio_id", "code_hash", "state"))
+    wanted = codes.code_hash(code, key)
+    for code_id, studio_id, hash_, _ in found:
+        if codes.is_same(hash_, wanted):
+            return _claim(code_id, studio_id, request)
+    for code_id, studio_id, _, state in found:
+        if state == PairingState.PENDING:
+            _count_wrong_try(code_id, studio_id)
+    raise PairingRefused
+
+
+def fingerprint(identity_key: bytes) -> str:
+    """Returns what the admin compares with the box: 16 hex digits of the key's SHA-256, in groups of four."""
+    digits = sha256(identity_key).hexdigest()[:16]
+    return "-".join(digits[at : at + 4] for at in range(0, 16, 4))
+
+
+def _free_code(key: bytes) -> str:
+    """Returns a code whose first half finds no other row, in any studio."""
+    while True:
+        code = codes.new_code()
+        with capability_scope("pairing_hash", codes.lookup_hash(code, key)):
+            taken = PairingCode.found.filter(expires_at__gt=timezone.now() - LIFETIME).exists()
+        if not taken:
+            return code
+
+
+def _claim(code_id: UUID, studio_id: UUID, request: PairRequest) -> PairAnswer:
+    with studio_scope(studio_id):
+        won = PairingCode.objects.filter(
+            pk=code_id, state=PairingState.PENDING, expires_at__gt=timezone.now(), tries__lt=MOST_TRIES
+        ).update(state=PairingState.CLAIMED)
+        row: PairingCode = PairingCode.objects.select_related("studio", "claimed_by", "replaces").get(
+            pk=code_id
+        )
+        if won:
+            agent = _enrol(row, request)
+        elif (
+            row.claimed_by
+            and bytes(row.claimed_by.identity_key) == request.identity_key
+            and not row.is_expired
+        ):
+            agent = row.claimed_by
+        else:
+            raise PairingRefused(code=_why_not(row))
+        return PairAnswer(
+            agent_id=AgentId(agent.id),
+            studio_id=StudioId(studio_id),
+            studio_name=row.studio.name,
+            audience=instance.audience(),
+            revocation_key=instance.revocation_public_key(),
+            server_time_at=timezone.now(),
+        )
+
+
+def _enrol(row: PairingCode, request: PairRequest) -> Agent:
+    if Agent.objects.filter(identity_key=request.identity_key).exists():
+        raise PairingRefused(
+            "This box's key is an agent's already. Run the pairing again with --replace to make a new key.",
+            code=Code.CONFLICT,
+        )
+    agent = Agent(
+        studio_id=row.studio_id,
+        name=(row.agent_name or request.host.hostname.strip() or "agent")[:80],
+        identity_key=request.identity_key,
+        sealing_key=request.sealing_key,
+        fingerprint=fingerprint(request.identity_key),
+        host=msgspec.to_builtins(request.host),
+        agent_version=request.agent_version[:40],
+        protocol=request.protocol,
+    )
+    agent.save(force_insert=True)
+    PairingCode.objects.filter(pk=row.pk).update(claimed_by=agent)
+    publish_config(agent)
+    if row.replaces is not None:
+        _hand_over(row.replaces, agent)
+    record(
+        Act.AGENT_PAIRED,
+        actor=Actor.agent(agent.id, studio_id=row.studio_id),
+        studio_id=row.studio_id,
+        object_type="fleet.Agent",
+        object_id=agent.id,
+        details={
+            "fingerprint": agent.fingerprint,
+            "code": str(row.id),
+            "replaces": str(row.replaces_id) if row.replaces_id else None,
+        },
+    )
+    return agent
+
+
+def _hand_over(old: Agent, new: Agent) -> None:
+    """The cameras go to the new box; the old one keeps its orders until it has uploaded what it holds."""
+    changed = Agent.objects.filter(pk=old.pk, state__in=RECORDS).update(
+        state=AgentState.REPLACED, replaced_by=new
+    )
+    if not changed:
+        raise PairingRefused(
+            f"{old.name} was replaced or revoked in the meantime.", code=Code.PAIRING_CODE_EXPIRED
+        )
+    Camera.objects.filter(agent=old).update(agent=new)
+    publish_config(old)
+    publish_config(new)
+
+
+def _count_wrong_try(code_id: UUID, studio_id: UUID) -> None:
+    with studio_scope(studio_id):
+        mine = PairingCode.objects.filter(pk=code_id, state=PairingState.PENDING)
+        mine.update(tries=F("tries") + 1)
+        mine.filter(tries__gte=MOST_TRIES).update(state=PairingState.LOCKED)
+
+
+def _why_not(row: PairingCode) -> Code:
+    match PairingState(row.state):
+        case PairingState.CLAIMED:
+            return Code.PAIRING_CODE_USED
+        case PairingState.LOCKED:
+            return Code.PAIRING_CODE_LOCKED
+        case _:
+            return Code.PAIRING_CODE_EXPIRED

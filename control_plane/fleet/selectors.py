@@ -1,0 +1,88 @@
+"""Reads of the fleet, inside the studio in scope. Those that take an actor show what that actor may see."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from control_plane.common.actors import Actor
+from control_plane.fleet.models import (
+    Agent,
+    AgentState,
+    Camera,
+    DesiredConfig,
+    PairingCode,
+    PairingState,
+    ReportedConfig,
+    StatusReport,
+)
+from control_plane.studios import access
+from control_plane.studios.models import Room
+from shared.protocol.config import AgentConfig
+from shared.protocol.status import AgentStatus, CameraStatus
+
+RECORDS = (AgentState.PENDING, AgentState.ACTIVE)
+"""States in which an agent records what it is told to."""
+
+
+def visible_agents(actor: Actor) -> QuerySet[Agent]:
+    """Returns the agents that `actor` may see, with desired and reported configuration and last status loaded."""
+    return access.visible(actor, Agent).select_related("desired", "reported", "status_report")
+
+
+def visible_cameras(actor: Actor) -> QuerySet[Camera]:
+    """Returns the cameras that `actor` may see, with room and agent loaded."""
+    return access.visible(actor, Camera).select_related("room", "agent")
+
+
+def open_pairing_codes(actor: Actor) -> QuerySet[PairingCode]:
+    """Returns the codes that still wait for a box."""
+    return access.visible(actor, PairingCode).filter(
+        state=PairingState.PENDING, expires_at__gt=timezone.now()
+    )
+
+
+def agents_of_room(room: Room) -> list[Agent]:
+    """Returns the agents that record in a room: those with an enabled camera there."""
+    return list(
+        Agent.objects.filter(cameras__room=room, cameras__enabled=True, state__in=RECORDS)
+        .distinct()
+        .order_by("id")
+    )
+
+
+def cameras_of_room(room: Room) -> list[Camera]:
+    """Returns the enabled cameras of a room whose agents record."""
+    return list(
+        Camera.objects.filter(room=room, enabled=True, agent__state__in=RECORDS)
+        .select_related("agent")
+        .order_by("position", "name")
+    )
+
+
+def desired_document(agent_id: UUID) -> AgentConfig | None:
+    """Returns the newest desired configuration of an agent; None where it has none."""
+    row: DesiredConfig | None = DesiredConfig.objects.filter(agent_id=agent_id).first()
+    return row.document if row else None
+
+
+def fresh_status(agent: Agent, now: datetime | None = None) -> AgentStatus | None:
+    """Returns the last heartbeat of an agent where it still tells of the present, else None."""
+    report: StatusReport | None = getattr(agent, "status_report", None)
+    return report.status if report and report.is_fresh(now or timezone.now()) else None
+
+
+def camera_statuses(agent: Agent) -> dict[UUID, CameraStatus]:
+    """Returns what the agent says of each of its cameras now; empty where it is silent."""
+    status = fresh_status(agent)
+    return {camera.camera_id: camera for camera in status.cameras} if status else {}
+
+
+def is_acknowledged(agent: Agent) -> bool:
+    """Says whether the newest configuration is in force on the box."""
+    desired: DesiredConfig | None = getattr(agent, "desired", None)
+    reported: ReportedConfig | None = getattr(agent, "reported", None)
+    if desired is None:
+        return True
+    return reported is not None and (reported.version, reported.hash) == (desired.version, desired.hash)

@@ -1,0 +1,382 @@
+"""Writes of the fleet: agents, cameras, orders, and the desired configuration that follows from them.
+
+Each write that changes what an agent is to do publishes the next version of its configuration in the same transaction.
+Call inside `studio_scope` of the thing's studio.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import Model
+from django.utils import timezone
+
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.services import record
+from control_plane.common.actors import Actor
+from control_plane.common.errors import BadRequest, Conflict
+from control_plane.common.scoping import studio_scope
+from control_plane.fleet.announce import Topic, announce_on_commit
+from control_plane.fleet.models import (
+    Agent,
+    AgentState,
+    Camera,
+    DesiredConfig,
+    RecordingOrder,
+    SourceKind,
+)
+from control_plane.fleet.selectors import RECORDS, agents_of_room
+from control_plane.fleet.sources import read_address, read_credentials
+from control_plane.storage.seal import seal
+from control_plane.studios import access, vault
+from control_plane.studios.models import Room
+from shared.protocol.codec import document_hash, encode
+from shared.protocol.config import (
+    AgentBody,
+    CameraConfig,
+    Credentials,
+    FileSource,
+    Position,
+    Source,
+)
+from shared.protocol.config import RecordingOrder as OrderOnWire
+from shared.protocol.ids import CameraId, ClassSessionId, RoomId, StudioId
+
+T = TypeVar("T")
+
+CAMERA_FIELDS = frozenset({"name", "position", "record_audio", "offset_us", "enabled"})
+
+
+def rename_agent(agent: Agent, *, name: str, actor: Actor) -> Agent:
+    """Gives an agent another name.
+
+    Raises:
+        BadRequest: the name is empty or too long.
+        NotFound, Forbidden: `actor` may not manage agents.
+    """
+    with studio_scope(agent.studio_id):
+        access.require(actor, access.Action.MANAGE_AGENTS, agent)
+        agent.name = name.strip()
+        _check(agent)
+        agent.save(update_fields=["name"])
+        _record(Act.AGENT_CHANGED, agent, actor, {"fields": ["name"]})
+    return agent
+
+
+def revoke_agent(agent: Agent, *, reason: str, actor: Actor) -> Agent:
+    """Ends an agent at once: its socket closes with the signed reason, and every further call gets 401.
+
+    Raises:
+        Conflict: it is revoked already.
+        NotFound, Forbidden: `actor` may not manage agents.
+    """
+    with studio_scope(agent.studio_id):
+        access.require(actor, access.Action.MANAGE_AGENTS, agent)
+        reason = reason.strip()[:200] or "revoked by an admin of the studio"
+        changed = (
+            Agent.objects.filter(pk=agent.pk)
+            .exclude(state=AgentState.REVOKED)
+            .update(state=AgentState.REVOKED, revoked_at=timezone.now(), revoked_reason=reason, link_id=None)
+        )
+        if not changed:
+            raise Conflict("This agent is revoked already.")
+        agent.refresh_from_db()
+        _record(Act.AGENT_REVOKED, agent, actor, {})
+        announce_on_commit(agent.id, Topic.REVOKED)
+    return agent
+
+
+def clear_duplicate(agent: Agent, *, actor: Actor) -> Agent:
+    """Takes back the alarm that two boxes show one identity, once the second box is gone.
+
+    Raises:
+        NotFound, Forbidden: `actor` may not manage agents.
+    """
+    with studio_scope(agent.studio_id):
+        access.require(actor, access.Action.MANAGE_AGENTS, agent)
+        agent.duplicate_at, agent.duplicate_detail = None, ""
+        agent.save(update_fields=["duplicate_at", "duplicate_detail"])
+        _record(Act.AGENT_CHANGED, agent, actor, {"fields": ["duplicate_at"]})
+    return agent
+
+
+def add_camera(
+    room: Room,
+    agent: Agent,
+    *,
+    name: str,
+    position: Position | str,
+    address: str,
+    actor: Actor,
+    username: str = "",
+    password: str = "",
+    record_audio: bool = True,
+    offset_us: int = 0,
+    enabled: bool = True,
+) -> Camera:
+    """Adds a camera to a room, read by `agent`.
+
+    Args:
+        address: `rtsp(s)://`, `http(s)://`, or `file:name`; credentials in it are split out, sealed and not stored.
+        username: the camera's user and password, where they do not stand in the address.
+
+    Raises:
+        BadRequest: a value breaks a rule; the text is for people.
+        Conflict: the room has a camera of this name, or the agent does not record any more.
+        NotFound, Forbidden: `actor` may not manage cameras.
+    """
+    with studio_scope(room.studio_id):
+        access.require(actor, access.Action.MANAGE_CAMERAS, room)
+        access.require(actor, access.Action.MANAGE_CAMERAS, agent)
+        source, credentials = _typed(address, username, password)
+        camera = Camera(
+            studio_id=room.studio_id,
+            room=room,
+            agent=agent,
+            name=name.strip(),
+            position=str(position),
+            record_audio=record_audio,
+            offset_us=offset_us,
+            enabled=enabled,
+        )
+        _point(camera, source)
+        _seal_credentials(camera, credentials)
+        _save_camera(camera, force_insert=True)
+        publish_config(agent)
+        _record(Act.CAMERA_CREATED, camera, actor, {"agent": str(agent.id), "room": str(room.id)})
+    return camera
+
+
+def change_camera(
+    camera: Camera,
+    *,
+    actor: Actor,
+    agent: Agent | None = None,
+    address: str | None = None,
+    username: str = "",
+    password: str = "",
+    forget_credentials: bool = False,
+    **values: str | int | bool,
+) -> Camera:
+    """Changes a camera: `name`, `position`, `record_audio`, `offset_us`, `enabled`, its agent, address or credentials.
+
+    Args:
+        address: None leaves it; a new one keeps the credentials only where it names the same host.
+        username: with `password`, replaces the credentials; both empty leaves them.
+        forget_credentials: takes them away.
+
+    Raises:
+        BadRequest: a value breaks a rule, or credentials would travel to another host unasked.
+        Conflict: the room has a camera of this name, or the new agent does not record any more.
+        NotFound, Forbidden: `actor` may not manage cameras.
+    """
+    unknown = set(values) - CAMERA_FIELDS
+    if unknown:
+        raise BadRequest(f"{', '.join(sorted(unknown))} cannot be changed")
+    with studio_scope(camera.studio_id):
+        access.require(actor, access.Action.MANAGE_CAMERAS, camera)
+        before = camera.agent
+        for name, value in values.items():
+            setattr(camera, name, value.strip() if isinstance(value, str) else value)
+        if agent is not None:
+            access.require(actor, access.Action.MANAGE_CAMERAS, agent)
+            camera.agent = agent
+        credentials = _read_or_refuse(lambda: read_credentials(username, password))
+        changed = sorted(values) + (["agent"] if agent else [])
+        if address is not None and address.strip() != camera.address:
+            old_host = _host_of(camera)
+            source, split_out = _typed(address, username, password)
+            credentials = credentials or split_out
+            _point(camera, source)
+            # Or a changed address would make the box send the camera's password to a host of the editor's choice.
+            if _host_of(camera) != old_host and credentials is None:
+                forget_credentials = True
+            changed.append("address")
+        if credentials is not None or forget_credentials:
+            _seal_credentials(camera, credentials)
+            changed.append("credentials")
+        _save_camera(camera)
+        for affected in {before.pk: before, camera.agent.pk: camera.agent}.values():
+            publish_config(affected)
+        _record(Act.CAMERA_CHANGED, camera, actor, {"fields": changed})
+    return camera
+
+
+def remove_camera(camera: Camera, *, actor: Actor) -> None:
+    """Takes a camera away. What it recorded stays, and what the box still holds of it is still taken in.
+
+    Raises:
+        NotFound, Forbidden: `actor` may not manage cameras.
+    """
+    with studio_scope(camera.studio_id):
+        access.require(actor, access.Action.MANAGE_CAMERAS, camera)
+        camera_id, agent = camera.id, camera.agent
+        _record(Act.CAMERA_REMOVED, camera, actor, {"agent": str(agent.id)})
+        Camera.objects.filter(pk=camera_id).delete()
+        publish_config(agent)
+
+
+def order_recording(class_session_id: UUID, room: Room, *, start_at: datetime, actor: Actor) -> list[Agent]:
+    """Has every agent with an enabled camera in `room` record a class from `start_at`; returns these agents.
+
+    Asking again for the same class is harmless.
+
+    Raises:
+        Conflict: no agent records in this room.
+        NotFound, Forbidden: `actor` may not record here.
+    """
+    with studio_scope(room.studio_id):
+        access.require(actor, access.Action.RECORD, room)
+        agents = agents_of_room(room)
+        if not agents:
+            raise Conflict("This room has no camera to record with. Add an agent and its cameras first.")
+        for agent in agents:
+            RecordingOrder.objects.get_or_create(
+                agent=agent,
+                class_session_id=class_session_id,
+                defaults={"studio_id": room.studio_id, "room": room, "start_at": start_at},
+            )
+            publish_config(agent)
+    return agents
+
+
+def stop_recording(class_session_id: UUID, room: Room, *, stop_at: datetime, actor: Actor) -> None:
+    """Has every agent that records a class stop at `stop_at`; one that was told to stop already is left alone.
+
+    Raises:
+        NotFound, Forbidden: `actor` may not record here.
+    """
+    with studio_scope(room.studio_id):
+        access.require(actor, access.Action.RECORD, room)
+        orders = RecordingOrder.objects.filter(class_session_id=class_session_id, stop_at=None)
+        for order in orders.select_related("agent"):
+            order.stop_at = max(stop_at, order.start_at)
+            order.save(update_fields=["stop_at"])
+            publish_config(order.agent)
+
+
+def drop_order(class_session_id: UUID, agent: Agent) -> None:
+    """Takes a class off an agent's list: all of it has arrived, or it is given up. Part of another service's act."""
+    deleted, _ = RecordingOrder.objects.filter(class_session_id=class_session_id, agent=agent).delete()
+    if deleted:
+        publish_config(agent)
+
+
+def publish_config(agent: Agent) -> DesiredConfig:
+    """Makes what the tables say the agent's newest desired configuration; without a change, no new version.
+
+    Part of the transaction of the edit: the row is the lock, so versions rise one by one in the order of the edits.
+    """
+    DesiredConfig.objects.bulk_create(
+        [DesiredConfig(studio_id=agent.studio_id, agent=agent, changed_at=timezone.now())],
+        ignore_conflicts=True,
+    )
+    row: DesiredConfig = DesiredConfig.objects.select_for_update().get(agent=agent)
+    body = _body(agent)
+    hash_ = document_hash(body)
+    if row.version and row.hash == hash_:
+        return row
+    row.version += 1
+    row.hash, row.body, row.changed_at = hash_, encode(body).decode(), timezone.now()
+    row.save(update_fields=["version", "hash", "body", "changed_at"])
+    announce_on_commit(agent.id, Topic.CONFIG)
+    return row
+
+
+def _body(agent: Agent) -> AgentBody:
+    return AgentBody(
+        studio_id=StudioId(agent.studio_id),
+        recipient=vault.recipient(),
+        cameras=tuple(
+            CameraConfig(
+                id=CameraId(camera.id),
+                room_id=RoomId(camera.room_id),
+                name=camera.name,
+                position=Position(camera.position),
+                source=camera.source,
+                sealed_credentials=bytes(camera.sealed_credentials) if camera.has_credentials else None,
+                record_audio=camera.record_audio,
+                offset_us=camera.offset_us,
+            )
+            for camera in Camera.objects.filter(agent=agent, enabled=True).order_by("id")
+        ),
+        recordings=tuple(
+            OrderOnWire(
+                class_session_id=ClassSessionId(order.class_session_id),
+                room_id=RoomId(order.room_id),
+                start_at=order.start_at,
+                stop_at=order.stop_at,
+            )
+            for order in RecordingOrder.objects.filter(agent=agent).order_by("id")
+        ),
+    )
+
+
+def _typed(address: str, username: str, password: str) -> tuple[Source, Credentials | None]:
+    typed = _read_or_refuse(lambda: read_address(address))
+    given = _read_or_refuse(lambda: read_credentials(username, password))
+    if isinstance(typed.source, FileSource) and given:
+        raise BadRequest("A video file has no user name and password; leave both empty.")
+    return typed.source, given or typed.credentials
+
+
+def _point(camera: Camera, source: Source) -> None:
+    match source:
+        case FileSource():
+            camera.source_kind, camera.source_url, camera.source_name = SourceKind.FILE, "", source.name
+        case _:
+            kind = SourceKind.RTSP if source.url.startswith("rtsp") else SourceKind.HTTP
+            camera.source_kind, camera.source_url, camera.source_name = kind, source.url, ""
+
+
+def _seal_credentials(camera: Camera, credentials: Credentials | None) -> None:
+    if credentials is None:
+        camera.sealed_credentials, camera.sealed_for = None, None
+        return
+    camera.sealed_credentials = seal(bytes(camera.agent.sealing_key), encode(credentials))
+    camera.sealed_for = camera.agent
+
+
+def _host_of(camera: Camera) -> str:
+    return camera.source_url.partition("://")[2].partition("/")[0]
+
+
+def _save_camera(camera: Camera, *, force_insert: bool = False) -> None:
+    if camera.agent.state not in RECORDS:
+        raise Conflict(f"{camera.agent.name} does not record any more; choose another agent.")
+    _check(camera)
+    try:
+        with transaction.atomic():
+            camera.save(force_insert=force_insert)
+    except IntegrityError as error:
+        raise Conflict(f"The room has a camera called {camera.name!r} already.") from error
+
+
+def _read_or_refuse(read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except ValueError as error:
+        raise BadRequest(str(error)) from error
+
+
+def _check(row: Model) -> None:
+    try:
+        row.clean_fields()
+    except ValidationError as error:
+        raise BadRequest(
+            "; ".join(f"{name}: {' '.join(text)}" for name, text in error.message_dict.items())
+        ) from error
+
+
+def _record(act: Act, row: Agent | Camera, actor: Actor, details: dict[str, object]) -> None:
+    record(
+        act,
+        actor=actor,
+        studio_id=row.studio_id,
+        object_type=row._meta.label,
+        object_id=row.id,
+        details=details,
+    )

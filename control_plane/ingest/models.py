@@ -1,0 +1,53 @@
+"""Tables of ingest: PendingSegment and QuarantinedSegment."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from control_plane.common.models import StudioOwned
+from shared.protocol.codec import decode
+from shared.protocol.manifest import SegmentManifest
+
+
+class PendingSegment(StudioOwned):
+    """A segment that was announced and is not committed; the row's id is the wire's `SegmentId`. Gone after commit.
+
+    `manifest_json` is the `SegmentManifest` as it came; the content key in it is sealed.
+    """
+
+    agent = models.ForeignKey("fleet.Agent", on_delete=models.PROTECT, related_name="+", editable=False)
+    class_session = models.ForeignKey(
+        "recordings.ClassSession", on_delete=models.CASCADE, related_name="+", editable=False
+    )
+    sha256 = models.CharField(max_length=64, editable=False)
+    size_bytes = models.PositiveBigIntegerField(editable=False)
+    object_key = models.CharField(max_length=255, editable=False)
+    manifest_json = models.TextField(editable=False)
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @property
+    def manifest(self) -> SegmentManifest:
+        """What the agent announced."""
+        return decode(self.manifest_json, SegmentManifest)
+
+
+class QuarantinedSegment(StudioOwned):
+    """A manifest that contradicts another: same id or same sequence number, other content. Kept for whoever looks."""
+
+    agent = models.ForeignKey("fleet.Agent", on_delete=models.PROTECT, related_name="+", editable=False)
+    segment_id = models.UUIDField(editable=False)
+    sha256 = models.CharField(max_length=64, editable=False)
+    code = models.CharField(max_length=40, editable=False)
+    detail = models.TextField(blank=True, editable=False)
+    manifest_json = models.TextField(editable=False)
+
+    class Meta(StudioOwned.Meta):
+        ordering: ClassVar = ["-created_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["agent", "segment_id", "sha256"], name="ingest_quarantined_once")
+        ]
+
+    def __str__(self) -> str:
+        return str(self.segment_id)

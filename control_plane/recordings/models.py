@@ -1,0 +1,322 @@
+"""Tables of recordings: ClassSession, Recorder, Track, Segment, Gap, Replay."""
+
+from typing import ClassVar
+
+import msgspec
+from django.db import models
+
+from control_plane.common.models import StudioOwned
+from shared.protocol.config import Position
+from shared.protocol.manifest import GapReason
+from shared.protocol.media import AudioFormat, ClockEstimate, ClockMethod, VideoFormat
+
+
+class ClassState(models.TextChoices):
+    """How far a class is. `CLASS_MOVES` says what may follow."""
+
+    REQUESTED = "requested", "Starting"
+    RECORDING = "recording", "Recording"
+    FINISHING = "finishing", "Uploading the rest"
+    COMPLETE = "complete", "Complete"
+    INCOMPLETE = "incomplete", "Incomplete"
+    EMPTY = "empty", "Nothing was recorded"
+
+
+CLASS_MOVES: dict[ClassState, frozenset[ClassState]] = {
+    ClassState.REQUESTED: frozenset({ClassState.RECORDING, ClassState.FINISHING}),
+    ClassState.RECORDING: frozenset({ClassState.FINISHING}),
+    ClassState.FINISHING: frozenset({ClassState.COMPLETE, ClassState.INCOMPLETE, ClassState.EMPTY}),
+    # Footage that was given up may still arrive: the box comes back.
+    ClassState.INCOMPLETE: frozenset({ClassState.COMPLETE}),
+    ClassState.COMPLETE: frozenset(),
+    ClassState.EMPTY: frozenset(),
+}
+RUNNING = (ClassState.REQUESTED, ClassState.RECORDING)
+"""States in which cameras record or are about to."""
+ENDED = (ClassState.COMPLETE, ClassState.INCOMPLETE, ClassState.EMPTY)
+"""States in which nothing more is waited for."""
+
+
+class ClassSession(StudioOwned):
+    """One class recorded in one room.
+
+    `requested_at` is when Record was pressed, `started_at` when the first picture was taken (null: none yet),
+    `stop_requested_at` when Stop was pressed, `finished_at` when it reached one of `ENDED`. `wrapped_key` is the class
+    key as `studios.vault` made it; empty: destroyed, and with it the footage.
+    """
+
+    room = models.ForeignKey("studios.Room", on_delete=models.PROTECT, related_name="+", editable=False)
+    title = models.CharField(max_length=120)
+    state = models.CharField(
+        max_length=16, choices=ClassState.choices, default=ClassState.REQUESTED, editable=False
+    )
+    requested_at = models.DateTimeField(editable=False)
+    requested_by = models.UUIDField(null=True, editable=False)
+    started_at = models.DateTimeField(null=True, editable=False)
+    stop_requested_at = models.DateTimeField(null=True, editable=False)
+    finished_at = models.DateTimeField(null=True, editable=False)
+    wrapped_key = models.BinaryField(editable=False)
+
+    class Meta(StudioOwned.Meta):
+        ordering: ClassVar = ["-requested_at"]
+        verbose_name = "class"
+        verbose_name_plural = "classes"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["room"],
+                condition=models.Q(state__in=[item.value for item in RUNNING]),
+                name="recordings_one_running_class_per_room",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=ClassState.values), name="recordings_class_known_state"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def is_running(self) -> bool:
+        """Whether cameras record, or are about to."""
+        return ClassState(self.state) in RUNNING
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more is waited for."""
+        return ClassState(self.state) in ENDED
+
+    def may_become(self, state: ClassState) -> bool:
+        """Says whether `state` may follow the present one."""
+        return state in CLASS_MOVES[ClassState(self.state)]
+
+
+class RecorderState(models.TextChoices):
+    """How far one agent is with one class, as it says itself; `lost` is our word for one that will not say any more."""
+
+    WAITING = "waiting", "Told to record"
+    RECORDING = "recording", "Recording"
+    UPLOADING = "uploading", "Uploading the rest"
+    DONE = "done", "Everything arrived"
+    LOST = "lost", "Given up"
+
+
+class Recorder(StudioOwned):
+    """One agent's part in one class; the counters are the agent's own tally."""
+
+    class_session = models.ForeignKey(
+        ClassSession, on_delete=models.CASCADE, related_name="recorders", editable=False
+    )
+    agent = models.ForeignKey("fleet.Agent", on_delete=models.PROTECT, related_name="+", editable=False)
+    state = models.CharField(
+        max_length=16, choices=RecorderState.choices, default=RecorderState.WAITING, editable=False
+    )
+    cameras_recording = models.PositiveSmallIntegerField(default=0, editable=False)
+    segments_made = models.PositiveIntegerField(default=0, editable=False)
+    segments_pending = models.PositiveIntegerField(default=0, editable=False)
+    gaps_pending = models.PositiveIntegerField(default=0, editable=False)
+    first_picture_at = models.DateTimeField(null=True, editable=False)
+    reported_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta(StudioOwned.Meta):
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["class_session", "agent"], name="recordings_recorder_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agent_id} {self.state}"
+
+
+class Track(StudioOwned):
+    """One camera's part of a class. Name and position are those of the camera when the class began.
+
+    `camera_id` is no foreign key: a track outlives its camera.
+    """
+
+    class_session = models.ForeignKey(
+        ClassSession, on_delete=models.CASCADE, related_name="tracks", editable=False
+    )
+    camera_id = models.UUIDField(editable=False)
+    name = models.CharField(max_length=100, editable=False)
+    position = models.CharField(
+        max_length=8, choices=[(item.value, item.value.title()) for item in Position], editable=False
+    )
+    record_audio = models.BooleanField(default=True, editable=False)
+
+    class Meta(StudioOwned.Meta):
+        ordering: ClassVar = ["position", "name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["class_session", "camera_id"], name="recordings_track_once_per_camera"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class FragmentRow(msgspec.Struct, frozen=True, array_like=True):
+    """One fragment inside `Segment.fragments_json`, as a JSON array: where its ciphertext lies, and when it plays."""
+
+    offset_bytes: int
+    size_bytes: int
+    iv: str
+    """Hex, 16 bytes."""
+    sha256: str
+    """Hex, of the ciphertext."""
+    pts_90k: int
+    duration_90k: int
+    frames: int
+
+
+class Segment(StudioOwned):
+    """About 6 s of one track: one immutable encrypted object. The row's id is the wire's `SegmentId`.
+
+    `wrapped_key` is the content key under the class key (`studios.vault`). `init_*` place the encrypted init section;
+    `init_sha256` is of the plain one. The clock columns are the segment's `ClockEstimate`. Fragments stand in one
+    compact JSON text rather than in rows of their own: a playlist reads all of them, always together and in order, and
+    600 rows decode in a few milliseconds where 3,600 rows of an hour's track would not.
+    """
+
+    class_session = models.ForeignKey(
+        ClassSession, on_delete=models.CASCADE, related_name="segments", editable=False
+    )
+    track = models.ForeignKey(Track, on_delete=models.CASCADE, related_name="segments", editable=False)
+    agent = models.ForeignKey("fleet.Agent", on_delete=models.PROTECT, related_name="+", editable=False)
+    camera_id = models.UUIDField(editable=False)
+    sequence = models.PositiveBigIntegerField(editable=False)
+    run = models.PositiveIntegerField(editable=False)
+    object_key = models.CharField(max_length=255, unique=True, editable=False)
+    size_bytes = models.PositiveBigIntegerField(editable=False)
+    sha256 = models.CharField(max_length=64, editable=False)
+    wrapped_key = models.BinaryField(editable=False)
+    init_offset_bytes = models.PositiveIntegerField(editable=False)
+    init_size_bytes = models.PositiveIntegerField(editable=False)
+    init_iv = models.BinaryField(max_length=16, editable=False)
+    init_sha256 = models.CharField(max_length=64, editable=False)
+    video_codec = models.CharField(max_length=8, editable=False)
+    video_codec_string = models.CharField(max_length=64, editable=False)
+    width = models.PositiveIntegerField(editable=False)
+    height = models.PositiveIntegerField(editable=False)
+    fps = models.FloatField(editable=False)
+    audio_codec_string = models.CharField(max_length=64, blank=True, editable=False)
+    audio_sample_rate_hz = models.PositiveIntegerField(null=True, editable=False)
+    audio_channels = models.PositiveSmallIntegerField(null=True, editable=False)
+    audio_transcoded_from = models.CharField(max_length=40, blank=True, editable=False)
+    clock_method = models.CharField(
+        max_length=16, choices=[(item.value, item.value) for item in ClockMethod], editable=False
+    )
+    clock_anchor_pts_90k = models.BigIntegerField(editable=False)
+    clock_anchor_at = models.DateTimeField(editable=False)
+    clock_rate_ppb = models.IntegerField(editable=False)
+    clock_error_bound_us = models.PositiveBigIntegerField(editable=False)
+    clock_provisional = models.BooleanField(editable=False)
+    fragments_json = models.TextField(editable=False)
+    closed_at = models.DateTimeField(editable=False)
+    recovered = models.BooleanField(default=False, editable=False)
+
+    class Meta(StudioOwned.Meta):
+        ordering: ClassVar = ["track", "sequence"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["agent", "camera_id", "sequence"], name="recordings_segment_sequence_once"
+            )
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["class_session", "track", "sequence"], name="recordings_segment_play")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.camera_id} {self.sequence}"
+
+    @property
+    def fragments(self) -> tuple[FragmentRow, ...]:
+        """The fragments in order."""
+        return msgspec.json.decode(self.fragments_json, type=tuple[FragmentRow, ...])
+
+    @property
+    def clock(self) -> ClockEstimate:
+        """The line that turns media time into UTC."""
+        return ClockEstimate(
+            method=ClockMethod(self.clock_method),
+            anchor_pts_90k=self.clock_anchor_pts_90k,
+            anchor_at=self.clock_anchor_at,
+            rate_ppb=self.clock_rate_ppb,
+            error_bound_us=self.clock_error_bound_us,
+            provisional=self.clock_provisional,
+        )
+
+    @property
+    def video(self) -> VideoFormat:
+        """The picture."""
+        return VideoFormat(
+            codec=self.video_codec,
+            codec_string=self.video_codec_string,
+            width=self.width,
+            height=self.height,
+            fps=self.fps,
+        )
+
+    @property
+    def audio(self) -> AudioFormat | None:
+        """The sound; None where there is none."""
+        if not self.audio_codec_string:
+            return None
+        return AudioFormat(
+            codec_string=self.audio_codec_string,
+            sample_rate_hz=self.audio_sample_rate_hz or 0,
+            channels=self.audio_channels or 0,
+            transcoded_from=self.audio_transcoded_from,
+        )
+
+
+class InferredReason(models.TextChoices):
+    """Why a stretch is missing where no agent said so: found by the control plane when the class ended."""
+
+    KEY_FRAME = "key_frame", "recording begins and ends at a key frame"
+    UNREPORTED = "unreported", "missing, and nobody said why"
+    AGENT_LOST = "agent_lost", "the box was revoked before it had uploaded this"
+
+
+class Gap(StudioOwned):
+    """A stretch of a track that is missing, `from_at` up to `to_at`, and why; the id of a reported one is the wire's."""
+
+    class_session = models.ForeignKey(
+        ClassSession, on_delete=models.CASCADE, related_name="gaps", editable=False
+    )
+    track = models.ForeignKey(Track, on_delete=models.CASCADE, related_name="gaps", editable=False)
+    from_at = models.DateTimeField(editable=False)
+    to_at = models.DateTimeField(editable=False)
+    reason = models.CharField(
+        max_length=24,
+        choices=[*((item.value, item.value) for item in GapReason), *InferredReason.choices],
+        editable=False,
+    )
+    detail = models.TextField(blank=True, editable=False)
+    inferred = models.BooleanField(default=False, editable=False)
+
+    class Meta(StudioOwned.Meta):
+        ordering: ClassVar = ["track", "from_at"]
+
+    def __str__(self) -> str:
+        return f"{self.reason} {self.from_at:%H:%M:%S}"
+
+
+class Replay(StudioOwned):
+    """One person's look at one class: its audit entry was written before the first key was given.
+
+    It goes on as long as no more than `replays.PAUSE` passes between two requests; after that, another one begins.
+    """
+
+    class_session = models.ForeignKey(
+        ClassSession, on_delete=models.CASCADE, related_name="replays", editable=False
+    )
+    viewer_id = models.UUIDField(editable=False)
+    seen_at = models.DateTimeField(editable=False)
+
+    class Meta(StudioOwned.Meta):
+        indexes: ClassVar = [
+            models.Index(fields=["class_session", "viewer_id", "-seen_at"], name="recordings_replay_latest")
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
