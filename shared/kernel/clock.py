@@ -29,28 +29,43 @@ class SystemClock:
         return time.monotonic_ns()
 
 
+SLEW_PPM = 100
+"""How fast a server's time is followed: slower than crystals drift apart, so that what is dated by it keeps its shape."""
+STEP_OVER = timedelta(seconds=10)
+"""A difference that no line explains: one of the two clocks was set."""
+
+
 class ServerClock:
     """UTC as the control plane tells it, carried forward by the monotonic clock: a wrong box clock changes nothing.
 
-    Until `set_server_time` is called it is the machine's own UTC. One task sets it, any thread may read it: the
-    reading is a single attribute.
+    The first time told is taken at once. Later ones differ by what the line's delay adds: they are slewed to, at
+    `SLEW_PPM`, so that pictures dated before and after a reconnect stay in line; only a difference over `STEP_OVER` is
+    taken at once again. Until `set_server_time` is called it is the machine's own UTC. One task sets it, any thread may
+    read it: what is read is a single attribute.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._anchor: tuple[datetime, int] | None = None
+        self._told: tuple[datetime, int, int] | None = None
 
     def set_server_time(self, server_time_at: datetime) -> None:
-        """Takes `server_time_at` as now."""
-        self._anchor = (server_time_at, self._clock.monotonic_ns())
+        """Takes `server_time_at` as now, at once or slowly."""
+        here_ns = self._clock.monotonic_ns()
+        behind = server_time_at - self.now()
+        if self._told is None or abs(behind) > STEP_OVER:
+            self._told = (server_time_at, here_ns, 0)
+        else:
+            self._told = (self.now(), here_ns, behind // timedelta(microseconds=1))
 
     def now(self) -> datetime:
         """Returns UTC now by the server's time where known."""
-        anchor = self._anchor
-        if anchor is None:
+        told = self._told
+        if told is None:
             return self._clock.now()
-        server_time_at, at_ns = anchor
-        return server_time_at + timedelta(microseconds=(self._clock.monotonic_ns() - at_ns) // 1000)
+        told_at, told_ns, behind_us = told
+        elapsed_us = (self._clock.monotonic_ns() - told_ns) // 1000
+        reach_us = elapsed_us * SLEW_PPM // 1_000_000
+        return told_at + timedelta(microseconds=elapsed_us + max(-reach_us, min(reach_us, behind_us)))
 
     def monotonic_ns(self) -> int:
         """Returns the monotonic reading of the clock beneath."""
@@ -58,7 +73,7 @@ class ServerClock:
 
     def offset_s(self) -> float:
         """Returns server minus box in seconds; 0 before the server has spoken."""
-        return (self.now() - self._clock.now()).total_seconds() if self._anchor else 0.0
+        return (self.now() - self._clock.now()).total_seconds() if self._told else 0.0
 
 
 class FakeClock:

@@ -53,6 +53,26 @@ def test_the_servers_time_goes_on_when_the_boxs_own_clock_steps() -> None:
     assert server.offset_s() == 3600 + 7200
 
 
+def test_the_servers_time_is_followed_slowly_so_that_a_reconnect_moves_no_picture() -> None:
+    box = clock.FakeClock(AT)
+    server = clock.ServerClock(box)
+    server.set_server_time(AT)
+    server.set_server_time(AT + timedelta(milliseconds=20))
+    assert server.now() == AT
+    box.advance(100)
+    assert server.now() == AT + timedelta(seconds=100, milliseconds=10)
+    box.advance(1000)
+    assert server.now() == AT + timedelta(seconds=1100, milliseconds=20)
+
+
+def test_a_difference_that_no_line_explains_is_taken_at_once() -> None:
+    box = clock.FakeClock(AT)
+    server = clock.ServerClock(box)
+    server.set_server_time(AT)
+    server.set_server_time(AT - timedelta(minutes=1))
+    assert server.now() == AT - timedelta(minutes=1)
+
+
 def test_waits_grow_to_their_ceiling_and_start_over_after_a_success() -> None:
     waits = backoff.Backoff(1, 30, rng=random.Random(4))
     drawn = [waits.next_wait_s() for _ in range(200)]
