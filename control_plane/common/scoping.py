@@ -131,6 +131,7 @@ def capability_scope(name: str, value: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _opened(scope: Scope, outer: Scope) -> Iterator[None]:
+    inside_a_transaction = connection.in_atomic_block
     with transaction.atomic():
         if scope != outer:
             _tell_database(scope)
@@ -139,8 +140,8 @@ def _opened(scope: Scope, outer: Scope) -> Iterator[None]:
             yield
         finally:
             _current.reset(token)
-        # After an exception the rollback puts the settings back; after a normal end in an outer transaction we must.
-        if scope != outer and not connection.needs_rollback:
+        # The end of the transaction, or the rollback after an exception, puts the settings back; else we must.
+        if scope != outer and inside_a_transaction and not connection.needs_rollback:
             _tell_database(outer)
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
@@ -12,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", ready, name="readyz"),
     path("accounts/", include("control_plane.accounts.urls")),
     path("accounts/", include("allauth.urls")),
+    path("admin/login/", secure_admin_login(admin.site.login)),
     path("admin/", admin.site.urls),
 ]
 for _prefix, _module in (

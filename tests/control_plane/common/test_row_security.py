@@ -31,7 +31,9 @@ def test_every_tenant_table_is_behind_forced_row_security(db: None) -> None:
 def test_a_tenant_table_without_forced_row_security_is_found(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("control_plane.common.checks.tenant_tables", lambda: {"accounts_user", "studios_room"})
+    monkeypatch.setattr(
+        "control_plane.common.checks.tenant_tables", lambda: {"accounts_user", "studios_room"}
+    )
     assert [message.id for message in check_row_security(databases=["default"])] == ["threedance.E001"]
 
 

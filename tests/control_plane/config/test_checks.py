@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from django.core.management.base import SystemCheckError
 from django.db import connection
@@ -66,8 +67,6 @@ def test_the_facts_come_from_the_database(db: None) -> None:
 
 
 def test_the_owner_is_known_as_one(db: None, settings: Any) -> None:
-    import psycopg  # noqa: PLC0415
-
     with psycopg.connect(settings.ENV.database_owner_url) as owner:
         facts = owner.execute(checks.ROLE_FACTS).fetchone()
     assert facts is not None

@@ -1,0 +1,54 @@
+"""`manage create_studio SLUG`: a studio with its keys and its first admin, and a link for the admin to sign in with."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+
+from control_plane.accounts.models import User
+from control_plane.accounts.services import create_signin_link, create_user
+from control_plane.common.actors import Actor
+from control_plane.common.errors import ControlPlaneError
+from control_plane.studios.services import create_studio
+
+ACTOR = Actor.system("manage create_studio")
+
+
+class Command(BaseCommand):
+    """Makes a studio; whoever holds the server makes studios, everything after that is done by their admins."""
+
+    help = "Make a studio with its keys and first admin, and print a one-time sign-in link for that admin."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Adds the studio's own values and its admin's address."""
+        parser.add_argument("slug", help="its place in addresses, such as demo-dance")
+        parser.add_argument(
+            "--admin", required=True, metavar="EMAIL", help="the first admin, made where unknown"
+        )
+        parser.add_argument("--name", default="", help="the name on screen (default: from the slug)")
+        parser.add_argument("--time-zone", default="UTC", help="such as Europe/Berlin (default: UTC)")
+        parser.add_argument("--accent", default="", help="its colour on screen, such as #e8467c")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Runs the command.
+
+        Raises:
+            CommandError: a value breaks a rule, or the slug is taken; nothing is made.
+        """
+        name = options["name"] or options["slug"].replace("-", " ").title()
+        try:
+            with transaction.atomic():
+                admin = User.objects.filter(email__iexact=options["admin"].strip()).first()
+                admin = admin or create_user(options["admin"], actor=ACTOR, is_staff=True)
+                create_studio(
+                    slug=options["slug"],
+                    name=name,
+                    actor=ACTOR,
+                    admin=admin,
+                    time_zone=options["time_zone"],
+                    accent=options["accent"],
+                )
+                link = create_signin_link(admin, actor=ACTOR)
+        except ControlPlaneError as error:
+            raise CommandError(error.detail) from error
+        self.stdout.write(link)
