@@ -96,7 +96,7 @@ class Child:
         """
         now_s = time.monotonic()
         if self.state is State.WAITING and now_s >= self._again_s:
-            log.info("starting again", extra={"process": self.name})
+            log.info("starting again", extra={"child": self.name})
             self.start()
         if self.state is not State.RUNNING or self._process is None:
             return
@@ -113,7 +113,7 @@ class Child:
             )
         wait_s = self._backoff.next_wait_s()
         log.warning(
-            "process ended", extra={"process": self.name, "exit": code, "again_in_s": round(wait_s, 1)}
+            "process ended", extra={"child": self.name, "exit": code, "again_in_s": round(wait_s, 1)}
         )
         self._again_s = now_s + wait_s
         self.state = State.WAITING
@@ -135,7 +135,7 @@ class Child:
             try:
                 self._process.wait(STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
-                log.warning("process did not stop", extra={"process": self.name})
+                log.warning("process did not stop", extra={"child": self.name})
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait(STOP_TIMEOUT_S)
             self._process = None
@@ -169,9 +169,9 @@ class ServerWatch:
             raise ServerFailed(
                 self._name, f"ended {len(self._restarts_s)} times in ten minutes", self._server.log
             )
-        log.warning("process ended", extra={"process": self._name, "exit": process.returncode})
+        log.warning("process ended", extra={"child": self._name, "exit": process.returncode})
         self._server.start()
-        log.info("started again", extra={"process": self._name})
+        log.info("started again", extra={"child": self._name})
 
 
 def open_log(path: Path) -> IO[bytes]:
