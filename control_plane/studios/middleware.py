@@ -1,7 +1,7 @@
 """Opens the studio of a request: the `<slug>` of its address, or the one chosen for the admin site."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -9,7 +9,9 @@ from django.http import HttpRequest, HttpResponse
 from control_plane.common.errors import ControlPlaneError, NotFound, SignInRequired
 from control_plane.common.middleware import Handler, answer
 from control_plane.common.scoping import studio_scope
+from control_plane.studios.access import require_signed_in
 from control_plane.studios.models import Membership
+from control_plane.studios.requests import StudioRequest
 from control_plane.studios.selectors import admin_memberships, own_membership
 
 ADMIN_PREFIX = "/admin/"
@@ -20,8 +22,8 @@ ADMIN_STUDIO = "admin_studio_id"
 class StudioScope:
     """Wraps a view in `studio_scope`; must be the last middleware, because it calls the view itself.
 
-    A view whose address holds `slug` gets `request.studio` and `request.membership`. Strangers get 404, people who
-    are not signed in 401 or the sign-in page. The page is rendered inside the scope.
+    A view whose address holds `slug` gets a `StudioRequest`; it is a plain function, no coroutine. Strangers get
+    404, people who are not signed in 401 or the sign-in page. The page is rendered inside the scope.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -72,9 +74,10 @@ def _call(
     kwargs: dict[str, Any],
 ) -> HttpResponse:
     with studio_scope(membership.studio_id):
-        request.studio = membership.studio  # type: ignore[attr-defined]
-        request.membership = membership  # type: ignore[attr-defined]
-        response: HttpResponse = view(request, *args, **kwargs)
+        opened = cast("StudioRequest", request)
+        opened.studio, opened.membership = membership.studio, membership
+        opened.actor = require_signed_in(request.user)
+        response: HttpResponse = view(opened, *args, **kwargs)
         render = getattr(response, "render", None)
         if callable(render) and not getattr(response, "is_rendered", True):
             response = render()

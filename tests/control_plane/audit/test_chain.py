@@ -81,7 +81,7 @@ def test_an_untouched_chain_holds(length: int) -> None:
 def test_any_changed_field_breaks_the_chain_at_that_entry(data: st.DataObject) -> None:
     links = chain(5)
     index = data.draw(st.integers(0, 4))
-    change = data.draw(
+    change: dict[str, Any] = data.draw(
         st.sampled_from(
             [
                 {"action": "room.removed"},

@@ -36,7 +36,12 @@ def address(cast: Cast, page: str = "rooms") -> str:
 
 def test_a_member_sees_own_studio(studio_rooms: Cast) -> None:
     answer = as_(studio_rooms.vera).get(address(studio_rooms))
-    assert answer.json() == {"studio": str(studio_rooms.studio.id), "role": "viewer", "rooms": ["Ours"]}
+    assert answer.json() == {
+        "studio": str(studio_rooms.studio.id),
+        "role": "viewer",
+        "actor": f"user:{studio_rooms.vera.id}",
+        "rooms": ["Ours"],
+    }
     assert answer["X-Request-Id"]
 
 

@@ -12,7 +12,8 @@ from django.db import connection
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
-from control_plane.storage import seal
+from control_plane.storage import keys, seal
+from control_plane.storage.configured import root_key
 from control_plane.storage.errors import KeyRefused
 from control_plane.storage.keys import create_root_key
 from control_plane.studios import services, vault
@@ -153,13 +154,13 @@ def test_another_root_key_opens_nothing_and_says_so(scope: Cast, tmp_path: Path,
 def test_no_key_stands_in_the_database_as_it_is(scope: Cast) -> None:
     Footage(scope)
     key: StudioKey = StudioKey.objects.get()
-    root = vault.root_key()
+    root = root_key()
     secret = root.unwrap(bytes(key.wrapped_key), kind="studio", id_=UUID(str(key.id)))
     with connection.cursor() as cursor:
         cursor.execute("SELECT wrapped_key || wrapped_private_key || public_key FROM studios_studiokey")
         stored = bytes(cursor.fetchone()[0])
     assert secret not in stored
     assert (
-        vault.keys.unwrap(secret, bytes(key.wrapped_private_key), kind="studio-private", id_=key.id)
+        keys.unwrap(secret, bytes(key.wrapped_private_key), kind="studio-private", id_=key.id)
         not in stored
     )

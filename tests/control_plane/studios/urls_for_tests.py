@@ -8,16 +8,18 @@ from control_plane.common.errors import BadRequest, Forbidden, TooManyRequests
 from control_plane.common.scoping import current_scope
 from control_plane.config.urls import urlpatterns as ours
 from control_plane.studios.models import Room
+from control_plane.studios.requests import StudioRequest
 
 
-def rooms(request: HttpRequest, slug: str) -> JsonResponse:
+def rooms(request: StudioRequest, slug: str) -> JsonResponse:
     return JsonResponse(
         {
             "studio": str(request.studio.id),
             "role": request.membership.role,
+            "actor": str(request.actor),
             "rooms": list(Room.objects.values_list("name", flat=True)),
         }
-    )  # type: ignore[attr-defined]
+    )
 
 
 def late(request: HttpRequest, slug: str) -> TemplateResponse:
