@@ -73,6 +73,20 @@ def check_assets(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
+def check_mail(**kwargs: Any) -> list[CheckMessage]:
+    """There is a server for mail."""
+    if settings.ENV.email_url:
+        return []
+    return [
+        Warning(
+            "THREEDANCE_EMAIL_URL is not set: no mail is sent, so nobody can reset a password alone",
+            hint="smtp://user:password@host:587?from=studio@example.org; until then `threedance manage"
+            " create_admin EMAIL` prints sign-in links.",
+            id="threedance.W015",
+        )
+    ]
+
+
 def check_application_role(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
     """The role that serves requests is bound by row security: no superuser, no BYPASSRLS, owner of nothing."""
     if settings.DATABASE_AS_OWNER:

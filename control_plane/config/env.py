@@ -13,7 +13,9 @@ from shared.kernel.redact import MASK, redact
 PREFIX = "THREEDANCE_"
 FOREIGN_PREFIXES = ("THREEDANCE_AGENT_", "THREEDANCE_DEMO_", "THREEDANCE_TEST_")
 """Variables of other programs of ours that may share an environment with the control plane."""
-SECRETS = ("secret_key", "database_url", "database_owner_url", "valkey_url", "object_store")
+SECRETS = ("secret_key", "database_url", "database_owner_url", "valkey_url", "object_store", "email_url")
+
+MAIL_PORTS = {"smtp": 587, "smtps": 465, "smtp+plain": 25}
 
 
 class WrongEnvironment(Exception):
@@ -31,6 +33,20 @@ class DatabaseUrl(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"DatabaseUrl({self.user}@{self.host or 'localhost'}/{self.name})"
+
+
+class EmailUrl(msgspec.Struct, frozen=True, kw_only=True):
+    """The server that takes mail, and the address that it comes from."""
+
+    scheme: str
+    host: str
+    port: int
+    user: str
+    password: str
+    sender: str
+
+    def __repr__(self) -> str:
+        return f"EmailUrl({self.scheme}://{self.host}:{self.port})"
 
 
 class Env(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +68,7 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str = "INFO"
     log_json: bool = True
     email_url: str = ""
+    """`smtp://user:password@host:587?from=studio@example.org` (STARTTLS), `smtps://` (TLS at once) or `smtp+plain://`."""
 
     def __repr__(self) -> str:
         shown = ", ".join(
@@ -76,6 +93,10 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
         name = "database_owner_url" if self.database_role == "owner" else "database_url"
         value = getattr(self, name)
         return parse_database_url(value, variable(name)) if value else None
+
+    def email(self) -> EmailUrl | None:
+        """Returns the mail server, or None where none is set."""
+        return parse_email_url(self.email_url, variable("email_url")) if self.email_url else None
 
     def application_role(self) -> str:
         """Returns the name of the role that the application connects as; empty where no database is set."""
@@ -145,6 +166,33 @@ def parse_database_url(value: str, key: str) -> DatabaseUrl:
     )
 
 
+def parse_email_url(value: str, key: str) -> EmailUrl:
+    """Returns the parts of a mail server's address.
+
+    Raises:
+        WrongEnvironment: it is none of the three forms of `Env.email_url`.
+    """
+    parts = urlsplit(value)
+    sender = parse_qs(parts.query).get("from", [""])[0]
+    try:
+        port = parts.port or MAIL_PORTS.get(parts.scheme, 0)
+    except ValueError:
+        port = 0
+    if not port or parts.scheme not in MAIL_PORTS or not parts.hostname or "@" not in sender:
+        raise WrongEnvironment(
+            f"{key}={redact(value)} is no smtp://user:password@host:587?from=studio@example.org"
+            " (or smtps://, or smtp+plain://)"
+        )
+    return EmailUrl(
+        scheme=parts.scheme,
+        host=parts.hostname,
+        port=port,
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        sender=sender,
+    )
+
+
 def _named(key: str, environ: Mapping[str, str]) -> tuple[str, str]:
     name = key.removeprefix(PREFIX).lower()
     if name in Env.__struct_fields__:
@@ -189,6 +237,7 @@ def _validate(env: Env) -> None:
         raise WrongEnvironment(
             f"THREEDANCE_OBJECT_STORE={redact(env.object_store)} starts with none of file:// s3+http:// s3+https://"
         )
+    env.email()
     if env.database_pool < 0:
         raise WrongEnvironment(f"THREEDANCE_DATABASE_POOL={env.database_pool} is below 0")
     if env.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):

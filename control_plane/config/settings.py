@@ -186,7 +186,17 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "3Dance"
 USERSESSIONS_TRACK_ACTIVITY = False
 ANONYMOUS_USER_NAME = None
-EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+
+# --- mail ---------------------------------------------------------------------------------------------------------
+# Without a server nothing is sent, and nothing is printed either: mail holds links that sign in.
+_mail = ENV.email()
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if _mail else 'dummy'}.EmailBackend"
+if _mail:
+    EMAIL_HOST, EMAIL_PORT = _mail.host, _mail.port
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.user, _mail.password
+    EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.scheme == "smtp", _mail.scheme == "smtps"
+    EMAIL_TIMEOUT = 15
+    DEFAULT_FROM_EMAIL = SERVER_EMAIL = _mail.sender
 
 # --- the browser --------------------------------------------------------------------------------------------------
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS

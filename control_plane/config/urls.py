@@ -13,7 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", ready, name="readyz"),
     path("accounts/", include("control_plane.accounts.urls")),
     path("accounts/", include("allauth.urls")),
-    path("admin/login/", secure_admin_login(admin.site.login)),  # type: ignore[no-untyped-call],
+    path("admin/login/", secure_admin_login(admin.site.login)),  # type: ignore[no-untyped-call]
     path("admin/", admin.site.urls),
 ]
 for _prefix, _module in (

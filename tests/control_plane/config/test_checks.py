@@ -37,6 +37,13 @@ def test_missing_assets_are_a_warning(settings: Any, tmp_path: Path) -> None:
     assert checks.check_assets() == []
 
 
+def test_no_mail_server_is_a_warning(settings: Any) -> None:
+    settings.ENV = Env()
+    assert [message.id for message in checks.check_mail()] == ["threedance.W015"]
+    settings.ENV = Env(email_url="smtp://host?from=a@b")
+    assert checks.check_mail() == []
+
+
 def test_no_database_is_an_error(settings: Any) -> None:
     settings.ENV = Env()
     assert [message.id for message in checks.check_database_url()] == ["threedance.E012"]

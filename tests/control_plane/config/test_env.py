@@ -13,6 +13,7 @@ GOOD = {
     "THREEDANCE_SECRET_KEY": "hush" * 10,
     "THREEDANCE_OBJECT_STORE": "s3+https://key:hush@s3.example/bucket?region=eu",
     "THREEDANCE_PUBLIC_URL": "https://dance.example",
+    "THREEDANCE_EMAIL_URL": "smtps://me:hush@mail.example?from=studio@dance.example",
     "THREEDANCE_DATABASE_POOL": "3",
     "THREEDANCE_DEBUG": "0",
     "PATH": "/bin",
@@ -34,6 +35,14 @@ def test_a_whole_environment_is_understood() -> None:
     assert env.application_role() == "app"
     assert env.database_pool == 3
     assert env.debug is False
+    mail = env.email()
+    assert mail is not None
+    assert (mail.host, mail.port, mail.password, mail.sender) == (
+        "mail.example",
+        465,
+        "hush",
+        "studio@dance.example",
+    )
     assert env.hosts == ["dance.example"]
 
 
@@ -51,7 +60,7 @@ def test_nothing_at_all_is_fine_for_tools() -> None:
 
 
 def test_no_secret_is_shown() -> None:
-    assert "hush" not in repr(parse(GOOD)) + repr(parse(GOOD).database())
+    assert "hush" not in repr(parse(GOOD)) + repr(parse(GOOD).database()) + repr(parse(GOOD).email())
 
 
 @pytest.mark.parametrize(
@@ -71,6 +80,9 @@ def test_no_secret_is_shown() -> None:
         ("THREEDANCE_OBJECT_STORE", "ftp://key:hush@host/bucket"),
         ("THREEDANCE_PUBLIC_URL", "dance.example"),
         ("THREEDANCE_PUBLIC_URL", "https://user:hush@dance.example/path"),
+        ("THREEDANCE_EMAIL_URL", "smtp://me:hush@mail.example"),
+        ("THREEDANCE_EMAIL_URL", "imap://me:hush@mail.example?from=a@b"),
+        ("THREEDANCE_EMAIL_URL", "smtp://me:hush@mail.example:port?from=a@b"),
         ("THREEDANCE_DEBUG", "perhaps"),
         ("THREEDANCE_LOG_LEVEL", "LOUD"),
         ("THREEDANCE_SECRET_KEY_FILE", "/does/not/exist"),
