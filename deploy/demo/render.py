@@ -1,0 +1,197 @@
+"""Renders the demo cameras: `python -m deploy.demo.render --out DIR`.
+
+DIR then holds `left.mp4`, `centre.mp4` and `right.mp4` (one loop each), `calibration.json` (how the cameras see),
+`truth.npz` (where every joint is on every frame, metres) and, written last, `loop.json` with what it was made from: a
+folder whose `loop.json` fits is used as it is.
+"""
+
+import argparse
+import hashlib
+import json
+import multiprocessing
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import av
+import numpy as np
+import PIL
+from numpy.typing import NDArray
+
+from deploy.demo import music
+from deploy.demo.camera_model import CAMERA_MODELS, calibration
+from deploy.demo.encode import encode_pictures, encode_sound, write_loop
+from deploy.demo.flesh import Flesh, build_flesh
+from deploy.demo.lighting import Lighting
+from deploy.demo.loop import BEATS_PER_MINUTE, CAMERAS, FPS, FRAMES, GOP_FRAMES, HEIGHT, LOOP_S, WIDTH
+from deploy.demo.motion import Motion, compute_motion
+from deploy.demo.scene import FloorShadow, Scene
+from deploy.demo.studio import Backdrop, trace_backdrop
+
+SOURCES = (
+    "loop", "camera_model", "curves", "choreography", "motion", "flesh", "painter", "lighting", "studio", "scene", "overlay",
+    "framecode", "music", "encode",
+)  # fmt: skip
+
+Progress = Callable[[float, str], None]
+Coded = list[tuple[bytes, bool]]
+
+
+def media_key() -> str:
+    """Returns what the media are made from, as a short hash: the sources of the renderer and its libraries."""
+    digest = hashlib.sha256(repr((av.__version__, np.__version__, PIL.__version__)).encode())
+    for name in SOURCES:
+        digest.update((Path(__file__).parent / f"{name}.py").read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def is_complete(folder: Path) -> bool:
+    """Says whether a folder holds the media that this renderer would make."""
+    try:
+        facts = json.loads((folder / "loop.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return facts.get("key") == media_key() and all((folder / f"{name}.mp4").is_file() for name in CAMERAS)
+
+
+def ensure_media(cache: Path, progress: Progress) -> Path:
+    """Returns a folder in `cache` with the media, rendering them first where they are not there.
+
+    Args:
+        cache: Where media of several versions may lie side by side.
+        progress: Called with the part that is done, 0 to 1, and what is being done.
+
+    Raises:
+        OSError: the cache cannot be written.
+    """
+    folder = cache / f"cameras-{media_key()}"
+    if not is_complete(folder):
+        render_media(folder, progress)
+    return folder
+
+
+def render_media(folder: Path, progress: Progress) -> None:
+    """Renders and encodes all cameras into `folder`, on every core there is; about 25 s on two.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "loop.json").unlink(missing_ok=True)
+    runs = [range(start, start + GOP_FRAMES) for start in range(0, FRAMES, GOP_FRAMES)]
+    # Fresh processes: a fork of a program with threads may inherit a lock that nobody will open.
+    context = multiprocessing.get_context("spawn")
+    workers = max(1, min(len(os.sched_getaffinity(0)), len(runs)))
+    coded: dict[str, dict[int, Coded]] = {name: {} for name in CAMERAS}
+    with tempfile.TemporaryDirectory(prefix="backdrops-", dir=folder) as scratch, ProcessPoolExecutor(workers, context) as pool:
+        progress(0.0, "tracing the room")
+        tracing = [pool.submit(_trace, index, scratch) for index in range(len(CAMERAS))]
+        sound = pool.submit(_sound)
+        for count, done in enumerate(as_completed(tracing), 1):
+            done.result()
+            progress(0.04 * count, "tracing the room")
+        drawing = [pool.submit(_draw_run, run, scratch) for run in runs]
+        for count, future in enumerate(as_completed(drawing), 1):
+            start, parts = future.result()
+            for name, part in parts.items():
+                coded[name][start] = part
+            progress(0.12 + 0.86 * count / len(runs), "drawing the dance")
+        for name in CAMERAS:
+            joined = [picture for start in sorted(coded[name]) for picture in coded[name][start]]
+            write_loop(folder / f"{name}.mp4", joined, sound.result())
+    _write_facts(folder)
+    progress(1.0, "done")
+
+
+def _write_facts(folder: Path) -> None:
+    (folder / "calibration.json").write_text(json.dumps(calibration(), indent=1) + "\n")
+    joints = compute_motion().joints
+    np.savez_compressed(
+        folder / "truth.npz",
+        names=np.array(list(joints)),
+        joints_m=np.stack(list(joints.values()), axis=1).astype(np.float32),
+    )
+    facts = {
+        "key": media_key(), "size_px": [WIDTH, HEIGHT], "fps": FPS, "frames": FRAMES, "loop_s": LOOP_S,
+        "gop_frames": GOP_FRAMES, "beats_per_minute": BEATS_PER_MINUTE, "cameras": list(CAMERAS),
+    }  # fmt: skip
+    unfinished = folder / f".loop.json.{os.getpid()}"
+    unfinished.write_text(json.dumps(facts, indent=1) + "\n")
+    unfinished.replace(folder / "loop.json")
+
+
+# What follows runs in the workers.
+
+_stage: tuple[Motion, Flesh, FloorShadow, list[Scene]] | None = None
+
+
+def _trace(index: int, scratch: str) -> None:
+    backdrop = trace_backdrop(CAMERA_MODELS[index])
+    np.savez(Path(scratch) / f"{index}.npz", picture=backdrop.picture, mirror=backdrop.mirror, floor=backdrop.floor)
+
+
+def _sound() -> list[bytes]:
+    return encode_sound(music.loop_sound())
+
+
+def _set_stage(scratch: str) -> tuple[FloorShadow, list[Scene]]:
+    """Builds, once in each worker, everything that all frames share."""
+    global _stage  # a worker's own cache: nothing else reaches into its process
+    if _stage is None:
+        lighting = Lighting()
+        motion = compute_motion()
+        flesh = build_flesh(motion)
+        scenes = []
+        for index, camera in enumerate(CAMERA_MODELS):
+            with np.load(Path(scratch) / f"{index}.npz") as stored:
+                backdrop = Backdrop(stored["picture"], stored["mirror"], stored["floor"])
+            scenes.append(Scene(camera, backdrop, flesh, lighting))
+        _stage = motion, flesh, FloorShadow(flesh, lighting), scenes
+    return _stage[2], _stage[3]
+
+
+def _draw_run(run: range, scratch: str) -> tuple[int, dict[str, Coded]]:
+    """Draws and encodes one group of pictures for every camera; the shadow on the floor is drawn once for all."""
+    floor, scenes = _set_stage(scratch)
+    shadows: list[NDArray[np.uint8]] = [floor.draw(frame) for frame in run]
+    parts = {
+        camera.name: encode_pictures(scene.draw(frame, shadow) for frame, shadow in zip(run, shadows, strict=True))
+        for camera, scene in zip(CAMERA_MODELS, scenes, strict=True)
+    }
+    return run.start, parts
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Renders from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.demo.render", description="Renders the demo cameras.")
+    parser.add_argument("--out", type=Path, required=True, help="the folder for the media")
+    parser.add_argument("--force", action="store_true", help="render even where the media are there")
+    options = parser.parse_args(arguments)
+    if is_complete(options.out) and not options.force:
+        print(f"nothing to do: {options.out} is complete")
+        return 0
+    began = time.monotonic()
+    shown = -10
+
+    def show(part: float, what: str) -> None:
+        nonlocal shown
+        if int(part * 100) >= shown + 10:
+            shown = int(part * 100)
+            print(f"{shown:3d} %  {what}  ({time.monotonic() - began:.0f} s)", flush=True)
+
+    try:
+        render_media(options.out, show)
+    except OSError as error:
+        print(f"cannot write the media in {options.out}: {error}", file=sys.stderr)
+        return 1
+    size = sum(path.stat().st_size for path in options.out.glob("*.mp4"))
+    print(f"rendered {FRAMES} frames of {len(CAMERAS)} cameras in {time.monotonic() - began:.1f} s, {size / 1e6:.1f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
