@@ -33,6 +33,7 @@ class Action(StrEnum):
     CLASS_CHANGED = "class.changed"
     CLASS_FINISHED = "class.finished"
     CLASS_REPLAYED = "class.replayed"
+    FOOTAGE_COMMITTED = "footage.committed"
     SEGMENT_QUARANTINED = "segment.quarantined"
     KEY_OPENED = "key.opened"
     AUDIT_READ = "audit.read"
@@ -67,6 +68,7 @@ MEANINGS: dict[Action, str] = {
     Action.CLASS_CHANGED: "A class was renamed or otherwise changed.",
     Action.CLASS_FINISHED: "All footage of a class has arrived.",
     Action.CLASS_REPLAYED: "A class was opened for replay.",
+    Action.FOOTAGE_COMMITTED: "Footage of a class arrived and was verified.",
     Action.SEGMENT_QUARANTINED: "A segment that contradicts another was set aside.",
     Action.KEY_OPENED: "A content key was opened outside of a replay.",
     Action.AUDIT_READ: "The audit log was read.",

@@ -29,7 +29,14 @@ ASSETS_DIR = BASE_DIR / "portal" / "static" / "portal" / "dist"
 CELERY_BROKER_URL = (
     VALKEY_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=") or "memory://"
 )
-CELERY_BEAT_SCHEDULE: dict[str, Any] = {}
+CELERY_BEAT_SCHEDULE: dict[str, Any] = {
+    "sweep-fleet": {"task": "control_plane.fleet.tasks.sweep_fleet", "schedule": 60.0},
+    "sweep-recordings": {"task": "control_plane.recordings.tasks.sweep_recordings", "schedule": 60.0},
+}
+# Which apps above the fleet are told of each heartbeat; the fleet itself must not know them.
+FLEET_STATUS_LISTENERS = ["control_plane.recordings.reports.take_status"]
+# Most tries to pair within ten minutes: from one address, and from all together.
+FLEET_PAIRING_LIMITS = (20, 600)
 
 # --- Django -------------------------------------------------------------------------------------------------------
 DEBUG = ENV.debug

@@ -18,7 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
 ]
 for _prefix, _module in (
     ("", "control_plane.portal.urls"),
-    ("", "control_plane.portal.playback_urls"),
+    ("", "control_plane.recordings.urls"),
     ("agent/v1/", "control_plane.fleet.urls"),
     ("agent/v1/", "control_plane.ingest.urls"),
 ):

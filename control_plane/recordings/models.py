@@ -6,6 +6,8 @@ import msgspec
 from django.db import models
 
 from control_plane.common.models import StudioOwned
+from control_plane.recordings.fragments import FragmentRow
+from control_plane.recordings.reasons import LABELS, InferredReason
 from shared.protocol.config import Position
 from shared.protocol.manifest import GapReason
 from shared.protocol.media import AudioFormat, ClockEstimate, ClockMethod, VideoFormat
@@ -26,9 +28,8 @@ CLASS_MOVES: dict[ClassState, frozenset[ClassState]] = {
     ClassState.REQUESTED: frozenset({ClassState.RECORDING, ClassState.FINISHING}),
     ClassState.RECORDING: frozenset({ClassState.FINISHING}),
     ClassState.FINISHING: frozenset({ClassState.COMPLETE, ClassState.INCOMPLETE, ClassState.EMPTY}),
-    # Footage that was given up may still arrive: the box comes back.
-    ClassState.INCOMPLETE: frozenset({ClassState.COMPLETE}),
     ClassState.COMPLETE: frozenset(),
+    ClassState.INCOMPLETE: frozenset(),
     ClassState.EMPTY: frozenset(),
 }
 RUNNING = (ClassState.REQUESTED, ClassState.RECORDING)
@@ -154,20 +155,6 @@ class Track(StudioOwned):
         return self.name
 
 
-class FragmentRow(msgspec.Struct, frozen=True, array_like=True):
-    """One fragment inside `Segment.fragments_json`, as a JSON array: where its ciphertext lies, and when it plays."""
-
-    offset_bytes: int
-    size_bytes: int
-    iv: str
-    """Hex, 16 bytes."""
-    sha256: str
-    """Hex, of the ciphertext."""
-    pts_90k: int
-    duration_90k: int
-    frames: int
-
-
 class Segment(StudioOwned):
     """About 6 s of one track: one immutable encrypted object. The row's id is the wire's `SegmentId`.
 
@@ -269,14 +256,6 @@ class Segment(StudioOwned):
         )
 
 
-class InferredReason(models.TextChoices):
-    """Why a stretch is missing where no agent said so: found by the control plane when the class ended."""
-
-    KEY_FRAME = "key_frame", "recording begins and ends at a key frame"
-    UNREPORTED = "unreported", "missing, and nobody said why"
-    AGENT_LOST = "agent_lost", "the box was revoked before it had uploaded this"
-
-
 class Gap(StudioOwned):
     """A stretch of a track that is missing, `from_at` up to `to_at`, and why; the id of a reported one is the wire's."""
 
@@ -288,7 +267,7 @@ class Gap(StudioOwned):
     to_at = models.DateTimeField(editable=False)
     reason = models.CharField(
         max_length=24,
-        choices=[*((item.value, item.value) for item in GapReason), *InferredReason.choices],
+        choices=[(item.value, LABELS[item]) for item in (*GapReason, *InferredReason)],
         editable=False,
     )
     detail = models.TextField(blank=True, editable=False)

@@ -1,0 +1,47 @@
+"""The agents' HTTP endpoints of the fleet: pair, configuration, report."""
+
+from typing import Any, cast
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from control_plane.common.errors import NotFound
+from control_plane.common.scoping import studio_scope
+from control_plane.fleet import reports, valkey
+from control_plane.fleet.authentication import Caller
+from control_plane.fleet.calls import address_of, agent_call, body_of, json_response, program_call
+from control_plane.fleet.pairing import claim_pairing_code
+from control_plane.fleet.selectors import desired_document
+from shared.protocol.messages import FromAgent
+from shared.protocol.pairing import PairRequest
+
+WINDOW_S = 600
+
+
+@program_call("POST")
+def pair(request: HttpRequest) -> HttpResponse:
+    """Makes a box an agent."""
+    most_here, most_anywhere = settings.FLEET_PAIRING_LIMITS
+    valkey.limit(f"pair:{address_of(request)}", most=most_here, window_s=WINDOW_S)
+    valkey.limit("pair", most=most_anywhere, window_s=WINDOW_S)
+    return json_response(claim_pairing_code(body_of(request, PairRequest)))
+
+
+@agent_call("GET")
+def config(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """Gives the newest desired configuration, or 304 where the box has it."""
+    with studio_scope(caller.studio_id):
+        document = desired_document(caller.agent_id)
+    if document is None:
+        raise NotFound("This agent has no configuration.")
+    etag = f'"{document.version}-{document.hash}"'
+    if request.headers.get("If-None-Match") == etag:
+        return HttpResponse(status=304, headers={"ETag": etag})
+    return json_response(document, headers={"ETag": etag})
+
+
+@agent_call("POST")
+def report(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """Takes one message of the websocket by HTTP, while that is down."""
+    reports.take(body_of(request, cast(type[Any], FromAgent)), caller)
+    return HttpResponse(status=204)

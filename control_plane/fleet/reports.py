@@ -1,0 +1,107 @@
+"""What agents say of themselves, written down: by websocket or by HTTP, the same functions."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.services import record
+from control_plane.common.actors import Actor
+from control_plane.common.scoping import studio_scope
+from control_plane.fleet.authentication import Caller
+from control_plane.fleet.models import Agent, AgentState, ReportedConfig, StatusReport
+from control_plane.studios import access
+from shared.protocol.codec import encode
+from shared.protocol.messages import FromAgent, Heartbeat, Hello, Report
+from shared.protocol.status import AgentStatus, Reported
+
+StatusListener = Callable[[Agent, AgentStatus, Actor], None]
+"""What the apps above the fleet want to know of a heartbeat; named in `settings.FLEET_STATUS_LISTENERS`."""
+
+
+def take(message: FromAgent, caller: Caller) -> None:
+    """Writes down one message of an agent.
+
+    Raises:
+        Forbidden, NotFound: the caller may not report.
+    """
+    with studio_scope(caller.studio_id):
+        agent: Agent = Agent.objects.get(pk=caller.agent_id)
+        access.require(caller.actor, access.Action.REPORT, agent)
+        match message:
+            case Hello():
+                agent.agent_version, agent.protocol = message.agent_version[:40], message.protocol
+                agent.save(update_fields=["agent_version", "protocol"])
+                _take_reported(agent, message.reported)
+            case Report():
+                _take_reported(agent, message.reported)
+            case Heartbeat():
+                _take_status(agent, message.status, caller.actor)
+        _seen(agent, caller)
+
+
+def open_link(caller: Caller, link_id: UUID) -> None:
+    """Writes down that a websocket of an agent stands."""
+    with studio_scope(caller.studio_id):
+        Agent.objects.filter(pk=caller.agent_id).update(link_id=link_id, linked_at=timezone.now())
+
+
+def close_link(caller: Caller, link_id: UUID) -> None:
+    """Writes down that a websocket is gone, unless another one stands by now."""
+    with studio_scope(caller.studio_id):
+        Agent.objects.filter(pk=caller.agent_id, link_id=link_id).update(link_id=None)
+
+
+def report_duplicate(caller: Caller, other_address: str) -> None:
+    """Raises the alarm that two boxes speak with one identity; both go on recording. Once more is harmless."""
+    with studio_scope(caller.studio_id):
+        changed = Agent.objects.filter(pk=caller.agent_id, duplicate_at=None).update(
+            duplicate_at=timezone.now(),
+            duplicate_detail=f"seen at {caller.address} and at {other_address}"[:200],
+        )
+        if changed:
+            record(
+                Act.AGENT_DUPLICATED,
+                actor=caller.actor,
+                studio_id=caller.studio_id,
+                object_type="fleet.Agent",
+                object_id=caller.agent_id,
+            )
+
+
+def _seen(agent: Agent, caller: Caller) -> None:
+    fields = {"last_seen_at": timezone.now(), "last_address": caller.address[:64]}
+    Agent.objects.filter(pk=agent.pk).update(**fields)
+    Agent.objects.filter(pk=agent.pk, state=AgentState.PENDING).update(state=AgentState.ACTIVE)
+
+
+def _take_reported(agent: Agent, reported: Reported) -> None:
+    ReportedConfig.objects.update_or_create(
+        agent=agent,
+        defaults={
+            "studio_id": agent.studio_id,
+            "version": reported.version,
+            "hash": reported.hash or "",
+            "status": reported.status.value,
+            "error": reported.error[:2000],
+            "failed_version": reported.failed_version,
+            "received_at": timezone.now(),
+        },
+    )
+
+
+def _take_status(agent: Agent, status: AgentStatus, actor: Actor) -> None:
+    StatusReport.objects.update_or_create(
+        agent=agent,
+        defaults={
+            "studio_id": agent.studio_id,
+            "body": encode(status).decode(),
+            "received_at": timezone.now(),
+        },
+    )
+    for path in settings.FLEET_STATUS_LISTENERS:
+        listener: StatusListener = import_string(path)
+        listener(agent, status, actor)

@@ -1,0 +1,17 @@
+"""One fragment as it is kept: the unit of seeking and of encryption; pure."""
+
+import msgspec
+
+
+class FragmentRow(msgspec.Struct, frozen=True, array_like=True):
+    """One fragment inside `Segment.fragments_json`, as a JSON array: where its ciphertext lies, and when it plays."""
+
+    offset_bytes: int
+    size_bytes: int
+    iv: str
+    """Hex, 16 bytes."""
+    sha256: str
+    """Hex, of the ciphertext."""
+    pts_90k: int
+    duration_90k: int
+    frames: int

@@ -1,0 +1,97 @@
+"""The HLS playlist of one track; pure.
+
+Source: RFC 8216 and its second edition (draft-pantos-hls-rfc8216bis): version 7, fMP4, AES-128 for whole fragments,
+sections 4.4.4.4 (`EXT-X-KEY` also covers the `EXT-X-MAP` lines behind it, hence `METHOD=NONE` before each further one)
+and 4.4.4.7 (`EXT-X-GAP`). Addresses are relative to `.../tracks/<track>/playlist.m3u8`.
+"""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from control_plane.recordings.timeline import Filler, Placed, TrackTimeline
+
+CONTENT_TYPE = "application/vnd.apple.mpegurl"
+LONGEST_FILLER_US = 10_000_000
+GAP_ADDRESS = "gap.m4s"
+"""The address of what does not exist; players that know `EXT-X-GAP` never ask for it."""
+
+
+def write_playlist(track: TrackTimeline, *, start_at: datetime, complete: bool) -> str:
+    """Returns the playlist of a track, to be given to one viewer.
+
+    Args:
+        start_at: the instant of class time 0.
+        complete: nothing more will be added; otherwise the player asks again.
+    """
+    pieces = [piece for entry in track.entries for piece in _split(entry)]
+    longest_us = max((piece.extinf_us for piece in pieces), default=0)
+    lines = [
+        "#EXTM3U",
+        "#EXT-X-VERSION:7",
+        f"#EXT-X-TARGETDURATION:{max(1, -(-longest_us // 1_000_000))}",
+        f"#EXT-X-PLAYLIST-TYPE:{'VOD' if complete else 'EVENT'}",
+        "#EXT-X-MEDIA-SEQUENCE:0",
+        "#EXT-X-INDEPENDENT-SEGMENTS",
+    ]
+    init = ""
+    encrypted = False
+    placed = track.placed
+    if placed:
+        # Before any filler: a player may want the decoder set up before it meets the first picture.
+        init = placed[0].init_sha256
+        lines.append(_map_line(placed[0].segment_id))
+    for piece in pieces:
+        if isinstance(piece, Placed):
+            if piece.discontinuity:
+                lines.append("#EXT-X-DISCONTINUITY")
+            if piece.init_sha256 != init:
+                init = piece.init_sha256
+                lines += ["#EXT-X-KEY:METHOD=NONE"] if encrypted else []
+                lines.append(_map_line(piece.segment_id))
+            lines += _fragment_lines(piece, start_at)
+            encrypted = True
+        else:
+            lines += [_date_line(piece.class_us, start_at), "#EXT-X-GAP", _extinf(piece), GAP_ADDRESS]
+    if complete:
+        lines.append("#EXT-X-ENDLIST")
+    return "\n".join([*lines, ""])
+
+
+def _fragment_lines(piece: Placed, start_at: datetime) -> list[str]:
+    row, folder = piece.row, f"../../segments/{piece.segment_id}"
+    return [
+        f'#EXT-X-KEY:METHOD=AES-128,URI="{folder}/key",IV=0x{row.iv}',
+        _date_line(piece.class_us, start_at),
+        _extinf(piece),
+        f"#EXT-X-BYTERANGE:{row.size_bytes}@{row.offset_bytes}",
+        f"{folder}/bytes.m4s",
+    ]
+
+
+def _split(entry: Placed | Filler) -> list[Placed | Filler]:
+    """Returns an entry, a long filler cut so that it does not blow up the target duration."""
+    if isinstance(entry, Placed) or entry.extinf_us <= LONGEST_FILLER_US:
+        return [entry]
+    offsets = range(0, entry.extinf_us, LONGEST_FILLER_US)
+    return [
+        Filler(
+            entry.playlist_us + offset,
+            min(LONGEST_FILLER_US, entry.extinf_us - offset),
+            entry.class_us + offset,
+        )
+        for offset in offsets
+    ]
+
+
+def _map_line(segment_id: UUID) -> str:
+    return f'#EXT-X-MAP:URI="init/{segment_id}.mp4"'
+
+
+def _date_line(class_us: int, start_at: datetime) -> str:
+    moment = (start_at + timedelta(microseconds=class_us)).isoformat(timespec="milliseconds")
+    return f"#EXT-X-PROGRAM-DATE-TIME:{moment.replace('+00:00', 'Z')}"
+
+
+def _extinf(piece: Placed | Filler) -> str:
+    # From the difference of rounded places, so that rounding never adds up.
+    return f"#EXTINF:{piece.extinf_us / 1_000_000:.6f},"

@@ -1,0 +1,74 @@
+"""What agents say of the classes they record, followed up: the class begins, goes on, and is complete."""
+
+from django.utils import timezone
+
+from control_plane.common.actors import Actor
+from control_plane.fleet.models import Agent, AgentState
+from control_plane.recordings.models import ClassSession, ClassState, Recorder, RecorderState
+from control_plane.recordings.services import SETTLED, finish_if_settled
+from shared.protocol.status import AgentStatus, RecordingState, RecordingStatus
+
+
+def take_status(agent: Agent, status: AgentStatus, actor: Actor) -> None:
+    """Takes over how far an agent is with each of its classes. Called by the fleet with each heartbeat, in scope."""
+    said = {item.class_session_id: item for item in status.recordings}
+    mine = Recorder.objects.filter(agent=agent, class_session__in=list(said)).exclude(state__in=SETTLED)
+    for recorder in mine.order_by("id"):
+        # The class is locked first, always: two agents of one class report at the same time.
+        class_session = ClassSession.objects.select_for_update().get(pk=recorder.class_session_id)
+        if _update(recorder, class_session, said[class_session.id]):
+            _follow(class_session, actor)
+
+
+def settle_lost_recorders() -> int:
+    """Gives up the footage of revoked agents, in the studio in scope; returns how many classes that ended."""
+    ended = 0
+    lost = Recorder.objects.filter(agent__state=AgentState.REVOKED).exclude(state__in=SETTLED)
+    for recorder in lost.order_by("id"):
+        class_session = ClassSession.objects.select_for_update().get(pk=recorder.class_session_id)
+        Recorder.objects.filter(pk=recorder.pk).update(state=RecorderState.LOST)
+        ended += finish_if_settled(class_session, actor=Actor.system("recordings.sweep"))
+    return ended
+
+
+def _update(recorder: Recorder, class_session: ClassSession, said: RecordingStatus) -> bool:
+    """Writes one agent's tally down; says whether anything is new."""
+    tally = said.tally
+    new = {
+        "state": _state(said, class_session),
+        "cameras_recording": said.cameras_recording,
+        "segments_made": tally.segments_made,
+        "segments_pending": tally.segments_pending,
+        "gaps_pending": tally.gaps_pending,
+        "first_picture_at": said.first_picture_at or recorder.first_picture_at,
+    }
+    if all(getattr(recorder, name) == value for name, value in new.items()):
+        return False
+    Recorder.objects.filter(pk=recorder.pk).update(**new, reported_at=timezone.now())
+    return True
+
+
+def _state(said: RecordingStatus, class_session: ClassSession) -> RecorderState:
+    match said.state:
+        case RecordingState.WAITING:
+            return RecorderState.WAITING
+        case RecordingState.RECORDING:
+            return RecorderState.RECORDING
+        case RecordingState.FINISHED:
+            nothing_left = said.tally.segments_pending == said.tally.gaps_pending == 0
+            # Before Stop was pressed nothing can be finished: a word from before a restore, say.
+            stopped = not class_session.is_running
+            return RecorderState.DONE if nothing_left and stopped else RecorderState.UPLOADING
+
+
+def _follow(class_session: ClassSession, actor: Actor) -> None:
+    recorders = list(class_session.recorders.all())
+    firsts = [item.first_picture_at for item in recorders if item.first_picture_at]
+    started_at = min(firsts, default=None)
+    state = class_session.state
+    if state == ClassState.REQUESTED and any(item.state == RecorderState.RECORDING for item in recorders):
+        state = ClassState.RECORDING if started_at else state
+    if (state, started_at) != (class_session.state, class_session.started_at):
+        class_session.state, class_session.started_at = state, started_at
+        class_session.save(update_fields=["state", "started_at"])
+    finish_if_settled(class_session, actor=actor)

@@ -1,0 +1,364 @@
+"""Writes of recordings: a class begins, ends, and is complete; its footage and gaps are added by `ingest`.
+
+Call inside `studio_scope` of the class's studio.
+"""
+
+import zoneinfo
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.services import record
+from control_plane.common.actors import Actor, ActorKind
+from control_plane.common.errors import BadRequest, Conflict
+from control_plane.common.scoping import studio_scope
+from control_plane.fleet import services as fleet
+from control_plane.fleet.models import Agent, Camera
+from control_plane.fleet.selectors import cameras_of_room
+from control_plane.recordings.fragments import FragmentRow
+from control_plane.recordings.models import (
+    ClassSession,
+    ClassState,
+    Gap,
+    Recorder,
+    RecorderState,
+    Segment,
+    Track,
+)
+from control_plane.recordings.reasons import INFERRED
+from control_plane.recordings.selectors import class_timeline
+from control_plane.studios import access, vault
+from control_plane.studios.models import Room, Studio
+from shared.protocol.ids import new_id
+from shared.protocol.manifest import GapRecord, SegmentManifest
+
+SETTLED = (RecorderState.DONE, RecorderState.LOST)
+
+
+def start_class(
+    room: Room, *, actor: Actor, title: str = "", start_at: datetime | None = None
+) -> ClassSession:
+    """Has all cameras of a room record a class, from `start_at` (None: now) until `stop_class`.
+
+    Args:
+        title: empty: the room's name with weekday and time, in the studio's time zone.
+
+    Raises:
+        BadRequest: the title is longer than 120 characters.
+        Conflict: a class is recorded in this room already, or no agent has a camera there.
+        NotFound, Forbidden: `actor` may not record here.
+    """
+    with studio_scope(room.studio_id):
+        access.require(actor, access.Action.RECORD, room)
+        start_at = start_at or timezone.now()
+        title = title.strip() or _default_title(room, start_at)
+        if len(title) > 120:
+            raise BadRequest("title: it has more than 120 characters")
+        class_id = new_id()
+        class_session = ClassSession(
+            id=class_id,
+            studio_id=room.studio_id,
+            room=room,
+            title=title,
+            requested_at=start_at,
+            requested_by=actor.id if actor.kind is ActorKind.USER else None,
+            wrapped_key=vault.new_class_key(class_id, actor=actor, subject=room),
+        )
+        try:
+            with transaction.atomic():
+                class_session.save(force_insert=True)
+        except IntegrityError as error:
+            raise Conflict("A class is being recorded in this room already. Stop it first.") from error
+        agents = fleet.order_recording(class_id, room, start_at=start_at, actor=actor)
+        Recorder.objects.bulk_create(
+            Recorder(studio_id=room.studio_id, class_session=class_session, agent=agent) for agent in agents
+        )
+        cameras = cameras_of_room(room)
+        Track.objects.bulk_create(_new_track(class_session, camera) for camera in cameras)
+        _record(Act.CLASS_STARTED, class_session, actor, {"room": str(room.id), "cameras": len(cameras)})
+    return class_session
+
+
+def stop_class(class_session: ClassSession, *, actor: Actor) -> ClassSession:
+    """Has all cameras of a class stop now. Stopping one that is stopped is harmless.
+
+    Raises:
+        NotFound, Forbidden: `actor` may not record here.
+    """
+    with studio_scope(class_session.studio_id):
+        access.require(actor, access.Action.RECORD, class_session)
+        locked = _locked(class_session.id)
+        if locked.is_running:
+            locked.state, locked.stop_requested_at = ClassState.FINISHING, timezone.now()
+            locked.save(update_fields=["state", "stop_requested_at"])
+            fleet.stop_recording(
+                locked.id,
+                locked.room,
+                stop_at=max(locked.stop_requested_at, locked.requested_at),
+                actor=actor,
+            )
+            _record(Act.CLASS_STOPPED, locked, actor, {})
+        return locked
+
+
+def rename_class(class_session: ClassSession, *, title: str, actor: Actor) -> ClassSession:
+    """Gives a class another title.
+
+    Raises:
+        BadRequest: the title is empty or longer than 120 characters.
+        NotFound, Forbidden: `actor` may not manage classes.
+    """
+    with studio_scope(class_session.studio_id):
+        access.require(actor, access.Action.MANAGE_CLASS, class_session)
+        title = title.strip()
+        if not 1 <= len(title) <= 120:
+            raise BadRequest("title: it has 1 to 120 characters")
+        class_session.title = title
+        class_session.save(update_fields=["title"])
+        _record(Act.CLASS_CHANGED, class_session, actor, {"fields": ["title"]})
+    return class_session
+
+
+def give_up_class(class_session: ClassSession, *, actor: Actor) -> ClassSession:
+    """Ends the wait for footage of a class that was stopped: what has not arrived is written off as gaps.
+
+    Raises:
+        Conflict: the class still records, or has ended already.
+        NotFound, Forbidden: `actor` may not manage classes.
+    """
+    with studio_scope(class_session.studio_id):
+        access.require(actor, access.Action.MANAGE_CLASS, class_session)
+        locked = _locked(class_session.id)
+        if locked.state != ClassState.FINISHING:
+            raise Conflict("Only a class that was stopped and waits for footage can be given up.")
+        locked.recorders.exclude(state__in=SETTLED).update(state=RecorderState.LOST)
+        finish_if_settled(locked, actor=actor)
+        return locked
+
+
+def add_segments(
+    class_session: ClassSession,
+    agent: Agent,
+    arrived: Sequence[tuple[SegmentManifest, str, bytes]],
+    *,
+    actor: Actor,
+) -> list[UUID]:
+    """Adds verified segments to a class; returns the ids of those whose place another segment has.
+
+    Args:
+        arrived: manifest, object key, and content key as `studios.vault` wrapped it.
+
+    Raises:
+        NotFound, Forbidden: `actor` may not upload to this class.
+    """
+    access.require(actor, access.Action.UPLOAD, class_session)
+    refused, added = [], []
+    for manifest, object_key, wrapped_key in arrived:
+        row = _segment(class_session, agent, manifest, object_key, wrapped_key)
+        try:
+            with transaction.atomic():
+                row.save(force_insert=True)
+        except IntegrityError:
+            refused.append(row.id)
+        else:
+            added.append(row)
+    if added:
+        _record(
+            Act.FOOTAGE_COMMITTED,
+            class_session,
+            actor,
+            {
+                "segments": [{"id": str(row.id), "sha256": row.sha256} for row in added],
+                "bytes": sum(row.size_bytes for row in added),
+            },
+        )
+    return refused
+
+
+def add_gap(class_session: ClassSession, gap: GapRecord, agent: Agent, *, actor: Actor) -> None:
+    """Writes down a reported gap; once more is harmless.
+
+    Raises:
+        NotFound, Forbidden: `actor` may not upload to this class.
+    """
+    access.require(actor, access.Action.UPLOAD, class_session)
+    Gap.objects.bulk_create(
+        [
+            Gap(
+                id=gap.gap_id,
+                studio_id=class_session.studio_id,
+                class_session=class_session,
+                track=track_for(class_session, agent, gap.camera_id),
+                from_at=gap.from_at,
+                to_at=max(gap.from_at, gap.to_at),
+                reason=gap.reason.value,
+                detail=gap.detail[:500],
+            )
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def track_for(class_session: ClassSession, agent: Agent, camera_id: UUID) -> Track | None:
+    """Returns the track of a camera, made now where the camera was added after the class began.
+
+    None: the camera is not one of this class.
+    """
+    track: Track | None = class_session.tracks.filter(camera_id=camera_id).first()
+    if track is None:
+        camera = Camera.objects.filter(pk=camera_id, room_id=class_session.room_id, agent=agent).first()
+        if camera is not None:
+            track, _ = Track.objects.get_or_create(
+                class_session=class_session,
+                camera_id=camera_id,
+                defaults=msgspec.structs.asdict(_CameraFacts.of(camera)) | {"studio_id": camera.studio_id},
+            )
+    return track
+
+
+def finish_if_settled(class_session: ClassSession, *, actor: Actor) -> bool:
+    """Ends a stopped class when nothing more is waited for, and writes down what is missing; says whether it did.
+
+    The caller holds the lock on the class's row.
+    """
+    states = set(class_session.recorders.values_list("state", flat=True))
+    if class_session.state != ClassState.FINISHING or not states <= set(SETTLED):
+        return False
+    if RecorderState.LOST in states:
+        class_session.state = ClassState.INCOMPLETE
+    elif class_session.segments.exists():
+        class_session.state = ClassState.COMPLETE
+    else:
+        class_session.state = ClassState.EMPTY
+    class_session.finished_at = timezone.now()
+    class_session.save(update_fields=["state", "finished_at"])
+    for recorder in class_session.recorders.select_related("agent"):
+        fleet.drop_order(class_session.id, recorder.agent)
+    holes = _infer_gaps(class_session)
+    _record(
+        Act.CLASS_FINISHED, class_session, actor, {"state": class_session.state.value, "gaps_found": holes}
+    )
+    return True
+
+
+def _infer_gaps(class_session: ClassSession) -> int:
+    """Writes a row for each stretch that is missing and that no agent reported: silence without one is a bug."""
+    timeline = class_timeline(class_session)
+    if timeline.start_at is None:
+        return 0
+    rows = [
+        Gap(
+            studio_id=class_session.studio_id,
+            class_session=class_session,
+            track_id=track.id,
+            from_at=timeline.start_at + timedelta(microseconds=hole.from_us),
+            to_at=timeline.start_at + timedelta(microseconds=hole.to_us),
+            reason=hole.reason,
+            detail=hole.detail,
+            inferred=True,
+        )
+        for track in timeline.tracks.values()
+        for hole in track.holes
+        if hole.reason in INFERRED
+    ]
+    Gap.objects.bulk_create(rows)
+    return len(rows)
+
+
+def _segment(
+    class_session: ClassSession, agent: Agent, manifest: SegmentManifest, object_key: str, wrapped_key: bytes
+) -> Segment:
+    track = track_for(class_session, agent, manifest.camera_id)
+    video, audio, clock = manifest.video, manifest.audio, manifest.clock
+    rows = tuple(
+        FragmentRow(
+            offset_bytes=item.blob.offset_bytes,
+            size_bytes=item.blob.size_bytes,
+            iv=item.blob.iv.hex(),
+            sha256=item.blob.sha256,
+            pts_90k=item.pts_90k,
+            duration_90k=item.duration_90k,
+            frames=item.frames,
+        )
+        for item in manifest.fragments
+    )
+    return Segment(
+        id=manifest.segment_id,
+        studio_id=class_session.studio_id,
+        class_session=class_session,
+        track=track,
+        agent=agent,
+        camera_id=manifest.camera_id,
+        sequence=manifest.sequence,
+        run=manifest.run,
+        object_key=object_key,
+        size_bytes=manifest.size_bytes,
+        sha256=manifest.sha256,
+        wrapped_key=wrapped_key,
+        init_offset_bytes=manifest.init.offset_bytes,
+        init_size_bytes=manifest.init.size_bytes,
+        init_iv=manifest.init.iv,
+        init_sha256=manifest.init_sha256,
+        video_codec=video.codec,
+        video_codec_string=video.codec_string[:64],
+        width=video.width,
+        height=video.height,
+        fps=video.fps,
+        audio_codec_string=audio.codec_string[:64] if audio else "",
+        audio_sample_rate_hz=audio.sample_rate_hz if audio else None,
+        audio_channels=audio.channels if audio else None,
+        audio_transcoded_from=audio.transcoded_from[:40] if audio else "",
+        clock_method=clock.method.value,
+        clock_anchor_pts_90k=clock.anchor_pts_90k,
+        clock_anchor_at=clock.anchor_at,
+        clock_rate_ppb=clock.rate_ppb,
+        clock_error_bound_us=clock.error_bound_us,
+        clock_provisional=clock.provisional,
+        fragments_json=msgspec.json.encode(rows).decode(),
+        closed_at=manifest.closed_at,
+        recovered=manifest.recovered,
+    )
+
+
+class _CameraFacts(msgspec.Struct, frozen=True):
+    name: str
+    position: str
+    record_audio: bool
+
+    @classmethod
+    def of(cls, camera: Camera) -> "_CameraFacts":
+        return cls(camera.name, camera.position, camera.record_audio)
+
+
+def _new_track(class_session: ClassSession, camera: Camera) -> Track:
+    facts = msgspec.structs.asdict(_CameraFacts.of(camera))
+    return Track(studio_id=class_session.studio_id, class_session=class_session, camera_id=camera.id, **facts)
+
+
+def _locked(class_session_id: UUID) -> ClassSession:
+    row: ClassSession = (
+        ClassSession.objects.select_for_update(of=("self",)).select_related("room").get(pk=class_session_id)
+    )
+    return row
+
+
+def _default_title(room: Room, start_at: datetime) -> str:
+    zone = Studio.objects.values_list("time_zone", flat=True).get(pk=room.studio_id)
+    local = start_at.astimezone(zoneinfo.ZoneInfo(zone))
+    return f"{room.name}, {local:%A} {local:%H:%M}"
+
+
+def _record(act: Act, class_session: ClassSession, actor: Actor, details: dict[str, object]) -> None:
+    record(
+        act,
+        actor=actor,
+        studio_id=class_session.studio_id,
+        object_type="recordings.ClassSession",
+        object_id=class_session.id,
+        details=details,
+    )

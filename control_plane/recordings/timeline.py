@@ -1,0 +1,308 @@
+"""When every fragment of a class happened, where it stands in its playlist, and what is missing; pure.
+
+Two times, both integer microseconds from the class's first picture over all tracks: *class time* is aligned UTC and the
+same instant on all tracks; *playlist time* is what a player of one track counts. They agree at the start of each run
+and drift apart by the rate of the camera's clock within it, so each fragment states both.
+
+Source: `ClockEstimate` says how media is dated; RFC 8216 how playlist time adds up.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from control_plane.recordings.fragments import FragmentRow
+from control_plane.recordings.reasons import InferredReason
+from shared.kernel.timebase import rescale, ticks_to_us
+from shared.protocol.media import ClockEstimate
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SHORTEST_GAP_US = 100_000
+"""A hole shorter than this (three frames) is a hiccup that a player bridges, no gap."""
+LONGEST_KEY_FRAME_WAIT_US = 2_500_000
+"""A fragment is 2 s at most: so long may a track begin later, or end earlier, than another for its key frames."""
+CONTIGUOUS_TICKS = 900
+"""Fragments whose media times are this close (10 ms) follow each other without a hole."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentFacts:
+    """One committed segment, as far as dating needs it."""
+
+    id: UUID
+    agent_id: UUID
+    sequence: int
+    run: int
+    init_sha256: str
+    clock: ClockEstimate
+    fragments: tuple[FragmentRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GapFacts:
+    """A reported stretch without footage, in UTC."""
+
+    from_at: datetime
+    to_at: datetime
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackFacts:
+    """All there is of one track."""
+
+    id: UUID
+    segments: Sequence[SegmentFacts] = ()
+    gaps: Sequence[GapFacts] = ()
+
+
+@dataclass(slots=True)
+class Placed:
+    """One fragment in its place.
+
+    `class_us` and `duration_us` are class time, `playlist_us` and `extinf_us` playlist time. `discontinuity`: it begins
+    another run than the fragment before it.
+    """
+
+    segment_id: UUID
+    init_sha256: str
+    row: FragmentRow
+    class_us: int
+    duration_us: int
+    discontinuity: bool = False
+    playlist_us: int = 0
+    extinf_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Filler:
+    """A stretch of the playlist that stands for a hole, so that later fragments keep their places."""
+
+    playlist_us: int
+    extinf_us: int
+    class_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """A stretch of class time without a picture on this track, and why."""
+
+    from_us: int
+    to_us: int
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackTimeline:
+    """One track: what its playlist holds, in order, and what is missing of the class."""
+
+    id: UUID
+    entries: list[Placed | Filler] = field(default_factory=list)
+    holes: list[Hole] = field(default_factory=list)
+
+    @property
+    def placed(self) -> list[Placed]:
+        """The fragments alone."""
+        return [entry for entry in self.entries if isinstance(entry, Placed)]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassTimeline:
+    """The whole class. `start_at` is the instant of class time 0; None where there is no picture at all."""
+
+    start_at: datetime | None
+    duration_us: int
+    tracks: dict[UUID, TrackTimeline]
+
+
+def lay_out(
+    tracks: Sequence[TrackFacts], *, missing: InferredReason = InferredReason.UNREPORTED
+) -> ClassTimeline:
+    """Returns when everything of a class happened.
+
+    Args:
+        missing: the reason of holes that no agent reported: `PENDING` while footage may still arrive.
+    """
+    dated = {track.id: _date(track.segments) for track in tracks}
+    firsts = [placed[0].class_us for placed in dated.values() if placed]
+    zero_us = min(firsts, default=0)
+    end_us = max(
+        (item.class_us + item.duration_us for placed in dated.values() for item in placed), default=0
+    )
+    duration_us = end_us - zero_us if firsts else 0
+    laid = {}
+    for track in tracks:
+        placed = dated[track.id]
+        for item in placed:
+            item.class_us -= zero_us
+        reported = [
+            Hole(_us(gap.from_at) - zero_us, _us(gap.to_at) - zero_us, gap.reason, gap.detail)
+            for gap in track.gaps
+        ]
+        laid[track.id] = TrackTimeline(
+            track.id, _playlist(placed), _holes(placed, reported, duration_us, missing)
+        )
+    start_at = EPOCH + timedelta(microseconds=zero_us) if firsts else None
+    return ClassTimeline(start_at, duration_us, laid)
+
+
+def unbroken(segments: Iterable[SegmentFacts]) -> list[SegmentFacts]:
+    """Returns each agent's segments up to the first missing sequence number.
+
+    A playlist of a class that is still arriving may only grow at its end, but the newest segments may arrive first.
+    """
+    kept: list[SegmentFacts] = []
+    for segment in sorted(segments, key=lambda item: (item.agent_id, item.sequence)):
+        follows = kept and kept[-1].agent_id == segment.agent_id
+        if follows and segment.sequence != kept[-1].sequence + 1:
+            continue
+        kept.append(segment)
+    return kept
+
+
+def _us(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def _date(segments: Sequence[SegmentFacts]) -> list[Placed]:
+    """Returns the fragments in order, with UTC microseconds as class time: rising, never overlapping."""
+    placed: list[Placed] = []
+    for run in _runs(segments):
+        shift_us = 0
+        before: FragmentRow | None = None
+        for segment, line in run:
+            for row in segment.fragments:
+                if before is not None and row.pts_90k <= before.pts_90k:
+                    continue  # the same stretch twice: a segment that was recovered and one that was sealed before
+                at_us = _utc_us(row.pts_90k, line) + shift_us
+                item = Placed(
+                    segment.id,
+                    segment.init_sha256,
+                    row,
+                    at_us,
+                    _utc_us(row.pts_90k + row.duration_90k, line) - _utc_us(row.pts_90k, line),
+                    discontinuity=before is None and bool(placed),
+                )
+                if placed:
+                    follows = before is not None and _follows(before, row)
+                    shift_us += _append_after(placed[-1], item, follows=follows)
+                placed.append(item)
+                before = row
+    return placed
+
+
+def _append_after(last: Placed, item: Placed, *, follows: bool) -> int:
+    """Makes `last` and `item` neighbours without overlap; returns by how much the rest of the run moves, in µs."""
+    if item.class_us > last.class_us and (follows or item.class_us < last.class_us + last.duration_us):
+        # Where the line of the clock bends, and where one run ends into the next, the earlier picture gives way.
+        last.duration_us = item.class_us - last.class_us
+        return 0
+    moved_us = max(0, last.class_us + last.duration_us - item.class_us)
+    item.class_us += moved_us
+    return moved_us
+
+
+def _runs(segments: Sequence[SegmentFacts]) -> list[list[tuple[SegmentFacts, ClockEstimate]]]:
+    """Returns the runs in the order of their first pictures, each segment with the line that dates it."""
+    runs: dict[tuple[UUID, int], list[SegmentFacts]] = {}
+    for segment in sorted(segments, key=lambda item: item.sequence):
+        runs.setdefault((segment.agent_id, segment.run), []).append(segment)
+    lined = []
+    for run in runs.values():
+        final = next((item.clock for item in run if not item.clock.provisional), run[-1].clock)
+        lined.append([(item, final if item.clock.provisional else item.clock) for item in run])
+    agents_begin: dict[UUID, int] = {}
+    for run_ in lined:
+        segment, line = run_[0]
+        begin_us = _utc_us(segment.fragments[0].pts_90k, line)
+        agents_begin[segment.agent_id] = min(begin_us, agents_begin.get(segment.agent_id, begin_us))
+    # Within one box the sequence is the truth about order, even where a clock was set back between two runs.
+    return sorted(lined, key=lambda run: (agents_begin[run[0][0].agent_id], run[0][0].sequence))
+
+
+def _utc_us(pts_90k: int, line: ClockEstimate) -> int:
+    elapsed_us = ticks_to_us(pts_90k - line.anchor_pts_90k)
+    return _us(line.anchor_at) + elapsed_us + rescale(elapsed_us, line.rate_ppb, 1_000_000_000)
+
+
+def _follows(before: FragmentRow, row: FragmentRow) -> bool:
+    return row.pts_90k - (before.pts_90k + before.duration_90k) <= CONTIGUOUS_TICKS
+
+
+def _playlist(placed: Sequence[Placed]) -> list[Placed | Filler]:
+    """Gives each fragment its playlist time, and returns them with fillers for the holes between.
+
+    A player takes the places within a run from the media itself, so there a hole is filled to the tick; at the first
+    fragment of a run playlist time is brought back to class time, as far as it is not ahead already.
+    """
+    entries: list[Placed | Filler] = []
+    run_us = run_pts = 0
+    last: Placed | None = None
+    for item in placed:
+        end_us = last.playlist_us + ticks_to_us(last.row.duration_90k) if last else 0
+        if last is None or item.discontinuity:
+            run_us = item.class_us if item.class_us - end_us >= SHORTEST_GAP_US else end_us
+            run_pts = item.row.pts_90k
+        item.playlist_us = run_us + ticks_to_us(item.row.pts_90k - run_pts)
+        item.extinf_us = ticks_to_us(item.row.duration_90k)
+        hole_us = item.playlist_us - end_us
+        if last is None or hole_us >= SHORTEST_GAP_US:
+            if hole_us > 0:
+                entries.append(Filler(end_us, hole_us, _class_end(last)))
+        else:
+            last.extinf_us = item.playlist_us - last.playlist_us
+        entries.append(item)
+        last = item
+    return entries
+
+
+def _class_end(last: Placed | None) -> int:
+    return last.class_us + last.duration_us if last else 0
+
+
+def _holes(
+    placed: Sequence[Placed], reported: Sequence[Hole], duration_us: int, missing: InferredReason
+) -> list[Hole]:
+    """Returns what of `[0, duration_us]` no fragment covers, each stretch with its reason."""
+    holes: list[Hole] = []
+    covered_us = 0
+    ordered = sorted(reported, key=lambda gap: (gap.from_us, gap.to_us))
+    for from_us, to_us in [*((p.class_us, p.class_us + p.duration_us) for p in placed), (duration_us,) * 2]:
+        if from_us - covered_us >= SHORTEST_GAP_US:
+            at_edge = covered_us == 0 or from_us == duration_us
+            holes += _explained(covered_us, from_us, ordered, missing, at_edge=at_edge)
+        covered_us = max(covered_us, to_us)
+    return holes
+
+
+def _explained(
+    from_us: int, to_us: int, reported: Sequence[Hole], missing: InferredReason, *, at_edge: bool
+) -> list[Hole]:
+    """Returns one hole cut into stretches, each with the reason that was reported for it, or one of ours."""
+    pieces: list[Hole] = []
+    at_us = from_us
+    for gap in reported:
+        start_us, end_us = max(gap.from_us, at_us), min(gap.to_us, to_us)
+        if end_us <= start_us:
+            continue
+        if start_us - at_us >= SHORTEST_GAP_US:
+            pieces.append(_inferred(at_us, start_us, missing, known=at_edge or bool(pieces)))
+        else:
+            start_us = at_us
+        pieces.append(Hole(start_us, end_us, gap.reason, gap.detail))
+        at_us = end_us
+    if at_us < to_us:
+        if pieces and to_us - at_us < SHORTEST_GAP_US:
+            pieces[-1] = Hole(pieces[-1].from_us, to_us, pieces[-1].reason, pieces[-1].detail)
+        else:
+            pieces.append(_inferred(at_us, to_us, missing, known=at_edge or bool(pieces)))
+    return pieces
+
+
+def _inferred(from_us: int, to_us: int, missing: InferredReason, *, known: bool) -> Hole:
+    # At the edges of the class, and next to a hole that was explained, a short rest is the wait for a key frame.
+    short = to_us - from_us <= LONGEST_KEY_FRAME_WAIT_US
+    return Hole(from_us, to_us, (InferredReason.KEY_FRAME if known and short else missing).value)
