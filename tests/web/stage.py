@@ -27,7 +27,7 @@ PAGE = """<!doctype html>
 <div class="page-head page-head--class"><div><a class="crumb" href="#">Classes</a><h1>Contemporary, level 2</h1>
 <p class="facts"><span>Room 1</span><span>Saturday 21 November 2026, 12:03</span><span>3 cameras</span></p></div>
 <output class="sync" data-sync data-state="busy">Loading</output></div>
-<div class="replay" tabindex="-1" data-timeline="/timeline.json" data-worker="/dist/hls.worker.js" data-sign-in="/sign-in"></div>
+<div class="replay" tabindex="-1" data-timeline="/timeline.json" data-worker="/dist/hls.worker.js" data-sign-in="/sign-in" data-time-zone="UTC"></div>
 </main></body></html>"""
 
 

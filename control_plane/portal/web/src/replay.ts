@@ -11,14 +11,14 @@ declare global {
 }
 
 async function start(root: HTMLElement): Promise<void> {
-  const { timeline: url = "", worker = "", signIn = "" } = root.dataset;
+  const { timeline: url = "", worker = "", signIn = "", timeZone } = root.dataset;
   const answer = await fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin" }).catch(() => null);
   if (answer === null || !answer.ok) {
     fail(root, troubleOfStatus(answer?.status ?? null), signIn);
     return;
   }
   try {
-    const player = new Player(root, parseTimeline(await answer.json()), { workerPath: worker, signInUrl: signIn });
+    const player = new Player(root, parseTimeline(await answer.json(), timeZone), { workerPath: worker, signInUrl: signIn });
     window.threedance = { ...window.threedance, player };
     await player.open();
   } catch (error) {

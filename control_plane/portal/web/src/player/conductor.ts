@@ -1,43 +1,9 @@
 /**
  * The decisions that keep several views together. Pure: readings and the time in, commands out; `ensemble` obeys.
  *
- * There is one master clock, in class time. Each view's place is read from the pictures it has really shown
- * (`requestVideoFrameCallback`), never from `currentTime`, which can agree while the picture is one frame late.
+ * There is one master clock, in class time; it follows one view, and `follower` brings the others to it. What counts is
+ * the pictures really shown (`requestVideoFrameCallback`): `currentTime` can agree while the picture is one frame late.
  */
-
-/** A view further off than this seeks; slewing would take too long to be worth watching. */
-export const SEEK_OVER_S = 0.3;
-/** A view nearer than this is left alone. */
-export const HOLD_UNDER_S = 0.004;
-/** A view that has joined counts as settled once it is this near. */
-export const SETTLED_UNDER_S = 0.015;
-/** How far a correction may bend the rate: beyond it the ear notices. */
-export const MOST_BEND = 0.1;
-/** The same for a view that has just started or joined: it is better briefly quick than long beside the others. */
-export const MOST_BEND_JOINING = 0.35;
-/** How many times its error, per second, a view makes good: 2 takes 60 ms away in about two seconds, without swinging. */
-export const GAIN_PER_S = 2;
-
-export type Correction =
-  | { readonly kind: "hold"; readonly rate: number }
-  | { readonly kind: "bend"; readonly rate: number }
-  | { readonly kind: "seek"; readonly rate: number };
-
-/**
- * Returns what a view must do about its error.
- *
- * @param errorS the view's class time minus the master's, seconds
- * @param rate the rate the viewer chose
- * @param settled false while it is still on its way to its place after a start or a join
- */
-export function correct(errorS: number, rate: number, settled = true): Correction {
-  const size = Math.abs(errorS);
-  if (size > SEEK_OVER_S) return { kind: "seek", rate };
-  if (size <= HOLD_UNDER_S) return { kind: "hold", rate };
-  const most = settled ? MOST_BEND : MOST_BEND_JOINING;
-  const bend = Math.min(Math.max(1 - GAIN_PER_S * errorS, 1 - most), 1 + most);
-  return { kind: "bend", rate: bend * rate };
-}
 
 /** The master clock: a place in class time that runs on by the wall clock at a rate, or stands. */
 export class MasterClock {

@@ -126,7 +126,7 @@ export class Desk {
     if (said === this.said) return;
     this.said = said;
     this.now.replaceChildren(said, el("small", {}, ` / ${clockText(this.lastS - this.firstS)}`));
-    this.wall.textContent = wallText(this.timeline.startAtMs, classS);
+    this.wall.textContent = wallText(this.timeline.startAtMs, classS, this.timeline.timeZone);
   }
 
   showArrangement(arrangement: Arrangement): void {

@@ -2,30 +2,31 @@
  * Several views on one master clock: play, pause, seek, step, rate, sound. The decisions are `conductor`'s.
  *
  * Alignment is always the same: pause all, seek all to one class time, wait until each has shown its picture, play all.
- * While playing, every tenth of a second each view is compared with the master and bent, or made to jump. A view whose
+ * While playing, ten times a second each view is compared with the master and bent, or made to jump. A view whose
  * camera has no picture is parked, and joins again by itself; nobody waits for it.
  */
-import { correct, MasterClock, reference, SETTLED_UNDER_S, skewMs, type Shown } from "./conductor.ts";
+import { MasterClock, reference, skewMs, type Shown } from "./conductor.ts";
+import { Follower, PulseCost } from "./follower.ts";
 import type { Screen } from "./screen.ts";
 import { blankAt, clamp, frameAt, playableRange, stepFrom, type ClassTimeline, type Gap } from "./timeline.ts";
 
-export type State = "loading" | "paused" | "playing" | "waiting" | "ended";
+/** `aligning` is a pause or a seek on its way, `waiting` one that takes so long that the viewer should know. */
+export type State = "loading" | "paused" | "aligning" | "playing" | "waiting" | "ended";
 
 export const RATES = [0.25, 0.5, 0.75, 1, 1.25, 1.5, 2] as const;
 
 const TICK_MS = 100;
 /** A view that runs dry for this long stops the others too. */
 const DRY_MS = 250;
-const JUMP_PAUSE_MS = 1500;
 /** A seek that a newer wish overtakes is given up after this long, so that a dragged bar shows pictures. */
 const OVERTAKE_MS = 250;
 
 interface Seat {
   readonly screen: Screen;
   blank: Gap | null;
+  readonly follower: Follower;
   settled: boolean;
   drySinceMs: number | null;
-  jumpedAtMs: number;
 }
 
 export interface EnsembleEvents {
@@ -55,7 +56,14 @@ export class Ensemble {
     private readonly events: EnsembleEvents,
   ) {
     [this.firstS, this.lastS] = playableRange(timeline);
-    this.seats = screens.map((screen) => ({ screen, blank: null, settled: true, drySinceMs: null, jumpedAtMs: 0 }));
+    const cost = new PulseCost();
+    this.seats = screens.map((screen) => ({
+      screen,
+      follower: new Follower(cost),
+      blank: null,
+      settled: false,
+      drySinceMs: null,
+    }));
   }
 
   get state(): State {
@@ -127,7 +135,8 @@ export class Ensemble {
 
   setRate(rate: number): void {
     this.clock.setRate(rate, performance.now());
-    for (const { screen } of this.seats) {
+    for (const { screen, follower } of this.seats) {
+      follower.reset(performance.now());
       screen.reading.clear();
       screen.video.defaultPlaybackRate = rate;
       screen.setRate(rate);
@@ -187,7 +196,7 @@ export class Ensemble {
       seat.settled = false;
       seat.drySinceMs = null;
     }
-    if (this.current === "playing") this.become("paused");
+    if (this.current !== "loading" && this.current !== "waiting") this.become("aligning");
   }
 
   /** Seeks every view to the master's place; returns when all have shown it, or when a newer wish overtakes. */
@@ -220,7 +229,8 @@ export class Ensemble {
       return;
     }
     const fromS = this.timeS;
-    for (const { screen } of this.seats) {
+    for (const { screen, follower } of this.seats) {
+      follower.reset(performance.now());
       screen.reading.clear();
       screen.setRate(this.rate);
     }
@@ -264,19 +274,19 @@ export class Ensemble {
       })),
     );
     const led = this.seats.find((seat) => seat.screen.track.id === leader);
-    const place = led?.screen.reading.at(now, this.rate) ?? null;
-    if (place !== null && Math.abs(place - this.clock.at(now)) < 1) this.clock.run(place, now);
+    const placeS = led?.screen.clockS ?? null;
+    if (placeS !== null && Math.abs(placeS - this.clock.at(now)) < 1) this.clock.run(placeS, now);
     const atS = this.clock.at(now);
     if (atS >= this.lastS - 0.04) {
       this.wantsToPlay = false;
       void this.move(this.lastS - 0.02);
       return;
     }
-    for (const seat of this.seats) this.attend(seat, seat === led, atS, now);
+    for (const seat of this.seats) this.attend(seat, led, atS, now);
     this.events.time(atS);
   }
 
-  private attend(seat: Seat, leads: boolean, atS: number, now: number): void {
+  private attend(seat: Seat, led: Seat | undefined, atS: number, now: number): void {
     const { screen } = seat;
     const blank = blankAt(screen.track, atS);
     if (blank !== seat.blank) {
@@ -294,16 +304,24 @@ export class Ensemble {
       return;
     }
     if (screen.video.paused && !screen.video.ended) void screen.video.play().catch(() => undefined);
-    const placeS = screen.reading.at(now, this.rate);
-    if (placeS === null || now - seat.jumpedAtMs < JUMP_PAUSE_MS) return;
-    const correction = leads ? correct(0, this.rate) : correct(placeS - atS, this.rate, seat.settled);
-    screen.setRate(correction.rate);
-    if (Math.abs(placeS - atS) < SETTLED_UNDER_S) seat.settled = true;
-    if (correction.kind === "seek") {
-      seat.jumpedAtMs = now;
-      seat.settled = false;
-      screen.jump(atS + 0.1 * this.rate);
+    if (seat === led) {
+      screen.setRate(this.rate);
+      seat.settled = true;
+    } else {
+      this.steer(seat, led, atS, now);
     }
+  }
+
+  private steer(seat: Seat, led: Seat | undefined, atS: number, now: number): void {
+    const { screen } = seat;
+    const shownS = screen.reading.at(now, this.rate);
+    const ledS = led?.screen.reading.at(now, this.rate) ?? null;
+    const pictureErrorS = shownS !== null && ledS !== null ? shownS - ledS : null;
+    const frameS = 1 / screen.track.fps;
+    const advice = seat.follower.advise(now, screen.clockS - atS, pictureErrorS, frameS, this.rate);
+    seat.settled = advice.settled;
+    screen.setRate(advice.rate);
+    if (advice.seek) screen.jump(atS + 0.1 * this.rate);
   }
 
   /** Parks or joins between two ticks, on time. */
@@ -336,6 +354,7 @@ export class Ensemble {
     const { screen } = seat;
     this.setBlank(seat, null, false);
     seat.settled = false;
+    seat.follower.reset(performance.now());
     screen.reading.clear();
     screen.setRate(this.rate);
     const frame = frameAt(screen.track, atS);

@@ -140,7 +140,7 @@ export class Score {
     const hint = (event: PointerEvent): void => {
       const classS = at(event);
       this.bubble.style.left = `${(this.share(classS) * 100).toFixed(3)}%`;
-      this.bubble.textContent = `${clockText(classS - this.firstS)} · ${wallText(this.timeline.startAtMs, classS)}`;
+      this.bubble.textContent = `${clockText(classS - this.firstS)} · ${wallText(this.timeline.startAtMs, classS, this.timeline.timeZone)}`;
     };
     this.bar.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
@@ -185,9 +185,10 @@ function pieces(track: Track): [number, number][] {
   return joined;
 }
 
-/** Returns `12:03:01–12:03:20`, in the viewer's time zone. */
+/** Returns `12:03:01–12:03:20`, in the studio's time zone. */
 export function betweenText(gap: Gap, timeline: ClassTimeline): string {
-  return `${wallText(timeline.startAtMs, gap.fromS)}–${wallText(timeline.startAtMs, gap.toS)}`;
+  const { startAtMs, timeZone } = timeline;
+  return `${wallText(startAtMs, gap.fromS, timeZone)}–${wallText(startAtMs, gap.toS, timeZone)}`;
 }
 
 /** Returns `Left camera: no picture 12:03:01–12:03:20 (19 s) · camera offline`. */

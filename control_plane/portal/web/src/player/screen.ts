@@ -90,6 +90,11 @@ export class Screen {
     this.hls = null;
   }
 
+  /** Returns the class time on its own clock now. */
+  get clockS(): number {
+    return classTimeAt(this.track, this.video.currentTime);
+  }
+
   /** Returns true where it can play on at once. */
   get ready(): boolean {
     return this.video.readyState >= HTMLMediaElement.HAVE_FUTURE_DATA || this.video.ended;

@@ -47,6 +47,8 @@ export interface ClassTimeline {
   readonly startAtMs: number;
   readonly durationS: number;
   readonly state: string;
+  /** The studio's time zone, as an IANA name; undefined: the viewer's own. */
+  readonly timeZone?: string | undefined;
   readonly tracks: readonly Track[];
 }
 
@@ -71,7 +73,7 @@ export class TimelineError extends Error {}
  *
  * @throws TimelineError the body is not a timeline; the message names what is wrong.
  */
-export function parseTimeline(body: unknown): ClassTimeline {
+export function parseTimeline(body: unknown, timeZone?: string): ClassTimeline {
   const root = record(body, "timeline");
   const head = record(root["class"], "class");
   const durationS = number(head["duration_s"], "class.duration_s");
@@ -85,6 +87,7 @@ export function parseTimeline(body: unknown): ClassTimeline {
     startAtMs,
     durationS,
     state: text(head["state"], "class.state"),
+    timeZone,
     tracks,
   };
 }

@@ -1,0 +1,98 @@
+"""Tags and filters of the portal's pages: icons, durations, small drawings. They format; they query nothing."""
+
+import math
+from datetime import timedelta
+from typing import Any
+
+from django import template
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+register = template.Library()
+
+Stretch = tuple[float, float]
+
+_ICONS = {
+    "record": mark_safe('<circle cx="12" cy="12" r="6.5" fill="currentColor" stroke="none"/>'),
+    "stop": mark_safe('<rect x="6" y="6" width="12" height="12" rx="2.5" fill="currentColor" stroke="none"/>'),
+}
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """Returns a small drawing that says nothing to a screen reader.
+
+    Raises:
+        KeyError: there is no such icon.
+    """
+    return format_html('<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">{}</svg>', _ICONS[name])
+
+
+@register.simple_tag
+def studio_dot(studio: Any) -> SafeString:
+    """Returns a dot in the studio's own colour."""
+    return format_html(
+        '<svg class="dot" width="12" height="12" viewBox="0 0 12 12" aria-hidden="true">'
+        '<circle cx="6" cy="6" r="5" fill="{}"/></svg>',
+        studio.accent,
+    )
+
+
+@register.simple_tag
+def lane(stretches: list[Stretch], length_s: float) -> SafeString:
+    """Returns a thin bar that shows which stretches of `length_s` seconds a track has, as SVG without any style."""
+    whole = max(length_s, 0.001)
+    marks = format_html_join(
+        "",
+        '<rect class="on" x="{}" width="{}" y="0" height="4" rx="2"/>',
+        ((f"{100 * from_s / whole:.2f}%", f"{100 * (to_s - from_s) / whole:.2f}%") for from_s, to_s in stretches),
+    )
+    return format_html(
+        '<svg class="card__lane" height="4" aria-hidden="true">'
+        '<rect class="off" x="0" y="0" width="100%" height="4" rx="2"/>{}</svg>',
+        marks,
+    )
+
+
+@register.filter
+def lasting(value: float | timedelta | None) -> str:
+    """Returns how long something lasts: `30 s`, `12 min 5 s`, `1 h 2 min`; empty for None."""
+    if value is None:
+        return ""
+    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    if seconds < 9.95:
+        return f"{seconds:.1f}".removesuffix(".0") + " s"
+    whole = math.floor(seconds + 0.5)
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    if hours:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    if minutes:
+        return f"{minutes} min {left} s" if left else f"{minutes} min"
+    return f"{left} s"
+
+
+@register.filter
+def size(value: int | None) -> str:
+    """Returns a number of bytes as people say it: `840 kB`, `12.4 GB`; empty for None."""
+    if value is None:
+        return ""
+    amount = float(value)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if amount < 999.5 or unit == "TB":
+            return f"{amount:.0f} {unit}" if unit in {"B", "kB"} else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return ""
+
+
+@register.filter
+def bitrate(value: int | None) -> str:
+    """Returns bits per second as `5.1 Mb/s`; empty for None or 0."""
+    return f"{value / 1e6:.1f} Mb/s" if value else ""
+
+
+@register.filter
+def button_kind(tags: Any) -> str:
+    """Returns the class of an allauth button from its tags: quiet ones have an outline, the rest lead."""
+    words = set(str(tags or "").replace("[", "").replace("]", "").replace("'", "").replace(" ", "").split(","))
+    return "" if words & {"outline", "secondary", "link", "danger", "delete", "cancel"} else "button--main"
