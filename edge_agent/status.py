@@ -59,6 +59,13 @@ class StatusBoard:
                     segments_closed=before.segments_closed + segments_closed,
                 )
 
+    def changed(self) -> None:
+        """Tells the listeners that some other state, a recording's, has changed."""
+        with self._lock:
+            listeners = tuple(self._listeners)
+        for listener in listeners:
+            listener()
+
     def remove_camera(self, camera_id: CameraId) -> None:
         """Forgets a camera that is no longer configured."""
         with self._lock:

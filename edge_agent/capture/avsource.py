@@ -177,6 +177,7 @@ class _Flow:
             keyframe=packet.is_keyframe,
             arrival_ns=arrival_ns,
             sender_us=sender_us,
+            reports=timeline.reports,
         )
 
 

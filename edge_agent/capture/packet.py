@@ -45,7 +45,8 @@ class MediaPacket(msgspec.Struct, frozen=True, gc=False):
 
     `pts_90k` and `dts_90k` lie on the media timeline of the run, unwrapped and free of jumps. `arrival_ns` is the
     monotonic clock when it came. `sender_us` is its capture time by the camera's own clock (microseconds since 1970),
-    where the camera states one (RTCP sender reports). `data` is read-only: several subscribers share it.
+    where the camera states one (RTCP sender reports), and `reports` how many of them its stream has had. `data` is
+    read-only: several subscribers share it.
     """
 
     kind: Kind
@@ -56,3 +57,4 @@ class MediaPacket(msgspec.Struct, frozen=True, gc=False):
     keyframe: bool
     arrival_ns: int
     sender_us: int | None = None
+    reports: int = 0

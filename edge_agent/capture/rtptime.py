@@ -23,10 +23,13 @@ class RtpTimeline:
         self._rtp: int | None = None
         self._dated = 0
         self._report: tuple[int, int] | None = None
+        self.reports = 0
 
     def report(self, rtp: int, ntp_us: int) -> None:
         """Takes a sender report: its RTP time, and its wall time in microseconds since 1970."""
-        self._report = (rtp, ntp_us)
+        if self._report != (rtp, ntp_us):
+            self._report = (rtp, ntp_us)
+            self.reports += 1
 
     def place(self, pts: int | None, duration: int, sender_us: int | None) -> int:
         """Returns the packet's place on the timeline.

@@ -118,6 +118,12 @@ class Index:
         """Returns the highest sequence number of a camera in the index, 0 where it has none."""
         return int(self._one("SELECT coalesce(max(sequence), 0) FROM segments WHERE camera_id = ?", str(camera_id)))
 
+    def cameras(self) -> list[CameraId]:
+        """Returns every camera that has a segment in the index."""
+        with self._lock:
+            rows = self._db.execute("SELECT DISTINCT camera_id FROM segments").fetchall()
+        return [CameraId(UUID(row[0])) for row in rows]
+
     def pending(
         self,
         limit: int,

@@ -1,13 +1,19 @@
 """One recording order: every camera of the room, from its start to its stop."""
 
+import asyncio
 from collections.abc import Mapping
+from datetime import timedelta
 
 from edge_agent.capture.camera import Camera
+from edge_agent.spool.recorder import TrackRecorder
 from edge_agent.spool.spool import Spool
 from edge_agent.status import StatusBoard
 from shared.protocol.config import RecipientKey, RecordingOrder
 from shared.protocol.ids import CameraId
-from shared.protocol.status import RecordingStatus
+from shared.protocol.status import RecordingState, RecordingStatus
+
+WARM_UP = timedelta(seconds=10)
+"""How long before its start an order subscribes to its cameras."""
 
 
 class Recording:
@@ -16,7 +22,7 @@ class Recording:
     `core` makes one for each order of the configuration, whatever its times: `run` waits for `start_at` by the spool's
     clock, records until `stop_at`, and returns when nothing more will be cut. An order met again after a restart goes
     on where it was; one that is finished already returns at once. Cancelling `run` closes the open segments and leaves
-    the rest for the next start (the agent is going down, or the order was withdrawn).
+    the rest for the next start (the agent is going down, or the order was withdrawn). All methods are of the event loop.
     """
 
     def __init__(
@@ -32,22 +38,106 @@ class Recording:
         order: what to record.
         spool: where segments go; its clock says when it is time.
         recipient: to whom content keys are sealed.
-        board: where closed segments are counted per camera.
+        board: where closed segments are counted per camera, and who is told of a change of state.
         cameras: the cameras of the order's room; they run on their own.
         """
+        self.order = order
+        self._spool = spool
+        self._recipient = recipient
+        self._board = board
+        self._cameras = dict(cameras)
+        self._tracks: dict[CameraId, TrackRecorder] = {}
+        self._changed = asyncio.Event()
+        self._running = 0
+        self._done = False
 
     def set_order(self, order: RecordingOrder) -> None:
-        """Takes a changed order of the same class: this is how a recording is stopped. From the event loop."""
+        """Takes a changed order of the same class: this is how a recording is stopped."""
+        self.order = order
+        for track in self._tracks.values():
+            track.set_order(order)
+        self._changed.set()
 
     def set_recipient(self, recipient: RecipientKey) -> None:
         """Seals the keys of segments from the next one on to another key."""
+        self._recipient = recipient
+        for track in self._tracks.values():
+            track.set_recipient(recipient)
 
     def set_cameras(self, cameras: Mapping[CameraId, Camera]) -> None:
         """Takes the room's cameras as they are now. A new `Camera` under a known id goes on with the same track."""
+        self._cameras = dict(cameras)
+        self._changed.set()
 
     async def run(self) -> None:
         """Records to the end of the order."""
+        loop = asyncio.get_running_loop()
+        try:
+            while not self._done:
+                self._changed.clear()
+                if self._is_time():
+                    self._follow_cameras(loop)
+                self._done = self._all_cut()
+                if not self._done:
+                    await self._wait()
+        finally:
+            for track in self._tracks.values():
+                track.stop()
+            while self._running:
+                self._changed.clear()
+                await asyncio.shield(self._changed.wait())
+        self._board.changed()
+
+    def _is_time(self) -> bool:
+        return self._spool.now() >= self.order.start_at - WARM_UP
+
+    def _all_cut(self) -> bool:
+        stop_at = self.order.stop_at
+        if not self._tracks:
+            return stop_at is not None and self._spool.now() >= stop_at
+        return self._running == 0 and all(track.finished for track in self._tracks.values())
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(1.0):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    def _follow_cameras(self, loop: asyncio.AbstractEventLoop) -> None:
+        stop_at = self.order.stop_at
+        for camera_id, camera in self._cameras.items():
+            track = self._tracks.get(camera_id)
+            if track is not None:
+                track.set_feed(camera.feed)
+            elif not (self._tracks and stop_at is not None and self._spool.now() >= stop_at):
+                track = self._tracks[camera_id] = TrackRecorder(
+                    self.order,
+                    camera_id,
+                    feed=camera.feed,
+                    spool=self._spool,
+                    recipient=self._recipient,
+                    board=self._board,
+                )
+                if not track.finished:
+                    self._running += 1
+                    track.start(lambda: loop.call_soon_threadsafe(self._ended))
+        for camera_id in self._tracks.keys() - self._cameras.keys():
+            self._tracks[camera_id].set_feed(None)
+
+    def _ended(self) -> None:
+        self._running -= 1
+        self._changed.set()
 
     def status(self) -> RecordingStatus:
         """Returns how far this order is. Any time, also before `run` and after it."""
-        raise NotImplementedError
+        tracks = self._tracks.values()
+        begun = [track.first_picture_at for track in tracks if track.first_picture_at is not None]
+        state = RecordingState.RECORDING if begun else RecordingState.WAITING
+        return RecordingStatus(
+            class_session_id=self.order.class_session_id,
+            state=RecordingState.FINISHED if self._done else state,
+            cameras_recording=sum(track.recording for track in tracks),
+            first_picture_at=min(begun) if begun else None,
+            tally=self._spool.tally(self.order.class_session_id),
+        )

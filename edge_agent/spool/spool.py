@@ -5,20 +5,25 @@ import logging
 import os
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Self
 
+import msgspec
+
 from edge_agent.durable import remove_file, write_file
 from edge_agent.errors import SpoolBusy, StateUnwritable
-from edge_agent.spool.cleaner import Disk, clean
+from edge_agent.spool.cleaner import LOW_ROOM_BYTES, clean
+from edge_agent.spool.disk import Disk
 from edge_agent.spool.index import Index, SegmentState
 from edge_agent.spool.layout import CLOSED, Layout
 from edge_agent.spool.recovery import RecoveryReport, open_index, recover
 from shared.kernel.clock import Clock
-from shared.protocol.codec import encode
+from shared.kernel.logs import FailureLog
+from shared.protocol.codec import decode, encode
 from shared.protocol.config import SpoolPolicy
 from shared.protocol.errors import Code
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, SegmentId
@@ -36,6 +41,14 @@ class StoredSegment:
     manifest: SegmentManifest
     path: Path
     state: SegmentState
+
+
+class TrackAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """How far one track is accounted for: every instant before `until_at` is in a segment or in a gap."""
+
+    until_at: datetime | None = None
+    run: int = -1
+    finished: bool = False
 
 
 class Spool:
@@ -59,6 +72,11 @@ class Spool:
         self._guard = threading.Lock()
         self._sequences: dict[CameraId, int] = dict(recovered.sequences)
         self._open: dict[CameraId, int] = {}
+        self._closed_bytes = index.bytes_here()
+        self._unwritten: deque[Callable[[], None]] = deque()
+        self._noting = threading.Lock()
+        self._notes = FailureLog(log, "the disk refuses a note")
+        self._cleaning = FailureLog(log, "the disk refuses to let go of a segment")
         self._listeners: list[Callable[[], None]] = []
         self._full = False
 
@@ -164,7 +182,7 @@ class Spool:
     def bytes_used(self) -> int:
         """Returns the size of all objects here, those being written included."""
         with self._guard:
-            return self.index.bytes_here() + sum(self._open.values())
+            return self._closed_bytes + sum(self._open.values())
 
     def room_bytes(self) -> int:
         """Returns how much more may be written: by the spool's limit, and by what must stay free on the disk."""
@@ -179,9 +197,42 @@ class Spool:
         """
         policy = self._policy
         cutoff_at = self._clock.now() - timedelta(seconds=policy.keep_committed_s)
-        return clean(self, cutoff_at=cutoff_at)
+        try:
+            wanted = LOW_ROOM_BYTES - self.room_bytes()
+            freed = clean(self.layout, self.index, committed_before_at=cutoff_at, wanted_bytes=wanted)
+            here = self.index.bytes_here()
+        except (OSError, sqlite3.Error) as error:
+            self._cleaning.failed(reason=str(error))
+            return 0
+        self._cleaning.recovered()
+        self._write_notes()
+        with self._guard:
+            self._closed_bytes = here
+        return freed
 
     # For recordings.
+
+    def account(self, class_session_id: ClassSessionId, camera_id: CameraId) -> TrackAccount:
+        """Returns how far the account of one track reached when it was last written."""
+        try:
+            return decode(self.layout.track(class_session_id, camera_id).read_bytes(), TrackAccount)
+        except FileNotFoundError:
+            return TrackAccount()
+        except (OSError, msgspec.DecodeError) as error:
+            log.warning("the account of a track cannot be read", extra={"reason": str(error)})
+            return TrackAccount()
+
+    def keep_account(self, class_session_id: ClassSessionId, camera_id: CameraId, account: TrackAccount) -> None:
+        """Writes the account of one track."""
+        path = self.layout.track(class_session_id, camera_id)
+        self._note(lambda: write_file(path, encode(account)))
+
+    def forget_accounts(self, but: Collection[ClassSessionId]) -> None:
+        """Drops the accounts of all classes that are no longer in the configuration."""
+        keep = {str(class_session_id) for class_session_id in but}
+        for path in self.layout.tracks.glob("*.json"):
+            if path.name[:36] not in keep:
+                remove_file(path)
 
     def next_sequence(self, camera_id: CameraId) -> int:
         """Returns the next number of a camera; it is used up only by `segment_closed`."""
@@ -194,18 +245,40 @@ class Spool:
             self._open[camera_id] = size_bytes
 
     def segment_closed(self, manifest: SegmentManifest) -> None:
-        """Takes a segment whose file is closed and synced into the index."""
+        """Takes a segment whose file is closed and synced into the index; on a full disk, as soon as there is room."""
         with self._guard:
             self._sequences[manifest.camera_id] = manifest.sequence
             self._open[manifest.camera_id] = 0
-        self.index.add_segment(manifest)
-        self._tell()
+            self._closed_bytes += manifest.size_bytes
+        self._note(lambda: self.index.add_segment(manifest))
 
     def add_gap(self, gap: GapRecord) -> None:
-        """Keeps a gap until it is settled. On disk when this returns."""
-        write_file(self.layout.gap(gap.gap_id), encode(gap))
-        self.index.add_gap(gap)
+        """Keeps a gap until it is settled; on disk when this returns, or, on a full disk, as soon as there is room."""
+
+        def keep() -> None:
+            write_file(self.layout.gap(gap.gap_id), encode(gap))
+            self.index.add_gap(gap)
+
+        self._note(keep)
+
+    def _note(self, write: Callable[[], None]) -> None:
+        with self._guard:
+            self._unwritten.append(write)
+        self._write_notes()
         self._tell()
+
+    def _write_notes(self) -> None:
+        """Writes what waits to be noted, in order, until the disk refuses; the rest waits for `clean`."""
+        with self._noting:
+            while self._unwritten:
+                try:
+                    self._unwritten[0]()
+                except (OSError, sqlite3.Error) as error:
+                    self._notes.failed(reason=str(error), waiting=len(self._unwritten))
+                    return
+                with self._guard:
+                    self._unwritten.popleft()
+            self._notes.recovered()
 
     def set_full(self, full: bool) -> None:
         """Notes whether recording stands still for want of room, for the status."""

@@ -1,0 +1,102 @@
+"""What of an open segment is durable, line by line, so that recovery needs no key and no guess.
+
+A line is the CRC-32 of a JSON text in eight hex digits, a space, the text, a line feed. The first is a
+`JournalHeader`, each further one a `JournalEntry`. A line that is cut or wrong ends the journal.
+"""
+
+import zlib
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from shared.protocol.ids import CameraId, ClassSessionId, RecipientKeyId, SegmentId
+from shared.protocol.manifest import FragmentRecord, SealedBlob, SegmentManifest
+from shared.protocol.media import AudioFormat, ClockEstimate, VideoFormat
+
+T = TypeVar("T")
+
+
+class JournalHeader(msgspec.Struct, frozen=True, kw_only=True):
+    """All of a manifest that is known when a segment begins."""
+
+    segment_id: SegmentId
+    class_session_id: ClassSessionId
+    camera_id: CameraId
+    sequence: int
+    run: int
+    recipient_key_id: RecipientKeyId
+    sealed_key: bytes
+    init: SealedBlob
+    init_sha256: str
+    video: VideoFormat
+    audio: AudioFormat | None
+
+
+class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One durable fragment, and the clock of the run as it was known then."""
+
+    fragment: FragmentRecord
+    clock: ClockEstimate
+
+
+def journal_line(value: JournalHeader | JournalEntry) -> bytes:
+    """Returns the line of one value."""
+    text = msgspec.json.encode(value)
+    return b"%08x %b\n" % (zlib.crc32(text), text)
+
+
+def read_journal(path: Path) -> tuple[JournalHeader | None, list[JournalEntry]]:
+    """Returns what a journal says up to its first bad line; no header: nothing of the segment is durable."""
+    lines = path.read_bytes().split(b"\n")[:-1]
+    header = _value(lines[0], JournalHeader) if lines else None
+    entries: list[JournalEntry] = []
+    for line in lines[1:] if header else ():
+        entry = _value(line, JournalEntry)
+        if entry is None:
+            break
+        entries.append(entry)
+    return header, entries
+
+
+def manifest_of(
+    header: JournalHeader,
+    fragments: list[FragmentRecord],
+    *,
+    clock: ClockEstimate | None,
+    sha256: str,
+    closed_at: datetime,
+    recovered: bool = False,
+) -> SegmentManifest:
+    """Returns the manifest of a segment from what its journal says of it."""
+    assert clock is not None, "a segment with fragments has a clock"
+    last = fragments[-1].blob
+    return SegmentManifest(
+        segment_id=header.segment_id,
+        class_session_id=header.class_session_id,
+        camera_id=header.camera_id,
+        sequence=header.sequence,
+        run=header.run,
+        size_bytes=last.offset_bytes + last.size_bytes,
+        sha256=sha256,
+        recipient_key_id=header.recipient_key_id,
+        sealed_key=header.sealed_key,
+        init=header.init,
+        init_sha256=header.init_sha256,
+        fragments=tuple(fragments),
+        video=header.video,
+        audio=header.audio,
+        clock=clock,
+        closed_at=closed_at,
+        recovered=recovered,
+    )
+
+
+def _value(line: bytes, type_: type[T]) -> T | None:
+    try:
+        if len(line) < 10 or int(line[:8], 16) != zlib.crc32(line[9:]):
+            return None
+        return msgspec.json.decode(line[9:], type=type_)
+    except (ValueError, msgspec.DecodeError):
+        return None

@@ -1,0 +1,102 @@
+"""The account of one track: each instant of a class is in a fragment or in a gap with its reason. No I/O of its own."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from shared.protocol.ids import CameraId, ClassSessionId, GapId, new_id
+from shared.protocol.manifest import GapReason, GapRecord
+from shared.protocol.status import CameraError
+
+TOLERANCE = timedelta(milliseconds=250)
+"""Between two runs: what a clock map may be wrong by before a difference is a gap."""
+NEAR = timedelta(seconds=10)
+"""A gap that lasts so little longer than the agent's own absence is all the agent's."""
+
+REASONS: dict[CameraError, GapReason] = {
+    CameraError.REFUSED: GapReason.CAMERA_REFUSED,
+    CameraError.CREDENTIALS_UNREADABLE: GapReason.CAMERA_REFUSED,
+    CameraError.ADDRESS_REFUSED: GapReason.CAMERA_REFUSED,
+    CameraError.UNSUPPORTED_CODEC: GapReason.CAMERA_UNSUPPORTED,
+    CameraError.NO_VIDEO: GapReason.CAMERA_UNSUPPORTED,
+    CameraError.TIMED_OUT: GapReason.CAMERA_SILENT,
+}
+"""All other errors are `camera_offline`."""
+
+
+def reason_of(error: CameraError | None) -> GapReason:
+    """Returns the reason of a gap that a camera's error makes; None: it has not been connected yet."""
+    return GapReason.CAMERA_LATE if error is None else REASONS.get(error, GapReason.CAMERA_OFFLINE)
+
+
+class Ledger:
+    """One track's account. Instants are UTC; `until_at` only rises.
+
+    `absent_until_at` is when this agent began to watch: what is missing before is the agent's fault, not the camera's.
+    """
+
+    def __init__(
+        self,
+        class_session_id: ClassSessionId,
+        camera_id: CameraId,
+        *,
+        until_at: datetime,
+        absent_until_at: datetime,
+        resumed: bool,
+        emit: Callable[[GapRecord], None],
+    ) -> None:
+        self._class_session_id = class_session_id
+        self._camera_id = camera_id
+        self._absent_until_at = absent_until_at
+        self._absence = GapReason.AGENT_STOPPED if resumed else GapReason.AGENT_LATE
+        self._emit = emit
+        self._trouble: tuple[GapReason, str] | None = None
+        self.until_at = until_at
+
+    def trouble(self, reason: GapReason, detail: str = "") -> None:
+        """Notes why what comes next may be missing; the first reason since the last fragment stands."""
+        if self._trouble is None:
+            self._trouble = (reason, detail)
+
+    def fragment(self, from_at: datetime, to_at: datetime, *, follows: bool, otherwise: GapReason) -> None:
+        """Takes a fragment into the account.
+
+        Args:
+            from_at: its first picture.
+            to_at: its end.
+            follows: it follows the last one without a hole in media time: then there is no gap, whatever dates say.
+            otherwise: the reason of a gap for which no trouble was noted.
+        """
+        dropped = self._trouble is not None and self._trouble[0] is GapReason.PACKETS_DROPPED
+        if not follows and from_at - self.until_at > (timedelta(0) if dropped else TOLERANCE):
+            self.gap(from_at, otherwise)
+        self._trouble = None
+        self.until_at = max(self.until_at, to_at)
+
+    def gap(self, to_at: datetime, otherwise: GapReason) -> None:
+        """Writes down that nothing is there up to `to_at`."""
+        reason, detail = self._trouble or (otherwise, "")
+        from_at = self.until_at
+        absent_until_at = self._absent_until_at
+        if from_at < absent_until_at - TOLERANCE:
+            if to_at - absent_until_at <= NEAR:
+                reason, detail = self._absence, ""
+            else:
+                self._write(from_at, absent_until_at, self._absence, "")
+                from_at = absent_until_at
+        self._write(from_at, to_at, reason, detail)
+
+    def _write(self, from_at: datetime, to_at: datetime, reason: GapReason, detail: str) -> None:
+        if to_at <= from_at:
+            return
+        self.until_at = to_at
+        self._emit(
+            GapRecord(
+                gap_id=GapId(new_id()),
+                class_session_id=self._class_session_id,
+                camera_id=self._camera_id,
+                from_at=from_at,
+                to_at=to_at,
+                reason=reason,
+                detail=detail,
+            )
+        )

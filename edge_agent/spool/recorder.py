@@ -1,0 +1,395 @@
+"""Records one class from one camera: its packets from start to stop become segments, its absences become gaps."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from edge_agent.capture.feed import Dropped, Feed, Item, RunEnded, RunStarted, Subscription
+from edge_agent.capture.packet import Kind, MediaPacket
+from edge_agent.capture.parameter_sets import describe, parameter_sets
+from edge_agent.errors import SpoolError, SpoolFull
+from edge_agent.spool.cutter import Cutter
+from edge_agent.spool.ledger import Ledger, reason_of
+from edge_agent.spool.segmenter import Fragment
+from edge_agent.spool.spool import Spool, TrackAccount
+from edge_agent.spool.store import SegmentWriter
+from edge_agent.status import StatusBoard
+from shared.kernel.timebase import TICKS_PER_S, utc_at
+from shared.protocol.config import RecipientKey, RecordingOrder
+from shared.protocol.ids import CameraId
+from shared.protocol.manifest import GapReason, GapRecord, SegmentManifest
+from shared.protocol.media import ClockEstimate, VideoFormat
+
+log = logging.getLogger(__name__)
+
+SEGMENT_TARGET_90K = 6 * TICKS_PER_S
+FRAGMENTS_MOST = 250
+"""A manifest holds at most 256."""
+TAKE_TIMEOUT_S = 0.5
+LATE_PACKETS = timedelta(seconds=2)
+"""How long after the stop a camera's packets may still arrive."""
+GAP_EVERY = timedelta(seconds=30)
+"""While a camera is away, its gap is written down this often."""
+
+
+class TrackRecorder:
+    """One track of one class, in a thread of its own.
+
+    Step by step: `start` begins the thread; it subscribes to the camera's feed, waits for the order's start, cuts,
+    encrypts and writes until the order's stop, and ends by itself; `on_end` is called in it. `set_order`,
+    `set_recipient`, `set_feed` and `stop` may be called from any other thread: they replace one attribute and wake it.
+    `recording`, `first_picture_at` and `finished` are read by anyone.
+    """
+
+    def __init__(
+        self,
+        order: RecordingOrder,
+        camera_id: CameraId,
+        *,
+        feed: Feed | None,
+        spool: Spool,
+        recipient: RecipientKey,
+        board: StatusBoard,
+    ) -> None:
+        self.camera_id = camera_id
+        self.recording = False
+        self.finished = False
+        self.first_picture_at: datetime | None = None
+        self._order = order
+        self._spool = spool
+        self._recipient = recipient
+        self._board = board
+        self._feed = feed
+        self._wanted_feed = feed
+        self._stopping = False
+        self._subscription: Subscription | None = None
+        self._wake = threading.Event()
+        account = spool.account(order.class_session_id, camera_id)
+        done = spool.index.segments_of(order.class_session_id, camera_id)
+        self.finished = account.finished
+        if done:
+            self.first_picture_at = _end(done[0], first=True)
+        resumed = bool(done) or account.until_at is not None
+        until_at = max([order.start_at, *(_end(m) for m in done), *([account.until_at] if account.until_at else [])])
+        self._ledger = Ledger(
+            order.class_session_id,
+            camera_id,
+            until_at=until_at,
+            absent_until_at=spool.now(),
+            resumed=resumed,
+            emit=self._emit_gap,
+        )
+        self._run = max([account.run, *(m.run for m in done)])
+        self._source_run: RunStarted | None = None
+        self._connected = False
+        self._cutter: Cutter | None = None
+        self._writer: SegmentWriter | None = None
+        self._before: list[MediaPacket] = []
+        self._started = False
+        self._end_pts_90k: int | None = None
+        self._blocked = False
+        self._format: VideoFormat | None = None
+
+    def start(self, on_end: Callable[[], object]) -> None:
+        """Starts the thread."""
+        threading.Thread(
+            target=self._main, args=(on_end,), name=f"recorder-{str(self.camera_id)[-8:]}", daemon=True
+        ).start()
+
+    def set_order(self, order: RecordingOrder) -> None:
+        """Takes a changed order of the same class."""
+        self._order = order
+        self._nudge()
+
+    def set_recipient(self, recipient: RecipientKey) -> None:
+        """Seals the keys of segments from the next one on to another key."""
+        self._recipient = recipient
+
+    def set_feed(self, feed: Feed | None) -> None:
+        """Goes on with another feed of the same camera; None: the camera is gone."""
+        self._wanted_feed = feed
+        self._nudge()
+
+    def stop(self) -> None:
+        """Ends the thread before the order's stop: what is open is closed, the account stays open."""
+        self._stopping = True
+        self._nudge()
+
+    def _nudge(self) -> None:
+        self._wake.set()
+        if (subscription := self._subscription) is not None:
+            subscription.wake()
+
+    def _main(self, on_end: Callable[[], object]) -> None:
+        try:
+            while not (self.finished or self._stopping):
+                self._attach()
+                self._take_all(self._items())
+                self._look_at_time()
+            if not self.finished:
+                self._end_run()
+        except Exception:  # a thread's shell: the class goes on with the other cameras, and the fault is on record
+            log.exception("recording a track failed unexpectedly", extra={"camera_id": str(self.camera_id)})
+        finally:
+            if self._subscription is not None and self._feed is not None:
+                self._feed.unsubscribe(self._subscription)
+            self.recording = False
+            on_end()
+
+    def _attach(self) -> None:
+        if self._wanted_feed is self._feed and (self._subscription is not None or self._feed is None):
+            return
+        if self._feed is not None and self._subscription is not None:
+            self._take_all(self._subscription.take(0))
+            self._feed.unsubscribe(self._subscription)
+            self._take(RunEnded(None, "the camera was configured anew"))
+        self._feed = self._wanted_feed
+        self._subscription = self._feed.subscribe() if self._feed is not None else None
+
+    def _items(self) -> list[Item]:
+        if self._subscription is not None:
+            return self._subscription.take(TAKE_TIMEOUT_S)
+        self._wake.wait(TAKE_TIMEOUT_S)
+        self._wake.clear()
+        return []
+
+    def _take_all(self, items: Iterable[Item]) -> None:
+        for item in items:
+            if self.finished:
+                return
+            self._take(item)
+
+    def _take(self, item: Item) -> None:
+        if isinstance(item, MediaPacket):
+            self._take_packet(item)
+        elif isinstance(item, RunStarted):
+            self._end_run()
+            self._source_run, self._connected = item, True
+        elif isinstance(item, Dropped):
+            self._ledger.trouble(GapReason.PACKETS_DROPPED, f"{item.packets} packets")
+            self._end_run()
+        else:
+            self._end_run()
+            self._connected = False
+            if item.error is not None:
+                self._ledger.trouble(reason_of(item.error), item.detail[:200])
+            elif item.detail == "clock_step":
+                self._ledger.trouble(GapReason.CLOCK_STEP)
+
+    def _take_packet(self, packet: MediaPacket) -> None:
+        video = packet.kind is Kind.VIDEO
+        if not self._started:
+            if not self._wait_for_start(packet):
+                return
+            self._started = True
+            held, self._before = self._before, []
+            for earlier in held:
+                self._record(earlier)
+            return
+        stop_at = self._order.stop_at
+        if video and stop_at is not None:
+            now_at = self._utc(packet.pts_90k)
+            if now_at is not None and now_at >= stop_at:
+                self._finish()
+                return
+        self._record(packet)
+
+    def _wait_for_start(self, packet: MediaPacket) -> bool:
+        """Keeps the present group of pictures until the class starts: it begins at the key frame before the start."""
+        if packet.kind is Kind.VIDEO:
+            at = self._utc(packet.pts_90k)
+            if packet.keyframe and (at is None or at <= self._order.start_at or not self._before):
+                self._before.clear()
+                self._before.append(packet)
+                return at is not None and at >= self._order.start_at
+            if self._before:
+                self._before.append(packet)
+                return at is not None and at >= self._order.start_at
+        elif self._before:
+            self._before.append(packet)
+        return False
+
+    def _record(self, packet: MediaPacket) -> None:
+        if self._cutter is not None and self._cutter.wants_restart(packet):
+            self._end_run()
+        if self._cutter is None:
+            if not (packet.kind is Kind.VIDEO and packet.keyframe) or self._source_run is None:
+                return
+            self._begin_run(self._source_run, packet)
+        assert self._cutter is not None
+        for fragment in self._cutter.push(packet):
+            self._store(fragment)
+
+    def _begin_run(self, source: RunStarted, packet: MediaPacket) -> None:
+        self._run += 1
+        self._cutter = Cutter(source.info)
+        video = source.info.video
+        sets = parameter_sets(memoryview(packet.data)[:16384], video.codec) or video.parameter_sets
+        picture = describe(sets, video.codec)
+        self._format = VideoFormat(
+            codec=video.codec,
+            codec_string=picture.codec_string if picture else ("avc1" if video.codec == "h264" else "hvc1"),
+            width=picture.width if picture else video.width,
+            height=picture.height if picture else video.height,
+            fps=round(video.fps, 3),
+        )
+        if self.first_picture_at is None:
+            self.first_picture_at = self._utc(packet.pts_90k)
+        if not self.recording:
+            self.recording = True
+            self._board.changed()
+
+    def _end_run(self) -> None:
+        """Cuts what is left of the run and closes its segment; the next packets begin another one."""
+        if self._cutter is not None:
+            for fragment in self._cutter.finish():
+                self._store(fragment)
+            self._cutter = None
+        self._close_segment()
+        if self.recording:
+            self.recording = False
+            self._board.changed()
+
+    def _store(self, fragment: Fragment) -> None:
+        clock = self._clock()
+        if clock is None or self._cutter is None:
+            return
+        from_at, to_at = _span(fragment, clock)
+        if not self._write(fragment, clock):
+            return
+        self._ledger.fragment(
+            from_at, to_at, follows=fragment.pts_90k == self._end_pts_90k, otherwise=self._reason_now()
+        )
+        self._end_pts_90k = fragment.pts_90k + fragment.duration_90k
+
+    def _write(self, fragment: Fragment, clock: ClockEstimate) -> bool:
+        writer = self._writer
+        if writer is not None and fragment.starts_with_key and writer.first_pts_90k is not None:
+            long_enough = fragment.pts_90k - writer.first_pts_90k >= SEGMENT_TARGET_90K
+            if long_enough or writer.fragments >= FRAGMENTS_MOST:
+                self._close_segment()
+        if self._blocked and not fragment.starts_with_key:
+            return False
+        try:
+            self._append(fragment, clock)
+        except SpoolFull:
+            self._spool.clean()
+            try:
+                self._append(fragment, clock)
+            except SpoolError as error:
+                self._refused(error)
+                return False
+        except SpoolError as error:
+            self._refused(error)
+            return False
+        self._blocked = False
+        self._spool.set_full(False)
+        return True
+
+    def _append(self, fragment: Fragment, clock: ClockEstimate) -> None:
+        if self._writer is None:
+            assert self._cutter is not None and self._format is not None
+            sound = self._cutter.sound
+            self._writer = SegmentWriter(
+                self._spool,
+                class_session_id=self._order.class_session_id,
+                camera_id=self.camera_id,
+                run=self._run,
+                recipient=self._recipient,
+                init=self._cutter.init,
+                video=self._format,
+                audio=sound.format if sound else None,
+            )
+        self._writer.append(fragment, clock)
+
+    def _refused(self, error: SpoolError) -> None:
+        full = isinstance(error, SpoolFull)
+        self._ledger.trouble(GapReason.DISK_FULL if full else GapReason.DISK_ERROR, str(error)[:200])
+        self._spool.set_full(full)
+        self._end_pts_90k = None
+        if not self._blocked:
+            self._blocked = True
+            log.error("a fragment could not be written", extra={"camera_id": str(self.camera_id), "reason": str(error)})
+        self._close_segment()
+
+    def _close_segment(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is None:
+            return
+        now_at = self._spool.now()
+        try:
+            manifest = writer.close(self._clock(), now_at)
+        except SpoolError as error:
+            log.error(  # noqa: TRY400  # the disk's answer says it all
+                "a segment could not be closed; the next start closes it",
+                extra={"camera_id": str(self.camera_id), "reason": str(error)},
+            )
+            return
+        if manifest is not None:
+            self._board.add_to_camera(self.camera_id, segments_closed=1)
+            self._board.update_camera(self.camera_id, last_segment_at=now_at)
+
+    def _look_at_time(self) -> None:
+        now_at = self._spool.now()
+        stop_at = self._order.stop_at
+        if self.finished or now_at < self._order.start_at:
+            return
+        if stop_at is not None and now_at >= stop_at + (LATE_PACKETS if self._connected else timedelta(0)):
+            self._finish()
+        elif not self._connected and now_at - self._ledger.until_at >= GAP_EVERY:
+            self._ledger.gap(now_at, self._reason_now())
+            self._keep_account()
+
+    def _finish(self) -> None:
+        self._end_run()
+        stop_at = self._order.stop_at or self._spool.now()
+        if stop_at - self._ledger.until_at > timedelta(milliseconds=250):
+            self._ledger.gap(stop_at, self._reason_now())
+        self.finished = True
+        self._keep_account()
+        self._board.changed()
+
+    def _keep_account(self) -> None:
+        account = TrackAccount(until_at=self._ledger.until_at, run=self._run, finished=self.finished)
+        self._spool.keep_account(self._order.class_session_id, self.camera_id, account)
+
+    def _emit_gap(self, gap: GapRecord) -> None:
+        log.info(
+            "a gap in a recording",
+            extra={
+                "camera_id": str(gap.camera_id),
+                "reason": str(gap.reason),
+                "seconds": round((gap.to_at - gap.from_at).total_seconds(), 3),
+            },
+        )
+        self._spool.add_gap(gap)
+
+    def _reason_now(self) -> GapReason:
+        if self._feed is None:
+            return GapReason.CAMERA_OFFLINE
+        return reason_of(self._board.camera(self.camera_id).error)
+
+    def _clock(self) -> ClockEstimate | None:
+        return self._source_run.clock.estimate() if self._source_run is not None else None
+
+    def _utc(self, pts_90k: int) -> datetime | None:
+        clock = self._clock()
+        return None if clock is None else _instant(pts_90k, clock)
+
+
+def _instant(pts_90k: int, clock: ClockEstimate) -> datetime:
+    return utc_at(
+        pts_90k, anchor_pts_90k=clock.anchor_pts_90k, anchor_at=clock.anchor_at, rate_ppb=clock.rate_ppb
+    )
+
+
+def _span(fragment: Fragment, clock: ClockEstimate) -> tuple[datetime, datetime]:
+    return _instant(fragment.pts_90k, clock), _instant(fragment.pts_90k + fragment.duration_90k, clock)
+
+
+def _end(manifest: SegmentManifest, *, first: bool = False) -> datetime:
+    if first:
+        return _instant(manifest.fragments[0].pts_90k, manifest.clock)
+    last = manifest.fragments[-1]
+    return _instant(last.pts_90k + last.duration_90k, manifest.clock)

@@ -1,0 +1,213 @@
+"""Packets of one run become CMAF: one init section, then one fragment (moof+mdat) for each group of pictures.
+
+One mp4 muxer per run writes into memory; nothing is re-encoded. Pictures are never split from the group they need, but
+for a group longer than `FRAGMENT_LIMIT_S`: there a fragment ends without waiting for a key frame, so that a camera
+with endless groups cannot fill the memory, and the next fragment is decodable only after the one before it.
+"""
+
+import io
+import struct
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import av
+
+from edge_agent.capture.packet import Kind, MediaPacket, VideoTrack
+from edge_agent.capture.parameter_sets import parameter_sets
+from edge_agent.spool.sound import Sound
+from shared.kernel.timebase import TICKS_PER_S
+
+FRAGMENT_LEAST_90K = TICKS_PER_S // 2
+"""Cameras whose every picture is a key frame get fragments of this length at least."""
+FRAGMENT_LIMIT_S = 8
+
+_CODECS = {"h264": "h264", "h265": "hevc"}
+_TAGS = {"h264": "avc1", "h265": "hvc1"}
+_OPTIONS = {
+    "movflags": "frag_keyframe+empty_moov+default_base_moof+skip_trailer+frag_discont",
+    "frag_duration": str(FRAGMENT_LIMIT_S * 1_000_000),
+    # A silent microphone must not hold the pictures back for longer than this (microseconds).
+    "max_interleave_delta": "1000000",
+    "flush_packets": "1",
+    "use_editlist": "0",
+    "avoid_negative_ts": "disabled",
+}
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """One moof+mdat in plain. `duration_90k` reaches to the next fragment's first picture."""
+
+    data: bytes
+    pts_90k: int
+    duration_90k: int
+    frames: int
+    starts_with_key: bool
+
+
+class Segmenter:
+    """Cuts one run. Used by one thread; gives bytes, keeps at most one group of pictures and a second of sound.
+
+    `init` is the init section, known at once.
+    """
+
+    def __init__(self, video: VideoTrack, sound: Sound | None, first: MediaPacket) -> None:
+        """Args:
+        video: what the pictures are.
+        sound: how the sound is carried; None: the run has none.
+        first: the key frame that the run begins with; it is pushed like every packet after it.
+
+        Raises:
+            av.error.FFmpegError, ValueError: the key frame cannot be read as what it should be.
+        """
+        self._sound = sound
+        self._sink = _Sink()
+        self._mux: Any = av.open(self._sink, "w", format="mp4", options=_OPTIONS, buffer_size=1 << 20)
+        self._video = self._add_pictures(video, bytes(first.data))
+        self._audio: Any = self._add_sound(sound) if sound else None
+        self._mux.start_encoding()
+        self.init = self._sink.take()
+        self._frames: deque[tuple[int, bool]] = deque()
+        self._ready: deque[tuple[bytes, int]] = deque()
+        self._frame_90k = max(1, round(TICKS_PER_S / video.fps))
+        self._last_dts: int | None = None
+        self._cut_at_90k: int | None = None
+
+    def _add_pictures(self, video: VideoTrack, key_frame: bytes) -> Any:
+        if not parameter_sets(key_frame[:16384], video.codec):
+            key_frame = video.parameter_sets + key_frame
+        # A stream made from a reader of the key frame brings the decoder configuration with it, and can be tagged.
+        template = av.open(
+            io.BytesIO(key_frame), format=_CODECS[video.codec], options={"probesize": "32", "fpsprobesize": "0"}
+        )
+        if not template.streams.video or not template.streams.video[0].codec_context.width:
+            raise ValueError("the key frame has no parameter sets")
+        stream: Any = self._mux.add_stream_from_template(template.streams.video[0], opaque=True)
+        stream.codec_context.codec_tag = _TAGS[video.codec]
+        stream.time_base = Fraction(1, TICKS_PER_S)
+        return stream
+
+    def _add_sound(self, sound: Sound) -> Any:
+        layout = "mono" if sound.format.channels == 1 else "stereo"
+        stream: Any = self._mux.add_stream("aac", rate=sound.format.sample_rate_hz, layout=layout)
+        stream.codec_context.open()
+        stream.codec_context.extradata = sound.config
+        stream.time_base = Fraction(1, sound.format.sample_rate_hz)
+        return stream
+
+    def push(self, packet: MediaPacket) -> Iterator[Fragment]:
+        """Takes a packet, a key frame first; yields the fragments that are complete by it."""
+        if packet.kind is Kind.VIDEO:
+            self._mux_picture(packet)
+        elif self._sound is not None and self._cut_at_90k is not None:
+            for frame in self._sound.frames(packet):
+                out = av.Packet(frame.data)
+                out.stream = self._audio
+                out.pts = out.dts = frame.at
+                out.duration = 1024
+                out.is_keyframe = True
+                self._mux.mux_one(out)
+        else:
+            return
+        if self._sink.parts:
+            self._collect()
+        yield from self._complete(last=False)
+
+    def finish(self) -> Iterator[Fragment]:
+        """Ends the run; yields what is left, the last group of pictures included."""
+        self._mux.close()
+        self._collect()
+        yield from self._complete(last=True)
+
+    def _mux_picture(self, packet: MediaPacket) -> None:
+        data: Any = packet.data
+        cuts = packet.keyframe and (
+            self._cut_at_90k is None or packet.pts_90k - self._cut_at_90k >= FRAGMENT_LEAST_90K
+        )
+        if cuts:
+            self._cut_at_90k = packet.pts_90k
+        out = av.Packet(data)
+        dts = packet.dts_90k if self._last_dts is None else max(packet.dts_90k, self._last_dts + 1)
+        self._last_dts = dts
+        out.stream = self._video
+        out.dts = dts
+        out.pts = max(packet.pts_90k, dts)
+        out.is_keyframe = cuts
+        self._frames.append((packet.pts_90k, cuts))
+        self._mux.mux_one(out)
+
+    def _collect(self) -> None:
+        buffered = self._sink.take()
+        at = 0
+        while at + 8 <= len(buffered):
+            size, kind = struct.unpack_from(">I4s", buffered, at)
+            end = at + size
+            if kind == b"moof" and end + 8 <= len(buffered):
+                end += struct.unpack_from(">I", buffered, end)[0]
+            if size < 8 or end > len(buffered) or (kind == b"moof" and end == at + size):
+                break
+            if kind == b"moof":
+                self._ready.append((bytes(buffered[at:end]), _video_samples(buffered, at, size)))
+            at = end
+        self._sink.give_back(buffered[at:])
+
+    def _complete(self, *, last: bool) -> Iterator[Fragment]:
+        while self._ready:
+            data, count = self._ready[0]
+            if len(self._frames) <= count and not last:
+                # The next fragment's first picture is not here yet: the length is not known.
+                return
+            self._ready.popleft()
+            shown = [self._frames.popleft() for _ in range(count)]
+            if not shown:
+                continue
+            first_90k = shown[0][0]
+            end_90k = self._frames[0][0] if self._frames else max(pts for pts, _ in shown) + self._frame_90k
+            yield Fragment(data, first_90k, max(1, end_90k - first_90k), count, shown[0][1])
+
+
+class _Sink:
+    """The file that the muxer writes to."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self._rest = b""
+
+    def write(self, data: bytes) -> int:
+        self.parts.append(data)
+        return len(data)
+
+    def take(self) -> bytes:
+        buffered = b"".join((self._rest, *self.parts))
+        self.parts.clear()
+        return buffered
+
+    def give_back(self, rest: bytes) -> None:
+        self._rest = rest
+
+
+def _video_samples(buffer: bytes, moof_at: int, moof_size: int) -> int:
+    """Returns how many pictures a moof describes: the samples of the first track. Source: ISO/IEC 14496-12 8.8."""
+    count = 0
+    for kind, at, end in _boxes(buffer, moof_at + 8, moof_at + moof_size):
+        if kind != b"traf":
+            continue
+        track = 0
+        for inner, inner_at, _ in _boxes(buffer, at, end):
+            if inner == b"tfhd":
+                track = struct.unpack_from(">I", buffer, inner_at + 4)[0]
+            elif inner == b"trun" and track == 1:
+                count += struct.unpack_from(">I", buffer, inner_at + 4)[0]
+    return count
+
+
+def _boxes(buffer: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    while at + 8 <= end:
+        size, kind = struct.unpack_from(">I4s", buffer, at)
+        if size < 8:
+            return
+        yield kind, at + 8, at + size
+        at += size

@@ -1,0 +1,154 @@
+"""Maps the media clock of one run to UTC, from sender reports where the camera's clock is sane, else from arrivals."""
+
+from collections import deque
+
+from edge_agent.capture.packet import MediaPacket
+from edge_agent.sync.line import Line, beneath, fitted
+from edge_agent.sync.reference import UtcReference, utc_of
+from shared.kernel.timebase import ticks_to_us
+from shared.protocol.media import ClockEstimate, ClockMethod
+
+AGREE_US = 5_000
+"""Two reports in a row that agree so well settle the map."""
+EARLIEST_US = -100_000
+LATEST_US = 1_000_000
+"""Where arrival minus the camera's own time may lie for its clock to count as sane."""
+STEP_US = 50_000
+"""A settled camera clock that moves by more than this has been set."""
+ARRIVAL_EARLY_US = 100_000
+ARRIVAL_LATE_US = 1_000_000
+"""How far below, or for five seconds above its line arrivals must lie for the media clock to have jumped."""
+NO_REPORT_US = 10_000_000
+"""A camera that sent no report for so long sends none: arrivals decide for this run."""
+NO_AGREEMENT_US = 30_000_000
+WINDOW_S = 600
+SLOPE_SPAN_US = 60_000_000
+SLEW_US_PER_S = 500.0
+"""How fast the line in force follows a better one: dates within a run never jump."""
+REPORT_ERROR_US = 1_000.0
+ARRIVAL_ERROR_US = 40_000.0
+"""What arrivals cannot show: FFmpeg holds a frame until the next begins, and the shortest way takes time too."""
+
+
+class ClockMap:
+    """The clock of one run.
+
+    The reader's thread calls `observe` for each picture; `estimate` may be called from any thread, and returns the line
+    in force, which is replaced as a whole once a second. The method is chosen once: until then the line is provisional.
+    """
+
+    def __init__(self, reference: UtcReference, *, offset_us: int = 0) -> None:
+        """Args:
+        reference: UTC of arrivals, shared by all cameras.
+        offset_us: added to every UTC time: the camera's constant encoder delay, with its sign turned round.
+        """
+        self._reference = reference
+        self._generation = reference.generation
+        self._offset_us = offset_us
+        self._method: ClockMethod | None = None
+        self._line: Line | None = None
+        self._estimate: ClockEstimate | None = None
+        self._first_us: int | None = None
+        self._second = 0
+        self._lowest: tuple[int, float] | None = None
+        self._arrivals: deque[tuple[int, float]] = deque(maxlen=WINDOW_S)
+        self._reports: deque[tuple[int, float]] = deque(maxlen=WINDOW_S // 5)
+        self._report_count = 0
+        self._strays = 0
+        self._late_seconds = 0
+
+    def estimate(self) -> ClockEstimate | None:
+        """Returns the line in force, or None before the first picture."""
+        return self._estimate
+
+    def observe(self, packet: MediaPacket) -> bool:
+        """Takes a picture into account; True says that the clock stepped: a new run, with a new map, must begin."""
+        x_us = ticks_to_us(packet.pts_90k)
+        offset = float(self._reference.utc_us(packet.arrival_ns) - x_us)
+        if self._reference.generation != self._generation:
+            return True
+        if self._first_us is None:
+            self._first_us = x_us
+        stepped = False
+        second = x_us // 1_000_000
+        if second != self._second and self._lowest is not None:
+            stepped = self._look_at_second(x_us)
+            self._lowest = None
+        self._second = second
+        if self._lowest is None or offset < self._lowest[1]:
+            self._lowest = (x_us, offset)
+            if self._line is None or (self._method is None and offset < self._line.offset_at(x_us)):
+                self._put_in_force(Line(x_us, offset, 0.0, 0.0), x_us)
+        if packet.sender_us is not None and packet.reports != self._report_count:
+            self._report_count = packet.reports
+            stepped = self._take_report(x_us, float(packet.sender_us - x_us)) or stepped
+        return stepped
+
+    def _take_report(self, x_us: int, offset: float) -> bool:
+        line = self._line
+        if self._method is ClockMethod.ARRIVAL or line is None:
+            return False
+        if self._method is ClockMethod.RTCP_SR:
+            if abs(offset - line.offset_at(x_us)) > STEP_US:
+                self._strays += 1
+                return self._strays >= 2
+            self._strays = 0
+            self._reports.append((x_us, offset))
+            return False
+        self._reports.append((x_us, offset))
+        if len(self._reports) >= 2:
+            (_, before), (_, last) = self._reports[-2], self._reports[-1]
+            late_us = line.offset_at(x_us) - offset
+            if abs(last - before) <= AGREE_US and EARLIEST_US < late_us < LATEST_US:
+                while len(self._reports) > 2:
+                    self._reports.popleft()
+                self._method = ClockMethod.RTCP_SR
+                self._put_in_force(self._best(), x_us)
+        return False
+
+    def _look_at_second(self, x_us: int) -> bool:
+        assert self._lowest is not None and self._first_us is not None
+        stepped = False
+        if self._method is ClockMethod.ARRIVAL and self._line is not None:
+            over = self._lowest[1] - self._line.offset_at(self._lowest[0])
+            self._late_seconds = self._late_seconds + 1 if over > ARRIVAL_LATE_US else 0
+            stepped = over < -ARRIVAL_EARLY_US or self._late_seconds >= 5
+        self._arrivals.append(self._lowest)
+        elapsed_us = x_us - self._first_us
+        if self._method is None and elapsed_us > (NO_AGREEMENT_US if self._reports else NO_REPORT_US):
+            self._method = ClockMethod.ARRIVAL
+            self._put_in_force(self._best(), x_us)
+        elif self._method is None:
+            self._put_in_force(self._best(), x_us)
+        else:
+            self._follow(self._best(), x_us)
+        return stepped
+
+    def _best(self) -> Line:
+        if self._method is ClockMethod.RTCP_SR:
+            line = fitted(list(self._reports), least_span_us=SLOPE_SPAN_US)
+            return Line(line.at_us, line.offset_us, line.rate_ppb, line.error_us + REPORT_ERROR_US)
+        points = list(self._arrivals) or [self._lowest or (0, 0.0)]
+        line = beneath(points, least_span_us=SLOPE_SPAN_US)
+        return Line(line.at_us, line.offset_us, line.rate_ppb, line.error_us + ARRIVAL_ERROR_US)
+
+    def _follow(self, wanted: Line, x_us: int) -> None:
+        """Moves the line in force towards a better one, by no more than the slew allows in a second."""
+        assert self._line is not None
+        here = self._line.moved_to(x_us)
+        off = wanted.offset_at(x_us) - here.offset_us
+        step = max(-SLEW_US_PER_S, min(SLEW_US_PER_S, off))
+        self._put_in_force(Line(x_us, here.offset_us + step, wanted.rate_ppb, wanted.error_us + abs(off - step)), x_us)
+
+    def _put_in_force(self, line: Line, x_us: int) -> None:
+        line = self._line = line.moved_to(x_us)
+        anchor_90k = x_us * 9 // 100
+        utc_us = ticks_to_us(anchor_90k) + line.offset_at(ticks_to_us(anchor_90k)) + self._offset_us
+        self._estimate = ClockEstimate(
+            method=self._method or ClockMethod.ARRIVAL,
+            anchor_pts_90k=anchor_90k,
+            anchor_at=utc_of(round(utc_us)),
+            rate_ppb=round(line.rate_ppb),
+            error_bound_us=round(max(line.error_us, REPORT_ERROR_US)),
+            provisional=self._method is None,
+        )
