@@ -125,7 +125,7 @@ class HttpClient:
             if "disconnected" in str(error).lower() or "peer closed" in str(error).lower():
                 raise ServerUnreachable(host, "it closed the connection without an HTTP answer") from error
             raise ServerNotHttp(host) from error
-        except (httpx.TransportError, OSError) as error:
+        except (httpx.TransportError, ssl.SSLError, ConnectionError) as error:
             raise ServerUnreachable(host, str(error) or type(error).__name__) from error
         return HttpAnswer(
             answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content

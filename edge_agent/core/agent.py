@@ -27,6 +27,7 @@ from edge_agent.spool.recording import Recording
 from edge_agent.spool.spool import Spool
 from edge_agent.status import StatusBoard
 from edge_agent.sync.clockmap import ClockMap
+from edge_agent.sync.reference import UtcReference
 from edge_agent.upload.http import HttpUploadClient
 from edge_agent.upload.replicator import CONNECTIONS, Replicator
 from edge_agent.upload.throttle import Throttle
@@ -83,6 +84,7 @@ class Agent:
         self._clock = clock
         self._time = time
         self._spool = spool
+        self._utc = UtcReference(time)
         self._board = StatusBoard()
         self._watchdog = Watchdog()
         self._store = ConfigStore(state / "config", identity.pairing.answer.agent_id)
@@ -179,8 +181,12 @@ class Agent:
             settings=self._settings,
             board=self._board,
             clock=self._clock,
-            run_clock=lambda: ClockMap(self._time),
+            run_clock=lambda: self._clock_map(config),
         )
+
+    def _clock_map(self, config: CameraConfig) -> ClockMap:
+        # A new measured delay holds from the next run on: it must not shift the dates within one.
+        return ClockMap(self._utc, offset_us=self._cameras.configs.get(config.id, config).offset_us)
 
     def _make_recording(
         self, order: RecordingOrder, recipient: RecipientKey, cameras: Mapping[CameraId, Camera]

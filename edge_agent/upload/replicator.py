@@ -32,6 +32,7 @@ LONGEST_DEFERRAL_S = 600.0
 IDLE_S = 30.0
 """How often the spool is looked at without having been told to: a lost wake-up costs this much, never a segment."""
 TARGET_MARGIN = timedelta(seconds=20)
+LEAST_LIFETIME_S = 60.0
 
 MENDABLE = frozenset(
     {
@@ -78,6 +79,14 @@ class Outbox(GapOutbox, Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class _Announced:
+    """A target, and until when (monotonic) it is worth a try."""
+
+    target: PutTarget
+    until_ns: int
+
+
 @dataclass
 class _Deferral:
     """A segment that has to wait before it is tried again."""
@@ -110,7 +119,7 @@ class Replicator:
         self._running = running
         self._connections = connections
         self._sleep = sleep
-        self._targets: dict[SegmentId, PutTarget] = {}
+        self._targets: dict[SegmentId, _Announced] = {}
         self._in_flight: dict[SegmentId, bool] = {}
         """Segments being sent; True for those of a running class."""
         self._stored: dict[SegmentId, SegmentManifest] = {}
@@ -172,10 +181,10 @@ class Replicator:
                 if chosen is None:
                     await wait_for(self._news, self._idle_s(), self._sleep)
                     continue
-                target = self._targets.get(chosen.segment_id)
-                if target is not None and target.expires_at - self._clock.now() > TARGET_MARGIN:
+                known = self._targets.get(chosen.segment_id)
+                if known is not None and known.until_ns > self._clock.monotonic_ns():
                     self._in_flight[chosen.segment_id] = chosen in lanes.running
-                    return chosen, target
+                    return chosen, known.target
                 self._targets.pop(chosen.segment_id, None)
                 await self._announce(lanes.announce(BATCH_LIMIT, self._targets.__contains__))
 
@@ -203,11 +212,17 @@ class Replicator:
         for manifest, answer in zip(manifests, answers, strict=True):
             match answer:
                 case PutTarget():
-                    self._targets[manifest.segment_id] = answer
+                    self._targets[manifest.segment_id] = self._announced(answer)
                 case AlreadyCommitted():
                     self._committed([manifest.segment_id])
                 case Refused():
                     await self._refused(manifest, answer)
+
+    def _announced(self, target: PutTarget) -> _Announced:
+        # The store decides what has expired. By our clock a target is only judged old when it was good at first, so
+        # that two clocks that disagree cost a refused PUT and not an endless asking.
+        lifetime_s = (target.expires_at - self._clock.now() - TARGET_MARGIN).total_seconds()
+        return _Announced(target, self._clock.monotonic_ns() + round(max(lifetime_s, LEAST_LIFETIME_S) * 1e9))
 
     async def _send(self, manifest: SegmentManifest, target: PutTarget) -> None:
         segment_id = manifest.segment_id

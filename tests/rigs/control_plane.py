@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qs
@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from nacl.public import PrivateKey, PublicKey, SealedBox
 
+from shared.kernel.clock import Clock, SystemClock
 from shared.protocol.codec import MESSAGE_LIMIT_BYTES, decode, encode
 from shared.protocol.config import AgentBody, AgentConfig, Credentials, RecipientKey, config_document
 from shared.protocol.errors import PROBLEM_CONTENT_TYPE, Code, problem
@@ -93,8 +94,15 @@ class ControlPlane:
     `ahead` is how far this server's clock is ahead of the machine's.
     """
 
-    def __init__(self, *, ahead: timedelta = timedelta(0), tls: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        ahead: timedelta = timedelta(0),
+        tls: tuple[str, str] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self.ahead = ahead
+        self._clock = clock or SystemClock()
         self.studio_id = StudioId(new_id())
         self.agent_id = AgentId(new_id())
         self.recipient_key = PrivateKey.generate()
@@ -133,7 +141,7 @@ class ControlPlane:
 
     def now(self) -> datetime:
         """Returns this server's time."""
-        return datetime.now(UTC) + self.ahead
+        return self._clock.now() + self.ahead
 
     def desire(self, **changes: Any) -> AgentConfig:
         """Changes fields of the desired body, and pushes the new version."""
@@ -191,7 +199,7 @@ class ControlPlane:
             self._app,
             host="127.0.0.1",
             port=port,
-            log_level="warning",
+            log_level="critical",
             date_header=False,
             server_header=False,
             lifespan="off",
@@ -267,9 +275,9 @@ class ControlPlane:
                 self._hear(decode(body, FromAgent))  # type: ignore[arg-type]
                 return await self._answer(send, 204, b"")
             case "POST", "/agent/v1/intent":
-                return await self._answer(send, 200, encode(self._intent(decode(body, IntentRequest))))
+                return await self._answer(send, 200, encode(self.intent(decode(body, IntentRequest))))
             case "POST", "/agent/v1/commit":
-                answer = self._commit(decode(body, CommitRequest))
+                answer = self.commit(decode(body, CommitRequest))
                 if self.faults.lost_commit_answers:
                     self.faults.lost_commit_answers -= 1
                     raise ConnectionError("the answer is lost")
@@ -329,7 +337,8 @@ class ControlPlane:
             raise Refusal(Code.AGENT_TOKEN_INVALID, "used twice")
         self.used_tokens.add(claims["jti"])
 
-    def _intent(self, request: IntentRequest) -> IntentAnswer:
+    def intent(self, request: IntentRequest) -> IntentAnswer:
+        """Says where each segment goes."""
         return IntentAnswer(answers=tuple(self._intend(m) for m in request.manifests))
 
     def _intend(self, manifest: SegmentManifest) -> PutTarget | AlreadyCommitted | Refused:
@@ -363,8 +372,10 @@ class ControlPlane:
         if self.faults.store_unavailable:
             raise Refusal(Code.STORE_UNAVAILABLE)
         expired = int(parse_qs(scope["query_string"].decode())["exp"][0]) < self.now().timestamp()
-        if self.faults.expired_targets or expired:
+        if self.faults.expired_targets:
             self.faults.expired_targets -= 1
+            raise Refusal(Code.UPLOAD_TARGET_EXPIRED)
+        if expired:
             raise Refusal(Code.UPLOAD_TARGET_EXPIRED)
         sha256 = hashlib.sha256(body).hexdigest()
         if headers.get("if-none-match") != "*" or headers.get("x-content-sha256") != sha256:
@@ -375,7 +386,8 @@ class ControlPlane:
         self.order.append(segment_id)
         return 201
 
-    def _commit(self, request: CommitRequest) -> CommitAnswer:
+    def commit(self, request: CommitRequest) -> CommitAnswer:
+        """Gives receipts for what lies in the store as announced."""
         answers: list[AlreadyCommitted | Refused] = []
         for item in request.items:
             stored = self.objects.get(str(item.segment_id))

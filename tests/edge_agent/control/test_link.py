@@ -1,0 +1,253 @@
+"""The link against a real websocket and HTTP server on localhost, with the waits in the test's hands."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_agent.api import ControlPlaneApi
+from edge_agent.control.enrol import pair
+from edge_agent.control.identity import Identity, IdentityFolder
+from edge_agent.control.link import LONGEST_WAIT_S, POLL_S, Link
+from edge_agent.control.session import Desires
+from edge_agent.http import HttpClient
+from shared.kernel.clock import ServerClock, SystemClock
+from shared.protocol.config import AgentConfig, SpoolPolicy
+from shared.protocol.messages import Desired
+from shared.protocol.status import HEARTBEAT_S, AgentStatus, ConfigStatus, Reported, SpoolStatus
+from tests.rigs.control_plane import ControlPlane
+from tests.rigs.pacer import Pacer
+
+QUIET = SpoolStatus(bytes_used=0, bytes_free=0, segments_pending=0, behind_s=0.0)
+
+
+class FakeBox:
+    """Applies what it is told at once, and remembers it."""
+
+    def __init__(self) -> None:
+        self.desired: list[AgentConfig] = []
+        self.refused: list[tuple[int | None, str]] = []
+        self.revoked: list[str] = []
+        self.changed: Callable[[], None] = lambda: None
+
+    def reported(self) -> Reported:
+        if not self.desired:
+            return Reported(version=0, hash=None, status=ConfigStatus.APPLIED)
+        return Reported(
+            version=self.desired[-1].version, hash=self.desired[-1].hash, status=ConfigStatus.APPLIED
+        )
+
+    def status(self) -> AgentStatus:
+        now_at = SystemClock().now()
+        return AgentStatus(
+            now_at=now_at, uptime_s=1, clock_offset_ms=0, cameras=(), recordings=(), spool=QUIET
+        )
+
+    def desire(self, config: AgentConfig) -> None:
+        self.desired.append(config)
+        self.changed()
+
+    def refuse(self, version: int | None, error: str) -> None:
+        self.refused.append((version, error))
+
+    def revoke(self, jwt: str) -> None:
+        self.revoked.append(jwt)
+
+
+class Line:
+    """A link at work, with all that a test looks at."""
+
+    def __init__(
+        self, plane: ControlPlane, link: Link, box: FakeBox, pacer: Pacer, clock: ServerClock
+    ) -> None:
+        self.plane, self.link, self.box, self.pacer, self.clock = plane, link, box, pacer, clock
+
+    async def heard(self, condition: Callable[[], Any]) -> Any:
+        """Returns the condition's value once the control plane has seen it come true."""
+        return await asyncio.to_thread(self.plane.wait, condition)
+
+    async def up(self) -> None:
+        await self.pacer.advance_until(lambda: self.link.is_up, step_s=1)
+
+    async def down(self) -> None:
+        await asyncio.wait_for(self.link.wait_down(), 10)
+
+
+@pytest.fixture
+async def line(plane: ControlPlane, identity: Identity) -> AsyncIterator[Line]:
+    async with _line(plane, identity) as running:
+        yield running
+
+
+@asynccontextmanager
+async def _line(plane: ControlPlane, identity: Identity) -> AsyncIterator[Line]:
+    box, pacer, clock = FakeBox(), Pacer(), ServerClock(SystemClock())
+    answer = identity.pairing.answer
+    async with HttpClient() as http:
+        api = ControlPlaneApi(http, identity.address, clock, lambda: identity.token(clock))
+        link = Link(
+            identity=identity,
+            api=api,
+            clock=clock,
+            box=box,
+            desires=Desires(answer.agent_id, answer.studio_id, None),
+            sleep=pacer.sleep,
+            rng=random.Random(1),
+        )
+        box.changed = link.config_changed
+        task = asyncio.create_task(link.run())
+        try:
+            yield Line(plane, link, box, pacer, clock)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_both_sides_say_what_they_have_and_the_configuration_arrives(line: Line) -> None:
+    await line.up()
+    await line.heard(lambda: line.plane.reports and line.plane.reports[-1].version == 1)
+    assert line.plane.hellos[0].reported.version == 0
+    assert line.box.desired == [line.plane.config]
+
+
+async def test_a_push_is_applied_and_reported(line: Line) -> None:
+    await line.up()
+    await asyncio.to_thread(line.plane.desire, spool=SpoolPolicy(keep_committed_s=5))
+    await line.heard(lambda: line.plane.reports and line.plane.reports[-1].version == 2)
+    assert line.box.desired[-1].body.spool.keep_committed_s == 5
+
+
+async def test_a_doubled_push_is_acknowledged_again_and_applied_once(line: Line) -> None:
+    await line.up()
+    await line.heard(lambda: line.plane.reports and line.plane.reports[-1].version == 1)
+    before = len(line.plane.reports)
+    await asyncio.to_thread(line.plane.push, Desired(config=line.plane.config))
+    await line.heard(lambda: len(line.plane.reports) > before)
+    assert len(line.box.desired) == 1
+
+
+async def test_a_frame_of_garbage_does_not_end_the_link(line: Line) -> None:
+    await line.up()
+    await asyncio.to_thread(line.plane.push, "garbage")
+    await asyncio.to_thread(line.plane.desire, spool=SpoolPolicy(keep_committed_s=5))
+    await line.heard(lambda: line.plane.reports and line.plane.reports[-1].version == 2)
+    assert line.plane.links == 1
+
+
+async def test_a_configuration_with_an_unknown_key_is_refused(line: Line) -> None:
+    await line.up()
+    text = '{"type":"desired","config":{"version":5,"run":"rm"}}'
+    await asyncio.to_thread(line.plane.push, text)
+    await line.heard(lambda: line.plane.reports and line.box.refused)
+    assert line.box.refused[0][0] == 5
+
+
+async def test_a_heartbeat_goes_out_on_connecting_at_news_and_every_thirty_seconds(line: Line) -> None:
+    await line.heard(lambda: len(line.plane.statuses) == 1)
+    line.link.status_changed()
+    await line.pacer.advance(1)
+    await line.heard(lambda: len(line.plane.statuses) == 2)
+    await line.pacer.advance(1)
+    await line.pacer.advance(HEARTBEAT_S - 2)
+    assert len(line.plane.statuses) == 2
+    await line.pacer.advance(3)
+    await line.heard(lambda: len(line.plane.statuses) == 3)
+
+
+async def test_the_link_comes_back_at_once_and_then_with_growing_waits(line: Line) -> None:
+    await line.up()
+    line.plane.faults.link_closed = True
+    await asyncio.to_thread(line.plane.cut_links)
+    await line.heard(lambda: line.plane.calls["link"] == 2)
+    await line.pacer.advance_until(lambda: line.plane.calls["link"] >= 7)
+    line.plane.faults.link_closed = False
+    await line.up()
+    assert max(line.pacer.asked) <= LONGEST_WAIT_S
+
+
+async def test_while_the_socket_is_down_the_same_documents_travel_by_http(line: Line) -> None:
+    await line.up()
+    line.plane.faults.link_closed = True
+    await asyncio.to_thread(line.plane.cut_links)
+    await line.pacer.advance_until(lambda: line.plane.calls["POST /agent/v1/report"] >= 2)
+    await asyncio.to_thread(line.plane.desire, spool=SpoolPolicy(keep_committed_s=9))
+    await line.pacer.advance_until(lambda: line.plane.reports[-1].version == 2)
+    assert line.box.desired[-1].version == 2
+    gets = line.plane.calls["GET /agent/v1/config"]
+    await line.pacer.advance_until(lambda: line.plane.calls["GET /agent/v1/config"] > gets)
+    assert [config.version for config in line.box.desired] == [1, 2]
+
+
+async def test_once_the_socket_stands_nothing_is_polled_any_more(line: Line) -> None:
+    line.plane.faults.link_closed = True
+    await line.pacer.advance_until(lambda: line.plane.calls["POST /agent/v1/report"] >= 2)
+    line.plane.faults.link_closed = False
+    await line.up()
+    gets = line.plane.calls["GET /agent/v1/config"]
+    await line.pacer.advance(10 * POLL_S)
+    assert line.plane.calls["GET /agent/v1/config"] <= gets + 1
+
+
+@pytest.fixture
+def plane_an_hour_ahead() -> Iterator[ControlPlane]:
+    with ControlPlane(ahead=timedelta(hours=1)).running() as running:
+        yield running
+
+
+async def test_a_box_whose_clock_is_an_hour_off_gets_through(
+    plane_an_hour_ahead: ControlPlane, tmp_path: Path, http: HttpClient
+) -> None:
+    plane = plane_an_hour_ahead
+    paired = await pair(
+        plane.url, "BCDFGHJK", IdentityFolder(tmp_path), replace=False, http=http, clock=SystemClock()
+    )
+    async with _line(plane, paired.identity) as line:
+        await line.up()
+        assert 3595 < line.clock.offset_s() < 3605
+
+
+async def test_a_signed_revocation_arrives_over_the_socket(line: Line) -> None:
+    await line.up()
+    revocation = line.plane.sign_revocation()
+    await asyncio.to_thread(line.plane.revoke, revocation)
+    await line.down()
+    assert revocation in line.box.revoked
+
+
+async def test_a_signed_revocation_arrives_with_a_refused_upgrade(
+    plane: ControlPlane, identity: Identity
+) -> None:
+    plane.revocation = plane.sign_revocation()
+    async with _line(plane, identity) as line:
+        await line.down()
+        assert line.box.revoked[0] == plane.revocation
+
+
+async def test_a_plain_401_makes_the_link_slow_and_revokes_nothing(
+    plane: ControlPlane, identity: Identity
+) -> None:
+    plane.faults.plain_401 = True
+    async with _line(plane, identity) as line:
+        await line.down()
+        await line.heard(lambda: line.plane.calls["GET /agent/v1/config"] >= 1)
+        await line.pacer.advance(LONGEST_WAIT_S - 1)
+        assert line.plane.calls["link"] == 1
+        await line.pacer.advance_until(lambda: line.plane.calls["link"] == 2)
+        assert not line.box.revoked
+        plane.faults.plain_401 = False
+        await line.up()
+
+
+async def test_a_server_that_is_gone_is_waited_for(plane: ControlPlane, identity: Identity) -> None:
+    plane.faults.unavailable = True
+    async with _line(plane, identity) as line:
+        await line.down()
+        await line.pacer.advance(600)
+        plane.faults.unavailable = False
+        await line.up()
+        assert line.link.last_error == ""
