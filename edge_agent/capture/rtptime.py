@@ -57,7 +57,9 @@ class RtpTimeline:
             step = (rtp - before + _WRAP // 2) % _WRAP - _WRAP // 2
             if abs(step) < 60 * self._rate_hz:
                 return step
-        return by_pts if abs(by_pts - duration) <= self._rate_hz // 2 else duration
+        off = abs(by_pts - duration)
+        # Close to the pace it is the wall clock's own small error; far from it, a jump. Between, the camera's doing.
+        return by_pts if self._rate_hz // 50 < off <= self._rate_hz // 2 else duration
 
     def _raw(self, sender_us: int) -> int:
         assert self._report is not None

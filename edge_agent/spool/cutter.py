@@ -62,8 +62,10 @@ class Cutter:
             yield from self._segmenter.push(packet)
             return
         assert self._held is not None
-        complete = self._held and packet.kind is Kind.VIDEO and (
-            packet.keyframe or packet.pts_90k - self._held[0].pts_90k >= HOLD_90K
+        complete = (
+            len(self._held) > 0
+            and packet.kind is Kind.VIDEO
+            and (packet.keyframe or packet.pts_90k - self._held[0].pts_90k >= HOLD_90K)
         )
         self._held.append(packet)
         if complete or self._info.audio is None:
