@@ -1,0 +1,289 @@
+"""The agents' websocket `/agent/v1/link`: a plain ASGI application, mounted by `config.asgi`.
+
+The event loop only carries frames. Everything that touches the database runs in a few threads of its own, in short
+scopes, one call at a time for each socket: a box that floods waits for its own writes. What is pushed is always read
+from the database at that moment, so a lost, doubled or reordered announcement changes nothing.
+
+Source: protocols.md, section 2; ASGI HTTP & WebSocket specification 2.5 (with `websocket.http.response`).
+"""
+
+import asyncio
+import email.utils
+import logging
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ParamSpec, TypeVar, cast
+from uuid import UUID, uuid4
+
+import msgspec
+from django.db import connections
+from django.utils import timezone
+
+from control_plane.common.errors import ControlPlaneError, Unavailable
+from control_plane.common.scoping import studio_scope
+from control_plane.fleet import instance, reports
+from control_plane.fleet.announce import Announcement, Topic, announce
+from control_plane.fleet.authentication import Caller, authenticate
+from control_plane.fleet.hub import Hub
+from control_plane.fleet.models import Agent
+from control_plane.fleet.selectors import desired_document
+from shared.protocol.codec import decode, encode
+from shared.protocol.config import AgentConfig
+from shared.protocol.errors import PROBLEM_CONTENT_TYPE, Code
+from shared.protocol.messages import Desired, Fault, FromAgent, Heartbeat, Hello, Revoked, ToAgent, Welcome
+from shared.protocol.status import Reported
+from shared.protocol.version import OLDEST_SPOKEN, PROTOCOL_VERSION
+
+log = logging.getLogger(__name__)
+
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+HELLO_TIMEOUT_S = 15.0
+LOOK_S = 60.0
+"""How often a socket looks for news that nobody announced."""
+DEAF_LOOK_S = 2.0
+"""The same while announcements cannot be heard: a revocation must close the socket within 5 s all the same."""
+RESEND_S = 10.0
+RIVAL_GRACE_S = 5.0
+"""Frames of an old socket that arrive this long after a new one opened were not merely on their way."""
+MOST_LINKS = 10_000
+MOST_LINKS_OF_ONE = 8
+DATABASE_THREADS = 4
+
+CLOSE_FAULT, CLOSE_REVOKED, CLOSE_BROKEN = 4400, 4401, 1011
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What the database says to an agent now: the signed end of it, or its newest configuration."""
+
+    revocation: str | None
+    desired: AgentConfig | None
+
+
+class Gateway:
+    """All sockets of this process."""
+
+    def __init__(self) -> None:
+        self.hub = Hub()
+        self._threads = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="gateway")
+        self._links: Counter[UUID] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one socket from its upgrade to its end."""
+        await receive()
+        try:
+            caller = await self.in_thread(
+                authenticate, _header(scope, b"authorization"), address=_address(scope)
+            )
+            self._admit(caller)
+        except ControlPlaneError as error:
+            await _refuse(send, error)
+            return
+        self._links[caller.agent_id] += 1
+        try:
+            await send({"type": "websocket.accept"})
+            await Link(self, caller, receive, send).serve()
+        except Exception:
+            log.exception("a link broke", extra={"agent": caller.agent_id})
+            await _close(send, CLOSE_BROKEN)
+        finally:
+            self._links[caller.agent_id] -= 1
+            self._links += Counter()
+
+    async def in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs `call` in a thread that may touch the database, and gives its connection back."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, partial(_with_connection, call, *args, **kwargs))
+
+    def _admit(self, caller: Caller) -> None:
+        if self._links.total() >= MOST_LINKS or self._links[caller.agent_id] >= MOST_LINKS_OF_ONE:
+            raise Unavailable("This server holds as many links as it can.")
+
+
+class Link:
+    """One socket of one agent. Its reader and its pusher are the only tasks; both end with it."""
+
+    def __init__(self, gateway: Gateway, caller: Caller, receive: Receive, send: Send) -> None:
+        self._gateway = gateway
+        self._caller = caller
+        self._receive = receive
+        self._send = send
+        self._id = uuid4()
+        self._wake = asyncio.Event()
+        self._reported: Reported | None = None
+        self._sent: tuple[int, float] = (0, 0.0)
+        self._rival: tuple[str, float] | None = None
+
+    async def serve(self) -> None:
+        """Greets, then reads and pushes until either is over."""
+        try:
+            async with asyncio.timeout(HELLO_TIMEOUT_S):
+                hello = await self._next()
+        except TimeoutError:
+            await self._fault(Code.BAD_REQUEST, "no hello came")
+            return
+        if hello is None:
+            return
+        if not isinstance(hello, Hello):
+            await self._fault(Code.BAD_REQUEST, "the first frame has to be a hello")
+            return
+        if hello.protocol < OLDEST_SPOKEN:
+            await self._fault(Code.PROTOCOL_TOO_OLD, f"this control plane speaks {OLDEST_SPOKEN} or later")
+            return
+        in_thread = self._gateway.in_thread
+        await self._take(hello)
+        await in_thread(reports.open_link, self._caller, self._id)
+        try:
+            await self._say(Welcome(protocol=PROTOCOL_VERSION, server_time_at=timezone.now()))
+            async with self._gateway.hub.listening(self._caller.agent_id, self._hear):
+                await in_thread(announce, self._announcement())
+                await self._until_either_ends()
+        finally:
+            # The socket may be cancelled together with the server; the row must not say that it stands.
+            await asyncio.shield(in_thread(reports.close_link, self._caller, self._id))
+
+    async def _until_either_ends(self) -> None:
+        tasks = {asyncio.create_task(self._read()), asyncio.create_task(self._push())}
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            task.result()
+
+    async def _read(self) -> None:
+        while (message := await self._next()) is not None:
+            await self._take(message)
+            if isinstance(message, Heartbeat):
+                await self._notice_rival()
+
+    async def _push(self) -> None:
+        while True:
+            self._wake.clear()
+            news = await self._gateway.in_thread(_news, self._caller)
+            if news.revocation is not None:
+                await self._say(Revoked(revocation=news.revocation))
+                await _close(self._send, CLOSE_REVOKED)
+                return
+            if news.desired is not None and self._is_due(news.desired):
+                self._sent = (news.desired.version, time.monotonic())
+                await self._say(Desired(config=news.desired))
+            try:
+                async with asyncio.timeout(DEAF_LOOK_S if self._gateway.hub.is_deaf else LOOK_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    def _is_due(self, desired: AgentConfig) -> bool:
+        reported = self._reported
+        if reported is not None and reported.failed_version == desired.version:
+            return False
+        if reported is not None and (reported.version, reported.hash) == (desired.version, desired.hash):
+            return False
+        version, sent_s = self._sent
+        return desired.version != version or time.monotonic() - sent_s >= RESEND_S
+
+    def _hear(self, announcement: Announcement | None) -> None:
+        if announcement is not None and announcement.topic is Topic.LINKED:
+            if announcement.link_id != self._id:
+                self._rival = (announcement.address, time.monotonic())
+            return
+        self._wake.set()
+
+    async def _notice_rival(self) -> None:
+        """A box has one socket. One that goes on speaking after another was opened belongs to a second box."""
+        if self._rival is None or time.monotonic() - self._rival[1] < RIVAL_GRACE_S:
+            return
+        (address, _), self._rival = self._rival, None
+        log.warning("two boxes speak with one identity", extra={"agent": self._caller.agent_id})
+        await self._gateway.in_thread(reports.report_duplicate, self._caller, address)
+
+    async def _take(self, message: FromAgent) -> None:
+        if not isinstance(message, Heartbeat):
+            self._reported = message.reported
+        await self._gateway.in_thread(reports.take, message, self._caller)
+
+    async def _next(self) -> FromAgent | None:
+        """Returns the next message; None at the end of the socket, or of our patience with it."""
+        event = await self._receive()
+        if event["type"] == "websocket.disconnect":
+            return None
+        data = event.get("text") or event.get("bytes") or b""
+        try:
+            # To msgspec a union is a type, to the type checker it is not.
+            return cast(FromAgent, decode(data, cast(type[Any], FromAgent)))
+        except msgspec.DecodeError as error:
+            await self._fault(Code.BAD_REQUEST, str(error))
+            return None
+
+    async def _say(self, message: ToAgent) -> None:
+        await self._send({"type": "websocket.send", "text": encode(message).decode()})
+
+    async def _fault(self, code: Code, detail: str) -> None:
+        await self._say(Fault(code=code, detail=detail))
+        await _close(self._send, CLOSE_FAULT)
+
+    def _announcement(self) -> Announcement:
+        caller = self._caller
+        return Announcement(
+            agent_id=caller.agent_id, topic=Topic.LINKED, link_id=self._id, address=caller.address
+        )
+
+
+def _news(caller: Caller) -> News:
+    with studio_scope(caller.studio_id):
+        agent: Agent = Agent.objects.get(pk=caller.agent_id)
+        if not agent.is_trusted:
+            return News(instance.sign_revocation(agent.id, agent.revoked_reason), None)
+        return News(None, desired_document(agent.id))
+
+
+def _with_connection(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    try:
+        return call(*args, **kwargs)
+    finally:
+        connections.close_all()
+
+
+async def _refuse(send: Send, error: ControlPlaneError) -> None:
+    """Answers an upgrade like any other call: with a status and problem+json."""
+    body = error.problem()
+    headers = [
+        (b"content-type", PROBLEM_CONTENT_TYPE.encode()),
+        (b"cache-control", b"no-store"),
+        (b"date", email.utils.formatdate(usegmt=True).encode()),
+    ]
+    await send({"type": "websocket.http.response.start", "status": body.status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": encode(body)})
+
+
+async def _close(send: Send, code: int) -> None:
+    try:
+        await send({"type": "websocket.close", "code": code})
+    except (RuntimeError, OSError):
+        # It is closed already, from the other side.
+        return
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else "unknown"
+
+
+gateway = Gateway()
+"""The one of this process, for `config.asgi`."""

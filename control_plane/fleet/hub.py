@@ -1,0 +1,91 @@
+"""One Valkey subscription for all sockets of this process: wakes those that an announcement is for."""
+
+import asyncio
+import contextlib
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from uuid import UUID
+
+import msgspec
+import redis.asyncio as redis
+from django.conf import settings
+
+from control_plane.fleet.announce import CHANNEL, Announcement
+from shared.kernel.backoff import Backoff
+from shared.kernel.logs import FailureLog
+
+log = logging.getLogger(__name__)
+
+Listener = Callable[[Announcement | None], None]
+"""Called with an announcement; with None when some may have been missed: look at everything again."""
+
+
+class Hub:
+    """Lives as long as it has listeners, in one event loop. Loses its connection quietly: `is_deaf` says so meanwhile."""
+
+    def __init__(self) -> None:
+        self._listeners: defaultdict[UUID, set[Listener]] = defaultdict(set)
+        self._task: asyncio.Task[None] | None = None
+        self._failures = FailureLog(log, "the gateway hears no announcements")
+        self.is_deaf = True
+
+    @contextlib.asynccontextmanager
+    async def listening(self, agent_id: UUID, listener: Listener) -> AsyncIterator[None]:
+        """Has `listener` called for announcements of one agent until the block ends."""
+        self._listeners[agent_id].add(listener)
+        if self._task is None:
+            # Kept here, or the loop would let it be collected.
+            self._task = asyncio.create_task(self._run(), name="fleet-hub")
+        try:
+            yield
+        finally:
+            self._listeners[agent_id].discard(listener)
+            if not self._listeners[agent_id]:
+                del self._listeners[agent_id]
+            if not self._listeners and self._task is not None:
+                task, self._task = self._task, None
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        backoff = Backoff(0.5, 10.0)
+        while True:
+            try:
+                await self._listen(backoff)
+            except (redis.RedisError, OSError) as error:
+                self._failures.failed(error=type(error).__name__)
+            finally:
+                self.is_deaf = True
+            self._wake_all()
+            await asyncio.sleep(backoff.next_wait_s())
+
+    async def _listen(self, backoff: Backoff) -> None:
+        client = redis.Redis.from_url(
+            settings.VALKEY_URL, socket_connect_timeout=3.0, health_check_interval=15
+        )
+        async with client, client.pubsub() as pubsub:
+            await pubsub.subscribe(CHANNEL)
+            async for message in pubsub.listen():
+                if message["type"] == "subscribe":
+                    self.is_deaf = False
+                    backoff.reset()
+                    self._failures.recovered()
+                    # What was said while nobody listened is found by looking.
+                    self._wake_all()
+                elif message["type"] == "message":
+                    self._hear(message["data"])
+
+    def _hear(self, data: bytes) -> None:
+        try:
+            announcement = msgspec.json.decode(data, type=Announcement)
+        except msgspec.DecodeError:
+            log.warning("an announcement cannot be read")
+            return
+        for listener in tuple(self._listeners.get(announcement.agent_id, ())):
+            listener(announcement)
+
+    def _wake_all(self) -> None:
+        for listeners in tuple(self._listeners.values()):
+            for listener in tuple(listeners):
+                listener(None)

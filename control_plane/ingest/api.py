@@ -1,0 +1,65 @@
+"""The agents' HTTP endpoints of ingest: intent, PUT, commit, gaps."""
+
+from collections.abc import Iterator
+
+import msgspec
+from django.http import HttpRequest, HttpResponse
+
+from control_plane.common.problems import problem_response
+from control_plane.fleet.authentication import Caller
+from control_plane.fleet.calls import agent_call, body_of, json_response, program_call
+from control_plane.ingest import services
+from control_plane.ingest.targets import allowed_by
+from control_plane.storage.configured import object_store
+from control_plane.storage.errors import ObjectExists
+from control_plane.storage.objects import CHUNK_BYTES
+from shared.protocol.errors import Code, problem
+from shared.protocol.upload import (
+    CommitAnswer,
+    CommitRequest,
+    GapsAnswer,
+    GapsRequest,
+    IntentAnswer,
+    IntentRequest,
+)
+
+
+@agent_call("POST")
+def intent(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """Says where segments go, or that they are here."""
+    manifests = body_of(request, IntentRequest).manifests
+    return json_response(IntentAnswer(answers=tuple(services.announce_segments(manifests, caller))))
+
+
+@agent_call("POST")
+def commit(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """Gives receipts."""
+    items = body_of(request, CommitRequest).items
+    return json_response(CommitAnswer(answers=tuple(services.commit_segments(items, caller))))
+
+
+@agent_call("POST")
+def gaps(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """Takes gaps."""
+    records = body_of(request, GapsRequest).gaps
+    return json_response(GapsAnswer(settled=tuple(services.settle_gaps(records, caller))))
+
+
+@program_call("PUT")
+def put_object(request: HttpRequest, key: str) -> HttpResponse:
+    """Stores the bytes that a signed address allows, and no others; 412 where they lie there already."""
+    allowed = allowed_by(key, request.GET)
+    try:
+        object_store().put(
+            allowed.key, _chunks(request), size_bytes=allowed.size_bytes, sha256=allowed.sha256
+        )
+    except ObjectExists:
+        return problem_response(
+            msgspec.structs.replace(problem(Code.CONFLICT, "The object is here already."), status=412)
+        )
+    return HttpResponse(status=201)
+
+
+def _chunks(request: HttpRequest) -> Iterator[bytes]:
+    while chunk := request.read(CHUNK_BYTES):
+        yield chunk

@@ -1,0 +1,72 @@
+"""Who looked at what: one audit entry for each replay, written before its first key is given.
+
+A replay is one person's look at one class, for as long as no pause between two requests is longer than `PAUSE`. It
+needs no id in any address: whoever asks for a playlist or a key either goes on with a replay, or begins one.
+"""
+
+from datetime import timedelta
+from uuid import UUID
+from zlib import crc32
+
+from django.db import connection
+from django.utils import timezone
+
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.services import record
+from control_plane.common.actors import Actor
+from control_plane.common.errors import NotFound
+from control_plane.recordings.models import ClassSession, Replay
+from control_plane.studios import access
+
+PAUSE = timedelta(minutes=30)
+TOUCH_EVERY = timedelta(minutes=1)
+
+
+def continue_replay(class_session: ClassSession, *, actor: Actor) -> Replay:
+    """Returns the person's replay of a class, begun and put on record now where none is under way.
+
+    Raises:
+        NotFound, Forbidden: `actor` may not replay this class.
+    """
+    access.require(actor, access.Action.REPLAY, class_session)
+    if actor.id is None:
+        raise NotFound
+    replay = _under_way(class_session, actor.id)
+    if replay is None:
+        # Three players ask at the same instant: the second and third find what the first began.
+        _lock(class_session.id, actor.id)
+        replay = _under_way(class_session, actor.id)
+    now = timezone.now()
+    if replay is None:
+        replay = Replay(
+            studio_id=class_session.studio_id, class_session=class_session, viewer_id=actor.id, seen_at=now
+        )
+        replay.save(force_insert=True)
+        record(
+            Act.CLASS_REPLAYED,
+            actor=actor,
+            studio_id=class_session.studio_id,
+            object_type="recordings.ClassSession",
+            object_id=class_session.id,
+            details={"replay": str(replay.id)},
+        )
+    elif replay.seen_at < now - TOUCH_EVERY:
+        Replay.objects.filter(pk=replay.pk).update(seen_at=now)
+    return replay
+
+
+def _under_way(class_session: ClassSession, viewer_id: UUID) -> Replay | None:
+    replay: Replay | None = (
+        Replay.objects.filter(
+            class_session=class_session, viewer_id=viewer_id, seen_at__gt=timezone.now() - PAUSE
+        )
+        .order_by("-seen_at")
+        .first()
+    )
+    return replay
+
+
+def _lock(class_session_id: UUID, viewer_id: UUID) -> None:
+    number = crc32(class_session_id.bytes + viewer_id.bytes)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [0x5EE, number - (1 << 31)])

@@ -1,0 +1,17 @@
+"""Addresses of playback, namespace `playback`. The last part of each tells players what it is."""
+
+from django.urls import include, path
+
+from control_plane.recordings import views
+
+app_name = "playback"
+
+_of_class = [
+    path("timeline.json", views.timeline, name="timeline"),
+    path("tracks/<uuid:track_id>/playlist.m3u8", views.playlist, name="playlist"),
+    path("tracks/<uuid:track_id>/init/<uuid:segment_id>.mp4", views.init, name="init"),
+    path("segments/<uuid:segment_id>/key", views.key, name="key"),
+    path("segments/<uuid:segment_id>/bytes.m4s", views.content, name="bytes"),
+]
+
+urlpatterns = [path("studio/<slug:slug>/classes/<uuid:class_id>/", include(_of_class))]

@@ -1,0 +1,78 @@
+"""`timeline.json`: what the player in the browser is told of a class."""
+
+from typing import Any
+
+from control_plane.recordings.models import ClassSession, Segment, Track
+from control_plane.recordings.reasons import label
+from control_plane.recordings.timeline import ClassTimeline, TrackTimeline
+
+CLOCK_ORDER = ("rtcp_sr", "arrival")
+"""Best first; a track is as good as its worst segment."""
+
+
+def timeline_body(class_session: ClassSession, timeline: ClassTimeline, path: str) -> dict[str, Any]:
+    """Returns the body of `timeline.json`; times in seconds, `media_t` as the playlist of the track counts.
+
+    Args:
+        path: the address of `timeline.json` itself, beside which the playlists lie.
+    """
+    folder = path.rpartition("/")[0]
+    start_at = timeline.start_at or class_session.started_at or class_session.requested_at
+    return {
+        "class": {
+            "id": str(class_session.id),
+            "title": class_session.title,
+            "start_at": start_at.isoformat().replace("+00:00", "Z"),
+            "duration_s": _s(timeline.duration_us),
+            "state": class_session.state,
+        },
+        "tracks": [_track(track, timeline.tracks[track.id], folder) for track in class_session.tracks.all()],
+    }
+
+
+def _track(track: Track, timeline: TrackTimeline, folder: str) -> dict[str, Any]:
+    segments = list(
+        Segment.objects.filter(track=track).order_by("sequence").defer("fragments_json", "wrapped_key")
+    )
+    first = segments[0] if segments else None
+    return {
+        "id": str(track.id),
+        "name": track.name,
+        "position": track.position,
+        "playlist_url": f"{folder}/tracks/{track.id}/playlist.m3u8",
+        "video": first
+        and {
+            "codec": first.video_codec,
+            "codec_string": first.video_codec_string,
+            "width": first.width,
+            "height": first.height,
+            "fps": first.fps,
+        },
+        "audio": any(item.audio_codec_string for item in segments),
+        "clock": _clock(segments),
+        "fragments": [
+            [_s(item.class_us), _s(item.playlist_us), _s(item.duration_us)] for item in timeline.placed
+        ],
+        "gaps": [
+            {
+                "from_s": _s(hole.from_us),
+                "to_s": _s(hole.to_us),
+                "reason": hole.reason,
+                "label": label(hole.reason),
+            }
+            for hole in timeline.holes
+        ],
+    }
+
+
+def _clock(segments: list[Segment]) -> dict[str, Any] | None:
+    if not segments:
+        return None
+    return {
+        "method": max((item.clock_method for item in segments), key=CLOCK_ORDER.index),
+        "error_bound_ms": max(item.clock_error_bound_us for item in segments) / 1000,
+    }
+
+
+def _s(us: int) -> float:
+    return us / 1_000_000
