@@ -274,4 +274,8 @@ def show(findings: list[Finding], *, as_json: bool) -> None:
             table.add_row("", "", Text(f"what to do: {finding.hint}", "dim", overflow="fold"))
     out.print(table)
     failed = sum(finding.grade is Grade.FAILED for finding in findings)
-    out.print(f"{failed} of {len(findings)} need attention." if failed else "All is well.", style="bold")
+    warnings = sum(finding.grade is Grade.WARNING for finding in findings)
+    if failed:
+        out.print(f"{failed} of {len(findings)} have to be mended.", style="bold")
+    else:
+        out.print(f"It works; {warnings} to look at." if warnings else "All is well.", style="bold")

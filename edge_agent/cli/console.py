@@ -1,6 +1,7 @@
 """How the command line speaks: where state lies, and how an error is said."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,9 @@ from rich.text import Text
 
 from edge_agent.errors import AgentError
 
-out = Console(highlight=False)
+_WIDTH_OF_A_FILE = 120
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
 err = Console(stderr=True, highlight=False)
 
 

@@ -1,6 +1,7 @@
 """`run`: the agent as a process, with its signals, its logs and its exit."""
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -23,6 +24,9 @@ def run_agent(state: Path, *, json_logs: bool) -> Outcome:
     """
     settings = load_settings(state)
     configure_logs(json_lines=json_logs, level=settings.log_level)
+    for library in ("httpx", "httpcore", "websockets", "libav"):
+        # Their lines carry whole addresses, signed ones included.
+        logging.getLogger(library).setLevel(logging.WARNING)
     identity = _identity(IdentityFolder(state))
     clock = SystemClock()
     time = ServerClock(clock)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_agent.api import ControlPlaneApi, base_address
-from edge_agent.control.identity import Identity, IdentityFolder, Pairing
+from edge_agent.control.identity import BoxKeys, Identity, IdentityFolder, Pairing
 from edge_agent.errors import (
     AlreadyPaired,
     NotThreeDance,
@@ -54,10 +54,22 @@ async def pair(
         raise PairingCodeMalformed(str(error)) from error
     if folder.is_paired and not replace:
         raise AlreadyPaired(f"this box is paired already (identity in {folder.path})")
-    keys = folder.begin()
-    server_clock = ServerClock(clock)
+    api = ControlPlaneApi(http, base, ServerClock(clock), None)
+    try:
+        answer = await _claim(api, letters, folder.begin())
+    except PairingRefused as refusal:
+        if refusal.code is not Code.CONFLICT:
+            raise
+        # An earlier pairing went through and its answer was lost for good: those keys are an agent's already.
+        folder.give_up()
+        answer = await _claim(api, letters, folder.begin())
+    offset_s = (answer.server_time_at - clock.now()).total_seconds()
+    return Paired(folder.finish(Pairing(address=base, answer=answer)), offset_s)
+
+
+async def _claim(api: ControlPlaneApi, code: str, keys: BoxKeys) -> PairAnswer:
     request = PairRequest(
-        code=letters,
+        code=code,
         identity_key=keys.identity_public,
         sealing_key=keys.sealing_public,
         protocol=PROTOCOL_VERSION,
@@ -65,13 +77,11 @@ async def pair(
         host=host_facts(),
     )
     try:
-        answer = await ControlPlaneApi(http, base, server_clock, None).post(PAIR_PATH, request, PairAnswer)
+        return await api.post(PAIR_PATH, request, PairAnswer)
     except RequestRefused as refusal:
         if refusal.problem.code is Code.NOT_FOUND:
-            raise NotThreeDance(base, "it has no place for agents") from refusal
+            raise NotThreeDance(api.address, "it has no place for agents") from refusal
         raise PairingRefused(refusal.problem) from refusal
-    offset_s = (answer.server_time_at - clock.now()).total_seconds()
-    return Paired(folder.finish(Pairing(address=base, answer=answer)), offset_s)
 
 
 def host_facts() -> HostFacts:

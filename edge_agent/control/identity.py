@@ -181,7 +181,8 @@ class IdentityFolder:
             StateUnwritable: the folder cannot be written.
         """
         try:
-            self._new.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._new.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._new.mkdir(exist_ok=True, mode=0o700)
             try:
                 return _read_keys(self._new)
             except (OSError, ValueError):
@@ -191,6 +192,10 @@ class IdentityFolder:
                 return keys
         except OSError as error:
             raise StateUnwritable(str(self.path.parent), error.strerror or str(error)) from error
+
+    def give_up(self) -> None:
+        """Destroys the keys of a pairing under way."""
+        shutil.rmtree(self._new, ignore_errors=True)
 
     def finish(self, pairing: Pairing) -> Identity:
         """Makes the keys of `begin` the identity of this box, and destroys those it had before."""

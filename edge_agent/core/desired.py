@@ -109,8 +109,8 @@ class DesiredState:
         await self._apply(config.body)
         good = self._store.applied.body if self._store.applied else None
         touched = touched_cameras(reconcile(good, config.body))
-        if good is not None and not touched:
-            # It touches no camera, so it can break none: a press of the Record button waits for nothing.
+        if good is None or not touched:
+            # There is nothing to go back to; or it touches no camera and can break none: Record waits for nothing.
             await self._accept()
             return
         witnesses = self._probation.witnesses if self._probation else before

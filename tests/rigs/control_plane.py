@@ -113,6 +113,7 @@ class ControlPlane:
         self.audience = "https://studio.example"
         self.codes: dict[str, Code | None] = {"BCDFGHJK": None}
         self.pairing: PairRequest | None = None
+        self.identity_keys: set[bytes] = set()
         self.config = config_document(
             self.agent_id, 1, AgentBody(studio_id=self.studio_id, recipient=self.recipient)
         )
@@ -295,6 +296,9 @@ class ControlPlane:
             raise Refusal(Code.PAIRING_CODE_UNKNOWN)
         if (state := self.codes[request.code]) is not None:
             raise Refusal(state)
+        if request.identity_key in self.identity_keys:
+            raise Refusal(Code.CONFLICT, "this key is an agent's already")
+        self.identity_keys.add(request.identity_key)
         self.codes[request.code] = Code.PAIRING_CODE_USED
         self.pairing = request
         return PairAnswer(

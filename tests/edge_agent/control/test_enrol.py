@@ -162,6 +162,13 @@ async def test_a_pairing_whose_answer_was_lost_goes_on_with_the_same_keys(tmp_pa
     assert folder.begin().identity_public == first
 
 
+async def test_keys_that_are_an_agents_already_are_replaced(plane: ControlPlane, tmp_path: Path) -> None:
+    lost = IdentityFolder(tmp_path).begin().identity_public
+    plane.identity_keys.add(lost)
+    paired = await _pair(plane.url, tmp_path)
+    assert paired.identity.keys.identity_public != lost
+
+
 async def test_a_box_whose_clock_is_an_hour_off_pairs_all_the_same(tmp_path: Path) -> None:
     with ControlPlane(ahead=timedelta(hours=1)).running() as plane:
         paired = await _pair(plane.url, tmp_path)
