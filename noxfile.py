@@ -181,7 +181,7 @@ def build_assets(session: nox.Session, name: str) -> None:
     sources = sorted(
         path
         for path in WEB.rglob("*")
-        if path.is_file() and "node_modules" not in path.relative_to(WEB).parts
+        if path.is_file() and not {"node_modules", "build-tests"} & set(path.relative_to(WEB).parts)
     )
     stamp = DIST / ".stamp"
     wanted = fingerprint(*sources)

@@ -3,9 +3,12 @@
 `db` and `transactional_db` are pytest-django's, on this worker's own PostgreSQL database (see `tests/servers.py`), as the
 application role. After a test that commits, the database is made anew from the migrated template: the application role
 may not truncate, and must not be able to. `shared_data` is the folder of real footage, or a skip with its reason.
+
+Where `CI` is set, everything a test may need is there (see `.ci/run`): a skip is a failure, but for `MAY_BE_SKIPPED`.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,12 @@ from django.test import TransactionTestCase
 
 from tests import servers
 
+IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
+MAY_BE_SKIPPED = (
+    "the real footage",  # too large for the repository, and not ours to give
+    "only root",  # about what root alone does, or root alone cannot show
+    "root may",
+)
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -35,7 +44,7 @@ def _renew(self: TransactionTestCase) -> None:
     servers.renew_database()
 
 
-TransactionTestCase._fixture_teardown = _renew  # type: ignore[method-assign]
+TransactionTestCase._fixture_teardown = _renew  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +53,29 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the real footage (../shared/data) is not on this machine")
     return SHARED_DATA
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turns the skip of a test into a failure in CI."""
+    report = yield
+    _refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Turns the skip of a whole module into a failure in CI."""
+    report = yield
+    _refuse_skip(report)
+    return report
+
+
+def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if not (IN_CI and report.skipped) or hasattr(report, "wasxfail"):
+        return
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    reason = reason.removeprefix("Skipped: ")
+    if not reason.startswith(MAY_BE_SKIPPED):
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI, where nothing may be missing: {reason}"
