@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -48,15 +49,19 @@ class StatusBoard:
         for listener in listeners:
             listener()
 
-    def add_to_camera(self, camera_id: CameraId, *, packets_dropped: int = 0, segments_closed: int = 0) -> None:
-        """Adds to counters of one camera. A camera that is gone stays gone."""
+    def dropped(self, camera_id: CameraId, packets: int) -> None:
+        """Counts packets that a camera's subscribers lost. A camera that is gone stays gone."""
         with self._lock:
-            before = self._cameras.get(camera_id)
-            if before is not None:
+            if (before := self._cameras.get(camera_id)) is not None:
+                total = before.packets_dropped + packets
+                self._cameras[camera_id] = msgspec.structs.replace(before, packets_dropped=total)
+
+    def segment_closed(self, camera_id: CameraId, closed_at: datetime) -> None:
+        """Counts a closed segment of a camera. A camera that is gone stays gone."""
+        with self._lock:
+            if (before := self._cameras.get(camera_id)) is not None:
                 self._cameras[camera_id] = msgspec.structs.replace(
-                    before,
-                    packets_dropped=before.packets_dropped + packets_dropped,
-                    segments_closed=before.segments_closed + segments_closed,
+                    before, segments_closed=before.segments_closed + 1, last_segment_at=closed_at
                 )
 
     def changed(self) -> None:

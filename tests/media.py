@@ -32,7 +32,11 @@ def number_of(frame: av.VideoFrame) -> int:
     luma = frame.to_ndarray(format="gray")
     bar = luma.shape[1] // BITS
     middle = luma[luma.shape[0] // 8 : luma.shape[0] // 4, : bar * BITS].mean(axis=0)
-    return sum(1 << bit for bit in range(BITS) if middle[bit * bar + bar // 4 : (bit + 1) * bar - bar // 4].mean() > 128)
+    return sum(
+        1 << bit
+        for bit in range(BITS)
+        if middle[bit * bar + bar // 4 : (bit + 1) * bar - bar // 4].mean() > 128
+    )
 
 
 def make_video(
@@ -58,13 +62,19 @@ def make_video(
         video.codec_context.thread_count = 1
         if codec == "h264":
             video.options = {
-                "preset": "ultrafast", "crf": "30", "tune": "zerolatency" if not b_frames else "psnr",
-                "g": str(gop), "keyint_min": str(gop), "sc_threshold": "0", "bf": str(b_frames),
+                "preset": "ultrafast",
+                "crf": "30",
+                "tune": "zerolatency" if not b_frames else "psnr",
+                "g": str(gop),
+                "keyint_min": str(gop),
+                "sc_threshold": "0",
+                "bf": str(b_frames),
                 "x264-params": "sliced-threads=0:repeat-headers=1",
             }
         elif codec == "h265":
             video.options = {
-                "preset": "ultrafast", "crf": "32",
+                "preset": "ultrafast",
+                "crf": "32",
                 "x265-params": f"{X265_OPTIONS}:keyint={gop}:min-keyint={gop}:scenecut=0:bframes={b_frames}:open-gop=0",
             }
         else:

@@ -155,7 +155,9 @@ class _Flow:
                 # The first wall time is that of the next frame: see `rtptime`.
                 sender_us = None
         pts_90k = rescale(place * numerator, TICKS_PER_S, rate)
-        dts_90k = pts_90k - (rescale((pts - dts) * numerator, TICKS_PER_S, rate) if pts is not None and dts is not None else 0)
+        dts_90k = pts_90k - (
+            rescale((pts - dts) * numerator, TICKS_PER_S, rate) if pts is not None and dts is not None else 0
+        )
         if video:
             if self._origin is None:
                 self._origin = ORIGIN_90K - pts_90k
@@ -185,7 +187,9 @@ def _sender_time(packet: Any, timeline: RtpTimeline) -> tuple[int | None, bool]:
     fresh = packet.has_sidedata("rtcp_sr")
     if fresh:
         _, ntp, rtp = _SENDER_REPORT.unpack_from(bytes(packet.get_sidedata("rtcp_sr")))
-        timeline.report(rtp, ((ntp >> 32) - _NTP_EPOCH_S) * 1_000_000 + ((ntp & 0xFFFFFFFF) * 1_000_000 >> 32))
+        timeline.report(
+            rtp, ((ntp >> 32) - _NTP_EPOCH_S) * 1_000_000 + ((ntp & 0xFFFFFFFF) * 1_000_000 >> 32)
+        )
     if not packet.has_sidedata("prft"):
         return None, fresh
     return _PRFT.unpack_from(bytes(packet.get_sidedata("prft")))[0], fresh
@@ -223,7 +227,9 @@ def _video_track(video: Any) -> VideoTrack:
     extradata = context.extradata or b""
     codec = "h264" if CODECS[context.name] == "h264" else "h265"
     sets = parameter_sets(extradata, codec) if extradata[:1] != b"\x01" else b""
-    return VideoTrack(codec=codec, width=context.width, height=context.height, fps=_fps(video), parameter_sets=sets)
+    return VideoTrack(
+        codec=codec, width=context.width, height=context.height, fps=_fps(video), parameter_sets=sets
+    )
 
 
 def _audio_track(audio: Any) -> AudioTrack:

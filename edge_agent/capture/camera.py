@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 SILENCE_S = 8.0
 """A camera that sends nothing for so long is frozen, whatever its connection says."""
 OPEN_TIMEOUT_S = 20.0
+LOOK_EVERY_S = 0.5
 STEADY_S = 10.0
 """A connection that lasted so long was good: the next wait starts small again."""
 ALARM_AFTER_FAILURES = 10
@@ -33,7 +34,7 @@ class Camera:
     """Keeps one configured camera connected and its status current; packets go to whoever subscribes to `feed`.
 
     `run` is a task of the event loop. Each connection has a reader thread of its own; what the loop does is start it,
-    look at it once a second, and count. `config` is fixed: a changed source is a new `Camera`.
+    look at it twice a second, and count. `config` is fixed: a changed source is a new `Camera`.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class Camera:
         try:
             while not ended.is_set():
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(ended.wait(), 1.0)
+                    await asyncio.wait_for(ended.wait(), LOOK_EVERY_S)
                 if self._frozen(reader, started_ns):
                     reader.abandon(CameraError.TIMED_OUT, "no packet for several seconds")
                     break
@@ -127,7 +128,7 @@ class Camera:
         )
         if dropped := reader.take_dropped():
             log.warning("packets dropped", extra={"camera_id": str(self.config.id), "packets": dropped})
-            self._board.add_to_camera(self.config.id, packets_dropped=dropped)
+            self._board.dropped(self.config.id, dropped)
 
     def _note_failure(self, error: CameraError, detail: str) -> None:
         self._failed_in_row += 1

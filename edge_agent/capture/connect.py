@@ -28,9 +28,11 @@ def source_for(camera: CameraConfig, *, unseal: Unseal, settings: Settings, cloc
             return FileSource(media_path(name, settings), with_audio=camera.record_audio, clock=clock)
         case config.RtspSource(url=url):
             credentials = unseal(camera.sealed_credentials) if camera.sealed_credentials else None
-            return RtspSource(checked_url(url, settings, credentials), with_audio=camera.record_audio, clock=clock)
+            return RtspSource(
+                checked_url(url, settings, credentials), with_audio=camera.record_audio, clock=clock
+            )
         case config.HttpSource(url=url):
             credentials = unseal(camera.sealed_credentials) if camera.sealed_credentials else None
-            return HttpSource(checked_url(url, settings, credentials), with_audio=camera.record_audio, clock=clock)
-
-
+            return HttpSource(
+                checked_url(url, settings, credentials), with_audio=camera.record_audio, clock=clock
+            )

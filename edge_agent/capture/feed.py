@@ -178,6 +178,8 @@ class Feed:
             self._group_bytes.clear()
 
     def _forget_old(self, now_ns: int) -> None:
-        while len(self._groups) > 1 and self._groups[1] and now_ns - self._groups[1][0].arrival_ns > BACKLOG_NS:
+        while (
+            len(self._groups) > 1 and self._groups[1] and now_ns - self._groups[1][0].arrival_ns > BACKLOG_NS
+        ):
             self._groups.popleft()
             self._group_bytes.popleft()

@@ -94,7 +94,9 @@ class FileSource(AvSource):
         if self._container.format.name.startswith("mov") and self._video.duration:
             ticks = self._video.duration
         else:
-            times = [(p.pts, p.duration or 0) for p in self._container.demux(self._video) if p.pts is not None]
+            times = [
+                (p.pts, p.duration or 0) for p in self._container.demux(self._video) if p.pts is not None
+            ]
             self._rewind()
             if not times:
                 raise CameraFailed(CameraError.BAD_DATA, "the pictures in the file have no times")

@@ -54,7 +54,9 @@ def _units(data: bytes) -> list[bytes]:
         starts.append(at + 3)
         at = data.find(b"\x00\x00\x01", at + 3)
     ends = [start - 3 for start in starts[1:]] + [len(data)] * bool(starts)
-    return [unit for start, end in zip(starts, ends, strict=True) if (unit := data[start:end].rstrip(b"\x00"))]
+    return [
+        unit for start, end in zip(starts, ends, strict=True) if (unit := data[start:end].rstrip(b"\x00"))
+    ]
 
 
 def _units_before_slice(data: bytes, codec: Codec) -> list[bytes]:

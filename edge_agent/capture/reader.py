@@ -240,5 +240,7 @@ class Reader:
         elapsed_ns = packet.arrival_ns - self._second_ns
         if elapsed_ns >= 1_000_000_000:
             seconds = elapsed_ns / 1e9
-            self.rates = Rates(round(self._second_frames / seconds, 1), round(self._second_bytes * 8 / seconds))
+            self.rates = Rates(
+                round(self._second_frames / seconds, 1), round(self._second_bytes * 8 / seconds)
+            )
             self._second_ns, self._second_frames, self._second_bytes = packet.arrival_ns, 0, 0

@@ -36,4 +36,3 @@ class Source(Protocol):
     def abort(self) -> None:
         """Makes a waiting `packets` end soon. The one method that another thread may call."""
         ...
-

@@ -39,4 +39,8 @@ class Disk:
 def spool_error(error: OSError) -> SpoolError:
     """Returns our error for what the disk answered."""
     text = error.strerror or str(error)
-    return SpoolFull(f"no room: {text}") if error.errno in _FULL else SpoolBroken(f"the disk refuses a write: {text}")
+    return (
+        SpoolFull(f"no room: {text}")
+        if error.errno in _FULL
+        else SpoolBroken(f"the disk refuses a write: {text}")
+    )

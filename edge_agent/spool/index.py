@@ -85,7 +85,9 @@ class Index:
             if version == 0:
                 self._db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
             elif version != SCHEMA_VERSION:
-                raise sqlite3.DatabaseError(f"the index has schema {version}, this agent knows {SCHEMA_VERSION}")
+                raise sqlite3.DatabaseError(
+                    f"the index has schema {version}, this agent knows {SCHEMA_VERSION}"
+                )
         except BaseException:
             self._db.close()
             raise
@@ -116,7 +118,9 @@ class Index:
 
     def last_sequence(self, camera_id: CameraId) -> int:
         """Returns the highest sequence number of a camera in the index, 0 where it has none."""
-        return int(self._one("SELECT coalesce(max(sequence), 0) FROM segments WHERE camera_id = ?", str(camera_id)))
+        return int(
+            self._one("SELECT coalesce(max(sequence), 0) FROM segments WHERE camera_id = ?", str(camera_id))
+        )
 
     def cameras(self) -> list[CameraId]:
         """Returns every camera that has a segment in the index."""
@@ -200,7 +204,9 @@ class Index:
         """Notes that the objects of these segments are no longer on this disk."""
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany("UPDATE segments SET here = 0 WHERE segment_id = ?", [(str(i),) for i in segment_ids])
+            self._db.executemany(
+                "UPDATE segments SET here = 0 WHERE segment_id = ?", [(str(i),) for i in segment_ids]
+            )
             self._db.execute("COMMIT")
 
     def add_gap(self, gap: GapRecord) -> None:
@@ -244,7 +250,8 @@ class Index:
                 (str(class_session_id),),
             ).fetchone()
             (gaps,) = self._db.execute(
-                "SELECT count(*) FROM gaps WHERE class_session_id = ? AND settled = 0", (str(class_session_id),)
+                "SELECT count(*) FROM gaps WHERE class_session_id = ? AND settled = 0",
+                (str(class_session_id),),
             ).fetchone()
         return TrackTally(
             class_session_id=class_session_id, segments_made=made, segments_pending=pending, gaps_pending=gaps

@@ -100,7 +100,13 @@ class Layout:
                 match = _SEGMENT_NAME.match(path.name)
                 if match and (segment := _uuid(match["segment"])):
                     found.append(
-                        SegmentFile(path, CameraId(camera), int(match["sequence"]), SegmentId(segment), match["suffix"])
+                        SegmentFile(
+                            path,
+                            CameraId(camera),
+                            int(match["sequence"]),
+                            SegmentId(segment),
+                            match["suffix"],
+                        )
                     )
         return found
 

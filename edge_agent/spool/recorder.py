@@ -39,7 +39,7 @@ class TrackRecorder:
     Step by step: `start` begins the thread; it subscribes to the camera's feed, waits for the order's start, cuts,
     encrypts and writes until the order's stop, and ends by itself; `on_end` is called in it. `set_order`,
     `set_recipient`, `set_feed` and `stop` may be called from any other thread: they replace one attribute and wake it.
-    `recording`, `first_picture_at` and `finished` are read by anyone.
+    `alive`, `recording`, `first_picture_at` and `finished` are read by anyone.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class TrackRecorder:
         board: StatusBoard,
     ) -> None:
         self.camera_id = camera_id
+        self.alive = True
         self.recording = False
         self.finished = False
         self.first_picture_at: datetime | None = None
@@ -71,7 +72,9 @@ class TrackRecorder:
         if done:
             self.first_picture_at = _end(done[0], first=True)
         resumed = bool(done) or account.until_at is not None
-        until_at = max([order.start_at, *(_end(m) for m in done), *([account.until_at] if account.until_at else [])])
+        until_at = max(
+            [order.start_at, *(_end(m) for m in done), *([account.until_at] if account.until_at else [])]
+        )
         self._ledger = Ledger(
             order.class_session_id,
             camera_id,
@@ -129,9 +132,13 @@ class TrackRecorder:
                 self._look_at_time()
             if not self.finished:
                 self._end_run()
-        except Exception:  # a thread's shell: the class goes on with the other cameras, and the fault is on record
+        except (
+            Exception
+        ):  # a thread's shell: the class goes on with the other cameras, and the fault is on record
             log.exception("recording a track failed unexpectedly", extra={"camera_id": str(self.camera_id)})
+            self._close_segment()
         finally:
+            self.alive = False
             if self._subscription is not None and self._feed is not None:
                 self._feed.unsubscribe(self._subscription)
             self.recording = False
@@ -310,7 +317,10 @@ class TrackRecorder:
         self._end_pts_90k = None
         if not self._blocked:
             self._blocked = True
-            log.error("a fragment could not be written", extra={"camera_id": str(self.camera_id), "reason": str(error)})
+            log.error(
+                "a fragment could not be written",
+                extra={"camera_id": str(self.camera_id), "reason": str(error)},
+            )
         self._close_segment()
 
     def _close_segment(self) -> None:
@@ -318,17 +328,8 @@ class TrackRecorder:
         if writer is None:
             return
         now_at = self._spool.now()
-        try:
-            manifest = writer.close(self._clock(), now_at)
-        except SpoolError as error:
-            log.error(  # noqa: TRY400  # the disk's answer says it all
-                "a segment could not be closed; the next start closes it",
-                extra={"camera_id": str(self.camera_id), "reason": str(error)},
-            )
-            return
-        if manifest is not None:
-            self._board.add_to_camera(self.camera_id, segments_closed=1)
-            self._board.update_camera(self.camera_id, last_segment_at=now_at)
+        if writer.close(self._clock(), now_at) is not None:
+            self._board.segment_closed(self.camera_id, now_at)
 
     def _look_at_time(self) -> None:
         now_at = self._spool.now()

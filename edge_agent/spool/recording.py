@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from edge_agent.capture.camera import Camera
+from edge_agent.capture.feed import Feed
 from edge_agent.spool.recorder import TrackRecorder
 from edge_agent.spool.spool import Spool
 from edge_agent.status import StatusBoard
@@ -106,24 +107,26 @@ class Recording:
 
     def _follow_cameras(self, loop: asyncio.AbstractEventLoop) -> None:
         stop_at = self.order.stop_at
+        over = stop_at is not None and self._spool.now() >= stop_at
         for camera_id, camera in self._cameras.items():
             track = self._tracks.get(camera_id)
-            if track is not None:
+            if track is None and not (over and self._tracks):
+                self._begin_track(camera_id, camera.feed, loop)
+            elif track is not None and not (track.alive or track.finished):
+                # Its thread failed: what it had is closed or mended at the next start, the rest goes on.
+                self._begin_track(camera_id, camera.feed, loop)
+            elif track is not None:
                 track.set_feed(camera.feed)
-            elif not (self._tracks and stop_at is not None and self._spool.now() >= stop_at):
-                track = self._tracks[camera_id] = TrackRecorder(
-                    self.order,
-                    camera_id,
-                    feed=camera.feed,
-                    spool=self._spool,
-                    recipient=self._recipient,
-                    board=self._board,
-                )
-                if not track.finished:
-                    self._running += 1
-                    track.start(lambda: loop.call_soon_threadsafe(self._ended))
         for camera_id in self._tracks.keys() - self._cameras.keys():
             self._tracks[camera_id].set_feed(None)
+
+    def _begin_track(self, camera_id: CameraId, feed: Feed, loop: asyncio.AbstractEventLoop) -> None:
+        track = self._tracks[camera_id] = TrackRecorder(
+            self.order, camera_id, feed=feed, spool=self._spool, recipient=self._recipient, board=self._board
+        )
+        if not track.finished:
+            self._running += 1
+            track.start(lambda: loop.call_soon_threadsafe(self._ended))
 
     def _ended(self) -> None:
         self._running -= 1

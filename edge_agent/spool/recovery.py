@@ -98,7 +98,9 @@ def recover(layout: Layout, index: Index, clock: Clock, *, rebuilt: bool) -> Rec
     return report
 
 
-def _recover_segment(files: dict[str, SegmentFile], index: Index, clock: Clock, report: RecoveryReport) -> None:
+def _recover_segment(
+    files: dict[str, SegmentFile], index: Index, clock: Clock, report: RecoveryReport
+) -> None:
     manifest = _read(files[MANIFEST].path, SegmentManifest) if MANIFEST in files else None
     if manifest is not None and OPEN in files and CLOSED not in files:
         # Closed but for the rename. The manifest was written last: the bytes are whole.
@@ -152,7 +154,9 @@ def _seal(part: Path, journal: Path, index: Index, clock: Clock, report: Recover
     report.sealed.append(manifest)
 
 
-def _whole_entries(part: Path, init_bytes: int, init_sha256: str, entries: list[JournalEntry]) -> list[JournalEntry]:
+def _whole_entries(
+    part: Path, init_bytes: int, init_sha256: str, entries: list[JournalEntry]
+) -> list[JournalEntry]:
     """Returns the entries whose bytes are there and unharmed, up to the first that is not."""
     whole: list[JournalEntry] = []
     with part.open("rb") as file:

@@ -81,7 +81,9 @@ class Segmenter:
             key_frame = video.parameter_sets + key_frame
         # A stream made from a reader of the key frame brings the decoder configuration with it, and can be tagged.
         template = av.open(
-            io.BytesIO(key_frame), format=_CODECS[video.codec], options={"probesize": "32", "fpsprobesize": "0"}
+            io.BytesIO(key_frame),
+            format=_CODECS[video.codec],
+            options={"probesize": "32", "fpsprobesize": "0"},
         )
         if not template.streams.video or not template.streams.video[0].codec_context.width:
             raise ValueError("the key frame has no parameter sets")

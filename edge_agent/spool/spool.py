@@ -73,7 +73,7 @@ class Spool:
         self._sequences: dict[CameraId, int] = dict(recovered.sequences)
         self._open: dict[CameraId, int] = {}
         self._closed_bytes = index.bytes_here()
-        self._unwritten: deque[Callable[[], None]] = deque()
+        self._unwritten: deque[tuple[ClassSessionId, Callable[[], None]]] = deque()
         self._noting = threading.Lock()
         self._notes = FailureLog(log, "the disk refuses a note")
         self._cleaning = FailureLog(log, "the disk refuses to let go of a segment")
@@ -95,7 +95,14 @@ class Spool:
             index, rebuilt = open_index(layout)
         except (OSError, sqlite3.OperationalError) as error:
             raise StateUnwritable(str(state), str(error)) from error
-        return cls(layout, index, lock, clock, recover(layout, index, clock, rebuilt=rebuilt), disk or Disk(layout.spool))
+        return cls(
+            layout,
+            index,
+            lock,
+            clock,
+            recover(layout, index, clock, rebuilt=rebuilt),
+            disk or Disk(layout.spool),
+        )
 
     def close(self) -> None:
         """Closes the index and lets another process in."""
@@ -159,7 +166,14 @@ class Spool:
 
     def tally(self, class_session_id: ClassSessionId) -> TrackTally:
         """Returns what is made of a class and what of it is still to be sent."""
-        return self.index.tally(class_session_id)
+        tally = self.index.tally(class_session_id)
+        with self._guard:
+            waiting = sum(of == class_session_id for of, _ in self._unwritten)
+        return (
+            msgspec.structs.replace(tally, segments_pending=tally.segments_pending + waiting)
+            if waiting
+            else tally
+        )
 
     def status(self) -> SpoolStatus:
         """Returns how full the buffer is and how far behind its upload."""
@@ -222,10 +236,12 @@ class Spool:
             log.warning("the account of a track cannot be read", extra={"reason": str(error)})
             return TrackAccount()
 
-    def keep_account(self, class_session_id: ClassSessionId, camera_id: CameraId, account: TrackAccount) -> None:
+    def keep_account(
+        self, class_session_id: ClassSessionId, camera_id: CameraId, account: TrackAccount
+    ) -> None:
         """Writes the account of one track."""
         path = self.layout.track(class_session_id, camera_id)
-        self._note(lambda: write_file(path, encode(account)))
+        self._note(lambda: write_file(path, encode(account)), class_session_id)
 
     def forget_accounts(self, but: Collection[ClassSessionId]) -> None:
         """Drops the accounts of all classes that are no longer in the configuration."""
@@ -235,22 +251,28 @@ class Spool:
                 remove_file(path)
 
     def next_sequence(self, camera_id: CameraId) -> int:
-        """Returns the next number of a camera; it is used up only by `segment_closed`."""
+        """Returns the next number of a camera; it is used up once a fragment under it is durable."""
         with self._guard:
             return self._sequences.get(camera_id, 0) + 1
 
-    def segment_growing(self, camera_id: CameraId, size_bytes: int) -> None:
-        """Notes the size of the segment that a camera is writing; 0: none."""
+    def segment_growing(self, camera_id: CameraId, sequence: int, size_bytes: int) -> None:
+        """Notes that a camera's segment with this number has so many durable bytes."""
         with self._guard:
+            self._sequences[camera_id] = max(sequence, self._sequences.get(camera_id, 0))
             self._open[camera_id] = size_bytes
 
-    def segment_closed(self, manifest: SegmentManifest) -> None:
-        """Takes a segment whose file is closed and synced into the index; on a full disk, as soon as there is room."""
+    def segment_closed(self, manifest: SegmentManifest, settle: Callable[[], None]) -> None:
+        """Takes a complete segment: `settle` gives its files their names, then it enters the index. On a disk that
+        refuses, both happen as soon as there is room; until then the segment counts as pending."""
+
+        def take() -> None:
+            settle()
+            self.index.add_segment(manifest)
+
         with self._guard:
-            self._sequences[manifest.camera_id] = manifest.sequence
             self._open[manifest.camera_id] = 0
             self._closed_bytes += manifest.size_bytes
-        self._note(lambda: self.index.add_segment(manifest))
+        self._note(take, manifest.class_session_id)
 
     def add_gap(self, gap: GapRecord) -> None:
         """Keeps a gap until it is settled; on disk when this returns, or, on a full disk, as soon as there is room."""
@@ -259,11 +281,11 @@ class Spool:
             write_file(self.layout.gap(gap.gap_id), encode(gap))
             self.index.add_gap(gap)
 
-        self._note(keep)
+        self._note(keep, gap.class_session_id)
 
-    def _note(self, write: Callable[[], None]) -> None:
+    def _note(self, write: Callable[[], None], class_session_id: ClassSessionId) -> None:
         with self._guard:
-            self._unwritten.append(write)
+            self._unwritten.append((class_session_id, write))
         self._write_notes()
         self._tell()
 
@@ -272,7 +294,7 @@ class Spool:
         with self._noting:
             while self._unwritten:
                 try:
-                    self._unwritten[0]()
+                    self._unwritten[0][1]()
                 except (OSError, sqlite3.Error) as error:
                     self._notes.failed(reason=str(error), waiting=len(self._unwritten))
                     return

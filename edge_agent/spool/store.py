@@ -104,7 +104,7 @@ class SegmentWriter:
         self._journal_bytes += len(lines)
         self._fragments.append(record)
         self._clock = clock
-        self._spool.segment_growing(self.header.camera_id, self._size_bytes)
+        self._spool.segment_growing(self.header.camera_id, self.header.sequence, self._size_bytes)
 
     def _write(self, blobs: list[Sealed], lines: bytes) -> None:
         if self._object < 0:
@@ -133,12 +133,11 @@ class SegmentWriter:
     def close(self, clock: ClockEstimate | None, closed_at: datetime) -> SegmentManifest | None:
         """Closes the segment and hands it to the spool; None where it is empty. The key is forgotten whatever happens.
 
+        A disk that refuses is tried again by the spool; the next start would close the segment, too.
+
         Args:
             clock: the clock of the run as known now; None: as with the last fragment.
             closed_at: UTC now.
-
-        Raises:
-            SpoolFull, SpoolBroken: the disk refuses; recovery closes the segment at the next start.
         """
         self._cipher.forget()
         if not self._fragments:
@@ -151,20 +150,18 @@ class SegmentWriter:
             sha256=self._hash.hexdigest(),
             closed_at=closed_at,
         )
-        try:
-            for descriptor in (self._object, self._journal):
-                os.close(descriptor)
-            self._object = self._journal = -1
-            write_file(self._path(MANIFEST), encode(manifest))
-            self._spool.disk.rename(self._path(OPEN), self._path(CLOSED))
-        except OSError as error:
-            raise spool_error(error) from error
-        finally:
-            self._spool.segment_growing(self.header.camera_id, 0)
-        self._spool.segment_closed(manifest)
-        with contextlib.suppress(OSError):
-            self._path(JOURNAL).unlink()
+        for descriptor in (self._object, self._journal):
+            os.close(descriptor)
+        self._object = self._journal = -1
+        self._spool.segment_closed(manifest, lambda: self._settle(manifest))
         return manifest
+
+    def _settle(self, manifest: SegmentManifest) -> None:
+        """Gives the closed files their final names. Done twice it does no harm."""
+        write_file(self._path(MANIFEST), encode(manifest))
+        if not self._path(CLOSED).exists():
+            self._spool.disk.rename(self._path(OPEN), self._path(CLOSED))
+        self._path(JOURNAL).unlink(missing_ok=True)
 
     def _discard(self) -> None:
         for descriptor, suffix in ((self._object, OPEN), (self._journal, JOURNAL)):
@@ -180,4 +177,6 @@ class SegmentWriter:
 
 
 def _blob(sealed: Sealed, offset_bytes: int) -> SealedBlob:
-    return SealedBlob(offset_bytes=offset_bytes, size_bytes=len(sealed.data), iv=sealed.iv, sha256=sealed.sha256)
+    return SealedBlob(
+        offset_bytes=offset_bytes, size_bytes=len(sealed.data), iv=sealed.iv, sha256=sealed.sha256
+    )

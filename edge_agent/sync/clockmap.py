@@ -138,7 +138,9 @@ class ClockMap:
         here = self._line.moved_to(x_us)
         off = wanted.offset_at(x_us) - here.offset_us
         step = max(-SLEW_US_PER_S, min(SLEW_US_PER_S, off))
-        self._put_in_force(Line(x_us, here.offset_us + step, wanted.rate_ppb, wanted.error_us + abs(off - step)), x_us)
+        self._put_in_force(
+            Line(x_us, here.offset_us + step, wanted.rate_ppb, wanted.error_us + abs(off - step)), x_us
+        )
 
     def _put_in_force(self, line: Line, x_us: int) -> None:
         line = self._line = line.moved_to(x_us)

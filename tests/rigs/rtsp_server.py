@@ -96,7 +96,9 @@ def main() -> None:
         auth = GstRtspServer.RTSPAuth()
         token = GstRtspServer.RTSPToken()
         token.set_string("media.factory.role", "viewer")
-        auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST if wish.get("digest", True) else GstRtsp.RTSPAuthMethod.BASIC)
+        auth.set_supported_methods(
+            GstRtsp.RTSPAuthMethod.DIGEST if wish.get("digest", True) else GstRtsp.RTSPAuthMethod.BASIC
+        )
         if wish.get("digest", True):
             auth.add_digest(wish["user"], wish["password"], token)
         else:
