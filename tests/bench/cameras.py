@@ -19,6 +19,7 @@ def encoded_cameras(folder: Path) -> dict[str, Path]:
 
     Noise over a moving test card, so that the encoder spends the bits it is given.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     made = {}
     for index, name in enumerate(NAMES):
         frames = folder / name

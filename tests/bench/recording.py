@@ -88,12 +88,12 @@ def _agent(urls: dict[str, str], state: Path) -> Iterator[tuple[int, ControlPlan
         )
         for name, url in urls.items()
     )
-    program = [sys.executable, "-m", "edge_agent.cli"]
+    program = [sys.executable, "-m", "edge_agent"]
     with ControlPlane().running() as plane:
         subprocess.run(
             [*program, "pair", plane.url, "BCDFGHJK", "--state", str(state)], check=True, capture_output=True
         )
-        agent = subprocess.Popen([*program, "run", "--state", str(state)], stderr=subprocess.DEVNULL)
+        agent = subprocess.Popen([*program, "run", "--state", str(state)], stderr=(state.parent / "agent.log").open("wb"))
         try:
             order = RecordingOrder(
                 class_session_id=ClassSessionId(new_id()), room_id=room, start_at=datetime.now(UTC)

@@ -164,7 +164,8 @@ def table(result: dict[str, Any]) -> str:
             "|---|---|---|",
             f"| skew while playing ({result['playing_samples']} instants) | {result['playing_p50_ms']:.0f} ms"
             f" | {result['playing_p95_ms']:.0f} ms |",
-            f"| skew in the second after a seek | {result['after_seek_p50_ms']:.0f} ms | {result['after_seek_p95_ms']:.0f} ms |",
+            f"| skew in the second after a seek | {result['after_seek_p50_ms']:.0f} ms"
+            f" | {result['after_seek_p95_ms']:.0f} ms |",
             f"| skew paused, worst | {result['paused_worst_ms']:.0f} ms | |",
             f"| first picture of all three | {result['first_pictures_ms']:.0f} ms | |",
             f"| the same page on ffmpeg's own HLS | {result['peer_first_pictures_ms']:.0f} ms"
