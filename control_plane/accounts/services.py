@@ -85,9 +85,12 @@ def use_signin_link(token: str) -> User | None:
     """
     now = timezone.now()
     hash_ = token_hash(token)
+    active = User.objects.filter(is_active=True)
     with transaction.atomic():
+        # No join: it would move `used_at IS NULL` into a subquery, which PostgreSQL does not ask again of a row that
+        # another transaction has just spent, and two would win.
         spent = SigninLink.objects.filter(
-            token_sha256=hash_, used_at__isnull=True, expires_at__gt=now, user__is_active=True
+            token_sha256=hash_, used_at__isnull=True, expires_at__gt=now, user__in=active
         ).update(used_at=now)
         if spent != 1:
             return None
