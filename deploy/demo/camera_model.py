@@ -95,7 +95,7 @@ CAMERA_MODELS = (
 CALIBRATION_NOTES = {
     "units": "metres and pixels",
     "world": "x right as seen from the camera wall, y away from it, z up; origin on the floor below the centre camera",
-    "camera": "x right, y down, z forward; x = K (R X + t), divided by its third coordinate; (0, 0) is the centre of a pixel",
+    "camera": "x right, y down, z forward; x = K (R X + t), over its third coordinate; (0, 0) is the centre of a pixel",
 }
 
 

@@ -39,7 +39,9 @@ def keyed(keys: Sequence[tuple[float, ArrayLike]]) -> Floats:
     weight_1, weight_2 = 2 * span.reshape(shape) + before_span, span.reshape(shape) + 2 * before_span
     safe = np.where(product > 0, product, 1.0)
     tangent = np.where(
-        product > 0, (weight_1 + weight_2) * safe / (weight_1 * slope + weight_2 * before + (product <= 0)), 0.0
+        product > 0,
+        (weight_1 + weight_2) * safe / (weight_1 * slope + weight_2 * before + (product <= 0)),
+        0.0,
     )
     now = beats()
     index = (np.searchsorted(at, now, side="right") - 1) % len(at)
@@ -99,7 +101,7 @@ def turn(axis: int, angle: Floats) -> Floats:
 
 def apply(matrix: Floats, vectors: Floats) -> Floats:
     """Returns each frame's matrix applied to each frame's vector: `(FRAMES, 3)`."""
-    return np.einsum("fij,fj->fi", matrix, np.broadcast_to(vectors, (len(matrix), 3)))
+    return np.asarray(np.einsum("fij,fj->fi", matrix, np.broadcast_to(vectors, (len(matrix), 3))))
 
 
 def bend_limb(root: Floats, tip: Floats, upper: float, lower: float, pole: Floats) -> tuple[Floats, Floats]:

@@ -4,12 +4,9 @@ import os
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
 
 import av
 import numpy as np
-from av.audio.codeccontext import AudioCodecContext
-from av.video.codeccontext import VideoCodecContext
 from numpy.typing import NDArray
 
 from deploy.demo.loop import (
@@ -47,7 +44,7 @@ def encode_pictures(pictures: Iterable[NDArray[np.uint8]]) -> list[tuple[bytes, 
         For each picture its coded bytes (Annex B, parameter sets in every key frame) and whether it is a key frame.
         Runs that were encoded apart can be joined, for each begins afresh.
     """
-    context = cast(VideoCodecContext, av.CodecContext.create("libx264", "w"))
+    context = av.CodecContext.create("libx264", "w")
     context.width, context.height = WIDTH, HEIGHT
     context.pix_fmt = "yuv420p"
     context.framerate = Fraction(FPS)
@@ -79,7 +76,7 @@ def encode_sound(loop: NDArray[np.float32]) -> list[bytes]:
     Returns:
         The AAC_FRAMES coded frames, raw.
     """
-    context = cast(AudioCodecContext, av.CodecContext.create("aac", "w"))
+    context = av.CodecContext.create("aac", "w")
     context.sample_rate = SAMPLE_RATE
     context.layout = "mono"
     context.format = "fltp"
@@ -117,19 +114,31 @@ def write_loop(path: Path, pictures: list[tuple[bytes, bool]], sound: list[bytes
         raise ValueError(f"{len(pictures)} pictures for a loop of {FRAMES}")
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     with av.open(str(unfinished), "w", format="mp4", options={"movflags": "faststart"}) as container:
-        video = container.add_mux_stream("h264", FPS, width=WIDTH, height=HEIGHT, time_base=Fraction(1, TICKS))
+        video = container.add_mux_stream(
+            "h264", FPS, width=WIDTH, height=HEIGHT, time_base=Fraction(1, TICKS)
+        )
         # An encoder of the same settings is opened only to describe the stream; it encodes nothing.
         audio = container.add_stream("aac", SAMPLE_RATE, layout="mono", bit_rate=AUDIO_BITS_PER_S)
         packets = []
         for index, (data, is_key) in enumerate(pictures):
             packet = av.Packet(data)
             packet.pts = packet.dts = index * TICKS_PER_FRAME
-            packet.duration, packet.time_base, packet.stream, packet.is_keyframe = TICKS_PER_FRAME, Fraction(1, TICKS), video, is_key
+            packet.duration, packet.time_base, packet.stream, packet.is_keyframe = (
+                TICKS_PER_FRAME,
+                Fraction(1, TICKS),
+                video,
+                is_key,
+            )
             packets.append((index / FPS, packet))
         for index, data in enumerate(sound):
             packet = av.Packet(data)
             packet.pts = packet.dts = index * AAC_FRAME_SAMPLES
-            packet.duration, packet.time_base, packet.stream, packet.is_keyframe = AAC_FRAME_SAMPLES, Fraction(1, SAMPLE_RATE), audio, True
+            packet.duration, packet.time_base, packet.stream, packet.is_keyframe = (
+                AAC_FRAME_SAMPLES,
+                Fraction(1, SAMPLE_RATE),
+                audio,
+                True,
+            )
             packets.append((index * AAC_FRAME_SAMPLES / SAMPLE_RATE, packet))
         for _, packet in sorted(packets, key=lambda entry: entry[0]):
             container.mux(packet)

@@ -109,12 +109,19 @@ def _add_trunk(body: _Builder) -> None:
     pelvis = joints["pelvis"]
     for hip in (left_hip, right_hip):
         inner = pelvis + (hip - pelvis) * 0.62
-        body.add(inner + (pelvis - joints["waist"]) * 0.12, joints["waist"] + (hip - pelvis) * 0.42, (0.108, 0.082), TROUSERS)
+        body.add(
+            inner + (pelvis - joints["waist"]) * 0.12,
+            joints["waist"] + (hip - pelvis) * 0.42,
+            (0.108, 0.082),
+            TROUSERS,
+        )
     body.add(left_hip, right_hip, (0.098, 0.098), TROUSERS)
     # Lying cones, a little thicker than the body, make straight hems.
     middle_hip = (left_hip - pelvis) * 0.45
     waistband = pelvis + (joints["waist"] - pelvis) * 0.72
-    body.add(waistband - middle_hip, waistband + middle_hip, (0.0885, 0.0885), TROUSERS, shades=False, plain=True)
+    body.add(
+        waistband - middle_hip, waistband + middle_hip, (0.0885, 0.0885), TROUSERS, shades=False, plain=True
+    )
     hem = [body.near("chest", chest, (sign * 0.053, -0.001, -0.058)) for sign in (1.0, -1.0)]
     body.add(hem[0], hem[1], (0.0955, 0.0955), TOP, shades=False, plain=True)
     for sign in (1.0, -1.0):
@@ -130,18 +137,52 @@ def _add_trunk(body: _Builder) -> None:
         body.add(top, joints[f"{side}_shoulder"], (0.058, 0.055), TOP, SKIN, shades=False, plain=True)
         trapeze = body.near("neck", chest, (sign * 0.03, 0.015, 0.0))
         body.add(trapeze, joints[f"{side}_shoulder"], (0.046, 0.040), SKIN, shades=False, plain=True)
-    body.add(body.near("chest", chest, (0, 0.006, -0.05)), body.near("chest", chest, (0, 0.012, 0.12)), (0.0875, 0.085), TOP, shades=False, plain=True)
+    body.add(
+        body.near("chest", chest, (0, 0.006, -0.05)),
+        body.near("chest", chest, (0, 0.012, 0.12)),
+        (0.0875, 0.085),
+        TOP,
+        shades=False,
+        plain=True,
+    )
 
 
 def _add_head(body: _Builder) -> None:
     joints, chest, head = body.motion.joints, body.motion.chest, body.motion.head
-    body.add(body.near("neck", chest, (0, 0.012, -0.03)), body.near("skull", head, (0, 0.02, -0.07)), (0.054, 0.050), SKIN, gloss=0.2)
-    body.add(body.near("skull", head, (0, -0.008, 0.025)), body.near("skull", head, (0, -0.030, -0.055)), (0.094, 0.066), SKIN, gloss=0.22)
-    body.add(body.near("skull", head, (0, -0.045, -0.075)), body.near("skull", head, (0, -0.052, -0.078)), (0.047, 0.044), SKIN, gloss=0.2, shades=False)
-    body.add(body.near("skull", head, (0, -0.094, -0.002)), body.near("skull", head, (0, -0.104, -0.028)), (0.010, 0.013), SKIN, gloss=0.3, shades=False)
+    body.add(
+        body.near("neck", chest, (0, 0.012, -0.03)),
+        body.near("skull", head, (0, 0.02, -0.07)),
+        (0.054, 0.050),
+        SKIN,
+        gloss=0.2,
+    )
+    body.add(
+        body.near("skull", head, (0, -0.008, 0.025)),
+        body.near("skull", head, (0, -0.030, -0.055)),
+        (0.094, 0.066),
+        SKIN,
+        gloss=0.22,
+    )
+    body.add(
+        body.near("skull", head, (0, -0.045, -0.075)),
+        body.near("skull", head, (0, -0.052, -0.078)),
+        (0.047, 0.044),
+        SKIN,
+        gloss=0.2,
+        shades=False,
+    )
+    body.add(
+        body.near("skull", head, (0, -0.094, -0.002)),
+        body.near("skull", head, (0, -0.104, -0.028)),
+        (0.010, 0.013),
+        SKIN,
+        gloss=0.3,
+        shades=False,
+    )
     for sign in (1.0, -1.0):
         body.add(
-            body.near("skull", head, (sign * 0.034, -0.0915, 0.012)), body.near("skull", head, (sign * 0.042, -0.0885, 0.012)),
+            body.near("skull", head, (sign * 0.034, -0.0915, 0.012)),
+            body.near("skull", head, (sign * 0.042, -0.0885, 0.012)),
             (0.0125, 0.011), HAIR, gloss=0.6, shades=False,
         )  # fmt: skip
         body.add(
@@ -152,12 +193,31 @@ def _add_head(body: _Builder) -> None:
             body.near("skull", head, (sign * 0.030, -0.040, 0.082)), body.near("skull", head, (sign * 0.072, 0.025, 0.020)),
             (0.050, 0.042), HAIR, gloss=0.5, shades=False,
         )  # fmt: skip
-    body.add(body.near("skull", head, (0, 0.010, 0.048)), body.near("skull", head, (0, 0.035, -0.03)), (0.096, 0.082), HAIR, gloss=0.5)
-    body.add(joints["tail_0"], joints["tail_0"] + (joints["tail_1"] - joints["tail_0"]) * 0.3, (0.034, 0.032), BAND, shades=False, plain=True)
+    body.add(
+        body.near("skull", head, (0, 0.010, 0.048)),
+        body.near("skull", head, (0, 0.035, -0.03)),
+        (0.096, 0.082),
+        HAIR,
+        gloss=0.5,
+    )
+    body.add(
+        joints["tail_0"],
+        joints["tail_0"] + (joints["tail_1"] - joints["tail_0"]) * 0.3,
+        (0.034, 0.032),
+        BAND,
+        shades=False,
+        plain=True,
+    )
     widths = (0.030, 0.042, 0.040, 0.030, 0.012)
     for link in range(4):
         body.add(
-            joints[f"tail_{link}"], joints[f"tail_{link + 1}"], (widths[link], widths[link + 1]), HAIR, gloss=0.5, shades=link in (1, 2), plain=True
+            joints[f"tail_{link}"],
+            joints[f"tail_{link + 1}"],
+            (widths[link], widths[link + 1]),
+            HAIR,
+            gloss=0.5,
+            shades=link in (1, 2),
+            plain=True,
         )
 
 

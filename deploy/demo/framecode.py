@@ -44,7 +44,7 @@ def burn_code(picture: NDArray[np.uint8], code: FrameCode) -> None:
     picture[TOP_PX : TOP_PX + CELL_HEIGHT_PX, LEFT_PX : LEFT_PX + len(row)] = row[None, :, None]
 
 
-def read_code(picture: NDArray[np.uint8]) -> FrameCode | None:
+def read_code(picture: NDArray[np.generic]) -> FrameCode | None:
     """Reads the code of a picture.
 
     Args:
@@ -59,7 +59,10 @@ def read_code(picture: NDArray[np.uint8]) -> FrameCode | None:
     across, down = luma.shape[1] / WIDTH, luma.shape[0] / HEIGHT
     rows = _middle(TOP_PX, CELL_HEIGHT_PX, down)
     means = np.array(
-        [luma[rows, _middle(LEFT_PX + cell * CELL_WIDTH_PX, CELL_WIDTH_PX, across)].mean() for cell in range(CELLS)]
+        [
+            luma[rows, _middle(LEFT_PX + cell * CELL_WIDTH_PX, CELL_WIDTH_PX, across)].mean()
+            for cell in range(CELLS)
+        ]
     )
     if means[0] - means[1] < LEAST_CONTRAST:
         return None

@@ -55,7 +55,9 @@ class Lighting:
         for channel in range(3):
             received = direct * np.float32(self.key_colour[channel])
             received += filled * np.float32(self.fill_colour[channel])
-            received += upward * np.float32(self.sky_colour[channel]) + (1 - upward) * np.float32(self.floor_colour[channel])
+            received += upward * np.float32(self.sky_colour[channel]) + (1 - upward) * np.float32(
+                self.floor_colour[channel]
+            )
             light[:, channel] = colours[channel] * received
             light[:, channel] += highlight * np.float32(self.key_colour[channel] * 0.8)
             light[:, channel] += rim * np.float32(self.rim_colour[channel] * 0.35)

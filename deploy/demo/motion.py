@@ -76,7 +76,7 @@ def compute_motion() -> Motion:
     nod, tilt, look = np.radians(delayed(smooth(keyed(dance.HEAD), 2.5), 1.5)).T
     head_axes = chest_axes @ turn(2, look) @ turn(1, tilt) @ turn(0, nod - 0.45 * bend)
     joints["skull"] = joints["neck"] + apply(head_axes, np.array([0, -0.015, 0.165]))
-    foot_axes = {}
+    foot_axes: dict[str, Floats] = {}
     for side, sign in SIDES.items():
         _place_leg(joints, foot_axes, feet[side], side, sign, hop, pelvis_axes, level)
         _place_arm(joints, side, sign, chest_axes)
@@ -250,7 +250,8 @@ def _place_arm(joints: dict[str, Floats], side: str, sign: float, chest_axes: Fl
     lift = np.clip(up, -0.2, 1.0)
     raised = np.column_stack([0.02 * lift * sign, np.zeros(FRAMES), 0.05 * np.clip(lift + 0.2, 0, 1)])
     shoulder = joints["neck"] + apply(
-        chest_axes, np.column_stack([np.full(FRAMES, sign * 0.165), np.zeros(FRAMES), np.full(FRAMES, -0.055)]) + raised
+        chest_axes,
+        np.column_stack([np.full(FRAMES, sign * 0.165), np.zeros(FRAMES), np.full(FRAMES, -0.055)]) + raised,
     )
     length = UPPER_ARM_M + FOREARM_M
     reach = np.column_stack([sign * outward, -forward, up]) * length
@@ -258,7 +259,11 @@ def _place_arm(joints: dict[str, Floats], side: str, sign: float, chest_axes: Fl
     reach[:, 0] -= sign * 0.05 * wave
     wrist = shoulder + apply(chest_axes, reach)
     pole = np.column_stack(
-        [sign * (0.55 + 0.25 * np.clip(up, -1, 1)), 0.75 - 0.35 * np.abs(up), -0.55 + 0.4 * np.clip(up, 0, 1) + 1.6 * elbow_rise]
+        [
+            sign * (0.55 + 0.25 * np.clip(up, -1, 1)),
+            0.75 - 0.35 * np.abs(up),
+            -0.55 + 0.4 * np.clip(up, 0, 1) + 1.6 * elbow_rise,
+        ]
     )
     elbow, wrist = bend_limb(shoulder, wrist, UPPER_ARM_M, FOREARM_M, apply(chest_axes, pole))
     speed = (np.roll(wrist, -1, axis=0) - np.roll(wrist, 1, axis=0)) / 2

@@ -1,6 +1,6 @@
-"""The sound of the loop: a click on every beat, the first of four higher, over a quiet tune that says where in the loop it is.
+"""The sound of the loop: a click on every beat, the first of four higher, over a quiet tune.
 
-The tune never repeats within the loop, so that a later alignment of recordings by their sound has one answer only.
+The tune says where in the loop it is: it never repeats within the loop, so that a later alignment of recordings by their sound has one answer only.
 """
 
 import numpy as np
@@ -61,7 +61,9 @@ def _click(pitch_hz: float) -> Samples:
 
 def _kick() -> Samples:
     t = _time(0.22)
-    return np.asarray(np.sin(2 * np.pi * (48 * t + 3.2 * (1 - np.exp(-t / 0.03)))) * np.exp(-t / 0.07), dtype=np.float32)
+    return np.asarray(
+        np.sin(2 * np.pi * (48 * t + 3.2 * (1 - np.exp(-t / 0.03)))) * np.exp(-t / 0.07), dtype=np.float32
+    )
 
 
 def _hat(seed: int) -> Samples:

@@ -45,11 +45,21 @@ class Overlay:
         middle = STRIP_PX * scale // 2
         accent = ACCENTS[self._camera]
         draw.rectangle((0, 0, WIDTH * scale, 2 * scale), fill=accent)
-        draw.ellipse((24 * scale, middle - 5 * scale, 34 * scale, middle + 7 * scale - 2 * scale), fill=accent)
+        draw.ellipse(
+            (24 * scale, middle - 5 * scale, 34 * scale, middle + 7 * scale - 2 * scale), fill=accent
+        )
         number = CAMERAS.index(self._camera) + 1
         name = f"CAM {number}  {self._camera.upper()}"
-        draw.text((46 * scale, middle + scale), name, fill=INK, font=ImageFont.load_default(19 * scale), anchor="lm")
-        draw.text((378 * scale, middle + scale), "FRAME", fill=FAINT, font=ImageFont.load_default(14 * scale), anchor="lm")
+        draw.text(
+            (46 * scale, middle + scale), name, fill=INK, font=ImageFont.load_default(19 * scale), anchor="lm"
+        )
+        draw.text(
+            (378 * scale, middle + scale),
+            "FRAME",
+            fill=FAINT,
+            font=ImageFont.load_default(14 * scale),
+            anchor="lm",
+        )
         return np.asarray(image.resize((WIDTH, STRIP_PX), Image.Resampling.LANCZOS))
 
 
@@ -63,12 +73,16 @@ def _glyphs(size_px: int, ink: tuple[int, int, int]) -> dict[str, NDArray[np.uin
         width = wide if glyph.isdigit() else wide * 0.5
         size = (int(np.ceil(width / scale)), round(size_px * 1.15))
         image = Image.new("RGB", (size[0] * scale, size[1] * scale), PAPER)
-        ImageDraw.Draw(image).text((size[0] * scale / 2, size_px * scale * 0.95), glyph, fill=ink, font=font, anchor="ms")
+        ImageDraw.Draw(image).text(
+            (size[0] * scale / 2, size_px * scale * 0.95), glyph, fill=ink, font=font, anchor="ms"
+        )
         glyphs[glyph] = np.asarray(image.resize(size, Image.Resampling.LANCZOS))
     return glyphs
 
 
-def _write(strip: NDArray[np.uint8], left: int, top: int, text: str, glyphs: dict[str, NDArray[np.uint8]]) -> None:
+def _write(
+    strip: NDArray[np.uint8], left: int, top: int, text: str, glyphs: dict[str, NDArray[np.uint8]]
+) -> None:
     for sign in text:
         picture = glyphs[sign]
         strip[top : top + picture.shape[0], left : left + picture.shape[1]] = picture

@@ -93,7 +93,9 @@ class Patch:
     cover: Image
 
 
-def paint(flesh: Flesh, frame: int, view: View, lighting: Lighting, chosen: NDArray[np.bool_]) -> Patch | None:
+def paint(
+    flesh: Flesh, frame: int, view: View, lighting: Lighting, chosen: NDArray[np.bool_]
+) -> Patch | None:
     """Draws the chosen cones of the dancer of one frame; None where nothing of them is in the picture."""
     radii_m = flesh.radii[chosen]
     seen = flesh.ends[frame][chosen] @ view.rotation.T + view.translation

@@ -6,6 +6,7 @@ folder whose `loop.json` fits is used as it is.
 """
 
 import argparse
+import fcntl
 import hashlib
 import json
 import multiprocessing
@@ -68,10 +69,20 @@ def ensure_media(cache: Path, progress: Progress) -> Path:
     Raises:
         OSError: the cache cannot be written.
     """
+    cache.mkdir(parents=True, exist_ok=True)
     folder = cache / f"cameras-{media_key()}"
-    if not is_complete(folder):
-        render_media(folder, progress)
+    # Whoever comes second waits for the first and finds the work done.
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not is_complete(folder):
+            render_media(folder, progress)
     return folder
+
+
+def default_cache() -> Path:
+    """Returns where the media are kept for this user."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "threedance" / "demo"
 
 
 def render_media(folder: Path, progress: Progress) -> None:
@@ -87,7 +98,10 @@ def render_media(folder: Path, progress: Progress) -> None:
     context = multiprocessing.get_context("spawn")
     workers = max(1, min(len(os.sched_getaffinity(0)), len(runs)))
     coded: dict[str, dict[int, Coded]] = {name: {} for name in CAMERAS}
-    with tempfile.TemporaryDirectory(prefix="backdrops-", dir=folder) as scratch, ProcessPoolExecutor(workers, context) as pool:
+    with (
+        tempfile.TemporaryDirectory(prefix="backdrops-", dir=folder) as scratch,
+        ProcessPoolExecutor(workers, context) as pool,
+    ):
         progress(0.0, "tracing the room")
         tracing = [pool.submit(_trace, index, scratch) for index in range(len(CAMERAS))]
         sound = pool.submit(_sound)
@@ -131,7 +145,9 @@ _stage: tuple[Motion, Flesh, FloorShadow, list[Scene]] | None = None
 
 def _trace(index: int, scratch: str) -> None:
     backdrop = trace_backdrop(CAMERA_MODELS[index])
-    np.savez(Path(scratch) / f"{index}.npz", picture=backdrop.picture, mirror=backdrop.mirror, floor=backdrop.floor)
+    np.savez(
+        Path(scratch) / f"{index}.npz", picture=backdrop.picture, mirror=backdrop.mirror, floor=backdrop.floor
+    )
 
 
 def _sound() -> list[bytes]:
@@ -159,7 +175,9 @@ def _draw_run(run: range, scratch: str) -> tuple[int, dict[str, Coded]]:
     floor, scenes = _set_stage(scratch)
     shadows: list[NDArray[np.uint8]] = [floor.draw(frame) for frame in run]
     parts = {
-        camera.name: encode_pictures(scene.draw(frame, shadow) for frame, shadow in zip(run, shadows, strict=True))
+        camera.name: encode_pictures(
+            scene.draw(frame, shadow) for frame, shadow in zip(run, shadows, strict=True)
+        )
         for camera, scene in zip(CAMERA_MODELS, scenes, strict=True)
     }
     return run.start, parts
@@ -167,7 +185,9 @@ def _draw_run(run: range, scratch: str) -> tuple[int, dict[str, Coded]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Renders from the command line."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.demo.render", description="Renders the demo cameras.")
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.demo.render", description="Renders the demo cameras."
+    )
     parser.add_argument("--out", type=Path, required=True, help="the folder for the media")
     parser.add_argument("--force", action="store_true", help="render even where the media are there")
     options = parser.parse_args(arguments)
@@ -189,7 +209,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"cannot write the media in {options.out}: {error}", file=sys.stderr)
         return 1
     size = sum(path.stat().st_size for path in options.out.glob("*.mp4"))
-    print(f"rendered {FRAMES} frames of {len(CAMERAS)} cameras in {time.monotonic() - began:.1f} s, {size / 1e6:.1f} MB")
+    print(
+        f"rendered {FRAMES} frames of {len(CAMERAS)} cameras in {time.monotonic() - began:.1f} s, {size / 1e6:.1f} MB"
+    )
     return 0
 
 

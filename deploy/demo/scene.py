@@ -95,7 +95,9 @@ class FloorShadow:
             inside = np.clip((radius + blur - distance) / (2 * blur), 0, 1)
             inside *= inside * (3 - 2 * inside)
             # A thin limb far above a wide blur hides only part of the source.
-            inside *= np.minimum(1, radius / blur * 1.3) * (strength[cone, 0] + along * (strength[cone, 1] - strength[cone, 0]))
+            inside *= np.minimum(1, radius / blur * 1.3) * (
+                strength[cone, 0] + along * (strength[cone, 1] - strength[cone, 0])
+            )
             light[y0:y1, x0:x1] *= 1 - inside
 
 
@@ -195,7 +197,9 @@ class Scene:
         if warped is None:
             return
         place, dark = warped
-        picture[place] = (self._plain[place] * (1 - (1 - KEPT[dark]) * warp.mask[place])[..., None]).astype(np.uint8)
+        picture[place] = (self._plain[place] * (1 - (1 - KEPT[dark]) * warp.mask[place])[..., None]).astype(
+            np.uint8
+        )
 
     def _blend(
         self,

@@ -15,7 +15,9 @@ from PIL import ImageDraw, ImageFont
 from deploy.demo.camera_model import CameraModel
 from deploy.demo.loop import HEIGHT, WIDTH
 
+# Intermediate results may be float64; what leaves this module is float32.
 Image = NDArray[np.float32]
+Any32 = NDArray[np.float32] | NDArray[np.float64]
 
 HALF_WIDTH_M = 4.1
 DEPTH_M = 7.0
@@ -57,7 +59,9 @@ def trace_backdrop(camera: CameraModel) -> Backdrop:
     rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float64)
     pixels = np.stack([columns, rows], axis=-1).reshape(-1, 2)
     picture, mirror, floor = _trace_pixels(camera, pixels)
-    luma = (picture @ np.array((0.3, 0.6, 0.1), dtype=np.float32)).reshape(HEIGHT, WIDTH) + mirror.reshape(HEIGHT, WIDTH)
+    luma = (picture @ np.array((0.3, 0.6, 0.1), dtype=np.float32)).reshape(HEIGHT, WIDTH) + mirror.reshape(
+        HEIGHT, WIDTH
+    )
     finer = np.flatnonzero(_edges(luma))
     total = [np.zeros((len(finer), *part.shape[1:]), dtype=np.float32) for part in (picture, mirror, floor)]
     corners = [(-0.375, -0.125), (0.125, -0.375), (0.375, 0.125), (-0.125, 0.375)]
@@ -86,7 +90,9 @@ def _edges(luma: Image) -> NDArray[np.bool_]:
     """Returns the pixels whose neighbours differ enough for a jagged edge to show."""
     rough = np.zeros(luma.shape, dtype=bool)
     for axis in (0, 1):
-        ahead = np.abs(np.diff(luma, axis=axis)) > 0.02 * np.maximum(np.delete(luma, -1, axis=axis), 0.05) / 0.4
+        ahead = (
+            np.abs(np.diff(luma, axis=axis)) > 0.02 * np.maximum(np.delete(luma, -1, axis=axis), 0.05) / 0.4
+        )
         part = [slice(None), slice(None)]
         for shift in (slice(None, -1), slice(1, None)):
             part[axis] = shift
@@ -97,7 +103,7 @@ def _edges(luma: Image) -> NDArray[np.bool_]:
 def _vignette() -> Image:
     rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
     distance = ((columns / WIDTH - 0.5) ** 2 + ((rows / HEIGHT - 0.52) * 0.8) ** 2) / 0.41
-    return 1 - 0.30 * np.clip(distance, 0, 1)
+    return np.asarray(1 - 0.30 * np.clip(distance, 0, 1), dtype=np.float32)
 
 
 def _trace(origins: Image, rays: Image, bounces: int) -> tuple[Image, Image, Image]:
@@ -150,17 +156,17 @@ def _mirror_part(place: Image) -> Image:
     return np.asarray(inside & ~seam, dtype=np.float32)
 
 
-def _corner_shade(*distances: Image) -> Image:
+def _corner_shade(*distances: Any32) -> Any32:
     """Returns how light reaches places near corners: less, the nearer."""
-    shade = np.ones_like(distances[0])
+    shade: Any32 = np.ones_like(distances[0])
     for distance in distances:
-        shade *= 1 - 0.42 * np.exp(-np.maximum(distance, 0) / 0.38)
+        shade = shade * (1 - 0.42 * np.exp(-np.maximum(distance, 0) / 0.38))
     return shade
 
 
 def _daylight(place: Image) -> Image:
     """Returns how bright the windows on the left make a place, without shadows."""
-    return (0.55 + 0.75 * np.exp(-(place[:, 0] + HALF_WIDTH_M) / 4.2)).astype(np.float32)
+    return np.asarray(0.55 + 0.75 * np.exp(-(place[:, 0] + HALF_WIDTH_M) / 4.2), dtype=np.float32)
 
 
 def _sun_patch(place: Image) -> Image:
@@ -178,7 +184,7 @@ def _sun_patch(place: Image) -> Image:
     return np.asarray(across * _within(z, WINDOW_Z_M[0], WINDOW_Z_M[1], soft) * (1 - bars), dtype=np.float32)
 
 
-def _within(value: Image, low: float, high: float, soft: Image | float) -> Image:
+def _within(value: Any32, low: float, high: float, soft: Any32 | float) -> Image:
     rise = np.clip((value - low) / (2 * soft) + 0.5, 0, 1)
     fall = np.clip((high - value) / (2 * soft) + 0.5, 0, 1)
     return np.asarray(rise * fall, dtype=np.float32)
@@ -203,7 +209,9 @@ def _floor(place: Image, rays: Image, bounces: int) -> Image:
     tone = 0.80 + 0.36 * _noise(row, plank)
     warm = _noise(plank + 91, row)
     # The grain runs along the board.
-    streak = np.sin((x + 0.02 * np.sin(y * 2.3 + row)) * 210 + _noise(row, plank + 5) * 40) * np.sin(x * 95 + y * 0.9 + row)
+    streak = np.sin((x + 0.02 * np.sin(y * 2.3 + row)) * 210 + _noise(row, plank + 5) * 40) * np.sin(
+        x * 95 + y * 0.9 + row
+    )
     away = np.abs(y - 1.0) / DEPTH_M
     tone *= 1 + 0.045 * streak * np.clip(1.2 - away, 0.2, 1)
     colour = OAK * tone[:, None] * np.column_stack([1 + 0.05 * warm, np.ones_like(warm), 1 - 0.14 * warm])
@@ -214,11 +222,15 @@ def _floor(place: Image, rays: Image, bounces: int) -> Image:
     shade = _corner_shade(HALF_WIDTH_M - np.abs(x), DEPTH_M - y)
     received = _daylight(place) * shade * 0.62
     sun = _sun_patch(place)
-    light = colour * (received[:, None] * np.array((0.98, 1.0, 1.04)) + sun[:, None] * np.array((0.62, 0.53, 0.40)))
+    light = colour * (
+        received[:, None] * np.array((0.98, 1.0, 1.04)) + sun[:, None] * np.array((0.62, 0.53, 0.40))
+    )
     if bounces > 0:
         up = rays * np.array((1, 1, -1), dtype=np.float32)
         # Varnish scatters a little: tilt each board and each spot by a hair.
-        wobble = (_noise(row, plank + 17) - 0.5) * 0.012 + (_noise((x * 700).astype(np.int64), (y * 700).astype(np.int64)) - 0.5) * 0.022
+        wobble = (_noise(row, plank + 17) - 0.5) * 0.012 + (
+            _noise((x * 700).astype(np.int64), (y * 700).astype(np.int64)) - 0.5
+        ) * 0.022
         up[:, 2] += wobble * 0.5
         up[:, 0] += wobble
         seen, _, _ = _trace(place + np.array((0, 0, 1e-3), dtype=np.float32), up, bounces - 1)
@@ -246,7 +258,7 @@ def _cove(place: Image) -> Image:
     )
 
 
-def _painted(place: Image, upper: Image, side: Image) -> Image:
+def _painted(place: Image, upper: Image, side: Any32) -> Image:
     """Returns a wall with a dark dado, a rail and a plain field above."""
     z = place[:, 2]
     dado = _within(z, -1.0, 0.11, 0.004)
@@ -257,7 +269,9 @@ def _painted(place: Image, upper: Image, side: Image) -> Image:
 
 def _back_wall(place: Image) -> Image:
     x, z = place[:, 0], place[:, 2]
-    light = _painted(place, np.broadcast_to(PETROL, place.shape), HALF_WIDTH_M - np.abs(x)) + 0.65 * _cove(place)
+    light = _painted(place, np.broadcast_to(PETROL, place.shape), HALF_WIDTH_M - np.abs(x)) + 0.65 * _cove(
+        place
+    )
     ink = _lettering(x, z)
     light = light * (1 - ink[:, None]) + ink[:, None] * np.array((0.95, 0.80, 0.58), dtype=np.float32)
     frame = (np.abs(x) < MIRROR_X_M + 0.035) & (z > MIRROR_Z_M[0] - 0.035) & (z < MIRROR_Z_M[1] + 0.035)
@@ -285,12 +299,16 @@ def _lettering(x: Image, z: Image) -> Image:
     column = ((x + width_m / 2) / width_m * mask.shape[1]).astype(np.int64)
     row = ((middle_m + height_m / 2 - z) / height_m * mask.shape[0]).astype(np.int64)
     inside = (column >= 0) & (column < mask.shape[1]) & (row >= 0) & (row < mask.shape[0])
-    return np.where(inside, mask[np.clip(row, 0, mask.shape[0] - 1), np.clip(column, 0, mask.shape[1] - 1)], 0.0).astype(np.float32)
+    return np.where(
+        inside, mask[np.clip(row, 0, mask.shape[0] - 1), np.clip(column, 0, mask.shape[1] - 1)], 0.0
+    ).astype(np.float32)
 
 
 def _front_wall(place: Image) -> Image:
     x, z = place[:, 0], place[:, 2]
-    light = _painted(place, np.broadcast_to(PLASTER * 0.8, place.shape), HALF_WIDTH_M - np.abs(x)) + _cove(place)
+    light = _painted(place, np.broadcast_to(PLASTER * 0.8, place.shape), HALF_WIDTH_M - np.abs(x)) + _cove(
+        place
+    )
     door = _within(x, 1.3, 2.3, 0.01) * _within(z, 0.0, 2.1, 0.01)
     light = light * (1 - door[:, None]) + door[:, None] * np.array((0.16, 0.10, 0.06))
     for camera_x, camera_z in ((-3.15, 2.05), (0.0, 1.75), (3.15, 2.05)):
@@ -308,7 +326,11 @@ def _left_wall(place: Image) -> Image:
     frame = np.zeros_like(y)
     glass = np.zeros_like(y)
     for start, end in WINDOWS_Y_M:
-        frame = np.maximum(frame, _within(y, start - 0.06, end + 0.06, 0.004) * _within(z, WINDOW_Z_M[0] - 0.06, WINDOW_Z_M[1] + 0.06, 0.004))
+        frame = np.maximum(
+            frame,
+            _within(y, start - 0.06, end + 0.06, 0.004)
+            * _within(z, WINDOW_Z_M[0] - 0.06, WINDOW_Z_M[1] + 0.06, 0.004),
+        )
         middle = (start + end) / 2
         pane = _within(y, start, end, 0.004) * _within(z, WINDOW_Z_M[0], WINDOW_Z_M[1], 0.004)
         pane *= (1 - _within(y, middle - 0.022, middle + 0.022, 0.004)) * (1 - _within(z, 2.06, 2.10, 0.004))
@@ -338,7 +360,7 @@ def _right_wall(place: Image) -> Image:
     return np.asarray(light + sun, dtype=np.float32)
 
 
-def _barres(origins: Image, rays: Image, limit: Image) -> tuple[Image, Image]:
+def _barres(origins: Image, rays: Image, limit: Any32) -> tuple[Image, Image]:
     """Returns which rays meet a barre before `limit`, and its light."""
     covered = np.zeros(len(rays), dtype=np.float32)
     light = np.zeros_like(rays)
@@ -352,7 +374,12 @@ def _barres(origins: Image, rays: Image, limit: Image) -> tuple[Image, Image]:
         met = (inside > 0) & (reach > 1e-3) & (reach < limit) & (np.abs(x) < 3.55)
         normal_y = (to_y + rays[:, 1] * reach) / radius_m
         normal_z = (to_z + rays[:, 2] * reach) / radius_m
-        lit = 0.35 + 0.45 * np.clip(normal_z, 0, 1) + 0.2 * np.clip(-normal_y, 0, 1) + 0.9 * np.clip(normal_z * 0.8 - normal_y * 0.6, 0, 1) ** 24
+        lit = (
+            0.35
+            + 0.45 * np.clip(normal_z, 0, 1)
+            + 0.2 * np.clip(-normal_y, 0, 1)
+            + 0.9 * np.clip(normal_z * 0.8 - normal_y * 0.6, 0, 1) ** 24
+        )
         wood = np.array((0.52, 0.27, 0.12)) * (lit * (0.6 + 0.5 * np.exp(-(x + HALF_WIDTH_M) / 4.2)))[:, None]
         light[met] = wood[met]
         covered[met] = 1
@@ -361,7 +388,14 @@ def _barres(origins: Image, rays: Image, limit: Image) -> tuple[Image, Image]:
         reach = (BARRE_Y_M + 0.02 - origins[:, 1]) / np.where(np.abs(rays[:, 1]) < 1e-6, 1e-6, rays[:, 1])
         x = origins[:, 0] + rays[:, 0] * reach
         z = origins[:, 2] + rays[:, 2] * reach
-        met = (reach > 1e-3) & (reach < limit) & (np.abs(x - post_x) < 0.016) & (z > 0) & (z < BARRES_M[0][0]) & (covered == 0)
+        met = (
+            (reach > 1e-3)
+            & (reach < limit)
+            & (np.abs(x - post_x) < 0.016)
+            & (z > 0)
+            & (z < BARRES_M[0][0])
+            & (covered == 0)
+        )
         light[met] = np.array((0.07, 0.065, 0.06), dtype=np.float32)
         covered[met] = 1
     return covered, light
