@@ -1,6 +1,6 @@
 """The sound of the loop: a click on every beat, the first of four higher, over a quiet tune.
 
-The tune says where in the loop it is: it never repeats within the loop, so that a later alignment of recordings by their sound has one answer only.
+The tune never repeats within the loop, so a later alignment of recordings by their sound has one answer only.
 """
 
 import numpy as np

@@ -289,7 +289,7 @@ def _letters() -> Image:
     draw.text((1200, 150), words, fill=255, font=font, anchor="mm")
     box = canvas.getbbox()
     assert box is not None  # noqa: S101
-    return np.asarray(canvas.crop(box), dtype=np.float32) / 255
+    return np.asarray(canvas.crop(box), dtype=np.float32) / np.float32(255)
 
 
 def _lettering(x: Image, z: Image) -> Image:

@@ -1,0 +1,302 @@
+"""The demo studio: the steps of the demonstration that happen inside the control plane.
+
+Everything goes through the services, as the people of the demo: Alice owns the studio and sets it up, Ivan teaches and
+presses Record, Vera may view. Each step finds what an earlier run made and changes only what is different, so a second
+run meets the same studio, room, cameras and box.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from control_plane.accounts.models import User
+from control_plane.accounts.services import create_signin_link, create_user
+from control_plane.common.actors import Actor
+from control_plane.common.errors import BadRequest, NotFound
+from control_plane.common.scoping import platform_scope, studio_scope
+from control_plane.fleet.models import Agent, Camera
+from control_plane.fleet.pairing import create_pairing_code
+from control_plane.fleet.selectors import RECORDS, camera_statuses, is_acknowledged
+from control_plane.fleet.services import add_camera, change_camera
+from control_plane.recordings.models import ClassSession, ClassState, Gap, Recorder, Segment, Track
+from control_plane.recordings.selectors import class_timeline, running_class
+from control_plane.recordings.services import start_class, stop_class
+from control_plane.studios.models import Membership, Role, Room, Studio
+from control_plane.studios.services import add_member, create_room, create_studio
+from shared.protocol.config import Position
+from shared.protocol.status import CAMERA_HINTS
+
+SLUG, STUDIO_NAME, ROOM_NAME, BOX_NAME = "demo-dance", "Demo Dance", "Studio A", "Demo box"
+LINK_LIFETIME = timedelta(hours=12)
+PEOPLE = {
+    "admin": ("alice@demo-dance.example", "Alice", Role.ADMIN),
+    "instructor": ("ivan@demo-dance.example", "Ivan", Role.INSTRUCTOR),
+    "viewer": ("vera@demo-dance.example", "Vera", Role.VIEWER),
+}
+CAMERA_NAMES = {Position.LEFT: "Left", Position.CENTRE: "Centre", Position.RIGHT: "Right"}
+SYSTEM = Actor.system("manage demo_studio")
+
+Facts = dict[str, Any]
+
+
+class DemoStudio:
+    """The demo studio, with its people and its room."""
+
+    def __init__(self, studio: Studio, room: Room, people: Mapping[str, User]) -> None:
+        self.studio = studio
+        self.room = room
+        self._people = people
+        self._admin = Actor.user(people["admin"].id)
+        self._instructor = Actor.user(people["instructor"].id)
+
+    @classmethod
+    def open(cls) -> "DemoStudio":
+        """Returns the studio, making what is not there yet: studio, keys, people, room.
+
+        Raises:
+            ControlPlaneError: a service refused; nothing is half made.
+        """
+        with transaction.atomic():
+            people = {part: _person(email, name) for part, (email, name, _) in PEOPLE.items()}
+            with platform_scope("manage demo_studio"):
+                studio: Studio | None = Studio.objects.filter(slug=SLUG).first()
+            if studio is None:
+                studio = create_studio(slug=SLUG, name=STUDIO_NAME, actor=SYSTEM, admin=people["admin"])
+            admin = Actor.user(people["admin"].id)
+            with studio_scope(studio.id):
+                for part, (_, _, role) in PEOPLE.items():
+                    if not Membership.objects.filter(user=people[part]).exists():
+                        add_member(studio, people[part], role, actor=admin)
+                room = Room.objects.filter(name=ROOM_NAME).first() or create_room(
+                    studio, name=ROOM_NAME, actor=admin
+                )
+        return cls(studio, room, people)
+
+    def facts(self) -> Facts:
+        """Returns what identifies the studio."""
+        return {
+            "studio": {"id": str(self.studio.id), "slug": self.studio.slug, "name": self.studio.name},
+            "room": {"id": str(self.room.id), "name": self.room.name},
+            "people": {part: user.email for part, user in self._people.items()},
+        }
+
+    def enrol(self, agent_id: str | None) -> Facts:
+        """Returns the agent where it is one of this studio that records, else a pairing code for a box.
+
+        A new box takes over the cameras of the one that had them.
+        """
+        with studio_scope(self.studio.id):
+            if agent_id and Agent.objects.filter(pk=UUID(agent_id), state__in=RECORDS).exists():
+                return {"agent_id": agent_id, "pairing_code": None}
+            old = Agent.objects.filter(state__in=RECORDS, cameras__room=self.room).distinct().first()
+            code = create_pairing_code(self.studio, actor=self._admin, agent_name=BOX_NAME, replaces=old)
+        return {"agent_id": None, "pairing_code": code.text}
+
+    def set_cameras(self, agent_id: str, addresses: Mapping[str, str]) -> Facts:
+        """Points the room's cameras at `addresses`, by position; those of other positions are switched off.
+
+        Raises:
+            BadRequest: an address or a position is not fit; the text names it.
+            NotFound: there is no such agent.
+        """
+        with studio_scope(self.studio.id):
+            agent = self._agent(agent_id)
+            present = {camera.position: camera for camera in Camera.objects.filter(room=self.room)}
+            for position, address in addresses.items():
+                if position not in set(Position):
+                    raise BadRequest(f"camera {position}: it is one of {', '.join(Position)}")
+                if position in present:
+                    camera = present[position]
+                    change_camera(
+                        camera, actor=self._admin, address=address, agent=_other(agent, camera), enabled=True
+                    )
+                else:
+                    add_camera(
+                        self.room,
+                        agent,
+                        name=CAMERA_NAMES[Position(position)],
+                        position=position,
+                        address=address,
+                        actor=self._admin,
+                    )
+            for position, camera in present.items():
+                if position not in addresses and camera.enabled:
+                    change_camera(camera, actor=self._admin, enabled=False)
+            cameras = Camera.objects.filter(room=self.room, enabled=True).order_by("position")
+            return {
+                "cameras": [
+                    {"id": str(camera.id), "name": camera.name, "position": camera.position}
+                    for camera in cameras
+                ]
+            }
+
+    def cameras(self, agent_id: str) -> Facts:
+        """Returns how the agent and its cameras are now."""
+        with studio_scope(self.studio.id):
+            agent = self._agent(agent_id)
+            said = camera_statuses(agent)
+            rows = Camera.objects.filter(room=self.room, enabled=True).order_by("position")
+            return {
+                "online": agent.is_online,
+                "acknowledged": is_acknowledged(agent),
+                "cameras": [_camera(camera, said.get(camera.id)) for camera in rows],
+            }
+
+    def record(self, title: str) -> Facts:
+        """Has Ivan press Record, stopping first what an earlier run left running.
+
+        Raises:
+            ControlPlaneError: the service refused.
+        """
+        with studio_scope(self.studio.id):
+            left_over = running_class(self.room)
+            if left_over:
+                stop_class(left_over, actor=self._instructor)
+            class_session = start_class(self.room, actor=self._instructor, title=title)
+        page = reverse("portal:class", kwargs={"slug": SLUG, "class_id": class_session.id})
+        return {"class_id": str(class_session.id), "address": f"{settings.PUBLIC_URL}{page}"}
+
+    def stop(self, class_id: str) -> Facts:
+        """Has Ivan press Stop."""
+        with studio_scope(self.studio.id):
+            stop_class(self._class(class_id), actor=self._instructor)
+        return {}
+
+    def progress(self, class_id: str) -> Facts:
+        """Returns how far a class is."""
+        with studio_scope(self.studio.id):
+            class_session = self._class(class_id)
+            recorders = list(Recorder.objects.filter(class_session=class_session))
+            rows = Segment.objects.filter(class_session=class_session)
+            return {
+                "state": class_session.state,
+                "state_label": ClassState(class_session.state).label,
+                "has_ended": class_session.has_ended,
+                "requested_at": _text(class_session.requested_at),
+                "started_at": _text(class_session.started_at),
+                "stop_requested_at": _text(class_session.stop_requested_at),
+                "finished_at": _text(class_session.finished_at),
+                "cameras_recording": sum(recorder.cameras_recording for recorder in recorders),
+                "segments_made": sum(recorder.segments_made for recorder in recorders),
+                "segments_pending": sum(recorder.segments_pending for recorder in recorders),
+                "segments_arrived": rows.count(),
+                "now_at": _text(timezone.now()),
+            }
+
+    def report(self, class_id: str) -> Facts:
+        """Returns what was recorded of a class, camera by camera."""
+        with studio_scope(self.studio.id):
+            class_session = self._class(class_id)
+            timeline = class_timeline(class_session)
+            return {
+                "class": {
+                    "id": class_id,
+                    "title": class_session.title,
+                    "state": class_session.state,
+                    "start_at": _text(timeline.start_at),
+                    "seconds": timeline.duration_us / 1e6,
+                },
+                "cameras": [
+                    _track(track)
+                    for track in Track.objects.filter(class_session=class_session).order_by("position")
+                ],
+            }
+
+    def links(self) -> Facts:
+        """Returns fresh one-time sign-in links, one for each person of the demo."""
+        return {
+            part: create_signin_link(user, actor=SYSTEM, ttl=LINK_LIFETIME)
+            for part, user in self._people.items()
+        }
+
+    def _agent(self, agent_id: str) -> Agent:
+        found: Agent | None = Agent.objects.filter(pk=UUID(agent_id)).first()
+        if found is None:
+            raise NotFound(f"the studio has no agent {agent_id}")
+        return found
+
+    def _class(self, class_id: str) -> ClassSession:
+        found: ClassSession | None = ClassSession.objects.filter(pk=UUID(class_id)).first()
+        if found is None:
+            raise NotFound(f"the studio has no class {class_id}")
+        return found
+
+
+def _person(email: str, name: str) -> User:
+    found: User | None = User.objects.filter(email__iexact=email).first()
+    return found or create_user(email, actor=SYSTEM, display_name=name, is_staff=email == PEOPLE["admin"][0])
+
+
+def _other(agent: Agent, camera: Camera) -> Agent | None:
+    return None if camera.agent_id == agent.id else agent
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _camera(camera: Camera, status: Any) -> Facts:
+    facts: Facts = {
+        "id": str(camera.id),
+        "name": camera.name,
+        "position": camera.position,
+        "state": "unknown",
+    }
+    if status is not None:
+        facts |= {
+            "state": str(status.state),
+            "error": str(status.error) if status.error else None,
+            "detail": status.error_detail,
+            "hint": CAMERA_HINTS[status.error] if status.error else "",
+            "failures": status.failures_in_row,
+        }
+    return facts
+
+
+def _track(track: Track) -> Facts:
+    segments = list(Segment.objects.filter(track=track).order_by("sequence"))
+    gaps = list(Gap.objects.filter(track=track).order_by("from_at"))
+    fragments = [fragment for segment in segments for fragment in segment.fragments]
+    facts: Facts = {
+        "track_id": str(track.id),
+        "camera_id": str(track.camera_id),
+        "name": track.name,
+        "position": track.position,
+        "segments": len(segments),
+        "fragments": len(fragments),
+        "frames": sum(fragment.frames for fragment in fragments),
+        "seconds": sum(fragment.duration_90k for fragment in fragments) / 90_000,
+        "bytes": sum(segment.size_bytes for segment in segments),
+        "gaps": [
+            {
+                "from_at": _text(gap.from_at),
+                "to_at": _text(gap.to_at),
+                "seconds": (gap.to_at - gap.from_at).total_seconds(),
+                "reason": gap.reason,
+                "inferred": gap.inferred,
+            }
+            for gap in gaps
+        ],
+    }
+    if segments:
+        last = segments[-1]
+        lags = [(segment.created_at - segment.closed_at).total_seconds() for segment in segments]
+        facts |= {
+            "codec": last.video_codec_string,
+            "size_px": [last.width, last.height],
+            "fps": last.fps,
+            "audio_codec": last.audio_codec_string or None,
+            "clock": {
+                "method": last.clock_method,
+                "error_bound_ms": last.clock_error_bound_us / 1000,
+                "provisional": last.clock_provisional,
+            },
+            "upload_lag_s": {"mean": sum(lags) / len(lags), "max": max(lags)},
+        }
+    return facts

@@ -1,0 +1,64 @@
+"""`manage demo_studio`: the demo studio and links to sign in; with `--json`, every step of the demonstration."""
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import close_old_connections
+
+from control_plane.common.errors import ControlPlaneError
+from control_plane.console.demo import DemoStudio, Facts
+
+
+class Command(BaseCommand):
+    """Makes or finds the demo studio.
+
+    With `--json` it stays and serves a program: each line of its input is `{"do": NAME, ...}`, each line of its output
+    the answer, or `{"error": text}`. It ends with its input.
+    """
+
+    help = "Make (or find) the demo studio and print one-time sign-in links; --json: answer requests on standard input."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Adds `--json`."""
+        parser.add_argument(
+            "--json", action="store_true", help="read requests, one JSON object a line, and answer them"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Runs the command.
+
+        Raises:
+            CommandError: the studio cannot be made.
+        """
+        try:
+            demo = DemoStudio.open()
+        except ControlPlaneError as error:
+            raise CommandError(error.detail or str(error.code)) from error
+        if options["json"]:
+            return self._serve(demo)
+        for part, link in demo.links().items():
+            self.stdout.write(f"{part}: {link}")
+        return None
+
+    def _serve(self, demo: DemoStudio) -> None:
+        steps: dict[str, Callable[..., Facts]] = {
+            step.__name__: step
+            for step in (
+                demo.facts, demo.enrol, demo.set_cameras, demo.cameras, demo.record, demo.stop, demo.progress, demo.report,
+                demo.links,
+            )
+        }  # fmt: skip
+        for line in sys.stdin:
+            close_old_connections()
+            try:
+                request = json.loads(line)
+                answer = steps[request.pop("do")](**request)
+            except ControlPlaneError as error:
+                answer = {"error": error.detail or str(error.code), "code": str(error.code)}
+            except (KeyError, TypeError, ValueError) as error:
+                answer = {"error": f"not understood: {error!r}", "code": "bad_request"}
+            self.stdout.write(json.dumps(answer))
+            self.stdout.flush()
