@@ -64,7 +64,7 @@ INSTALLED_APPS = [
     "control_plane.audit",
     "control_plane.storage",
     "control_plane.common",
-    "django.contrib.admin",
+    "control_plane.console.admin_app.ConsoleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

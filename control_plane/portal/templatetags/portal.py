@@ -1,12 +1,12 @@
 """Tags and filters of the portal's pages: icons, durations, small drawings. They format; they query nothing."""
 
-import math
-from datetime import timedelta
 from typing import Any
 
 from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+
+from control_plane.portal.words import lasting, size
 
 register = template.Library()
 
@@ -54,41 +54,8 @@ def lane(stretches: list[Stretch], length_s: float) -> SafeString:
     )
 
 
-@register.filter
-def lasting(value: float | timedelta | None) -> str:
-    """Returns how long something lasts: `30 s`, `12 min 5 s`, `1 h 2 min`; empty for None."""
-    if value is None:
-        return ""
-    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
-    if seconds < 9.95:
-        return f"{seconds:.1f}".removesuffix(".0") + " s"
-    whole = math.floor(seconds + 0.5)
-    hours, rest = divmod(whole, 3600)
-    minutes, left = divmod(rest, 60)
-    if hours:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    if minutes:
-        return f"{minutes} min {left} s" if left else f"{minutes} min"
-    return f"{left} s"
-
-
-@register.filter
-def size(value: int | None) -> str:
-    """Returns a number of bytes as people say it: `840 kB`, `12.4 GB`; empty for None."""
-    if value is None:
-        return ""
-    amount = float(value)
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if amount < 999.5 or unit == "TB":
-            return f"{amount:.0f} {unit}" if unit in {"B", "kB"} else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return ""
-
-
-@register.filter
-def bitrate(value: int | None) -> str:
-    """Returns bits per second as `5.1 Mb/s`; empty for None or 0."""
-    return f"{value / 1e6:.1f} Mb/s" if value else ""
+register.filter("lasting", lasting)
+register.filter("size", size)
 
 
 @register.filter

@@ -26,12 +26,13 @@ if (arguments_.has("--tests")) {
 } else {
   const options = {
     absWorkingDir: here,
-    entryPoints: {
-      portal: "src/portal.ts",
-      replay: "src/replay.ts",
-      style: "src/styles/portal.css",
-      console: "src/styles/console.css",
-    },
+    entryPoints: [
+      { in: "src/portal.ts", out: "portal" },
+      { in: "src/replay.ts", out: "replay" },
+      { in: "src/console.ts", out: "console" },
+      { in: "src/styles/portal.css", out: "style" },
+      { in: "src/styles/console.css", out: "console" },
+    ],
     outdir: out,
     bundle: true,
     minify: !arguments_.has("--watch"),

@@ -1,0 +1,249 @@
+"""Agents, cameras, pairing codes, and what each side says of the configuration."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+from django.urls import reverse
+
+from control_plane.common.actors import Actor
+from control_plane.common.errors import Conflict
+from control_plane.console.scoped import ScopedAdmin, ServiceForm
+from control_plane.fleet import services
+from control_plane.fleet.models import (
+    Agent,
+    Camera,
+    DesiredConfig,
+    PairingCode,
+    RecordingOrder,
+    ReportedConfig,
+    StatusReport,
+)
+from control_plane.fleet.selectors import RECORDS, camera_statuses
+from control_plane.studios.access import Action
+from control_plane.studios.models import Room
+from shared.protocol.config import Position
+from shared.protocol.status import CAMERA_HINTS, CameraStatus
+
+
+class AgentForm(ServiceForm):
+    """An agent's name; and its end."""
+
+    revoke = forms.BooleanField(
+        required=False, help_text="Ends this agent at once and for ever. What it has uploaded stays."
+    )
+    reason = forms.CharField(required=False, max_length=200, help_text="Why; the box shows it.")
+    clear_alarm = forms.BooleanField(
+        required=False, help_text="The second box with this agent's identity is gone."
+    )
+
+    class Meta:
+        model = Agent
+        fields = ("name",)
+
+    def call(self) -> Agent:
+        """Renames, clears the alarm, revokes."""
+        agent = Agent.objects.get(pk=self.instance.pk)
+        if self.cleaned_data["name"] != agent.name:
+            services.rename_agent(agent, name=self.cleaned_data["name"], actor=self.actor)
+        if self.cleaned_data["clear_alarm"] and agent.duplicate_at:
+            services.clear_duplicate(agent, actor=self.actor)
+        if self.cleaned_data["revoke"]:
+            services.revoke_agent(agent, reason=self.cleaned_data["reason"], actor=self.actor)
+        return agent
+
+
+@admin.register(Agent)
+class AgentAdmin(ScopedAdmin):
+    """The boxes. Adding one is pairing it."""
+
+    service_form = AgentForm
+    write_action = Action.MANAGE_AGENTS
+    can_change = True
+    list_display = ("name", "state", "online", "agent_version", "last_seen_at", "fingerprint")
+    list_filter = ("state",)
+    readonly_fields = (
+        "state",
+        "online",
+        "fingerprint",
+        "agent_version",
+        "protocol",
+        "last_seen_at",
+        "last_address",
+        "linked_at",
+        "host",
+        "duplicate_at",
+        "duplicate_detail",
+        "revoked_at",
+        "revoked_reason",
+        "replaced_by",
+        "created_at",
+    )
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Adds the way to a pairing code."""
+        url = reverse("portal:add_agent", args=[request.studio.slug])  # type: ignore[attr-defined]
+        return super().changelist_view(request, (extra_context or {}) | {"add_agent_url": url})
+
+    @admin.display(boolean=True)
+    def online(self, obj: Agent) -> bool:
+        """Says whether it spoke lately."""
+        return obj.is_online
+
+
+class CameraForm(ServiceForm):
+    """A camera's place, address and credentials. The password is only ever written."""
+
+    position = forms.ChoiceField(choices=[(item.value, item.value.title()) for item in Position])
+    address = forms.CharField(
+        max_length=2000,
+        help_text="rtsp://host:554/path, http://host/path, or file:name for a video on the box.",
+        widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off", "spellcheck": "false"}),
+    )
+    username = forms.CharField(
+        required=False, max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+    password = forms.CharField(
+        required=False,
+        max_length=200,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="Sealed to the agent's own key: nobody here can read it again. Empty leaves what is there.",
+    )
+    forget_credentials = forms.BooleanField(
+        required=False, help_text="The camera asks for no user and password any more."
+    )
+
+    class Meta:
+        model = Camera
+        fields = ("name", "room", "agent", "record_audio", "offset_us", "enabled")
+
+    field_order = (
+        "name", "room", "agent", "position", "address", "username", "password", "forget_credentials",
+        "record_audio", "enabled", "offset_us",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["agent"].queryset = Agent.objects.filter(state__in=RECORDS)  # type: ignore[attr-defined]
+        self.fields["room"].queryset = Room.objects.all()  # type: ignore[attr-defined]
+        if self.instance._state.adding:
+            del self.fields["forget_credentials"]
+            return
+        self.initial["position"] = self.instance.position
+        prefix = "file:" if self.instance.source_name else ""
+        self.initial["address"] = prefix + self.instance.address
+        self.fields["room"].disabled = True
+        self.fields["room"].help_text = "A camera that moves to another room is another camera: add it there."
+        if self.instance.has_credentials:
+            self.fields["password"].help_text = "There is one. Empty leaves it; nobody here can read it."
+
+    def call(self) -> Camera:
+        """Adds or changes the camera."""
+        given = self.cleaned_data
+        kept = {name: given[name] for name in ("name", "position", "record_audio", "offset_us", "enabled")}
+        secrets = {"username": given["username"], "password": given["password"]}
+        if self.instance._state.adding:
+            return services.add_camera(
+                given["room"], given["agent"], address=given["address"], actor=self.actor, **kept, **secrets
+            )
+        camera: Camera = Camera.objects.select_related("agent").get(pk=self.instance.pk)
+        changed = {name: value for name, value in kept.items() if value != getattr(camera, name)}
+        same = given["address"] == self.initial["address"]
+        return services.change_camera(
+            camera,
+            actor=self.actor,
+            agent=given["agent"] if given["agent"] != camera.agent else None,
+            address=None if same else given["address"],
+            forget_credentials=given["forget_credentials"],
+            **changed,
+            **secrets,
+        )
+
+
+@admin.register(Camera)
+class CameraAdmin(ScopedAdmin):
+    """Cameras, with what their agents say of them; the list looks again every few seconds."""
+
+    service_form = CameraForm
+    write_action = Action.MANAGE_CAMERAS
+    can_add = can_change = can_remove = True
+    list_display = ("name", "room", "position", "agent", "state", "enabled")
+    list_select_related = ("room", "agent", "agent__status_report")
+    list_filter = ("room", "agent")
+    readonly_fields = ("state", "has_credentials", "created_at")
+
+    @admin.display(description="State")
+    def state(self, obj: Camera) -> str:
+        """Returns what the agent says, and what to do about it."""
+        if not obj.enabled:
+            return "off"
+        status = camera_statuses(obj.agent).get(obj.id)
+        if status is None:
+            return "no news" if obj.agent.is_online else "agent not connected"
+        return _state_text(status)
+
+    @admin.display(description="User and password", boolean=True)
+    def has_credentials(self, obj: Camera) -> bool:
+        """Says whether there are some."""
+        return obj.has_credentials
+
+    def remove(self, obj: Model, *, actor: Actor) -> None:
+        """Takes the camera away."""
+        if not isinstance(obj, Camera):
+            raise Conflict("not a camera")
+        services.remove_camera(obj, actor=actor)
+
+
+@admin.register(PairingCode)
+class PairingCodeAdmin(ScopedAdmin):
+    """Pairing codes: that they were made and what became of them. The codes themselves are not kept."""
+
+    list_display = ("agent_name", "state", "expires_at", "tries", "claimed_by", "created_at")
+    list_filter = ("state",)
+    fields = readonly_fields = (
+        "agent_name", "state", "expires_at", "tries", "replaces", "claimed_by", "created_by", "created_at",
+    )  # fmt: skip
+
+
+@admin.register(RecordingOrder)
+class RecordingOrderAdmin(ScopedAdmin):
+    """What agents are told to record."""
+
+    list_display = ("class_session_id", "agent", "room", "start_at", "stop_at")
+    fields = readonly_fields = ("class_session_id", "agent", "room", "start_at", "stop_at")
+
+
+@admin.register(DesiredConfig)
+class DesiredConfigAdmin(ScopedAdmin):
+    """What agents are to do. The body holds sealed credentials and is not shown."""
+
+    list_display = ("agent", "version", "changed_at", "hash")
+    fields = readonly_fields = ("agent", "version", "hash", "changed_at")
+
+
+@admin.register(ReportedConfig)
+class ReportedConfigAdmin(ScopedAdmin):
+    """What agents say is in force."""
+
+    list_display = ("agent", "version", "status", "error", "received_at")
+    fields = readonly_fields = (
+        "agent", "version", "hash", "status", "error", "failed_version", "received_at",
+    )  # fmt: skip
+
+
+@admin.register(StatusReport)
+class StatusReportAdmin(ScopedAdmin):
+    """The last heartbeat of each agent."""
+
+    list_display = ("agent", "received_at")
+    fields = readonly_fields = ("agent", "received_at", "body")
+
+
+def _state_text(status: CameraStatus) -> str:
+    if status.error is None:
+        if status.video is None:
+            return status.state.value
+        return f"{status.state.value}, {status.video.width} × {status.video.height}, {status.fps:.0f} fps"
+    return f"{status.state.value}: {CAMERA_HINTS[status.error]}"

@@ -1,0 +1,182 @@
+"""Classes and their footage, uploads, and the audit log: history, to be read."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from control_plane.accounts.models import User
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.models import ChainHead, Entry
+from control_plane.audit.services import record
+from control_plane.console.scoped import ScopedAdmin, ServiceForm, actor_of
+from control_plane.ingest.models import PendingSegment, QuarantinedSegment
+from control_plane.recordings import services
+from control_plane.recordings.models import ClassSession, Gap, Recorder, Replay, Segment, Track
+from control_plane.studios.access import Action
+from control_plane.studios.models import Studio
+
+
+class ClassForm(ServiceForm):
+    """A class's title."""
+
+    class Meta:
+        model = ClassSession
+        fields = ("title",)
+
+    def call(self) -> ClassSession:
+        """Renames the class."""
+        row = ClassSession.objects.get(pk=self.instance.pk)
+        if row.title == self.cleaned_data["title"]:
+            return row
+        return services.rename_class(row, title=self.cleaned_data["title"], actor=self.actor)
+
+
+@admin.register(ClassSession)
+class ClassSessionAdmin(ScopedAdmin):
+    """Classes."""
+
+    service_form = ClassForm
+    write_action = Action.MANAGE_CLASS
+    can_change = True
+    list_display = ("title", "room", "state", "started_at", "finished_at")
+    list_filter = ("state", "room")
+    list_select_related = ("room",)
+    search_fields = ("title",)
+    readonly_fields = (
+        "room", "state", "requested_at", "requested_by", "started_at", "stop_requested_at", "finished_at",
+    )  # fmt: skip
+
+
+@admin.register(Track)
+class TrackAdmin(ScopedAdmin):
+    """Each camera's part of a class."""
+
+    list_display = ("name", "position", "class_session", "record_audio")
+    list_select_related = ("class_session",)
+    fields = readonly_fields = ("class_session", "name", "position", "camera_id", "record_audio", "created_at")
+
+
+@admin.register(Segment)
+class SegmentAdmin(ScopedAdmin):
+    """Committed footage: sizes and places, never keys."""
+
+    list_display = ("track", "class_session", "sequence", "run", "size_bytes", "closed_at", "recovered")
+    list_select_related = ("track", "class_session")
+    list_filter = ("recovered", "video_codec")
+    show_full_result_count = False
+    fields = readonly_fields = (
+        "class_session", "track", "agent", "sequence", "run", "size_bytes", "sha256", "object_key",
+        "video_codec_string", "width", "height", "fps", "audio_codec_string", "audio_transcoded_from",
+        "clock_method", "clock_error_bound_us", "clock_rate_ppb", "clock_provisional", "closed_at", "recovered",
+    )  # fmt: skip
+
+
+@admin.register(Gap)
+class GapAdmin(ScopedAdmin):
+    """What is missing, and why."""
+
+    list_display = ("track", "class_session", "from_at", "to_at", "reason", "inferred")
+    list_select_related = ("track", "class_session")
+    list_filter = ("reason", "inferred")
+    fields = readonly_fields = (
+        "class_session", "track", "from_at", "to_at", "reason", "detail", "inferred", "created_at",
+    )  # fmt: skip
+
+
+@admin.register(Recorder)
+class RecorderAdmin(ScopedAdmin):
+    """How far each agent is with each class."""
+
+    list_display = ("class_session", "agent", "state", "segments_made", "segments_pending", "gaps_pending")
+    list_select_related = ("class_session", "agent")
+    fields = readonly_fields = (
+        "class_session", "agent", "state", "cameras_recording", "segments_made", "segments_pending",
+        "gaps_pending", "first_picture_at", "reported_at",
+    )  # fmt: skip
+
+
+@admin.register(Replay)
+class ReplayAdmin(ScopedAdmin):
+    """Who looked at which class."""
+
+    list_display = ("class_session", "viewer_id", "created_at", "seen_at")
+    list_select_related = ("class_session",)
+    fields = readonly_fields = ("class_session", "viewer_id", "created_at", "seen_at")
+
+
+@admin.register(PendingSegment)
+class PendingSegmentAdmin(ScopedAdmin):
+    """Announced, not yet arrived."""
+
+    list_display = ("id", "agent", "class_session", "size_bytes", "created_at")
+    fields = readonly_fields = (
+        "id", "agent", "class_session", "size_bytes", "sha256", "object_key", "created_at",
+    )  # fmt: skip
+
+
+@admin.register(QuarantinedSegment)
+class QuarantinedSegmentAdmin(ScopedAdmin):
+    """Set aside because it contradicts another segment."""
+
+    list_display = ("segment_id", "agent", "code", "created_at")
+    fields = readonly_fields = ("segment_id", "agent", "code", "detail", "sha256", "created_at")
+
+
+@admin.register(User)
+class UserAdmin(ScopedAdmin):
+    """People who belong to the studio; their roles are under memberships."""
+
+    list_display = ("email", "display_name", "is_active", "last_login")
+    search_fields = ("email", "display_name")
+    fields = readonly_fields = ("email", "display_name", "is_active", "last_login", "created_at")
+
+
+@admin.register(Entry)
+class EntryAdmin(ScopedAdmin):
+    """The audit log. Reading it is an act of its own, and on record."""
+
+    ordering = ("-sequence",)
+    list_display = ("sequence", "occurred_at", "action", "actor", "object_type", "object_id")
+    list_filter = ("action",)
+    list_per_page = 50
+    show_full_result_count = False
+    fields = readonly_fields = (
+        "sequence", "occurred_at", "action", "actor", "object_type", "object_id", "details", "hash_hex",
+    )  # fmt: skip
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Writes down that the log is read, then shows it."""
+        studio: Studio | None = getattr(request, "studio", None)
+        if studio is not None and self.has_view_permission(request):
+            record(
+                Act.AUDIT_READ,
+                actor=actor_of(request),
+                studio_id=studio.id,
+                object_type="audit.Entry",
+                object_id=studio.id,
+            )
+        return super().changelist_view(request, extra_context)
+
+    @admin.display(description="Who")
+    def actor(self, obj: Entry) -> str:
+        """Returns kind and id, or the job."""
+        return f"{obj.actor_kind} {obj.actor_id or obj.actor_job}"
+
+    @admin.display(description="Hash")
+    def hash_hex(self, obj: Entry) -> str:
+        """Returns the link's hash in hex."""
+        return bytes(obj.hash).hex()
+
+
+@admin.register(ChainHead)
+class ChainHeadAdmin(ScopedAdmin):
+    """The end of the audit chain."""
+
+    list_display = ("sequence", "hash_hex")
+    fields = readonly_fields = ("sequence", "hash_hex")
+
+    @admin.display(description="Hash")
+    def hash_hex(self, obj: ChainHead) -> str:
+        """Returns the last link's hash in hex."""
+        return bytes(obj.hash).hex()

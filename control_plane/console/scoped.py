@@ -1,0 +1,157 @@
+"""What all pages of the admin site share: rows by `studios.access`, writes by services, no history of its own."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+
+from control_plane.common.actors import Actor
+from control_plane.common.errors import ControlPlaneError
+from control_plane.studios import access
+from control_plane.studios.access import Action
+from control_plane.studios.models import Studio
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """Returns who asks."""
+    return access.require_signed_in(request.user)
+
+
+class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A form whose valid input is handed to a service at once; what the service refuses is an error of the form.
+
+    `actor` and `studio` are set by the admin class. `self.instance` is the row before; `call` returns the one after.
+    """
+
+    actor: ClassVar[Actor]
+    studio: ClassVar[Studio]
+
+    def call(self) -> Model:
+        """Calls the service with `cleaned_data`.
+
+        Raises:
+            ControlPlaneError: the service refuses.
+        """
+        raise NotImplementedError
+
+    def _post_clean(self) -> None:
+        # In place of the model's own validation: the service validates, in the transaction that writes.
+        if self.errors:
+            return
+        try:
+            with transaction.atomic():
+                self.instance = self.call()
+        except ControlPlaneError as error:
+            self.add_error(None, error.detail or type(error).__name__)
+
+    def save(self, commit: bool = True) -> Any:
+        """Returns the row that the service wrote."""
+        self.save_m2m = lambda: None
+        return self.instance
+
+
+class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Rows of the studio in scope that the person may see, read-only unless `service_form` is set.
+
+    `write_action` is the right that adding, changing and removing ask for; `can_add`, `can_change`, `can_remove` say
+    which of these exist at all.
+    """
+
+    service_form: ClassVar[type[ServiceForm] | None] = None
+    write_action: ClassVar[Action | None] = None
+    can_add = can_change = can_remove = False
+    actions: ClassVar[Any] = None
+    view_on_site = False
+    save_as = save_as_continue = False
+    show_facets = admin.ShowFacets.NEVER
+
+    def remove(self, obj: Model, *, actor: Actor) -> None:
+        """Removes a row by its service."""
+        raise NotImplementedError
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Returns what the person may see."""
+        queryset = access.visible(actor_of(request), self.model)
+        ordering = self.get_ordering(request)
+        return queryset.order_by(*ordering) if ordering else queryset
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Says whether the index lists this."""
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Asks `access` with the action that shows these rows."""
+        return self._allowed(request, access.view_action(self.model))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Asks `access` where adding exists."""
+        return self.can_add and self._may_write(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Asks `access` where changing exists."""
+        return self.can_change and self._may_write(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Asks `access` where removing exists."""
+        return self.can_remove and self._may_write(request)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """Returns the form that calls the service, bound to who asks."""
+        writes = self.has_change_permission(request, obj) if change else self.has_add_permission(request)
+        if self.service_form is None or not writes:
+            return super().get_form(request, obj, change=change, **kwargs)
+        bound = {"actor": actor_of(request), "studio": request.studio}  # type: ignore[attr-defined]
+        return type(self.service_form.__name__, (self.service_form,), bound)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Returns the fields of the form, then what can only be read."""
+        form = self.get_form(request, obj, change=obj is not None)
+        if not issubclass(form, ServiceForm):
+            return super().get_fieldsets(request, obj)
+        sets: list[Any] = [(None, {"fields": list(form.base_fields)})]
+        shown = self.get_readonly_fields(request, obj)
+        if obj is not None and shown:
+            sets.append(("State", {"fields": list(shown)}))
+        return sets
+
+    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
+        """Does nothing: the form's service has written."""
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Does nothing."""
+
+    def delete_model(self, request: HttpRequest, obj: Model) -> None:
+        """Removes by service."""
+        self.remove(obj, actor=actor_of(request))
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Says why, where the service refuses."""
+        try:
+            with transaction.atomic():
+                return super().delete_view(request, object_id, extra_context)
+        except ControlPlaneError as error:
+            messages.error(request, error.detail)
+            return HttpResponseRedirect("../change/")
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """There is none here: the audit log is the history."""
+        raise Http404
+
+    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        """Writes nothing: the service has written the audit entry."""
+
+    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        """Writes nothing."""
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        """Writes nothing."""
+
+    def _may_write(self, request: HttpRequest) -> bool:
+        return self.write_action is not None and self._allowed(request, self.write_action)
+
+    def _allowed(self, request: HttpRequest, action: Action) -> bool:
+        studio: Studio | None = getattr(request, "studio", None)
+        return studio is not None and access.can(actor_of(request), action, studio)

@@ -1,0 +1,42 @@
+"""The site itself: who may enter, and what its index lists."""
+
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest
+
+_ORDER = ("studios", "fleet", "recordings", "accounts", "ingest", "audit")
+_NAMES = {
+    "studios": "Studio",
+    "fleet": "Agents and cameras",
+    "recordings": "Classes and footage",
+    "accounts": "People",
+    "ingest": "Uploads",
+    "audit": "Audit",
+}
+
+
+class ConsoleSite(AdminSite):
+    """The admin site of one studio: entered by those whose membership in it is that of an admin."""
+
+    site_header = "3Dance"
+    site_title = "3Dance administration"
+    index_title = "Administration"
+    enable_nav_sidebar = True
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Says whether the person administers a studio; `studios.middleware` has opened it then."""
+        return bool(request.user.is_active) and getattr(request, "studio", None) is not None
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """Returns the apps in the order of daily work."""
+        apps: list[Any] = super().get_app_list(request, app_label)
+        for app in apps:
+            app["name"] = _NAMES.get(app["app_label"], app["name"])
+        return sorted(
+            apps, key=lambda app: _ORDER.index(app["app_label"]) if app["app_label"] in _ORDER else len(_ORDER)
+        )
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Adds the studio that is shown."""
+        return super().each_context(request) | {"studio": getattr(request, "studio", None)}

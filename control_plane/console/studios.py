@@ -1,0 +1,172 @@
+"""Studio, rooms, members and keys."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Model
+from django.http import HttpRequest
+from django.urls import reverse
+
+from control_plane.accounts.models import User
+from control_plane.accounts.services import create_signin_link, create_user
+from control_plane.common.actors import Actor
+from control_plane.common.errors import Conflict
+from control_plane.console.scoped import ScopedAdmin, ServiceForm, actor_of
+from control_plane.studios import access, services
+from control_plane.studios.access import Action
+from control_plane.studios.models import Membership, Role, Room, Studio, StudioKey
+
+
+class StudioForm(ServiceForm):
+    """Name, time zone and colour."""
+
+    class Meta:
+        model = Studio
+        fields = ("name", "time_zone", "accent")
+        widgets: ClassVar = {"accent": forms.TextInput(attrs={"type": "color"})}
+
+    def call(self) -> Studio:
+        """Changes the studio."""
+        values = {name: self.cleaned_data[name] for name in self.changed_data}
+        studio = Studio.objects.get(pk=self.instance.pk)
+        return services.change_studio(studio, actor=self.actor, **values) if values else studio
+
+
+@admin.register(Studio)
+class StudioAdmin(ScopedAdmin):
+    """The studio itself."""
+
+    service_form = StudioForm
+    write_action = Action.MANAGE_STUDIO
+    can_change = True
+    list_display = ("name", "slug", "time_zone")
+    readonly_fields = ("slug", "created_at")
+
+
+class RoomForm(ServiceForm):
+    """A room's name."""
+
+    class Meta:
+        model = Room
+        fields = ("name",)
+
+    def call(self) -> Room:
+        """Makes or renames the room."""
+        name = self.cleaned_data["name"]
+        if self.instance._state.adding:
+            return services.create_room(self.studio, name=name, actor=self.actor)
+        return services.rename_room(Room.objects.get(pk=self.instance.pk), name=name, actor=self.actor)
+
+
+@admin.register(Room)
+class RoomAdmin(ScopedAdmin):
+    """Rooms; "Add agent" goes to the page that shows a pairing code."""
+
+    service_form = RoomForm
+    write_action = Action.MANAGE_ROOMS
+    can_add = can_change = True
+    list_display = ("name", "created_at")
+    search_fields = ("name",)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Adds the way to a pairing code."""
+        return super().changelist_view(request, (extra_context or {}) | _add_agent(request))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        """Adds the way to a pairing code."""
+        return super().change_view(request, object_id, form_url, (extra_context or {}) | _add_agent(request))
+
+
+class NewMemberForm(ServiceForm):
+    """A person by address, made where unknown, and the role."""
+
+    email = forms.EmailField(label="E-mail address")
+    display_name = forms.CharField(label="Name", max_length=120, required=False)
+
+    class Meta:
+        model = Membership
+        fields = ("role",)
+
+    field_order = ("email", "display_name", "role")
+    signin_link = ""
+
+    def call(self) -> Membership:
+        """Makes the member; a new person gets a one-time sign-in link, which the admin hands on."""
+        access.require(self.actor, Action.MANAGE_PEOPLE, self.studio)
+        user = User.objects.filter(email__iexact=self.cleaned_data["email"]).first()
+        if user is None:
+            name = self.cleaned_data["display_name"]
+            user = create_user(self.cleaned_data["email"], actor=self.actor, display_name=name)
+            # Never for somebody who has an account: the link signs in, in whatever studio that person belongs to.
+            self.signin_link = create_signin_link(user, actor=self.actor)
+        return services.add_member(self.studio, user, Role(self.cleaned_data["role"]), actor=self.actor)
+
+
+class MemberForm(ServiceForm):
+    """A member's role."""
+
+    class Meta:
+        model = Membership
+        fields = ("role",)
+
+    def call(self) -> Membership:
+        """Gives the role."""
+        before = Membership.objects.get(pk=self.instance.pk)
+        role = Role(self.cleaned_data["role"])
+        return before if before.role == role else services.change_role(before, role, actor=self.actor)
+
+
+@admin.register(Membership)
+class MembershipAdmin(ScopedAdmin):
+    """Who belongs to the studio, and as what."""
+
+    service_form = MemberForm
+    write_action = Action.MANAGE_PEOPLE
+    can_add = can_change = can_remove = True
+    list_display = ("person", "email", "role", "created_at")
+    list_select_related = ("user",)
+    list_filter = ("role",)
+    readonly_fields = ("person", "email", "created_at")
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """Returns the form for a new person, or for the role of a member."""
+        if not change and self.has_add_permission(request):
+            bound = {"actor": actor_of(request), "studio": request.studio}  # type: ignore[attr-defined]
+            return type("NewMemberForm", (NewMemberForm,), bound)
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
+        """Shows a new person's sign-in link, this once."""
+        if link := getattr(form, "signin_link", ""):
+            messages.info(request, f"New account. This link signs in once, within 15 minutes; hand it on: {link}")
+
+    def remove(self, obj: Model, *, actor: Actor) -> None:
+        """Ends the membership."""
+        if not isinstance(obj, Membership):
+            raise Conflict("not a membership")
+        services.remove_member(obj, actor=actor)
+
+    @admin.display(description="Person")
+    def person(self, obj: Membership) -> str:
+        """Returns the name."""
+        return obj.user.get_full_name()
+
+    @admin.display(description="E-mail address")
+    def email(self, obj: Membership) -> str:
+        """Returns the address."""
+        return obj.user.email
+
+
+@admin.register(StudioKey)
+class StudioKeyAdmin(ScopedAdmin):
+    """Generations of the studio's keys: that they exist, never what they are."""
+
+    list_display = ("id", "root_key_id", "created_at", "retired_at")
+    fields = readonly_fields = ("id", "root_key_id", "created_at", "retired_at")
+
+
+def _add_agent(request: HttpRequest) -> dict[str, str]:
+    return {"add_agent_url": reverse("portal:add_agent", args=[request.studio.slug])}  # type: ignore[attr-defined]

@@ -1,0 +1,109 @@
+"""What an agent's card shows: is it there, what is wrong with it, and how far its upload is behind."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from control_plane.common.actors import Actor
+from control_plane.fleet.models import Agent, AgentState, Camera
+from control_plane.fleet.selectors import (
+    camera_statuses,
+    fresh_status,
+    is_acknowledged,
+    visible_agents,
+    visible_cameras,
+)
+from control_plane.portal.cameras import CameraCard, camera_card
+from control_plane.portal.words import lasting, size
+from shared.protocol.status import AgentStatus, ConfigStatus
+
+CLOCK_OFF_MS = 2000
+"""A box whose clock is further off than this is told: recording does not mind, people who read its logs do."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentCard:
+    """One agent. `figures` are names and values in the order to show; `problem` is empty where all is well."""
+
+    id: UUID
+    name: str
+    state: str
+    is_connected: bool
+    is_revoked: bool
+    last_seen_at: datetime | None
+    version: str
+    fingerprint: str
+    rooms_text: str
+    problem: str
+    cameras: list[CameraCard]
+    figures: list[tuple[str, str]]
+
+
+def agent_cards(actor: Actor) -> list[AgentCard]:
+    """Returns the agents that `actor` may see, those that record first."""
+    cameras: dict[UUID, list[Camera]] = defaultdict(list)
+    for camera in visible_cameras(actor):
+        cameras[camera.agent_id].append(camera)
+    cards = [_card(agent, cameras[agent.id]) for agent in visible_agents(actor)]
+    return sorted(cards, key=lambda card: (card.is_revoked, card.name))
+
+
+def _card(agent: Agent, cameras: list[Camera]) -> AgentCard:
+    status = fresh_status(agent)
+    statuses = camera_statuses(agent)
+    cards = [camera_card(camera, agent, statuses) for camera in cameras]
+    rooms = sorted({camera.room.name for camera in cameras})
+    return AgentCard(
+        id=agent.id,
+        name=agent.name,
+        state=agent.state,
+        is_connected=agent.is_online and agent.is_trusted,
+        is_revoked=not agent.is_trusted,
+        last_seen_at=agent.last_seen_at,
+        version=agent.agent_version,
+        fingerprint=agent.fingerprint,
+        rooms_text=", ".join(rooms) or "no room yet",
+        problem=_problem(agent, status),
+        cameras=sorted(cards, key=lambda card: card.order),
+        figures=_figures(agent, status),
+    )
+
+
+def _problem(agent: Agent, status: AgentStatus | None) -> str:
+    if agent.duplicate_at:
+        return f"Two boxes use this agent's identity: {agent.duplicate_detail}. Revoke it and pair both anew."
+    if agent.state == AgentState.REPLACED:
+        return "Replaced. It stays here until it has uploaded what it still holds."
+    if agent.state == AgentState.REVOKED:
+        return ""
+    reported = getattr(agent, "reported", None)
+    if reported and reported.status == ConfigStatus.FAILED:
+        return f"The newest settings did not work, the ones before are in force: {reported.error}"
+    if status and status.spool.full:
+        return "The box's disk is full. Recording has stopped until something is uploaded or space is made."
+    if agent.last_seen_at is None:
+        return "Paired, and never seen since. Start it on the box: threedance-agent run"
+    return ""
+
+
+def _figures(agent: Agent, status: AgentStatus | None) -> list[tuple[str, str]]:
+    figures: list[tuple[str, str]] = []
+    desired = getattr(agent, "desired", None)
+    if desired:
+        settings = "in force" if is_acknowledged(agent) else "on their way"
+        figures.append(("Settings", f"version {desired.version}, {settings}"))
+    if status is None:
+        return figures
+    spool = status.spool
+    behind = lasting(spool.behind_s) if spool.segments_pending else "nothing waits"
+    figures += [
+        ("Upload behind", behind),
+        ("Pieces to upload", str(spool.segments_pending)),
+        ("Buffer used", size(spool.bytes_used)),
+        ("Disk free", size(spool.bytes_free)),
+        ("Running for", lasting(status.uptime_s)),
+    ]
+    if abs(status.clock_offset_ms) > CLOCK_OFF_MS:
+        figures.append(("Box clock", f"off by {lasting(abs(status.clock_offset_ms) / 1000)}"))
+    return figures

@@ -1,0 +1,103 @@
+"""What a camera's card shows: the admin's settings beside what its agent says of it now."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from control_plane.fleet.models import Agent, Camera
+from shared.protocol.config import Position
+from shared.protocol.status import CAMERA_HINTS, CameraError, CameraState, CameraStatus
+
+_ORDER = [item.value for item in Position]
+_STATES = {
+    CameraState.CONNECTING: "Connecting",
+    CameraState.CONNECTED: "Connected",
+    CameraState.RETRYING: "Retrying",
+}
+_ERRORS = {
+    CameraError.UNREACHABLE: "The camera cannot be reached.",
+    CameraError.REFUSED: "The camera refused user or password.",
+    CameraError.NOT_FOUND: "The camera has no stream at this path.",
+    CameraError.NO_VIDEO: "There is no video at this address.",
+    CameraError.UNSUPPORTED_CODEC: "The camera's video format cannot be recorded.",
+    CameraError.TIMED_OUT: "The camera stopped sending.",
+    CameraError.ENDED: "The camera closed the stream.",
+    CameraError.BAD_DATA: "The stream cannot be read.",
+    CameraError.TLS: "The camera's certificate is not trusted.",
+    CameraError.NOT_ON_LIST: "The box has no media file of this name.",
+    CameraError.ADDRESS_REFUSED: "The box may not connect to this address.",
+    CameraError.CREDENTIALS_UNREADABLE: "The box cannot read the credentials.",
+}
+_CODECS = {"h264": "H.264", "h265": "H.265"}
+
+
+@dataclass(frozen=True, slots=True)
+class CameraCard:
+    """One camera. `state` is a `CameraState`, or `unknown` where its agent says nothing, or `disabled`."""
+
+    id: UUID
+    name: str
+    position: str
+    state: str
+    state_text: str
+    facts: str
+    error_text: str
+    hint: str
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it gives pictures."""
+        return self.state == CameraState.CONNECTED
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """Its place on the wall, then its name."""
+        return _ORDER.index(self.position), self.name
+
+
+def camera_card(camera: Camera, agent: Agent, statuses: Mapping[UUID, CameraStatus]) -> CameraCard:
+    """Returns the card of `camera`, from the last words of its agent (`statuses`, by camera)."""
+    status = statuses.get(camera.id)
+    if not camera.enabled:
+        state, text, hint = "disabled", "Off", ""
+    elif status is None:
+        state, text = "unknown", "No news"
+        hint = (
+            "Its agent has not taken over this camera yet."
+            if agent.is_online
+            else f"{agent.name} is not connected. Check its power and network."
+        )
+    else:
+        state, text = status.state.value, _STATES[status.state]
+        hint = CAMERA_HINTS[status.error] if status.error else ""
+    if camera.credentials_are_stale:
+        hint = "The credentials were sealed for another box. Enter them again."
+    return CameraCard(
+        id=camera.id,
+        name=camera.name,
+        position=camera.position,
+        state=state,
+        state_text=text,
+        facts=_facts(camera, status),
+        error_text=_error(status),
+        hint=hint,
+    )
+
+
+def _error(status: CameraStatus | None) -> str:
+    if status is None or status.error is None:
+        return ""
+    words = _ERRORS[status.error]
+    return f"{words} ({status.error_detail})" if status.error_detail else words
+
+
+def _facts(camera: Camera, status: CameraStatus | None) -> str:
+    parts = [camera.get_position_display()]
+    if status and status.video:
+        video = status.video
+        parts += [f"{video.width} × {video.height}", f"{status.fps or video.fps:.4g} fps", _CODECS[video.codec]]
+    if status and status.bits_per_s:
+        parts.append(f"{status.bits_per_s / 1e6:.1f} Mb/s")
+    if status and status.audio:
+        parts.append("sound")
+    return " · ".join(parts)

@@ -1,0 +1,128 @@
+"""What a class's row and page show, without reading its footage: state, length, and which stretches each camera has."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby
+from uuid import UUID
+
+from django.utils import timezone
+
+from control_plane.recordings.models import ClassSession, ClassState, Gap, Segment, Track
+from control_plane.recordings.reasons import InferredReason
+from shared.protocol.config import Position
+
+Stretch = tuple[float, float]
+
+REPLAYABLE = frozenset({ClassState.COMPLETE, ClassState.INCOMPLETE})
+EDGES = frozenset({InferredReason.KEY_FRAME.value})
+"""Recording begins and ends at a key frame: shown on the timeline, not counted as something missing."""
+_ORDER = [item.value for item in Position]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRow:
+    """One class. `lanes` holds, per camera in the order of the wall, its position and the stretches it has, in seconds."""
+
+    id: UUID
+    title: str
+    room: str
+    state: str
+    start_at: datetime
+    first_picture_at: datetime | None
+    length_s: float
+    lanes: list[tuple[str, list[Stretch]]]
+    gap_count: int
+    gap_s: float
+    segment_count: int = 0
+
+    @property
+    def is_replayable(self) -> bool:
+        """Whether all that will ever arrive of it has arrived, and there is something to see."""
+        return self.state in REPLAYABLE
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it can be stopped."""
+        return self.state in {ClassState.REQUESTED, ClassState.RECORDING}
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """Classes of one day, newest first; `label` is `Today`, `Yesterday` or the date."""
+
+    label: str
+    rows: list[ClassRow]
+
+
+def class_rows(classes: Iterable[ClassSession], *, count_segments: bool = False) -> list[ClassRow]:
+    """Returns the rows of `classes`, whose rooms are loaded, in their order: two queries for all of them."""
+    found = list(classes)
+    ids = [item.id for item in found]
+    gaps: dict[UUID, list[Gap]] = defaultdict(list)
+    for gap in Gap.objects.filter(class_session_id__in=ids).order_by("from_at"):
+        gaps[gap.track_id].append(gap)
+    tracks: dict[UUID, list[Track]] = defaultdict(list)
+    for track in Track.objects.filter(class_session_id__in=ids):
+        tracks[track.class_session_id].append(track)
+    counts: dict[UUID, int] = {}
+    if count_segments:
+        counts = {id_: Segment.objects.filter(class_session_id=id_).count() for id_ in ids}
+    return [_row(item, tracks[item.id], gaps, counts.get(item.id, 0)) for item in found]
+
+
+def by_day(rows: Iterable[ClassRow]) -> list[Day]:
+    """Returns rows that come newest first, grouped by the day in the current time zone."""
+    today = timezone.localdate()
+    return [
+        Day(_day_label(day, today), list(of_day))
+        for day, of_day in groupby(rows, key=lambda row: timezone.localdate(row.start_at))
+    ]
+
+
+def stretches(length_s: float, gaps: Iterable[Stretch]) -> list[Stretch]:
+    """Returns what is left of `[0, length_s]` without `gaps`, which come in order and may overlap."""
+    left: list[Stretch] = []
+    at_s = 0.0
+    for from_s, to_s in gaps:
+        if from_s > at_s:
+            left.append((at_s, min(from_s, length_s)))
+        at_s = max(at_s, to_s)
+    if at_s < length_s:
+        left.append((at_s, length_s))
+    return [(from_s, to_s) for from_s, to_s in left if to_s > from_s]
+
+
+def _row(item: ClassSession, tracks: list[Track], gaps: dict[UUID, list[Gap]], segments: int) -> ClassRow:
+    start_at = item.started_at or item.requested_at
+    end_at = item.stop_requested_at or (timezone.now() if item.is_running else start_at)
+    length_s = max(0.0, (end_at - start_at).total_seconds()) if item.started_at else 0.0
+    counted = [gap for track in tracks for gap in gaps[track.id] if gap.reason not in EDGES]
+    lanes = []
+    for track in sorted(tracks, key=lambda track: (_ORDER.index(track.position), track.name)):
+        missing = [
+            ((gap.from_at - start_at).total_seconds(), (gap.to_at - start_at).total_seconds())
+            for gap in gaps[track.id]
+        ]
+        lanes.append((track.position, stretches(length_s, missing)))
+    return ClassRow(
+        id=item.id,
+        title=item.title,
+        room=item.room.name,
+        state=item.state,
+        start_at=start_at,
+        first_picture_at=item.started_at,
+        length_s=length_s,
+        lanes=lanes,
+        gap_count=len(counted),
+        gap_s=sum((gap.to_at - gap.from_at).total_seconds() for gap in counted),
+        segment_count=segments,
+    )
+
+
+def _day_label(day: date, today: date) -> str:
+    days = (today - day).days
+    if days in {0, 1}:
+        return ("Today", "Yesterday")[days]
+    return f"{day:%A} {day.day} {day:%B}" + (f" {day.year}" if day.year != today.year else "")

@@ -1,0 +1,26 @@
+"""Addresses of the portal's pages."""
+
+from django.urls import path
+
+from control_plane.portal.views import agents, classes, home, rooms
+
+app_name = "portal"
+
+_STUDIO = "studio/<slug:slug>"
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("studios/menu/", home.studios_menu, name="studios_menu"),
+    path("studios/administer/", home.administer, name="administer"),
+    path(f"{_STUDIO}/classes/", classes.class_list, name="classes"),
+    path(f"{_STUDIO}/classes/<uuid:class_id>/", classes.class_page, name="class"),
+    path(f"{_STUDIO}/classes/<uuid:class_id>/progress/", classes.class_progress, name="class_progress"),
+    path(f"{_STUDIO}/classes/<uuid:class_id>/stop/", rooms.stop, name="stop"),
+    path(f"{_STUDIO}/rooms/", rooms.room_list, name="rooms"),
+    path(f"{_STUDIO}/rooms/cards/", rooms.room_cards_part, name="room_cards"),
+    path(f"{_STUDIO}/rooms/<uuid:room_id>/", rooms.room_page, name="room"),
+    path(f"{_STUDIO}/rooms/<uuid:room_id>/record/", rooms.record, name="record"),
+    path(f"{_STUDIO}/agents/", agents.agent_list, name="agents"),
+    path(f"{_STUDIO}/agents/cards/", agents.agent_cards_part, name="agent_cards"),
+    path(f"{_STUDIO}/agents/add/", agents.add_agent, name="add_agent"),
+    path(f"{_STUDIO}/agents/pairing/<uuid:pairing_id>/", agents.pairing_state, name="pairing_state"),
+]

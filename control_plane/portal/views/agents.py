@@ -1,0 +1,102 @@
+"""Agents, and pairing a new one."""
+
+from uuid import UUID
+
+from django import forms
+from django.conf import settings
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods, require_safe
+
+from control_plane.common.actors import Actor
+from control_plane.common.errors import NotFound
+from control_plane.fleet.models import Agent, PairingCode, PairingState
+from control_plane.fleet.pairing import create_pairing_code
+from control_plane.fleet.selectors import RECORDS, visible_agents
+from control_plane.portal.agents import agent_cards
+from control_plane.portal.page import actor_of, is_part, studio_page
+from control_plane.studios import access
+from control_plane.studios.requests import StudioRequest
+
+
+class AddAgentForm(forms.Form):
+    """What an admin says of a box before it is paired."""
+
+    agent_name = forms.CharField(
+        label="Name", max_length=80, required=False, help_text="Empty: the box's own host name."
+    )
+    replaces = forms.ModelChoiceField(
+        label="Takes over from",
+        queryset=Agent.objects.none(),
+        required=False,
+        empty_label="No other box",
+        help_text="The new box takes over the cameras; the old one still uploads what it holds.",
+    )
+
+    def __init__(self, *args: object, actor: Actor, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        others = visible_agents(actor).filter(state__in=RECORDS)
+        self.fields["replaces"].queryset = others  # type: ignore[attr-defined]
+        if not others.exists():
+            del self.fields["replaces"]
+
+
+@require_safe
+def agent_list(request: StudioRequest, slug: str) -> HttpResponse:
+    """Shows the agents with their cameras."""
+    return studio_page(request, "portal/agents/list.html", {"section": "agents", "agents": _cards(request)})
+
+
+@require_safe
+def agent_cards_part(request: StudioRequest, slug: str) -> HttpResponse:
+    """Returns the agents alone, for polling."""
+    return studio_page(request, "portal/agents/cards.html", {"agents": _cards(request)})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def add_agent(request: StudioRequest, slug: str) -> HttpResponse:
+    """Asks for a name, then shows a pairing code: this once, for only its hashes are kept."""
+    actor = actor_of(request)
+    access.require(actor, access.Action.MANAGE_AGENTS, request.studio)
+    form = AddAgentForm(request.POST or None, actor=actor)
+    if request.method != "POST" or not form.is_valid():
+        return studio_page(request, "portal/agents/add.html", {"section": "agents", "form": form})
+    code = create_pairing_code(
+        request.studio,
+        actor=actor,
+        agent_name=form.cleaned_data["agent_name"],
+        replaces=form.cleaned_data.get("replaces"),
+    )
+    context = {"section": "agents", "code": code.text, "address": settings.PUBLIC_URL} | _state(code.row)
+    return studio_page(request, "portal/agents/pairing.html", context)
+
+
+@require_safe
+def pairing_state(request: StudioRequest, slug: str, pairing_id: UUID) -> HttpResponse:
+    """Returns what became of a pairing code, for polling."""
+    found = access.visible(actor_of(request), PairingCode).select_related("claimed_by")
+    row = found.filter(pk=pairing_id).first()
+    if row is None:
+        raise NotFound
+    if not is_part(request):
+        return redirect("portal:agents", slug=slug)
+    return studio_page(request, "portal/agents/pairing_state.html", _state(row))
+
+
+def _cards(request: StudioRequest) -> list[object]:
+    actor = actor_of(request)
+    access.require(actor, access.Action.VIEW_AGENTS, request.studio)
+    return list(agent_cards(actor))
+
+
+def _state(row: PairingCode) -> dict[str, object]:
+    state = PairingState(row.state)
+    if state is PairingState.PENDING and row.is_expired:
+        state = PairingState.EXPIRED
+    return {
+        "pairing_id": row.id,
+        "state": state.value,
+        "expires_at": row.expires_at,
+        "agent_name": row.claimed_by.name if row.claimed_by else "",
+        "fingerprint": row.claimed_by.fingerprint if row.claimed_by else "",
+    }

@@ -1,0 +1,69 @@
+"""Classes: the list, the replay page, and how far a class is."""
+
+from uuid import UUID
+
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from control_plane.fleet.selectors import visible_agents
+from control_plane.portal.classes import by_day, class_rows
+from control_plane.portal.page import actor_of, studio_page
+from control_plane.portal.rooms import room_cards
+from control_plane.recordings.selectors import class_for, visible_classes
+from control_plane.studios import access
+from control_plane.studios.requests import StudioRequest
+
+PAGE_SIZE = 30
+
+
+@require_safe
+def class_list(request: StudioRequest, slug: str) -> HttpResponse:
+    """Shows the classes of the studio, newest first, and the rooms to those who may record."""
+    actor = actor_of(request)
+    page = Paginator(visible_classes(actor), PAGE_SIZE).get_page(request.GET.get("page"))
+    context = {"section": "classes", "page": page, "days": by_day(class_rows(page.object_list))}
+    if access.can(actor, access.Action.RECORD, request.studio):
+        cards = room_cards(actor)
+        context |= {
+            "rooms": cards,
+            "busy": any(card.can_stop for card in cards),
+            "agent_count": visible_agents(actor).count(),
+        }
+    return studio_page(request, "portal/classes/list.html", context)
+
+
+@require_safe
+def class_page(request: StudioRequest, slug: str, class_id: UUID) -> HttpResponse:
+    """Shows the replay of a class, or how far it is."""
+    actor = actor_of(request)
+    class_session = class_for(actor, class_id)
+    (row,) = class_rows([class_session], count_segments=True)
+    may_replay = access.can(actor, access.Action.REPLAY, class_session)
+    context = {
+        "section": "classes",
+        "row": row,
+        "ready": row.is_replayable and may_replay and row.segment_count > 0,
+        "may_replay": may_replay,
+        "can_stop": row.is_running and access.can(actor, access.Action.RECORD, class_session),
+        "timeline_url": f"{reverse('portal:class', args=[slug, class_id])}timeline.json",
+    }
+    return studio_page(request, "portal/classes/replay.html", context)
+
+
+@require_safe
+def class_progress(request: StudioRequest, slug: str, class_id: UUID) -> HttpResponse:
+    """Returns how far a class is, for polling; once it can be replayed, the browser is sent to its page anew."""
+    actor = actor_of(request)
+    class_session = class_for(actor, class_id)
+    (row,) = class_rows([class_session], count_segments=True)
+    context = {
+        "row": row,
+        "may_replay": access.can(actor, access.Action.REPLAY, class_session),
+        "can_stop": row.is_running and access.can(actor, access.Action.RECORD, class_session),
+    }
+    response = studio_page(request, "portal/classes/progress.html", context)
+    if row.is_replayable and context["may_replay"] and row.segment_count:
+        response["HX-Redirect"] = reverse("portal:class", args=[slug, class_id])
+    return response

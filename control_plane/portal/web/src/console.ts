@@ -1,0 +1,14 @@
+/** The admin site: lists of cameras and agents look again by themselves while nobody is choosing rows. */
+const LIVE = /\/(fleet\/(camera|agent)|recordings\/(classsession|recorder))\/$/;
+const EVERY_MS = 3000;
+
+async function lookAgain(): Promise<void> {
+  if (document.hidden) return;
+  const answer = await fetch(location.href, { credentials: "same-origin" }).catch(() => null);
+  if (answer === null || !answer.ok || answer.redirected) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#result_list tbody");
+  const shown = document.querySelector("#result_list tbody");
+  if (fresh !== null && shown !== null && fresh.innerHTML !== shown.innerHTML) shown.replaceWith(fresh);
+}
+
+if (LIVE.test(location.pathname)) window.setInterval(() => void lookAgain(), EVERY_MS);

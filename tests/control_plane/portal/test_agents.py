@@ -1,0 +1,64 @@
+"""Agents and pairing, as an admin sees them."""
+
+import re
+
+from control_plane.audit.models import Entry
+from control_plane.common.scoping import studio_scope
+from control_plane.fleet.models import PairingCode, PairingState
+from control_plane.fleet.pairing import claim_pairing_code
+from shared.protocol.pairing import PairRequest
+from shared.protocol.version import PROTOCOL_VERSION
+from tests.control_plane.portal.conftest import HOST, House, SignIn
+
+HTMX = {"HX-Request": "true"}
+
+
+def test_the_page_shows_every_camera_with_state_and_what_to_do(house: House, sign_in: SignIn) -> None:
+    body = sign_in("ivan").get(f"{house.base}/agents/").content.decode()
+    for camera in house.cameras:
+        assert camera.name in body
+    assert house.agent.fingerprint not in body, "an instructor does not compare keys"
+    assert "Box 1 is not connected" in body
+    assert "Paired, and never seen since" in body
+    assert house.agent.fingerprint in sign_in("alice").get(f"{house.base}/agents/").content.decode()
+
+
+def test_no_page_ever_shows_a_cameras_password(house: House, sign_in: SignIn) -> None:
+    for path in ("/agents/", "/rooms/", f"/rooms/{house.room.id}/", "/classes/"):
+        assert "hush-" not in sign_in("alice").get(house.base + path).content.decode()
+
+
+def test_a_code_is_shown_once_with_the_command_and_its_state_follows_the_box(
+    house: House, sign_in: SignIn
+) -> None:
+    alice = sign_in("alice")
+    body = alice.post(f"{house.base}/agents/add/", {"agent_name": "Box 2"}).content.decode()
+    code = re.search(r"[B-Z]{4}-[B-Z]{4}", body)
+    assert code is not None
+    assert f"threedance-agent pair http://testserver {code[0]}" in body
+    with studio_scope(house.cast.studio.id):
+        row = PairingCode.objects.filter(state=PairingState.PENDING).get()
+    state = f"{house.base}/agents/pairing/{row.id}/"
+    assert "Waiting for the box" in alice.get(state, headers=HTMX).content.decode()
+    claim_pairing_code(
+        PairRequest(
+            code=code[0],
+            identity_key=b"i" * 32,
+            sealing_key=b"s" * 32,
+            protocol=PROTOCOL_VERSION,
+            agent_version="0.1.0",
+            host=HOST,
+        )
+    )
+    body = alice.get(state, headers=HTMX).content.decode()
+    assert "Paired" in body
+    assert "Box 2" in body
+    assert "hx-get" not in body, "there is nothing more to wait for"
+    with studio_scope(house.cast.studio.id):
+        assert Entry.objects.filter(action="agent.pairing_started").count() == 2
+
+
+def test_an_instructor_makes_no_pairing_codes(house: House, sign_in: SignIn) -> None:
+    assert sign_in("ivan").post(f"{house.base}/agents/add/").status_code == 403
+    with studio_scope(house.cast.studio.id):
+        assert not PairingCode.objects.filter(state=PairingState.PENDING).exists()
