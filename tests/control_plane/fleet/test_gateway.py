@@ -1,0 +1,305 @@
+"""The agents' websocket, over a real port: what is pushed, when it closes, and what is noticed."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import httpx
+import jwt
+import pytest
+import websockets
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from django.db import connections
+from websockets.asyncio.client import ClientConnection, connect
+
+from control_plane.common.scoping import studio_scope
+from control_plane.fleet import announce, gateway, services
+from control_plane.fleet.models import Agent, AgentState, Camera
+from control_plane.fleet.sweep import sweep_studio
+from control_plane.studios.models import Room
+from shared.protocol.codec import decode, encode
+from shared.protocol.config import AgentConfig
+from shared.protocol.errors import Code, Problem
+from shared.protocol.messages import (
+    Desired,
+    Fault,
+    FromAgent,
+    Heartbeat,
+    Hello,
+    Report,
+    Revoked,
+    ToAgent,
+    Welcome,
+)
+from shared.protocol.status import AgentStatus, ConfigStatus, Reported, SpoolStatus
+from tests.control_plane.box import Box
+from tests.control_plane.conftest import Cast
+from tests.control_plane.fleet.conftest import make_room, pair_box
+from tests.control_plane.live import serve
+
+T = TypeVar("T")
+
+PATIENCE_S = 5.0
+NOTHING = Reported(version=0, hash=None, status=ConfigStatus.APPLIED)
+
+
+@pytest.fixture
+def address(committed: Cast) -> Iterator[str]:
+    with serve() as url:
+        yield url
+
+
+@asynccontextmanager
+async def linked(box: Box, address: str, reported: Reported = NOTHING) -> AsyncIterator[ClientConnection]:
+    headers = {"Authorization": box.authorization()}
+    url = f"{address.replace('http', 'ws')}/agent/v1/link"
+    async with connect(url, additional_headers=headers, compression=None) as socket:
+        await say(socket, Hello(protocol=1, agent_version="0.1.0", reported=reported))
+        yield socket
+
+
+async def aside(call: Callable[..., T], *args: Any) -> T:
+    """Runs what touches the database in a thread that leaves no connection behind."""
+
+    def run() -> T:
+        try:
+            return call(*args)
+        finally:
+            connections.close_all()
+
+    return await asyncio.to_thread(run)
+
+
+async def say(socket: ClientConnection, message: FromAgent) -> None:
+    await socket.send(encode(message).decode())
+
+
+async def hear(socket: ClientConnection, within_s: float = PATIENCE_S) -> Any:
+    async with asyncio.timeout(within_s):
+        return decode(await socket.recv(), ToAgent)
+
+
+def status() -> AgentStatus:
+    return AgentStatus(
+        now_at=datetime(2026, 11, 21, tzinfo=UTC),
+        uptime_s=1,
+        clock_offset_ms=0,
+        cameras=(),
+        recordings=(),
+        spool=SpoolStatus(bytes_used=0, bytes_free=1, segments_pending=0, behind_s=0),
+    )
+
+
+def add_camera(cast: Cast, room: Room, agent: Agent, name: str) -> Camera:
+    with studio_scope(cast.studio.id):
+        return services.add_camera(
+            room, agent, name=name, position="left", address="rtsp://10.0.0.1/a", actor=cast.alice.actor
+        )
+
+
+def read(cast: Cast, agent: Agent) -> Agent:
+    with studio_scope(cast.studio.id):
+        return Agent.objects.select_related("reported", "status_report").get(pk=agent.pk)
+
+
+async def eventually(cast: Cast, agent: Agent, is_so: Any) -> Agent:
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        row = await aside(read, cast, agent)
+        if is_so(row):
+            return row
+        assert time.monotonic() < deadline, "it did not become so"
+        await asyncio.sleep(0.02)
+
+
+async def test_it_greets_with_its_time_and_pushes_the_configuration_and_each_change(
+    committed: Cast, address: str
+) -> None:
+    box, agent = await aside(pair_box, committed)
+    room = await aside(make_room, committed)
+    async with linked(box, address) as socket:
+        assert isinstance(welcome := await hear(socket), Welcome)
+        assert abs(welcome.server_time_at.timestamp() - time.time()) < 5
+        first = await hear(socket)
+        assert isinstance(first, Desired)
+        assert first.config.body.cameras == ()
+        await aside(add_camera, committed, room, agent, "left wall")
+        second = await hear(socket, within_s=2)
+        assert second.config.version == first.config.version + 1
+        assert [camera.name for camera in second.config.body.cameras] == ["left wall"]
+
+
+async def test_what_the_box_has_already_is_not_pushed_and_its_reports_are_written_down(
+    committed: Cast, address: str
+) -> None:
+    box, agent = await aside(pair_box, committed)
+    box.address = address
+    config = decode((await aside(box.call, "GET", "config")).content, AgentConfig)
+    reported = Reported(version=config.version, hash=config.hash, status=ConfigStatus.APPLIED)
+    async with linked(box, address, reported) as socket:
+        assert isinstance(await hear(socket), Welcome)
+        await say(socket, Heartbeat(status=status()))
+        row = await eventually(committed, agent, lambda row: hasattr(row, "status_report"))
+        assert row.reported.version == config.version
+        assert row.state == AgentState.ACTIVE
+        assert row.link_id is not None
+        assert row.is_online
+        with pytest.raises(TimeoutError):
+            await hear(socket, within_s=0.3)
+    await eventually(committed, agent, lambda row: row.link_id is None)
+
+
+async def test_a_lost_announcement_is_made_up_for_and_a_doubled_one_is_harmless(
+    committed: Cast, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box, agent = await aside(pair_box, committed)
+    room = await aside(make_room, committed)
+    async with linked(box, address) as socket:
+        await hear(socket)
+        first = (await hear(socket)).config
+        await say(socket, Report(reported=Reported(version=first.version, hash=first.hash, status="applied")))
+        await eventually(committed, agent, lambda row: row.reported.version == first.version)
+        with monkeypatch.context() as lost:
+            lost.setattr(announce, "announce", lambda announcement: None)
+            await aside(add_camera, committed, room, agent, "left wall")
+        with pytest.raises(TimeoutError):
+            await hear(socket, within_s=0.5)
+
+        def sweep() -> int:
+            with studio_scope(committed.studio.id):
+                return sweep_studio()
+
+        assert await aside(sweep) == 1
+        second = (await hear(socket)).config
+        assert second.version == first.version + 1
+        again = announce.Announcement(agent_id=agent.id, topic=announce.Topic.CONFIG)
+        for _ in range(3):
+            await aside(announce.announce, again)
+        with pytest.raises(TimeoutError):
+            await hear(socket, within_s=0.5)
+        await say(
+            socket, Report(reported=Reported(version=second.version, hash=second.hash, status="applied"))
+        )
+        await eventually(committed, agent, lambda row: row.reported.version == second.version)
+        assert await aside(sweep) == 0
+
+
+async def test_revocation_closes_the_socket_within_five_seconds_with_a_signed_reason(
+    committed: Cast, address: str
+) -> None:
+    box, agent = await aside(pair_box, committed)
+    box.address = address
+
+    def revoke() -> None:
+        with studio_scope(committed.studio.id):
+            services.revoke_agent(agent, reason="stolen", actor=committed.alice.actor)
+
+    async with linked(box, address) as socket:
+        await hear(socket)
+        await hear(socket)
+        await aside(revoke)
+        began_s = time.monotonic()
+        message = await hear(socket)
+        with pytest.raises(websockets.ConnectionClosed):
+            await hear(socket)
+        assert time.monotonic() - began_s < 5
+    assert isinstance(message, Revoked)
+    assert revocation_of(box, message.revocation)["reason"] == "stolen"
+    refused = await aside(box.call, "GET", "config")
+    assert refused.status_code == 401
+    problem = decode(refused.content, Problem)
+    assert problem.code is Code.AGENT_REVOKED
+    assert revocation_of(box, problem.revocation)["sub"] == str(agent.id)
+    with pytest.raises(websockets.InvalidStatus) as upgrade:
+        async with linked(box, address):
+            pass
+    assert upgrade.value.response.status_code == 401
+    assert decode(bytes(upgrade.value.response.body), Problem).revocation
+    assert len(upgrade.value.response.headers.get_all("Date")) == 1
+
+
+async def test_revocation_closes_the_socket_in_time_even_where_no_announcement_is_heard(
+    committed: Cast, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box, agent = await aside(pair_box, committed)
+    monkeypatch.setattr("control_plane.fleet.hub.CHANNEL", "somewhere else")
+    monkeypatch.setattr(gateway, "LOOK_S", 600.0)
+    monkeypatch.setattr(
+        "control_plane.fleet.hub.Hub.is_deaf",
+        property(lambda self: True, lambda self, value: None),
+        raising=False,
+    )
+
+    def revoke() -> None:
+        with studio_scope(committed.studio.id):
+            services.revoke_agent(agent, reason="", actor=committed.alice.actor)
+
+    async with linked(box, address) as socket:
+        await hear(socket)
+        await hear(socket)
+        await aside(revoke)
+        assert isinstance(await hear(socket, within_s=5), Revoked)
+
+
+async def test_a_socket_without_a_good_token_is_refused_before_it_opens(
+    committed: Cast, address: str
+) -> None:
+    box, _ = await aside(pair_box, committed)
+    url = f"{address.replace('http', 'ws')}/agent/v1/link"
+    used = box.authorization()
+    async with connect(url, additional_headers={"Authorization": used}):
+        pass
+    for header in ({}, {"Authorization": "Bearer x"}, {"Authorization": used}):
+        with pytest.raises(websockets.InvalidStatus) as refusal:
+            async with connect(url, additional_headers=header):
+                pass
+        assert refusal.value.response.status_code == 401
+        assert decode(bytes(refusal.value.response.body), Problem).code is Code.AGENT_TOKEN_INVALID
+
+
+async def test_a_frame_that_cannot_be_used_is_answered_with_a_fault(committed: Cast, address: str) -> None:
+    box, _ = await aside(pair_box, committed)
+    async with linked(box, address) as socket:
+        await hear(socket)
+        await hear(socket)
+        await socket.send('{"type":"heartbeat","status":{"now_at":1}}')
+        fault = await hear(socket)
+        assert isinstance(fault, Fault)
+        assert fault.code is Code.BAD_REQUEST
+        assert "status" in fault.detail
+        with pytest.raises(websockets.ConnectionClosed):
+            await hear(socket)
+
+
+async def test_two_boxes_with_one_identity_are_noticed_and_a_reconnect_is_not(
+    committed: Cast, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway, "RIVAL_GRACE_S", 0.2)
+    box, agent = await aside(pair_box, committed)
+    async with linked(box, address) as first:
+        await hear(first)
+    async with linked(box, address) as first:
+        await hear(first)
+        await say(first, Heartbeat(status=status()))
+        row = await eventually(committed, agent, lambda row: row.link_id is not None)
+        assert row.duplicate_at is None
+        async with linked(box, address) as second:
+            await hear(second)
+            await asyncio.sleep(0.3)
+            await say(second, Heartbeat(status=status()))
+            await say(first, Heartbeat(status=status()))
+            row = await eventually(committed, agent, lambda row: row.duplicate_at is not None)
+            assert row.duplicate_detail == "seen at 127.0.0.1 and at 127.0.0.1"
+
+
+def revocation_of(box: Box, token: str) -> dict[str, Any]:
+    assert jwt.get_unverified_header(token)["typ"] == "revocation+jwt"
+    key = Ed25519PublicKey.from_public_bytes(box.answer.revocation_key)
+    return jwt.decode(token, key, algorithms=["EdDSA"], options={"verify_aud": False})
+
+
+def test_a_get_of_the_link_by_http_is_not_found(committed: Cast, address: str) -> None:
+    assert httpx.get(f"{address}/agent/v1/link").status_code == 404

@@ -1,0 +1,119 @@
+"""The playlist's text, line by line: what players are given."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from control_plane.recordings.fragments import FragmentRow
+from control_plane.recordings.playlist import write_playlist
+from control_plane.recordings.timeline import SegmentFacts, TrackFacts, TrackTimeline, lay_out
+from shared.protocol.media import ClockEstimate, ClockMethod
+
+AT = datetime(2026, 11, 21, 12, 3, 0, 250_000, tzinfo=UTC)
+TRACK = UUID(int=1)
+ONE, TWO, THREE = (UUID(int=n) for n in (0xA1, 0xA2, 0xA3))
+TICKS = 90_000
+
+
+def facts(
+    id_: UUID, sequence: int, *pts_s: float, run: int = 0, at_s: float = 0, init: str = "a"
+) -> SegmentFacts:
+    line = ClockEstimate(
+        method=ClockMethod.ARRIVAL,
+        anchor_pts_90k=0,
+        anchor_at=AT + timedelta(seconds=at_s),
+        rate_ppb=0,
+        error_bound_us=20_000,
+        provisional=False,
+    )
+    rows = tuple(
+        FragmentRow(1008 + 2000 * n, 2000, f"{n:032x}", "ab" * 32, round(s * TICKS), TICKS, 30)
+        for n, s in enumerate(pts_s)
+    )
+    return SegmentFacts(id_, UUID(int=9), sequence, run, init * 64, line, rows)
+
+
+def track(*segments: SegmentFacts) -> TrackTimeline:
+    return lay_out([TrackFacts(TRACK, segments)]).tracks[TRACK]
+
+
+def test_a_complete_track_is_written_with_one_key_line_for_each_fragment() -> None:
+    text = write_playlist(track(facts(ONE, 1, 0, 1), facts(TWO, 2, 2)), start_at=AT, complete=True)
+    assert (
+        text
+        == """\
+#EXTM3U
+#EXT-X-VERSION:7
+#EXT-X-TARGETDURATION:1
+#EXT-X-PLAYLIST-TYPE:VOD
+#EXT-X-MEDIA-SEQUENCE:0
+#EXT-X-INDEPENDENT-SEGMENTS
+#EXT-X-MAP:URI="init/00000000-0000-0000-0000-0000000000a1.mp4"
+#EXT-X-KEY:METHOD=AES-128,URI="../../segments/00000000-0000-0000-0000-0000000000a1/key",IV=0x00000000000000000000000000000000
+#EXT-X-PROGRAM-DATE-TIME:2026-11-21T12:03:00.250Z
+#EXTINF:1.000000,
+#EXT-X-BYTERANGE:2000@1008
+../../segments/00000000-0000-0000-0000-0000000000a1/bytes.m4s
+#EXT-X-KEY:METHOD=AES-128,URI="../../segments/00000000-0000-0000-0000-0000000000a1/key",IV=0x00000000000000000000000000000001
+#EXT-X-PROGRAM-DATE-TIME:2026-11-21T12:03:01.250Z
+#EXTINF:1.000000,
+#EXT-X-BYTERANGE:2000@3008
+../../segments/00000000-0000-0000-0000-0000000000a1/bytes.m4s
+#EXT-X-KEY:METHOD=AES-128,URI="../../segments/00000000-0000-0000-0000-0000000000a2/key",IV=0x00000000000000000000000000000000
+#EXT-X-PROGRAM-DATE-TIME:2026-11-21T12:03:02.250Z
+#EXTINF:1.000000,
+#EXT-X-BYTERANGE:2000@1008
+../../segments/00000000-0000-0000-0000-0000000000a2/bytes.m4s
+#EXT-X-ENDLIST
+"""
+    )
+
+
+def test_a_hole_is_filled_with_gap_lines_that_no_player_has_to_fetch() -> None:
+    text = write_playlist(track(facts(ONE, 1, 0), facts(TWO, 3, 13.5)), start_at=AT, complete=True)
+    assert text.split("\n")[12:18] + text.split("\n")[19:20] == [
+        "#EXT-X-PROGRAM-DATE-TIME:2026-11-21T12:03:01.250Z",
+        "#EXT-X-GAP",
+        "#EXTINF:10.000000,",
+        "gap.m4s",
+        "#EXT-X-PROGRAM-DATE-TIME:2026-11-21T12:03:11.250Z",
+        "#EXT-X-GAP",
+        "gap.m4s",
+    ]
+    assert "#EXTINF:2.500000," in text
+    assert "#EXT-X-TARGETDURATION:10" in text
+    assert "#EXT-X-DISCONTINUITY" not in text
+
+
+def test_another_run_is_a_discontinuity_and_another_format_has_its_own_clear_init() -> None:
+    text = write_playlist(
+        track(facts(ONE, 1, 0), facts(TWO, 2, 0, run=1, at_s=1), facts(THREE, 3, 0, run=2, at_s=2, init="b")),
+        start_at=AT,
+        complete=True,
+    )
+    lines = text.split("\n")
+    assert lines.count("#EXT-X-DISCONTINUITY") == 2
+    at = lines.index('#EXT-X-MAP:URI="init/00000000-0000-0000-0000-0000000000a3.mp4"')
+    # Or the key before it would be taken to cover the init section as well (RFC 8216, 4.3.2.4).
+    assert lines[at - 2 : at] == ["#EXT-X-DISCONTINUITY", "#EXT-X-KEY:METHOD=NONE"]
+    assert lines[at + 1].startswith(
+        '#EXT-X-KEY:METHOD=AES-128,URI="../../segments/00000000-0000-0000-0000-0000000000a3'
+    )
+    assert sum(line.startswith("#EXT-X-MAP") for line in lines) == 2
+
+
+def test_a_class_that_still_arrives_is_open_at_its_end() -> None:
+    text = write_playlist(track(facts(ONE, 1, 0)), start_at=AT, complete=False)
+    assert "#EXT-X-PLAYLIST-TYPE:EVENT" in text
+    assert "#EXT-X-ENDLIST" not in text
+
+
+def test_a_playlist_of_an_hour_adds_up_to_the_hour() -> None:
+    # 29.97 pictures a second: no fragment is a whole number of microseconds.
+    ticks = 90_090
+    row = FragmentRow(1008, 2000, "0" * 32, "ab" * 32, 0, ticks, 30)
+    segment = facts(ONE, 1, 0)
+    rows = tuple(FragmentRow(1008, 2000, row.iv, row.sha256, n * ticks, ticks, 30) for n in range(3600))
+    laid = track(SegmentFacts(ONE, segment.agent_id, 1, 0, segment.init_sha256, segment.clock, rows))
+    text = write_playlist(laid, start_at=AT, complete=True)
+    total_s = sum(float(line[8:-1]) for line in text.split("\n") if line.startswith("#EXTINF:"))
+    assert abs(total_s - 3600 * ticks / TICKS) < 2e-6
