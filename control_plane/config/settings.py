@@ -1,6 +1,5 @@
 """Django's settings, made from `env`. Imports without a database and without any variable, for tools and type checks."""
 
-import importlib.util
 import os
 from pathlib import Path
 from typing import Any
@@ -81,12 +80,6 @@ INSTALLED_APPS = [
     "django_htmx",
     "rest_framework",
 ]
-INSTALLED_APPS = [
-    app
-    for app in INSTALLED_APPS
-    if not app.startswith("control_plane.") or importlib.util.find_spec(".".join(app.split(".")[:2]))
-]
-
 MIDDLEWARE = [
     "control_plane.common.middleware.RequestId",
     "django.middleware.security.SecurityMiddleware",

@@ -1,7 +1,5 @@
 """Every address of the control plane."""
 
-import importlib.util
-
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
@@ -15,12 +13,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
     path("admin/login/", secure_admin_login(admin.site.login)),  # type: ignore[no-untyped-call]
     path("admin/", admin.site.urls),
+    path("agent/v1/", include("control_plane.fleet.urls")),
+    path("agent/v1/", include("control_plane.ingest.urls")),
+    path("", include("control_plane.recordings.urls")),
+    path("", include("control_plane.portal.urls")),
 ]
-for _prefix, _module in (
-    ("", "control_plane.portal.urls"),
-    ("", "control_plane.recordings.urls"),
-    ("agent/v1/", "control_plane.fleet.urls"),
-    ("agent/v1/", "control_plane.ingest.urls"),
-):
-    if importlib.util.find_spec(_module.rsplit(".", 1)[0]) and importlib.util.find_spec(_module):
-        urlpatterns.append(path(_prefix, include(_module)))
