@@ -188,30 +188,38 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m deploy.demo.render", description="Renders the demo cameras."
     )
-    parser.add_argument("--out", type=Path, required=True, help="the folder for the media")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--out", type=Path, help="the folder for the media")
+    where.add_argument(
+        "--cache", type=Path, help="keep them in this folder under a name of their own, and print that"
+    )
     parser.add_argument("--force", action="store_true", help="render even where the media are there")
     options = parser.parse_args(arguments)
-    if is_complete(options.out) and not options.force:
-        print(f"nothing to do: {options.out} is complete")
-        return 0
     began = time.monotonic()
-    shown = -10
+    shown = -5
 
     def show(part: float, what: str) -> None:
         nonlocal shown
-        if int(part * 100) >= shown + 10:
+        if int(part * 100) >= shown + 5:
             shown = int(part * 100)
             print(f"{shown:3d} %  {what}  ({time.monotonic() - began:.0f} s)", flush=True)
 
     try:
-        render_media(options.out, show)
+        if options.cache:
+            folder = ensure_media(options.cache, show)
+        else:
+            folder = options.out
+            if is_complete(folder) and not options.force:
+                print(f"nothing to do: {folder} is complete")
+                return 0
+            render_media(folder, show)
     except OSError as error:
-        print(f"cannot write the media in {options.out}: {error}", file=sys.stderr)
+        print(f"cannot write the media in {options.cache or options.out}: {error}", file=sys.stderr)
         return 1
-    size = sum(path.stat().st_size for path in options.out.glob("*.mp4"))
-    print(
-        f"rendered {FRAMES} frames of {len(CAMERAS)} cameras in {time.monotonic() - began:.1f} s, {size / 1e6:.1f} MB"
-    )
+    size = sum(path.stat().st_size for path in folder.glob("*.mp4"))
+    print(f"{FRAMES} frames of {len(CAMERAS)} cameras, {size / 1e6:.1f} MB, {time.monotonic() - began:.1f} s")
+    if options.cache:
+        print(folder)
     return 0
 
 

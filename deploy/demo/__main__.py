@@ -1,0 +1,94 @@
+"""`python -m deploy.demo`: records a class from three cameras with the whole product, and shows the way to its replay."""
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from deploy.demo.demonstration import Demonstration, Options
+from deploy.demo.errors import DemoError
+from deploy.demo.loop import CAMERAS
+from deploy.demo.screen import Screen
+
+SCHEMES = ("rtsp://", "rtsps://", "http://", "https://", "file:")
+INTERRUPTED = 130
+
+
+def default_state() -> Path:
+    """Returns where the demonstration keeps its data: apart from a real installation's.
+
+    Root's database runs as another account, which must be able to enter the folder: root's home is closed to it.
+    """
+    if os.geteuid() == 0:
+        return Path("/var/lib/threedance-demo")
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "threedance-demo"
+
+
+def read_options(arguments: list[str] | None = None) -> Options:
+    """Reads the command line; ends the program where it is wrong, naming the argument."""
+    parser = argparse.ArgumentParser(
+        prog="python3 noxfile.py demo --",
+        description="Records a class from three cameras with the whole product, and prints the address of its replay.",
+    )
+    parser.add_argument("--state", type=Path, default=None, metavar="DIR", help="where everything is kept")
+    parser.add_argument(
+        "--camera", action="append", default=[], metavar="POSITION=ADDRESS",
+        help=f"record this camera instead of the rendered ones; positions are {', '.join(CAMERAS)}; repeat",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seconds", type=float, default=30.0, metavar="N", help="how long to record (default: 30)"
+    )
+    parser.add_argument("--exit", action="store_true", help="stop everything when the class can be replayed")
+    parser.add_argument(
+        "--report", type=Path, default=None, metavar="FILE", help="write what happened as JSON"
+    )
+    parser.add_argument(
+        "--port", type=int, default=8000, help="the portal's port, the next free one where it is taken"
+    )
+    given = parser.parse_args(arguments)
+    cameras: dict[str, str] = {}
+    for entry in given.camera:
+        position, _, address = entry.partition("=")
+        if position not in CAMERAS or not address.startswith(SCHEMES):
+            parser.error(
+                f"--camera {position}=...: give POSITION=ADDRESS, with a position of {', '.join(CAMERAS)} and an address "
+                f"that begins with {', '.join(SCHEMES)}"
+            )
+        if position in cameras:
+            parser.error(f"--camera {position}=...: this position is given twice")
+        cameras[position] = address
+    if not 2 <= given.seconds <= 24 * 3600:
+        parser.error("--seconds: give 2 seconds to a day")
+    if not 0 <= given.port <= 65535:
+        parser.error("--port: give 0 to 65535")
+    state = (given.state or default_state()).expanduser().absolute()
+    return Options(state, cameras, given.seconds, given.exit, given.report, given.port)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the demonstration; returns 0, 1 after an error, 130 where it was interrupted on the way."""
+    options = read_options(arguments)
+    screen = Screen()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    demonstration = Demonstration(options, screen)
+    try:
+        demonstration.run()
+    except DemoError as error:
+        for line in error.lines():
+            screen.say(line, style="red" if line.startswith("error") else None)
+        return 1
+    except KeyboardInterrupt:
+        screen.say("stopped")
+        return 0 if demonstration.is_replayable else INTERRUPTED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
