@@ -93,7 +93,7 @@ class AgentAdmin(ScopedAdmin):
         return obj.is_online
 
 
-class CameraForm(ServiceForm):
+class NewCameraForm(ServiceForm):
     """A camera's place, address and credentials. The password is only ever written."""
 
     position = forms.ChoiceField(choices=[(item.value, item.value.title()) for item in Position])
@@ -109,15 +109,37 @@ class CameraForm(ServiceForm):
         required=False,
         max_length=200,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="Sealed to the agent's own key: nobody here can read it again. Empty leaves what is there.",
-    )
-    forget_credentials = forms.BooleanField(
-        required=False, help_text="The camera asks for no user and password any more."
+        help_text="Sealed to the agent's own key: nobody here can read it again.",
     )
 
     class Meta:
         model = Camera
         fields = ("name", "room", "agent", "record_audio", "offset_us", "enabled")
+
+    field_order = (
+        "name", "room", "agent", "position", "address", "username", "password", "record_audio", "enabled",
+        "offset_us",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["agent"].queryset = Agent.objects.filter(state__in=RECORDS)  # type: ignore[attr-defined]
+        self.fields["room"].queryset = Room.objects.all()  # type: ignore[attr-defined]
+
+    def call(self) -> Camera:
+        """Adds the camera."""
+        values = {name: value for name, value in self.cleaned_data.items() if name not in {"room", "agent"}}
+        return services.add_camera(
+            self.cleaned_data["room"], self.cleaned_data["agent"], actor=self.actor, **values
+        )
+
+
+class CameraForm(NewCameraForm):
+    """The same of a camera that there is; an empty password leaves what is there."""
+
+    forget_credentials = forms.BooleanField(
+        required=False, help_text="The camera asks for no user and password any more."
+    )
 
     field_order = (
         "name", "room", "agent", "position", "address", "username", "password", "forget_credentials",
@@ -126,39 +148,28 @@ class CameraForm(ServiceForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["agent"].queryset = Agent.objects.filter(state__in=RECORDS)  # type: ignore[attr-defined]
-        self.fields["room"].queryset = Room.objects.all()  # type: ignore[attr-defined]
-        if self.instance._state.adding:
-            del self.fields["forget_credentials"]
-            return
         self.initial["position"] = self.instance.position
-        prefix = "file:" if self.instance.source_name else ""
-        self.initial["address"] = prefix + self.instance.address
+        self.initial["address"] = ("file:" if self.instance.source_name else "") + self.instance.address
         self.fields["room"].disabled = True
         self.fields["room"].help_text = "A camera that moves to another room is another camera: add it there."
-        if self.instance.has_credentials:
-            self.fields["password"].help_text = "There is one. Empty leaves it; nobody here can read it."
+        kept = "There is one. " if self.instance.has_credentials else "There is none. "
+        self.fields["password"].help_text = f"{kept}Empty leaves it so; nobody here can read it."
 
     def call(self) -> Camera:
-        """Adds or changes the camera."""
+        """Changes the camera."""
         given = self.cleaned_data
-        kept = {name: given[name] for name in ("name", "position", "record_audio", "offset_us", "enabled")}
-        secrets = {"username": given["username"], "password": given["password"]}
-        if self.instance._state.adding:
-            return services.add_camera(
-                given["room"], given["agent"], address=given["address"], actor=self.actor, **kept, **secrets
-            )
         camera: Camera = Camera.objects.select_related("agent").get(pk=self.instance.pk)
-        changed = {name: value for name, value in kept.items() if value != getattr(camera, name)}
-        same = given["address"] == self.initial["address"]
+        values = {name: given[name] for name in ("name", "position", "record_audio", "offset_us", "enabled")}
+        changed = {name: value for name, value in values.items() if value != getattr(camera, name)}
         return services.change_camera(
             camera,
             actor=self.actor,
             agent=given["agent"] if given["agent"] != camera.agent else None,
-            address=None if same else given["address"],
+            address=None if given["address"] == self.initial["address"] else given["address"],
+            username=given["username"],
+            password=given["password"],
             forget_credentials=given["forget_credentials"],
             **changed,
-            **secrets,
         )
 
 
@@ -167,6 +178,7 @@ class CameraAdmin(ScopedAdmin):
     """Cameras, with what their agents say of them; the list looks again every few seconds."""
 
     service_form = CameraForm
+    new_form = NewCameraForm
     write_action = Action.MANAGE_CAMERAS
     can_add = can_change = can_remove = True
     list_display = ("name", "room", "position", "agent", "state", "enabled")

@@ -61,6 +61,8 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """
 
     service_form: ClassVar[type[ServiceForm] | None] = None
+    new_form: ClassVar[type[ServiceForm] | None] = None
+    """For adding, where it asks for other things."""
     write_action: ClassVar[Action | None] = None
     can_add = can_change = can_remove = False
     actions: ClassVar[Any] = None
@@ -99,23 +101,28 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return self.can_remove and self._may_write(request)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        """Returns the form that calls the service, bound to who asks."""
-        writes = self.has_change_permission(request, obj) if change else self.has_add_permission(request)
-        if self.service_form is None or not writes:
-            return super().get_form(request, obj, change=change, **kwargs)
-        bound = {"actor": actor_of(request), "studio": request.studio}  # type: ignore[attr-defined]
-        return type(self.service_form.__name__, (self.service_form,), bound)
+        """Returns the form that calls the service, bound to who asks; a read-only page has Django's own."""
+        form = self._form(request, obj, change=change)
+        return form or super().get_form(request, obj, change=change, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Returns the fields of the form, then what can only be read."""
-        form = self.get_form(request, obj, change=obj is not None)
-        if not issubclass(form, ServiceForm):
+        form = self._form(request, obj, change=obj is not None)
+        if form is None:
             return super().get_fieldsets(request, obj)
-        sets: list[Any] = [(None, {"fields": list(form.base_fields)})]
+        sets: list[Any] = [(None, {"fields": list(form.field_order or form.base_fields)})]
         shown = self.get_readonly_fields(request, obj)
         if obj is not None and shown:
             sets.append(("State", {"fields": list(shown)}))
         return sets
+
+    def _form(self, request: HttpRequest, obj: Any, *, change: bool) -> type[ServiceForm] | None:
+        writes = self.has_change_permission(request, obj) if change else self.has_add_permission(request)
+        form = self.service_form if change else self.new_form or self.service_form
+        if form is None or not writes:
+            return None
+        bound = {"actor": actor_of(request), "studio": request.studio}  # type: ignore[attr-defined]
+        return type(form.__name__, (form,), bound)
 
     def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
         """Does nothing: the form's service has written."""

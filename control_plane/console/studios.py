@@ -12,7 +12,7 @@ from control_plane.accounts.models import User
 from control_plane.accounts.services import create_signin_link, create_user
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict
-from control_plane.console.scoped import ScopedAdmin, ServiceForm, actor_of
+from control_plane.console.scoped import ScopedAdmin, ServiceForm
 from control_plane.studios import access, services
 from control_plane.studios.access import Action
 from control_plane.studios.models import Membership, Role, Room, Studio, StudioKey
@@ -124,19 +124,13 @@ class MembershipAdmin(ScopedAdmin):
     """Who belongs to the studio, and as what."""
 
     service_form = MemberForm
+    new_form = NewMemberForm
     write_action = Action.MANAGE_PEOPLE
     can_add = can_change = can_remove = True
     list_display = ("person", "email", "role", "created_at")
     list_select_related = ("user",)
     list_filter = ("role",)
     readonly_fields = ("person", "email", "created_at")
-
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        """Returns the form for a new person, or for the role of a member."""
-        if not change and self.has_add_permission(request):
-            bound = {"actor": actor_of(request), "studio": request.studio}  # type: ignore[attr-defined]
-            return type("NewMemberForm", (NewMemberForm,), bound)
-        return super().get_form(request, obj, change=change, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
         """Shows a new person's sign-in link, this once."""

@@ -1,0 +1,62 @@
+"""The real site on a real port, with the cast, a furnished studio and a browser."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from django.conf import settings as django_settings
+from playwright.sync_api import Browser, BrowserContext
+
+from control_plane.accounts.models import User
+from tests.control_plane.conftest import Cast, _own_keys, committed
+from tests.control_plane.portal.conftest import House, furnish
+from tests.web.browser import chromium
+
+__all__ = ["_own_keys", "committed"]
+SignIn = Callable[..., BrowserContext]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium for the module."""
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def site(committed: Cast, live_server: Any, settings: Any) -> House:
+    """The cast's studio, furnished and served."""
+    settings.PUBLIC_URL = live_server.url
+    return furnish(committed)
+
+
+@pytest.fixture
+def sign_in(browser: Browser, live_server: Any) -> Iterator[SignIn]:
+    """Opens a browser window in which a person is signed in (None: nobody)."""
+    contexts: list[BrowserContext] = []
+
+    def enter(user: User | None, **options: Any) -> BrowserContext:
+        context = browser.new_context(base_url=live_server.url, **options)
+        contexts.append(context)
+        if user is not None:
+            session = SessionStore()
+            session[SESSION_KEY] = str(user.pk)
+            session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+            session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+            session.save()
+            context.add_cookies(
+                [
+                    {
+                        "name": django_settings.SESSION_COOKIE_NAME,
+                        "value": str(session.session_key),
+                        "url": live_server.url,
+                    }
+                ]
+            )
+        return context
+
+    yield enter
+    for context in contexts:
+        context.close()
