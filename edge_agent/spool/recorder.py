@@ -127,9 +127,7 @@ class TrackRecorder:
     def _main(self, on_end: Callable[[], object]) -> None:
         try:
             while not (self.finished or self._stopping):
-                self._attach()
-                self._take_all(self._items())
-                self._look_at_time()
+                self.step(TAKE_TIMEOUT_S)
             if not self.finished:
                 self._end_run()
         except (
@@ -144,6 +142,12 @@ class TrackRecorder:
             self.recording = False
             on_end()
 
+    def step(self, timeout_s: float) -> None:
+        """Takes what has come, waiting up to `timeout_s` for it, and looks at the time. Only the thread's own."""
+        self._attach()
+        self._take_all(self._items(timeout_s))
+        self._look_at_time()
+
     def _attach(self) -> None:
         if self._wanted_feed is self._feed and (self._subscription is not None or self._feed is None):
             return
@@ -154,10 +158,10 @@ class TrackRecorder:
         self._feed = self._wanted_feed
         self._subscription = self._feed.subscribe() if self._feed is not None else None
 
-    def _items(self) -> list[Item]:
+    def _items(self, timeout_s: float) -> list[Item]:
         if self._subscription is not None:
-            return self._subscription.take(TAKE_TIMEOUT_S)
-        self._wake.wait(TAKE_TIMEOUT_S)
+            return self._subscription.take(timeout_s)
+        self._wake.wait(timeout_s)
         self._wake.clear()
         return []
 
@@ -174,8 +178,8 @@ class TrackRecorder:
             self._end_run()
             self._source_run, self._connected = item, True
         elif isinstance(item, Dropped):
-            self._ledger.trouble(GapReason.PACKETS_DROPPED, f"{item.packets} packets")
             self._end_run()
+            self._ledger.trouble(GapReason.PACKETS_DROPPED, f"{item.packets} packets")
         else:
             self._end_run()
             self._connected = False

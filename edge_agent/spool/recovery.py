@@ -52,7 +52,7 @@ def open_index(layout: Layout) -> tuple[Index, bool]:
     except sqlite3.OperationalError:
         raise
     except sqlite3.DatabaseError as error:
-        log.error("the index is damaged and is rebuilt from the files", extra={"reason": str(error)})  # noqa: TRY400
+        log.error("the index is damaged and is rebuilt from the files", extra={"reason": str(error)})
         _set_aside(layout.index)
         return Index(layout.index), True
 

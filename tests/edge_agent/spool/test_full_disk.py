@@ -1,0 +1,233 @@
+"""A disk that is full or broken: what is durable stays, the loss is on record, and the agent lives."""
+
+import errno
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from edge_agent.errors import SpoolBroken, SpoolFull
+from edge_agent.spool.disk import Disk
+from edge_agent.spool.layout import CLOSED
+from shared.protocol.config import SpoolPolicy
+from shared.protocol.errors import Code
+from shared.protocol.ids import ClassSessionId, new_id
+from shared.protocol.manifest import GapReason
+from tests.edge_agent.spool.made import CLOCK, closed, fragment, other_camera, writer
+from tests.edge_agent.spool.take import Studio, follow, read_media
+from tests.media import make_video
+
+
+class SickDisk(Disk):
+    """A disk that writes `half` a blob and then refuses, while `error` is set."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.error: int | None = None
+        self.free: int | None = None
+        self.refused = 0
+
+    def free_bytes(self) -> int:
+        return super().free_bytes() if self.free is None else self.free
+
+    def append(self, descriptor: int, data: memoryview) -> None:
+        if self.error is not None:
+            self.refused += 1
+            super().append(descriptor, data[: len(data) // 2])
+            raise OSError(self.error, "the disk says no")
+        super().append(descriptor, data)
+
+    def rename(self, old: Path, new: Path) -> None:
+        if self.error is not None:
+            raise OSError(self.error, "the disk says no")
+        super().rename(old, new)
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Studio:
+    return Studio(tmp_path / "state")
+
+
+@pytest.fixture
+def disk(studio: Studio) -> SickDisk:
+    (studio.state / "spool").mkdir(parents=True)
+    return SickDisk(studio.state / "spool")
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (errno.ENOSPC, GapReason.DISK_FULL),
+        (errno.EDQUOT, GapReason.DISK_FULL),
+        (errno.EIO, GapReason.DISK_ERROR),
+    ],
+)
+def test_recording_goes_on_when_the_disk_takes_writes_again(
+    studio: Studio, disk: SickDisk, tmp_path: Path, error: int, reason: GapReason
+) -> None:
+    info, packets = read_media(make_video(tmp_path / "clip.mp4", seconds=4), 30)
+    spool = studio.open_spool(disk)
+    run = studio.connect(info)
+    order = studio.order()
+    recorder = studio.recorder(spool, order)
+    studio.play(run, packets[:240], recorder)
+    disk.error = error
+    studio.play(run, packets[240:540], recorder)
+    assert disk.refused
+    assert spool.status().full is (reason is GapReason.DISK_FULL)
+    disk.error = None
+    studio.play(run, packets[540:], recorder)
+    studio.finish(recorder, order)
+    spool.clean()
+    assert not spool.status().full
+    numbers = studio.recorded_numbers(spool)
+    lost = len(packets) - len(numbers)
+    assert 270 <= lost <= 330
+    (gap,) = studio.gaps(spool)
+    assert gap.reason is reason
+    assert (gap.to_at - gap.from_at).total_seconds() == pytest.approx(lost / 30, abs=0.05)
+    before = numbers.index(numbers[0])
+    assert follow(numbers[before : 240 - 30], 120)
+    assert follow(numbers[240:], 120)
+    sequences = [m.sequence for m in studio.manifests(spool)]
+    assert sequences == list(range(1, len(sequences) + 1))
+
+
+@pytest.mark.faults
+def test_a_refused_fragment_leaves_the_open_segment_as_it_was(studio: Studio, disk: SickDisk) -> None:
+    spool = studio.open_spool(disk)
+    segment = writer(studio, spool)
+    segment.append(fragment(0), CLOCK)
+    disk.error = errno.ENOSPC
+    with pytest.raises(SpoolFull):
+        segment.append(fragment(1), CLOCK)
+    disk.error = errno.EIO
+    with pytest.raises(SpoolBroken):
+        segment.append(fragment(1), CLOCK)
+    disk.error = None
+    segment.append(fragment(1), CLOCK)
+    manifest = segment.close(CLOCK, studio.clock.now())
+    assert manifest is not None
+    assert [studio.opened(spool, manifest, f.blob) for f in manifest.fragments] == [
+        fragment(0).data,
+        fragment(1).data,
+    ]
+
+
+@pytest.mark.faults
+def test_a_segment_that_could_not_be_closed_is_closed_later_and_pending_until_then(
+    studio: Studio, disk: SickDisk
+) -> None:
+    spool = studio.open_spool(disk)
+    segment = writer(studio, spool)
+    segment.append(fragment(0), CLOCK)
+    disk.error = errno.ENOSPC
+    segment.close(CLOCK, studio.clock.now())
+    assert spool.tally(studio.class_id).segments_pending == 1
+    assert spool.pending(10) == []
+    disk.error = None
+    second = closed(studio, spool)
+    assert second.sequence == 2
+    spool.clean()
+    assert [s.manifest.sequence for s in spool.pending(10)] == [1, 2]
+    assert spool.tally(studio.class_id).segments_pending == 2
+
+
+def test_nothing_is_written_into_the_space_that_must_stay_free(studio: Studio, disk: SickDisk) -> None:
+    spool = studio.open_spool(disk)
+    disk.free = 5_000
+    spool.set_policy(SpoolPolicy(keep_free_bytes=4_000))
+    segment = writer(studio, spool)
+    with pytest.raises(SpoolFull):
+        segment.append(fragment(0), CLOCK)
+    spool.set_policy(SpoolPolicy(keep_free_bytes=0))
+    segment.append(fragment(0), CLOCK)
+
+
+def test_the_spool_keeps_to_its_own_limit(studio: Studio, disk: SickDisk) -> None:
+    spool = studio.open_spool(disk)
+    spool.set_policy(SpoolPolicy(max_bytes=20_000, keep_free_bytes=0))
+    with pytest.raises(SpoolFull):
+        for _ in range(10):
+            closed(studio, spool)
+    assert spool.bytes_used() <= 20_000
+
+
+def test_committed_copies_go_after_their_minimum_age(studio: Studio) -> None:
+    spool = studio.open_spool()
+    spool.set_policy(SpoolPolicy(keep_committed_s=3600, keep_free_bytes=0))
+    first, second, third = (closed(studio, spool) for _ in range(3))
+    spool.mark_committed([first.segment_id])
+    studio.clock.advance(3000)
+    spool.mark_committed([second.segment_id])
+    studio.clock.advance(700)
+    assert spool.clean() == first.size_bytes
+    assert not spool.path(first).exists()
+    assert spool.path(second).exists()
+    studio.clock.advance(3600)
+    spool.clean()
+    assert not spool.path(second).exists()
+    assert spool.path(third).exists()
+    assert spool.tally(studio.class_id).segments_made == 3
+
+
+def test_a_nearly_full_disk_costs_committed_copies_and_nothing_else(studio: Studio, disk: SickDisk) -> None:
+    spool = studio.open_spool(disk)
+    made = [closed(studio, spool) for _ in range(6)]
+    spool.mark_committed([m.segment_id for m in made[:4]])
+    disk.free = 0
+    freed = spool.clean()
+    assert freed == sum(m.size_bytes for m in made[:4])
+    assert [path.name for path in sorted(studio.state.rglob(f"*{CLOSED}"))] == [
+        spool.path(m).name for m in made[4:]
+    ]
+
+
+def test_uploads_see_what_waits_in_the_order_they_ask_for(studio: Studio) -> None:
+    spool = studio.open_spool()
+    running, old = studio.class_id, ClassSessionId(new_id())
+    made = []
+    for class_id in (old, running, old, running):
+        studio.clock.advance(6)
+        made.append(closed(studio, spool, class_id=class_id))
+        other_camera(studio)
+    assert [s.manifest for s in spool.pending(10)] == made
+    assert [s.manifest for s in spool.pending(10, of=[running], newest_first=True)] == [made[3], made[1]]
+    assert [s.manifest for s in spool.pending(1, but_not_of=[running])] == [made[0]]
+    spool.mark_intended([made[0].segment_id])
+    spool.mark_committed([made[1].segment_id])
+    spool.mark_refused(made[2].segment_id, Code.SEGMENT_HASH_CONFLICT)
+    assert [s.manifest for s in spool.pending(10)] == [made[0], made[3]]
+    spool.mark_refused(made[1].segment_id, Code.SEGMENT_HASH_CONFLICT)
+    assert spool.index.tally(running).segments_pending == 1
+    status = spool.status()
+    assert status.segments_pending == 2
+    assert status.behind_s == pytest.approx(18)
+    assert status.bytes_used == sum(m.size_bytes for m in made)
+
+
+def test_listeners_hear_of_each_closed_segment(studio: Studio) -> None:
+    spool = studio.open_spool()
+    heard = []
+    spool.on_change(lambda: heard.append(len(spool.pending(10))))
+    closed(studio, spool)
+    closed(studio, spool)
+    assert heard == [1, 2]
+
+
+def test_accounts_of_classes_that_are_over_are_dropped(studio: Studio) -> None:
+    spool = studio.open_spool()
+    account = spool.account(studio.class_id, studio.camera_id)
+    spool.keep_account(studio.class_id, studio.camera_id, account)
+    spool.forget_accounts([studio.class_id])
+    assert spool.layout.track(studio.class_id, studio.camera_id).exists()
+    spool.forget_accounts([])
+    assert not spool.layout.track(studio.class_id, studio.camera_id).exists()
+
+
+def test_a_clock_that_stands_still_makes_no_debt(studio: Studio) -> None:
+    spool = studio.open_spool()
+    closed(studio, spool)
+    studio.clock.step_utc(-timedelta(hours=1).total_seconds())
+    assert spool.status().behind_s == 0

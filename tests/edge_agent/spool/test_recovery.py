@@ -1,0 +1,313 @@
+"""After a crash at any instant: no durable fragment is lost, none is there twice, and no key is needed to mend it."""
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from edge_agent.errors import SpoolBusy, StateUnwritable
+from edge_agent.spool.journal import read_journal
+from edge_agent.spool.layout import CLOSED, JOURNAL, MANIFEST, OPEN
+from edge_agent.spool.spool import Spool
+from shared.protocol.config import SpoolPolicy
+from shared.protocol.ids import GapId
+from shared.protocol.manifest import GapReason, GapRecord, SegmentManifest
+from tests.edge_agent.spool.made import CLOCK, closed, fragment, writer
+from tests.edge_agent.spool.take import NOON, Studio
+
+FRAGMENTS = 4
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Studio:
+    return Studio(tmp_path / "state")
+
+
+def _die(spool: Spool) -> None:
+    """Lets go of the lock as a killed process does; nothing is flushed or closed."""
+    spool._lock_file.close()
+
+
+def _files(studio: Studio, suffix: str) -> list[Path]:
+    return sorted((studio.state / "spool").rglob(f"*{suffix}"))
+
+
+def _whole(studio: Studio, spool: Spool, manifest: SegmentManifest) -> list[int]:
+    numbers = []
+    for record in manifest.fragments:
+        body = studio.opened(spool, manifest, record.blob)
+        assert body == body[:4] * (len(body) // 4)
+        numbers.append(int.from_bytes(body[:4], "big"))
+    return numbers
+
+
+def test_an_open_segment_is_sealed_with_all_that_was_durable(studio: Studio) -> None:
+    spool = studio.open_spool()
+    open_segment = writer(studio, spool)
+    for number in range(FRAGMENTS):
+        open_segment.append(fragment(number), CLOCK)
+    _die(spool)
+    again = studio.open_spool()
+    (manifest,) = studio.manifests(again)
+    assert manifest.recovered
+    assert _whole(studio, again, manifest) == list(range(FRAGMENTS))
+    assert manifest.size_bytes == again.path(manifest).stat().st_size
+    assert again.pending(10)[0].manifest == manifest
+    assert not _files(studio, OPEN)
+    assert not _files(studio, JOURNAL)
+    assert again.next_sequence(studio.camera_id) == 2
+
+
+@pytest.mark.faults
+def test_a_cut_at_any_byte_of_either_file_keeps_what_was_durable(tmp_path: Path) -> None:
+    studio = Studio(tmp_path / "state")
+    spool = studio.open_spool()
+    open_segment = writer(studio, spool)
+    sizes: list[tuple[int, int]] = []
+    for number in range(FRAGMENTS):
+        open_segment.append(fragment(number, 400), CLOCK)
+        sizes.append((_files(studio, OPEN)[0].stat().st_size, _files(studio, JOURNAL)[0].stat().st_size))
+    _die(spool)
+    original = studio.state
+    cuts = [(part, None) for part in range(0, sizes[-1][0] + 1, 37)]
+    cuts += [(None, journal) for journal in range(0, sizes[-1][1] + 1, 61)]
+    for index, (part, journal) in enumerate(cuts):
+        studio.state = tmp_path / f"cut-{index}"
+        shutil.copytree(original, studio.state)
+        if part is not None:
+            os.truncate(_files(studio, OPEN)[0], part)
+        if journal is not None:
+            os.truncate(_files(studio, JOURNAL)[0], journal)
+        durable = sum(
+            (part is None or part >= object_size) and (journal is None or journal >= journal_size)
+            for object_size, journal_size in sizes
+        )
+        again = studio.open_spool()
+        manifests = studio.manifests(again)
+        kept = [number for m in manifests for number in _whole(studio, again, m)]
+        assert kept == list(range(durable)), (part, journal)
+        assert not _files(studio, OPEN)
+        again.close()
+        shutil.rmtree(studio.state)
+
+
+@pytest.mark.faults
+def test_a_crash_between_any_two_steps_of_closing_leaves_one_closed_segment(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writing the manifest, renaming the object, the index row, dropping the journal: killed before each of them."""
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object, **__: object) -> None:
+        raise Killed
+
+    for name in ("write_file", "rename", "unlink", "add_segment"):
+        spool = studio.open_spool()
+        before = len(studio.manifests(spool))
+        open_segment = writer(studio, spool)
+        for number in range(FRAGMENTS):
+            open_segment.append(fragment(number), CLOCK)
+        with monkeypatch.context() as patch:
+            if name == "write_file":
+                patch.setattr("edge_agent.spool.store.write_file", killed)
+            elif name == "rename":
+                patch.setattr(spool.disk, "rename", killed)
+            elif name == "unlink":
+                patch.setattr(Path, "unlink", killed)
+            else:
+                patch.setattr(spool.index, "add_segment", killed)
+            with pytest.raises(Killed):
+                open_segment.close(CLOCK, studio.clock.now())
+        _die(spool)
+        again = studio.open_spool()
+        manifests = studio.manifests(again)
+        assert len(manifests) == before + 1, name
+        assert _whole(studio, again, manifests[-1]) == list(range(FRAGMENTS))
+        assert [m.sequence for m in manifests] == list(range(1, len(manifests) + 1))
+        assert not _files(studio, JOURNAL)
+        again.close()
+
+
+def test_a_journal_that_vouches_for_bytes_that_are_not_there_is_not_believed(studio: Studio) -> None:
+    spool = studio.open_spool()
+    open_segment = writer(studio, spool)
+    for number in range(FRAGMENTS):
+        open_segment.append(fragment(number), CLOCK)
+    _die(spool)
+    part = _files(studio, OPEN)[0]
+    _, entries = read_journal(_files(studio, JOURNAL)[0])
+    third = entries[2].fragment.blob
+    with part.open("r+b") as file:
+        # What a power cut may leave of an unsynced write: the right length, full of zeros.
+        file.seek(third.offset_bytes)
+        file.write(bytes(third.size_bytes))
+    again = studio.open_spool()
+    (manifest,) = studio.manifests(again)
+    assert _whole(studio, again, manifest) == [0, 1]
+
+
+def test_a_journal_alone_or_an_object_alone_is_cleared_away(studio: Studio) -> None:
+    spool = studio.open_spool()
+    open_segment = writer(studio, spool)
+    open_segment.append(fragment(0), CLOCK)
+    _die(spool)
+    _files(studio, JOURNAL)[0].unlink()
+    again = studio.open_spool()
+    assert not studio.manifests(again)
+    assert again.recovered.discarded == 1
+    assert not _files(studio, OPEN)
+
+
+def test_a_damaged_index_is_set_aside_and_rebuilt_from_the_files(studio: Studio) -> None:
+    spool = studio.open_spool()
+    manifests = [closed(studio, spool) for _ in range(5)]
+    gap = GapRecord(
+        gap_id=GapId(uuid4()),
+        class_session_id=studio.class_id,
+        camera_id=studio.camera_id,
+        from_at=NOON,
+        to_at=NOON + timedelta(seconds=2),
+        reason=GapReason.CAMERA_OFFLINE,
+    )
+    spool.add_gap(gap)
+    spool.close()
+    index = studio.state / "index.sqlite"
+    data = bytearray(index.read_bytes())
+    data[4096 : 4096 + 8000] = os.urandom(8000)
+    index.write_bytes(bytes(data))
+    again = studio.open_spool()
+    assert again.recovered.index_rebuilt
+    assert studio.manifests(again) == manifests
+    assert again.gaps_pending(10) == [gap]
+    assert again.next_sequence(studio.camera_id) == 6
+    assert index.with_name("index.sqlite.damaged-1").exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a database at all" * 300])
+def test_an_index_that_is_no_database_is_rebuilt(studio: Studio, damage: bytes) -> None:
+    spool = studio.open_spool()
+    manifest = closed(studio, spool)
+    spool.close()
+    (studio.state / "index.sqlite").write_bytes(damage)
+    assert studio.manifests(studio.open_spool()) == [manifest]
+
+
+def test_a_sequence_number_is_never_used_again_even_without_index_and_objects(studio: Studio) -> None:
+    spool = studio.open_spool()
+    manifests = [closed(studio, spool) for _ in range(3)]
+    spool.mark_committed([m.segment_id for m in manifests])
+    spool.set_policy(SpoolPolicy(keep_committed_s=0, keep_free_bytes=0))
+    studio.clock.advance(1)
+    assert spool.clean() == sum(m.size_bytes for m in manifests)
+    assert not _files(studio, CLOSED)
+    spool.close()
+    (studio.state / "index.sqlite").unlink()
+    again = studio.open_spool()
+    assert again.next_sequence(studio.camera_id) == 4
+    assert closed(studio, again).sequence == 4
+
+
+def test_an_unsent_gap_survives_a_crash(studio: Studio) -> None:
+    spool = studio.open_spool()
+    gap = GapRecord(
+        gap_id=GapId(uuid4()),
+        class_session_id=studio.class_id,
+        camera_id=studio.camera_id,
+        from_at=NOON,
+        to_at=NOON + timedelta(seconds=2),
+        reason=GapReason.DISK_FULL,
+    )
+    spool.add_gap(gap)
+    _die(spool)
+    again = studio.open_spool()
+    assert again.gaps_pending(5) == [gap]
+    again.settle_gaps([gap.gap_id])
+    again.close()
+    (studio.state / "index.sqlite").unlink()
+    assert studio.open_spool().gaps_pending(5) == []
+
+
+def test_a_second_agent_on_the_same_state_is_turned_away(studio: Studio) -> None:
+    spool = studio.open_spool()
+    with pytest.raises(SpoolBusy, match="another agent"):
+        studio.open_spool()
+    spool.close()
+    studio.open_spool().close()
+
+
+def test_a_state_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StateUnwritable, match="file/state") as caught:
+        Studio(tmp_path / "file" / "state").open_spool()
+    assert "--state" in caught.value.hint
+
+
+def test_an_unreadable_manifest_does_not_stop_the_others(studio: Studio) -> None:
+    spool = studio.open_spool()
+    first, second = closed(studio, spool), closed(studio, spool)
+    spool.close()
+    (studio.state / "index.sqlite").unlink()
+    spool.path(first).with_suffix(MANIFEST).write_text("{")
+    again = studio.open_spool()
+    assert studio.manifests(again) == [second]
+    assert again.recovered.unreadable == [again.path(first)]
+    assert again.next_sequence(studio.camera_id) == 3
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("attempt", range(3))
+def test_kill_9_loses_nothing_that_was_said_to_be_durable(tmp_path: Path, attempt: int) -> None:
+    studio = Studio(tmp_path / "state")
+    child = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "tests.edge_agent.spool.victim",
+            str(studio.state),
+            studio.recipient.public_key.hex(),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    said = []
+    for line in child.stdout:
+        said.append(json.loads(line))
+        if len(said) == 7 + 5 * attempt:
+            child.send_signal(signal.SIGKILL)
+            break
+    said += [json.loads(line) for line in child.stdout if line.endswith("\n")]
+    child.stdout.close()
+    assert child.wait(10) == -signal.SIGKILL
+    camera_ids = {text for text, _ in said}
+    assert len(camera_ids) == 1
+    spool = studio.open_spool()
+    (studio.camera_id,) = spool.index.cameras()
+    (studio.class_id,) = {s.manifest.class_session_id for s in spool.pending(1000)}
+    kept = [number for m in studio.manifests(spool) for number in _whole(studio, spool, m)]
+    durable = [number for _, number in said]
+    assert kept[: len(durable)] == durable
+    assert len(kept) <= len(durable) + 1
+    assert kept == list(range(len(kept)))
+    sequences = [m.sequence for m in studio.manifests(spool)]
+    assert sequences == list(range(1, len(sequences) + 1))
+
+
+def test_the_index_refuses_a_schema_from_the_future(studio: Studio) -> None:
+    spool = studio.open_spool()
+    manifest = closed(studio, spool)
+    spool.close()
+    with sqlite3.connect(studio.state / "index.sqlite") as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    assert studio.manifests(studio.open_spool()) == [manifest]
