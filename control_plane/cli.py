@@ -15,7 +15,7 @@ from rich.console import Console
 
 from control_plane.supervisor import doctor as doctors
 from control_plane.supervisor.errors import NotRunning, SupervisorError
-from control_plane.supervisor.house import House, Options, addresses, running
+from control_plane.supervisor.house import LISTEN_HOST, LISTEN_PORT, House, Options, addresses, running
 from control_plane.supervisor.screen import Screen
 from control_plane.supervisor.state import default_state, environment
 from shared import __version__
@@ -50,10 +50,10 @@ def up(
     state: State = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 for boxes in your network.")
-    ] = "127.0.0.1",
+    ] = LISTEN_HOST,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port; the next free one where it is taken.")
-    ] = 8000,
+    ] = LISTEN_PORT,
     public_url: Annotated[
         str,
         typer.Option(
@@ -144,3 +144,7 @@ def _manage(state: Path | None, *arguments: str, owner: bool = False) -> int:
 def main() -> None:
     """Runs the program."""
     app()
+
+
+if __name__ == "__main__":
+    main()

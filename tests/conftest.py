@@ -40,7 +40,7 @@ def _renew(self: TransactionTestCase) -> None:
     for connection in connections.all():
         connection.close()
         if getattr(connection, "pool", None):
-            connection.close_pool()
+            connection.close_pool()  # type: ignore[attr-defined]
     servers.renew_database()
 
 

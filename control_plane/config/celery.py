@@ -1,5 +1,6 @@
 """The worker and the clock: Celery over Valkey. It only carries kicks; what is to be done stands in the database."""
 
+import logging
 import os
 from typing import Any
 
@@ -17,7 +18,9 @@ app.autodiscover_tasks()
 
 @setup_logging.connect
 def keep_our_logs(**kwargs: Any) -> None:
-    """Leaves the logs as `config.apps` set them up."""
+    """Leaves the logs as `config.apps` set them up, without a line for each task: a sweep runs all day."""
+    for chatty in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 @worker_init.connect

@@ -17,7 +17,8 @@ import psycopg
 import redis
 
 from control_plane.supervisor.errors import SupervisorError
-from control_plane.supervisor.house import addresses, running
+from control_plane.supervisor.house import LISTEN_HOST, LISTEN_PORT, addresses, running
+from control_plane.supervisor.ports import pick_port
 from control_plane.supervisor.postgres import find_binaries, package_folder
 from control_plane.supervisor.state import environment
 from control_plane.supervisor.unprivileged import Runner
@@ -51,13 +52,16 @@ def examine(state: Path) -> Iterator[Finding]:
     yield _disk(state)
     facts = running(state)
     if facts is None:
-        yield Finding("control plane", "note", f"none runs on {state}", f"threedance up --state {state}")
+        yield Finding("control plane", "note", f"none runs on {state}, or it is not ready yet", f"threedance up --state {state}")
+        yield _port()
         return
     told = addresses(state)
-    yield _database(told.database)
+    database = _database(told.database)
+    yield database
     yield _valkey(told.valkey)
     yield _web(str(facts["url"]))
-    yield _django("settings", environment(state, told), "check", "--database", "default")
+    if database.level == "ok":
+        yield _django("settings", environment(state, told), "check", "--deploy", "--fail-level", "ERROR")
     yield _django("object store", environment(state, told), "probe_store")
 
 
@@ -133,6 +137,18 @@ def _disk(state: Path) -> Finding:
     return Finding("disk", "ok", text)
 
 
+def _port() -> Finding:
+    free = pick_port(LISTEN_HOST, LISTEN_PORT)
+    if free == LISTEN_PORT:
+        return Finding("port", "ok", f"{LISTEN_PORT} is free")
+    return Finding(
+        "port",
+        "note",
+        f"{LISTEN_PORT} is taken: `up` would use {free}",
+        "Boxes are paired with an address that should stay: give --port, or stop what listens there.",
+    )
+
+
 def _database(url: str) -> Finding:
     try:
         with psycopg.connect(url, connect_timeout=5) as connection:
@@ -184,8 +200,9 @@ def _django(name: str, told: dict[str, str], *command: str) -> Finding:
         [sys.executable, "-m", "django", *command],
         env={**os.environ, **told}, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    if done.returncode:
-        return Finding(
-            name, "bad", (done.stderr or done.stdout).strip(), "What is said above names the setting."
-        )
-    return Finding(name, "ok", "well")
+    if done.returncode == 0:
+        return Finding(name, "ok", "well")
+    lines = [line for line in (done.stderr or done.stdout).splitlines() if line and not line.startswith("{")]
+    if "Traceback (most recent call last):" in lines:
+        lines = lines[-1:]
+    return Finding(name, "bad", "\n     ".join(lines), "What is said above names what is wrong.")

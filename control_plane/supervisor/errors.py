@@ -91,6 +91,6 @@ class NotRunning(StateUnusable):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(
-            f"no control plane runs on {folder}",
+            f"no control plane runs on {folder}, or it is not ready yet",
             f"Start it in another terminal: threedance up --state {folder}",
         )

@@ -23,6 +23,8 @@ from control_plane.supervisor.screen import Screen
 from control_plane.supervisor.state import Addresses, environment, prepare_state
 from control_plane.supervisor.valkey import EmbeddedValkey
 
+LISTEN_HOST = "127.0.0.1"
+LISTEN_PORT = 8000
 READY_TIMEOUT_S = 90.0
 MIGRATE_TIMEOUT_S = 600.0
 TICK_S = 0.5
@@ -33,8 +35,8 @@ class Options:
     """What `threedance up` was asked for. `public_url` empty: made from host and port. `report`: a copy of the facts."""
 
     state: Path
-    host: str = "127.0.0.1"
-    port: int = 8000
+    host: str = LISTEN_HOST
+    port: int = LISTEN_PORT
     public_url: str = ""
     report: Path | None = None
 
@@ -79,11 +81,16 @@ class House:
             children = _children(told, state, self._options.host, port)
             for child in children:
                 stack.callback(child.stop)
-                child.start()
             for child in children:
                 stack.callback(child.ask_to_stop)
-            with self._screen.step("web, worker and clock"):
-                self._wait_ready(f"http://{_dialled(self._options.host)}:{port}/readyz", children)
+            web, *later = children
+            with self._screen.step("web"):
+                web.start()
+                self._wait_ready(f"http://{_dialled(self._options.host)}:{port}/readyz", web)
+            for (
+                child
+            ) in later:  # not before: three at once would share the processor, and the first page waits
+                child.start()
             if self._stop.is_set():
                 return
             stack.callback(_facts_path(state).unlink, missing_ok=True)
@@ -98,19 +105,18 @@ class House:
                 for one in watched:
                     one.tick()
 
-    def _wait_ready(self, url: str, children: list[Child]) -> None:
+    def _wait_ready(self, url: str, web: Child) -> None:
         deadline_s = time.monotonic() + READY_TIMEOUT_S
         while not self._stop.is_set():
-            for child in children:
-                if child.ended():
-                    raise ServerFailed(child.name, "ended while it started", child.log_path)
+            if web.ended():
+                raise ServerFailed(web.name, "ended while it started", web.log_path)
             try:
                 with urllib.request.urlopen(url, timeout=5):  # noqa: S310  # an address of ours
                     return
             except (urllib.error.URLError, OSError) as error:
                 if time.monotonic() > deadline_s:
                     raise ServerFailed(
-                        "web", f"was not ready in {READY_TIMEOUT_S:.0f} s: {error}", children[0].log_path
+                        "web", f"was not ready in {READY_TIMEOUT_S:.0f} s: {error}", web.log_path
                     ) from error
             time.sleep(0.1)
 

@@ -112,9 +112,7 @@ class Child:
                 self.name, f"ended {MOST_FAILURES_IN_ROW} times in a row (exit {code})", self.log_path
             )
         wait_s = self._backoff.next_wait_s()
-        log.warning(
-            "process ended", extra={"child": self.name, "exit": code, "again_in_s": round(wait_s, 1)}
-        )
+        log.warning("process ended", extra={"child": self.name, "exit": code, "again_in_s": round(wait_s, 1)})
         self._again_s = now_s + wait_s
         self.state = State.WAITING
 

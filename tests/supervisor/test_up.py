@@ -1,0 +1,190 @@
+"""`threedance up` as a process: ready, alone on its folder, mended, stopped without a trace, and its data found again."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from control_plane.supervisor.house import running
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400), pytest.mark.xdist_group("up")]
+PROGRAM = [sys.executable, "-m", "control_plane.cli"]
+READY_S = 120.0
+
+
+def clean_environment() -> dict[str, str]:
+    """Returns the environment without what the tests told themselves."""
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith(("THREEDANCE_", "DJANGO_"))
+    }
+
+
+def until(true: Callable[[], Any], timeout_s: float, why: str) -> Any:
+    """Waits for something that another process does, and returns it."""
+    deadline_s = time.monotonic() + timeout_s
+    while not (value := true()):
+        assert time.monotonic() < deadline_s, why
+        time.sleep(0.05)
+    return value
+
+
+def processes_of(state: Path) -> set[int]:
+    """Returns every process that has the state folder on its command line or in its environment."""
+    found = set()
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            try:
+                told = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
+            except OSError:
+                continue
+            if os.fsencode(state) in told:
+                found.add(int(folder.name))
+    return found
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs `threedance` to its end."""
+    return subprocess.run(
+        [*PROGRAM, *arguments],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@contextmanager
+def up(state: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """Runs the control plane, and gives the process and what it wrote of itself when it was ready."""
+    out = state.parent / "out.txt"
+    with out.open("w") as file:
+        process = subprocess.Popen(
+            [*PROGRAM, "up", "--state", str(state), *arguments],
+            env=clean_environment(), stdout=file, stderr=file, text=True,
+        )  # fmt: skip
+    try:
+
+        def ready() -> dict[str, object] | None:
+            assert process.poll() is None, out.read_text()
+            return running(state)
+
+        yield process, until(ready, READY_S, "it never got ready")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0, out.read_text()
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def status_of(url: str) -> int:
+    """Returns the HTTP status of an address; 0 where nobody answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  # an address of ours
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
+
+
+def database_process(state: Path) -> int:
+    """Returns the number of the database's process as it wrote it down; 0 where it has not."""
+    try:
+        return int((state / "postgres" / "postmaster.pid").read_text().split("\n", 1)[0])
+    except (OSError, ValueError):
+        return 0
+
+
+@pytest.fixture
+def state() -> Iterator[Path]:
+    """A place for a state folder that the servers' account can enter."""
+    with tempfile.TemporaryDirectory(prefix="3d-up-") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder) / "state"
+
+
+def test_up_is_ready_mends_itself_stops_whole_and_finds_its_data_again(state: Path) -> None:
+    report = state.parent / "report.json"
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        with up(state, "--port", str(taken), "--report", str(report)) as (process, facts):
+            url = facts["url"]
+            # It took the next free port, said so, and timed its steps.
+            assert f"port {taken} is taken" in (state.parent / "out.txt").read_text()
+            assert not url.endswith(f":{taken}")
+            assert json.loads(report.read_text()) == facts
+            assert facts["pid"] == process.pid
+            assert [step["name"] for step in facts["steps"]][-1] == "web"
+            assert all(step["seconds"] >= 0 for step in facts["steps"])
+            assert status_of(f"{url}/readyz") == status_of(f"{url}/livez") == 200
+
+            # A second one on the same folder is refused, and harms nothing.
+            second = command("up", "--state", str(state))
+            assert second.returncode == 1
+            assert "already runs" in second.stderr
+            assert f"process {process.pid}" in second.stderr
+
+            # The first admin comes in by a one-time link; there is no password.
+            made = command("admin", "create", "alice@example.org", "--state", str(state))
+            assert made.returncode == 0, made.stderr
+            link = re.search(r"http://\S+", made.stdout)
+            assert link is not None
+            assert status_of(link.group()) == 200
+
+            # The doctor finds nothing wrong, and a key that others can read at once.
+            healthy = command("doctor", "--state", str(state))
+            assert healthy.returncode == 0, healthy.stderr
+            (state / "keys" / "valkey").chmod(0o644)
+            ill = command("doctor", "--state", str(state))
+            assert ill.returncode == 1
+            assert "chmod 600" in ill.stderr
+            (state / "keys" / "valkey").chmod(0o600)
+
+            # The database is killed: it comes back, and the web with it.
+            killed = database_process(state)
+            os.kill(killed, signal.SIGKILL)
+            until(lambda: database_process(state) not in (0, killed), 30, "the fault was never seen")
+            until(lambda: status_of(f"{url}/readyz") == 200, 60, "the database did not come back")
+        until(lambda: not processes_of(state), 10, "something it started still runs")
+        assert running(state) is None
+
+    with up(state, "--port", "0"):
+        again = command("manage", "--state", str(state), "shell", "-v", "0", "-c", COUNT)
+        assert again.stdout.strip() == "1", again.stderr
+
+
+COUNT = "from control_plane.accounts.models import User; print(User.objects.filter(email='alice@example.org').count())"
+
+
+def test_a_supervisor_killed_outright_leaves_nothing_running_and_the_next_start_works(state: Path) -> None:
+    with pytest.raises(AssertionError), up(state, "--port", "0") as (process, _):  # noqa: PT012  # its end is the point
+        process.kill()
+        process.wait()
+    assert running(state) is None
+    with up(state, "--port", "0") as (_, facts):
+        assert status_of(f"{facts['url']}/readyz") == 200
+    until(lambda: not processes_of(state), 10, "something it started still runs")
+
+
+@pytest.mark.parametrize("arguments", [["admin", "create", "a@example.org"], ["manage", "check"]])
+def test_a_command_without_a_running_control_plane_says_how_to_start_one(
+    state: Path, arguments: list[str]
+) -> None:
+    done = command(*arguments, "--state", str(state))
+    assert done.returncode == 1
+    assert f"threedance up --state {state}" in done.stderr
