@@ -20,9 +20,9 @@ from edge_agent.core.desired import DesiredState
 from edge_agent.core.recordings import Recordings
 from edge_agent.core.supervision import keep_running
 from edge_agent.core.watchdog import Watchdog
-from edge_agent.errors import RevocationInvalid
+from edge_agent.errors import RevocationInvalid, SettingsInvalid
 from edge_agent.http import HttpClient
-from edge_agent.settings import Settings
+from edge_agent.settings import Settings, load_settings
 from edge_agent.spool.recording import Recording
 from edge_agent.spool.spool import Spool
 from edge_agent.status import StatusBoard
@@ -33,7 +33,15 @@ from edge_agent.upload.replicator import CONNECTIONS, Replicator
 from edge_agent.upload.throttle import Throttle
 from shared import __version__
 from shared.kernel.clock import Clock, ServerClock
-from shared.protocol.config import AgentConfig, CameraConfig, RecipientKey, RecordingOrder, UploadPolicy
+from shared.protocol.config import (
+    AgentConfig,
+    CameraConfig,
+    FileSource,
+    RecipientKey,
+    RecordingOrder,
+    Source,
+    UploadPolicy,
+)
 from shared.protocol.ids import CameraId
 from shared.protocol.status import AgentStatus, Reported
 from shared.protocol.upload import TrackTally
@@ -42,6 +50,7 @@ log = logging.getLogger(__name__)
 
 CLEAN_S = 30.0
 WATCH_S = 5.0
+SETTINGS_S = 2.0
 STATES_S = 0.5
 FAREWELL_S = 5.0
 """How long a stopping agent tries to bring the last segments up."""
@@ -156,6 +165,7 @@ class Agent:
             "states": self._watch_states,
             "watchdog": self._watch_segments,
             "cleaner": self._clean,
+            "settings": self._watch_settings,
         }
         return [group.create_task(keep_running(name, run), name=name) for name, run in tasks.items()]
 
@@ -290,10 +300,38 @@ class Agent:
                 await self._cameras.restart(camera_id)
                 self._recordings.cameras_changed()
 
+    async def _watch_settings(self) -> None:
+        """Takes an edited settings file while running: `media add` needs no restart."""
+        refused = ""
+        while True:
+            await asyncio.sleep(SETTINGS_S)
+            try:
+                settings = await asyncio.to_thread(load_settings, self._state)
+            except SettingsInvalid as error:
+                if str(error) != refused:
+                    log.error("the settings are not taken", extra={"error": str(error)})
+                    refused = str(error)
+                continue
+            if settings == self._settings:
+                continue
+            old, self._settings = self._settings, settings
+            for config in tuple(self._cameras.configs.values()):
+                if concerns(config.source, old, settings):
+                    await self._cameras.restart(config.id)
+            self._recordings.cameras_changed()
+            log.info("new settings are in force")
+
     async def _clean(self) -> None:
         while True:
             await asyncio.to_thread(self._spool.clean)
             await asyncio.sleep(CLEAN_S)
+
+
+def concerns(source: Source, old: Settings, new: Settings) -> bool:
+    """Returns whether a camera is read in another way under new settings of the box."""
+    if isinstance(source, FileSource):
+        return old.media.get(source.name) != new.media.get(source.name)
+    return old.allowed_networks != new.allowed_networks
 
 
 def _is_home(tally: TrackTally) -> bool:

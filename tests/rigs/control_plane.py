@@ -73,7 +73,7 @@ class Faults:
     """Every signed call gets a 401 without a signed reason."""
 
 
-class Refusal(Exception):  # noqa: N818  # an answer, not an error
+class Refusal(Exception):  # an answer, not an error
     """Answers the request with a problem."""
 
     def __init__(self, code: Code, detail: str = "", revocation: str = "") -> None:

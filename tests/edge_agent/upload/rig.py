@@ -130,7 +130,7 @@ class DirectClient:
         return self._plane.intent(IntentRequest(manifests=tuple(manifests))).answers
 
     async def put(self, target: PutTarget, path: Path, size_bytes: int) -> None:
-        plane, body = self._plane, path.read_bytes()
+        plane, body = self._plane, path.read_bytes()  # noqa: ASYNC240  # a small file of a test
         await settle(3)  # others may run, as they would while bytes travel
         if plane.faults.cut_puts:
             plane.faults.cut_puts -= 1
