@@ -209,7 +209,8 @@ def _frame_ticks(video: Any) -> int:
 
 
 def _fps(video: Any) -> float:
-    for rate in (video.average_rate, video.guessed_rate, video.base_rate):
+    # Without its long probe FFmpeg takes the rate of H.264's fields, twice that of the pictures; the codec knows better.
+    for rate in (video.average_rate, video.codec_context.framerate, video.guessed_rate, video.base_rate):
         if rate and 0 < rate <= 1000:
             return float(rate)
     return 30.0
