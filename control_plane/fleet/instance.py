@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from control_plane.storage.configured import root_key
-from control_plane.storage.keys import RootKey
 
 REVOCATION_TYPE = "revocation+jwt"
 
@@ -29,17 +28,19 @@ def pairing_key() -> bytes:
 
 def revocation_public_key() -> bytes:
     """Returns the Ed25519 public key (32 bytes) that agents check a revocation with."""
-    return _revocation_key(root_key()).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return _revocation_key(_seed()).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 
 def sign_revocation(agent_id: UUID, reason: str) -> str:
     """Returns the compact JWT that ends an agent (`shared.protocol.pairing.Revocation`)."""
     claims = {"sub": str(agent_id), "reason": reason, "iat": int(time.time())}
-    return jwt.encode(
-        claims, _revocation_key(root_key()), algorithm="EdDSA", headers={"typ": REVOCATION_TYPE}
-    )
+    return jwt.encode(claims, _revocation_key(_seed()), algorithm="EdDSA", headers={"typ": REVOCATION_TYPE})
+
+
+def _seed() -> bytes:
+    return root_key().derive("fleet revocation")
 
 
 @cache
-def _revocation_key(root: RootKey) -> Ed25519PrivateKey:
-    return Ed25519PrivateKey.from_private_bytes(root.derive("fleet revocation"))
+def _revocation_key(seed: bytes) -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.from_private_bytes(seed)

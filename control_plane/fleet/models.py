@@ -20,6 +20,7 @@ from shared.protocol.config import (
     RtspSource,
     Source,
 )
+from shared.protocol.ids import AgentId
 from shared.protocol.pairing import HostFacts
 from shared.protocol.status import HEARTBEAT_S, AgentStatus, ConfigStatus
 
@@ -267,7 +268,7 @@ class DesiredConfig(StudioOwned):
     def document(self) -> AgentConfig:
         """The configuration as it goes over the wire."""
         return AgentConfig(
-            agent_id=self.agent_id,
+            agent_id=AgentId(self.agent_id),
             version=self.version,
             hash=self.hash,
             body=decode(self.body, AgentBody),

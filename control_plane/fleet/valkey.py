@@ -16,7 +16,7 @@ PREFIX = "threedance:fleet:"
 TIMEOUT_S = 3.0
 
 
-def client() -> redis.Redis:
+def client() -> "redis.Redis[bytes]":
     """Returns this process's client.
 
     Raises:
@@ -70,5 +70,5 @@ def first_time(name: str, *, remember_s: int) -> bool:
 
 
 @cache
-def _client(url: str) -> redis.Redis:
+def _client(url: str) -> "redis.Redis[bytes]":
     return redis.Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)

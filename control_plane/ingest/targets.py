@@ -69,8 +69,9 @@ def allowed_by(key: str, query: QueryDict) -> Allowed:
         ControlPlaneError: it has expired, or nobody of ours signed it (`upload_target_expired`).
     """
     try:
-        allowed = Allowed(key, int(query["size"]), query["sha256"], int(query["expires"]))
-        signature = query["signature"]
+        size, expires = int(str(query["size"])), int(str(query["expires"]))
+        allowed = Allowed(key, size, str(query["sha256"]), expires)
+        signature = str(query["signature"])
     except (KeyError, ValueError) as error:
         raise _refused("The address is not one that we gave.") from error
     if not hmac.compare_digest(allowed.signature(), signature):

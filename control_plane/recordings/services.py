@@ -32,6 +32,7 @@ from control_plane.recordings.models import (
 )
 from control_plane.recordings.reasons import INFERRED
 from control_plane.recordings.selectors import class_timeline
+from control_plane.recordings.timeline import ClassTimeline
 from control_plane.studios import access, vault
 from control_plane.studios.models import Room, Studio
 from shared.protocol.ids import new_id
@@ -236,19 +237,21 @@ def finish_if_settled(class_session: ClassSession, *, actor: Actor) -> bool:
     else:
         class_session.state = ClassState.EMPTY
     class_session.finished_at = timezone.now()
-    class_session.save(update_fields=["state", "finished_at"])
+    timeline = class_timeline(class_session)
+    # What was known of it so far is the agents' first word; the footage has the last.
+    class_session.started_at = timeline.start_at or class_session.started_at
+    class_session.save(update_fields=["state", "finished_at", "started_at"])
     for recorder in class_session.recorders.select_related("agent"):
         fleet.drop_order(class_session.id, recorder.agent)
-    holes = _infer_gaps(class_session)
+    holes = _infer_gaps(class_session, timeline)
     _record(
         Act.CLASS_FINISHED, class_session, actor, {"state": class_session.state.value, "gaps_found": holes}
     )
     return True
 
 
-def _infer_gaps(class_session: ClassSession) -> int:
+def _infer_gaps(class_session: ClassSession, timeline: ClassTimeline) -> int:
     """Writes a row for each stretch that is missing and that no agent reported: silence without one is a bug."""
-    timeline = class_timeline(class_session)
     if timeline.start_at is None:
         return 0
     rows = [

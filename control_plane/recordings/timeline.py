@@ -272,7 +272,9 @@ def _holes(
     ordered = sorted(reported, key=lambda gap: (gap.from_us, gap.to_us))
     for from_us, to_us in [*((p.class_us, p.class_us + p.duration_us) for p in placed), (duration_us,) * 2]:
         if from_us - covered_us >= SHORTEST_GAP_US:
-            at_edge = covered_us == 0 or from_us == duration_us
+            # What is still to come may yet fill the end; a track without a picture waited for no key frame.
+            at_end = from_us == duration_us and missing is not InferredReason.PENDING
+            at_edge = bool(placed) and (covered_us == 0 or at_end)
             holes += _explained(covered_us, from_us, ordered, missing, at_edge=at_edge)
         covered_us = max(covered_us, to_us)
     return holes

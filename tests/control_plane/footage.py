@@ -23,6 +23,7 @@ MOVFLAGS = "frag_keyframe+empty_moov+default_base_moof+skip_trailer+negative_cts
 FPS = 30
 TICKS = 90_000
 START_AT = datetime(2026, 11, 21, 12, 3, tzinfo=UTC)
+_FILMS: "dict[tuple[int, int, tuple[int, int]], Film]" = {}
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,13 @@ class Cut:
 
 
 def film(folder: Path, *, seconds: int, first: int = 0, size: tuple[int, int] = (320, 180)) -> Film:
-    """Returns numbered pictures at 30 a second, each second a fragment."""
+    """Returns numbered pictures at 30 a second, each second a fragment; made once in each process."""
+    if (seconds, first, size) not in _FILMS:
+        _FILMS[seconds, first, size] = _film(folder, seconds, first, size)
+    return _FILMS[seconds, first, size]
+
+
+def _film(folder: Path, seconds: int, first: int, size: tuple[int, int]) -> Film:
     path = make_video(
         folder / f"film-{first}-{size[0]}.mp4",
         seconds=seconds,

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import httpx
 import jwt
@@ -79,7 +79,7 @@ async def say(socket: ClientConnection, message: FromAgent) -> None:
 
 async def hear(socket: ClientConnection, within_s: float = PATIENCE_S) -> Any:
     async with asyncio.timeout(within_s):
-        return decode(await socket.recv(), ToAgent)
+        return decode(await socket.recv(), cast(type[Any], ToAgent))
 
 
 def status() -> AgentStatus:
@@ -102,7 +102,8 @@ def add_camera(cast: Cast, room: Room, agent: Agent, name: str) -> Camera:
 
 def read(cast: Cast, agent: Agent) -> Agent:
     with studio_scope(cast.studio.id):
-        return Agent.objects.select_related("reported", "status_report").get(pk=agent.pk)
+        row: Agent = Agent.objects.select_related("reported", "status_report").get(pk=agent.pk)
+        return row
 
 
 async def eventually(cast: Cast, agent: Agent, is_so: Any) -> Agent:
@@ -160,7 +161,10 @@ async def test_a_lost_announcement_is_made_up_for_and_a_doubled_one_is_harmless(
     async with linked(box, address) as socket:
         await hear(socket)
         first = (await hear(socket)).config
-        await say(socket, Report(reported=Reported(version=first.version, hash=first.hash, status="applied")))
+        await say(
+            socket,
+            Report(reported=Reported(version=first.version, hash=first.hash, status=ConfigStatus.APPLIED)),
+        )
         await eventually(committed, agent, lambda row: row.reported.version == first.version)
         with monkeypatch.context() as lost:
             lost.setattr(announce, "announce", lambda announcement: None)
@@ -181,7 +185,8 @@ async def test_a_lost_announcement_is_made_up_for_and_a_doubled_one_is_harmless(
         with pytest.raises(TimeoutError):
             await hear(socket, within_s=0.5)
         await say(
-            socket, Report(reported=Reported(version=second.version, hash=second.hash, status="applied"))
+            socket,
+            Report(reported=Reported(version=second.version, hash=second.hash, status=ConfigStatus.APPLIED)),
         )
         await eventually(committed, agent, lambda row: row.reported.version == second.version)
         assert await aside(sweep) == 0

@@ -10,8 +10,9 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from control_plane.common.errors import Unavailable
 from control_plane.common.scoping import studio_scope
-from control_plane.fleet import services, valkey
+from control_plane.fleet import services
 from control_plane.fleet.authentication import authenticate
 from control_plane.fleet.errors import AgentRevoked, ClockOff, TokenInvalid
 from control_plane.fleet.models import Agent
@@ -97,5 +98,5 @@ def test_where_replays_cannot_be_told_nothing_is_let_in_and_nobody_is_refused(
     paired: Paired, settings: Any
 ) -> None:
     settings.VALKEY_URL = "unix:///nowhere/valkey.sock"
-    with pytest.raises(valkey.Unavailable):
+    with pytest.raises(Unavailable):
         authenticate(paired[0].authorization(), address="")

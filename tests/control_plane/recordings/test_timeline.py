@@ -170,6 +170,8 @@ def test_a_hole_that_nobody_reported_says_so() -> None:
 def test_a_track_without_pictures_is_one_hole() -> None:
     assert holes(one(gaps=(gap(-3, 99, "camera_refused"),))) == [(0, 10, "camera_refused")]
     assert one().entries == []
+    short = lay_out([TrackFacts(LEFT), TrackFacts(RIGHT, [segment(1, (0, 1))])])
+    assert holes(short.tracks[LEFT]) == [(0, 1, "unreported")]
 
 
 def test_reported_gaps_that_overlap_are_told_once() -> None:

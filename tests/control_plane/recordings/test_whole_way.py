@@ -1,6 +1,6 @@
 """The whole way of a class, over a real port: pair, configure, record, upload, complete, and play it with FFmpeg."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import av
@@ -20,6 +20,7 @@ from control_plane.recordings.models import ClassSession, ClassState
 from control_plane.studios import services as studios
 from shared.protocol.codec import decode, encode
 from shared.protocol.config import AgentConfig
+from shared.protocol.ids import ClassSessionId
 from shared.protocol.messages import Heartbeat
 from shared.protocol.status import AgentStatus, RecordingState, RecordingStatus, SpoolStatus
 from shared.protocol.upload import (
@@ -28,11 +29,12 @@ from shared.protocol.upload import (
     CommitRequest,
     IntentAnswer,
     IntentRequest,
+    PutTarget,
     TrackTally,
 )
 from tests.control_plane.box import Box
 from tests.control_plane.conftest import Cast
-from tests.control_plane.footage import START_AT, cuts, film
+from tests.control_plane.footage import START_AT, Cut, cuts, film
 from tests.control_plane.live import serve
 from tests.media import number_of
 
@@ -45,9 +47,10 @@ def address(committed: Cast) -> Iterator[str]:
         yield url
 
 
-def upload(box: Box, segments: list) -> None:
+def upload(box: Box, segments: Sequence[Cut]) -> None:
     answers = box.post("intent", IntentRequest(manifests=tuple(s.manifest for s in segments)), IntentAnswer)
     for target, segment in zip(answers.answers, segments, strict=True):
+        assert isinstance(target, PutTarget)
         put = httpx.put(f"{box.address}{target.url}", content=segment.content, headers=target.headers)
         assert put.status_code == 201, put.text
     items = tuple(
@@ -60,7 +63,7 @@ def upload(box: Box, segments: list) -> None:
     assert [type(item).__name__ for item in receipts.answers] == ["AlreadyCommitted"] * len(segments)
 
 
-def heartbeat(class_id, state: RecordingState, made: int) -> Heartbeat:
+def heartbeat(class_id: ClassSessionId, state: RecordingState, made: int) -> Heartbeat:
     return Heartbeat(
         status=AgentStatus(
             now_at=START_AT,
@@ -136,13 +139,13 @@ def test_a_class_is_recorded_uploaded_and_played_back_picture_by_picture(
         )
         for position, camera in cameras.items()
     }
-    box.call("POST", "report", heartbeat(session.id, RecordingState.RECORDING, 2))
+    box.call("POST", "report", heartbeat(ClassSessionId(session.id), RecordingState.RECORDING, 2))
     with studio_scope(cast.studio.id):
         assert ClassSession.objects.get().state == ClassState.RECORDING
         recordings.stop_class(session, actor=cast.ivan.actor)
     for made in segments.values():
-        upload(box, list(made))
-    box.call("POST", "report", heartbeat(session.id, RecordingState.FINISHED, 6))
+        upload(box, made)
+    box.call("POST", "report", heartbeat(ClassSessionId(session.id), RecordingState.FINISHED, 6))
     with studio_scope(cast.studio.id):
         assert ClassSession.objects.get().state == ClassState.COMPLETE
     assert decode(box.call("GET", "config").content, AgentConfig).body.recordings == ()

@@ -1,0 +1,277 @@
+"""Agents, cameras and orders: who may change them, and what the box is told then."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+from nacl.public import SealedBox
+
+from control_plane.audit.models import Entry
+from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
+from control_plane.common.scoping import studio_scope
+from control_plane.fleet import reports, services
+from control_plane.fleet.authentication import Caller
+from control_plane.fleet.models import Agent, AgentState, Camera, DesiredConfig
+from control_plane.fleet.selectors import camera_statuses, is_acknowledged, visible_agents, visible_cameras
+from control_plane.fleet.sweep import sweep_studio
+from control_plane.studios import services as studios
+from control_plane.studios.models import Room
+from shared.protocol.codec import decode, encode
+from shared.protocol.config import AgentConfig, Credentials, RtspSource
+from shared.protocol.ids import new_id
+from shared.protocol.messages import Heartbeat, Hello, Report
+from shared.protocol.status import ConfigStatus, RecordingState, Reported
+from tests.control_plane.box import Box
+from tests.control_plane.conftest import Cast
+from tests.control_plane.fleet.conftest import make_room, pair_box
+from tests.control_plane.scenes import status_of
+
+Paired = tuple[Box, Agent]
+
+
+def add(room: Room, agent: Agent, cast: Cast, **values: Any) -> Camera:
+    facts: dict[str, Any] = {
+        "name": "left wall",
+        "position": "left",
+        "address": "rtsp://admin:geheim@10.0.0.1/a",
+        "actor": cast.alice.actor,
+    }
+    with studio_scope(cast.studio.id):
+        return services.add_camera(room, agent, **facts | values)
+
+
+def desired(agent: Agent, cast: Cast) -> AgentConfig:
+    with studio_scope(cast.studio.id):
+        return DesiredConfig.objects.get(agent=agent).document
+
+
+def test_a_camera_reaches_the_box_with_credentials_that_only_the_box_reads(
+    cast: Cast, room: Room, paired: Paired
+) -> None:
+    box, agent = paired
+    add(room, agent, cast, record_audio=False, offset_us=-1500)
+    (camera,) = desired(agent, cast).body.cameras
+    assert camera.source == RtspSource(url="rtsp://10.0.0.1/a")
+    assert (camera.record_audio, camera.offset_us) == (False, -1500)
+    assert camera.sealed_credentials is not None
+    opened = SealedBox(box.sealing).decrypt(camera.sealed_credentials)
+    assert decode(opened, Credentials) == Credentials(username="admin", password="geheim")
+
+
+def test_no_table_holds_a_camera_password(cast: Cast, room: Room, paired: Paired) -> None:
+    add(room, paired[1], cast)
+    with studio_scope(cast.studio.id), connection.cursor() as cursor:
+        for table in ("fleet_camera", "fleet_desiredconfig", "audit_entry"):
+            cursor.execute(f"SELECT string_agg(t::text, '') FROM {table} t")  # noqa: S608
+            (text,) = cursor.fetchone()
+            assert text
+            assert "geheim" not in text
+            assert b"geheim".hex() not in text
+
+
+def test_a_new_host_does_not_get_the_old_hosts_password(cast: Cast, room: Room, paired: Paired) -> None:
+    camera = add(room, paired[1], cast)
+    with studio_scope(cast.studio.id):
+        services.change_camera(camera, address="rtsp://10.0.0.1/b", actor=cast.alice.actor)
+        assert camera.has_credentials
+        services.change_camera(camera, address="rtsp://10.0.0.66/b", actor=cast.alice.actor)
+        assert not camera.has_credentials
+        services.change_camera(
+            camera, address="rtsp://10.0.0.66/b", username="u", password="p", actor=cast.alice.actor
+        )
+        assert camera.has_credentials
+        services.change_camera(camera, forget_credentials=True, actor=cast.alice.actor)
+        assert not camera.has_credentials
+
+
+def test_each_edit_is_one_version_and_no_edit_is_none(cast: Cast, room: Room, paired: Paired) -> None:
+    agent = paired[1]
+    camera = add(room, agent, cast)
+    assert desired(agent, cast).version == 2
+    with studio_scope(cast.studio.id):
+        services.change_camera(camera, name="left wall", actor=cast.alice.actor)
+    assert desired(agent, cast).version == 2
+    with studio_scope(cast.studio.id):
+        services.change_camera(camera, enabled=False, actor=cast.alice.actor)
+    assert (desired(agent, cast).version, desired(agent, cast).body.cameras) == (3, ())
+    with studio_scope(cast.studio.id):
+        services.remove_camera(camera, actor=cast.alice.actor)
+        assert list(Entry.objects.order_by("-sequence").values_list("action", flat=True)[:4]) == [
+            "camera.removed",
+            "camera.changed",
+            "camera.changed",
+            "camera.created",
+        ]
+
+
+def test_a_camera_that_moves_changes_both_boxes(cast: Cast, room: Room, paired: Paired) -> None:
+    camera = add(room, paired[1], cast)
+    _, second = pair_box(cast)
+    with studio_scope(cast.studio.id):
+        services.change_camera(camera, agent=second, actor=cast.alice.actor)
+    assert desired(paired[1], cast).body.cameras == ()
+    assert [item.id for item in desired(second, cast).body.cameras] == [camera.id]
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"address": "10.0.0.1"}, "Did you mean rtsp://10.0.0.1"),
+        ({"name": " "}, "name:"),
+        ({"position": "ceiling"}, "position:"),
+        ({"offset_us": 6_000_000}, "offset_us:"),
+        ({"address": "file:a.mp4", "username": "u", "password": "p"}, "leave both empty"),
+    ],
+)
+def test_bad_input_is_refused_in_words_for_people(
+    cast: Cast, room: Room, paired: Paired, values: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(BadRequest) as refusal:
+        add(room, paired[1], cast, **values)
+    assert says in refusal.value.detail
+
+
+def test_a_room_has_each_camera_name_once(cast: Cast, room: Room, paired: Paired) -> None:
+    add(room, paired[1], cast)
+    with pytest.raises(Conflict, match="left wall"):
+        add(room, paired[1], cast)
+
+
+@pytest.mark.parametrize(("who", "error"), [("ivan", Forbidden), ("gita", NotFound), ("sam", NotFound)])
+def test_only_an_admin_changes_agents_and_cameras(
+    cast: Cast, room: Room, paired: Paired, who: str, error: type[Exception]
+) -> None:
+    actor, agent = getattr(cast, who).actor, paired[1]
+    camera = add(room, agent, cast)
+    with studio_scope(cast.studio.id):
+        for call in (
+            lambda: services.change_camera(camera, enabled=False, actor=actor),
+            lambda: services.remove_camera(camera, actor=actor),
+            lambda: services.rename_agent(agent, name="x", actor=actor),
+            lambda: services.revoke_agent(agent, reason="x", actor=actor),
+            lambda: services.clear_duplicate(agent, actor=actor),
+        ):
+            with pytest.raises(error):
+                call()
+        assert visible_agents(actor).count() == visible_cameras(actor).count() == (who == "ivan")
+
+
+def test_an_admin_of_another_studio_sees_and_changes_nothing(
+    cast: Cast, other: Cast, room: Room, paired: Paired
+) -> None:
+    camera = add(room, paired[1], cast)
+    with studio_scope(other.studio.id):
+        assert not visible_agents(other.alice.actor).exists()
+        assert not Camera.objects.filter(pk=camera.pk).exists()
+    with pytest.raises(NotFound):
+        services.change_camera(camera, enabled=False, actor=other.alice.actor)
+    with pytest.raises(NotFound):
+        services.add_camera(
+            make_room(cast, "Small room"),
+            paired[1],
+            name="x",
+            position="left",
+            address="file:a",
+            actor=other.alice.actor,
+        )
+
+
+def test_an_order_goes_to_the_boxes_of_the_room_and_stops_and_goes(
+    cast: Cast, room: Room, paired: Paired
+) -> None:
+    agent, class_id = paired[1], new_id()
+    _, elsewhere = pair_box(cast)
+    now = timezone.now()
+    with studio_scope(cast.studio.id), pytest.raises(Conflict, match="no camera"):
+        services.order_recording(class_id, room, start_at=now, actor=cast.ivan.actor)
+    add(room, agent, cast)
+    with studio_scope(cast.studio.id):
+        for _ in range(2):
+            assert services.order_recording(class_id, room, start_at=now, actor=cast.ivan.actor) == [agent]
+    (order,) = desired(agent, cast).body.recordings
+    assert (order.class_session_id, order.start_at, order.stop_at) == (class_id, now, None)
+    assert desired(elsewhere, cast).body.recordings == ()
+    with studio_scope(cast.studio.id):
+        services.stop_recording(class_id, room, stop_at=now + timedelta(hours=1), actor=cast.ivan.actor)
+        services.stop_recording(class_id, room, stop_at=now + timedelta(hours=2), actor=cast.ivan.actor)
+    assert desired(agent, cast).body.recordings[0].stop_at == now + timedelta(hours=1)
+    with studio_scope(cast.studio.id):
+        services.drop_order(class_id, agent)
+        with pytest.raises(Forbidden):
+            services.order_recording(class_id, room, start_at=now, actor=cast.vera.actor)
+    assert desired(agent, cast).body.recordings == ()
+
+
+def test_a_revoked_agent_cannot_be_revoked_again_nor_given_cameras(
+    cast: Cast, room: Room, paired: Paired
+) -> None:
+    agent = paired[1]
+    with studio_scope(cast.studio.id):
+        services.revoke_agent(agent, reason="", actor=cast.alice.actor)
+        assert agent.state == AgentState.REVOKED
+        assert agent.revoked_reason
+        with pytest.raises(Conflict):
+            services.revoke_agent(agent, reason="", actor=cast.alice.actor)
+    with pytest.raises(Conflict):
+        add(room, agent, cast)
+
+
+def test_what_a_box_reports_is_what_the_studio_sees(cast: Cast, room: Room, paired: Paired) -> None:
+    agent = paired[1]
+    caller = Caller(agent.id, cast.studio.id, "10.0.0.7")
+    config = desired(agent, cast)
+    reported = Reported(version=config.version, hash=config.hash, status=ConfigStatus.APPLIED)
+    reports.take(Hello(protocol=1, agent_version="9.9", reported=reported), caller)
+    reports.take(Heartbeat(status=status_of(new_id(), RecordingState.WAITING)), caller)
+    with studio_scope(cast.studio.id):
+        row = visible_agents(cast.ivan.actor).get()
+        assert (row.agent_version, row.last_address, row.state) == ("9.9", "10.0.0.7", AgentState.ACTIVE)
+        assert is_acknowledged(row)
+        assert row.is_online
+        assert camera_statuses(row) == {}
+        Agent.objects.update(last_seen_at=timezone.now() - timedelta(minutes=5))
+        assert not visible_agents(cast.ivan.actor).get().is_online
+
+
+def test_the_sweep_unlinks_the_silent_and_follows_a_new_key_of_the_studio(cast: Cast, paired: Paired) -> None:
+    agent, long_ago = paired[1], timezone.now() - timedelta(minutes=5)
+    before = desired(agent, cast)
+    caller = Caller(agent.id, cast.studio.id, "")
+    failed = Reported(version=0, hash=None, status=ConfigStatus.FAILED, failed_version=before.version)
+    reports.take(Report(reported=failed), caller)
+    with studio_scope(cast.studio.id):
+        Agent.objects.update(link_id=new_id(), linked_at=long_ago, last_seen_at=long_ago)
+        assert sweep_studio() == 0, "what failed is not pushed again and again"
+        assert Agent.objects.get().link_id is None
+        studios.rotate_studio_key(cast.studio, actor=cast.alice.actor)
+        assert sweep_studio() == 1
+    after = desired(agent, cast)
+    assert after.version == before.version + 1
+    assert after.body.recipient.id != before.body.recipient.id
+
+
+def test_the_configuration_by_http_is_sent_once_until_it_changes(
+    cast: Cast, room: Room, paired: Paired, client: Client
+) -> None:
+    box, agent = paired
+
+    def get(etag: str = "") -> Any:
+        headers = {"Authorization": box.authorization()} | ({"If-None-Match": etag} if etag else {})
+        return client.get("/agent/v1/config", headers=headers)
+
+    first = get()
+    assert decode(first.content, AgentConfig) == desired(agent, cast)
+    assert get(first["ETag"]).status_code == 304
+    add(room, agent, cast)
+    assert get(first["ETag"]).status_code == 200
+    report = encode(Report(reported=Reported(version=1, hash="ab" * 32, status=ConfigStatus.APPLIED)))
+    sent = client.post(
+        "/agent/v1/report",
+        report,
+        content_type="application/json",
+        headers={"Authorization": box.authorization()},
+    )
+    assert sent.status_code == 204

@@ -1,0 +1,216 @@
+"""Playback over HTTP: who gets what, with what headers, and what is on record before a key is given."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+import pytest
+from django.conf import settings as configured
+from django.test import Client
+from django.utils import timezone
+from time_machine import travel
+
+from control_plane.accounts.models import User
+from control_plane.audit.models import Entry
+from control_plane.common.scoping import studio_scope
+from control_plane.recordings.models import ClassSession, Segment, Track
+from control_plane.recordings.replays import PAUSE
+from control_plane.storage import configured as stores
+from control_plane.studios import services as studios
+from control_plane.studios.models import Membership
+from shared.protocol.codec import decode
+from shared.protocol.errors import Code, Problem
+from tests.control_plane.conftest import Cast
+from tests.control_plane.footage import Cut, film
+from tests.control_plane.recordings.test_services import stop, upload
+from tests.control_plane.scenes import Scene, make_scene
+
+
+class Played:
+    """A class with two segments of one camera, and the addresses of its parts."""
+
+    def __init__(self, scene: Scene, made: list[Cut]) -> None:
+        self.scene, self.made = scene, made
+        with studio_scope(scene.cast.studio.id):
+            self.track = Track.objects.get(camera_id=scene.cameras["left"].id)
+            self.segment = Segment.objects.order_by("sequence")[0]
+        self.folder = f"/studio/{scene.cast.studio.slug}/classes/{scene.session.id}"
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        segment = f"{self.folder}/segments/{self.segment.id}"
+        return {
+            "timeline": f"{self.folder}/timeline.json",
+            "playlist": f"{self.folder}/tracks/{self.track.id}/playlist.m3u8",
+            "init": f"{self.folder}/tracks/{self.track.id}/init/{self.segment.id}.mp4",
+            "key": f"{segment}/key",
+            "bytes": f"{segment}/bytes.m4s",
+        }
+
+
+@pytest.fixture
+def played(cast: Cast, client: Client, tmp_path: Path) -> Played:
+    scene = make_scene(cast)
+    made = scene.cuts(tmp_path, seconds=2)
+    upload(scene, client, *made)
+    stop(scene)
+    return Played(scene, made)
+
+
+def as_person(user: User) -> Client:
+    client = Client()
+    client.force_login(user, backend=configured.AUTHENTICATION_BACKENDS[0])
+    return client
+
+
+def replays(cast: Cast) -> int:
+    with studio_scope(cast.studio.id):
+        return Entry.objects.filter(action="class.replayed").count()
+
+
+@pytest.mark.parametrize("part", ["timeline", "playlist", "init", "key", "bytes"])
+@pytest.mark.parametrize(
+    ("who", "status"),
+    [("alice", 200), ("ivan", 200), ("vera", 200), ("gita", 404), ("pat", 404), ("sam", 404)],
+)
+def test_each_part_is_for_those_who_may_replay(played: Played, part: str, who: str, status: int) -> None:
+    response = as_person(getattr(played.scene.cast, who)).get(played.addresses[part])
+    assert response.status_code == status
+    assert response["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("part", ["timeline", "playlist", "init", "key", "bytes"])
+def test_signed_out_is_401_and_another_studio_is_404(played: Played, other: Cast, part: str) -> None:
+    address = played.addresses[part]
+    signed_out = Client().get(address)
+    assert signed_out.status_code == 401
+    assert decode(signed_out.content, Problem).code is Code.SIGN_IN_REQUIRED
+    assert as_person(other.alice).get(address).status_code == 404
+    under_own_name = address.replace(played.scene.cast.studio.slug, other.studio.slug)
+    assert as_person(other.alice).get(under_own_name).status_code == 404
+
+
+def test_a_right_that_is_taken_away_is_gone_at_the_next_request(played: Played) -> None:
+    cast = played.scene.cast
+    vera = as_person(cast.vera)
+    assert vera.get(played.addresses["key"]).status_code == 200
+    with studio_scope(cast.studio.id):
+        studios.remove_member(Membership.objects.get(user=cast.vera), actor=cast.alice.actor)
+    assert vera.get(played.addresses["key"]).status_code == 404
+    assert vera.get(played.addresses["bytes"]).status_code == 404
+
+
+def test_the_parts_are_the_segment_as_the_box_made_it(played: Played, tmp_path: Path) -> None:
+    vera, made = as_person(played.scene.cast.vera), played.made[0]
+    assert vera.get(played.addresses["key"]).content == made.key
+    assert vera.get(played.addresses["init"]).content == film(tmp_path, seconds=2).init
+    whole = vera.get(played.addresses["bytes"])
+    assert (whole.status_code, whole.content) == (200, made.content)
+    blob = made.manifest.fragments[0].blob
+    last = blob.offset_bytes + blob.size_bytes - 1
+    part = vera.get(played.addresses["bytes"], headers={"Range": f"bytes={blob.offset_bytes}-{last}"})
+    assert part.status_code == 206
+    assert part.content == made.content[blob.offset_bytes : last + 1]
+    assert part["Content-Range"] == f"bytes {blob.offset_bytes}-{last}/{len(made.content)}"
+    rest = vera.get(played.addresses["bytes"], headers={"Range": f"bytes={blob.offset_bytes}-"})
+    assert rest.content == made.content[blob.offset_bytes :]
+    beyond = vera.get(played.addresses["bytes"], headers={"Range": f"bytes={10**9}-"})
+    assert (beyond.status_code, beyond["Content-Range"]) == (416, f"bytes */{len(made.content)}")
+
+
+def test_every_address_in_the_playlist_leads_to_its_part(played: Played) -> None:
+    vera = as_person(played.scene.cast.vera)
+    base = played.addresses["playlist"]
+    text = vera.get(base).content.decode()
+    assert "#EXT-X-PLAYLIST-TYPE:EVENT" in text, "its upload has not been declared finished"
+    quoted = {line.split('URI="')[1].split('"')[0] for line in text.split("\n") if 'URI="' in line}
+    plain = {line for line in text.split("\n") if line and not line.startswith("#")}
+    assert len(quoted) == 3
+    assert len(plain) == 2
+    for address in quoted | plain:
+        assert vera.get(urljoin(base, address)).status_code == 200
+
+
+def test_a_replay_is_on_record_before_its_first_key_and_once(played: Played) -> None:
+    cast = played.scene.cast
+    vera = as_person(cast.vera)
+    vera.get(played.addresses["timeline"])
+    vera.get(played.addresses["bytes"])
+    assert replays(cast) == 0
+    assert vera.get(played.addresses["key"]).status_code == 200
+    assert replays(cast) == 1
+    for part in ("playlist", "key", "init"):
+        vera.get(played.addresses[part])
+    assert replays(cast) == 1
+    as_person(cast.ivan).get(played.addresses["playlist"])
+    assert replays(cast) == 2
+    with studio_scope(cast.studio.id):
+        last = Entry.objects.filter(action="class.replayed").order_by("-sequence")[0]
+    assert (last.actor_id, last.object_id) == (cast.ivan.id, str(played.scene.session.id))
+    with travel(timezone.now() + PAUSE * 1.5):
+        vera.get(played.addresses["key"])
+    assert replays(cast) == 3
+
+
+def test_no_entry_no_key(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("the audit log cannot be written")
+
+    monkeypatch.setattr("control_plane.recordings.replays.record", broken)
+    vera = as_person(played.scene.cast.vera)
+    vera.raise_request_exception = False
+    response = vera.get(played.addresses["key"])
+    assert response.status_code == 500
+    assert played.made[0].key not in response.content
+
+
+def test_a_class_whose_key_is_destroyed_plays_no_more(played: Played) -> None:
+    cast = played.scene.cast
+    with studio_scope(cast.studio.id):
+        ClassSession.objects.update(wrapped_key=b"")
+    vera = as_person(cast.vera)
+    for part in ("key", "init"):
+        assert vera.get(played.addresses[part]).status_code >= 400
+    assert vera.get(played.addresses["bytes"]).content == played.made[0].content, "which nobody can read"
+
+
+def test_a_store_elsewhere_is_pointed_at_for_minutes(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket = stores.store_at("s3+http://access:secret@s3.example:9000/bucket")
+    monkeypatch.setattr("control_plane.recordings.views.object_store", lambda: bucket)
+    response = as_person(played.scene.cast.vera).get(played.addresses["bytes"])
+    assert response.status_code == 302
+    assert response["Location"].startswith(f"http://s3.example:9000/bucket/{played.segment.object_key}?")
+    assert "X-Amz-Expires=300" in response["Location"]
+    assert "secret" not in response["Location"]
+
+
+def test_the_timeline_tells_what_the_player_needs(played: Played) -> None:
+    body = as_person(played.scene.cast.vera).get(played.addresses["timeline"]).json()
+    assert body["class"] == {
+        "id": str(played.scene.session.id),
+        "title": "Ballet",
+        "start_at": "2026-11-21T12:03:00Z",
+        "duration_s": 2.0,
+        "state": "finishing",
+    }
+    left = next(track for track in body["tracks"] if track["position"] == "left")
+    assert left == {
+        "id": str(played.track.id),
+        "name": "left wall",
+        "position": "left",
+        "playlist_url": played.addresses["playlist"],
+        "video": {
+            "codec": "h264",
+            "codec_string": "avc1.42c00d",
+            "width": 320,
+            "height": 180,
+            "fps": 30.0,
+        },
+        "audio": False,
+        "clock": {"method": "rtcp_sr", "error_bound_ms": 0.6},
+        "fragments": [[0.0, 0.0, 1.0], [1.0, 1.0, 1.0]],
+        "gaps": [],
+    }
+    right = next(track for track in body["tracks"] if track["position"] == "right")
+    assert (right["video"], right["clock"], right["fragments"]) == (None, None, [])
+    assert right["gaps"] == [{"from_s": 0.0, "to_s": 2.0, "reason": "pending", "label": "still on the box"}]
