@@ -24,19 +24,19 @@ class Position(StrEnum):
     RIGHT = "right"
 
 
-class RtspSource(_Strict, tag_field="kind", tag="rtsp"):
+class RtspSource(_Strict, tag_field="kind", tag="rtsp", frozen=True):
     """A camera read by RTSP over TCP. The address carries no credentials: they travel sealed."""
 
     url: Annotated[str, Meta(pattern=r"^rtsps?://[^\s@]+$", max_length=2000)]
 
 
-class HttpSource(_Strict, tag_field="kind", tag="http"):
+class HttpSource(_Strict, tag_field="kind", tag="http", frozen=True):
     """A camera that answers an HTTP GET with an endless stream (MPEG-TS, Matroska, fragmented MP4, FLV)."""
 
     url: Annotated[str, Meta(pattern=r"^https?://[^\s@]+$", max_length=2000)]
 
 
-class FileSource(_Strict, tag_field="kind", tag="file"):
+class FileSource(_Strict, tag_field="kind", tag="file", frozen=True):
     """A video file played in real time, over and over.
 
     `name` is a name from the box's own list of media files, never a path: a pushed configuration can name no file.
@@ -48,7 +48,7 @@ class FileSource(_Strict, tag_field="kind", tag="file"):
 Source = RtspSource | HttpSource | FileSource
 
 
-class Credentials(_Strict):
+class Credentials(_Strict, frozen=True):
     """User and password of a camera; on the wire only ever as JSON inside `CameraConfig.sealed_credentials`."""
 
     username: str
@@ -58,7 +58,7 @@ class Credentials(_Strict):
         return "Credentials(***)"
 
 
-class CameraConfig(_Strict):
+class CameraConfig(_Strict, frozen=True):
     """One camera this agent reads.
 
     `sealed_credentials` is a libsodium sealed box of `Credentials` to the agent's own X25519 key, or None where the
@@ -75,14 +75,14 @@ class CameraConfig(_Strict):
     offset_us: int = 0
 
 
-class RecipientKey(_Strict):
+class RecipientKey(_Strict, frozen=True):
     """The studio's X25519 public key, to which the agent seals every content key."""
 
     id: RecipientKeyId
     public_key: Annotated[bytes, Meta(min_length=32, max_length=32)]
 
 
-class RecordingOrder(_Strict):
+class RecordingOrder(_Strict, frozen=True):
     """A class to record in one room, from `start_at` until `stop_at` (None: until told).
 
     The order stays in the configuration until the control plane has every segment of the class, or gave up on it; an
@@ -95,13 +95,13 @@ class RecordingOrder(_Strict):
     stop_at: datetime | None = None
 
 
-class UploadPolicy(_Strict):
+class UploadPolicy(_Strict, frozen=True):
     """How the line may be used. None means no ceiling."""
 
     max_bytes_per_s: PositiveInt | None = None
 
 
-class SpoolPolicy(_Strict):
+class SpoolPolicy(_Strict, frozen=True):
     """How much of the box's disk may be used, and how long a committed local copy stays."""
 
     max_bytes: PositiveInt = 200 * 10**9
@@ -109,7 +109,7 @@ class SpoolPolicy(_Strict):
     keep_committed_s: Count = 3600
 
 
-class AgentBody(_Strict):
+class AgentBody(_Strict, frozen=True):
     """All that an agent is to do."""
 
     studio_id: StudioId
@@ -120,7 +120,7 @@ class AgentBody(_Strict):
     spool: SpoolPolicy = SpoolPolicy()
 
 
-class AgentConfig(_Strict):
+class AgentConfig(_Strict, frozen=True):
     """One numbered state of the desired configuration. `hash` is `document_hash(body)`."""
 
     agent_id: AgentId

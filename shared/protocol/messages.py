@@ -13,7 +13,7 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """A frame of the link."""
 
 
-class Hello(_Message, tag="hello"):
+class Hello(_Message, tag="hello", frozen=True):
     """First frame of the agent: what it speaks and which configuration it has."""
 
     protocol: int
@@ -21,38 +21,38 @@ class Hello(_Message, tag="hello"):
     reported: Reported
 
 
-class Report(_Message, tag="report"):
+class Report(_Message, tag="report", frozen=True):
     """The agent's configuration changed, or failed to."""
 
     reported: Reported
 
 
-class Heartbeat(_Message, tag="heartbeat"):
+class Heartbeat(_Message, tag="heartbeat", frozen=True):
     """The agent's status, every `status.HEARTBEAT_S` and at once when a state in it changes."""
 
     status: AgentStatus
 
 
-class Welcome(_Message, tag="welcome"):
+class Welcome(_Message, tag="welcome", frozen=True):
     """First frame of the control plane: its time, and what it speaks."""
 
     protocol: int
     server_time_at: datetime
 
 
-class Desired(_Message, tag="desired"):
+class Desired(_Message, tag="desired", frozen=True):
     """The newest desired configuration. Losing, doubling or reordering these frames is harmless."""
 
     config: AgentConfig
 
 
-class Revoked(_Message, tag="revoked"):
+class Revoked(_Message, tag="revoked", frozen=True):
     """The end of this agent: a signed `pairing.Revocation` as compact JWT."""
 
     revocation: str
 
 
-class Fault(_Message, tag="fault"):
+class Fault(_Message, tag="fault", frozen=True):
     """The control plane could not use the last frame; it closes the link after this."""
 
     code: Code
