@@ -19,6 +19,8 @@ from shared.kernel.timebase import TICKS_PER_S, rescale
 from shared.protocol.status import CameraError
 
 CODECS = {"h264": "h264", "hevc": "h265"}
+FORMATS = "mpegts,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,flv,live_flv,h264,hevc,mpjpeg,mpeg,ogg,avi"
+"""What a file or an HTTP stream may be. No playlists: they could send the box to any address."""
 ORIGIN_90K = 10 * TICKS_PER_S
 """Where the first picture of each connection stands: sound and reordered pictures before it stay positive."""
 

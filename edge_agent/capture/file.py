@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from edge_agent.capture.avsource import ORIGIN_90K, AvSource
+from edge_agent.capture.avsource import FORMATS, ORIGIN_90K, AvSource
 from edge_agent.capture.packet import Kind, MediaPacket
 from edge_agent.errors import CameraFailed
 from edge_agent.settings import Settings
@@ -39,7 +39,7 @@ class FileSource(AvSource):
         clock: tells the place to start at, and when a packet is due.
         wait: waits so many seconds, or until aborted; tests pass their own.
         """
-        options = {"protocol_whitelist": "file", "fpsprobesize": "0"}
+        options = {"protocol_whitelist": "file", "format_whitelist": FORMATS, "fpsprobesize": "0"}
         super().__init__(str(path), options, with_audio=with_audio, clock=clock)
         self._path = path
         self._wait = wait or self._aborted.wait

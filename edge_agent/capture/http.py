@@ -1,13 +1,10 @@
 """Cameras that answer an HTTP GET with an endless stream."""
 
-import ssl
-
-from edge_agent.capture.avsource import AvSource
+from edge_agent.capture.avsource import FORMATS, AvSource
+from edge_agent.capture.tls import tls_options
 from shared.kernel.clock import Clock
 
 TIMEOUT_S = 5
-FORMATS = "mpegts,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,flv,live_flv,h264,hevc,mpjpeg,mpeg,ogg,avi"
-"""No playlists: they could send the box to any address."""
 
 
 class HttpSource(AvSource):
@@ -25,8 +22,9 @@ class HttpSource(AvSource):
             "user_agent": "3Dance",
             "seekable": "0",
             "multiple_requests": "0",
+            # Somewhere else may be anywhere else: the box's address rules hold for the configured host only.
+            "max_redirects": "0",
         }
-        authorities = ssl.get_default_verify_paths()
-        if self.tls and authorities.cafile:
-            options |= {"tls_verify": "1", "ca_file": authorities.cafile}
+        if self.tls:
+            options |= tls_options()
         super().__init__(url, options, with_audio=with_audio, clock=clock)

@@ -1,6 +1,7 @@
 """Cameras by RTSP over TCP."""
 
 from edge_agent.capture.avsource import AvSource
+from edge_agent.capture.tls import tls_options
 from shared.kernel.clock import Clock
 
 TIMEOUT_S = 5
@@ -25,4 +26,6 @@ class RtspSource(AvSource):
             "protocol_whitelist": "rtsp,rtp,tcp,tls,rtsps,udp",
             "user_agent": "3Dance",
         }
+        if self.tls:
+            options |= tls_options()
         super().__init__(url, options, with_audio=with_audio, clock=clock)

@@ -1,0 +1,335 @@
+"""File and HTTP cameras, as they really are: what comes out, and what each fault is called."""
+
+import http.server
+import itertools
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from edge_agent.capture.connect import source_for
+from edge_agent.capture.file import FileSource
+from edge_agent.capture.packet import Kind
+from edge_agent.capture.source import Source
+from edge_agent.errors import CameraFailed, CredentialsUnreadable
+from edge_agent.settings import Settings
+from shared.kernel.clock import FakeClock, SystemClock
+from shared.protocol import config
+from shared.protocol.config import CameraConfig, Credentials, Position
+from shared.protocol.ids import CameraId, RoomId
+from shared.protocol.status import CameraError
+from tests.media import make_video
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+LOOP_90K = 360_000
+
+
+@pytest.fixture(scope="module")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("media")
+    make_video(folder / "clip.mp4", audio="aac")
+    make_video(folder / "clip.ts", audio="aac", b_frames=2)
+    make_video(folder / "clip.mkv", codec="h265")
+    make_video(folder / "vp9.mp4", codec="vp9", seconds=1)
+    make_video(folder / "raw.h264", seconds=1)
+    (folder / "text.txt").write_text("no video at all\n" * 500)
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+         "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return folder
+
+
+def camera(source: config.Source, *, sealed: bytes | None = None, record_audio: bool = True) -> CameraConfig:
+    return CameraConfig(
+        id=CameraId(uuid4()),
+        room_id=RoomId(uuid4()),
+        name="Left",
+        position=Position.LEFT,
+        source=source,
+        sealed_credentials=sealed,
+        record_audio=record_audio,
+    )
+
+
+def unseal(sealed: bytes) -> Credentials:
+    if sealed == b"for another box":
+        raise CredentialsUnreadable("they do not open")
+    username, password = sealed.decode().split(":")
+    return Credentials(username=username, password=password)
+
+
+def opened(configured: CameraConfig, settings: Settings | None = None) -> Source:
+    source = source_for(configured, unseal=unseal, settings=settings or Settings(), clock=SystemClock())
+    source.open()
+    return source
+
+
+def failure(configured: CameraConfig, settings: Settings | None = None) -> CameraFailed:
+    with pytest.raises(CameraFailed) as caught:
+        opened(configured, settings)
+    return caught.value
+
+
+# Files.
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.ts", "clip.mkv"])
+def test_a_file_plays_over_and_over_without_a_seam(media: Path, name: str) -> None:
+    clock = FakeClock(NOON)
+    source = FileSource(media / name, with_audio=True, clock=clock, wait=clock.advance)
+    source.open()
+    packets = list(itertools.islice((p for p in source.packets() if p.kind is Kind.VIDEO), 500))
+    shown = sorted(p.pts_90k for p in packets)[:-4]
+    # Matroska counts milliseconds.
+    assert all(abs(b - a - 3000) <= 60 for a, b in itertools.pairwise(shown))
+    assert abs(shown[-1] - shown[0] - (len(shown) - 1) * 3000) <= 90
+    assert all(a.dts_90k < b.dts_90k for a, b in itertools.pairwise(packets))
+    assert packets[0].keyframe
+    assert packets[-1].arrival_ns - packets[0].arrival_ns == pytest.approx(499 / 30 * 1e9, rel=0.02)
+    source.close()
+
+
+def test_files_of_one_length_show_one_instant_at_one_time(media: Path) -> None:
+    """Views of one scene stay together whenever each was opened."""
+    places = []
+    for opened_s in (0.0, 1.3, 7.9, 1234.5):
+        clock = FakeClock(NOON + timedelta(seconds=opened_s))
+        source = FileSource(media / "clip.mp4", with_audio=False, clock=clock, wait=clock.advance)
+        source.open()
+        first = next(iter(source.packets()))
+        utc_s = opened_s + (first.arrival_ns - 1_000_000_000) / 1e9
+        places.append(utc_s % 1.0)
+        # A key frame each second, the file four seconds long, and noon a multiple of that since 1970.
+        assert first.keyframe
+        source.close()
+    assert all(min(place, 1 - place) < 1e-6 for place in places)
+
+
+def test_a_file_that_is_not_on_the_list_is_refused(media: Path) -> None:
+    error = failure(camera(config.FileSource(name="clip.mp4")))
+    assert error.error is CameraError.NOT_ON_LIST
+    assert "media" in error.hint
+    gone = Settings(media={"clip": str(media / "gone.mp4")})
+    assert failure(camera(config.FileSource(name="clip")), gone).error is CameraError.NOT_ON_LIST
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [("vp9.mp4", CameraError.UNSUPPORTED_CODEC), ("text.txt", CameraError.BAD_DATA)],
+)
+def test_a_file_that_cannot_be_carried_says_why(media: Path, name: str, error: CameraError) -> None:
+    settings = Settings(media={"it": str(media / name)})
+    assert failure(camera(config.FileSource(name="it")), settings).error is error
+
+
+def test_a_file_without_times_says_so(media: Path) -> None:
+    settings = Settings(media={"it": str(media / "raw.h264")})
+    source = opened(camera(config.FileSource(name="it")), settings)
+    with pytest.raises(CameraFailed, match="no times"):
+        next(iter(source.packets()))
+
+
+def test_sound_is_left_out_where_it_is_not_wanted(media: Path) -> None:
+    settings = Settings(media={"it": str(media / "clip.mp4")})
+    configured = camera(config.FileSource(name="it"), record_audio=False)
+    source = source_for(configured, unseal=unseal, settings=settings, clock=SystemClock())
+    assert source.open().audio is None
+    source.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("pose2sim/single_head/videos/cam01.mp4", None),
+        ("pose2sim/single_head/videos/cam02.mp4", CameraError.UNSUPPORTED_CODEC),
+        ("pose2sim/single_head/videos/cam03.mp4", None),
+        ("caliscope/charuco_calibration/calibration/extrinsic/cam_0.mp4", CameraError.UNSUPPORTED_CODEC),
+    ],
+)
+def test_real_footage_plays(shared_data: Path, name: str, error: CameraError | None) -> None:
+    settings = Settings(media={"it": str(shared_data / name)})
+    configured = camera(config.FileSource(name="it"))
+    if error is not None:
+        assert failure(configured, settings).error is error
+        return
+    clock = FakeClock(NOON)
+    source = FileSource(shared_data / name, with_audio=True, clock=clock, wait=clock.advance)
+    source.open()
+    packets = list(itertools.islice((p for p in source.packets() if p.kind is Kind.VIDEO), 300))
+    assert packets[0].keyframe
+    shown = sorted(p.pts_90k for p in packets)[:-4]
+    assert all(0 < b - a < 90_000 for a, b in itertools.pairwise(shown))
+    source.close()
+
+
+# HTTP.
+
+
+class Pages(http.server.BaseHTTPRequestHandler):
+    """Serves a folder; `/locked/` asks for alice and secret, `/away` points elsewhere, `/hang` never answers."""
+
+    folder: Path
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        if self.path == "/away":
+            self.send_response(302)
+            self.send_header("Location", "http://127.0.0.2:9/clip.ts")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        if self.path == "/hang":
+            threading.Event().wait(20)
+            return
+        if self.path.startswith("/locked/") and self.headers.get("Authorization") != "Basic YWxpY2U6c2VjcmV0":
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="camera"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        path = self.folder / self.path.rpartition("/")[2]
+        if not path.is_file():
+            self.send_error(404)
+            return
+        data = path.read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.fixture
+def server(media: Path) -> Iterator[http.server.ThreadingHTTPServer]:
+    handler = type("Handler", (Pages,), {"folder": media})
+    running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    running.daemon_threads = True
+    threading.Thread(target=running.serve_forever, daemon=True).start()
+    yield running
+    running.shutdown()
+    running.server_close()
+
+
+def url(server: http.server.ThreadingHTTPServer, path: str, scheme: str = "http", host: str = "127.0.0.1") -> str:
+    return f"{scheme}://{host}:{server.server_address[1]}{path}"
+
+
+def test_a_stream_by_http_gives_every_picture_and_ends(
+    server: http.server.ThreadingHTTPServer,
+) -> None:
+    source = opened(camera(config.HttpSource(url=url(server, "/clip.ts"))))
+    packets = list(source.packets())
+    assert sum(p.kind is Kind.VIDEO for p in packets) == 120
+    assert sum(p.kind is Kind.AUDIO for p in packets) > 150
+    assert min(p.pts_90k for p in packets if p.kind is Kind.VIDEO) == 900_000
+    source.close()
+
+
+def test_http_credentials_are_used_and_wrong_ones_refused(server: http.server.ThreadingHTTPServer) -> None:
+    locked = config.HttpSource(url=url(server, "/locked/clip.ts"))
+    opened(camera(locked, sealed=b"alice:secret")).close()
+    assert failure(camera(locked, sealed=b"alice:wrong")).error is CameraError.REFUSED
+    error = failure(camera(locked))
+    assert error.error is CameraError.REFUSED
+    assert "user or password" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [
+        ("/nothing.ts", CameraError.NOT_FOUND),
+        ("/text.txt", CameraError.BAD_DATA),
+        ("/vp9.mp4", CameraError.UNSUPPORTED_CODEC),
+    ],
+)
+def test_http_faults_have_their_names(
+    server: http.server.ThreadingHTTPServer, path: str, error: CameraError
+) -> None:
+    assert failure(camera(config.HttpSource(url=url(server, path)))).error is error
+
+
+def test_a_redirect_cannot_lead_the_box_elsewhere(server: http.server.ThreadingHTTPServer) -> None:
+    error = failure(camera(config.HttpSource(url=url(server, "/away"))))
+    assert error.error in (CameraError.UNREACHABLE, CameraError.BAD_DATA, CameraError.NOT_FOUND)
+    assert "127.0.0.2" not in str(error)
+
+
+def test_a_camera_that_never_answers_times_out(
+    server: http.server.ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_agent.capture.http.TIMEOUT_S", 1)
+    error = failure(camera(config.HttpSource(url=url(server, "/hang"))))
+    assert error.error in (CameraError.TIMED_OUT, CameraError.UNREACHABLE)
+
+
+def test_an_untrusted_certificate_is_refused_and_a_trusted_one_works(
+    server: http.server.ThreadingHTTPServer, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(media / "cert.pem", media / "key.pem")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    secure = config.HttpSource(url=url(server, "/clip.ts", "https", "localhost"))
+    error = failure(camera(secure))
+    assert error.error is CameraError.TLS
+    assert "certificate" in error.hint
+    monkeypatch.setenv("SSL_CERT_FILE", str(media / "cert.pem"))
+    opened(camera(secure)).close()
+
+
+# Addresses.
+
+
+def test_nobody_listening_is_unreachable() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    for source in (
+        config.RtspSource(url=f"rtsp://127.0.0.1:{port}/one"),
+        config.HttpSource(url=f"http://127.0.0.1:{port}/one"),
+    ):
+        assert failure(camera(source)).error is CameraError.UNREACHABLE
+
+
+def test_a_name_nobody_knows_is_unreachable() -> None:
+    error = failure(camera(config.RtspSource(url="rtsp://camera.invalid/one")))
+    assert error.error is CameraError.UNREACHABLE
+    assert "camera.invalid" in error.detail
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["rtsp://8.8.8.8/one", "http://1.1.1.1/", "rtsp://[2606:4700::1111]/one", "http://[::ffff:8.8.8.8]/x"],
+)
+def test_a_public_address_is_refused_unless_the_box_allows_it(address: str) -> None:
+    source = (config.RtspSource if address.startswith("rtsp") else config.HttpSource)(url=address)
+    error = failure(camera(source))
+    assert error.error is CameraError.ADDRESS_REFUSED
+    assert "allowed_networks" in error.hint
+
+
+def test_the_box_may_narrow_where_cameras_are(server: http.server.ThreadingHTTPServer) -> None:
+    narrow = Settings(allowed_networks=("192.168.7.0/24",))
+    error = failure(camera(config.HttpSource(url=url(server, "/clip.ts"))), narrow)
+    assert error.error is CameraError.ADDRESS_REFUSED
+
+
+def test_credentials_for_another_box_are_named() -> None:
+    with pytest.raises(CredentialsUnreadable):
+        opened(camera(config.RtspSource(url="rtsp://127.0.0.1/one"), sealed=b"for another box"))
+
+
+def test_a_password_is_in_no_error(server: http.server.ThreadingHTTPServer) -> None:
+    for path in ("/nothing.ts", "/text.txt", "/locked/clip.ts"):
+        error = failure(camera(config.HttpSource(url=url(server, path)), sealed=b"alice:hunter2"))
+        assert "hunter2" not in f"{error!r} {error} {error.detail} {error.__cause__!r}"
