@@ -8,15 +8,18 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "control_plane.config.settings")
 
 from django.core.asgi import get_asgi_application
 
-_django = get_asgi_application()
+_asgi = get_asgi_application()
 
 # What follows needs the apps loaded.
 from control_plane.config.checks import refuse_unsafe_start  # noqa: E402
 from control_plane.fleet.gateway import gateway  # noqa: E402
+from control_plane.ingest.gate import gated  # noqa: E402
 
 LINK_PATH = "/agent/v1/link"
 
 refuse_unsafe_start()
+
+_django = gated(_asgi)
 
 Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -100,7 +100,7 @@ def test_a_segment_arrives_and_its_key_opens_only_under_its_class(
         )
         assert opened == made.key
         assert not PendingSegment.objects.exists()
-        last = Entry.objects.order_by("-sequence").first()
+        last = Entry.objects.order_by("-sequence")[0]
     assert last.action == "footage.committed"
     assert last.details["segments"] == [{"id": str(row.id), "sha256": row.sha256}]
 
