@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+from urllib.parse import quote
 
 import redis
 
@@ -79,7 +80,7 @@ class EmbeddedValkey:
         configuration = "\n".join(
             [
                 "port 0",
-                f"unixsocket {folder / _SOCKET_FILE}",
+                f"unixsocket {_quoted(folder / _SOCKET_FILE)}",
                 f"unixsocketperm {'700' if self._runner.uid is None else '777'}",
                 f"requirepass {password}",
                 'save ""',
@@ -104,7 +105,7 @@ class EmbeddedValkey:
 
     def urls(self) -> ValkeyUrls:
         """Returns the addresses of the server of this state folder."""
-        path = socket_folder(self.state, "valkey", _SOCKET_FILE, self._runner) / _SOCKET_FILE
+        path = quote(str(socket_folder(self.state, "valkey", _SOCKET_FILE, self._runner) / _SOCKET_FILE))
         password = secret_file(self.state / "keys" / "valkey")
         return ValkeyUrls(
             cache=f"unix://:{password}@{path}?db=0",
@@ -142,3 +143,9 @@ class EmbeddedValkey:
                             "Valkey", f"was not ready in {START_TIMEOUT_S:.0f} s", self.log
                         ) from error
                 time.sleep(0.05)
+
+
+def _quoted(path: Path) -> str:
+    """Returns a path as Valkey's configuration spells it, whatever characters it has."""
+    text = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
