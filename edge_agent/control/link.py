@@ -54,6 +54,8 @@ REPORT_PATH = "/agent/v1/report"
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
 POLL_S = 15.0
+STEADY_S = 5.0
+"""A link that stood for so long was good: the next one is opened at once."""
 QUIET_S = 0.5
 """The least time between two heartbeats: states that change together travel together."""
 WELCOME_TIMEOUT_S = 15.0
@@ -113,6 +115,7 @@ class Link:
         self._etag: str | None = None
         self._failures = FailureLog(log, "the link to the control plane is down")
         self._poll_failures = FailureLog(log, "asking the control plane by HTTP does not work either")
+        self._opened_ns: int | None = None
         self._time_is_exact = False
         self.last_error: str = ""
 
@@ -146,8 +149,9 @@ class Link:
                 self._down.set()
                 if slowly:
                     await self._sleep(LONGEST_WAIT_S)
-                elif self._backoff.failures == 0:
-                    self._backoff.failures = 1
+                elif self._stood_for_a_while():
+                    # Once at once; if that does not hold either, ever more slowly.
+                    self._backoff.reset()
                 else:
                     await self._sleep(self._backoff.next_wait_s())
 
@@ -176,6 +180,7 @@ class Link:
             max_size=MESSAGE_LIMIT_BYTES,
             max_queue=4,
             open_timeout=WELCOME_TIMEOUT_S,
+            close_timeout=2,
             ping_interval=20,
             ping_timeout=20,
             ssl=_tls(self._api.address),
@@ -197,8 +202,12 @@ class Link:
         self._failed("the control plane closed the link")
         return False
 
+    def _stood_for_a_while(self) -> bool:
+        opened_ns, self._opened_ns = self._opened_ns, None
+        return opened_ns is not None and self._clock.monotonic_ns() - opened_ns >= STEADY_S * 1e9
+
     def _opened(self) -> None:
-        self._backoff.reset()
+        self._opened_ns = self._clock.monotonic_ns()
         self._failures.recovered()
         self.last_error = ""
         self._down.clear()
@@ -264,14 +273,18 @@ class Link:
             await socket.send(session.heartbeat(self._box.status()), text=True)
             await self._sleep(QUIET_S)
 
-    async def _wait_for_news(self, most_s: float) -> None:
-        news = asyncio.create_task(self._status_changed.wait())
-        timer = asyncio.ensure_future(self._sleep(most_s))
+    async def _wait_for_news(self, most_s: float, *, of_configuration: bool = False) -> None:
+        waits = [
+            asyncio.ensure_future(self._status_changed.wait()),
+            asyncio.ensure_future(self._sleep(most_s)),
+        ]
+        if of_configuration:
+            waits.append(asyncio.ensure_future(self._config_changed.wait()))
         try:
-            await asyncio.wait((news, timer), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            news.cancel()
-            timer.cancel()
+            for wait in waits:
+                wait.cancel()
         self._status_changed.clear()
 
     async def _poll_while_down(self) -> None:
@@ -287,7 +300,8 @@ class Link:
                     await self._sleep(LONGEST_WAIT_S)
             else:
                 self._poll_failures.recovered()
-            await self._sleep(POLL_S)
+            await self._wait_for_news(POLL_S, of_configuration=True)
+            await self._sleep(QUIET_S)
 
     async def _poll(self) -> None:
         """Does by HTTP what the websocket would have done: asks for the configuration, reports, shows life."""
@@ -295,8 +309,7 @@ class Link:
         if answer is not None:
             document, self._etag = answer
             self._act(self._desires.judge_bytes(bytes(document)))
-        # The box applies in its own task: let it begin, so that the report does not tell of yesterday.
-        await asyncio.sleep(0)
+        self._config_changed.clear()
         await self._api.post_for_nothing(REPORT_PATH, Report(reported=self._box.reported()))
         await self._api.post_for_nothing(REPORT_PATH, Heartbeat(status=self._box.status()))
 

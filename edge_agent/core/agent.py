@@ -179,8 +179,6 @@ class Agent:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FAREWELL_S if self._link.is_up else 0):
                 await self._replicator.drained()
-        self._link.status_changed()
-        await asyncio.sleep(0)
 
     # What the parts are made of.
 

@@ -102,7 +102,7 @@ class ControlPlane:
         clock: Clock | None = None,
     ) -> None:
         self.ahead = ahead
-        self._clock = clock or SystemClock()
+        self.clock = clock or SystemClock()
         self.studio_id = StudioId(new_id())
         self.agent_id = AgentId(new_id())
         self.recipient_key = PrivateKey.generate()
@@ -142,7 +142,7 @@ class ControlPlane:
 
     def now(self) -> datetime:
         """Returns this server's time."""
-        return self._clock.now() + self.ahead
+        return self.clock.now() + self.ahead
 
     def desire(self, **changes: Any) -> AgentConfig:
         """Changes fields of the desired body, and pushes the new version."""

@@ -13,10 +13,10 @@ import pytest
 from edge_agent.api import ControlPlaneApi
 from edge_agent.control.enrol import pair
 from edge_agent.control.identity import Identity, IdentityFolder
-from edge_agent.control.link import LONGEST_WAIT_S, POLL_S, Link
+from edge_agent.control.link import LONGEST_WAIT_S, POLL_S, QUIET_S, STEADY_S, Link
 from edge_agent.control.session import Desires
 from edge_agent.http import HttpClient
-from shared.kernel.clock import ServerClock, SystemClock
+from shared.kernel.clock import FakeClock, ServerClock, SystemClock
 from shared.protocol.config import AgentConfig, SpoolPolicy
 from shared.protocol.messages import Desired
 from shared.protocol.status import HEARTBEAT_S, AgentStatus, ConfigStatus, Reported, SpoolStatus
@@ -86,7 +86,9 @@ async def line(plane: ControlPlane, identity: Identity) -> AsyncIterator[Line]:
 
 @asynccontextmanager
 async def _line(plane: ControlPlane, identity: Identity) -> AsyncIterator[Line]:
-    box, pacer, clock = FakeBox(), Pacer(), ServerClock(SystemClock())
+    box, pacer = FakeBox(), Pacer(FakeClock(SystemClock().now()))
+    clock = ServerClock(pacer.clock)
+    plane.clock = pacer.clock
     answer = identity.pairing.answer
     async with HttpClient() as http:
         api = ControlPlaneApi(http, identity.address, clock, lambda: identity.token(clock))
@@ -161,13 +163,25 @@ async def test_a_heartbeat_goes_out_on_connecting_at_news_and_every_thirty_secon
 
 async def test_the_link_comes_back_at_once_and_then_with_growing_waits(line: Line) -> None:
     await line.up()
+    await line.pacer.advance(STEADY_S)
     line.plane.faults.link_closed = True
+    waits = len(line.pacer.asked)
     await asyncio.to_thread(line.plane.cut_links)
     await line.heard(lambda: line.plane.calls["link"] == 2)
+    assert not [wait_s for wait_s in line.pacer.asked[waits:] if wait_s > QUIET_S and wait_s != POLL_S]
     await line.pacer.advance_until(lambda: line.plane.calls["link"] >= 7)
     line.plane.faults.link_closed = False
     await line.up()
     assert max(line.pacer.asked) <= LONGEST_WAIT_S
+
+
+async def test_a_server_that_greets_and_hangs_up_is_not_called_without_end(line: Line) -> None:
+    for _ in range(4):
+        await line.up()
+        await asyncio.to_thread(line.plane.cut_links)
+        await line.down()
+    assert line.plane.calls["link"] <= 5
+    assert line.link.last_error
 
 
 async def test_while_the_socket_is_down_the_same_documents_travel_by_http(line: Line) -> None:

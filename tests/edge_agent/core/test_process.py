@@ -1,8 +1,9 @@
-"""The whole agent as a process: paired, configured, recording, killed, revoked, cut off; checked by decoding what arrives."""
+"""The whole agent as a process: paired, recording, killed, revoked, cut off; checked by decoding what arrives."""
 
 import signal
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -36,7 +37,7 @@ def box(tmp_path: Path, video: Path) -> Iterator[AgentBox]:
 def _missing(numbers: list[int]) -> int:
     """Returns how many pictures are missing between the first and the last; none may be there twice or out of order."""
     missing = 0
-    for before, after in zip(numbers, numbers[1:], strict=False):
+    for before, after in pairwise(numbers):
         step = (after - before) % LOOP
         assert 1 <= step < LOOP // 2, (before, after)
         missing += step - 1

@@ -1,0 +1,251 @@
+"""What the commands print and how they end, as processes on a real state folder and in this process."""
+
+import ast
+import asyncio
+import io
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from edge_agent.cli import main
+from edge_agent.cli.check import Grade, examine
+from edge_agent.cli.status import view
+from edge_agent.control.local import LocalCamera, LocalStatus, read_status, serve_status
+from shared.protocol.config import Position
+from shared.protocol.ids import RoomId, new_id
+from shared.protocol.status import CameraState, ConfigStatus, RecordingState, Reported
+from tests.rigs.agent_process import ROOT, agent_command
+from tests.rigs.control_plane import ControlPlane
+from tests.shared.examples import STATUS
+
+HINT = "what to do:"
+
+
+def _local(**changes: object) -> LocalStatus:
+    cameras = tuple(
+        LocalCamera(camera_id=c.camera_id, room_id=RoomId(new_id()), name=name, position=position)
+        for c, name, position in zip(
+            STATUS.cameras, ("Left wall", "Mirror"), (Position.LEFT, Position.CENTRE), strict=True
+        )
+    )
+    status = LocalStatus(
+        pid=1,
+        agent_version="0.1.0",
+        started_at=datetime(2026, 1, 1, tzinfo=UTC),
+        address="https://studio.example",
+        studio_name="Demo Dance",
+        fingerprint="0123-4567-89ab-cdef",
+        link_up=True,
+        link_error="",
+        configuration=Reported(version=12, hash="0" * 64, status=ConfigStatus.APPLIED),
+        cameras=cameras,
+        bytes_sent=0,
+        status=STATUS,
+    )
+    return msgspec.structs.replace(status, **changes)
+
+
+def _printed(status: LocalStatus, *, bytes_per_s: float | None = None) -> str:
+    console = Console(width=160, record=True, file=io.StringIO())
+    console.print(view(status, bytes_per_s=bytes_per_s))
+    return console.export_text()
+
+
+def test_the_table_says_what_each_camera_does_and_what_to_do_about_one_that_fails() -> None:
+    text = _printed(_local())
+    assert "Left wall (left)" in text
+    assert "retrying credentials_refused: 401 Unauthorized" in text
+    assert "The camera refused user or password" in text
+    assert "Mirror (centre)" in text
+    assert "h264 1280x720 + pcm_mulaw as AAC" in text
+    assert "30.0" in text
+    assert "4.80" in text
+    assert "rtcp_sr ±0.9 ms" in text
+
+
+def test_the_table_says_how_recording_disk_and_upload_are() -> None:
+    text = _printed(_local(), bytes_per_s=250_000)
+    assert "recording" in text
+    assert "1.0 GB used, room for 100.0 GB more" in text
+    assert "2 segments pending, 7 s behind" in text
+    assert "2.0 Mb/s up" in text
+    assert "1 h 0 min off the server's; recordings are dated by the server's" in text
+
+
+def test_the_table_says_plainly_what_is_wrong() -> None:
+    spool = msgspec.structs.replace(STATUS.spool, full=True)
+    failed = Reported(
+        version=12, hash="0" * 64, status=ConfigStatus.FAILED, error="no frames", failed_version=13
+    )
+    text = _printed(
+        _local(
+            link_up=False,
+            link_error="no route",
+            configuration=failed,
+            status=msgspec.structs.replace(STATUS, spool=spool),
+        )
+    )
+    assert "offline: no route" in text
+    assert "version 13: no frames" in text
+    assert "FULL" in text
+
+
+def test_a_box_without_cameras_says_where_to_add_them() -> None:
+    assert "add them to this agent's room in the admin" in _printed(
+        _local(cameras=(), status=msgspec.structs.replace(STATUS, cameras=()))
+    )
+
+
+def test_every_state_of_a_camera_and_a_recording_can_be_shown() -> None:
+    for camera_state in CameraState:
+        for recording_state in RecordingState:
+            camera = msgspec.structs.replace(STATUS.cameras[0], state=camera_state, error=None)
+            recording = msgspec.structs.replace(STATUS.recordings[0], state=recording_state)
+            status = msgspec.structs.replace(STATUS, cameras=(camera,), recordings=(recording,))
+            text = _printed(_local(status=status))
+            assert camera_state in text
+            assert recording_state in text
+
+
+async def test_the_running_agents_status_is_read_through_its_socket(tmp_path: Path) -> None:
+    deep = tmp_path / ("a" * 60) / ("b" * 60)
+    deep.mkdir(parents=True)
+    for folder in (tmp_path, deep):
+        async with serve_status(folder, _local):
+            told = await asyncio.to_thread(read_status, folder)
+            assert told is not None
+            assert told.studio_name == "Demo Dance"
+            assert (folder / "agent.sock").stat().st_mode & 0o777 == 0o600
+        assert read_status(folder) is None
+
+
+def test_status_says_plainly_that_no_agent_runs(tmp_path: Path) -> None:
+    done = agent_command(tmp_path, "status", "--once")
+    assert done.returncode == 1
+    assert f"no agent runs on {tmp_path}" in done.stderr
+    assert "threedance-agent run" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("pair", "studio.example", "BCDF-GHJK"), "'studio.example' is not an address"),
+        (("pair", "http://127.0.0.1:9", "BCDF-GHJK"), "cannot reach 127.0.0.1:9"),
+        (("pair", "http://127.0.0.1:9", "BCDF"), "a pairing code has 8 letters"),
+        (("run",), "not paired"),
+        (("media", "add", "a.mp4", "/no/such/file"), "there is no file /no/such/file"),
+        (("media", "remove", "a.mp4"), "no media file 'a.mp4'"),
+    ],
+)
+def test_an_error_is_one_line_and_a_hint_and_no_trace(
+    tmp_path: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    done = agent_command(tmp_path, *arguments)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert HINT in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_debug_shows_the_trace(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "edge_agent", "--debug", "run", "--state", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=60)
+    assert "Traceback" in done.stderr
+
+
+def test_pairing_says_with_whom_and_what_to_do_next(tmp_path: Path) -> None:
+    with ControlPlane().running() as plane:
+        done = agent_command(tmp_path, "pair", plane.url, "bcdf-ghjk")
+        assert done.returncode == 0, done.stderr
+        assert "Paired with Demo Dance" in done.stdout
+        assert f"threedance-agent run --state {tmp_path}" in done.stdout
+        again = agent_command(tmp_path, "pair", plane.url, "BCDF-GHJK")
+    assert again.returncode == 1
+    assert "--replace" in again.stderr
+
+
+def test_a_broken_settings_file_names_the_key(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text('colour = "red"\n')
+    done = agent_command(tmp_path, "media", "list")
+    assert done.returncode == 1
+    assert "colour" in done.stderr
+    assert "settings.toml" in done.stderr
+
+
+def test_media_files_are_listed_with_what_is_missing(tmp_path: Path) -> None:
+    video = tmp_path / "class.mp4"
+    video.write_bytes(b"x")
+    assert agent_command(tmp_path, "media", "add", "class.mp4", str(video)).returncode == 0
+    assert str(video) in agent_command(tmp_path, "media", "list").stdout
+    video.unlink()
+    assert "missing" in agent_command(tmp_path, "media", "list").stdout
+    assert agent_command(tmp_path, "media", "remove", "class.mp4").returncode == 0
+    assert "No media files" in agent_command(tmp_path, "media", "list").stdout
+
+
+async def test_check_of_an_unpaired_box_says_what_comes_first(tmp_path: Path) -> None:
+    findings = {finding.what: finding for finding in await examine(tmp_path)}
+    assert findings["state folder"].grade is not Grade.FAILED
+    assert findings["pairing"].grade is Grade.FAILED
+    assert "threedance-agent pair" in findings["pairing"].hint
+    assert findings["process"].grade is Grade.WARNING
+
+
+async def test_check_says_when_the_server_is_gone(tmp_path: Path) -> None:
+    with ControlPlane().running() as plane:
+        assert agent_command(tmp_path, "pair", plane.url, "BCDF-GHJK").returncode == 0
+        found = {finding.what: finding for finding in await examine(tmp_path)}
+        assert found["control plane"].grade is Grade.OK
+        assert found["box clock"].grade is Grade.OK
+        plane.faults.plain_401 = True
+        refused = {finding.what: finding for finding in await examine(tmp_path)}
+        assert refused["control plane"].grade is Grade.FAILED
+    gone = {finding.what: finding for finding in await examine(tmp_path)}
+    assert "cannot reach" in gone["control plane"].detail
+
+
+def test_check_as_json_is_for_programs(tmp_path: Path) -> None:
+    done = agent_command(tmp_path, "check", "--json")
+    assert done.returncode == 1
+    assert {finding["what"] for finding in json.loads(done.stdout)} >= {"state folder", "pairing", "disk"}
+
+
+def test_an_old_python_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 9, 2))
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert "needs Python 3.11 or newer; this is Python 3.9" in str(caught.value)
+
+
+def test_the_door_of_the_program_opens_on_an_old_python() -> None:
+    """What says that Python is too old must itself be readable by an old Python."""
+    for path in ("__init__.py", "cli/__init__.py", "__main__.py"):
+        ast.parse((ROOT / "edge_agent" / path).read_text(), feature_version=(3, 6))
+
+
+def test_a_missing_package_is_named_with_the_extra_that_brings_it() -> None:
+    code = "import sys; sys.modules['typer'] = None; from edge_agent.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    assert "typer is missing" in done.stderr
+    assert "threedance[agent]" in done.stderr
+
+
+def test_version_says_what_it_speaks(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "edge_agent", "version"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+        timeout=60,
+    )
+    assert done.stdout.startswith("threedance-agent 0.1.0, protocol 1")
