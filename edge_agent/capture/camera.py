@@ -28,6 +28,8 @@ LOOK_EVERY_S = 0.5
 STEADY_S = 10.0
 """A connection that lasted so long was good: the next wait starts small again."""
 ALARM_AFTER_FAILURES = 10
+HANGING_MOST = 3
+"""A thread that hangs in a read cannot be ended; no more than so many of them are left behind by one camera."""
 
 
 class Camera:
@@ -68,6 +70,7 @@ class Camera:
         self._backoff = Backoff(1, 30)
         self._failures = FailureLog(log, "the camera gives no pictures")
         self._failed_in_row = 0
+        self._hanging: list[Reader] = []
 
     async def run(self) -> None:
         """Reads the camera until cancelled; never raises for anything the camera does."""
@@ -86,10 +89,13 @@ class Camera:
     async def _run_once(self) -> tuple[CameraError, str, bool]:
         """Reads one connection to its end; returns why it ended and whether it had been steady."""
         self._board.update_camera(self.config.id, state=CameraState.CONNECTING)
+        self._hanging = [reader for reader in self._hanging if not reader.ended]
+        if len(self._hanging) >= HANGING_MOST:
+            return CameraError.TIMED_OUT, "its old connections hang", False
         reader = Reader(self._make_source, self.feed, clock=self._clock, run_clock=self._run_clock)
         ended = asyncio.Event()
         loop = asyncio.get_running_loop()
-        reader.start(lambda: loop.call_soon_threadsafe(ended.set), name=f"camera-{str(self.config.id)[-8:]}")
+        reader.start(partial(_tell, loop, ended), name=f"camera-{str(self.config.id)[-8:]}")
         started_ns = self._clock.monotonic_ns()
         try:
             while not ended.is_set():
@@ -101,6 +107,7 @@ class Camera:
                 self._show(reader)
         finally:
             reader.stop()
+            self._hanging.append(reader)
         error, detail = reader.outcome
         return error, detail, reader.lasted_s() >= STEADY_S
 
@@ -146,3 +153,9 @@ class Camera:
             fps=0.0,
             bits_per_s=0,
         )
+
+
+def _tell(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
+    # A reader that hung in a read may outlive the loop.
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(ended.set)

@@ -67,6 +67,7 @@ class Reader:
         self._second_ns = 0
         self._second_frames = 0
         self._second_bytes = 0
+        self.ended = False
         self.info: StreamInfo | None = None
         self.last_arrival_ns = 0
         self.rates = Rates()
@@ -146,6 +147,7 @@ class Reader:
         finally:
             if self._source is not None:
                 self._source.close()
+            self.ended = True
             on_end()
 
     def _read(self) -> None:

@@ -1,0 +1,379 @@
+"""The supervisor of one camera: it comes back for ever, says how it is, and never lets a subscriber hold it up."""
+
+import asyncio
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from uuid import uuid4
+
+import pytest
+
+from edge_agent.capture import camera as camera_module
+from edge_agent.capture.camera import Camera
+from edge_agent.capture.feed import Dropped, Feed, Item, RunEnded, RunStarted, Subscription
+from edge_agent.capture.packet import AudioTrack, Kind, MediaPacket, StreamInfo, VideoTrack
+from edge_agent.capture.rtptime import RtpTimeline, SoundShift
+from edge_agent.errors import CameraFailed, CredentialsUnreadable
+from edge_agent.settings import Settings
+from edge_agent.status import StatusBoard
+from shared.kernel.clock import SystemClock
+from shared.protocol.config import CameraConfig, Credentials, FileSource, Position
+from shared.protocol.ids import CameraId, RoomId
+from shared.protocol.media import ClockEstimate
+from shared.protocol.status import CameraError, CameraState
+
+SETS = bytes.fromhex("000000016742c00dda05067e7840000003004000000f23c50aa80000000168ce0472")
+OTHER_SETS = bytes.fromhex("0000000167640028acd100780227e5c044000003000400000300f03c60c65800000001 68ebe3cb22c0".replace(" ", ""))
+KEY = SETS + bytes.fromhex("0000000165") + b"k" * 50
+INFO = StreamInfo(
+    video=VideoTrack(codec="h264", width=320, height=180, fps=30.0, parameter_sets=SETS),
+    audio=AudioTrack(codec="aac", sample_rate_hz=48_000, channels=2, config=b"\x11\x90"),
+)
+
+
+def packet(index: int, *, key: bool | None = None, data: bytes | None = None, shift_90k: int = 0) -> MediaPacket:
+    keyframe = index % 30 == 0 if key is None else key
+    pts = 900_000 + index * 3000 + shift_90k
+    body = data or (KEY if keyframe else b"\x00\x00\x00\x01\x41" + b"p" * 50)
+    return MediaPacket(Kind.VIDEO, body, len(body), pts, pts, keyframe, SystemClock().monotonic_ns())
+
+
+class StillClock:
+    """A clock map that knows nothing and steps when told."""
+
+    def __init__(self) -> None:
+        self.step = False
+
+    def observe(self, _: MediaPacket) -> bool:
+        return self.step
+
+    def estimate(self) -> ClockEstimate | None:
+        return None
+
+
+class ScriptedSource:
+    """A camera at our own seam: gives packets, then does what the script says."""
+
+    def __init__(self, packets: list[MediaPacket], then: BaseException | None | str = None) -> None:
+        self._packets = packets
+        self._then = then
+        self._aborted = threading.Event()
+        self.closed = threading.Event()
+
+    def open(self) -> StreamInfo:
+        if isinstance(self._then, BaseException) and not self._packets:
+            raise self._then
+        return INFO
+
+    def packets(self) -> Iterator[MediaPacket]:
+        yield from self._packets
+        if self._then == "hang":
+            self._aborted.wait(30)
+        elif isinstance(self._then, BaseException):
+            raise self._then
+
+    def close(self) -> None:
+        self.closed.set()
+
+    def abort(self) -> None:
+        self._aborted.set()
+
+
+@pytest.fixture
+def board() -> StatusBoard:
+    return StatusBoard()
+
+
+@pytest.fixture(autouse=True)
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.kernel.backoff.Backoff.next_wait_s", lambda self: 0.01)
+    monkeypatch.setattr(camera_module, "LOOK_EVERY_S", 0.02)
+
+
+def make(board: StatusBoard, *sources: ScriptedSource | BaseException) -> Camera:
+    """Returns a camera whose connections are these, the last one over and over."""
+    order = itertools.chain(sources, itertools.repeat(sources[-1]))
+
+    def connect() -> ScriptedSource:
+        source = next(order)
+        if isinstance(source, BaseException):
+            raise source
+        return source
+
+    config = CameraConfig(
+        id=CameraId(uuid4()),
+        room_id=RoomId(uuid4()),
+        name="Left",
+        position=Position.LEFT,
+        source=FileSource(name="x"),
+    )
+    return Camera(
+        config,
+        unseal=lambda _: Credentials(username="", password=""),
+        settings=Settings(),
+        board=board,
+        clock=SystemClock(),
+        run_clock=StillClock,
+        make_source=connect,
+    )
+
+
+async def until(board: StatusBoard, camera: Camera, wish: Callable[[], bool]) -> None:
+    """Runs the camera until the wish is true."""
+    task = asyncio.create_task(camera.run())
+    try:
+        async with asyncio.timeout(10):
+            while not wish():
+                await asyncio.sleep(0.01)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_connected_camera_says_what_it_gives(board: StatusBoard) -> None:
+    camera = make(board, ScriptedSource([packet(i) for i in range(60)], "hang"))
+
+    def described() -> bool:
+        status = board.camera(camera.config.id)
+        video = status.video
+        return status.state is CameraState.CONNECTED and video is not None and video.codec_string == "avc1.42c00d"
+
+    await until(board, camera, described)
+
+
+@pytest.mark.parametrize(
+    "error", [CameraError.UNREACHABLE, CameraError.REFUSED, CameraError.NOT_FOUND, CameraError.UNSUPPORTED_CODEC]
+)
+async def test_a_camera_that_fails_says_why_and_is_tried_again(board: StatusBoard, error: CameraError) -> None:
+    camera = make(board, CameraFailed(error, "rtsp://user:hunter2@host says no"))
+    heard: list[CameraState] = []
+    board.on_change(lambda: heard.extend(c.state for c in board.cameras()))
+    await until(board, camera, lambda: board.camera(camera.config.id).failures_in_row >= 12)
+    assert CameraState.RETRYING in heard
+    assert board.cameras() == ()
+
+
+async def test_the_reason_is_kept_while_it_is_tried_again_and_holds_no_password(board: StatusBoard) -> None:
+    camera = make(board, CameraFailed(CameraError.REFUSED, "rtsp://user:hunter2@host says no"))
+    seen_details = set()
+
+    def wish() -> bool:
+        status = board.camera(camera.config.id)
+        if status.error is not None:
+            seen_details.add((status.error, status.error_detail))
+        return status.failures_in_row >= 3
+
+    await until(board, camera, wish)
+    assert seen_details == {(CameraError.REFUSED, "rtsp://***@host says no")}
+
+
+async def test_credentials_for_another_box_are_a_state_of_the_camera(board: StatusBoard) -> None:
+    camera = make(board, CredentialsUnreadable("they do not open"))
+    await until(
+        board, camera, lambda: board.camera(camera.config.id).error is CameraError.CREDENTIALS_UNREADABLE
+    )
+
+
+async def test_what_nobody_expected_is_bad_data_and_not_the_end(board: StatusBoard) -> None:
+    camera = make(board, RuntimeError("a bug"), ScriptedSource([packet(i) for i in range(31)], "hang"))
+    await until(board, camera, lambda: board.camera(camera.config.id).state is CameraState.CONNECTED)
+
+
+async def test_each_connection_is_a_run_of_its_own_that_begins_with_a_key_frame(board: StatusBoard) -> None:
+    first = ScriptedSource([packet(i) for i in range(10, 70)])
+    camera = make(board, first, ScriptedSource([packet(i) for i in range(40)], "hang"))
+    subscription = camera.feed.subscribe()
+    items: list[Item] = []
+
+    def wish() -> bool:
+        items.extend(subscription.take(0))
+        return sum(isinstance(i, RunStarted) for i in items) == 2 and isinstance(items[-1], MediaPacket)
+
+    await until(board, camera, wish)
+    assert first.closed.is_set()
+    kinds = [type(i) for i in items if not isinstance(i, MediaPacket)]
+    assert kinds[:3] == [RunStarted, RunEnded, RunStarted]
+    ended = next(i for i in items if isinstance(i, RunEnded))
+    assert ended.error is CameraError.ENDED
+    begun = [b for a, b in itertools.pairwise(items) if isinstance(a, RunStarted)]
+    assert all(isinstance(i, MediaPacket) and i.keyframe for i in begun)
+
+
+async def test_a_frozen_camera_is_given_up_and_tried_again(
+    board: StatusBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(camera_module, "SILENCE_S", 0.1)
+    frozen = ScriptedSource([packet(i) for i in range(31)], "hang")
+    camera = make(board, frozen, ScriptedSource([packet(i) for i in range(31)], "hang"))
+    subscription = camera.feed.subscribe()
+    items: list[Item] = []
+
+    def wish() -> bool:
+        items.extend(subscription.take(0))
+        return sum(isinstance(i, RunStarted) for i in items) >= 2
+
+    await until(board, camera, wish)
+    ended = next(i for i in items if isinstance(i, RunEnded))
+    assert ended.error is CameraError.TIMED_OUT
+
+
+@pytest.mark.parametrize("what", ["size", "jump_forward", "jump_back"])
+async def test_a_change_in_the_stream_begins_another_run(board: StatusBoard, what: str) -> None:
+    begin = [packet(i) for i in range(45)]
+    if what == "size":
+        rest = [packet(i, data=OTHER_SETS + KEY[len(SETS) :] if i % 30 == 0 else None) for i in range(60, 95)]
+    else:
+        shift = 90_000 * (3600 if what == "jump_forward" else -8)
+        rest = [packet(i, shift_90k=shift) for i in range(50, 95)]
+    camera = make(board, ScriptedSource([*begin, *rest], "hang"))
+    subscription = camera.feed.subscribe()
+    items: list[Item] = []
+
+    def wish() -> bool:
+        items.extend(subscription.take(0))
+        return sum(isinstance(i, RunStarted) for i in items) == 2 and isinstance(items[-1], MediaPacket)
+
+    await until(board, camera, wish)
+    second = [i for i in items if isinstance(i, RunStarted)][1]
+    assert second.because == ("format_change" if what == "size" else "clock_step")
+    if what == "size":
+        assert (second.info.video.width, second.info.video.height) == (1920, 1080)
+    after = items[items.index(second) + 1]
+    assert isinstance(after, MediaPacket)
+    assert after.keyframe
+    # Nothing of the new timeline is in the old run.
+    old = [i.pts_90k for i in items[: items.index(second)] if isinstance(i, MediaPacket)]
+    assert old == [p.pts_90k for p in begin]
+
+
+async def test_a_stepped_clock_begins_another_run_at_the_next_key_frame(board: StatusBoard) -> None:
+    clocks = [StillClock(), StillClock()]
+    clocks[0].step = True
+    made = iter(clocks)
+    camera = make(board, ScriptedSource([packet(i) for i in range(45)], "hang"))
+    camera._run_clock = lambda: next(made)
+    subscription = camera.feed.subscribe()
+    items: list[Item] = []
+
+    def wish() -> bool:
+        items.extend(subscription.take(0))
+        return sum(isinstance(i, MediaPacket) for i in items) == 45
+
+    await until(board, camera, wish)
+    starts = [n for n, i in enumerate(items) if isinstance(i, RunStarted)]
+    assert len(starts) == 2
+    assert starts[1] - starts[0] == 32
+
+
+# The feed.
+
+
+def started() -> RunStarted:
+    return RunStarted(INFO, StillClock(), "connected")
+
+
+def test_a_slow_subscriber_loses_whole_groups_and_is_told_how_much() -> None:
+    feed = Feed()
+    slow, quick = Subscription(2000), Subscription(1 << 20)
+    feed._subscriptions = (slow, quick)
+    feed.publish(started())
+    packets = [packet(i) for i in range(120)]
+    lost = sum(feed.publish(p) for p in packets[:70])
+    got = slow.take(0)
+    lost += sum(feed.publish(p) for p in packets[70:])
+    later = slow.take(0)
+    assert lost > 0
+    told = [i for i in [*got, *later] if isinstance(i, Dropped)]
+    kept = [i for i in [*got, *later] if isinstance(i, MediaPacket)]
+    first_after = later[later.index(told[0]) + 1]
+    assert isinstance(first_after, MediaPacket)
+    assert first_after.keyframe
+    assert sum(d.packets for d in told) + slow._dropped == lost == len(packets) - len(kept)
+    assert [i for i in quick.take(0) if isinstance(i, MediaPacket)] == packets
+
+
+def test_a_new_subscriber_gets_the_last_groups_of_pictures() -> None:
+    feed = Feed()
+    feed.publish(started())
+    second = 1_000_000_000
+    packets = [
+        MediaPacket(Kind.VIDEO, KEY, len(KEY), i * 3000, i * 3000, i % 30 == 0, round(i / 30 * second))
+        for i in range(400)
+    ]
+    for p in packets:
+        feed.publish(p)
+    begin, *backlog = feed.subscribe().take(0)
+    assert isinstance(begin, RunStarted)
+    assert all(isinstance(i, MediaPacket) for i in backlog)
+    first = backlog[0]
+    assert isinstance(first, MediaPacket)
+    assert first.keyframe
+    assert backlog[-1] is packets[-1]
+    assert 4.5 <= (packets[-1].arrival_ns - first.arrival_ns) / second <= 7
+    assert [type(i) for i in feed.subscribe(backlog=False).take(0)] == [RunStarted]
+
+
+def test_a_subscriber_between_two_runs_gets_nothing_of_the_old_one() -> None:
+    feed = Feed()
+    feed.publish(started())
+    feed.publish(packet(0))
+    feed.publish(RunEnded(CameraError.ENDED))
+    subscription = feed.subscribe()
+    assert subscription.take(0) == []
+    feed.unsubscribe(subscription)
+    feed.publish(started())
+    assert subscription.take(0) == []
+
+
+# The media timeline of RTSP.
+
+WRAP = 1 << 32
+
+
+def test_rtp_time_is_recovered_through_every_step_of_the_cameras_clock() -> None:
+    """FFmpeg's pts jumps with the camera's wall clock; the timeline goes on by 3,000 a frame."""
+    timeline = RtpTimeline(90_000)
+    rtp, wall_us, pts = WRAP - 40_000, 1_700_000_000_000_000, 0
+    report: tuple[int, int] | None = None
+    places = []
+    for index in range(600):
+        sender_us = None
+        if index in (60, 200, 340, 480):
+            wall_us += 500_000 if index in (200, 340) else 0
+            pts += 45_000 if index in (200, 340) else 0
+            report = (rtp % WRAP, wall_us)
+            timeline.report(*report)
+        if report is not None:
+            sender_us = report[1] + ((rtp - report[0]) % WRAP) * 100 // 9
+        places.append(timeline.place(pts, 3000, sender_us))
+        rtp, wall_us, pts = rtp + 3000, wall_us + 33_333, pts + 3000
+    assert {b - a for a, b in itertools.pairwise(places)} == {3000}
+    assert timeline.reports == 4
+
+
+def test_a_lost_frame_is_a_hole_in_the_timeline_with_reports_and_without() -> None:
+    for reported in (False, True):
+        timeline = RtpTimeline(90_000)
+        if reported:
+            timeline.report(0, 1_000_000)
+        places = [
+            timeline.place(i * 3000, 3000, 1_000_000 + i * 3000 * 100 // 9 if reported else None)
+            for i in (0, 1, 2, 3, 4, 5, 9, 10)
+        ]
+        assert [b - a for a, b in itertools.pairwise(places)] == [3000, 3000, 3000, 3000, 3000, 12_000, 3000]
+
+
+def test_sound_is_shifted_once_the_reports_agree_and_only_when_it_can_be_heard() -> None:
+    shift = SoundShift()
+    for reading in range(2):
+        shift.video(900_000 + reading * 450_000, 5_000_000 + reading * 5_000_000)
+        shift.audio(900_000 + reading * 450_000, 5_100_000 + reading * 5_000_000)
+        assert shift.shift_90k == 0
+    shift.video(1_800_000, 15_000_000)
+    shift.audio(1_800_000, 15_100_000)
+    assert shift.shift_90k == 9000
+    close = SoundShift()
+    for reading in range(5):
+        close.video(900_000 + reading * 450_000, 5_000_000 + reading * 5_000_000)
+        close.audio(900_000 + reading * 450_000, 5_010_000 + reading * 5_000_000)
+    assert close.shift_90k == 0

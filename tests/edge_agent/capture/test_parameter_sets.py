@@ -1,0 +1,60 @@
+"""What a key frame says of itself, against what the encoder was told."""
+
+import itertools
+from pathlib import Path
+
+import av
+import pytest
+
+from edge_agent.capture.parameter_sets import describe, parameter_sets
+from tests.media import make_video
+
+
+@pytest.mark.parametrize("codec", ["h264", "h265"])
+@pytest.mark.parametrize("size", [(320, 180), (1280, 720), (1920, 1080), (642, 362)])
+def test_size_and_codec_string_are_read_from_the_key_frame(
+    tmp_path: Path, codec: str, size: tuple[int, int]
+) -> None:
+    path = make_video(tmp_path / f"clip.{codec}", codec=codec, size=size, seconds=0.1)
+    with av.open(str(path)) as media:
+        key = bytes(next(p for p in media.demux(video=0) if p.size))
+        context = media.streams.video[0].codec_context
+        level = context.level if hasattr(context, "level") else None
+    sets = parameter_sets(key, codec)  # type: ignore[arg-type]
+    picture = describe(sets, codec)  # type: ignore[arg-type]
+    assert picture is not None
+    assert (picture.width, picture.height) == size
+    if codec == "h264":
+        assert picture.codec_string == f"avc1.42c0{level:02x}"
+    else:
+        assert picture.codec_string.startswith("hvc1.1.6.L")
+
+
+def test_high_profile_with_scaling_and_cropping_is_read() -> None:
+    sps = bytes.fromhex("0000000167640028acd100780227e5c04400000300040000 0300f03c60c658".replace(" ", ""))
+    picture = describe(sps, "h264")
+    assert picture is not None
+    assert (picture.codec_string, picture.width, picture.height) == ("avc1.640028", 1920, 1080)
+
+
+@pytest.mark.parametrize("codec", ["h264", "h265"])
+def test_damaged_sets_are_nothing_and_no_error(tmp_path: Path, codec: str) -> None:
+    path = make_video(tmp_path / f"clip.{codec}", codec=codec, seconds=0.1)
+    with av.open(str(path)) as media:
+        key = bytes(next(p for p in media.demux(video=0) if p.size))
+    sets = parameter_sets(key, codec)  # type: ignore[arg-type]
+    for cut in range(len(sets)):
+        describe(sets[:cut], codec)  # type: ignore[arg-type]
+    for at, bit in itertools.product(range(5, min(len(sets), 60)), range(0, 8, 3)):
+        broken = bytearray(sets)
+        broken[at] ^= 1 << bit
+        describe(bytes(broken), codec)  # type: ignore[arg-type]
+    assert describe(b"", codec) is None  # type: ignore[arg-type]
+    assert parameter_sets(b"", codec) == b""  # type: ignore[arg-type]
+
+
+def test_each_set_is_named_once() -> None:
+    sps, pps, slice_ = b"\x67\x42\x00\x0d", b"\x68\xce\x04", b"\x65\x88\x80"
+    start = b"\x00\x00\x00\x01"
+    unit = start + sps + start + pps + start + sps + start + pps + start + slice_ + start + pps
+    assert parameter_sets(unit, "h264") == start + sps + start + pps
