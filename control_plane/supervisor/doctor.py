@@ -52,7 +52,12 @@ def examine(state: Path) -> Iterator[Finding]:
     yield _disk(state)
     facts = running(state)
     if facts is None:
-        yield Finding("control plane", "note", f"none runs on {state}, or it is not ready yet", f"threedance up --state {state}")
+        yield Finding(
+            "control plane",
+            "note",
+            f"none runs on {state}, or it is not ready yet",
+            f"threedance up --state {state}",
+        )
         yield _port()
         return
     told = addresses(state)

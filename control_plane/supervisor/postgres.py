@@ -205,7 +205,7 @@ class EmbeddedPostgres:
         quick = () if self._durable else ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
         options = [
             "listen_addresses=",
-            f"unix_socket_directories={sockets}",
+            f'unix_socket_directories="{str(sockets).replace(chr(34), chr(34) * 2)}"',
             "unix_socket_permissions=0700" if self._runner.uid is None else "unix_socket_permissions=0777",
             "password_encryption=scram-sha-256",
             "max_connections=200",

@@ -88,7 +88,8 @@ def socket_folder(state: Path, name: str, longest_file: str, runner: Runner) -> 
     (state / "run").mkdir(parents=True, exist_ok=True)
     folder = state / "run" / name
     fits = len(os.fsencode(folder / longest_file)) <= SOCKET_PATH_LIMIT_BYTES
-    if not fits or not runner.reachable(folder / longest_file):
+    listed = "," in str(folder)  # PostgreSQL's clients take a comma for the end of a host's name
+    if not fits or listed or not runner.reachable(folder / longest_file):
         mark = hashlib.sha256(os.fsencode(state)).hexdigest()[:10]
         folder = Path(tempfile.gettempdir()) / f"3d-{os.geteuid()}-{mark}-{name}"
         if len(os.fsencode(folder / longest_file)) > SOCKET_PATH_LIMIT_BYTES:

@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from kombu import Connection
 
 from control_plane.supervisor.errors import SocketPathTooLong, StateUnusable, WrongMajorVersion
 from control_plane.supervisor.postgres import EmbeddedPostgres, secret_file
@@ -54,6 +55,23 @@ def test_no_server_listens_on_tcp(state: Path) -> None:
     finally:
         valkey.stop()
         postgres.stop()
+
+
+def test_a_folder_with_spaces_quotes_and_commas_is_as_good_as_any() -> None:
+    with tempfile.TemporaryDirectory(prefix='3d o\'k, "%20" ') as folder:
+        Path(folder).chmod(0o711)
+        state = prepare_state(Path(folder) / "s")
+        postgres, valkey = EmbeddedPostgres(state, durable=False), EmbeddedValkey(state)
+        try:
+            with psycopg.connect(postgres.start().application) as connection:
+                assert connection.execute("SELECT 1").fetchone() == (1,)
+            with redis.Redis.from_url(valkey.start().cache) as client:
+                assert client.ping()
+            with Connection(valkey.urls().broker) as broker:
+                broker.ensure_connection(max_retries=1, timeout=5)
+        finally:
+            valkey.stop()
+            postgres.stop()
 
 
 def test_a_second_start_finds_the_data_again(state: Path) -> None:
