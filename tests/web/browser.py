@@ -71,6 +71,10 @@ class Watched:
         """Waits for the player's state."""
         self.until(lambda: self.state() == state, timeout_s=timeout_s)
 
+    def until_settled(self) -> None:
+        """Waits until all views play in their places."""
+        self.until(lambda: self.page.evaluate("window.threedance.player.ensemble.isSettled"), timeout_s=20)
+
     def ask(self, wish: dict[str, Any]) -> None:
         """Asks the player as a key would."""
         self.page.evaluate("wish => window.threedance.player.ask(wish)", wish)
@@ -86,14 +90,16 @@ class Watched:
     def numbers(self) -> dict[str, int | None]:
         """Returns the frame number that each view shows at one instant, read from its pixels; None where there is none."""
         drawn = self.page.evaluate(
-            """([width, height]) => window.threedance.player.tiles.map(({track, video}) => {
-                const canvas = document.createElement('canvas');
-                [canvas.width, canvas.height] = [width, height];
-                const context = canvas.getContext('2d');
-                if (video.readyState < 2) return [track.position, null];
-                context.drawImage(video, 0, 0, width, height, 0, 0, width, height);
-                return [track.position, canvas.toDataURL('image/png').split(',')[1]];
-            })""",
+            """([width, height]) => {
+                const drawn = window.threedance.player.tiles.map(({track, video}) => {
+                    const canvas = document.createElement('canvas');
+                    [canvas.width, canvas.height] = [width, height];
+                    if (video.readyState < 2) return [track.position, null];
+                    canvas.getContext('2d').drawImage(video, 0, 0, width, height, 0, 0, width, height);
+                    return [track.position, canvas];
+                });
+                return drawn.map(([position, canvas]) => [position, canvas?.toDataURL('image/png').split(',')[1] ?? null]);
+            }""",
             [BITS * BLOCK, BLOCK],
         )
         return {position: None if data is None else _number(base64.b64decode(data)) for position, data in drawn}

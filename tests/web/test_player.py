@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.web.browser import CHROMIUM, Watched, chromium
+from tests.web.browser import CHROMIUM, Watched
 from tests.web.footage import FPS, Scene, film
 from tests.web.stage import DIST, Stage, serve
 
 pytestmark = [
+    pytest.mark.web,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (THREEDANCE_TEST_CHROMIUM names one)"),
     pytest.mark.skipif(not (DIST / "replay.js").exists(), reason="web assets are not built (nox -s assets)"),
 ]
@@ -24,22 +25,16 @@ GAP = frozenset({8, 9, 10})
 @pytest.fixture(scope="module")
 def scenes() -> dict[str, Scene]:
     return {
-        "left": Scene("Left", "left", film(20, tint=(235, 110, 95))),
-        "centre": Scene("Centre", "centre", film(20, tint=(240, 180, 80)), late_s=0.004, missing=GAP),
-        "right": Scene("Right", "right", film(20, tint=(80, 200, 190), audio=False), late_s=0.011, audio=False),
+        "left": Scene("Left", "left", film(30, tint=(235, 110, 95))),
+        "centre": Scene("Centre", "centre", film(30, tint=(240, 180, 80)), late_s=0.004, missing=GAP),
+        "right": Scene("Right", "right", film(30, tint=(80, 200, 190), audio=False), late_s=0.011, audio=False),
     }
 
 
 @pytest.fixture
 def stage(scenes: dict[str, Scene]) -> Iterator[Stage]:
-    with serve(Stage(dict(scenes), 20.011)) as stage:
+    with serve(Stage(dict(scenes), 30.011)) as stage:
         yield stage
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture
@@ -71,6 +66,13 @@ def test_a_seek_shows_exactly_the_picture_asked_for_in_every_view(viewer: Watche
         assert set(viewer.numbers().values()) == {number}
 
 
+def test_a_link_to_a_moment_opens_there_and_exactly(stage: Stage, page: Page) -> None:
+    viewer = Watched(page)
+    page.goto(f"{stage.address}/#t=13.35")
+    viewer.until_state("paused")
+    assert set(viewer.numbers().values()) == {int((13.35) * FPS)}
+
+
 def test_a_pause_shows_exactly_one_instant_in_every_view(viewer: Watched) -> None:
     for _ in range(4):
         viewer.page.keyboard.press("Space")
@@ -86,7 +88,7 @@ def test_while_playing_the_views_stay_within_one_frame(viewer: Watched) -> None:
     viewer.seek(11.5)
     viewer.page.keyboard.press("Space")
     viewer.until_state("playing")
-    viewer.page.wait_for_timeout(1500)
+    viewer.until_settled()
     skews: list[float] = []
     spreads: list[int] = []
     for _ in range(40):
@@ -121,8 +123,7 @@ def test_a_view_without_picture_says_so_and_freezes_while_the_others_go_on(viewe
     assert after["left"] > before["left"] + 10
     assert after["right"] > before["right"] + 10
     viewer.until(lambda: not plate.is_visible())
-    viewer.until(lambda: (skew := viewer.page.evaluate("threedance.player.ensemble.skewMs")) is not None and skew < 34)
-    viewer.page.wait_for_timeout(800)
+    viewer.until_settled()
     viewer.page.keyboard.press("Space")
     viewer.until_state("paused")
     assert len(set(viewer.numbers().values())) == 1
@@ -181,7 +182,7 @@ def test_sound_comes_from_one_view_only(viewer: Watched) -> None:
 
 
 def test_it_plays_to_the_end_and_begins_again(viewer: Watched) -> None:
-    viewer.seek(19.2)
+    viewer.seek(29.2)
     viewer.page.keyboard.press("Space")
     viewer.until_state("ended")
     viewer.page.keyboard.press("Space")

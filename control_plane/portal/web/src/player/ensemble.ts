@@ -54,12 +54,13 @@ export class Ensemble {
     timeline: ClassTimeline,
     screens: readonly Screen[],
     private readonly events: EnsembleEvents,
+    /** What this browser's changes of rate cost, as far as it was learnt before. */
+    readonly pulseCost = new PulseCost(),
   ) {
     [this.firstS, this.lastS] = playableRange(timeline);
-    const cost = new PulseCost();
     this.seats = screens.map((screen) => ({
       screen,
-      follower: new Follower(cost),
+      follower: new Follower(pulseCost),
       blank: null,
       settled: false,
       drySinceMs: null,
@@ -82,6 +83,11 @@ export class Ensemble {
   /** Returns the class time on the master clock now. */
   get timeS(): number {
     return clamp(this.clock.at(performance.now()), this.firstS, this.lastS);
+  }
+
+  /** Returns whether every view that plays stands in its place. */
+  get isSettled(): boolean {
+    return this.current === "playing" && this.seats.every((seat) => seat.blank !== null || seat.settled);
   }
 
   /** Returns how far apart the views' clocks are, in ms; null while fewer than two play. */

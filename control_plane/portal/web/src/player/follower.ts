@@ -24,9 +24,11 @@ const REST_MS = 350;
 const REST_AFTER_SEEK_MS = 1200;
 const SAMPLES = 3;
 /** Pictures must be wrong for this many looks in a row before the clock is led off its place. */
-const PATIENCE = 10;
+const PATIENCE = 6;
+/** After so many the view no longer counts as settled. */
+const SURE = 2;
 const PICTURE_OFF = 0.6;
-const LEAD_FRAMES = 0.25;
+const LEAD_FRAMES = 0.3;
 const MOST_LEAD_FRAMES = 0.6;
 
 export interface Advice {
@@ -38,7 +40,7 @@ export interface Advice {
 
 /** What a pulse costs beside its effect, in seconds of class time; shared by all views of a browser. */
 export class PulseCost {
-  costS = 0;
+  constructor(public costS = 0) {}
 
   learn(missedS: number): void {
     this.costS = Math.min(Math.max(this.costS + missedS * 0.7, -0.08), 0.08);
@@ -104,7 +106,7 @@ export class Follower {
     this.judgePicture(pictureErrorS, frameS);
     const offS = errorS - this.leadS;
     if (Math.abs(offS) <= HOLD_UNDER_S) {
-      this.settled = true;
+      this.settled = this.picturesWrong < SURE;
       return this.say(rate);
     }
     return this.pulse(nowMs, offS, rate);

@@ -7,6 +7,9 @@ import { missingOf, type ClassTimeline, type Track } from "./timeline.ts";
 const CODECS: Record<string, string> = { h264: "H.264", h265: "H.265" };
 const CLOCKS: Record<string, string> = { rtcp_sr: "the camera's own clock", arrival: "time of arrival" };
 
+/** Recording begins and ends at a key frame: the lanes show it, but nothing is missing that was meant to be there. */
+const EDGES = new Set(["key_frame"]);
+
 export function notes(timeline: ClassTimeline, firstS: number, lastS: number, seek: (classS: number) => void): HTMLElement {
   return el("div", { class: "notes" }, missing(timeline, firstS, lastS, seek), cameras(timeline));
 }
@@ -14,7 +17,7 @@ export function notes(timeline: ClassTimeline, firstS: number, lastS: number, se
 function missing(timeline: ClassTimeline, firstS: number, lastS: number, seek: (classS: number) => void): HTMLElement {
   const rows = timeline.tracks
     .flatMap((track) => missingOf(track).map((gap) => ({ track, gap })))
-    .filter(({ gap }) => gap.toS > gap.fromS)
+    .filter(({ gap }) => gap.toS > gap.fromS && !EDGES.has(gap.reason))
     .sort((a, b) => a.gap.fromS - b.gap.fromS)
     .map(({ track, gap }) =>
       el(

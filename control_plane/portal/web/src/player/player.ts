@@ -2,11 +2,12 @@
 import { Desk } from "./controls.ts";
 import { el } from "./dom.ts";
 import { Ensemble, RATES, type State } from "./ensemble.ts";
+import { PulseCost } from "./follower.ts";
 import { Keyboard, type Wish } from "./keyboard.ts";
 import { notes } from "./notes.ts";
 import { betweenText, Score } from "./score.ts";
 import { Screen } from "./screen.ts";
-import { clamp, missingOf, openingS, type ClassTimeline } from "./timeline.ts";
+import { clamp, missingOf, openingS, type ClassTimeline, type Gap } from "./timeline.ts";
 import type { Trouble } from "./trouble.ts";
 import {
   keepsake,
@@ -23,6 +24,7 @@ import {
 
 const ARRANGEMENT = "threedance.arrangement";
 const VOLUME = "threedance.volume";
+const PULSE_COST = "threedance.pulse-cost";
 const IDLE_MS = 2600;
 
 export interface PlayerOptions {
@@ -64,16 +66,18 @@ export class Player {
         }),
     );
     this.screens = this.tiles.flatMap((tile) => this.screenOf(tile));
-    this.ensemble = new Ensemble(timeline, this.screens, {
-      state: (state) => this.onState(state),
+    const learnt = new PulseCost(clamp(Number(localStorage.getItem(PULSE_COST)) || 0, -0.08, 0.08));
+    const events = {
+      state: (state: State) => this.onState(state),
       time: () => undefined,
-      blank: (id, blank, freeze) => {
+      blank: (id: string, blank: Gap | null, freeze: boolean) => {
         const tile = this.tiles.find((other) => other.track.id === id);
         tile?.setBlank(blank, blank === null ? "" : betweenText(blank, timeline), freeze);
         if (blank !== null && freeze && tile) this.say(`${tile.track.name} camera: no picture, ${blank.label}`);
       },
       blocked: () => this.onState("paused"),
-    });
+    };
+    this.ensemble = new Ensemble(timeline, this.screens, events, learnt);
     const { firstS, lastS } = this.ensemble;
     const centre = tracks.find((track) => track.audio && track.position === "centre");
     this.audible = (centre ?? tracks.find((track) => track.audio))?.id ?? null;
@@ -341,7 +345,14 @@ export class Player {
     for (const name of ["pointermove", "pointerdown", "keydown"]) {
       this.root.addEventListener(name, () => this.wake(), { passive: true });
     }
-    window.addEventListener("pagehide", () => this.ensemble.close(), { once: true });
+    window.addEventListener(
+      "pagehide",
+      () => {
+        localStorage.setItem(PULSE_COST, this.ensemble.pulseCost.costS.toFixed(4));
+        this.ensemble.close();
+      },
+      { once: true },
+    );
   }
 
   /** In full screen the desk goes away when nothing moves. */

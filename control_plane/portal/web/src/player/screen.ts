@@ -42,7 +42,7 @@ export class Screen {
   /** Returns why this browser cannot play the track, or null where it can. */
   static refusal(track: Track): string | null {
     if (!Hls.isSupported()) return "This browser cannot play encrypted streams. Use a current one.";
-    const probe = PROBES[track.codec];
+    const probe = track.codecString || PROBES[track.codec];
     if (probe === undefined || MediaSource.isTypeSupported(`video/mp4; codecs="${probe}"`)) return null;
     const name = CODEC_NAMES[track.codec] ?? track.codec;
     return `This browser cannot play ${name}. Safari, or Chrome on a computer with ${name} in hardware, can.`;
@@ -111,6 +111,7 @@ export class Screen {
     const shown = this.nextShown((picture) => Math.abs(picture.classS - frame.classS) < frame.durationS * 0.75);
     this.video.currentTime = frame.middleMediaS;
     await shown;
+    if (this.video.seeking) await once(this.video, "seeked");
   }
 
   /** Jumps while playing, without waiting. */
@@ -188,4 +189,8 @@ export class Screen {
       else this.hls?.startLoad();
     }, RETRY_MS);
   }
+}
+
+function once(target: EventTarget, name: string): Promise<void> {
+  return new Promise((resolve) => target.addEventListener(name, () => resolve(), { once: true }));
 }

@@ -27,6 +27,8 @@ export interface Track {
   readonly position: string;
   readonly playlistUrl: string;
   readonly codec: string;
+  /** The codec's RFC 6381 name, such as `avc1.64001f`; empty where it is not known. */
+  readonly codecString: string;
   readonly width: number;
   readonly height: number;
   readonly fps: number;
@@ -93,7 +95,7 @@ export function parseTimeline(body: unknown, timeZone?: string): ClassTimeline {
 }
 
 function parseTrack(entry: Record<string, unknown>, durationS: number): Track {
-  const video = entry["video"] === null ? {} : record(entry["video"], "track.video");
+  const video = entry["video"] == null ? {} : record(entry["video"], "track.video");
   const clock = entry["clock"] == null ? {} : record(entry["clock"], "track.clock");
   const fragments = list(entry["fragments"], "track.fragments")
     .map((item) => {
@@ -120,6 +122,7 @@ function parseTrack(entry: Record<string, unknown>, durationS: number): Track {
     position: text(entry["position"], "track.position"),
     playlistUrl: text(entry["playlist_url"], "track.playlist_url"),
     codec: String(video["codec"] ?? ""),
+    codecString: String(video["codec_string"] ?? ""),
     width: Number(video["width"] ?? 0),
     height: Number(video["height"] ?? 0),
     fps: Number(video["fps"] ?? 0) > 0 ? Number(video["fps"]) : 30,
