@@ -22,7 +22,7 @@ from control_plane.common.errors import BadRequest, NotFound
 from control_plane.common.scoping import platform_scope, studio_scope
 from control_plane.fleet.models import Agent, Camera
 from control_plane.fleet.pairing import create_pairing_code
-from control_plane.fleet.selectors import RECORDS, camera_statuses, is_acknowledged
+from control_plane.fleet.selectors import RECORDS, camera_statuses, fresh_status, is_acknowledged
 from control_plane.fleet.services import add_camera, change_camera
 from control_plane.recordings.models import ClassSession, ClassState, Gap, Recorder, Segment, Track
 from control_plane.recordings.selectors import class_timeline, running_class
@@ -136,14 +136,16 @@ class DemoStudio:
                 ]
             }
 
-    def cameras(self, agent_id: str) -> Facts:
-        """Returns how the agent and its cameras are now."""
+    def cameras(self, agent_id: str, since_at: str) -> Facts:
+        """Returns how the agent and its cameras are, by what it said after `since_at`: an earlier run's last word is old."""
+        since = datetime.fromisoformat(since_at)
         with studio_scope(self.studio.id):
             agent = self._agent(agent_id)
-            said = camera_statuses(agent)
+            status = fresh_status(agent)
+            said = camera_statuses(agent) if status and status.now_at > since else {}
             rows = Camera.objects.filter(room=self.room, enabled=True).order_by("position")
             return {
-                "online": agent.is_online,
+                "online": agent.last_seen_at is not None and agent.last_seen_at > since,
                 "acknowledged": is_acknowledged(agent),
                 "cameras": [_camera(camera, said.get(camera.id)) for camera in rows],
             }

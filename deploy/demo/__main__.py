@@ -46,7 +46,15 @@ def read_options(arguments: list[str] | None = None) -> Options:
         "--report", type=Path, default=None, metavar="FILE", help="write what happened as JSON"
     )
     parser.add_argument(
-        "--port", type=int, default=8000, help="the portal's port, the next free one where it is taken"
+        "--port", type=int, default=None, metavar="N",
+        help="the portal's port, the next free one where it is taken (default: that of the last run, else 8000)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=120.0,
+        metavar="N",
+        help="seconds that the cameras may take to connect",
     )
     given = parser.parse_args(arguments)
     cameras: dict[str, str] = {}
@@ -62,10 +70,10 @@ def read_options(arguments: list[str] | None = None) -> Options:
         cameras[position] = address
     if not 2 <= given.seconds <= 24 * 3600:
         parser.error("--seconds: give 2 seconds to a day")
-    if not 0 <= given.port <= 65535:
+    if given.port is not None and not 0 <= given.port <= 65535:
         parser.error("--port: give 0 to 65535")
     state = (given.state or default_state()).expanduser().absolute()
-    return Options(state, cameras, given.seconds, given.exit, given.report, given.port)
+    return Options(state, cameras, given.seconds, given.exit, given.report, given.port, given.patience)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,13 +27,13 @@ Facts = dict[str, Any]
 
 CONTROL_PLANE = (sys.executable, "-c", "from control_plane.cli import main; main()")
 AGENT = (sys.executable, "-m", "edge_agent")
+FIRST_PORT = 8000
 POLL_S = 0.25
 ANSWER_TIMEOUT_S = 60.0
 UP_TIMEOUT_S = 240.0
 MEDIA_TIMEOUT_S = 900.0
 PAIR_TIMEOUT_S = 60.0
 ONLINE_TIMEOUT_S = 90.0
-CONNECT_TIMEOUT_S = 120.0
 RECORDING_TIMEOUT_S = 60.0
 COMPLETE_TIMEOUT_S = 180.0
 AGENT_STOP_S, UP_STOP_S, OTHER_STOP_S = 30.0, 60.0, 5.0
@@ -48,7 +49,8 @@ class Options:
         seconds: How long to record.
         exit_after: Stop everything when the class can be replayed.
         report: Where to write what happened, as JSON.
-        port: The port of the control plane; the next free one where it is taken.
+        port: The port of the control plane, the next free one where it is taken; None: that of the last run.
+        patience_s: How long the cameras may take to connect.
     """
 
     state: Path
@@ -56,7 +58,8 @@ class Options:
     seconds: float = 30.0
     exit_after: bool = False
     report: Path | None = None
-    port: int = 8000
+    port: int | None = None
+    patience_s: float = 120.0
 
 
 class Demonstration:
@@ -70,6 +73,7 @@ class Demonstration:
         self._stack = ExitStack()
         self._watched: list[Child] = []
         self._facts: Facts = {}
+        self._agent_since_at = ""
 
     @property
     def is_replayable(self) -> bool:
@@ -98,8 +102,13 @@ class Demonstration:
         renderer = None if self._options.cameras else self._start_renderer()
         url = self._start_control_plane()
         console = self._start_console()
+        addresses = self._options.cameras
+        if renderer and renderer.ended() is not None:
+            # An agent that knows the cameras from an earlier run finds them running and does not begin to back off.
+            addresses = self._start_cameras(renderer)
         agent_id, agent = self._start_agent(console, url)
-        addresses = self._options.cameras or self._start_cameras(renderer)
+        if renderer and not addresses:
+            addresses = self._start_cameras(renderer)
         self._connect(console, agent, agent_id, addresses)
         self._record(console)
         self._console = console
@@ -139,7 +148,12 @@ class Demonstration:
 
     def _start_control_plane(self) -> str:
         with self._screen.step("starting the control plane"):
-            command = (*CONTROL_PLANE, "up", "--state", str(self._state), "--port", str(self._options.port))
+            port = (
+                self._remembered().get("port", FIRST_PORT)
+                if self._options.port is None
+                else self._options.port
+            )
+            command = (*CONTROL_PLANE, "up", "--state", str(self._state), "--port", str(port))
             child = self._start("the control plane", command, "demo-control-plane.log", UP_STOP_S)
             ready = self._state / "run" / "control-plane.json"
 
@@ -159,6 +173,7 @@ class Demonstration:
             if "taken" in line:
                 self._screen.say(f"  {line.strip()}")
         self._screen.say(f"  the portal is at {url}")
+        self._remember(port=int(url.rpartition(":")[2]))
         return url
 
     def _check_first_page(self, url: str, child: Child) -> None:
@@ -179,16 +194,21 @@ class Demonstration:
     def _start_agent(self, console: Child, url: str) -> tuple[str, Child]:
         state = self._state / "agent"
         with self._screen.step("pairing an agent and starting it"):
-            agent_id = _paired_as(state)
+            agent_id, known_as = _pairing(state)
+            if agent_id and known_as != url:
+                # The port was another's: an agent keeps to the address it was paired with.
+                self._screen.say(f"  the agent knows the portal as {known_as}: pairing it anew")
+                agent_id = None
             answer = console.ask({"do": "enrol", "agent_id": agent_id}, ANSWER_TIMEOUT_S)
             if answer["pairing_code"]:
                 self._screen.update(f"pairing code {answer['pairing_code']}")
-                self._pair(url, answer["pairing_code"], state, anew=agent_id is not None)
-                agent_id = _paired_as(state)
+                self._pair(url, answer["pairing_code"], state, anew=known_as is not None)
+                agent_id, _ = _pairing(state)
             if agent_id is None:
                 raise DemoError(
                     f"the agent has no identity in {state} after pairing", "Remove that folder and try again."
                 )
+            self._agent_since_at = datetime.now(UTC).isoformat()
             agent = self._start(
                 "the agent",
                 (*AGENT, "run", "--state", str(state), "--text-logs"),
@@ -197,7 +217,7 @@ class Demonstration:
             )
             self._wait(
                 "the agent's first word to the control plane",
-                lambda: console.ask({"do": "cameras", "agent_id": agent_id}, ANSWER_TIMEOUT_S)["online"],
+                lambda: self._ask_cameras(console, agent_id)["online"],
                 ONLINE_TIMEOUT_S,
                 agent,
             )
@@ -225,8 +245,7 @@ class Demonstration:
         if done.returncode:
             raise DemoError(f"the agent could not be paired with {url}", log=log)
 
-    def _start_cameras(self, renderer: Child | None) -> dict[str, str]:
-        assert renderer is not None  # noqa: S101
+    def _start_cameras(self, renderer: Child) -> dict[str, str]:
         with self._screen.step("rendering the demo cameras (once, then kept)"):
 
             def finished() -> bool:
@@ -244,9 +263,11 @@ class Demonstration:
             server = self._start("the demo cameras", command, "demo-cameras.log", OTHER_STOP_S, talks=True)
             addresses: dict[str, str] = server.read_line(30, "their addresses")["cameras"]
         self._watched.append(server)
-        used = int(next(iter(addresses.values())).split(":")[2].partition("/")[0])
-        (self._state / "demo.json").write_text(json.dumps({"camera_port": used}) + "\n")
+        self._remember(camera_port=int(next(iter(addresses.values())).split(":")[2].partition("/")[0]))
         return addresses
+
+    def _remember(self, **facts: int) -> None:
+        (self._state / "demo.json").write_text(json.dumps(self._remembered() | facts) + "\n")
 
     def _remembered(self) -> Facts:
         try:
@@ -261,13 +282,13 @@ class Demonstration:
             said: list[Facts] = []
 
             def connected() -> bool:
-                answer = console.ask({"do": "cameras", "agent_id": agent_id}, ANSWER_TIMEOUT_S)
+                answer = self._ask_cameras(console, agent_id)
                 said[:] = answer["cameras"]
                 self._screen.update(", ".join(f"{camera['position']} {camera['state']}" for camera in said))
                 return answer["acknowledged"] and all(camera["state"] == "connected" for camera in said)
 
             try:
-                self._wait("the cameras", connected, CONNECT_TIMEOUT_S, agent)
+                self._wait("the cameras", connected, self._options.patience_s, agent)
             except DemoError as error:
                 raise _camera_trouble(said, error) from error
 
@@ -316,6 +337,10 @@ class Demonstration:
             raise DemoError("the class is empty: no segment arrived", log=self._logs / "demo-agent.log")
         self._facts |= console.ask({"do": "report", "class_id": started["class_id"]}, ANSWER_TIMEOUT_S)
         self._write_report({})
+
+    def _ask_cameras(self, console: Child, agent_id: str) -> Facts:
+        request = {"do": "cameras", "agent_id": agent_id, "since_at": self._agent_since_at}
+        return console.ask(request, ANSWER_TIMEOUT_S)
 
     def _progress(self, console: Child) -> Facts:
         return console.ask({"do": "progress", "class_id": self._facts["class_id"]}, ANSWER_TIMEOUT_S)
@@ -405,13 +430,13 @@ class Demonstration:
             )
 
 
-def _paired_as(agent_state: Path) -> str | None:
-    """Returns the id that the box of a state folder was given at pairing; None where it was not."""
+def _pairing(agent_state: Path) -> tuple[str, str] | tuple[None, None]:
+    """Returns the id that a box was given at pairing and the address it knows; Nones where it is not paired."""
     try:
         paired = json.loads((agent_state / "identity" / "pairing.json").read_text())
-        return str(paired["answer"]["agent_id"])
+        return str(paired["answer"]["agent_id"]), str(paired["address"]).rstrip("/")
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return None, None
 
 
 def _free_port(wanted: int) -> int:
