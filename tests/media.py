@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -56,7 +57,7 @@ def make_video(
 ) -> Path:
     """Writes a video of numbered pictures; the container follows from the suffix of `path`, `audio` is FFmpeg's encoder."""
     with av.open(str(path), "w", options=options or {}) as out:
-        video = out.add_stream(ENCODERS[codec], rate=fps)
+        video: Any = out.add_stream(ENCODERS[codec], rate=fps)
         video.width, video.height = size
         video.pix_fmt = "yuv420p"
         video.codec_context.thread_count = 1
@@ -125,11 +126,11 @@ def numbers_in(data: bytes | Path) -> list[int]:
 
 def stamped_numbers(data: bytes | Path) -> Iterator[tuple[int, int]]:
     """Yields (pts in 90 kHz ticks, number) of each picture, in the order they are shown."""
-    with av.open(str(data) if isinstance(data, Path) else BytesIO(data)) as media:
+    with av.open(str(data) if isinstance(data, Path) else BytesIO(data), "r") as media:
         stream = media.streams.video[0]
         for frame in media.decode(stream):
             assert frame.pts is not None
-            yield round(frame.pts * stream.time_base * 90_000), number_of(frame)
+            yield round(frame.pts * (stream.time_base or 0) * 90_000), number_of(frame)
 
 
 def split_frames(source: Path, folder: Path) -> Path:

@@ -11,14 +11,14 @@ from av.bitstream import BitStreamFilterContext
 
 from edge_agent.capture.faults import camera_failed
 from edge_agent.capture.packet import AudioTrack, Kind, MediaPacket, StreamInfo, VideoTrack
-from edge_agent.capture.parameter_sets import parameter_sets
+from edge_agent.capture.parameter_sets import Codec, parameter_sets
 from edge_agent.capture.rtptime import RtpTimeline, SoundShift
 from edge_agent.errors import CameraFailed
 from shared.kernel.clock import Clock
 from shared.kernel.timebase import TICKS_PER_S, rescale
 from shared.protocol.status import CameraError
 
-CODECS = {"h264": "h264", "hevc": "h265"}
+CODECS = ("h264", "hevc")
 FORMATS = "mpegts,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,flv,live_flv,h264,hevc,mpjpeg,mpeg,ogg,avi"
 """What a file or an HTTP stream may be. No playlists: they could send the box to any address."""
 ORIGIN_90K = 10 * TICKS_PER_S
@@ -228,7 +228,7 @@ def _annex_b_filter(video: Any) -> BitStreamFilterContext | None:
 def _video_track(video: Any) -> VideoTrack:
     context = video.codec_context
     extradata = context.extradata or b""
-    codec = "h264" if CODECS[context.name] == "h264" else "h265"
+    codec: Codec = "h264" if context.name == "h264" else "h265"
     sets = parameter_sets(extradata, codec) if extradata[:1] != b"\x01" else b""
     return VideoTrack(
         codec=codec, width=context.width, height=context.height, fps=_fps(video), parameter_sets=sets

@@ -1,7 +1,7 @@
 """What comes out of a camera, whatever its protocol: what it carries, and its compressed packets."""
 
 from enum import IntEnum
-from typing import Literal
+from typing import Any, Literal
 
 import av
 import msgspec
@@ -50,7 +50,7 @@ class MediaPacket(msgspec.Struct, frozen=True, gc=False):
     """
 
     kind: Kind
-    data: av.Packet | bytes
+    data: "av.Packet[Any] | bytes"
     size_bytes: int
     pts_90k: int
     dts_90k: int

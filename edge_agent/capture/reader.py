@@ -168,43 +168,44 @@ class Reader:
         """Publishes one packet; False when this reader is over."""
         if packet.kind is Kind.VIDEO:
             self._count(packet)
-            if packet.keyframe:
-                self._look_at_key_frame(packet)
+            if packet.keyframe and self.info is not None:
+                self._look_at_key_frame(packet, self.info)
             elif self._jumped(packet):
                 self._waiting_for_key, self._new_run_because = True, "clock_step"
             self._last_dts_90k = packet.dts_90k
         if self._waiting_for_key:
             return not self._over
-        assert self._run_clock is not None
-        if packet.kind is Kind.VIDEO and self._run_clock.observe(packet) and not self._new_run_because:
+        stepped = (
+            packet.kind is Kind.VIDEO and self._run_clock is not None and self._run_clock.observe(packet)
+        )
+        if stepped and not self._new_run_because:
             self._new_run_because = "clock_step"
         return self._publish(packet)
 
-    def _look_at_key_frame(self, packet: MediaPacket) -> None:
-        assert self.info is not None
-        sets = parameter_sets(memoryview(packet.data)[:16384], self.info.video.codec)
+    def _look_at_key_frame(self, packet: MediaPacket, info: StreamInfo) -> None:
+        codec = info.video.codec
+        sets = parameter_sets(memoryview(packet.data)[:16384], codec)
         if sets and sets != self._sets:
-            before, after = describe(self._sets, self.info.video.codec), describe(sets, self.info.video.codec)
+            before, after = describe(self._sets, codec), describe(sets, codec)
             self._sets = sets
             if after is not None:
                 video = msgspec.structs.replace(
-                    self.info.video, width=after.width, height=after.height, parameter_sets=sets
+                    info.video, width=after.width, height=after.height, parameter_sets=sets
                 )
-                self.info = msgspec.structs.replace(self.info, video=video)
+                info = self.info = msgspec.structs.replace(info, video=video)
             if before is not None and before != after and not self._new_run_because:
                 self._new_run_because = "format_change"
         if self._jumped(packet) and not self._new_run_because:
             self._new_run_because = "clock_step"
         if self._new_run_because:
-            self._begin_run()
+            self._begin_run(info)
         self._waiting_for_key = False
 
     def _jumped(self, packet: MediaPacket) -> bool:
         last = self._last_dts_90k
         return last is not None and not -TICKS_PER_S < packet.dts_90k - last < JUMP_90K
 
-    def _begin_run(self) -> None:
-        assert self.info is not None
+    def _begin_run(self, info: StreamInfo) -> None:
         self._run_clock = self._make_run_clock()
         because, self._new_run_because = self._new_run_because, ""
         with self._gate:
@@ -213,7 +214,7 @@ class Reader:
             if self._in_run:
                 self._feed.publish(RunEnded(None, because))
             self._in_run = True
-            self._feed.publish(RunStarted(self.info, self._run_clock, because))
+            self._feed.publish(RunStarted(info, self._run_clock, because))
 
     def _publish(self, packet: MediaPacket) -> bool:
         with self._gate:

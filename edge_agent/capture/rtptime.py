@@ -50,7 +50,7 @@ class RtpTimeline:
             self._rtp = None
             self._dated = 0
             return by_pts
-        rtp = self._raw(sender_us)
+        rtp = self._raw(sender_us, *self._report)
         self._dated += 1
         before, self._rtp = self._rtp, rtp
         if self._dated > 2 and before is not None:
@@ -61,9 +61,7 @@ class RtpTimeline:
         # Close to the pace it is the wall clock's own small error; far from it, a jump. Between, the camera's doing.
         return by_pts if self._rate_hz // 50 < off <= self._rate_hz // 2 else duration
 
-    def _raw(self, sender_us: int) -> int:
-        assert self._report is not None
-        rtp, ntp_us = self._report
+    def _raw(self, sender_us: int, rtp: int, ntp_us: int) -> int:
         ticks = ((sender_us - ntp_us) * self._rate_hz * 2 + 1_000_000) // 2_000_000
         return (rtp + ticks) % _WRAP
 

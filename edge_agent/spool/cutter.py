@@ -24,7 +24,7 @@ class Cutter:
 
     def __init__(self, info: StreamInfo) -> None:
         self._info = info
-        self._held: list[MediaPacket] | None = []
+        self._held: list[MediaPacket] = []
         self._segmenter: Segmenter | None = None
         self._sound: Sound | None = None
         self._last_sound_90k: int | None = None
@@ -61,7 +61,6 @@ class Cutter:
         if self._segmenter is not None:
             yield from self._segmenter.push(packet)
             return
-        assert self._held is not None
         complete = (
             len(self._held) > 0
             and packet.kind is Kind.VIDEO
@@ -78,7 +77,7 @@ class Cutter:
             yield from self._segmenter.finish()
 
     def _release(self) -> Iterator[Fragment]:
-        held, self._held = self._held or [], None
+        held, self._held = self._held, []
         while held and self._segmenter is None:
             sound_packet = next((p for p in held if p.kind is Kind.AUDIO), None)
             if self._info.audio is not None and sound_packet is not None:

@@ -64,13 +64,12 @@ def manifest_of(
     header: JournalHeader,
     fragments: list[FragmentRecord],
     *,
-    clock: ClockEstimate | None,
+    clock: ClockEstimate,
     sha256: str,
     closed_at: datetime,
     recovered: bool = False,
 ) -> SegmentManifest:
     """Returns the manifest of a segment from what its journal says of it."""
-    assert clock is not None, "a segment with fragments has a clock"
     last = fragments[-1].blob
     return SegmentManifest(
         segment_id=header.segment_id,

@@ -92,7 +92,7 @@ class TrackRecorder:
         self._started = False
         self._end_pts_90k: int | None = None
         self._blocked = False
-        self._format: VideoFormat | None = None
+        self._format = VideoFormat(codec="h264", codec_string="avc1", width=1, height=1, fps=1.0)
 
     def start(self, on_end: Callable[[], object]) -> None:
         """Starts the thread."""
@@ -227,14 +227,12 @@ class TrackRecorder:
         if self._cutter is None:
             if not (packet.kind is Kind.VIDEO and packet.keyframe) or self._source_run is None:
                 return
-            self._begin_run(self._source_run, packet)
-        assert self._cutter is not None
+            self._cutter = self._begin_run(self._source_run, packet)
         for fragment in self._cutter.push(packet):
-            self._store(fragment)
+            self._store(fragment, self._cutter)
 
-    def _begin_run(self, source: RunStarted, packet: MediaPacket) -> None:
+    def _begin_run(self, source: RunStarted, packet: MediaPacket) -> Cutter:
         self._run += 1
-        self._cutter = Cutter(source.info)
         video = source.info.video
         sets = parameter_sets(memoryview(packet.data)[:16384], video.codec) or video.parameter_sets
         picture = describe(sets, video.codec)
@@ -250,31 +248,32 @@ class TrackRecorder:
         if not self.recording:
             self.recording = True
             self._board.changed()
+        return Cutter(source.info)
 
     def _end_run(self) -> None:
         """Cuts what is left of the run and closes its segment; the next packets begin another one."""
         if self._cutter is not None:
             for fragment in self._cutter.finish():
-                self._store(fragment)
+                self._store(fragment, self._cutter)
             self._cutter = None
         self._close_segment()
         if self.recording:
             self.recording = False
             self._board.changed()
 
-    def _store(self, fragment: Fragment) -> None:
+    def _store(self, fragment: Fragment, cutter: Cutter) -> None:
         clock = self._clock()
-        if clock is None or self._cutter is None:
+        if clock is None:
             return
         from_at, to_at = _span(fragment, clock)
-        if not self._write(fragment, clock):
+        if not self._write(fragment, clock, cutter):
             return
         self._ledger.fragment(
             from_at, to_at, follows=fragment.pts_90k == self._end_pts_90k, otherwise=self._reason_now()
         )
         self._end_pts_90k = fragment.pts_90k + fragment.duration_90k
 
-    def _write(self, fragment: Fragment, clock: ClockEstimate) -> bool:
+    def _write(self, fragment: Fragment, clock: ClockEstimate, cutter: Cutter) -> bool:
         writer = self._writer
         if writer is not None and fragment.starts_with_key and writer.first_pts_90k is not None:
             long_enough = fragment.pts_90k - writer.first_pts_90k >= SEGMENT_TARGET_90K
@@ -283,11 +282,11 @@ class TrackRecorder:
         if self._blocked and not fragment.starts_with_key:
             return False
         try:
-            self._append(fragment, clock)
+            self._append(fragment, clock, cutter)
         except SpoolFull:
             self._spool.clean()
             try:
-                self._append(fragment, clock)
+                self._append(fragment, clock, cutter)
             except SpoolError as error:
                 self._refused(error)
                 return False
@@ -298,19 +297,17 @@ class TrackRecorder:
         self._spool.set_full(False)
         return True
 
-    def _append(self, fragment: Fragment, clock: ClockEstimate) -> None:
+    def _append(self, fragment: Fragment, clock: ClockEstimate, cutter: Cutter) -> None:
         if self._writer is None:
-            assert self._cutter is not None and self._format is not None
-            sound = self._cutter.sound
             self._writer = SegmentWriter(
                 self._spool,
                 class_session_id=self._order.class_session_id,
                 camera_id=self.camera_id,
                 run=self._run,
                 recipient=self._recipient,
-                init=self._cutter.init,
+                init=cutter.init,
                 video=self._format,
-                audio=sound.format if sound else None,
+                audio=cutter.sound.format if cutter.sound else None,
             )
         self._writer.append(fragment, clock)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import av
 import av.error
@@ -92,20 +92,18 @@ class Transcoded:
     """Any sound that FFmpeg decodes (G.711, Opus, MP2, ...), decoded and encoded as AAC-LC, one or two channels."""
 
     def __init__(self, track: AudioTrack) -> None:
-        self._decoder: Any = av.CodecContext.create(track.codec, "r")
-        self._decoder.sample_rate = track.sample_rate_hz
-        self._decoder.layout = "stereo" if track.channels > 1 else "mono"
+        layout = "stereo" if track.channels > 1 else "mono"
+        rate = track.sample_rate_hz if track.sample_rate_hz in AAC_RATES else 48_000
+        self._decoder = _context(track.codec, "r", track.sample_rate_hz, layout)
         if track.config:
             self._decoder.extradata = track.config
-        rate = track.sample_rate_hz if track.sample_rate_hz in AAC_RATES else 48_000
-        layout = "stereo" if track.channels > 1 else "mono"
-        self._encoder: Any = av.CodecContext.create("aac", "w")
-        self._encoder.sample_rate, self._encoder.layout, self._encoder.format = rate, layout, "fltp"
+        self._encoder = _context("aac", "w", rate, layout)
+        self._encoder.format = "fltp"
         self._encoder.bit_rate = BIT_RATE
         self._encoder.time_base = Fraction(1, rate)
         self._encoder.flags |= 1 << 22  # global header: the configuration apart, no ADTS
         self._encoder.open()
-        self.config: bytes = self._encoder.extradata
+        self.config: bytes = self._encoder.extradata or b""
         self.format = AudioFormat(
             codec_string="mp4a.40.2",
             sample_rate_hz=rate,
@@ -121,7 +119,7 @@ class Transcoded:
     def frames(self, packet: MediaPacket) -> Iterator[SoundFrame]:
         """See `Sound`. What cannot be decoded is left out."""
         try:
-            decoded = self._decoder.decode(av.Packet(packet.data))
+            decoded = self._decoder.decode(av.Packet(bytes(packet.data)))
         except av.error.FFmpegError:
             return
         pts_90k = packet.pts_90k
@@ -147,6 +145,12 @@ class Transcoded:
             for out in self._encoder.encode(chunk):
                 # The encoder's first frame is its run-up, a frame before the sound: its pts says so.
                 yield SoundFrame(bytes(out), out.pts)
+
+
+def _context(codec: str, mode: Literal["r", "w"], rate_hz: int, layout: str) -> Any:
+    context: Any = av.CodecContext.create(codec, mode)
+    context.sample_rate, context.layout = rate_hz, layout
+    return context
 
 
 def _config_of_adts(header: bytes) -> bytes:

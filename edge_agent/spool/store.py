@@ -140,13 +140,14 @@ class SegmentWriter:
             closed_at: UTC now.
         """
         self._cipher.forget()
-        if not self._fragments:
+        clock = clock or self._clock
+        if not self._fragments or clock is None:
             self._discard()
             return None
         manifest = manifest_of(
             self.header,
             self._fragments,
-            clock=clock or self._clock,
+            clock=clock,
             sha256=self._hash.hexdigest(),
             closed_at=closed_at,
         )

@@ -72,7 +72,7 @@ class ClockMap:
         stepped = False
         second = x_us // 1_000_000
         if second != self._second and self._lowest is not None:
-            stepped = self._look_at_second(x_us)
+            stepped = self._look_at_second(x_us, self._lowest, x_us - self._first_us)
             self._lowest = None
         self._second = second
         if self._lowest is None or offset < self._lowest[1]:
@@ -106,22 +106,20 @@ class ClockMap:
                 self._put_in_force(self._best(), x_us)
         return False
 
-    def _look_at_second(self, x_us: int) -> bool:
-        assert self._lowest is not None and self._first_us is not None
+    def _look_at_second(self, x_us: int, lowest: tuple[int, float], elapsed_us: int) -> bool:
         stepped = False
         if self._method is ClockMethod.ARRIVAL and self._line is not None:
-            over = self._lowest[1] - self._line.offset_at(self._lowest[0])
+            over = lowest[1] - self._line.offset_at(lowest[0])
             self._late_seconds = self._late_seconds + 1 if over > ARRIVAL_LATE_US else 0
             stepped = over < -ARRIVAL_EARLY_US or self._late_seconds >= 5
-        self._arrivals.append(self._lowest)
-        elapsed_us = x_us - self._first_us
+        self._arrivals.append(lowest)
         if self._method is None and elapsed_us > (NO_AGREEMENT_US if self._reports else NO_REPORT_US):
             self._method = ClockMethod.ARRIVAL
             self._put_in_force(self._best(), x_us)
-        elif self._method is None:
+        elif self._method is None or self._line is None:
             self._put_in_force(self._best(), x_us)
         else:
-            self._follow(self._best(), x_us)
+            self._follow(self._line.moved_to(x_us), self._best(), x_us)
         return stepped
 
     def _best(self) -> Line:
@@ -132,10 +130,8 @@ class ClockMap:
         line = beneath(points, least_span_us=SLOPE_SPAN_US)
         return Line(line.at_us, line.offset_us, line.rate_ppb, line.error_us + ARRIVAL_ERROR_US)
 
-    def _follow(self, wanted: Line, x_us: int) -> None:
+    def _follow(self, here: Line, wanted: Line, x_us: int) -> None:
         """Moves the line in force towards a better one, by no more than the slew allows in a second."""
-        assert self._line is not None
-        here = self._line.moved_to(x_us)
         off = wanted.offset_at(x_us) - here.offset_us
         step = max(-SLEW_US_PER_S, min(SLEW_US_PER_S, off))
         self._put_in_force(

@@ -1,6 +1,7 @@
 """A straight line from media time to UTC, and two ways to find it: from sender reports, and from arrivals. Pure."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 RATE_LIMIT_PPB = 200_000
 """What crystals do: no camera's clock runs faster or slower than this (200 ppm)."""
@@ -55,9 +56,7 @@ def beneath(points: list[tuple[int, float]], *, least_span_us: int) -> Line:
             hull.pop()
         hull.append(point)
     middle = (points[0][0] + points[-1][0]) / 2
-    left, right = next(
-        ((a, b) for a, b in zip(hull, hull[1:], strict=False) if a[0] <= middle <= b[0]), (hull[0], hull[-1])
-    )
+    left, right = next(((a, b) for a, b in pairwise(hull) if a[0] <= middle <= b[0]), (hull[0], hull[-1]))
     slope = _bounded((right[1] - left[1]) / (right[0] - left[0]))
     # With a bounded slope the line may have to go lower to stay beneath all.
     x0 = left[0]

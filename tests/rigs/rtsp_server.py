@@ -45,7 +45,7 @@ def pipeline(mount: dict[str, Any]) -> str:
     return "( " + " ".join(parts) + " )"
 
 
-class Factory(GstRtspServer.RTSPMediaFactory):
+class Factory(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc]  # gi has no types
     """Serves one mount; every client gets a pipeline of its own."""
 
     def __init__(self, mount: dict[str, Any]) -> None:
@@ -114,7 +114,7 @@ def main() -> None:
         server.get_mount_points().add_factory(path, factory)
     loop = GLib.MainLoop()
     server.attach(None)
-    print(f"port {server.get_bound_port()}", flush=True)  # noqa: T201  # this is its answer
+    print(f"port {server.get_bound_port()}", flush=True)  # this is its answer
     threading.Thread(target=lambda: (sys.stdin.read(), loop.quit()), daemon=True).start()
     loop.run()
 

@@ -23,7 +23,9 @@ from shared.protocol.media import ClockEstimate
 from shared.protocol.status import CameraError, CameraState
 
 SETS = bytes.fromhex("000000016742c00dda05067e7840000003004000000f23c50aa80000000168ce0472")
-OTHER_SETS = bytes.fromhex("0000000167640028acd100780227e5c044000003000400000300f03c60c65800000001 68ebe3cb22c0".replace(" ", ""))
+OTHER_SETS = bytes.fromhex(
+    "0000000167640028acd100780227e5c044000003000400000300f03c60c65800000001 68ebe3cb22c0".replace(" ", "")
+)
 KEY = SETS + bytes.fromhex("0000000165") + b"k" * 50
 INFO = StreamInfo(
     video=VideoTrack(codec="h264", width=320, height=180, fps=30.0, parameter_sets=SETS),
@@ -31,7 +33,9 @@ INFO = StreamInfo(
 )
 
 
-def packet(index: int, *, key: bool | None = None, data: bytes | None = None, shift_90k: int = 0) -> MediaPacket:
+def packet(
+    index: int, *, key: bool | None = None, data: bytes | None = None, shift_90k: int = 0
+) -> MediaPacket:
     keyframe = index % 30 == 0 if key is None else key
     pts = 900_000 + index * 3000 + shift_90k
     body = data or (KEY if keyframe else b"\x00\x00\x00\x01\x41" + b"p" * 50)
@@ -54,7 +58,7 @@ class StillClock:
 class ScriptedSource:
     """A camera at our own seam: gives packets, then does what the script says."""
 
-    def __init__(self, packets: list[MediaPacket], then: BaseException | None | str = None) -> None:
+    def __init__(self, packets: list[MediaPacket], then: BaseException | str | None = None) -> None:
         self._packets = packets
         self._then = then
         self._aborted = threading.Event()
@@ -123,8 +127,8 @@ async def until(board: StatusBoard, camera: Camera, wish: Callable[[], bool]) ->
     task = asyncio.create_task(camera.run())
     try:
         async with asyncio.timeout(10):
-            while not wish():
-                await asyncio.sleep(0.01)
+            while not wish():  # noqa: ASYNC110  # what is waited for has no event of its own
+                await asyncio.sleep(0.01)  # what is waited for has no event of its own
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -136,15 +140,22 @@ async def test_a_connected_camera_says_what_it_gives(board: StatusBoard) -> None
     def described() -> bool:
         status = board.camera(camera.config.id)
         video = status.video
-        return status.state is CameraState.CONNECTED and video is not None and video.codec_string == "avc1.42c00d"
+        return (
+            status.state is CameraState.CONNECTED
+            and video is not None
+            and video.codec_string == "avc1.42c00d"
+        )
 
     await until(board, camera, described)
 
 
 @pytest.mark.parametrize(
-    "error", [CameraError.UNREACHABLE, CameraError.REFUSED, CameraError.NOT_FOUND, CameraError.UNSUPPORTED_CODEC]
+    "error",
+    [CameraError.UNREACHABLE, CameraError.REFUSED, CameraError.NOT_FOUND, CameraError.UNSUPPORTED_CODEC],
 )
-async def test_a_camera_that_fails_says_why_and_is_tried_again(board: StatusBoard, error: CameraError) -> None:
+async def test_a_camera_that_fails_says_why_and_is_tried_again(
+    board: StatusBoard, error: CameraError
+) -> None:
     camera = make(board, CameraFailed(error, "rtsp://user:hunter2@host says no"))
     heard: list[CameraState] = []
     board.on_change(lambda: heard.extend(c.state for c in board.cameras()))

@@ -221,7 +221,9 @@ def server(media: Path) -> Iterator[http.server.ThreadingHTTPServer]:
     running.server_close()
 
 
-def url(server: http.server.ThreadingHTTPServer, path: str, scheme: str = "http", host: str = "127.0.0.1") -> str:
+def url(
+    server: http.server.ThreadingHTTPServer, path: str, scheme: str = "http", host: str = "127.0.0.1"
+) -> str:
     return f"{scheme}://{host}:{server.server_address[1]}{path}"
 
 

@@ -26,7 +26,7 @@ def test_neither_picture_nor_key_is_anywhere_in_the_state_folder(
 ) -> None:
     keys: list[bytes] = []
 
-    class Watched(SealedBox):
+    class Watched(SealedBox[Any]):
         def encrypt(self, plaintext: bytes, *args: Any, **kwargs: Any) -> Any:
             keys.append(plaintext)
             return super().encrypt(plaintext, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""What one camera gives during a class is in the spool afterwards: every picture once, in order, encrypted; or a gap says why."""
+"""What a camera gives during a class is in the spool: every picture once, in order; or a gap says why."""
 
 import io
 import itertools
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import msgspec
+import numpy as np
 import pytest
 
 from edge_agent.capture.feed import RunEnded, RunStarted
@@ -101,7 +102,7 @@ def test_fragments_tell_where_their_pictures_are(studio: Studio, media: Path) ->
             assert fragment.blob.offset_bytes == offset
             offset += fragment.blob.size_bytes
             data = studio.init(spool, manifest) + studio.opened(spool, manifest, fragment.blob)
-            with av.open(io.BytesIO(data)) as playable:
+            with av.open(io.BytesIO(data), "r") as playable:
                 shown = [f.pts for f in playable.decode(video=0)]
             assert shown[0] == fragment.pts_90k
             assert len(shown) == fragment.frames
@@ -152,14 +153,12 @@ def test_sound_is_recorded_as_aac(
     whole = studio.init(spool, manifests[0]) + b"".join(
         studio.opened(spool, m, f.blob) for m in manifests for f in m.fragments
     )
-    with av.open(io.BytesIO(whole)) as playable:
-        stream = playable.streams.audio[0]
-        frames = list(playable.decode(stream))
-        first_s = frames[0].pts * stream.time_base
-        last_s = frames[-1].pts * stream.time_base
-    assert float(first_s) == pytest.approx(10, abs=0.15)
-    assert float(last_s - first_s) == pytest.approx(13.9, abs=0.3)
-    loud = [float(abs(frame.to_ndarray()).max()) > 0.05 for frame in frames[4:-4]]
+    with av.open(io.BytesIO(whole), "r") as playable:
+        frames = list(playable.decode(playable.streams.audio[0]))
+    first_s, last_s = frames[0].time or 0.0, frames[-1].time or 0.0
+    assert first_s == pytest.approx(10, abs=0.15)
+    assert last_s - first_s == pytest.approx(13.9, abs=0.3)
+    loud = [float(np.abs(frame.to_ndarray()).max()) > 0.05 for frame in frames[4:-4]]
     assert sum(loud) > 0.95 * len(loud)
 
 
@@ -175,7 +174,7 @@ def test_a_silent_microphone_does_not_hold_the_pictures_back(studio: Studio, med
     studio.play(run, heard, recorder)
     studio.finish(recorder, order)
     manifests = studio.manifests(spool)
-    assert [m.audio is not None for m in manifests if m.fragments[0].pts_90k < quiet_from][0]
+    assert next(m.audio is not None for m in manifests if m.fragments[0].pts_90k < quiet_from)
     assert any(m.audio is None for m in manifests)
     assert manifests[-1].audio is not None
     assert sorted({m.run for m in manifests}) == [0, 1, 2]

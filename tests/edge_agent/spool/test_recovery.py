@@ -77,7 +77,7 @@ def test_a_cut_at_any_byte_of_either_file_keeps_what_was_durable(tmp_path: Path)
         sizes.append((_files(studio, OPEN)[0].stat().st_size, _files(studio, JOURNAL)[0].stat().st_size))
     _die(spool)
     original = studio.state
-    cuts = [(part, None) for part in range(0, sizes[-1][0] + 1, 37)]
+    cuts: list[tuple[int | None, int | None]] = [(part, None) for part in range(0, sizes[-1][0] + 1, 37)]
     cuts += [(None, journal) for journal in range(0, sizes[-1][1] + 1, 61)]
     for index, (part, journal) in enumerate(cuts):
         studio.state = tmp_path / f"cut-{index}"

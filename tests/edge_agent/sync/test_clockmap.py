@@ -233,11 +233,11 @@ def test_a_step_of_the_box_clock_begins_another_run_for_every_camera(clock: Fake
     maps = [ClockMap(reference) for _ in range(3)]
     camera = SyntheticCamera(clock)
     for packet in camera.play(5):
-        assert not any([m.observe(packet) for m in maps])
+        assert not any(m.observe(packet) for m in maps)
     clock.step_utc(3600)
     clock.advance(2)
     packet = next(camera.play(1, begin_s=7))
-    assert all([m.observe(packet) for m in maps])
+    assert all(m.observe(packet) for m in maps)
     fresh = ClockMap(reference)
     assert not fresh.observe(packet)
 
