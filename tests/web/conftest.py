@@ -1,5 +1,6 @@
 """The real site on a real port, with the cast, a furnished studio and a browser."""
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +16,8 @@ from tests.control_plane.portal.conftest import House, furnish
 from tests.web.browser import chromium
 
 __all__ = ["_own_keys", "committed"]
+# Playwright's synchronous interface keeps a loop in this thread; the database is used between its calls, never within.
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 SignIn = Callable[..., BrowserContext]
 
 
