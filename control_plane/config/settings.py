@@ -213,9 +213,17 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+_store = urlsplit(OBJECT_STORE_URL)
+# Playback is redirected to an S3 store; a local one is served by ourselves.
+_store_origins = (
+    [f"{_store.scheme.removeprefix('s3+')}://{_store.netloc.rpartition('@')[2]}"]
+    if _store.scheme.startswith("s3+")
+    else []
+)
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
+        "connect-src": [SELF, *_store_origins],
         "media-src": [SELF, "blob:"],
         "worker-src": [SELF],
         "object-src": [NONE],

@@ -15,3 +15,11 @@ class FragmentRow(msgspec.Struct, frozen=True, array_like=True):
     pts_90k: int
     duration_90k: int
     frames: int
+
+
+def decode_fragments(text: str) -> tuple[FragmentRow, ...]:
+    """Returns the fragments of `Segment.fragments_json`."""
+    return _DECODER.decode(text)
+
+
+_DECODER = msgspec.json.Decoder(tuple[FragmentRow, ...])

@@ -2,11 +2,10 @@
 
 from typing import ClassVar
 
-import msgspec
 from django.db import models
 
 from control_plane.common.models import StudioOwned
-from control_plane.recordings.fragments import FragmentRow
+from control_plane.recordings.fragments import FragmentRow, decode_fragments
 from control_plane.recordings.reasons import LABELS, InferredReason
 from shared.protocol.config import Position
 from shared.protocol.manifest import GapReason
@@ -218,7 +217,7 @@ class Segment(StudioOwned):
     @property
     def fragments(self) -> tuple[FragmentRow, ...]:
         """The fragments in order."""
-        return msgspec.json.decode(self.fragments_json, type=tuple[FragmentRow, ...])
+        return decode_fragments(self.fragments_json)
 
     @property
     def clock(self) -> ClockEstimate:

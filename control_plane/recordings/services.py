@@ -178,6 +178,10 @@ def add_segments(
                 "bytes": sum(row.size_bytes for row in added),
             },
         )
+        if class_session.has_ended:
+            # Given up, and there after all: what was written off is found anew.
+            Gap.objects.filter(class_session=class_session, inferred=True).delete()
+            _infer_gaps(class_session, class_timeline(class_session))
     return refused
 
 

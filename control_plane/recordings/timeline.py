@@ -163,6 +163,24 @@ def unbroken(segments: Iterable[SegmentFacts]) -> list[SegmentFacts]:
     return kept
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A `ClockEstimate` in integers, because an hour's class asks it thirty thousand times."""
+
+    anchor_pts_90k: int
+    anchor_us: int
+    rate_ppb: int
+
+    @classmethod
+    def of(cls, clock: ClockEstimate) -> "_Line":
+        return cls(clock.anchor_pts_90k, _us(clock.anchor_at), clock.rate_ppb)
+
+    def utc_us(self, pts_90k: int) -> int:
+        elapsed_us = ticks_to_us(pts_90k - self.anchor_pts_90k)
+        slewed_us = rescale(elapsed_us, self.rate_ppb, 1_000_000_000) if self.rate_ppb else 0
+        return self.anchor_us + elapsed_us + slewed_us
+
+
 def _us(moment: datetime) -> int:
     return (moment - EPOCH) // timedelta(microseconds=1)
 
@@ -177,13 +195,13 @@ def _date(segments: Sequence[SegmentFacts]) -> list[Placed]:
             for row in segment.fragments:
                 if before is not None and row.pts_90k <= before.pts_90k:
                     continue  # the same stretch twice: a segment that was recovered and one that was sealed before
-                at_us = _utc_us(row.pts_90k, line) + shift_us
+                utc_us = line.utc_us(row.pts_90k)
                 item = Placed(
                     segment.id,
                     segment.init_sha256,
                     row,
-                    at_us,
-                    _utc_us(row.pts_90k + row.duration_90k, line) - _utc_us(row.pts_90k, line),
+                    utc_us + shift_us,
+                    line.utc_us(row.pts_90k + row.duration_90k) - utc_us,
                     discontinuity=before is None and bool(placed),
                 )
                 if placed:
@@ -205,7 +223,7 @@ def _append_after(last: Placed, item: Placed, *, follows: bool) -> int:
     return moved_us
 
 
-def _runs(segments: Sequence[SegmentFacts]) -> list[list[tuple[SegmentFacts, ClockEstimate]]]:
+def _runs(segments: Sequence[SegmentFacts]) -> list[list[tuple[SegmentFacts, _Line]]]:
     """Returns the runs in the order of their first pictures, each segment with the line that dates it."""
     runs: dict[tuple[UUID, int], list[SegmentFacts]] = {}
     for segment in sorted(segments, key=lambda item: item.sequence):
@@ -213,19 +231,14 @@ def _runs(segments: Sequence[SegmentFacts]) -> list[list[tuple[SegmentFacts, Clo
     lined = []
     for run in runs.values():
         final = next((item.clock for item in run if not item.clock.provisional), run[-1].clock)
-        lined.append([(item, final if item.clock.provisional else item.clock) for item in run])
+        lined.append([(item, _Line.of(final if item.clock.provisional else item.clock)) for item in run])
     agents_begin: dict[UUID, int] = {}
     for run_ in lined:
         segment, line = run_[0]
-        begin_us = _utc_us(segment.fragments[0].pts_90k, line)
+        begin_us = line.utc_us(segment.fragments[0].pts_90k)
         agents_begin[segment.agent_id] = min(begin_us, agents_begin.get(segment.agent_id, begin_us))
     # Within one box the sequence is the truth about order, even where a clock was set back between two runs.
     return sorted(lined, key=lambda run: (agents_begin[run[0][0].agent_id], run[0][0].sequence))
-
-
-def _utc_us(pts_90k: int, line: ClockEstimate) -> int:
-    elapsed_us = ticks_to_us(pts_90k - line.anchor_pts_90k)
-    return _us(line.anchor_at) + elapsed_us + rescale(elapsed_us, line.rate_ppb, 1_000_000_000)
 
 
 def _follows(before: FragmentRow, row: FragmentRow) -> bool:

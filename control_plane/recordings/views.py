@@ -14,6 +14,7 @@ from uuid import UUID
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from control_plane.common.actors import Actor
@@ -54,12 +55,14 @@ def _for_viewer(function: Callable[..., HttpResponseBase]) -> View:
     return view
 
 
+@gzip_page
 @_for_viewer
 def timeline(request: HttpRequest, actor: Actor, class_session: ClassSession) -> HttpResponseBase:
     """Gives what the player needs to know of a class."""
     return JsonResponse(timeline_body(class_session, class_timeline(class_session), request.path))
 
 
+@gzip_page
 @_for_viewer
 def playlist(
     request: HttpRequest, actor: Actor, class_session: ClassSession, track_id: UUID

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.db.models import Max, QuerySet
+
 from control_plane.recordings.models import ClassSession, Segment, Track
 from control_plane.recordings.reasons import label
 from control_plane.recordings.timeline import ClassTimeline, TrackTimeline
@@ -31,10 +33,8 @@ def timeline_body(class_session: ClassSession, timeline: ClassTimeline, path: st
 
 
 def _track(track: Track, timeline: TrackTimeline, folder: str) -> dict[str, Any]:
-    segments = list(
-        Segment.objects.filter(track=track).order_by("sequence").defer("fragments_json", "wrapped_key")
-    )
-    first = segments[0] if segments else None
+    segments = Segment.objects.filter(track=track)
+    first: Segment | None = segments.order_by("sequence").defer("fragments_json", "wrapped_key").first()
     return {
         "id": str(track.id),
         "name": track.name,
@@ -48,8 +48,8 @@ def _track(track: Track, timeline: TrackTimeline, folder: str) -> dict[str, Any]
             "height": first.height,
             "fps": first.fps,
         },
-        "audio": any(item.audio_codec_string for item in segments),
-        "clock": _clock(segments),
+        "audio": segments.exclude(audio_codec_string="").exists(),
+        "clock": first and _clock(segments),
         "fragments": [
             [_s(item.class_us), _s(item.playlist_us), _s(item.duration_us)] for item in timeline.placed
         ],
@@ -65,12 +65,12 @@ def _track(track: Track, timeline: TrackTimeline, folder: str) -> dict[str, Any]
     }
 
 
-def _clock(segments: list[Segment]) -> dict[str, Any] | None:
-    if not segments:
-        return None
+def _clock(segments: QuerySet[Segment]) -> dict[str, Any]:
+    methods = segments.order_by().values_list("clock_method", flat=True).distinct()
+    worst = segments.aggregate(bound=Max("clock_error_bound_us"))
     return {
-        "method": max((item.clock_method for item in segments), key=CLOCK_ORDER.index),
-        "error_bound_ms": max(item.clock_error_bound_us for item in segments) / 1000,
+        "method": max(methods, key=CLOCK_ORDER.index),
+        "error_bound_ms": worst["bound"] / 1000,
     }
 
 

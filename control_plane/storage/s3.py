@@ -7,11 +7,14 @@ Source: AWS Signature Version 4, "Authenticating requests using the Authorizatio
 
 import contextlib
 import hashlib
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
+from hashlib import md5
 from typing import TypeVar
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from xml.sax.saxutils import escape
 
 import urllib3
 from minio import Minio, time
@@ -92,6 +95,29 @@ class S3Store:
         with _mapped(self.bucket):
             if not self._client.bucket_exists(bucket_name=self.bucket):
                 self._client.make_bucket(bucket_name=self.bucket, location=self._region)
+
+    def let_pages_read(self, origin: str) -> None:
+        """Lets pages of `origin` follow our redirects to objects (CORS); what they may read is up to each signature.
+
+        Raises:
+            StoreRefused: these credentials may not.
+        """
+        rules = (
+            "<CORSConfiguration><CORSRule>"
+            f"<AllowedOrigin>{escape(origin)}</AllowedOrigin>"
+            "<AllowedMethod>GET</AllowedMethod><AllowedMethod>HEAD</AllowedMethod>"
+            "<AllowedHeader>*</AllowedHeader><MaxAgeSeconds>3600</MaxAgeSeconds>"
+            "<ExposeHeader>Content-Range</ExposeHeader><ExposeHeader>Content-Length</ExposeHeader>"
+            "</CORSRule></CORSConfiguration>"
+        ).encode()
+        headers: dict[str, str | list[str] | tuple[str]] = {
+            "Content-MD5": b64encode(md5(rules, usedforsecurity=False).digest()).decode()
+        }
+        with _mapped(self.bucket):
+            # The client has no call of its own for this one.
+            self._client._execute(
+                "PUT", bucket_name=self.bucket, body=rules, headers=headers, query_params={"cors": ""}
+            )
 
     def put(self, key: str, chunks: Iterable[bytes], *, size_bytes: int, sha256: str) -> None:
         """See `ObjectStore.put`. Not every server knows `If-None-Match`, so the key is looked for first."""

@@ -5,6 +5,7 @@ takes `committed`, and pays for a new database afterwards.
 """
 
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from control_plane.storage.keys import create_root_key
 from control_plane.studios import services
 from control_plane.studios.models import Role, Studio
 from shared.protocol.ids import new_id
+from tests.rigs.radosgw import S3Server, missing_programs
+from tests.rigs.radosgw import radosgw as running_radosgw
 
 SETUP = Actor.system("tests")
 
@@ -78,3 +81,14 @@ def other(db: None) -> Cast:
 def committed(transactional_db: None) -> Cast:
     """A studio with its people, committed: for tests with threads and connections of their own."""
     return make_cast()
+
+
+@pytest.fixture(scope="session")
+def radosgw() -> Iterator[S3Server]:
+    """A real radosgw, or a skip that says what this machine lacks."""
+    if missing := missing_programs():
+        pytest.skip(
+            f"no S3 server here: {', '.join(missing)} missing (Debian: radosgw ceph-mon ceph-osd ceph-mgr)"
+        )
+    with running_radosgw() as server:
+        yield server

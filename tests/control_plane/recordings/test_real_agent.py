@@ -100,7 +100,7 @@ def test_a_real_agent_records_a_class_and_every_picture_of_it_is_replayed_in_ord
         process.terminate()
         process.wait(timeout=20)
         log.close()
-    print(f"button to recording {started_s:.1f} s, stop to complete {finished_s:.1f} s")  # noqa: T201
+    print(f"button to recording {started_s:.1f} s, stop to complete {finished_s:.1f} s")
 
     client.force_login(cast.vera, backend=settings.AUTHENTICATION_BACKENDS[0])
     cookie = f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"

@@ -196,6 +196,19 @@ def test_an_instructor_may_give_up_what_never_arrives(scene: Scene) -> None:
     assert scene.reread().state == ClassState.INCOMPLETE
 
 
+def test_footage_that_was_given_up_and_comes_after_all_is_taken_and_its_gaps_are_found_anew(
+    scene: Scene, client: Client, tmp_path: Path
+) -> None:
+    left = scene.cuts(tmp_path, "left", seconds=8)
+    upload(scene, client, *left[:2], *left[6:])
+    stop(scene)
+    with studio_scope(scene.cast.studio.id):
+        services.give_up_class(scene.session, actor=scene.cast.ivan.actor)
+    assert gaps(scene)[1] == ("left agent_lost", 2, 6, True)
+    upload(scene, client, *left[2:5])
+    assert gaps(scene)[1] == ("left agent_lost", 5, 6, True)
+
+
 def test_a_title_can_be_changed_and_has_bounds(scene: Scene) -> None:
     with studio_scope(scene.cast.studio.id):
         services.rename_class(scene.session, title=" Tap ", actor=scene.cast.ivan.actor)
