@@ -39,7 +39,10 @@ class _Failed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConfigStore:
-    """Three small files in one folder, each replaced as a whole. Used by one task."""
+    """Three small files in one folder, each replaced as a whole. Used by one task.
+
+    Where a method raises OSError (a full disk), what it did holds all the same until the agent stops.
+    """
 
     def __init__(self, folder: Path, agent_id: AgentId) -> None:
         self._folder = folder
@@ -106,8 +109,8 @@ class ConfigStore:
         """Puts the candidate in force: it has proven itself."""
         if self._candidate is None:
             return
-        write_file(self._path("applied"), encode(self._candidate.config))
         self.applied, self._candidate, self._failed = self._candidate.config, None, None
+        write_file(self._path("applied"), encode(self.applied))
         remove_file(self._path("candidate"))
         remove_file(self._path("failed"))
 

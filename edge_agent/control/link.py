@@ -7,25 +7,23 @@ import asyncio
 import logging
 import random
 import ssl
-from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Protocol
 from urllib.parse import urlsplit
 
-import msgspec
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.http11 import Response
 
 from edge_agent.api import ControlPlaneApi, problem_of, take_date
+from edge_agent.control.box import Box, act
 from edge_agent.control.identity import Identity
+from edge_agent.control.polling import Polling
 from edge_agent.control.session import (
     Candidate,
     Desires,
     Ended,
     Ignored,
-    Judgement,
     Opened,
     Refusal,
     Repeated,
@@ -33,27 +31,23 @@ from edge_agent.control.session import (
     Session,
     State,
 )
-from edge_agent.errors import AgentRevoked, AuthenticationRefused, ServerError
+from edge_agent.errors import AgentRevoked
 from edge_agent.http import HttpAnswer, trust
+from edge_agent.waits import Sleep, wait_for_any
 from shared import __version__
 from shared.kernel.backoff import Backoff
 from shared.kernel.clock import ServerClock
 from shared.kernel.logs import FailureLog
 from shared.protocol.codec import MESSAGE_LIMIT_BYTES
-from shared.protocol.config import AgentConfig
 from shared.protocol.errors import Code
-from shared.protocol.messages import Heartbeat, Report
-from shared.protocol.status import HEARTBEAT_S, AgentStatus, Reported
+from shared.protocol.status import HEARTBEAT_S
 
 log = logging.getLogger(__name__)
 
 LINK_PATH = "/agent/v1/link"
-CONFIG_PATH = "/agent/v1/config"
-REPORT_PATH = "/agent/v1/report"
 
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
-POLL_S = 15.0
 STEADY_S = 5.0
 """A link that stood for so long was good: the next one is opened at once."""
 QUIET_S = 0.5
@@ -61,30 +55,6 @@ QUIET_S = 0.5
 WELCOME_TIMEOUT_S = 15.0
 STEP = timedelta(seconds=0.5)
 """The server's time is taken once, and again only where it has moved by more than this."""
-
-
-class Box(Protocol):
-    """What the link asks of the agent around it. None of it may block."""
-
-    def reported(self) -> Reported:
-        """Returns which configuration is in force."""
-        ...
-
-    def status(self) -> AgentStatus:
-        """Returns how the agent is now."""
-        ...
-
-    def desire(self, config: AgentConfig) -> None:
-        """Takes the newest configuration, to be applied."""
-        ...
-
-    def refuse(self, version: int | None, error: str) -> None:
-        """Notes a configuration that must not be applied."""
-        ...
-
-    def revoke(self, jwt: str) -> None:
-        """Takes a revocation, not verified yet."""
-        ...
 
 
 class Link:
@@ -98,7 +68,7 @@ class Link:
         clock: ServerClock,
         box: Box,
         desires: Desires,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        sleep: Sleep = asyncio.sleep,
         rng: random.Random | None = None,
     ) -> None:
         self._identity = identity
@@ -112,9 +82,9 @@ class Link:
         self._config_changed = asyncio.Event()
         self._up = asyncio.Event()
         self._down = asyncio.Event()
-        self._etag: str | None = None
+        self._hope = asyncio.Event()
+        self._polling = Polling(api, box, desires, down=self._down, hope=self._hope, sleep=sleep)
         self._failures = FailureLog(log, "the link to the control plane is down")
-        self._poll_failures = FailureLog(log, "asking the control plane by HTTP does not work either")
         self._opened_ns: int | None = None
         self._time_is_exact = False
         self.last_error: str = ""
@@ -143,17 +113,18 @@ class Link:
     async def run(self) -> None:
         """Keeps a websocket open for ever, and polls while there is none."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._poll_while_down(), name="link-poll")
+            polling = self._polling.run(self._config_changed, self._status_changed)
+            group.create_task(polling, name="link-polling")
             while True:
                 slowly = await self._run_once()
                 self._down.set()
                 if slowly:
-                    await self._sleep(LONGEST_WAIT_S)
+                    await self._rest(LONGEST_WAIT_S)
                 elif self._stood_for_a_while():
                     # Once at once; if that does not hold either, ever more slowly.
                     self._backoff.reset()
                 else:
-                    await self._sleep(self._backoff.next_wait_s())
+                    await self._rest(self._backoff.next_wait_s())
 
     async def _run_once(self) -> bool:
         """Runs one connection to its end and returns whether to stay away for long."""
@@ -191,14 +162,17 @@ class Link:
                     if (ended := self._take(session, await socket.recv(decode=False))) is not None:
                         return ended
             self._opened()
-            speaker = asyncio.create_task(self._speak(socket, session), name="link-speak")
-            try:
-                async for data in socket:
-                    if (ended := self._take(session, _raw(data))) is not None:
-                        return ended
-            finally:
-                speaker.cancel()
-                await asyncio.gather(speaker, return_exceptions=True)
+            async with asyncio.TaskGroup() as group:
+                speaker = group.create_task(self._speak(socket, session), name="link-speak")
+                try:
+                    async for data in socket:
+                        if (ended := self._take(session, _raw(data))) is not None:
+                            return ended
+                except websockets.ConnectionClosed as closed:
+                    self._failed(str(closed))
+                    return False
+                finally:
+                    speaker.cancel()
         self._failed("the control plane closed the link")
         return False
 
@@ -231,7 +205,8 @@ class Link:
             case Ignored() as ignored:
                 log.warning("a frame was not understood", extra={"error": ignored.detail})
             case Candidate() | Repeated() | Refusal() as judgement:
-                self._act(judgement)
+                if act(self._box, judgement):
+                    self._config_changed.set()
         return None
 
     def _take_time(self, server_time_at: datetime) -> None:
@@ -239,18 +214,6 @@ class Link:
         if not self._time_is_exact or abs(self._clock.now() - server_time_at) > STEP:
             self._clock.set_server_time(server_time_at)
         self._time_is_exact = True
-
-    def _act(self, judgement: Judgement) -> None:
-        match judgement:
-            case Candidate():
-                self._box.desire(judgement.config)
-            case Refusal():
-                level = logging.ERROR if judgement.alarm else logging.WARNING
-                log.log(level, "a configuration is refused", extra={"error": judgement.error})
-                self._box.refuse(judgement.version, judgement.error)
-                self._config_changed.set()
-            case Repeated():
-                self._config_changed.set()
 
     async def _speak(self, socket: ClientConnection, session: Session) -> None:
         """Sends reports at once and heartbeats in their time; ends with the connection."""
@@ -269,49 +232,15 @@ class Link:
 
     async def _send_heartbeats(self, socket: ClientConnection, session: Session) -> None:
         while True:
-            await self._wait_for_news(HEARTBEAT_S)
+            await wait_for_any(self._status_changed, most_s=HEARTBEAT_S, sleep=self._sleep)
+            self._status_changed.clear()
             await socket.send(session.heartbeat(self._box.status()), text=True)
             await self._sleep(QUIET_S)
 
-    async def _wait_for_news(self, most_s: float, *, of_configuration: bool = False) -> None:
-        waits = [
-            asyncio.ensure_future(self._status_changed.wait()),
-            asyncio.ensure_future(self._sleep(most_s)),
-        ]
-        if of_configuration:
-            waits.append(asyncio.ensure_future(self._config_changed.wait()))
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-        self._status_changed.clear()
-
-    async def _poll_while_down(self) -> None:
-        while True:
-            await self._down.wait()
-            try:
-                await self._poll()
-            except AgentRevoked as revoked:
-                self._box.revoke(revoked.revocation)
-            except ServerError as error:
-                self._poll_failures.failed(error=str(error))
-                if isinstance(error, AuthenticationRefused):
-                    await self._sleep(LONGEST_WAIT_S)
-            else:
-                self._poll_failures.recovered()
-            await self._wait_for_news(POLL_S, of_configuration=True)
-            await self._sleep(QUIET_S)
-
-    async def _poll(self) -> None:
-        """Does by HTTP what the websocket would have done: asks for the configuration, reports, shows life."""
-        answer = await self._api.get(CONFIG_PATH, msgspec.Raw, etag=self._etag)
-        if answer is not None:
-            document, self._etag = answer
-            self._act(self._desires.judge_bytes(bytes(document)))
-        self._config_changed.clear()
-        await self._api.post_for_nothing(REPORT_PATH, Report(reported=self._box.reported()))
-        await self._api.post_for_nothing(REPORT_PATH, Heartbeat(status=self._box.status()))
+    async def _rest(self, most_s: float) -> None:
+        """Waits before the next try, unless there is reason to believe that it works now."""
+        self._hope.clear()
+        await wait_for_any(self._hope, most_s=most_s, sleep=self._sleep)
 
     def _refused(self, response: Response) -> bool:
         """Takes time and reason from an upgrade that was refused; returns whether to stay away for long."""

@@ -238,8 +238,8 @@ class Agent:
             return
         if self._outcome is not Outcome.REVOKED:
             self._outcome = Outcome.REVOKED
+            self._stop.set()
             IdentityFolder(self._state).drop(revocation)
-        self._stop.set()
 
     def local_status(self) -> LocalStatus:
         """Returns what `threedance-agent status` shows."""

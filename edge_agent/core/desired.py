@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from typing import ParamSpec
 
 import msgspec
 
@@ -29,6 +30,8 @@ from shared.kernel.clock import Clock
 from shared.protocol.config import AgentBody, AgentConfig, SpoolPolicy, UploadPolicy
 from shared.protocol.ids import CameraId
 from shared.protocol.status import CameraStatus
+
+P = ParamSpec("P")
 
 log = logging.getLogger(__name__)
 
@@ -95,11 +98,11 @@ class DesiredState:
                 continue
             self._news.clear()
             while self._refused:
-                await asyncio.to_thread(self._store.refuse, *self._refused.popleft())
+                await self._on_disk(self._store.refuse, *self._refused.popleft())
                 self._reported()
             if self._desired is not None:
                 config, self._desired = self._desired, None
-                await asyncio.to_thread(self._store.stage, config)
+                await self._on_disk(self._store.stage, config)
                 log.info("a new configuration", extra={"version": config.version})
                 await self._try(config)
 
@@ -135,7 +138,7 @@ class DesiredState:
 
     async def _accept(self) -> None:
         self._probation = None
-        await asyncio.to_thread(self._store.accept)
+        await self._on_disk(self._store.accept)
         self._reported()
 
     async def _roll_back(self) -> None:
@@ -147,7 +150,7 @@ class DesiredState:
         log.error("a configuration is rolled back", extra={"version": bad.version, "error": error})
         # A class that runs goes on, and one that was stopped stays so: orders are taken from the newest.
         await self._apply(msgspec.structs.replace(good.body, recordings=bad.body.recordings))
-        await asyncio.to_thread(self._store.reject, error)
+        await self._on_disk(self._store.reject, error)
         self._reported()
 
     async def _apply(self, body: AgentBody) -> None:
@@ -173,6 +176,15 @@ class DesiredState:
                 case SetRecording():
                     self._recordings.set_order(action.order)
         self._body = body
+
+    async def _on_disk(self, change: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Makes a change of the store. A full disk must not keep away the configuration that frees it."""
+        try:
+            await asyncio.to_thread(change, *args, **kwargs)
+        except OSError as error:
+            log.error(
+                "the configuration is not on the disk; it holds until a restart", extra={"error": str(error)}
+            )
 
     def _statuses(self) -> dict[CameraId, CameraStatus]:
         return {status.camera_id: status for status in self._board.cameras()}

@@ -7,7 +7,8 @@ from typing import Protocol
 
 from edge_agent.errors import RequestRefused
 from edge_agent.upload.client import UploadClient
-from edge_agent.upload.patience import Patience, Sleep, wait_for
+from edge_agent.upload.patience import Patience
+from edge_agent.waits import Sleep, wait_for_any
 from shared.protocol.ids import GapId
 from shared.protocol.manifest import GapRecord
 from shared.protocol.upload import BATCH_LIMIT
@@ -53,7 +54,7 @@ class GapSender:
             if settled:
                 self._outbox.settle_gaps(settled)
             if not settled or len(gaps) < BATCH_LIMIT:
-                await wait_for(self._news, IDLE_S, self._sleep)
+                await wait_for_any(self._news, most_s=IDLE_S, sleep=self._sleep)
 
     async def _report(self, gaps: Sequence[GapRecord]) -> Sequence[GapId]:
         try:

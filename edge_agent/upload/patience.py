@@ -15,10 +15,10 @@ from edge_agent.errors import (
     ServerError,
     TargetExpired,
 )
+from edge_agent.waits import Sleep, wait_for_any
 from shared.kernel.logs import FailureLog
 
 T = TypeVar("T")
-Sleep = Callable[[float], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
@@ -69,18 +69,7 @@ class Patience:
 
     async def _pause(self, wait_s: float) -> None:
         self._hope.clear()
-        await wait_for(self._hope, wait_s, self._sleep)
-
-
-async def wait_for(event: asyncio.Event, most_s: float, sleep: Sleep) -> None:
-    """Returns when `event` is set, or after `most_s` seconds of `sleep`."""
-    signal = asyncio.ensure_future(event.wait())
-    timer = asyncio.ensure_future(sleep(most_s))
-    try:
-        await asyncio.wait((signal, timer), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        signal.cancel()
-        timer.cancel()
+        await wait_for_any(self._hope, most_s=wait_s, sleep=self._sleep)
 
 
 def _can_wait(error: BaseException) -> bool:

@@ -18,7 +18,8 @@ from edge_agent.spool.spool import StoredSegment
 from edge_agent.upload.client import UploadClient
 from edge_agent.upload.gaps import GapOutbox, GapSender
 from edge_agent.upload.lanes import Lanes
-from edge_agent.upload.patience import Patience, wait_for
+from edge_agent.upload.patience import Patience
+from edge_agent.waits import wait_for_any
 from shared.kernel.clock import Clock
 from shared.protocol.errors import Code
 from shared.protocol.ids import ClassSessionId, SegmentId
@@ -179,7 +180,7 @@ class Replicator:
                     running_in_flight=sum(self._in_flight.values()), connections=self._connections
                 )
                 if chosen is None:
-                    await wait_for(self._news, self._idle_s(), self._sleep)
+                    await wait_for_any(self._news, most_s=self._idle_s(), sleep=self._sleep)
                     continue
                 known = self._targets.get(chosen.segment_id)
                 if known is not None and known.until_ns > self._clock.monotonic_ns():

@@ -13,7 +13,8 @@ import pytest
 from edge_agent.api import ControlPlaneApi
 from edge_agent.control.enrol import pair
 from edge_agent.control.identity import Identity, IdentityFolder
-from edge_agent.control.link import LONGEST_WAIT_S, POLL_S, QUIET_S, STEADY_S, Link
+from edge_agent.control.link import LONGEST_WAIT_S, QUIET_S, STEADY_S, Link
+from edge_agent.control.polling import POLL_S
 from edge_agent.control.session import Desires
 from edge_agent.http import HttpClient
 from shared.kernel.clock import FakeClock, ServerClock, SystemClock
@@ -63,9 +64,16 @@ class Line:
     """A link at work, with all that a test looks at."""
 
     def __init__(
-        self, plane: ControlPlane, link: Link, box: FakeBox, pacer: Pacer, clock: ServerClock
+        self,
+        plane: ControlPlane,
+        link: Link,
+        box: FakeBox,
+        pacer: Pacer,
+        clock: ServerClock,
+        task: asyncio.Task[None],
     ) -> None:
         self.plane, self.link, self.box, self.pacer, self.clock = plane, link, box, pacer, clock
+        self.task = task
 
     async def heard(self, condition: Callable[[], Any]) -> Any:
         """Returns the condition's value once the control plane has seen it come true."""
@@ -104,10 +112,22 @@ async def _line(plane: ControlPlane, identity: Identity) -> AsyncIterator[Line]:
         box.changed = link.config_changed
         task = asyncio.create_task(link.run())
         try:
-            yield Line(plane, link, box, pacer, clock)
+            yield Line(plane, link, box, pacer, clock, task)
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_the_first_answer_by_http_after_an_outage_brings_the_socket_back(
+    plane: ControlPlane, identity: Identity
+) -> None:
+    plane.faults.unavailable = True
+    async with _line(plane, identity) as line:
+        await line.pacer.advance_until(lambda: plane.calls["link"] >= 8)
+        plane.faults.unavailable = False
+        polls = plane.calls["GET /agent/v1/config"]
+        await line.up()
+        assert plane.calls["GET /agent/v1/config"] <= polls + 1
 
 
 async def test_both_sides_say_what_they_have_and_the_configuration_arrives(line: Line) -> None:
@@ -255,6 +275,20 @@ async def test_a_plain_401_makes_the_link_slow_and_revokes_nothing(
         assert not line.box.revoked
         plane.faults.plain_401 = False
         await line.up()
+
+
+async def test_a_mistake_in_a_heartbeat_is_not_swallowed(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    await line.up()
+
+    def broken() -> AgentStatus:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(line.box, "status", broken)
+    line.link.status_changed()
+    await line.pacer.advance_until(line.task.done, step_s=1)
+    error = line.task.exception()
+    assert isinstance(error, ExceptionGroup)
+    assert error.subgroup(RuntimeError) is not None
 
 
 async def test_a_server_that_is_gone_is_waited_for(plane: ControlPlane, identity: Identity) -> None:

@@ -1,6 +1,7 @@
 """Configurations applied, proven and rolled back, with cameras and recordings that only remember what was done."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -286,6 +287,24 @@ async def test_an_order_during_a_probation_neither_ends_nor_prolongs_it(box: Box
     await box.wait(1)
     assert box.store.reported().failed_version == 3
     assert len(box.orders.statuses()) == 1
+
+
+async def test_a_full_disk_does_not_keep_away_the_configuration_that_frees_it(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await box.take(_config(1, "left"))
+
+    def no_room(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    monkeypatch.setattr("edge_agent.control.config_store.write_file", no_room)
+    await box.take(_config(2, "left", spool=SpoolPolicy(max_bytes=1)))
+    assert box.spools[-1] == SpoolPolicy(max_bytes=1)
+    assert box.store.reported().version == 2
+    await box.take(_config(3, "right"))
+    assert set(box.cameras.configs) == {CAMERAS["right"].id}
+    await box.wait(GRACE_S)
+    assert box.store.reported().version == 3
 
 
 async def test_a_refused_configuration_is_reported_and_changes_nothing(box: Box) -> None:

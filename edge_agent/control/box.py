@@ -1,0 +1,49 @@
+"""What the control plane's wishes are acted on with: the agent, as the link sees it."""
+
+import logging
+from typing import Protocol
+
+from edge_agent.control.session import Candidate, Judgement, Refusal, Repeated
+from shared.protocol.config import AgentConfig
+from shared.protocol.status import AgentStatus, Reported
+
+log = logging.getLogger(__name__)
+
+
+class Box(Protocol):
+    """What the link asks of the agent around it. None of it may block; `core.agent.Agent` is one."""
+
+    def reported(self) -> Reported:
+        """Returns which configuration is in force."""
+        ...
+
+    def status(self) -> AgentStatus:
+        """Returns how the agent is now."""
+        ...
+
+    def desire(self, config: AgentConfig) -> None:
+        """Takes the newest configuration, to be applied."""
+        ...
+
+    def refuse(self, version: int | None, error: str) -> None:
+        """Notes a configuration that must not be applied."""
+        ...
+
+    def revoke(self, jwt: str) -> None:
+        """Takes a revocation, not verified yet."""
+        ...
+
+
+def act(box: Box, judgement: Judgement) -> bool:
+    """Has `box` do what was judged of a configuration; returns whether to report at once."""
+    match judgement:
+        case Candidate():
+            box.desire(judgement.config)
+            return False
+        case Refusal():
+            level = logging.ERROR if judgement.alarm else logging.WARNING
+            log.log(level, "a configuration is refused", extra={"error": judgement.error})
+            box.refuse(judgement.version, judgement.error)
+            return True
+        case Repeated():
+            return True

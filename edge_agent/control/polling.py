@@ -1,0 +1,83 @@
+"""What the websocket carries, by HTTP while it is down: the configuration one way, reports and heartbeats the other."""
+
+import asyncio
+import logging
+
+import msgspec
+
+from edge_agent.api import ControlPlaneApi
+from edge_agent.control.box import Box, act
+from edge_agent.control.session import Desires
+from edge_agent.errors import AgentRevoked, AuthenticationRefused, ServerError
+from edge_agent.waits import Sleep, wait_for_any
+from shared.kernel.logs import FailureLog
+from shared.protocol.messages import Heartbeat, Report
+
+log = logging.getLogger(__name__)
+
+CONFIG_PATH = "/agent/v1/config"
+REPORT_PATH = "/agent/v1/report"
+
+POLL_S = 15.0
+QUIET_S = 0.5
+SLOW_S = 60.0
+"""After a 401 or 403, which asking again at once does not mend."""
+
+
+class Polling:
+    """One task of the link. `run` works while `down` is set and sleeps otherwise.
+
+    `hope` is set by the first answer after a failure: there is no need to wait out what the websocket's failures have
+    added up to.
+    """
+
+    def __init__(
+        self,
+        api: ControlPlaneApi,
+        box: Box,
+        desires: Desires,
+        *,
+        down: asyncio.Event,
+        hope: asyncio.Event,
+        sleep: Sleep,
+    ) -> None:
+        self._api = api
+        self._box = box
+        self._desires = desires
+        self._down = down
+        self._hope = hope
+        self._sleep = sleep
+        self._etag: str | None = None
+        self._fails = False
+        self._failures = FailureLog(log, "asking the control plane by HTTP does not work either")
+
+    async def run(self, *news: asyncio.Event) -> None:
+        """Polls while the websocket is down: at once, at each of `news`, and every `POLL_S` seconds."""
+        while True:
+            await self._down.wait()
+            for event in news:
+                event.clear()
+            try:
+                await self._poll()
+            except AgentRevoked as revoked:
+                self._box.revoke(revoked.revocation)
+            except ServerError as error:
+                self._fails = True
+                self._failures.failed(error=str(error))
+                if isinstance(error, AuthenticationRefused):
+                    await self._sleep(SLOW_S)
+            else:
+                if self._fails:
+                    self._hope.set()
+                self._fails = False
+                self._failures.recovered()
+            await wait_for_any(*news, most_s=POLL_S, sleep=self._sleep)
+            await self._sleep(QUIET_S)
+
+    async def _poll(self) -> None:
+        answer = await self._api.get(CONFIG_PATH, msgspec.Raw, etag=self._etag)
+        if answer is not None:
+            document, self._etag = answer
+            act(self._box, self._desires.judge_bytes(bytes(document)))
+        await self._api.post_for_nothing(REPORT_PATH, Report(reported=self._box.reported()))
+        await self._api.post_for_nothing(REPORT_PATH, Heartbeat(status=self._box.status()))

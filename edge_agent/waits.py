@@ -1,0 +1,17 @@
+"""Waiting for one of several things, with the sleep given from outside so that tests own the time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+async def wait_for_any(*events: asyncio.Event, most_s: float, sleep: Sleep) -> None:
+    """Returns when one of `events` is set, or after `most_s` seconds of `sleep`."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    timer = asyncio.ensure_future(sleep(most_s))
+    try:
+        await asyncio.wait((*waits, timer), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in (*waits, timer):
+            wait.cancel()
