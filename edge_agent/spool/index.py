@@ -2,7 +2,8 @@
 
 import sqlite3
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -173,14 +174,12 @@ class Index:
     def mark(self, segment_ids: Iterable[SegmentId], state: SegmentState, now_at: datetime) -> None:
         """Moves segments forward to `state`; one that is committed or refused already stays so."""
         committed_at_us = _us(now_at) if state is SegmentState.COMMITTED else None
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             self._db.executemany(
                 "UPDATE segments SET state = ?, committed_at_us = ?"
                 " WHERE segment_id = ? AND state IN ('closed', 'intended')",
                 [(state, committed_at_us, str(i)) for i in segment_ids],
             )
-            self._db.execute("COMMIT")
 
     def refuse(self, segment_id: SegmentId, code: Code, detail: str) -> None:
         """Sets a segment aside: it blocks nothing behind it, and its object stays on the disk."""
@@ -202,12 +201,10 @@ class Index:
 
     def mark_gone(self, segment_ids: Iterable[SegmentId]) -> None:
         """Notes that the objects of these segments are no longer on this disk."""
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             self._db.executemany(
                 "UPDATE segments SET here = 0 WHERE segment_id = ?", [(str(i),) for i in segment_ids]
             )
-            self._db.execute("COMMIT")
 
     def add_gap(self, gap: GapRecord) -> None:
         """Adds a gap; one that is here already stays as it is."""
@@ -236,10 +233,25 @@ class Index:
 
     def settle_gaps(self, gap_ids: Iterable[GapId]) -> None:
         """Notes that the control plane need not hear of these gaps again."""
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             self._db.executemany("UPDATE gaps SET settled = 1 WHERE gap_id = ?", [(str(i),) for i in gap_ids])
-            self._db.execute("COMMIT")
+
+    def prune(self, before_at: datetime) -> None:
+        """Forgets segments that were committed before an instant and are no longer here, and gaps settled before it.
+
+        The newest segment of each camera stays: it keeps the count.
+        """
+        with self._transaction():
+            self._db.execute(
+                "DELETE FROM segments AS old WHERE here = 0 AND state = 'committed' AND committed_at_us < ?"
+                " AND sequence < (SELECT max(sequence) FROM segments WHERE camera_id = old.camera_id)",
+                (_us(before_at),),
+            )
+            # A gap's id begins with the time it was made (UUIDv7), in milliseconds.
+            oldest = f"{_us(before_at) // 1000:012x}"
+            self._db.execute(
+                "DELETE FROM gaps WHERE settled = 1 AND gap_id < ?", (f"{oldest[:8]}-{oldest[8:]}",)
+            )
 
     def tally(self, class_session_id: ClassSessionId) -> TrackTally:
         """Returns what is made of a class and what of it is still to be sent."""
@@ -268,6 +280,19 @@ class Index:
     def bytes_here(self) -> int:
         """Returns the size of all closed objects on this disk."""
         return int(self._one("SELECT coalesce(sum(size_bytes), 0) FROM segments WHERE here = 1"))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                # A full disk may have rolled back by itself.
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
 
     def _one(self, sql: str, *values: str) -> int:
         with self._lock:

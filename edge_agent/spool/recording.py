@@ -1,8 +1,10 @@
 """One recording order: every camera of the room, from its start to its stop."""
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 
 from edge_agent.capture.camera import Camera
 from edge_agent.capture.feed import Feed
@@ -126,7 +128,7 @@ class Recording:
         )
         if not track.finished:
             self._running += 1
-            track.start(lambda: loop.call_soon_threadsafe(self._ended))
+            track.start(partial(_tell, loop, self._ended))
 
     def _ended(self) -> None:
         self._running -= 1
@@ -144,3 +146,9 @@ class Recording:
             first_picture_at=min(begun) if begun else None,
             tally=self._spool.tally(self.order.class_session_id),
         )
+
+
+def _tell(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    # A recorder that a second cancellation left behind may outlive the loop.
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(call)

@@ -75,7 +75,12 @@ def recover(layout: Layout, index: Index, clock: Clock, *, rebuilt: bool) -> Rec
         segments.setdefault(file.segment_id, {})[file.suffix] = file
         report.sequences[file.camera_id] = max(file.sequence, report.sequences.get(file.camera_id, 0))
     for files in segments.values():
-        _recover_segment(files, index, clock, report)
+        try:
+            _recover_segment(files, index, clock, report)
+        except sqlite3.IntegrityError as error:
+            # Another segment has its number. Nothing of it is lost: it lies here, and is named in the log.
+            log.error("the index refuses a segment", extra={"reason": str(error)})
+            report.unreadable += [file.path for file in files.values()]
     for path in sorted(layout.gaps.glob("*.json")):
         gap = _read(path, GapRecord)
         if gap is None:

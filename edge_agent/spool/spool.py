@@ -34,6 +34,10 @@ from shared.protocol.upload import TrackTally
 log = logging.getLogger(__name__)
 
 
+MEMORY = timedelta(days=14)
+"""How long the index remembers what is committed and gone, and an account a class that is over."""
+
+
 @dataclass(frozen=True)
 class StoredSegment:
     """A closed segment that waits for its upload: its manifest, and the file that holds exactly its object."""
@@ -71,7 +75,7 @@ class Spool:
         self._policy = SpoolPolicy()
         self._guard = threading.Lock()
         self._sequences: dict[CameraId, int] = dict(recovered.sequences)
-        self._open: dict[CameraId, int] = {}
+        self._open: dict[SegmentId, int] = {}
         self._closed_bytes = index.bytes_here()
         self._unwritten: deque[tuple[ClassSessionId, Callable[[], None]]] = deque()
         self._noting = threading.Lock()
@@ -79,6 +83,7 @@ class Spool:
         self._cleaning = FailureLog(log, "the disk refuses to let go of a segment")
         self._listeners: list[Callable[[], None]] = []
         self._full = False
+        self._forgot_at: datetime | None = None
 
     @classmethod
     def open(cls, state: Path, *, clock: Clock, disk: Disk | None = None) -> Self:
@@ -214,6 +219,7 @@ class Spool:
         try:
             wanted = LOW_ROOM_BYTES - self.room_bytes()
             freed = clean(self.layout, self.index, committed_before_at=cutoff_at, wanted_bytes=wanted)
+            self._forget_old()
             here = self.index.bytes_here()
         except (OSError, sqlite3.Error) as error:
             self._cleaning.failed(reason=str(error))
@@ -223,6 +229,17 @@ class Spool:
         with self._guard:
             self._closed_bytes = here
         return freed
+
+    def _forget_old(self) -> None:
+        """Drops what only classes that are long over could ask for. Looks once an hour."""
+        now_at = self._clock.now()
+        if self._forgot_at is not None and now_at - self._forgot_at < timedelta(hours=1):
+            return
+        self._forgot_at = now_at
+        self.index.prune(now_at - MEMORY)
+        for path in self.layout.tracks.glob("*.json"):
+            if now_at.timestamp() - path.stat().st_mtime > MEMORY.total_seconds():
+                path.unlink(missing_ok=True)
 
     # For recordings.
 
@@ -243,23 +260,22 @@ class Spool:
         path = self.layout.track(class_session_id, camera_id)
         self._note(lambda: write_file(path, encode(account)), class_session_id)
 
-    def forget_accounts(self, but: Collection[ClassSessionId]) -> None:
-        """Drops the accounts of all classes that are no longer in the configuration."""
-        keep = {str(class_session_id) for class_session_id in but}
-        for path in self.layout.tracks.glob("*.json"):
-            if path.name[:36] not in keep:
-                remove_file(path)
-
-    def next_sequence(self, camera_id: CameraId) -> int:
-        """Returns the next number of a camera; it is used up once a fragment under it is durable."""
+    def take_sequence(self, camera_id: CameraId) -> int:
+        """Returns the next number of a camera, used up by this. Two classes may end and begin on one camera at once."""
         with self._guard:
-            return self._sequences.get(camera_id, 0) + 1
+            self._sequences[camera_id] = sequence = self._sequences.get(camera_id, 0) + 1
+            return sequence
 
-    def segment_growing(self, camera_id: CameraId, sequence: int, size_bytes: int) -> None:
-        """Notes that a camera's segment with this number has so many durable bytes."""
+    def return_sequence(self, camera_id: CameraId, sequence: int) -> None:
+        """Takes a number back under which nothing became durable, if it is the last."""
         with self._guard:
-            self._sequences[camera_id] = max(sequence, self._sequences.get(camera_id, 0))
-            self._open[camera_id] = size_bytes
+            if self._sequences.get(camera_id) == sequence:
+                self._sequences[camera_id] = sequence - 1
+
+    def segment_growing(self, segment_id: SegmentId, size_bytes: int) -> None:
+        """Notes that an open segment has so many durable bytes."""
+        with self._guard:
+            self._open[segment_id] = size_bytes
 
     def segment_closed(self, manifest: SegmentManifest, settle: Callable[[], None]) -> None:
         """Takes a complete segment: `settle` gives its files their names, then it enters the index. On a disk that
@@ -270,7 +286,7 @@ class Spool:
             self.index.add_segment(manifest)
 
         with self._guard:
-            self._open[manifest.camera_id] = 0
+            self._open.pop(manifest.segment_id, None)
             self._closed_bytes += manifest.size_bytes
         self._note(take, manifest.class_session_id)
 
@@ -295,6 +311,9 @@ class Spool:
             while self._unwritten:
                 try:
                     self._unwritten[0][1]()
+                except sqlite3.IntegrityError as error:
+                    # It will never be taken; what stands behind it must not wait for it.
+                    log.error("the index refuses a row", extra={"reason": str(error)})
                 except (OSError, sqlite3.Error) as error:
                     self._notes.failed(reason=str(error), waiting=len(self._unwritten))
                     return

@@ -6,6 +6,8 @@ import os
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
+
 from edge_agent.durable import write_file
 from edge_agent.errors import SpoolFull
 from edge_agent.spool.cipher import Sealed, SegmentCipher
@@ -48,12 +50,12 @@ class SegmentWriter:
         self._fragments: list[FragmentRecord] = []
         self._clock: ClockEstimate | None = None
         self._init = self._cipher.seal(init)
-        sequence = spool.next_sequence(camera_id)
+        # Its number is taken with the first fragment: an empty segment uses none up.
         self.header = JournalHeader(
             segment_id=SegmentId(new_id()),
             class_session_id=class_session_id,
             camera_id=camera_id,
-            sequence=sequence,
+            sequence=0,
             run=run,
             recipient_key_id=recipient.id,
             sealed_key=self._cipher.sealed_key,
@@ -91,9 +93,11 @@ class SegmentWriter:
             duration_90k=fragment.duration_90k,
             frames=fragment.frames,
         )
-        lines = b"" if self._fragments else journal_line(self.header)
-        lines += journal_line(JournalEntry(fragment=record, clock=clock))
+        entry = journal_line(JournalEntry(fragment=record, clock=clock))
         try:
+            if self._object < 0:
+                self._open_files()
+            lines = entry if self._fragments else journal_line(self.header) + entry
             self._write(blobs, lines)
         except OSError as error:
             self._undo()
@@ -104,11 +108,9 @@ class SegmentWriter:
         self._journal_bytes += len(lines)
         self._fragments.append(record)
         self._clock = clock
-        self._spool.segment_growing(self.header.camera_id, self.header.sequence, self._size_bytes)
+        self._spool.segment_growing(self.header.segment_id, self._size_bytes)
 
     def _write(self, blobs: list[Sealed], lines: bytes) -> None:
-        if self._object < 0:
-            self._open_files()
         disk = self._spool.disk
         for blob in blobs:
             disk.append(self._object, blob.data)
@@ -118,6 +120,8 @@ class SegmentWriter:
         disk.sync(self._journal)
 
     def _open_files(self) -> None:
+        sequence = self._spool.take_sequence(self.header.camera_id)
+        self.header = msgspec.structs.replace(self.header, sequence=sequence)
         header, layout = self.header, self._spool.layout
         layout.camera(header.camera_id).mkdir(mode=0o700, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
@@ -129,6 +133,8 @@ class SegmentWriter:
             for descriptor, size in ((self._object, self._size_bytes), (self._journal, self._journal_bytes)):
                 if descriptor >= 0:
                     os.ftruncate(descriptor, size)
+        if not self._fragments:
+            self._discard()
 
     def close(self, clock: ClockEstimate | None, closed_at: datetime) -> SegmentManifest | None:
         """Closes the segment and hands it to the spool; None where it is empty. The key is forgotten whatever happens.
@@ -171,6 +177,9 @@ class SegmentWriter:
                     os.close(descriptor)
                     self._path(suffix).unlink()
         self._object = self._journal = -1
+        if self.header.sequence:
+            self._spool.return_sequence(self.header.camera_id, self.header.sequence)
+            self.header = msgspec.structs.replace(self.header, sequence=0)
 
     def _path(self, suffix: str) -> Path:
         header = self.header

@@ -216,14 +216,52 @@ def test_listeners_hear_of_each_closed_segment(studio: Studio) -> None:
     assert heard == [1, 2]
 
 
-def test_accounts_of_classes_that_are_over_are_dropped(studio: Studio) -> None:
+def test_what_is_long_over_is_forgotten_but_for_the_count(studio: Studio) -> None:
     spool = studio.open_spool()
-    account = spool.account(studio.class_id, studio.camera_id)
-    spool.keep_account(studio.class_id, studio.camera_id, account)
-    spool.forget_accounts([studio.class_id])
-    assert spool.layout.track(studio.class_id, studio.camera_id).exists()
-    spool.forget_accounts([])
-    assert not spool.layout.track(studio.class_id, studio.camera_id).exists()
+    spool.set_policy(SpoolPolicy(keep_committed_s=60, keep_free_bytes=0))
+    made = [closed(studio, spool) for _ in range(4)]
+    spool.mark_committed([m.segment_id for m in made[:3]])
+    studio.clock.advance(3600)
+    spool.clean()
+    assert spool.tally(studio.class_id).segments_made == 4
+    studio.clock.advance(15 * 86_400)
+    spool.clean()
+    assert studio.manifests(spool) == [made[3]]
+    spool.mark_committed([made[3].segment_id])
+    studio.clock.advance(15 * 86_400)
+    spool.clean()
+    spool.clean()
+    assert closed(studio, spool).sequence == 5
+
+
+def test_two_classes_on_one_camera_at_once_never_share_a_number(studio: Studio) -> None:
+    """The next class begins before the last one has ended: its recorder is warm while the other cuts its last part."""
+    spool = studio.open_spool()
+    ending = writer(studio, spool)
+    beginning = writer(studio, spool, class_id=ClassSessionId(new_id()))
+    unused = writer(studio, spool)
+    for number in range(3):
+        ending.append(fragment(number), CLOCK)
+        beginning.append(fragment(number), CLOCK)
+    assert unused.close(CLOCK, studio.clock.now()) is None
+    manifests = [w.close(CLOCK, studio.clock.now()) for w in (beginning, ending)]
+    assert sorted(m.sequence for m in manifests if m) == [1, 2]
+    assert len(spool.pending(10)) == 2
+    assert closed(studio, spool).sequence == 3
+
+
+@pytest.mark.faults
+def test_a_row_that_the_index_refuses_blocks_nothing_behind_it(studio: Studio) -> None:
+    spool = studio.open_spool()
+    first = closed(studio, spool)
+    spool.return_sequence(studio.camera_id, first.sequence)
+    closed(studio, spool)
+    third = closed(studio, spool)
+    assert [s.manifest for s in spool.pending(10)] == [first, third]
+    spool.close()
+    again = studio.open_spool()
+    assert [s.manifest for s in again.pending(10)] == [first, third]
+    assert again.recovered.unreadable
 
 
 def test_a_clock_that_stands_still_makes_no_debt(studio: Studio) -> None:
