@@ -30,7 +30,8 @@ X264 = {
     "maxrate": f"{PEAK_KBITS_PER_S}k",
     "bufsize": f"{PEAK_KBITS_PER_S}k",
     # Closed groups of pictures of one length, no B-frames, one slice for each picture: what a wall camera sends.
-    "x264-params": f"keyint={GOP_FRAMES}:min-keyint={GOP_FRAMES}:scenecut=0:open-gop=0:bframes=0:sliced-threads=0:slices=1",
+    "x264-params": f"keyint={GOP_FRAMES}:min-keyint={GOP_FRAMES}:scenecut=0:open-gop=0:bframes=0:sliced-threads=0:slices=1:"
+    "colorprim=bt709:transfer=bt709:colormatrix=bt709:range=tv",
 }
 
 

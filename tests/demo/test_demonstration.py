@@ -152,7 +152,7 @@ class TestDemonstration:
     def test_strangers_see_nothing(self, running: Running) -> None:
         address = running.report()["address"]
         stranger = httpx.Client(timeout=30)
-        page = stranger.get(address)
+        page = stranger.get(address, headers={"Accept": "text/html"})
         assert page.status_code == 302
         assert "/accounts/login/" in page.headers["location"]
         assert stranger.get(f"{address}timeline.json").status_code == 401
