@@ -11,6 +11,7 @@ from control_plane.fleet.selectors import visible_agents
 from control_plane.portal.classes import by_day, class_rows
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.portal.rooms import room_cards
+from control_plane.recordings.models import ClassSession
 from control_plane.recordings.selectors import class_for, visible_classes
 from control_plane.studios import access
 from control_plane.studios.requests import StudioRequest
@@ -47,9 +48,16 @@ def class_page(request: StudioRequest, slug: str, class_id: UUID) -> HttpRespons
         "ready": row.is_replayable and may_replay and row.segment_count > 0,
         "may_replay": may_replay,
         "can_stop": row.is_running and access.can(actor, access.Action.RECORD, class_session),
-        "timeline_url": f"{reverse('portal:class', args=[slug, class_id])}timeline.json",
+        "first_urls": _first_urls(slug, class_session),
     }
     return studio_page(request, "portal/classes/replay.html", context)
+
+
+def _first_urls(slug: str, class_session: ClassSession) -> list[str]:
+    """Returns what the player asks for first, so that the browser fetches it while it still reads the page."""
+    tracks = class_session.tracks.filter(segments__isnull=False).distinct()
+    playlists = [reverse("playback:playlist", args=[slug, class_session.id, track.id]) for track in tracks]
+    return [reverse("playback:timeline", args=[slug, class_session.id]), *playlists]
 
 
 @require_safe

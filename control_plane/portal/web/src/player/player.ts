@@ -120,6 +120,7 @@ export class Player {
     const { firstS, lastS } = this.ensemble;
     const fromS = asked === undefined ? openingS(this.timeline) : clamp(firstS + Number(asked), firstS, lastS);
     await this.ensemble.open(fromS);
+    this.root.dataset["openedMs"] = performance.now().toFixed(0);
   }
 
   /** Does what a key or a button asks for. */
@@ -191,6 +192,7 @@ export class Player {
       new Screen(tile.track, tile.video, this.options.workerPath, {
         shown: (shown, mediaS) => {
           tile.pictured();
+          tile.root.dataset["firstPictureMs"] ??= performance.now().toFixed(0);
           this.report("frame", { track: tile.track.id, classS: shown.classS, mediaS, atMs: shown.atMs });
         },
         trouble: (trouble) => this.showTrouble(trouble),

@@ -52,6 +52,9 @@ export class Screen {
   open(classS: number): void {
     const frame = frameAt(this.track, classS) ?? this.firstFrame();
     const hls = new Hls({
+      // Where the browser decrypts by itself (off this thread), a worker only delays the first picture; over plain
+      // http it does not, and hls.js's own decryption must not hold up the page.
+      enableWorker: !window.isSecureContext,
       workerPath: this.workerPath,
       startPosition: frame?.middleMediaS ?? 0,
       startFragPrefetch: true,
