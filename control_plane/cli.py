@@ -23,7 +23,11 @@ from shared.kernel.logs import configure_logs
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 admin_app = typer.Typer(no_args_is_help=True, help="Accounts that may open the admin site.")
+studio_app = typer.Typer(
+    no_args_is_help=True, help="Studios: each has its own people, rooms, keys and footage."
+)
 app.add_typer(admin_app, name="admin")
+app.add_typer(studio_app, name="studio")
 err = Console(stderr=True, highlight=False)
 
 State = Annotated[
@@ -78,7 +82,8 @@ def up(
     def ready(url: str) -> None:
         err.print(f"[bold green]3Dance runs at[/] {url}   (state: {folder}; Ctrl-C stops it)", soft_wrap=True)
         err.print(
-            f"  first time? In another terminal: threedance admin create YOU@EXAMPLE --state {folder}",
+            "  first time? In another terminal:"
+            f" threedance studio create my-studio --admin YOU@EXAMPLE --state {folder}",
             soft_wrap=True,
         )
 
@@ -111,6 +116,23 @@ def manage(
 ) -> None:
     """Run a Django management command on a state folder."""
     raise typer.Exit(_manage(state, *context.args, owner=owner))
+
+
+@studio_app.command("create")
+def studio_create(
+    slug: Annotated[str, typer.Argument(help="Its place in addresses, such as demo-dance.")],
+    admin: Annotated[
+        str, typer.Option(help="E-mail of its first admin; an account is made where there is none.")
+    ],
+    state: State = None,
+    name: Annotated[str, typer.Option(help="The name on screen; from the slug where it is not given.")] = "",
+    time_zone: Annotated[str, typer.Option(help="Such as Europe/Berlin.")] = "UTC",
+) -> None:
+    """Make a studio with its keys and first admin, and print that admin's one-time sign-in link."""
+    named = ("--name", name) if name else ()
+    raise typer.Exit(
+        _manage(state, "create_studio", slug, "--admin", admin, "--time-zone", time_zone, *named)
+    )
 
 
 @admin_app.command("create")
