@@ -94,6 +94,7 @@ def test_an_object_is_never_overwritten(store: ObjectStore, key: str) -> None:
         (b"", len(BODY), SHA),
         (BODY, len(BODY), "0" * 64),
     ],
+    ids=["too short", "too long", "changed", "empty", "other hash"],
 )
 def test_other_bytes_than_announced_are_not_kept(
     store: ObjectStore, key: str, sent: bytes, size: int, sha: str
