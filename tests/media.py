@@ -54,6 +54,7 @@ def make_video(
     first: int = 0,
     options: dict[str, str] | None = None,
     audio_seconds: float | None = None,
+    slices: int = 1,
 ) -> Path:
     """Writes a video of numbered pictures; the container follows from the suffix of `path`, `audio` is FFmpeg's encoder."""
     with av.open(str(path), "w", options=options or {}) as out:
@@ -70,7 +71,7 @@ def make_video(
                 "keyint_min": str(gop),
                 "sc_threshold": "0",
                 "bf": str(b_frames),
-                "x264-params": "sliced-threads=0:repeat-headers=1",
+                "x264-params": f"sliced-threads=0:repeat-headers=1:slices={slices}",
             }
         elif codec == "h265":
             video.options = {

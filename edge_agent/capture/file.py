@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from edge_agent.capture.avsource import FORMATS, ORIGIN_90K, AvSource
+from edge_agent.capture.avsource import FORMATS, AvSource
+from edge_agent.capture.flow import ORIGIN_90K
 from edge_agent.capture.packet import Kind, MediaPacket
 from edge_agent.errors import CameraFailed
 from edge_agent.settings import Settings

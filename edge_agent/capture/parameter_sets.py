@@ -34,6 +34,16 @@ def parameter_sets(data: bytes | memoryview, codec: Codec) -> bytes:
     return b"".join(b"\x00\x00\x00\x01" + unit for unit in found)
 
 
+def continues_picture(data: bytes | memoryview, codec: Codec) -> bool:
+    """Returns whether an Annex B packet begins with a slice that is not the first of its picture."""
+    for unit in _units(bytes(data)):
+        if codec == "h264" and unit[0] & 0x1F in _H264_SLICES:
+            return len(unit) > 1 and not unit[1] & 0x80
+        if codec == "h265" and unit[0] >> 1 & 0x3F < 32:
+            return len(unit) > 2 and not unit[2] & 0x80
+    return False
+
+
 def describe(sets: bytes, codec: Codec) -> Picture | None:
     """Returns what the first sequence parameter set among `sets` (Annex B) says; None where there is none to read."""
     wanted = 7 if codec == "h264" else 33

@@ -43,6 +43,8 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     for codec in ("h264", "h265"):
         video = make_video(folder / f"clip.{codec}", codec=codec, seconds=LOOP / 30)
         made[codec] = str(split_frames(video, folder / codec))
+    sliced = make_video(folder / "sliced.h264", seconds=LOOP / 30, slices=4)
+    made["sliced"] = str(split_frames(sliced, folder / "sliced"))
     return made
 
 
@@ -53,6 +55,7 @@ def server(frames: dict[str, str]) -> Iterator[rtsp.RtspServer]:
         "/centre": {"frames": frames["h264"], "audio": "aac"},
         "/right": {"frames": frames["h264"], "audio": "pcmu"},
         "/h265": {"frames": frames["h265"]},
+        "/sliced": {"frames": frames["sliced"], "config_interval": -1},
         "/stock": {"frames": frames["h264"], "honest": False, "config_interval": -1},
     }
     with rtsp.RtspServer(mounts) as running:
@@ -138,12 +141,14 @@ class Room:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-async def test_five_cameras_are_recorded_whole(server: rtsp.RtspServer, tmp_path: Path) -> None:
-    room = Room(tmp_path, [server.url(p) for p in ("/left", "/centre", "/right", "/h265", "/stock")])
+async def test_six_cameras_are_recorded_whole(server: rtsp.RtspServer, tmp_path: Path) -> None:
+    room = Room(
+        tmp_path, [server.url(p) for p in ("/left", "/centre", "/right", "/h265", "/sliced", "/stock")]
+    )
     room.start_cameras()
     await room.until(room.connected)
     task = room.start_class()
-    await room.until(lambda: room.recording.status().cameras_recording == 5, 3)
+    await room.until(lambda: room.recording.status().cameras_recording == 6, 3)
     status = room.recording.status()
     assert status.state is RecordingState.RECORDING
     assert status.first_picture_at is not None
@@ -160,6 +165,7 @@ async def test_five_cameras_are_recorded_whole(server: rtsp.RtspServer, tmp_path
         assert follow(numbers, LOOP), camera.config.source
         manifests = room.studio.manifests(room.spool)
         assert sum(f.frames for m in manifests for f in m.fragments) == len(numbers)
+        assert {f.frames for m in manifests[:-1] for f in m.fragments} == {30}
         assert {m.run for m in manifests} == {0}
         sounds.add(
             (manifests[0].video.codec, manifests[0].audio.transcoded_from if manifests[0].audio else None)
