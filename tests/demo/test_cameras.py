@@ -20,6 +20,9 @@ from deploy.demo.music import loop_sound
 from deploy.demo.pacing import SECOND_NS, picture_at
 from tests.demo.conftest import STARTED_NS
 
+# Whichever test comes first waits for the cameras to be rendered.
+pytestmark = pytest.mark.timeout(600)
+
 
 class FakeClock:
     """A clock that is always right on time."""

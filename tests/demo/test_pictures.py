@@ -16,6 +16,9 @@ from deploy.demo.motion import FOREARM_M, SHIN_M, THIGH_M, UPPER_ARM_M, compute_
 from deploy.demo.overlay import loop_time
 from deploy.demo.render import is_complete, main
 
+# Whichever test comes first waits for the cameras to be rendered.
+pytestmark = pytest.mark.timeout(600)
+
 
 @given(st.sampled_from(CAMERAS), st.integers(0, FRAMES - 1), st.sampled_from([1.0, 0.5, 0.25, 1 / 6]))
 def test_a_code_is_read_at_any_size(camera: str, frame: int, scale: float) -> None:
