@@ -1,5 +1,6 @@
 """The agent as a process, on a state folder of a test, paired with the control plane of the tests."""
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -13,6 +14,11 @@ import msgspec
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
+from edge_agent.control.enrol import Paired, pair
+from edge_agent.control.identity import IdentityFolder
+from edge_agent.http import HttpClient
+from edge_agent.settings import Settings, save_settings
+from shared.kernel.clock import SystemClock
 from shared.protocol.config import CameraConfig, FileSource, Position, RecordingOrder
 from shared.protocol.ids import CameraId, ClassSessionId, RoomId, new_id
 from shared.protocol.manifest import SealedBlob, SegmentManifest
@@ -57,8 +63,8 @@ class AgentBox:
             for position in Position
         )
         self.process: subprocess.Popen[bytes] | None = None
-        self.must("pair", plane.url, "BCDF-GHJK")
-        self.must("media", "add", "class.mp4", str(video))
+        self.identity = asyncio.run(_pair(plane.url, state)).identity
+        save_settings(state, Settings(media={"class.mp4": str(video)}))
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs a command on this box."""
@@ -149,14 +155,24 @@ class AgentBox:
 
 @contextlib.contextmanager
 def agent_box(plane: ControlPlane, state: Path, video: Path) -> Iterator[AgentBox]:
-    """Gives a paired box; ends whatever still runs on it afterwards."""
+    """Gives a paired box; ends whatever still runs on it afterwards. Where a test fails, the agent's log is shown."""
     box = AgentBox(plane, state, video)
     try:
         yield box
+    except BaseException:
+        print(box.log() if box.process else "the agent was not started")
+        raise
     finally:
         if box.process is not None and box.process.poll() is None:
             box.process.kill()
             box.process.wait(10)
+
+
+async def _pair(url: str, state: Path) -> Paired:
+    async with HttpClient() as http:
+        return await pair(
+            url, "BCDF-GHJK", IdentityFolder(state), replace=False, http=http, clock=SystemClock()
+        )
 
 
 def _opened(stored: bytes, blob: SealedBlob, key: bytes) -> bytes:

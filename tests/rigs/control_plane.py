@@ -179,7 +179,7 @@ class ControlPlane:
         self.revocation = revocation
         self.push(Revoked(revocation=revocation))
 
-    def wait(self, condition: Callable[[], Any], timeout_s: float = 20.0) -> Any:
+    def wait(self, condition: Callable[[], Any], timeout_s: float = 40.0) -> Any:
         """Returns the condition's value once it is true; checked after each request and message."""
         with self._changed:
             if not self._changed.wait_for(condition, timeout_s):

@@ -16,11 +16,13 @@ from rich.console import Console
 from edge_agent.cli import main
 from edge_agent.cli.check import Grade, examine
 from edge_agent.cli.status import view
+from edge_agent.control.config_store import ConfigStore
 from edge_agent.control.local import LocalCamera, LocalStatus, read_status, serve_status
-from shared.protocol.config import Position
+from shared.protocol.config import FileSource, Position, RtspSource, config_document
 from shared.protocol.ids import RoomId, new_id
 from shared.protocol.status import CameraState, ConfigStatus, RecordingState, Reported
-from tests.rigs.agent_process import ROOT, agent_command
+from tests.media import make_video
+from tests.rigs.agent_process import ROOT, agent_box, agent_command
 from tests.rigs.control_plane import ControlPlane
 from tests.shared.examples import STATUS
 
@@ -208,6 +210,24 @@ async def test_check_says_when_the_server_is_gone(tmp_path: Path) -> None:
         assert refused["control plane"].grade is Grade.FAILED
     gone = {finding.what: finding for finding in await examine(tmp_path)}
     assert "cannot reach" in gone["control plane"].detail
+
+
+def test_check_probes_each_camera_and_says_which_fails_and_why(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "class.mp4", seconds=1)
+    with ControlPlane().running() as plane, agent_box(plane, tmp_path / "state", video) as box:
+        dead = msgspec.structs.replace(box.cameras[1], source=RtspSource(url="rtsp://127.0.0.1:9/none"))
+        other = msgspec.structs.replace(box.cameras[2], source=FileSource(name="other.mp4"))
+        body = msgspec.structs.replace(plane.config.body, cameras=(box.cameras[0], dead, other))
+        store = ConfigStore(box.state / "config", plane.agent_id)
+        store.load()
+        store.stage(config_document(plane.agent_id, 2, body))
+        found = {finding.what: finding for finding in asyncio.run(examine(box.state))}
+    assert found["camera Left"].grade is Grade.OK
+    assert found["camera Left"].detail == "h264 320x180, 30 fps, no sound"
+    assert found["camera Centre"].grade is Grade.FAILED
+    assert found["camera Centre"].detail.startswith("unreachable")
+    assert found["camera Right"].grade is Grade.FAILED
+    assert "media add" in found["camera Right"].hint
 
 
 def test_check_as_json_is_for_programs(tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def box(tmp_path: Path, video: Path) -> Iterator[AgentBox]:
     with ControlPlane().running() as plane, agent_box(plane, tmp_path / "state", video) as running:
         yield running
+        if running.process is not None:
+            print(running.log())  # shown where the test failed
 
 
 def _missing(numbers: list[int]) -> int:
