@@ -45,7 +45,7 @@ class AgentForm(ServiceForm):
 
     def call(self) -> Agent:
         """Renames, clears the alarm, revokes."""
-        agent = Agent.objects.get(pk=self.instance.pk)
+        agent: Agent = Agent.objects.get(pk=self.instance.pk)
         if self.cleaned_data["name"] != agent.name:
             services.rename_agent(agent, name=self.cleaned_data["name"], actor=self.actor)
         if self.cleaned_data["clear_alarm"] and agent.duplicate_at:
@@ -116,7 +116,7 @@ class NewCameraForm(ServiceForm):
         model = Camera
         fields = ("name", "room", "agent", "record_audio", "offset_us", "enabled")
 
-    field_order = (
+    field_order: tuple[str, ...] = (
         "name", "room", "agent", "position", "address", "username", "password", "record_audio", "enabled",
         "offset_us",
     )  # fmt: skip

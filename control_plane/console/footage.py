@@ -26,7 +26,7 @@ class ClassForm(ServiceForm):
 
     def call(self) -> ClassSession:
         """Renames the class."""
-        row = ClassSession.objects.get(pk=self.instance.pk)
+        row: ClassSession = ClassSession.objects.get(pk=self.instance.pk)
         if row.title == self.cleaned_data["title"]:
             return row
         return services.rename_class(row, title=self.cleaned_data["title"], actor=self.actor)
@@ -54,7 +54,14 @@ class TrackAdmin(ScopedAdmin):
 
     list_display = ("name", "position", "class_session", "record_audio")
     list_select_related = ("class_session",)
-    fields = readonly_fields = ("class_session", "name", "position", "camera_id", "record_audio", "created_at")
+    fields = readonly_fields = (
+        "class_session",
+        "name",
+        "position",
+        "camera_id",
+        "record_audio",
+        "created_at",
+    )
 
 
 @admin.register(Segment)

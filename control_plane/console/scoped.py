@@ -49,8 +49,11 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def save(self, commit: bool = True) -> Any:
         """Returns the row that the service wrote."""
-        self.save_m2m = lambda: None
         return self.instance
+
+    def _save_m2m(self) -> None:
+        # The service has written everything.
+        return
 
 
 class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -65,7 +68,7 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """For adding, where it asks for other things."""
     write_action: ClassVar[Action | None] = None
     can_add = can_change = can_remove = False
-    actions: ClassVar[Any] = None
+    actions = None
     view_on_site = False
     save_as = save_as_continue = False
     show_facets = admin.ShowFacets.NEVER
@@ -128,7 +131,7 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Does nothing: the form's service has written."""
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """Does nothing."""
+        """Does nothing likewise."""
 
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
         """Removes by service."""

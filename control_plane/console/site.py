@@ -34,7 +34,8 @@ class ConsoleSite(AdminSite):
         for app in apps:
             app["name"] = _NAMES.get(app["app_label"], app["name"])
         return sorted(
-            apps, key=lambda app: _ORDER.index(app["app_label"]) if app["app_label"] in _ORDER else len(_ORDER)
+            apps,
+            key=lambda app: _ORDER.index(app["app_label"]) if app["app_label"] in _ORDER else len(_ORDER),
         )
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:

@@ -135,7 +135,9 @@ class MembershipAdmin(ScopedAdmin):
     def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
         """Shows a new person's sign-in link, this once."""
         if link := getattr(form, "signin_link", ""):
-            messages.info(request, f"New account. This link signs in once, within 15 minutes; hand it on: {link}")
+            messages.info(
+                request, f"New account. This link signs in once, within 15 minutes; hand it on: {link}"
+            )
 
     def remove(self, obj: Model, *, actor: Actor) -> None:
         """Ends the membership."""

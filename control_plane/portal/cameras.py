@@ -95,7 +95,11 @@ def _facts(camera: Camera, status: CameraStatus | None) -> str:
     parts = [camera.get_position_display()]
     if status and status.video:
         video = status.video
-        parts += [f"{video.width} × {video.height}", f"{status.fps or video.fps:.4g} fps", _CODECS[video.codec]]
+        parts += [
+            f"{video.width} × {video.height}",
+            f"{status.fps or video.fps:.4g} fps",
+            _CODECS[video.codec],
+        ]
     if status and status.bits_per_s:
         parts.append(f"{status.bits_per_s / 1e6:.1f} Mb/s")
     if status and status.audio:

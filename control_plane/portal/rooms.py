@@ -52,7 +52,9 @@ class _Found:
     running: ClassSession | None = None
 
 
-def room_cards(actor: Actor, *, only: Room | None = None, errors: dict[UUID, str] | None = None) -> list[RoomCard]:
+def room_cards(
+    actor: Actor, *, only: Room | None = None, errors: dict[UUID, str] | None = None
+) -> list[RoomCard]:
     """Returns the rooms that `actor` may see, by name.
 
     Args:
@@ -115,5 +117,3 @@ def room_of(actor: Actor, room_id: UUID) -> Room | None:
     """Returns one room that `actor` may see, or None."""
     found: Room | None = access.visible(actor, Room).filter(pk=room_id).first()
     return found
-
-

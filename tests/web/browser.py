@@ -15,7 +15,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.web.footage import BITS, BLOCK
 
-CHROMIUM = os.environ.get("THREEDANCE_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM = (
+    os.environ.get("THREEDANCE_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -65,7 +67,8 @@ class Watched:
 
     def state(self) -> str | None:
         """Returns the player's state."""
-        return self.page.evaluate("document.querySelector('.replay')?.dataset.state ?? null")
+        state: str | None = self.page.evaluate("document.querySelector('.replay')?.dataset.state ?? null")
+        return state
 
     def until_state(self, state: str, *, timeout_s: float = 10.0) -> None:
         """Waits for the player's state."""
@@ -87,6 +90,12 @@ class Watched:
         """Returns the class time on the master clock."""
         return float(self.page.evaluate("window.threedance.player.ensemble.timeS"))
 
+    def number(self, position: str) -> int:
+        """Returns the frame number of one view, which shows one."""
+        number = self.numbers()[position]
+        assert number is not None
+        return number
+
     def numbers(self) -> dict[str, int | None]:
         """Returns the frame number that each view shows at one instant, read from its pixels; None where there is none."""
         drawn = self.page.evaluate(
@@ -102,7 +111,9 @@ class Watched:
             }""",
             [BITS * BLOCK, BLOCK],
         )
-        return {position: None if data is None else _number(base64.b64decode(data)) for position, data in drawn}
+        return {
+            position: None if data is None else _number(base64.b64decode(data)) for position, data in drawn
+        }
 
 
 def _number(png: bytes) -> int:

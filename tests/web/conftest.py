@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
-from django.conf import settings as django_settings
+from playwright._impl._api_structures import SetCookieParam
 from playwright.sync_api import Browser, BrowserContext
 
 from control_plane.accounts.models import User
@@ -36,12 +37,12 @@ def site(committed: Cast, live_server: Any, settings: Any) -> House:
 
 
 @pytest.fixture
-def sign_in(browser: Browser, live_server: Any) -> Iterator[SignIn]:
-    """Opens a browser window in which a person is signed in (None: nobody)."""
+def sign_in(browser: Browser) -> Iterator[SignIn]:
+    """Opens a browser window on an address, in which a person is signed in (None: nobody)."""
     contexts: list[BrowserContext] = []
 
-    def enter(user: User | None, **options: Any) -> BrowserContext:
-        context = browser.new_context(base_url=live_server.url, **options)
+    def enter(address: str, user: User | None, **options: Any) -> BrowserContext:
+        context = browser.new_context(base_url=address, **options)
         contexts.append(context)
         if user is not None:
             session = SessionStore()
@@ -49,15 +50,10 @@ def sign_in(browser: Browser, live_server: Any) -> Iterator[SignIn]:
             session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
             session[HASH_SESSION_KEY] = user.get_session_auth_hash()
             session.save()
-            context.add_cookies(
-                [
-                    {
-                        "name": django_settings.SESSION_COOKIE_NAME,
-                        "value": str(session.session_key),
-                        "url": live_server.url,
-                    }
-                ]
+            cookie = SetCookieParam(
+                name=django_settings.SESSION_COOKIE_NAME, value=str(session.session_key), url=address
             )
+            context.add_cookies([cookie])
         return context
 
     yield enter

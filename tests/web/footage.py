@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
@@ -99,7 +100,7 @@ def film(
     sound = container.add_stream("aac", rate=48_000, layout="mono") if audio else None
     container.start_encoding()
     samples_done = 0
-    packets: list[av.Packet] = []
+    packets: list[Any] = []
     for number in range(seconds * FPS):
         frame = av.VideoFrame.from_ndarray(_picture(number, tint, width, height), format="rgb24")
         frame.pts, frame.time_base = number, Fraction(1, FPS)
@@ -107,7 +108,9 @@ def film(
         while sound is not None and samples_done < (number + 1) * 48_000 // FPS:
             at = (np.arange(1024) + samples_done) / 48_000
             click = np.sin(2 * np.pi * 440 * at) * np.exp(-((at % 0.5) * 30)) * 0.4
-            piece = av.AudioFrame.from_ndarray(click.astype(np.float32)[None, :], format="fltp", layout="mono")
+            piece = av.AudioFrame.from_ndarray(
+                click.astype(np.float32)[None, :], format="fltp", layout="mono"
+            )
             piece.sample_rate, piece.pts, piece.time_base = 48_000, samples_done, Fraction(1, 48_000)
             packets += sound.encode(piece)
             samples_done += 1024
@@ -146,7 +149,9 @@ def playlist(scene: Scene, base: str) -> str:
     ]
     for index, (offset, size, iv) in enumerate(scene.footage.pieces):
         at = START_AT + timedelta(seconds=index + scene.late_s)
-        lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{at.isoformat(timespec='milliseconds').replace('+00:00', 'Z')}")
+        lines.append(
+            f"#EXT-X-PROGRAM-DATE-TIME:{at.isoformat(timespec='milliseconds').replace('+00:00', 'Z')}"
+        )
         if index in scene.missing:
             lines += ["#EXT-X-GAP", "#EXTINF:1.000000,", f"{base}/gap.m4s"]
             continue

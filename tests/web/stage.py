@@ -27,7 +27,8 @@ PAGE = """<!doctype html>
 <div class="page-head page-head--class"><div><a class="crumb" href="#">Classes</a><h1>Contemporary, level 2</h1>
 <p class="facts"><span>Room 1</span><span>Saturday 21 November 2026, 12:03</span><span>3 cameras</span></p></div>
 <output class="sync" data-sync data-state="busy">Loading</output></div>
-<div class="replay" tabindex="-1" data-timeline="/timeline.json" data-worker="/dist/hls.worker.js" data-sign-in="/sign-in" data-time-zone="UTC"></div>
+<div class="replay" tabindex="-1" data-timeline="/timeline.json" data-worker="/dist/hls.worker.js"
+  data-sign-in="/sign-in" data-time-zone="UTC"></div>
 </main></body></html>"""
 
 
@@ -42,10 +43,15 @@ class Stage:
     asked: list[str] = field(default_factory=list)
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, *args: Any) -> None:
+        """Says nothing: a browser that closes drops its connections."""
+
+
 @contextmanager
 def serve(stage: Stage, *, port: int = 0) -> Iterator[Stage]:
     """Serves `stage` on the loopback until the block ends."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), _handler(stage))
+    server = _Server(("127.0.0.1", port), _handler(stage))
     stage.address = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -61,7 +67,7 @@ def _handler(stage: Stage) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, *args: Any) -> None:
             pass
 
         def do_GET(self) -> None:
@@ -111,7 +117,9 @@ def _handler(stage: Stage) -> type[http.server.BaseHTTPRequestHandler]:
                 body = {"key": footage.key, "init.mp4": footage.init}.get(name)
                 self.answer(body or b"", "application/octet-stream", status=200 if body else 404)
 
-        def answer(self, body: bytes, kind: str, *, status: int = 200, extra: dict[str, str] | None = None) -> None:
+        def answer(
+            self, body: bytes, kind: str, *, status: int = 200, extra: dict[str, str] | None = None
+        ) -> None:
             self.send_response(status)
             for name, value in {
                 "Content-Type": kind,

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from control_plane.accounts.services import create_signin_link
 from control_plane.recordings.models import ClassState
+from tests.control_plane.conftest import SETUP
 from tests.control_plane.portal.conftest import House, record
 from tests.web.browser import CHROMIUM, Watched
 from tests.web.conftest import SignIn
@@ -13,7 +15,9 @@ from tests.web.stage import DIST
 
 pytestmark = [
     pytest.mark.web,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (THREEDANCE_TEST_CHROMIUM names one)"),
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="no Chromium on this machine (THREEDANCE_TEST_CHROMIUM names one)"
+    ),
     pytest.mark.skipif(not (DIST / "replay.js").exists(), reason="web assets are not built (nox -s assets)"),
 ]
 PORTAL = (
@@ -47,9 +51,9 @@ def addresses(site: House, pages: tuple[str, ...]) -> list[str]:
 
 @pytest.mark.parametrize(("pages", "name"), [(PORTAL, "alice"), (CONSOLE, "alice"), (OPEN, None)])
 def test_no_page_breaks_the_policy_or_fails_a_script(
-    pages: tuple[str, ...], name: str | None, site: House, sign_in: SignIn
+    pages: tuple[str, ...], name: str | None, site: House, live_server: Any, sign_in: SignIn
 ) -> None:
-    page = sign_in(getattr(site.cast, name) if name else None).new_page()
+    page = sign_in(live_server.url, getattr(site.cast, name) if name else None).new_page()
     viewer = Watched(page)
     for address in addresses(site, pages):
         page.goto(address)
@@ -62,10 +66,10 @@ def test_no_page_breaks_the_policy_or_fails_a_script(
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 @pytest.mark.parametrize(("pages", "name"), [(PORTAL, "alice"), (OPEN, None)])
 def test_axe_finds_nothing_serious(
-    scheme: Any, pages: tuple[str, ...], name: str | None, site: House, sign_in: SignIn
+    scheme: Any, pages: tuple[str, ...], name: str | None, site: House, live_server: Any, sign_in: SignIn
 ) -> None:
     who = getattr(site.cast, name) if name else None
-    page = sign_in(who, color_scheme=scheme, bypass_csp=True).new_page()
+    page = sign_in(live_server.url, who, color_scheme=scheme, bypass_csp=True).new_page()
     found = {}
     for address in addresses(site, pages):
         page.goto(address)
@@ -77,10 +81,12 @@ def test_axe_finds_nothing_serious(
 
 @pytest.mark.parametrize(("pages", "name"), [(PORTAL, "alice"), (OPEN, None)])
 def test_no_page_scrolls_sideways_on_a_small_phone(
-    pages: tuple[str, ...], name: str | None, site: House, sign_in: SignIn
+    pages: tuple[str, ...], name: str | None, site: House, live_server: Any, sign_in: SignIn
 ) -> None:
     who = getattr(site.cast, name) if name else None
-    page = sign_in(who, viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True).new_page()
+    page = sign_in(
+        live_server.url, who, viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True
+    ).new_page()
     for address in addresses(site, pages):
         page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, address
@@ -91,8 +97,8 @@ def test_no_page_scrolls_sideways_on_a_small_phone(
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_record_and_stop_by_hand(site: House, sign_in: SignIn) -> None:
-    page = sign_in(site.cast.ivan).new_page()
+def test_record_and_stop_by_hand(site: House, live_server: Any, sign_in: SignIn) -> None:
+    page = sign_in(live_server.url, site.cast.ivan).new_page()
     viewer = Watched(page)
     page.goto(f"{site.base}/classes/")
     page.get_by_role("button", name="Record in Room 1").click()
@@ -102,8 +108,8 @@ def test_record_and_stop_by_hand(site: House, sign_in: SignIn) -> None:
     assert viewer.complaints == []
 
 
-def test_the_studio_menu_lists_ones_studios(site: House, sign_in: SignIn) -> None:
-    page = sign_in(site.cast.ivan).new_page()
+def test_the_studio_menu_lists_ones_studios(site: House, live_server: Any, sign_in: SignIn) -> None:
+    page = sign_in(live_server.url, site.cast.ivan).new_page()
     page.goto(f"{site.base}/classes/")
     page.locator("summary", has_text="choose a studio").click()
     page.get_by_role("link", name=site.cast.studio.name).wait_for()
@@ -111,8 +117,10 @@ def test_the_studio_menu_lists_ones_studios(site: House, sign_in: SignIn) -> Non
     assert not page.get_by_role("link", name=site.cast.studio.name).is_visible()
 
 
-def test_the_code_counts_down_and_the_command_can_be_copied(site: House, sign_in: SignIn) -> None:
-    context = sign_in(site.cast.alice)
+def test_the_code_counts_down_and_the_command_can_be_copied(
+    site: House, live_server: Any, sign_in: SignIn
+) -> None:
+    context = sign_in(live_server.url, site.cast.alice)
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = context.new_page()
     page.goto(f"{site.base}/agents/add/")
@@ -126,11 +134,10 @@ def test_the_code_counts_down_and_the_command_can_be_copied(site: House, sign_in
     assert left.inner_text() < before <= "9:59" or before == "10:00"
 
 
-def test_signing_in_by_link_takes_a_press_of_the_button(site: House, sign_in: SignIn) -> None:
-    from control_plane.accounts.services import create_signin_link
-    from tests.control_plane.conftest import SETUP
-
-    page = sign_in(None).new_page()
+def test_signing_in_by_link_takes_a_press_of_the_button(
+    site: House, live_server: Any, sign_in: SignIn
+) -> None:
+    page = sign_in(live_server.url, None).new_page()
     page.goto(create_signin_link(site.cast.vera, actor=SETUP))
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(f"**{site.base}/classes/")

@@ -14,7 +14,9 @@ Stretch = tuple[float, float]
 
 _ICONS = {
     "record": mark_safe('<circle cx="12" cy="12" r="6.5" fill="currentColor" stroke="none"/>'),
-    "stop": mark_safe('<rect x="6" y="6" width="12" height="12" rx="2.5" fill="currentColor" stroke="none"/>'),
+    "stop": mark_safe(
+        '<rect x="6" y="6" width="12" height="12" rx="2.5" fill="currentColor" stroke="none"/>'
+    ),
 }
 
 
@@ -45,7 +47,10 @@ def lane(stretches: list[Stretch], length_s: float) -> SafeString:
     marks = format_html_join(
         "",
         '<rect class="on" x="{}" width="{}" y="0" height="4" rx="2"/>',
-        ((f"{100 * from_s / whole:.2f}%", f"{100 * (to_s - from_s) / whole:.2f}%") for from_s, to_s in stretches),
+        (
+            (f"{100 * from_s / whole:.2f}%", f"{100 * (to_s - from_s) / whole:.2f}%")
+            for from_s, to_s in stretches
+        ),
     )
     return format_html(
         '<svg class="card__lane" height="4" aria-hidden="true">'
@@ -61,5 +66,7 @@ register.filter("size", size)
 @register.filter
 def button_kind(tags: Any) -> str:
     """Returns the class of an allauth button from its tags: quiet ones have an outline, the rest lead."""
-    words = set(str(tags or "").replace("[", "").replace("]", "").replace("'", "").replace(" ", "").split(","))
+    words = set(
+        str(tags or "").replace("[", "").replace("]", "").replace("'", "").replace(" ", "").split(",")
+    )
     return "" if words & {"outline", "secondary", "link", "danger", "delete", "cancel"} else "button--main"

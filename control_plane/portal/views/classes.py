@@ -1,5 +1,6 @@
 """Classes: the list, the replay page, and how far a class is."""
 
+from typing import Any
 from uuid import UUID
 
 from django.core.paginator import Paginator
@@ -24,7 +25,11 @@ def class_list(request: StudioRequest, slug: str) -> HttpResponse:
     """Shows the classes of the studio, newest first, and the rooms to those who may record."""
     actor = actor_of(request)
     page = Paginator(visible_classes(actor), PAGE_SIZE).get_page(request.GET.get("page"))
-    context = {"section": "classes", "page": page, "days": by_day(class_rows(page.object_list))}
+    context: dict[str, Any] = {
+        "section": "classes",
+        "page": page,
+        "days": by_day(class_rows(page.object_list)),
+    }
     if access.can(actor, access.Action.RECORD, request.studio):
         cards = room_cards(actor)
         context |= {

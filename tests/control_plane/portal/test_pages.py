@@ -48,7 +48,9 @@ def test_who_is_not_signed_in_is_sent_to_sign_in_and_back(page: str, house: Hous
 
 
 @pytest.mark.parametrize("page", [*PAGES, "/"])
-def test_every_page_carries_the_strict_policy_and_is_not_kept(page: str, house: House, sign_in: SignIn) -> None:
+def test_every_page_carries_the_strict_policy_and_is_not_kept(
+    page: str, house: House, sign_in: SignIn
+) -> None:
     path = "/" if page == "/" else address(house, page, record(house, ClassState.COMPLETE))
     answer = sign_in("alice").get(path)
     policy = answer["Content-Security-Policy"]
@@ -117,7 +119,9 @@ def test_the_switcher_lists_ones_own_studios_only(house: House, other: Cast, sig
     assert other.studio.name not in body
 
 
-def test_only_an_admin_of_the_studio_opens_its_administration(house: House, other: Cast, sign_in: SignIn) -> None:
+def test_only_an_admin_of_the_studio_opens_its_administration(
+    house: House, other: Cast, sign_in: SignIn
+) -> None:
     slug = house.cast.studio.slug
     assert sign_in("alice").post("/studios/administer/", {"studio": slug})["Location"] == "/admin/"
     assert sign_in("ivan").post("/studios/administer/", {"studio": slug}).status_code == UNKNOWN

@@ -160,8 +160,11 @@ export class Ensemble {
     for (const { screen } of this.seats) screen.video.volume = volume;
   }
 
+  /** Stops for good and lets go of everything that was loaded. */
   close(): void {
     this.generation++;
+    this.wantsToPlay = false;
+    this.halt(this.timeS);
     window.clearInterval(this.timer);
     for (const { screen } of this.seats) screen.close();
   }

@@ -26,6 +26,8 @@ const ARRANGEMENT = "threedance.arrangement";
 const VOLUME = "threedance.volume";
 const PULSE_COST = "threedance.pulse-cost";
 const IDLE_MS = 2600;
+/** What nothing may be watched after, loaded or not. */
+const REFUSED: ReadonlySet<Trouble["kind"]> = new Set(["signed-out", "forbidden", "gone"] as const);
 
 export interface PlayerOptions {
   readonly workerPath: string;
@@ -313,6 +315,10 @@ export class Player {
 
   private showTrouble(trouble: Trouble): void {
     this.root.dataset["trouble"] = trouble.kind;
+    if (REFUSED.has(trouble.kind)) {
+      this.ensemble.close();
+      for (const tile of this.tiles) tile.conceal();
+    }
     const words = el("div", {}, el("strong", {}, trouble.title), el("p", {}, trouble.advice));
     const way =
       trouble.kind === "signed-out"

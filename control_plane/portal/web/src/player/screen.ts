@@ -12,6 +12,7 @@ import { trouble, troubleOfStatus, type Trouble } from "./trouble.ts";
 const PROBES: Record<string, string> = { h264: "avc1.64001f", h265: "hvc1.1.6.L93.B0" };
 const CODEC_NAMES: Record<string, string> = { h264: "H.264", h265: "H.265" };
 const RETRY_MS = 3000;
+const REFUSALS = new Set([401, 403, 404, 410]);
 const SAME_PLACE_S = 0.002;
 /** A browser may show a seeked picture without telling; after this long a finished seek counts as shown. */
 const SHOWN_GRACE_MS = 600;
@@ -67,13 +68,20 @@ export class Screen {
     });
     this.hls = hls;
     hls.on(Hls.Events.ERROR, (_name, data) => {
+      const status = data.response?.code ?? null;
+      if (status !== null && REFUSALS.has(status)) {
+        // A right that was taken away does not come back by asking again.
+        hls.stopLoad();
+        this.events.trouble(troubleOfStatus(status));
+        return;
+      }
       if (!data.fatal) return;
       if (data.type === Hls.ErrorTypes.MEDIA_ERROR) {
         this.inTrouble = true;
         this.events.trouble(trouble("media"));
         return;
       }
-      const problem = troubleOfStatus(data.response?.code ?? null);
+      const problem = troubleOfStatus(status);
       this.inTrouble = true;
       this.events.trouble(problem);
       if (problem.retried) this.retryLater(data.details === Hls.ErrorDetails.MANIFEST_LOAD_ERROR);
@@ -91,6 +99,8 @@ export class Screen {
     window.clearTimeout(this.retry);
     this.hls?.destroy();
     this.hls = null;
+    this.video.removeAttribute("src");
+    this.video.load();
   }
 
   /** Returns the class time on its own clock now. */

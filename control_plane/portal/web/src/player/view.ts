@@ -159,6 +159,12 @@ export class Tile {
     this.pictured();
   }
 
+  /** Takes the picture away. */
+  conceal(): void {
+    this.root.dataset["pictured"] = "false";
+    this.freeze.hidden = true;
+  }
+
   /** Says for good why this view cannot be shown. */
   refuse(reason: string): void {
     this.refused = true;
