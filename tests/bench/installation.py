@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 READY_TIMEOUT_S = 600.0
+LINK = re.compile(r"as Ivan.*?(http\S+)")
 
 
 @contextlib.contextmanager
@@ -42,7 +44,9 @@ def _report(process: "subprocess.Popen[bytes]", report: Path, output: Path) -> d
         if report.is_file() and report.stat().st_size:
             with contextlib.suppress(ValueError):
                 found: dict[str, Any] = json.loads(report.read_text())
-                return found
+                # The links are printed, never written to a file of their own; they come right after the report.
+                if links := LINK.findall(output.read_text()):
+                    return found | {"instructor_link": links[-1]}
         if process.poll() is not None:
             break
         time.sleep(0.2)

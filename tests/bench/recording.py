@@ -93,7 +93,9 @@ def _agent(urls: dict[str, str], state: Path) -> Iterator[tuple[int, ControlPlan
         subprocess.run(
             [*program, "pair", plane.url, "BCDFGHJK", "--state", str(state)], check=True, capture_output=True
         )
-        agent = subprocess.Popen([*program, "run", "--state", str(state)], stderr=(state.parent / "agent.log").open("wb"))
+        agent = subprocess.Popen(
+            [*program, "run", "--state", str(state)], stderr=(state.parent / "agent.log").open("wb")
+        )
         try:
             order = RecordingOrder(
                 class_session_id=ClassSessionId(new_id()), room_id=room, start_at=datetime.now(UTC)

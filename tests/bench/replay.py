@@ -13,6 +13,7 @@ from typing import Any
 from playwright.sync_api import BrowserContext, Page
 
 from deploy.demo import framecode, loop
+from deploy.demo.render import default_cache, ensure_media
 from tests.bench.installation import demo
 from tests.bench.peer_page import peer_page
 from tests.web.browser import Watched, chromium
@@ -39,14 +40,16 @@ def measure(folder: Path) -> dict[str, Any]:
     with demo(folder / "state", "--seconds", str(CLASS_S)) as report, chromium() as browser:
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         page = context.new_page()
-        page.goto(report["signin"]["instructor"])
-        page.get_by_role("button", name="Sign in").click()
+        page.goto(report["instructor_link"])
+        page.locator("main button").first.click()
+        page.wait_for_url("**/studio/**")
         viewer = _open(page, report["address"])
         page.evaluate(PROBE, GEOMETRY)
         playing = _while_playing(viewer)
         seeking = _after_seeks(viewer)
         paused = _paused(viewer)
-        media = {name: Path(path) for name, path in report["media"].items()}
+        folder_of_media = ensure_media(default_cache(), lambda part, what: None)
+        media = {name: folder_of_media / f"{name}.mp4" for name in loop.CAMERAS}
         with peer_page(media, folder / "hls", CLASS_S) as peer:
             ours, theirs = [], []
             for _ in range(TURNS):
