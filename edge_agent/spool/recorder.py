@@ -154,7 +154,8 @@ class TrackRecorder:
         if self._feed is not None and self._subscription is not None:
             self._take_all(self._subscription.take(0))
             self._feed.unsubscribe(self._subscription)
-            self._take(RunEnded(None, "the camera was configured anew"))
+            self._take(RunEnded(None))
+            self._ledger.trouble(GapReason.CAMERA_OFFLINE, "the camera was configured anew")
         self._feed = self._wanted_feed
         self._subscription = self._feed.subscribe() if self._feed is not None else None
 

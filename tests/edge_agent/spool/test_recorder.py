@@ -10,8 +10,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge_agent.capture.feed import RunEnded, RunStarted
+from edge_agent.capture.feed import Feed, RunEnded, RunStarted
 from edge_agent.capture.packet import Kind
+from edge_agent.capture.parameter_sets import parameter_sets
 from edge_agent.sync.clockmap import ClockMap
 from shared.protocol.manifest import GapReason
 from shared.protocol.media import ClockMethod
@@ -423,3 +424,58 @@ def test_a_key_frame_that_cannot_be_read_costs_its_own_pictures_only(studio: Stu
     assert len(numbers) == len(packets) - 30
     (gap,) = studio.gaps(spool)
     assert (gap.to_at - gap.from_at).total_seconds() == pytest.approx(1, abs=0.05)
+
+
+def test_an_endless_group_of_pictures_is_written_in_parts(studio: Studio, tmp_path: Path) -> None:
+    info, packets = read_media(make_video(tmp_path / "endless.mp4", seconds=20, gop=10_000), 39)
+    spool = studio.open_spool()
+    run = studio.connect(info)
+    order = studio.order()
+    recorder = studio.recorder(spool, order)
+    studio.play(run, packets, recorder)
+    studio.finish(recorder, order)
+    manifests = studio.manifests(spool)
+    assert max(f.duration_90k for m in manifests for f in m.fragments) <= 9 * 90_000
+    assert len(manifests) == 2
+    numbers = studio.recorded_numbers(spool)
+    assert len(numbers) == len(packets)
+    assert follow(numbers, 600)
+
+
+def test_parameter_sets_that_only_the_description_has_are_used(studio: Studio, media: Path) -> None:
+    info, packets = read_media(media / "quiet.mp4", 9)
+    sets = parameter_sets(memoryview(packets[0].data)[:16384], "h264")
+    bare = [
+        msgspec.structs.replace(p, data=bytes(p.data).replace(sets, b"")) if p.keyframe else p
+        for p in packets
+    ]
+    assert not parameter_sets(memoryview(bare[0].data)[:16384], "h264")
+    info = msgspec.structs.replace(info, video=msgspec.structs.replace(info.video, parameter_sets=sets))
+    spool = studio.open_spool()
+    run = studio.connect(info)
+    order = studio.order()
+    recorder = studio.recorder(spool, order)
+    studio.play(run, bare, recorder)
+    studio.finish(recorder, order)
+    assert follow(studio.recorded_numbers(spool), LOOP)
+    assert studio.manifests(spool)[0].video.codec_string == "avc1.42c00d"
+
+
+def test_a_camera_configured_anew_goes_on_with_the_same_track(studio: Studio, media: Path) -> None:
+    info, packets = read_media(media / "quiet.mp4", 5)
+    spool = studio.open_spool()
+    run = studio.connect(info)
+    order = studio.order()
+    recorder = studio.recorder(spool, order)
+    studio.play(run, packets, recorder)
+    studio.feed = Feed()
+    recorder.set_feed(studio.feed)
+    recorder.step(0)
+    studio.clock.advance(2)
+    back = studio.connect(info)
+    studio.play(back, packets, recorder)
+    studio.finish(recorder, order)
+    assert {m.run for m in studio.manifests(spool)} == {0, 1}
+    (gap,) = studio.gaps(spool)
+    assert (gap.to_at - gap.from_at).total_seconds() == pytest.approx(2, abs=0.1)
+    assert (gap.reason, gap.detail) == (GapReason.CAMERA_OFFLINE, "the camera was configured anew")
