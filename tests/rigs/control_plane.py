@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qs
+from uuid import UUID
 
 import jwt
 import msgspec
@@ -23,6 +24,7 @@ import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from nacl.public import PrivateKey, PublicKey, SealedBox
+from uvicorn.protocols.utils import ClientDisconnected
 
 from shared.kernel.clock import Clock, SystemClock
 from shared.protocol.codec import MESSAGE_LIMIT_BYTES, decode, encode
@@ -188,7 +190,7 @@ class ControlPlane:
 
     def key_of(self, manifest: SegmentManifest) -> bytes:
         """Returns the content key of a segment."""
-        return SealedBox(self.recipient_key).decrypt(manifest.sealed_key)
+        return bytes(SealedBox(self.recipient_key).decrypt(manifest.sealed_key))
 
     # The server.
 
@@ -230,7 +232,7 @@ class ControlPlane:
     def _run(self, coroutine: Any) -> None:
         assert self._loop is not None
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-        with contextlib.suppress(RuntimeError, uvicorn.protocols.utils.ClientDisconnected):
+        with contextlib.suppress(RuntimeError, ClientDisconnected):
             future.result(10)
 
     async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -366,7 +368,7 @@ class ControlPlane:
 
     async def _put(self, scope: Scope, headers: dict[str, str], receive: Receive) -> int:
         key = scope["path"].rpartition("/")[2]
-        segment_id = SegmentId(msgspec.convert(key, SegmentId.__supertype__))
+        segment_id = SegmentId(UUID(key))
         if self.faults.cut_puts:
             self.faults.cut_puts -= 1
             await receive()
@@ -478,7 +480,7 @@ async def _body(receive: Receive) -> bytes:
         event = await receive()
         if event["type"] == "http.disconnect":
             raise ConnectionError("the client went away")
-        body += event.get("body", b"")
+        body += bytes(event.get("body", b""))
         if not event.get("more_body"):
             return body
 

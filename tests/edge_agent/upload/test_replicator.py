@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -285,7 +286,7 @@ async def test_what_was_half_sent_when_it_was_stopped_is_sent_by_the_next_run(tm
         uploads.spool.add(OLD)
     for stop_after in (3, 9, 17):
         async with uploads.at_work():
-            await uploads.until(lambda stop_after=stop_after: len(uploads.plane.order) >= stop_after)
+            await uploads.until(partial(_arrived, uploads, stop_after))
         uploads.replicator = Replicator(
             DirectClient(uploads.plane),
             uploads.spool,
@@ -306,6 +307,10 @@ async def test_drained_returns_when_nothing_is_left(uploads: Uploads) -> None:
         drained = asyncio.create_task(uploads.replicator.drained())
         await uploads.until(drained.done)
     assert len(uploads.spool.committed) == 5
+
+
+def _arrived(uploads: Uploads, count: int) -> bool:
+    return len(uploads.plane.order) >= count
 
 
 def _bad_half(segments: list[SegmentManifest], bad: set[int]) -> set[SegmentId]:
