@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from deploy.demo.demonstration import Demonstration, Options
+from deploy.demo.demonstration import Demonstration
 from deploy.demo.errors import DemoError
 from deploy.demo.loop import CAMERAS
+from deploy.demo.options import Options
 from deploy.demo.screen import Screen
 
 SCHEMES = ("rtsp://", "rtsps://", "http://", "https://", "file:")

@@ -1,0 +1,295 @@
+"""The programs of the demonstration: each is started, waited for, watched, and stopped in reverse order."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from deploy.demo.children import Child
+from deploy.demo.errors import DemoError, tail
+from deploy.demo.options import Options
+from deploy.demo.render import default_cache
+from deploy.demo.screen import Screen
+
+T = TypeVar("T")
+Facts = dict[str, Any]
+
+CONTROL_PLANE = (sys.executable, "-c", "from control_plane.cli import main; main()")
+AGENT = (sys.executable, "-m", "edge_agent")
+FIRST_PORT = 8000
+POLL_S = 0.25
+ANSWER_TIMEOUT_S = 60.0
+UP_TIMEOUT_S = 240.0
+MEDIA_TIMEOUT_S = 900.0
+PAIR_TIMEOUT_S = 60.0
+ONLINE_TIMEOUT_S = 90.0
+AGENT_STOP_S, UP_STOP_S, OTHER_STOP_S = 30.0, 60.0, 5.0
+
+
+class Programs:
+    """Owns every process that the demonstration starts; use as a context, which stops them.
+
+    Every method that waits raises DemoError where it waits in vain: it names the thing and the log to read.
+
+    Attributes:
+        facts: What is known so far, for the report.
+        logs: The folder of the log files.
+    """
+
+    def __init__(self, options: Options, screen: Screen) -> None:
+        self.facts: Facts = {}
+        self.logs = options.state / "logs"
+        self._options = options
+        self._screen = screen
+        self._state = options.state
+        self._stack = ExitStack()
+        self._watched: list[Child] = []
+        self._agent_since_at = ""
+
+    def __enter__(self) -> "Programs":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def check(self) -> None:
+        """Returns while everything runs that must.
+
+        Raises:
+            DemoError: a program has ended.
+        """
+        for child in self._watched:
+            child.check()
+
+    def prepare_state(self) -> None:
+        """Makes the state folder, or says why not."""
+        try:
+            self.logs.mkdir(parents=True, exist_ok=True)
+            probe = self.logs / ".writable"
+            probe.write_text("")
+            probe.unlink()
+        except OSError as error:
+            raise DemoError(
+                f"the state folder {self._state} cannot be written: {error.strerror}",
+                "Give another one with --state DIR.",
+            ) from error
+        self.facts["state"] = str(self._state)
+
+    def start_renderer(self) -> Child:
+        """Starts what renders the demo cameras where they are not kept from an earlier run."""
+        cache = default_cache()
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            usable = os.access(cache, os.W_OK)
+        except OSError:
+            usable = False
+        if not usable:
+            cache = self._state / "cache"
+        # It stands back: until there is a first page, the control plane needs the processor more.
+        command = (sys.executable, "-m", "deploy.demo.render", "--cache", str(cache))
+        return self._start(
+            "the renderer of the demo cameras", command, "demo-render.log", OTHER_STOP_S, nice=10
+        )
+
+    def start_control_plane(self) -> str:
+        """Starts the control plane and returns its address when its first page opens."""
+        with self._screen.step("starting the control plane"):
+            port = (
+                self._remembered().get("port", FIRST_PORT)
+                if self._options.port is None
+                else self._options.port
+            )
+            command = (*CONTROL_PLANE, "up", "--state", str(self._state), "--port", str(port))
+            child = self._start("the control plane", command, "demo-control-plane.log", UP_STOP_S)
+            ready = self._state / "run" / "control-plane.json"
+
+            def facts() -> Facts | None:
+                try:
+                    read: Facts = json.loads(ready.read_text())
+                except (OSError, ValueError):
+                    return None
+                return read if read.get("pid") == child.pid else None
+
+            found = self.wait("the control plane", facts, UP_TIMEOUT_S, child, say=child.last_line)
+        self._watched.append(child)
+        url = str(found["url"]).rstrip("/")
+        self.facts |= {"url": url, "control_plane_steps": found.get("steps", [])}
+        self._check_first_page(url, child)
+        for line in tail(child.log, 50):
+            if "taken" in line:
+                self._screen.say(f"  {line.strip()}")
+        self._screen.say(f"  the portal is at {url}")
+        self._remember(port=int(url.rpartition(":")[2]))
+        return url
+
+    def start_console(self) -> Child:
+        """Starts the command that does the steps inside the control plane, and makes the studio."""
+        with self._screen.step("making the studio Demo Dance"):
+            command = (*CONTROL_PLANE, "manage", "--state", str(self._state), "demo_studio", "--json")
+            console = self._start("the demo studio", command, "demo-studio.log", OTHER_STOP_S, talks=True)
+            self.facts |= console.ask({"do": "facts"}, ANSWER_TIMEOUT_S)
+        return console
+
+    def start_agent(self, console: Child, url: str) -> tuple[str, Child]:
+        """Pairs the agent where it is not paired, starts it, and returns its id and its process when it has spoken."""
+        state = self._state / "agent"
+        with self._screen.step("pairing an agent and starting it"):
+            agent_id, known_as = _pairing(state)
+            if agent_id and known_as != url:
+                # The port was another's: an agent keeps to the address it was paired with.
+                self._screen.say(f"  the agent knows the portal as {known_as}: pairing it anew")
+                agent_id = None
+            answer = console.ask({"do": "enrol", "agent_id": agent_id}, ANSWER_TIMEOUT_S)
+            if answer["pairing_code"]:
+                self._screen.update(f"pairing code {answer['pairing_code']}")
+                self._pair(url, answer["pairing_code"], state, anew=known_as is not None)
+                agent_id, _ = _pairing(state)
+            if agent_id is None:
+                raise DemoError(
+                    f"the agent has no identity in {state} after pairing", "Remove that folder and try again."
+                )
+            self._agent_since_at = datetime.now(UTC).isoformat()
+            agent = self._start(
+                "the agent",
+                (*AGENT, "run", "--state", str(state), "--text-logs"),
+                "demo-agent.log",
+                AGENT_STOP_S,
+            )
+            self.wait(
+                "the agent's first word to the control plane",
+                lambda: self.ask_cameras(console, agent_id)["online"],
+                ONLINE_TIMEOUT_S,
+                agent,
+            )
+        self._watched.append(agent)
+        self.facts["agent_id"] = agent_id
+        return agent_id, agent
+
+    def start_cameras(self, renderer: Child) -> dict[str, str]:
+        """Waits for the renderer, starts the camera server and returns the addresses by position."""
+        with self._screen.step("rendering the demo cameras (once, then kept)"):
+
+            def finished() -> bool:
+                percent = renderer.last_line().partition("%")[0].strip()
+                self._screen.update("", int(percent) / 100 if percent.isdigit() else None)
+                return renderer.ended() is not None
+
+            self.wait("the media of the demo cameras", finished, MEDIA_TIMEOUT_S)
+            if renderer.ended():
+                raise DemoError("the demo cameras could not be rendered", log=renderer.log)
+            media = renderer.last_line()
+        with self._screen.step("starting the demo cameras"):
+            port = _free_port(self._remembered().get("camera_port", 0))
+            command = (sys.executable, "-m", "deploy.demo.cameras", "--media", media, "--port", str(port))
+            server = self._start("the demo cameras", command, "demo-cameras.log", OTHER_STOP_S, talks=True)
+            addresses: dict[str, str] = server.read_line(30, "their addresses")["cameras"]
+        self._watched.append(server)
+        self._remember(camera_port=int(next(iter(addresses.values())).split(":")[2].partition("/")[0]))
+        return addresses
+
+    def ask_cameras(self, console: Child, agent_id: str) -> Facts:
+        """Returns what this agent has said of its cameras since it was started."""
+        request = {"do": "cameras", "agent_id": agent_id, "since_at": self._agent_since_at}
+        return console.ask(request, ANSWER_TIMEOUT_S)
+
+    def wait(
+        self,
+        what: str,
+        probe: Callable[[], T | None],
+        timeout_s: float,
+        child: Child | None = None,
+        say: Callable[[], str] | None = None,
+    ) -> T:
+        """Asks `probe` until it gives something.
+
+        Raises:
+            DemoError: it did not in time, or a program that is needed ended; names it and its log.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            for needed in [*self._watched, *([child] if child else [])]:
+                needed.check()
+            found = probe()
+            if found:
+                return found
+            if time.monotonic() > deadline_s:
+                raise DemoError(
+                    f"waited {timeout_s:.0f} s in vain for {what}",
+                    "Read the log; where the machine is merely slow, run the same command again.",
+                    child.log if child else self.logs / "demo-agent.log",
+                )
+            if say:
+                self._screen.update(say())
+            time.sleep(POLL_S)
+
+    def _start(self, name: str, command: tuple[str, ...], log: str, stop_s: float, **how: Any) -> Child:
+        child = Child(name, command, self.logs / log, **how)
+        self._stack.callback(child.stop, stop_s)
+        return child
+
+    def _check_first_page(self, url: str, child: Child) -> None:
+        try:
+            with urllib.request.urlopen(f"{url}/", timeout=30) as answer:  # noqa: S310  # an address of ours
+                answer.read()
+        except (urllib.error.URLError, OSError) as error:
+            raise DemoError(f"the first page, {url}/, does not open: {error}", log=child.log) from error
+        self.facts["first_page_s"] = round(self._screen.elapsed_s(), 2)
+
+    def _pair(self, url: str, code: str, state: Path, anew: bool) -> None:
+        log = self.logs / "demo-pair.log"
+        command = [*AGENT, "pair", url, code, "--state", str(state), *(["--replace"] if anew else [])]
+        try:
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                timeout=PAIR_TIMEOUT_S,
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise DemoError(
+                f"pairing the agent with {url} took more than {PAIR_TIMEOUT_S:.0f} s", log=log
+            ) from error
+        log.write_text(done.stdout + done.stderr)
+        if done.returncode:
+            raise DemoError(f"the agent could not be paired with {url}", log=log)
+
+    def _remember(self, **facts: int) -> None:
+        (self._state / "demo.json").write_text(json.dumps(self._remembered() | facts) + "\n")
+
+    def _remembered(self) -> Facts:
+        try:
+            read: Facts = json.loads((self._state / "demo.json").read_text())
+        except (OSError, ValueError):
+            return {}
+        return read
+
+
+def _pairing(agent_state: Path) -> tuple[str, str] | tuple[None, None]:
+    """Returns the id that a box was given at pairing and the address it knows; Nones where it is not paired."""
+    try:
+        paired = json.loads((agent_state / "identity" / "pairing.json").read_text())
+        return str(paired["answer"]["agent_id"]), str(paired["address"]).rstrip("/")
+    except (OSError, ValueError, KeyError, TypeError):
+        return None, None
+
+
+def _free_port(wanted: int) -> int:
+    """Returns `wanted` where nobody listens there, else 0: any."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except (OSError, OverflowError):
+            return 0
+    return wanted
