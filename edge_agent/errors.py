@@ -120,7 +120,9 @@ class PairingRefused(PairingError):
     """The control plane does not take the code; `code` says why."""
 
     def __init__(self, problem: Problem) -> None:
-        super().__init__(f"{problem.title}: {problem.detail}" if problem.detail else problem.title, problem.hint)
+        super().__init__(
+            f"{problem.title}: {problem.detail}" if problem.detail else problem.title, problem.hint
+        )
         self.code = problem.code
 
 
