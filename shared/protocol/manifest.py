@@ -84,7 +84,7 @@ class GapReason(StrEnum):
 
 
 class GapRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of one camera's track that does not exist, `from_at` up to `to_at`, and why. Sent again until acknowledged."""
+    """A stretch of one camera's track that does not exist, `from_at` up to `to_at`, and why; sent until acknowledged."""
 
     gap_id: GapId
     class_session_id: ClassSessionId

@@ -83,7 +83,7 @@ class RecordingState(StrEnum):
 
 
 class RecordingStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One order: `first_picture_at` is when the first camera's first fragment began; `finished` means nothing more will be cut."""
+    """One order. `first_picture_at`: when the first camera's first fragment began; `finished`: nothing more is cut."""
 
     class_session_id: ClassSessionId
     state: RecordingState

@@ -169,12 +169,12 @@ class TestDemonstration:
             assert "token=" not in log.read_text(errors="replace"), log
 
     def test_ctrl_c_stops_everything_that_was_started(self, running: Running) -> None:
-        started = psutil.Process(running.process.pid).children(recursive=True)  # type: ignore[no-untyped-call]
+        started = psutil.Process(running.process.pid).children(recursive=True)
         assert len(started) > 5
         url = running.report()["url"]
         assert running.stop() == 0
         assert "stopped" in running.output()
-        _, alive = psutil.wait_procs(started, timeout=10)  # type: ignore[no-untyped-call]
+        _, alive = psutil.wait_procs(started, timeout=10)
         assert alive == []
         with pytest.raises(httpx.ConnectError):
             httpx.get(url, timeout=5)

@@ -161,6 +161,5 @@ def test_no_key_stands_in_the_database_as_it_is(scope: Cast) -> None:
         stored = bytes(cursor.fetchone()[0])
     assert secret not in stored
     assert (
-        keys.unwrap(secret, bytes(key.wrapped_private_key), kind="studio-private", id_=key.id)
-        not in stored
+        keys.unwrap(secret, bytes(key.wrapped_private_key), kind="studio-private", id_=key.id) not in stored
     )
