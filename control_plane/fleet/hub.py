@@ -45,15 +45,20 @@ class Hub:
                 del self._listeners[agent_id]
             if not self._listeners and self._task is not None:
                 task, self._task = self._task, None
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+                while not task.done():
+                    # Again and again: the client swallows a cancellation that comes in the wrong instant.
+                    task.cancel()
+                    await asyncio.wait({task}, timeout=0.5)
 
     async def _run(self) -> None:
         backoff = Backoff(0.5, 10.0)
-        while True:
+        # Not "for ever": the client turns a cancellation in the wrong instant into an error of its own.
+        while self._task is asyncio.current_task():
             try:
                 await self._listen(backoff)
             except (redis.RedisError, OSError) as error:
+                if self._task is not asyncio.current_task():
+                    return
                 self._failures.failed(error=type(error).__name__)
             finally:
                 self.is_deaf = True

@@ -21,7 +21,7 @@ from control_plane.fleet import codes, instance
 from control_plane.fleet.errors import PairingRefused
 from control_plane.fleet.models import Agent, AgentState, Camera, PairingCode, PairingState
 from control_plane.fleet.selectors import RECORDS
-from control_plane.fleet.services import publish_config
+from control_plane.fleet.services import publish_config, publish_configs
 from control_plane.studios import access
 from control_plane.studios.models import Studio
 from shared.protocol.errors import Code
@@ -203,8 +203,7 @@ def _hand_over(old: Agent, new: Agent) -> None:
             f"{old.name} was replaced or revoked in the meantime.", code=Code.PAIRING_CODE_EXPIRED
         )
     Camera.objects.filter(agent=old).update(agent=new)
-    publish_config(old)
-    publish_config(new)
+    publish_configs({old, new})
 
 
 def _count_wrong_try(code_id: UUID, studio_id: UUID) -> None:

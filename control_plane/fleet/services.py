@@ -4,7 +4,7 @@ Each write that changes what an agent is to do publishes the next version of its
 Call inside `studio_scope` of the thing's studio.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
@@ -199,8 +199,7 @@ def change_camera(
             _seal_credentials(camera, credentials)
             changed.append("credentials")
         _save_camera(camera)
-        for affected in {before.pk: before, camera.agent.pk: camera.agent}.values():
-            publish_config(affected)
+        publish_configs({before, camera.agent})
         _record(Act.CAMERA_CHANGED, camera, actor, {"fields": changed})
     return camera
 
@@ -252,7 +251,7 @@ def stop_recording(class_session_id: UUID, room: Room, *, stop_at: datetime, act
     with studio_scope(room.studio_id):
         access.require(actor, access.Action.RECORD, room)
         orders = RecordingOrder.objects.filter(class_session_id=class_session_id, stop_at=None)
-        for order in orders.select_related("agent"):
+        for order in orders.select_related("agent").order_by("agent_id"):
             order.stop_at = max(stop_at, order.start_at)
             order.save(update_fields=["stop_at"])
             publish_config(order.agent)
@@ -262,6 +261,12 @@ def drop_order(class_session_id: UUID, agent: Agent) -> None:
     """Takes a class off an agent's list: all of it has arrived, or it is given up. Part of another service's act."""
     deleted, _ = RecordingOrder.objects.filter(class_session_id=class_session_id, agent=agent).delete()
     if deleted:
+        publish_config(agent)
+
+
+def publish_configs(agents: Iterable[Agent]) -> None:
+    """Publishes for several agents, always in the order of their ids: two edits never wait for each other in a ring."""
+    for agent in sorted(agents, key=lambda item: item.id):
         publish_config(agent)
 
 

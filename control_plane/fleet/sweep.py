@@ -21,7 +21,7 @@ def sweep_studio() -> int:
         link_id=None
     )
     announced = 0
-    trusted = Agent.objects.exclude(state=AgentState.REVOKED).select_related("reported")
+    trusted = Agent.objects.exclude(state=AgentState.REVOKED).select_related("reported").order_by("id")
     for agent in trusted:
         desired = publish_config(agent)
         reported = getattr(agent, "reported", None)

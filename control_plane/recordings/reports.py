@@ -1,22 +1,24 @@
 """What agents say of the classes they record, followed up: the class begins, goes on, and is complete."""
 
+from uuid import UUID
+
 from django.utils import timezone
 
 from control_plane.common.actors import Actor
 from control_plane.fleet.models import Agent, AgentState
 from control_plane.recordings.models import ClassSession, ClassState, Recorder, RecorderState
-from control_plane.recordings.services import SETTLED, finish_if_settled
+from control_plane.recordings.services import SETTLED, finish_if_settled, lock_class
 from shared.protocol.status import AgentStatus, RecordingState, RecordingStatus
 
 
 def take_status(agent: Agent, status: AgentStatus, actor: Actor) -> None:
     """Takes over how far an agent is with each of its classes. Called by the fleet with each heartbeat, in scope."""
-    said = {item.class_session_id: item for item in status.recordings}
+    said: dict[UUID, RecordingStatus] = {item.class_session_id: item for item in status.recordings}
     mine = Recorder.objects.filter(agent=agent, class_session__in=list(said)).exclude(state__in=SETTLED)
     for recorder in mine.order_by("id"):
         # The class is locked first, always: two agents of one class report at the same time.
-        class_session = ClassSession.objects.select_for_update().get(pk=recorder.class_session_id)
-        if _update(recorder, class_session, said[class_session.id]):
+        class_session = lock_class(recorder.class_session_id)
+        if _update(recorder, class_session, said[recorder.class_session_id]):
             _follow(class_session, actor)
 
 
@@ -25,7 +27,7 @@ def settle_lost_recorders() -> int:
     ended = 0
     lost = Recorder.objects.filter(agent__state=AgentState.REVOKED).exclude(state__in=SETTLED)
     for recorder in lost.order_by("id"):
-        class_session = ClassSession.objects.select_for_update().get(pk=recorder.class_session_id)
+        class_session = lock_class(recorder.class_session_id)
         Recorder.objects.filter(pk=recorder.pk).update(state=RecorderState.LOST)
         ended += finish_if_settled(class_session, actor=Actor.system("recordings.sweep"))
     return ended

@@ -93,7 +93,7 @@ def stop_class(class_session: ClassSession, *, actor: Actor) -> ClassSession:
     """
     with studio_scope(class_session.studio_id):
         access.require(actor, access.Action.RECORD, class_session)
-        locked = _locked(class_session.id)
+        locked = lock_class(class_session.id)
         if locked.is_running:
             locked.state, locked.stop_requested_at = ClassState.FINISHING, timezone.now()
             locked.save(update_fields=["state", "stop_requested_at"])
@@ -134,7 +134,7 @@ def give_up_class(class_session: ClassSession, *, actor: Actor) -> ClassSession:
     """
     with studio_scope(class_session.studio_id):
         access.require(actor, access.Action.MANAGE_CLASS, class_session)
-        locked = _locked(class_session.id)
+        locked = lock_class(class_session.id)
         if locked.state != ClassState.FINISHING:
             raise Conflict("Only a class that was stopped and waits for footage can be given up.")
         locked.recorders.exclude(state__in=SETTLED).update(state=RecorderState.LOST)
@@ -245,7 +245,7 @@ def finish_if_settled(class_session: ClassSession, *, actor: Actor) -> bool:
     # What was known of it so far is the agents' first word; the footage has the last.
     class_session.started_at = timeline.start_at or class_session.started_at
     class_session.save(update_fields=["state", "finished_at", "started_at"])
-    for recorder in class_session.recorders.select_related("agent"):
+    for recorder in class_session.recorders.select_related("agent").order_by("agent_id"):
         fleet.drop_order(class_session.id, recorder.agent)
     holes = _infer_gaps(class_session, timeline)
     _record(
@@ -347,9 +347,12 @@ def _new_track(class_session: ClassSession, camera: Camera) -> Track:
     return Track(studio_id=class_session.studio_id, class_session=class_session, camera_id=camera.id, **facts)
 
 
-def _locked(class_session_id: UUID) -> ClassSession:
+def lock_class(class_session_id: UUID) -> ClassSession:
+    """Returns a class whose state nobody else changes until the transaction ends; footage may still be added to it."""
     row: ClassSession = (
-        ClassSession.objects.select_for_update(of=("self",)).select_related("room").get(pk=class_session_id)
+        ClassSession.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("room")
+        .get(pk=class_session_id)
     )
     return row
 

@@ -30,3 +30,4 @@ def serve() -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(timeout=20)
+        assert not thread.is_alive(), "the server does not stop"
