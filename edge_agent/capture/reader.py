@@ -208,6 +208,9 @@ class Reader:
     def _begin_run(self, info: StreamInfo) -> None:
         self._run_clock = self._make_run_clock()
         because, self._new_run_because = self._new_run_because, ""
+        log.info(
+            "a run of a camera begins", extra={"because": because, "reader": threading.current_thread().name}
+        )
         with self._gate:
             if self._over:
                 return

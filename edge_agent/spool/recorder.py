@@ -224,6 +224,10 @@ class TrackRecorder:
 
     def _record(self, packet: MediaPacket) -> None:
         if self._cutter is not None and self._cutter.wants_restart(packet):
+            had_sound = self._cutter.sound is not None
+            log.info(
+                "sound has come or gone", extra={"camera_id": str(self.camera_id), "had_sound": had_sound}
+            )
             self._end_run()
         if self._cutter is None:
             if not (packet.kind is Kind.VIDEO and packet.keyframe) or self._source_run is None:

@@ -9,6 +9,8 @@ STEP_US = 200_000
 """A difference between the clock and this line that is no longer slewed away but starts a new line."""
 SLEW_PPM = 100
 LOOK_NS = 1_000_000_000
+APART_NS = 2_000_000
+TRIES = 5
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -26,23 +28,34 @@ class UtcReference:
         self._begin()
 
     def _begin(self) -> None:
-        self._base_ns = self._looked_ns = self._clock.monotonic_ns()
-        self._base_us = _us(self._clock.now())
+        readings = [self._read() for _ in range(TRIES)]
+        _, self._base_ns, self._base_us = min(readings)
+        self._looked_ns = self._base_ns
         self._slewed_us = 0.0
+
+    def _read(self) -> tuple[int, int, int]:
+        """Returns both clocks as of one instant: how far apart in ns the readings may be, monotonic ns, UTC us."""
+        before_ns = self._clock.monotonic_ns()
+        utc_us = _us(self._clock.now())
+        after_ns = self._clock.monotonic_ns()
+        return after_ns - before_ns, (before_ns + after_ns) // 2, utc_us
 
     def utc_us(self, monotonic_ns: int) -> int:
         """Returns microseconds since 1970 at a reading of the monotonic clock."""
         with self._lock:
-            now_ns = self._clock.monotonic_ns()
-            if now_ns - self._looked_ns >= LOOK_NS:
-                self._look(now_ns)
+            if self._clock.monotonic_ns() - self._looked_ns >= LOOK_NS:
+                self._look()
             return self._line(monotonic_ns)
 
     def _line(self, monotonic_ns: int) -> int:
         return self._base_us + (monotonic_ns - self._base_ns) // 1000 + round(self._slewed_us)
 
-    def _look(self, now_ns: int) -> None:
-        off_us = _us(self._clock.now()) - self._line(now_ns)
+    def _look(self) -> None:
+        apart_ns, now_ns, utc_us = self._read()
+        if apart_ns > APART_NS:
+            # On a busy box this thread was held up between the readings: they say nothing.
+            return
+        off_us = utc_us - self._line(now_ns)
         if abs(off_us) > STEP_US:
             self.generation += 1
             self._begin()

@@ -242,6 +242,29 @@ def test_a_step_of_the_box_clock_begins_another_run_for_every_camera(clock: Fake
     assert not fresh.observe(packet)
 
 
+class HeldUp(FakeClock):
+    """A busy box: the thread may be held up between one reading of the clock and the next."""
+
+    held_up_s = 0.0
+
+    def now(self) -> datetime:
+        self.advance(self.held_up_s)
+        return super().now()
+
+
+def test_a_thread_that_is_held_up_between_two_readings_is_no_step_of_the_clock() -> None:
+    clock = HeldUp(NOON)
+    reference = UtcReference(clock)
+    start_us, start_ns = reference.utc_us(clock.monotonic_ns()), clock.monotonic_ns()
+    clock.held_up_s = 0.7
+    for _ in range(20):
+        clock.advance(1.5)
+        reference.utc_us(clock.monotonic_ns())
+    assert reference.generation == 0
+    end_ns = clock.monotonic_ns()
+    assert reference.utc_us(end_ns) - start_us == pytest.approx((end_ns - start_ns) / 1000, abs=100)
+
+
 def test_the_line_beneath_touches_the_lowest_points() -> None:
     points = [(x * 1_000_000, 5.0 + x * 100 + (x % 7) * 300) for x in range(100)]
     line = beneath(points, least_span_us=10_000_000)
