@@ -6,8 +6,9 @@
  * camera has no picture is parked, and joins again by itself; nobody waits for it.
  */
 import { MasterClock, reference, skewMs, type Shown } from "./conductor.ts";
-import { Follower, PulseCost } from "./follower.ts";
+import { PulseCost } from "./follower.ts";
 import type { Screen } from "./screen.ts";
+import { seatOf, type Seat } from "./seat.ts";
 import { blankAt, clamp, frameAt, playableRange, stepFrom, type ClassTimeline, type Gap } from "./timeline.ts";
 
 /** `aligning` is a pause or a seek on its way, `waiting` one that takes so long that the viewer should know. */
@@ -20,14 +21,6 @@ const TICK_MS = 100;
 const DRY_MS = 250;
 /** A seek that a newer wish overtakes is given up after this long, so that a dragged bar shows pictures. */
 const OVERTAKE_MS = 250;
-
-interface Seat {
-  readonly screen: Screen;
-  blank: Gap | null;
-  readonly follower: Follower;
-  settled: boolean;
-  drySinceMs: number | null;
-}
 
 export interface EnsembleEvents {
   state(state: State): void;
@@ -58,13 +51,7 @@ export class Ensemble {
     readonly pulseCost = new PulseCost(),
   ) {
     [this.firstS, this.lastS] = playableRange(timeline);
-    this.seats = screens.map((screen) => ({
-      screen,
-      follower: new Follower(pulseCost),
-      blank: null,
-      settled: false,
-      drySinceMs: null,
-    }));
+    this.seats = screens.map((screen) => seatOf(screen, pulseCost));
   }
 
   get state(): State {
