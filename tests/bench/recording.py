@@ -29,7 +29,7 @@ def measure(folder: Path, *, window_s: float = 20.0, windows: int = WINDOWS) -> 
     with (
         rtsp_cameras(folder / "cameras") as urls,
         _ffmpeg(urls, folder / "ffmpeg") as peers,
-        _agent(urls, folder / "agent") as (agent, plane),
+        agent_recording(urls, folder / "agent") as (agent, plane),
     ):
         time.sleep(WARM_UP_S)
         rows = []
@@ -76,7 +76,8 @@ def _ffmpeg(urls: dict[str, str], folder: Path) -> Iterator[list[int]]:
 
 
 @contextlib.contextmanager
-def _agent(urls: dict[str, str], state: Path) -> Iterator[tuple[int, ControlPlane]]:
+def agent_recording(urls: dict[str, str], state: Path) -> Iterator[tuple[int, ControlPlane]]:
+    """Runs a real agent that records the cameras to a control plane on loopback; yields its process id and the latter."""
     room = RoomId(new_id())
     cameras = tuple(
         CameraConfig(
