@@ -1,4 +1,4 @@
-"""`python -m tests.bench [recording|replay|start|soak ...]` runs those named, or all but the soak, and prints their tables."""
+"""`python -m tests.bench [recording|replay|start|soak ...]`: those named, or all but the soak, and prints their tables."""
 
 import argparse
 import json
