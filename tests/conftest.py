@@ -24,6 +24,8 @@ MAY_BE_SKIPPED = (
     "only root",  # about what root alone does, or root alone cannot show
     "root may",
 )
+TOGETHER = {"e2e": "whole", "web": "whole", "s3": "s3"}
+"""Marker -> group of pytest-xdist, run by one worker: what is heavy or timed does not run beside its like."""
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -53,6 +55,14 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the real footage (../shared/data) is not on this machine")
     return SHARED_DATA
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tells pytest-xdist which tests belong to one worker."""
+    for item in items:
+        groups = {group for marker, group in TOGETHER.items() if item.get_closest_marker(marker)}
+        for group in sorted(groups)[-1:]:
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from control_plane.supervisor.errors import ServerFailed, StateInUse
 from control_plane.supervisor.ports import allowed_hosts, pick_port, public_address
-from control_plane.supervisor.postgres import EmbeddedPostgres
-from control_plane.supervisor.process import Child, ServerWatch, Watched
+from control_plane.supervisor.postgres import EmbeddedPostgres, PostgresUrls
+from control_plane.supervisor.process import Child, ServerWatch
 from control_plane.supervisor.screen import Screen
 from control_plane.supervisor.state import Addresses, environment, prepare_state
 from control_plane.supervisor.valkey import EmbeddedValkey
@@ -63,47 +63,56 @@ class House:
             with self._screen.step("state folder"):
                 state = prepare_state(self._options.state)
                 stack.enter_context(_alone(state))
-            postgres, valkey = EmbeddedPostgres(state), EmbeddedValkey(state)
-            stack.callback(postgres.stop)
-            with self._screen.step("PostgreSQL"):
-                urls = postgres.start()
-            stack.callback(valkey.stop)
-            with self._screen.step("Valkey"):
-                cache = valkey.start().cache
-            port = pick_port(self._options.host, self._options.port)
-            if self._options.port and port != self._options.port:
-                self._screen.note(f"port {self._options.port} is taken: using {port}")
+            servers, urls, cache = self._start_servers(stack, state)
+            port = self._choose_port()
             url = self._options.public_url or public_address(self._options.host, port)
             told = environment(state, Addresses(urls.application, urls.owner, cache, url))
             told.setdefault("THREEDANCE_ALLOWED_HOSTS", ",".join(allowed_hosts(self._options.host)))
             with self._screen.step("database tables"):
                 _migrate(told, state)
-            children = _children(told, state, self._options.host, port)
-            for child in children:
-                stack.callback(child.stop)
-            for child in children:
-                stack.callback(child.ask_to_stop)
-            web, *later = children
-            with self._screen.step("web"):
-                web.start()
-                self._wait_ready(f"http://{_dialled(self._options.host)}:{port}/readyz", web)
-            for (
-                child
-            ) in later:  # not before: three at once would share the processor, and the first page waits
-                child.start()
+            programs = self._start_programs(stack, told, state, port)
             if self._stop.is_set():
                 return
             stack.callback(_facts_path(state).unlink, missing_ok=True)
             self._publish(state, url)
             on_ready(url)
-            watched: list[Watched] = [
-                ServerWatch("PostgreSQL", postgres),
-                ServerWatch("Valkey", valkey),
-                *children,
-            ]
             while not self._stop.wait(TICK_S):
-                for one in watched:
-                    one.tick()
+                for server in servers:
+                    server.tick()
+                for program in programs:
+                    program.tick()
+
+    def _start_servers(self, stack: ExitStack, state: Path) -> tuple[list[ServerWatch], PostgresUrls, str]:
+        postgres, valkey = EmbeddedPostgres(state), EmbeddedValkey(state)
+        stack.callback(postgres.stop)
+        with self._screen.step("PostgreSQL"):
+            urls = postgres.start()
+        stack.callback(valkey.stop)
+        with self._screen.step("Valkey"):
+            cache = valkey.start().cache
+        return [ServerWatch("PostgreSQL", postgres), ServerWatch("Valkey", valkey)], urls, cache
+
+    def _choose_port(self) -> int:
+        port = pick_port(self._options.host, self._options.port)
+        if self._options.port and port != self._options.port:
+            self._screen.note(f"port {self._options.port} is taken: using {port}")
+        return port
+
+    def _start_programs(self, stack: ExitStack, told: dict[str, str], state: Path, port: int) -> list[Child]:
+        """Starts the web, and once it answers the rest: all at once would share the processor while the page waits."""
+        programs = _children(told, state, self._options.host, port)
+        for child in programs:
+            stack.callback(child.stop)
+        for child in programs:  # on the way out: all are asked first, and then waited for
+            stack.callback(child.ask_to_stop)
+        web, *later = programs
+        with self._screen.step("web"):
+            web.start()
+            self._wait_ready(f"http://{_dialled(self._options.host)}:{port}/readyz", web)
+        for child in later:
+            if not self._stop.is_set():
+                child.start()
+        return programs
 
     def _wait_ready(self, url: str, web: Child) -> None:
         deadline_s = time.monotonic() + READY_TIMEOUT_S

@@ -35,13 +35,6 @@ class Server(Protocol):
         """Starts it, and returns when it answers."""
 
 
-class Watched(Protocol):
-    """Something that should always run."""
-
-    def tick(self) -> None:
-        """Looks whether it runs; called about twice a second."""
-
-
 class State(Enum):
     """Where a child stands. STOPPED -> RUNNING <-> WAITING; RUNNING or WAITING -> STOPPED or GIVEN_UP."""
 

@@ -96,7 +96,6 @@ def running(folder: Path, media: Path) -> Iterator[Running]:
 
 @pytest.mark.e2e
 @pytest.mark.timeout(900)
-@pytest.mark.xdist_group("demo")
 class TestDemonstration:
     """One demonstration, looked at from several sides, in this order."""
 
@@ -198,7 +197,6 @@ class TestDemonstration:
 
 @pytest.mark.e2e
 @pytest.mark.timeout(600)
-@pytest.mark.xdist_group("demo")
 def test_a_camera_that_is_not_there_is_named_with_what_to_do(folder: Path) -> None:
     demo = Running(
         folder, "--camera", "left=rtsp://viewer:geheim@127.0.0.1:9/live", "--exit", "--patience", "15"

@@ -28,7 +28,6 @@ pytestmark = [
     pytest.mark.e2e,
     pytest.mark.faults,
     pytest.mark.timeout(600),
-    pytest.mark.xdist_group("faults"),
 ]
 
 

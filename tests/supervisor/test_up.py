@@ -20,7 +20,7 @@ import pytest
 
 from control_plane.supervisor.house import running
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400), pytest.mark.xdist_group("up")]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 PROGRAM = [sys.executable, "-m", "control_plane.cli"]
 READY_S = 120.0
 
