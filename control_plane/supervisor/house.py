@@ -70,6 +70,9 @@ class House:
             told.setdefault("THREEDANCE_ALLOWED_HOSTS", ",".join(allowed_hosts(self._options.host)))
             with self._screen.step("database tables"):
                 _migrate(told, state)
+            if told.get("THREEDANCE_OBJECT_STORE", "").startswith("s3+"):
+                with self._screen.step("object store"):
+                    _prepare_store(told, state)
             programs = self._start_programs(stack, told, state, port)
             if self._stop.is_set():
                 return
@@ -199,18 +202,39 @@ def _migrate(told: dict[str, str], state: Path) -> None:
     Raises:
         ServerFailed: a migration failed; what it said is in the message.
     """
-    log_path = state / "logs" / "migrate.log"
+    as_owner = told | {"THREEDANCE_DATABASE_ROLE": "owner"}
+    _manage(
+        "the database",
+        as_owner,
+        state / "logs" / "migrate.log",
+        "migrate",
+        "--verbosity",
+        "1",
+        "--skip-checks",
+    )
+
+
+def _prepare_store(told: dict[str, str], state: Path) -> None:
+    """Makes the bucket and its rules where objects go to an S3 store.
+
+    Raises:
+        ServerFailed: the store does not answer, or refuses; what it said is in the message.
+    """
+    _manage("the object store", told, state / "logs" / "store.log", "prepare_store")
+
+
+def _manage(what: str, told: dict[str, str], log_path: Path, *command: str) -> None:
     with log_path.open("wb") as log_file:
         done = subprocess.run(
-            [sys.executable, "-m", "django", "migrate", "--verbosity", "1", "--skip-checks"],
-            env=told | {"THREEDANCE_DATABASE_ROLE": "owner"},
+            [sys.executable, "-m", "django", *command],
+            env=told,
             stdout=log_file,
             stderr=log_file,
             timeout=MIGRATE_TIMEOUT_S,
             check=False,
         )
     if done.returncode:
-        raise ServerFailed("the database", "could not be brought up to date", log_path)
+        raise ServerFailed(what, "could not be made ready", log_path)
 
 
 def _children(told: dict[str, str], state: Path, host: str, port: int) -> list[Child]:
