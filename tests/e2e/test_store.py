@@ -1,0 +1,62 @@
+"""A class whose footage goes to a real S3 store, which is away for a while."""
+
+import tempfile
+import time
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+from deploy.demo.loop import CAMERAS, FRAMES
+from deploy.demo.render import default_cache, ensure_media
+from tests.demo.playback import Viewer
+from tests.e2e.footage import fragments_of
+from tests.e2e.installation import installation, wait_for
+from tests.rigs.fault_proxy import FaultProxy, Mode
+from tests.rigs.radosgw import missing_programs, radosgw
+
+OUTAGE_S = 8.0
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.s3,
+    pytest.mark.faults,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(bool(missing_programs()), reason="no Ceph on this machine (see .ci/run)"),
+]
+
+
+def test_a_store_that_answers_503_for_a_while_costs_no_picture() -> None:
+    media = ensure_media(default_cache(), lambda part, what: None)
+    with (
+        tempfile.TemporaryDirectory(prefix="threedance-store-") as made,
+        radosgw() as server,
+        FaultProxy(server.host, server.port) as line,
+    ):
+        Path(made).chmod(0o711)
+        parts = urlsplit(server.url("threedance-footage"))
+        through = urlunsplit(
+            parts._replace(netloc=f"{parts.netloc.rpartition('@')[0]}@127.0.0.1:{line.port}")
+        )
+        with installation(Path(made), media, through) as house:
+            class_id, address = house.start_class()
+            house.until_segments(class_id, 3)
+            line.set_mode(Mode.UNAVAILABLE)
+            time.sleep(OUTAGE_S)
+            behind = house.ask("progress", class_id=class_id)
+            line.set_mode(Mode.PASS)
+            house.ask("stop", class_id=class_id)
+            wait_for(
+                lambda: house.ask("progress", class_id=class_id)["has_ended"], "the end of the class", 120
+            )
+            assert behind["segments_arrived"] < behind["segments_made"] or behind["segments_pending"] > 0
+            assert house.ask("progress", class_id=class_id)["state"] == "complete"
+            assert not any((house.state / "objects").rglob("*.*")), "footage also lies in the local folder"
+            viewer = Viewer(house.ask("links")["instructor"])
+            address = address.replace(house.line.url, house.url)
+            timeline = viewer.timeline(address)
+            assert {track["position"] for track in timeline["tracks"]} == set(CAMERAS)
+            for track in timeline["tracks"]:
+                frames = [frame for one in fragments_of(viewer, address, track) for frame in one.frames]
+                assert frames == [(frames[0] + step) % FRAMES for step in range(len(frames))]
+                assert track["gaps"] == []
