@@ -17,6 +17,8 @@ export type State = "loading" | "paused" | "aligning" | "playing" | "waiting" | 
 export const RATES = [0.25, 0.5, 0.75, 1, 1.25, 1.5, 2] as const;
 
 const TICK_MS = 100;
+/** A view may be parked this much before its blank begins; it is not taken back for that. */
+const EARLY_S = 0.25;
 /** A view that runs dry for this long stops the others too. */
 const DRY_MS = 250;
 /** A seek that a newer wish overtakes is given up after this long, so that a dragged bar shows pictures. */
@@ -284,7 +286,8 @@ export class Ensemble {
 
   private attend(seat: Seat, led: Seat | undefined, atS: number, now: number): void {
     const { screen } = seat;
-    const blank = blankAt(screen.track, atS);
+    const early = seat.blank !== null && atS < seat.blank.fromS && atS > seat.blank.fromS - EARLY_S;
+    const blank = early ? seat.blank : blankAt(screen.track, atS);
     if (blank !== seat.blank) {
       if (blank === null) this.join(seat, atS);
       else this.park(seat, blank);
