@@ -136,7 +136,9 @@ def test_three_views_play_as_one_stop_as_one_and_a_gap_says_why(shown: Shown, si
     for _ in range(30):
         viewer.page.wait_for_timeout(80)
         skews.append(viewer.page.evaluate("window.threedance.player.ensemble.skewMs"))
-    assert statistics.median(skew for skew in skews if skew is not None) <= 1000 / FPS, skews
+    # One picture, and what the cameras' exposures lie apart.
+    allowed_ms = 1000 / FPS + max(LATE_MS.values()) + 1
+    assert statistics.median(skew for skew in skews if skew is not None) <= allowed_ms, skews
 
     viewer.page.keyboard.press("Space")
     viewer.until_state("paused")
