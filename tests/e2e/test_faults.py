@@ -161,6 +161,8 @@ def test_strangers_and_the_signed_out_get_nothing(recorded: Recorded) -> None:
     track = recorded.timeline["tracks"][0]
     origin = recorded.address.split("/studio/")[0]
     with httpx.Client() as nobody:
-        assert nobody.get(recorded.address).status_code == 302
+        page = nobody.get(recorded.address, headers={"Accept": "text/html"})
+        assert (page.status_code, page.headers["Location"].split("?")[0]) == (302, "/accounts/login/")
+        assert nobody.get(recorded.address).status_code == 401
         for address in (origin + track["playlist_url"], f"{recorded.address}timeline.json"):
             assert nobody.get(address).status_code == 401

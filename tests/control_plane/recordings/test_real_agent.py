@@ -30,6 +30,7 @@ from tests.media import make_video, number_of
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 POSITIONS = ("left", "centre", "right")
 RECORD_S = 8
+LOOP_S = 60
 PATIENCE_S = 45
 
 
@@ -61,7 +62,7 @@ def test_a_real_agent_records_a_class_and_every_picture_of_it_is_replayed_in_ord
     committed: Cast, address: str, state: Path, tmp_path: Path, client: Client
 ) -> None:
     cast, alice = committed, committed.alice.actor
-    video = make_video(tmp_path / "loop.mp4", seconds=60, size=(160, 90), audio="aac")
+    video = make_video(tmp_path / "loop.mp4", seconds=LOOP_S, size=(160, 90), audio="aac")
     with studio_scope(cast.studio.id):
         room = studios.create_room(cast.studio, name="Big room", actor=alice)
         code = pairing.create_pairing_code(cast.studio, actor=alice).text
@@ -116,7 +117,8 @@ def test_a_real_agent_records_a_class_and_every_picture_of_it_is_replayed_in_ord
         ) as container:
             numbers = [number_of(frame) for frame in container.decode(video=0)]
         assert len(numbers) > (RECORD_S - 2) * 30
-        assert all(after == before + 1 for before, after in pairwise(numbers))
+        # File cameras play in phase with UTC: the class may lie across a join of the loop.
+            assert all(after == (before + 1) % (LOOP_S * 30) for before, after in pairwise(numbers))
     with studio_scope(cast.studio.id):
         frames = sum(fragment.frames for row in Segment.objects.all() for fragment in row.fragments)
     assert frames >= 3 * (RECORD_S - 2) * 30

@@ -127,7 +127,8 @@ async def test_the_first_answer_by_http_after_an_outage_brings_the_socket_back(
         plane.faults.unavailable = False
         polls = plane.calls["GET /agent/v1/config"]
         await line.up()
-        assert plane.calls["GET /agent/v1/config"] <= polls + 1
+        # One may be on its way when we count, and one is the first that is answered.
+        assert plane.calls["GET /agent/v1/config"] <= polls + 2
 
 
 async def test_both_sides_say_what_they_have_and_the_configuration_arrives(line: Line) -> None:
