@@ -118,7 +118,7 @@ def test_a_real_agent_records_a_class_and_every_picture_of_it_is_replayed_in_ord
             numbers = [number_of(frame) for frame in container.decode(video=0)]
         assert len(numbers) > (RECORD_S - 2) * 30
         # File cameras play in phase with UTC: the class may lie across a join of the loop.
-            assert all(after == (before + 1) % (LOOP_S * 30) for before, after in pairwise(numbers))
+        assert all(after == (before + 1) % (LOOP_S * 30) for before, after in pairwise(numbers))
     with studio_scope(cast.studio.id):
         frames = sum(fragment.frames for row in Segment.objects.all() for fragment in row.fragments)
     assert frames >= 3 * (RECORD_S - 2) * 30
