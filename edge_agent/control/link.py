@@ -212,7 +212,8 @@ class Link:
     def _take_time(self, server_time_at: datetime) -> None:
         # Its age is the way of one frame. A reconnect must not shift the dates of a class that is being recorded.
         if not self._time_is_exact or abs(self._clock.now() - server_time_at) > STEP:
-            self._clock.set_server_time(server_time_at)
+            # The first one corrects what a `Date` of whole seconds may have told: slewing would take hours.
+            self._clock.set_server_time(server_time_at, at_once=not self._time_is_exact)
         self._time_is_exact = True
 
     async def _speak(self, socket: ClientConnection, session: Session) -> None:

@@ -48,11 +48,11 @@ class ServerClock:
         self._clock = clock
         self._told: tuple[datetime, int, int] | None = None
 
-    def set_server_time(self, server_time_at: datetime) -> None:
-        """Takes `server_time_at` as now, at once or slowly."""
+    def set_server_time(self, server_time_at: datetime, *, at_once: bool = False) -> None:
+        """Takes `server_time_at` as now: slowly where it is close, unless `at_once`."""
         here_ns = self._clock.monotonic_ns()
         behind = server_time_at - self.now()
-        if self._told is None or abs(behind) > STEP_OVER:
+        if at_once or self._told is None or abs(behind) > STEP_OVER:
             self._told = (server_time_at, here_ns, 0)
         else:
             self._told = (self.now(), here_ns, behind // timedelta(microseconds=1))

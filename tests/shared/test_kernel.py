@@ -65,6 +65,14 @@ def test_the_servers_time_is_followed_slowly_so_that_a_reconnect_moves_no_pictur
     assert server.now() == AT + timedelta(seconds=1100, milliseconds=20)
 
 
+def test_an_exact_time_takes_the_place_of_a_coarse_one_at_once() -> None:
+    box = clock.FakeClock(AT)
+    server = clock.ServerClock(box)
+    server.set_server_time(AT + timedelta(hours=1))
+    server.set_server_time(AT + timedelta(hours=1, milliseconds=900), at_once=True)
+    assert server.now() == AT + timedelta(hours=1, milliseconds=900)
+
+
 def test_a_difference_that_no_line_explains_is_taken_at_once() -> None:
     box = clock.FakeClock(AT)
     server = clock.ServerClock(box)
