@@ -1,6 +1,7 @@
 """The upload client over HTTP: JSON calls to the control plane, bytes straight to the store."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -69,6 +70,9 @@ class HttpUploadClient:
 
     async def put(self, target: PutTarget, path: Path, size_bytes: int) -> None:
         """See `UploadClient.put`."""
+        if path.stat().st_size != size_bytes:  # noqa: ASYNC240  # the answer of a local disk, from its cache
+            # HTTP itself would refuse it, in words that sound like a line that broke: it would be tried for ever.
+            raise OSError(errno.EIO, "its size is not that of its manifest", str(path))
         # A control plane that is its own store may name a place on itself without repeating its address.
         url = urljoin(self._api.address, target.url)
         headers = {name.lower(): value for name, value in target.headers.items()}

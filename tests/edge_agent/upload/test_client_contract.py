@@ -122,6 +122,20 @@ async def test_an_outage_is_retryable_everywhere(setting: Setting) -> None:
         await setting.client.report_gaps([setting.spool.add_gap(CLASS)])
 
 
+@pytest.mark.parametrize("change", [-1, 1])
+async def test_a_file_of_another_size_is_a_fault_of_the_disk_and_not_of_the_line(
+    setting: Setting, change: int
+) -> None:
+    if isinstance(setting.client, DirectClient):
+        pytest.skip("it has no lengths to declare")
+    manifest = setting.spool.add(CLASS)
+    target = await setting.target(manifest)
+    path = setting.spool.path(manifest)
+    path.write_bytes(bytes(manifest.size_bytes + change))
+    with pytest.raises(OSError, match="size"):
+        await setting.client.put(target, path, manifest.size_bytes)
+
+
 async def test_a_line_cut_in_the_middle_of_a_put_is_retryable(setting: Setting) -> None:
     manifest = setting.spool.add(CLASS, size_bytes=2_000_000)
     target = await setting.target(manifest)
