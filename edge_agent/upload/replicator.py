@@ -148,6 +148,8 @@ class Replicator:
 
     async def run(self) -> None:
         """Sends until cancelled. What is half sent then is sent again by the next run."""
+        # A run that a full disk ended may have left segments that are stored and wait for their receipt only.
+        self._commit_news.set()
         async with asyncio.TaskGroup() as group:
             for number in range(self._connections):
                 group.create_task(self._send_segments(), name=f"upload-{number}")

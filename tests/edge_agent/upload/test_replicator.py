@@ -1,6 +1,7 @@
 """Every segment and gap arrives, once, through every outage; and in the right order."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -211,6 +212,23 @@ async def test_a_receipt_that_was_lost_is_asked_for_again(uploads: Uploads) -> N
     async with uploads.at_work():
         await uploads.until_home()
     assert set(uploads.plane.puts.values()) == {1}
+
+
+async def test_a_receipt_that_the_disk_did_not_take_is_asked_for_by_the_next_run(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uploads.spool.add(OLD)
+
+    def refuse(_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as full:
+        full.setattr(uploads.spool, "mark_committed", refuse)
+        task = asyncio.create_task(uploads.replicator.run())
+        await uploads.until(task.done)
+    assert isinstance(task.exception(), ExceptionGroup)
+    async with uploads.at_work():
+        await uploads.until_home()
 
 
 async def test_the_local_copy_is_marked_only_after_the_receipt(uploads: Uploads) -> None:
