@@ -1,7 +1,7 @@
 """Replay in Chromium: how far apart the three views are, and how soon the first picture of all of them is there.
 
-What is measured is what is seen: each picture of the demo's loop carries its frame number as squares, which are read back
-from the view at the moment it is shown. First pictures are timed on the class's own page and, in turns, on the same
+What is measured is what is seen: each picture of the demo's loop carries its frame number as squares. Whenever the first
+view shows a new picture (`requestVideoFrameCallback`), the squares of all views are read at that instant. First pictures are timed on the class's own page and, in turns, on the same
 page showing ffmpeg's own HLS of the same pictures.
 """
 
@@ -87,13 +87,7 @@ def _first_pictures(context: BrowserContext, address: str) -> float:
 
 
 def _while_playing(viewer: Watched) -> list[float]:
-    viewer.page.evaluate("window.measured.notes.length = 0")
-    viewer.page.keyboard.press("Space")
-    viewer.until_state("playing")
-    viewer.page.wait_for_timeout(PLAY_S * 1000)
-    viewer.page.keyboard.press("Space")
-    viewer.until_state("paused")
-    return skews(viewer.page.evaluate("window.measured.notes"))
+    return _played(viewer, PLAY_S)
 
 
 def _after_seeks(viewer: Watched) -> list[float]:
@@ -102,47 +96,30 @@ def _after_seeks(viewer: Watched) -> list[float]:
     for second in SEEKS:
         viewer.seek(second)
         viewer.until_state("paused")
-        viewer.page.evaluate("window.measured.notes.length = 0")
-        viewer.page.keyboard.press("Space")
-        viewer.until_state("playing")
-        viewer.page.wait_for_timeout(1000)
-        viewer.page.keyboard.press("Space")
-        viewer.until_state("paused")
-        found += skews(viewer.page.evaluate("window.measured.notes"))
+        found += _played(viewer, 1)
     return found
+
+
+def _played(viewer: Watched, seconds: float) -> list[float]:
+    viewer.page.evaluate("() => { window.measured.notes.length = 0; }")
+    viewer.page.keyboard.press("Space")
+    viewer.until_state("playing")
+    viewer.page.wait_for_timeout(seconds * 1000)
+    notes = viewer.page.evaluate("() => window.measured.notes")
+    viewer.page.keyboard.press("Space")
+    viewer.until_state("paused")
+    return [_spread(note) for note in notes]
 
 
 def _paused(viewer: Watched) -> list[float]:
     """The spread of the pictures that stand still after each of some seeks."""
     found = []
     for second in SEEKS:
-        viewer.page.evaluate("window.measured.notes.length = 0")
         viewer.seek(second + 0.5)
         viewer.until_state("paused")
         viewer.page.wait_for_timeout(200)
-        last = {view: frame for view, _, frame in viewer.page.evaluate("window.measured.notes")}
-        found.append(_spread(list(last.values())))
-    return found
-
-
-def skews(notes: Sequence[Sequence[float]]) -> list[float]:
-    """Returns, for each instant at which some view's picture changes, how far apart the pictures of all views are.
-
-    Args:
-        notes: (view, when shown in ms, frame of the loop), in the order noted.
-
-    Instants at which a view is about to change too (less than one picture's time apart) are looked at after the
-    last of them: views are drawn by one compositor, and what counts is what stays on screen.
-    """
-    ordered = sorted(notes, key=lambda note: note[1])
-    shown: dict[float, float] = {}
-    views = {note[0] for note in ordered}
-    found = []
-    for index, (view, at_ms, frame) in enumerate(ordered):
-        shown[view] = frame
-        following_ms = ordered[index + 1][1] if index + 1 < len(ordered) else at_ms + FRAME_MS
-        if shown.keys() == views and following_ms - at_ms > 1.0:
-            found.append(_spread(list(shown.values())))
+        viewer.page.evaluate("() => window.measured.note()")
+        found.append(_spread(viewer.page.evaluate("() => window.measured.notes.at(-1)")))
     return found
 
 
