@@ -123,6 +123,9 @@ def _announce(manifest: SegmentManifest, agent: Agent, caller: Caller) -> Intent
         return _refused(
             manifest, Code.SEGMENT_NOT_WANTED, "This agent does not record this camera for this class."
         )
+    if Segment.objects.filter(pk=manifest.segment_id).exists():
+        # Another box's: its bytes would be taken for a bad upload of these, and deleted at the commit.
+        return _quarantine(manifest, Code.SEGMENT_HASH_CONFLICT, agent, caller)
     if _place_is_taken(manifest, agent):
         return _quarantine(manifest, Code.SEGMENT_SEQUENCE_CONFLICT, agent, caller)
     key = f"{agent.studio_id}/{class_session.id}/{manifest.segment_id}.seg"

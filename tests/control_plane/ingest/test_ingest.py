@@ -38,6 +38,7 @@ from shared.protocol.upload import (
     Refused,
 )
 from tests.control_plane.conftest import Cast
+from tests.control_plane.fleet.conftest import pair_box
 from tests.control_plane.footage import START_AT, Cut
 from tests.control_plane.scenes import Scene, make_scene
 
@@ -199,6 +200,23 @@ def test_another_hash_under_the_same_id_is_set_aside_and_blocks_nothing(
         assert Entry.objects.filter(action="segment.quarantined").count() == 1
     assert codes(commit(scene, imposter)) == [Code.SEGMENT_HASH_CONFLICT]
     assert codes(upload(scene, client, second)) == [None]
+
+
+def test_the_id_of_another_boxes_segment_is_set_aside_and_its_bytes_stay(
+    scene: Scene, client: Client, tmp_path: Path
+) -> None:
+    first, second = scene.cuts(tmp_path)
+    upload(scene, client, first)
+    _, other = pair_box(scene.cast)
+    with studio_scope(scene.cast.studio.id):
+        Segment.objects.update(agent=other)
+    imposter = Cut(
+        second.content, msgspec.structs.replace(second.manifest, segment_id=first.manifest.segment_id), b""
+    )
+    assert codes(intent(scene, imposter)) == [Code.SEGMENT_HASH_CONFLICT]
+    assert codes(commit(scene, imposter)) == [Code.SEGMENT_MISSING]
+    (row,) = segments(scene)
+    assert object_store().sha256(row.object_key) == first.manifest.sha256
 
 
 def test_another_segment_in_the_same_place_is_set_aside(scene: Scene, client: Client, tmp_path: Path) -> None:
