@@ -74,7 +74,8 @@ def allowed_by(key: str, query: QueryDict) -> Allowed:
         signature = str(query["signature"])
     except (KeyError, ValueError) as error:
         raise _refused("The address is not one that we gave.") from error
-    if not hmac.compare_digest(allowed.signature(), signature):
+    # As bytes: of two texts, one with other than ASCII letters is an error and no answer.
+    if not hmac.compare_digest(allowed.signature().encode(), signature.encode()):
         raise _refused("The address is not one that we gave.")
     if allowed.expires_s < timezone.now().timestamp():
         raise _refused("The address has expired.")

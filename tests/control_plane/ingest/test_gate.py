@@ -63,6 +63,13 @@ async def test_a_put_to_an_address_that_nobody_signed_is_not_read() -> None:
     assert asked.read == []
 
 
+async def test_a_signature_in_other_letters_is_refused_like_any_other() -> None:
+    query = "size=1&sha256=00&expires=9999999999&signature=%C3%A9"
+    asked = await Asked("/agent/v1/objects/a/b.seg", query, method="PUT", length=1).ask([b"x"])
+    assert asked.problem.code is Code.UPLOAD_TARGET_EXPIRED
+    assert asked.read == []
+
+
 async def test_a_body_that_says_it_is_too_long_is_not_read() -> None:
     asked = await Asked("/agent/v1/intent", length=MESSAGE_LIMIT_BYTES + 2).ask([b"x"])
     assert asked.problem.code is Code.TOO_LARGE
