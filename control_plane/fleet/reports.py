@@ -31,6 +31,8 @@ def take(message: FromAgent, caller: Caller) -> None:
     with studio_scope(caller.studio_id):
         agent: Agent = Agent.objects.get(pk=caller.agent_id)
         access.require(caller.actor, access.Action.REPORT, agent)
+        # First: a heartbeat may end a class, and then holds the audit chain, for which whoever edits the agent waits.
+        _seen(agent, caller)
         match message:
             case Hello():
                 agent.agent_version, agent.protocol = message.agent_version[:40], message.protocol
@@ -40,7 +42,6 @@ def take(message: FromAgent, caller: Caller) -> None:
                 _take_reported(agent, message.reported)
             case Heartbeat():
                 _take_status(agent, message.status, caller.actor)
-        _seen(agent, caller)
 
 
 def open_link(caller: Caller, link_id: UUID) -> None:

@@ -213,9 +213,10 @@ def remove_camera(camera: Camera, *, actor: Actor) -> None:
     with studio_scope(camera.studio_id):
         access.require(actor, access.Action.MANAGE_CAMERAS, camera)
         camera_id, agent = camera.id, camera.agent
-        _record(Act.CAMERA_REMOVED, camera, actor, {"agent": str(agent.id)})
         Camera.objects.filter(pk=camera_id).delete()
         publish_config(agent)
+        # Last, as everywhere: who holds the audit chain waits for no other row.
+        _record(Act.CAMERA_REMOVED, camera, actor, {"agent": str(agent.id)})
 
 
 def order_recording(class_session_id: UUID, room: Room, *, start_at: datetime, actor: Actor) -> list[Agent]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from nacl.public import SealedBox
 
@@ -17,6 +18,7 @@ from control_plane.fleet.authentication import Caller
 from control_plane.fleet.models import Agent, AgentState, Camera, DesiredConfig
 from control_plane.fleet.selectors import camera_statuses, is_acknowledged, visible_agents, visible_cameras
 from control_plane.fleet.sweep import sweep_studio
+from control_plane.recordings import services as recordings
 from control_plane.studios import services as studios
 from control_plane.studios.models import Room
 from shared.protocol.codec import decode, encode
@@ -27,7 +29,7 @@ from shared.protocol.status import ConfigStatus, RecordingState, Reported
 from tests.control_plane.box import Box
 from tests.control_plane.conftest import Cast
 from tests.control_plane.fleet.conftest import make_room, pair_box
-from tests.control_plane.scenes import status_of
+from tests.control_plane.scenes import make_scene, status_of
 
 Paired = tuple[Box, Agent]
 
@@ -107,6 +109,27 @@ def test_each_edit_is_one_version_and_no_edit_is_none(cast: Cast, room: Room, pa
             "camera.changed",
             "camera.created",
         ]
+
+
+def test_the_audit_chain_is_locked_after_every_row(cast: Cast, room: Room, paired: Paired) -> None:
+    camera = add(room, paired[1], cast)
+    with studio_scope(cast.studio.id), CaptureQueriesContext(connection) as removing:
+        services.remove_camera(camera, actor=cast.alice.actor)
+    scene = make_scene(cast, name="Small room")
+    with studio_scope(cast.studio.id):
+        recordings.stop_class(scene.session, actor=cast.ivan.actor)
+    with CaptureQueriesContext(connection) as ending:
+        reports.take(Heartbeat(status=scene.status(RecordingState.FINISHED, made=0)), scene.caller)
+    assert scene.reread().has_ended
+    for queries in (removing, ending):
+        asked = [query["sql"] for query in queries.captured_queries]
+        locks = [
+            "audit_chainhead" in sql
+            for sql in asked
+            if sql.endswith("FOR UPDATE") or sql.startswith('UPDATE "fleet_')
+        ]
+        assert True in locks
+        assert locks == sorted(locks), "two acts at once would wait for each other"
 
 
 def test_a_camera_that_moves_changes_both_boxes(cast: Cast, room: Room, paired: Paired) -> None:
