@@ -145,8 +145,11 @@ class Reader:
         else:
             self._finish(CameraError.ENDED, "the camera closed the stream")
         finally:
-            if self._source is not None:
-                self._source.close()
+            try:
+                if self._source is not None:
+                    self._source.close()
+            except Exception:  # or the camera would count this thread among those that hang, for ever
+                log.exception("a connection could not be closed")
             self.ended = True
             on_end()
 

@@ -12,6 +12,7 @@ from edge_agent.capture import camera as camera_module
 from edge_agent.capture.camera import Camera
 from edge_agent.capture.feed import Dropped, Feed, Item, RunEnded, RunStarted, Subscription
 from edge_agent.capture.packet import AudioTrack, Kind, MediaPacket, StreamInfo, VideoTrack
+from edge_agent.capture.reader import Reader
 from edge_agent.capture.rtptime import RtpTimeline, SoundShift
 from edge_agent.errors import CameraFailed, CredentialsUnreadable
 from edge_agent.settings import Settings
@@ -188,6 +189,22 @@ async def test_credentials_for_another_box_are_a_state_of_the_camera(board: Stat
 async def test_what_nobody_expected_is_bad_data_and_not_the_end(board: StatusBoard) -> None:
     camera = make(board, RuntimeError("a bug"), ScriptedSource([packet(i) for i in range(31)], "hang"))
     await until(board, camera, lambda: board.camera(camera.config.id).state is CameraState.CONNECTED)
+
+
+async def test_a_connection_that_cannot_be_closed_is_over_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = ScriptedSource([packet(0)])
+
+    def refuse() -> None:
+        raise OSError("it does not answer")
+
+    monkeypatch.setattr(source, "close", refuse)
+    reader = Reader(lambda: source, Feed(), clock=SystemClock(), run_clock=StillClock)
+    over = threading.Event()
+    reader.start(over.set, name="camera")
+    assert await asyncio.to_thread(over.wait, 5)
+    assert reader.ended
 
 
 async def test_each_connection_is_a_run_of_its_own_that_begins_with_a_key_frame(board: StatusBoard) -> None:
