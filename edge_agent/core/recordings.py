@@ -31,9 +31,11 @@ class Recordings:
         return tuple(recording.status() for recording in self._recordings.values())
 
     def running(self) -> frozenset[ClassSessionId]:
-        """Returns the classes that are being recorded now."""
+        """Returns the classes that are being recorded now. Quick: uploads ask before each segment."""
         return frozenset(
-            status.class_session_id for status in self.statuses() if status.state is RecordingState.RECORDING
+            class_id
+            for class_id, recording in self._recordings.items()
+            if recording.state is RecordingState.RECORDING
         )
 
     def rooms(self) -> frozenset[RoomId]:

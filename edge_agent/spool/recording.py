@@ -134,14 +134,21 @@ class Recording:
         self._running -= 1
         self._changed.set()
 
+    @property
+    def state(self) -> RecordingState:
+        """How far this order is, without asking the disk."""
+        if self._done:
+            return RecordingState.FINISHED
+        begun = any(track.first_picture_at is not None for track in self._tracks.values())
+        return RecordingState.RECORDING if begun else RecordingState.WAITING
+
     def status(self) -> RecordingStatus:
         """Returns how far this order is. Any time, also before `run` and after it."""
         tracks = self._tracks.values()
         begun = [track.first_picture_at for track in tracks if track.first_picture_at is not None]
-        state = RecordingState.RECORDING if begun else RecordingState.WAITING
         return RecordingStatus(
             class_session_id=self.order.class_session_id,
-            state=RecordingState.FINISHED if self._done else state,
+            state=self.state,
             cameras_recording=sum(track.recording for track in tracks),
             first_picture_at=min(begun) if begun else None,
             tally=self._spool.tally(self.order.class_session_id),

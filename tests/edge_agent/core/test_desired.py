@@ -18,6 +18,7 @@ from edge_agent.core.desired import DesiredState
 from edge_agent.core.probation import GRACE_S, PROBATION_S
 from edge_agent.core.recordings import Recordings
 from edge_agent.spool.recording import Recording
+from edge_agent.spool.spool import Spool
 from edge_agent.status import StatusBoard
 from shared.kernel.clock import FakeClock
 from shared.protocol.config import (
@@ -343,3 +344,26 @@ async def test_after_any_sequence_the_cameras_are_those_of_the_newest(
             alive.remove(name)
         assert sorted(alive) == sorted(steps[-1])
         await box.end()
+
+
+async def test_which_classes_run_is_known_without_asking_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool.open(tmp_path, clock=FakeClock())
+    order = _order()
+    body = msgspec.structs.replace(EMPTY, recordings=(order,))
+
+    def asked(_: object) -> None:
+        raise AssertionError("the index was asked")
+
+    def make(order: RecordingOrder, recipient: RecipientKey, cameras: object) -> Recording:
+        return Recording(order, spool=spool, recipient=recipient, board=StatusBoard(), cameras={})
+
+    monkeypatch.setattr(spool, "tally", asked)
+    async with asyncio.TaskGroup() as group:
+        orders = Recordings(group, make, lambda _: {})
+        orders.set_recipient(body.recipient)
+        orders.set_order(order)
+        assert orders.running() == frozenset()
+        await orders.stop_all()
+    spool.close()
