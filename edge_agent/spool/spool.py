@@ -14,7 +14,7 @@ from typing import IO, Self
 
 import msgspec
 
-from edge_agent.durable import remove_file, write_file
+from edge_agent.durable import sync_folder, write_file
 from edge_agent.errors import SpoolBusy, StateUnwritable
 from edge_agent.spool.cleaner import LOW_ROOM_BYTES, clean
 from edge_agent.spool.disk import Disk
@@ -165,7 +165,8 @@ class Spool:
         ids = list(gap_ids)
         self.index.settle_gaps(ids)
         for gap_id in ids:
-            remove_file(self.layout.gap(gap_id))
+            self.layout.gap(gap_id).unlink(missing_ok=True)
+        sync_folder(self.layout.gaps)
 
     # For reports.
 

@@ -52,7 +52,7 @@ class GapSender:
             gaps = self._outbox.gaps_pending(BATCH_LIMIT)
             settled = await self._report(gaps) if gaps else ()
             if settled:
-                self._outbox.settle_gaps(settled)
+                await asyncio.to_thread(self._outbox.settle_gaps, settled)
             if not settled or len(gaps) < BATCH_LIMIT:
                 await wait_for_any(self._news, most_s=IDLE_S, sleep=self._sleep)
 
