@@ -261,6 +261,8 @@ class TrackRecorder:
             for fragment in self._cutter.finish():
                 self._store(fragment, self._cutter)
             self._cutter = None
+        # What waits for the start is of this run's timeline.
+        self._before.clear()
         self._close_segment()
         if self.recording:
             self.recording = False

@@ -213,6 +213,24 @@ def test_recording_begins_at_the_key_frame_before_the_start(studio: Studio, medi
     assert not studio.gaps(spool)
 
 
+def test_a_camera_that_reconnects_across_the_start_brings_only_its_new_run(
+    studio: Studio, media: Path
+) -> None:
+    info, packets = read_media(media / "quiet.mp4", 8)
+    spool = studio.open_spool()
+    order = studio.order(start_s=3.5)
+    recorder = studio.recorder(spool, order)
+    first = packets[0].pts_90k
+    studio.play(studio.connect(info), [p for p in packets if p.pts_90k < first + 3.2 * 90_000], recorder)
+    studio.disconnect()
+    studio.clock.advance(2)
+    studio.play(studio.connect(info), packets, recorder)
+    studio.finish(recorder, order)
+    numbers = studio.recorded_numbers(spool)
+    assert len(numbers) == len(packets)
+    assert follow(numbers, LOOP)
+
+
 def test_a_late_order_takes_what_is_still_in_memory(studio: Studio, media: Path) -> None:
     info, packets = read_media(media / "quiet.mp4", 12)
     spool = studio.open_spool()
