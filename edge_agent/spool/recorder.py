@@ -145,8 +145,11 @@ class TrackRecorder:
     def step(self, timeout_s: float) -> None:
         """Takes what has come, waiting up to `timeout_s` for it, and looks at the time. Only the thread's own."""
         self._attach()
-        self._take_all(self._items(timeout_s))
-        self._look_at_time()
+        items = self._items(timeout_s)
+        # On a slow disk more comes while these are written: the stop is judged as of what was taken.
+        now_at = self._spool.now()
+        self._take_all(items)
+        self._look_at_time(now_at)
 
     def _attach(self) -> None:
         if self._wanted_feed is self._feed and (self._subscription is not None or self._feed is None):
@@ -339,8 +342,7 @@ class TrackRecorder:
         if writer.close(self._clock(), now_at) is not None:
             self._board.segment_closed(self.camera_id, now_at)
 
-    def _look_at_time(self) -> None:
-        now_at = self._spool.now()
+    def _look_at_time(self, now_at: datetime) -> None:
         stop_at = self._order.stop_at
         if self.finished or now_at < self._order.start_at:
             return

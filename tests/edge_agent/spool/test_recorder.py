@@ -231,6 +231,34 @@ def test_a_camera_that_reconnects_across_the_start_brings_only_its_new_run(
     assert follow(numbers, LOOP)
 
 
+def test_what_comes_while_a_slow_disk_writes_is_recorded_up_to_the_stop(
+    studio: Studio, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info, packets = read_media(media / "quiet.mp4", 12)
+    spool = studio.open_spool()
+    run = studio.connect(info)
+    order = studio.order(stop_s=11.5)
+    recorder = studio.recorder(spool, order)
+    early = [p for p in packets if p.pts_90k < packets[0].pts_90k + 6 * 90_000]
+    studio.play(run, early, None)
+    append = spool.disk.append
+
+    def stall(descriptor: int, data: memoryview) -> None:
+        monkeypatch.setattr(spool.disk, "append", append)
+        studio.clock.advance(1 / 30)
+        studio.play(run, packets[len(early) :], None)
+        studio.clock.advance(5)
+        append(descriptor, data)
+
+    monkeypatch.setattr(spool.disk, "append", stall)
+    recorder.step(0)
+    assert not recorder.finished
+    recorder.step(0)
+    assert recorder.finished
+    assert len(studio.recorded_numbers(spool)) == pytest.approx(345, abs=2)
+    assert not studio.gaps(spool)
+
+
 def test_a_late_order_takes_what_is_still_in_memory(studio: Studio, media: Path) -> None:
     info, packets = read_media(media / "quiet.mp4", 12)
     spool = studio.open_spool()
