@@ -29,7 +29,7 @@ def reason_of(error: CameraError | None) -> GapReason:
 
 
 class Ledger:
-    """One track's account. Instants are UTC; `until_at` only rises.
+    """One track's account. Instants are UTC; `until_at` only rises, but where a clock stepped back.
 
     `absent_until_at` is when this agent began to watch: what is missing before is the agent's fault, not the camera's.
     """
@@ -69,8 +69,10 @@ class Ledger:
         dropped = self._trouble is not None and self._trouble[0] is GapReason.PACKETS_DROPPED
         if not follows and from_at - self.until_at > (timedelta(0) if dropped else TOLERANCE):
             self.gap(from_at, otherwise)
+        stepped = self._trouble is not None and self._trouble[0] is GapReason.CLOCK_STEP
         self._trouble = None
-        self.until_at = max(self.until_at, to_at)
+        # After a step back, what is missing until the old time comes round again is missing all the same.
+        self.until_at = to_at if stepped else max(self.until_at, to_at)
 
     def gap(self, to_at: datetime, otherwise: GapReason) -> None:
         """Writes down that nothing is there up to `to_at`."""

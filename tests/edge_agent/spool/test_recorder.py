@@ -259,6 +259,31 @@ def test_what_comes_while_a_slow_disk_writes_is_recorded_up_to_the_stop(
     assert not studio.gaps(spool)
 
 
+def test_a_gap_after_the_clock_was_set_back_is_written_down(studio: Studio, media: Path) -> None:
+    info, packets = read_media(media / "quiet.mp4", 8)
+    spool = studio.open_spool()
+    order = studio.order()
+    recorder = studio.recorder(spool, order)
+    studio.clock.advance(3600)
+    studio.play(studio.connect(info), packets, recorder)
+    studio.disconnect(None, "clock_step")
+    recorder.step(0)
+    studio.clock.step_utc(-3600)
+    studio.clock.advance(1.1)
+    studio.reference.utc_us(studio.clock.monotonic_ns())
+    studio.play(studio.connect(info), packets, recorder)
+    studio.disconnect(CameraError.UNREACHABLE)
+    recorder.step(0)
+    away_at = studio.clock.now()
+    studio.clock.advance(20)
+    studio.play(studio.connect(info), packets, recorder)
+    studio.finish(recorder, order)
+    gap = studio.gaps(spool)[-1]
+    assert gap.reason is GapReason.CAMERA_OFFLINE
+    assert abs(gap.from_at - away_at) < timedelta(milliseconds=200)
+    assert timedelta(seconds=19) < gap.to_at - gap.from_at < timedelta(seconds=21)
+
+
 def test_a_late_order_takes_what_is_still_in_memory(studio: Studio, media: Path) -> None:
     info, packets = read_media(media / "quiet.mp4", 12)
     spool = studio.open_spool()
