@@ -1,8 +1,8 @@
 """Replay in Chromium: how far apart the three views are, and how soon the first picture of all of them is there.
 
 What is measured is what is seen: each picture of the demo's loop carries its frame number as squares. Whenever the first
-view shows a new picture (`requestVideoFrameCallback`), the squares of all views are read at that instant. First pictures are timed on the class's own page and, in turns, on the same
-page showing ffmpeg's own HLS of the same pictures.
+view shows a new picture (`requestVideoFrameCallback`), the squares of all views are read at that instant. First
+pictures are timed on the class's own page and, in turns, on the same page showing ffmpeg's own HLS of the same pictures.
 """
 
 import statistics
