@@ -12,6 +12,8 @@ from control_plane.recordings.timeline import Filler, Placed, TrackTimeline
 
 CONTENT_TYPE = "application/vnd.apple.mpegurl"
 LONGEST_FILLER_US = 10_000_000
+MOST_FILLERS = 8640
+"""In one hole: a day of the longest. A box that began without the right time dates its pictures decades apart."""
 GAP_ADDRESS = "gap.m4s"
 """The address of what does not exist; players that know `EXT-X-GAP` never ask for it."""
 
@@ -72,11 +74,12 @@ def _split(entry: Placed | Filler) -> list[Placed | Filler]:
     """Returns an entry, a long filler cut so that it does not blow up the target duration."""
     if isinstance(entry, Placed) or entry.extinf_us <= LONGEST_FILLER_US:
         return [entry]
-    offsets = range(0, entry.extinf_us, LONGEST_FILLER_US)
+    step_us = max(LONGEST_FILLER_US, -(-entry.extinf_us // MOST_FILLERS))
+    offsets = range(0, entry.extinf_us, step_us)
     return [
         Filler(
             entry.playlist_us + offset,
-            min(LONGEST_FILLER_US, entry.extinf_us - offset),
+            min(step_us, entry.extinf_us - offset),
             entry.class_us + offset,
         )
         for offset in offsets

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from control_plane.recordings.fragments import FragmentRow
-from control_plane.recordings.playlist import write_playlist
+from control_plane.recordings.playlist import MOST_FILLERS, write_playlist
 from control_plane.recordings.timeline import SegmentFacts, TrackFacts, TrackTimeline, lay_out
 from shared.protocol.media import ClockEstimate, ClockMethod
 
@@ -82,6 +82,16 @@ def test_a_hole_is_filled_with_gap_lines_that_no_player_has_to_fetch() -> None:
     assert "#EXTINF:2.500000," in text
     assert "#EXT-X-TARGETDURATION:10" in text
     assert "#EXT-X-DISCONTINUITY" not in text
+
+
+def test_a_hole_of_decades_is_a_playlist_of_bounded_length() -> None:
+    decades_s = 56 * 365 * 86_400
+    text = write_playlist(
+        track(facts(ONE, 1, 0), facts(TWO, 2, 0, run=1, at_s=decades_s)), start_at=AT, complete=True
+    )
+    assert text.count("#EXT-X-GAP\n") == MOST_FILLERS
+    lengths = [float(line[8:-1]) for line in text.split("\n") if line.startswith("#EXTINF:")]
+    assert abs(sum(lengths) - (decades_s + 1)) < 0.1
 
 
 def test_another_run_is_a_discontinuity_and_another_format_has_its_own_clear_init() -> None:
