@@ -98,6 +98,7 @@ class Spool:
             layout.make_folders()
             lock = _take_lock(layout.lock)
             index, rebuilt = open_index(layout)
+            recovered = recover(layout, index, clock, rebuilt=rebuilt)
         except (OSError, sqlite3.OperationalError) as error:
             raise StateUnwritable(str(state), str(error)) from error
         return cls(
@@ -105,7 +106,7 @@ class Spool:
             index,
             lock,
             clock,
-            recover(layout, index, clock, rebuilt=rebuilt),
+            recovered,
             disk or Disk(layout.spool),
         )
 

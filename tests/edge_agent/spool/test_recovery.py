@@ -1,5 +1,6 @@
 """After a crash at any instant: no durable fragment is lost, none is there twice, and no key is needed to mend it."""
 
+import errno
 import json
 import os
 import shutil
@@ -234,6 +235,26 @@ def test_an_unsent_gap_survives_a_crash(studio: Studio) -> None:
     again.close()
     (studio.state / "index.sqlite").unlink()
     assert studio.open_spool().gaps_pending(5) == []
+
+
+def test_a_disk_too_full_to_mend_on_says_so_and_loses_nothing(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = studio.open_spool()
+    open_segment = writer(studio, spool)
+    open_segment.append(fragment(0), CLOCK)
+    _die(spool)
+
+    def no_room(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr("edge_agent.spool.recovery.write_file", no_room)
+        with pytest.raises(StateUnwritable, match="no space left"):
+            studio.open_spool()
+    again = studio.open_spool()
+    (manifest,) = studio.manifests(again)
+    assert _whole(studio, again, manifest) == [0]
 
 
 def test_a_second_agent_on_the_same_state_is_turned_away(studio: Studio) -> None:
