@@ -5,6 +5,13 @@ import itertools
 from shared.protocol.manifest import SegmentManifest
 
 LARGEST_SEGMENT_BYTES = 256 << 20
+LARGEST_COUNT = 2**31 - 1
+"""What an integer column takes."""
+LARGEST_PTS_90K = 90_000 * 86_400 * 3660
+"""Ten years of media time: far beyond any run, near enough that dating by it cannot overflow."""
+LARGEST_RATE_PPB = 1_000_000
+"""A thousand times what crystals drift apart."""
+YEARS = range(2000, 2200)
 BLOCK_BYTES = 16
 
 
@@ -30,6 +37,35 @@ def fault(manifest: SegmentManifest) -> str:
     pts = [item.pts_90k for item in manifest.fragments]
     if any(later <= earlier for earlier, later in itertools.pairwise(pts)):
         return "fragments: their pts_90k do not rise"
-    if manifest.clock.anchor_at.tzinfo is None or manifest.closed_at.tzinfo is None:
-        return "clock.anchor_at, closed_at: they need a time zone"
+    return _unfit_value(manifest)
+
+
+def _unfit_value(manifest: SegmentManifest) -> str:
+    """Returns what could not be kept or dated, so that one such manifest fails alone and not the batch it came in."""
+    video, audio, clock = manifest.video, manifest.audio, manifest.clock
+    for name, moment_at in (("clock.anchor_at", clock.anchor_at), ("closed_at", manifest.closed_at)):
+        if moment_at.tzinfo is None:
+            return f"{name}: it needs a time zone"
+        if moment_at.year not in YEARS:
+            return f"{name}: the year {moment_at.year} is not ours"
+    counts = {
+        "run": manifest.run,
+        "video.width": video.width,
+        "video.height": video.height,
+        "audio.sample_rate_hz": audio.sample_rate_hz if audio else 0,
+        "audio.channels": audio.channels if audio else 0,
+        "clock.error_bound_us": clock.error_bound_us,
+    }
+    for name, value in counts.items():
+        if value > LARGEST_COUNT:
+            return f"{name}: {value} is over {LARGEST_COUNT}"
+    if abs(clock.rate_ppb) > LARGEST_RATE_PPB:
+        return f"clock.rate_ppb: {clock.rate_ppb} is over {LARGEST_RATE_PPB} either way"
+    times = [clock.anchor_pts_90k, *(item.pts_90k for item in manifest.fragments)]
+    times += [item.duration_90k for item in manifest.fragments]
+    if max(abs(value) for value in times) > LARGEST_PTS_90K:
+        return f"pts_90k: a time is over {LARGEST_PTS_90K} either way"
+    texts = (video.codec_string, audio.codec_string if audio else "", audio.transcoded_from if audio else "")
+    if any("\0" in text for text in texts):
+        return "codec_string: it holds a zero character"
     return ""

@@ -29,7 +29,7 @@ from control_plane.storage.configured import object_store
 from control_plane.studios import access, vault
 from control_plane.studios.access import require_signed_in
 
-PRESIGNED_LIFETIME = timedelta(minutes=5)
+PRESIGNED_LIFETIME = timedelta(seconds=30)  # asked for anew at each fragment
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
 View = Callable[..., HttpResponseBase]
