@@ -10,15 +10,16 @@ from edge_agent.capture.packet import Kind, MediaPacket
 from edge_agent.capture.parameter_sets import describe, parameter_sets
 from edge_agent.errors import SpoolError, SpoolFull
 from edge_agent.spool.cutter import Cutter
+from edge_agent.spool.dating import begin_of, end_of, instant, span_of
 from edge_agent.spool.ledger import Ledger, reason_of
 from edge_agent.spool.segmenter import Fragment
 from edge_agent.spool.spool import Spool, TrackAccount
 from edge_agent.spool.store import SegmentWriter
 from edge_agent.status import StatusBoard
-from shared.kernel.timebase import TICKS_PER_S, utc_at
+from shared.kernel.timebase import TICKS_PER_S
 from shared.protocol.config import RecipientKey, RecordingOrder
 from shared.protocol.ids import CameraId
-from shared.protocol.manifest import GapReason, GapRecord, SegmentManifest
+from shared.protocol.manifest import GapReason, GapRecord
 from shared.protocol.media import ClockEstimate, VideoFormat
 
 log = logging.getLogger(__name__)
@@ -70,10 +71,10 @@ class TrackRecorder:
         done = spool.index.segments_of(order.class_session_id, camera_id)
         self.finished = account.finished
         if done:
-            self.first_picture_at = _end(done[0], first=True)
+            self.first_picture_at = begin_of(done[0])
         resumed = bool(done) or account.until_at is not None
         until_at = max(
-            [order.start_at, *(_end(m) for m in done), *([account.until_at] if account.until_at else [])]
+            [order.start_at, *(end_of(m) for m in done), *([account.until_at] if account.until_at else [])]
         )
         self._ledger = Ledger(
             order.class_session_id,
@@ -275,7 +276,7 @@ class TrackRecorder:
         clock = self._clock()
         if clock is None:
             return
-        from_at, to_at = _span(fragment, clock)
+        from_at, to_at = span_of(fragment, clock)
         if not self._write(fragment, clock, cutter):
             return
         self._ledger.fragment(
@@ -386,21 +387,4 @@ class TrackRecorder:
 
     def _utc(self, pts_90k: int) -> datetime | None:
         clock = self._clock()
-        return None if clock is None else _instant(pts_90k, clock)
-
-
-def _instant(pts_90k: int, clock: ClockEstimate) -> datetime:
-    return utc_at(
-        pts_90k, anchor_pts_90k=clock.anchor_pts_90k, anchor_at=clock.anchor_at, rate_ppb=clock.rate_ppb
-    )
-
-
-def _span(fragment: Fragment, clock: ClockEstimate) -> tuple[datetime, datetime]:
-    return _instant(fragment.pts_90k, clock), _instant(fragment.pts_90k + fragment.duration_90k, clock)
-
-
-def _end(manifest: SegmentManifest, *, first: bool = False) -> datetime:
-    if first:
-        return _instant(manifest.fragments[0].pts_90k, manifest.clock)
-    last = manifest.fragments[-1]
-    return _instant(last.pts_90k + last.duration_90k, manifest.clock)
+        return None if clock is None else instant(pts_90k, clock)
