@@ -8,7 +8,6 @@ import logging
 import random
 import ssl
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import websockets
@@ -245,7 +244,6 @@ class Link:
 
     def _refused(self, response: Response) -> bool:
         """Takes time and reason from an upgrade that was refused; returns whether to stay away for long."""
-        date = response.headers.get("Date")
         answer = HttpAnswer(
             response.status_code,
             {k.lower(): v for k, v in response.headers.raw_items()},
@@ -255,18 +253,15 @@ class Link:
         if problem is not None and problem.code is Code.AGENT_REVOKED and problem.revocation:
             self._box.revoke(problem.revocation)
             return True
-        was_off = abs(self._clock.now() - _date_at(date)).total_seconds() if date else 0.0
-        take_date(self._clock, _date_at(date) if date else None)
+        date_at = answer.date_at
+        was_off = abs(self._clock.now() - date_at).total_seconds() if date_at else 0.0
+        take_date(self._clock, date_at)
         # A refusal for the wrong time is mended by taking the time; any other 401 is not mended by trying at once.
         return response.status_code in (401, 403) and was_off < 30
 
     def _failed(self, error: str) -> None:
         self.last_error = error
         self._failures.failed(error=error)
-
-
-def _date_at(text: str) -> datetime:
-    return parsedate_to_datetime(text)
 
 
 def _raw(data: str | bytes) -> bytes:

@@ -290,6 +290,8 @@ class Agent:
     async def _watch_segments(self) -> None:
         while True:
             await asyncio.sleep(WATCH_S)
+            if self._spool.status().full:
+                continue  # no segment can be written: the cameras are not to blame
             rooms = self._recordings.rooms()
             recorded = [c.id for c in self._cameras.configs.values() if c.room_id in rooms]
             statuses = {s.camera_id: s for s in self._board.cameras()}
