@@ -10,7 +10,7 @@ import msgspec
 from shared.protocol.config import Credentials, FileSource, HttpSource, RtspSource, Source
 
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
-_SCHEMES = "rtsp://, rtsps://, http:// or https://"
+_SCHEMES = "rtsp://, rtsps://, http://, https:// or file:"
 MOST_CREDENTIAL_LETTERS = 200
 
 

@@ -122,12 +122,12 @@ async def test_an_outage_is_retryable_everywhere(setting: Setting) -> None:
         await setting.client.report_gaps([setting.spool.add_gap(CLASS)])
 
 
+# Only over HTTP: a client without a line declares no lengths.
+@pytest.mark.parametrize("setting", ["http", "http with a ceiling"], indirect=True)
 @pytest.mark.parametrize("change", [-1, 1])
 async def test_a_file_of_another_size_is_a_fault_of_the_disk_and_not_of_the_line(
     setting: Setting, change: int
 ) -> None:
-    if isinstance(setting.client, DirectClient):
-        pytest.skip("it has no lengths to declare")
     manifest = setting.spool.add(CLASS)
     target = await setting.target(manifest)
     path = setting.spool.path(manifest)
