@@ -67,18 +67,22 @@ class Demonstration:
     def _connect(self, console: Child, agent: Child, agent_id: str, addresses: dict[str, str]) -> None:
         with self._screen.step("connecting the cameras"):
             console.ask({"do": "set_cameras", "agent_id": agent_id, "addresses": addresses}, ANSWER_TIMEOUT_S)
-            said: list[Facts] = []
+            said: dict[str, Facts] = {}
 
             def connected() -> bool:
                 answer = self._programs.ask_cameras(console, agent_id)
-                said[:] = answer["cameras"]
-                self._screen.update(", ".join(f"{camera['position']} {camera['state']}" for camera in said))
-                return answer["acknowledged"] and all(camera["state"] == "connected" for camera in said)
+                cameras = answer["cameras"]
+                self._screen.update(", ".join(f"{camera['position']} {camera['state']}" for camera in cameras))
+                for camera in cameras:
+                    # Between two tries a camera says "connecting" and no reason: the last reason stands.
+                    if camera["state"] == "connected" or camera.get("error") or camera["position"] not in said:
+                        said[camera["position"]] = camera
+                return answer["acknowledged"] and all(camera["state"] == "connected" for camera in cameras)
 
             try:
                 self._programs.wait("the cameras", connected, self._options.patience_s, agent)
             except DemoError as error:
-                raise _camera_trouble(said, error) from error
+                raise _camera_trouble(list(said.values()), error) from error
 
     def _record(self, console: Child) -> None:
         with self._screen.step("starting a class: Ivan presses Record"):
