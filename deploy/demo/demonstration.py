@@ -72,11 +72,14 @@ class Demonstration:
             def connected() -> bool:
                 answer = self._programs.ask_cameras(console, agent_id)
                 cameras = answer["cameras"]
-                self._screen.update(", ".join(f"{camera['position']} {camera['state']}" for camera in cameras))
+                self._screen.update(
+                    ", ".join(f"{camera['position']} {camera['state']}" for camera in cameras)
+                )
                 for camera in cameras:
                     # Between two tries a camera says "connecting" and no reason: the last reason stands.
-                    if camera["state"] == "connected" or camera.get("error") or camera["position"] not in said:
-                        said[camera["position"]] = camera
+                    known = said.setdefault(camera["position"], camera)
+                    if camera["state"] == "connected" or camera.get("error"):
+                        known.update(camera)
                 return answer["acknowledged"] and all(camera["state"] == "connected" for camera in cameras)
 
             try:
