@@ -1,0 +1,40 @@
+"""Tables of people in a studio: Membership, with its Role."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+from control_plane.common.models import StudioOwned
+from control_plane.common.scoping import OwnManager
+
+
+class Role(models.TextChoices):
+    """What a member is to the studio; `access.ROLE_PERMISSIONS` says what that allows."""
+
+    ADMIN = "admin", "Studio admin"
+    INSTRUCTOR = "instructor", "Instructor"
+    VIEWER = "viewer", "Viewer"
+    GUARDIAN = "guardian", "Guardian"
+    PARTNER = "partner", "Partner"
+
+
+class Membership(StudioOwned):
+    """One person in one studio, with one role. Deleting the row ends every right at once."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    role = models.CharField(max_length=16, choices=Role.choices)
+
+    own: ClassVar[OwnManager] = OwnManager()
+
+    class Meta(StudioOwned.Meta):
+        default_manager_name = "objects"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["studio", "user"], name="studios_membership_once_per_person"),
+            models.CheckConstraint(
+                condition=models.Q(role__in=Role.values), name="studios_membership_known_role"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.role}"

@@ -1,0 +1,120 @@
+"""Writes of tenancy: studios and rooms."""
+
+from control_plane.accounts.models import User
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.services import record
+from control_plane.common.actors import Actor, ActorKind
+from control_plane.common.errors import BadRequest, Forbidden
+from control_plane.common.scoping import studio_scope
+from control_plane.studios import access, vault
+from control_plane.studios.models import Role, Room, Studio
+from control_plane.studios.services.keys import record_key
+from control_plane.studios.services.people import join
+from control_plane.studios.services.saving import check, save_new, unless_taken
+
+STUDIO_FIELDS = frozenset({"name", "time_zone", "accent"})
+
+
+def create_studio(
+    *, slug: str, name: str, actor: Actor, admin: User | None = None, time_zone: str = "UTC", accent: str = ""
+) -> Studio:
+    """Makes a studio with its keys, and its first admin where given. Only the platform itself may.
+
+    Raises:
+        Forbidden: `actor` is not the system.
+        BadRequest: a value breaks a rule.
+        Conflict: the slug is taken.
+    """
+    if actor.kind is not ActorKind.SYSTEM:
+        raise Forbidden("Only the platform makes studios.")
+    studio = Studio(slug=slug, name=name, time_zone=time_zone)
+    if accent:
+        studio.accent = accent
+    with studio_scope(studio.id):
+        save_new(studio, f"There is a studio at {slug!r} already.")
+        key = vault.new_studio_key(studio)
+        key.save()
+        record(
+            Act.STUDIO_CREATED,
+            actor=actor,
+            studio_id=studio.id,
+            object_type="studios.Studio",
+            object_id=studio.id,
+        )
+        record_key(key, actor)
+        if admin is not None:
+            join(studio, admin, Role.ADMIN, actor)
+    return studio
+
+
+def change_studio(studio: Studio, *, actor: Actor, **values: str) -> Studio:
+    """Changes name, time zone or accent.
+
+    Raises:
+        BadRequest: an unknown field, or a value that breaks a rule.
+        NotFound, Forbidden: `actor` may not manage the studio.
+    """
+    unknown = set(values) - STUDIO_FIELDS
+    if unknown:
+        raise BadRequest(f"{', '.join(sorted(unknown))} cannot be changed")
+    with studio_scope(studio.id):
+        access.require(actor, access.Action.MANAGE_STUDIO, studio)
+        for name, value in values.items():
+            setattr(studio, name, value)
+        check(studio)
+        studio.save(update_fields=sorted(values))
+        record(
+            Act.STUDIO_CHANGED,
+            actor=actor,
+            studio_id=studio.id,
+            object_type="studios.Studio",
+            object_id=studio.id,
+            details={"fields": sorted(values)},
+        )
+    return studio
+
+
+def create_room(studio: Studio, *, name: str, actor: Actor) -> Room:
+    """Makes a room.
+
+    Raises:
+        BadRequest: the name is empty or too long.
+        Conflict: the studio has a room of this name.
+        NotFound, Forbidden: `actor` may not manage rooms.
+    """
+    room = Room(studio=studio, name=name.strip())
+    with studio_scope(studio.id):
+        access.require(actor, access.Action.MANAGE_ROOMS, studio)
+        save_new(room, f"There is a room called {name!r} already.")
+        record(
+            Act.ROOM_CREATED,
+            actor=actor,
+            studio_id=studio.id,
+            object_type="studios.Room",
+            object_id=room.id,
+        )
+    return room
+
+
+def rename_room(room: Room, *, name: str, actor: Actor) -> Room:
+    """Renames a room.
+
+    Raises:
+        BadRequest: the name is empty or too long.
+        Conflict: the studio has a room of this name.
+        NotFound, Forbidden: `actor` may not manage rooms.
+    """
+    with studio_scope(room.studio_id):
+        access.require(actor, access.Action.MANAGE_ROOMS, room)
+        room.name = name.strip()
+        check(room)
+        unless_taken(lambda: room.save(update_fields=["name"]), f"There is a room called {name!r} already.")
+        record(
+            Act.ROOM_CHANGED,
+            actor=actor,
+            studio_id=room.studio_id,
+            object_type="studios.Room",
+            object_id=room.id,
+            details={"fields": ["name"]},
+        )
+    return room
