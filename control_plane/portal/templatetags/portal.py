@@ -6,6 +6,7 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from control_plane.portal.settings_nav import Entry, entries
 from control_plane.portal.words import lasting, size
 
 register = template.Library()
@@ -57,6 +58,13 @@ def lane(stretches: list[Stretch], length_s: float) -> SafeString:
         '<rect class="off" x="0" y="0" width="100%" height="4" rx="2"/>{}</svg>',
         marks,
     )
+
+
+@register.simple_tag(takes_context=True)
+def settings_entries(context: template.Context) -> list[Entry]:
+    """Returns the ways into the studio's settings that the viewer may take."""
+    request = context["request"]
+    return entries(request.studio, context.get("allowed") or (), request.path)
 
 
 register.filter("lasting", lasting)

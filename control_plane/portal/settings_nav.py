@@ -1,0 +1,51 @@
+"""The side navigation of a studio's settings: which pages there are, and who is shown the way to each."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.urls import NoReverseMatch, reverse
+
+from control_plane.studios.access import Action
+from control_plane.studios.models import Studio
+
+Named = tuple[str, str, Action]
+
+ENTRIES: tuple[Named, ...] = (
+    ("Access", "portal:access", Action.MANAGE_POLICY),
+    ("People", "portal:people", Action.MANAGE_PEOPLE),
+    ("Dancers", "portal:dancers", Action.VIEW_DANCERS),
+    ("Sign-in", "portal:sign_in", Action.MANAGE_STUDIO),
+    ("Keys", "portal:keys", Action.MANAGE_STUDIO),
+    ("Storage", "portal:storage", Action.MANAGE_STORAGE),
+    ("Audit", "portal:audit", Action.VIEW_AUDIT),
+    ("Privacy", "portal:privacy", Action.MANAGE_POLICY),
+    ("Alerts", "portal:alerts", Action.MANAGE_POLICY),
+)
+"""Label, name of the address (it takes the studio's slug), and the right that shows it. The page asks `access` again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One way in. `is_here`: the page shown is this one, or one beneath it."""
+
+    label: str
+    url: str
+    is_here: bool
+
+
+def entries(studio: Studio, allowed: Iterable[str], path: str) -> list[Entry]:
+    """Returns the entries of those rights, for the page at `path`; a page that does not exist has none."""
+    rights = set(allowed)
+    found = []
+    for label, name, right in ENTRIES:
+        url = _address(name, studio)
+        if url and right.value in rights:
+            found.append(Entry(label, url, path.startswith(url)))
+    return found
+
+
+def _address(name: str, studio: Studio) -> str:
+    try:
+        return reverse(name, args=[studio.slug])
+    except NoReverseMatch:
+        return ""
