@@ -1,4 +1,4 @@
-"""Tables of recordings: ClassSession, Recorder, Track, Segment, Gap, Replay."""
+"""Tables of recordings: ClassSession, Appearance, Recorder, Track, Segment, Gap, Replay."""
 
 from typing import ClassVar
 
@@ -42,7 +42,8 @@ class ClassSession(StudioOwned):
 
     `requested_at` is when Record was pressed, `started_at` when the first picture was taken (null: none yet),
     `stop_requested_at` when Stop was pressed, `finished_at` when it reached one of `ENDED`. `wrapped_key` is the class
-    key as `studios.vault` made it; empty: destroyed, and with it the footage.
+    key as `studios.vault` made it; empty: destroyed, and with it the footage. `roster_confirmed_at` null: nobody has
+    said yet who was in it.
     """
 
     room = models.ForeignKey("studios.Room", on_delete=models.PROTECT, related_name="+", editable=False)
@@ -56,6 +57,8 @@ class ClassSession(StudioOwned):
     stop_requested_at = models.DateTimeField(null=True, editable=False)
     finished_at = models.DateTimeField(null=True, editable=False)
     wrapped_key = models.BinaryField(editable=False)
+    roster_confirmed_at = models.DateTimeField(null=True, editable=False)
+    roster_confirmed_by = models.UUIDField(null=True, editable=False)
 
     class Meta(StudioOwned.Meta):
         ordering: ClassVar = ["-requested_at"]
@@ -88,6 +91,34 @@ class ClassSession(StudioOwned):
     def may_become(self, state: ClassState) -> bool:
         """Says whether `state` may follow the present one."""
         return state in CLASS_MOVES[ClassState(self.state)]
+
+
+class Appearance(StudioOwned):
+    """One dancer in one class. `confirmed_at` null: expected there, and nobody has said yet that it was so.
+
+    Only a confirmed appearance opens anything to a guardian: the rows of a class are confirmed together with its
+    roster, and a roster that is opened again takes the confirmation from all of them.
+    """
+
+    class_session = models.ForeignKey(
+        ClassSession, on_delete=models.CASCADE, related_name="appearances", editable=False
+    )
+    dancer = models.ForeignKey(
+        "studios.Dancer", on_delete=models.PROTECT, related_name="appearances", editable=False
+    )
+    confirmed_at = models.DateTimeField(null=True, editable=False)
+    confirmed_by = models.UUIDField(null=True, editable=False)
+
+    class Meta(StudioOwned.Meta):
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["class_session", "dancer"], name="recordings_appearance_once")
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["dancer", "class_session"], name="recordings_appearance_of")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dancer_id} in {self.class_session_id}"
 
 
 class RecorderState(models.TextChoices):

@@ -1,0 +1,81 @@
+"""Tables of those who are filmed: Dancer, Guardianship. Consent has tables of its own and is no column here."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils import timezone
+
+from control_plane.common.models import StudioOwned
+
+ADULT_AGE = 18
+FIRST_BIRTH_YEAR, LAST_BIRTH_YEAR = 1900, 2200
+
+
+class Dancer(StudioOwned):
+    """One person who dances at the studio, with an account or without.
+
+    `name` is for the studio's staff. Of the date of birth only the year is kept, because only "a minor or not" is ever
+    asked; null: unknown, which counts as a minor. `protected`: nothing that shows this dancer leaves the studio, and
+    no name or timetable of theirs is shown to other families. `left_at` null: dances here now.
+    """
+
+    name = models.CharField(max_length=120)
+    birth_year = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(FIRST_BIRTH_YEAR), MaxValueValidator(LAST_BIRTH_YEAR)],
+    )
+    protected = models.BooleanField(default=False)
+    note = models.TextField(max_length=1000, blank=True)
+    left_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta(StudioOwned.Meta):
+        ordering: ClassVar = ["name", "id"]
+        indexes: ClassVar = [models.Index(fields=["studio", "name"], name="studios_dancer_by_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_minor(self) -> bool:
+        """Whether to treat this dancer as a minor: up to the end of the year of the 18th birthday, or year unknown."""
+        return self.birth_year is None or timezone.localdate().year - self.birth_year <= ADULT_AGE
+
+
+class Relation(models.TextChoices):
+    """What somebody is to a dancer. `SELF`: the dancer's own account."""
+
+    PARENT = "parent", "Parent"
+    GUARDIAN = "guardian", "Legal guardian"
+    CARER = "carer", "Carer"
+    SELF = "self", "The dancer"
+
+
+class Guardianship(StudioOwned):
+    """One person answers for one dancer, from `started_at` until `ended_at` (null: still)."""
+
+    dancer = models.ForeignKey(Dancer, on_delete=models.CASCADE, related_name="guardianships", editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", editable=False
+    )
+    relation = models.CharField(max_length=16, choices=Relation.choices, default=Relation.PARENT)
+    started_at = models.DateTimeField(editable=False)
+    ended_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta(StudioOwned.Meta):
+        ordering: ClassVar = ["started_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["dancer", "user"],
+                condition=models.Q(ended_at__isnull=True),
+                name="studios_guardianship_once_at_a_time",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(relation__in=Relation.values), name="studios_guardianship_known_relation"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.relation}"
