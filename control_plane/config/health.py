@@ -5,14 +5,17 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
 
 
+@require_safe
 @never_cache
 def live(request: HttpRequest) -> JsonResponse:
     """Answers 200 as long as the process answers at all."""
     return JsonResponse({"live": True})
 
 
+@require_safe
 @never_cache
 def ready(request: HttpRequest) -> JsonResponse:
     """Answers 200 when the database and Valkey answer, else 503 with the names of those that do not."""
