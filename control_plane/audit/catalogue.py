@@ -17,6 +17,12 @@ class Action(StrEnum):
     MEMBER_REMOVED = "member.removed"
     GRANT_GIVEN = "grant.given"
     GRANT_TAKEN = "grant.taken"
+    DANCER_ADDED = "dancer.added"
+    DANCER_CHANGED = "dancer.changed"
+    GUARDIANSHIP_STARTED = "guardianship.started"
+    GUARDIANSHIP_ENDED = "guardianship.ended"
+    ROSTER_CHANGED = "roster.changed"
+    ROSTER_CONFIRMED = "roster.confirmed"
     USER_CREATED = "user.created"
     SIGNIN_LINK_CREATED = "signin_link.created"
     SIGNIN_LINK_USED = "signin_link.used"
@@ -52,6 +58,12 @@ MEANINGS: dict[Action, str] = {
     Action.MEMBER_REMOVED: "A person stopped being a member.",
     Action.GRANT_GIVEN: "A person was given a right on one thing.",
     Action.GRANT_TAKEN: "A right on one thing was taken back.",
+    Action.DANCER_ADDED: "A dancer was added.",
+    Action.DANCER_CHANGED: "What is kept of a dancer was changed.",
+    Action.GUARDIANSHIP_STARTED: "A person was made to answer for a dancer.",
+    Action.GUARDIANSHIP_ENDED: "A person stopped answering for a dancer.",
+    Action.ROSTER_CHANGED: "Who is expected in a class was changed; it is unconfirmed now.",
+    Action.ROSTER_CONFIRMED: "Somebody confirmed who was in a class.",
     Action.USER_CREATED: "An account was made.",
     Action.SIGNIN_LINK_CREATED: "A one-time sign-in link was made.",
     Action.SIGNIN_LINK_USED: "A one-time sign-in link was used.",

@@ -8,9 +8,10 @@ from django.db import models
 from django.utils import timezone
 
 from control_plane.common.models import StudioOwned
+from control_plane.studios.dancer_list import FIRST_BIRTH_YEAR
 
 ADULT_AGE = 18
-FIRST_BIRTH_YEAR, LAST_BIRTH_YEAR = 1900, 2200
+LAST_BIRTH_YEAR = 2200
 
 
 class Dancer(StudioOwned):

@@ -13,6 +13,7 @@ from control_plane.common.errors import Conflict
 from control_plane.common.scoping import studio_scope
 from control_plane.studios import access
 from control_plane.studios.models import Membership, Role, Studio
+from control_plane.studios.services.dancers import end_guardianships_of
 from control_plane.studios.services.saving import save_new
 
 
@@ -53,7 +54,7 @@ def change_role(membership: Membership, role: Role, *, actor: Actor) -> Membersh
 
 
 def remove_member(membership: Membership, *, actor: Actor) -> None:
-    """Ends a membership and every right on single things that the person has in this studio, at once.
+    """Ends a membership, every right on single things in this studio, and what the person answers for, at once.
 
     Raises:
         Conflict: the studio would be left without an admin.
@@ -65,6 +66,7 @@ def remove_member(membership: Membership, *, actor: Actor) -> None:
         membership_id, user_id = membership.id, membership.user_id
         Membership.objects.filter(pk=membership_id).delete()
         _drop_rights(user_id)
+        end_guardianships_of(user_id, actor=actor)
         record(
             Act.MEMBER_REMOVED,
             actor=actor,

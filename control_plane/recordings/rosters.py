@@ -1,0 +1,100 @@
+"""Writes of rosters: who was in a class. A roster is saved whole, and confirmed whole."""
+
+from collections.abc import Collection, Iterable
+from uuid import UUID
+
+from django.utils import timezone
+
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.services import record
+from control_plane.common.actors import Actor
+from control_plane.common.errors import BadRequest, Conflict
+from control_plane.common.scoping import studio_scope
+from control_plane.recordings.models import Appearance, ClassSession
+from control_plane.recordings.services import lock_class
+from control_plane.studios import access
+from control_plane.studios.dancer_list import LineError, NewDancer, NotAList
+from control_plane.studios.models import Dancer
+
+MOST_DANCERS = 500
+
+
+def save_roster(
+    class_session: ClassSession, dancer_ids: Collection[UUID], *, confirm: bool, actor: Actor
+) -> ClassSession:
+    """Says who was in a class, in place of what was said before.
+
+    Args:
+        confirm: True: somebody who knows says that it was these and nobody else, nobody at all included. False: these
+            are expected; guardians see nothing of the class on the strength of it.
+
+    Raises:
+        BadRequest: too many dancers, or one that the studio does not have.
+        Conflict: a class that still runs cannot be confirmed.
+        NotFound, Forbidden: `actor` may not manage dancers.
+    """
+    with studio_scope(class_session.studio_id):
+        access.require(actor, access.Action.MANAGE_DANCERS, class_session)
+        wanted = set(dancer_ids)
+        if len(wanted) > MOST_DANCERS:
+            raise BadRequest(f"A roster has at most {MOST_DANCERS} dancers, not {len(wanted)}.")
+        if Dancer.objects.filter(pk__in=wanted).count() != len(wanted):
+            raise BadRequest("A dancer on this roster is not one of the studio's. Load the page again.")
+        locked = lock_class(class_session.id)
+        if confirm and locked.is_running:
+            raise Conflict("The class still runs. Confirm its roster when it is over.")
+        rows = Appearance.objects.filter(class_session=locked)
+        before = set(rows.values_list("dancer_id", flat=True))
+        rows.exclude(dancer_id__in=wanted).delete()
+        Appearance.objects.bulk_create(
+            Appearance(studio_id=locked.studio_id, class_session=locked, dancer_id=dancer_id)
+            for dancer_id in sorted(wanted - before)
+        )
+        confirmed_at = timezone.now() if confirm else None
+        confirmed_by = actor.id if confirm else None
+        Appearance.objects.filter(class_session=locked).update(
+            confirmed_at=confirmed_at, confirmed_by=confirmed_by
+        )
+        locked.roster_confirmed_at, locked.roster_confirmed_by = confirmed_at, confirmed_by
+        locked.save(update_fields=["roster_confirmed_at", "roster_confirmed_by"])
+        record(
+            Act.ROSTER_CONFIRMED if confirm else Act.ROSTER_CHANGED,
+            actor=actor,
+            studio_id=locked.studio_id,
+            object_type="recordings.ClassSession",
+            object_id=locked.id,
+            details={
+                "dancers": len(wanted),
+                "added": sorted(str(item) for item in wanted - before),
+                "removed": sorted(str(item) for item in before - wanted),
+            },
+        )
+    return locked
+
+
+def dancers_named(listed: Iterable[NewDancer]) -> list[Dancer]:
+    """Returns the dancers of the studio in scope whom a list names; the year of birth tells two of one name apart.
+
+    Raises:
+        NotAList: a line names nobody here, or several.
+    """
+    by_name: dict[str, list[Dancer]] = {}
+    for dancer in Dancer.objects.filter(left_at__isnull=True):
+        by_name.setdefault(dancer.name.casefold(), []).append(dancer)
+    found: list[Dancer] = []
+    errors: list[LineError] = []
+    for item in listed:
+        meant = by_name.get(item.name.casefold(), [])
+        if item.birth_year is not None:
+            meant = [dancer for dancer in meant if dancer.birth_year in (None, item.birth_year)]
+        if len(meant) == 1:
+            found.append(meant[0])
+        elif meant:
+            text = f"there are {len(meant)} dancers called {item.name}; add a column birth_year"
+            errors.append(LineError(item.line, text))
+        else:
+            text = f"nobody here is called {item.name}; add the dancer first, or mend the name"
+            errors.append(LineError(item.line, text))
+    if errors:
+        raise NotAList(errors[:20])
+    return found

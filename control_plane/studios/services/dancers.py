@@ -1,0 +1,192 @@
+"""Writes of those who are filmed: dancers, and who answers for them."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from control_plane.accounts.models import User
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.services import record
+from control_plane.common.actors import Actor
+from control_plane.common.errors import BadRequest, NotFound
+from control_plane.common.scoping import studio_scope
+from control_plane.studios import access
+from control_plane.studios.dancer_list import NewDancer
+from control_plane.studios.models import Dancer, Guardianship, Membership, Relation, Studio
+from control_plane.studios.services.saving import check, save_new
+
+DANCER_FIELDS = frozenset({"name", "birth_year", "protected", "note"})
+
+
+def add_dancer(studio: Studio, dancer: NewDancer, *, actor: Actor) -> Dancer:
+    """Adds a dancer.
+
+    Raises:
+        BadRequest: a value breaks a rule.
+        NotFound, Forbidden: `actor` may not manage dancers.
+    """
+    with studio_scope(studio.id):
+        access.require(actor, access.Action.MANAGE_DANCERS, studio)
+        return _add(studio, dancer, actor)
+
+
+def add_dancers(studio: Studio, dancers: Iterable[NewDancer], *, actor: Actor) -> tuple[list[Dancer], int]:
+    """Adds those who are not there yet, all of them or none; returns the new ones, and how many were there.
+
+    Somebody of the same name, in whatever case, and the same year of birth is the same dancer.
+
+    Raises:
+        BadRequest: a value breaks a rule; nothing was added.
+        NotFound, Forbidden: `actor` may not manage dancers.
+    """
+    with studio_scope(studio.id):
+        access.require(actor, access.Action.MANAGE_DANCERS, studio)
+        known = {(name.casefold(), year) for name, year in Dancer.objects.values_list("name", "birth_year")}
+        added: list[Dancer] = []
+        there = 0
+        for dancer in dancers:
+            key = (dancer.name.strip().casefold(), dancer.birth_year)
+            if key in known:
+                there += 1
+                continue
+            known.add(key)
+            added.append(_add(studio, dancer, actor))
+    return added, there
+
+
+def change_dancer(dancer: Dancer, *, actor: Actor, **values: Any) -> Dancer:
+    """Changes what is kept of a dancer.
+
+    Raises:
+        BadRequest: an unknown field, or a value that breaks a rule.
+        NotFound, Forbidden: `actor` may not manage dancers.
+    """
+    unknown = set(values) - DANCER_FIELDS
+    if unknown:
+        raise BadRequest(f"{', '.join(sorted(unknown))} cannot be changed")
+    with studio_scope(dancer.studio_id):
+        access.require(actor, access.Action.MANAGE_DANCERS, dancer)
+        changed = sorted(name for name, value in values.items() if getattr(dancer, name) != value)
+        if not changed:
+            return dancer
+        for name in changed:
+            setattr(dancer, name, values[name])
+        dancer.name = dancer.name.strip()
+        _check(dancer)
+        dancer.save(update_fields=changed)
+        details: dict[str, object] = {"fields": changed}
+        if "protected" in changed:
+            details["protected"] = dancer.protected
+        _record(Act.DANCER_CHANGED, dancer, actor, details)
+    return dancer
+
+
+def set_dancer_left(dancer: Dancer, left: bool, *, actor: Actor) -> Dancer:
+    """Says that a dancer dances here no longer (or again): rosters offer the name no more, all else stays.
+
+    Raises:
+        NotFound, Forbidden: `actor` may not manage dancers.
+    """
+    with studio_scope(dancer.studio_id):
+        access.require(actor, access.Action.MANAGE_DANCERS, dancer)
+        if left is not (dancer.left_at is not None):
+            dancer.left_at = timezone.now() if left else None
+            dancer.save(update_fields=["left_at"])
+            _record(Act.DANCER_CHANGED, dancer, actor, {"fields": ["left_at"], "left": left})
+    return dancer
+
+
+def start_guardianship(dancer: Dancer, user: User, relation: Relation, *, actor: Actor) -> Guardianship:
+    """Lets a member answer for a dancer, from now on.
+
+    Raises:
+        Conflict: the person does already.
+        NotFound: the person is no member of the studio; or `actor` is a stranger.
+        Forbidden: `actor` may not manage dancers.
+    """
+    with studio_scope(dancer.studio_id):
+        access.require(actor, access.Action.MANAGE_DANCERS, dancer)
+        if not Membership.objects.filter(user=user).exists():
+            raise NotFound("This person is no member of the studio. Invite them first.")
+        guardianship = Guardianship(
+            studio_id=dancer.studio_id,
+            dancer=dancer,
+            user=user,
+            relation=relation,
+            started_at=timezone.now(),
+        )
+        save_new(guardianship, "This person answers for this dancer already.")
+        _record(
+            Act.GUARDIANSHIP_STARTED,
+            dancer,
+            actor,
+            {
+                "user": str(user.id),
+                "relation": Relation(relation).value,
+                "guardianship": str(guardianship.id),
+            },
+        )
+    return guardianship
+
+
+def end_guardianship(guardianship: Guardianship, *, actor: Actor) -> None:
+    """Ends a guardianship at once, with all it opened; where it has ended, all is well.
+
+    Raises:
+        NotFound, Forbidden: `actor` may not manage dancers.
+    """
+    with studio_scope(guardianship.studio_id):
+        access.require(actor, access.Action.MANAGE_DANCERS, guardianship)
+        _end(guardianship, actor)
+
+
+def end_guardianships_of(user_id: UUID, *, actor: Actor) -> None:
+    """Ends what a person answers for in the studio in scope, because the membership ends; the caller has asked."""
+    for guardianship in Guardianship.objects.filter(user_id=user_id, ended_at__isnull=True):
+        _end(guardianship, actor)
+
+
+def _end(guardianship: Guardianship, actor: Actor) -> None:
+    ended = Guardianship.objects.filter(pk=guardianship.pk, ended_at__isnull=True).update(
+        ended_at=timezone.now()
+    )
+    if ended:
+        _record(
+            Act.GUARDIANSHIP_ENDED,
+            guardianship.dancer,
+            actor,
+            {"user": str(guardianship.user_id), "guardianship": str(guardianship.id)},
+        )
+
+
+def _add(studio: Studio, dancer: NewDancer, actor: Actor) -> Dancer:
+    row = Dancer(
+        studio=studio,
+        name=dancer.name.strip(),
+        birth_year=dancer.birth_year,
+        protected=dancer.protected,
+        note=dancer.note.strip(),
+    )
+    _check(row)
+    row.save(force_insert=True)
+    _record(Act.DANCER_ADDED, row, actor, {"protected": row.protected})
+    return row
+
+
+def _check(dancer: Dancer) -> None:
+    check(dancer)
+    if dancer.birth_year and dancer.birth_year > timezone.localdate().year:
+        raise BadRequest(f"birth_year: {dancer.birth_year} is yet to come.")
+
+
+def _record(act: Act, dancer: Dancer, actor: Actor, details: dict[str, object]) -> None:
+    record(
+        act,
+        actor=actor,
+        studio_id=dancer.studio_id,
+        object_type="studios.Dancer",
+        object_id=dancer.id,
+        details=details,
+    )
