@@ -12,7 +12,8 @@ from shared.protocol.manifest import SegmentManifest
 class PendingSegment(StudioOwned):
     """A segment that was announced and is not committed; the row's id is the wire's `SegmentId`. Gone after commit.
 
-    `manifest_json` is the `SegmentManifest` as it came; the content key in it is sealed.
+    `store` is where its bytes were last told to go (null: the platform's own). `manifest_json` is the
+    `SegmentManifest` as it came; the content key in it is sealed.
     """
 
     agent = models.ForeignKey("fleet.Agent", on_delete=models.PROTECT, related_name="+", editable=False)
@@ -21,8 +22,12 @@ class PendingSegment(StudioOwned):
     )
     sha256 = models.CharField(max_length=64, editable=False)
     size_bytes = models.PositiveBigIntegerField(editable=False)
+    store = models.ForeignKey(
+        "studios.StudioStore", null=True, on_delete=models.PROTECT, related_name="+", editable=False
+    )
     object_key = models.CharField(max_length=255, editable=False)
     manifest_json = models.TextField(editable=False)
+    wrapped_seal = models.BinaryField(default=b"", editable=False)
 
     def __str__(self) -> str:
         return str(self.id)
@@ -34,7 +39,10 @@ class PendingSegment(StudioOwned):
 
 
 class QuarantinedSegment(StudioOwned):
-    """A manifest that contradicts another: same id or same sequence number, other content. Kept for whoever looks."""
+    """A manifest that contradicts another: same id or same sequence number, other content. Kept for whoever looks.
+
+    Its `sealed_key` is blanked: the box keeps the footage, and with it the only copy of that key.
+    """
 
     agent = models.ForeignKey("fleet.Agent", on_delete=models.PROTECT, related_name="+", editable=False)
     segment_id = models.UUIDField(editable=False)

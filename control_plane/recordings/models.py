@@ -188,10 +188,11 @@ class Track(StudioOwned):
 class Segment(StudioOwned):
     """About 6 s of one track: one immutable encrypted object. The row's id is the wire's `SegmentId`.
 
-    `wrapped_key` is the content key under the class key (`studios.vault`). `init_*` place the encrypted init section;
-    `init_sha256` is of the plain one. The clock columns are the segment's `ClockEstimate`. Fragments stand in one
-    compact JSON text rather than in rows of their own: a playlist reads all of them, always together and in order, and
-    600 rows decode in a few milliseconds where 3,600 rows of an hour's track would not.
+    `store` holds the object (null: the platform's own store). `wrapped_key` is the content key under the class key
+    (`studios.vault`). `init_*` place the encrypted init section; `init_sha256` is of the plain one. The clock columns
+    are the segment's `ClockEstimate`. Fragments stand in one compact JSON text rather than in rows of their own: a
+    playlist reads all of them, always together and in order, and 600 rows decode in a few milliseconds where 3,600
+    rows of an hour's track would not.
     """
 
     class_session = models.ForeignKey(
@@ -202,6 +203,9 @@ class Segment(StudioOwned):
     camera_id = models.UUIDField(editable=False)
     sequence = models.PositiveBigIntegerField(editable=False)
     run = models.PositiveIntegerField(editable=False)
+    store = models.ForeignKey(
+        "studios.StudioStore", null=True, on_delete=models.PROTECT, related_name="+", editable=False
+    )
     object_key = models.CharField(max_length=255, unique=True, editable=False)
     size_bytes = models.PositiveBigIntegerField(editable=False)
     sha256 = models.CharField(max_length=64, editable=False)
@@ -239,7 +243,10 @@ class Segment(StudioOwned):
             )
         ]
         indexes: ClassVar = [
-            models.Index(fields=["class_session", "track", "sequence"], name="recordings_segment_play")
+            models.Index(fields=["class_session", "track", "sequence"], name="recordings_segment_play"),
+            models.Index(
+                fields=["studio", "store", "id"], include=["size_bytes"], name="recordings_segment_store"
+            ),
         ]
 
     def __str__(self) -> str:

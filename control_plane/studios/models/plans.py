@@ -1,0 +1,85 @@
+"""Tables of plans: Plan (the platform's), StudioPlan, MonthlyUse."""
+
+from typing import ClassVar
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+from control_plane.common.models import StudioOwned, UUIDModel
+
+
+class Limit(models.TextChoices):
+    """What a plan limits, per studio. The value is also the column's name."""
+
+    AGENTS = "agents", "Boxes"
+    CAMERAS = "cameras", "Cameras"
+    MEMBERS = "members", "People"
+    STORAGE_BYTES = "storage_bytes", "Storage with us"
+    ANALYSES_PER_MONTH = "analyses_per_month", "Analyses this month"
+    API_PER_MINUTE = "api_per_minute", "API requests a minute"
+
+
+class Plan(UUIDModel):
+    """What the platform lets a studio have; null is no limit. Made by operators, read by all studios.
+
+    `soft_percent`: from how much of the storage on its admins are warned. `contact`: whom they ask for more.
+    """
+
+    slug = models.SlugField(max_length=40, unique=True)
+    name = models.CharField(max_length=80)
+    agents = models.PositiveIntegerField(null=True, blank=True)
+    cameras = models.PositiveIntegerField(null=True, blank=True)
+    members = models.PositiveIntegerField(null=True, blank=True)
+    storage_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+    analyses_per_month = models.PositiveIntegerField(null=True, blank=True)
+    api_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    soft_percent = models.PositiveSmallIntegerField(
+        default=80, validators=[MinValueValidator(1), MaxValueValidator(100)]
+    )
+    contact = models.CharField(max_length=120, blank=True)
+    is_default = models.BooleanField(default=False)
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["is_default"],
+                condition=models.Q(is_default=True),
+                name="studios_plan_one_default",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class StudioPlan(StudioOwned):
+    """Which plan a studio has, and what was agreed beside it: `overrides` is `{limit: number or null}`."""
+
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="+")
+    overrides = models.JSONField(default=dict, blank=True)
+    note = models.CharField(max_length=200, blank=True)
+
+    class Meta(StudioOwned.Meta):
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["studio"], name="studios_plan_once_per_studio")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.plan_id}"
+
+
+class MonthlyUse(StudioOwned):
+    """How often something was used in one month, which begins on `month` (UTC)."""
+
+    limit = models.CharField(max_length=24, choices=Limit.choices, editable=False)
+    month = models.DateField(editable=False)
+    count = models.PositiveIntegerField(default=0, editable=False)
+
+    class Meta(StudioOwned.Meta):
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["studio", "limit", "month"], name="studios_monthlyuse_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.limit} {self.month} {self.count}"
