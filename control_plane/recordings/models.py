@@ -158,15 +158,18 @@ class Recorder(StudioOwned):
 
 
 class Track(StudioOwned):
-    """One camera's part of a class. Name and position are those of the camera when the class began.
+    """One camera's part of a class. Name, position and agent are those of the camera when the class began.
 
-    `camera_id` is no foreign key: a track outlives its camera.
+    `camera_id` is no foreign key: a track outlives its camera. `agent` null: not known, in classes of before.
     """
 
     class_session = models.ForeignKey(
         ClassSession, on_delete=models.CASCADE, related_name="tracks", editable=False
     )
     camera_id = models.UUIDField(editable=False)
+    agent = models.ForeignKey(
+        "fleet.Agent", null=True, on_delete=models.PROTECT, related_name="+", editable=False
+    )
     name = models.CharField(max_length=100, editable=False)
     position = models.CharField(
         max_length=8, choices=[(item.value, item.value.title()) for item in Position], editable=False
@@ -321,12 +324,14 @@ class Replay(StudioOwned):
     """One person's look at one class: its audit entry was written before the first key was given.
 
     It goes on as long as no more than `replays.PAUSE` passes between two requests; after that, another one begins.
+    `entry_id` is that audit entry, which the vault looks for (null: a replay from before it did).
     """
 
     class_session = models.ForeignKey(
         ClassSession, on_delete=models.CASCADE, related_name="replays", editable=False
     )
     viewer_id = models.UUIDField(editable=False)
+    entry_id = models.UUIDField(null=True, editable=False)
     seen_at = models.DateTimeField(editable=False)
 
     class Meta(StudioOwned.Meta):
