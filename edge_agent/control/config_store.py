@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from edge_agent.durable import remove_file, write_file
+from edge_agent.files import FILES, Files
 from shared.protocol.codec import encode
 from shared.protocol.config import AgentConfig
 from shared.protocol.ids import AgentId
@@ -44,8 +44,9 @@ class ConfigStore:
     Where a method raises OSError (a full disk), what it did holds all the same until the agent stops.
     """
 
-    def __init__(self, folder: Path, agent_id: AgentId) -> None:
+    def __init__(self, folder: Path, agent_id: AgentId, *, files: Files = FILES) -> None:
         self._folder = folder
+        self._files = files
         self._agent_id = agent_id
         self.applied: AgentConfig | None = None
         self._candidate: _Candidate | None = None
@@ -69,7 +70,7 @@ class ConfigStore:
 
         A candidate the agent was started with `STARTS_OF_A_CANDIDATE` times already is taken for what brings it down.
         """
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._files.ensure_folder(self._folder)
         self.applied = self._read("applied", AgentConfig)
         self._candidate = self._read("candidate", _Candidate)
         self._failed = self._read("failed", _Failed)
@@ -85,7 +86,7 @@ class ConfigStore:
         elif self.applied is not None and self._candidate.config.version <= self.applied.version:
             # The crash came between putting it in force and forgetting the candidate.
             self._candidate = None
-            remove_file(self._path("candidate"))
+            self._files.discard(self._path("candidate"))
         elif self.applied is not None and self._candidate.starts >= STARTS_OF_A_CANDIDATE:
             self.reject(f"the agent stopped {self._candidate.starts} times while trying it")
         else:
@@ -110,9 +111,9 @@ class ConfigStore:
         if self._candidate is None:
             return
         self.applied, self._candidate, self._failed = self._candidate.config, None, None
-        write_file(self._path("applied"), encode(self.applied))
-        remove_file(self._path("candidate"))
-        remove_file(self._path("failed"))
+        self._files.write(self._path("applied"), encode(self.applied))
+        self._files.discard(self._path("candidate"))
+        self._files.discard(self._path("failed"))
 
     def reject(self, error: str) -> None:
         """Drops the candidate; `applied` is in force again."""
@@ -121,7 +122,7 @@ class ConfigStore:
         config = self._candidate.config
         self._put_failed(_Failed(version=config.version, hash=config.hash, error=error))
         self._candidate = None
-        remove_file(self._path("candidate"))
+        self._files.discard(self._path("candidate"))
 
     def refuse(self, version: int | None, error: str) -> None:
         """Notes a configuration that was never tried: unreadable, or not ours."""
@@ -145,11 +146,11 @@ class ConfigStore:
 
     def _put_candidate(self, config: AgentConfig, starts: int) -> None:
         self._candidate = _Candidate(config=config, starts=starts)
-        write_file(self._path("candidate"), encode(self._candidate))
+        self._files.write(self._path("candidate"), encode(self._candidate))
 
     def _put_failed(self, failed: _Failed) -> None:
         self._failed = failed
-        write_file(self._path("failed"), encode(failed))
+        self._files.write(self._path("failed"), encode(failed))
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.json"
@@ -171,4 +172,4 @@ class ConfigStore:
             return None
 
     def _set_aside(self, name: str) -> None:
-        self._path(name).replace(self._folder / f"{name}.set-aside.json")
+        self._files.rename(self._path(name), self._folder / f"{name}.set-aside.json")

@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, SealedBox
 
-from edge_agent.durable import remove_file, sync_folder, write_file
 from edge_agent.errors import (
     CredentialsUnreadable,
     IdentityError,
@@ -27,6 +26,7 @@ from edge_agent.errors import (
     RevocationInvalid,
     StateUnwritable,
 )
+from edge_agent.files import FILES
 from shared.kernel.clock import Clock
 from shared.protocol.codec import decode, encode
 from shared.protocol.config import Credentials
@@ -187,8 +187,8 @@ class IdentityFolder:
                 return _read_keys(self._new)
             except (OSError, ValueError):
                 keys = BoxKeys(Ed25519PrivateKey.generate(), PrivateKey.generate())
-                write_file(self._new / "identity.key", keys.identity.private_bytes_raw())
-                write_file(self._new / "sealing.key", bytes(keys.sealing))
+                FILES.write(self._new / "identity.key", keys.identity.private_bytes_raw())
+                FILES.write(self._new / "sealing.key", bytes(keys.sealing))
                 return keys
         except OSError as error:
             raise StateUnwritable(str(self.path.parent), error.strerror or str(error)) from error
@@ -199,7 +199,7 @@ class IdentityFolder:
 
     def finish(self, pairing: Pairing) -> Identity:
         """Makes the keys of `begin` the identity of this box, and destroys those it had before."""
-        write_file(self._new / "pairing.json", encode(pairing))
+        FILES.write(self._new / "pairing.json", encode(pairing))
         if self.path.exists():
             old = self.path.with_name(f"identity.old.{os.getpid()}")
             os.replace(self.path, old)
@@ -207,14 +207,14 @@ class IdentityFolder:
             shutil.rmtree(old)
         else:
             os.replace(self._new, self.path)
-        sync_folder(self.path.parent)
+        FILES.sync_folder(self.path.parent)
         return self.load()
 
     def drop(self, revocation: Revocation) -> None:
         """Destroys the credentials of a revoked agent, and keeps a line of why. The spool is not touched."""
-        write_file(self.path / "revoked.json", encode(revocation))
+        FILES.write(self.path / "revoked.json", encode(revocation))
         for name in ("pairing.json", "identity.key", "sealing.key"):
-            remove_file(self.path / name)
+            FILES.discard(self.path / name)
         log.error(
             "this agent has been revoked; its credentials are dropped", extra={"reason": revocation.reason}
         )

@@ -4,6 +4,7 @@ import contextlib
 import logging
 from datetime import datetime
 
+from edge_agent.files import Files
 from edge_agent.spool.index import Index
 from edge_agent.spool.layout import CLOSED, MANIFEST, Layout
 from shared.protocol.ids import CameraId
@@ -16,19 +17,22 @@ LOW_ROOM_BYTES = 256 << 20
 """With less room than this, committed copies go before their time: recording comes first."""
 
 
-def clean(layout: Layout, index: Index, *, committed_before_at: datetime, wanted_bytes: int) -> int:
+def clean(
+    layout: Layout, index: Index, files: Files, *, committed_before_at: datetime, wanted_bytes: int
+) -> int:
     """Removes committed segments from the disk and returns how many bytes that freed.
 
     Args:
         layout: where the files are.
         index: what is committed.
+        files: how they are removed.
         committed_before_at: all that were committed before this instant go.
         wanted_bytes: younger ones go too, oldest commit first, until so much is freed.
 
     Raises:
         OSError: the disk refuses a removal; those before it are done and noted.
     """
-    freed = _remove(layout, index, index.to_clean(committed_before_at, BATCH))
+    freed = _remove(layout, index, files, index.to_clean(committed_before_at, BATCH))
     while freed < wanted_bytes:
         younger = index.to_clean(datetime.max.replace(tzinfo=committed_before_at.tzinfo), BATCH)
         enough: list[SegmentManifest] = []
@@ -38,22 +42,22 @@ def clean(layout: Layout, index: Index, *, committed_before_at: datetime, wanted
             enough.append(manifest)
         if not enough:
             break
-        freed += _remove(layout, index, enough)
+        freed += _remove(layout, index, files, enough)
     return freed
 
 
-def _remove(layout: Layout, index: Index, manifests: list[SegmentManifest]) -> int:
+def _remove(layout: Layout, index: Index, files: Files, manifests: list[SegmentManifest]) -> int:
     freed = 0
     gone = []
     try:
         for manifest in manifests:
             path = layout.segment(manifest.camera_id, manifest.sequence, manifest.segment_id, CLOSED)
             with contextlib.suppress(FileNotFoundError):
-                path.unlink()
+                files.remove(path)
             # The newest manifest of a camera stays: it keeps the count where the index is lost.
             if manifest.sequence != index.last_sequence(CameraId(manifest.camera_id)):
                 with contextlib.suppress(FileNotFoundError):
-                    path.with_suffix(MANIFEST).unlink()
+                    files.remove(path.with_suffix(MANIFEST))
             freed += manifest.size_bytes
             gone.append(manifest.segment_id)
     finally:

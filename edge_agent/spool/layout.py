@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from edge_agent.files import BESIDE, Files
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, SegmentId
 
 OPEN, JOURNAL, CLOSED, MANIFEST = ".part", ".journal", ".seg", ".json"
@@ -85,10 +86,14 @@ class Layout:
         """Returns the path of one track's account."""
         return self.tracks / f"{class_session_id}-{camera_id}.json"
 
-    def make_folders(self) -> None:
+    def make_folders(self, files: Files) -> None:
         """Makes the folders that every spool has, readable by this user only."""
         for folder in (self.state, self.spool, self.gaps, self.tracks):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            files.ensure_folder(folder)
+
+    def strays(self) -> list[Path]:
+        """Returns what a crash left of files that were being written: nobody has ever read them."""
+        return [path for path in self.spool.rglob(f".*{BESIDE}") if path.is_file()]
 
     def segment_files(self) -> list[SegmentFile]:
         """Returns every file of a segment, by camera and sequence. Files with foreign names are left alone."""

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import logging
-import os
 import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from edge_agent.durable import sync_folder, write_file
+from edge_agent.files import Files
 from edge_agent.spool.index import Index
 from edge_agent.spool.journal import JournalEntry, manifest_of, read_journal
 from edge_agent.spool.layout import CLOSED, JOURNAL, MANIFEST, OPEN, Layout, SegmentFile
@@ -40,7 +39,7 @@ class RecoveryReport:
     """The highest number that each camera ever used."""
 
 
-def open_index(layout: Layout) -> tuple[Index, bool]:
+def open_index(layout: Layout, files: Files) -> tuple[Index, bool]:
     """Returns the index, and whether it is a new one in place of one that is damaged; that one is set aside.
 
     Raises:
@@ -53,34 +52,36 @@ def open_index(layout: Layout) -> tuple[Index, bool]:
         raise
     except sqlite3.DatabaseError as error:
         log.error("the index is damaged and is rebuilt from the files", extra={"reason": str(error)})
-        _set_aside(layout.index)
+        _set_aside(layout.index, files)
         return Index(layout.index), True
 
 
-def _set_aside(index: Path) -> None:
+def _set_aside(index: Path, files: Files) -> None:
     number = 1
     while (aside := index.with_name(f"{index.name}.damaged-{number}")).exists():
         number += 1
-    index.rename(aside)
+    files.rename(index, aside)
     for suffix in ("-wal", "-shm"):
         with contextlib.suppress(FileNotFoundError):
-            index.with_name(index.name + suffix).rename(aside.with_name(aside.name + suffix))
+            files.rename(index.with_name(index.name + suffix), aside.with_name(aside.name + suffix))
 
 
-def recover(layout: Layout, index: Index, clock: Clock, *, rebuilt: bool) -> RecoveryReport:
+def recover(layout: Layout, index: Index, clock: Clock, files: Files, *, rebuilt: bool) -> RecoveryReport:
     """Closes what was open, takes what is closed into the index, and counts on from the highest number of each camera."""
     report = RecoveryReport(index_rebuilt=rebuilt)
+    for stray in layout.strays():
+        files.remove(stray)
     segments: dict[SegmentId, dict[str, SegmentFile]] = {}
     for file in layout.segment_files():
         segments.setdefault(file.segment_id, {})[file.suffix] = file
         report.sequences[file.camera_id] = max(file.sequence, report.sequences.get(file.camera_id, 0))
-    for files in segments.values():
+    for found in segments.values():
         try:
-            _recover_segment(files, index, clock, report)
+            _recover_segment(found, index, clock, files, report)
         except sqlite3.IntegrityError as error:
             # Another segment has its number. Nothing of it is lost: it lies here, and is named in the log.
             log.error("the index refuses a segment", extra={"reason": str(error)})
-            report.unreadable += [file.path for file in files.values()]
+            report.unreadable += [file.path for file in found.values()]
     for path in sorted(layout.gaps.glob("*.json")):
         gap = _read(path, GapRecord)
         if gap is None:
@@ -104,45 +105,50 @@ def recover(layout: Layout, index: Index, clock: Clock, *, rebuilt: bool) -> Rec
 
 
 def _recover_segment(
-    files: dict[str, SegmentFile], index: Index, clock: Clock, report: RecoveryReport
+    found: dict[str, SegmentFile], index: Index, clock: Clock, files: Files, report: RecoveryReport
 ) -> None:
-    manifest = _read(files[MANIFEST].path, SegmentManifest) if MANIFEST in files else None
-    if manifest is not None and OPEN in files and CLOSED not in files:
+    manifest = _read(found[MANIFEST].path, SegmentManifest) if MANIFEST in found else None
+    if manifest is not None and OPEN in found and CLOSED not in found:
         # Closed but for the rename. The manifest was written last: the bytes are whole.
-        path = files[OPEN].path
-        path.rename(path.with_suffix(CLOSED))
-        sync_folder(path.parent)
-        files[CLOSED] = files.pop(OPEN)
+        path = found[OPEN].path
+        files.rename(path, path.with_suffix(CLOSED))
+        files.sync_folder(path.parent)
+        found[CLOSED] = found.pop(OPEN)
     if manifest is not None:
         # A manifest without its object is that of a camera's newest segment, kept for its number; the index knows it.
-        if CLOSED in files:
+        if CLOSED in found:
             index.add_segment(manifest)
-    elif JOURNAL in files and OPEN in files:
-        _seal(files[OPEN].path, files[JOURNAL].path, index, clock, report)
+    elif JOURNAL in found and OPEN in found:
+        _seal(found[OPEN].path, found[JOURNAL].path, index, clock, files, report)
         return
-    elif OPEN in files:
+    elif OPEN in found:
         report.discarded += 1
-        files[OPEN].path.unlink()
-    elif CLOSED in files:
-        report.unreadable.append(files[CLOSED].path)
-    if JOURNAL in files:
-        files[JOURNAL].path.unlink()
+        files.remove(found[OPEN].path)
+    elif CLOSED in found:
+        report.unreadable.append(found[CLOSED].path)
+    if JOURNAL in found:
+        files.remove(found[JOURNAL].path)
 
 
-def _seal(part: Path, journal: Path, index: Index, clock: Clock, report: RecoveryReport) -> None:
+def _seal(
+    part: Path, journal: Path, index: Index, clock: Clock, files: Files, report: RecoveryReport
+) -> None:
     header, entries = read_journal(journal)
     whole = _whole_entries(part, header.init.size_bytes, header.init.sha256, entries) if header else []
     if header is None or not whole:
         report.discarded += 1
-        part.unlink()
-        journal.unlink()
+        files.remove(part)
+        files.remove(journal)
         return
     last = whole[-1].fragment.blob
-    with part.open("r+b") as file:
-        file.truncate(last.offset_bytes + last.size_bytes)
-        file.seek(0)
+    descriptor = files.open_append(part)
+    try:
+        files.truncate(descriptor, last.offset_bytes + last.size_bytes)
+        files.sync(descriptor)
+    finally:
+        files.close(descriptor)
+    with part.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-        os.fsync(file.fileno())
     manifest = manifest_of(
         header,
         [entry.fragment for entry in whole],
@@ -151,11 +157,11 @@ def _seal(part: Path, journal: Path, index: Index, clock: Clock, report: Recover
         closed_at=clock.now(),
         recovered=True,
     )
-    write_file(part.with_suffix(MANIFEST), encode(manifest))
-    part.rename(part.with_suffix(CLOSED))
-    sync_folder(part.parent)
+    files.write(part.with_suffix(MANIFEST), encode(manifest))
+    files.rename(part, part.with_suffix(CLOSED))
+    files.sync_folder(part.parent)
     index.add_segment(manifest)
-    journal.unlink()
+    files.remove(journal)
     report.sealed.append(manifest)
 
 

@@ -1,5 +1,6 @@
 """The local buffer: recordings put segments in, uploads take them out, and it looks after itself."""
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -14,10 +15,9 @@ from typing import IO, Self
 
 import msgspec
 
-from edge_agent.durable import sync_folder, write_file
 from edge_agent.errors import SpoolBusy, StateUnwritable
+from edge_agent.files import FILES, Files
 from edge_agent.spool.cleaner import LOW_ROOM_BYTES, clean
-from edge_agent.spool.disk import Disk
 from edge_agent.spool.index import Index, SegmentState
 from edge_agent.spool.layout import CLOSED, Layout
 from edge_agent.spool.recovery import RecoveryReport, open_index, recover
@@ -64,12 +64,18 @@ class Spool:
     """
 
     def __init__(
-        self, layout: Layout, index: Index, lock: IO[str], clock: Clock, recovered: RecoveryReport, disk: Disk
+        self,
+        layout: Layout,
+        index: Index,
+        lock: IO[str],
+        clock: Clock,
+        recovered: RecoveryReport,
+        files: Files,
     ) -> None:
         self.layout = layout
         self.index = index
         self.recovered = recovered
-        self.disk = disk
+        self.files = files
         self._lock_file = lock
         self._clock = clock
         self._policy = SpoolPolicy()
@@ -86,7 +92,7 @@ class Spool:
         self._forgot_at: datetime | None = None
 
     @classmethod
-    def open(cls, state: Path, *, clock: Clock, disk: Disk | None = None) -> Self:
+    def open(cls, state: Path, *, clock: Clock, files: Files = FILES) -> Self:
         """Opens the spool of a state folder, and mends what a crash or a power cut left behind.
 
         Raises:
@@ -95,20 +101,13 @@ class Spool:
         """
         layout = Layout(state)
         try:
-            layout.make_folders()
+            layout.make_folders(files)
             lock = _take_lock(layout.lock)
-            index, rebuilt = open_index(layout)
-            recovered = recover(layout, index, clock, rebuilt=rebuilt)
+            index, rebuilt = open_index(layout, files)
+            recovered = recover(layout, index, clock, files, rebuilt=rebuilt)
         except (OSError, sqlite3.OperationalError) as error:
             raise StateUnwritable(str(state), str(error)) from error
-        return cls(
-            layout,
-            index,
-            lock,
-            clock,
-            recovered,
-            disk or Disk(layout.spool),
-        )
+        return cls(layout, index, lock, clock, recovered, files)
 
     def close(self) -> None:
         """Closes the index and lets another process in."""
@@ -166,8 +165,9 @@ class Spool:
         ids = list(gap_ids)
         self.index.settle_gaps(ids)
         for gap_id in ids:
-            self.layout.gap(gap_id).unlink(missing_ok=True)
-        sync_folder(self.layout.gaps)
+            with contextlib.suppress(FileNotFoundError):
+                self.files.remove(self.layout.gap(gap_id))
+        self.files.sync_folder(self.layout.gaps)
 
     # For reports.
 
@@ -208,7 +208,7 @@ class Spool:
     def room_bytes(self) -> int:
         """Returns how much more may be written: by the spool's limit, and by what must stay free on the disk."""
         policy = self._policy
-        by_disk = self.disk.free_bytes() - policy.keep_free_bytes
+        by_disk = self.files.free_bytes(self.layout.spool) - policy.keep_free_bytes
         return max(0, min(by_disk, policy.max_bytes - self.bytes_used()))
 
     def clean(self) -> int:
@@ -220,7 +220,9 @@ class Spool:
         cutoff_at = self._clock.now() - timedelta(seconds=policy.keep_committed_s)
         try:
             wanted = LOW_ROOM_BYTES - self.room_bytes()
-            freed = clean(self.layout, self.index, committed_before_at=cutoff_at, wanted_bytes=wanted)
+            freed = clean(
+                self.layout, self.index, self.files, committed_before_at=cutoff_at, wanted_bytes=wanted
+            )
             self._forget_old()
             here = self.index.bytes_here()
         except (OSError, sqlite3.Error) as error:
@@ -241,7 +243,7 @@ class Spool:
         self.index.prune(now_at - MEMORY)
         for path in self.layout.tracks.glob("*.json"):
             if now_at.timestamp() - path.stat().st_mtime > MEMORY.total_seconds():
-                path.unlink(missing_ok=True)
+                self.files.remove(path)
 
     # For recordings.
 
@@ -260,7 +262,7 @@ class Spool:
     ) -> None:
         """Writes the account of one track."""
         path = self.layout.track(class_session_id, camera_id)
-        self._note(lambda: write_file(path, encode(account)), class_session_id)
+        self._note(lambda: self.files.write(path, encode(account)), class_session_id)
 
     def take_sequence(self, camera_id: CameraId) -> int:
         """Returns the next number of a camera, used up by this. Two classes may end and begin on one camera at once."""
@@ -296,7 +298,7 @@ class Spool:
         """Keeps a gap until it is settled; on disk when this returns, or, on a full disk, as soon as there is room."""
 
         def keep() -> None:
-            write_file(self.layout.gap(gap.gap_id), encode(gap))
+            self.files.write(self.layout.gap(gap.gap_id), encode(gap))
             self.index.add_gap(gap)
 
         self._note(keep, gap.class_session_id)
@@ -308,20 +310,25 @@ class Spool:
         self._tell()
 
     def _write_notes(self) -> None:
-        """Writes what waits to be noted, in order, until the disk refuses; the rest waits for `clean`."""
+        """Writes what waits to be noted, in order. What the disk refuses keeps its place and waits for `clean`; one
+        bad spot on the disk holds up nothing behind it."""
         with self._noting:
-            while self._unwritten:
+            with self._guard:
+                waiting = list(self._unwritten)
+            for note in waiting:
                 try:
-                    self._unwritten[0][1]()
+                    note[1]()
                 except sqlite3.IntegrityError as error:
-                    # It will never be taken; what stands behind it must not wait for it.
+                    # It will never be taken.
                     log.error("the index refuses a row", extra={"reason": str(error)})
                 except (OSError, sqlite3.Error) as error:
-                    self._notes.failed(reason=str(error), waiting=len(self._unwritten))
-                    return
+                    self._notes.failed(reason=str(error), waiting=len(waiting))
+                    continue
                 with self._guard:
-                    self._unwritten.popleft()
-            self._notes.recovered()
+                    self._unwritten.remove(note)
+            with self._guard:
+                if not self._unwritten:
+                    self._notes.recovered()
 
     def set_full(self, full: bool) -> None:
         """Notes whether recording stands still for want of room, for the status."""

@@ -1,17 +1,15 @@
 """Writes one segment: encrypt, append, sync; a fragment is durable when `append` returns."""
 
 import contextlib
+import errno
 import hashlib
-import os
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
-from edge_agent.durable import write_file
-from edge_agent.errors import SpoolFull
+from edge_agent.errors import SpoolBroken, SpoolError, SpoolFull
 from edge_agent.spool.cipher import Sealed, SegmentCipher
-from edge_agent.spool.disk import spool_error
 from edge_agent.spool.journal import JournalEntry, JournalHeader, journal_line, manifest_of
 from edge_agent.spool.layout import CLOSED, JOURNAL, MANIFEST, OPEN
 from edge_agent.spool.segmenter import Fragment
@@ -21,6 +19,8 @@ from shared.protocol.config import RecipientKey
 from shared.protocol.ids import CameraId, ClassSessionId, SegmentId, new_id
 from shared.protocol.manifest import FragmentRecord, SealedBlob, SegmentManifest
 from shared.protocol.media import AudioFormat, ClockEstimate, VideoFormat
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class SegmentWriter:
@@ -43,10 +43,12 @@ class SegmentWriter:
         audio: AudioFormat | None,
     ) -> None:
         self._spool = spool
+        self._files = spool.files
         self._cipher = SegmentCipher(recipient)
         self._hash = hashlib.sha256()
         self._object = self._journal = -1
         self._size_bytes = self._journal_bytes = 0
+        self._torn = False
         self._fragments: list[FragmentRecord] = []
         self._clock: ClockEstimate | None = None
         self._init = self._cipher.seal(init)
@@ -95,7 +97,9 @@ class SegmentWriter:
         )
         entry = journal_line(JournalEntry(fragment=record, clock=clock))
         try:
-            if self._object < 0:
+            if self._torn:
+                self._cut()
+            if self._journal < 0:
                 self._open_files()
             lines = entry if self._fragments else journal_line(self.header) + entry
             self._write(blobs, lines)
@@ -111,30 +115,39 @@ class SegmentWriter:
         self._spool.segment_growing(self.header.segment_id, self._size_bytes)
 
     def _write(self, blobs: list[Sealed], lines: bytes) -> None:
-        disk = self._spool.disk
+        files = self._files
         for blob in blobs:
-            disk.append(self._object, blob.data)
-        disk.append(self._journal, memoryview(lines))
+            files.append(self._object, blob.data)
+        files.append(self._journal, memoryview(lines))
         # In this order: a journal never vouches for bytes that are not there. Hashes catch what reorders it.
-        disk.sync(self._object)
-        disk.sync(self._journal)
+        files.sync(self._object)
+        files.sync(self._journal)
+        if not self._fragments:
+            # What is in a new file survives a power cut only if its name does.
+            files.sync_folder(self._path(OPEN).parent)
 
     def _open_files(self) -> None:
-        sequence = self._spool.take_sequence(self.header.camera_id)
-        self.header = msgspec.structs.replace(self.header, sequence=sequence)
-        header, layout = self.header, self._spool.layout
-        layout.camera(header.camera_id).mkdir(mode=0o700, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        self._object = os.open(self._path(OPEN), flags, 0o600)
-        self._journal = os.open(self._path(JOURNAL), flags, 0o600)
+        if not self.header.sequence:
+            sequence = self._spool.take_sequence(self.header.camera_id)
+            self.header = msgspec.structs.replace(self.header, sequence=sequence)
+        self._files.ensure_folder(self._spool.layout.camera(self.header.camera_id))
+        if self._object < 0:
+            self._object = self._files.open_append(self._path(OPEN))
+        self._journal = self._files.open_append(self._path(JOURNAL))
 
     def _undo(self) -> None:
+        """Takes back what a failed write left; where the disk refuses that as well, the next write begins with it."""
+        self._torn = True
         with contextlib.suppress(OSError):
-            for descriptor, size in ((self._object, self._size_bytes), (self._journal, self._journal_bytes)):
-                if descriptor >= 0:
-                    os.ftruncate(descriptor, size)
-        if not self._fragments:
-            self._discard()
+            self._cut()
+
+    def _cut(self) -> None:
+        # The journal first: what it does not vouch for is nobody's.
+        for descriptor, size in ((self._journal, self._journal_bytes), (self._object, self._size_bytes)):
+            if descriptor >= 0:
+                self._files.truncate(descriptor, size)
+                self._files.sync(descriptor)
+        self._torn = False
 
     def close(self, clock: ClockEstimate | None, closed_at: datetime) -> SegmentManifest | None:
         """Closes the segment and hands it to the spool; None where it is empty. The key is forgotten whatever happens.
@@ -158,32 +171,56 @@ class SegmentWriter:
             closed_at=closed_at,
         )
         for descriptor in (self._object, self._journal):
-            os.close(descriptor)
+            self._files.close(descriptor)
         self._object = self._journal = -1
         self._spool.segment_closed(manifest, lambda: self._settle(manifest))
         return manifest
 
     def _settle(self, manifest: SegmentManifest) -> None:
         """Gives the closed files their final names. Done twice it does no harm."""
-        write_file(self._path(MANIFEST), encode(manifest))
+        files = self._files
+        if self._torn:
+            descriptor = files.open_append(self._path(OPEN))
+            try:
+                files.truncate(descriptor, manifest.size_bytes)
+                files.sync(descriptor)
+            finally:
+                files.close(descriptor)
+            self._torn = False
+        files.write(self._path(MANIFEST), encode(manifest))
         if not self._path(CLOSED).exists():
-            self._spool.disk.rename(self._path(OPEN), self._path(CLOSED))
-        self._path(JOURNAL).unlink(missing_ok=True)
+            files.rename(self._path(OPEN), self._path(CLOSED))
+        files.sync_folder(self._path(CLOSED).parent)
+        with contextlib.suppress(FileNotFoundError):
+            files.remove(self._path(JOURNAL))
 
     def _discard(self) -> None:
-        for descriptor, suffix in ((self._object, OPEN), (self._journal, JOURNAL)):
+        gone = True
+        for descriptor, suffix in ((self._journal, JOURNAL), (self._object, OPEN)):
             if descriptor >= 0:
-                with contextlib.suppress(OSError):
-                    os.close(descriptor)
-                    self._path(suffix).unlink()
+                self._files.close(descriptor)
+                try:
+                    self._files.remove(self._path(suffix))
+                except OSError:
+                    gone = False
         self._object = self._journal = -1
-        if self.header.sequence:
+        # A number whose file the disk did not let go is used up: the next start finds that file.
+        if gone and self.header.sequence:
             self._spool.return_sequence(self.header.camera_id, self.header.sequence)
-            self.header = msgspec.structs.replace(self.header, sequence=0)
 
     def _path(self, suffix: str) -> Path:
         header = self.header
         return self._spool.layout.segment(header.camera_id, header.sequence, header.segment_id, suffix)
+
+
+def spool_error(error: OSError) -> SpoolError:
+    """Returns our error for what the disk answered."""
+    text = error.strerror or str(error)
+    return (
+        SpoolFull(f"no room: {text}")
+        if error.errno in FULL
+        else SpoolBroken(f"the disk refuses a write: {text}")
+    )
 
 
 def _blob(sealed: Sealed, offset_bytes: int) -> SealedBlob:

@@ -17,6 +17,7 @@ from edge_agent.core.cameras import Cameras
 from edge_agent.core.desired import DesiredState
 from edge_agent.core.probation import GRACE_S, PROBATION_S
 from edge_agent.core.recordings import Recordings
+from edge_agent.files import FILES
 from edge_agent.spool.recording import Recording
 from edge_agent.spool.spool import Spool
 from edge_agent.status import StatusBoard
@@ -298,7 +299,7 @@ async def test_a_full_disk_does_not_keep_away_the_configuration_that_frees_it(
     def no_room(*_: object) -> None:
         raise OSError(errno.ENOSPC, "no space left on device")
 
-    monkeypatch.setattr("edge_agent.control.config_store.write_file", no_room)
+    monkeypatch.setattr(FILES, "write", no_room)
     await box.take(_config(2, "left", spool=SpoolPolicy(max_bytes=1)))
     assert box.spools[-1] == SpoolPolicy(max_bytes=1)
     assert box.store.reported().version == 2

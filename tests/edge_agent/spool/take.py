@@ -14,7 +14,7 @@ from nacl.public import PrivateKey, SealedBox
 from edge_agent.capture.feed import Feed, RunEnded, RunStarted
 from edge_agent.capture.file import FileSource
 from edge_agent.capture.packet import MediaPacket, StreamInfo
-from edge_agent.spool.disk import Disk
+from edge_agent.files import FILES, Files
 from edge_agent.spool.recorder import TrackRecorder
 from edge_agent.spool.spool import Spool
 from edge_agent.status import StatusBoard
@@ -59,9 +59,9 @@ class Studio:
         self.reference = UtcReference(self.clock)
         self._base_ns: int | None = None
 
-    def open_spool(self, disk: Disk | None = None) -> Spool:
+    def open_spool(self, files: Files = FILES) -> Spool:
         """Opens the spool of the state folder."""
-        return Spool.open(self.state, clock=self.clock, disk=disk)
+        return Spool.open(self.state, clock=self.clock, files=files)
 
     def order(self, *, start_s: float = 0.0, stop_s: float | None = None) -> RecordingOrder:
         """Returns an order for the class; seconds from noon."""

@@ -7,28 +7,35 @@ from pathlib import Path
 import pytest
 
 from edge_agent.errors import SpoolBroken, SpoolFull
-from edge_agent.spool.disk import Disk
+from edge_agent.files import Files
 from edge_agent.spool.layout import CLOSED
 from shared.protocol.config import SpoolPolicy
 from shared.protocol.errors import Code
-from shared.protocol.ids import ClassSessionId, new_id
+from shared.protocol.ids import ClassSessionId, SegmentId, new_id
 from shared.protocol.manifest import GapReason
 from tests.edge_agent.spool.made import CLOCK, closed, fragment, other_camera, writer
 from tests.edge_agent.spool.take import Studio, follow, read_media
 from tests.media import make_video
 
 
-class SickDisk(Disk):
+class SickDisk(Files):
     """A disk that writes `half` a blob and then refuses, while `error` is set."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self) -> None:
         self.error: int | None = None
         self.free: int | None = None
         self.refused = 0
+        self.no_cuts = False
+        self.bad: SegmentId | None = None
+        """A segment whose object cannot be renamed."""
 
-    def free_bytes(self) -> int:
-        return super().free_bytes() if self.free is None else self.free
+    def truncate(self, descriptor: int, size_bytes: int) -> None:
+        if self.no_cuts:
+            raise OSError(errno.EIO, "the disk says no")
+        super().truncate(descriptor, size_bytes)
+
+    def free_bytes(self, folder: Path) -> int:
+        return super().free_bytes(folder) if self.free is None else self.free
 
     def append(self, descriptor: int, data: memoryview) -> None:
         if self.error is not None:
@@ -38,8 +45,8 @@ class SickDisk(Disk):
         super().append(descriptor, data)
 
     def rename(self, old: Path, new: Path) -> None:
-        if self.error is not None:
-            raise OSError(self.error, "the disk says no")
+        if self.error is not None or (self.bad and str(self.bad) in old.name):
+            raise OSError(self.error or errno.EIO, "the disk says no")
         super().rename(old, new)
 
 
@@ -49,9 +56,8 @@ def studio(tmp_path: Path) -> Studio:
 
 
 @pytest.fixture
-def disk(studio: Studio) -> SickDisk:
-    (studio.state / "spool").mkdir(parents=True)
-    return SickDisk(studio.state / "spool")
+def disk() -> SickDisk:
+    return SickDisk()
 
 
 @pytest.mark.faults
@@ -269,3 +275,44 @@ def test_a_clock_that_stands_still_makes_no_debt(studio: Studio) -> None:
     closed(studio, spool)
     studio.clock.step_utc(-timedelta(hours=1).total_seconds())
     assert spool.status().behind_s == 0
+
+
+@pytest.mark.faults
+def test_one_bad_spot_on_the_disk_holds_up_nothing_behind_it(studio: Studio, disk: SickDisk) -> None:
+    spool = studio.open_spool(disk)
+    bad = writer(studio, spool)
+    bad.append(fragment(0), CLOCK)
+    disk.bad = bad.header.segment_id
+    bad.close(CLOCK, studio.clock.now())
+    good = closed(studio, spool)
+    assert [s.manifest for s in spool.pending(10)] == [good]
+    assert spool.tally(studio.class_id).segments_pending == 2
+    disk.bad = None
+    spool.clean()
+    assert len(spool.pending(10)) == 2
+
+
+@pytest.mark.faults
+def test_a_write_that_cannot_be_taken_back_is_cut_before_the_next(studio: Studio, disk: SickDisk) -> None:
+    spool = studio.open_spool(disk)
+    segment = writer(studio, spool)
+    segment.append(fragment(0), CLOCK)
+    disk.error, disk.no_cuts = errno.EIO, True
+    with pytest.raises(SpoolBroken):
+        segment.append(fragment(1), CLOCK)
+    disk.error = None
+    with pytest.raises(SpoolBroken):
+        segment.append(fragment(1), CLOCK)
+    disk.no_cuts = False
+    segment.append(fragment(1), CLOCK)
+    disk.error, disk.no_cuts = errno.EIO, True
+    with pytest.raises(SpoolBroken):
+        segment.append(fragment(2), CLOCK)
+    disk.error, disk.no_cuts = None, False
+    manifest = segment.close(CLOCK, studio.clock.now())
+    assert manifest is not None
+    assert spool.path(manifest).stat().st_size == manifest.size_bytes
+    assert [studio.opened(spool, manifest, f.blob) for f in manifest.fragments] == [
+        fragment(0).data,
+        fragment(1).data,
+    ]

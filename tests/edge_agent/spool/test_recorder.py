@@ -241,16 +241,16 @@ def test_what_comes_while_a_slow_disk_writes_is_recorded_up_to_the_stop(
     recorder = studio.recorder(spool, order)
     early = [p for p in packets if p.pts_90k < packets[0].pts_90k + 6 * 90_000]
     studio.play(run, early, None)
-    append = spool.disk.append
+    append = spool.files.append
 
     def stall(descriptor: int, data: memoryview) -> None:
-        monkeypatch.setattr(spool.disk, "append", append)
+        monkeypatch.setattr(spool.files, "append", append)
         studio.clock.advance(1 / 30)
         studio.play(run, packets[len(early) :], None)
         studio.clock.advance(5)
         append(descriptor, data)
 
-    monkeypatch.setattr(spool.disk, "append", stall)
+    monkeypatch.setattr(spool.files, "append", stall)
     recorder.step(0)
     recorder.step(0)
     assert recorder.finished

