@@ -4,6 +4,14 @@ from control_plane.studios.models.dancers import Dancer, Guardianship, Relation
 from control_plane.studios.models.keys import KeyTombstone, Shredded, StudioKey
 from control_plane.studios.models.people import Membership, Role
 from control_plane.studios.models.plans import Limit, MonthlyUse, Plan, StudioPlan
+from control_plane.studios.models.signin import (
+    GroupRole,
+    IdentityProvider,
+    Invitation,
+    ProvidedMembership,
+    ProviderKind,
+    SigninPolicy,
+)
 from control_plane.studios.models.storage import (
     Disposal,
     DisposalReason,
@@ -23,7 +31,10 @@ __all__ = [
     "Disposal",
     "DisposalReason",
     "Encryption",
+    "GroupRole",
     "Guardianship",
+    "IdentityProvider",
+    "Invitation",
     "KeyTombstone",
     "Limit",
     "Membership",
@@ -32,10 +43,13 @@ __all__ = [
     "MoveState",
     "Plan",
     "ProbeState",
+    "ProvidedMembership",
+    "ProviderKind",
     "Relation",
     "Role",
     "Room",
     "Shredded",
+    "SigninPolicy",
     "StoreMove",
     "StoreProbe",
     "Studio",

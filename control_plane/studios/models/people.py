@@ -20,10 +20,14 @@ class Role(models.TextChoices):
 
 
 class Membership(StudioOwned):
-    """One person in one studio, with one role. Deleting the row ends every right at once."""
+    """One person in one studio, with one role. Deleting the row ends every right at once.
+
+    `ends_at` null: no end. From then on `access` knows of no role, as though the row were gone.
+    """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     role = models.CharField(max_length=16, choices=Role.choices)
+    ends_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     own: ClassVar[OwnManager] = OwnManager()
 

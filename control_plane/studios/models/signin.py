@@ -1,0 +1,174 @@
+"""Tables of signing in to a studio: SigninPolicy, IdentityProvider with its GroupRoles, ProvidedMembership, Invitation."""
+
+from typing import ClassVar
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils import timezone
+
+from control_plane.common.models import StudioOwned
+from control_plane.common.scoping import CapabilityManager
+from control_plane.studios.models.people import Membership, Role
+
+LONGEST_SESSION_HOURS = 14 * 24
+LONGEST_IDLE_MINUTES = 7 * 24 * 60
+
+
+class SigninPolicy(StudioOwned):
+    """How people sign in to one studio. A studio without a row asks for nothing more than the platform does.
+
+    `session_hours` and `idle_minutes` null: as long as the platform allows.
+    """
+
+    admins_need_second_factor = models.BooleanField(default=False)
+    provider_only = models.BooleanField(default=False)
+    session_hours = models.PositiveSmallIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(LONGEST_SESSION_HOURS)]
+    )
+    idle_minutes = models.PositiveSmallIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(5), MaxValueValidator(LONGEST_IDLE_MINUTES)]
+    )
+
+    class Meta(StudioOwned.Meta):
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["studio"], name="studios_signinpolicy_once_per_studio")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.studio_id}"
+
+
+class ProviderKind(models.TextChoices):
+    """Which protocol an identity provider speaks."""
+
+    OIDC = "oidc", "OpenID Connect"
+    SAML = "saml", "SAML 2.0"
+
+
+class IdentityProvider(StudioOwned):
+    """A service of the studio's own that says who somebody is. It speaks for `domains` alone, and for this studio alone.
+
+    `issuer` is the OpenID issuer's address or the SAML entity id. `client_id` and `wrapped_secret` (under the studio's
+    key, never shown again) are OpenID's, `sso_url` and `certificate` SAML's. `default_role` empty: whoever is in no
+    mapped group is no member. `asks_second_factor`: it does so itself, and a sign-in through it counts as one.
+    """
+
+    kind = models.CharField(max_length=8, choices=ProviderKind.choices)
+    name = models.CharField(max_length=60)
+    issuer = models.CharField(max_length=300)
+    client_id = models.CharField(max_length=190, blank=True)
+    wrapped_secret = models.BinaryField(blank=True, editable=False)
+    sso_url = models.URLField(max_length=300, blank=True)
+    certificate = models.TextField(max_length=10_000, blank=True)
+    domains = models.JSONField(default=list)
+    group_claim = models.CharField(max_length=120, blank=True)
+    default_role = models.CharField(max_length=16, choices=Role.choices, blank=True)
+    asks_second_factor = models.BooleanField(default=False)
+    enabled = models.BooleanField(default=True)
+
+    reachable: ClassVar[CapabilityManager] = CapabilityManager()
+
+    class Meta(StudioOwned.Meta):
+        default_manager_name = "objects"
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["studio", "name"], name="studios_provider_name_once"),
+            models.CheckConstraint(
+                condition=models.Q(kind__in=ProviderKind.values), name="studios_provider_known_kind"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(default_role__in=["", *Role.values]), name="studios_provider_known_role"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether a client secret is kept."""
+        return bool(self.wrapped_secret)
+
+    def speaks_for(self, address: str) -> bool:
+        """Says whether an e-mail address is in one of its domains; a subdomain is another domain."""
+        return address.rpartition("@")[2].lower() in self.domains
+
+
+class GroupRole(StudioOwned):
+    """What the members of one of a provider's groups are to the studio."""
+
+    provider = models.ForeignKey(
+        IdentityProvider, on_delete=models.CASCADE, related_name="group_roles", editable=False
+    )
+    group = models.CharField(max_length=200)
+    role = models.CharField(max_length=16, choices=Role.choices)
+
+    class Meta(StudioOwned.Meta):
+        ordering: ClassVar = ["group"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["provider", "group"], name="studios_grouprole_once"),
+            models.CheckConstraint(
+                condition=models.Q(role__in=Role.values), name="studios_grouprole_known_role"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.group} {self.role}"
+
+
+class ProvidedMembership(StudioOwned):
+    """A membership that a provider made, and may therefore change and end. One made by hand is never its to touch."""
+
+    provider = models.ForeignKey(IdentityProvider, on_delete=models.CASCADE, related_name="+", editable=False)
+    membership = models.OneToOneField(Membership, on_delete=models.CASCADE, related_name="+", editable=False)
+
+    def __str__(self) -> str:
+        return f"{self.membership_id}"
+
+
+class Invitation(StudioOwned):
+    """An offer to one e-mail address to become a member. The token is never stored, only its SHA-256.
+
+    `membership_ends_at` null: no end. `invited_by` and `accepted_by` are the ids of people.
+    """
+
+    email = models.EmailField()
+    role = models.CharField(max_length=16, choices=Role.choices)
+    membership_ends_at = models.DateTimeField(null=True, blank=True)
+    token_sha256 = models.BinaryField(unique=True, editable=False)
+    expires_at = models.DateTimeField(editable=False)
+    sent_at = models.DateTimeField(null=True, editable=False)
+    invited_by = models.UUIDField(null=True, editable=False)
+    accepted_at = models.DateTimeField(null=True, editable=False)
+    accepted_by = models.UUIDField(null=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+
+    reachable: ClassVar[CapabilityManager] = CapabilityManager()
+
+    class Meta(StudioOwned.Meta):
+        default_manager_name = "objects"
+        ordering: ClassVar = ["-created_at"]
+        indexes: ClassVar = [models.Index(fields=["studio", "-created_at"], name="studios_invitation_newest")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["studio", "email"],
+                condition=models.Q(accepted_at=None, revoked_at=None),
+                name="studios_invitation_one_open",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(role__in=Role.values), name="studios_invitation_known_role"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.created_at:%Y-%m-%d}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still be accepted."""
+        return self.accepted_at is None and self.revoked_at is None and self.expires_at > timezone.now()
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether nothing has become of it; its link may have expired."""
+        return self.accepted_at is None and self.revoked_at is None
