@@ -16,10 +16,11 @@ _PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True, slots=True)
 class ObjectFacts:
-    """What a store says of an object without reading it."""
+    """What a store says of an object without reading it. `server_side` is its own encryption of it; empty: none."""
 
     size_bytes: int
     modified_at: datetime
+    server_side: str = ""
 
 
 @dataclass(frozen=True, slots=True)

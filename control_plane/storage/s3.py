@@ -7,13 +7,14 @@ Source: AWS Signature Version 4, "Authenticating requests using the Authorizatio
 
 import contextlib
 import hashlib
+import ssl
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from hashlib import md5
-from typing import TypeVar
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from typing import NamedTuple, TypeVar
+from urllib.parse import SplitResult
 from xml.sax.saxutils import escape
 
 import urllib3
@@ -23,6 +24,7 @@ from minio.error import InvalidResponseError, MinioException, S3Error, ServerErr
 from minio.signer import sign_v4_s3
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from control_plane.storage.addresses import guarded_pool
 from control_plane.storage.errors import (
     ObjectExists,
     ObjectMismatch,
@@ -31,11 +33,12 @@ from control_plane.storage.errors import (
     StoreUnavailable,
 )
 from control_plane.storage.objects import CHUNK_BYTES, ObjectFacts, SignedRequest, checked_key
-from shared.kernel.redact import redact
+from control_plane.storage.place import S3Place, ServerSide
 
 T = TypeVar("T")
 
 SIGNATURE_LIFETIME = timedelta(minutes=15)
+ANSWER_LIMIT_BYTES = 256 << 10
 _MISSING = ("NoSuchKey", "NoSuchObject", "NotFound")
 _again = retry(
     retry=retry_if_exception_type(StoreUnavailable),
@@ -45,44 +48,35 @@ _again = retry(
 )
 
 
+class Answer(NamedTuple):
+    """What a store said: status, headers, body."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
 class S3Store:
-    """One bucket. Reads, looks and deletions are tried four times with jitter; a PUT is tried once.
+    """One bucket, or a part of one. Reads, looks and deletions are tried four times with jitter; a PUT is tried once.
 
     Args:
-        url: `s3+http(s)://access:secret@host[:port]/bucket?region=name`.
+        place: where it is, or the address that `S3Place.of_url` takes.
         timeout_s: of connecting, and of each read.
 
     Raises:
-        ValueError: the address breaks that form; the message is redacted.
+        ValueError: the address breaks its form; the message is redacted.
     """
 
-    def __init__(self, url: str, *, timeout_s: float = 20.0) -> None:
-        parts = urlsplit(url)
-        self.bucket = parts.path.strip("/")
-        region = parse_qs(parts.query).get("region", ["us-east-1"])[0]
-        if (
-            not parts.hostname
-            or not parts.username
-            or not parts.password
-            or not self.bucket
-            or "/" in self.bucket
-        ):
-            raise ValueError(f"{redact(url)} is no s3+http(s)://access:secret@host:port/bucket?region=name")
-        self._secure = parts.scheme == "s3+https"
-        self._netloc = parts.netloc.rpartition("@")[2]
-        self._region = region
-        self._credentials = StaticProvider(unquote(parts.username), unquote(parts.password))
-        self._http = urllib3.PoolManager(
-            timeout=urllib3.Timeout(timeout_s),
-            retries=urllib3.Retry(0),
-            maxsize=16,
-            cert_reqs="CERT_REQUIRED",
-        )
+    def __init__(self, place: S3Place | str, *, timeout_s: float = 20.0) -> None:
+        self.place = place = S3Place.of_url(place) if isinstance(place, str) else place
+        self.bucket = place.bucket
+        self._credentials = StaticProvider(place.access_key, place.secret_key)
+        self._http = _pool(place, timeout_s)
         self._client = Minio(
-            self._netloc,
+            place.netloc,
             credentials=self._credentials,
-            secure=self._secure,
-            region=region,
+            secure=place.secure,
+            region=place.region,
             http_client=self._http,
         )
 
@@ -94,7 +88,16 @@ class S3Store:
         """
         with _mapped(self.bucket):
             if not self._client.bucket_exists(bucket_name=self.bucket):
-                self._client.make_bucket(bucket_name=self.bucket, location=self._region)
+                self._client.make_bucket(bucket_name=self.bucket, location=self.place.region)
+
+    def bucket_is_there(self) -> None:
+        """Returns when the bucket answers to these credentials.
+
+        Raises:
+            StoreRefused: there is no such bucket, or they may not.
+        """
+        if not self._tried(self.bucket, lambda: self._client.bucket_exists(bucket_name=self.bucket)):
+            raise StoreRefused(f"there is no bucket {self.bucket} at {self.place.origin}")
 
     def let_pages_read(self, origin: str) -> None:
         """Lets pages of `origin` follow our redirects to objects (CORS); what they may read is up to each signature.
@@ -119,12 +122,40 @@ class S3Store:
                 "PUT", bucket_name=self.bucket, body=rules, headers=headers, query_params={"cors": ""}
             )
 
+    def ask(self, question: str) -> str | None:
+        """Returns the store's answer (XML) about the bucket, such as `location`; None where there is nothing set.
+
+        Raises:
+            StoreRefused: these credentials may not ask, or the store does not know the question.
+        """
+
+        def once() -> str:
+            answer = self._client._execute("GET", bucket_name=self.bucket, query_params={question: ""})
+            return answer.data[:ANSWER_LIMIT_BYTES].decode(errors="replace")
+
+        try:
+            return self._tried(question, once)
+        except ObjectMissing:
+            return None
+
+    def send(
+        self, method: str, url: str, *, body: bytes = b"", headers: dict[str, str] | None = None
+    ) -> Answer:
+        """Sends one request as it is, past the client: to see what the store does with it.
+
+        Raises:
+            StoreUnavailable: it does not answer.
+        """
+        with _mapped(url.partition("?")[0]):
+            answer = self._http.request(method, url, body=body, headers=headers or {}, redirect=False)
+        return Answer(answer.status, dict(answer.headers), answer.data)
+
     def put(self, key: str, chunks: Iterable[bytes], *, size_bytes: int, sha256: str) -> None:
         """See `ObjectStore.put`. Not every server knows `If-None-Match`, so the key is looked for first."""
         with contextlib.suppress(ObjectMissing):
             self.head(key)
             raise ObjectExists(f"object {key} exists")
-        request = self._sign_put(key, size_bytes=size_bytes, sha256=sha256)
+        request = self.sign_put(key, size_bytes=size_bytes, sha256=sha256)
         body = _Counted(chunks, size_bytes)
         with _mapped(key):
             response = self._http.request(
@@ -150,9 +181,10 @@ class S3Store:
     def head(self, key: str) -> ObjectFacts:
         """See `ObjectStore.head`."""
         facts = self._tried(
-            key, lambda: self._client.stat_object(bucket_name=self.bucket, object_name=checked_key(key))
+            key, lambda: self._client.stat_object(bucket_name=self.bucket, object_name=self.name_of(key))
         )
-        return ObjectFacts(facts.size or 0, facts.last_modified or datetime.now(UTC))
+        said = (facts.metadata or {}).get("x-amz-server-side-encryption", "")
+        return ObjectFacts(facts.size or 0, facts.last_modified or datetime.now(UTC), str(said))
 
     def sha256(self, key: str) -> str:
         """See `ObjectStore.sha256`."""
@@ -170,14 +202,15 @@ class S3Store:
         """See `ObjectStore.delete`."""
         with contextlib.suppress(ObjectMissing):
             self._tried(
-                key, lambda: self._client.remove_object(bucket_name=self.bucket, object_name=checked_key(key))
+                key,
+                lambda: self._client.remove_object(bucket_name=self.bucket, object_name=self.name_of(key)),
             )
 
     def presign_put(
         self, key: str, *, size_bytes: int, sha256: str, lifetime: timedelta
     ) -> SignedRequest | None:
         """See `ObjectStore.presign_put`. `lifetime` shortens what is said, not what the store allows."""
-        request = self._sign_put(key, size_bytes=size_bytes, sha256=sha256)
+        request = self.sign_put(key, size_bytes=size_bytes, sha256=sha256)
         return SignedRequest(
             request.method,
             request.url,
@@ -188,20 +221,29 @@ class S3Store:
     def presign_get(self, key: str, *, lifetime: timedelta) -> SignedRequest | None:
         """See `ObjectStore.presign_get`."""
         url = self._client.presigned_get_object(
-            bucket_name=self.bucket, object_name=checked_key(key), expires=lifetime
+            bucket_name=self.bucket, object_name=self.name_of(key), expires=lifetime
         )
         return SignedRequest("GET", url, datetime.now(UTC) + lifetime)
 
-    def _sign_put(self, key: str, *, size_bytes: int, sha256: str) -> SignedRequest:
-        now = datetime.now(UTC)
-        url = SplitResult(
-            "https" if self._secure else "http", self._netloc, f"/{self.bucket}/{checked_key(key)}", "", ""
-        )
+    def name_of(self, key: str) -> str:
+        """Returns the object's name in the bucket.
+
+        Raises:
+            BadKey: see `objects.checked_key`.
+        """
+        return self.place.prefix + checked_key(key)
+
+    def sign_put(self, key: str, *, size_bytes: int, sha256: str) -> SignedRequest:
+        """Returns a PUT of exactly these bytes under a free key; good for `SIGNATURE_LIFETIME`."""
+        now, place = datetime.now(UTC), self.place
+        scheme = "https" if place.secure else "http"
+        url = SplitResult(scheme, place.netloc, f"/{self.bucket}/{self.name_of(key)}", "", "")
         signed = sign_v4_s3(
             method="PUT",
             url=url,
-            region=self._region,
+            region=place.region,
             headers={
+                **_server_side(place),
                 "Host": url.netloc,
                 "Content-Length": str(size_bytes),
                 "Content-Type": "application/octet-stream",
@@ -229,7 +271,7 @@ class S3Store:
         response = self._tried(
             key,
             lambda: self._client.get_object(
-                bucket_name=self.bucket, object_name=key, offset=offset_bytes, length=wanted
+                bucket_name=self.bucket, object_name=self.name_of(key), offset=offset_bytes, length=wanted
             ),
         )
 
@@ -250,6 +292,33 @@ class S3Store:
                 return call()
 
         return once()
+
+
+def _pool(place: S3Place, timeout_s: float) -> urllib3.PoolManager:
+    options: dict[str, object] = {
+        "timeout": urllib3.Timeout(timeout_s),
+        "retries": urllib3.Retry(0),
+        "maxsize": 16,
+        "cert_reqs": "CERT_REQUIRED",
+    }
+    if place.ca_pem:
+        options["ssl_context"] = ssl.create_default_context(cadata=place.ca_pem)
+    if place.guarded:
+        return guarded_pool(place.allowed, **options)
+    return urllib3.PoolManager(**options)  # type: ignore[arg-type]
+
+
+def _server_side(place: S3Place) -> dict[str, str]:
+    match place.server_side:
+        case ServerSide.SSE_S3:
+            return {"x-amz-server-side-encryption": "AES256"}
+        case ServerSide.SSE_KMS:
+            return {
+                "x-amz-server-side-encryption": "aws:kms",
+                "x-amz-server-side-encryption-aws-kms-key-id": place.kms_key_id,
+            }
+        case _:
+            return {}
 
 
 class _Counted:
@@ -278,7 +347,7 @@ def _mapped(key: str) -> Iterator[None]:
     try:
         yield
     except S3Error as error:
-        if error.code in _MISSING:
+        if error.code in _MISSING or (error.code or "").endswith("NotFoundError"):
             raise ObjectMissing(f"object {key} does not exist") from error
         raise _by_status(error.response.status, key, error.code or "") from error
     except (InvalidResponseError, ServerError) as error:
@@ -296,7 +365,4 @@ def _by_status(status: int, key: str, code: str) -> Exception:
         return ObjectExists(f"object {key} exists")
     if status in (408, 429) or status >= 500:
         return StoreUnavailable(f"the object store answers {status} {code}".rstrip())
-    return StoreRefused(
-        f"the object store answers {status} {code}: check the credentials, bucket and region"
-        " of THREEDANCE_OBJECT_STORE"
-    )
+    return StoreRefused(f"the object store answers {status} {code}: check its credentials, bucket and region")

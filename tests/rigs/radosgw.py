@@ -30,6 +30,8 @@ PROGRAMS = (
     "monmaptool",
 )
 START_TIMEOUT_S = 90.0
+KMS_KEY_ID = "footage-key"
+"""A key of the server's own key service, for SSE-KMS."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,8 @@ mgr data = {folder}/mgr
 rgw data = {folder}/rgw
 rgw frontends = beast endpoint=127.0.0.1:{cluster.s3_port}
 rgw crypt require ssl = false
+rgw crypt s3 kms backend = testing
+rgw crypt s3 kms encryption keys = {KMS_KEY_ID}=YmluCmJvb3N0CmJvb3N0LWJ1aWxkCmNlcGguY29uZgo=
 rgw lc debug interval = 10
 """
 

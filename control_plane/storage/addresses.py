@@ -1,0 +1,96 @@
+"""Which addresses a store that a studio has named may be at: nothing of our own house (SSRF).
+
+A name is looked up and checked at each connection, and the connection goes to the very address that was checked: a
+name that changes between the look and the call leads nowhere new. Source: RFC 6890, OWASP SSRF Prevention.
+"""
+
+import socket
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.util.connection import create_connection
+
+from control_plane.storage.errors import StoreRefused
+from control_plane.storage.place import Network
+
+METADATA = tuple(ip_network(text) for text in ("169.254.169.254/32", "169.254.170.0/24", "fd00:ec2::/32"))
+"""Where clouds hand out the credentials of the machine that asks; no setting opens these."""
+_NAT64 = ip_network("64:ff9b::/96")
+
+
+def is_allowed(address: str, allowed: Sequence[Network] = ()) -> bool:
+    """Says whether a store may be at an IP address: a public one, or one of the operator's `allowed` networks."""
+    ip = _unwrapped(ip_address(address.partition("%")[0]))
+    if any(ip in network for network in METADATA if network.version == ip.version):
+        return False
+    if any(ip in network for network in allowed if network.version == ip.version):
+        return True
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved
+
+
+def resolve(host: str, port: int, allowed: Sequence[Network] = ()) -> str:
+    """Returns an address of `host` that a store may be at.
+
+    Raises:
+        StoreRefused: any of its addresses is one that no store may be at.
+        OSError: the name is not known.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(str(item[4][0]) for item in found))
+    if not addresses or not all(is_allowed(address, allowed) for address in addresses):
+        raise StoreRefused(
+            f"{host} is at an address inside a private network, where no store of a studio may be. Name a public"
+            " address, or ask the operator of this installation to allow the network (THREEDANCE_STORE_NETWORKS)."
+        )
+    return addresses[0]
+
+
+def guarded_pool(allowed: Sequence[Network], **options: object) -> urllib3.PoolManager:
+    """Returns a `PoolManager` whose every connection goes to an address that `resolve` has checked."""
+
+    class Plain(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            return _connected(self, allowed)
+
+    class Secure(HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            return _connected(self, allowed)
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class SecurePool(HTTPSConnectionPool):
+        ConnectionCls = Secure
+
+    manager = urllib3.PoolManager(**options)  # type: ignore[arg-type]
+    manager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
+    return manager
+
+
+def _connected(connection: HTTPConnection, allowed: Sequence[Network]) -> socket.socket:
+    host, port = connection.host, connection.port or connection.default_port
+    try:
+        address = resolve(host, port, allowed)
+        return create_connection(
+            (address, port), connection.timeout, connection.source_address, connection.socket_options
+        )
+    except TimeoutError as error:
+        raise ConnectTimeoutError(connection, f"{host} does not answer") from error
+    except OSError as error:
+        raise NewConnectionError(connection, f"{host} cannot be reached: {error}") from error
+
+
+def _unwrapped(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """Returns the IPv4 address that an IPv6 one stands for, where it does."""
+    if isinstance(ip, IPv6Address):
+        if ip.ipv4_mapped is not None:
+            return ip.ipv4_mapped
+        if ip.sixtofour is not None:
+            return ip.sixtofour
+        if ip in _NAT64:
+            return IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip

@@ -1,0 +1,89 @@
+"""Where an S3 store is, and as whom we go there: one value, from an address of the settings or from a studio's row."""
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from shared.kernel.redact import redact
+
+Network = IPv4Network | IPv6Network
+_PREFIX = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*")
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
+
+
+class ServerSide(StrEnum):
+    """What the store is asked to do to each object, on top of our own encryption."""
+
+    NONE = "none"
+    SSE_S3 = "sse-s3"
+    SSE_KMS = "sse-kms"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Place:
+    """One bucket, or a part of one.
+
+    Args:
+        netloc: host, or `host:port`.
+        prefix: empty, or folders that end in a slash; it stands before every key.
+        ca_pem: certificates to trust in place of the system's; empty: the system's.
+        guarded: whether addresses are checked (`addresses`): true for whatever a studio names.
+        allowed: networks that a guarded place may reach although they are private.
+
+    Raises:
+        ValueError: a part breaks its form; the message holds no secret.
+    """
+
+    netloc: str
+    bucket: str
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    secure: bool = True
+    region: str = "us-east-1"
+    prefix: str = ""
+    ca_pem: str = field(default="", repr=False)
+    server_side: ServerSide = ServerSide.NONE
+    kms_key_id: str = ""
+    guarded: bool = False
+    allowed: tuple[Network, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _BUCKET.fullmatch(self.bucket):
+            raise ValueError(f"{self.bucket[:80]!r} is no bucket name")
+        if not _PREFIX.fullmatch(self.prefix):
+            raise ValueError(f"{self.prefix[:80]!r} is no prefix such as dance/ or dance/footage/")
+        if not self.access_key or not self.secret_key:
+            raise ValueError("an S3 store needs an access key and a secret key")
+        if self.server_side is ServerSide.SSE_KMS and not self.kms_key_id:
+            raise ValueError("encryption with a key service needs the key's id")
+
+    @property
+    def origin(self) -> str:
+        """`https://host:port`, as browsers name it."""
+        return f"{'https' if self.secure else 'http'}://{self.netloc}"
+
+    @classmethod
+    def of_url(cls, url: str) -> "S3Place":
+        """Returns the place of `s3+http(s)://access:secret@host[:port]/bucket?region=name`.
+
+        Raises:
+            ValueError: the address breaks that form; the message is redacted.
+        """
+        parts = urlsplit(url)
+        bucket = parts.path.strip("/")
+        if (
+            parts.scheme not in ("s3+http", "s3+https")
+            or not (parts.hostname and parts.username and parts.password and bucket)
+            or "/" in bucket
+        ):
+            raise ValueError(f"{redact(url)} is no s3+http(s)://access:secret@host:port/bucket?region=name")
+        return cls(
+            netloc=parts.netloc.rpartition("@")[2],
+            bucket=bucket,
+            access_key=unquote(parts.username),
+            secret_key=unquote(parts.password),
+            secure=parts.scheme == "s3+https",
+            region=parse_qs(parts.query).get("region", ["us-east-1"])[0],
+        )
