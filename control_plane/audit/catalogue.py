@@ -9,6 +9,10 @@ class Action(StrEnum):
     STUDIO_CREATED = "studio.created"
     STUDIO_CHANGED = "studio.changed"
     STUDIO_KEY_MADE = "studio.key_made"
+    STUDIO_KEYS_REWRAPPED = "studio.keys_rewrapped"
+    STUDIO_KEY_DESTROYED = "studio.key_destroyed"
+    STUDIO_SHREDDED = "studio.shredded"
+    ROOT_KEY_ROTATED = "root_key.rotated"
     ROOM_CREATED = "room.created"
     ROOM_CHANGED = "room.changed"
     ROOM_REMOVED = "room.removed"
@@ -39,6 +43,8 @@ class Action(StrEnum):
     CLASS_CHANGED = "class.changed"
     CLASS_FINISHED = "class.finished"
     CLASS_REPLAYED = "class.replayed"
+    CLASS_SHREDDED = "class.shredded"
+    FOOTAGE_REMOVED = "footage.removed"
     FOOTAGE_COMMITTED = "footage.committed"
     SEGMENT_QUARANTINED = "segment.quarantined"
     KEY_OPENED = "key.opened"
@@ -50,6 +56,10 @@ MEANINGS: dict[Action, str] = {
     Action.STUDIO_CREATED: "A studio was made.",
     Action.STUDIO_CHANGED: "A studio's name, colour or time zone was changed.",
     Action.STUDIO_KEY_MADE: "A new generation of the studio's keys was made.",
+    Action.STUDIO_KEYS_REWRAPPED: "Everything of the studio stands under its newest keys.",
+    Action.STUDIO_KEY_DESTROYED: "A retired generation of the studio's keys was destroyed.",
+    Action.STUDIO_SHREDDED: "All recordings of the studio were destroyed.",
+    Action.ROOT_KEY_ROTATED: "All studios' keys were put under another root key.",
     Action.ROOM_CREATED: "A room was made.",
     Action.ROOM_CHANGED: "A room was changed.",
     Action.ROOM_REMOVED: "A room was removed.",
@@ -80,6 +90,8 @@ MEANINGS: dict[Action, str] = {
     Action.CLASS_CHANGED: "A class was renamed or otherwise changed.",
     Action.CLASS_FINISHED: "All footage of a class has arrived.",
     Action.CLASS_REPLAYED: "A class was opened for replay.",
+    Action.CLASS_SHREDDED: "A class was destroyed: its key is gone.",
+    Action.FOOTAGE_REMOVED: "What was left of a destroyed class was removed.",
     Action.FOOTAGE_COMMITTED: "Footage of a class arrived and was verified.",
     Action.SEGMENT_QUARANTINED: "A segment that contradicts another was set aside.",
     Action.KEY_OPENED: "A content key was opened outside of a replay.",

@@ -1,7 +1,9 @@
 """The environment, parsed once into a frozen value: every `THREEDANCE_*` variable is known, or an error names it."""
 
+import re
 import stat
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -13,7 +15,16 @@ from shared.kernel.redact import MASK, redact
 PREFIX = "THREEDANCE_"
 FOREIGN_PREFIXES = ("THREEDANCE_AGENT_", "THREEDANCE_DEMO_", "THREEDANCE_TEST_")
 """Variables of other programs of ours that may share an environment with the control plane."""
-SECRETS = ("secret_key", "database_url", "database_owner_url", "valkey_url", "object_store", "email_url")
+SECRETS = (
+    "secret_key",
+    "database_url",
+    "database_owner_url",
+    "valkey_url",
+    "object_store",
+    "email_url",
+    "key_shelf",
+    "checkpoint_webhook",
+)
 
 MAIL_PORTS = {"smtp": 587, "smtps": 465, "smtp+plain": 25}
 
@@ -60,8 +71,32 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
     valkey_url: str = ""
     state: str = ""
     secret_key: str = ""
+    root_key: str = ""
+    """`file:///path`, `vault+https://host/transit/name` or `kms://region/key-id`; empty: the file of `root_key_file`."""
+    root_key_older: str = ""
+    """Addresses of the holders before it, with commas between, until `manage rotate_root` has been run."""
     root_key_file: str = ""
+    root_key_token_file: str = ""
+    """The token for Vault or OpenBao; read again when it is refused, so an agent may renew it."""
+    key_shelf: str = ""
+    """`file:///folder` or `postgresql://user:password@host:port/name`; empty: a folder beside the root key's file."""
+    retired_keys_days: int = 35
+    """How long a studio's retired keys are kept; no shorter than the oldest backup of the database that is kept."""
     object_store: str = ""
+    checkpoint_key_file: str = ""
+    """What signs checkpoints of the audit log; empty: `checkpoint.key` beside the root key's file, made where missing."""
+    checkpoint_folder: str = ""
+    """A folder, on another machine as a rule, that gets a copy of each checkpoint."""
+    checkpoint_webhook: str = ""
+    """An https:// address that each checkpoint is posted to."""
+    checkpoint_mail: str = ""
+    """Addresses, parted by commas, that each checkpoint's hash is mailed to."""
+    region: str = ""
+    """Where the platform's own store is, such as `eu-central-1`; empty: what the store's address says, or `local`."""
+    store_networks: str = ""
+    """Private networks, parted by commas, in which a studio's own store may be; empty: none."""
+    store_grace_days: int = 7
+    """How long the old copies are kept after footage was moved to another store."""
     public_url: str = "http://127.0.0.1:8000"
     allowed_hosts: str = ""
     debug: bool = False
@@ -97,6 +132,27 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
     def email(self) -> EmailUrl | None:
         """Returns the mail server, or None where none is set."""
         return parse_email_url(self.email_url, variable("email_url")) if self.email_url else None
+
+    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Returns the networks of `store_networks`.
+
+        Raises:
+            WrongEnvironment: one is no network.
+        """
+        found = []
+        for text in (item.strip() for item in self.store_networks.split(",") if item.strip()):
+            try:
+                found.append(ip_network(text))
+            except ValueError as error:
+                raise WrongEnvironment(
+                    f"THREEDANCE_STORE_NETWORKS={text} is no network such as 10.1.0.0/16"
+                ) from error
+        return tuple(found)
+
+    def store_region(self) -> str:
+        """Returns where the platform's own store is."""
+        said = parse_qs(urlsplit(self.object_store).query).get("region", [""])[0]
+        return self.region or said or ("us-east-1" if self.object_store.startswith("s3+") else "local")
 
     def application_role(self) -> str:
         """Returns the name of the role that the application connects as; empty where no database is set."""
@@ -237,6 +293,27 @@ def _validate(env: Env) -> None:
         raise WrongEnvironment(
             f"THREEDANCE_OBJECT_STORE={redact(env.object_store)} starts with none of file:// s3+http:// s3+https://"
         )
+    for name in ("root_key", "root_key_older"):
+        for url in (item.strip() for item in getattr(env, name).split(",") if item.strip()):
+            if urlsplit(url).scheme not in ("file", "vault+http", "vault+https", "kms"):
+                raise WrongEnvironment(
+                    f"{variable(name)}={redact(url)} starts with none of file:// vault+https:// kms://"
+                )
+    if env.key_shelf and urlsplit(env.key_shelf).scheme not in ("file", "postgresql", "postgres"):
+        raise WrongEnvironment(
+            f"THREEDANCE_KEY_SHELF={redact(env.key_shelf)} starts with none of file:// postgresql://"
+        )
+    if env.retired_keys_days < 1:
+        raise WrongEnvironment(f"THREEDANCE_RETIRED_KEYS_DAYS={env.retired_keys_days} is below 1")
+    if env.checkpoint_webhook and urlsplit(env.checkpoint_webhook).scheme != "https":
+        raise WrongEnvironment(f"THREEDANCE_CHECKPOINT_WEBHOOK={redact(env.checkpoint_webhook)} is no https:// address")
+    if env.checkpoint_mail and not all("@" in item for item in env.checkpoint_mail.split(",")):
+        raise WrongEnvironment("THREEDANCE_CHECKPOINT_MAIL is no list of e-mail addresses parted by commas")
+    if env.region and not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?", env.region):
+        raise WrongEnvironment(f"THREEDANCE_REGION={env.region} is no region such as eu-central-1")
+    env.networks()
+    if env.store_grace_days < 0:
+        raise WrongEnvironment(f"THREEDANCE_STORE_GRACE_DAYS={env.store_grace_days} is below 0")
     env.email()
     if env.database_pool < 0:
         raise WrongEnvironment(f"THREEDANCE_DATABASE_POOL={env.database_pool} is below 0")

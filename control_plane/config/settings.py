@@ -1,6 +1,7 @@
 """Django's settings, made from `env`. Imports without a database and without any variable, for tools and type checks."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +19,22 @@ HTTPS = _public.scheme == "https"
 PUBLIC_URL = ENV.public_url.rstrip("/")
 STATE_DIR = ENV.state_path
 ROOT_KEY_FILE = Path(ENV.root_key_file) if ENV.root_key_file else STATE_DIR / "keys" / "root.key"
+ROOT_KEY_URL = ENV.root_key
+ROOT_KEY_OLDER_URLS = tuple(url.strip() for url in ENV.root_key_older.split(",") if url.strip())
+ROOT_KEY_TOKEN_FILE = Path(ENV.root_key_token_file) if ENV.root_key_token_file else None
+KEY_SHELF_URL = ENV.key_shelf
+RETIRED_KEYS_DAYS = ENV.retired_keys_days
+# What signs checkpoints of the audit log; held apart from the root key, which opens footage.
+CHECKPOINT_KEY_FILE = (
+    Path(ENV.checkpoint_key_file) if ENV.checkpoint_key_file else ROOT_KEY_FILE.parent / "checkpoint.key"
+)
+CHECKPOINT_FOLDER = Path(ENV.checkpoint_folder) if ENV.checkpoint_folder else None
+CHECKPOINT_WEBHOOK = ENV.checkpoint_webhook
+CHECKPOINT_MAIL = tuple(address.strip() for address in ENV.checkpoint_mail.split(",") if address.strip())
 OBJECT_STORE_URL = ENV.object_store or f"file://{(STATE_DIR / 'objects').absolute()}"
+OBJECT_STORE_REGION = ENV.store_region()
+STORE_NETWORKS = ENV.networks()
+STORE_GRACE = timedelta(days=ENV.store_grace_days)
 VALKEY_URL = ENV.valkey_url
 DATABASE_APPLICATION_ROLE = ENV.application_role()
 DATABASE_AS_OWNER = ENV.database_role == "owner"
@@ -30,10 +46,32 @@ CELERY_BROKER_URL = (
 )
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "sweep-fleet": {"task": "control_plane.fleet.tasks.sweep_fleet", "schedule": 60.0},
+    "sweep-shredded": {"task": "control_plane.recordings.tasks.sweep_shredded", "schedule": 60.0},
+    "sweep-keys": {"task": "control_plane.studios.tasks.sweep_keys", "schedule": 60.0},
+    "sweep-moves": {"task": "control_plane.recordings.tasks.sweep_moves", "schedule": 60.0},
+    "sweep-disposals": {"task": "control_plane.recordings.tasks.sweep_disposals", "schedule": 300.0},
+    "sweep-uploads": {"task": "control_plane.ingest.tasks.sweep_uploads", "schedule": 86_400.0},
+    "probe-stores": {"task": "control_plane.studios.storage_tasks.probe_stores", "schedule": 86_400.0},
+    "sweep-probes": {"task": "control_plane.studios.storage_tasks.sweep_probes", "schedule": 60.0},
     "sweep-recordings": {"task": "control_plane.recordings.tasks.sweep_recordings", "schedule": 60.0},
+    "take-checkpoint": {"task": "control_plane.compliance.tasks.take_checkpoint", "schedule": 300.0},
+    "watch-reads": {"task": "control_plane.compliance.tasks.watch_reads", "schedule": 60.0},
 }
+# Columns that `studios.vault` wraps under a studio's key, each with its kind: a new generation takes them along.
+STUDIO_WRAPPED = {
+    "recordings.ClassSession.wrapped_key": "class",
+    "studios.StudioStore.wrapped_secret": "store",
+}
+# Who is told, in scope and in its transaction, that a studio has a new generation of keys; and who says that what was
+# sealed to an old one may still come.
+STUDIO_KEY_LISTENERS = ["control_plane.fleet.services.follow_studio_key"]
+STUDIO_KEY_GUARDS = ["control_plane.recordings.shredding.awaits_footage_of"]
+# Who removes what belongs to a class that was destroyed, in apps above the recordings; in scope, with its id.
+SHRED_LISTENERS = ["control_plane.ingest.services.forget_class"]
 # Which apps above the fleet are told of each heartbeat; the fleet itself must not know them.
 FLEET_STATUS_LISTENERS = ["control_plane.recordings.reports.take_status"]
+# Which are told that a box replaces another, in the transaction of its pairing.
+FLEET_HANDOVER_LISTENERS = ["control_plane.recordings.reports.take_over"]
 # Most tries to pair within ten minutes: from one address, and from all together.
 FLEET_PAIRING_LIMITS = (20, 600)
 
@@ -55,6 +93,7 @@ INSTALLED_APPS = [
     "control_plane.config.apps.ConfigConfig",
     "control_plane.console",
     "control_plane.portal",
+    "control_plane.compliance",
     "control_plane.ingest",
     "control_plane.recordings",
     "control_plane.fleet",
@@ -157,8 +196,13 @@ AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
     "allauth.account.auth_backends.AuthenticationBackend",
-    "guardian.backends.ObjectPermissionBackend",
 ]
+# Rights on single things are rows of ours, with an end and an effect that guardian's own questions know nothing of:
+# `studios.access` alone reads them, so guardian's backend and its methods on people stay out.
+GUARDIAN_USER_OBJ_PERMS_MODEL = "studios.ObjectRight"
+GUARDIAN_MONKEY_PATCH_USER = False
+GUARDIAN_MONKEY_PATCH_GROUP = False
+SILENCED_SYSTEM_CHECKS = ["guardian.W001"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",

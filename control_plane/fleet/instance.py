@@ -1,6 +1,6 @@
 """What this installation is to its agents: the audience of their tokens, and the key that signs the end of one.
 
-All of it is derived from the root key, so it moves with it and nothing more has to be backed up.
+All of it is derived from the installation's seed (`storage.seed`), so a new root key changes nothing for them.
 """
 
 import time
@@ -11,19 +11,19 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from control_plane.storage.configured import root_key
+from control_plane.storage.seed import derived
 
 REVOCATION_TYPE = "revocation+jwt"
 
 
 def audience() -> str:
     """Returns the name that agents' tokens must be made out to."""
-    return f"threedance-{root_key().derive('fleet audience').hex()[:16]}"
+    return f"threedance-{derived('fleet audience').hex()[:16]}"
 
 
 def pairing_key() -> bytes:
     """Returns the key under which pairing codes are hashed: without it, 34 bits are soon guessed."""
-    return root_key().derive("fleet pairing")
+    return derived("fleet pairing")
 
 
 def revocation_public_key() -> bytes:
@@ -38,7 +38,7 @@ def sign_revocation(agent_id: UUID, reason: str) -> str:
 
 
 def _seed() -> bytes:
-    return root_key().derive("fleet revocation")
+    return derived("fleet revocation")
 
 
 @cache

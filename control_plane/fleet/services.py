@@ -144,7 +144,7 @@ def add_camera(
         )
         _point(camera, source)
         _seal_credentials(camera, credentials)
-        _save_camera(camera, force_insert=True)
+        _save_camera(camera)
         publish_config(agent)
         _record(Act.CAMERA_CREATED, camera, actor, {"agent": str(agent.id), "room": str(room.id)})
     return camera
@@ -164,7 +164,7 @@ def change_camera(
     """Changes a camera: `name`, `position`, `record_audio`, `offset_us`, `enabled`, its agent, address or credentials.
 
     Args:
-        address: None leaves it; a new one keeps the credentials only where it names the same host.
+        address: None leaves it; a new one keeps the credentials only where it names the same host, port and scheme.
         username: with `password`, replaces the credentials; both empty leaves them.
         forget_credentials: takes them away.
 
@@ -187,18 +187,19 @@ def change_camera(
         credentials = _read_or_refuse(lambda: read_credentials(username, password))
         changed = sorted(values) + (["agent"] if agent else [])
         if address is not None and address.strip() != camera.address:
-            old_host = _host_of(camera)
+            old_origin = _origin_of(camera)
             source, split_out = _typed(address, username, password)
             credentials = credentials or split_out
             _point(camera, source)
-            # Or a changed address would make the box send the camera's password to a host of the editor's choice.
-            if _host_of(camera) != old_host and credentials is None:
+            # Or a changed address would make the box send the camera's password to a host of the editor's choice, or
+            # in clear to the old one.
+            if _origin_of(camera) != old_origin and credentials is None:
                 forget_credentials = True
             changed.append("address")
         if credentials is not None or forget_credentials:
             _seal_credentials(camera, credentials)
             changed.append("credentials")
-        _save_camera(camera)
+        _save_camera(camera, fields=_columns(changed))
         publish_configs({before, camera.agent})
         _record(Act.CAMERA_CHANGED, camera, actor, {"fields": changed})
     return camera
@@ -263,6 +264,32 @@ def drop_order(class_session_id: UUID, agent: Agent) -> None:
     deleted, _ = RecordingOrder.objects.filter(class_session_id=class_session_id, agent=agent).delete()
     if deleted:
         publish_config(agent)
+
+
+def hand_over_orders(old: Agent, new: Agent) -> None:
+    """Gives the classes that still run from one box to the one that replaces it. Part of the pairing's act.
+
+    The old box stops at this instant and keeps its orders, so that it uploads what it holds; the new one begins with
+    it. The caller publishes.
+    """
+    now = timezone.now()
+    for order in RecordingOrder.objects.filter(agent=old, stop_at=None).order_by("id"):
+        RecordingOrder.objects.get_or_create(
+            agent=new,
+            class_session_id=order.class_session_id,
+            defaults={
+                "studio_id": new.studio_id,
+                "room_id": order.room_id,
+                "start_at": max(now, order.start_at),
+            },
+        )
+        order.stop_at = max(now, order.start_at)
+        order.save(update_fields=["stop_at"])
+
+
+def follow_studio_key(studio_id: UUID) -> None:
+    """Tells every trusted agent of the studio in scope whom to seal to from now on. Called by `studios` in its act."""
+    publish_configs(Agent.objects.filter(studio_id=studio_id).exclude(state=AgentState.REVOKED))
 
 
 def publish_configs(agents: Iterable[Agent]) -> None:
@@ -346,17 +373,29 @@ def _seal_credentials(camera: Camera, credentials: Credentials | None) -> None:
     camera.sealed_for = camera.agent
 
 
-def _host_of(camera: Camera) -> str:
-    return camera.source_url.partition("://")[2].partition("/")[0]
+def _origin_of(camera: Camera) -> tuple[str, str]:
+    """Returns scheme and host with port: what a password is given to."""
+    scheme, _, rest = camera.source_url.partition("://")
+    return scheme, rest.partition("/")[0]
 
 
-def _save_camera(camera: Camera, *, force_insert: bool = False) -> None:
+def _columns(changed: Iterable[str]) -> set[str]:
+    """Returns the columns behind what was changed: two people who change two things at once both get their way."""
+    behind = {
+        "address": {"source_kind", "source_url", "source_name"},
+        "credentials": {"sealed_credentials", "sealed_for"},
+    }
+    return set[str]().union(*(behind.get(name, {name}) for name in changed))
+
+
+def _save_camera(camera: Camera, *, fields: Iterable[str] | None = None) -> None:
+    """Saves a camera: all of it where it is new (`fields` None), else these columns."""
     if camera.agent.state not in RECORDS:
         raise Conflict(f"{camera.agent.name} does not record any more; choose another agent.")
     _check(camera)
     try:
         with transaction.atomic():
-            camera.save(force_insert=force_insert)
+            camera.save(force_insert=fields is None, update_fields=fields)
     except IntegrityError as error:
         raise Conflict(f"The room has a camera called {camera.name!r} already.") from error
 

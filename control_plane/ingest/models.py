@@ -13,7 +13,9 @@ class PendingSegment(StudioOwned):
     """A segment that was announced and is not committed; the row's id is the wire's `SegmentId`. Gone after commit.
 
     `store` is where its bytes were last told to go (null: the platform's own). `manifest_json` is the
-    `SegmentManifest` as it came; the content key in it is sealed.
+    `SegmentManifest` as it came, its `sealed_key` blanked: in a backup it would open with the studio's key alone, after
+    the class was shredded. `wrapped_seal` is the sealed key under the class's key (`studios.vault`); empty: a row from
+    before there was one, whose manifest is whole.
     """
 
     agent = models.ForeignKey("fleet.Agent", on_delete=models.PROTECT, related_name="+", editable=False)

@@ -3,30 +3,40 @@
 Bytes are looked at outside of any transaction: an object store that is slow holds no lock here.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from uuid import UUID
 
+import msgspec
+
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
-from control_plane.common.errors import ControlPlaneError, StoreUnavailable
+from control_plane.common.errors import ControlPlaneError, NotFound, StoreUnavailable
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.authentication import Caller
 from control_plane.fleet.models import Agent
-from control_plane.ingest.manifests import fault
+from control_plane.ingest.manifests import fault, sound_gap
 from control_plane.ingest.models import PendingSegment, QuarantinedSegment
 from control_plane.ingest.targets import put_target
 from control_plane.recordings import services as recordings
 from control_plane.recordings.models import ClassSession, Segment
 from control_plane.storage.configured import object_store
-from control_plane.storage.errors import KeyRefused, ObjectMissing
+from control_plane.storage.errors import KeyDestroyed, KeyLost, KeyRefused, ObjectMissing, RootRefused
 from control_plane.studios import access, vault
 from shared.protocol.codec import encode
 from shared.protocol.errors import Code
 from shared.protocol.ids import GapId
 from shared.protocol.manifest import GapRecord, SegmentManifest
 from shared.protocol.upload import AlreadyCommitted, CommitItem, PutTarget, Refused
+
+log = logging.getLogger(__name__)
+
+READERS = 4
+"""How many segments of all batches are read back at a time: hashing runs beside other work, and memory stays small."""
+_READERS = ThreadPoolExecutor(READERS, thread_name_prefix="ingest-read-back")
 
 IntentResult = PutTarget | AlreadyCommitted | Refused
 CommitResult = AlreadyCommitted | Refused
@@ -65,6 +75,8 @@ def commit_segments(items: Sequence[CommitItem], caller: Caller) -> list[CommitR
             for row in PendingSegment.objects.filter(pk__in=[i.segment_id for i in items], agent=agent)
         }
         committed = _hashes([item.segment_id for item in items], agent)
+    to_read = {item: pending.get(item.segment_id) for item in items if item.segment_id not in committed}
+    refusals = dict(zip(to_read, _READERS.map(_verify, to_read.keys(), to_read.values()), strict=True))
     verified = []
     for item in items:
         if item.segment_id in committed:
@@ -76,7 +88,7 @@ def commit_segments(items: Sequence[CommitItem], caller: Caller) -> list[CommitR
             )
             continue
         row = pending.get(item.segment_id)
-        refusal = _verify(item, row)
+        refusal = refusals[item]
         if refusal is not None:
             answers[item.segment_id] = refusal
         elif row is not None:
@@ -90,18 +102,31 @@ def commit_segments(items: Sequence[CommitItem], caller: Caller) -> list[CommitR
 def settle_gaps(gaps: Sequence[GapRecord], caller: Caller) -> list[GapId]:
     """Writes gaps down; returns those that need not be sent again, which is all of them.
 
-    A gap of a class or camera that is not this agent's has no place to be written to, and will never have one.
+    A gap of a class or camera that is not this agent's has no place to be written to, and will never have one; nor has
+    one of a year that is not ours.
 
     Raises:
         NotFound, Forbidden: the caller may not upload.
     """
     with studio_scope(caller.studio_id):
         agent = _uploader(caller)
-        for gap in gaps:
+        recordings.lock_classes(
+            ClassSession.objects.filter(
+                pk__in={gap.class_session_id for gap in gaps}, recorders__agent=agent
+            ).values_list("id", flat=True)
+        )
+        for gap in (sound_gap(item) for item in gaps):
+            if gap is None:
+                continue
             class_session = _class_of(gap.class_session_id, agent)
             if class_session and recordings.track_for(class_session, agent, gap.camera_id):
                 recordings.add_gap(class_session, gap, agent, actor=caller.actor)
     return [gap.gap_id for gap in gaps]
+
+
+def forget_class(class_session_id: UUID) -> None:
+    """Drops what was announced for a class and never committed, in scope: the class was destroyed."""
+    PendingSegment.objects.filter(class_session_id=class_session_id).delete()
 
 
 def _uploader(caller: Caller) -> Agent:
@@ -138,7 +163,8 @@ def _announce(manifest: SegmentManifest, agent: Agent, caller: Caller) -> Intent
             "sha256": manifest.sha256,
             "size_bytes": manifest.size_bytes,
             "object_key": key,
-            "manifest_json": encode(manifest).decode(),
+            "manifest_json": encode(_unsealed(manifest)).decode(),
+            "wrapped_seal": lambda: _held(manifest, class_session, caller),
         },
     )
     if not made and (pending.sha256, pending.agent_id) != (manifest.sha256, agent.id):
@@ -174,38 +200,69 @@ def _verify(item: CommitItem, row: PendingSegment | None) -> Refused | None:
 
 def _commit(verified: Sequence[_Verified], agent: Agent, caller: Caller) -> dict[UUID, CommitResult]:
     answers: dict[UUID, CommitResult] = {}
-    by_class: dict[UUID, list[tuple[SegmentManifest, str, bytes]]] = defaultdict(list)
-    classes: dict[UUID, ClassSession] = {}
+    by_class: dict[UUID, list[_Verified]] = defaultdict(list)
     for item in verified:
-        manifest = item.manifest
-        class_session = classes.setdefault(item.pending.class_session_id, item.pending.class_session)
-        try:
-            wrapped = vault.rewrap_segment_key(
-                manifest.sealed_key,
-                recipient_key_id=manifest.recipient_key_id,
-                class_key=bytes(class_session.wrapped_key),
-                class_session_id=class_session.id,
-                segment_id=manifest.segment_id,
-                actor=caller.actor,
-                subject=class_session,
-            )
-        except KeyRefused as error:
-            answers[manifest.segment_id] = _quarantine(
-                manifest, Code.SEGMENT_CORRUPT, agent, caller, detail=error.detail
-            )
-            continue
-        by_class[class_session.id].append((manifest, item.pending.object_key, wrapped))
-    for class_id, arrived in by_class.items():
-        refused = set(recordings.add_segments(classes[class_id], agent, arrived, actor=caller.actor))
+        by_class[item.pending.class_session_id].append(item)
+    # All of them before anything is recorded: who holds the audit chain waits for no class.
+    recordings.lock_classes(by_class)
+    for items in by_class.values():
+        answers |= _commit_to(items[0].pending.class_session, items, agent, caller)
+    done = [key for key, answer in answers.items() if isinstance(answer, AlreadyCommitted)]
+    PendingSegment.objects.filter(pk__in=done).delete()
+    return answers
+
+
+def _commit_to(
+    class_session: ClassSession, items: Sequence[_Verified], agent: Agent, caller: Caller
+) -> dict[UUID, CommitResult]:
+    """Opens what was sealed to the studio, keeps it under the class's key, and adds the segments to the class."""
+    answers: dict[UUID, CommitResult] = {}
+    arrived = []
+    with vault.opening(caller.actor, vault.Purpose.INGEST, class_session) as opening:
+        for item in items:
+            manifest = item.manifest
+            try:
+                wrapped = _rewrapped(item.pending, manifest, opening)
+            except KeyDestroyed as error:
+                answers[manifest.segment_id] = _refused(manifest, Code.SEGMENT_NOT_WANTED, error.detail)
+            except (KeyLost, RootRefused):
+                # The box has done nothing wrong: it keeps its copy until somebody has mended our keys.
+                log.exception("a content key cannot be taken over", extra={"class": str(class_session.id)})
+                detail = "The keys of this studio cannot be used now."
+                answers[manifest.segment_id] = _refused(manifest, Code.UNAVAILABLE, detail, retryable=True)
+            except (KeyRefused, NotFound) as error:
+                answers[manifest.segment_id] = _quarantine(
+                    manifest, Code.SEGMENT_CORRUPT, agent, caller, detail=error.detail
+                )
+            else:
+                arrived.append((manifest, item.pending.object_key, wrapped))
+        refused = set(recordings.add_segments(class_session, agent, arrived, actor=caller.actor))
         for manifest, _, _ in arrived:
             answers[manifest.segment_id] = (
                 _second(manifest, agent, caller)
                 if manifest.segment_id in refused
                 else AlreadyCommitted(segment_id=manifest.segment_id)
             )
-    done = [key for key, answer in answers.items() if isinstance(answer, AlreadyCommitted)]
-    PendingSegment.objects.filter(pk__in=done).delete()
     return answers
+
+
+def _rewrapped(pending: PendingSegment, manifest: SegmentManifest, opening: vault.Opening) -> bytes:
+    sealed = manifest.sealed_key
+    if pending.wrapped_seal:
+        sealed = opening.let_go(bytes(pending.wrapped_seal), segment_id=manifest.segment_id)
+    return opening.rewrapped(
+        sealed, recipient_key_id=manifest.recipient_key_id, segment_id=manifest.segment_id
+    )
+
+
+def _held(manifest: SegmentManifest, class_session: ClassSession, caller: Caller) -> bytes:
+    with vault.opening(caller.actor, vault.Purpose.INGEST, class_session) as opening:
+        return opening.held(manifest.sealed_key, segment_id=manifest.segment_id)
+
+
+def _unsealed(manifest: SegmentManifest) -> SegmentManifest:
+    # A sealed key in a backup would open with the studio's key alone, long after its class was shredded.
+    return msgspec.structs.replace(manifest, sealed_key=bytes(len(manifest.sealed_key)))
 
 
 def _second(manifest: SegmentManifest, agent: Agent, caller: Caller) -> CommitResult:
@@ -229,9 +286,11 @@ def _place_is_taken(manifest: SegmentManifest, agent: Agent) -> bool:
 
 
 def _class_of(class_session_id: UUID, agent: Agent) -> ClassSession | None:
-    found: ClassSession | None = ClassSession.objects.filter(
-        pk=class_session_id, recorders__agent=agent
-    ).first()
+    found: ClassSession | None = (
+        ClassSession.objects.filter(pk=class_session_id, recorders__agent=agent)
+        .exclude(wrapped_key=b"")
+        .first()
+    )
     return found
 
 
@@ -246,7 +305,7 @@ def _quarantine(
             "studio_id": agent.studio_id,
             "code": code.value,
             "detail": detail,
-            "manifest_json": encode(manifest).decode(),
+            "manifest_json": encode(_unsealed(manifest)).decode(),
         },
     )
     if made:

@@ -14,7 +14,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from control_plane.common.errors import ControlPlaneError
-from control_plane.storage.configured import object_store, root_key
+from control_plane.storage.configured import object_store
+from control_plane.storage.seed import derived
 from shared.protocol.errors import Code
 from shared.protocol.ids import SegmentId
 from shared.protocol.upload import TARGET_LIFETIME_S, PutTarget
@@ -34,7 +35,7 @@ class Allowed:
     def signature(self) -> str:
         """Returns the signature of exactly this, in hex."""
         text = f"put\n{self.key}\n{self.size_bytes}\n{self.sha256}\n{self.expires_s}"
-        return hmac.new(root_key().derive("ingest targets"), text.encode(), hashlib.sha256).hexdigest()
+        return hmac.new(derived("ingest targets"), text.encode(), hashlib.sha256).hexdigest()
 
 
 def put_target(segment_id: SegmentId, key: str, *, size_bytes: int, sha256: str) -> PutTarget:

@@ -131,6 +131,10 @@ class RecorderState(models.TextChoices):
     LOST = "lost", "Given up"
 
 
+SETTLED = (RecorderState.DONE, RecorderState.LOST)
+"""States in which nothing more is waited for from this agent."""
+
+
 class Recorder(StudioOwned):
     """One agent's part in one class; the counters are the agent's own tally."""
 

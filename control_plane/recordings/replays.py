@@ -41,8 +41,7 @@ def continue_replay(class_session: ClassSession, *, actor: Actor) -> Replay:
         replay = Replay(
             studio_id=class_session.studio_id, class_session=class_session, viewer_id=actor.id, seen_at=now
         )
-        replay.save(force_insert=True)
-        record(
+        entry = record(
             Act.CLASS_REPLAYED,
             actor=actor,
             studio_id=class_session.studio_id,
@@ -50,6 +49,8 @@ def continue_replay(class_session: ClassSession, *, actor: Actor) -> Replay:
             object_id=class_session.id,
             details={"replay": str(replay.id)},
         )
+        replay.entry_id = entry.id
+        replay.save(force_insert=True)
     elif replay.seen_at < now - TOUCH_EVERY:
         Replay.objects.filter(pk=replay.pk).update(seen_at=now)
     return replay
@@ -58,7 +59,10 @@ def continue_replay(class_session: ClassSession, *, actor: Actor) -> Replay:
 def _under_way(class_session: ClassSession, viewer_id: UUID) -> Replay | None:
     replay: Replay | None = (
         Replay.objects.filter(
-            class_session=class_session, viewer_id=viewer_id, seen_at__gt=timezone.now() - PAUSE
+            class_session=class_session,
+            viewer_id=viewer_id,
+            seen_at__gt=timezone.now() - PAUSE,
+            entry_id__isnull=False,
         )
         .order_by("-seen_at")
         .first()

@@ -2,14 +2,24 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import timedelta
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from control_plane.common.actors import Actor
 from control_plane.common.errors import NotFound
 from control_plane.recordings.fragments import decode_fragments
-from control_plane.recordings.models import ClassSession, ClassState, Gap, Segment, Track
+from control_plane.recordings.models import (
+    SETTLED,
+    ClassSession,
+    ClassState,
+    Gap,
+    Recorder,
+    Segment,
+    Track,
+)
 from control_plane.recordings.reasons import InferredReason
 from control_plane.recordings.timeline import (
     ClassTimeline,
@@ -19,25 +29,33 @@ from control_plane.recordings.timeline import (
     lay_out,
     unbroken,
 )
+from control_plane.storage.errors import KeyDestroyed
 from control_plane.studios import access
 from control_plane.studios.models import Room
 from shared.protocol.media import ClockEstimate, ClockMethod
 
+DATES_OFF = timedelta(hours=1)
+"""A picture that is dated further than this from its class was dated by a clock that was not set."""
+
 
 def visible_classes(actor: Actor) -> QuerySet[ClassSession]:
     """Returns the classes that `actor` may see, newest first, with their rooms loaded."""
-    return access.visible(actor, ClassSession).select_related("room").order_by("-requested_at")
+    shown = access.visible(actor, ClassSession).exclude(wrapped_key=b"")
+    return shown.select_related("room").order_by("-requested_at")
 
 
 def class_for(actor: Actor, class_session_id: UUID) -> ClassSession:
     """Returns one class that `actor` may see.
 
     Raises:
+        KeyDestroyed: there was one that the actor might see, and it was destroyed.
         NotFound: there is none, or the actor may not know of it.
     """
-    found = visible_classes(actor).filter(pk=class_session_id).first()
+    found = access.visible(actor, ClassSession).select_related("room").filter(pk=class_session_id).first()
     if found is None:
         raise NotFound
+    if not found.wrapped_key:
+        raise KeyDestroyed("The recording of this class was destroyed. Nobody can see it any more.")
     return found
 
 
@@ -50,7 +68,11 @@ def running_class(room: Room) -> ClassSession | None:
 
 
 def class_timeline(class_session: ClassSession) -> ClassTimeline:
-    """Returns when everything of a class happened, from what has arrived of it so far."""
+    """Returns when everything of a class happened, from what has arrived of it so far.
+
+    Of a class that is still arriving it only ever grows, and only at the end: class time begins when Record was
+    pressed, and a track shows what is known to follow its first segment without a hole.
+    """
     arriving = not class_session.has_ended
     segments: dict[UUID, list[SegmentFacts]] = defaultdict(list)
     for track_id, facts in _segment_facts(class_session):
@@ -58,16 +80,49 @@ def class_timeline(class_session: ClassSession) -> ClassTimeline:
     gaps: dict[UUID, list[GapFacts]] = defaultdict(list)
     for gap in Gap.objects.filter(class_session=class_session, inferred=False):
         gaps[gap.track_id].append(GapFacts(gap.from_at, gap.to_at, gap.reason, gap.detail))
+    tracks = list(Track.objects.filter(class_session=class_session))
+    waits = _who_waits(class_session) if arriving else frozenset()
     return lay_out(
         [
             TrackFacts(
                 track.id,
-                unbroken(segments[track.id]) if arriving else segments[track.id],
+                _growing(track, segments[track.id], waits) if arriving else segments[track.id],
                 gaps[track.id],
             )
-            for track in Track.objects.filter(class_session=class_session)
+            for track in tracks
         ],
         missing=_missing(class_session),
+        window=(
+            class_session.requested_at - DATES_OFF,
+            (class_session.stop_requested_at or timezone.now()) + DATES_OFF,
+        ),
+        growing_from=class_session.requested_at if arriving else None,
+    )
+
+
+def _growing(track: Track, segments: list[SegmentFacts], waits: frozenset[UUID]) -> list[SegmentFacts]:
+    """Returns what of an arriving track can be shown without ever taking anything back.
+
+    A box counts the segments of a camera for ever, so the first one is known by its predecessor: another class has it.
+    """
+    follow = unbroken(item for item in segments if item.agent_id not in waits)
+    firsts: dict[UUID, int] = {}
+    for item in follow:
+        firsts.setdefault(item.agent_id, item.sequence)
+    known = {
+        agent_id
+        for agent_id, sequence in firsts.items()
+        if sequence == 1
+        or Segment.objects.filter(agent=agent_id, camera_id=track.camera_id, sequence=sequence - 1).exists()
+    }
+    return [item for item in follow if item.agent_id in known]
+
+
+def _who_waits(class_session: ClassSession) -> frozenset[UUID]:
+    """Returns the agents that took over in the middle of a class from one that has not sent everything yet."""
+    unsettled = Recorder.objects.filter(class_session=class_session).exclude(state__in=SETTLED)
+    return frozenset(
+        unsettled.filter(agent__replaced_by__isnull=False).values_list("agent__replaced_by_id", flat=True)
     )
 
 

@@ -1,49 +1,70 @@
-"""Playback of one class for one viewer: timeline, playlists, init sections, keys, bytes.
+"""Playback of one class for one viewer: timeline, playlists, init sections, keys, bytes, and whether it may go on.
 
-Each request asks `studios.access` again, so a right that is taken away is gone with the next fragment. The studio of
-the address is in scope (`studios.middleware`), strangers have got their 404 there.
+Each request asks `studios.access` again, so a right that is taken away is gone with the next fragment. What was asked
+for before is bounded too: a redirect to the store is good for `PRESIGNED_LIFETIME`, and an answer that is longer than
+a fragment asks again while it is sent. The studio of the address is in scope (`studios.middleware`), strangers have
+got their 404 there.
 """
 
-import re
-from collections.abc import Callable, Iterator
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from functools import wraps
 from typing import Any
 from uuid import UUID
 
+from asgiref.sync import sync_to_async
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
-from django.views.decorators.gzip import gzip_page
+from django.db import connection
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
 from django.views.decorators.http import require_safe
 
 from control_plane.common.actors import Actor
-from control_plane.common.errors import ControlPlaneError, NotFound
+from control_plane.common.errors import ControlPlaneError, NotFound, SignInRequired
 from control_plane.common.problems import error_response
+from control_plane.common.scoping import studio_scope
+from control_plane.recordings.documents import document, layout, version_of
 from control_plane.recordings.models import ClassSession, Segment
 from control_plane.recordings.playlist import CONTENT_TYPE, write_playlist
+from control_plane.recordings.ranges import ByteRange, Unsatisfiable, asked_for
 from control_plane.recordings.replays import continue_replay
-from control_plane.recordings.selectors import class_for, class_timeline
 from control_plane.recordings.wire import timeline_body
 from control_plane.storage.configured import object_store
 from control_plane.studios import access, vault
 from control_plane.studios.access import require_signed_in
 
-PRESIGNED_LIFETIME = timedelta(seconds=30)  # asked for anew at each fragment
-_RANGE = re.compile(r"bytes=(\d+)-(\d*)")
+PRESIGNED_LIFETIME = timedelta(seconds=4)
+"""By the store's clock, which we know to the second: with a revocation right after, 5 s in all. Asked for at each range."""
+WHOLE_BYTES = 8 << 20
+"""An answer up to this size is read and sent in one piece: a fragment of 2 s at 30 Mb/s."""
+ASK_AGAIN_S = 2.0
+"""How long a longer answer goes on before it is asked again whether it may."""
 
 View = Callable[..., HttpResponseBase]
 
 
 def _for_viewer(function: Callable[..., HttpResponseBase]) -> View:
-    """Makes a view out of a function of request, actor and class; never cached by anybody between us and the viewer."""
+    """Makes a view out of a function of request, actor and class; never cached by anybody between us and the viewer.
+
+    Whoever gets as far as `function` may replay the class.
+    """
 
     @require_safe
     @wraps(function)
     def view(request: HttpRequest, slug: str, class_id: UUID, **kwargs: Any) -> HttpResponseBase:
         try:
             actor = require_signed_in(request.user)
-            class_session = class_for(actor, class_id)
+            class_session: ClassSession | None = ClassSession.objects.filter(pk=class_id).first()
+            if class_session is None:
+                raise NotFound
             access.require(actor, access.Action.REPLAY, class_session)
             response = function(request, actor, class_session, **kwargs)
         except ControlPlaneError as error:
@@ -55,26 +76,47 @@ def _for_viewer(function: Callable[..., HttpResponseBase]) -> View:
     return view
 
 
-@gzip_page
+@_for_viewer
+def check(request: HttpRequest, actor: Actor, class_session: ClassSession) -> HttpResponseBase:
+    """Says by its status whether the replay may go on; an open page asks while it plays what it has loaded before.
+
+    Nothing of the class is in the answer, so nothing is put on record.
+    """
+    return HttpResponse(status=204)
+
+
 @_for_viewer
 def timeline(request: HttpRequest, actor: Actor, class_session: ClassSession) -> HttpResponseBase:
     """Gives what the player needs to know of a class."""
-    return JsonResponse(timeline_body(class_session, class_timeline(class_session), request.path))
+    version = version_of(class_session)
+
+    def write() -> bytes:
+        body = timeline_body(class_session, layout(class_session, version), request.path)
+        return json.dumps(body, separators=(",", ":")).encode()
+
+    key = ("timeline", version, class_session.title, class_session.started_at, request.path)
+    return document(key, write, content_type="application/json").response(request)
 
 
-@gzip_page
 @_for_viewer
 def playlist(
     request: HttpRequest, actor: Actor, class_session: ClassSession, track_id: UUID
 ) -> HttpResponseBase:
     """Gives the HLS playlist of one track."""
-    laid_out = class_timeline(class_session)
-    track = laid_out.tracks.get(track_id)
-    if track is None or laid_out.start_at is None or not track.placed:
-        raise NotFound("This track has no picture.")
+    version = version_of(class_session)
+
+    def write() -> bytes:
+        laid_out = layout(class_session, version)
+        track = laid_out.tracks.get(track_id)
+        if track is None or laid_out.start_at is None or not track.placed:
+            raise NotFound("This track has no picture.")
+        return write_playlist(
+            track, start_at=laid_out.start_at, complete=class_session.has_ended
+        ).encode()
+
+    written = document(("playlist", version, track_id), write, content_type=CONTENT_TYPE)
     continue_replay(class_session, actor=actor)
-    text = write_playlist(track, start_at=laid_out.start_at, complete=class_session.has_ended)
-    return HttpResponse(text, content_type=CONTENT_TYPE)
+    return written.response(request)
 
 
 @_for_viewer
@@ -83,7 +125,6 @@ def init(
 ) -> HttpResponseBase:
     """Gives the init section of a segment in clear: it holds formats, no picture."""
     segment = _segment(class_session, segment_id, track_id=track_id)
-    continue_replay(class_session, actor=actor)
     content_key = _content_key(segment, class_session, actor)
     sealed = b"".join(_read(segment.object_key, segment.init_offset_bytes, segment.init_size_bytes))
     decryptor = Cipher(algorithms.AES(content_key), modes.CBC(bytes(segment.init_iv))).decryptor()
@@ -98,7 +139,6 @@ def key(
 ) -> HttpResponseBase:
     """Gives the content key of a segment, once the replay is on record."""
     segment = _segment(class_session, segment_id)
-    continue_replay(class_session, actor=actor)
     return HttpResponse(_content_key(segment, class_session, actor), content_type="application/octet-stream")
 
 
@@ -108,22 +148,67 @@ def content(
 ) -> HttpResponseBase:
     """Gives the ciphertext of a segment or of a range of it, or the address in the store to take it from."""
     segment = _segment(class_session, segment_id)
+    continue_replay(class_session, actor=actor)
+    try:
+        part = asked_for(_range_of(request), segment.size_bytes)
+    except Unsatisfiable:
+        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{segment.size_bytes}"})
+    if request.method == "HEAD":
+        # A redirect is signed for GET alone, and all that is asked is known here.
+        return _with_length(HttpResponse(content_type="video/mp4"), part, segment.size_bytes)
     signed = object_store().presign_get(segment.object_key, lifetime=PRESIGNED_LIFETIME)
     if signed is not None:
         return HttpResponseRedirect(signed.url)
-    size = segment.size_bytes
-    match = _RANGE.fullmatch(request.headers.get("Range", "").strip())
-    first = int(match[1]) if match else 0
-    last = min(int(match[2]), size - 1) if match and match[2] else size - 1
-    if match and (first >= size or last < first):
-        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
-    # A range is a fragment: a megabyte, which is read whole. The generator of a stream would outlive this scope.
-    body = b"".join(_read(segment.object_key, first, last - first + 1))
-    response = HttpResponse(body, status=206 if match else 200, content_type="video/mp4")
+    whole = part or ByteRange(0, segment.size_bytes - 1, segment.size_bytes)
+    chunks = _read(segment.object_key, whole.first, whole.size_bytes)
+    response: HttpResponseBase
+    if whole.size_bytes <= WHOLE_BYTES:
+        response = HttpResponse(b"".join(chunks), content_type="video/mp4")
+    else:
+        response = StreamingHttpResponse(
+            _as_long_as(lambda: _require_still(request, actor, class_session), chunks),
+            content_type="video/mp4",
+        )
+    return _with_length(response, part, segment.size_bytes)
+
+
+def _range_of(request: HttpRequest) -> str:
+    # What it is conditional on, an entity tag or a date, is nothing that we ever gave: the answer is the whole.
+    return "" if "If-Range" in request.headers else request.headers.get("Range", "")
+
+
+def _with_length(response: HttpResponseBase, part: ByteRange | None, size_bytes: int) -> HttpResponseBase:
     response["Accept-Ranges"] = "bytes"
-    if match:
-        response["Content-Range"] = f"bytes {first}-{last}/{size}"
+    response["Content-Length"] = str(part.size_bytes if part else size_bytes)
+    if part:
+        response.status_code = 206
+        response["Content-Range"] = str(part)
     return response
+
+
+async def _as_long_as(ask: Callable[[], None], chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Yields chunks, and breaks the answer off where `ask` raises; it is asked every `ASK_AGAIN_S`."""
+    asked_s = time.monotonic()
+    while chunk := await sync_to_async(next, thread_sensitive=False)(chunks, b""):
+        if time.monotonic() - asked_s >= ASK_AGAIN_S:
+            await sync_to_async(ask, thread_sensitive=False)()
+            asked_s = time.monotonic()
+        yield chunk
+
+
+def _require_still(request: HttpRequest, actor: Actor, class_session: ClassSession) -> None:
+    """Returns where the request would still be answered: signed in, and with the right.
+
+    Raises:
+        SignInRequired, NotFound, Forbidden: it would not.
+    """
+    try:
+        if not request.session.exists(request.session.session_key or ""):
+            raise SignInRequired
+        with studio_scope(class_session.studio_id):
+            access.require(actor, access.Action.REPLAY, class_session)
+    finally:
+        connection.close()
 
 
 def _segment(class_session: ClassSession, segment_id: UUID, *, track_id: UUID | None = None) -> Segment:
@@ -137,15 +222,9 @@ def _segment(class_session: ClassSession, segment_id: UUID, *, track_id: UUID | 
 
 
 def _content_key(segment: Segment, class_session: ClassSession, actor: Actor) -> bytes:
-    return vault.open_segment_key(
-        bytes(segment.wrapped_key),
-        class_key=bytes(class_session.wrapped_key),
-        class_session_id=class_session.id,
-        segment_id=segment.id,
-        actor=actor,
-        purpose=vault.Purpose.REPLAY,
-        subject=class_session,
-    )
+    replay = continue_replay(class_session, actor=actor)
+    with vault.opening(actor, vault.Purpose.REPLAY, class_session, entry_id=replay.entry_id) as opening:
+        return opening.content_key(bytes(segment.wrapped_key), segment_id=segment.id)
 
 
 def _read(object_key: str, offset_bytes: int, size_bytes: int) -> Iterator[bytes]:

@@ -2,24 +2,32 @@
 
 ControlPlaneError
 ├── Unavailable
-│   └── StoreUnavailable     retry later: the store does not answer, or answers 5xx
+│   ├── StoreUnavailable     retry later: the store does not answer, or answers 5xx
+│   └── KeysUnavailable      retry later: the holder of the root key, or the key shelf, does not answer
 ├── StoreRefused             fatal: credentials, bucket or configuration are wrong; the hint says which
 ├── ObjectMissing            no object has this key
 ├── ObjectExists             an object has this key already; objects are immutable
 ├── ObjectMismatch           the bytes are not of the announced size or hash; nothing was kept
 ├── BadKey                   the key is not one that any store takes
 └── KeyRefused               a wrapped key does not open: another key, another owner, or damaged
+    ├── RootRefused          the holder of the root key says no: token, policy or name are wrong; the hint says which
+    ├── KeyLost              the shelf has never had this entry, or has lost it
+    └── KeyDestroyed         it was destroyed on purpose; nothing brings it back
 """
 
-from control_plane.common.errors import ControlPlaneError, StoreUnavailable
+from control_plane.common.errors import ControlPlaneError, StoreUnavailable, Unavailable
 from shared.protocol.errors import Code
 
 __all__ = [
     "BadKey",
+    "KeyDestroyed",
+    "KeyLost",
     "KeyRefused",
+    "KeysUnavailable",
     "ObjectExists",
     "ObjectMismatch",
     "ObjectMissing",
+    "RootRefused",
     "StoreRefused",
     "StoreUnavailable",
 ]
@@ -57,3 +65,25 @@ class BadKey(ControlPlaneError):
 
 class KeyRefused(ControlPlaneError):
     """A wrapped key does not open with this key for this owner."""
+
+
+class KeysUnavailable(Unavailable):
+    """The holder of the root key, or the key shelf, does not answer now."""
+
+
+class RootRefused(KeyRefused):
+    """The holder of the root key answers, and says no: an operator must mend token, policy, name or address."""
+
+    default_code = Code.UNAVAILABLE
+
+
+class KeyLost(KeyRefused):
+    """The shelf has no entry and no mark of one that was destroyed: it was lost, or is another installation's."""
+
+    default_code = Code.UNAVAILABLE
+
+
+class KeyDestroyed(KeyRefused):
+    """The key was destroyed on purpose."""
+
+    default_code = Code.FOOTAGE_DESTROYED

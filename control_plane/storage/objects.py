@@ -81,11 +81,11 @@ class ObjectStore(Protocol):
     def presign_put(
         self, key: str, *, size_bytes: int, sha256: str, lifetime: timedelta
     ) -> SignedRequest | None:
-        """Returns a request that stores exactly these bytes under a free key; None where the store is local."""
+        """Returns a request that stores exactly these bytes under a free key; None where we pass them on."""
         ...
 
     def presign_get(self, key: str, *, lifetime: timedelta) -> SignedRequest | None:
-        """Returns a request that reads an object; None where the store is local."""
+        """Returns a request that reads an object; None where we pass them on."""
         ...
 
 

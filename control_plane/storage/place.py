@@ -31,6 +31,8 @@ class S3Place:
         ca_pem: certificates to trust in place of the system's; empty: the system's.
         guarded: whether addresses are checked (`addresses`): true for whatever a studio names.
         allowed: networks that a guarded place may reach although they are private.
+        direct_puts: whether boxes upload straight to it.
+        direct_gets: whether browsers read straight from it.
 
     Raises:
         ValueError: a part breaks its form; the message holds no secret.
@@ -48,6 +50,8 @@ class S3Place:
     kms_key_id: str = ""
     guarded: bool = False
     allowed: tuple[Network, ...] = ()
+    direct_puts: bool = True
+    direct_gets: bool = True
 
     def __post_init__(self) -> None:
         if not _BUCKET.fullmatch(self.bucket):

@@ -210,6 +210,8 @@ class S3Store:
         self, key: str, *, size_bytes: int, sha256: str, lifetime: timedelta
     ) -> SignedRequest | None:
         """See `ObjectStore.presign_put`. `lifetime` shortens what is said, not what the store allows."""
+        if not self.place.direct_puts:
+            return None
         request = self.sign_put(key, size_bytes=size_bytes, sha256=sha256)
         return SignedRequest(
             request.method,
@@ -220,6 +222,8 @@ class S3Store:
 
     def presign_get(self, key: str, *, lifetime: timedelta) -> SignedRequest | None:
         """See `ObjectStore.presign_get`."""
+        if not self.place.direct_gets:
+            return None
         url = self._client.presigned_get_object(
             bucket_name=self.bucket, object_name=self.name_of(key), expires=lifetime
         )

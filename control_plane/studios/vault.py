@@ -1,57 +1,185 @@
-"""What keys mean: root -> studio -> class -> segment. Every decryption of a content key happens in `_opened`.
+"""What keys are for, and for whom they are opened. Every content key of a recording is opened by an `Opening`.
 
-A class key (32 bytes) is wrapped under the studio's key and stored with the class; the generation of the
-studio's key stands in front of it. Forgetting it destroys the footage of the class wherever copies of it lie. A
-segment's content key (16 bytes) arrives sealed to the studio's X25519 key and is kept wrapped under the class
-key. Inside `studio_scope` only.
+An `Opening` is one actor's, for one purpose, of one class, in one transaction. It cannot be had without the right
+that the purpose needs, nor without the entry in the audit log that the purpose needs; and there is no function that
+opens a content key without one. How keys lie inside each other is `keyring`'s. Inside `studio_scope` only.
 """
 
-import logging
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, Protocol
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Model
 
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.models import ChainHead, Entry
+from control_plane.audit.services import record
 from control_plane.common.actors import Actor
-from control_plane.common.errors import NotFound
+from control_plane.common.errors import ControlPlaneError
 from control_plane.storage import keys, seal
-from control_plane.storage.configured import root_key
-from control_plane.storage.errors import KeyRefused
-from control_plane.studios import access
-from control_plane.studios.models import Studio, StudioKey
+from control_plane.storage.configured import key_shelf
+from control_plane.storage.errors import KeyDestroyed, KeyRefused
+from control_plane.studios import access, keyring
 from control_plane.studios.selectors import current_key
 from shared.protocol.config import RecipientKey
 from shared.protocol.ids import RecipientKeyId
 
-log = logging.getLogger(__name__)
-
-_STUDIO, _PRIVATE, _CLASS, _SEGMENT = "studio", "studio-private", "class", "segment"
-_GENERATION_BYTES = 16
+SEGMENT, SEALED = "segment", "segment-sealed"
+OURS = frozenset({keyring.STUDIO, keyring.PRIVATE, keyring.CLASS, SEGMENT, SEALED})
 
 
 class Purpose(StrEnum):
-    """Why a key is opened; each purpose needs a right of the actor."""
+    """Why keys are opened."""
 
     INGEST = "ingest"
     REPLAY = "replay"
     CHECK = "check"
 
 
-NEEDED: dict[Purpose, access.Action] = {
-    Purpose.INGEST: access.Action.UPLOAD,
-    Purpose.REPLAY: access.Action.REPLAY,
-    Purpose.CHECK: access.Action.MAINTAIN,
+@dataclass(frozen=True)
+class Rule:
+    """What a purpose needs: a right of the actor on the class, and one of these acts on record.
+
+    `before`: the entry is there before the first key; else the same transaction writes it, or `KEY_OPENED` is written
+    for what it leaves out.
+    """
+
+    right: access.Action
+    acts: frozenset[Act]
+    before: bool
+
+
+RULES: dict[Purpose, Rule] = {
+    Purpose.INGEST: Rule(
+        access.Action.UPLOAD, frozenset({Act.FOOTAGE_COMMITTED, Act.SEGMENT_QUARANTINED}), before=False
+    ),
+    Purpose.REPLAY: Rule(access.Action.REPLAY, frozenset({Act.CLASS_REPLAYED}), before=True),
+    Purpose.CHECK: Rule(access.Action.MAINTAIN, frozenset({Act.KEY_OPENED}), before=True),
 }
 
 
-def new_studio_key(studio: Studio) -> StudioKey:
-    """Returns a new, unsaved generation of a studio's keys; the caller saves it and retires the last."""
-    root, pair, secret = root_key(), seal.new_pair(), keys.new_key()
-    key = StudioKey(studio=studio, root_key_id=root.id, public_key=pair.public)
-    key.wrapped_key = root.wrap(secret, kind=_STUDIO, id_=key.id)
-    key.wrapped_private_key = keys.wrap(secret, pair.private, kind=_PRIVATE, id_=key.id)
-    return key
+class NotOnRecord(ControlPlaneError):
+    """Keys were asked for without the entry in the audit log that has to be there: a fault of the program."""
+
+
+class HasKey(Protocol):
+    """A class: `wrapped_key` as `new_class_key` returned it, empty when it was destroyed."""
+
+    wrapped_key: Any
+
+    @property
+    def pk(self) -> Any:
+        """Its id."""
+        ...
+
+
+class Opening:
+    """The permission to open the keys of one class now. `opening` makes one; it ends with the `with`."""
+
+    def __init__(self, made_by: object, *, actor: Actor, purpose: Purpose, subject: HasKey) -> None:
+        if made_by is not _MADE_HERE:
+            raise NotOnRecord("an Opening is had from vault.opening alone")
+        self.actor, self.purpose = actor, purpose
+        self.segments: set[UUID] = set()
+        self._class_id, self._class_key = UUID(str(subject.pk)), bytes(subject.wrapped_key)
+        self._secret = b""
+        self._transaction: object | None = _transaction()
+
+    def content_key(self, segment_key: bytes, *, segment_id: UUID) -> bytes:
+        """Returns the 16-byte content key of a segment.
+
+        Args:
+            segment_key: as `rewrapped` returned it.
+
+        Raises:
+            KeyDestroyed: the class, or its studio, was shredded.
+            KeyRefused: it is another class's or segment's, or damaged.
+            KeysUnavailable: root key or shelf do not answer.
+        """
+        secret = self._class_secret()
+        self.segments.add(segment_id)
+        return keys.unwrap(secret, segment_key, kind=SEGMENT, id_=segment_id)
+
+    def rewrapped(self, sealed_key: bytes, *, recipient_key_id: UUID, segment_id: UUID) -> bytes:
+        """Opens a content key as it came from a box, and returns it wrapped under its class's key.
+
+        Args:
+            sealed_key: the libsodium sealed box of the manifest.
+            recipient_key_id: the generation it was sealed to.
+
+        Raises:
+            NotFound: the studio has no such generation.
+            KeyRefused: the seal does not open; see `content_key`.
+        """
+        secret = self._class_secret()
+        try:
+            private = keyring.private_key(recipient_key_id)
+        except KeyDestroyed as error:
+            raise KeyRefused("it was sealed to keys of the studio that have been destroyed since") from error
+        content_key = seal.open_seal(private, sealed_key)
+        self.segments.add(segment_id)
+        return keys.wrap(secret, content_key, kind=SEGMENT, id_=segment_id)
+
+    def held(self, sealed_key: bytes, *, segment_id: UUID) -> bytes:
+        """Returns a sealed key, unopened, under the class's key: what waits in the database dies with the class."""
+        return keys.wrap(self._class_secret(), sealed_key, kind=SEALED, id_=segment_id)
+
+    def let_go(self, held: bytes, *, segment_id: UUID) -> bytes:
+        """Returns the sealed key that `held` was given; nobody reads it without the studio's private key.
+
+        Raises:
+            KeyRefused: see `content_key`.
+        """
+        return keys.unwrap(self._class_secret(), held, kind=SEALED, id_=segment_id)
+
+    def close(self) -> None:
+        """Ends it."""
+        self._transaction, self._secret = None, b""
+
+    def _class_secret(self) -> bytes:
+        if self._transaction is None or self._transaction is not _transaction():
+            raise NotOnRecord("this Opening has ended: its entry is of another transaction")
+        if not self._class_key:
+            raise KeyDestroyed(keyring.DESTROYED)
+        self._secret = self._secret or keyring.unwrap(self._class_key, kind=keyring.CLASS, id_=self._class_id)
+        return self._secret
+
+
+_MADE_HERE = object()
+
+
+@contextmanager
+def opening(
+    actor: Actor, purpose: Purpose, subject: Model, *, entry_id: UUID | None = None, reason: str = ""
+) -> Iterator[Opening]:
+    """Opens the keys of a class (`subject`) for the length of a `with`.
+
+    Args:
+        entry_id: REPLAY: the audit entry that the actor's replay of this class was put on record with.
+        reason: CHECK: what is checked, in a word or two; it stands in the entry that is written.
+
+    Raises:
+        NotFound, Forbidden: `actor` may not do what `purpose` needs to `subject`.
+        NotOnRecord: there is no such entry of this actor and class.
+    """
+    rule = RULES[purpose]
+    access.require(actor, rule.right, subject)
+    head = 0 if rule.before else _head()
+    if purpose is Purpose.CHECK:
+        _record_opened(actor, purpose, subject, {"reason": reason or "check"})
+    elif rule.before:
+        _must_be_on_record(entry_id, rule, actor, subject)
+    opened = Opening(_MADE_HERE, actor=actor, purpose=purpose, subject=subject)  # type: ignore[arg-type]
+    try:
+        yield opened
+    finally:
+        opened.close()
+    if not rule.before and (left := opened.segments - _on_record_since(head, rule)):
+        _record_opened(actor, purpose, subject, {"segments": sorted(str(id_) for id_ in left)})
 
 
 def recipient() -> RecipientKey:
@@ -61,106 +189,77 @@ def recipient() -> RecipientKey:
 
 
 def new_class_key(class_session_id: UUID, *, actor: Actor, subject: Model) -> bytes:
-    """Returns a new class key, wrapped; store it with the class.
+    """Returns a new class key, wrapped, its half on the shelf; store it with the class.
 
     Raises:
         NotFound, Forbidden: `actor` may not record for `subject` (the studio, room or class).
+        KeysUnavailable: root key or shelf do not answer.
     """
     access.require(actor, access.Action.RECORD, subject)
-    key = current_key()
-    return bytes(key.id.bytes) + keys.wrap(
-        _studio_secret(key), keys.new_key(), kind=_CLASS, id_=class_session_id
+    key_shelf().place(class_session_id)
+    return keyring.wrap(keys.new_key(), kind=keyring.CLASS, id_=class_session_id)
+
+
+def wrap_secret(secret: bytes, *, kind: str, id_: UUID) -> bytes:
+    """Returns a secret of the studio that is no footage (a store's password, say) under the studio's key.
+
+    Put its column into `settings.STUDIO_WRAPPED`: a new generation of keys is to take it along.
+    """
+    return keyring.wrap(secret, kind=_foreign(kind), id_=id_)
+
+
+def open_secret(wrapped: bytes, *, kind: str, id_: UUID) -> bytes:
+    """Returns what `wrap_secret` wrapped.
+
+    Raises:
+        KeyRefused, KeysUnavailable: it does not open.
+    """
+    return keyring.unwrap(wrapped, kind=_foreign(kind), id_=id_)
+
+
+def _foreign(kind: str) -> str:
+    if kind in OURS:
+        raise NotOnRecord(f"keys of kind {kind} are opened by an Opening")
+    return kind
+
+
+def _transaction() -> object | None:
+    blocks = connection.atomic_blocks
+    return blocks[0] if blocks else None
+
+
+def _head() -> int:
+    return ChainHead.objects.values_list("sequence", flat=True).first() or 0
+
+
+def _must_be_on_record(entry_id: UUID | None, rule: Rule, actor: Actor, subject: Model) -> None:
+    found = Entry.objects.filter(
+        pk=entry_id,
+        action__in=[act.value for act in rule.acts],
+        actor_kind=actor.kind.value,
+        actor_id=actor.id,
+        object_id=str(subject.pk),
     )
+    if entry_id is None or not found.exists():
+        raise NotOnRecord("no key without an entry in the audit log")
 
 
-def rewrap_segment_key(
-    sealed_key: bytes,
-    *,
-    recipient_key_id: UUID,
-    class_key: bytes,
-    class_session_id: UUID,
-    segment_id: UUID,
-    actor: Actor,
-    subject: Model,
-) -> bytes:
-    """Opens a content key as it came from a box, and returns it wrapped under its class's key.
-
-    Args:
-        sealed_key: the libsodium sealed box of the manifest.
-        recipient_key_id: the generation it was sealed to.
-        class_key: as `new_class_key` returned it.
-        actor: the box or the job that takes segments in; needs `UPLOAD` on `subject`.
-
-    Raises:
-        KeyRefused: the seal, or the class key, does not open.
-        NotFound, Forbidden: the actor may not.
-    """
-
-    def rewrap() -> bytes:
-        key = _generation(recipient_key_id)
-        private = keys.unwrap(_studio_secret(key), bytes(key.wrapped_private_key), kind=_PRIVATE, id_=key.id)
-        content_key = seal.open_seal(private, sealed_key)
-        class_secret = _class_secret(class_key, class_session_id)
-        return keys.wrap(class_secret, content_key, kind=_SEGMENT, id_=segment_id)
-
-    return _opened(rewrap, actor=actor, purpose=Purpose.INGEST, subject=subject)
+def _on_record_since(head: int, rule: Rule) -> set[UUID]:
+    rows = Entry.objects.filter(sequence__gt=head, action__in=[act.value for act in rule.acts])
+    found: set[UUID] = set()
+    for action, object_id, details in rows.values_list("action", "object_id", "details"):
+        if action == Act.SEGMENT_QUARANTINED.value:
+            found.add(UUID(object_id))
+        found.update(UUID(item["id"]) for item in details.get("segments", ()))
+    return found
 
 
-def open_segment_key(
-    segment_key: bytes,
-    *,
-    class_key: bytes,
-    class_session_id: UUID,
-    segment_id: UUID,
-    actor: Actor,
-    purpose: Purpose,
-    subject: Model,
-) -> bytes:
-    """Returns the 16-byte content key of a segment.
-
-    Args:
-        segment_key: as `rewrap_segment_key` returned it.
-        class_key: as `new_class_key` returned it.
-        subject: the thing the right is asked on, the ClassSession as a rule.
-
-    Raises:
-        KeyRefused: a key does not open: it belongs elsewhere, or the bytes are damaged.
-        NotFound, Forbidden: `actor` may not do what `purpose` needs to `subject`.
-    """
-
-    def unwrap() -> bytes:
-        class_secret = _class_secret(class_key, class_session_id)
-        return keys.unwrap(class_secret, segment_key, kind=_SEGMENT, id_=segment_id)
-
-    return _opened(unwrap, actor=actor, purpose=purpose, subject=subject)
-
-
-def _opened(decrypt: Callable[[], bytes], *, actor: Actor, purpose: Purpose, subject: Model) -> bytes:
-    access.require(actor, NEEDED[purpose], subject)
-    log.debug("key opened", extra={"actor": str(actor), "purpose": purpose.value, "subject": str(subject.pk)})
-    return decrypt()
-
-
-def _generation(key_id: UUID) -> StudioKey:
-    try:
-        key: StudioKey = StudioKey.objects.get(pk=key_id)
-    except StudioKey.DoesNotExist as error:
-        raise NotFound(f"the studio has no key {key_id}") from error
-    return key
-
-
-def _studio_secret(key: StudioKey) -> bytes:
-    root = root_key()
-    if key.root_key_id != root.id:
-        raise KeyRefused(
-            f"the studio's key is under root key {key.root_key_id}, but the file holds {root.id}"
-        )
-    return root.unwrap(bytes(key.wrapped_key), kind=_STUDIO, id_=key.id)
-
-
-def _class_secret(class_key: bytes, class_session_id: UUID) -> bytes:
-    class_key = bytes(class_key)
-    if len(class_key) <= _GENERATION_BYTES:
-        raise KeyRefused("the class has no key: its footage has been destroyed")
-    key = _generation(UUID(bytes=class_key[:_GENERATION_BYTES]))
-    return keys.unwrap(_studio_secret(key), class_key[_GENERATION_BYTES:], kind=_CLASS, id_=class_session_id)
+def _record_opened(actor: Actor, purpose: Purpose, subject: Model, details: dict[str, Any]) -> None:
+    record(
+        Act.KEY_OPENED,
+        actor=actor,
+        studio_id=subject.studio_id,  # type: ignore[attr-defined]
+        object_type=subject._meta.label,
+        object_id=str(subject.pk),
+        details={"purpose": purpose.value, **details},
+    )

@@ -5,7 +5,7 @@ import pwd
 from pathlib import Path
 from typing import NamedTuple
 
-from control_plane.storage.keys import create_root_key
+from control_plane.storage.roots.file import create_root_key
 from control_plane.supervisor.errors import StateUnusable
 from control_plane.supervisor.postgres import secret_file
 
@@ -68,6 +68,7 @@ def environment(state: Path, addresses: Addresses) -> dict[str, str]:
     if addresses.public:
         ours["THREEDANCE_PUBLIC_URL"] = addresses.public
     # A variable is given in one of two ways: ours replaces the caller's, whichever it used.
-    replaced = {name.removesuffix("_FILE") for name in ours}
+    # A root key elsewhere is the caller's choice; ours is then no more than the file that is not used.
+    replaced = {name.removesuffix("_FILE") for name in ours} - {"THREEDANCE_ROOT_KEY"}
     kept = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in replaced}
     return {**kept, **ours}

@@ -35,6 +35,7 @@ class Code(StrEnum):
     UPLOAD_TARGET_EXPIRED = "upload_target_expired"
     STORE_UNAVAILABLE = "store_unavailable"
     CONFLICT = "conflict"
+    FOOTAGE_DESTROYED = "footage_destroyed"
 
 
 class Meaning(NamedTuple):
@@ -98,6 +99,11 @@ MEANINGS: dict[Code, Meaning] = {
     Code.UPLOAD_TARGET_EXPIRED: Meaning(403, "The upload address has expired", "Ask for a new target."),
     Code.STORE_UNAVAILABLE: Meaning(
         503, "The object store does not answer", "Try again later; nothing is lost."
+    ),
+    Code.FOOTAGE_DESTROYED: Meaning(
+        410,
+        "The recording has been destroyed",
+        "Its keys are gone: nobody can see it any more, and nothing brings it back.",
     ),
     Code.CONFLICT: Meaning(409, "Somebody else was first", "Look at the present state and decide again."),
 }

@@ -14,7 +14,7 @@ import pytest
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_user
 from control_plane.common.actors import Actor
-from control_plane.storage.keys import create_root_key
+from control_plane.storage.roots.file import create_root_key
 from control_plane.studios import services
 from control_plane.studios.models import Role, Studio
 from shared.protocol.ids import new_id

@@ -228,6 +228,7 @@ class DisposalReason(models.TextChoices):
     REPLACED = "replaced", "Was announced again for another store"
     NEVER_SENT = "never_sent", "Was announced and never committed"
     QUARANTINED = "quarantined", "Belongs to a segment that was set aside"
+    SHREDDED = "shredded", "Belongs to a class that was destroyed"
 
 
 class Disposal(StudioOwned):

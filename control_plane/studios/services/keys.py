@@ -1,27 +1,56 @@
-"""Writes of keys: generations of a studio's."""
+"""Writes of keys: a new generation of a studio's, what is re-wrapped under it, and the end of old ones.
 
+Re-wrapping touches rows, never media. What is left to do is what still stands under an older generation, so a job that
+dies goes on where it was; a row that somebody else holds is left for the next batch (SKIP LOCKED).
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.apps import apps
+from django.conf import settings
+from django.db.models import BinaryField, Func, Model, QuerySet
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
-from control_plane.common.scoping import studio_scope
-from control_plane.studios import access, vault
-from control_plane.studios.models import Studio, StudioKey
+from control_plane.common.scoping import current_studio_id, studio_scope
+from control_plane.studios import access, keyring
+from control_plane.studios.models import KeyTombstone, Shredded, Studio, StudioKey
+from control_plane.studios.selectors import current_key
+from control_plane.studios.services.tombstones import entomb
+
+BATCH = 200
 
 
 def rotate_studio_key(studio: Studio, *, actor: Actor) -> StudioKey:
     """Makes a new generation of the studio's keys; the one before still opens what was sealed to it.
 
+    Boxes are told at once; rows are re-wrapped by `rewrap_batch`, which a job calls until nothing is left.
+
     Raises:
         NotFound, Forbidden: `actor` may not manage the studio.
+        KeysUnavailable, KeyRefused: root key or shelf cannot be used; all is as it was.
     """
     with studio_scope(studio.id):
         access.require(actor, access.Action.MANAGE_STUDIO, studio)
-        StudioKey.objects.filter(retired_at__isnull=True).update(retired_at=timezone.now())
-        key = vault.new_studio_key(studio)
-        key.save()
-        record_key(key, actor)
+        return follow_with(studio, actor=actor)
+
+
+def follow_with(studio: Studio, *, actor: Actor) -> StudioKey:
+    """Puts a new generation in the place of the current one; the caller has asked `access` and opened the scope."""
+    _alone(studio.id)
+    StudioKey.objects.filter(retired_at__isnull=True).update(retired_at=timezone.now())
+    key = keyring.new_generation(studio)
+    key.save(force_insert=True)
+    for listener in settings.STUDIO_KEY_LISTENERS:
+        told: Callable[[UUID], object] = import_string(listener)
+        told(studio.id)
+    record_key(key, actor)
     return key
 
 
@@ -35,3 +64,101 @@ def record_key(key: StudioKey, actor: Actor) -> None:
         object_id=key.id,
         details={"root_key": key.root_key_id},
     )
+
+
+def rewrap_batch(*, actor: Actor, most: int = BATCH) -> int:
+    """Brings some of what is wrapped under older generations under the current one; returns how many rows it did.
+
+    0: nothing is left, or others are at it. Inside `studio_scope`; the scope's end commits the batch.
+
+    Raises:
+        KeyRefused, KeysUnavailable: a row does not open, or root key or shelf do not answer; the batch is as it was.
+        NotFound, Forbidden: `actor` may not maintain the studio.
+    """
+    studio = _alone(current_studio_id())
+    access.require(actor, access.Action.MAINTAIN, studio)
+    key, done = current_key(), 0
+    for model, column, kind in _wrapped_columns():
+        rows = _older(model, column, key).select_for_update(skip_locked=True, of=("self",))[: most - done]
+        for row in rows:
+            secret = keyring.unwrap(getattr(row, column), kind=kind, id_=UUID(str(row.pk)))
+            wrapped = keyring.wrap(secret, kind=kind, id_=UUID(str(row.pk)), key=key)
+            model._default_manager.filter(pk=row.pk).update(**{column: wrapped})
+            done += 1
+        if done >= most:
+            break
+    if done and not left_on_older():
+        record(
+            Act.STUDIO_KEYS_REWRAPPED,
+            actor=actor,
+            studio_id=key.studio_id,
+            object_type="studios.StudioKey",
+            object_id=key.id,
+        )
+    return done
+
+
+def left_on_older() -> int:
+    """Returns how many rows of the studio in scope are still wrapped under an older generation."""
+    key = current_key()
+    return sum(_older(model, column, key).count() for model, column, _ in _wrapped_columns())
+
+
+def destroy_due_generations(*, actor: Actor) -> list[UUID]:
+    """Destroys retired generations that nothing needs any more; returns their ids. Inside `studio_scope`.
+
+    Not before `RETIRED_KEYS_DAYS` after the next one came, so that backups of that age still open; nor while a row is
+    wrapped under an older generation, or a guard (`STUDIO_KEY_GUARDS`) says that what was sealed to it may still come.
+
+    Raises:
+        NotFound, Forbidden: `actor` may not maintain the studio.
+    """
+    access.require(actor, access.Action.MAINTAIN, _alone(current_studio_id()))
+    due = StudioKey.objects.filter(
+        destroyed_at=None, retired_at__lt=timezone.now() - timedelta(days=settings.RETIRED_KEYS_DAYS)
+    )
+    gone: list[UUID] = []
+    if not due.exists() or left_on_older():
+        return gone
+    for generation in due.select_for_update():
+        if not any(import_string(guard)(generation) for guard in settings.STUDIO_KEY_GUARDS):
+            destroy_generation(generation, actor=actor, reason="retired")
+            gone.append(generation.id)
+    return gone
+
+
+def destroy_generation(key: StudioKey, *, actor: Actor, reason: str) -> KeyTombstone:
+    """Empties a generation and has its half on the shelf destroyed at the commit. Part of another service's act."""
+    StudioKey.objects.filter(pk=key.pk).update(
+        wrapped_key=b"", wrapped_private_key=b"", destroyed_at=timezone.now()
+    )
+    return entomb(Shredded.GENERATION, key.id, reason=reason, actor=actor, studio_id=key.studio_id)
+
+
+def _alone(studio_id: UUID) -> Studio:
+    # Whoever re-wraps and whoever makes a new generation do not meet: the one would wrap under what the other ends.
+    studio: Studio = Studio.objects.select_for_update(no_key=True).get(pk=studio_id)
+    return studio
+
+
+def _wrapped_columns() -> list[tuple[type[Model], str, str]]:
+    found = []
+    for place, kind in settings.STUDIO_WRAPPED.items():
+        label, _, column = place.rpartition(".")
+        found.append((apps.get_model(label), column, kind))
+    return found
+
+
+class _Start(Func):
+    """The first bytes of a bytea column: form and generation of what is wrapped."""
+
+    function = "substring"
+    template = "%(function)s(%(expressions)s from 1 for 17)"
+    output_field = BinaryField()
+
+
+def _older(model: type[Model], column: str, key: StudioKey) -> QuerySet[Any]:
+    rows = model._default_manager.annotate(key_start=_Start(column)).exclude(**{column: b""})
+    for form in keyring.FORMS:
+        rows = rows.exclude(key_start=form + bytes(key.id.bytes))
+    return rows.order_by("pk")

@@ -6,7 +6,7 @@ from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Forbidden
 from control_plane.common.scoping import studio_scope
-from control_plane.studios import access, vault
+from control_plane.studios import access, keyring
 from control_plane.studios.models import Role, Room, Studio
 from control_plane.studios.services.keys import record_key
 from control_plane.studios.services.people import join
@@ -32,7 +32,7 @@ def create_studio(
         studio.accent = accent
     with studio_scope(studio.id):
         save_new(studio, f"There is a studio at {slug!r} already.")
-        key = vault.new_studio_key(studio)
+        key = keyring.new_generation(studio)
         key.save()
         record(
             Act.STUDIO_CREATED,

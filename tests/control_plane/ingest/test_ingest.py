@@ -21,6 +21,7 @@ from control_plane.fleet import services as fleet
 from control_plane.ingest import services
 from control_plane.ingest.models import PendingSegment, QuarantinedSegment
 from control_plane.recordings.models import Gap, Segment
+from control_plane.recordings.replays import continue_replay
 from control_plane.storage.configured import object_store
 from control_plane.studios import vault
 from shared.protocol.codec import MESSAGE_LIMIT_BYTES, decode, encode
@@ -90,15 +91,11 @@ def test_a_segment_arrives_and_its_key_opens_only_under_its_class(
     assert (row.video, row.clock, row.audio) == (made.manifest.video, made.manifest.clock, None)
     assert made.key not in bytes(row.wrapped_key)
     with studio_scope(scene.cast.studio.id):
-        opened = vault.open_segment_key(
-            bytes(row.wrapped_key),
-            class_key=bytes(scene.session.wrapped_key),
-            class_session_id=scene.session.id,
-            segment_id=row.id,
-            actor=scene.cast.vera.actor,
-            purpose=vault.Purpose.REPLAY,
-            subject=scene.session,
-        )
+        replay = continue_replay(scene.session, actor=scene.cast.vera.actor)
+        with vault.opening(
+            scene.cast.vera.actor, vault.Purpose.REPLAY, scene.session, entry_id=replay.entry_id
+        ) as opening:
+            opened = opening.content_key(bytes(row.wrapped_key), segment_id=row.id)
         assert opened == made.key
         assert not PendingSegment.objects.exists()
         last = Entry.objects.order_by("-sequence")[0]

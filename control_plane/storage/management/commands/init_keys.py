@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from control_plane.storage.keys import create_root_key
+from control_plane.storage.roots.file import create_root_key
 
 
 class Command(BaseCommand):

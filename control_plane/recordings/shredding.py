@@ -1,0 +1,180 @@
+"""The end of recordings: a class, or all classes of a studio, whose keys are destroyed so that no copy shows anything.
+
+The key goes first and at once. What it opened is unreadable from then on, wherever it lies; removing it is housework,
+done by a job that is repeated until it is through.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.services import record
+from control_plane.common.actors import Actor, ActorKind
+from control_plane.common.errors import BadRequest, Conflict, Forbidden
+from control_plane.common.scoping import current_studio_id, studio_scope
+from control_plane.recordings.models import (
+    ENDED,
+    RUNNING,
+    ClassSession,
+    Gap,
+    RecorderState,
+    Replay,
+    Segment,
+    Track,
+)
+from control_plane.recordings.services import SETTLED, finish_if_settled, lock_class
+from control_plane.studios import access
+from control_plane.studios.models import Disposal, DisposalReason, KeyTombstone, Shredded, Studio, StudioKey
+from control_plane.studios.services import keys
+from control_plane.studios.services.tombstones import entomb, settle_shelf
+
+SYSTEM = Actor.system("recordings.shredding")
+LATE = timedelta(days=2)
+"""How long after a class was destroyed a commit that was under way may have left something behind."""
+
+
+def shred_class(class_session: ClassSession, *, confirmation: str, reason: str, actor: Actor) -> KeyTombstone:
+    """Destroys the recording of a class for good, in every copy and backup.
+
+    Args:
+        confirmation: the title of the class, as the person has typed it.
+        reason: the person's own words, for the record; may be empty.
+
+    Raises:
+        BadRequest: `confirmation` is not the title.
+        Conflict: the class is being recorded.
+        NotFound, Forbidden: `actor` may not manage the studio as its member.
+    """
+    with studio_scope(class_session.studio_id):
+        _require_member(actor, class_session)
+        _confirmed(confirmation, class_session.title, "the title of the class")
+        return _shred(class_session.id, reason=reason, actor=actor)
+
+
+def shred_studio(studio: Studio, *, confirmation: str, reason: str, actor: Actor) -> KeyTombstone:
+    """Destroys every recording of a studio for good. People, rooms and boxes stay; new keys take the old ones' place.
+
+    Args:
+        confirmation: the name of the studio, as the person has typed it.
+
+    Raises:
+        BadRequest: `confirmation` is not the name.
+        Conflict: a class is being recorded.
+        NotFound, Forbidden: `actor` may not manage the studio as its member.
+        KeysUnavailable, KeyRefused: root key or shelf cannot be used; nothing is changed.
+    """
+    with studio_scope(studio.id):
+        _require_member(actor, studio)
+        _confirmed(confirmation, studio.name, "the name of the studio")
+        if ClassSession.objects.filter(state__in=RUNNING).exists():
+            raise Conflict("A class is being recorded. Stop it first.")
+        old = list(StudioKey.objects.filter(destroyed_at=None).select_for_update())
+        new = keys.follow_with(studio, actor=actor)
+        classes = ClassSession.objects.exclude(wrapped_key=b"").select_for_update().order_by("id")
+        for class_id in list(classes.values_list("id", flat=True)):
+            _shred(class_id, reason=reason, actor=actor)
+        # What is no footage (a store's password, say) goes on under the new keys.
+        while keys.rewrap_batch(actor=SYSTEM):
+            pass
+        for key in old:
+            keys.destroy_generation(key, actor=actor, reason=reason)
+        return entomb(Shredded.STUDIO, new.id, reason=reason, actor=actor, studio_id=studio.id)
+
+
+def awaits_footage_of(key: StudioKey) -> bool:
+    """Says whether footage that was sealed to a generation may still come: a class of its time has not ended."""
+    if key.retired_at is None:
+        return True
+    # The hour is for boxes that heard of the next generation late.
+    begun = Q(requested_at__lt=key.retired_at + timedelta(hours=1))
+    return bool(ClassSession.objects.filter(begun).exclude(state__in=ENDED).exists())
+
+
+def remove_shredded() -> int:
+    """Goes on with what follows from tombstones of the studio in scope; returns how many classes were removed.
+
+    One class in one call: a worker that dies leaves the others as they are.
+
+    Raises:
+        KeysUnavailable: the shelf cannot be used; nothing is removed before the key is destroyed.
+    """
+    settle_shelf()
+    studio_id = current_studio_id()
+    KeyTombstone.objects.exclude(what=Shredded.CLASS).filter(removed_at=None).update(
+        removed_at=timezone.now()
+    )
+    late = Q(created_at__gt=timezone.now() - LATE) & Q(
+        object_id__in=Segment.objects.values("class_session_id")
+    )
+    tombstone: KeyTombstone | None = (
+        KeyTombstone.objects.filter(Q(removed_at=None) | late, what=Shredded.CLASS, shelf_at__isnull=False)
+        .select_for_update(skip_locked=True)
+        .order_by("failures", "created_at")
+        .first()
+    )
+    if tombstone is None:
+        return 0
+    class_id = tombstone.object_id
+    removed = Segment.objects.filter(class_session_id=class_id)
+    objects = list(removed.values_list("store_id", "object_key"))
+    Disposal.objects.bulk_create(
+        [
+            Disposal(
+                studio_id=studio_id,
+                store_id=store_id,
+                object_key=object_key,
+                reason=DisposalReason.SHREDDED,
+                due_at=timezone.now(),
+            )
+            for store_id, object_key in objects
+        ],
+        ignore_conflicts=True,
+    )
+    for listener in settings.SHRED_LISTENERS:
+        told: Callable[[UUID], object] = import_string(listener)
+        told(class_id)
+    for model in (Segment, Gap, Replay, Track):
+        model._default_manager.filter(class_session_id=class_id).delete()
+    KeyTombstone.objects.filter(pk=tombstone.pk).update(removed_at=timezone.now())
+    record(
+        Act.FOOTAGE_REMOVED,
+        actor=SYSTEM,
+        studio_id=studio_id,
+        object_type="recordings.ClassSession",
+        object_id=class_id,
+        details={"objects": len(objects)},
+    )
+    return 1
+
+
+def _shred(class_id: UUID, *, reason: str, actor: Actor) -> KeyTombstone:
+    locked = lock_class(class_id)
+    if locked.is_running:
+        raise Conflict("This class is being recorded. Stop it first.")
+    if not locked.wrapped_key:
+        raise Conflict("The recording of this class has been destroyed already.")
+    if not locked.has_ended:
+        locked.recorders.exclude(state__in=SETTLED).update(state=RecorderState.LOST)
+        finish_if_settled(locked, actor=actor)
+    ClassSession.objects.filter(pk=class_id).update(wrapped_key=b"", title="Destroyed")
+    # Every copy of a content key in the database goes with it, in the same transaction.
+    Segment.objects.filter(class_session_id=class_id).update(wrapped_key=b"")
+    return entomb(Shredded.CLASS, class_id, reason=reason, actor=actor, studio_id=UUID(str(locked.studio_id)))
+
+
+def _require_member(actor: Actor, obj: ClassSession | Studio) -> None:
+    access.require(actor, access.Action.MANAGE_STUDIO, obj)
+    # Support staff may be let in for a while; what cannot be undone stays with the studio's own people.
+    if actor.kind is not ActorKind.USER or access.role_of(actor, UUID(str(obj.studio_id))) is None:
+        raise Forbidden("Only an admin of the studio itself destroys recordings.")
+
+
+def _confirmed(typed: str, wanted: str, what: str) -> None:
+    if typed.strip() != wanted.strip():
+        raise BadRequest(f"Type {what} exactly as it stands, to confirm.")

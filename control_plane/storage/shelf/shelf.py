@@ -1,0 +1,81 @@
+"""What a key shelf does. It is never cached: what is destroyed on it is gone for every process at the next request."""
+
+import secrets
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+from uuid import UUID
+
+HALF_BYTES = 32
+
+
+class KeyShelf(Protocol):
+    """Random halves of keys by id. Every change is durable before it returns; several processes use one shelf."""
+
+    def place(self, id_: UUID) -> bytes:
+        """Makes a new entry and returns its 32 bytes.
+
+        Raises:
+            KeyDestroyed: there was one of this id, and it was destroyed.
+            KeyRefused: there is one already.
+            KeysUnavailable: the shelf cannot be written.
+        """
+        ...
+
+    def take(self, id_: UUID) -> bytes:
+        """Returns the 32 bytes of an entry.
+
+        Raises:
+            KeyDestroyed: it was destroyed.
+            KeyLost: it was never here, or is damaged.
+            KeysUnavailable: the shelf cannot be read.
+        """
+        ...
+
+    def destroy(self, ids: Iterable[UUID]) -> int:
+        """Overwrites entries and leaves a mark of each, also where there was none; returns how many lived.
+
+        Once more is harmless.
+
+        Raises:
+            KeysUnavailable: not all could be destroyed; those before may be.
+        """
+        ...
+
+    def entries(self) -> Iterator[tuple[UUID, bytes | None]]:
+        """Yields every entry; None: destroyed.
+
+        Raises:
+            KeysUnavailable: the shelf cannot be read.
+        """
+        ...
+
+    def keep(self, id_: UUID, half: bytes) -> None:
+        """Puts back an entry of a copy of this shelf; what is there, or was destroyed, stays as it is.
+
+        Raises:
+            KeysUnavailable: the shelf cannot be written.
+        """
+        ...
+
+
+def new_half() -> bytes:
+    """Returns 32 random bytes."""
+    return secrets.token_bytes(HALF_BYTES)
+
+
+def copy_shelf(source: KeyShelf, target: KeyShelf) -> tuple[int, int]:
+    """Makes `target` hold what `source` holds, what was destroyed included; returns entries kept and destroyed there.
+
+    What was destroyed in `target` is never brought back to life.
+
+    Raises:
+        KeysUnavailable: one of them cannot be used; what was copied stays.
+    """
+    kept, destroyed = 0, []
+    for id_, half in source.entries():
+        if half is None:
+            destroyed.append(id_)
+        else:
+            target.keep(id_, half)
+            kept += 1
+    return kept, target.destroy(destroyed)
