@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from control_plane.portal.views import agents, classes, home, rooms
+from control_plane.portal.views import agents, classes, dancers, home, people, rooms, rosters
 
 app_name = "portal"
 
@@ -15,6 +15,8 @@ urlpatterns = [
     path(f"{_STUDIO}/classes/<uuid:class_id>/", classes.class_page, name="class"),
     path(f"{_STUDIO}/classes/<uuid:class_id>/progress/", classes.class_progress, name="class_progress"),
     path(f"{_STUDIO}/classes/<uuid:class_id>/stop/", rooms.stop, name="stop"),
+    path(f"{_STUDIO}/classes/<uuid:class_id>/roster/", rosters.roster, name="roster"),
+    path(f"{_STUDIO}/classes/<uuid:class_id>/roster/file/", rosters.roster_file, name="roster_file"),
     path(f"{_STUDIO}/rooms/", rooms.room_list, name="rooms"),
     path(f"{_STUDIO}/rooms/cards/", rooms.room_cards_part, name="room_cards"),
     path(f"{_STUDIO}/rooms/<uuid:room_id>/", rooms.room_page, name="room"),
@@ -23,4 +25,17 @@ urlpatterns = [
     path(f"{_STUDIO}/agents/cards/", agents.agent_cards_part, name="agent_cards"),
     path(f"{_STUDIO}/agents/add/", agents.add_agent, name="add_agent"),
     path(f"{_STUDIO}/agents/pairing/<uuid:pairing_id>/", agents.pairing_state, name="pairing_state"),
+    path(f"{_STUDIO}/people/", people.people, name="people"),
+    path(f"{_STUDIO}/people/suggest/", people.suggest_people, name="suggest_people"),
+    path(f"{_STUDIO}/dancers/", dancers.dancer_list, name="dancers"),
+    path(f"{_STUDIO}/dancers/add/", dancers.add_dancer, name="add_dancer"),
+    path(f"{_STUDIO}/dancers/import/", dancers.import_dancers, name="import_dancers"),
+    path(f"{_STUDIO}/dancers/<uuid:dancer_id>/", dancers.dancer_page, name="dancer"),
+    path(f"{_STUDIO}/dancers/<uuid:dancer_id>/left/", dancers.dancer_left, name="dancer_left"),
+    path(f"{_STUDIO}/dancers/<uuid:dancer_id>/guardians/", dancers.add_guardian, name="add_guardian"),
+    path(
+        f"{_STUDIO}/dancers/<uuid:dancer_id>/guardians/<uuid:guardianship_id>/end/",
+        dancers.end_guardian,
+        name="end_guardian",
+    ),
 ]

@@ -1,0 +1,96 @@
+"""What the pages of dancers and rosters show."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Prefetch, Q, QuerySet
+
+from control_plane.common.actors import Actor
+from control_plane.common.errors import NotFound
+from control_plane.recordings.models import Appearance, ClassSession
+from control_plane.studios import access
+from control_plane.studios.models import Dancer, Guardianship
+
+
+@dataclass(frozen=True, slots=True)
+class RosterLine:
+    """One dancer to tick. `hint` tells two of one name apart."""
+
+    id: UUID
+    name: str
+    hint: str
+    is_ticked: bool
+    protected: bool
+
+
+def dancers_found(actor: Actor, wanted: str, *, left: bool) -> QuerySet[Dancer]:
+    """Returns the dancers that `actor` may see, who dance here or have left, with those who answer for them now."""
+    now = Guardianship.objects.filter(ended_at__isnull=True).select_related("user")
+    found = access.visible(actor, Dancer).filter(left_at__isnull=not left)
+    if wanted:
+        found = found.filter(Q(name__icontains=wanted) | Q(note__icontains=wanted))
+    return found.order_by("name", "id").prefetch_related(Prefetch("guardianships", now, to_attr="current"))
+
+
+def dancer_for(actor: Actor, dancer_id: UUID) -> Dancer:
+    """Returns one dancer that `actor` may see.
+
+    Raises:
+        NotFound: there is none, or the actor may not know of it.
+    """
+    found = access.visible(actor, Dancer).filter(pk=dancer_id).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def roster_lines(
+    actor: Actor, class_session: ClassSession, *, ticked: Iterable[UUID] | None = None
+) -> list[RosterLine]:
+    """Returns the dancers to tick for a class: those who dance here, and those who were in it and have left since.
+
+    Args:
+        ticked: who is ticked, in place of what is saved.
+    """
+    saved = set(Appearance.objects.filter(class_session=class_session).values_list("dancer_id", flat=True))
+    chosen = saved if ticked is None else set(ticked)
+    dancers = list(
+        access.visible(actor, Dancer)
+        .filter(Q(left_at__isnull=True) | Q(pk__in=saved | chosen))
+        .order_by("name", "birth_year", "id")
+    )
+    names = Counter(dancer.name.casefold() for dancer in dancers)
+    return [
+        RosterLine(
+            id=dancer.id,
+            name=dancer.name,
+            hint=_hint(dancer, names[dancer.name.casefold()] > 1),
+            is_ticked=dancer.id in chosen,
+            protected=dancer.protected,
+        )
+        for dancer in dancers
+    ]
+
+
+def classes_of(actor: Actor, dancer: Dancer, *, most: int) -> list[tuple[ClassSession, datetime | None]]:
+    """Returns the latest classes of a dancer that `actor` may see, and when each roster was confirmed."""
+    rows = (
+        Appearance.objects.filter(
+            dancer=dancer, class_session__in=access.visible(actor, ClassSession).values("pk")
+        )
+        .select_related("class_session__room")
+        .order_by("-class_session__requested_at")[:most]
+    )
+    return [(row.class_session, row.confirmed_at) for row in rows]
+
+
+def _hint(dancer: Dancer, shared_name: bool) -> str:
+    parts = []
+    if shared_name:
+        parts.append(f"born {dancer.birth_year}" if dancer.birth_year else "year of birth unknown")
+    if dancer.left_at:
+        parts.append("has left")
+    return ", ".join(parts)
