@@ -4,6 +4,7 @@ Source: RFC 8785 (canonical JSON), FIPS 180-4 (SHA-256).
 """
 
 import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,8 @@ import rfc8785
 FORM = 1
 """Version of the canonical form; a change of it adds a number and keeps the old rule."""
 GENESIS = bytes(32)
+LARGEST_INTEGER = 2**53 - 1
+"""RFC 8785 writes numbers as JavaScript has them; beyond this a whole number is not one number any more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,22 +51,44 @@ def canonical(link: Link) -> bytes:
     Raises:
         ValueError: `details` holds what has no one canonical form through the database (floats, dates, big integers).
     """
-    try:
-        return rfc8785.dumps(
-            {
-                "form": FORM,
-                "studio": _text(link.studio_id),
-                "sequence": link.sequence,
-                "at": link.occurred_at.astimezone(UTC).isoformat(timespec="microseconds"),
-                "action": link.action,
-                "actor": {"kind": link.actor_kind, "id": _text(link.actor_id), "job": link.actor_job},
-                "object": {"type": link.object_type, "id": link.object_id},
-                "details": _plain(link.details, "details"),
-                "previous": link.previous_hash.hex(),
-            }
+    return (
+        b'{"action":%b,"actor":{"id":%b,"job":%b,"kind":%b},"at":"%b","details":%b,"form":%d,'
+        b'"object":{"id":%b,"type":%b},"previous":"%b","sequence":%d,"studio":%b}'
+        % (
+            _json(link.action),
+            _id(link.actor_id),
+            _json(link.actor_job),
+            _json(link.actor_kind),
+            link.occurred_at.astimezone(UTC).isoformat(timespec="microseconds").encode(),
+            canonical_json(link.details, "details"),
+            FORM,
+            _json(link.object_id),
+            _json(link.object_type),
+            link.previous_hash.hex().encode(),
+            link.sequence,
+            _id(link.studio_id),
         )
-    except rfc8785.CanonicalizationError as error:
-        raise ValueError(f"details have no canonical form: {error}") from error
+    )
+
+
+def canonical_json(value: Any, name: str) -> bytes:
+    """Returns a value of text, whole numbers, booleans, null, lists and mappings as RFC 8785 has it.
+
+    Python's own encoder, told to sort, writes the same bytes several times as fast, but sorts keys by code point where
+    the standard sorts by UTF-16 code unit: these orders part only beyond U+D7FF, and there the slow way is taken. A
+    property test holds the two side by side.
+
+    Raises:
+        ValueError: the value holds something else; `name` says in the message which value.
+    """
+    _check(value, name)
+    text = _encode(value)
+    try:
+        if text.isascii() or max(text) < "\ud800":
+            return text.encode()
+        return rfc8785.dumps(_plain(value))
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
+        raise ValueError(f"{name} has no canonical form: {error}") from error
 
 
 def link_hash(link: Link) -> bytes:
@@ -101,19 +126,46 @@ def first_break(links: Iterable[tuple[Link, bytes]], head: tuple[int, bytes]) ->
     return None
 
 
-def _text(value: UUID | None) -> str | None:
-    return None if value is None else str(value)
+_encode = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+).encode
 
 
-def _plain(value: Any, where: str) -> Any:
-    if value is None or isinstance(value, bool | str):
-        if isinstance(value, str) and "\0" in value:
+def _json(text: str) -> bytes:
+    return _encode(text).encode()
+
+
+def _id(value: UUID | None) -> bytes:
+    return b"null" if value is None else b'"%b"' % str(value).encode()
+
+
+def _check(value: Any, where: str) -> None:
+    kind = type(value)
+    if kind is str:
+        if "\0" in value:
             raise ValueError(f"{where} holds a NUL character")
-        return str(value) if isinstance(value, str) else value
-    if isinstance(value, int):
-        return value
+    elif kind is dict:
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise ValueError(f"{where} has a key that is a {type(key).__name__}, not text")
+            _check(key, f"a key of {where}")
+            _check(item, f"{where}.{key}")
+    elif kind is list or kind is tuple:
+        for item in value:
+            _check(item, f"an item of {where}")
+    elif kind is int:
+        if not -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
+            raise ValueError(f"{where} is {value}, which is no exact number in JSON")
+    elif value is not None and kind is not bool:
+        if isinstance(value, str):  # members of a StrEnum, text of lazy translations
+            return _check(str(value), where)
+        raise ValueError(f"{where} is a {kind.__name__}; give text, whole numbers, true, false or null")
+
+
+def _plain(value: Any) -> Any:
+    """Returns plain text for members of a StrEnum, throughout."""
+    if isinstance(value, str):
+        return str(value)
     if isinstance(value, list | tuple):
-        return [_plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
-    if isinstance(value, dict):
-        return {str(key): _plain(item, f"{where}.{key}") for key, item in value.items()}
-    raise ValueError(f"{where} is a {type(value).__name__}; give text, whole numbers, true, false or null")
+        return [_plain(item) for item in value]
+    return {str(key): _plain(item) for key, item in value.items()} if isinstance(value, dict) else value

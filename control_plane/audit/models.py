@@ -7,7 +7,7 @@ from django.db.models.sql.compiler import SQLCompiler
 
 from control_plane.common.errors import ScopeMissing
 from control_plane.common.models import UUIDModel
-from control_plane.common.scoping import current_scope
+from control_plane.common.scoping import current_scope, write_the_last
 
 
 class InChain(models.Expression):
@@ -33,6 +33,8 @@ class InChain(models.Expression):
         Raises:
             ScopeMissing: neither is open.
         """
+        # Whoever reads the log in the transaction of an act finds the act in it.
+        write_the_last()
         scope = current_scope()
         sql, params = compiler.compile(self.studio_id)
         if scope.studio_id is not None:
@@ -55,6 +57,7 @@ class Entry(UUIDModel):
 
     `studio_id` and the other ids are no foreign keys: an entry outlives what it speaks of. `hash` is the SHA-256 of
     the canonical form (`chain.canonical`), which holds `previous_hash`; the first entry's is 32 zero bytes.
+    `occurred_at` is when the act happened; `sequence` is the order in which acts were committed.
     """
 
     studio_id = models.UUIDField(null=True, editable=False)
@@ -80,6 +83,19 @@ class Entry(UUIDModel):
             models.UniqueConstraint(
                 fields=["studio_id", "sequence"], nulls_distinct=False, name="audit_entry_sequence_once"
             )
+        ]
+        # One for each question of the search page, in the order of its pages: newest first.
+        indexes: ClassVar = [
+            models.Index(fields=["studio_id", "-occurred_at", "-sequence"], name="audit_entry_by_time"),
+            models.Index(
+                fields=["studio_id", "actor_id", "-occurred_at", "-sequence"], name="audit_entry_by_actor"
+            ),
+            models.Index(
+                fields=["studio_id", "object_id", "-occurred_at", "-sequence"], name="audit_entry_by_object"
+            ),
+            models.Index(
+                fields=["studio_id", "action", "-occurred_at", "-sequence"], name="audit_entry_by_action"
+            ),
         ]
 
     def __str__(self) -> str:

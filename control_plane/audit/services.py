@@ -8,10 +8,13 @@ from uuid import UUID
 from django.utils import timezone
 
 from control_plane.audit.catalogue import Action
-from control_plane.audit.chain import GENESIS, Link, link_hash
+from control_plane.audit.chain import GENESIS, Link, canonical, link_hash
 from control_plane.audit.models import ChainHead, Entry
 from control_plane.common.actors import Actor
-from control_plane.common.scoping import capability_scope, studio_scope
+from control_plane.common.errors import ScopeMismatch
+from control_plane.common.scoping import before_close, capability_scope, current_scope, studio_scope
+
+_STUDIO_FIRST, _PLATFORM_LAST = 0, 1
 
 
 def record(
@@ -25,40 +28,68 @@ def record(
 ) -> Entry:
     """Adds an entry to the chain of `studio_id` (None: the platform's), in the caller's transaction.
 
-    The chain's head stays locked until that transaction ends: two acts of one studio are recorded one after the other.
+    Inside a scope the entry takes its place in the chain as the last thing before the scope closes: the chain's head
+    is locked from there to the commit, and not while a page is rendered or a store is asked. A transaction that cannot
+    write its entry is undone. Where no scope is open the entry is written at once, and the head stays locked until the
+    caller's transaction ends.
 
     Args:
         object_type: label of what was acted on, such as `recordings.ClassSession`.
         details: pseudonymous facts as text, whole numbers, booleans, null, lists and mappings of these. No names, no
             addresses, no secrets.
 
+    Returns:
+        The entry. `sequence` 0: its place in the chain is given when the scope closes.
+
     Raises:
         ValueError: `details` holds something else.
         ScopeMismatch: another studio is in scope.
     """
-    with chain_scope(studio_id):
-        ChainHead.objects.bulk_create([ChainHead(studio_id=studio_id, hash=GENESIS)], ignore_conflicts=True)
-        head = ChainHead.objects.select_for_update().get()
-        link = Link(
-            studio_id=studio_id,
-            sequence=head.sequence + 1,
-            occurred_at=timezone.now(),
-            action=action.value,
-            actor_kind=actor.kind.value,
-            actor_id=actor.id,
-            actor_job=actor.job,
-            object_type=object_type,
-            object_id=str(object_id),
-            details=dict(details or {}),
-            previous_hash=bytes(head.hash),
-        )
-        hash_ = link_hash(link)
-        entry = Entry(**{name: getattr(link, name) for name in link.__dataclass_fields__}, hash=hash_)
-        entry.save(force_insert=True)
-        ChainHead.objects.update(sequence=link.sequence, hash=hash_)
-        return entry
+    open_studio = current_scope().studio_id
+    if studio_id is not None and open_studio not in (None, studio_id):
+        raise ScopeMismatch(f"an entry for studio {studio_id} asked for inside {current_scope()}")
+    link = Link(
+        studio_id=studio_id,
+        sequence=0,
+        occurred_at=timezone.now(),
+        action=action.value,
+        actor_kind=actor.kind.value,
+        actor_id=actor.id,
+        actor_job=actor.job,
+        object_type=object_type,
+        object_id=str(object_id),
+        details=dict(details or {}),
+        previous_hash=GENESIS,
+    )
+    canonical(link)  # what has no canonical form is refused where it was asked for, not when the scope closes
+    entry = Entry(**_fields(link), hash=GENESIS)
+    order = _PLATFORM_LAST if studio_id is None else _STUDIO_FIRST
+    if not before_close(lambda: _append(entry), order=order):
+        _append(entry)
+    return entry
 
 
 def chain_scope(studio_id: UUID | None) -> AbstractContextManager[None]:
     """Returns the scope in which one chain can be read and added to."""
     return capability_scope("platform_audit", "on") if studio_id is None else studio_scope(studio_id)
+
+
+def _append(entry: Entry) -> None:
+    with chain_scope(entry.studio_id):
+        head = _locked_head(entry.studio_id)
+        entry.sequence, entry.previous_hash = head.sequence + 1, bytes(head.hash)
+        entry.hash = link_hash(Link(**{name: getattr(entry, name) for name in Link.__dataclass_fields__}))
+        entry.save(force_insert=True)
+        ChainHead.objects.update(sequence=entry.sequence, hash=entry.hash)
+
+
+def _locked_head(studio_id: UUID | None) -> ChainHead:
+    head: ChainHead | None = ChainHead.objects.select_for_update().first()
+    if head is None:
+        ChainHead.objects.bulk_create([ChainHead(studio_id=studio_id, hash=GENESIS)], ignore_conflicts=True)
+        head = ChainHead.objects.select_for_update().get()
+    return head
+
+
+def _fields(link: Link) -> dict[str, Any]:
+    return {name: getattr(link, name) for name in Link.__dataclass_fields__}

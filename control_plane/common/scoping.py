@@ -2,7 +2,8 @@
 
 A scope is a transaction. On entry it tells the database (`set_config(..., true)`, gone at the transaction's end) what
 the row security policies of `rls` compare with; on exit it puts back what was there. The scope is closed *before* the
-commit, so `on_commit` callbacks run outside of it and must open their own.
+commit, so `on_commit` callbacks run outside of it and must open their own. What must be written last in the
+transaction, because it holds a lock that everybody needs, is handed to `before_close`.
 
     with studio_scope(studio_id):            # rows of one studio, read and write
     with user_scope(user_id):                # read: a person's own memberships and their studios
@@ -12,8 +13,9 @@ commit, so `on_commit` callbacks run outside of it and must open their own.
 
 import contextlib
 import contextvars
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +25,7 @@ from django.db.models.sql.compiler import SQLCompiler
 
 from control_plane.common.errors import ScopeMismatch, ScopeMissing
 
-CAPABILITIES = ("pairing_hash", "platform_audit", "provider_id", "provider_domain", "invitation_hash")
+CAPABILITIES = ("pairing_hash", "platform_audit", "platform_checkpoints", "provider_id", "provider_domain", "invitation_hash")
 """Settings, next to the scopes' own, that an extra policy of one table may compare with."""
 
 
@@ -53,6 +55,8 @@ class Scope:
 
 CLOSED = Scope()
 _current: contextvars.ContextVar[Scope] = contextvars.ContextVar("threedance_scope", default=CLOSED)
+_Last = list[tuple[int, Callable[[], None], Callable[[], None]]]
+_last: contextvars.ContextVar[_Last | None] = contextvars.ContextVar("threedance_last", default=None)
 
 
 def current_scope() -> Scope:
@@ -70,6 +74,40 @@ def current_studio_id() -> UUID:
     if studio_id is None:
         raise ScopeMissing("no studio is in scope; open studio_scope(studio_id) around this")
     return studio_id
+
+
+def before_close(write: Callable[[], None], *, order: int = 0) -> bool:
+    """Has `write` called once, at the end of the outermost open scope and in its transaction; says whether one is open.
+
+    An exception of it undoes the transaction. It is not called when the scope is left by an exception, nor when the
+    savepoint that was open at this call has been rolled back by then. Where several locks are taken, `order` is theirs
+    in every transaction, lowest first.
+    """
+    waiting = _last.get()
+    if waiting is None:
+        return False
+    # Django forgets what was registered in a savepoint that is rolled back; that this is still there says it was not.
+    stamp = _Stamp()
+    transaction.on_commit(stamp)
+    waiting.append((order, stamp, write))
+    return True
+
+
+def write_the_last() -> None:
+    """Calls now what `before_close` was given: whoever reads these rows in the open scope is to find them."""
+    waiting = _last.get()
+    if not waiting:
+        return
+    due, waiting[:] = sorted(waiting, key=itemgetter(0)), []
+    kept = {id(function) for _, function, *_ in connection.run_on_commit}
+    for _, stamp, write in due:
+        if id(stamp) in kept:
+            write()
+
+
+class _Stamp:
+    def __call__(self) -> None:
+        """Does nothing: see `before_close`."""
 
 
 @contextlib.contextmanager
@@ -136,10 +174,15 @@ def _opened(scope: Scope, outer: Scope) -> Iterator[None]:
         if scope != outer:
             _tell_database(scope)
         token = _current.set(scope)
+        outermost = _last.set([]) if _last.get() is None else None
         try:
             yield
+            if outermost is not None and not connection.needs_rollback:
+                write_the_last()
         finally:
             _current.reset(token)
+            if outermost is not None:
+                _last.reset(outermost)
         # The end of the transaction, or the rollback after an exception, puts the settings back; else we must.
         if scope != outer and inside_a_transaction and not connection.needs_rollback:
             _tell_database(outer)

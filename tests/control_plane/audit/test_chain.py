@@ -2,16 +2,18 @@
 
 import dataclasses
 import hashlib
+import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
 from control_plane.audit.catalogue import MEANINGS, Action
-from control_plane.audit.chain import GENESIS, Break, Link, canonical, first_break, link_hash
+from control_plane.audit.chain import GENESIS, Break, Link, canonical, canonical_json, first_break, link_hash
 
 STUDIO = UUID("018f0000-0000-7000-8000-000000000001")
 AT = datetime(2026, 11, 21, 10, 0, 0, 5, tzinfo=UTC)
@@ -122,3 +124,63 @@ def test_a_rehashed_entry_breaks_the_next_one() -> None:
 
 def test_every_action_has_a_meaning() -> None:
     assert set(MEANINGS) == set(Action)
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
+EXACT = st.integers(-(2**53) + 1, 2**53 - 1)
+PLAIN = st.recursive(
+    st.none() | st.booleans() | EXACT | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=5),
+    max_leaves=12,
+)
+
+
+@given(value=st.dictionaries(TEXT, PLAIN, max_size=6))
+def test_the_fast_form_is_that_of_the_standards_own_library(value: dict[str, Any]) -> None:
+    assert canonical_json(value, "details") == rfc8785.dumps(value)
+
+
+KEYS_THAT_SORT_APART = {"\U0001f484": 1, "\ue000": 2, "\ufb33": 3, "€": 4, "\r": 5, "ö": 6, "1": 7, "\x80": 8}
+
+
+def test_keys_are_sorted_by_utf_16_code_units() -> None:
+    # Section 3.2.3 of RFC 8785, with a private-use character more: by code point it would come before the lipstick.
+    keys = list(json.loads(canonical_json(KEYS_THAT_SORT_APART, "details")))
+    assert keys == ["\r", "1", "\x80", "ö", "€", "\U0001f484", "\ue000", "\ufb33"]
+    assert canonical_json(KEYS_THAT_SORT_APART, "details") == rfc8785.dumps(KEYS_THAT_SORT_APART)
+
+
+@given(text=st.text(st.characters(codec="utf-8", max_codepoint=0x9F, exclude_characters="\0"), max_size=30))
+def test_control_characters_and_quotes_are_escaped_as_the_standard_says(text: str) -> None:
+    assert canonical_json({text: text}, "details") == rfc8785.dumps({text: text})
+
+
+@given(details=st.dictionaries(TEXT, PLAIN, max_size=4), job=TEXT, object_id=TEXT)
+def test_a_whole_entry_has_the_form_of_the_standards_own_library(
+    details: dict[str, Any], job: str, object_id: str
+) -> None:
+    item = link(7, GENESIS, details=details, actor_job=job, object_id=object_id, actor_id=None)
+    assert canonical(item) == rfc8785.dumps(
+        {
+            "form": 1,
+            "studio": str(STUDIO),
+            "sequence": 7,
+            "at": "2026-11-21T10:00:00.000005+00:00",
+            "action": "room.created",
+            "actor": {"kind": "user", "id": None, "job": job},
+            "object": {"type": "studios.Room", "id": object_id},
+            "details": details,
+            "previous": "00" * 32,
+        }
+    )
+
+
+@given(value=st.floats() | st.integers(min_value=2**53) | st.integers(max_value=-(2**53)))
+def test_numbers_that_are_not_exact_are_refused(value: float) -> None:
+    with pytest.raises(ValueError, match=r"details\.x"):
+        canonical_json({"x": value}, "details")
+
+
+def test_half_a_character_is_refused() -> None:
+    with pytest.raises(ValueError, match="details"):
+        canonical_json({"x": "\ud800"}, "details")

@@ -1,7 +1,9 @@
 """The chain in the database: gapless, append-only, and honest about edits."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
+from threading import Barrier, Event
 from uuid import UUID
 
 import psycopg
@@ -17,6 +19,8 @@ from control_plane.audit.services import chain_scope, record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import ScopeMismatch, ScopeMissing
 from control_plane.common.scoping import studio_scope
+from control_plane.studios import services
+from control_plane.studios.models import Room
 from tests.control_plane.conftest import Cast
 
 
@@ -159,3 +163,100 @@ def test_the_command_says_that_all_is_well(committed: Cast) -> None:
     out = StringIO()
     call_command("audit_verify", stdout=out)
     assert out.getvalue().count("unbroken") == 2
+
+
+def test_an_act_that_a_savepoint_undid_leaves_no_entry_and_no_hole(cast: Cast) -> None:
+    before = verify_chain(cast.studio.id)[0]
+    with studio_scope(cast.studio.id):
+        add(cast.studio.id, number=1)
+        with pytest.raises(RuntimeError), transaction.atomic():
+            add_and_fail(cast.studio.id, number=2)
+        with pytest.raises(RuntimeError), studio_scope(cast.studio.id):
+            add_and_fail(cast.studio.id, number=3)
+        with transaction.atomic():
+            add(cast.studio.id, number=4)
+    with studio_scope(cast.studio.id):
+        numbers = [entry.details.get("number") for entry in entries()[:2]]
+    assert numbers == [4, 1]
+    assert verify_chain(cast.studio.id) == (before + 2, None)
+
+
+def add_and_fail(studio_id: UUID, **details: object) -> None:
+    add(studio_id, **details)
+    raise RuntimeError
+
+
+def test_whoever_reads_in_the_transaction_of_an_act_finds_its_entry(cast: Cast) -> None:
+    with studio_scope(cast.studio.id):
+        entry = add(cast.studio.id)
+        assert entries().first() == entry
+        assert add(cast.studio.id) == entries().first()
+        assert list(entries().values_list("sequence", flat=True)[:2]) == [entry.sequence + 1, entry.sequence]
+
+
+def test_an_act_whose_entry_cannot_be_written_is_undone(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = verify_chain(cast.studio.id)[0]
+    monkeypatch.setattr(Entry, "save", refuse)
+    with pytest.raises(DatabaseError, match="the disk is full"):
+        services.create_room(cast.studio, name="Blue room", actor=cast.alice.actor)
+    with studio_scope(cast.studio.id):
+        assert not Room.objects.filter(name="Blue room").exists()
+    assert verify_chain(cast.studio.id)[0] == before
+
+
+def refuse(*args: object, **kwargs: object) -> None:
+    raise DatabaseError("the disk is full")
+
+
+def test_a_page_that_is_slow_after_its_entry_holds_nobody_up(committed: Cast) -> None:
+    """The head of the chain is locked at the end of a transaction alone: others are recorded in the meantime."""
+    recorded, others_done = Event(), Event()
+
+    def slow() -> None:
+        try:
+            with studio_scope(committed.studio.id):
+                add(committed.studio.id, who="slow")
+                recorded.set()
+                assert others_done.wait(20), "an entry of another transaction had to wait for this one"
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(slow)
+        assert recorded.wait(20)
+        for number in range(3):
+            with studio_scope(committed.studio.id):
+                add(committed.studio.id, who=number)
+        others_done.set()
+        waiting.result(20)
+    with studio_scope(committed.studio.id):
+        assert [entry.details["who"] for entry in entries()[:4]] == ["slow", 2, 1, 0]
+    assert verify_chain(committed.studio.id)[1] is None
+
+
+def test_two_acts_that_lock_the_same_row_before_and_after_their_entries_both_end(committed: Cast) -> None:
+    """Were the head locked at `record`, one of them would be undone as a deadlock."""
+    with studio_scope(committed.studio.id):
+        room = services.create_room(committed.studio, name="Green room", actor=committed.alice.actor)
+    meeting = Barrier(2)
+
+    def act(first: Callable[[], object], then: Callable[[], object]) -> None:
+        try:
+            with studio_scope(committed.studio.id):
+                first()
+                meeting.wait(20)
+                then()
+        finally:
+            connection.close()
+
+    def lock() -> object:
+        return Room.objects.select_for_update().get(pk=room.pk)
+
+    def note() -> object:
+        return add(committed.studio.id)
+
+    with ThreadPoolExecutor(2) as pool:
+        tasks = [pool.submit(act, lock, note), pool.submit(act, note, lock)]
+        for task in tasks:
+            task.result(30)
+    assert verify_chain(committed.studio.id)[1] is None

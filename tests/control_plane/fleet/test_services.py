@@ -113,7 +113,7 @@ def test_each_edit_is_one_version_and_no_edit_is_none(cast: Cast, room: Room, pa
 
 def test_the_audit_chain_is_locked_after_every_row(cast: Cast, room: Room, paired: Paired) -> None:
     camera = add(room, paired[1], cast)
-    with studio_scope(cast.studio.id), CaptureQueriesContext(connection) as removing:
+    with CaptureQueriesContext(connection) as removing, studio_scope(cast.studio.id):
         services.remove_camera(camera, actor=cast.alice.actor)
     scene = make_scene(cast, name="Small room")
     with studio_scope(cast.studio.id):
