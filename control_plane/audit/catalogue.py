@@ -28,6 +28,22 @@ class Action(StrEnum):
     ROSTER_CHANGED = "roster.changed"
     ROSTER_CONFIRMED = "roster.confirmed"
     USER_CREATED = "user.created"
+    SIGNED_IN = "signin.succeeded"
+    SIGNIN_FAILED = "signin.failed"
+    SIGNED_OUT = "signin.ended"
+    SESSIONS_ENDED = "signin.sessions_ended"
+    PASSWORD_CHANGED = "signin.password_changed"
+    FACTOR_ADDED = "signin.factor_added"
+    FACTOR_REMOVED = "signin.factor_removed"
+    FACTOR_RENEWED = "signin.factor_renewed"
+    SIGNIN_POLICY_CHANGED = "signin_policy.changed"
+    PROVIDER_ADDED = "identity_provider.added"
+    PROVIDER_CHANGED = "identity_provider.changed"
+    PROVIDER_REMOVED = "identity_provider.removed"
+    PROVIDER_OVERRULED = "identity_provider.overruled"
+    INVITATION_SENT = "invitation.sent"
+    INVITATION_REVOKED = "invitation.revoked"
+    INVITATION_ACCEPTED = "invitation.accepted"
     SIGNIN_LINK_CREATED = "signin_link.created"
     SIGNIN_LINK_USED = "signin_link.used"
     AGENT_PAIRING_STARTED = "agent.pairing_started"
@@ -75,6 +91,22 @@ MEANINGS: dict[Action, str] = {
     Action.ROSTER_CHANGED: "Who is expected in a class was changed; it is unconfirmed now.",
     Action.ROSTER_CONFIRMED: "Somebody confirmed who was in a class.",
     Action.USER_CREATED: "An account was made.",
+    Action.SIGNED_IN: "A person signed in.",
+    Action.SIGNIN_FAILED: "Somebody tried to sign in and was refused.",
+    Action.SIGNED_OUT: "A person signed out.",
+    Action.SESSIONS_ENDED: "A person was signed out in other places.",
+    Action.PASSWORD_CHANGED: "A person's password was set, changed or reset.",
+    Action.FACTOR_ADDED: "A passkey or another second factor was added to an account.",
+    Action.FACTOR_REMOVED: "A passkey or another second factor was removed from an account.",
+    Action.FACTOR_RENEWED: "New recovery codes were made for an account.",
+    Action.SIGNIN_POLICY_CHANGED: "How people sign in to the studio was changed.",
+    Action.PROVIDER_ADDED: "An identity provider was added.",
+    Action.PROVIDER_CHANGED: "An identity provider was changed.",
+    Action.PROVIDER_REMOVED: "An identity provider was removed.",
+    Action.PROVIDER_OVERRULED: "An identity provider wanted to take the studio's last admin away, and was refused.",
+    Action.INVITATION_SENT: "A person was invited, or an invitation was sent again.",
+    Action.INVITATION_REVOKED: "An invitation was taken back.",
+    Action.INVITATION_ACCEPTED: "An invitation was accepted.",
     Action.SIGNIN_LINK_CREATED: "A one-time sign-in link was made.",
     Action.SIGNIN_LINK_USED: "A one-time sign-in link was used.",
     Action.AGENT_PAIRING_STARTED: "A pairing code was shown.",

@@ -4,6 +4,7 @@ import re
 import stat
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -99,6 +100,14 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
     """How long the old copies are kept after footage was moved to another store."""
     public_url: str = "http://127.0.0.1:8000"
     allowed_hosts: str = ""
+    trusted_proxies: int = 0
+    """How many proxies of ours stand in front and add to X-Forwarded-For; what stands further left is not believed."""
+    signin_networks: str = ""
+    """Private networks (CIDR, parted by commas) in which studios' identity providers may be, also by plain http."""
+    session_hours: int = 336
+    """How long anybody stays signed in at most; a studio may ask for less."""
+    session_idle_minutes: int = 4320
+    """How long a session lives that nobody uses; a studio may ask for less."""
     debug: bool = False
     log_level: str = "INFO"
     log_json: bool = True
@@ -153,6 +162,14 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
         """Returns where the platform's own store is."""
         said = parse_qs(urlsplit(self.object_store).query).get("region", [""])[0]
         return self.region or said or ("us-east-1" if self.object_store.startswith("s3+") else "local")
+
+    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Returns the networks in which identity providers may be.
+
+        Raises:
+            ValueError: one is no network.
+        """
+        return tuple(ip_network(text.strip()) for text in self.signin_networks.split(",") if text.strip())
 
     def application_role(self) -> str:
         """Returns the name of the role that the application connects as; empty where no database is set."""
@@ -315,6 +332,16 @@ def _validate(env: Env) -> None:
     if env.store_grace_days < 0:
         raise WrongEnvironment(f"THREEDANCE_STORE_GRACE_DAYS={env.store_grace_days} is below 0")
     env.email()
+    if not 0 <= env.trusted_proxies <= 8:
+        raise WrongEnvironment(f"THREEDANCE_TRUSTED_PROXIES={env.trusted_proxies} is not between 0 and 8")
+    if env.session_hours < 1 or env.session_idle_minutes < 5:
+        raise WrongEnvironment(
+            "THREEDANCE_SESSION_HOURS is at least 1, THREEDANCE_SESSION_IDLE_MINUTES at least 5"
+        )
+    try:
+        env.networks()
+    except ValueError as error:
+        raise WrongEnvironment(f"THREEDANCE_SIGNIN_NETWORKS={env.signin_networks}: {error}") from error
     if env.database_pool < 0:
         raise WrongEnvironment(f"THREEDANCE_DATABASE_POOL={env.database_pool} is below 0")
     if env.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):

@@ -72,6 +72,8 @@ SHRED_LISTENERS = ["control_plane.ingest.services.forget_class"]
 FLEET_STATUS_LISTENERS = ["control_plane.recordings.reports.take_status"]
 # Which are told that a box replaces another, in the transaction of its pairing.
 FLEET_HANDOVER_LISTENERS = ["control_plane.recordings.reports.take_over"]
+# Proxies in front of us whose word on the caller's address is taken (X-Forwarded-For, from the right).
+TRUSTED_PROXIES = ENV.trusted_proxies
 # Most tries to pair within ten minutes: from one address, and from all together.
 FLEET_PAIRING_LIMITS = (20, 600)
 
@@ -113,6 +115,9 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.socialaccount.providers.saml",
     "allauth.usersessions",
     "guardian",
     "csp",
@@ -121,6 +126,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "control_plane.common.middleware.RequestId",
+    "control_plane.common.middleware.ClientAddress",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -131,7 +137,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "control_plane.accounts.sessions.SessionLife",
     "django_htmx.middleware.HtmxMiddleware",
     "control_plane.common.middleware.Answers",
     # Last, so that every other look at the view comes before it opens the studio and calls the view.
@@ -222,13 +228,49 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+# Who has no account gets no mail either: a form that anybody can send must not be a way to write to strangers.
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+ACCOUNT_RATE_LIMITS = {
+    "login": "30/m/ip",
+    "login_failed": "10/m/ip,5/5m/key",
+    "reset_password": "10/m/ip,3/10m/key",
+    "reset_password_from_key": "20/m/ip",
+    "reauthenticate": "10/m/user",
+    "change_password": "5/m/user",
+}
+# Ours, in the same form: one-time links, invitations (looking and accepting; sending), and finding a provider.
+SIGNIN_RATE_LIMITS = {
+    "signin_link": "20/m/ip",
+    "invitation": "20/m/ip",
+    "invite": "60/h/user",
+    "find_provider": "20/m/ip",
+    "provider": "60/m/ip",
+}
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = True
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "3Dance"
+MFA_ADAPTER = "control_plane.accounts.adapter.FactorAdapter"
 USERSESSIONS_TRACK_ACTIVITY = False
+SOCIALACCOUNT_ADAPTER = "control_plane.studios.sso.StudioProviders"
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {"provider_class": "control_plane.accounts.provider.OpenIDProvider"},
+    "saml": {"provider_class": "control_plane.accounts.provider.SamlProvider"},
+}
+# A form that ends at another site breaks our policy for forms; what starts here is a link, and `connect` is refused.
+SOCIALACCOUNT_LOGIN_ON_GET = True
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 10
+SIGNIN_NETWORKS = ENV.networks()
+SESSION_HOURS = ENV.session_hours
+SESSION_IDLE_MINUTES = ENV.session_idle_minutes
 ANONYMOUS_USER_NAME = None
 
 # --- mail ---------------------------------------------------------------------------------------------------------
@@ -249,7 +291,7 @@ CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "csrf"
 SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_HTTPONLY = False
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 14 * 24 * 3600
+SESSION_COOKIE_AGE = ENV.session_hours * 3600
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0

@@ -10,7 +10,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("livez", live, name="livez"),
     path("readyz", ready, name="readyz"),
     path("accounts/", include("control_plane.accounts.urls")),
-    path("accounts/", include("allauth.urls")),
     path("admin/login/", secure_admin_login(admin.site.login)),  # type: ignore[no-untyped-call]
     path("admin/", admin.site.urls),
     path("agent/v1/", include("control_plane.fleet.urls")),

@@ -242,7 +242,7 @@ def _children(told: dict[str, str], state: Path, host: str, port: int) -> list[C
     web = [
         python, "-m", "uvicorn", "control_plane.config.asgi:application", "--host", host, "--port", str(port),
         "--no-access-log", "--log-level", "warning", "--ws", "websockets-sansio", "--ws-max-size", str(1 << 20),
-        "--ws-per-message-deflate", "false", "--timeout-graceful-shutdown", "5", "--no-server-header",
+        "--ws-per-message-deflate", "false", "--timeout-graceful-shutdown", "5", "--no-server-header", "--no-proxy-headers",
     ]  # fmt: skip
     celery = [python, "-m", "celery", "-A", "control_plane.config.celery", "--quiet"]
     return [
