@@ -1,9 +1,11 @@
 """The site itself: who may enter, and what its index lists."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
+from django.views.decorators.http import require_http_methods
 
 _ORDER = ("studios", "fleet", "recordings", "accounts", "ingest", "audit")
 _NAMES = {
@@ -27,6 +29,10 @@ class ConsoleSite(AdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         """Says whether the person administers a studio; `studios.middleware` has opened it then."""
         return bool(request.user.is_active) and getattr(request, "studio", None) is not None
+
+    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
+        """Returns the view as Django's site makes it, for the methods that a browser sends."""
+        return require_http_methods(["GET", "HEAD", "POST"])(super().admin_view(view, cacheable))
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Returns the apps in the order of daily work."""
