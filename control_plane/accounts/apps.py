@@ -8,3 +8,9 @@ class AccountsConfig(AppConfig):
 
     name = "control_plane.accounts"
     label = "accounts"
+
+    def ready(self) -> None:
+        """Has sign-ins, sign-outs and changed factors put on record."""
+        from control_plane.accounts.record import connect  # noqa: PLC0415  # needs the models
+
+        connect()

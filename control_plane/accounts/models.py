@@ -38,12 +38,16 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin, UUIDModel):
-    """One person. `is_staff` opens the admin site; what it shows there is still up to `studios.access`."""
+    """One person. `is_staff` opens the admin site; what it shows there is still up to `studios.access`.
+
+    `is_operator`: runs the platform, and has no standing access to any studio (`studios.services.open_break_glass`).
+    """
 
     email = models.EmailField("e-mail address", unique=True)
     display_name = models.CharField(max_length=120, blank=True)
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField("may open the admin site", default=False)
+    is_operator = models.BooleanField("platform operator", default=False)
 
     objects: ClassVar[UserManager] = UserManager()
 

@@ -1,4 +1,4 @@
-"""Writes of accounts: new people, and one-time sign-in links."""
+"""Writes of accounts: new people, one-time sign-in links, and the end of sessions."""
 
 import hashlib
 import secrets
@@ -6,13 +6,16 @@ from datetime import timedelta
 from urllib.parse import urlencode
 
 from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
+from control_plane.accounts import sessions
 from control_plane.accounts.models import SigninLink, User
 from control_plane.audit.catalogue import Action
 from control_plane.audit.services import record
@@ -103,6 +106,33 @@ def use_signin_link(token: str) -> User | None:
             object_id=link.id,
         )
         return link.user
+
+
+def end_own_session(user: User, session_id: str, *, actor: Actor) -> int:
+    """Ends one of a person's sessions, at once; returns 1, or 0 where it is over already or not theirs."""
+    if not session_id.isdecimal() or len(session_id) > 18:
+        return 0
+    return _end(user, UserSession.objects.filter(user=user, pk=int(session_id)), actor)
+
+
+def end_other_sessions(user: User, *, keep_key: str | None, actor: Actor) -> int:
+    """Ends all of a person's sessions but the one of `keep_key` (None: all), at once; returns how many."""
+    return _end(user, UserSession.objects.filter(user=user).exclude(session_key=keep_key or ""), actor)
+
+
+def _end(user: User, rows: QuerySet[UserSession], actor: Actor) -> int:
+    with transaction.atomic():
+        count = sessions.end(list(rows))
+        if count:
+            record(
+                Action.SESSIONS_ENDED,
+                actor=actor,
+                studio_id=None,
+                object_type="accounts.User",
+                object_id=user.id,
+                details={"sessions": count},
+            )
+    return count
 
 
 def token_hash(token: str) -> bytes:

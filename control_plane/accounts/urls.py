@@ -1,7 +1,83 @@
-"""Addresses of accounts beside allauth's."""
+"""Every address under /accounts/. allauth's own list is not taken over: what the product does not need is not there.
 
-from django.urls import path
+Left out: more than one e-mail address and their confirmation, sign-in by code, connecting accounts of other sites,
+signing up through them, single logout.
+"""
 
-from control_plane.accounts.views import signin_link
+from allauth.account import views as account
+from allauth.mfa.base import views as factors
+from allauth.mfa.recovery_codes import views as codes
+from allauth.mfa.totp import views as totp
+from allauth.mfa.webauthn import views as passkeys
+from django.urls import URLPattern, path, re_path
 
-urlpatterns = [path("link/", signin_link, name="signin_link")]
+from control_plane.accounts import provider_views, views
+from control_plane.accounts.guard import owners_only
+
+urlpatterns: list[URLPattern] = [
+    path("login/", account.login, name="account_login"),
+    path("logout/", account.logout, name="account_logout"),
+    path("inactive/", account.account_inactive, name="account_inactive"),
+    path("signup/", views.signup_closed, name="account_signup"),
+    path("reauthenticate/", account.reauthenticate, name="account_reauthenticate"),
+    path("link/", views.signin_link, name="signin_link"),
+    path("sessions/", views.session_list, name="usersessions_list"),
+    # passwords
+    path("password/change/", owners_only(account.password_change), name="account_change_password"),
+    path("password/set/", owners_only(account.password_set), name="account_set_password"),
+    path("password/reset/", account.password_reset, name="account_reset_password"),
+    path("password/reset/done/", account.password_reset_done, name="account_reset_password_done"),
+    re_path(
+        r"^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
+        account.password_reset_from_key,
+        name="account_reset_password_from_key",
+    ),
+    path(
+        "password/reset/key/done/",
+        account.password_reset_from_key_done,
+        name="account_reset_password_from_key_done",
+    ),
+    # passkeys and second factors
+    path("2fa/", owners_only(factors.index), name="mfa_index"),
+    path("2fa/authenticate/", factors.authenticate, name="mfa_authenticate"),
+    path("2fa/reauthenticate/", factors.reauthenticate, name="mfa_reauthenticate"),
+    path("2fa/totp/activate/", owners_only(totp.activate_totp), name="mfa_activate_totp"),
+    path("2fa/totp/deactivate/", owners_only(totp.deactivate_totp), name="mfa_deactivate_totp"),
+    path("2fa/recovery-codes/", owners_only(codes.view_recovery_codes), name="mfa_view_recovery_codes"),
+    path(
+        "2fa/recovery-codes/generate/",
+        owners_only(codes.generate_recovery_codes),
+        name="mfa_generate_recovery_codes",
+    ),
+    path(
+        "2fa/recovery-codes/download/",
+        owners_only(codes.download_recovery_codes),
+        name="mfa_download_recovery_codes",
+    ),
+    path("2fa/webauthn/", owners_only(passkeys.list_webauthn), name="mfa_list_webauthn"),
+    path("2fa/webauthn/add/", owners_only(passkeys.add_webauthn), name="mfa_add_webauthn"),
+    path("2fa/webauthn/login/", passkeys.login_webauthn, name="mfa_login_webauthn"),
+    path(
+        "2fa/webauthn/reauthenticate/",
+        passkeys.reauthenticate_webauthn,
+        name="mfa_reauthenticate_webauthn",
+    ),
+    path(
+        "2fa/webauthn/keys/<int:pk>/remove/",
+        owners_only(passkeys.remove_webauthn),
+        name="mfa_remove_webauthn",
+    ),
+    path(
+        "2fa/webauthn/keys/<int:pk>/edit/", owners_only(passkeys.edit_webauthn), name="mfa_edit_webauthn"
+    ),
+    # identity providers of studios
+    path("provider/cancelled/", provider_views.cancelled, name="socialaccount_login_cancelled"),
+    path("oidc/<uuid:provider_id>/login/", provider_views.openid_login, name="openid_connect_login"),
+    path(
+        "oidc/<uuid:provider_id>/callback/", provider_views.openid_callback, name="openid_connect_callback"
+    ),
+    path("saml/<uuid:provider_id>/login/", provider_views.saml_login, name="saml_login"),
+    path("saml/<uuid:provider_id>/acs/", provider_views.saml_answer, name="saml_acs"),
+    path("saml/<uuid:provider_id>/finish/", provider_views.saml_finish, name="saml_finish"),
+    path("saml/<uuid:provider_id>/metadata/", provider_views.saml_metadata, name="saml_metadata"),
+]

@@ -1,13 +1,19 @@
-"""The page behind a one-time sign-in link: looking at it changes nothing, its button signs in."""
+"""Pages of accounts beside allauth's: one-time sign-in links, own sessions, and the closed sign-up."""
 
+from allauth.account.internal.flows.login import record_authentication
 from allauth.account.utils import perform_login
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
-from control_plane.accounts.services import use_signin_link
+from control_plane.accounts.limits import require_within
+from control_plane.accounts.models import User
+from control_plane.accounts.services import end_other_sessions, end_own_session, use_signin_link
+from control_plane.accounts.sessions import own_sessions
 
 TEMPLATE = "accounts/signin_link.html"
 
@@ -22,11 +28,40 @@ def signin_link(request: HttpRequest) -> HttpResponse:
     """
     if request.method != "POST":
         return _page(request, token=request.GET.get("token", ""))
+    require_within(request, "signin_link")
     user = use_signin_link(request.POST.get("token", ""))
     if user is None:
         return _page(request, failed=True, status=410)
+    record_authentication(request, user, method="signin_link")
     response: HttpResponse = perform_login(request, user)
     return response
+
+
+@require_safe
+@never_cache
+def signup_closed(request: HttpRequest) -> HttpResponse:
+    """Says how one gets an account here."""
+    return render(request, "account/signup_closed.html")
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def session_list(request: HttpRequest) -> HttpResponse:
+    """Shows where the person is signed in; ends one session, or all others."""
+    user = request.user
+    if not isinstance(user, User):
+        return redirect("account_login")
+    key = request.session.session_key
+    if request.method == "POST":
+        if "others" in request.POST:
+            count = end_other_sessions(user, keep_key=key, actor=user.actor)
+        else:
+            count = end_own_session(user, request.POST.get("end", ""), actor=user.actor)
+        if count:
+            messages.success(request, "Signed out there.")
+        return redirect("usersessions_list")
+    return render(request, "accounts/sessions.html", {"sessions": own_sessions(user, key)})
 
 
 def _page(request: HttpRequest, *, token: str = "", failed: bool = False, status: int = 200) -> HttpResponse:

@@ -1,0 +1,68 @@
+"""What an OpenID provider's token must satisfy. Pure: keys and expectations come in, claims go out.
+
+Source: OpenID Connect Core 1.0 section 3.1.3.7, RFC 8725 (JSON Web Token best practice).
+"""
+
+import hmac
+from collections.abc import Mapping
+from typing import Any
+
+import jwt
+
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+"""Signatures with a public key alone: with HMAC, whoever knows the client's secret could write tokens."""
+LEEWAY_S = 60
+OLDEST_S = 600
+
+
+class TokenRefused(Exception):
+    """The token breaks a rule; the message says which, and holds nothing of the token."""
+
+
+def verified_claims(
+    token: str, keys: Mapping[str, Any], *, issuer: str, audience: str, nonce: str
+) -> dict[str, Any]:
+    """Returns the claims of an ID token.
+
+    Args:
+        keys: the provider's key set (RFC 7517).
+        nonce: what the sign-in began with; the token must hold it.
+
+    Raises:
+        TokenRefused: no known key has signed it, it is not for us, not from there, not of this sign-in, or too old.
+    """
+    try:
+        header = jwt.get_unverified_header(token)
+        if header.get("alg") not in ALGORITHMS:
+            raise TokenRefused("the token is signed in a way that is not accepted")
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            key=_key(keys, header),
+            algorithms=[header["alg"]],
+            issuer=issuer,
+            audience=audience,
+            leeway=LEEWAY_S,
+            options={"require": ["exp", "iat", "iss", "aud", "sub"]},
+        )
+    except jwt.PyJWTError as error:
+        raise TokenRefused(f"the token is refused: {type(error).__name__}") from error
+    if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()) or not nonce:
+        raise TokenRefused("the token belongs to another sign-in")
+    party = claims.get("azp")
+    if (party or isinstance(claims["aud"], list)) and party not in (None, audience):
+        raise TokenRefused("the token was made for another party")
+    return claims
+
+
+def _key(keys: Mapping[str, Any], header: Mapping[str, Any]) -> Any:
+    found = [
+        key
+        for key in keys.get("keys", ())
+        if isinstance(key, dict)
+        and key.get("kty") in ("RSA", "EC", "OKP")
+        and key.get("use", "sig") == "sig"
+        and (key.get("kid") == header.get("kid") or "kid" not in header)
+    ]
+    if len(found) != 1:
+        raise TokenRefused("no single key of the provider fits the token")
+    return jwt.PyJWK.from_dict(found[0], algorithm=header["alg"]).key

@@ -1,0 +1,19 @@
+"""How often something may be tried: `SIGNIN_RATE_LIMITS`, counted in the cache as allauth counts its own."""
+
+from allauth.core.internal.ratelimit import consume
+from django.conf import settings
+from django.http import HttpRequest
+
+from control_plane.common.errors import TooManyRequests
+
+APP = "threedance"
+
+
+def require_within(request: HttpRequest, action: str, *, key: str = "") -> None:
+    """Counts a try.
+
+    Raises:
+        TooManyRequests: there were too many.
+    """
+    if not consume(request, app=APP, action=action, config=settings.SIGNIN_RATE_LIMITS, key=key or None):
+        raise TooManyRequests("Too many tries. Wait a minute, then try again.")

@@ -1,0 +1,6 @@
+"""The protocols of identity providers as allauth looks for them (`SOCIALACCOUNT_PROVIDERS`)."""
+
+from control_plane.accounts.openid import OpenIDProvider
+from control_plane.accounts.saml import SamlProvider
+
+__all__ = ["OpenIDProvider", "SamlProvider"]

@@ -1,0 +1,111 @@
+"""What happens while signing in, put on the platform's chain: signals of Django and allauth, one receiver each.
+
+Entries hold the account's id and never an address; a failed try on an unknown address holds nothing of it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from allauth.account import signals as account
+from allauth.account.internal.flows.login import get_authentication_records
+from allauth.mfa import signals as factors
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+from django.contrib.auth import signals as auth
+from django.dispatch import Signal
+from django.http import HttpRequest
+
+from control_plane.accounts import sessions
+from control_plane.accounts.models import User
+from control_plane.audit.catalogue import Action
+from control_plane.audit.services import record
+from control_plane.common.actors import Actor
+
+SIGNIN = Actor.system("accounts.signin")
+NOBODY = "unknown"
+
+
+def connect() -> None:
+    """Connects every receiver; called once the apps are loaded."""
+    wanted: list[tuple[Signal, Callable[..., None]]] = [
+        (auth.user_logged_in, _on_signed_in),
+        (auth.user_login_failed, _on_failed),
+        (auth.user_logged_out, _on_signed_out),
+        (account.password_set, _on_password),
+        (account.password_changed, _on_password),
+        (account.password_reset, _on_password_reset),
+        (factors.authenticator_added, _on_factor_added),
+        (factors.authenticator_removed, _on_factor_removed),
+        (factors.authenticator_reset, _on_factor_renewed),
+        (factors.authentication_failed, _on_factor_failed),
+    ]
+    for signal, receiver in wanted:
+        signal.connect(receiver, dispatch_uid=f"accounts.record.{receiver.__name__}")
+
+
+def write(action: Action, user: User | None, *, actor: Actor | None = None, **details: Any) -> None:
+    """Puts an act on record; it is the person's own where `actor` is not given."""
+    record(
+        action,
+        actor=actor or (user.actor if user else SIGNIN),
+        studio_id=None,
+        object_type="accounts.User",
+        object_id=user.id if user else NOBODY,
+        details=details,
+    )
+
+
+def _on_signed_in(request: HttpRequest, user: User, **kwargs: Any) -> None:
+    sessions.begin(request)
+    methods = sorted({_method(entry) for entry in get_authentication_records(request, user)})
+    write(Action.SIGNED_IN, user, methods=methods)
+
+
+def _method(entry: dict[str, Any]) -> str:
+    name = str(entry.get("method", ""))
+    return f"{name}:{entry['type']}" if "type" in entry else name
+
+
+def _on_failed(credentials: dict[str, Any], **kwargs: Any) -> None:
+    address = str(credentials.get("email") or credentials.get("username") or "")
+    user = User.objects.filter(email__iexact=address).first() if address and "\0" not in address else None
+    write(Action.SIGNIN_FAILED, user, actor=SIGNIN, method="password")
+
+
+def _on_factor_failed(user: User, **kwargs: Any) -> None:
+    write(Action.SIGNIN_FAILED, user, actor=SIGNIN, method="second factor")
+
+
+def _on_signed_out(user: User | None, request: HttpRequest, **kwargs: Any) -> None:
+    if user is not None:
+        key = request.session.session_key
+        UserSession.objects.filter(session_key=key).delete()
+        write(Action.SIGNED_OUT, user)
+
+
+def _on_password(request: HttpRequest, user: User, **kwargs: Any) -> None:
+    # Django ends the other sessions by itself: what they hold of the old password fits no more.
+    write(Action.PASSWORD_CHANGED, user, how="changed")
+
+
+def _on_password_reset(request: HttpRequest, user: User, **kwargs: Any) -> None:
+    write(Action.PASSWORD_CHANGED, user, how="reset by mail")
+
+
+def _on_factor_added(request: HttpRequest, user: User, authenticator: Authenticator, **kwargs: Any) -> None:
+    _end_others(request, user)
+    write(Action.FACTOR_ADDED, user, factor=str(authenticator.type))
+
+
+def _on_factor_removed(request: HttpRequest, user: User, authenticator: Authenticator, **kwargs: Any) -> None:
+    _end_others(request, user)
+    write(Action.FACTOR_REMOVED, user, factor=str(authenticator.type))
+
+
+def _on_factor_renewed(request: HttpRequest, user: User, authenticator: Authenticator, **kwargs: Any) -> None:
+    write(Action.FACTOR_RENEWED, user, factor=str(authenticator.type))
+
+
+def _end_others(request: HttpRequest, user: User) -> None:
+    others = UserSession.objects.filter(user=user).exclude(session_key=request.session.session_key)
+    sessions.end(others)

@@ -1,0 +1,139 @@
+"""Web sessions: how long they live, how they came about, which a person has, and how they end.
+
+`SessionLife` ends a session that is too old or was left alone too long, and notes at most once a minute that it was
+used. Deactivating an account or changing a password ends sessions without us: Django compares both at each request.
+"""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+from allauth.account.internal.flows.login import get_authentication_records
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib.auth import logout
+from django.http import HttpRequest
+from django.utils import timezone
+
+from control_plane.accounts.device import device_words
+from control_plane.accounts.models import User
+from control_plane.common.middleware import Handler
+
+SIGNED_IN_AT = "signed_in_at"
+SEEN_AT = "seen_at"
+"""Session keys: seconds since 1970."""
+NOTED_EVERY_S = 60
+PROVIDER_METHOD = "socialaccount"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSession:
+    """One place in which a person is signed in."""
+
+    id: int
+    device: str
+    address: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+    is_current: bool
+
+
+class SessionLife:
+    """Ends what is too old, and keeps `last seen`. Stands behind Django's authentication."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Calls on, with nobody signed in where the session has ended."""
+        if request.session.session_key and request.user.is_authenticated:
+            _live(request)
+        return self.get_response(request)
+
+
+def begin(request: HttpRequest) -> None:
+    """Notes that somebody has just signed in."""
+    request.session[SIGNED_IN_AT] = request.session[SEEN_AT] = time.time()
+
+
+def age_s(request: HttpRequest) -> float:
+    """Returns for how long the person has been signed in."""
+    return max(0.0, time.time() - float(request.session.get(SIGNED_IN_AT, time.time())))
+
+
+def idle_s(request: HttpRequest) -> float:
+    """Returns how long the session had not been used before this request, give or take a minute."""
+    return float(getattr(request, "session_idle_s", 0.0))
+
+
+def provider_of(request: HttpRequest) -> str:
+    """Returns the id of the identity provider that alone vouches for this session; empty where the person did so.
+
+    A session counts as the person's own as soon as a password, a passkey or a one-time link was used in it.
+    """
+    if not request.user.is_authenticated:
+        return ""
+    provider = ""
+    for entry in get_authentication_records(request, request.user):
+        if entry.get("method") == PROVIDER_METHOD:
+            provider = str(entry.get("provider", ""))
+        elif entry.get("method") != "mfa" or entry.get("passwordless") or entry.get("reauthenticated"):
+            return ""
+    return provider
+
+
+def authenticated_s_ago(request: HttpRequest) -> float | None:
+    """Returns how long ago the person last showed who they are; None where nothing is known of it."""
+    if not request.user.is_authenticated:
+        return None
+    entries = get_authentication_records(request, request.user)
+    return time.time() - float(entries[-1]["at"]) if entries else None
+
+
+def own_sessions(user: User, current_key: str | None) -> list[OwnSession]:
+    """Returns where a person is signed in, this place first, then the latest used."""
+    found = UserSession.objects.purge_and_list(user)
+    rows = [
+        OwnSession(
+            id=row.pk,
+            device=device_words(row.user_agent),
+            address=row.ip,
+            first_seen_at=row.created_at,
+            last_seen_at=row.last_seen_at,
+            is_current=row.session_key == current_key,
+        )
+        for row in found
+    ]
+    return sorted(rows, key=lambda row: (not row.is_current, -row.last_seen_at.timestamp()))
+
+
+def end(rows: Iterable[UserSession]) -> int:
+    """Ends sessions for good, at once; returns how many."""
+    count = 0
+    for row in rows:
+        row.end()
+        count += 1
+    return count
+
+
+def _live(request: HttpRequest) -> None:
+    now = time.time()
+    session = request.session
+    begun, seen = session.get(SIGNED_IN_AT), session.get(SEEN_AT)
+    if begun is None or seen is None:
+        begun = session[SIGNED_IN_AT] = begun or now
+        seen = session[SEEN_AT] = now
+    idle = max(0.0, now - float(seen))
+    if now - float(begun) > settings.SESSION_HOURS * 3600 or idle > settings.SESSION_IDLE_MINUTES * 60:
+        UserSession.objects.filter(session_key=session.session_key).delete()
+        logout(request)
+        return
+    request.session_idle_s = idle  # type: ignore[attr-defined]
+    if idle > NOTED_EVERY_S:
+        session[SEEN_AT] = now
+        UserSession.objects.filter(session_key=session.session_key).update(
+            last_seen_at=timezone.now(), ip=get_adapter().get_client_ip(request)
+        )
