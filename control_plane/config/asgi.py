@@ -6,12 +6,13 @@ from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "control_plane.config.settings")
 
-from django.core.asgi import get_asgi_application
+import django
 
-_asgi = get_asgi_application()
+django.setup(set_prefix=False)
 
 # What follows needs the apps loaded.
 from control_plane.config.checks import refuse_unsafe_start  # noqa: E402
+from control_plane.config.handler import Handler  # noqa: E402
 from control_plane.fleet.gateway import gateway  # noqa: E402
 from control_plane.ingest.gate import gated  # noqa: E402
 
@@ -19,7 +20,7 @@ LINK_PATH = "/agent/v1/link"
 
 refuse_unsafe_start()
 
-_django = gated(_asgi)
+_django = gated(Handler())
 
 Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -3,14 +3,17 @@
 Source: protocols.md, section 1; RFC 8628 in shape.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
 from uuid import UUID
 
 import msgspec
+from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
@@ -21,13 +24,16 @@ from control_plane.fleet import codes, instance
 from control_plane.fleet.errors import PairingRefused
 from control_plane.fleet.models import Agent, AgentState, Camera, PairingCode, PairingState
 from control_plane.fleet.selectors import RECORDS
-from control_plane.fleet.services import publish_config, publish_configs
+from control_plane.fleet.services import hand_over_orders, publish_config, publish_configs
 from control_plane.studios import access
 from control_plane.studios.models import Studio
 from shared.protocol.errors import Code
 from shared.protocol.ids import AgentId, StudioId
 from shared.protocol.pairing import PairAnswer, PairRequest, normalise_pairing_code
 from shared.protocol.version import OLDEST_SPOKEN
+
+HandoverListener = Callable[[Agent, Agent], None]
+"""What the apps above the fleet want to know of a box that replaces another; in `settings.FLEET_HANDOVER_LISTENERS`."""
 
 LIFETIME = timedelta(minutes=10)
 MOST_TRIES = 5
@@ -194,7 +200,7 @@ def _enrol(row: PairingCode, request: PairRequest) -> Agent:
 
 
 def _hand_over(old: Agent, new: Agent) -> None:
-    """The cameras go to the new box; the old one keeps its orders until it has uploaded what it holds."""
+    """The cameras go to the new box, and with them the classes that run; the old one uploads what it still holds."""
     changed = Agent.objects.filter(pk=old.pk, state__in=RECORDS).update(
         state=AgentState.REPLACED, replaced_by=new
     )
@@ -203,6 +209,10 @@ def _hand_over(old: Agent, new: Agent) -> None:
             f"{old.name} was replaced or revoked in the meantime.", code=Code.PAIRING_CODE_EXPIRED
         )
     Camera.objects.filter(agent=old).update(agent=new)
+    hand_over_orders(old, new)
+    for path in settings.FLEET_HANDOVER_LISTENERS:
+        listener: HandoverListener = import_string(path)
+        listener(old, new)
     publish_configs({old, new})
 
 

@@ -1,8 +1,11 @@
-"""Is a manifest sound in itself? Pure."""
+"""Is a manifest, or a gap, sound in itself? Pure."""
 
 import itertools
+from datetime import UTC, datetime
 
-from shared.protocol.manifest import SegmentManifest
+import msgspec
+
+from shared.protocol.manifest import GapRecord, SegmentManifest
 
 LARGEST_SEGMENT_BYTES = 256 << 20
 LARGEST_COUNT = 2**31 - 1
@@ -38,6 +41,18 @@ def fault(manifest: SegmentManifest) -> str:
     if any(later <= earlier for earlier, later in itertools.pairwise(pts)):
         return "fragments: their pts_90k do not rise"
     return _unfit_value(manifest)
+
+
+def sound_gap(gap: GapRecord) -> GapRecord | None:
+    """Returns a gap as it can be kept: times without a zone are UTC. None: its dates are not of our years."""
+    from_at, to_at = (_in_utc(moment_at) for moment_at in (gap.from_at, gap.to_at))
+    if from_at.year not in YEARS or to_at.year not in YEARS:
+        return None
+    return msgspec.structs.replace(gap, from_at=from_at, to_at=to_at)
+
+
+def _in_utc(moment_at: datetime) -> datetime:
+    return moment_at if moment_at.tzinfo else moment_at.replace(tzinfo=UTC)
 
 
 def _unfit_value(manifest: SegmentManifest) -> str:

@@ -23,10 +23,14 @@ def write_playlist(track: TrackTimeline, *, start_at: datetime, complete: bool) 
 
     Args:
         start_at: the instant of class time 0.
-        complete: nothing more will be added; otherwise the player asks again.
+        complete: nothing more will be added; otherwise the player asks again, and finds what it knows unchanged: the
+            last fragment waits for the one that says where it ends, and no target duration is too short for later.
     """
-    pieces = [piece for entry in track.entries for piece in _split(entry)]
+    entries = track.entries if complete else track.entries[:-1]
+    pieces = [piece for entry in entries for piece in _split(entry)]
     longest_us = max((piece.extinf_us for piece in pieces), default=0)
+    if not complete:
+        longest_us = max(longest_us, LONGEST_FILLER_US)
     lines = [
         "#EXTM3U",
         "#EXT-X-VERSION:7",

@@ -2,12 +2,20 @@
 
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from control_plane.common.actors import Actor
 from control_plane.fleet.models import Agent, AgentState
-from control_plane.recordings.models import ClassSession, ClassState, Recorder, RecorderState
-from control_plane.recordings.services import SETTLED, finish_if_settled, lock_class
+from control_plane.recordings.models import (
+    RUNNING,
+    SETTLED,
+    ClassSession,
+    ClassState,
+    Recorder,
+    RecorderState,
+)
+from control_plane.recordings.services import finish_if_settled, lock_class
 from shared.protocol.status import AgentStatus, RecordingState, RecordingStatus
 
 
@@ -22,13 +30,24 @@ def take_status(agent: Agent, status: AgentStatus, actor: Actor) -> None:
             _follow(class_session, actor)
 
 
+def take_over(old: Agent, new: Agent) -> None:
+    """Has the new box stand in every class that the old one records. Called by the fleet with a hand-over, in scope."""
+    running = Recorder.objects.filter(agent=old, class_session__state__in=RUNNING).exclude(state__in=SETTLED)
+    for class_session_id in running.order_by("class_session_id").values_list("class_session_id", flat=True):
+        class_session = lock_class(class_session_id)
+        if class_session.is_running:
+            Recorder.objects.get_or_create(
+                class_session=class_session, agent=new, defaults={"studio_id": new.studio_id}
+            )
+
+
 def settle_lost_recorders() -> int:
     """Gives up the footage of revoked agents, in the studio in scope; returns how many classes that ended."""
     ended = 0
     lost = Recorder.objects.filter(agent__state=AgentState.REVOKED).exclude(state__in=SETTLED)
     for recorder in lost.order_by("id"):
         class_session = lock_class(recorder.class_session_id)
-        Recorder.objects.filter(pk=recorder.pk).update(state=RecorderState.LOST)
+        _unsettled(recorder).update(state=RecorderState.LOST)
         ended += finish_if_settled(class_session, actor=Actor.system("recordings.sweep"))
     return ended
 
@@ -46,8 +65,12 @@ def _update(recorder: Recorder, class_session: ClassSession, said: RecordingStat
     }
     if all(getattr(recorder, name) == value for name, value in new.items()):
         return False
-    Recorder.objects.filter(pk=recorder.pk).update(**new, reported_at=timezone.now())
-    return True
+    # While we waited for the class it may have been given up: that is the last word on this recorder.
+    return _unsettled(recorder).update(**new, reported_at=timezone.now()) == 1
+
+
+def _unsettled(recorder: Recorder) -> "QuerySet[Recorder]":
+    return Recorder.objects.filter(pk=recorder.pk).exclude(state__in=SETTLED)
 
 
 def _state(said: RecordingStatus, class_session: ClassSession) -> RecorderState:

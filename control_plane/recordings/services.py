@@ -4,7 +4,7 @@ Call inside `studio_scope` of the class's studio.
 """
 
 import zoneinfo
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from control_plane.fleet.models import Agent, Camera
 from control_plane.fleet.selectors import cameras_of_room
 from control_plane.recordings.fragments import FragmentRow
 from control_plane.recordings.models import (
+    SETTLED,
     ClassSession,
     ClassState,
     Gap,
@@ -37,8 +38,6 @@ from control_plane.studios import access, vault
 from control_plane.studios.models import Room, Studio
 from shared.protocol.ids import new_id
 from shared.protocol.manifest import GapRecord, SegmentManifest
-
-SETTLED = (RecorderState.DONE, RecorderState.LOST)
 
 
 def start_class(
@@ -151,6 +150,9 @@ def add_segments(
 ) -> list[UUID]:
     """Adds verified segments to a class; returns the ids of those whose place another segment has.
 
+    The class stays locked until the transaction ends: what arrives while it is given up or finished is either in time,
+    or finds it ended. Who adds to several classes locks all of them first (`lock_classes`).
+
     Args:
         arrived: manifest, object key, and content key as `studios.vault` wrapped it.
 
@@ -158,6 +160,7 @@ def add_segments(
         NotFound, Forbidden: `actor` may not upload to this class.
     """
     access.require(actor, access.Action.UPLOAD, class_session)
+    class_session = lock_class(class_session.id)
     refused, added = [], []
     for manifest, object_key, wrapped_key in arrived:
         row = _segment(class_session, agent, manifest, object_key, wrapped_key)
@@ -180,18 +183,18 @@ def add_segments(
         )
         if class_session.has_ended:
             # Given up, and there after all: what was written off is found anew.
-            Gap.objects.filter(class_session=class_session, inferred=True).delete()
             _infer_gaps(class_session, class_timeline(class_session))
     return refused
 
 
 def add_gap(class_session: ClassSession, gap: GapRecord, agent: Agent, *, actor: Actor) -> None:
-    """Writes down a reported gap; once more is harmless.
+    """Writes down a reported gap; once more is harmless. The class stays locked until the transaction ends.
 
     Raises:
         NotFound, Forbidden: `actor` may not upload to this class.
     """
     access.require(actor, access.Action.UPLOAD, class_session)
+    class_session = lock_class(class_session.id)
     Gap.objects.bulk_create(
         [
             Gap(
@@ -202,27 +205,40 @@ def add_gap(class_session: ClassSession, gap: GapRecord, agent: Agent, *, actor:
                 from_at=gap.from_at,
                 to_at=max(gap.from_at, gap.to_at),
                 reason=gap.reason.value,
-                detail=gap.detail[:500],
+                # PostgreSQL has no place for the character.
+                detail=gap.detail.replace("\0", "")[:500],
             )
         ],
         ignore_conflicts=True,
     )
+    if class_session.has_ended:
+        _infer_gaps(class_session, class_timeline(class_session))
 
 
 def track_for(class_session: ClassSession, agent: Agent, camera_id: UUID) -> Track | None:
-    """Returns the track of a camera, made now where the camera was added after the class began.
+    """Returns the track that `agent` may add to as this camera's, made now where the camera came after the class began.
 
-    None: the camera is not one of this class.
+    A track is written to by the agent whose camera it was, by the one whose camera it is now, and by the box that
+    replaced either.
+
+    None: the camera is not one of this class, or not this agent's.
     """
-    track: Track | None = class_session.tracks.filter(camera_id=camera_id).first()
-    if track is None:
-        camera = Camera.objects.filter(pk=camera_id, room_id=class_session.room_id, agent=agent).first()
-        if camera is not None:
-            track, _ = Track.objects.get_or_create(
-                class_session=class_session,
-                camera_id=camera_id,
-                defaults=msgspec.structs.asdict(_CameraFacts.of(camera)) | {"studio_id": camera.studio_id},
-            )
+    track: Track | None = class_session.tracks.select_related("agent").filter(camera_id=camera_id).first()
+    camera: Camera | None
+    if track is not None:
+        if track.agent is None or agent.id in (track.agent_id, track.agent.replaced_by_id):
+            return track
+        # By now it may be another's: of a third box after the second broke down, or of one it was given to by hand.
+        owners = Agent.objects.filter(cameras=camera_id).values_list("id", flat=True)
+        return track if agent.id in owners else None
+    camera = Camera.objects.filter(pk=camera_id, room_id=class_session.room_id, agent=agent).first()
+    if camera is not None:
+        track, _ = Track.objects.get_or_create(
+            class_session=class_session,
+            camera_id=camera_id,
+            defaults=msgspec.structs.asdict(_CameraFacts.of(camera))
+            | {"studio_id": camera.studio_id, "agent": agent},
+        )
     return track
 
 
@@ -255,7 +271,11 @@ def finish_if_settled(class_session: ClassSession, *, actor: Actor) -> bool:
 
 
 def _infer_gaps(class_session: ClassSession, timeline: ClassTimeline) -> int:
-    """Writes a row for each stretch that is missing and that no agent reported: silence without one is a bug."""
+    """Writes a row for each stretch that is missing and that no agent reported: silence without one is a bug.
+
+    What was written so before is replaced.
+    """
+    Gap.objects.filter(class_session=class_session, inferred=True).delete()
     if timeline.start_at is None:
         return 0
     rows = [
@@ -344,11 +364,23 @@ class _CameraFacts(msgspec.Struct, frozen=True):
 
 def _new_track(class_session: ClassSession, camera: Camera) -> Track:
     facts = msgspec.structs.asdict(_CameraFacts.of(camera))
-    return Track(studio_id=class_session.studio_id, class_session=class_session, camera_id=camera.id, **facts)
+    return Track(
+        studio_id=class_session.studio_id,
+        class_session=class_session,
+        camera_id=camera.id,
+        agent_id=camera.agent_id,
+        **facts,
+    )
+
+
+def lock_classes(class_session_ids: Iterable[UUID]) -> None:
+    """Locks several classes, always in the order of their ids, and before anything of the audit chain."""
+    for class_session_id in sorted(set(class_session_ids)):
+        lock_class(class_session_id)
 
 
 def lock_class(class_session_id: UUID) -> ClassSession:
-    """Returns a class whose state nobody else changes until the transaction ends; footage may still be added to it."""
+    """Returns a class to which nobody else adds, and whose state nobody else changes, until the transaction ends."""
     row: ClassSession = (
         ClassSession.objects.select_for_update(of=("self",), no_key=True)
         .select_related("room")

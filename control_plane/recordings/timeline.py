@@ -119,16 +119,25 @@ class ClassTimeline:
 
 
 def lay_out(
-    tracks: Sequence[TrackFacts], *, missing: InferredReason = InferredReason.UNREPORTED
+    tracks: Sequence[TrackFacts],
+    *,
+    missing: InferredReason = InferredReason.UNREPORTED,
+    window: tuple[datetime, datetime] | None = None,
+    growing_from: datetime | None = None,
 ) -> ClassTimeline:
     """Returns when everything of a class happened.
 
     Args:
         missing: the reason of holes that no agent reported: `PENDING` while footage may still arrive.
+        window: when the class can have been. Runs dated elsewhere, by a box whose clock was not set, are put beside
+            the runs that they were recorded beside, or to the beginning of the window.
+        growing_from: the instant of class time 0 of a class that still arrives; None: its first picture. Of such a
+            class nothing that was laid out once comes out otherwise when more has arrived.
     """
-    dated = {track.id: _date(track.segments) for track in tracks}
+    span = (_us(window[0]), _us(window[1])) if window else None
+    dated = {track.id: _date(track.segments, span, growing=growing_from is not None) for track in tracks}
     firsts = [placed[0].class_us for placed in dated.values() if placed]
-    zero_us = min(firsts, default=0)
+    zero_us = min(firsts, default=0) if growing_from is None else _us(growing_from)
     end_us = max(
         (item.class_us + item.duration_us for placed in dated.values() for item in placed), default=0
     )
@@ -185,10 +194,10 @@ def _us(moment: datetime) -> int:
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
-def _date(segments: Sequence[SegmentFacts]) -> list[Placed]:
+def _date(segments: Sequence[SegmentFacts], span: tuple[int, int] | None, *, growing: bool) -> list[Placed]:
     """Returns the fragments in order, with UTC microseconds as class time: rising, never overlapping."""
     placed: list[Placed] = []
-    for run in _runs(segments):
+    for run in _runs(segments, span, growing=growing):
         shift_us = 0
         before: FragmentRow | None = None
         for segment, line in run:
@@ -223,7 +232,10 @@ def _append_after(last: Placed, item: Placed, *, follows: bool) -> int:
     return moved_us
 
 
-def _runs(segments: Sequence[SegmentFacts]) -> list[list[tuple[SegmentFacts, _Line]]]:
+_Run = list[tuple[SegmentFacts, _Line]]
+
+
+def _runs(segments: Sequence[SegmentFacts], span: tuple[int, int] | None, *, growing: bool) -> list[_Run]:
     """Returns the runs in the order of their first pictures, each segment with the line that dates it."""
     runs: dict[tuple[UUID, int], list[SegmentFacts]] = {}
     for segment in sorted(segments, key=lambda item: item.sequence):
@@ -231,14 +243,71 @@ def _runs(segments: Sequence[SegmentFacts]) -> list[list[tuple[SegmentFacts, _Li
     lined = []
     for run in runs.values():
         final = next((item.clock for item in run if not item.clock.provisional), run[-1].clock)
-        lined.append([(item, _Line.of(final if item.clock.provisional else item.clock)) for item in run])
+        # What is shown of a run that still grows stays where it is: a better line is for when all of it is there.
+        lined.append(
+            [
+                (item, _Line.of(final if item.clock.provisional and not growing else item.clock))
+                for item in run
+            ]
+        )
+    if span is not None:
+        lined = _brought_home(lined, span)
     agents_begin: dict[UUID, int] = {}
     for run_ in lined:
-        segment, line = run_[0]
-        begin_us = line.utc_us(segment.fragments[0].pts_90k)
-        agents_begin[segment.agent_id] = min(begin_us, agents_begin.get(segment.agent_id, begin_us))
+        agent_id = run_[0][0].agent_id
+        agents_begin[agent_id] = min(_begin_us(run_), agents_begin.get(agent_id, _begin_us(run_)))
     # Within one box the sequence is the truth about order, even where a clock was set back between two runs.
     return sorted(lined, key=lambda run: (agents_begin[run[0][0].agent_id], run[0][0].sequence))
+
+
+def _brought_home(runs: list[_Run], span: tuple[int, int]) -> list[_Run]:
+    """Returns the runs of each box, those that are dated outside of `span` moved beside their neighbours in sequence."""
+    ordered = sorted(runs, key=lambda run: (run[0][0].agent_id, run[0][0].sequence))
+    at_home = [span[0] <= _begin_us(run) and _end_us(run) <= span[1] for run in ordered]
+    if all(at_home):
+        return runs
+
+    def neighbour(index: int, step: int) -> int | None:
+        other = index + step
+        same_box = (
+            0 <= other < len(ordered) and ordered[other][0][0].agent_id == ordered[index][0][0].agent_id
+        )
+        return other if same_box and at_home[other] else None
+
+    # Up to the next run that is dated well; what has none behind it goes on where the one before it ended.
+    for step in (1, -1):
+        for index in range(len(ordered))[::-step]:
+            beside = neighbour(index, step)
+            if at_home[index] or beside is None:
+                continue
+            run = ordered[index]
+            by_us = (
+                _begin_us(ordered[beside]) - _end_us(run)
+                if step == 1
+                else _end_us(ordered[beside]) - _begin_us(run)
+            )
+            ordered[index], at_home[index] = _moved(run, by_us), True
+    next_us = span[0]
+    for index, run in enumerate(ordered):
+        if not at_home[index]:
+            ordered[index] = _moved(run, next_us - _begin_us(run))
+            next_us = _end_us(ordered[index])
+    return ordered
+
+
+def _begin_us(run: _Run) -> int:
+    segment, line = run[0]
+    return line.utc_us(segment.fragments[0].pts_90k)
+
+
+def _end_us(run: _Run) -> int:
+    segment, line = run[-1]
+    last = segment.fragments[-1]
+    return line.utc_us(last.pts_90k + last.duration_90k)
+
+
+def _moved(run: _Run, by_us: int) -> _Run:
+    return [(item, _Line(line.anchor_pts_90k, line.anchor_us + by_us, line.rate_ppb)) for item, line in run]
 
 
 def _follows(before: FragmentRow, row: FragmentRow) -> bool:

@@ -7,6 +7,7 @@ from control_plane.recordings import views
 app_name = "playback"
 
 _of_class = [
+    path("check", views.check, name="check"),
     path("timeline.json", views.timeline, name="timeline"),
     path("tracks/<uuid:track_id>/playlist.m3u8", views.playlist, name="playlist"),
     path("tracks/<uuid:track_id>/init/<uuid:segment_id>.mp4", views.init, name="init"),

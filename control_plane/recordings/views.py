@@ -110,9 +110,7 @@ def playlist(
         track = laid_out.tracks.get(track_id)
         if track is None or laid_out.start_at is None or not track.placed:
             raise NotFound("This track has no picture.")
-        return write_playlist(
-            track, start_at=laid_out.start_at, complete=class_session.has_ended
-        ).encode()
+        return write_playlist(track, start_at=laid_out.start_at, complete=class_session.has_ended).encode()
 
     written = document(("playlist", version, track_id), write, content_type=CONTENT_TYPE)
     continue_replay(class_session, actor=actor)

@@ -89,7 +89,8 @@ def make_scene(cast: Cast, *, address: str = "", name: str = "Big room") -> Scen
             )
             for position in POSITIONS
         }
-        session = recordings.start_class(room, title="Ballet", actor=cast.ivan.actor)
+        # The films are of then (`footage`), whenever the test runs.
+        session = recordings.start_class(room, title="Ballet", actor=cast.ivan.actor, start_at=START_AT)
         return Scene(cast, box, agent, room, cameras, session, vault.recipient())
 
 

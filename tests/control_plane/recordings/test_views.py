@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 import pytest
+from asgiref.sync import async_to_sync, sync_to_async
 from django.conf import settings as configured
 from django.test import Client
 from django.utils import timezone
@@ -12,6 +13,7 @@ from time_machine import travel
 
 from control_plane.accounts.models import User
 from control_plane.audit.models import Entry
+from control_plane.common.errors import NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.models import ClassSession, Segment, Track
 from control_plane.recordings.replays import PAUSE
@@ -24,6 +26,9 @@ from tests.control_plane.conftest import Cast
 from tests.control_plane.footage import Cut, film
 from tests.control_plane.recordings.test_services import stop, upload
 from tests.control_plane.scenes import Scene, make_scene
+
+
+PARTS = ["timeline", "playlist", "init", "key", "bytes", "check"]
 
 
 class Played:
@@ -45,6 +50,7 @@ class Played:
             "init": f"{self.folder}/tracks/{self.track.id}/init/{self.segment.id}.mp4",
             "key": f"{segment}/key",
             "bytes": f"{segment}/bytes.m4s",
+            "check": f"{self.folder}/check",
         }
 
 
@@ -68,18 +74,18 @@ def replays(cast: Cast) -> int:
         return Entry.objects.filter(action="class.replayed").count()
 
 
-@pytest.mark.parametrize("part", ["timeline", "playlist", "init", "key", "bytes"])
+@pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize(
     ("who", "status"),
     [("alice", 200), ("ivan", 200), ("vera", 200), ("gita", 404), ("pat", 404), ("sam", 404)],
 )
 def test_each_part_is_for_those_who_may_replay(played: Played, part: str, who: str, status: int) -> None:
     response = as_person(getattr(played.scene.cast, who)).get(played.addresses[part])
-    assert response.status_code == status
+    assert response.status_code == (204 if (status, part) == (200, "check") else status)
     assert response["Cache-Control"] == "no-store"
 
 
-@pytest.mark.parametrize("part", ["timeline", "playlist", "init", "key", "bytes"])
+@pytest.mark.parametrize("part", PARTS)
 def test_signed_out_is_401_and_another_studio_is_404(played: Played, other: Cast, part: str) -> None:
     address = played.addresses[part]
     signed_out = Client().get(address)
@@ -98,6 +104,7 @@ def test_a_right_that_is_taken_away_is_gone_at_the_next_request(played: Played) 
         studios.remove_member(Membership.objects.get(user=cast.vera), actor=cast.alice.actor)
     assert vera.get(played.addresses["key"]).status_code == 404
     assert vera.get(played.addresses["bytes"]).status_code == 404
+    assert vera.get(played.addresses["check"]).status_code == 404
 
 
 def test_the_parts_are_the_segment_as_the_box_made_it(played: Played, tmp_path: Path) -> None:
@@ -116,6 +123,10 @@ def test_the_parts_are_the_segment_as_the_box_made_it(played: Played, tmp_path: 
     assert rest.content == made.content[blob.offset_bytes :]
     beyond = vera.get(played.addresses["bytes"], headers={"Range": f"bytes={10**9}-"})
     assert (beyond.status_code, beyond["Content-Range"]) == (416, f"bytes */{len(made.content)}")
+    end = vera.get(played.addresses["bytes"], headers={"Range": "bytes=-500"})
+    assert (end.status_code, end.content) == (206, made.content[-500:])
+    turned = vera.get(played.addresses["bytes"], headers={"Range": "bytes=5-2"})
+    assert (turned.status_code, turned.content) == (200, made.content)
 
 
 def test_every_address_in_the_playlist_leads_to_its_part(played: Played) -> None:
@@ -125,8 +136,8 @@ def test_every_address_in_the_playlist_leads_to_its_part(played: Played) -> None
     assert "#EXT-X-PLAYLIST-TYPE:EVENT" in text, "its upload has not been declared finished"
     quoted = {line.split('URI="')[1].split('"')[0] for line in text.split("\n") if 'URI="' in line}
     plain = {line for line in text.split("\n") if line and not line.startswith("#")}
-    assert len(quoted) == 3
-    assert len(plain) == 2
+    assert len(quoted) == 2
+    assert len(plain) == 1, "the last fragment waits for the next, which says where it ends"
     for address in quoted | plain:
         assert vera.get(urljoin(base, address)).status_code == 200
 
@@ -135,11 +146,12 @@ def test_a_replay_is_on_record_before_its_first_key_and_once(played: Played) -> 
     cast = played.scene.cast
     vera = as_person(cast.vera)
     vera.get(played.addresses["timeline"])
-    vera.get(played.addresses["bytes"])
-    assert replays(cast) == 0
-    assert vera.get(played.addresses["key"]).status_code == 200
+    for _ in range(3):
+        assert vera.get(played.addresses["check"]).status_code == 204
+    assert replays(cast) == 0, "neither gives anything to see"
+    assert vera.get(played.addresses["bytes"]).status_code == 200
     assert replays(cast) == 1
-    for part in ("playlist", "key", "init"):
+    for part in ("playlist", "key", "init", "bytes"):
         vera.get(played.addresses[part])
     assert replays(cast) == 1
     as_person(cast.ivan).get(played.addresses["playlist"])
@@ -180,8 +192,48 @@ def test_a_store_elsewhere_is_pointed_at_for_seconds(played: Played, monkeypatch
     response = as_person(played.scene.cast.vera).get(played.addresses["bytes"])
     assert response.status_code == 302
     assert response["Location"].startswith(f"http://s3.example:9000/bucket/{played.segment.object_key}?")
-    assert "X-Amz-Expires=30&" in response["Location"]
+    assert "X-Amz-Expires=4&" in response["Location"]
     assert "secret" not in response["Location"]
+
+
+def test_what_a_head_asks_is_answered_here_wherever_the_bytes_lie(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = stores.store_at("s3+http://access:secret@s3.example:9000/bucket")
+    monkeypatch.setattr("control_plane.recordings.views.object_store", lambda: bucket)
+    vera = as_person(played.scene.cast.vera)
+    whole = vera.head(played.addresses["bytes"])
+    assert (whole.status_code, whole["Content-Length"]) == (200, str(len(played.made[0].content)))
+    part = vera.head(played.addresses["bytes"], headers={"Range": "bytes=0-15"})
+    assert (part.status_code, part["Content-Length"]) == (206, "16")
+    assert vera.head(played.addresses["bytes"], headers={"Range": "bytes=-0"}).status_code == 416
+
+
+def test_a_long_answer_is_sent_in_pieces_and_breaks_off_when_the_right_is_taken_away(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast, pieces = played.scene.cast, []
+    monkeypatch.setattr("control_plane.recordings.views.WHOLE_BYTES", 1000)
+    monkeypatch.setattr("control_plane.recordings.views.ASK_AGAIN_S", 0.0)
+    monkeypatch.setattr("control_plane.storage.local.CHUNK_BYTES", 1000)
+    vera = as_person(cast.vera)
+    whole = vera.get(played.addresses["bytes"])
+    assert whole.streaming
+
+    async def read() -> None:
+        async for piece in whole.streaming_content:
+            pieces.append(piece)
+            if len(pieces) == 3:
+                await sync_to_async(leave)()
+
+    def leave() -> None:
+        with studio_scope(cast.studio.id):
+            studios.remove_member(Membership.objects.get(user=cast.vera), actor=cast.alice.actor)
+
+    monkeypatch.setattr("control_plane.recordings.views.connection.close", lambda: None)
+    with pytest.raises(NotFound):
+        async_to_sync(read)()
+    assert b"".join(pieces) == played.made[0].content[:3000]
 
 
 def test_the_timeline_tells_what_the_player_needs(played: Played) -> None:

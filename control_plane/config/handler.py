@@ -1,0 +1,91 @@
+"""Django under ASGI, each request whole in one thread of a few that stay.
+
+Django's own handler goes to and fro between the event loop and a thread that it makes for each request, once for each
+middleware that looks at the view and once for the view. All of ours is synchronous, so that buys nothing and costs
+more than the work of a playlist: here the loop reads and writes, and one thread does everything between.
+"""
+
+import asyncio
+import contextlib
+import contextvars
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar
+
+from django.core import signals
+from django.core.exceptions import RequestAborted
+from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import set_script_prefix
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Message = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+THREADS = 8
+"""More only wait for each other: Python runs one at a time, and what they wait for meanwhile is PostgreSQL."""
+
+
+class Handler(ASGIHandler):
+    """Answers HTTP. Requests beyond `THREADS` wait in the order of their coming."""
+
+    def __init__(self, threads: int = THREADS) -> None:
+        super().__init__()
+        self.load_middleware(is_async=False)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="web")
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Answers one request.
+
+        Raises:
+            ValueError: the connection is not HTTP.
+        """
+        if scope["type"] != "http":
+            raise ValueError(f"Django answers HTTP, not {scope['type']}")
+        try:
+            body = await self.read_body(receive)
+        except RequestAborted:
+            return
+        with contextlib.closing(body):
+            response = await self._in_thread(self._answer, scope, body)
+            try:
+                await self._give(response, send)
+            finally:
+                if response.streaming:
+                    await asyncio.shield(self._in_thread(response.close))
+
+    def _answer(self, scope: dict[str, Any], body: Any) -> HttpResponseBase:
+        """Does all of a request; what is no stream is closed here, and gives its connection back here."""
+        set_script_prefix(get_script_prefix(scope))
+        signals.request_started.send(sender=self.__class__, scope=scope)
+        request, refusal = self.create_request(scope, body)
+        response: HttpResponseBase = refusal if request is None else self._respond(request)
+        if not response.streaming:
+            response.close()
+        return response
+
+    def _respond(self, request: HttpRequest) -> HttpResponseBase:
+        response: HttpResponseBase = self.get_response(request)
+        response._handler_class = self.__class__  # type: ignore[attr-defined]
+        return response
+
+    async def _give(self, response: HttpResponseBase, send: Send) -> None:
+        if not response.streaming or response.is_async:  # type: ignore[attr-defined]
+            await self.send_response(response, send)
+            return
+        # A file: read by a thread, piece by piece, not all of it before the first byte goes.
+        response.streaming_content = self._read(iter(response))  # type: ignore[attr-defined,call-overload]
+        await self.send_response(response, send)
+
+    async def _read(self, parts: Iterator[bytes]) -> Any:
+        while part := await self._in_thread(next, parts, b""):
+            yield part
+
+    async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        # A context for each call: what a request sets there must not be found by the next one in the same thread.
+        context = contextvars.copy_context()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, lambda: context.run(call, *args, **kwargs))
