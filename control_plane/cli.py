@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from control_plane.audit.program import app as audit_app
 from control_plane.supervisor import doctor as doctors
 from control_plane.supervisor.errors import NotRunning, SupervisorError
 from control_plane.supervisor.house import LISTEN_HOST, LISTEN_PORT, House, Options, addresses, running
@@ -28,6 +29,7 @@ studio_app = typer.Typer(
 )
 app.add_typer(admin_app, name="admin")
 app.add_typer(studio_app, name="studio")
+app.add_typer(audit_app, name="audit")
 err = Console(stderr=True, highlight=False)
 
 State = Annotated[

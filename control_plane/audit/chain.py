@@ -158,7 +158,8 @@ def _check(value: Any, where: str) -> None:
             raise ValueError(f"{where} is {value}, which is no exact number in JSON")
     elif value is not None and kind is not bool:
         if isinstance(value, str):  # members of a StrEnum, text of lazy translations
-            return _check(str(value), where)
+            _check(str(value), where)
+            return
         raise ValueError(f"{where} is a {kind.__name__}; give text, whole numbers, true, false or null")
 
 

@@ -25,7 +25,14 @@ from django.db.models.sql.compiler import SQLCompiler
 
 from control_plane.common.errors import ScopeMismatch, ScopeMissing
 
-CAPABILITIES = ("pairing_hash", "platform_audit", "platform_checkpoints", "provider_id", "provider_domain", "invitation_hash")
+CAPABILITIES = (
+    "pairing_hash",
+    "platform_audit",
+    "platform_checkpoints",
+    "provider_id",
+    "provider_domain",
+    "invitation_hash",
+)
 """Settings, next to the scopes' own, that an extra policy of one table may compare with."""
 
 

@@ -1,0 +1,205 @@
+"""Verification of an exported log, without database, settings or network.
+
+Three things are asked: does each entry have the hash that stands beside it, and follow from the one before (the chain);
+is the file whole and by the key it names (the signature); and are the entries those that were signed while they were
+new (the checkpoints). The chain alone shows an edit by somebody who cannot compute hashes; who rewrites all that follows
+is found by the checkpoints, which lie elsewhere.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+from control_plane.audit.chain import GENESIS, Break
+from control_plane.audit.checkpoints import (
+    BadCheckpoint,
+    Checked,
+    read_checkpoint,
+    row_fault,
+    verify_signature,
+)
+from control_plane.audit.exports import BadFile, Export, Item, signed_bytes
+
+REPORT_EVERY = 10_000
+MOST_CHECKPOINT_FILES = 1_000_000
+
+Report = Callable[[int], None]
+
+
+@dataclass
+class Verdict:
+    """What came out. `first_break` names the first bad entry; `faults` are wrong, `notes` are worth knowing."""
+
+    entries: int = 0
+    first_break: Break | None = None
+    faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    checkpoints_met: int = 0
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing is wrong."""
+        return self.first_break is None and not self.faults
+
+
+def verify_export(
+    path: Path,
+    *,
+    checkpoints: Iterable[Checked] = (),
+    public_key: str = "",
+    report: Report = lambda read_bytes: None,
+) -> Verdict:
+    """Returns what is wrong with an export.
+
+    Args:
+        checkpoints: see `read_folder`; those of other studios and later times do no harm.
+        public_key: whose signature the export must have; empty: the one it names, which shows only that it is whole.
+        report: called now and then with how many bytes have been read.
+
+    Raises:
+        BadFile: it is no export.
+        OSError: it cannot be read.
+    """
+    export, verdict = Export(path), Verdict()
+    header = export.header
+    wanted = _wanted(checkpoints, header.studio)
+    expected = (header.from_sequence, header.previous) if header.whole else None
+    last: Item | None = None
+    try:
+        for item in export.items():
+            verdict.entries += 1
+            if verdict.entries % REPORT_EVERY == 0:
+                report(export.read_bytes)
+            verdict.first_break = verdict.first_break or _fault(item, expected, header.studio, last)
+            signed = wanted.get(item.sequence)
+            if signed is not None:
+                verdict.checkpoints_met += 1
+                if signed[0] != item.stored and verdict.first_break is None:
+                    verdict.first_break = Break(item.sequence, _rewritten(item.sequence, wanted))
+            last = item
+            expected = (item.sequence + 1, item.stored) if header.whole else None
+    except BadFile as error:
+        after = f" after entry {last.sequence}" if last else ""
+        verdict.faults.append(f"{error}{after}")
+        return verdict
+    report(export.read_bytes)
+    if header.whole and verdict.first_break is None:
+        verdict.first_break = _end_fault(export, last)
+    _check_signature(export, verdict, public_key)
+    if header.whole:
+        _check_end(export, verdict, checkpoints)
+    else:
+        verdict.notes.append(
+            "this is a selection: that no entry of it was changed is shown, that none is missing is not"
+        )
+    return verdict
+
+
+def read_folder(folder: Path, *, public_key: str = "") -> tuple[list[Checked], list[str]]:
+    """Returns the checkpoints and receipts in a folder by number, and what is wrong with those that do not hold.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    found: list[Checked] = []
+    faults: list[str] = []
+    paths = sorted(path for path in folder.rglob("*.json*") if path.is_file())[:MOST_CHECKPOINT_FILES]
+    for path in paths:
+        # A file of receipts has one in each line.
+        lines = path.read_bytes().splitlines() if path.suffix == ".jsonl" else [path.read_bytes()]
+        for number, line in enumerate(lines, start=1):
+            try:
+                found.append(read_checkpoint(line, public_key=public_key))
+            except BadCheckpoint as error:
+                where = f"{path.name}, line {number}" if len(lines) > 1 else path.name
+                faults.append(f"{where}: {error}")
+    found.sort(key=lambda item: item.number)
+    if fault := row_fault(found):
+        faults.append(fault)
+    return found, faults
+
+
+def _wanted(checkpoints: Iterable[Checked], studio_id: UUID | None) -> dict[int, tuple[str, datetime]]:
+    wanted: dict[int, tuple[str, datetime]] = {}
+    for checkpoint in checkpoints:
+        head = checkpoint.head_of(studio_id)
+        if head is not None and head.sequence:
+            wanted.setdefault(head.sequence, (head.hash.hex(), checkpoint.taken_at))
+    return wanted
+
+
+def _fault(
+    item: Item, expected: tuple[int, str] | None, studio_id: UUID | None, last: Item | None
+) -> Break | None:
+    if item.studio_id != studio_id:
+        return Break(item.sequence, "it belongs to another chain than the file")
+    if expected is not None and item.sequence != expected[0]:
+        return Break(expected[0], f"entry {expected[0]} is missing")
+    if expected is not None and item.previous != expected[1]:
+        return Break(item.sequence, "it does not follow from the entry before it")
+    # In a selection, entries that happen to stand next to each other in the chain still have to fit.
+    beside = last is not None and last.sequence + 1 == item.sequence
+    if expected is None and beside and last is not None and item.previous != last.stored:
+        return Break(item.sequence, "it does not follow from the entry before it")
+    if item.computed != item.stored:
+        return Break(item.sequence, "its content does not match its hash")
+    return None
+
+
+def _rewritten(sequence: int, wanted: dict[int, tuple[str, datetime]]) -> str:
+    at = wanted[sequence][1]
+    before = max((other for other in wanted if other < sequence), default=0)
+    return (
+        f"it is not the entry that was signed at {at:%Y-%m-%d %H:%M} UTC: the log was rewritten somewhere from entry"
+        f" {before + 1} to here"
+    )
+
+
+def _end_fault(export: Export, last: Item | None) -> Break | None:
+    header = export.header
+    if header.to_sequence < header.from_sequence:
+        return None
+    reached = last.sequence if last else header.from_sequence - 1
+    if reached != header.to_sequence:
+        return Break(
+            reached + 1, f"the file says it goes to entry {header.to_sequence}, and ends at {reached}"
+        )
+    if header.from_sequence == 1 and header.previous != GENESIS.hex():
+        return Break(1, "the first entry does not begin the chain")
+    if last and reached == header.head_sequence and last.stored != header.head_hash:
+        return Break(reached, "it is not the entry that the head of the chain names")
+    return None
+
+
+def _check_signature(export: Export, verdict: Verdict, public_key: str) -> None:
+    header, footer = export.header, export.footer
+    if footer is None:
+        return
+    if (footer.entries, footer.sha256) != (verdict.entries, export.sha256):
+        verdict.faults.append("the file was changed after it was signed")
+    if public_key and header.public_key != public_key:
+        verdict.faults.append(f"the file is signed by {header.public_key}, not by {public_key}")
+    try:
+        verify_signature(header.public_key, export.signature, signed_bytes(header, footer))
+    except (BadCheckpoint, ValueError) as error:
+        verdict.faults.append(f"signature of the file: {error}")
+    if not public_key:
+        verdict.notes.append(
+            f"signed by {header.public_key}; give --public-key to have that checked: whoever forges a file signs it too"
+        )
+
+
+def _check_end(export: Export, verdict: Verdict, checkpoints: Iterable[Checked]) -> None:
+    header = export.header
+    exported_at = datetime.fromisoformat(header.exported_at)
+    for checkpoint in checkpoints:
+        head = checkpoint.head_of(header.studio)
+        cut = head is not None and checkpoint.taken_at <= exported_at and head.sequence > header.head_sequence
+        if head is not None and cut and verdict.first_break is None:
+            verdict.first_break = Break(
+                header.head_sequence + 1,
+                f"{head.sequence} entries were signed at {checkpoint.taken_at:%Y-%m-%d %H:%M} UTC, and the log had only"
+                f" {header.head_sequence} when it was exported: its end was cut off",
+            )

@@ -1,0 +1,68 @@
+"""`threedance audit`: what can be verified with nothing but files."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+from control_plane.audit.exports import BadFile, Export
+from control_plane.audit.offline import read_folder, verify_export
+
+HOLDS, BROKEN, UNREADABLE = 0, 1, 2
+
+app = typer.Typer(no_args_is_help=True, help="The audit log: verify an exported one, anywhere.")
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@app.callback()
+def _of_the_log() -> None:
+    """The audit log: verify an exported one, anywhere."""
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="An export of the log: .jsonl or .csv.", dir_okay=False)],
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option(help="A folder of checkpoints or receipts, best one that never was on the server."),
+    ] = None,
+    public_key: Annotated[
+        str, typer.Option(help="Whose signatures they must be, as `threedance manage audit_key` prints it.")
+    ] = "",
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+) -> None:
+    """Verify an exported log: exit code 0 it holds, 1 it does not (and the first bad entry is named), 2 unreadable."""
+    try:
+        known, faults = read_folder(checkpoints, public_key=public_key) if checkpoints else ([], [])
+        size_bytes = Export(file).size_bytes
+        with Progress(
+            "verifying", BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=err, disable=quiet
+        ) as bar:
+            task = bar.add_task("", total=size_bytes)
+            verdict = verify_export(
+                file,
+                checkpoints=known,
+                public_key=public_key,
+                report=lambda read_bytes: bar.update(task, completed=read_bytes),
+            )
+            bar.update(task, completed=size_bytes)
+    except (OSError, BadFile) as error:
+        err.print(f"[bold red]error:[/] {error}")
+        raise typer.Exit(UNREADABLE) from None
+    if verdict.first_break:
+        out.print(f"BROKEN at entry {verdict.first_break.sequence}: {verdict.first_break.reason}")
+    for fault in (*verdict.faults, *faults):
+        out.print(f"WRONG: {fault}")
+    for note in verdict.notes:
+        out.print(f"note: {note}")
+    if checkpoints:
+        out.print(f"{len(known)} checkpoints read, {verdict.checkpoints_met} of them end within this file")
+        if verdict.checkpoints_met == 0:
+            out.print("note: no checkpoint ends in this file: who could rewrite all of it could hide that")
+    holds = verdict.holds and not faults
+    if holds:
+        out.print(f"{verdict.entries} entries, unbroken")
+    raise typer.Exit(HOLDS if holds else BROKEN)

@@ -1,0 +1,167 @@
+"""Taking checkpoints and carrying them off this machine, and showing a studio what of them concerns it."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import connection
+from django.utils import timezone
+
+from control_plane.audit.chain import GENESIS, canonical_json
+from control_plane.audit.checkpoints import (
+    NOTHING_BEFORE,
+    Head,
+    read_checkpoint,
+    receipt_for,
+    write_checkpoint,
+)
+from control_plane.audit.models import ChainHead
+from control_plane.audit.services import chain_scope
+from control_plane.common.errors import ControlPlaneError
+from control_plane.common.scoping import capability_scope
+from control_plane.compliance.models import Checkpoint, CheckpointCopy
+from control_plane.compliance.places import Place, places
+from control_plane.compliance.signing import signing_key
+from control_plane.studios.selectors import studio_ids
+
+log = logging.getLogger(__name__)
+
+EVERY = timedelta(hours=1)
+LATE_AFTER = timedelta(hours=2)
+MOST_COPIES_AT_ONCE = 200
+_LOCK = 0x3DA0D17
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far checkpoints are; `taken_at` None: there is none yet. `away_at`: the newest that left this machine."""
+
+    number: int
+    taken_at: datetime | None
+    away_at: datetime | None
+    places: tuple[str, ...]
+    leaves: bool
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the last one is older than `LATE_AFTER`: the clock or the worker stands still."""
+        return self.taken_at is None or self.taken_at < timezone.now() - LATE_AFTER
+
+    @property
+    def copy_is_late(self) -> bool:
+        """Whether the places do not get them."""
+        return self.leaves and (self.away_at is None or self.away_at < timezone.now() - LATE_AFTER)
+
+
+def take_checkpoint_when_due() -> int | None:
+    """Takes a checkpoint where the last is an hour old; returns its number, None where none is due.
+
+    After a downtime one is taken for all the hours missed: what was not signed while it was new cannot be signed as if
+    it had been.
+
+    Raises:
+        SigningKeyRefused: there is no key to sign with.
+    """
+    if not _is_due():
+        return None
+    key, heads = signing_key(), list(_heads())
+    with _open(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        if not _is_due():
+            return None
+        last = Checkpoint.objects.first()
+        number, previous = (last.number + 1, last.sha256) if last else (1, NOTHING_BEFORE)
+        now = timezone.now()
+        document = write_checkpoint(number, now, previous, heads, key)
+        Checkpoint.objects.create(
+            number=number,
+            taken_at=now,
+            sha256=read_checkpoint(document).sha256,
+            body=canonical_json(document, "checkpoint").decode(),
+        )
+    return int(number)
+
+
+def carry_away() -> int:
+    """Brings every checkpoint to every place that has not got it, oldest first; returns how many copies were made.
+
+    A place that fails is tried again at the next call; the others get theirs.
+    """
+    made = 0
+    for place in places():
+        with _open():
+            had = CheckpointCopy.objects.filter(place=place.name).values("checkpoint_id")
+            waiting = list(Checkpoint.objects.exclude(pk__in=had).order_by("number")[:MOST_COPIES_AT_ONCE])
+        for checkpoint in waiting:
+            if not _copied(checkpoint, place):
+                break
+            made += 1
+    return made
+
+
+def standing() -> Standing:
+    """Returns how far checkpoints are."""
+    named = places()
+    away = [place.name for place in named if place.leaves]
+    with _open():
+        last = Checkpoint.objects.values_list("number", "taken_at").first()
+        copied = (
+            CheckpointCopy.objects.filter(place__in=away)
+            .order_by("-checkpoint__number")
+            .values_list("checkpoint__taken_at", flat=True)
+            .first()
+        )
+    return Standing(
+        number=last[0] if last else 0,
+        taken_at=last[1] if last else None,
+        away_at=copied,
+        places=tuple(place.name for place in named),
+        leaves=bool(away),
+    )
+
+
+def receipts(studio_id: UUID | None, *, newest: int = 24 * 31) -> Iterator[bytes]:
+    """Yields, oldest first, what of the newest checkpoints concerns one chain; a line of JSON each."""
+    with _open():
+        bodies = list(Checkpoint.objects.order_by("-number").values_list("body", flat=True)[:newest])
+    for body in reversed(bodies):
+        receipt = receipt_for(studio_id, json.loads(body))
+        if receipt is not None:
+            yield canonical_json(receipt, "receipt") + b"\n"
+
+
+def _copied(checkpoint: Checkpoint, place: Place) -> bool:
+    try:
+        place.put(checkpoint.number, checkpoint.body)
+    except (ControlPlaneError, OSError) as error:
+        log.error(
+            "a checkpoint did not reach a place",
+            extra={"number": checkpoint.number, "place": place.name, "error": type(error).__name__},
+        )
+        return False
+    with _open():
+        CheckpointCopy.objects.bulk_create(
+            [CheckpointCopy(checkpoint=checkpoint, place=place.name)], ignore_conflicts=True
+        )
+    return True
+
+
+def _is_due() -> bool:
+    with _open():
+        return not Checkpoint.objects.filter(taken_at__gt=timezone.now() - EVERY).exists()
+
+
+def _heads() -> Iterator[Head]:
+    for studio_id in (None, *studio_ids("checkpoint")):
+        with chain_scope(studio_id):
+            head = ChainHead.objects.first()
+            found = (head.sequence, bytes(head.hash)) if head else (0, GENESIS)
+        yield Head(studio_id, *found)
+
+
+def _open() -> AbstractContextManager[None]:
+    return capability_scope("platform_checkpoints", "on")

@@ -1,0 +1,35 @@
+"""`manage audit_checkpoint`: takes the hourly checkpoint now where it is due, and carries all away."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from control_plane.compliance.checkpointing import carry_away, standing, take_checkpoint_when_due
+from control_plane.compliance.signing import SigningKeyRefused
+
+
+class Command(BaseCommand):
+    """Does what the clock does, and says how far checkpoints are."""
+
+    help = "Take a checkpoint of the audit chains where one is due, and copy all to where they belong."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Runs the command.
+
+        Raises:
+            CommandError: there is no key to sign with, or copies are late.
+        """
+        try:
+            number = take_checkpoint_when_due()
+        except SigningKeyRefused as error:
+            raise CommandError(error.detail) from error
+        made, now = carry_away(), standing()
+        self.stdout.write(f"taken: {number if number else 'none was due'}; copies made: {made}")
+        self.stdout.write(
+            f"the last is number {now.number}; places: {', '.join(now.places) or 'none'}"
+            + ("" if now.leaves else " (none of them leaves this machine)")
+        )
+        if now.copy_is_late:
+            raise CommandError(
+                "copies of checkpoints are late: see the log for the place that does not take them"
+            )

@@ -1,0 +1,100 @@
+"""Where checkpoints go. The object store always; a second folder, an https address and mail where settings name them."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+from django.conf import settings
+from django.core.mail import send_mail
+
+from control_plane.common.errors import Unavailable
+from control_plane.storage.configured import object_store
+from control_plane.storage.errors import ObjectExists
+
+WEBHOOK_TIMEOUT_S = 10
+
+
+@dataclass(frozen=True)
+class Place:
+    """One place. `name` is shown and stored, so it holds no secret; `leaves` says whether it is off this machine."""
+
+    name: str
+    leaves: bool
+    put: Callable[[int, str], None]
+    """Takes number and body; raises `ControlPlaneError` or OSError. Once more is harmless."""
+
+
+def places() -> list[Place]:
+    """Returns the places that the settings name."""
+    store = urlsplit(settings.OBJECT_STORE_URL)
+    found = [Place(f"object store ({store.hostname or 'this machine'})", bool(store.hostname), _to_store)]
+    if settings.CHECKPOINT_FOLDER:
+        found.append(Place(f"folder {settings.CHECKPOINT_FOLDER}", True, _to_folder))
+    if settings.CHECKPOINT_WEBHOOK:
+        host = urlsplit(settings.CHECKPOINT_WEBHOOK).hostname
+        found.append(Place(f"webhook at {host}", True, _to_webhook))
+    if settings.CHECKPOINT_MAIL:
+        found.append(Place("mail", True, _to_mail))
+    return found
+
+
+def file_name(number: int) -> str:
+    """Returns the name of a checkpoint's file: they sort by number."""
+    return f"checkpoint-{number:010d}.json"
+
+
+def _to_store(number: int, body: str) -> None:
+    content = body.encode()
+    key = f"checkpoints/{file_name(number)}"
+    try:
+        object_store().put(
+            key, [content], size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest()
+        )
+    except ObjectExists:
+        if object_store().sha256(key) != hashlib.sha256(content).hexdigest():
+            raise Unavailable(f"the object store holds another checkpoint {number} than we do") from None
+
+
+def _to_folder(number: int, body: str) -> None:
+    folder: Path = settings.CHECKPOINT_FOLDER
+    path = folder / file_name(number)
+    if path.exists():
+        if path.read_text() != body:
+            raise Unavailable(f"{path} is another checkpoint {number} than ours")
+        return
+    part = path.with_suffix(".part")
+    with part.open("w") as file:
+        file.write(body)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def _to_webhook(number: int, body: str) -> None:
+    try:
+        httpx.post(
+            settings.CHECKPOINT_WEBHOOK,
+            content=body.encode(),
+            headers={"Content-Type": "application/json", "X-Checkpoint": file_name(number)},
+            timeout=WEBHOOK_TIMEOUT_S,
+        ).raise_for_status()
+    except httpx.HTTPError as error:
+        raise Unavailable(f"the webhook did not take checkpoint {number}: {type(error).__name__}") from error
+
+
+def _to_mail(number: int, body: str) -> None:
+    if settings.EMAIL_BACKEND.endswith("dummy.EmailBackend"):
+        raise Unavailable("THREEDANCE_CHECKPOINT_MAIL is set, but there is no mail server")
+    try:
+        send_mail(
+            f"3Dance checkpoint {number}",
+            "Keep this mail: with it, nobody can rewrite the audit log up to here unnoticed.\n\n" + body,
+            None,
+            list(settings.CHECKPOINT_MAIL),
+        )
+    except OSError as error:
+        raise Unavailable(f"the mail server did not take checkpoint {number}") from error
