@@ -64,8 +64,37 @@ class Action(StrEnum):
     FOOTAGE_COMMITTED = "footage.committed"
     SEGMENT_QUARANTINED = "segment.quarantined"
     KEY_OPENED = "key.opened"
+    STORE_ADDED = "store.added"
+    STORE_CHANGED = "store.changed"
+    STORE_RETIRED = "store.retired"
+    STORE_PROBED = "store.probed"
+    STORE_REGION_SET = "store.region_set"
+    STORE_MOVE_STARTED = "store.move_started"
+    STORE_MOVE_RETRIED = "store.move_retried"
+    STORE_MOVE_COPIED = "store.move_copied"
+    STORE_MOVE_CANCELLED = "store.move_cancelled"
+    STORE_MOVE_FINISHED = "store.move_finished"
+    UPLOADS_SWEPT = "uploads.swept"
+    PLAN_CREATED = "plan.created"
+    PLAN_CHANGED = "plan.changed"
+    PLAN_GIVEN = "plan.given"
+    QUOTA_WARNED = "quota.warned"
     AUDIT_READ = "audit.read"
     AUDIT_VERIFIED = "audit.verified"
+    AUDIT_EXPORTED = "audit.exported"
+    CLASS_OPENED = "class.opened"
+    PEOPLE_LISTED = "people.listed"
+    DANCERS_LISTED = "dancers.listed"
+    DANCER_OPENED = "dancer.opened"
+    ROSTER_OPENED = "roster.opened"
+    ADMIN_READ = "admin.read"
+    REPORT_READ = "report.read"
+    RECEIPTS_TAKEN = "receipts.taken"
+    ASSESSMENT_READ = "assessment.read"
+    WATCH_CHANGED = "watch.changed"
+    ALERT_RAISED = "alert.raised"
+    ALERTS_READ = "alerts.read"
+    ALERT_ACKNOWLEDGED = "alert.acknowledged"
 
 
 MEANINGS: dict[Action, str] = {
@@ -127,6 +156,35 @@ MEANINGS: dict[Action, str] = {
     Action.FOOTAGE_COMMITTED: "Footage of a class arrived and was verified.",
     Action.SEGMENT_QUARANTINED: "A segment that contradicts another was set aside.",
     Action.KEY_OPENED: "A content key was opened outside of a replay.",
+    Action.STORE_ADDED: "A store of the studio's own was named.",
+    Action.STORE_CHANGED: "Credentials or encryption of a store were changed.",
+    Action.STORE_RETIRED: "A store was put out of use, and its credentials were forgotten.",
+    Action.STORE_PROBED: "A store was tried, and found fit or not.",
+    Action.STORE_REGION_SET: "Where the studio's footage has to stay was changed.",
+    Action.STORE_MOVE_STARTED: "Moving footage to another store was begun; new footage goes there.",
+    Action.STORE_MOVE_RETRIED: "Objects that could not be moved are tried again.",
+    Action.STORE_MOVE_COPIED: "All footage that could be moved lies in the other store, verified.",
+    Action.STORE_MOVE_CANCELLED: "Moving footage was cancelled; new footage goes to the old store again.",
+    Action.STORE_MOVE_FINISHED: "The old copies of moved footage are gone.",
+    Action.UPLOADS_SWEPT: "What was announced and never sent, or set aside long ago, was swept away.",
+    Action.PLAN_CREATED: "A plan was made.",
+    Action.PLAN_CHANGED: "A plan's limits were changed.",
+    Action.PLAN_GIVEN: "A studio was given a plan, or limits of its own.",
+    Action.QUOTA_WARNED: "The admins were told that the storage of the plan is nearly used.",
     Action.AUDIT_READ: "The audit log was read.",
     Action.AUDIT_VERIFIED: "The audit log was verified.",
+    Action.AUDIT_EXPORTED: "The audit log, or a selection of it, was exported.",
+    Action.CLASS_OPENED: "The page of a class was opened.",
+    Action.PEOPLE_LISTED: "The list of the studio's people was read.",
+    Action.DANCERS_LISTED: "The list of dancers was read.",
+    Action.DANCER_OPENED: "A dancer's page, with guardians, was opened.",
+    Action.ROSTER_OPENED: "The roster of a class was read.",
+    Action.ADMIN_READ: "A page of the admin site that shows people was read.",
+    Action.REPORT_READ: "The report of who saw a dancer was read.",
+    Action.RECEIPTS_TAKEN: "The studio's receipts of the signed checkpoints were downloaded.",
+    Action.ASSESSMENT_READ: "The privacy assessment was read.",
+    Action.WATCH_CHANGED: "What counts as an unusual read was changed.",
+    Action.ALERT_RAISED: "A read was out of the ordinary.",
+    Action.ALERTS_READ: "The alerts were read.",
+    Action.ALERT_ACKNOWLEDGED: "Somebody looked into an alert.",
 }

@@ -1,18 +1,20 @@
 """The agents' HTTP endpoints of ingest: intent, PUT, commit, gaps."""
 
 from collections.abc import Iterator
+from uuid import UUID
 
 import msgspec
 from django.http import HttpRequest, HttpResponse
 
 from control_plane.common.problems import problem_response
+from control_plane.common.scoping import studio_scope
 from control_plane.fleet.authentication import Caller
 from control_plane.fleet.calls import agent_call, body_of, json_response, program_call
 from control_plane.ingest import services
-from control_plane.ingest.targets import allowed_by
-from control_plane.storage.configured import object_store
+from control_plane.ingest.targets import Allowed, allowed_by
 from control_plane.storage.errors import ObjectExists
-from control_plane.storage.objects import CHUNK_BYTES
+from control_plane.storage.objects import CHUNK_BYTES, ObjectStore
+from control_plane.studios.stores import open_store
 from shared.protocol.errors import Code, problem
 from shared.protocol.upload import (
     CommitAnswer,
@@ -50,7 +52,7 @@ def put_object(request: HttpRequest, key: str) -> HttpResponse:
     """Stores the bytes that a signed address allows, and no others; 412 where they lie there already."""
     allowed = allowed_by(key, request.GET)
     try:
-        object_store().put(
+        _store_of(allowed).put(
             allowed.key, _chunks(request), size_bytes=allowed.size_bytes, sha256=allowed.sha256
         )
     except ObjectExists:
@@ -58,6 +60,14 @@ def put_object(request: HttpRequest, key: str) -> HttpResponse:
             msgspec.structs.replace(problem(Code.CONFLICT, "The object is here already."), status=412)
         )
     return HttpResponse(status=201)
+
+
+def _store_of(allowed: Allowed) -> ObjectStore:
+    if not allowed.store:
+        return open_store(None)
+    # We signed the key and the store: the studio in front of the key is the one that the store belongs to.
+    with studio_scope(UUID(allowed.key.partition("/")[0])):
+        return open_store(UUID(allowed.store))
 
 
 def _chunks(request: HttpRequest) -> Iterator[bytes]:

@@ -20,12 +20,15 @@ from control_plane.fleet.authentication import Caller
 from control_plane.fleet.models import Agent
 from control_plane.ingest.manifests import fault, sound_gap
 from control_plane.ingest.models import PendingSegment, QuarantinedSegment
-from control_plane.ingest.targets import put_target
+from control_plane.ingest.targets import LIFETIME, put_target
 from control_plane.recordings import services as recordings
 from control_plane.recordings.models import ClassSession, Segment
-from control_plane.storage.configured import object_store
 from control_plane.storage.errors import KeyDestroyed, KeyLost, KeyRefused, ObjectMissing, RootRefused
+from control_plane.storage.objects import ObjectStore
 from control_plane.studios import access, vault
+from control_plane.studios.models import DisposalReason, StudioStorage
+from control_plane.studios.services.disposals import dispose, recall
+from control_plane.studios.stores import open_store, region_fault, server_side_fault, storage
 from shared.protocol.codec import encode
 from shared.protocol.errors import Code
 from shared.protocol.ids import GapId
@@ -57,8 +60,8 @@ def announce_segments(manifests: Sequence[SegmentManifest], caller: Caller) -> l
         NotFound, Forbidden: the caller may not upload.
     """
     with studio_scope(caller.studio_id):
-        agent = _uploader(caller)
-        return [_announce(manifest, agent, caller) for manifest in manifests]
+        agent, chosen = _uploader(caller), storage()
+        return [_announce(manifest, agent, caller, chosen) for manifest in manifests]
 
 
 def commit_segments(items: Sequence[CommitItem], caller: Caller) -> list[CommitResult]:
@@ -75,8 +78,12 @@ def commit_segments(items: Sequence[CommitItem], caller: Caller) -> list[CommitR
             for row in PendingSegment.objects.filter(pk__in=[i.segment_id for i in items], agent=agent)
         }
         committed = _hashes([item.segment_id for item in items], agent)
+        stores = {store_id: open_store(store_id) for store_id in {row.store_id for row in pending.values()}}
     to_read = {item: pending.get(item.segment_id) for item in items if item.segment_id not in committed}
-    refusals = dict(zip(to_read, _READERS.map(_verify, to_read.keys(), to_read.values()), strict=True))
+    lies_in = [stores[row.store_id] if row else None for row in to_read.values()]
+    refusals = dict(
+        zip(to_read, _READERS.map(_verify, to_read.keys(), to_read.values(), lies_in), strict=True)
+    )
     verified = []
     for item in items:
         if item.segment_id in committed:
@@ -126,7 +133,9 @@ def settle_gaps(gaps: Sequence[GapRecord], caller: Caller) -> list[GapId]:
 
 def forget_class(class_session_id: UUID) -> None:
     """Drops what was announced for a class and never committed, in scope: the class was destroyed."""
-    PendingSegment.objects.filter(class_session_id=class_session_id).delete()
+    rows = PendingSegment.objects.filter(class_session_id=class_session_id)
+    dispose(rows.values_list("store_id", "object_key"), reason=DisposalReason.SHREDDED)
+    rows.delete()
 
 
 def _uploader(caller: Caller) -> Agent:
@@ -135,7 +144,7 @@ def _uploader(caller: Caller) -> Agent:
     return agent
 
 
-def _announce(manifest: SegmentManifest, agent: Agent, caller: Caller) -> IntentResult:
+def _announce(manifest: SegmentManifest, agent: Agent, caller: Caller, chosen: StudioStorage) -> IntentResult:
     committed = _hashes([manifest.segment_id], agent)
     if manifest.segment_id in committed:
         if committed[manifest.segment_id] == manifest.sha256:
@@ -153,7 +162,12 @@ def _announce(manifest: SegmentManifest, agent: Agent, caller: Caller) -> Intent
         return _quarantine(manifest, Code.SEGMENT_HASH_CONFLICT, agent, caller)
     if _place_is_taken(manifest, agent):
         return _quarantine(manifest, Code.SEGMENT_SEQUENCE_CONFLICT, agent, caller)
+    if text := region_fault(chosen.store, chosen.region):
+        # The box keeps it and asks again: nothing is lost while an admin puts the region right.
+        return _refused(manifest, Code.STORE_UNAVAILABLE, text, retryable=True)
     key = f"{agent.studio_id}/{class_session.id}/{manifest.segment_id}.seg"
+    if recall(chosen.store_id, [key]):
+        return _refused(manifest, Code.STORE_UNAVAILABLE, "An older object is being deleted.", retryable=True)
     pending, made = PendingSegment.objects.get_or_create(
         pk=manifest.segment_id,
         defaults={
@@ -162,6 +176,7 @@ def _announce(manifest: SegmentManifest, agent: Agent, caller: Caller) -> Intent
             "class_session": class_session,
             "sha256": manifest.sha256,
             "size_bytes": manifest.size_bytes,
+            "store_id": chosen.store_id,
             "object_key": key,
             "manifest_json": encode(_unsealed(manifest)).decode(),
             "wrapped_seal": lambda: _held(manifest, class_session, caller),
@@ -169,24 +184,32 @@ def _announce(manifest: SegmentManifest, agent: Agent, caller: Caller) -> Intent
     )
     if not made and (pending.sha256, pending.agent_id) != (manifest.sha256, agent.id):
         return _quarantine(manifest, Code.SEGMENT_HASH_CONFLICT, agent, caller)
+    if pending.store_id != chosen.store_id:
+        # Announced before the studio moved: it goes to the new store, and what lies in the old one is forgotten.
+        dispose([(pending.store_id, pending.object_key)], reason=DisposalReason.REPLACED, after=LIFETIME)
+        PendingSegment.objects.filter(pk=pending.pk).update(store_id=chosen.store_id)
     return put_target(
-        manifest.segment_id, pending.object_key, size_bytes=manifest.size_bytes, sha256=manifest.sha256
+        manifest.segment_id,
+        pending.object_key,
+        store_id=chosen.store_id,
+        size_bytes=manifest.size_bytes,
+        sha256=manifest.sha256,
     )
 
 
-def _verify(item: CommitItem, row: PendingSegment | None) -> Refused | None:
+def _verify(item: CommitItem, row: PendingSegment | None, store: ObjectStore | None) -> Refused | None:
     """Returns why a segment gets no receipt now; None where its bytes are in the store as announced."""
-    if row is None:
+    if row is None or store is None:
         return _refused(item, Code.SEGMENT_MISSING, "It was never announced.", retryable=True)
     if (row.size_bytes, row.sha256) != (item.size_bytes, item.sha256):
         return _refused(item, Code.SEGMENT_HASH_CONFLICT, "It was announced with another size or hash.")
-    store = object_store()
     try:
+        facts = store.head(row.object_key)
+        if text := server_side_fault(store, facts):
+            store.delete(row.object_key)
+            return _refused(item, Code.STORE_UNAVAILABLE, text, retryable=True)
         # Not every store checks what it is sent, so all of it is read back before the only other copy may go.
-        if (
-            store.head(row.object_key).size_bytes != row.size_bytes
-            or store.sha256(row.object_key) != row.sha256
-        ):
+        if facts.size_bytes != row.size_bytes or store.sha256(row.object_key) != row.sha256:
             store.delete(row.object_key)
             return _refused(item, Code.SEGMENT_CORRUPT, "The stored bytes were other ones.", retryable=True)
     except ObjectMissing:
@@ -235,7 +258,8 @@ def _commit_to(
                     manifest, Code.SEGMENT_CORRUPT, agent, caller, detail=error.detail
                 )
             else:
-                arrived.append((manifest, item.pending.object_key, wrapped))
+                place = recordings.ObjectPlace(item.pending.store_id, item.pending.object_key)
+                arrived.append((manifest, place, wrapped))
         refused = set(recordings.add_segments(class_session, agent, arrived, actor=caller.actor))
         for manifest, _, _ in arrived:
             answers[manifest.segment_id] = (

@@ -8,14 +8,15 @@ import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.http import QueryDict
 from django.urls import reverse
 from django.utils import timezone
 
 from control_plane.common.errors import ControlPlaneError
-from control_plane.storage.configured import object_store
 from control_plane.storage.seed import derived
+from control_plane.studios.stores import open_store
 from shared.protocol.errors import Code
 from shared.protocol.ids import SegmentId
 from shared.protocol.upload import TARGET_LIFETIME_S, PutTarget
@@ -31,26 +32,31 @@ class Allowed:
     size_bytes: int
     sha256: str
     expires_s: int
+    store: str = ""
+    """The id of the studio's own store that we pass the bytes on to; empty: the platform's."""
 
     def signature(self) -> str:
         """Returns the signature of exactly this, in hex."""
-        text = f"put\n{self.key}\n{self.size_bytes}\n{self.sha256}\n{self.expires_s}"
+        text = f"put\n{self.key}\n{self.size_bytes}\n{self.sha256}\n{self.expires_s}\n{self.store}"
         return hmac.new(derived("ingest targets"), text.encode(), hashlib.sha256).hexdigest()
 
 
-def put_target(segment_id: SegmentId, key: str, *, size_bytes: int, sha256: str) -> PutTarget:
-    """Returns where exactly these bytes may be put within 15 minutes."""
-    signed = object_store().presign_put(key, size_bytes=size_bytes, sha256=sha256, lifetime=LIFETIME)
+def put_target(
+    segment_id: SegmentId, key: str, *, store_id: UUID | None, size_bytes: int, sha256: str
+) -> PutTarget:
+    """Returns where exactly these bytes may be put within 15 minutes; inside the studio's scope."""
+    signed = open_store(store_id).presign_put(key, size_bytes=size_bytes, sha256=sha256, lifetime=LIFETIME)
     if signed is not None:
         return PutTarget(
             segment_id=segment_id, url=signed.url, headers=signed.headers, expires_at=signed.expires_at
         )
     expires_s = int(timezone.now().timestamp()) + TARGET_LIFETIME_S
-    allowed = Allowed(key, size_bytes, sha256, expires_s)
+    allowed = Allowed(key, size_bytes, sha256, expires_s, str(store_id or ""))
     query = {
         "size": size_bytes,
         "sha256": sha256,
         "expires": expires_s,
+        **({"store": allowed.store} if allowed.store else {}),
         "signature": allowed.signature(),
     }
     path = reverse("agent-object", kwargs={"key": key})
@@ -71,7 +77,7 @@ def allowed_by(key: str, query: QueryDict) -> Allowed:
     """
     try:
         size, expires = int(str(query["size"])), int(str(query["expires"]))
-        allowed = Allowed(key, size, str(query["sha256"]), expires)
+        allowed = Allowed(key, size, str(query["sha256"]), expires, str(query.get("store", "")))
         signature = str(query["signature"])
     except (KeyError, ValueError) as error:
         raise _refused("The address is not one that we gave.") from error

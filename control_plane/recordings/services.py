@@ -6,6 +6,7 @@ Call inside `studio_scope` of the class's studio.
 import zoneinfo
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -38,6 +39,13 @@ from control_plane.studios import access, vault
 from control_plane.studios.models import Room, Studio
 from shared.protocol.ids import new_id
 from shared.protocol.manifest import GapRecord, SegmentManifest
+
+
+class ObjectPlace(NamedTuple):
+    """Which store holds an object (None: the platform's own), and under which key."""
+
+    store_id: UUID | None
+    key: str
 
 
 def start_class(
@@ -144,7 +152,7 @@ def give_up_class(class_session: ClassSession, *, actor: Actor) -> ClassSession:
 def add_segments(
     class_session: ClassSession,
     agent: Agent,
-    arrived: Sequence[tuple[SegmentManifest, str, bytes]],
+    arrived: Sequence[tuple[SegmentManifest, ObjectPlace, bytes]],
     *,
     actor: Actor,
 ) -> list[UUID]:
@@ -154,7 +162,7 @@ def add_segments(
     or finds it ended. Who adds to several classes locks all of them first (`lock_classes`).
 
     Args:
-        arrived: manifest, object key, and content key as `studios.vault` wrapped it.
+        arrived: manifest, where its object lies, and content key as `studios.vault` wrapped it.
 
     Raises:
         NotFound, Forbidden: `actor` may not upload to this class.
@@ -162,8 +170,8 @@ def add_segments(
     access.require(actor, access.Action.UPLOAD, class_session)
     class_session = lock_class(class_session.id)
     refused, added = [], []
-    for manifest, object_key, wrapped_key in arrived:
-        row = _segment(class_session, agent, manifest, object_key, wrapped_key)
+    for manifest, place, wrapped_key in arrived:
+        row = _segment(class_session, agent, manifest, place, wrapped_key)
         try:
             with transaction.atomic():
                 row.save(force_insert=True)
@@ -298,7 +306,11 @@ def _infer_gaps(class_session: ClassSession, timeline: ClassTimeline) -> int:
 
 
 def _segment(
-    class_session: ClassSession, agent: Agent, manifest: SegmentManifest, object_key: str, wrapped_key: bytes
+    class_session: ClassSession,
+    agent: Agent,
+    manifest: SegmentManifest,
+    place: ObjectPlace,
+    wrapped_key: bytes,
 ) -> Segment:
     track = track_for(class_session, agent, manifest.camera_id)
     video, audio, clock = manifest.video, manifest.audio, manifest.clock
@@ -323,7 +335,8 @@ def _segment(
         camera_id=manifest.camera_id,
         sequence=manifest.sequence,
         run=manifest.run,
-        object_key=object_key,
+        store_id=place.store_id,
+        object_key=place.key,
         size_bytes=manifest.size_bytes,
         sha256=manifest.sha256,
         wrapped_key=wrapped_key,

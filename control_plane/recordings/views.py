@@ -37,9 +37,10 @@ from control_plane.recordings.playlist import CONTENT_TYPE, write_playlist
 from control_plane.recordings.ranges import ByteRange, Unsatisfiable, asked_for
 from control_plane.recordings.replays import continue_replay
 from control_plane.recordings.wire import timeline_body
-from control_plane.storage.configured import object_store
+from control_plane.storage.objects import ObjectStore
 from control_plane.studios import access, vault
 from control_plane.studios.access import require_signed_in
+from control_plane.studios.stores import open_store
 
 PRESIGNED_LIFETIME = timedelta(seconds=4)
 """By the store's clock, which we know to the second: with a revocation right after, 5 s in all. Asked for at each range."""
@@ -124,7 +125,7 @@ def init(
     """Gives the init section of a segment in clear: it holds formats, no picture."""
     segment = _segment(class_session, segment_id, track_id=track_id)
     content_key = _content_key(segment, class_session, actor)
-    sealed = b"".join(_read(segment.object_key, segment.init_offset_bytes, segment.init_size_bytes))
+    sealed = b"".join(_read(segment, segment.init_offset_bytes, segment.init_size_bytes))
     decryptor = Cipher(algorithms.AES(content_key), modes.CBC(bytes(segment.init_iv))).decryptor()
     unpadder = PKCS7(128).unpadder()
     plain = unpadder.update(decryptor.update(sealed) + decryptor.finalize()) + unpadder.finalize()
@@ -154,11 +155,11 @@ def content(
     if request.method == "HEAD":
         # A redirect is signed for GET alone, and all that is asked is known here.
         return _with_length(HttpResponse(content_type="video/mp4"), part, segment.size_bytes)
-    signed = object_store().presign_get(segment.object_key, lifetime=PRESIGNED_LIFETIME)
+    signed = open_store(segment.store_id).presign_get(segment.object_key, lifetime=PRESIGNED_LIFETIME)
     if signed is not None:
         return HttpResponseRedirect(signed.url)
     whole = part or ByteRange(0, segment.size_bytes - 1, segment.size_bytes)
-    chunks = _read(segment.object_key, whole.first, whole.size_bytes)
+    chunks = _read(segment, whole.first, whole.size_bytes)
     response: HttpResponseBase
     if whole.size_bytes <= WHOLE_BYTES:
         response = HttpResponse(b"".join(chunks), content_type="video/mp4")
@@ -225,6 +226,11 @@ def _content_key(segment: Segment, class_session: ClassSession, actor: Actor) ->
         return opening.content_key(bytes(segment.wrapped_key), segment_id=segment.id)
 
 
-def _read(object_key: str, offset_bytes: int, size_bytes: int) -> Iterator[bytes]:
-    with object_store().open(object_key, offset_bytes=offset_bytes, size_bytes=size_bytes) as chunks:
+def _read(segment: Segment, offset_bytes: int, size_bytes: int) -> Iterator[bytes]:
+    # The store is looked up now, in scope; what is read of it may outlive the scope.
+    return _chunks(open_store(segment.store_id), segment.object_key, offset_bytes, size_bytes)
+
+
+def _chunks(store: ObjectStore, object_key: str, offset_bytes: int, size_bytes: int) -> Iterator[bytes]:
+    with store.open(object_key, offset_bytes=offset_bytes, size_bytes=size_bytes) as chunks:
         yield from chunks

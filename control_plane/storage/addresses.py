@@ -49,6 +49,17 @@ def resolve(host: str, port: int, allowed: Sequence[Network] = ()) -> str:
     return addresses[0]
 
 
+def is_private_allowed(host: str, allowed: Sequence[Network]) -> bool:
+    """Says whether every address of `host` lies in one of the operator's networks.
+
+    Raises:
+        OSError: the name is not known.
+    """
+    found = {str(item[4][0]) for item in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    ips = [ip_address(address.partition("%")[0]) for address in found]
+    return all(any(ip in net for net in allowed if net.version == ip.version) for ip in ips)
+
+
 def guarded_pool(allowed: Sequence[Network], **options: object) -> urllib3.PoolManager:
     """Returns a `PoolManager` whose every connection goes to an address that `resolve` has checked."""
 

@@ -83,7 +83,7 @@ def test_a_store_that_is_away_costs_time_and_nothing_else(
     assert isinstance(target, PutTarget)
     assert put(target, made.content) == 200
     with monkeypatch.context() as away:
-        away.setattr("control_plane.ingest.services.object_store", _nowhere)
+        away.setattr("control_plane.ingest.services.open_store", lambda store_id: _nowhere())
         refused = commit(scene, made)
         assert isinstance(refused, Refused)
         assert (refused.code, refused.retryable) == (Code.STORE_UNAVAILABLE, True)

@@ -27,7 +27,6 @@ from tests.control_plane.footage import Cut, film
 from tests.control_plane.recordings.test_services import stop, upload
 from tests.control_plane.scenes import Scene, make_scene
 
-
 PARTS = ["timeline", "playlist", "init", "key", "bytes", "check"]
 
 
@@ -188,7 +187,7 @@ def test_a_class_whose_key_is_destroyed_plays_no_more(played: Played) -> None:
 
 def test_a_store_elsewhere_is_pointed_at_for_seconds(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
     bucket = stores.store_at("s3+http://access:secret@s3.example:9000/bucket")
-    monkeypatch.setattr("control_plane.recordings.views.object_store", lambda: bucket)
+    monkeypatch.setattr("control_plane.recordings.views.open_store", lambda store_id: bucket)
     response = as_person(played.scene.cast.vera).get(played.addresses["bytes"])
     assert response.status_code == 302
     assert response["Location"].startswith(f"http://s3.example:9000/bucket/{played.segment.object_key}?")
@@ -200,7 +199,7 @@ def test_what_a_head_asks_is_answered_here_wherever_the_bytes_lie(
     played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bucket = stores.store_at("s3+http://access:secret@s3.example:9000/bucket")
-    monkeypatch.setattr("control_plane.recordings.views.object_store", lambda: bucket)
+    monkeypatch.setattr("control_plane.recordings.views.open_store", lambda store_id: bucket)
     vera = as_person(played.scene.cast.vera)
     whole = vera.head(played.addresses["bytes"])
     assert (whole.status_code, whole["Content-Length"]) == (200, str(len(played.made[0].content)))

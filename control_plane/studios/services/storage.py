@@ -1,0 +1,342 @@
+"""Writes of storage: the region, stores of the studio's own, and trying them.
+
+Where a store is (endpoint, bucket, prefix) never changes: what lies there would be lost. Another place is another store,
+and `recordings.moves` brings the footage there.
+"""
+
+import ssl
+from dataclasses import asdict
+from datetime import timedelta
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.services import record
+from control_plane.common.actors import Actor, ActorKind
+from control_plane.common.errors import BadRequest, Conflict
+from control_plane.common.leases import claim, held, release
+from control_plane.common.scoping import studio_scope
+from control_plane.storage.addresses import is_private_allowed, resolve
+from control_plane.storage.errors import StoreRefused
+from control_plane.storage.findings import Finding, Outcome, Trial
+from control_plane.storage.objects import ObjectStore
+from control_plane.storage.probe import probe
+from control_plane.storage.s3 import S3Store
+from control_plane.studios import access, stores, vault
+from control_plane.studios.models import (
+    Encryption,
+    ProbeState,
+    StoreProbe,
+    Studio,
+    StudioStorage,
+    StudioStore,
+)
+from control_plane.studios.services.saving import check, save_new
+
+PROBE_LEASE = timedelta(minutes=2)
+PROBE_TIMEOUT_S = 5.0
+FRESH = timedelta(hours=24)
+"""How old the result of a probe may be when footage is about to go to a store."""
+CHANGEABLE = frozenset({"name", "access_key", "ca_pem", "encryption", "kms_key_id"})
+
+
+def set_region(studio: Studio, region: str, *, actor: Actor) -> StudioStorage:
+    """Pins the studio's footage to a region; empty: anywhere.
+
+    Raises:
+        BadRequest: it is no region.
+        Conflict: new footage goes to a store elsewhere.
+        NotFound, Forbidden: `actor` may not manage storage.
+    """
+    region = region.strip().lower()
+    with studio_scope(studio.id):
+        access.require(actor, access.Action.MANAGE_STORAGE, studio)
+        row = lock_storage(studio.id)
+        if fault := stores.region_fault(row.store, region):
+            raise Conflict(f"{fault} Move the footage to a store in {region} first, then set the region.")
+        row.region = region
+        check(row)
+        row.save(update_fields=["region"])
+        _record(Act.STORE_REGION_SET, row, actor, {"region": region})
+    return row
+
+
+def add_store(
+    studio: Studio,
+    *,
+    actor: Actor,
+    name: str,
+    endpoint: str,
+    bucket: str,
+    region: str,
+    access_key: str,
+    secret_key: str,
+    prefix: str = "",
+    ca_pem: str = "",
+    encryption: str = Encryption.NONE,
+    kms_key_id: str = "",
+) -> StudioStore:
+    """Names a store of the studio's own, and has it tried. Nothing goes there before it is found fit.
+
+    Raises:
+        BadRequest: a value breaks a rule, or the endpoint is at an address where no store may be.
+        Conflict: there is a store of this name, or it is outside the studio's region.
+        NotFound, Forbidden: `actor` may not manage storage.
+    """
+    with studio_scope(studio.id):
+        access.require(actor, access.Action.MANAGE_STORAGE, studio)
+        row = StudioStore(
+            studio=studio,
+            name=name.strip(),
+            endpoint=_endpoint(endpoint),
+            bucket=bucket.strip(),
+            region=region.strip().lower(),
+            prefix=prefix.strip(),
+            access_key=access_key.strip(),
+            ca_pem=ca_pem.strip(),
+            encryption=encryption,
+            kms_key_id=kms_key_id.strip(),
+        )
+        _seal(row, secret_key)
+        _check_store(row, secret_key)
+        if fault := stores.region_fault(row, stores.storage().region):
+            raise Conflict(f"{fault} Name a bucket in that region.")
+        save_new(row, f"There is a store called {row.name!r} already.")
+        _record(Act.STORE_ADDED, row, actor, {"region": row.region, "encryption": str(row.encryption)})
+        request_probe(studio, row, actor=actor)
+    return row
+
+
+def change_store(store: StudioStore, *, actor: Actor, secret_key: str = "", **values: str) -> StudioStore:
+    """Changes name, credentials, certificate or encryption, and has the store tried anew; an empty secret stays.
+
+    Raises:
+        BadRequest: another field, or a value that breaks a rule; a new access key needs its secret.
+        NotFound, Forbidden: `actor` may not manage storage.
+    """
+    unknown = set(values) - CHANGEABLE
+    if unknown:
+        raise BadRequest(
+            f"{', '.join(sorted(unknown))}: this cannot be changed, because footage may lie there. Name another"
+            " store and move the footage."
+        )
+    with studio_scope(store.studio_id):
+        access.require(actor, access.Action.MANAGE_STORAGE, store)
+        row: StudioStore = StudioStore.objects.select_for_update().get(pk=store.pk)
+        if row.retired_at is not None:
+            raise Conflict("This store is out of use. Name it again as a new one.")
+        if values.get("access_key", row.access_key).strip() != row.access_key and not secret_key:
+            raise BadRequest("secret_key: a new access key needs its secret key")
+        for name, value in values.items():
+            setattr(row, name, value.strip())
+        if secret_key:
+            _seal(row, secret_key)
+        _check_store(row, secret_key or stores.secret_of(row))
+        row.revision += 1
+        row.save()
+        changed = sorted(values) + (["secret_key"] if secret_key else [])
+        _record(Act.STORE_CHANGED, row, actor, {"fields": changed})
+        request_probe(Studio.objects.get(pk=row.studio_id), row, actor=actor)
+    return row
+
+
+def request_probe(studio: Studio, store: StudioStore | None, *, actor: Actor) -> StoreProbe:
+    """Has a store tried soon; one that is being tried already is not tried twice.
+
+    Raises:
+        NotFound, Forbidden: `actor` may not manage storage.
+    """
+    with studio_scope(studio.id):
+        _require_storage(actor, studio)
+        open_states = [ProbeState.WAITING, ProbeState.RUNNING]
+        revision = store.revision if store else 0
+        under_way: StoreProbe | None = StoreProbe.objects.filter(
+            store=store, state__in=open_states, revision=revision
+        ).first()
+        if under_way is not None:
+            return under_way
+        row = StoreProbe(
+            studio=studio,
+            store=store,
+            revision=revision,
+            requested_by=actor.id if actor.kind is ActorKind.USER else None,
+        )
+        row.save(force_insert=True)
+    return row
+
+
+def run_probe(studio_id: UUID, probe_id: UUID) -> bool:
+    """Tries a store, writing down each finding as it comes; says whether this worker did. Holds no transaction.
+
+    A worker that dies leaves a lease that runs out; the next one tries everything anew.
+    """
+    with studio_scope(studio_id):
+        rows = StoreProbe.objects.filter(pk=probe_id, state__in=[ProbeState.WAITING, ProbeState.RUNNING])
+        token = claim(rows, lease=PROBE_LEASE)
+        if token is None:
+            return False
+        row: StoreProbe = StoreProbe.objects.select_related("store").get(pk=probe_id)
+        pinned = stores.storage().region
+        trial = Trial(
+            _to_probe(row.store),
+            str(studio_id),
+            row.store.region if row.store else settings.OBJECT_STORE_REGION,
+            pinned=pinned,
+            page_origin=settings.PUBLIC_URL,
+        )
+    findings: list[Finding] = []
+
+    def told(**values: object) -> bool:
+        with studio_scope(studio_id):
+            mine = StoreProbe.objects.filter(pk=probe_id)
+            return held(mine, token, lease=PROBE_LEASE, state=ProbeState.RUNNING, **values)
+
+    if not told(findings=[], step=""):
+        return False
+    for finding in probe(trial, lambda name: None if told(step=name) else None):
+        findings.append(finding)
+        if not told(findings=[asdict(item) for item in findings]):
+            return False
+    return _settle(studio_id, row, token, findings, trial)
+
+
+def latest_probe(store: StudioStore | None) -> StoreProbe | None:
+    """Returns the newest try of a store as it is now; one of before an edit does not count."""
+    found: StoreProbe | None = (
+        StoreProbe.objects.filter(store=store, revision=store.revision if store else 0)
+        .order_by("-created_at")
+        .first()
+    )
+    return found
+
+
+def unfit(store: StudioStore | None) -> str:
+    """Returns why footage may not be sent to a store now, in words; empty where it may."""
+    if store is None:
+        return ""
+    if store.retired_at is not None:
+        return "This store is out of use."
+    found = latest_probe(store)
+    if found is None or not found.is_over:
+        return "The store has not been tried yet. Wait for the result."
+    if not found.is_fit:
+        faults = [item["check"] for item in found.findings if item["outcome"] == Outcome.REFUSAL]
+        return f"The store was found not fit ({', '.join(faults)}). Mend that and try it again."
+    if found.finished_at is None or found.finished_at < timezone.now() - FRESH:
+        return "The store was last tried more than a day ago. Try it again first."
+    return ""
+
+
+def due_probes() -> list[UUID]:
+    """Returns the probes of the studio in scope that wait, or whose worker is gone."""
+    waiting = Q(state=ProbeState.WAITING, lease_token=None)
+    lost = Q(state__in=[ProbeState.WAITING, ProbeState.RUNNING], lease_until__lt=timezone.now())
+    return list(
+        StoreProbe.objects.filter(waiting | lost).order_by("created_at").values_list("id", flat=True)[:20]
+    )
+
+
+def lock_storage(studio_id: UUID) -> StudioStorage:
+    """Returns the studio's choice of storage, made where missing, which nobody else changes until the transaction ends."""
+    StudioStorage.objects.bulk_create([StudioStorage(studio_id=studio_id)], ignore_conflicts=True)
+    row: StudioStorage = (
+        StudioStorage.objects.select_for_update(of=("self",)).select_related("store").get(studio_id=studio_id)
+    )
+    return row
+
+
+def _to_probe(row: StudioStore | None) -> ObjectStore:
+    if row is None:
+        return stores.open_store(None)
+    place = stores.place_of(row, stores.secret_of(row), probing=True)
+    return S3Store(place, timeout_s=PROBE_TIMEOUT_S)
+
+
+def _settle(studio_id: UUID, row: StoreProbe, token: UUID, findings: list[Finding], trial: Trial) -> bool:
+    outcomes = {item.outcome for item in findings}
+    state = ProbeState.PASSED
+    if Outcome.REFUSAL in outcomes:
+        state = ProbeState.REFUSED
+    elif Outcome.WARNING in outcomes:
+        state = ProbeState.WARNED
+    with studio_scope(studio_id):
+        mine = StoreProbe.objects.filter(pk=row.pk)
+        if not release(mine, token, state=state, step="", finished_at=timezone.now()):
+            return False
+        if row.store is not None:
+            facts: dict[str, object] = {"direct_reads": trial.direct_reads}
+            if trial.seen_region:
+                facts["seen_region"] = trial.seen_region[:64]
+            StudioStore.objects.filter(pk=row.store_id, revision=row.revision).update(**facts)
+        faults = [item.check for item in findings if item.outcome is Outcome.REFUSAL]
+        actor = Actor.user(row.requested_by) if row.requested_by else Actor.system("storage.probe")
+        record(
+            Act.STORE_PROBED,
+            actor=actor,
+            studio_id=studio_id,
+            object_type="studios.StudioStore",
+            object_id=str(row.store_id or studio_id),
+            details={"probe": str(row.id), "state": state.value, "refused": faults},
+        )
+    return True
+
+
+def _require_storage(actor: Actor, studio: Studio) -> None:
+    # The nightly round tries stores as the system.
+    right = access.Action.MAINTAIN if actor.kind is ActorKind.SYSTEM else access.Action.MANAGE_STORAGE
+    access.require(actor, right, studio)
+
+
+def _endpoint(text: str) -> str:
+    parts = urlsplit(text.strip())
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise BadRequest("endpoint: its port is no number") from error
+    if parts.scheme not in ("https", "http") or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise BadRequest("endpoint: it is no https://host or https://host:port, without a path")
+    if parts.username or parts.password:
+        raise BadRequest("endpoint: keys have fields of their own and do not stand in the address")
+    try:
+        resolve(parts.hostname, port or (443 if parts.scheme == "https" else 80), settings.STORE_NETWORKS)
+    except OSError as error:
+        raise BadRequest(f"endpoint: the name {parts.hostname} is not known") from error
+    except StoreRefused as error:
+        raise BadRequest(f"endpoint: {error.detail}") from error
+    if parts.scheme == "http" and not is_private_allowed(parts.hostname, settings.STORE_NETWORKS):
+        raise BadRequest("endpoint: https:// only; http:// is for networks that the operator has allowed")
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
+
+
+def _seal(row: StudioStore, secret_key: str) -> None:
+    if not secret_key.strip():
+        raise BadRequest("secret_key: it is empty")
+    row.wrapped_secret = vault.wrap_secret(secret_key.strip().encode(), kind=stores.SECRET, id_=row.id)
+
+
+def _check_store(row: StudioStore, secret_key: str) -> None:
+    check(row)
+    if row.ca_pem:
+        try:
+            ssl.create_default_context(cadata=row.ca_pem)
+        except (ssl.SSLError, ValueError) as error:
+            raise BadRequest("ca_pem: it is no certificate in PEM") from error
+    try:
+        stores.place_of(row, secret_key.strip())
+    except ValueError as error:
+        raise BadRequest(str(error)) from error
+
+
+def _record(act: Act, row: StudioStore | StudioStorage, actor: Actor, details: dict[str, object]) -> None:
+    record(
+        act,
+        actor=actor,
+        studio_id=row.studio_id,
+        object_type=row._meta.label,
+        object_id=row.id,
+        details=details,
+    )

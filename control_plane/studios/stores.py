@@ -1,0 +1,119 @@
+"""Which store an id of a row means, inside the studio in scope; None is the platform's own one.
+
+A store's client is kept for as long as its row is what it was: the row is read each time, its secret is opened once.
+"""
+
+from collections import OrderedDict
+from threading import Lock
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django.conf import settings
+
+from control_plane.common.errors import NotFound
+from control_plane.storage.configured import object_store
+from control_plane.storage.objects import ObjectFacts, ObjectStore
+from control_plane.storage.place import S3Place, ServerSide
+from control_plane.storage.s3 import S3Store
+from control_plane.studios import vault
+from control_plane.studios.models import StudioStorage, StudioStore
+
+SECRET = "store"  # noqa: S105  # the kind under which it is wrapped
+_KEPT = 64
+_clients: OrderedDict[tuple[UUID, int, bool], ObjectStore] = OrderedDict()
+_lock = Lock()
+
+
+def open_store(store_id: UUID | None) -> ObjectStore:
+    """Returns the store that a segment's `store_id` means.
+
+    Raises:
+        NotFound: the studio has no such store.
+        KeyRefused, KeysUnavailable: its secret does not open.
+    """
+    if store_id is None:
+        return object_store()
+    row: StudioStore | None = StudioStore.objects.filter(pk=store_id).first()
+    if row is None:
+        raise NotFound("The studio has no such store.")
+    return _client(row)
+
+
+def storage() -> StudioStorage:
+    """Returns where the footage of the studio in scope is to lie; not saved where nobody has chosen anything."""
+    row: StudioStorage | None = StudioStorage.objects.select_related("store").first()
+    return row or StudioStorage(region="")
+
+
+def region_of(store: StudioStore | None) -> str:
+    """Returns where a store is: what it said itself, else what was given."""
+    return settings.OBJECT_STORE_REGION if store is None else store.seen_region or store.region
+
+
+def region_fault(store: StudioStore | None, pinned: str) -> str:
+    """Returns why footage may not go to a store, in words; empty where it may."""
+    region = region_of(store)
+    if not pinned or region == pinned:
+        return ""
+    name = store.name if store else "the store of this installation"
+    return f"The footage of this studio stays in {pinned}, but {name} is in {region}."
+
+
+def server_side_fault(store: ObjectStore, facts: ObjectFacts) -> str:
+    """Returns how an object lacks the encryption that its store was asked for, in words; empty where all is well."""
+    wanted = store.place.server_side if isinstance(store, S3Store) else ServerSide.NONE
+    expected = {ServerSide.SSE_S3: "AES256", ServerSide.SSE_KMS: "aws:kms"}.get(wanted, "")
+    if not expected or facts.server_side == expected:
+        return ""
+    return f"The store was asked to encrypt ({expected}) and says {facts.server_side or 'nothing'} of the object."
+
+
+def place_of(row: StudioStore, secret: str, *, probing: bool = False) -> S3Place:
+    """Returns how a row's store is reached, with `secret`.
+
+    Raises:
+        ValueError: a part breaks its form.
+    """
+    parts = urlsplit(row.endpoint)
+    return S3Place(
+        netloc=parts.netloc,
+        secure=parts.scheme == "https",
+        bucket=row.bucket,
+        region=row.region,
+        prefix=row.prefix,
+        access_key=row.access_key,
+        secret_key=secret,
+        ca_pem=row.ca_pem,
+        server_side=ServerSide(row.encryption),
+        kms_key_id=row.kms_key_id,
+        guarded=True,
+        allowed=settings.STORE_NETWORKS,
+        # Neither boxes nor browsers know a certificate authority of the studio's own.
+        direct_puts=probing or not row.ca_pem,
+        direct_gets=probing or (row.direct_reads and not row.ca_pem),
+    )
+
+
+def secret_of(row: StudioStore) -> str:
+    """Returns a store's secret key; it goes into a client and nowhere else."""
+    return vault.open_secret(bytes(row.wrapped_secret), kind=SECRET, id_=row.id).decode()
+
+
+def origins_of(store_ids: set[UUID]) -> list[str]:
+    """Returns where browsers are sent to for footage in these stores."""
+    rows = StudioStore.objects.filter(pk__in=store_ids, direct_reads=True, ca_pem="")
+    return sorted({row.endpoint.rstrip("/") for row in rows})
+
+
+def _client(row: StudioStore) -> ObjectStore:
+    key = (row.id, row.revision, row.direct_reads)
+    with _lock:
+        if key in _clients:
+            _clients.move_to_end(key)
+            return _clients[key]
+    made = S3Store(place_of(row, secret_of(row)))
+    with _lock:
+        _clients[key] = made
+        while len(_clients) > _KEPT:
+            _clients.popitem(last=False)
+    return made
