@@ -1,6 +1,7 @@
 """The web process: Django for HTTP, the fleet's gateway for the boxes' websocket."""
 
 import os
+import resource
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -19,6 +20,17 @@ from control_plane.ingest.gate import gated  # noqa: E402
 LINK_PATH = "/agent/v1/link"
 
 refuse_unsafe_start()
+
+
+def _raise_descriptor_limit() -> None:
+    """Takes as many open sockets as the system gives without asking: each box that is linked is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(65_536, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+_raise_descriptor_limit()
 
 _django = gated(Handler())
 

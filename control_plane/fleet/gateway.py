@@ -8,11 +8,12 @@ Source: protocols.md, section 2; ASGI HTTP & WebSocket specification 2.5 (with `
 """
 
 import asyncio
+import contextlib
 import email.utils
 import logging
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -30,7 +31,7 @@ from control_plane.fleet.announce import Announcement, Topic, announce
 from control_plane.fleet.authentication import Caller, authenticate
 from control_plane.fleet.hub import Hub
 from control_plane.fleet.models import Agent
-from control_plane.fleet.selectors import desired_document
+from control_plane.fleet.selectors import desired_document, standing
 from shared.protocol.codec import decode, encode
 from shared.protocol.config import AgentConfig
 from shared.protocol.errors import PROBLEM_CONTENT_TYPE, Code
@@ -48,10 +49,15 @@ T = TypeVar("T")
 
 HELLO_TIMEOUT_S = 15.0
 LOOK_S = 60.0
-"""How often a socket looks for news that nobody announced."""
+"""How often it is looked for news that nobody announced: once for all sockets of a studio."""
 DEAF_LOOK_S = 2.0
 """The same while announcements cannot be heard: a revocation must close the socket within 5 s all the same."""
+TICK_S = 0.5
 RESEND_S = 10.0
+SEND_TIMEOUT_S = 10.0
+"""A box that takes nothing for so long is let go: it comes back when it can listen."""
+FAREWELL_TIMEOUT_S = 2.0
+"""How long a revoked box may take to hear why; then its socket goes without a word."""
 RIVAL_GRACE_S = 5.0
 """Frames of an old socket that arrive this long after a new one opened were not merely on their way."""
 MOST_LINKS = 10_000
@@ -69,6 +75,10 @@ class News:
     desired: AgentConfig | None
 
 
+class NotListening(Exception):
+    """The box does not read what it is sent."""
+
+
 class Gateway:
     """All sockets of this process."""
 
@@ -76,6 +86,8 @@ class Gateway:
         self.hub = Hub()
         self._threads = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="gateway")
         self._links: Counter[UUID] = Counter()
+        self._standing: dict[Link, None] = {}
+        self._lookout: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one socket from its upgrade to its end."""
@@ -92,6 +104,8 @@ class Gateway:
         try:
             await send({"type": "websocket.accept"})
             await Link(self, caller, receive, send).serve()
+        except NotListening:
+            log.info("a box takes nothing, its link is let go", extra={"agent": caller.agent_id})
         except Exception:
             log.exception("a link broke", extra={"agent": caller.agent_id})
             await _close(send, CLOSE_BROKEN)
@@ -104,6 +118,42 @@ class Gateway:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, partial(_with_connection, call, *args, **kwargs))
 
+    @contextlib.contextmanager
+    def standing(self, link: "Link") -> Iterator[None]:
+        """Has news that nobody announced found for a link until the block ends."""
+        self._standing[link] = None
+        if self._lookout is None or self._lookout.done():
+            self._lookout = asyncio.create_task(self._look_out(), name="gateway-lookout")
+        try:
+            yield
+        finally:
+            del self._standing[link]
+
+    async def _look_out(self) -> None:
+        looked_s = time.monotonic()
+        while self._standing:
+            await asyncio.sleep(TICK_S)
+            if time.monotonic() - looked_s < (DEAF_LOOK_S if self.hub.is_deaf else LOOK_S):
+                continue
+            looked_s = time.monotonic()
+            links: defaultdict[UUID, list[Link]] = defaultdict(list)
+            for link in self._standing:
+                links[link.caller.studio_id].append(link)
+            try:
+                for studio_id, of_studio in links.items():
+                    await self._look(studio_id, of_studio)
+            except Exception:
+                # The database is away for a moment: sockets stand, and it is looked again at the next turn.
+                log.exception("it cannot be looked for news")
+
+    async def _look(self, studio_id: UUID, links: "Sequence[Link]") -> None:
+        ids = {link.caller.agent_id for link in links}
+        news = {id_: rest for id_, *rest in await self.in_thread(_standing, studio_id, ids)}
+        for link in links:
+            trusted, version = news.get(link.caller.agent_id, (False, 0))
+            if not trusted or link.lacks(version):
+                link.wake()
+
     def _admit(self, caller: Caller) -> None:
         if self._links.total() >= MOST_LINKS or self._links[caller.agent_id] >= MOST_LINKS_OF_ONE:
             raise Unavailable("This server holds as many links as it can.")
@@ -114,7 +164,7 @@ class Link:
 
     def __init__(self, gateway: Gateway, caller: Caller, receive: Receive, send: Send) -> None:
         self._gateway = gateway
-        self._caller = caller
+        self.caller = self._caller = caller
         self._receive = receive
         self._send = send
         self._id = uuid4()
@@ -140,13 +190,13 @@ class Link:
             await self._fault(Code.PROTOCOL_TOO_OLD, f"this control plane speaks {OLDEST_SPOKEN} or later")
             return
         in_thread = self._gateway.in_thread
-        await self._take(hello)
-        await in_thread(reports.open_link, self._caller, self._id)
+        self._reported = hello.reported
         try:
+            await in_thread(self._greet, hello)
             await self._say(Welcome(protocol=PROTOCOL_VERSION, server_time_at=timezone.now()))
             async with self._gateway.hub.listening(self._caller.agent_id, self._hear):
-                await in_thread(announce, self._announcement())
-                await self._until_either_ends()
+                with self._gateway.standing(self):
+                    await self._until_either_ends()
         finally:
             # The socket may be cancelled together with the server; the row must not say that it stands.
             await asyncio.shield(in_thread(reports.close_link, self._caller, self._id))
@@ -173,17 +223,23 @@ class Link:
             self._wake.clear()
             news = await self._gateway.in_thread(_news, self._caller)
             if news.revocation is not None:
-                await self._say(Revoked(revocation=news.revocation))
+                with contextlib.suppress(NotListening):
+                    await self._say(Revoked(revocation=news.revocation), within_s=FAREWELL_TIMEOUT_S)
                 await _close(self._send, CLOSE_REVOKED)
                 return
             if news.desired is not None and self._is_due(news.desired):
                 self._sent = (news.desired.version, time.monotonic())
                 await self._say(Desired(config=news.desired))
-            try:
-                async with asyncio.timeout(DEAF_LOOK_S if self._gateway.hub.is_deaf else LOOK_S):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+            await self._wake.wait()
+
+    def lacks(self, version: int) -> bool:
+        """Says whether a configuration of this version would be new to the box, or was sent and never acknowledged."""
+        reported = self._reported
+        return reported is None or version not in (reported.version, reported.failed_version)
+
+    def wake(self) -> None:
+        """Has the link look for news."""
+        self._wake.set()
 
     def _is_due(self, desired: AgentConfig) -> bool:
         reported = self._reported
@@ -227,8 +283,17 @@ class Link:
             await self._fault(Code.BAD_REQUEST, str(error))
             return None
 
-    async def _say(self, message: ToAgent) -> None:
-        await self._send({"type": "websocket.send", "text": encode(message).decode()})
+    async def _say(self, message: ToAgent, *, within_s: float = SEND_TIMEOUT_S) -> None:
+        try:
+            async with asyncio.timeout(within_s):
+                await self._send({"type": "websocket.send", "text": encode(message).decode()})
+        except TimeoutError as error:
+            raise NotListening from error
+
+    def _greet(self, hello: Hello) -> None:
+        """Writes the link down and says so to whoever holds another one of this box."""
+        reports.greet(hello, self._caller, self._id)
+        announce(self._announcement())
 
     async def _fault(self, code: Code, detail: str) -> None:
         await self._say(Fault(code=code, detail=detail))
@@ -239,6 +304,11 @@ class Link:
         return Announcement(
             agent_id=caller.agent_id, topic=Topic.LINKED, link_id=self._id, address=caller.address
         )
+
+
+def _standing(studio_id: UUID, agent_ids: Iterable[UUID]) -> list[tuple[UUID, bool, int]]:
+    with studio_scope(studio_id):
+        return standing(agent_ids)
 
 
 def _news(caller: Caller) -> News:
@@ -270,9 +340,10 @@ async def _refuse(send: Send, error: ControlPlaneError) -> None:
 
 async def _close(send: Send, code: int) -> None:
     try:
-        await send({"type": "websocket.close", "code": code})
-    except (RuntimeError, OSError):
-        # It is closed already, from the other side.
+        async with asyncio.timeout(FAREWELL_TIMEOUT_S):
+            await send({"type": "websocket.close", "code": code})
+    except (RuntimeError, OSError, TimeoutError):
+        # It is closed already, from the other side, or will be when this task ends.
         return
 
 

@@ -1,5 +1,6 @@
 """Reads of the fleet, inside the studio in scope. Those that take an actor show what that actor may see."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -65,6 +66,12 @@ def desired_document(agent_id: UUID) -> AgentConfig | None:
     """Returns the newest desired configuration of an agent; None where it has none."""
     row: DesiredConfig | None = DesiredConfig.objects.filter(agent_id=agent_id).first()
     return row.document if row else None
+
+
+def standing(agent_ids: Iterable[UUID]) -> list[tuple[UUID, bool, int]]:
+    """Returns for each agent whether it is trusted and the version of its newest configuration (0: none)."""
+    rows = Agent.objects.filter(pk__in=list(agent_ids)).values_list("id", "state", "desired__version")
+    return [(id_, state != AgentState.REVOKED, version or 0) for id_, state, version in rows]
 
 
 def fresh_status(agent: Agent, now: datetime | None = None) -> AgentStatus | None:
