@@ -4,15 +4,20 @@ from collections.abc import Callable
 from typing import Any, cast
 from uuid import UUID
 
+from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
 
-from control_plane.common.errors import ControlPlaneError, NotFound, SignInRequired
+from control_plane.common.errors import ControlPlaneError, Forbidden, NotFound, SignInRequired
 from control_plane.common.middleware import Handler, answer
+from control_plane.common.problems import wants_html
 from control_plane.common.scoping import studio_scope
 from control_plane.studios.access import require_signed_in
 from control_plane.studios.models import Membership
 from control_plane.studios.requests import StudioRequest
 from control_plane.studios.selectors import admin_memberships, own_membership
+from control_plane.studios.signin_rules import Missing, Refusal, refusal
 
 ADMIN_PREFIX = "/admin/"
 ADMIN_STUDIO = "admin_studio_id"
@@ -77,8 +82,27 @@ def _call(
         opened = cast("StudioRequest", request)
         opened.studio, opened.membership = membership.studio, membership
         opened.actor = require_signed_in(request.user)
+        refused = refusal(request, membership.role)
+        if refused is not None:
+            return _refuse(opened, refused)
         response: HttpResponse = view(opened, *args, **kwargs)
         render = getattr(response, "render", None)
         if callable(render) and not getattr(response, "is_rendered", True):
             response = render()
         return response
+
+
+def _refuse(request: StudioRequest, refused: Refusal) -> HttpResponse:
+    """Answers somebody whose session is not what the studio asks for; nothing of the studio is shown but its name."""
+    if refused.missing is Missing.FRESH:
+        logout(request)
+        return answer(request, SignInRequired("The studio asks you to sign in again."))
+    if not wants_html(request):
+        return answer(request, Forbidden(f"The studio asks for more at sign-in: {refused.missing}."))
+    if refused.missing is Missing.SECOND_FACTOR:
+        return redirect(f"{reverse('mfa_index')}?needed={request.studio.slug}")
+    context = {"missing": refused.missing.value, "providers": refused.providers, "asking": request.studio}
+    request.studio = request.membership = None  # type: ignore[assignment]
+    response = render(request, "studios/signin_needed.html", context, status=403)
+    response["Cache-Control"] = "no-store"
+    return response
