@@ -11,6 +11,6 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Has sign-ins, sign-outs and changed factors put on record."""
-        from control_plane.accounts.record import connect  # noqa: PLC0415  # needs the models
+        from control_plane.accounts.record import connect  # needs the models
 
         connect()

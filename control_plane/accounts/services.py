@@ -6,6 +6,8 @@ from datetime import timedelta
 from urllib.parse import urlencode
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -27,8 +29,13 @@ LINK_LIFETIME_LIMIT = timedelta(hours=24)
 TOKEN_BYTES = 32
 
 
-def create_user(email: str, *, actor: Actor, display_name: str = "", is_staff: bool = False) -> User:
+def create_user(
+    email: str, *, actor: Actor, display_name: str = "", is_staff: bool = False, verified: bool = True
+) -> User:
     """Makes a person without a password: a one-time link lets them in, where they add a passkey or a password.
+
+    Args:
+        verified: whether somebody vouches that the person reads mail at this address.
 
     Raises:
         BadRequest: it is no e-mail address.
@@ -44,8 +51,7 @@ def create_user(email: str, *, actor: Actor, display_name: str = "", is_staff: b
             user = User.objects.create_user(email, display_name=display_name.strip(), is_staff=is_staff)
     except IntegrityError as error:
         raise Conflict("There is an account with this e-mail address already.") from error
-    # Whoever makes the account vouches for the address; allauth asks for a verified one before a passkey is added.
-    EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+    EmailAddress.objects.create(user=user, email=email, verified=verified, primary=True)
     record(
         Action.USER_CREATED,
         actor=actor,
@@ -55,6 +61,25 @@ def create_user(email: str, *, actor: Actor, display_name: str = "", is_staff: b
         details={"staff": is_staff},
     )
     return user
+
+
+def claim_address(user: User, *, actor: Actor) -> None:
+    """Hands an account whose address nobody had proven to whoever has: password, factors and sessions in it go."""
+    with transaction.atomic():
+        user.set_unusable_password()
+        user.save(update_fields=["password"])
+        Authenticator.objects.filter(user=user).delete()
+        SocialAccount.objects.filter(user=user).delete()
+        end_other_sessions(user, keep_key=None, actor=actor)
+        EmailAddress.objects.filter(user=user, email__iexact=user.email).update(verified=True)
+        record(
+            Action.PASSWORD_CHANGED,
+            actor=actor,
+            studio_id=None,
+            object_type="accounts.User",
+            object_id=user.id,
+            details={"how": "address proven"},
+        )
 
 
 def create_signin_link(user: User, *, actor: Actor, ttl: timedelta = LINK_LIFETIME) -> str:

@@ -67,15 +67,11 @@ urlpatterns: list[URLPattern] = [
         owners_only(passkeys.remove_webauthn),
         name="mfa_remove_webauthn",
     ),
-    path(
-        "2fa/webauthn/keys/<int:pk>/edit/", owners_only(passkeys.edit_webauthn), name="mfa_edit_webauthn"
-    ),
+    path("2fa/webauthn/keys/<int:pk>/edit/", owners_only(passkeys.edit_webauthn), name="mfa_edit_webauthn"),
     # identity providers of studios
     path("provider/cancelled/", provider_views.cancelled, name="socialaccount_login_cancelled"),
     path("oidc/<uuid:provider_id>/login/", provider_views.openid_login, name="openid_connect_login"),
-    path(
-        "oidc/<uuid:provider_id>/callback/", provider_views.openid_callback, name="openid_connect_callback"
-    ),
+    path("oidc/<uuid:provider_id>/callback/", provider_views.openid_callback, name="openid_connect_callback"),
     path("saml/<uuid:provider_id>/login/", provider_views.saml_login, name="saml_login"),
     path("saml/<uuid:provider_id>/acs/", provider_views.saml_answer, name="saml_acs"),
     path("saml/<uuid:provider_id>/finish/", provider_views.saml_finish, name="saml_finish"),

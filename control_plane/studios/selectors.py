@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from control_plane.common.scoping import platform_scope, user_scope
-from control_plane.studios.models import Membership, Role, Studio, StudioKey
+from control_plane.common.scoping import capability_scope, platform_scope, user_scope
+from control_plane.studios.models import IdentityProvider, Invitation, Membership, Role, Studio, StudioKey
 
 
 def own_memberships(user_id: UUID) -> list[Membership]:
@@ -40,3 +40,16 @@ def current_key() -> StudioKey:
     """
     key: StudioKey = StudioKey.objects.get(retired_at__isnull=True)
     return key
+
+
+def invitation_of(token_sha256: bytes) -> Invitation | None:
+    """Returns the invitation whose link holds this token, whatever has become of it."""
+    with capability_scope("invitation_hash", token_sha256.hex()):
+        found: Invitation | None = Invitation.reachable.filter(token_sha256=token_sha256).first()
+        return found
+
+
+def providers_for(domain: str) -> list[IdentityProvider]:
+    """Returns the enabled identity providers, of any studio, that speak for an e-mail domain."""
+    with capability_scope("provider_domain", domain):
+        return list(IdentityProvider.reachable.filter(enabled=True, domains__contains=[domain]))

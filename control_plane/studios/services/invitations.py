@@ -1,0 +1,206 @@
+"""Writes of invitations: who is offered a membership, and what becomes of the offer.
+
+Whoever holds a link can join as the person of its address where there is no account yet. An account that exists is
+never entered by such a link alone: an admin may have seen it, where no mail server is set.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+from uuid import UUID
+
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.utils import timezone
+
+from control_plane.accounts import mail
+from control_plane.accounts.models import User
+from control_plane.accounts.services import claim_address, create_user, token_hash
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.services import record
+from control_plane.common.actors import Actor, ActorKind
+from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound, SignInRequired
+from control_plane.common.scoping import studio_scope
+from control_plane.studios import access
+from control_plane.studios.models import Invitation, Membership, Role, Studio
+from control_plane.studios.selectors import invitation_of
+from control_plane.studios.services.people import join, require_people
+from control_plane.studios.services.saving import save_new
+
+LIFETIME = timedelta(days=7)
+TOKEN_BYTES = 32
+PATH = "/invitation/"
+OPEN_LIMIT = 500
+JOB = Actor.system("studios.invitations")
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An invitation as it was just made; `link` is empty where it went by mail: nobody but its reader gets it."""
+
+    invitation: Invitation
+    link: str
+
+
+def invite(
+    studio: Studio, address: str, role: Role, *, actor: Actor, ends_at: datetime | None = None
+) -> Offer:
+    """Offers a membership to whoever reads mail at `address`.
+
+    Args:
+        ends_at: when the membership is to end by itself; None for never.
+
+    Raises:
+        BadRequest: no address, or an end that has passed.
+        Conflict: the person is a member, or is invited already.
+        Forbidden, NotFound: `actor` may not manage people, or not offer this role.
+        Unavailable: the mail could not be sent; nothing was changed.
+    """
+    address = address.strip().lower()
+    if ends_at is not None and ends_at <= timezone.now():
+        raise BadRequest("The membership would have ended already; choose a later day.")
+    if ends_at is not None and role == Role.ADMIN:
+        raise BadRequest("An admin's membership has no end; leave the day empty.")
+    with studio_scope(studio.id):
+        require_people(actor, studio)
+        _require_own_rank(actor, studio, role)
+        if Membership.objects.filter(user__email__iexact=address).exists():
+            raise Conflict("Somebody with this address is a member already.")
+        if Invitation.objects.filter(accepted_at=None, revoked_at=None).count() >= OPEN_LIMIT:
+            raise Conflict(f"There are {OPEN_LIMIT} open invitations. Take some back first.")
+        invitation = Invitation(
+            studio=studio,
+            email=address,
+            role=role,
+            membership_ends_at=ends_at,
+            invited_by=actor.id,
+            token_sha256=b"",
+            expires_at=timezone.now() + LIFETIME,
+        )
+        token = _new_token(invitation)
+        save_new(invitation, "This address is invited already. Send the invitation again instead.")
+        return _sent(invitation, token, actor)
+
+
+def send_again(invitation: Invitation, *, actor: Actor) -> Offer:
+    """Makes a new link, good for another seven days; the one before works no more.
+
+    Raises:
+        Conflict: it has been accepted or taken back.
+        NotFound, Forbidden, Unavailable: as in `invite`.
+    """
+    with studio_scope(invitation.studio_id):
+        require_people(actor, invitation)
+        row: Invitation = Invitation.objects.select_for_update().get(pk=invitation.pk)
+        if not row.is_pending:
+            raise Conflict("This invitation has been accepted or taken back.")
+        _require_own_rank(actor, row.studio, Role(row.role))
+        row.expires_at = timezone.now() + LIFETIME
+        token = _new_token(row)
+        row.save(update_fields=["expires_at", "token_sha256"])
+        return _sent(row, token, actor)
+
+
+def revoke(invitation: Invitation, *, actor: Actor) -> None:
+    """Takes an invitation back, at once.
+
+    Raises:
+        Conflict: it has been accepted already.
+        NotFound, Forbidden: `actor` may not manage people.
+    """
+    with studio_scope(invitation.studio_id):
+        require_people(actor, invitation)
+        pending = Invitation.objects.filter(pk=invitation.pk, accepted_at=None, revoked_at=None)
+        if not pending.update(revoked_at=timezone.now()):
+            raise Conflict("This invitation has been accepted or taken back.")
+        _record(Act.INVITATION_REVOKED, invitation, actor)
+
+
+def accept(token: str, *, user: User | None) -> User:
+    """Makes the reader of an invitation a member, and returns them. Of parallel calls one wins.
+
+    Args:
+        user: who is signed in, on their own word; None for nobody.
+
+    Raises:
+        NotFound: no open invitation has this token.
+        Forbidden: it is for another address.
+        SignInRequired: there is an account with its address; whose it is has to sign in first.
+    """
+    found = invitation_of(token_hash(token))
+    if found is None or not found.is_open:
+        raise NotFound
+    if user is not None and user.email.lower() != found.email:
+        raise Forbidden("This invitation is for another address.")
+    with studio_scope(found.studio_id):
+        person = user or _reader(found)
+        still_open = Invitation.objects.filter(
+            pk=found.pk, accepted_at=None, revoked_at=None, expires_at__gt=timezone.now()
+        )
+        if not still_open.update(accepted_at=timezone.now(), accepted_by=person.id):
+            raise NotFound
+        if not Membership.objects.filter(user=person).exists():
+            join(
+                found.studio, person, Role(found.role), _inviter(found), ends_at=found.membership_ends_at
+            )
+        _record(Act.INVITATION_ACCEPTED, found, person.actor)
+    return person
+
+
+def _reader(invitation: Invitation) -> User:
+    """Returns the account of whoever reads the invitation, made where there is none."""
+    person = User.objects.filter(email__iexact=invitation.email).first()
+    was_mailed = invitation.sent_at is not None
+    if person is None:
+        return create_user(invitation.email, actor=JOB, verified=was_mailed)
+    proven = EmailAddress.objects.filter(user=person, verified=True).exists()
+    if proven or not was_mailed or not person.is_active:
+        raise SignInRequired("Sign in with the address that was invited.")
+    # Nobody has ever shown to read this mailbox, and now somebody has: the account is theirs, and what others may have
+    # put into it before goes.
+    claim_address(person, actor=JOB)
+    return person
+
+
+def _sent(invitation: Invitation, token: str, actor: Actor) -> Offer:
+    link = f"{settings.PUBLIC_URL}{PATH}?{urlencode({'token': token})}"
+    by_mail = mail.has_server()
+    if by_mail:
+        subject = f"You are invited to {invitation.studio.name}"
+        context: dict[str, object] = {"invitation": invitation, "link": link}
+        mail.send(invitation.email, subject, "studios/mail/invitation.txt", context)
+        invitation.sent_at = timezone.now()
+    else:
+        invitation.sent_at = None
+    invitation.save(update_fields=["sent_at"])
+    _record(Act.INVITATION_SENT, invitation, actor, by_mail=by_mail)
+    return Offer(invitation, "" if by_mail else link)
+
+
+def _new_token(invitation: Invitation) -> str:
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    invitation.token_sha256 = token_hash(token)
+    return token
+
+
+def _require_own_rank(actor: Actor, studio: Studio, role: Role) -> None:
+    if actor.kind is not ActorKind.USER or role != Role.ADMIN:
+        return
+    if access.role_of(actor, studio.id) != Role.ADMIN:
+        raise Forbidden("Only an admin invites an admin.")
+
+
+def _inviter(invitation: Invitation) -> Actor:
+    return Actor.user(UUID(str(invitation.invited_by))) if invitation.invited_by else JOB
+
+
+def _record(act: Act, invitation: Invitation, actor: Actor, **details: object) -> None:
+    record(
+        act,
+        actor=actor,
+        studio_id=invitation.studio_id,
+        object_type="studios.Invitation",
+        object_id=invitation.id,
+        details={"role": str(invitation.role), **details},
+    )

@@ -1,0 +1,235 @@
+"""Writes of signing in: a studio's rules, its identity providers, and the end of its members' sessions."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography import x509
+from requests import RequestException
+
+from control_plane.accounts.outbound import require_safe
+from control_plane.accounts.services import end_other_sessions
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.services import record
+from control_plane.common.actors import Actor
+from control_plane.common.errors import BadRequest
+from control_plane.common.scoping import studio_scope
+from control_plane.studios import access, vault
+from control_plane.studios.models import (
+    GroupRole,
+    IdentityProvider,
+    Membership,
+    ProviderKind,
+    Role,
+    SigninPolicy,
+    Studio,
+)
+from control_plane.studios.services.people import require_people
+from control_plane.studios.services.saving import check, save_new, unless_taken
+from control_plane.studios.services.sso import SECRET_KIND
+
+POLICY_FIELDS = ("admins_need_second_factor", "provider_only", "session_hours", "idle_minutes")
+DOMAIN = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+MOST_DOMAINS, MOST_GROUPS, MOST_PROVIDERS = 20, 100, 10
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderFacts:
+    """What an admin says of an identity provider. `secret` empty: the one that is kept, or none."""
+
+    kind: ProviderKind
+    name: str
+    issuer: str
+    domains: Sequence[str]
+    client_id: str = ""
+    secret: str = field(default="", repr=False)
+    sso_url: str = ""
+    certificate: str = ""
+    group_claim: str = ""
+    default_role: Role | None = None
+    group_roles: Mapping[str, Role] = field(default_factory=dict)
+    asks_second_factor: bool = False
+    enabled: bool = True
+
+
+def change_signin_policy(studio: Studio, *, actor: Actor, **values: Any) -> SigninPolicy:
+    """Changes how people sign in to the studio.
+
+    Raises:
+        BadRequest: an unknown field, a value that breaks a rule, or provider-only without a provider.
+        NotFound, Forbidden: `actor` may not manage the studio.
+    """
+    unknown = set(values) - set(POLICY_FIELDS)
+    if unknown:
+        raise BadRequest(f"{', '.join(sorted(unknown))} cannot be changed")
+    with studio_scope(studio.id):
+        access.require(actor, access.Action.MANAGE_STUDIO, studio)
+        policy = SigninPolicy.objects.first() or SigninPolicy(studio=studio)
+        for name, value in values.items():
+            setattr(policy, name, value)
+        check(policy)
+        if policy.provider_only and not IdentityProvider.objects.filter(enabled=True).exists():
+            raise BadRequest("Add an identity provider first: without one nobody could sign in.")
+        policy.save()
+        record(
+            Act.SIGNIN_POLICY_CHANGED,
+            actor=actor,
+            studio_id=studio.id,
+            object_type="studios.SigninPolicy",
+            object_id=policy.id,
+            details={name: getattr(policy, name) for name in POLICY_FIELDS},
+        )
+    return policy
+
+
+def add_provider(studio: Studio, facts: ProviderFacts, *, actor: Actor) -> IdentityProvider:
+    """Adds an identity provider.
+
+    Raises:
+        BadRequest: a value breaks a rule; the detail names it.
+        Conflict: there is one of this name.
+        NotFound, Forbidden: `actor` may not manage the studio.
+    """
+    provider = IdentityProvider(studio=studio, kind=facts.kind)
+    with studio_scope(studio.id):
+        access.require(actor, access.Action.MANAGE_STUDIO, studio)
+        if IdentityProvider.objects.count() >= MOST_PROVIDERS:
+            raise BadRequest(f"A studio has at most {MOST_PROVIDERS} identity providers.")
+        _take(provider, facts)
+        save_new(provider, "There is an identity provider of this name already.")
+        _map_groups(provider, facts.group_roles)
+        _record(Act.PROVIDER_ADDED, provider, actor)
+    return provider
+
+
+def change_provider(provider: IdentityProvider, facts: ProviderFacts, *, actor: Actor) -> IdentityProvider:
+    """Changes an identity provider; its kind stays.
+
+    Raises:
+        BadRequest, Conflict, NotFound, Forbidden: as in `add_provider`.
+    """
+    with studio_scope(provider.studio_id):
+        access.require(actor, access.Action.MANAGE_STUDIO, provider)
+        _take(provider, facts)
+        check(provider)
+        _require_a_way_in(provider.enabled, provider)
+        unless_taken(lambda: provider.save(), "There is an identity provider of this name already.")
+        _map_groups(provider, facts.group_roles)
+        _record(Act.PROVIDER_CHANGED, provider, actor)
+    return provider
+
+
+def remove_provider(provider: IdentityProvider, *, actor: Actor) -> None:
+    """Removes an identity provider. Memberships that it made stay, as though made by hand; its sessions open nothing.
+
+    Raises:
+        BadRequest: people sign in through providers only, and this is the last.
+        NotFound, Forbidden: `actor` may not manage the studio.
+    """
+    with studio_scope(provider.studio_id):
+        access.require(actor, access.Action.MANAGE_STUDIO, provider)
+        _require_a_way_in(False, provider)
+        _record(Act.PROVIDER_REMOVED, provider, actor)
+        IdentityProvider.objects.filter(pk=provider.pk).delete()
+
+
+def end_member_sessions(membership: Membership, *, actor: Actor) -> int:
+    """Signs a member out everywhere, at once; returns in how many places they were signed in.
+
+    Raises:
+        NotFound, Forbidden: `actor` may not manage people.
+    """
+    with studio_scope(membership.studio_id):
+        require_people(actor, membership)
+        count = end_other_sessions(membership.user, keep_key=None, actor=actor)
+        record(
+            Act.SESSIONS_ENDED,
+            actor=actor,
+            studio_id=membership.studio_id,
+            object_type="studios.Membership",
+            object_id=membership.id,
+            details={"user": str(membership.user_id), "sessions": count},
+        )
+    return count
+
+
+def _take(provider: IdentityProvider, facts: ProviderFacts) -> None:
+    provider.name, provider.issuer = facts.name.strip(), facts.issuer.strip().rstrip("/")
+    provider.domains = _domains(facts.domains)
+    provider.group_claim, provider.enabled = facts.group_claim.strip(), facts.enabled
+    provider.asks_second_factor = facts.asks_second_factor
+    if facts.default_role is Role.ADMIN:
+        raise BadRequest("default role: a provider makes admins of mapped groups only, never of everybody.")
+    provider.default_role = facts.default_role.value if facts.default_role else ""
+    if provider.kind == ProviderKind.OIDC:
+        _require_address("issuer", provider.issuer)
+        provider.client_id = facts.client_id.strip()
+        if facts.secret:
+            secret = facts.secret.strip().encode()
+            provider.wrapped_secret = vault.wrap_secret(secret, kind=SECRET_KIND, id_=provider.id)
+        if not provider.client_id or not provider.has_secret:
+            raise BadRequest("client id and client secret: the provider gives you both.")
+    else:
+        # An entity id is a name, and its slash at the end is a part of it.
+        provider.issuer = facts.issuer.strip()
+        provider.sso_url = facts.sso_url.strip()
+        _require_address("sign-in address", provider.sso_url)
+        provider.certificate = _certificate(facts.certificate)
+
+
+def _domains(given: Sequence[str]) -> list[str]:
+    found = sorted({item.strip().lower().lstrip("@") for item in given if item.strip()})
+    wrong = [item for item in found if not DOMAIN.fullmatch(item)]
+    if wrong:
+        raise BadRequest(f"domains: {wrong[0]} is no domain such as school.example.")
+    if not 0 < len(found) <= MOST_DOMAINS:
+        raise BadRequest(f"domains: name between one and {MOST_DOMAINS}.")
+    return found
+
+
+def _require_address(name: str, address: str) -> None:
+    try:
+        require_safe(address)
+    except RequestException as error:
+        raise BadRequest(f"{name}: {error}.") from error
+
+
+def _certificate(given: str) -> str:
+    text = given.strip()
+    if text and "BEGIN CERTIFICATE" not in text:
+        text = f"-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----"
+    try:
+        x509.load_pem_x509_certificate(text.encode())
+    except ValueError as error:
+        raise BadRequest("certificate: paste the provider's signing certificate (PEM).") from error
+    return text
+
+
+def _map_groups(provider: IdentityProvider, wanted: Mapping[str, Role]) -> None:
+    if len(wanted) > MOST_GROUPS:
+        raise BadRequest(f"groups: at most {MOST_GROUPS}.")
+    if wanted and not provider.group_claim:
+        raise BadRequest("group claim: say which claim holds the groups, or map none.")
+    GroupRole.objects.filter(provider=provider).delete()
+    for group, role in sorted(wanted.items()):
+        row = GroupRole(studio_id=provider.studio_id, provider=provider, group=group, role=role)
+        check(row)
+        row.save(force_insert=True)
+
+
+def _require_a_way_in(stays: bool, provider: IdentityProvider) -> None:
+    others = IdentityProvider.objects.filter(enabled=True).exclude(pk=provider.pk)
+    if not stays and SigninPolicy.objects.filter(provider_only=True).exists() and not others.exists():
+        raise BadRequest("People sign in through the provider only. Allow passwords again first.")
+
+
+def _record(act: Act, provider: IdentityProvider, actor: Actor) -> None:
+    record(
+        act,
+        actor=actor,
+        studio_id=provider.studio_id,
+        object_type="studios.IdentityProvider",
+        object_id=provider.id,
+        details={"kind": str(provider.kind), "enabled": provider.enabled},
+    )

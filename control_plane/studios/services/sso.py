@@ -1,0 +1,125 @@
+"""What becomes of somebody for whom a studio's identity provider vouches: an account, a membership, or nothing."""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from control_plane.accounts.models import User
+from control_plane.accounts.services import create_user
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.services import record
+from control_plane.common.actors import Actor
+from control_plane.common.errors import Conflict
+from control_plane.common.scoping import studio_scope
+from control_plane.studios.models import GroupRole, IdentityProvider, Membership, ProvidedMembership, Role
+from control_plane.studios.services.people import change_role, join, remove_member
+
+JOB = Actor.system("studios.sso")
+SECRET_KIND = "provider-secret"  # noqa: S105  # a name
+_HIGHEST_FIRST = (Role.ADMIN, Role.INSTRUCTOR, Role.VIEWER, Role.GUARDIAN, Role.PARTNER)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a provider says of somebody, its signature checked."""
+
+    address: str
+    verified: bool
+    name: str
+    groups: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Who is let in; None, and why, for the log."""
+
+    user: User | None
+    reason: str = ""
+
+
+def admit(provider: IdentityProvider, said: Said, *, linked: User | None) -> Answer:
+    """Returns whom to sign in, after making, changing or ending the membership as the provider's groups say.
+
+    A membership made by hand, or by another provider, is left as it is. The studio's last admin stays admin.
+
+    Args:
+        linked: whom the provider's own id for the person was tied to before.
+    """
+    user = linked or User.objects.filter(email__iexact=said.address).first()
+    if reason := _reason_against(provider, said, user):
+        return Answer(None, reason)
+    with studio_scope(provider.studio_id):
+        role = mapped_role(provider, said.groups)
+        membership = Membership.objects.filter(user=user).first() if user else None
+        if membership is None:
+            return _newcomer(provider, said, user, role)
+        if not ProvidedMembership.objects.filter(membership=membership, provider=provider).exists():
+            return Answer(user)
+        if role is None:
+            return _leaver(membership, user)
+        if role != membership.role:
+            _unless_last_admin(membership, role)
+        return Answer(user)
+
+
+def mapped_role(provider: IdentityProvider, groups: AbstractSet[str]) -> Role | None:
+    """Returns the highest role that any of the groups maps to, else the provider's default, else None."""
+    found = set(GroupRole.objects.filter(provider=provider, group__in=groups).values_list("role", flat=True))
+    for role in _HIGHEST_FIRST:
+        if role in found:
+            return role
+    return Role(provider.default_role) if provider.default_role else None
+
+
+def _reason_against(provider: IdentityProvider, said: Said, user: User | None) -> str:
+    if not provider.enabled:
+        return "the provider is switched off"
+    if not said.address or not said.verified:
+        return "the provider has not verified an e-mail address"
+    if not provider.speaks_for(said.address):
+        return "the address is outside of the provider's domains"
+    if user is None:
+        return ""
+    if not provider.speaks_for(user.email):
+        return "the account is outside of the provider's domains"
+    if not user.is_active:
+        return "the account is switched off"
+    if user.is_superuser or getattr(user, "is_operator", False):
+        return "operators do not sign in through a studio's provider"
+    return ""
+
+
+def _newcomer(provider: IdentityProvider, said: Said, user: User | None, role: Role | None) -> Answer:
+    if role is None:
+        return Answer(None, "no group of the person has a role here")
+    if user is None:
+        user = create_user(said.address, actor=JOB, display_name=said.name)
+    membership = join(provider.studio, user, role, JOB)
+    ProvidedMembership.objects.create(
+        studio_id=provider.studio_id, provider_id=provider.id, membership=membership
+    )
+    return Answer(user)
+
+
+def _leaver(membership: Membership, user: User | None) -> Answer:
+    if _unless_last_admin(membership, None):
+        return Answer(None, "no group of the person has a role here any more")
+    return Answer(user)
+
+
+def _unless_last_admin(membership: Membership, role: Role | None) -> bool:
+    try:
+        if role is None:
+            remove_member(membership, actor=JOB)
+        else:
+            change_role(membership, role, actor=JOB)
+    except Conflict:
+        record(
+            Act.PROVIDER_OVERRULED,
+            actor=JOB,
+            studio_id=membership.studio_id,
+            object_type="studios.Membership",
+            object_id=membership.id,
+            details={"user": str(membership.user_id), "wanted": role.value if role else "none"},
+        )
+        return False
+    return True

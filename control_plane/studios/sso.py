@@ -1,0 +1,126 @@
+"""How allauth finds the identity providers of studios, and what becomes of somebody for whom one of them vouches."""
+
+from typing import Any
+from uuid import UUID
+
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialLogin
+from allauth.socialaccount.providers.base import AuthError, AuthProcess
+from django.http import HttpRequest
+
+from control_plane.accounts.outbound import GuardedSession
+from control_plane.accounts.provider_views import refused
+from control_plane.common.scoping import capability_scope, studio_scope
+from control_plane.studios import vault
+from control_plane.studios.models import IdentityProvider, ProviderKind
+from control_plane.studios.services.sso import SECRET_KIND, Said, admit
+
+OPENID, SAML = "openid_connect", "saml"
+
+
+class StudioProviders(DefaultSocialAccountAdapter):
+    """Every provider is one studio's row. Nobody is signed in but whom `services.sso.admit` admits."""
+
+    def list_apps(
+        self, request: HttpRequest, provider: str | None = None, client_id: str | None = None
+    ) -> list[SocialApp]:
+        """Returns the provider of that id; there is no list of them all."""
+        found = provider_by_id(client_id or provider or "")
+        return [_app(found)] if found is not None else []
+
+    def get_requests_session(self) -> GuardedSession:
+        """Returns what calls providers."""
+        return GuardedSession()
+
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
+        """Returns False: accounts are made by `admit`, or not at all."""
+        return False
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        """Decides on the person for whom a provider vouches.
+
+        Raises:
+            ImmediateHttpResponse: with the plain page.
+        """
+        provider_id = sociallogin.account.provider
+        provider = provider_by_id(provider_id)
+        if provider is None or sociallogin.state.get("process") != AuthProcess.LOGIN:
+            raise ImmediateHttpResponse(refused(request, "not a sign-in", provider=provider_id))
+        linked = sociallogin.user if sociallogin.is_existing else None
+        answer = admit(provider, _said(provider, sociallogin), linked=linked)
+        if answer.user is None:
+            raise ImmediateHttpResponse(refused(request, answer.reason, provider=provider_id))
+        sociallogin.user = answer.user
+        sociallogin.account, _ = SocialAccount.objects.update_or_create(
+            provider=provider_id,
+            uid=sociallogin.account.uid,
+            defaults={"user": answer.user, "extra_data": {}},
+        )
+
+    def on_authentication_error(
+        self,
+        request: HttpRequest,
+        provider: Any,
+        error: str | None = None,
+        exception: Exception | None = None,
+        extra_context: dict[str, Any] | None = None,
+    ) -> None:
+        """Answers with the plain page, whatever went wrong on the way.
+
+        Raises:
+            ImmediateHttpResponse: with that page, but where the person turned back.
+        """
+        if error != AuthError.CANCELLED:
+            reason = str(exception or error)
+            raise ImmediateHttpResponse(refused(request, reason, provider=str(provider.app.provider_id)))
+
+
+def provider_by_id(text: str) -> IdentityProvider | None:
+    """Returns an enabled provider; None where there is none of that id."""
+    try:
+        id_ = UUID(text)
+    except ValueError:
+        return None
+    with capability_scope("provider_id", str(id_)):
+        found: IdentityProvider | None = IdentityProvider.reachable.filter(pk=id_).first()
+    return found
+
+
+def _app(provider: IdentityProvider) -> SocialApp:
+    app = SocialApp(provider_id=str(provider.id), name=provider.name)
+    if provider.kind == ProviderKind.OIDC:
+        app.provider, app.client_id = OPENID, provider.client_id
+        app.settings = {"server_url": provider.issuer, "oauth_pkce_enabled": True}
+        if provider.has_secret:
+            with studio_scope(provider.studio_id):
+                secret = vault.open_secret(bytes(provider.wrapped_secret), kind=SECRET_KIND, id_=provider.id)
+            app.secret = secret.decode()
+    else:
+        app.provider, app.client_id = SAML, str(provider.id)
+        app.settings = {
+            "idp": {
+                "entity_id": provider.issuer,
+                "sso_url": provider.sso_url,
+                "x509cert": provider.certificate,
+            }
+        }
+    return app
+
+
+def _said(provider: IdentityProvider, login: SocialLogin) -> Said:
+    claims: dict[str, Any] = login.account.extra_data
+    login.account.extra_data = {}
+    addresses = login.email_addresses
+    # A SAML provider's word on its own domains is all there is; OpenID says of each address whether it was verified.
+    verified = provider.kind == ProviderKind.SAML or bool(addresses and addresses[0].verified is True)
+    groups = claims.get(provider.group_claim, ()) if provider.group_claim else ()
+    listed = [groups] if isinstance(groups, str) else groups if isinstance(groups, list | tuple) else ()
+    names = claims.get("name") or claims.get("displayName") or ""
+    name = names[0] if isinstance(names, list) and names else names
+    return Said(
+        address=addresses[0].email.strip().lower() if addresses else "",
+        verified=verified,
+        name=str(name)[:120] if isinstance(name, str) else "",
+        groups=frozenset(str(item) for item in listed),
+    )
