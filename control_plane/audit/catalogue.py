@@ -21,6 +21,12 @@ class Action(StrEnum):
     MEMBER_REMOVED = "member.removed"
     GRANT_GIVEN = "grant.given"
     GRANT_TAKEN = "grant.taken"
+    DENIAL_GIVEN = "denial.given"
+    DENIAL_LIFTED = "denial.lifted"
+    ROLE_CHANGED = "role.changed"
+    ROLE_RESET = "role.reset"
+    BREAK_GLASS_OPENED = "break_glass.opened"
+    BREAK_GLASS_CLOSED = "break_glass.closed"
     DANCER_ADDED = "dancer.added"
     DANCER_CHANGED = "dancer.changed"
     GUARDIANSHIP_STARTED = "guardianship.started"
@@ -113,6 +119,12 @@ MEANINGS: dict[Action, str] = {
     Action.MEMBER_REMOVED: "A person stopped being a member.",
     Action.GRANT_GIVEN: "A person was given a right on one thing.",
     Action.GRANT_TAKEN: "A right on one thing was taken back.",
+    Action.DENIAL_GIVEN: "A person was denied something on one thing.",
+    Action.DENIAL_LIFTED: "A denial on one thing was lifted.",
+    Action.ROLE_CHANGED: "What a role allows was changed.",
+    Action.ROLE_RESET: "A role was put back to what it comes with.",
+    Action.BREAK_GLASS_OPENED: "A platform operator let themselves into a studio, for a reason and a time.",
+    Action.BREAK_GLASS_CLOSED: "A platform operator's way into a studio was closed.",
     Action.DANCER_ADDED: "A dancer was added.",
     Action.DANCER_CHANGED: "What is kept of a dancer was changed.",
     Action.GUARDIANSHIP_STARTED: "A person was made to answer for a dancer.",

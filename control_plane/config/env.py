@@ -108,6 +108,8 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
     """How long anybody stays signed in at most; a studio may ask for less."""
     session_idle_minutes: int = 4320
     """How long a session lives that nobody uses; a studio may ask for less."""
+    operators_need_second_factor: bool = True
+    """Whether a platform operator needs a passkey or an authenticator app to break into a studio; studios may ask anyway."""
     debug: bool = False
     log_level: str = "INFO"
     log_json: bool = True

@@ -210,6 +210,7 @@ GUARDIAN_USER_OBJ_PERMS_MODEL = "studios.ObjectRight"
 GUARDIAN_MONKEY_PATCH_USER = False
 GUARDIAN_MONKEY_PATCH_GROUP = False
 SILENCED_SYSTEM_CHECKS = ["guardian.W001"]
+OPERATORS_NEED_SECOND_FACTOR = ENV.operators_need_second_factor
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",

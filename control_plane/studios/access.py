@@ -1,130 +1,90 @@
 """The only place that decides who may do what. Nothing is cached: a right taken away is gone at the next question.
 
-A decision looks at, in this order: whether the actor belongs to the thing's studio, the membership's role
-(`ROLE_PERMISSIONS`), and rights on that one thing (django-guardian). Ask inside `studio_scope` of the thing's studio.
+`decide` says yes or no, and why; `can`, `require`, `permissions` and `who_can` are that one question asked in other
+shapes, and `visible` is the same rule as a condition of a query. Ask inside `studio_scope` of the thing's studio. In
+which order it is decided, and why, stands in `docs/design/access.md`.
 """
 
-from enum import StrEnum
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db.models import Model, QuerySet, UUIDField
+from django.db.models import CharField, Exists, Model, OuterRef, Q, QuerySet
 from django.db.models.functions import Cast
-from guardian.core import ObjectPermissionChecker
-from guardian.models import UserObjectPermission
+from django.utils import timezone
 
 from control_plane.accounts.models import User
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import Forbidden, NotFound, SignInRequired
-from control_plane.common.scoping import current_studio_id
-from control_plane.studios.models import Membership, Role
+from control_plane.common.scoping import CurrentStudio, current_studio_id
+from control_plane.studios import things
+from control_plane.studios.actions import Action
+from control_plane.studios.decision import Decision, Reason, Standing, Why, giving, judge
+from control_plane.studios.models import Effect, Membership, ObjectRight, Role, RoleActions
+from control_plane.studios.roles import (
+    AGENT_ACTIONS,
+    DEFAULTS,
+    FLOOR,
+    LIMITS,
+    OWN_ONLY,
+    SYSTEM_ACTIONS,
+    denying,
+)
+from control_plane.studios.standing import (
+    everybody,
+    in_force,
+    members,
+    open_visits,
+    owned,
+    owners,
+    standing_of,
+)
+from control_plane.studios.things import UnlistedModel, permission_name, view_action
+
+__all__ = [
+    "Action",
+    "Decision",
+    "Reason",
+    "UnlistedModel",
+    "Why",
+    "can",
+    "decide",
+    "permission_name",
+    "permissions",
+    "require",
+    "require_signed_in",
+    "role_of",
+    "view_action",
+    "visible",
+    "what_can",
+    "who_can",
+]
 
 M = TypeVar("M", bound=Model)
+MOST_PEOPLE = 200
+"""How many people `who_can` answers for at once."""
+
+ROLE_PERMISSIONS = DEFAULTS
 
 
-class Action(StrEnum):
-    """What can be asked for. With a model's name it is also a guardian permission: `replay_classsession`."""
+def decide(actor: Actor, action: Action, obj: Model) -> Decision:
+    """Says whether `actor` may do `action` to `obj` (a Studio, or a listed thing that has a `studio_id`), and why.
 
-    VIEW_STUDIO = "view_studio"
-    MANAGE_STUDIO = "manage_studio"
-    MANAGE_ROOMS = "manage_rooms"
-    MANAGE_PEOPLE = "manage_people"
-    VIEW_AGENTS = "view_agents"
-    MANAGE_AGENTS = "manage_agents"
-    MANAGE_CAMERAS = "manage_cameras"
-    RECORD = "record"
-    VIEW_CLASS = "view_class"
-    MANAGE_CLASS = "manage_class"
-    REPLAY = "replay"
-    VIEW_LIVE = "view_live"
-    ANNOTATE = "annotate"
-    SHARE = "share"
-    EXPORT = "export"
-    VIEW_DANCERS = "view_dancers"
-    MANAGE_DANCERS = "manage_dancers"
-    MANAGE_POLICY = "manage_policy"
-    MANAGE_STORAGE = "manage_storage"
-    VIEW_AUDIT = "view_audit"
-    UPLOAD = "upload"
-    REPORT = "report"
-    MAINTAIN = "maintain"
-    """Sweeps, checks and other work of the control plane itself; never a look at footage."""
-
-
-ROLE_PERMISSIONS: dict[Role, frozenset[Action]] = {
-    Role.ADMIN: frozenset(Action) - {Action.UPLOAD, Action.REPORT, Action.MAINTAIN},
-    Role.INSTRUCTOR: frozenset(
-        {
-            Action.VIEW_STUDIO,
-            Action.VIEW_AGENTS,
-            Action.RECORD,
-            Action.VIEW_CLASS,
-            Action.MANAGE_CLASS,
-            Action.REPLAY,
-        }
-    ),
-    Role.VIEWER: frozenset({Action.VIEW_STUDIO, Action.VIEW_CLASS, Action.REPLAY}),
-    Role.GUARDIAN: frozenset({Action.VIEW_STUDIO}),
-    Role.PARTNER: frozenset({Action.VIEW_STUDIO}),
-}
-AGENT_PERMISSIONS = frozenset({Action.UPLOAD, Action.REPORT})
-SYSTEM_PERMISSIONS = frozenset({Action.MAINTAIN, Action.VIEW_STUDIO, Action.UPLOAD})
-
-VIEW_ACTIONS: dict[str, Action] = {
-    "studios.Studio": Action.VIEW_STUDIO,
-    "studios.Room": Action.VIEW_STUDIO,
-    "studios.Membership": Action.MANAGE_PEOPLE,
-    "studios.StudioKey": Action.MANAGE_STUDIO,
-    "studios.Dancer": Action.VIEW_DANCERS,
-    "studios.Guardianship": Action.VIEW_DANCERS,
-    "accounts.User": Action.MANAGE_PEOPLE,
-    "audit.Entry": Action.VIEW_AUDIT,
-    "audit.ChainHead": Action.VIEW_AUDIT,
-    "fleet.Agent": Action.VIEW_AGENTS,
-    "fleet.Camera": Action.VIEW_AGENTS,
-    "fleet.PairingCode": Action.MANAGE_AGENTS,
-    "recordings.ClassSession": Action.VIEW_CLASS,
-    "recordings.Appearance": Action.VIEW_DANCERS,
-    "recordings.Track": Action.VIEW_CLASS,
-    "recordings.Segment": Action.VIEW_CLASS,
-    "recordings.Gap": Action.VIEW_CLASS,
-}
-"""Which action shows rows of a model; a model that is not listed is shown to studio admins only."""
-
-
-def role_of(actor: Actor, studio_id: UUID) -> Role | None:
-    """Returns the person's role in the studio in scope; None for strangers and for those who are no person."""
-    if actor.kind is not ActorKind.USER:
-        return None
-    role = (
-        Membership.objects.filter(studio_id=studio_id, user_id=actor.id, user__is_active=True)
-        .values_list("role", flat=True)
-        .first()
-    )
-    return None if role is None else Role(role)
-
-
-def permissions(actor: Actor, studio_id: UUID) -> frozenset[Action]:
-    """Returns what the actor may do throughout the studio in scope; rights on single things come on top."""
-    match actor.kind:
-        case ActorKind.AGENT:
-            return AGENT_PERMISSIONS if actor.studio_id == studio_id else frozenset()
-        case ActorKind.SYSTEM:
-            return SYSTEM_PERMISSIONS
-        case ActorKind.USER:
-            role = role_of(actor, studio_id)
-            return ROLE_PERMISSIONS[role] if role else frozenset()
+    Raises:
+        ScopeMissing: no studio is in scope.
+        UnlistedModel: rows of this table cannot be asked about.
+    """
+    return _question(actor, obj)(action)
 
 
 def can(actor: Actor, action: Action, obj: Model) -> bool:
-    """Says whether `actor` may do `action` to `obj`: a Studio, or anything that has a `studio_id`.
+    """Says whether `actor` may do `action` to `obj`.
 
     Raises:
-        ScopeMissing: the thing's studio is not in scope.
+        ScopeMissing, UnlistedModel: as `decide`.
     """
-    if action in permissions(actor, _studio_id(obj)):
-        return True
-    return _has_grant(actor, action, obj)
+    return decide(actor, action, obj).allowed
 
 
 def require(actor: Actor, action: Action, obj: Model) -> None:
@@ -133,17 +93,20 @@ def require(actor: Actor, action: Action, obj: Model) -> None:
     Raises:
         NotFound: the actor does not belong to the studio, or may not even see the thing.
         Forbidden: the actor may see it, but not this.
-        ScopeMissing: the thing's studio is not in scope.
+        ScopeMissing, UnlistedModel: as `decide`.
     """
-    if can(actor, action, obj):
+    ask = _question(actor, obj)
+    decision = ask(action)
+    if decision:
         return
-    studio_id = _studio_id(obj)
-    if actor.kind is ActorKind.SYSTEM or actor.studio_id == studio_id:
+    if decision.reason.why is Why.NOT_A_MEMBER:
+        raise NotFound
+    if decision.reason.why is Why.MACHINE:
         raise Forbidden(f"{action} is not a right of {actor.kind}")
     view = view_action(type(obj))
-    if role_of(actor, studio_id) is None or (action is not view and not can(actor, view, obj)):
+    if action is not view and not ask(view):
         raise NotFound
-    raise Forbidden(f"Your role in this studio does not include {action.replace('_', ' ')}.")
+    raise Forbidden(_refusal(decision.reason))
 
 
 def require_signed_in(user: object) -> Actor:
@@ -157,58 +120,149 @@ def require_signed_in(user: object) -> Actor:
     raise SignInRequired
 
 
+def role_of(actor: Actor, studio_id: UUID) -> Role | None:
+    """Returns the person's role in the studio in scope; None for strangers and for those who are no person."""
+    if actor.kind is not ActorKind.USER or actor.id is None:
+        return None
+    found = members(timezone.now()).filter(studio_id=studio_id, user_id=actor.id)
+    role = found.values_list("role", flat=True).first()
+    return None if role is None else Role(role)
+
+
+def permissions(actor: Actor, studio_id: UUID) -> frozenset[Action]:
+    """Returns what the actor may do throughout the studio in scope; rights on single things come on top."""
+    ask = _ask(actor, studio_id, lambda: {things.STUDIO: studio_id})
+    return frozenset(action for action in Action if ask(action))
+
+
 def visible(actor: Actor, of: type[M] | QuerySet[M]) -> QuerySet[M]:
-    """Returns the rows of the studio in scope that `actor` may see: all, those granted one by one, or none.
+    """Returns the rows of the studio in scope that `actor` may see, in one query that decides as `can` does.
 
     Raises:
         ScopeMissing: no studio is in scope.
+        UnlistedModel: nobody has said which action shows these rows.
     """
     queryset: QuerySet[Any] = of if isinstance(of, QuerySet) else of._default_manager.all()
     model = queryset.model
     action = view_action(model)
-    studio_id = current_studio_id()
+    studio_id, now = current_studio_id(), timezone.now()
     if model is User:
         queryset = queryset.filter(pk__in=Membership.objects.values("user_id"))
-    if action in permissions(actor, studio_id):
-        return queryset
-    if actor.kind is not ActorKind.USER or role_of(actor, studio_id) is None:
-        return queryset.none()
-    granted = (
-        UserObjectPermission.objects.filter(
-            user_id=actor.id,
-            permission__codename=permission_name(action, model),
-            content_type__app_label=model._meta.app_label,
-            content_type__model=model._meta.model_name,
-        )
-        .annotate(row_id=Cast("object_pk", UUIDField()))
-        .values("row_id")
+    if actor.kind is not ActorKind.USER or actor.id is None:
+        return queryset if _machine_may(actor, action, studio_id) else queryset.none()
+    mine = members(now).filter(user_id=actor.id)
+    theirs = ObjectRight.objects.filter(in_force(now), user_id=actor.id)
+    denials = theirs.filter(_rights_on(model, lambda _: denying(action)), effect=Effect.DENY)
+    grants = theirs.filter(_rights_on(model, lambda label: giving(action, label)), effect=Effect.ALLOW)
+    limited = [role for role in Role if action in LIMITS[role]]
+    by_role = _by_role(model, action, mine, actor.id, now)
+    by_grant = Q(Exists(mine.filter(role__in=limited))) & Q(Exists(grants))
+    visits = open_visits(now).filter(operator_id=actor.id)
+    by_visit = Q(Exists(visits.filter(actions__contains=[action.value])))
+    denied = Q(Exists(mine)) & Q(Exists(denials))
+    return queryset.filter((by_role | by_grant | by_visit) & ~denied)
+
+
+def who_can(
+    action: Action, obj: Model, *, after: int = 0, most: int = MOST_PEOPLE
+) -> list[tuple[User, Decision]]:
+    """Returns everybody who is something to the studio, by name, each with the decision about `obj`.
+
+    Ask `MANAGE_PEOPLE` of whoever is shown this. At most four queries, however many people.
+
+    Args:
+        after: how many to pass over. most: at most `MOST_PEOPLE`; a shorter answer is the last page.
+    """
+    now = timezone.now()
+    on = things.belonging(obj)
+    page = everybody(on, now, after=after, most=min(most, MOST_PEOPLE))
+    guardians = [user.id for user, standing in page if _asks_own(standing, action)]
+    own = owners(on.get(things.CLASS), guardians, now)
+    return [
+        (user, judge(standing, action, owns=lambda user_id=user.id: user_id in own))  # type: ignore[misc]
+        for user, standing in page
+    ]
+
+
+def what_can(user: User, studio_id: UUID) -> list[tuple[Action, Decision]]:
+    """Returns, for each action of people, the decision about the studio in scope as a whole; one query.
+
+    Rights on single things stand in `selectors.rights_of`. Ask `MANAGE_PEOPLE` of whoever is shown this.
+    """
+    ask = _ask(user.actor, studio_id, lambda: {things.STUDIO: studio_id})
+    return [(action, ask(action)) for action in Action if action in LIMITS[Role.ADMIN]]
+
+
+def _question(actor: Actor, obj: Model) -> Callable[[Action], Decision]:
+    return _ask(actor, things.studio_of(obj), lambda: things.belonging(obj))
+
+
+def _ask(
+    actor: Actor, studio_id: UUID, belonging: Callable[[], dict[str, UUID]]
+) -> Callable[[Action], Decision]:
+    """Reads what there is to know, once, and returns the question that may then be asked for several actions."""
+    if actor.kind is not ActorKind.USER or actor.id is None:
+        known = actor.kind is ActorKind.SYSTEM or actor.studio_id == studio_id
+        why = Why.MACHINE if known else Why.NOT_A_MEMBER
+        return lambda action: Decision(_machine_may(actor, action, studio_id), Reason(why, action))
+    user_id, now = actor.id, timezone.now()
+    if studio_id != current_studio_id():
+        return lambda action: judge(Standing(), action, owns=lambda: False)
+    on = belonging()
+    standing = standing_of(user_id, on, now)
+    return lambda action: judge(
+        standing, action, owns=lambda: user_id in owners(on.get(things.CLASS), [user_id], now)
     )
-    return queryset.filter(pk__in=granted)
 
 
-def view_action(model: type[Model]) -> Action:
-    """Returns the action that shows rows of `model`."""
-    return VIEW_ACTIONS.get(model._meta.label, Action.MANAGE_STUDIO)
+def _machine_may(actor: Actor, action: Action, studio_id: UUID) -> bool:
+    match actor.kind:
+        case ActorKind.AGENT:
+            return actor.studio_id == studio_id and action in AGENT_ACTIONS
+        case ActorKind.SYSTEM:
+            return action in SYSTEM_ACTIONS
+    return False
 
 
-def permission_name(action: Action, model: type[Model]) -> str:
-    """Returns the codename under which guardian stores a right on one row."""
-    return f"{action.value}_{model._meta.model_name}"
+def _by_role(
+    model: type[Model], action: Action, mine: QuerySet[Membership], user_id: UUID, now: datetime
+) -> Q:
+    """Returns the condition under which a role shows rows of `model`: the defaults, or what the studio chose."""
+    kept = [role for role in Role if action in FLOOR[role]]
+    usual = [role for role in Role if action in DEFAULTS[role]]
+    limited = [role for role in Role if action in LIMITS[role]]
+    chosen = RoleActions.objects.filter(role=OuterRef("role"))
+    allowed = mine.filter(
+        Q(role__in=kept)
+        | Q(role__in=limited) & Exists(chosen.filter(actions__contains=[action.value]))
+        | Q(role__in=usual) & ~Exists(chosen)
+    )
+    own_only = [role for role in Role if action in OWN_ONLY.get(role, frozenset())]
+    everywhere = Q(Exists(allowed.exclude(role__in=own_only)))
+    class_path = things.paths(model).get(things.CLASS)
+    if not own_only or class_path is None:
+        return everywhere
+    return everywhere | Q(Exists(allowed.filter(role__in=own_only))) & owned(user_id, class_path, now)
 
 
-def _studio_id(obj: Model) -> UUID:
-    studio_id: UUID = obj.studio_id  # type: ignore[attr-defined]
-    return studio_id
+def _rights_on(model: type[Model], actions: Callable[[str], frozenset[Action]]) -> Q:
+    """Returns the condition that a right is one of `actions(label)` on the outer row, or on what that belongs to."""
+    where: dict[str, Any] = {label: OuterRef(path) for label, path in things.paths(model).items()}
+    found = Q(pk__in=[])
+    for label, key in (where | {things.STUDIO: CurrentStudio()}).items():
+        names = [permission_name(action, label) for action in actions(label)]
+        found |= Q(object_pk=Cast(key, CharField()), permission__codename__in=names)
+    return found
 
 
-def _has_grant(actor: Actor, action: Action, obj: Model) -> bool:
-    if actor.kind is not ActorKind.USER or role_of(actor, _studio_id(obj)) is None:
-        return False
-    checker = ObjectPermissionChecker(_person(actor))
-    return permission_name(action, type(obj)) in checker.get_user_perms(obj)
+def _asks_own(standing: Standing, action: Action) -> bool:
+    return standing.role is not None and action in OWN_ONLY.get(standing.role, frozenset())
 
 
-def _person(actor: Actor) -> User:
-    if actor.id is None:
-        raise NotFound
-    return User.objects.get(pk=actor.id)
+def _refusal(reason: Reason) -> str:
+    action = reason.action.value.replace("_", " ")
+    if reason.why is Why.DENIED:
+        return f"You have been denied {action} here."
+    if reason.role is None:
+        return f"You were not let in for {action}."
+    return f"Your role in this studio does not include {action}."

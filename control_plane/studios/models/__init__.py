@@ -1,5 +1,12 @@
-"""Tables of studios: tenancy, people, dancers, keys, storage, plans."""
+"""Tables of studios: tenancy, people, access, dancers, keys, storage, plans."""
 
+from control_plane.studios.models.access import (
+    BREAK_GLASS_LIMIT,
+    BreakGlass,
+    Effect,
+    ObjectRight,
+    RoleActions,
+)
 from control_plane.studios.models.dancers import Dancer, Guardianship, Relation
 from control_plane.studios.models.keys import KeyTombstone, Shredded, StudioKey
 from control_plane.studios.models.people import Membership, Role
@@ -27,9 +34,12 @@ from control_plane.studios.models.storage import (
 from control_plane.studios.models.tenancy import Room, Studio
 
 __all__ = [
+    "BREAK_GLASS_LIMIT",
+    "BreakGlass",
     "Dancer",
     "Disposal",
     "DisposalReason",
+    "Effect",
     "Encryption",
     "GroupRole",
     "Guardianship",
@@ -41,12 +51,14 @@ __all__ = [
     "MonthlyUse",
     "MoveFault",
     "MoveState",
+    "ObjectRight",
     "Plan",
     "ProbeState",
     "ProvidedMembership",
     "ProviderKind",
     "Relation",
     "Role",
+    "RoleActions",
     "Room",
     "Shredded",
     "SigninPolicy",

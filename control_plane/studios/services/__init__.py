@@ -1,5 +1,6 @@
 """Writes of studios. Each requires access, changes, and records, in one transaction of the studio's scope."""
 
+from control_plane.studios.services.break_glass import close_break_glass, open_break_glass
 from control_plane.studios.services.dancers import (
     add_dancer,
     add_dancers,
@@ -8,9 +9,10 @@ from control_plane.studios.services.dancers import (
     set_dancer_left,
     start_guardianship,
 )
-from control_plane.studios.services.grants import give_right, take_right
+from control_plane.studios.services.grants import deny_right, give_right, take_back, take_right
 from control_plane.studios.services.keys import rotate_studio_key
-from control_plane.studios.services.people import add_member, change_role, remove_member
+from control_plane.studios.services.people import add_member, change_role, remove_member, set_membership_end
+from control_plane.studios.services.roles import reset_role, set_role_actions
 from control_plane.studios.services.tenancy import change_studio, create_room, create_studio, rename_room
 
 __all__ = [
@@ -20,14 +22,21 @@ __all__ = [
     "change_dancer",
     "change_role",
     "change_studio",
+    "close_break_glass",
     "create_room",
     "create_studio",
+    "deny_right",
     "end_guardianship",
     "give_right",
+    "open_break_glass",
     "remove_member",
     "rename_room",
+    "reset_role",
     "rotate_studio_key",
     "set_dancer_left",
+    "set_membership_end",
+    "set_role_actions",
     "start_guardianship",
+    "take_back",
     "take_right",
 ]

@@ -1,57 +1,159 @@
-"""Writes of rights on single things."""
+"""Writes of rights on single things: given, denied, taken back."""
 
+from datetime import datetime
 from uuid import UUID
 
+from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
-from guardian.models import UserObjectPermission
+from django.utils import timezone
 
 from control_plane.accounts.models import User
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
-from control_plane.common.errors import NotFound
+from control_plane.common.errors import BadRequest, NotFound
 from control_plane.common.scoping import studio_scope
-from control_plane.studios import access
-from control_plane.studios.models import Membership
+from control_plane.studios import roles, standing
+from control_plane.studios.actions import Action
+from control_plane.studios.models import Effect, ObjectRight, Role
+from control_plane.studios.models.access import REASON_LENGTH
 from control_plane.studios.permissions import permission_for
-from control_plane.studios.services.people import require_people
+from control_plane.studios.services.people import lock_people
+from control_plane.studios.things import studio_of
 
 
-def give_right(user: User, action: access.Action, obj: Model, *, actor: Actor) -> None:
-    """Gives a member a right on one thing, beside the role's.
+def give_right(
+    user: User, action: Action, obj: Model, *, actor: Actor, until: datetime | None = None, reason: str = ""
+) -> ObjectRight:
+    """Gives a member a right on one class, room or the studio, beside the role's, until `until` (None: no end).
+
+    Given again, the new end and reason replace the old. What the right is no use without comes with it
+    (`roles.granting`).
 
     Raises:
+        BadRequest: this cannot be given on such a thing, not to a member of this role, or `until` is over.
         NotFound: the person is no member of the thing's studio; or `actor` is a stranger.
         Forbidden: `actor` may not manage people.
     """
-    studio_id: UUID = obj.studio_id  # type: ignore[attr-defined]
-    with studio_scope(studio_id):
-        require_people(actor, obj)
-        if not Membership.objects.filter(user=user).exists():
-            raise NotFound("This person is no member of the studio.")
-        UserObjectPermission.objects.assign_perm(permission_for(action, type(obj)), user, obj)
-        _record_right(Act.GRANT_GIVEN, user, action, obj, actor)
+    return _put(Effect.ALLOW, user, action, obj, actor=actor, until=until, reason=reason)
 
 
-def take_right(user: User, action: access.Action, obj: Model, *, actor: Actor) -> None:
-    """Takes a right on one thing back; where there is none, all is well.
+def deny_right(
+    user: User, action: Action, obj: Model, *, actor: Actor, until: datetime | None = None, reason: str = ""
+) -> ObjectRight:
+    """Denies a member an action on one thing and what belongs to it, whatever the role or a right says.
+
+    Raises:
+        BadRequest, NotFound, Forbidden: as `give_right`.
+    """
+    return _put(Effect.DENY, user, action, obj, actor=actor, until=until, reason=reason)
+
+
+def take_right(
+    user: User, action: Action, obj: Model, *, actor: Actor, effect: Effect = Effect.ALLOW
+) -> None:
+    """Takes a right on one thing back, or (`effect`) lifts a denial; where there is none, all is well.
 
     Raises:
         NotFound, Forbidden: `actor` may not manage people.
     """
-    studio_id: UUID = obj.studio_id  # type: ignore[attr-defined]
+    studio_id = studio_of(obj)
     with studio_scope(studio_id):
-        require_people(actor, obj)
-        UserObjectPermission.objects.remove_perm(permission_for(action, type(obj)), user, obj)
-        _record_right(Act.GRANT_TAKEN, user, action, obj, actor)
+        lock_people(actor, obj)
+        permission = permission_for(action, type(obj))
+        rights = ObjectRight.objects.filter(
+            user=user, permission=permission, object_pk=str(obj.pk), effect=effect
+        )
+        rights.delete()
+        act = Act.GRANT_TAKEN if effect == Effect.ALLOW else Act.DENIAL_LIFTED
+        _record(act, user.id, action, obj._meta.label, str(obj.pk), studio_id, actor)
 
 
-def _record_right(act: Act, user: User, action: access.Action, obj: Model, actor: Actor) -> None:
+def take_back(right: ObjectRight, *, actor: Actor) -> None:
+    """Takes back one right or denial that a page lists; where it is gone already, all is well.
+
+    Raises:
+        NotFound, Forbidden: `actor` may not manage people.
+    """
+    with studio_scope(right.studio_id):
+        lock_people(actor, right)
+        label, action = standing.right_on(right)
+        ObjectRight.objects.filter(pk=right.pk).delete()
+        act = Act.GRANT_TAKEN if right.effect == Effect.ALLOW else Act.DENIAL_LIFTED
+        _record(act, right.user_id, action, label, right.object_pk, right.studio_id, actor)
+
+
+def _put(
+    effect: Effect,
+    user: User,
+    action: Action,
+    obj: Model,
+    *,
+    actor: Actor,
+    until: datetime | None,
+    reason: str,
+) -> ObjectRight:
+    studio_id, now, reason = studio_of(obj), timezone.now(), reason.strip()
+    with studio_scope(studio_id):
+        # Under the lock: somebody who is being removed is a member no longer, or loses this right with the rest.
+        lock_people(actor, obj)
+        role = standing.members(now).filter(user=user).values_list("role", flat=True).first()
+        if role is None:
+            raise NotFound("This person is no member of the studio.")
+        _check(effect, Role(role), action, obj, until, now, reason)
+        right, _ = ObjectRight.objects.update_or_create(
+            user=user,
+            permission=permission_for(action, type(obj)),
+            content_type=ContentType.objects.get_for_model(obj),
+            object_pk=str(obj.pk),
+            effect=effect,
+            defaults={"until": until, "reason": reason, "given_by": actor.id},
+            create_defaults={
+                "until": until,
+                "reason": reason,
+                "given_by": actor.id,
+                "studio_id": studio_id,
+                "content_object": obj,
+            },
+        )
+        act = Act.GRANT_GIVEN if effect == Effect.ALLOW else Act.DENIAL_GIVEN
+        end = {"until": until.isoformat() if until else None}
+        _record(act, user.id, action, obj._meta.label, str(obj.pk), studio_id, actor, end)
+    found: ObjectRight = right
+    return found
+
+
+def _check(
+    effect: Effect, role: Role, action: Action, obj: Model, until: datetime | None, now: datetime, reason: str
+) -> None:
+    words = action.value.replace("_", " ")
+    if action not in roles.RIGHTS_ON.get(obj._meta.label, frozenset()):
+        raise BadRequest(
+            f"{words} cannot be given or denied on a single {obj._meta.verbose_name}; a role decides it."
+        )
+    if effect == Effect.ALLOW and action not in roles.LIMITS[role]:
+        raise BadRequest(f"{words} is beyond what a member with the role {role.label} can be given.")
+    if until is not None and until <= now:
+        raise BadRequest("until: this moment is over; choose one that is yet to come.")
+    if len(reason) > REASON_LENGTH:
+        raise BadRequest(f"reason: at most {REASON_LENGTH} characters.")
+
+
+def _record(
+    act: Act,
+    user_id: UUID,
+    action: Action | None,
+    label: str,
+    object_id: str,
+    studio_id: UUID,
+    actor: Actor,
+    more: dict[str, str | None] | None = None,
+) -> None:
     record(
         act,
         actor=actor,
-        studio_id=obj.studio_id,  # type: ignore[attr-defined]
-        object_type=obj._meta.label,
-        object_id=str(obj.pk),
-        details={"user": str(user.id), "right": action.value},
+        studio_id=studio_id,
+        object_type=label,
+        object_id=object_id,
+        details={"user": str(user_id), "right": action.value if action else "", **(more or {})},
     )

@@ -1,55 +1,78 @@
-"""Writes of people: who is a member, and as what."""
+"""Writes of people: who is a member, as what, and until when."""
 
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Model
-from guardian.models import UserObjectPermission
+from django.utils import timezone
 
 from control_plane.accounts.models import User
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
-from control_plane.common.errors import Conflict
+from control_plane.common.errors import BadRequest, Conflict, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.studios import access
-from control_plane.studios.models import Membership, Role, Studio
+from control_plane.studios.models import Membership, ObjectRight, Role, Studio
 from control_plane.studios.services.dancers import end_guardianships_of
 from control_plane.studios.services.saving import save_new
+from control_plane.studios.things import studio_of
+
+_LAST_ADMIN = "A studio needs an admin; make somebody else one first."
 
 
-def add_member(studio: Studio, user: User, role: Role, *, actor: Actor) -> Membership:
-    """Makes a person a member.
+def add_member(
+    studio: Studio, user: User, role: Role, *, actor: Actor, ends_at: datetime | None = None
+) -> Membership:
+    """Makes a person a member, until `ends_at` (None: no end).
 
     Raises:
+        BadRequest: `ends_at` is over, or the role is an admin's, which has no end.
         Conflict: the person is a member already.
         NotFound, Forbidden: `actor` may not manage people.
     """
     with studio_scope(studio.id):
-        require_people(actor, studio)
-        return join(studio, user, role, actor)
+        lock_people(actor, studio)
+        _check_end(role, ends_at)
+        return join(studio, user, role, actor, ends_at=ends_at)
 
 
 def change_role(membership: Membership, role: Role, *, actor: Actor) -> Membership:
     """Gives a member another role, at once.
 
     Raises:
-        Conflict: the studio would be left without an admin.
-        NotFound, Forbidden: `actor` may not manage people.
+        Conflict: the studio would be left without an admin; or an admin's membership would end by itself.
+        NotFound: there is no such member any more; or `actor` is a stranger.
+        Forbidden: `actor` may not manage people.
     """
     with studio_scope(membership.studio_id):
-        require_people(actor, membership)
-        before = membership.role
-        _keep_an_admin(membership, role)
-        membership.role = role
-        membership.save(update_fields=["role"])
-        record(
-            Act.MEMBER_CHANGED,
-            actor=actor,
-            studio_id=membership.studio_id,
-            object_type="studios.Membership",
-            object_id=membership.id,
-            details={"user": str(membership.user_id), "from": str(before), "to": role.value},
-        )
+        locked = _locked(membership, actor)
+        before = locked.role
+        if role == Role.ADMIN and locked.ends_at is not None:
+            raise Conflict("This membership has an end, an admin's has none; take the end away first.")
+        _keep_an_admin(locked, role)
+        locked.role = role
+        locked.save(update_fields=["role"])
+        _record_change(locked, actor, {"from": str(before), "to": Role(role).value})
+    membership.role = locked.role
+    return membership
+
+
+def set_membership_end(membership: Membership, ends_at: datetime | None, *, actor: Actor) -> Membership:
+    """Says when a membership ends by itself (None: never). From then on it counts for nothing.
+
+    Raises:
+        BadRequest: the moment is over, or the member is an admin, whose membership has no end.
+        NotFound: there is no such member any more; or `actor` is a stranger.
+        Forbidden: `actor` may not manage people.
+    """
+    with studio_scope(membership.studio_id):
+        locked = _locked(membership, actor)
+        _check_end(Role(locked.role), ends_at)
+        locked.ends_at = ends_at
+        locked.save(update_fields=["ends_at"])
+        _record_change(locked, actor, {"ends_at": ends_at.isoformat() if ends_at else None})
+    membership.ends_at = locked.ends_at
     return membership
 
 
@@ -58,22 +81,23 @@ def remove_member(membership: Membership, *, actor: Actor) -> None:
 
     Raises:
         Conflict: the studio would be left without an admin.
-        NotFound, Forbidden: `actor` may not manage people.
+        NotFound: there is no such member any more; or `actor` is a stranger.
+        Forbidden: `actor` may not manage people.
     """
     with studio_scope(membership.studio_id):
-        require_people(actor, membership)
-        _keep_an_admin(membership, None)
-        membership_id, user_id = membership.id, membership.user_id
+        locked = _locked(membership, actor)
+        _keep_an_admin(locked, None)
+        membership_id, user_id = locked.id, locked.user_id
         Membership.objects.filter(pk=membership_id).delete()
-        _drop_rights(user_id)
+        rights, _ = ObjectRight.objects.filter(user_id=user_id).delete()
         end_guardianships_of(user_id, actor=actor)
         record(
             Act.MEMBER_REMOVED,
             actor=actor,
-            studio_id=membership.studio_id,
+            studio_id=locked.studio_id,
             object_type="studios.Membership",
             object_id=membership_id,
-            details={"user": str(user_id), "role": str(membership.role)},
+            details={"user": str(user_id), "role": str(locked.role), "rights": rights},
         )
 
 
@@ -88,13 +112,34 @@ def require_people(actor: Actor, obj: Model) -> None:
         access.require(actor, access.Action.MANAGE_PEOPLE, obj)
 
 
-def join(studio: Studio, user: User, role: Role, actor: Actor) -> Membership:
+def lock_people(actor: Actor, obj: Model) -> None:
+    """Returns when `actor` may manage people, and nobody else changes them before this transaction is over.
+
+    The question is asked again under the lock: whoever was removed while waiting for it changes nothing any more.
+
+    Raises:
+        NotFound, Forbidden: the actor may not.
+    """
+    require_people(actor, obj)
+    lock_studio(studio_of(obj))
+    require_people(actor, obj)
+
+
+def lock_studio(studio_id: UUID) -> None:
+    """Waits for whoever changes people or rules of the studio in scope, and holds off the next."""
+    # Not a plain FOR UPDATE: rows that merely point at the studio may still be written.
+    Studio.objects.select_for_update(no_key=True).get(pk=studio_id)
+
+
+def join(
+    studio: Studio, user: User, role: Role, actor: Actor, *, ends_at: datetime | None = None
+) -> Membership:
     """Makes a person a member; the caller has asked `access` and opened the scope.
 
     Raises:
         Conflict: the person is a member already.
     """
-    membership = Membership(studio=studio, user=user, role=role)
+    membership = Membership(studio=studio, user=user, role=role, ends_at=ends_at)
     save_new(membership, "This person is a member already.")
     record(
         Act.MEMBER_ADDED,
@@ -102,22 +147,45 @@ def join(studio: Studio, user: User, role: Role, actor: Actor) -> Membership:
         studio_id=studio.id,
         object_type="studios.Membership",
         object_id=membership.id,
-        details={"user": str(user.id), "role": Role(role).value},
+        details={
+            "user": str(user.id),
+            "role": Role(role).value,
+            "ends_at": ends_at.isoformat() if ends_at else None,
+        },
     )
     return membership
 
 
+def _locked(membership: Membership, actor: Actor) -> Membership:
+    lock_people(actor, membership)
+    found: Membership | None = Membership.objects.filter(pk=membership.pk).first()
+    if found is None:
+        raise NotFound("This person is no member any more.")
+    return found
+
+
+def _check_end(role: Role, ends_at: datetime | None) -> None:
+    if ends_at is None:
+        return
+    if role == Role.ADMIN:
+        raise BadRequest("ends_at: an admin's membership has no end; give another role first.")
+    if ends_at <= timezone.now():
+        raise BadRequest("ends_at: this moment is over; choose one that is yet to come.")
+
+
 def _keep_an_admin(membership: Membership, role: Role | None) -> None:
-    # The studio's row is the lock: of two admins who remove each other, the second finds nobody left.
-    Studio.objects.select_for_update().get(pk=membership.studio_id)
-    others = Membership.objects.filter(role=Role.ADMIN).exclude(pk=membership.pk)
+    """Raises unless somebody else who can sign in is an admin; the caller holds the studio's lock."""
+    others = Membership.objects.filter(role=Role.ADMIN, user__is_active=True).exclude(pk=membership.pk)
     if role != Role.ADMIN and membership.role == Role.ADMIN and not others.exists():
-        raise Conflict("A studio needs an admin; make somebody else one first.")
+        raise Conflict(_LAST_ADMIN)
 
 
-def _drop_rights(user_id: UUID) -> None:
-    for right in UserObjectPermission.objects.filter(user_id=user_id).select_related("content_type"):
-        model = right.content_type.model_class()
-        # Under the scope, a row of another studio is not found, and the right on it stays.
-        if model is not None and model._default_manager.filter(pk=right.object_pk).exists():
-            right.delete()
+def _record_change(membership: Membership, actor: Actor, details: dict[str, str | None]) -> None:
+    record(
+        Act.MEMBER_CHANGED,
+        actor=actor,
+        studio_id=membership.studio_id,
+        object_type="studios.Membership",
+        object_id=membership.id,
+        details={"user": str(membership.user_id), **details},
+    )

@@ -1,0 +1,32 @@
+"""What can be asked for: `Action`. Pure; `access` hands it on, and everybody takes it from there."""
+
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """What can be asked for. With a thing's name it is also a guardian permission: `replay_classsession`."""
+
+    VIEW_STUDIO = "view_studio"
+    MANAGE_STUDIO = "manage_studio"
+    MANAGE_ROOMS = "manage_rooms"
+    MANAGE_PEOPLE = "manage_people"
+    VIEW_AGENTS = "view_agents"
+    MANAGE_AGENTS = "manage_agents"
+    MANAGE_CAMERAS = "manage_cameras"
+    RECORD = "record"
+    VIEW_CLASS = "view_class"
+    MANAGE_CLASS = "manage_class"
+    REPLAY = "replay"
+    VIEW_LIVE = "view_live"
+    ANNOTATE = "annotate"
+    SHARE = "share"
+    EXPORT = "export"
+    VIEW_DANCERS = "view_dancers"
+    MANAGE_DANCERS = "manage_dancers"
+    MANAGE_POLICY = "manage_policy"
+    MANAGE_STORAGE = "manage_storage"
+    VIEW_AUDIT = "view_audit"
+    UPLOAD = "upload"
+    REPORT = "report"
+    MAINTAIN = "maintain"
+    """Sweeps, checks and other work of the control plane itself; never a look at footage."""

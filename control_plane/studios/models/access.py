@@ -1,0 +1,122 @@
+"""Tables of access: what a studio changed in the role table, rights on single things, and break-glass."""
+
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Manager, Q, QuerySet
+from guardian.models import UserObjectPermissionAbstract
+
+from control_plane.common.models import StudioOwned
+from control_plane.common.scoping import CurrentUser, ScopedManager
+from control_plane.studios.models.people import Role
+
+BREAK_GLASS_LIMIT = timedelta(hours=4)
+REASON_LENGTH = 500
+
+
+class RoleActions(StudioOwned):
+    """All that one role allows in one studio, in place of `roles.DEFAULTS`. A role without a row has the defaults.
+
+    `actions` is a list of actions' values. What `roles.LIMITS` forbids does not count, whatever stands here, and what
+    `roles.FLOOR` keeps counts always.
+    """
+
+    role = models.CharField(max_length=16, choices=Role.choices, editable=False)
+    actions = models.JSONField(default=list, editable=False)
+    changed_at = models.DateTimeField(auto_now=True, editable=False)
+    changed_by = models.UUIDField(null=True, editable=False)
+
+    class Meta(StudioOwned.Meta):
+        verbose_name = verbose_name_plural = "role actions"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["studio", "role"], name="studios_roleactions_once_per_role"),
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="studios_roleactions_known_role"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role}: {len(self.actions)}"
+
+
+class Effect(models.TextChoices):
+    """Whether a right on one thing gives or refuses."""
+
+    ALLOW = "allow", "May"
+    DENY = "deny", "May not"
+
+
+class ObjectRight(StudioOwned, UserObjectPermissionAbstract):
+    """One action that one member may, or may not, do to one class, room or studio, and to what belongs to it.
+
+    `until` null: no end. From `until` on the row counts for nothing. `given_by` is a person's id, null: the platform.
+    A right counts only while its person is a member. Giver and denier may both have a row for the same thing: a denial
+    that ends uncovers the right beneath it.
+    """
+
+    effect = models.CharField(max_length=8, choices=Effect.choices, default=Effect.ALLOW, editable=False)
+    until = models.DateTimeField(null=True, blank=True, editable=False)
+    reason = models.CharField(max_length=REASON_LENGTH, blank=True, editable=False)
+    given_by = models.UUIDField(null=True, editable=False)
+    given_at = models.DateTimeField(auto_now=True, editable=False)
+
+    objects: ClassVar[ScopedManager] = ScopedManager()
+
+    class Meta(StudioOwned.Meta):
+        ordering: ClassVar = ["-given_at", "id"]
+        unique_together: ClassVar = []
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["user", "object_pk", "permission", "effect"], name="studios_objectright_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(effect__in=Effect.values), name="studios_objectright_known_effect"
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["studio", "object_pk"], name="studios_objectright_of")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.effect} {self.object_pk}"
+
+
+class OperatorManager(Manager[Any]):
+    """Rows of the operator of the open `user_scope`, in any studio."""
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Returns the operator's own rows."""
+        return super().get_queryset().filter(operator_id=CurrentUser())
+
+
+class BreakGlass(StudioOwned):
+    """One platform operator inside one studio, for `actions` and nothing else, until `ends_at` or `closed_at`.
+
+    `closed_at` null: nobody has closed it; it may have ended. The studio's admins are shown every row.
+    """
+
+    operator = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", editable=False
+    )
+    actions = models.JSONField(default=list, editable=False)
+    reason = models.CharField(max_length=REASON_LENGTH, editable=False)
+    ends_at = models.DateTimeField(editable=False)
+    closed_at = models.DateTimeField(null=True, editable=False)
+    closed_by = models.UUIDField(null=True, editable=False)
+
+    own: ClassVar[OperatorManager] = OperatorManager()
+
+    class Meta(StudioOwned.Meta):
+        default_manager_name = "objects"
+        verbose_name = verbose_name_plural = "break-glass"
+        ordering: ClassVar = ["-created_at"]
+        indexes: ClassVar = [
+            models.Index(fields=["operator", "studio", "ends_at"], name="studios_breakglass_open")
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(ends_at__lte=F("created_at") + BREAK_GLASS_LIMIT),
+                name="studios_breakglass_at_most_four_hours",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.operator_id} until {self.ends_at:%Y-%m-%d %H:%M}"

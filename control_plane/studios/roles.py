@@ -1,0 +1,178 @@
+"""What each role may do: as it comes, at most, and at least. Pure data, and functions over it.
+
+A studio changes the table between `FLOOR` and `LIMITS` (`services.set_role_actions`). A right on a single thing may be
+given within `RIGHTS_ON` and, again, within the limits of the person's role.
+"""
+
+from collections.abc import Iterable
+
+from control_plane.studios.actions import Action
+from control_plane.studios.models.people import Role
+
+MACHINE_ACTIONS = frozenset({Action.UPLOAD, Action.REPORT, Action.MAINTAIN})
+"""Of boxes and of the control plane itself; no person ever has them."""
+
+FOOTAGE = frozenset(
+    {Action.VIEW_CLASS, Action.REPLAY, Action.VIEW_LIVE, Action.ANNOTATE, Action.SHARE, Action.EXPORT}
+)
+OWN_ONLY: dict[Role, frozenset[Action]] = {Role.GUARDIAN: FOOTAGE}
+"""Actions that a role has on things of one's own dancers only, and never throughout the studio."""
+
+NEEDS: dict[Action, frozenset[Action]] = {
+    Action.REPLAY: frozenset({Action.VIEW_CLASS}),
+    Action.VIEW_LIVE: frozenset({Action.VIEW_CLASS}),
+    Action.MANAGE_CLASS: frozenset({Action.VIEW_CLASS}),
+    Action.ANNOTATE: frozenset({Action.VIEW_CLASS, Action.REPLAY}),
+    Action.SHARE: frozenset({Action.VIEW_CLASS, Action.REPLAY}),
+    Action.EXPORT: frozenset({Action.VIEW_CLASS, Action.REPLAY}),
+    Action.MANAGE_AGENTS: frozenset({Action.VIEW_AGENTS}),
+    Action.MANAGE_CAMERAS: frozenset({Action.VIEW_AGENTS}),
+    Action.MANAGE_DANCERS: frozenset({Action.VIEW_DANCERS}),
+}
+"""What an action is no use without: who may replay a class must see that there is one."""
+
+DEFAULTS: dict[Role, frozenset[Action]] = {
+    Role.ADMIN: frozenset(Action) - MACHINE_ACTIONS,
+    Role.INSTRUCTOR: frozenset(
+        {
+            Action.VIEW_STUDIO,
+            Action.VIEW_AGENTS,
+            Action.RECORD,
+            Action.VIEW_CLASS,
+            Action.MANAGE_CLASS,
+            Action.REPLAY,
+            Action.VIEW_LIVE,
+            Action.ANNOTATE,
+            Action.VIEW_DANCERS,
+        }
+    ),
+    Role.VIEWER: frozenset({Action.VIEW_STUDIO, Action.VIEW_CLASS, Action.REPLAY}),
+    Role.GUARDIAN: frozenset({Action.VIEW_STUDIO}),
+    Role.PARTNER: frozenset({Action.VIEW_STUDIO}),
+}
+
+LIMITS: dict[Role, frozenset[Action]] = {
+    Role.ADMIN: DEFAULTS[Role.ADMIN],
+    # Whoever decides about people or rules could give themselves the rest: that makes an admin.
+    Role.INSTRUCTOR: DEFAULTS[Role.ADMIN]
+    - {Action.MANAGE_STUDIO, Action.MANAGE_PEOPLE, Action.MANAGE_POLICY, Action.MANAGE_STORAGE},
+    Role.VIEWER: FOOTAGE | {Action.VIEW_STUDIO, Action.VIEW_AGENTS, Action.RECORD, Action.VIEW_DANCERS},
+    # The pages of dancers hold the staff's notes: not for families, not even about their own.
+    Role.GUARDIAN: FOOTAGE | {Action.VIEW_STUDIO},
+    Role.PARTNER: (FOOTAGE - {Action.VIEW_LIVE, Action.SHARE})
+    | {Action.VIEW_STUDIO, Action.VIEW_AGENTS, Action.RECORD},
+}
+
+FLOOR: dict[Role, frozenset[Action]] = {
+    role: frozenset({Action.VIEW_STUDIO})
+    | ({Action.MANAGE_POLICY, Action.MANAGE_PEOPLE, Action.VIEW_AUDIT} if role is Role.ADMIN else frozenset())
+    for role in Role
+}
+"""What nobody can take from a role: a studio must not lock itself out of its own rules, people and record."""
+
+_ON_A_CLASS = FOOTAGE | {Action.MANAGE_CLASS, Action.RECORD}
+_ON_A_ROOM = _ON_A_CLASS | {Action.MANAGE_ROOMS, Action.VIEW_AGENTS, Action.MANAGE_CAMERAS}
+RIGHTS_ON: dict[str, frozenset[Action]] = {
+    "recordings.ClassSession": _ON_A_CLASS,
+    "studios.Room": _ON_A_ROOM,
+    "studios.Studio": _ON_A_ROOM | {Action.MANAGE_AGENTS, Action.VIEW_DANCERS, Action.MANAGE_DANCERS},
+}
+"""What can be given or denied to one person on one thing. People, rules, storage and the log are a role's alone."""
+
+BREAK_GLASS_ACTIONS = DEFAULTS[Role.ADMIN] - {
+    Action.MANAGE_PEOPLE,
+    Action.MANAGE_POLICY,
+    Action.MANAGE_DANCERS,
+    Action.SHARE,
+    Action.EXPORT,
+}
+"""What a platform operator may ask for: nothing that would outlast the visit, nothing that leaves the studio."""
+
+AGENT_ACTIONS = frozenset({Action.UPLOAD, Action.REPORT})
+SYSTEM_ACTIONS = frozenset({Action.MAINTAIN, Action.VIEW_STUDIO, Action.UPLOAD})
+
+MEANINGS: dict[Action, str] = {
+    Action.VIEW_STUDIO: "Open the studio's pages and see its rooms.",
+    Action.MANAGE_STUDIO: "Change the studio's name, how people sign in, and its keys.",
+    Action.MANAGE_ROOMS: "Add, rename and remove rooms.",
+    Action.MANAGE_PEOPLE: "Invite people, change their roles, and give rights on single classes and rooms.",
+    Action.VIEW_AGENTS: "See the recording boxes and cameras, and how they are.",
+    Action.MANAGE_AGENTS: "Pair, rename and revoke recording boxes.",
+    Action.MANAGE_CAMERAS: "Add, change and remove cameras.",
+    Action.RECORD: "Start and stop recording a class.",
+    Action.VIEW_CLASS: "See that a class was recorded: its title, room, time and state. No pictures.",
+    Action.MANAGE_CLASS: "Rename a class and look after its recording.",
+    Action.REPLAY: "Watch a recorded class.",
+    Action.VIEW_LIVE: "Watch a room while a class runs.",
+    Action.ANNOTATE: "Write notes at moments of a class.",
+    Action.SHARE: "Make links that let others watch a class.",
+    Action.EXPORT: "Download a class as files.",
+    Action.VIEW_DANCERS: "See the dancers' names, the studio's notes about them, and who was in which class.",
+    Action.MANAGE_DANCERS: "Add dancers, say who answers for them, and confirm who was in a class.",
+    Action.MANAGE_POLICY: "Decide what each role may do, and what raises an alert.",
+    Action.MANAGE_STORAGE: "Decide where recordings are kept.",
+    Action.VIEW_AUDIT: "Read the record of who did and saw what.",
+    Action.UPLOAD: "Deliver footage. For recording boxes only.",
+    Action.REPORT: "Report a box's own state. For recording boxes only.",
+    Action.MAINTAIN: "Check and tidy up. For the platform itself only.",
+}
+
+ROLE_MEANINGS: dict[Role, str] = {
+    Role.ADMIN: "Runs the studio: decides who belongs to it and what each role may do.",
+    Role.INSTRUCTOR: "Teaches: records classes, watches them live and again, and notes moments.",
+    Role.VIEWER: "Watches recorded classes, and changes nothing.",
+    Role.GUARDIAN: "Answers for a dancer: sees classes with a confirmed roster that this dancer is on, and no others.",
+    Role.PARTNER: "Another company or program that works with the studio, with no more than it is given.",
+}
+
+
+def needed_for(action: Action) -> frozenset[Action]:
+    """Returns `action` and what it is no use without."""
+    return NEEDS.get(action, frozenset()) | {action}
+
+
+def granting(action: Action) -> frozenset[Action]:
+    """Returns the actions that, given on a thing, give `action` too: who is given replay may see the class."""
+    return frozenset(other for other in Action if action in needed_for(other))
+
+
+def denying(action: Action) -> frozenset[Action]:
+    """Returns the actions that, denied on a thing, deny `action` too: who may not replay may not export either."""
+    return needed_for(action)
+
+
+def effective(role: Role, chosen: Iterable[str] | None) -> frozenset[Action]:
+    """Returns what a role allows in a studio that chose `chosen` for it (None: nothing, so the defaults)."""
+    if chosen is None:
+        return DEFAULTS[role]
+    known = frozenset(action for action in Action if action.value in set(chosen))
+    return (known & LIMITS[role]) | FLOOR[role]
+
+
+def objections(role: Role, actions: frozenset[Action]) -> list[str]:
+    """Returns why a role cannot have exactly `actions`, a sentence for each; empty: it can."""
+    found = [
+        f"{_words(action)} is beyond what the platform lets a studio give to: {role.label}."
+        for action in _sorted(actions - LIMITS[role])
+    ]
+    found += [
+        f"{_words(action)} cannot be taken from: {role.label}." for action in _sorted(FLOOR[role] - actions)
+    ]
+    return found + missing_needs(actions)
+
+
+def missing_needs(actions: frozenset[Action]) -> list[str]:
+    """Returns a sentence for each action that is no use without another that is not among `actions`."""
+    return [
+        f"{_words(action)} needs {_words(need).lower()}; choose both or neither."
+        for action in _sorted(actions)
+        for need in _sorted(needed_for(action) - actions)
+    ]
+
+
+def _words(action: Action) -> str:
+    return action.value.replace("_", " ").capitalize()
+
+
+def _sorted(actions: frozenset[Action]) -> list[Action]:
+    return [action for action in Action if action in actions]

@@ -1,0 +1,145 @@
+"""Writes of break-glass: a platform operator lets themselves into one studio, for a reason, an end and all to see."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.utils import timezone
+
+from control_plane.accounts.models import User
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.services import record
+from control_plane.common.actors import Actor, ActorKind
+from control_plane.common.errors import BadRequest, Forbidden, NotFound
+from control_plane.common.scoping import studio_scope
+from control_plane.studios import access
+from control_plane.studios.actions import Action
+from control_plane.studios.models import BREAK_GLASS_LIMIT, BreakGlass, Role, SigninPolicy, Studio
+from control_plane.studios.models.access import REASON_LENGTH
+from control_plane.studios.roles import BREAK_GLASS_ACTIONS, MEANINGS, missing_needs
+from control_plane.studios.signin_rules import has_second_factor
+from control_plane.studios.standing import members
+
+SHORTEST_REASON = 20
+MOST_HOURS = int(BREAK_GLASS_LIMIT.total_seconds() // 3600)
+
+
+def open_break_glass(
+    studio: Studio, operator: User, actions: Iterable[Action], reason: str, hours: float, *, actor: Actor
+) -> BreakGlass:
+    """Lets an operator into a studio for exactly `actions`, for `hours` (above 0, at most `MOST_HOURS`).
+
+    Both chains have an entry, and every admin of the studio gets a mail.
+
+    Raises:
+        NotFound: `operator` is no platform operator, or somebody else asks.
+        Forbidden: the operator's account lacks the second factor that the studio or the platform asks for.
+        BadRequest: no such actions, hours or reason.
+    """
+    wanted = frozenset(Action(action) for action in actions)
+    reason = " ".join(reason.split())
+    if actor.kind is not ActorKind.USER or actor.id != operator.id:
+        raise NotFound
+    with studio_scope(studio.id):
+        _require_operator(operator)
+        _check(wanted, reason, hours)
+        glass = BreakGlass(
+            studio=studio,
+            operator=operator,
+            actions=[action.value for action in Action if action in wanted],
+            reason=reason,
+            ends_at=timezone.now() + timedelta(hours=hours),
+        )
+        glass.save(force_insert=True)
+        _record(
+            Act.BREAK_GLASS_OPENED,
+            glass,
+            actor,
+            {"operator": str(operator.id), "actions": glass.actions, "ends_at": glass.ends_at.isoformat()},
+        )
+        _tell_admins(studio, operator, glass)
+    return glass
+
+
+def close_break_glass(glass: BreakGlass, *, actor: Actor) -> BreakGlass:
+    """Ends a break-glass now; where it has ended, all is well. The operator may, and who manages people of the studio.
+
+    Raises:
+        NotFound, Forbidden: `actor` is neither.
+    """
+    with studio_scope(glass.studio_id):
+        if actor.kind is not ActorKind.USER or actor.id != glass.operator_id:
+            access.require(actor, Action.MANAGE_PEOPLE, glass)
+        now = timezone.now()
+        still_open = BreakGlass.objects.filter(pk=glass.pk, closed_at__isnull=True, ends_at__gt=now)
+        # Of two who close it, one does, and is on record for it.
+        if still_open.update(closed_at=now, closed_by=actor.id) == 1:
+            _record(Act.BREAK_GLASS_CLOSED, glass, actor, {"operator": str(glass.operator_id)})
+        found: BreakGlass = BreakGlass.objects.get(pk=glass.pk)
+    return found
+
+
+def _require_operator(operator: User) -> None:
+    if not User.objects.filter(pk=operator.pk, is_operator=True, is_active=True).exists():
+        raise NotFound
+    policy = SigninPolicy.objects.first()
+    asked = settings.OPERATORS_NEED_SECOND_FACTOR or (policy is not None and policy.admins_need_second_factor)
+    if asked and not has_second_factor(operator):
+        raise Forbidden(
+            "Add a passkey or an authenticator app to your account first; a studio opens to no less."
+        )
+
+
+def _check(actions: frozenset[Action], reason: str, hours: float) -> None:
+    if not actions:
+        raise BadRequest("actions: say at least one.")
+    if beyond := [action.value for action in Action if action in actions - BREAK_GLASS_ACTIONS]:
+        raise BadRequest(f"actions: support cannot be let in for {', '.join(beyond)}.")
+    if found := missing_needs(actions):
+        raise BadRequest("actions: " + " ".join(found))
+    if not 0 < hours <= MOST_HOURS:
+        raise BadRequest(f"hours: more than none and at most {MOST_HOURS}.")
+    if not SHORTEST_REASON <= len(reason) <= REASON_LENGTH:
+        raise BadRequest(
+            f"reason: {SHORTEST_REASON} to {REASON_LENGTH} characters; the studio's admins will read it."
+        )
+
+
+def _record(act: Act, glass: BreakGlass, actor: Actor, details: dict[str, object]) -> None:
+    for studio_id in (glass.studio_id, None):
+        # The platform's chain has to say where; the studio's own goes without saying.
+        more = {} if studio_id else {"studio": str(glass.studio_id)}
+        record(
+            act,
+            actor=actor,
+            studio_id=studio_id,
+            object_type="studios.BreakGlass",
+            object_id=glass.id,
+            details={**details, **more},
+        )
+
+
+def _tell_admins(studio: Studio, operator: User, glass: BreakGlass) -> None:
+    admins = members(timezone.now()).filter(role=Role.ADMIN)
+    addresses = list(admins.values_list("user__email", flat=True))
+    end = glass.ends_at.astimezone(ZoneInfo(studio.time_zone))
+    lines = [
+        f"{operator.get_full_name()} of the platform's support has entered your studio {studio.name}, for this reason:",
+        "",
+        f"    {glass.reason}",
+        "",
+        f"It ends by itself at {end:%H:%M on %d %B %Y} ({studio.time_zone}). Until then they may:",
+        *[f"  - {MEANINGS[Action(value)]}" for value in glass.actions],
+        "",
+        "All they look at is in your audit log. You can close it at once in your studio:",
+        f"{settings.PUBLIC_URL}/studio/{studio.slug}/",
+    ]
+    subject, text = f"Support has entered {studio.name}", "\n".join(lines)
+
+    # One mail each: admins need not learn each other's addresses. A mail server that is down must neither undo the entry
+    # nor hide it: the portal shows the row as well.
+    for address in addresses:
+        transaction.on_commit(EmailMessage(subject, text, to=[address]).send, robust=True)

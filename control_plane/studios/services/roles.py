@@ -1,0 +1,71 @@
+"""Writes of the role table: what each role allows in one studio."""
+
+from collections.abc import Iterable
+
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.services import record
+from control_plane.common.actors import Actor
+from control_plane.common.errors import BadRequest
+from control_plane.common.scoping import studio_scope
+from control_plane.studios import access
+from control_plane.studios.actions import Action
+from control_plane.studios.models import Role, RoleActions, Studio
+from control_plane.studios.roles import DEFAULTS, effective, objections
+from control_plane.studios.services.people import lock_studio
+
+
+def set_role_actions(
+    studio: Studio, role: Role, actions: Iterable[Action], *, actor: Actor
+) -> frozenset[Action]:
+    """Says all that a role allows in the studio, from now on; returns it.
+
+    Raises:
+        BadRequest: beyond the role's limit, below its floor, or of no use; each by name.
+        NotFound, Forbidden: `actor` may not manage policy.
+    """
+    wanted = frozenset(Action(action) for action in actions)
+    return _set(studio, Role(role), wanted, list(wanted), actor)
+
+
+def reset_role(studio: Studio, role: Role, *, actor: Actor) -> frozenset[Action]:
+    """Lets a role allow again what it comes with; returns that.
+
+    Raises:
+        NotFound, Forbidden: `actor` may not manage policy.
+    """
+    return _set(studio, Role(role), DEFAULTS[Role(role)], None, actor)
+
+
+def _set(
+    studio: Studio, role: Role, wanted: frozenset[Action], chosen: list[Action] | None, actor: Actor
+) -> frozenset[Action]:
+    with studio_scope(studio.id):
+        access.require(actor, Action.MANAGE_POLICY, studio)
+        if found := objections(role, wanted):
+            raise BadRequest(" ".join(found))
+        lock_studio(studio.id)
+        access.require(actor, Action.MANAGE_POLICY, studio)
+        row: RoleActions | None = RoleActions.objects.filter(role=role).first()
+        before = effective(role, row.actions if row else None)
+        if chosen is None:
+            RoleActions.objects.filter(role=role).delete()
+        else:
+            values = [action.value for action in Action if action in wanted]
+            RoleActions.objects.update_or_create(
+                role=role,
+                defaults={"actions": values, "changed_by": actor.id},
+                create_defaults={"actions": values, "changed_by": actor.id, "studio_id": studio.id},
+            )
+        record(
+            Act.ROLE_RESET if chosen is None else Act.ROLE_CHANGED,
+            actor=actor,
+            studio_id=studio.id,
+            object_type="studios.Studio",
+            object_id=studio.id,
+            details={
+                "role": role.value,
+                "added": [action.value for action in Action if action in wanted - before],
+                "removed": [action.value for action in Action if action in before - wanted],
+            },
+        )
+    return wanted
