@@ -34,6 +34,12 @@ class ConsoleSite(AdminSite):
         """Returns the view as Django's site makes it, for the methods that a browser sends."""
         return require_http_methods(["GET", "HEAD", "POST"])(super().admin_view(view, cacheable))
 
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        """Leaves out what libraries register: their pages know no studio, and some show keys and secrets."""
+        models = [model_or_iterable] if isinstance(model_or_iterable, type) else list(model_or_iterable)
+        ours = [model for model in models if model.__module__.startswith("control_plane.")]
+        super().register(ours, admin_class, **options)
+
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Returns the apps in the order of daily work."""
         apps: list[Any] = super().get_app_list(request, app_label)

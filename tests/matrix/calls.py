@@ -1,0 +1,194 @@
+"""What is sent: the address filled in, and a body that an honest sender would send."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.urls import get_resolver
+from django.utils.http import int_to_base36
+from msgspec.structs import replace
+
+from shared.protocol.codec import encode
+from shared.protocol.ids import CameraId, ClassSessionId, GapId, new_id
+from shared.protocol.manifest import GapReason, GapRecord
+from shared.protocol.messages import Heartbeat
+from shared.protocol.status import RecordingState
+from shared.protocol.upload import CommitItem, CommitRequest, GapsRequest, IntentRequest
+from tests.control_plane.box import Box
+from tests.control_plane.footage import START_AT
+from tests.control_plane.scenes import status_of
+from tests.matrix.expected import State, Target
+from tests.matrix.routes import Route
+from tests.matrix.world import House, World
+
+MISSING = UUID("00000000-0000-7000-8000-000000000000")
+FORM, JSON, BYTES = "application/x-www-form-urlencoded", "application/json", "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request: path with query, body, content type."""
+
+    path: str
+    body: bytes = b""
+    content_type: str = FORM
+
+
+def things(route: Route) -> str:
+    """Returns the first parameter of an address that names a thing of a studio; empty for none."""
+    named = [name for name in route.parameters if name.endswith("_id") and name != "object_id"]
+    return named[0] if "slug" in route.parameters and named else ""
+
+
+def targets(route: Route) -> list[Target]:
+    """Returns everything that an address can name."""
+    if "slug" not in route.parameters:
+        return [Target("own", State.PRESENT), Target("own", State.FOREIGN)]
+    thing = things(route)
+    if not thing:
+        return [Target(studio, State.PRESENT) for studio in ("own", "other", "none")]
+    states = [State.PRESENT, State.FOREIGN, State.MISSING]
+    if thing == "class_id" and not route.name.endswith(":stop"):
+        states.append(State.GRANTED)
+    if len(route.parameters) > 2:
+        states.append(State.MIXED)
+    found = [Target("own", state) for state in states]
+    return [
+        *found,
+        Target("other", State.PRESENT),
+        Target("other", State.FOREIGN),
+        Target("none", State.PRESENT),
+    ]
+
+
+def call(world: World, route: Route, method: str, target: Target) -> Call:
+    """Returns the request for one cell."""
+    house, away = (world.other, world.own) if target.studio == "other" else (world.own, world.other)
+    values = {name: _value(name, route, house, away, target) for name in route.parameters}
+    path = "/" + _filled(route.address, values)
+    if method not in ("POST", "PUT"):
+        return Call(path + _QUERIES.get(route.name, ""))
+    source = away if target.state is State.FOREIGN else house
+    body, content_type = _body(route, house, source)
+    if route.name == "agent-object":
+        path = f"{path}?{urlencode({'size': 1, 'sha256': '00' * 32, 'expires': 4102444800, 'signature': '00' * 32})}"
+    return Call(path, body, content_type)
+
+
+_QUERIES = {"admin:autocomplete": "?app_label=fleet&model_name=camera&field_name=room&term=a"}
+
+
+def _value(name: str, route: Route, house: House, away: House, target: Target) -> object:
+    if name == "slug":
+        return "no-such-studio" if target.studio == "none" else house.slug
+    state = target.state
+    last = route.parameters[-1] == name
+    if state is State.MISSING:
+        return MISSING
+    source = away if state is State.FOREIGN or (state is State.MIXED and last) else house
+    which = "granted_class" if state is State.GRANTED else "class"
+    if route.name.endswith(":stop"):
+        which = "running"
+    match name:
+        case "class_id":
+            return source.ids[which]
+        case "track_id" | "segment_id":
+            return source.ids[f"{which}.{name.removesuffix('_id')}"]
+        case "room_id":
+            return source.ids["spare_room" if route.name.endswith(":record") else "room"]
+        case "pairing_id":
+            return source.ids["pairing"]
+        case "pk":
+            return source.ids["passkey_admin"]
+        case "key":
+            return f"{source.studio.id}/{source.ids['class']}/{source.ids['class.segment']}.seg"
+        case "uidb36":
+            return int_to_base36(1)
+        case "content_type_id":
+            return 1
+        case "object_id":
+            return source.ids["class"]
+        case "app_label":
+            return "recordings"
+        case "url":
+            return "no/such/page"
+    raise ValueError(f"the matrix does not know what to write for <{name}> in {route.address}: add it here")
+
+
+def _filled(address: str, values: dict[str, object]) -> str:
+    text = address.replace("^", "").replace("$", "").replace("\\Z", "")
+    at = 0
+    while (start := text.find("<", at)) >= 0 or "(?P<" in text:
+        if (group := text.find("(?P<")) >= 0 and group < start + 1:
+            end, depth = group + 1, 1
+            while depth:
+                depth += {"(": 1, ")": -1}.get(text[end], 0)
+                end += 1
+            name = text[group + 4 : text.index(">", group)]
+            text = text[:group] + str(values[name]) + text[end:]
+            continue
+        end = text.index(">", start)
+        name = text[start + 1 : end].rpartition(":")[2]
+        text = text[:start] + str(values[name]) + text[end + 1 :]
+    return text
+
+
+def _body(route: Route, house: House, source: House) -> tuple[bytes, str]:
+    builder = _BODIES.get(route.name)
+    if builder is None:
+        return b"", FORM
+    value = builder(house, source)
+    if isinstance(value, dict):
+        return urlencode(value).encode(), FORM
+    return (value, BYTES) if isinstance(value, bytes) else (encode(value), JSON)
+
+
+def _intent(house: House, source: House) -> Any:
+    # The third segment of a class was announced and never came; announced anew, it belongs to no other class.
+    return IntentRequest(
+        manifests=(source.cuts[-1].manifest, replace(source.cuts[-1].manifest, segment_id=new_id()))
+    )
+
+
+def _commit(house: House, source: House) -> Any:
+    first = source.cuts[0].manifest
+    item = CommitItem(segment_id=first.segment_id, size_bytes=first.size_bytes, sha256=first.sha256)
+    return CommitRequest(items=(item,))
+
+
+def _gaps(house: House, source: House) -> Any:
+    gap = GapRecord(
+        gap_id=GapId(new_id()),
+        class_session_id=ClassSessionId(source.ids["class"]),
+        camera_id=CameraId(source.ids["camera"]),
+        from_at=START_AT,
+        to_at=START_AT,
+        reason=GapReason.AGENT_LATE,
+    )
+    return GapsRequest(gaps=(gap,))
+
+
+_BODIES: dict[str, Any] = {
+    "portal:administer": lambda house, source: {"studio": source.slug},
+    "portal:record": lambda house, source: {"title": "Tango"},
+    "portal:add_agent": lambda house, source: {"agent_name": "Box", "replaces": ""},
+    "agent-pair": lambda house, source: Box().pair_request(source.code),
+    "agent-report": lambda house, source: Heartbeat(
+        status=status_of(source.ids["running"], RecordingState.RECORDING)
+    ),
+    "agent-intent": _intent,
+    "agent-commit": _commit,
+    "agent-gaps": _gaps,
+    "agent-object": lambda house, source: b"x",
+    "signin_link": lambda house, source: {"token": "no-such-token"},
+}
+
+
+def resolves(path: str) -> bool:
+    """Says whether an address leads anywhere."""
+    try:
+        get_resolver().resolve(path.partition("?")[0])
+    except Exception:  # noqa: BLE001
+        return False
+    return True

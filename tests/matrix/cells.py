@@ -1,0 +1,138 @@
+"""One cell: ask, judge the status, look through the whole answer, and look whether another's rows changed."""
+
+import gzip
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.test.client import ClientHandler, RequestFactory
+
+from control_plane.common.scoping import studio_scope
+from tests.matrix.actors import Asker
+from tests.matrix.calls import Call
+from tests.matrix.world import House, World, tenant_tables
+
+_UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_HTML, _JSON = "text/html,application/xhtml+xml", "application/json"
+
+
+@dataclass
+class Tally:
+    """What was asked, and what was wrong with it."""
+
+    cells: int = 0
+    faults: list[str] = field(default_factory=list)
+    leaks: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """All that came back."""
+
+    status: int
+    headers: bytes
+    body: bytes
+
+    @property
+    def everything(self) -> bytes:
+        """Headers and decoded body."""
+        return self.headers + b"\n" + self.body
+
+
+class Desk:
+    """Sends calls to the whole of Django, middleware included, and takes back what a call changed."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._handler = ClientHandler(enforce_csrf_checks=False)
+        self._requests = RequestFactory()
+        self._calls = 0
+
+    def ask(self, asker: Asker, method: str, call: Call, *, page: bool = True) -> Answer:
+        """Sends one request; an exception is a 500, as it is in production."""
+        self._calls += 1
+        at = self._calls
+        request = self._requests.generic(
+            method,
+            call.path,
+            call.body,
+            content_type=call.content_type,
+            HTTP_ACCEPT=_HTML if page else _JSON,
+            # An address of its own for each call: no limit of tries from one address is in the way.
+            REMOTE_ADDR=f"10.{at >> 16 & 255}.{at >> 8 & 255}.{at & 255}",
+            **asker.headers(),
+        )
+        try:
+            response: Any = self._handler(request.environ)
+        except Exception as error:
+            return Answer(500, b"", f"{type(error).__name__}: {error}".encode())
+        body = b"".join(response.streaming_content) if response.streaming else response.content
+        if response.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        lines = [f"{name}: {value}" for name, value in response.headers.items()]
+        lines += [morsel.OutputString() for morsel in response.cookies.values()]
+        headers = "\n".join(lines)
+        return Answer(response.status_code, f"{headers}\n{unquote(headers)}".encode(), body)
+
+
+def leaks(answer: Answer, asker: Asker, call: Call, houses: list[House]) -> Iterator[str]:
+    """Yields what of `houses` stands in an answer; what the asker sent does not count."""
+    sent = unquote(call.path).encode() + call.body
+    for house in houses:
+        text = answer.everything
+        for found in set(re.findall(re.escape(house.prefix) + rb"[\w-]+", text, re.IGNORECASE)):
+            if found not in sent and not _is_own(found, asker):
+                yield f"the word {found.decode()} of the studio {house.name}"
+        for found in {match.decode() for match in _UUID.findall(text)} & house.rows:
+            if found.encode() not in sent:
+                yield f"the id {found} of a row of the studio {house.name}"
+        for piece in house.raw:
+            if piece in text or piece.hex().encode() in text:
+                yield f"bytes of a key or of footage of the studio {house.name}"
+                break
+
+
+def forbidden_houses(world: World, asker: Asker, studio: str) -> list[House]:
+    """Returns the studios of which nothing may be met in an answer to an address of `studio` (empty: of none)."""
+    allowed = {asker.agent_of, *(asker.roles if asker.signed_in else ())}
+    if studio and studio in allowed:
+        # Who belongs to both sees nothing of the one under the address of the other.
+        allowed = {studio}
+    return [house for house in world.houses if house.name not in allowed]
+
+
+def _is_own(found: bytes, asker: Asker) -> bool:
+    return asker.user is not None and found.decode() in asker.user.email + asker.user.display_name
+
+
+def fingerprint(studio_id: UUID) -> dict[str, tuple[int, int]]:
+    """Returns for each table how many rows a studio has there, and a hash of them."""
+    parts = " UNION ALL ".join(
+        f"SELECT '{table}', count(*), coalesce(sum(hashtextextended(t::text, 0)), 0) FROM {table} t"  # noqa: S608
+        " WHERE studio_id = %s"
+        for table in tenant_tables()
+    )
+    with studio_scope(studio_id), connection.cursor() as cursor:
+        cursor.execute(parts, [studio_id] * len(tenant_tables()))
+        return {table: (count, hash_) for table, count, hash_ in cursor.fetchall()}
+
+
+def changed(before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]]) -> set[str]:
+    """Returns the tables whose rows are not the same."""
+    return {table for table, rows in before.items() if after[table] != rows}
+
+
+class Undo:
+    """A savepoint that is always rolled back."""
+
+    def __enter__(self) -> None:
+        self._atomic = transaction.atomic()
+        self._atomic.__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        transaction.set_rollback(True)
+        self._atomic.__exit__(None, None, None)

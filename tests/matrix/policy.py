@@ -1,0 +1,126 @@
+"""Reads `policy.txt`: who may ask what. Lines of columns between `|`, sections in square brackets, `#` comments."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+POLICY = Path(__file__).with_name("policy.txt")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+SAFE = ("GET", "HEAD", "OPTIONS")
+GROUPS = {
+    "agent": {"fleet_agent", "fleet_camera"},
+    "status": {"fleet_agent", "fleet_statusreport", "fleet_reportedconfig"},
+    "pairing": {"fleet_pairingcode"},
+    "config": {"fleet_desiredconfig", "fleet_recordingorder"},
+    "class": {"recordings_classsession", "recordings_recorder", "recordings_track"},
+    "footage": {"recordings_segment", "recordings_gap", "recordings_recorder", "recordings_classsession"},
+    "ingest": {"ingest_pendingsegment", "ingest_quarantinedsegment"},
+    "replay": {"recordings_replay"},
+    "audit": {"audit_entry", "audit_chainhead"},
+}
+"""A word of the column `writes` -> the tables that it stands for."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Who may send some methods to one address, what comes back, and which tables may change."""
+
+    address: str
+    methods: tuple[str, ...]
+    who: str
+    answer: frozenset[int]
+    signed_out: frozenset[int]
+    """What those get who are not signed in, where that is another answer."""
+    writes: tuple[str, ...]
+    note: str
+
+    @property
+    def right(self) -> str:
+        """The right that a member needs; empty: being a member is enough."""
+        return self.who.partition(":")[2].strip()
+
+    @property
+    def kind(self) -> str:
+        """`anyone`, `signed in`, `member`, `admin`, `agent`, `bearer` or `nobody`."""
+        return self.who.partition(":")[0].strip()
+
+
+@dataclass(frozen=True)
+class AdminRule:
+    """Who may see and change the rows of one model in the admin site."""
+
+    model: str
+    view: str
+    write: str
+    verbs: frozenset[str]
+    note: str
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The whole table."""
+
+    rules: tuple[Rule, ...]
+    admin: dict[str, AdminRule]
+    tasks: dict[str, str]
+    commands: dict[str, str]
+    sockets: dict[str, str]
+
+    def of(self, address: str) -> list[Rule]:
+        """Returns the rules of one address."""
+        return [rule for rule in self.rules if rule.address == _plain(address)]
+
+
+def read_policy(path: Path = POLICY) -> Policy:
+    """Returns the table.
+
+    Raises:
+        ValueError: a line that is not understood, with its number.
+    """
+    sections: dict[str, list[list[str]]] = {}
+    rows: list[list[str]] = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        if text.startswith("["):
+            rows = sections.setdefault(text.strip("[]"), [])
+            continue
+        cells = [cell.strip() for cell in text.split(" | ")]
+        wanted = {"addresses": 6, "admin": 5}.get(next(reversed(sections), ""), 2)
+        if len(cells) != wanted:
+            raise ValueError(f"{path.name}:{number}: {len(cells)} columns, not {wanted}: {text}")
+        rows.append(cells)
+    return Policy(
+        rules=tuple(_rule(*cells) for cells in sections["addresses"]),
+        admin={cells[0]: _admin_rule(*cells) for cells in sections["admin"]},
+        tasks=dict(cells for cells in sections["tasks"]),  # type: ignore[misc]
+        commands=dict(cells for cells in sections["commands"]),  # type: ignore[misc]
+        sockets=dict(cells for cells in sections["sockets"]),  # type: ignore[misc]
+    )
+
+
+def _rule(address: str, methods: str, who: str, answer: str, writes: str, note: str) -> Rule:
+    said, _, out = answer.partition(" out:")
+    return Rule(
+        address="" if address == "/" else address,
+        methods=tuple(methods.split()),
+        who=who,
+        answer=_statuses(said),
+        signed_out=_statuses(out) if out else frozenset(),
+        writes=() if writes == "-" else tuple(writes.split()),
+        note=note,
+    )
+
+
+def _plain(address: str) -> str:
+    """The admin site writes the names of its apps into one address; the table says APPS."""
+    return re.sub(r"\(\?P<app_label>[\w|]+\)", "(?P<app_label>APPS)", address)
+
+
+def _admin_rule(model: str, view: str, write: str, verbs: str, note: str) -> AdminRule:
+    return AdminRule(model, view, "" if write == "-" else write, frozenset(verbs.split()) - {"-"}, note)
+
+
+def _statuses(text: str) -> frozenset[int]:
+    return frozenset(int(part) for part in text.split("/"))

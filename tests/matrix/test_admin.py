@@ -1,0 +1,89 @@
+"""Every page of every model in the admin site, asked by everybody, for own, foreign and missing rows."""
+
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.matrix import routes
+from tests.matrix.actors import Asker
+from tests.matrix.calls import MISSING, Call
+from tests.matrix.cells import Desk, Tally, Undo, changed, fingerprint, forbidden_houses, leaks
+from tests.matrix.expected import State, expected_admin
+from tests.matrix.policy import AdminRule, Policy
+from tests.matrix.test_routes import all_rows, listed
+from tests.matrix.world import House
+
+PAGES = {
+    "": "list",
+    "add/": "add",
+    "<path:object_id>/history/": "history",
+    "<path:object_id>/delete/": "delete",
+    "<path:object_id>/change/": "change",
+    "<path:object_id>/": "redirect",
+}
+MODELS = routes.admin_pages()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_pages_of_a_model_answer_everybody_as_the_table_says(
+    model: str, desk: Desk, askers: dict[str, Asker], policy: Policy, record_property: object
+) -> None:
+    unknown = MODELS[model] - set(PAGES)
+    assert not unknown, f"tests/matrix/test_admin.py knows no page {unknown} of {model}: add what it answers"
+    tally = Tally()
+    for asker in askers.values():
+        with Undo():
+            _ask_all(desk, policy.admin[model], asker, tally)
+    record_property("cells", tally.cells)  # type: ignore[operator]
+    assert not tally.leaks, listed(tally.leaks)
+    assert not tally.faults, listed(tally.faults)
+
+
+def _ask_all(desk: Desk, rule: AdminRule, asker: Asker, tally: Tally) -> None:
+    before = all_rows(desk.world)
+    home = desk.world.other if asker.administers == "other" else desk.world.own
+    away = desk.world.own if home is desk.world.other else desk.world.other
+    for suffix in sorted(MODELS[rule.model]):
+        for method in ("GET", "HEAD", "POST", "PUT"):
+            for state in _states(suffix, method, asker):
+                call = _call(rule, suffix, method, state, home, away)
+                wanted = expected_admin(rule, PAGES[suffix], method, asker, state)
+                where = f"{method} {call.path} ({state}) by {asker.name}"
+                with Undo():
+                    answer = desk.ask(asker, method, call)
+                    if method == "POST":
+                        _look_for_writes(desk, before, where, asker, answer.status, tally)
+                tally.cells += 1
+                if answer.status not in wanted:
+                    tally.faults.append(
+                        f"{where}: {answer.status}, not {sorted(wanted)} {answer.body[:200]!r}"
+                    )
+                under = asker.administers if asker.signed_in else ""
+                for leak in leaks(answer, asker, call, forbidden_houses(desk.world, asker, under)):
+                    tally.leaks.append(f"{where}: {leak}")
+
+
+def _states(suffix: str, method: str, asker: Asker) -> list[State]:
+    if "object_id" in suffix and asker.administers and method in ("GET", "POST"):
+        return [State.PRESENT, State.FOREIGN, State.MISSING]
+    return [State.PRESENT]
+
+
+def _call(rule: AdminRule, suffix: str, method: str, state: State, home: House, away: House) -> Call:
+    key = {State.PRESENT: home, State.FOREIGN: away}[state].one_of.get(rule.model, MISSING) if (
+        state is not State.MISSING
+    ) else MISSING  # fmt: skip
+    path = f"/admin/{rule.model.lower().replace('.', '/')}/{suffix.replace('<path:object_id>', str(key))}"
+    foreign = away.one_of.get(rule.model, MISSING)
+    body = {"post": "yes", "action": "delete_selected", "_selected_action": str(foreign), "index": "0"}
+    return Call(path, urlencode(body).encode() if method == "POST" else b"")
+
+
+def _look_for_writes(
+    desk: Desk, before: dict[str, dict[str, tuple[int, int]]], where: str, asker: Asker, status: int, tally: Tally
+) -> None:  # fmt: skip
+    for house in desk.world.houses:
+        if house.name == asker.administers and status in (200, 302):
+            continue
+        if tables := changed(before[house.name], fingerprint(house.studio.id)):
+            tally.faults.append(f"{where} changed {', '.join(sorted(tables))} of the studio {house.name}")
