@@ -10,6 +10,7 @@ Source: RFC 8032 (Ed25519), RFC 6962 section 2.1 (the hash tree and its paths), 
 import base64
 import binascii
 import hashlib
+import itertools
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,6 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from control_plane.audit.chain import canonical_json
-import itertools
 
 FORM = 1
 KIND = "threedance-checkpoint"

@@ -10,7 +10,9 @@ from django.utils import timezone
 from control_plane.audit.catalogue import Action
 from control_plane.audit.chain import GENESIS, Link, canonical, link_hash
 from control_plane.audit.models import ChainHead, Entry
-from control_plane.common.actors import Actor
+from control_plane.audit.words import READS
+from control_plane.common.actors import Actor, ActorKind
+from control_plane.common.caller import network_hash
 from control_plane.common.errors import ScopeMismatch
 from control_plane.common.scoping import before_close, capability_scope, current_scope, studio_scope
 
@@ -58,7 +60,7 @@ def record(
         actor_job=actor.job,
         object_type=object_type,
         object_id=str(object_id),
-        details=dict(details or {}),
+        details=_details(action, actor, studio_id, details or {}),
         previous_hash=GENESIS,
     )
     canonical(link)  # what has no canonical form is refused where it was asked for, not when the scope closes
@@ -72,6 +74,16 @@ def record(
 def chain_scope(studio_id: UUID | None) -> AbstractContextManager[None]:
     """Returns the scope in which one chain can be read and added to."""
     return capability_scope("platform_audit", "on") if studio_id is None else studio_scope(studio_id)
+
+
+def _details(
+    action: Action, actor: Actor, studio_id: UUID | None, details: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns the details; of what a person reads, also the network it is read from, as a keyed hash."""
+    if action not in READS or actor.kind is not ActorKind.USER or studio_id is None:
+        return dict(details)
+    network = network_hash(studio_id)
+    return {**details, "network": network} if network else dict(details)
 
 
 def _append(entry: Entry) -> None:

@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, resolve_url
 
+from control_plane.common.caller import calling_from
 from control_plane.common.errors import ControlPlaneError, Forbidden, NotFound, SignInRequired
 from control_plane.common.problems import error_response, wants_html
 from shared.protocol.ids import new_id
@@ -55,7 +56,8 @@ class ClientAddress:
         except ValueError:
             # A socket in the file system has no address, and a proxy may write nonsense.
             request.META["REMOTE_ADDR"] = "127.0.0.1"
-        return self.get_response(request)
+        with calling_from(request.META["REMOTE_ADDR"]):
+            return self.get_response(request)
 
 
 class Answers:

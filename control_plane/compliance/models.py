@@ -51,7 +51,7 @@ class CheckpointCopy(UUIDModel):
         return f"{self.checkpoint_id} in {self.place}"
 
 
-def _limit(default: int, low: int, high: int, label: str) -> models.PositiveIntegerField:
+def _limit(default: int, low: int, high: int, label: str) -> "models.PositiveIntegerField[int, int]":
     return models.PositiveIntegerField(
         label, default=default, validators=[MinValueValidator(low), MaxValueValidator(high)]
     )

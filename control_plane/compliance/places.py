@@ -60,8 +60,7 @@ def _to_store(number: int, body: str) -> None:
 
 
 def _to_folder(number: int, body: str) -> None:
-    folder: Path = settings.CHECKPOINT_FOLDER
-    path = folder / file_name(number)
+    path = Path(settings.CHECKPOINT_FOLDER or "") / file_name(number)
     if path.exists():
         if path.read_text() != body:
             raise Unavailable(f"{path} is another checkpoint {number} than ours")

@@ -47,13 +47,19 @@ def continue_replay(class_session: ClassSession, *, actor: Actor) -> Replay:
             studio_id=class_session.studio_id,
             object_type="recordings.ClassSession",
             object_id=class_session.id,
-            details={"replay": str(replay.id)},
+            details={"replay": str(replay.id), **_right(class_session, actor)},
         )
         replay.entry_id = entry.id
         replay.save(force_insert=True)
     elif replay.seen_at < now - TOUCH_EVERY:
         Replay.objects.filter(pk=replay.pk).update(seen_at=now)
     return replay
+
+
+def _right(class_session: ClassSession, actor: Actor) -> dict[str, str]:
+    """Returns by which right the person looks: as it is now, for later it may be another."""
+    reason = access.decide(actor, access.Action.REPLAY, class_session).reason
+    return {"right": reason.why.value, "role": reason.role.value if reason.role else ""}
 
 
 def _under_way(class_session: ClassSession, viewer_id: UUID) -> Replay | None:

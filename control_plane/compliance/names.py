@@ -1,0 +1,96 @@
+"""Names for the ids of log entries, looked up at the moment of reading: what has been erased stays a pseudonym."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.apps import apps
+from django.db.models import Model
+
+from control_plane.accounts.models import User
+from control_plane.common.actors import Actor, ActorKind
+from control_plane.studios import access
+from control_plane.studios.models import Membership
+
+_THINGS: dict[str, str] = {
+    "studios.Room": "room",
+    "studios.Dancer": "dancer",
+    "studios.Studio": "studio",
+    "recordings.ClassSession": "class",
+    "fleet.Agent": "box",
+    "fleet.Camera": "camera",
+}
+"""What is named in sentences, and what it is called where it has no name any more."""
+
+
+class Names:
+    """Names of the people and things in a few log entries, as far as the reader may know them.
+
+    People are named who are, or were, part of what the studio's log speaks of; things whose rows the reader may see.
+    """
+
+    def __init__(
+        self, reader: Actor, people: Iterable[UUID | None], things: Iterable[tuple[str, str]]
+    ) -> None:
+        self._people = {user.pk: user.get_full_name() for user in _users(people)}
+        self._things = _named_things(reader, things)
+
+    def person(self, id_: UUID | None) -> str:
+        """Returns the name of a person, or a pseudonym where there is none (any more)."""
+        if id_ is None:
+            return "somebody"
+        return self._people.get(id_) or f"person {str(id_)[-8:]}"
+
+    def actor(self, kind: str, id_: UUID | None, job: str) -> str:
+        """Returns who acted."""
+        if kind == ActorKind.USER:
+            return self.person(id_)
+        if kind == ActorKind.AGENT:
+            return self.thing("fleet.Agent", str(id_))
+        return f"the system ({job})" if job else "the system"
+
+    def thing(self, label: str, id_: str) -> str:
+        """Returns what a thing is called: its name, or what it is with the end of its id."""
+        known = self._things.get((label, id_))
+        if known:
+            return known
+        if label == "accounts.User" and (user_id := _uuid(id_)):
+            return self.person(user_id)
+        what = _THINGS.get(label) or _readable(label)
+        return f"{what} {id_[-8:]}" if id_ else what
+
+
+def _users(people: Iterable[UUID | None]) -> Iterable[User]:
+    return User.objects.filter(pk__in={id_ for id_ in people if id_}).only("id", "display_name", "email")
+
+
+def _named_things(reader: Actor, things: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    by_label: dict[str, set[UUID]] = defaultdict(set)
+    for label, id_ in things:
+        parsed = _uuid(id_)
+        if parsed and (label in _THINGS or label == "studios.Membership"):
+            by_label[label].add(parsed)
+    found: dict[tuple[str, str], str] = {}
+    for label, ids in by_label.items():
+        model: type[Model] = apps.get_model(label)
+        rows: Any = access.visible(reader, model).filter(pk__in=ids)
+        if model is Membership:
+            rows = rows.select_related("user")
+        for row in rows:
+            named = row.user.get_full_name() if isinstance(row, Membership) else str(row)
+            found[label, str(row.pk)] = named
+    return found
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _readable(label: str) -> str:
+    name = label.rpartition(".")[2]
+    spaced = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name)
+    return spaced.strip() or "something"

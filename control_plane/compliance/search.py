@@ -1,0 +1,187 @@
+"""Search in the log of a studio: by person, thing, act, category and time; newest first, a page at a time."""
+
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from control_plane.audit.models import Entry
+from control_plane.audit.words import CATEGORY_LABELS, Category, Weight, actions_of, kind_of
+from control_plane.common.actors import Actor
+from control_plane.common.errors import BadRequest
+from control_plane.compliance.names import Names
+
+PAGE = 50
+NEWEST_FIRST = ("-occurred_at", "-sequence")
+Place = tuple[datetime, int]
+"""Where a page ends: time and sequence of its last entry."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is looked for; everything that is set has to fit. `thing` is the id of what was acted on."""
+
+    person_id: UUID | None = None
+    thing: str = ""
+    action: str = ""
+    category: Category | None = None
+    from_at: datetime | None = None
+    to_at: datetime | None = None
+
+    def facts(self) -> dict[str, str]:
+        """Returns what is set, as text; it holds ids, no names."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: _text(value) for name, value in values.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One entry for a reader."""
+
+    sequence: int
+    at: datetime
+    words: str
+    who: str
+    category: str
+    weight: Weight
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of entries; `older` is where the next begins, None: there is none."""
+
+    rows: list[Row]
+    older: Place | None
+
+
+def search(question: Question, *, reader: Actor, before: Place | None = None, size: int = PAGE) -> Page:
+    """Returns entries of the studio in scope, newest first. Ask `studios.access` before, and put it on record.
+
+    Args:
+        before: `Page.older` of the page before; None: the first.
+    """
+    found = list(_newest(question, before, size + 1))
+    shown = found[:size]
+    last = shown[-1] if len(found) > size else None
+    return Page(
+        rows=in_words(shown, reader=reader),
+        older=(last.occurred_at, last.sequence) if last else None,
+    )
+
+
+def in_words(entries: Sequence[Entry], *, reader: Actor) -> list[Row]:
+    """Returns entries as sentences, with the names that their people and things have today."""
+    names = Names(
+        reader,
+        [entry.actor_id for entry in entries] + [person_in(entry) for entry in entries],
+        [("fleet.Agent", str(entry.actor_id or "")) for entry in entries]
+        + [(entry.object_type, entry.object_id) for entry in entries],
+    )
+    return [_row(entry, names) for entry in entries]
+
+
+def person_in(entry: Entry) -> UUID | None:
+    """Returns the person that an entry is about beside its actor, as `details.user` names it."""
+    try:
+        return UUID(str(entry.details.get("user", "")))
+    except ValueError:
+        return None
+
+
+def matching(question: Question) -> QuerySet[Entry]:
+    """Returns all entries that fit, without order."""
+    return Entry.objects.filter(_conditions(question, with_actions=True))
+
+
+def written_place(place: Place) -> str:
+    """Returns a place for an address."""
+    return f"{place[0].isoformat()}~{place[1]}"
+
+
+def read_place(text: str) -> Place:
+    """Returns the place of an address.
+
+    Raises:
+        BadRequest: it is none.
+    """
+    at, _, sequence = text.partition("~")
+    try:
+        moment = datetime.fromisoformat(at)
+        number = int(sequence)
+        if moment.tzinfo is None or not 0 < number < 1 << 62:
+            raise ValueError
+        return moment, number
+    except ValueError as error:
+        raise BadRequest("before: it names no place in the log; go back to the first page") from error
+
+
+def _newest(question: Question, before: Place | None, size: int) -> Iterator[Entry]:
+    base = Entry.objects.filter(_conditions(question, with_actions=False)).order_by(*NEWEST_FIRST)
+    if before is not None:
+        at, sequence = before
+        # The first condition is implied by the second; it is the one that the index can begin at.
+        base = base.filter(
+            Q(occurred_at__lte=at), Q(occurred_at__lt=at) | Q(occurred_at=at, sequence__lt=sequence)
+        )
+    if question.action or question.category is None:
+        if question.action:
+            base = base.filter(action=question.action)
+        return iter(base[:size])
+    # The newest of each act, merged: a rare category in a long log is found without reading all of the log.
+    streams = [list(base.filter(action=action)[:size]) for action in actions_of(question.category)]
+    merged = heapq.merge(*streams, key=lambda entry: (entry.occurred_at, entry.sequence), reverse=True)
+    return (entry for entry, _ in zip(merged, range(size), strict=False))
+
+
+def _conditions(question: Question, *, with_actions: bool) -> Q:
+    wanted = Q()
+    if question.person_id:
+        wanted &= Q(actor_id=question.person_id)
+    if question.thing:
+        wanted &= Q(object_id=question.thing)
+    if question.from_at:
+        wanted &= Q(occurred_at__gte=question.from_at)
+    if question.to_at:
+        wanted &= Q(occurred_at__lt=question.to_at)
+    if with_actions and question.action:
+        wanted &= Q(action=question.action)
+    elif with_actions and question.category:
+        wanted &= Q(action__in=actions_of(question.category))
+    return wanted
+
+
+class _Facts(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "…"
+
+
+def _row(entry: Entry, names: Names) -> Row:
+    kind = kind_of(entry.action)
+    who = names.actor(entry.actor_kind, entry.actor_id, entry.actor_job)
+    what = names.thing(entry.object_type, entry.object_id)
+    person = person_in(entry)
+    if person is not None:
+        what = names.person(person)
+    facts = _Facts(
+        {name: value for name, value in entry.details.items() if isinstance(value, str | int)}
+        | {"who": who, "what": what}
+    )
+    words = kind.sentence.format_map(facts)
+    return Row(
+        sequence=entry.sequence,
+        at=entry.occurred_at,
+        words=words[:1].upper() + words[1:],
+        who=who,
+        category=CATEGORY_LABELS[kind.category],
+        weight=kind.weight,
+        entry=entry,
+    )
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

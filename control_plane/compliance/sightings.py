@@ -1,0 +1,178 @@
+"""Who saw a dancer: every look at a class in which the dancer appears, by whom, when, how long and by which right."""
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from uuid import UUID
+
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.models import Entry
+from control_plane.audit.services import record
+from control_plane.audit.words import FOOTAGE_READS
+from control_plane.common.actors import Actor, ActorKind
+from control_plane.common.scoping import studio_scope
+from control_plane.compliance.names import Names
+from control_plane.recordings.models import Appearance, ClassSession, Replay
+from control_plane.studios import access
+from control_plane.studios.models import Dancer, Guardianship, Membership, Role
+
+MOST_ROWS = 2000
+_WAYS_OUT = ("share.", "export.", "clip.", "live.")
+_WORDS = {
+    Act.CLASS_OPENED.value: "opened the page",
+    Act.CLASS_REPLAYED.value: "watched the replay",
+    Act.KEY_OPENED.value: "opened a key",
+}
+_RIGHTS = {
+    "role": "by role",
+    "own_dancer": "own dancer",
+    "grant": "a right on this class",
+    "break_glass": "support, let in for a while",
+    "machine": "the system itself",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One look. `lasted` None: not known, or no more than a page. `confirmed`: the roster of the class is."""
+
+    at: datetime
+    who: str
+    role: str
+    did: str
+    class_id: UUID
+    class_title: str
+    lasted: timedelta | None
+    right: str
+    confirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All looks at one dancer, newest first. `more`: there are older ones than `rows` holds."""
+
+    dancer: Dancer
+    rows: list[Sighting]
+    classes: int
+    unconfirmed: int
+    more: bool
+
+
+def who_saw(dancer: Dancer, *, reader: Actor) -> Report:
+    """Returns who has seen a dancer, and puts on record that this was asked.
+
+    A guardian reads it of own dancers. Guardians of other dancers are not named to a guardian: whose child goes to
+    which class is not theirs to know.
+
+    Raises:
+        NotFound, Forbidden: `reader` may not see this dancer.
+    """
+    with studio_scope(dancer.studio_id):
+        access.require(reader, access.Action.VIEW_DANCERS, dancer)
+        record(
+            Act.REPORT_READ,
+            actor=reader,
+            studio_id=dancer.studio_id,
+            object_type="studios.Dancer",
+            object_id=dancer.id,
+        )
+        appearances = {
+            row.class_session_id: row
+            for row in Appearance.objects.filter(dancer=dancer).select_related("class_session")
+        }
+        ids = [str(id_) for id_ in appearances]
+        found = Entry.objects.filter(object_id__in=ids, object_type="recordings.ClassSession").order_by(
+            "-occurred_at", "-sequence"
+        )
+        wanted = (entry for entry in found.iterator(chunk_size=2000) if _is_look(entry.action))
+        looks = list(islice(wanted, MOST_ROWS + 1))
+        rows = _rows(looks[:MOST_ROWS], appearances, dancer, reader)
+        return Report(
+            dancer=dancer,
+            rows=rows,
+            classes=len(appearances),
+            unconfirmed=sum(row.confirmed_at is None for row in appearances.values()),
+            more=len(looks) > MOST_ROWS,
+        )
+
+
+def _is_look(action: str) -> bool:
+    return action in FOOTAGE_READS or action.startswith(_WAYS_OUT)
+
+
+def _rows(
+    looks: list[Entry], appearances: dict[UUID, Appearance], dancer: Dancer, reader: Actor
+) -> list[Sighting]:
+    names = Names(reader, [entry.actor_id for entry in looks], [])
+    people = {entry.actor_id for entry in looks if entry.actor_kind == ActorKind.USER}
+    roles = dict(Membership.objects.filter(user_id__in=people).values_list("user_id", "role"))
+    ends = dict(
+        Replay.objects.filter(pk__in=_replays(looks)).values_list("id", "seen_at"),
+    )
+    hidden = _hidden_families(people, roles, dancer, reader)
+    rows = []
+    for entry in looks:
+        appearance = appearances[UUID(entry.object_id)]
+        class_session: ClassSession = appearance.class_session
+        role = Role(roles[entry.actor_id]).label if entry.actor_id in roles else "no member any more"
+        seen_at = ends.get(_replay_of(entry))
+        named = names.actor(entry.actor_kind, entry.actor_id, entry.actor_job)
+        rows.append(
+            Sighting(
+                at=entry.occurred_at,
+                who="a family of another dancer" if entry.actor_id in hidden else named,
+                role=role if entry.actor_kind == ActorKind.USER else "",
+                did=_WORDS.get(entry.action, entry.action.replace(".", " ")),
+                class_id=class_session.id,
+                class_title=class_session.title,
+                lasted=max(seen_at - entry.occurred_at, timedelta(0)) if seen_at else None,
+                right=_RIGHTS.get(str(entry.details.get("right", "")), "not recorded then"),
+                confirmed=appearance.confirmed_at is not None,
+            )
+        )
+    return rows
+
+
+def _replays(looks: Iterable[Entry]) -> list[UUID]:
+    return [id_ for id_ in map(_replay_of, looks) if id_ is not None]
+
+
+def _replay_of(entry: Entry) -> UUID | None:
+    try:
+        return UUID(str(entry.details.get("replay", "")))
+    except ValueError:
+        return None
+
+
+def _hidden_families(
+    people: set[UUID | None], roles: dict[UUID, str], dancer: Dancer, reader: Actor
+) -> set[UUID | None]:
+    """Returns whom `reader` is not told the name of: other families, where `reader` is one."""
+    if access.role_of(reader, dancer.studio_id) is not Role.GUARDIAN:
+        return set()
+    own = set(
+        Guardianship.objects.filter(dancer=dancer, ended_at__isnull=True).values_list("user_id", flat=True)
+    )
+    staff = {person for person, role in roles.items() if role in (Role.ADMIN, Role.INSTRUCTOR)}
+    return {person for person in people if person not in staff | own | {reader.id}}
+
+
+def as_csv(report: Report) -> str:
+    """Returns the report as a file for a spreadsheet."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["at (UTC)", "who", "role", "did", "class", "seconds", "right", "roster confirmed"])
+    for row in report.rows:
+        seconds = "" if row.lasted is None else int(row.lasted.total_seconds())
+        cells = [f"{row.at:%Y-%m-%d %H:%M:%S}", row.who, row.role, row.did, row.class_title]
+        writer.writerow(
+            [*map(_safe, cells), seconds, row.right, "yes" if row.confirmed else "no"],
+        )
+    return text.getvalue()
+
+
+def _safe(cell: str) -> str:
+    return "'" + cell if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

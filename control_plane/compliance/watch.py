@@ -1,0 +1,218 @@
+"""Which reads are out of the ordinary. Pure: entries as values and the studio's thresholds in, findings out.
+
+Each finding has an `occasion` that stays the same however often the same entries are looked at, and that bounds how
+many there can be: one for each person and hour, or night, or network.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from control_plane.audit.words import FOOTAGE_READS, READS
+
+WINDOW = timedelta(hours=1)
+
+
+class Rule(StrEnum):
+    """What is noticed."""
+
+    MANY_CLASSES = "many_classes"
+    NIGHT = "night"
+    NEW_NETWORK = "new_network"
+    OTHER_FAMILY = "other_family"
+    BREAK_GLASS = "break_glass"
+    FAILED_SIGNINS = "failed_signins"
+    EXPORTS = "exports"
+    CHECKPOINT_LATE = "checkpoint_late"
+
+
+RULE_LABELS: dict[str, str] = {
+    Rule.MANY_CLASSES: "Many classes opened within an hour",
+    Rule.NIGHT: "Footage opened at night",
+    Rule.NEW_NETWORK: "First read from a new network",
+    Rule.OTHER_FAMILY: "A family opened a class without its dancers",
+    Rule.BREAK_GLASS: "Support staff opened the studio",
+    Rule.FAILED_SIGNINS: "Many failed sign-ins",
+    Rule.EXPORTS: "Many exports within an hour",
+    Rule.CHECKPOINT_LATE: "Checkpoints of the audit log are late",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """From when on something is out of the ordinary; see `models.WatchRules`. 0 turns a count off."""
+
+    classes_per_hour: int = 12
+    night_from_hour: int = 22
+    night_to_hour: int = 6
+    watch_nights: bool = True
+    watch_networks: bool = True
+    watch_other_families: bool = True
+    watch_break_glass: bool = True
+    failed_signins_per_hour: int = 10
+    exports_per_hour: int = 5
+
+
+@dataclass(frozen=True)
+class Event:
+    """What of an audit entry is looked at. `person_id` None: it was a box or a job."""
+
+    sequence: int
+    at: datetime
+    action: str
+    person_id: UUID | None
+    object_id: str
+    network: str = ""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the entries do not say.
+
+    `networks`: those each person has read from before. `not_theirs`: (person, class) where the person answers for
+    dancers of the studio and none of them is in the class.
+    """
+
+    zone: ZoneInfo
+    networks: dict[UUID, frozenset[str]] = field(default_factory=dict)
+    not_theirs: frozenset[tuple[UUID, str]] = frozenset()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing out of the ordinary; `count` is of whatever the rule counts."""
+
+    rule: Rule
+    occasion: str
+    event: Event
+    count: int = 0
+
+    @property
+    def person_id(self) -> UUID | None:
+        """Whom it is about: the reader, or whose account it was."""
+        return self.event.person_id
+
+
+def find(events: Sequence[Event], *, after: int, limits: Limits, surroundings: Surroundings) -> list[Finding]:
+    """Returns what is out of the ordinary among entries beyond sequence `after`, one for each occasion.
+
+    Args:
+        events: entries of the last hour before `after` too, which count towards what needs a number.
+    """
+    ordered = sorted(events, key=lambda event: (event.at, event.sequence))
+    found: dict[str, Finding] = {}
+    for finding in (
+        *_counted(ordered, limits.classes_per_hour, Rule.MANY_CLASSES, _person, _opened_class),
+        *_counted(ordered, limits.exports_per_hour, Rule.EXPORTS, _person, _exported),
+        *_counted(ordered, limits.failed_signins_per_hour, Rule.FAILED_SIGNINS, _account, _failed),
+        *_at_night(ordered, limits, surroundings.zone),
+        *_from_new_networks(ordered, limits, surroundings),
+        *_of_other_families(ordered, limits, surroundings),
+        *_break_glass(ordered, limits),
+    ):
+        if finding.event.sequence > after:
+            found.setdefault(finding.occasion, finding)
+    return list(found.values())
+
+
+def _counted(
+    events: Iterable[Event],
+    limit: int,
+    rule: Rule,
+    who: Callable[[Event], str],
+    what: Callable[[Event], str],
+) -> Iterator[Finding]:
+    """Yields where one `who` comes to more than `limit` different `what` within `WINDOW`; empty text is not counted."""
+    if not limit:
+        return
+    windows: dict[str, list[tuple[datetime, str]]] = defaultdict(list)
+    for event in events:
+        key, thing = who(event), what(event)
+        if not key or not thing:
+            continue
+        window = windows[key]
+        window.append((event.at, thing))
+        while window[0][0] <= event.at - WINDOW:
+            window.pop(0)
+        count = len({item for _, item in window})
+        if count > limit:
+            yield Finding(rule, f"{rule}:{key}:{event.at.astimezone(UTC):%Y-%m-%dT%H}", event, count)
+
+
+def _person(event: Event) -> str:
+    return str(event.person_id or "")
+
+
+def _account(event: Event) -> str:
+    return str(event.person_id or event.object_id)
+
+
+def _opened_class(event: Event) -> str:
+    return event.object_id if event.action in FOOTAGE_READS else ""
+
+
+def _exported(event: Event) -> str:
+    return str(event.sequence) if event.action.endswith((".exported", ".export_made")) else ""
+
+
+def _failed(event: Event) -> str:
+    return str(event.sequence) if event.action == "signin.failed" else ""
+
+
+def _at_night(events: Iterable[Event], limits: Limits, zone: ZoneInfo) -> Iterator[Finding]:
+    begins, ends = limits.night_from_hour, limits.night_to_hour
+    if not limits.watch_nights or begins == ends:
+        return
+    for event in events:
+        if event.action not in FOOTAGE_READS or event.person_id is None:
+            continue
+        local = event.at.astimezone(zone)
+        over_midnight = begins > ends
+        late = local.hour >= begins
+        early = local.hour < ends
+        if (late or early) if over_midnight else (late and early):
+            # The small hours belong to the night that began the day before.
+            night = (local - timedelta(days=1) if over_midnight and early else local).date()
+            yield Finding(Rule.NIGHT, f"{Rule.NIGHT}:{event.person_id}:{night}", event)
+
+
+def _from_new_networks(
+    events: Iterable[Event], limits: Limits, surroundings: Surroundings
+) -> Iterator[Finding]:
+    known = {person: set(networks) for person, networks in surroundings.networks.items()}
+    for event in events:
+        if event.person_id is None or not event.network or event.action not in READS:
+            continue
+        mine = known.setdefault(event.person_id, set())
+        # A person's very first network is where they begin, and nothing to wonder about.
+        if limits.watch_networks and mine and event.network not in mine:
+            yield Finding(
+                Rule.NEW_NETWORK, f"{Rule.NEW_NETWORK}:{event.person_id}:{event.network}", event, len(mine)
+            )
+        mine.add(event.network)
+
+
+def _of_other_families(
+    events: Iterable[Event], limits: Limits, surroundings: Surroundings
+) -> Iterator[Finding]:
+    if not limits.watch_other_families:
+        return
+    for event in events:
+        if event.person_id is None or event.action not in FOOTAGE_READS:
+            continue
+        if (event.person_id, event.object_id) in surroundings.not_theirs:
+            yield Finding(
+                Rule.OTHER_FAMILY, f"{Rule.OTHER_FAMILY}:{event.person_id}:{event.object_id}", event
+            )
+
+
+def _break_glass(events: Iterable[Event], limits: Limits) -> Iterator[Finding]:
+    if not limits.watch_break_glass:
+        return
+    for event in events:
+        if event.action.startswith("break_glass."):
+            yield Finding(Rule.BREAK_GLASS, f"{Rule.BREAK_GLASS}:{event.sequence}", event)

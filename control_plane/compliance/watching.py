@@ -1,0 +1,304 @@
+"""The watch over reads at work: from the log and its cursor to alerts, and from these to the admins' mail."""
+
+import logging
+import zoneinfo
+from collections import defaultdict
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db import IntegrityError, transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.models import Entry
+from control_plane.audit.services import chain_scope, record
+from control_plane.audit.words import FOOTAGE_READS
+from control_plane.common.actors import Actor, ActorKind
+from control_plane.common.errors import BadRequest, Conflict, NotFound
+from control_plane.common.scoping import studio_scope
+from control_plane.compliance.checkpointing import standing
+from control_plane.compliance.models import (
+    Alert,
+    AlertAcknowledgement,
+    AlertNotice,
+    KnownNetwork,
+    WatchCursor,
+    WatchRules,
+)
+from control_plane.compliance.watch import (
+    RULE_LABELS,
+    WINDOW,
+    Event,
+    Finding,
+    Limits,
+    Rule,
+    Surroundings,
+    find,
+)
+from control_plane.recordings.models import Appearance, ClassSession
+from control_plane.studios import access
+from control_plane.studios.models import Guardianship, Membership, Role, Studio
+from control_plane.studios.services.saving import check
+
+log = logging.getLogger(__name__)
+
+WATCH = Actor.system("compliance.watch")
+MOST_ENTRIES = 5000
+MAIL_AT_MOST_EVERY = timedelta(minutes=15)
+_NOTHING_AROUND = Surroundings(zone=zoneinfo.ZoneInfo("UTC"))
+LIMIT_FIELDS = tuple(Limits.__dataclass_fields__)
+
+
+def watch_studio(studio_id: UUID) -> int:
+    """Looks through what is new in a studio's log and raises alerts; returns how many. Call in the studio's scope.
+
+    The cursor moves in the same transaction, at most `MOST_ENTRIES` further: what is left comes with the next call.
+    Of two calls at once the second waits, and finds nothing left.
+    """
+    WatchCursor.objects.bulk_create([WatchCursor(studio_id=studio_id)], ignore_conflicts=True)
+    cursor = WatchCursor.objects.select_for_update().get()
+    new = list(Entry.objects.filter(sequence__gt=cursor.sequence).order_by("sequence")[:MOST_ENTRIES])
+    findings: list[Finding] = []
+    if new:
+        events = [_event(entry) for entry in (*_hour_before(new, cursor.sequence), *new)]
+        surroundings = _surroundings(studio_id, events)
+        findings = find(events, after=cursor.sequence, limits=limits_of(studio_id), surroundings=surroundings)
+        _learn_networks(studio_id, [event for event in events if event.sequence > cursor.sequence])
+        cursor.sequence = new[-1].sequence
+        cursor.save(update_fields=["sequence"])
+    findings += find(_failed_signins(), after=0, limits=limits_of(studio_id), surroundings=_NOTHING_AROUND)
+    raised = sum(_raise(studio_id, finding) for finding in findings)
+    return raised + _raise_late_checkpoint(studio_id)
+
+
+def limits_of(studio_id: UUID) -> Limits:
+    """Returns the thresholds of the studio in scope; the defaults where nobody has changed them."""
+    row = WatchRules.objects.filter(studio_id=studio_id).first()
+    return Limits(**{name: getattr(row, name) for name in LIMIT_FIELDS}) if row else Limits()
+
+
+def change_limits(studio: Studio, limits: Limits, *, actor: Actor) -> None:
+    """Sets what counts as unusual in a studio.
+
+    Raises:
+        BadRequest: a value is out of its range; the text names it.
+        NotFound, Forbidden: `actor` may not manage the studio's policy.
+    """
+    with studio_scope(studio.id):
+        access.require(actor, access.Action.MANAGE_POLICY, studio)
+        before = limits_of(studio.id)
+        row = WatchRules.objects.select_for_update().filter(studio=studio).first() or WatchRules(
+            studio=studio
+        )
+        for name in LIMIT_FIELDS:
+            setattr(row, name, getattr(limits, name))
+        check(row)
+        changed = [name for name in LIMIT_FIELDS if getattr(before, name) != getattr(limits, name)]
+        if not changed:
+            return
+        row.save()
+        record(
+            Act.WATCH_CHANGED,
+            actor=actor,
+            studio_id=studio.id,
+            object_type="studios.Studio",
+            object_id=studio.id,
+            details={name: {"from": getattr(before, name), "to": getattr(limits, name)} for name in changed},
+        )
+
+
+def acknowledge(alert: Alert, *, note: str, actor: Actor) -> None:
+    """Puts down that somebody has looked into an alert.
+
+    Raises:
+        BadRequest: the note is longer than 500 characters.
+        Conflict: somebody has, already.
+        NotFound, Forbidden: `actor` may not manage the studio's policy.
+    """
+    with studio_scope(alert.studio_id):
+        access.require(actor, access.Action.MANAGE_POLICY, alert)
+        if actor.id is None:
+            raise NotFound
+        if len(note) > 500:
+            raise BadRequest("note: it has more than 500 characters")
+        try:
+            with transaction.atomic():
+                AlertAcknowledgement(
+                    studio_id=alert.studio_id, alert=alert, acknowledged_by=actor.id, note=note.strip()
+                ).save(force_insert=True)
+        except IntegrityError as error:
+            raise Conflict("Somebody has looked into this alert already.") from error
+        record(
+            Act.ALERT_ACKNOWLEDGED,
+            actor=actor,
+            studio_id=alert.studio_id,
+            object_type="compliance.Alert",
+            object_id=alert.id,
+            details={"rule": alert.rule},
+        )
+
+
+def mail_alerts(studio_id: UUID) -> int:
+    """Mails the admins one message about all alerts they have not been told of; returns how many alerts.
+
+    At most one mail in `MAIL_AT_MOST_EVERY`: what comes in between stands in the next. No names are mailed.
+    """
+    with studio_scope(studio_id):
+        if AlertNotice.objects.filter(created_at__gt=timezone.now() - MAIL_AT_MOST_EVERY).exists():
+            return 0
+        studio = Studio.objects.get(pk=studio_id)
+        waiting = list(Alert.objects.filter(notice__isnull=True).order_by("raised_at")[:200])
+        admins = Membership.objects.filter(role=Role.ADMIN, user__is_active=True)
+        addresses = sorted(set(admins.values_list("user__email", flat=True)))
+        if not waiting or not addresses or settings.EMAIL_BACKEND.endswith("dummy.EmailBackend"):
+            return 0
+        AlertNotice.objects.bulk_create(
+            AlertNotice(studio_id=studio_id, alert=alert, recipients=len(addresses)) for alert in waiting
+        )
+        lines = [f"- {alert.raised_at:%Y-%m-%d %H:%M} UTC: {RULE_LABELS[alert.rule]}" for alert in waiting]
+        page = f"{settings.PUBLIC_URL}{reverse('portal:alerts', args=[studio.slug])}"
+        # Inside the transaction: a mail server that refuses leaves the alerts to be mailed again.
+        EmailMessage(
+            f"3Dance: {len(waiting)} alert{'s' if len(waiting) > 1 else ''} at {studio.name}",
+            "Somebody read what your studio keeps in a way that is out of the ordinary:\n\n"
+            + "\n".join(lines)
+            + f"\n\nWho it was, and what to do: {page}\n",
+            bcc=addresses,
+        ).send()
+    return len(waiting)
+
+
+def _hour_before(new: list[Entry], sequence: int) -> list[Entry]:
+    people = {entry.actor_id for entry in new if entry.actor_id}
+    since = min(entry.occurred_at for entry in new) - WINDOW
+    found = Entry.objects.filter(occurred_at__gt=since, sequence__lte=sequence, actor_id__in=people)
+    return list(found.order_by("-sequence")[:MOST_ENTRIES])
+
+
+def _event(entry: Entry) -> Event:
+    details: dict[str, Any] = entry.details
+    person = entry.actor_id if entry.actor_kind == ActorKind.USER else None
+    network = details.get("network")
+    return Event(entry.sequence, entry.occurred_at, entry.action, person, entry.object_id, str(network or ""))
+
+
+def _failed_signins() -> list[Event]:
+    """Returns the failed tries of the last hour on accounts of the studio's people; they stand on the platform's chain."""
+    members = {str(id_) for id_ in Membership.objects.values_list("user_id", flat=True)}
+    with chain_scope(None):
+        found = Entry.objects.filter(
+            action=Act.SIGNIN_FAILED.value, occurred_at__gt=timezone.now() - WINDOW
+        ).order_by("-occurred_at", "-sequence")[:MOST_ENTRIES]
+        rows = list(found.values_list("sequence", "occurred_at", "action", "object_id"))
+    return [
+        Event(sequence, at, action, UUID(object_id), object_id)
+        for sequence, at, action, object_id in rows
+        if object_id in members
+    ]
+
+
+def _surroundings(studio_id: UUID, events: list[Event]) -> Surroundings:
+    zone = Studio.objects.values_list("time_zone", flat=True).get(pk=studio_id)
+    people = {event.person_id for event in events if event.person_id}
+    networks: dict[UUID, set[str]] = defaultdict(set)
+    rows = KnownNetwork.objects.filter(person_id__in=people).values_list("person_id", "network")
+    for person_id, network in rows:
+        networks[person_id].add(network)
+    return Surroundings(
+        zone=zoneinfo.ZoneInfo(zone),
+        networks={person: frozenset(found) for person, found in networks.items()},
+        not_theirs=_not_theirs(events, people),
+    )
+
+
+def _not_theirs(events: list[Event], people: set[UUID]) -> frozenset[tuple[UUID, str]]:
+    """Returns who looked at a class in which, as its confirmed roster says, none of their own dancers was."""
+    wards: dict[UUID, set[UUID]] = defaultdict(set)
+    answers = Guardianship.objects.filter(user_id__in=people, ended_at__isnull=True)
+    # Who runs the studio or teaches there looks at all classes, own children or not.
+    staff = Membership.objects.filter(user_id__in=people, role__in=[Role.ADMIN, Role.INSTRUCTOR])
+    for user_id, dancer_id in answers.exclude(user_id__in=staff.values("user_id")).values_list(
+        "user_id", "dancer_id"
+    ):
+        wards[user_id].add(dancer_id)
+    looked = {
+        (event.person_id, event.object_id)
+        for event in events
+        if event.person_id is not None and event.person_id in wards and event.action in FOOTAGE_READS
+    }
+    classes = ClassSession.objects.filter(
+        pk__in={object_id for _, object_id in looked}, roster_confirmed_at__isnull=False
+    ).values_list("id", flat=True)
+    present: dict[str, set[UUID]] = {str(id_): set() for id_ in classes}
+    rows = Appearance.objects.filter(class_session_id__in=classes).values_list(
+        "class_session_id", "dancer_id"
+    )
+    for class_id, dancer_id in rows:
+        present[str(class_id)].add(dancer_id)
+    return frozenset(
+        (person, class_id)
+        for person, class_id in looked
+        if class_id in present and not present[class_id] & wards[person]
+    )
+
+
+def _learn_networks(studio_id: UUID, events: list[Event]) -> None:
+    seen = {(event.person_id, event.network) for event in events if event.person_id and event.network}
+    KnownNetwork.objects.bulk_create(
+        [
+            KnownNetwork(studio_id=studio_id, person_id=person, network=network)
+            for person, network in sorted(seen, key=str)
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def _raise(studio_id: UUID, finding: Finding) -> bool:
+    event = finding.event
+    return _new_alert(
+        Alert(
+            studio_id=studio_id,
+            rule=finding.rule.value,
+            person_id=finding.person_id,
+            occasion=finding.occasion,
+            raised_at=event.at,
+            sequence=event.sequence,
+            facts={"count": finding.count, "object": event.object_id, "action": event.action},
+        )
+    )
+
+
+def _raise_late_checkpoint(studio_id: UUID) -> bool:
+    now, at = standing(), timezone.now()
+    if now.number == 0 or not (now.is_late or now.copy_is_late):
+        return False
+    return _new_alert(
+        Alert(
+            studio_id=studio_id,
+            rule=Rule.CHECKPOINT_LATE.value,
+            occasion=f"{Rule.CHECKPOINT_LATE}:{at:%Y-%m-%d}",
+            raised_at=at,
+            facts={"number": now.number},
+        )
+    )
+
+
+def _new_alert(alert: Alert) -> bool:
+    try:
+        with transaction.atomic():
+            alert.save(force_insert=True)
+    except IntegrityError:
+        return False
+    record(
+        Act.ALERT_RAISED,
+        actor=WATCH,
+        studio_id=alert.studio_id,
+        object_type="compliance.Alert",
+        object_id=alert.id,
+        details={"rule": alert.rule, "entry": alert.sequence},
+    )
+    return True
