@@ -99,6 +99,13 @@ class DatabaseShelf:
             raise ValueError(f"an entry of the key shelf has {HALF_BYTES} bytes")
         self._write(id_, half)
 
+    def close(self) -> None:
+        """Gives the connections back; the next use makes new ones."""
+        with self._lock:
+            if self._pool is not None and self._pool[0] == os.getpid():
+                self._pool[1].close()
+            self._pool = None
+
     def _write(self, id_: UUID, half: bytes) -> bool:
         with self._connection() as connection:
             made = connection.execute(

@@ -11,6 +11,14 @@ HALF_BYTES = 32
 class KeyShelf(Protocol):
     """Random halves of keys by id. Every change is durable before it returns; several processes use one shelf."""
 
+    def prepare(self) -> None:
+        """Makes the shelf where there is none.
+
+        Raises:
+            KeysUnavailable: it cannot be made.
+        """
+        ...
+
     def place(self, id_: UUID) -> bytes:
         """Makes a new entry and returns its 32 bytes.
 

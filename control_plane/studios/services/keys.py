@@ -78,7 +78,7 @@ def rewrap_batch(*, actor: Actor, most: int = BATCH) -> int:
     studio = _alone(current_studio_id())
     access.require(actor, access.Action.MAINTAIN, studio)
     key, done = current_key(), 0
-    for model, column, kind in _wrapped_columns():
+    for model, column, kind in wrapped_columns():
         rows = _older(model, column, key).select_for_update(skip_locked=True, of=("self",))[: most - done]
         for row in rows:
             secret = keyring.unwrap(getattr(row, column), kind=kind, id_=UUID(str(row.pk)))
@@ -101,7 +101,7 @@ def rewrap_batch(*, actor: Actor, most: int = BATCH) -> int:
 def left_on_older() -> int:
     """Returns how many rows of the studio in scope are still wrapped under an older generation."""
     key = current_key()
-    return sum(_older(model, column, key).count() for model, column, _ in _wrapped_columns())
+    return sum(_older(model, column, key).count() for model, column, _ in wrapped_columns())
 
 
 def destroy_due_generations(*, actor: Actor) -> list[UUID]:
@@ -141,7 +141,8 @@ def _alone(studio_id: UUID) -> Studio:
     return studio
 
 
-def _wrapped_columns() -> list[tuple[type[Model], str, str]]:
+def wrapped_columns() -> list[tuple[type[Model], str, str]]:
+    """Returns model, column and kind of everything that is wrapped under a studio's keys."""
     found = []
     for place, kind in settings.STUDIO_WRAPPED.items():
         label, _, column = place.rpartition(".")

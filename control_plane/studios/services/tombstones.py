@@ -45,13 +45,17 @@ def entomb(what: Shredded, object_id: UUID, *, reason: str, actor: Actor, studio
     return tombstone
 
 
-def settle_shelf() -> int:
+def settle_shelf(*, again: bool = False) -> int:
     """Destroys on the shelf what tombstones of the studio in scope name and is not known to be; returns how many.
+
+    Args:
+        again: all that they name, as after the shelf was brought back from a copy.
 
     Raises:
         KeysUnavailable: the shelf cannot be used; the rest is done the next time.
     """
-    open_ = list(KeyTombstone.objects.filter(shelf_at=None).select_for_update(skip_locked=True))
+    rows = KeyTombstone.objects.all() if again else KeyTombstone.objects.filter(shelf_at=None)
+    open_ = list(rows.select_for_update(skip_locked=not again))
     if open_:
         # A studio has no half of its own: its generations have.
         key_shelf().destroy([row.object_id for row in open_ if row.what != Shredded.STUDIO])

@@ -1,4 +1,4 @@
-"""Keys from root to segment: each opens for its own thing, for those who may, and no longer than it should."""
+"""Keys from root to segment: each opens for its own thing, for those who may, on record, and no longer than it should."""
 
 import os
 from collections.abc import Iterator
@@ -7,18 +7,22 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.models import Entry
+from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
+from control_plane.recordings.models import ClassSession
 from control_plane.storage import keys, seal
-from control_plane.storage.configured import root_key
-from control_plane.storage.errors import KeyRefused
-from control_plane.storage.keys import create_root_key
-from control_plane.studios import services, vault
+from control_plane.storage.configured import key_shelf, root_key
+from control_plane.storage.errors import KeyDestroyed, KeyLost, KeyRefused
+from control_plane.storage.roots.file import create_root_key
+from control_plane.studios import keyring, services, vault
 from control_plane.studios.models import StudioKey
-from control_plane.studios.vault import Purpose
+from control_plane.studios.vault import NotOnRecord, Opening, Purpose
 from shared.protocol.ids import new_id
 from tests.control_plane.conftest import Cast
 
@@ -32,43 +36,60 @@ def scope(cast: Cast) -> Iterator[Cast]:
 
 
 class Footage:
-    """One class and one segment of it, with their wrapped keys."""
+    """One class and one segment of it, with their wrapped keys; the class stands in no table."""
 
     def __init__(self, cast: Cast, content_key: bytes = CONTENT_KEY) -> None:
-        self.cast = cast
-        self.class_id, self.segment_id = new_id(), new_id()
-        self.class_key = vault.new_class_key(self.class_id, actor=cast.ivan.actor, subject=cast.studio)
-        recipient = vault.recipient()
-        self.segment_key = vault.rewrap_segment_key(
-            seal.seal(recipient.public_key, content_key),
-            recipient_key_id=recipient.id,
-            class_key=self.class_key,
-            class_session_id=self.class_id,
-            segment_id=self.segment_id,
-            actor=cast.agent,
-            subject=cast.studio,
+        self.cast, self.segment_id = cast, new_id()
+        self.session = ClassSession(id=new_id(), studio=cast.studio)
+        self.session.wrapped_key = vault.new_class_key(
+            self.session.id, actor=cast.ivan.actor, subject=cast.studio
         )
+        self.segment_key = self.arrive(content_key)
+
+    def arrive(self, content_key: bytes, **changes: Any) -> bytes:
+        recipient = changes.get("recipient") or vault.recipient()
+        with vault.opening(self.cast.agent, Purpose.INGEST, self.session) as opening:
+            return opening.rewrapped(
+                changes.get("sealed") or seal.seal(recipient.public_key, content_key),
+                recipient_key_id=changes.get("recipient_key_id") or recipient.id,
+                segment_id=self.segment_id,
+            )
+
+    def on_record(self, actor: Actor) -> UUID:
+        entry = record(
+            Act.CLASS_REPLAYED,
+            actor=actor,
+            studio_id=self.cast.studio.id,
+            object_type="recordings.ClassSession",
+            object_id=self.session.id,
+        )
+        return UUID(str(entry.id))
 
     def open(self, **changes: Any) -> bytes:
-        given: dict[str, Any] = {
-            "class_key": self.class_key,
-            "class_session_id": self.class_id,
-            "segment_id": self.segment_id,
-            "actor": self.cast.vera.actor,
-            "purpose": Purpose.REPLAY,
-            "subject": self.cast.studio,
-        }
-        return vault.open_segment_key(changes.pop("segment_key", self.segment_key), **(given | changes))
+        actor = changes.get("actor", self.cast.vera.actor)
+        session = changes.get("session", self.session)
+        entry_id = changes["entry_id"] if "entry_id" in changes else self.on_record(actor)
+        with vault.opening(actor, Purpose.REPLAY, session, entry_id=entry_id) as opening:
+            return opening.content_key(
+                changes.get("segment_key", self.segment_key),
+                segment_id=changes.get("segment_id", self.segment_id),
+            )
+
+
+def acts() -> list[str]:
+    return list(Entry.objects.order_by("sequence").values_list("action", flat=True))
 
 
 def test_a_content_key_comes_back_to_a_viewer(scope: Cast) -> None:
     assert Footage(scope).open() == CONTENT_KEY
 
 
-@pytest.mark.parametrize(("who", "error"), [("gita", Forbidden), ("pat", Forbidden), ("sam", NotFound)])
-def test_a_key_is_not_opened_for_those_who_may_not(scope: Cast, who: str, error: type[Exception]) -> None:
+@pytest.mark.parametrize(
+    ("who", "errors"), [("gita", (Forbidden, NotFound)), ("pat", (Forbidden, NotFound)), ("sam", NotFound)]
+)
+def test_a_key_is_not_opened_for_those_who_may_not(scope: Cast, who: str, errors: Any) -> None:
     footage = Footage(scope)
-    with pytest.raises(error):
+    with pytest.raises(errors):
         footage.open(actor=getattr(scope, who).actor)
 
 
@@ -79,23 +100,155 @@ def test_a_box_and_the_system_open_no_key_for_replay(scope: Cast) -> None:
             footage.open(actor=actor)
 
 
+# --- what has to be on record ---------------------------------------------------------------------------------------
+
+
+def test_no_replay_without_its_own_entry(scope: Cast) -> None:
+    mine, other = Footage(scope), Footage(scope)
+    strangers = mine.on_record(scope.ivan.actor), other.on_record(scope.vera.actor)
+    wrong_act = record(
+        Act.CLASS_CHANGED,
+        actor=scope.vera.actor,
+        studio_id=scope.studio.id,
+        object_type="recordings.ClassSession",
+        object_id=mine.session.id,
+    )
+    for entry_id in (None, new_id(), *strangers, wrong_act.id):
+        with pytest.raises(NotOnRecord):
+            mine.open(entry_id=entry_id)
+
+
+def test_an_opening_is_had_from_the_vault_alone_and_ends_with_its_transaction(cast: Cast) -> None:
+    with studio_scope(cast.studio.id):
+        footage = Footage(cast)
+    given: dict[str, Any] = {"actor": cast.vera.actor, "purpose": Purpose.REPLAY, "subject": footage.session}
+    for token in (None, object(), vault):
+        with pytest.raises(NotOnRecord):
+            Opening(token, **given)
+    with studio_scope(cast.studio.id):
+        entry_id = footage.on_record(cast.vera.actor)
+        with vault.opening(cast.vera.actor, Purpose.REPLAY, footage.session, entry_id=entry_id) as opening:
+            assert opening.content_key(footage.segment_key, segment_id=footage.segment_id) == CONTENT_KEY
+        with pytest.raises(NotOnRecord, match="ended"):
+            opening.content_key(footage.segment_key, segment_id=footage.segment_id)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_opening_does_not_outlive_the_transaction_of_its_entry(committed: Cast) -> None:
+    cast = committed
+    with studio_scope(cast.studio.id):
+        footage = Footage(cast)
+        entry_id = footage.on_record(cast.vera.actor)
+    manager = vault.opening(cast.vera.actor, Purpose.REPLAY, footage.session, entry_id=entry_id)
+    with studio_scope(cast.studio.id):
+        opening = manager.__enter__()
+        assert opening.content_key(footage.segment_key, segment_id=footage.segment_id) == CONTENT_KEY
+    with studio_scope(cast.studio.id), pytest.raises(NotOnRecord, match="another transaction"):
+        opening._secret = b""
+        opening.content_key(footage.segment_key, segment_id=footage.segment_id)
+
+
+def test_a_check_is_put_on_record_before_its_first_key(scope: Cast) -> None:
+    footage = Footage(scope)
+    before = len(acts())
+    with pytest.raises(RuntimeError), transaction.atomic():
+        with vault.opening(Actor.system("fsck"), Purpose.CHECK, footage.session, reason="fsck") as opening:
+            assert acts()[before:] == ["key.opened"]
+            assert opening.content_key(footage.segment_key, segment_id=footage.segment_id) == CONTENT_KEY
+            raise RuntimeError
+    with pytest.raises(Forbidden), vault.opening(scope.alice.actor, Purpose.CHECK, footage.session):
+        pass
+
+
+def test_ingest_that_leaves_no_act_of_its_own_is_put_on_record_by_the_vault(scope: Cast) -> None:
+    footage = Footage(scope)
+    (last,) = Entry.objects.filter(action="key.opened")
+    assert last.details == {"purpose": "ingest", "segments": [str(footage.segment_id)]}
+    with vault.opening(scope.agent, Purpose.INGEST, footage.session) as opening:
+        sealed = seal.seal(vault.recipient().public_key, CONTENT_KEY)
+        opening.rewrapped(sealed, recipient_key_id=vault.recipient().id, segment_id=footage.segment_id)
+        record(
+            Act.FOOTAGE_COMMITTED,
+            actor=scope.agent,
+            studio_id=scope.studio.id,
+            object_type="recordings.ClassSession",
+            object_id=footage.session.id,
+            details={"segments": [{"id": str(footage.segment_id)}]},
+        )
+    assert Entry.objects.filter(action="key.opened").count() == 1
+
+
+def test_every_purpose_has_a_right_and_acts(scope: Cast) -> None:
+    assert set(vault.RULES) == set(Purpose)
+    assert all(rule.acts for rule in vault.RULES.values())
+
+
+# --- what opens with what -------------------------------------------------------------------------------------------
+
+
 def test_keys_of_two_classes_and_segments_cannot_be_swapped(scope: Cast) -> None:
     one, two = Footage(scope), Footage(scope)
+    swapped = ClassSession(id=one.session.id, studio=scope.studio, wrapped_key=two.session.wrapped_key)
     for changes in (
-        {"class_key": two.class_key},
-        {"class_key": two.class_key, "class_session_id": two.class_id},
+        {"session": swapped},
         {"segment_id": two.segment_id},
         {"segment_key": two.segment_key},
-        {"class_session_id": two.class_id},
+        {"session": two.session, "entry_id": two.on_record(scope.vera.actor)},
     ):
         with pytest.raises(KeyRefused):
             one.open(**changes)
 
 
-@pytest.mark.parametrize("gone", [b"", b"\0" * 16])
+@pytest.mark.parametrize("gone", [b"", b"\2", b"\0" * 16])
 def test_a_class_without_its_key_is_destroyed(scope: Cast, gone: bytes) -> None:
-    with pytest.raises(KeyRefused, match="destroyed"):
-        Footage(scope).open(class_key=gone)
+    footage = Footage(scope)
+    footage.session.wrapped_key = gone
+    with pytest.raises(KeyDestroyed, match="destroyed"):
+        footage.open()
+
+
+def test_a_class_opens_only_together_with_its_half_on_the_shelf(scope: Cast) -> None:
+    footage = Footage(scope)
+    assert footage.open() == CONTENT_KEY
+    key_shelf().destroy([footage.session.id])
+    with pytest.raises(KeyDestroyed):
+        footage.open()
+    lost = Footage(scope)
+    next(Path(root_folder(scope)).rglob(lost.session.id.hex)).unlink()
+    with pytest.raises(KeyLost, match="copy"):
+        lost.open()
+
+
+def root_folder(scope: Cast) -> Path:
+    folder: Path = key_shelf().folder  # type: ignore[attr-defined]
+    return folder
+
+
+def test_a_generation_opens_only_together_with_its_half_on_the_shelf(scope: Cast) -> None:
+    footage = Footage(scope)
+    key_shelf().destroy([vault.recipient().id])
+    with pytest.raises(KeyDestroyed):
+        footage.open()
+
+
+def test_the_first_form_of_keys_without_a_shelf_still_opens_and_is_rewrapped_with_one(scope: Cast) -> None:
+    key: StudioKey = StudioKey.objects.get()
+    root, secret, class_secret = root_key(), keys.new_key(), keys.new_key()
+    pair = seal.new_pair()
+    StudioKey.objects.update(
+        shelved=False,
+        wrapped_key=root.wrap(secret, kind="studio", id_=key.id),
+        wrapped_private_key=keys.wrap(secret, pair.private, kind="studio-private", id_=key.id),
+        public_key=pair.public,
+    )
+    footage = Footage.__new__(Footage)
+    footage.cast, footage.segment_id = scope, new_id()
+    footage.session = ClassSession(id=new_id(), studio=scope.studio)
+    footage.session.wrapped_key = key.id.bytes + keys.wrap(
+        secret, class_secret, kind="class", id_=footage.session.id
+    )
+    footage.segment_key = footage.arrive(CONTENT_KEY)
+    assert footage.open() == CONTENT_KEY
 
 
 def test_a_box_seals_to_an_old_generation_and_is_still_heard(scope: Cast) -> None:
@@ -106,60 +259,75 @@ def test_a_box_seals_to_an_old_generation_and_is_still_heard(scope: Cast) -> Non
     assert new.id != old.id
     assert new.public_key != old.public_key
     assert footage.open() == CONTENT_KEY
-    late = vault.rewrap_segment_key(
-        seal.seal(old.public_key, b"1" * 16),
-        recipient_key_id=old.id,
-        class_key=footage.class_key,
-        class_session_id=footage.class_id,
-        segment_id=footage.segment_id,
-        actor=scope.agent,
-        subject=scope.studio,
-    )
+    late = footage.arrive(b"1" * 16, recipient=old)
     assert footage.open(segment_key=late) == b"1" * 16
 
 
 def test_a_seal_to_somebody_else_is_refused(scope: Cast) -> None:
     footage = Footage(scope)
     stranger = seal.new_pair()
-    given: dict[str, Any] = {
-        "class_key": footage.class_key,
-        "class_session_id": footage.class_id,
-        "segment_id": footage.segment_id,
-        "actor": scope.agent,
-        "subject": scope.studio,
-    }
     with pytest.raises(KeyRefused):
-        vault.rewrap_segment_key(
-            seal.seal(stranger.public, CONTENT_KEY), recipient_key_id=vault.recipient().id, **given
-        )
+        footage.arrive(b"", sealed=seal.seal(stranger.public, CONTENT_KEY))
     with pytest.raises(NotFound):
-        vault.rewrap_segment_key(b"x" * 64, recipient_key_id=new_id(), **given)
+        footage.arrive(b"", sealed=b"x" * 64, recipient_key_id=new_id())
+
+
+def test_what_waits_in_the_database_dies_with_its_class(scope: Cast) -> None:
+    footage = Footage(scope)
+    sealed = seal.seal(vault.recipient().public_key, CONTENT_KEY)
+    with vault.opening(scope.agent, Purpose.INGEST, footage.session) as opening:
+        held = opening.held(sealed, segment_id=footage.segment_id)
+        assert sealed not in held
+        assert opening.let_go(held, segment_id=footage.segment_id) == sealed
+        with pytest.raises(KeyRefused):
+            opening.let_go(held, segment_id=new_id())
+    key_shelf().destroy([footage.session.id])
+    with vault.opening(scope.agent, Purpose.INGEST, footage.session) as opening, pytest.raises(KeyDestroyed):
+        opening.let_go(held, segment_id=footage.segment_id)
 
 
 def test_a_key_does_not_open_in_another_studio(cast: Cast, other: Cast) -> None:
     with studio_scope(cast.studio.id):
         footage = Footage(cast)
+    footage.session.studio = other.studio
+    footage.cast = other
     with studio_scope(other.studio.id), pytest.raises(NotFound):
-        footage.open(actor=other.alice.actor, subject=other.studio)
+        footage.open(actor=other.alice.actor)
 
 
 def test_another_root_key_opens_nothing_and_says_so(scope: Cast, tmp_path: Path, settings: Any) -> None:
     footage = Footage(scope)
     create_root_key(tmp_path / "other.key")
+    settings.KEY_SHELF_URL = f"file://{settings.ROOT_KEY_FILE.parent / 'shelf'}"
     settings.ROOT_KEY_FILE = tmp_path / "other.key"
+    keyring.unwrapped.forget()
     with pytest.raises(KeyRefused, match="root key root-"):
         footage.open()
+
+
+def test_a_secret_of_the_studio_comes_back_and_is_no_way_to_footage(scope: Cast) -> None:
+    id_ = new_id()
+    wrapped = vault.wrap_secret(b"password", kind="store", id_=id_)
+    assert vault.open_secret(wrapped, kind="store", id_=id_) == b"password"
+    with pytest.raises(KeyRefused):
+        vault.open_secret(wrapped, kind="store", id_=new_id())
+    footage = Footage(scope)
+    for kind in sorted(vault.OURS):
+        with pytest.raises(NotOnRecord):
+            vault.open_secret(footage.session.wrapped_key, kind=kind, id_=footage.session.id)
 
 
 def test_no_key_stands_in_the_database_as_it_is(scope: Cast) -> None:
     Footage(scope)
     key: StudioKey = StudioKey.objects.get()
-    root = root_key()
-    secret = root.unwrap(bytes(key.wrapped_key), kind="studio", id_=UUID(str(key.id)))
+    secret = root_key().unwrap(
+        bytes(key.wrapped_key), root_key_id=key.root_key_id, kind="studio", id_=UUID(str(key.id))
+    )
     with connection.cursor() as cursor:
         cursor.execute("SELECT wrapped_key || wrapped_private_key || public_key FROM studios_studiokey")
         stored = bytes(cursor.fetchone()[0])
     assert secret not in stored
-    assert (
-        keys.unwrap(secret, bytes(key.wrapped_private_key), kind="studio-private", id_=key.id) not in stored
-    )
+    assert keyring.secret_of(key) not in stored
+    assert keyring.private_key(UUID(str(key.id))) not in stored
+    with pytest.raises(KeyRefused):
+        keys.unwrap(secret, bytes(key.wrapped_private_key), kind="studio-private", id_=key.id)

@@ -1,30 +1,40 @@
-"""`manage init_keys`: makes the root key where there is none."""
+"""`manage init_keys`: makes the root key, the key shelf and the platform's seed where there are none."""
 
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from control_plane.common.errors import ControlPlaneError
+from control_plane.storage.configured import key_shelf, root_key
 from control_plane.storage.roots.file import create_root_key
+from control_plane.storage.seed import create_seed
 
 
 class Command(BaseCommand):
-    """Makes the root key file; an existing one is never touched."""
+    """Makes what is not there; what is there is never touched."""
 
-    help = "Make the root key file (mode 0600) where there is none. Keep a copy of it apart from the footage."
+    help = "Make the root key's file (mode 0600), the key shelf and the platform's seed where there are none."
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Runs the command.
 
         Raises:
-            CommandError: the file cannot be written.
+            CommandError: one of them cannot be made; it says why.
         """
         path = settings.ROOT_KEY_FILE
         try:
-            made = create_root_key(path)
+            if not settings.ROOT_KEY_URL:
+                made = create_root_key(path)
+                self.stdout.write(
+                    f"{path}: {'made; keep a copy apart from the footage' if made else 'kept as it is'}"
+                )
+            key_shelf().prepare()
+            self.stdout.write(f"{key_shelf()!r}: there; keep it out of the backups of database and footage")
+            if root_key().current.seed() is None:
+                self.stdout.write(f"the platform's seed: {'made' if create_seed() else 'kept as it is'}")
         except OSError as error:
             raise CommandError(f"{path} cannot be written: {error.strerror}") from error
-        self.stdout.write(
-            f"{path}: {'made; keep a copy apart from the footage' if made else 'kept as it is'}"
-        )
+        except (ControlPlaneError, ValueError) as error:
+            raise CommandError(str(error)) from error
