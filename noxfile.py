@@ -292,6 +292,12 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Cuts the power under the agent's spool 20,000 times, on a model of the disk; arguments go to `tests.faults`."""
+    run_in(session, "dev", "python", "-m", "tests.faults", *(session.posargs or ["power"]))
+
+
+@nox.session
 def assets(session: nox.Session) -> None:
     """Builds the portal's scripts and styles, and checks and tests them."""
     (DIST / ".stamp").unlink(missing_ok=True)

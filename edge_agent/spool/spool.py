@@ -18,6 +18,7 @@ import msgspec
 from edge_agent.errors import SpoolBusy, StateUnwritable
 from edge_agent.files import FILES, Files
 from edge_agent.spool.cleaner import LOW_ROOM_BYTES, clean
+from edge_agent.spool.dating import begin_of, end_of
 from edge_agent.spool.index import Index, SegmentState
 from edge_agent.spool.layout import CLOSED, Layout
 from edge_agent.spool.recovery import RecoveryReport, open_index, recover
@@ -27,7 +28,7 @@ from shared.protocol.codec import decode, encode
 from shared.protocol.config import SpoolPolicy
 from shared.protocol.errors import Code
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, SegmentId
-from shared.protocol.manifest import GapRecord, SegmentManifest
+from shared.protocol.manifest import GapReason, GapRecord, SegmentManifest
 from shared.protocol.status import SpoolStatus
 from shared.protocol.upload import TrackTally
 
@@ -155,6 +156,22 @@ class Spool:
     def mark_refused(self, segment_id: SegmentId, code: Code, detail: str = "") -> None:
         """The control plane will never take this one: it is set aside and no longer pending; its file stays."""
         self.index.refuse(segment_id, code, detail)
+
+    def mark_damaged(self, manifest: SegmentManifest, detail: str) -> None:
+        """The object on this disk is not what was written: it is set aside, and what it held is a gap."""
+        # One gap however often this is said: it bears the segment's id.
+        self.add_gap(
+            GapRecord(
+                gap_id=GapId(manifest.segment_id),
+                class_session_id=manifest.class_session_id,
+                camera_id=manifest.camera_id,
+                from_at=begin_of(manifest),
+                to_at=end_of(manifest),
+                reason=GapReason.SEGMENT_CORRUPT,
+                detail=detail[:200],
+            )
+        )
+        self.index.refuse(manifest.segment_id, Code.SEGMENT_CORRUPT, detail)
 
     def gaps_pending(self, limit: int) -> list[GapRecord]:
         """Returns up to `limit` gaps that the control plane has not settled, oldest first."""

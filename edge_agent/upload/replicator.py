@@ -79,6 +79,10 @@ class Outbox(GapOutbox, Protocol):
         """Sets a segment aside for a person to look at; it is not pending any more."""
         ...
 
+    def mark_damaged(self, manifest: SegmentManifest, detail: str) -> None:
+        """Sets a segment aside whose file is not what its manifest says, and puts the loss on record."""
+        ...
+
 
 @dataclass(frozen=True)
 class _Announced:
@@ -301,8 +305,12 @@ class Replicator:
         if await asyncio.to_thread(_sha256_of, path) == manifest.sha256:
             self._defer(manifest.segment_id, said)
         else:
-            detail = f"the file on the disk is damaged ({said})"
-            self._quarantine(manifest.segment_id, Code.SEGMENT_CORRUPT, detail)
+            log.error(
+                "a segment is damaged on the disk", extra={"segment": str(manifest.segment_id), "said": said}
+            )
+            self._outbox.mark_damaged(manifest, f"the file on the disk is damaged ({said})")
+            self._forget(manifest.segment_id)
+            self._gaps.wake()
 
     def _quarantine(self, segment_id: SegmentId, code: Code, detail: str) -> None:
         log.error(

@@ -293,3 +293,19 @@ def test_the_index_refuses_a_schema_from_the_future(studio: Studio) -> None:
         db.execute("PRAGMA user_version = 99")
     db.close()
     assert studio.manifests(studio.open_spool()) == [manifest]
+
+
+@pytest.mark.faults
+def test_what_a_damaged_segment_held_is_one_gap(studio: Studio) -> None:
+    spool = studio.open_spool()
+    bad, good = closed(studio, spool), closed(studio, spool)
+    for _ in range(2):
+        spool.mark_damaged(bad, "the file on the disk is damaged")
+    assert [s.manifest for s in spool.pending(10)] == [good]
+    (gap,) = studio.gaps(spool)
+    assert gap.reason is GapReason.SEGMENT_CORRUPT
+    assert (gap.to_at - gap.from_at).total_seconds() == 3
+    spool.close()
+    again = studio.open_spool()
+    assert [s.manifest for s in again.pending(10)] == [good]
+    assert again.gaps_pending(10) == [gap]

@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -296,7 +297,7 @@ def _judge_camera(
         raise Violation("an account has gone back")
 
 
-def power_cuts(trial: Trial, into: Path, dice: random.Random, *, each: int, since: int = 0) -> int:
+def power_cuts(trial: Trial, into: Path, dice: random.Random, *, each: int) -> int:
     """Cuts the power `each` times at every moment of a trial, some of them again while the spool is being mended.
 
     Returns how many cuts it made.
@@ -305,20 +306,22 @@ def power_cuts(trial: Trial, into: Path, dice: random.Random, *, each: int, sinc
         Violation: a promise was broken; it says which, and where the power went.
     """
     done = 0
-    for moment in trial.files.moments[since:]:
+    for moment in trial.files.moments:
         for attempt in range(each):
             keep = (0.0, 1.0)[attempt] if attempt < 2 else dice.choice((0.2, 0.5, 0.8))
-            state = into / f"{done}"
+            found, state = moment, into / f"{done}"
             index_survives = dice.random() < 0.9
-            cut(moment, state, dice, keep=keep, with_index=index_survives)
+            cut(found, state, dice, keep=keep, with_index=index_survives)
             try:
                 if attempt % 3 == 2:
-                    moment, state = _cut_again(trial, moment, state, dice, keep)
-                judge(trial, moment, state, index_survived=index_survives)
+                    found, state = _cut_again(trial, found, state, dice, keep)
+                judge(trial, found, state, index_survived=index_survives)
             except Violation as violation:
                 raise Violation(
-                    f"{violation} (before step '{moment.step}', keep {keep}, index {index_survives})"
+                    f"{violation} (before step '{found.step}', keep {keep}, index {index_survives})"
                 ) from None
+            finally:
+                shutil.rmtree(state)
             done += 1
     return done
 

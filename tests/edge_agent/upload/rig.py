@@ -111,6 +111,9 @@ class MemorySpool:
     def mark_refused(self, segment_id: SegmentId, code: Code, detail: str = "") -> None:
         self.refused[segment_id] = code
 
+    def mark_damaged(self, manifest: SegmentManifest, detail: str) -> None:
+        self.refused[manifest.segment_id] = Code.SEGMENT_CORRUPT
+
     def gaps_pending(self, limit: int) -> Sequence[GapRecord]:
         return [gap for gap in self.gaps.values() if gap.gap_id not in self.settled][:limit]
 
