@@ -88,6 +88,9 @@ class Spool:
         self._noting = threading.Lock()
         self._notes = FailureLog(log, "the disk refuses a note")
         self._cleaning = FailureLog(log, "the disk refuses to let go of a segment")
+        self._reading = FailureLog(log, "the index cannot be read")
+        self._tallies: dict[ClassSessionId, TrackTally] = {}
+        self._backlog: tuple[int, datetime | None] = (0, None)
         self._listeners: list[Callable[[], None]] = []
         self._full = False
         self._forgot_at: datetime | None = None
@@ -189,8 +192,18 @@ class Spool:
     # For reports.
 
     def tally(self, class_session_id: ClassSessionId) -> TrackTally:
-        """Returns what is made of a class and what of it is still to be sent."""
-        tally = self.index.tally(class_session_id)
+        """Returns what is made of a class and what of it is still to be sent: while the index cannot be read, that
+        something is."""
+        try:
+            tally = self._tallies[class_session_id] = self.index.tally(class_session_id)
+        except sqlite3.Error as error:
+            self._reading.failed(reason=str(error))
+            known = self._tallies.get(class_session_id)
+            made = known.segments_made if known else 0
+            return TrackTally(
+                class_session_id=class_session_id, segments_made=made, segments_pending=1, gaps_pending=0
+            )
+        self._reading.recovered()
         with self._guard:
             waiting = sum(of == class_session_id for of, _ in self._unwritten)
         return (
@@ -200,8 +213,13 @@ class Spool:
         )
 
     def status(self) -> SpoolStatus:
-        """Returns how full the buffer is and how far behind its upload."""
-        count, oldest_at = self.index.backlog()
+        """Returns how full the buffer is and how far behind its upload, by the last backlog that could be read."""
+        try:
+            self._backlog = self.index.backlog()
+            self._reading.recovered()
+        except sqlite3.Error as error:
+            self._reading.failed(reason=str(error))
+        count, oldest_at = self._backlog
         behind_s = max(0.0, (self._clock.now() - oldest_at).total_seconds()) if oldest_at else 0.0
         return SpoolStatus(
             bytes_used=self.bytes_used(),
@@ -257,6 +275,7 @@ class Spool:
         if self._forgot_at is not None and now_at - self._forgot_at < timedelta(hours=1):
             return
         self._forgot_at = now_at
+        self._tallies.clear()
         self.index.prune(now_at - MEMORY)
         for path in self.layout.tracks.glob("*.json"):
             if now_at.timestamp() - path.stat().st_mtime > MEMORY.total_seconds():

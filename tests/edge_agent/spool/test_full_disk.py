@@ -1,6 +1,7 @@
 """A disk that is full or broken: what is durable stays, the loss is on record, and the agent lives."""
 
 import errno
+import sqlite3
 from datetime import timedelta
 from pathlib import Path
 
@@ -316,3 +317,23 @@ def test_a_write_that_cannot_be_taken_back_is_cut_before_the_next(studio: Studio
         fragment(0).data,
         fragment(1).data,
     ]
+
+
+@pytest.mark.faults
+def test_an_index_that_cannot_be_read_neither_ends_the_heartbeat_nor_says_that_all_is_home(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = studio.open_spool()
+    closed(studio, spool)
+    before = spool.status()
+
+    def broken(*_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(spool.index, "tally", broken)
+        patch.setattr(spool.index, "backlog", broken)
+        assert spool.status().segments_pending == before.segments_pending
+        assert spool.tally(studio.class_id).segments_pending == 1
+        assert spool.tally(ClassSessionId(new_id())).segments_pending == 1
+    assert spool.tally(studio.class_id).segments_pending == 1
