@@ -14,21 +14,24 @@ from control_plane.common.middleware import Handler, answer
 from control_plane.common.problems import wants_html
 from control_plane.common.scoping import studio_scope
 from control_plane.studios.access import require_signed_in
-from control_plane.studios.models import Membership
+from control_plane.studios.models import BreakGlass, Membership
 from control_plane.studios.requests import StudioRequest
-from control_plane.studios.selectors import admin_memberships, own_membership
+from control_plane.studios.selectors import admin_memberships, own_break_glass, own_membership
 from control_plane.studios.signin_rules import Missing, Refusal, refusal
 
 ADMIN_PREFIX = "/admin/"
 ADMIN_STUDIO = "admin_studio_id"
 """Session key: the studio that the admin site shows."""
 
+WayIn = Membership | BreakGlass
+
 
 class StudioScope:
     """Wraps a view in `studio_scope`; must be the last middleware, because it calls the view itself.
 
-    A view whose address holds `slug` gets a `StudioRequest`; it is a plain function, no coroutine. Strangers get
-    404, people who are not signed in 401 or the sign-in page. The page is rendered inside the scope.
+    A view whose address holds `slug` gets a `StudioRequest`; it is a plain function, no coroutine. Members come in, and
+    platform operators with an open break-glass; strangers get 404, people who are not signed in 401 or the sign-in
+    page. The page is rendered inside the scope.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -43,26 +46,24 @@ class StudioScope:
     ) -> HttpResponse | None:
         """Calls the view in its studio's scope; None where the address belongs to no studio."""
         try:
-            membership: Membership | None
+            way_in: WayIn | None
             if "slug" in kwargs:
-                membership = self._by_slug(request, kwargs["slug"])
+                way_in = self._by_slug(request, kwargs["slug"])
             elif request.path.startswith(ADMIN_PREFIX) and request.user.is_authenticated:
-                membership = self._for_admin(request)
+                way_in = self._for_admin(request)
             else:
                 return None
-            if membership is None:
-                return None
-            return _call(request, membership, view, args, kwargs)
+            return None if way_in is None else _call(request, way_in, view, args, kwargs)
         except ControlPlaneError as error:
             return answer(request, error)
 
-    def _by_slug(self, request: HttpRequest, slug: str) -> Membership:
+    def _by_slug(self, request: HttpRequest, slug: str) -> WayIn:
         if not request.user.is_authenticated:
             raise SignInRequired
-        membership = own_membership(request.user.pk, slug=slug)
-        if membership is None:
+        way_in = own_membership(request.user.pk, slug=slug) or own_break_glass(request.user.pk, slug=slug)
+        if way_in is None:
             raise NotFound
-        return membership
+        return way_in
 
     def _for_admin(self, request: HttpRequest) -> Membership | None:
         user_id: UUID = request.user.pk  # type: ignore[assignment]
@@ -73,16 +74,18 @@ class StudioScope:
 
 def _call(
     request: HttpRequest,
-    membership: Membership,
+    way_in: WayIn,
     view: Callable[..., Any],
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> HttpResponse:
-    with studio_scope(membership.studio_id):
+    membership = way_in if isinstance(way_in, Membership) else None
+    with studio_scope(way_in.studio_id):
         opened = cast("StudioRequest", request)
-        opened.studio, opened.membership = membership.studio, membership
+        opened.studio, opened.membership = way_in.studio, membership
+        opened.break_glass = way_in if isinstance(way_in, BreakGlass) else None
         opened.actor = require_signed_in(request.user)
-        refused = refusal(request, membership.role)
+        refused = refusal(request, membership.role if membership else None)
         if refused is not None:
             return _refuse(opened, refused)
         response: HttpResponse = view(opened, *args, **kwargs)

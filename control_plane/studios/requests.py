@@ -3,13 +3,18 @@
 from django.http import HttpRequest
 
 from control_plane.common.actors import Actor
-from control_plane.studios.models import Membership, Studio
+from control_plane.studios.models import BreakGlass, Membership, Studio
 
 
 class StudioRequest(HttpRequest):
-    """A request of a signed-in member, inside the studio's scope; made by `middleware.StudioScope`."""
+    """A request inside the studio's scope, of a member or of a platform operator; made by `middleware.StudioScope`.
+
+    `membership` is for showing what somebody is; what they may do is `access`'s to say. None: an operator, who is here
+    by `break_glass` alone.
+    """
 
     studio: Studio
-    membership: Membership
+    membership: Membership | None
+    break_glass: BreakGlass | None
     actor: Actor
     request_id: str

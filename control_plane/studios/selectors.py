@@ -2,28 +2,74 @@
 
 from uuid import UUID
 
+from django.db.models import QuerySet
+from django.utils import timezone
+
 from control_plane.common.scoping import capability_scope, platform_scope, user_scope
-from control_plane.studios.models import IdentityProvider, Invitation, Membership, Role, Studio, StudioKey
+from control_plane.studios.models import (
+    BreakGlass,
+    IdentityProvider,
+    Invitation,
+    Membership,
+    ObjectRight,
+    Role,
+    Studio,
+    StudioKey,
+)
+from control_plane.studios.standing import in_force, open_visits
 
 
 def own_memberships(user_id: UUID) -> list[Membership]:
-    """Returns a person's memberships with their studios loaded, by the studio's name."""
+    """Returns a person's memberships that have not ended, with their studios loaded, by the studio's name."""
     with user_scope(user_id):
-        return list(Membership.own.select_related("studio").order_by("studio__name"))
+        return list(_own().order_by("studio__name"))
 
 
 def own_membership(user_id: UUID, *, slug: str) -> Membership | None:
     """Returns a person's membership in the studio at `slug`, its studio loaded; None for a stranger."""
     with user_scope(user_id):
-        membership: Membership | None = (
-            Membership.own.select_related("studio").filter(studio__slug=slug).first()
-        )
-        return membership
+        return _own().filter(studio__slug=slug).first()
 
 
 def admin_memberships(user_id: UUID) -> list[Membership]:
     """Returns the memberships that open the admin site, their studios loaded."""
     return [item for item in own_memberships(user_id) if item.role == Role.ADMIN]
+
+
+def own_break_glass(user_id: UUID, *, slug: str) -> BreakGlass | None:
+    """Returns an operator's open break-glass of the studio at `slug`, the one that lasts longest, its studio loaded."""
+    return next((glass for glass in own_break_glasses(user_id) if glass.studio.slug == slug), None)
+
+
+def own_break_glasses(user_id: UUID) -> list[BreakGlass]:
+    """Returns an operator's open break-glasses with their studios loaded, the one that lasts longest first."""
+    with user_scope(user_id):
+        found = open_visits(timezone.now(), BreakGlass.own.all())
+        return list(found.select_related("studio").order_by("-ends_at"))
+
+
+def break_glasses() -> QuerySet[BreakGlass]:
+    """Returns all break-glasses of the studio in scope, newest first, operators loaded. Ask `studios.access` before."""
+    found: QuerySet[BreakGlass] = BreakGlass.objects.select_related("operator").order_by("-created_at")
+    return found
+
+
+def open_break_glasses() -> list[BreakGlass]:
+    """Returns those that are open now; shown to everybody who manages people of the studio in scope."""
+    return list(open_visits(timezone.now()).select_related("operator").order_by("ends_at"))
+
+
+def rights_of(user_id: UUID) -> QuerySet[ObjectRight]:
+    """Returns a person's rights and denials in the studio in scope, over or not, newest first.
+
+    `standing.right_on` reads each. Ask `studios.access` before.
+    """
+    found: QuerySet[ObjectRight] = (
+        ObjectRight.objects.filter(user_id=user_id)
+        .select_related("permission", "content_type")
+        .order_by("-given_at", "id")
+    )
+    return found
 
 
 def studio_ids(reason: str) -> list[UUID]:
@@ -53,3 +99,10 @@ def providers_for(domain: str) -> list[IdentityProvider]:
     """Returns the enabled identity providers, of any studio, that speak for an e-mail domain."""
     with capability_scope("provider_domain", domain):
         return list(IdentityProvider.reachable.filter(enabled=True, domains__contains=[domain]))
+
+
+def _own() -> QuerySet[Membership]:
+    found: QuerySet[Membership] = Membership.own.filter(
+        in_force(timezone.now(), "ends_at"), user__is_active=True
+    ).select_related("studio")
+    return found

@@ -39,12 +39,12 @@ def members(now: datetime) -> QuerySet[Membership]:
     return found
 
 
-def open_visits(now: datetime) -> QuerySet[BreakGlass]:
-    """Returns the break-glasses of the studio in scope that are open now."""
-    found: QuerySet[BreakGlass] = BreakGlass.objects.filter(
+def open_visits(now: datetime, among: QuerySet[BreakGlass] | None = None) -> QuerySet[BreakGlass]:
+    """Returns the break-glasses that are open now, of the studio in scope or `among` those given."""
+    rows: QuerySet[BreakGlass] = BreakGlass.objects.all() if among is None else among
+    return rows.filter(
         closed_at__isnull=True, ends_at__gt=now, operator__is_operator=True, operator__is_active=True
     )
-    return found
 
 
 def standing_of(user_id: UUID, on: Mapping[str, UUID], now: datetime) -> Standing:
