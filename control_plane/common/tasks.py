@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from typing import Any
 from uuid import UUID
 
-from celery import Task
+from celery import Task, current_app
 from django.db import close_old_connections, transaction
 
 from control_plane.common.scoping import studio_scope
@@ -36,3 +36,9 @@ def kick_on_commit(task: Task[..., Any], **kwargs: Any) -> None:
     """Sends a task when the open transaction commits: its worker then finds what was written."""
     plain = {name: str(value) if isinstance(value, UUID) else value for name, value in kwargs.items()}
     transaction.on_commit(lambda: task.delay(**plain), robust=True)
+
+
+def kick_named(name: str, **kwargs: Any) -> None:
+    """Sends a task by its name when the open transaction commits: a service does not import the tasks above it."""
+    plain = {key: str(value) if isinstance(value, UUID) else value for key, value in kwargs.items()}
+    transaction.on_commit(lambda: current_app.send_task(name, kwargs=plain), robust=True)

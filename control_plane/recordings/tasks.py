@@ -5,10 +5,15 @@ from uuid import UUID
 from celery import shared_task
 
 from control_plane.common.scoping import studio_scope
+from control_plane.recordings.disposals import delete_due
+from control_plane.recordings.moves import advance_move, due_moves
 from control_plane.recordings.reports import settle_lost_recorders
 from control_plane.recordings.shredding import remove_shredded
 from control_plane.studios.selectors import studio_ids
 
+BATCHES_AT_ONCE = 20
+"""Of a move, in one run of the sweep; a move that has more to copy is kicked again at once."""
+DELETIONS_AT_ONCE = 200
 CLASSES_AT_ONCE = 500
 """Of one studio, before the next one has its turn."""
 
@@ -29,3 +34,30 @@ def sweep_shredded() -> None:
             with studio_scope(UUID(str(studio_id))):
                 if not remove_shredded():
                     break
+
+
+@shared_task
+def sweep_moves() -> None:
+    """Kicks the moves between stores, in every studio; started by beat once a minute."""
+    for studio_id in studio_ids("moves sweep"):
+        with studio_scope(UUID(str(studio_id))):
+            due = due_moves()
+        for move_id in due:
+            go_on_with_move.delay(studio=str(studio_id), move_id=str(move_id))
+
+
+@shared_task
+def go_on_with_move(studio: str, move_id: str) -> None:
+    """Copies a part of a move, and kicks itself where there is more; its lease keeps other workers away.
+
+    It is given `studio` and not `studio_id`: bytes are copied outside of any transaction.
+    """
+    if advance_move(UUID(studio), UUID(move_id), batches=BATCHES_AT_ONCE):
+        go_on_with_move.delay(studio=studio, move_id=move_id)
+
+
+@shared_task
+def sweep_disposals() -> None:
+    """Deletes objects whose time has come, in every studio; started by beat every five minutes."""
+    for studio_id in studio_ids("disposals sweep"):
+        delete_due(UUID(str(studio_id)), most=DELETIONS_AT_ONCE)

@@ -1,4 +1,6 @@
-"""The sweep of keys: what stands under older generations is brought along, and what nothing needs any more ends."""
+"""The sweeps of keys and of stores: what stands under older generations is brought along, what nothing needs any more
+ends, and stores are tried.
+"""
 
 from uuid import UUID
 
@@ -8,6 +10,7 @@ from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
 from control_plane.studios.selectors import studio_ids
 from control_plane.studios.services.keys import destroy_due_generations, rewrap_batch
+from control_plane.studios.services.storage import due_probes, request_probe, run_probe, stores_in_use
 from control_plane.studios.services.tombstones import settle_shelf
 
 BATCHES_AT_ONCE = 50
@@ -28,3 +31,29 @@ def sweep_keys() -> None:
                     break
         with studio_scope(scope):
             destroy_due_generations(actor=actor)
+
+
+@shared_task
+def probe_stores() -> None:
+    """Has every studio's stores tried; started by beat once a day."""
+    actor = Actor.system("storage.nightly")
+    for studio_id in studio_ids("nightly probe"):
+        with studio_scope(UUID(str(studio_id))):
+            for studio, store in stores_in_use():
+                request_probe(studio, store, actor=actor)
+
+
+@shared_task
+def sweep_probes() -> None:
+    """Runs the probes that wait, or whose worker is gone; started by beat once a minute."""
+    for studio_id in studio_ids("probes sweep"):
+        with studio_scope(UUID(str(studio_id))):
+            due = due_probes()
+        for probe_id in due:
+            try_store.delay(studio=str(studio_id), probe_id=str(probe_id))
+
+
+@shared_task
+def try_store(studio: str, probe_id: str) -> None:
+    """Tries one store; given `studio` and not `studio_id`, because a store is tried outside of any transaction."""
+    run_probe(UUID(studio), UUID(probe_id))

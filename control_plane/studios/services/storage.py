@@ -20,6 +20,7 @@ from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict
 from control_plane.common.leases import claim, held, release
 from control_plane.common.scoping import studio_scope
+from control_plane.common.tasks import kick_named
 from control_plane.storage.addresses import is_private_allowed, resolve
 from control_plane.storage.errors import StoreRefused
 from control_plane.storage.findings import Finding, Outcome, Trial
@@ -166,6 +167,7 @@ def request_probe(studio: Studio, store: StudioStore | None, *, actor: Actor) ->
             requested_by=actor.id if actor.kind is ActorKind.USER else None,
         )
         row.save(force_insert=True)
+        kick_named("control_plane.studios.tasks.try_store", studio=studio.id, probe_id=row.id)
     return row
 
 
@@ -195,9 +197,12 @@ def run_probe(studio_id: UUID, probe_id: UUID) -> bool:
             mine = StoreProbe.objects.filter(pk=probe_id)
             return held(mine, token, lease=PROBE_LEASE, state=ProbeState.RUNNING, **values)
 
+    def starting(name: str) -> None:
+        told(step=name)
+
     if not told(findings=[], step=""):
         return False
-    for finding in probe(trial, lambda name: None if told(step=name) else None):
+    for finding in probe(trial, starting):
         findings.append(finding)
         if not told(findings=[asdict(item) for item in findings]):
             return False
@@ -238,6 +243,14 @@ def due_probes() -> list[UUID]:
     return list(
         StoreProbe.objects.filter(waiting | lost).order_by("created_at").values_list("id", flat=True)[:20]
     )
+
+
+def stores_in_use() -> list[tuple[Studio, StudioStore | None]]:
+    """Returns the stores of the studio in scope that the nightly round tries: its own, and the platform's if it is used."""
+    studio = Studio.objects.get()
+    own: list[StudioStore | None] = list(StudioStore.objects.filter(retired_at=None))
+    chosen = stores.storage().store
+    return [(studio, store) for store in ([*own, None] if chosen is None else own)]
 
 
 def lock_storage(studio_id: UUID) -> StudioStorage:
