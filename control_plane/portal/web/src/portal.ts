@@ -71,3 +71,5 @@ document.addEventListener("htmx:responseError", (event) => {
 
 tick();
 window.setInterval(tick, 500);
+// What is swapped in comes without its figures: they are written before anybody sees it.
+document.addEventListener("htmx:afterSwap", tick);

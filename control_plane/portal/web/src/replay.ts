@@ -18,7 +18,12 @@ async function start(root: HTMLElement): Promise<void> {
     return;
   }
   try {
-    const player = new Player(root, parseTimeline(await answer.json(), timeZone), { workerPath: worker, signInUrl: signIn });
+    const checkUrl = url.replace(/[^/]*$/, "check");
+    const player = new Player(root, parseTimeline(await answer.json(), timeZone), {
+      workerPath: worker,
+      signInUrl: signIn,
+      checkUrl,
+    });
     window.threedance = { ...window.threedance, player };
     await player.open();
   } catch (error) {

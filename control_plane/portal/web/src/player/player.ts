@@ -5,6 +5,7 @@ import { Ensemble, RATES, type State } from "./ensemble.ts";
 import { PulseCost } from "./follower.ts";
 import { Keyboard, type Wish } from "./keyboard.ts";
 import { notes } from "./notes.ts";
+import { Permit } from "./permit.ts";
 import { betweenText, Score } from "./score.ts";
 import { Screen } from "./screen.ts";
 import { clamp, missingOf, openingS, type ClassTimeline, type Gap } from "./timeline.ts";
@@ -32,6 +33,8 @@ const REFUSED: ReadonlySet<Trouble["kind"]> = new Set(["signed-out", "forbidden"
 export interface PlayerOptions {
   readonly workerPath: string;
   readonly signInUrl: string;
+  /** Where it is asked whether the replay may go on. */
+  readonly checkUrl: string;
 }
 
 export class Player {
@@ -44,6 +47,7 @@ export class Player {
   private readonly keyboard: Keyboard;
   private readonly live: HTMLElement;
   private readonly sync: HTMLElement;
+  private readonly permit: Permit;
   private arrangement: Arrangement;
   private audible: string | null;
   private muted = false;
@@ -67,6 +71,7 @@ export class Player {
           listen: (id) => this.listen(id),
         }),
     );
+    this.permit = new Permit(options.checkUrl, (trouble) => this.showTrouble(trouble));
     this.screens = this.tiles.flatMap((tile) => this.screenOf(tile));
     const learnt = new PulseCost(clamp(Number(localStorage.getItem(PULSE_COST)) || 0, -0.08, 0.08));
     const events = {
@@ -199,6 +204,7 @@ export class Player {
         },
         trouble: (trouble) => this.showTrouble(trouble),
         recovered: () => this.stage.notice.replaceChildren(),
+        answered: () => this.permit.heard(performance.now()),
       }),
     ];
   }
@@ -316,6 +322,7 @@ export class Player {
   private showTrouble(trouble: Trouble): void {
     this.root.dataset["trouble"] = trouble.kind;
     if (REFUSED.has(trouble.kind)) {
+      this.permit.stop();
       this.ensemble.close();
       for (const tile of this.tiles) tile.conceal();
     }
@@ -340,6 +347,7 @@ export class Player {
   }
 
   private watch(): void {
+    this.permit.start();
     const draw = (): void => {
       if (this.ensemble.state === "playing") this.showTime();
       window.requestAnimationFrame(draw);
@@ -357,6 +365,7 @@ export class Player {
       "pagehide",
       () => {
         localStorage.setItem(PULSE_COST, this.ensemble.pulseCost.costS.toFixed(4));
+        this.permit.stop();
         this.ensemble.close();
       },
       { once: true },

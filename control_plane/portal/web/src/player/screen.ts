@@ -21,6 +21,8 @@ export interface ScreenEvents {
   shown(shown: Shown, mediaS: number): void;
   trouble(trouble: Trouble): void;
   recovered(): void;
+  /** The control plane has given something of the class. */
+  answered(): void;
 }
 
 export class Screen {
@@ -91,6 +93,7 @@ export class Screen {
       this.inTrouble = false;
       this.events.recovered();
     });
+    for (const event of [Hls.Events.KEY_LOADED, Hls.Events.FRAG_LOADED] as const) hls.on(event, () => this.events.answered());
     hls.loadSource(this.track.playlistUrl);
     hls.attachMedia(this.video);
   }
