@@ -4,7 +4,6 @@ import re
 import stat
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -144,19 +143,19 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
         """Returns the mail server, or None where none is set."""
         return parse_email_url(self.email_url, variable("email_url")) if self.email_url else None
 
-    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        """Returns the networks of `store_networks`.
+    def networks(self, name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Returns the networks of field `name`: `store_networks` or `signin_networks`.
 
         Raises:
             WrongEnvironment: one is no network.
         """
         found = []
-        for text in (item.strip() for item in self.store_networks.split(",") if item.strip()):
+        for text in (item.strip() for item in getattr(self, name).split(",") if item.strip()):
             try:
                 found.append(ip_network(text))
             except ValueError as error:
                 raise WrongEnvironment(
-                    f"THREEDANCE_STORE_NETWORKS={text} is no network such as 10.1.0.0/16"
+                    f"{variable(name)}={text} is no network such as 10.1.0.0/16"
                 ) from error
         return tuple(found)
 
@@ -164,14 +163,6 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
         """Returns where the platform's own store is."""
         said = parse_qs(urlsplit(self.object_store).query).get("region", [""])[0]
         return self.region or said or ("us-east-1" if self.object_store.startswith("s3+") else "local")
-
-    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        """Returns the networks in which identity providers may be.
-
-        Raises:
-            ValueError: one is no network.
-        """
-        return tuple(ip_network(text.strip()) for text in self.signin_networks.split(",") if text.strip())
 
     def application_role(self) -> str:
         """Returns the name of the role that the application connects as; empty where no database is set."""
@@ -325,12 +316,15 @@ def _validate(env: Env) -> None:
     if env.retired_keys_days < 1:
         raise WrongEnvironment(f"THREEDANCE_RETIRED_KEYS_DAYS={env.retired_keys_days} is below 1")
     if env.checkpoint_webhook and urlsplit(env.checkpoint_webhook).scheme != "https":
-        raise WrongEnvironment(f"THREEDANCE_CHECKPOINT_WEBHOOK={redact(env.checkpoint_webhook)} is no https:// address")
+        raise WrongEnvironment(
+            f"THREEDANCE_CHECKPOINT_WEBHOOK={redact(env.checkpoint_webhook)} is no https:// address"
+        )
     if env.checkpoint_mail and not all("@" in item for item in env.checkpoint_mail.split(",")):
         raise WrongEnvironment("THREEDANCE_CHECKPOINT_MAIL is no list of e-mail addresses parted by commas")
     if env.region and not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?", env.region):
         raise WrongEnvironment(f"THREEDANCE_REGION={env.region} is no region such as eu-central-1")
-    env.networks()
+    env.networks("store_networks")
+    env.networks("signin_networks")
     if env.store_grace_days < 0:
         raise WrongEnvironment(f"THREEDANCE_STORE_GRACE_DAYS={env.store_grace_days} is below 0")
     env.email()
@@ -340,10 +334,6 @@ def _validate(env: Env) -> None:
         raise WrongEnvironment(
             "THREEDANCE_SESSION_HOURS is at least 1, THREEDANCE_SESSION_IDLE_MINUTES at least 5"
         )
-    try:
-        env.networks()
-    except ValueError as error:
-        raise WrongEnvironment(f"THREEDANCE_SIGNIN_NETWORKS={env.signin_networks}: {error}") from error
     if env.database_pool < 0:
         raise WrongEnvironment(f"THREEDANCE_DATABASE_POOL={env.database_pool} is below 0")
     if env.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):

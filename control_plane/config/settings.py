@@ -33,7 +33,7 @@ CHECKPOINT_WEBHOOK = ENV.checkpoint_webhook
 CHECKPOINT_MAIL = tuple(address.strip() for address in ENV.checkpoint_mail.split(",") if address.strip())
 OBJECT_STORE_URL = ENV.object_store or f"file://{(STATE_DIR / 'objects').absolute()}"
 OBJECT_STORE_REGION = ENV.store_region()
-STORE_NETWORKS = ENV.networks()
+STORE_NETWORKS = ENV.networks("store_networks")
 STORE_GRACE = timedelta(days=ENV.store_grace_days)
 VALKEY_URL = ENV.valkey_url
 DATABASE_APPLICATION_ROLE = ENV.application_role()
@@ -50,6 +50,10 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "sweep-keys": {"task": "control_plane.studios.tasks.sweep_keys", "schedule": 60.0},
     "sweep-moves": {"task": "control_plane.recordings.tasks.sweep_moves", "schedule": 60.0},
     "sweep-disposals": {"task": "control_plane.recordings.tasks.sweep_disposals", "schedule": 300.0},
+    "warn-of-full-storage": {
+        "task": "control_plane.recordings.tasks.warn_of_full_storage",
+        "schedule": 3600.0,
+    },
     "sweep-uploads": {"task": "control_plane.ingest.tasks.sweep_uploads", "schedule": 86_400.0},
     "probe-stores": {"task": "control_plane.studios.tasks.probe_stores", "schedule": 86_400.0},
     "sweep-probes": {"task": "control_plane.studios.tasks.sweep_probes", "schedule": 60.0},
@@ -277,7 +281,7 @@ SOCIALACCOUNT_LOGIN_ON_GET = True
 SOCIALACCOUNT_STORE_TOKENS = False
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
 SOCIALACCOUNT_REQUESTS_TIMEOUT = 10
-SIGNIN_NETWORKS = ENV.networks()
+SIGNIN_NETWORKS = ENV.networks("signin_networks")
 SESSION_HOURS = ENV.session_hours
 SESSION_IDLE_MINUTES = ENV.session_idle_minutes
 ANONYMOUS_USER_NAME = None
@@ -338,5 +342,6 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_THROTTLE_CLASSES": ["control_plane.fleet.rates.PlanThrottle"],
     "EXCEPTION_HANDLER": "control_plane.common.problems.drf_exception_handler",
 }
