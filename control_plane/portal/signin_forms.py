@@ -1,0 +1,208 @@
+"""What the sign-in pages ask for: a studio's rules, its identity providers, and invitations."""
+
+from datetime import datetime, time
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from control_plane.studios.models import GroupRole, IdentityProvider, ProviderKind, Role, SigninPolicy
+from control_plane.studios.models.signin import LONGEST_IDLE_MINUTES, LONGEST_SESSION_HOURS
+from control_plane.studios.saml_metadata import MetadataRefused, read_metadata
+from control_plane.studios.services.signin import ProviderFacts
+
+LINES = {"rows": 3, "autocomplete": "off", "spellcheck": "false"}
+NOT_ADMIN = [(role.value, role.label) for role in Role if role is not Role.ADMIN]
+MOST_METADATA = 100_000
+
+
+class PolicyForm(forms.ModelForm[SigninPolicy]):
+    """How people sign in to the studio."""
+
+    admins_need_second_factor = forms.BooleanField(
+        label="Admins need a second factor",
+        required=False,
+        help_text="An admin without a passkey or an authenticator app is led to set one up, and sees nothing of the"
+        " studio before.",
+    )
+    provider_only = forms.BooleanField(
+        label="Only through an identity provider",
+        required=False,
+        help_text="Passwords and passkeys do not open the studio any more. Admins who have a second factor still come"
+        " in past the provider, so that a broken one locks nobody out.",
+    )
+    session_hours = forms.IntegerField(
+        label="Sign in again after (hours)",
+        required=False,
+        min_value=1,
+        max_value=LONGEST_SESSION_HOURS,
+        help_text="Empty: as long as this installation allows.",
+    )
+    idle_minutes = forms.IntegerField(
+        label="Or when nothing was done for (minutes)",
+        required=False,
+        min_value=5,
+        max_value=LONGEST_IDLE_MINUTES,
+    )
+
+    class Meta:
+        model = SigninPolicy
+        fields = ("admins_need_second_factor", "provider_only", "session_hours", "idle_minutes")
+
+
+class ProviderForm(forms.Form):
+    """What all identity providers have."""
+
+    kind: ProviderKind
+
+    name = forms.CharField(max_length=60, help_text="What the button says: Sign in with ...")
+    domains = forms.CharField(
+        label="E-mail domains",
+        widget=forms.Textarea(attrs=LINES),
+        help_text="One on each line, such as school.example. The provider lets in nobody from elsewhere.",
+    )
+    group_claim = forms.CharField(
+        label="Where the groups are",
+        required=False,
+        max_length=120,
+        help_text="The claim or attribute that lists a person's groups, often “groups”.",
+    )
+    groups = forms.CharField(
+        label="Groups and roles",
+        required=False,
+        widget=forms.Textarea(attrs=LINES | {"rows": 5}),
+        help_text="One on each line: group = role. Roles are " + ", ".join(role.value for role in Role) + ".",
+    )
+    default_role = forms.ChoiceField(
+        label="Everybody else becomes",
+        required=False,
+        choices=[("", "Nothing: they are not let in"), *NOT_ADMIN],
+    )
+    asks_second_factor = forms.BooleanField(
+        label="It asks for a second factor itself", required=False, help_text="Then the studio does not ask again."
+    )
+    enabled = forms.BooleanField(label="In use", required=False, initial=True)
+
+    def clean_groups(self) -> dict[str, Role]:
+        """Returns group -> role.
+
+        Raises:
+            ValidationError: a line is not of the form, or names no role.
+        """
+        found: dict[str, Role] = {}
+        for number, line in enumerate(self.cleaned_data["groups"].splitlines(), start=1):
+            if not line.strip():
+                continue
+            group, _, role = (part.strip() for part in line.rpartition("="))
+            if not group or role.lower() not in Role.values:
+                raise ValidationError(f"Line {number} is not “group = role”: {line.strip()[:60]}")
+            found[group] = Role(role.lower())
+        return found
+
+    def facts(self) -> ProviderFacts:
+        """Returns what was said, for the service."""
+        data: dict[str, Any] = self.cleaned_data
+        return ProviderFacts(
+            kind=self.kind,
+            name=data["name"],
+            issuer=data["issuer"],
+            domains=data["domains"].splitlines(),
+            client_id=data.get("client_id", ""),
+            secret=data.get("secret", ""),
+            sso_url=data.get("sso_url", ""),
+            certificate=data.get("certificate", ""),
+            group_claim=data["group_claim"],
+            default_role=Role(data["default_role"]) if data["default_role"] else None,
+            group_roles=data["groups"],
+            asks_second_factor=data["asks_second_factor"],
+            enabled=data["enabled"],
+        )
+
+
+class OpenIDForm(ProviderForm):
+    """An OpenID provider."""
+
+    kind = ProviderKind.OIDC
+
+    issuer = forms.CharField(
+        max_length=300, help_text="The provider's address, such as https://login.school.example/realms/main"
+    )
+    client_id = forms.CharField(label="Client id", max_length=190)
+    secret = forms.CharField(
+        label="Client secret",
+        required=False,
+        max_length=500,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text="Kept sealed and never shown again. Empty: the one that is kept.",
+    )
+    field_order = ("name", "issuer", "client_id", "secret", "domains", "group_claim", "groups", "default_role")
+
+
+class SamlForm(ProviderForm):
+    """A SAML provider."""
+
+    kind = ProviderKind.SAML
+
+    metadata = forms.CharField(
+        label="The provider's metadata",
+        required=False,
+        max_length=MOST_METADATA,
+        widget=forms.Textarea(attrs=LINES),
+        help_text="Paste the XML that the provider offers; it fills in the next three. Or fill them in yourself.",
+    )
+    issuer = forms.CharField(label="Entity id", required=False, max_length=300)
+    sso_url = forms.CharField(label="Sign-in address", required=False, max_length=300)
+    certificate = forms.CharField(
+        label="Signing certificate", required=False, max_length=10_000, widget=forms.Textarea(attrs=LINES)
+    )
+    field_order = ("name", "metadata", "issuer", "sso_url", "certificate", "domains", "group_claim", "groups")
+
+    def clean(self) -> dict[str, Any]:
+        """Returns the data, filled from the metadata where that was given."""
+        data: dict[str, Any] = super().clean() or {}
+        if data.get("metadata"):
+            try:
+                found = read_metadata(data["metadata"])
+            except MetadataRefused as error:
+                self.add_error("metadata", str(error))
+                return data
+            data |= {"issuer": found.entity_id, "sso_url": found.sso_url, "certificate": found.certificate}
+        for name in ("issuer", "sso_url", "certificate"):
+            if not data.get(name):
+                self.add_error(name, "Fill this in, or paste the metadata.")
+        return data
+
+
+class InviteForm(forms.Form):
+    """Whom to invite."""
+
+    email = forms.EmailField(label="E-mail address", widget=forms.EmailInput(attrs={"autocomplete": "off"}))
+    role = forms.ChoiceField(choices=Role.choices, initial=Role.VIEWER)
+    ends_on = forms.DateField(
+        label="Membership ends after",
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text="Empty: it does not end by itself.",
+    )
+
+    def ends_at(self, zone: Any) -> datetime | None:
+        """Returns the end of that day in the studio's time zone."""
+        day = self.cleaned_data["ends_on"]
+        return datetime.combine(day, time.max, tzinfo=zone) if day else None
+
+
+def provider_form(kind: ProviderKind) -> type[OpenIDForm | SamlForm]:
+    """Returns the form of a kind of provider."""
+    return OpenIDForm if kind == ProviderKind.OIDC else SamlForm
+
+
+def initial_of(provider: IdentityProvider) -> dict[str, Any]:
+    """Returns what is kept of a provider, but its secret."""
+    groups = GroupRole.objects.filter(provider=provider).values_list("group", "role")
+    names = ("name", "issuer", "client_id", "sso_url", "certificate", "group_claim", "default_role")
+    return {name: getattr(provider, name) for name in names} | {
+        "domains": "\n".join(provider.domains),
+        "groups": "\n".join(f"{group} = {role}" for group, role in groups),
+        "asks_second_factor": provider.asks_second_factor,
+        "enabled": provider.enabled,
+    }

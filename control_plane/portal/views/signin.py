@@ -1,0 +1,151 @@
+"""How people sign in to the studio: rules, identity providers; and, for everybody, the way to one's own provider."""
+
+from uuid import UUID
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from control_plane.accounts.limits import require_within
+from control_plane.common.errors import BadRequest, Conflict, NotFound
+from control_plane.portal.page import actor_of, studio_page
+from control_plane.portal.signin_forms import PolicyForm, initial_of, provider_form
+from control_plane.studios import access
+from control_plane.studios.models import IdentityProvider, ProviderKind, SigninPolicy
+from control_plane.studios.requests import StudioRequest
+from control_plane.studios.selectors import providers_for
+from control_plane.studios.services.signin import (
+    add_provider,
+    change_provider,
+    change_signin_policy,
+    remove_provider,
+)
+
+HERE: dict[str, object] = {"section": "settings"}
+READ_WRITE = ("GET", "HEAD", "POST")
+
+
+class FindForm(forms.Form):
+    """Whose provider is looked for."""
+
+    email = forms.EmailField(label="Your e-mail address there", widget=forms.EmailInput(attrs={"autofocus": True}))
+
+
+@never_cache
+@require_http_methods(READ_WRITE)
+def find_provider(request: HttpRequest) -> HttpResponse:
+    """Shows the ways in through the providers that speak for an address's domain."""
+    form = FindForm(request.POST or None)
+    context: dict[str, object] = {"form": form}
+    if request.method == "POST":
+        require_within(request, "find_provider")
+        if form.is_valid():
+            domain = form.cleaned_data["email"].rpartition("@")[2].lower()
+            context["ways"] = [(item.name, login_address(item)) for item in providers_for(domain)]
+    return render(request, "portal/settings/signin_find.html", context)
+
+
+@require_http_methods(READ_WRITE)
+def sign_in_settings(request: StudioRequest, slug: str) -> HttpResponse:
+    """Shows the studio's rules and providers; changes the rules."""
+    actor = actor_of(request)
+    access.require(actor, access.Action.MANAGE_STUDIO, request.studio)
+    policy = SigninPolicy.objects.first() or SigninPolicy(studio=request.studio)
+    form = PolicyForm(request.POST or None, instance=policy)
+    if request.method == "POST" and form.is_valid():
+        try:
+            change_signin_policy(request.studio, actor=actor, **form.cleaned_data)
+        except BadRequest as error:
+            form.add_error(None, error.detail)
+        else:
+            messages.success(request, "Saved. It holds from the next page on.")
+            return redirect("portal:sign_in", slug)
+    context = HERE | {"form": form, "providers": access.visible(actor, IdentityProvider)}
+    return studio_page(request, "portal/settings/signin.html", context)
+
+
+@require_http_methods(READ_WRITE)
+def new_provider(request: StudioRequest, slug: str, kind: str) -> HttpResponse:
+    """Adds an identity provider."""
+    actor = actor_of(request)
+    access.require(actor, access.Action.MANAGE_STUDIO, request.studio)
+    if kind not in ProviderKind.values:
+        raise NotFound
+    form = provider_form(ProviderKind(kind))(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            provider = add_provider(request.studio, form.facts(), actor=actor)
+        except (BadRequest, Conflict) as error:
+            form.add_error(None, error.detail)
+        else:
+            messages.success(request, "Added. Now tell the provider about this studio, as said below.")
+            return redirect("portal:provider", slug, provider.id)
+    context = HERE | {"form": form, "kind": ProviderKind(kind)}
+    return studio_page(request, "portal/settings/signin_provider.html", context)
+
+
+@require_http_methods(READ_WRITE)
+def provider_page(request: StudioRequest, slug: str, provider_id: UUID) -> HttpResponse:
+    """Shows and changes an identity provider, and what to enter on its side."""
+    actor = actor_of(request)
+    provider = _provider(request, provider_id)
+    form = provider_form(ProviderKind(provider.kind))(request.POST or None, initial=initial_of(provider))
+    if request.method == "POST" and form.is_valid():
+        try:
+            change_provider(provider, form.facts(), actor=actor)
+        except (BadRequest, Conflict) as error:
+            form.add_error(None, error.detail)
+        else:
+            messages.success(request, "Saved.")
+            return redirect("portal:provider", slug, provider.id)
+    context = HERE | {
+        "form": form,
+        "kind": ProviderKind(provider.kind),
+        "provider": provider,
+        "theirs": _for_the_provider(provider),
+    }
+    return studio_page(request, "portal/settings/signin_provider.html", context)
+
+
+@require_POST
+def provider_remove(request: StudioRequest, slug: str, provider_id: UUID) -> HttpResponse:
+    """Removes an identity provider."""
+    try:
+        remove_provider(_provider(request, provider_id), actor=actor_of(request))
+    except BadRequest as error:
+        messages.error(request, error.detail)
+        return redirect("portal:provider", slug, provider_id)
+    messages.success(request, "Removed.")
+    return redirect("portal:sign_in", slug)
+
+
+def login_address(provider: IdentityProvider) -> str:
+    """Returns where signing in through a provider begins."""
+    name = "openid_connect_login" if provider.kind == ProviderKind.OIDC else "saml_login"
+    return reverse(name, args=[provider.id])
+
+
+def _provider(request: StudioRequest, provider_id: UUID) -> IdentityProvider:
+    access.require(actor_of(request), access.Action.MANAGE_STUDIO, request.studio)
+    found: IdentityProvider | None = IdentityProvider.objects.filter(pk=provider_id).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _for_the_provider(provider: IdentityProvider) -> list[tuple[str, str]]:
+    def ours(name: str) -> str:
+        return settings.PUBLIC_URL + reverse(name, args=[provider.id])
+
+    if provider.kind == ProviderKind.OIDC:
+        return [("Redirect address", ours("openid_connect_callback"))]
+    return [
+        ("Entity id (audience)", ours("saml_metadata")),
+        ("Answer address (ACS)", ours("saml_acs")),
+        ("Metadata", ours("saml_metadata")),
+    ]
