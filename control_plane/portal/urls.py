@@ -3,6 +3,7 @@
 from django.urls import path
 
 from control_plane.portal.views import agents, classes, dancers, home, people, rooms, rosters
+from control_plane.portal.views import invitations, signin
 
 app_name = "portal"
 
@@ -11,6 +12,23 @@ urlpatterns = [
     path("", home.home, name="home"),
     path("studios/menu/", home.studios_menu, name="studios_menu"),
     path("studios/administer/", home.administer, name="administer"),
+    path("sign-in/", signin.find_provider, name="find_provider"),
+    path("invitation/", invitations.invitation_page, name="invitation"),
+    path(f"{_STUDIO}/sign-in/", signin.sign_in_settings, name="sign_in"),
+    path(f"{_STUDIO}/sign-in/add/<slug:kind>/", signin.new_provider, name="new_provider"),
+    path(f"{_STUDIO}/sign-in/<uuid:provider_id>/", signin.provider_page, name="provider"),
+    path(f"{_STUDIO}/sign-in/<uuid:provider_id>/remove/", signin.provider_remove, name="provider_remove"),
+    path(f"{_STUDIO}/people/invitations/", invitations.invitations, name="invitations"),
+    path(
+        f"{_STUDIO}/people/invitations/<uuid:invitation_id>/again/",
+        invitations.invitation_again,
+        name="invitation_again",
+    ),
+    path(
+        f"{_STUDIO}/people/invitations/<uuid:invitation_id>/revoke/",
+        invitations.invitation_revoke,
+        name="invitation_revoke",
+    ),
     path(f"{_STUDIO}/classes/", classes.class_list, name="classes"),
     path(f"{_STUDIO}/classes/<uuid:class_id>/", classes.class_page, name="class"),
     path(f"{_STUDIO}/classes/<uuid:class_id>/progress/", classes.class_progress, name="class_progress"),

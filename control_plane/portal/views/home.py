@@ -13,6 +13,7 @@ from control_plane.common.errors import NotFound
 from control_plane.portal.page import actor_of
 from control_plane.studios.middleware import ADMIN_STUDIO
 from control_plane.studios.selectors import admin_memberships, own_memberships
+from control_plane.studios.signin_rules import reachable
 
 
 @require_safe
@@ -20,7 +21,7 @@ from control_plane.studios.selectors import admin_memberships, own_memberships
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
     """Goes to the person's only studio; with several, or with `?all`, shows them."""
-    memberships = own_memberships(_user_id(request))
+    memberships = reachable(request, own_memberships(_user_id(request)))
     if len(memberships) == 1 and "all" not in request.GET:
         return redirect("portal:classes", slug=memberships[0].studio.slug)
     return render(request, "portal/home.html", {"memberships": memberships})
@@ -31,7 +32,8 @@ def home(request: HttpRequest) -> HttpResponse:
 @login_required
 def studios_menu(request: HttpRequest) -> HttpResponse:
     """Returns the list that the studio switcher opens."""
-    context = {"memberships": own_memberships(_user_id(request)), "here": request.GET.get("now", "")}
+    memberships = reachable(request, own_memberships(_user_id(request)))
+    context = {"memberships": memberships, "here": request.GET.get("now", "")}
     return render(request, "portal/parts/studios_menu.html", context)
 
 

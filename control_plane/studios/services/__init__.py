@@ -14,6 +14,7 @@ from control_plane.studios.services.keys import rotate_studio_key
 from control_plane.studios.services.people import add_member, change_role, remove_member, set_membership_end
 from control_plane.studios.services.roles import reset_role, set_role_actions
 from control_plane.studios.services.tenancy import change_studio, create_room, create_studio, rename_room
+from control_plane.studios.services.signin import change_signin_policy, end_member_sessions
 
 __all__ = [
     "add_dancer",
@@ -21,12 +22,14 @@ __all__ = [
     "add_member",
     "change_dancer",
     "change_role",
+    "change_signin_policy",
     "change_studio",
     "close_break_glass",
     "create_room",
     "create_studio",
     "deny_right",
     "end_guardianship",
+    "end_member_sessions",
     "give_right",
     "open_break_glass",
     "remove_member",

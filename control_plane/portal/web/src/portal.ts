@@ -1,6 +1,7 @@
 /** What every page of the portal shares: htmx, clocks that tick, commands that copy, menus that close. */
 import htmx from "htmx.org";
 
+import "./passkey.ts";
 import { countdownText, elapsedText } from "./ticking.ts";
 
 // The policy of our pages allows no evaluated code and no style made by a script.
