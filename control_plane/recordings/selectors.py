@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from control_plane.common.actors import Actor
@@ -65,6 +65,17 @@ def running_class(room: Room) -> ClassSession | None:
         room=room, state__in=[ClassState.REQUESTED, ClassState.RECORDING]
     ).first()
     return running
+
+
+def waited_for(class_session: ClassSession) -> list[Recorder]:
+    """Returns the parts of a class whose agents have not sent everything yet, with the agents loaded."""
+    waiting = Recorder.objects.filter(class_session=class_session).exclude(state__in=SETTLED)
+    return list(waiting.select_related("agent").order_by("agent__name"))
+
+
+def stored_bytes() -> int:
+    """Returns what the studio in scope has in the platform's own store; what lies in its own stores costs us nothing."""
+    return int(Segment.objects.filter(store=None).aggregate(sum=Sum("size_bytes"))["sum"] or 0)
 
 
 def class_timeline(class_session: ClassSession) -> ClassTimeline:
