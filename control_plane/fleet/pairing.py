@@ -23,10 +23,11 @@ from control_plane.common.scoping import capability_scope, studio_scope
 from control_plane.fleet import codes, instance
 from control_plane.fleet.errors import PairingRefused
 from control_plane.fleet.models import Agent, AgentState, Camera, PairingCode, PairingState
-from control_plane.fleet.selectors import RECORDS
+from control_plane.fleet.selectors import RECORDS, count_agents
 from control_plane.fleet.services import hand_over_orders, publish_config, publish_configs
 from control_plane.studios import access
-from control_plane.studios.models import Studio
+from control_plane.studios.models import Limit, Studio
+from control_plane.studios.quotas import require_room
 from shared.protocol.errors import Code
 from shared.protocol.ids import AgentId, StudioId
 from shared.protocol.pairing import PairAnswer, PairRequest, normalise_pairing_code
@@ -65,6 +66,8 @@ def create_pairing_code(
         access.require(actor, access.Action.MANAGE_AGENTS, studio)
         if replaces is not None and replaces.state not in RECORDS:
             raise Conflict(f"{replaces.name} does not record any more and cannot be replaced.")
+        if replaces is None:
+            require_room(Limit.AGENTS, count_agents)
         key = instance.pairing_key()
         code = _free_code(key)
         row = PairingCode(
@@ -169,6 +172,8 @@ def _enrol(row: PairingCode, request: PairRequest) -> Agent:
             "This box's key is an agent's already. Run the pairing again with --replace to make a new key.",
             code=Code.CONFLICT,
         )
+    if row.replaces is None:
+        require_room(Limit.AGENTS, count_agents)
     agent = Agent(
         studio_id=row.studio_id,
         name=(row.agent_name or request.host.hostname.strip() or "agent")[:80],

@@ -27,6 +27,16 @@ RECORDS = (AgentState.PENDING, AgentState.ACTIVE)
 """States in which an agent records what it is told to."""
 
 
+def count_agents() -> int:
+    """Returns how many boxes record for the studio in scope, as its plan counts them."""
+    return int(Agent.objects.filter(state__in=RECORDS).count())
+
+
+def count_cameras() -> int:
+    """Returns how many cameras the studio in scope has, as its plan counts them."""
+    return int(Camera.objects.count())
+
+
 def visible_agents(actor: Actor) -> QuerySet[Agent]:
     """Returns the agents that `actor` may see, with desired and reported configuration and last status loaded."""
     return access.visible(actor, Agent).select_related("desired", "reported", "status_report")

@@ -28,11 +28,12 @@ from control_plane.fleet.models import (
     RecordingOrder,
     SourceKind,
 )
-from control_plane.fleet.selectors import RECORDS, agents_of_room
+from control_plane.fleet.selectors import RECORDS, agents_of_room, count_cameras
 from control_plane.fleet.sources import read_address, read_credentials
 from control_plane.storage.seal import seal
 from control_plane.studios import access, vault
-from control_plane.studios.models import Room
+from control_plane.studios.models import Limit, Room
+from control_plane.studios.quotas import require_room
 from shared.protocol.codec import document_hash, encode
 from shared.protocol.config import (
     AgentBody,
@@ -132,6 +133,7 @@ def add_camera(
         access.require(actor, access.Action.MANAGE_CAMERAS, room)
         access.require(actor, access.Action.MANAGE_CAMERAS, agent)
         source, credentials = _typed(address, username, password)
+        require_room(Limit.CAMERAS, count_cameras)
         camera = Camera(
             studio_id=room.studio_id,
             room=room,

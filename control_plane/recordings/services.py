@@ -33,10 +33,11 @@ from control_plane.recordings.models import (
     Track,
 )
 from control_plane.recordings.reasons import INFERRED
-from control_plane.recordings.selectors import class_timeline
+from control_plane.recordings.selectors import class_timeline, stored_bytes
 from control_plane.recordings.timeline import ClassTimeline
 from control_plane.studios import access, vault
-from control_plane.studios.models import Room, Studio
+from control_plane.studios.models import Limit, Room, Studio
+from control_plane.studios.quotas import require_room
 from shared.protocol.ids import new_id
 from shared.protocol.manifest import GapRecord, SegmentManifest
 
@@ -67,6 +68,7 @@ def start_class(
         title = title.strip() or _default_title(room, start_at)
         if len(title) > 120:
             raise BadRequest("title: it has more than 120 characters")
+        require_room(Limit.STORAGE_BYTES, stored_bytes)
         class_id = new_id()
         class_session = ClassSession(
             id=class_id,

@@ -9,6 +9,7 @@ from control_plane.recordings.disposals import delete_due
 from control_plane.recordings.moves import advance_move, due_moves
 from control_plane.recordings.reports import settle_lost_recorders
 from control_plane.recordings.shredding import remove_shredded
+from control_plane.recordings.usage import warn_when_nearly_full
 from control_plane.studios.selectors import studio_ids
 
 BATCHES_AT_ONCE = 20
@@ -61,3 +62,10 @@ def sweep_disposals() -> None:
     """Deletes objects whose time has come, in every studio; started by beat every five minutes."""
     for studio_id in studio_ids("disposals sweep"):
         delete_due(UUID(str(studio_id)), most=DELETIONS_AT_ONCE)
+
+
+@shared_task
+def warn_of_full_storage() -> None:
+    """Tells admins whose studio's storage is nearly used, once a week at most; started by beat once an hour."""
+    for studio_id in studio_ids("storage warning"):
+        warn_when_nearly_full(UUID(str(studio_id)))

@@ -86,6 +86,18 @@ class LocalStore:
         """Returns None: the control plane gives the bytes itself."""
         return None
 
+    def sweep_incoming(self, *, before_s: float, most: int, dry_run: bool = False) -> int:
+        """Removes unfinished writes last touched before a time (seconds since 1970); returns how many."""
+        try:
+            entries = list(os.scandir(self._incoming))
+        except FileNotFoundError:
+            return 0
+        old = [entry.path for entry in entries if _touched_s(entry) < before_s][:most]
+        for path in old if not dry_run else ():
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+        return len(old)
+
     def _path(self, key: str) -> Path:
         return self.root / checked_key(key)
 
@@ -117,6 +129,13 @@ class LocalStore:
                     yield chunk
 
             yield chunks()
+
+
+def _touched_s(entry: "os.DirEntry[str]") -> float:
+    try:
+        return entry.stat(follow_symlinks=False).st_mtime
+    except FileNotFoundError:
+        return float("inf")  # finished, or gone, at this moment
 
 
 def _write(part: Path, chunks: Iterable[bytes], *, size_bytes: int, sha256: str) -> None:

@@ -23,7 +23,8 @@ from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound, SignInRequired
 from control_plane.common.scoping import studio_scope
 from control_plane.studios import access
-from control_plane.studios.models import Invitation, Membership, Role, Studio
+from control_plane.studios.models import Invitation, Limit, Membership, Role, Studio
+from control_plane.studios.quotas import require_room
 from control_plane.studios.selectors import invitation_of
 from control_plane.studios.services.people import join, require_people
 from control_plane.studios.services.saving import save_new
@@ -69,6 +70,7 @@ def invite(
             raise Conflict("Somebody with this address is a member already.")
         if Invitation.objects.filter(accepted_at=None, revoked_at=None).count() >= OPEN_LIMIT:
             raise Conflict(f"There are {OPEN_LIMIT} open invitations. Take some back first.")
+        require_room(Limit.MEMBERS, Membership.objects.count)
         invitation = Invitation(
             studio=studio,
             email=address,
@@ -141,9 +143,7 @@ def accept(token: str, *, user: User | None) -> User:
         if not still_open.update(accepted_at=timezone.now(), accepted_by=person.id):
             raise NotFound
         if not Membership.objects.filter(user=person).exists():
-            join(
-                found.studio, person, Role(found.role), _inviter(found), ends_at=found.membership_ends_at
-            )
+            join(found.studio, person, Role(found.role), _inviter(found), ends_at=found.membership_ends_at)
         _record(Act.INVITATION_ACCEPTED, found, person.actor)
     return person
 

@@ -13,7 +13,8 @@ from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.studios import access
-from control_plane.studios.models import Membership, ObjectRight, Role, Studio
+from control_plane.studios.models import Limit, Membership, ObjectRight, Role, Studio
+from control_plane.studios.quotas import require_room
 from control_plane.studios.services.dancers import end_guardianships_of
 from control_plane.studios.services.saving import save_new
 from control_plane.studios.things import studio_of
@@ -139,6 +140,7 @@ def join(
     Raises:
         Conflict: the person is a member already.
     """
+    require_room(Limit.MEMBERS, Membership.objects.count)
     membership = Membership(studio=studio, user=user, role=role, ends_at=ends_at)
     save_new(membership, "This person is a member already.")
     record(

@@ -1,0 +1,148 @@
+"""What a studio has of what its plan allows: numbers alone, no names of classes, cameras or people."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.utils import timezone
+
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.services import record
+from control_plane.common.actors import Actor
+from control_plane.common.scoping import studio_scope
+from control_plane.fleet.selectors import count_agents, count_cameras
+from control_plane.recordings.selectors import stored_bytes
+from control_plane.studios.models import Limit, Membership, Role, Studio
+from control_plane.studios.quotas import Allowance, allowance, shown, spent
+from control_plane.studios.selectors import studio_ids
+from control_plane.studios.services.plans import require_operator
+from control_plane.studios.services.storage import lock_storage
+
+SYSTEM = Actor.system("recordings.usage")
+WARN_AGAIN = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One limit: how much is used of it. `most` None: no limit; `used` None: it is a rate, which is not counted."""
+
+    limit: Limit
+    used: int | None
+    most: int | None
+    soft: int | None
+
+    @property
+    def label(self) -> str:
+        """What is limited."""
+        return str(self.limit.label)
+
+    @property
+    def percent(self) -> int:
+        """How much of it is used, at most 100; 0 where there is no limit."""
+        if self.used is None or self.most is None:
+            return 0
+        return 100 if not self.most else min(100, self.used * 100 // self.most)
+
+    @property
+    def state(self) -> str:
+        """`full`, `near`, `fine` or `free`."""
+        if self.most is None or self.used is None:
+            return "free"
+        if self.used >= self.most:
+            return "full"
+        return "near" if self.soft is not None and self.used >= self.soft else "fine"
+
+    @property
+    def used_text(self) -> str:
+        """What is used, in words; empty for a rate."""
+        return "" if self.used is None else shown(self.limit, self.used)
+
+    @property
+    def most_text(self) -> str:
+        """The limit, in words."""
+        return "no limit" if self.most is None else shown(self.limit, self.most)
+
+
+@dataclass(frozen=True, slots=True)
+class StudioUse:
+    """A studio in the operator's list."""
+
+    id: UUID
+    slug: str
+    name: str
+    plan: str
+    uses: list[Use]
+
+
+def uses(found: Allowance | None = None) -> list[Use]:
+    """Returns every limit of the studio in scope with what is used of it."""
+    found = found or allowance()
+    counted: dict[Limit, int | None] = {
+        Limit.AGENTS: count_agents(),
+        Limit.CAMERAS: count_cameras(),
+        Limit.MEMBERS: Membership.objects.count(),
+        Limit.STORAGE_BYTES: stored_bytes(),
+        Limit.ANALYSES_PER_MONTH: spent(Limit.ANALYSES_PER_MONTH),
+        Limit.API_PER_MINUTE: None,
+    }
+    return [Use(limit, used, found.most(limit), found.soft(limit)) for limit, used in counted.items()]
+
+
+def all_uses(*, actor: Actor, first: int = 0, most: int = 50) -> list[StudioUse]:
+    """Returns the use of up to `most` studios from the `first` on, for operators: counts, and nothing of what is counted.
+
+    Raises:
+        NotFound: `actor` is no operator.
+    """
+    require_operator(actor)
+    listed = []
+    for studio_id in studio_ids("use of plans")[first : first + most]:
+        with studio_scope(UUID(str(studio_id))):
+            studio, found = Studio.objects.get(), allowance()
+            listed.append(StudioUse(studio.id, studio.slug, studio.name, found.plan, uses(found)))
+    return listed
+
+
+def warn_when_nearly_full(studio_id: UUID) -> bool:
+    """Tells a studio's admins that the storage of its plan is nearly used, once a week at most; says whether it did."""
+    with studio_scope(studio_id):
+        found = allowance()
+        soft, most = found.soft(Limit.STORAGE_BYTES), found.most(Limit.STORAGE_BYTES)
+        used = stored_bytes() if most is not None else 0
+        if soft is None or most is None or used < soft:
+            return False
+        row, now = lock_storage(studio_id), timezone.now()
+        if row.warned_at is not None and row.warned_at > now - WARN_AGAIN:
+            return False
+        row.warned_at = now
+        row.save(update_fields=["warned_at"])
+        record(
+            Act.QUOTA_WARNED,
+            actor=SYSTEM,
+            studio_id=studio_id,
+            object_type="studios.Studio",
+            object_id=studio_id,
+            details={"limit": Limit.STORAGE_BYTES.value, "used": used, "most": most},
+        )
+        _tell_admins(Studio.objects.get(), used, most, found.contact)
+    return True
+
+
+def _tell_admins(studio: Studio, used: int, most: int, contact: str) -> None:
+    text = "\n".join(
+        [
+            f"{shown(Limit.STORAGE_BYTES, used)} of the {shown(Limit.STORAGE_BYTES, most)} that the plan of"
+            f" {studio.name} includes are used.",
+            "",
+            "When all of it is used, no new class can be recorded. What is being recorded then is still taken.",
+            f"Ask {contact} for more, delete classes, or name a store of your own:",
+            f"{settings.PUBLIC_URL}/studio/{studio.slug}/settings/storage/",
+        ]
+    )
+    admins = Membership.objects.filter(role=Role.ADMIN, user__is_active=True)
+    for address in admins.values_list("user__email", flat=True):
+        message = EmailMessage(f"Storage of {studio.name} is nearly used", text, to=[address])
+        transaction.on_commit(message.send, robust=True)

@@ -1,0 +1,147 @@
+"""What a studio may have, and what it has of it. Counting and adding happen under one lock, so two at once never pass.
+
+A limit stops new things only. Footage of a class that is being recorded is always taken, whatever the plan says.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from zlib import crc32
+
+from django.db import connection
+from django.utils import timezone
+
+from control_plane.common.errors import Conflict
+from control_plane.common.scoping import current_studio_id
+from control_plane.studios.models import Limit, MonthlyUse, Plan, StudioPlan
+
+NOUNS: dict[Limit, tuple[str, str]] = {
+    Limit.AGENTS: ("box", "boxes"),
+    Limit.CAMERAS: ("camera", "cameras"),
+    Limit.MEMBERS: ("person", "people"),
+    Limit.STORAGE_BYTES: ("byte of storage", "bytes of storage"),
+    Limit.ANALYSES_PER_MONTH: ("analysis a month", "analyses a month"),
+    Limit.API_PER_MINUTE: ("request a minute", "requests a minute"),
+}
+NO_PLAN = "No plan"
+OPERATOR = "the operator of this installation"
+
+
+class QuotaReached(Conflict):
+    """The plan does not allow one more; the text names the limit, the use, and whom to ask."""
+
+    def __init__(self, limit: Limit, *, most: int, used: int, contact: str) -> None:
+        self.limit, self.most, self.used = limit, most, used
+        super().__init__(_words(limit, most, used, contact))
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a studio's plan allows, with its own limits in place of the plan's. None: no limit."""
+
+    plan: str
+    limits: dict[Limit, int | None]
+    soft_percent: int
+    contact: str
+
+    def most(self, limit: Limit) -> int | None:
+        """Returns a limit; None where there is none."""
+        return self.limits.get(limit)
+
+    def soft(self, limit: Limit) -> int | None:
+        """Returns from how much on to warn."""
+        most = self.most(limit)
+        return None if most is None else most * self.soft_percent // 100
+
+
+def allowance() -> Allowance:
+    """Returns what the studio in scope may have: its plan, the default plan, or no limit where there is neither."""
+    given: StudioPlan | None = StudioPlan.objects.select_related("plan").first()
+    plan = given.plan if given else Plan.objects.filter(is_default=True).first()
+    if plan is None:
+        return Allowance(NO_PLAN, {}, 100, OPERATOR)
+    limits: dict[Limit, int | None] = {limit: getattr(plan, limit.value) for limit in Limit}
+    if given:
+        limits |= {Limit(name): value for name, value in given.overrides.items()}
+    return Allowance(plan.name, limits, plan.soft_percent, plan.contact or OPERATOR)
+
+
+def require_room(limit: Limit, count: Callable[[], int], *, adding: int = 1) -> None:
+    """Returns when the plan of the studio in scope allows `adding` more than `count` finds.
+
+    Until the transaction ends nobody else counts the same: call it in the transaction that adds.
+
+    Raises:
+        QuotaReached: it does not.
+    """
+    most = allowance().most(limit)
+    if most is None:
+        return
+    _lock(limit)
+    used = count()
+    if used + adding > most:
+        raise QuotaReached(limit, most=most, used=used, contact=allowance().contact)
+
+
+def spend(limit: Limit, *, at: datetime | None = None) -> int:
+    """Counts one use in the month, and returns how many there are; in the transaction of the use.
+
+    Raises:
+        QuotaReached: the month's uses are spent.
+    """
+    month = month_of(at or timezone.now())
+    studio_id = current_studio_id()
+    MonthlyUse.objects.bulk_create(
+        [MonthlyUse(studio_id=studio_id, limit=limit.value, month=month)], ignore_conflicts=True
+    )
+    row: MonthlyUse = MonthlyUse.objects.select_for_update().get(limit=limit.value, month=month)
+    found = allowance()
+    most = found.most(limit)
+    if most is not None and row.count >= most:
+        raise QuotaReached(limit, most=most, used=row.count, contact=found.contact)
+    row.count += 1
+    row.save(update_fields=["count"])
+    return int(row.count)
+
+
+def spent(limit: Limit, *, at: datetime | None = None) -> int:
+    """Returns how often something was used in the month."""
+    month = month_of(at or timezone.now())
+    found = MonthlyUse.objects.filter(limit=limit.value, month=month).values_list("count", flat=True).first()
+    return int(found or 0)
+
+
+def month_of(moment: datetime) -> date:
+    """Returns the first day of the month, in UTC."""
+    return moment.astimezone(UTC).date().replace(day=1)
+
+
+def shown(limit: Limit, value: int) -> str:
+    """Returns a number as people say it."""
+    if limit is Limit.STORAGE_BYTES:
+        return f"{value / 1e9:.1f} GB"
+    one, many = NOUNS[limit]
+    return f"{value} {one if value == 1 else many}"
+
+
+def _words(limit: Limit, most: int, used: int, contact: str) -> str:
+    way = f"Ask {contact} for more"
+    match limit:
+        case Limit.STORAGE_BYTES:
+            return (
+                f"The plan of this studio includes {shown(limit, most)} of storage, and {shown(limit, used)} are used."
+                f" No new class can be recorded; what is being recorded now is still taken. {way}, or delete classes."
+            )
+        case Limit.ANALYSES_PER_MONTH:
+            return (
+                f"The plan of this studio includes {shown(limit, most)}, and {used} are used."
+                f" {way}, or wait for the first of the month."
+            )
+        case _:
+            return f"The plan of this studio includes {shown(limit, most)}, and {used} are used. {way}, or remove one."
+
+
+def _lock(limit: Limit) -> None:
+    number = crc32(current_studio_id().bytes + limit.value.encode())
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [0x90A, number - (1 << 31)])

@@ -1,0 +1,134 @@
+"""Writes of plans: operators make them and give them to studios. No footage and no name of a class is looked at."""
+
+from typing import Any
+
+from django.db import transaction
+
+from control_plane.accounts.models import User
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.services import record
+from control_plane.common.actors import Actor, ActorKind
+from control_plane.common.errors import BadRequest, NotFound
+from control_plane.common.scoping import studio_scope
+from control_plane.studios.models import Limit, Plan, Studio, StudioPlan
+from control_plane.studios.services.saving import check, save_new, unless_taken
+
+PLAN_FIELDS = frozenset({"name", "soft_percent", "contact", "is_default", *Limit.values})
+LARGEST = 2**31 - 1
+
+
+def require_operator(actor: Actor) -> None:
+    """Returns when `actor` is an operator of the platform, or the platform itself.
+
+    Raises:
+        NotFound: it is not; strangers do not learn that there is such a place.
+    """
+    if actor.kind is ActorKind.SYSTEM:
+        return
+    if (
+        actor.kind is ActorKind.USER
+        and User.objects.filter(pk=actor.id, is_active=True, is_operator=True).exists()
+    ):
+        return
+    raise NotFound
+
+
+@transaction.atomic
+def create_plan(*, actor: Actor, slug: str, name: str, **values: Any) -> Plan:
+    """Makes a plan; a limit that is left out, or None, is no limit.
+
+    Raises:
+        BadRequest: a value breaks a rule.
+        Conflict: the slug is taken.
+        NotFound: `actor` is no operator.
+    """
+    require_operator(actor)
+    plan = Plan(slug=slug.strip(), name=name.strip(), **_known(values))
+    _only_default(plan)
+    save_new(plan, f"There is a plan {plan.slug!r} already.")
+    _record(Act.PLAN_CREATED, plan, actor, sorted(values))
+    return plan
+
+
+@transaction.atomic
+def change_plan(plan: Plan, *, actor: Actor, **values: Any) -> Plan:
+    """Changes a plan for every studio that has it, at once.
+
+    Raises:
+        BadRequest: an unknown field, or a value that breaks a rule.
+        NotFound: `actor` is no operator.
+    """
+    require_operator(actor)
+    row: Plan = Plan.objects.select_for_update().get(pk=plan.pk)
+    for name, value in _known(values).items():
+        setattr(row, name, value)
+    check(row)
+    _only_default(row)
+    unless_taken(row.save, "There is a default plan already.")
+    _record(Act.PLAN_CHANGED, row, actor, sorted(values))
+    return row
+
+
+def give_plan(
+    studio: Studio,
+    plan: Plan,
+    *,
+    actor: Actor,
+    overrides: dict[str, int | None] | None = None,
+    note: str = "",
+) -> StudioPlan:
+    """Gives a studio a plan, with limits of its own in place of some of the plan's (None: no limit).
+
+    Raises:
+        BadRequest: `overrides` names no limit, or is no number.
+        NotFound: `actor` is no operator.
+    """
+    require_operator(actor)
+    checked = _overrides(overrides or {})
+    with studio_scope(studio.id):
+        row, _ = StudioPlan.objects.select_for_update().get_or_create(
+            studio_id=studio.id, defaults={"plan": plan}
+        )
+        row.plan, row.overrides, row.note = plan, checked, note.strip()[:200]
+        row.save()
+        record(
+            Act.PLAN_GIVEN,
+            actor=actor,
+            studio_id=studio.id,
+            object_type="studios.StudioPlan",
+            object_id=row.id,
+            details={"plan": plan.slug, "overrides": checked},
+        )
+    return row
+
+
+def _known(values: dict[str, Any]) -> dict[str, Any]:
+    if unknown := set(values) - PLAN_FIELDS:
+        raise BadRequest(f"{', '.join(sorted(unknown))}: no field of a plan")
+    return values
+
+
+def _overrides(values: dict[str, int | None]) -> dict[str, int | None]:
+    for name, value in values.items():
+        if name not in Limit.values:
+            raise BadRequest(f"{name}: no limit; there are {', '.join(Limit.values)}")
+        most = 2**62 if name == Limit.STORAGE_BYTES.value else LARGEST
+        if value is not None and not (isinstance(value, int) and 0 <= value <= most):
+            raise BadRequest(f"{name}: a whole number from 0, or nothing for no limit")
+    return dict(values)
+
+
+def _only_default(plan: Plan) -> None:
+    if plan.is_default:
+        Plan.objects.filter(is_default=True).exclude(pk=plan.pk).update(is_default=False)
+
+
+def _record(act: Act, plan: Plan, actor: Actor, fields: list[str]) -> None:
+    record(
+        act,
+        actor=actor,
+        studio_id=None,
+        object_type="studios.Plan",
+        object_id=plan.id,
+        details={"plan": plan.slug, "fields": fields},
+    )
