@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from control_plane.studios.models import GroupRole, IdentityProvider, ProviderKind, Role, SigninPolicy
+from control_plane.studios.models import GroupRole, IdentityProvider, ProviderKind, Role
 from control_plane.studios.models.signin import LONGEST_IDLE_MINUTES, LONGEST_SESSION_HOURS
 from control_plane.studios.saml_metadata import MetadataRefused, read_metadata
 from control_plane.studios.services.signin import ProviderFacts
@@ -16,7 +16,7 @@ NOT_ADMIN = [(role.value, role.label) for role in Role if role is not Role.ADMIN
 MOST_METADATA = 100_000
 
 
-class PolicyForm(forms.ModelForm[SigninPolicy]):
+class PolicyForm(forms.Form):
     """How people sign in to the studio."""
 
     admins_need_second_factor = forms.BooleanField(
@@ -44,10 +44,6 @@ class PolicyForm(forms.ModelForm[SigninPolicy]):
         min_value=5,
         max_value=LONGEST_IDLE_MINUTES,
     )
-
-    class Meta:
-        model = SigninPolicy
-        fields = ("admins_need_second_factor", "provider_only", "session_hours", "idle_minutes")
 
 
 class ProviderForm(forms.Form):

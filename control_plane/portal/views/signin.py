@@ -20,6 +20,7 @@ from control_plane.studios.models import IdentityProvider, ProviderKind, SigninP
 from control_plane.studios.requests import StudioRequest
 from control_plane.studios.selectors import providers_for
 from control_plane.studios.services.signin import (
+    POLICY_FIELDS,
     add_provider,
     change_provider,
     change_signin_policy,
@@ -56,7 +57,8 @@ def sign_in_settings(request: StudioRequest, slug: str) -> HttpResponse:
     actor = actor_of(request)
     access.require(actor, access.Action.MANAGE_STUDIO, request.studio)
     policy = SigninPolicy.objects.first() or SigninPolicy(studio=request.studio)
-    form = PolicyForm(request.POST or None, instance=policy)
+    initial = {name: getattr(policy, name) for name in POLICY_FIELDS}
+    form = PolicyForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             change_signin_policy(request.studio, actor=actor, **form.cleaned_data)
