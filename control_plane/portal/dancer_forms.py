@@ -12,7 +12,9 @@ from control_plane.studios.models import Relation
 class DancerForm(forms.Form):
     """What is kept of a dancer."""
 
-    name = forms.CharField(max_length=120, help_text="As your teachers know them. Other families never see it.")
+    name = forms.CharField(
+        max_length=120, help_text="As your teachers know them. Other families never see it."
+    )
     birth_year = forms.IntegerField(
         label="Year of birth",
         required=False,

@@ -1,6 +1,7 @@
 """How every page of a studio is rendered: in the studio's time zone, with what its viewer may do."""
 
 import zoneinfo
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -10,6 +11,7 @@ from django.utils import timezone
 from control_plane.common.actors import Actor
 from control_plane.studios import access
 from control_plane.studios.requests import StudioRequest
+from control_plane.studios.selectors import open_break_glasses
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -32,7 +34,19 @@ def studio_page(
     """Returns the page, never cached: what it shows may be another viewer's secret a minute later."""
     actor = actor_of(request)
     allowed = {action.value: True for action in access.permissions(actor, request.studio.id)}
+    page = {"allowed": allowed, **_support(request, actor, allowed), **(context or {})}
     with timezone.override(zoneinfo.ZoneInfo(request.studio.time_zone)):
-        response = render(request, template, {"allowed": allowed, **(context or {})}, status=status)
+        response = render(request, template, page, status=status)
     response["Cache-Control"] = "no-store"
     return response
+
+
+def _support(request: StudioRequest, actor: Actor, allowed: Mapping[str, bool]) -> dict[str, Any]:
+    """Returns what frames the page while support is in the studio: for the operator, and for those who may end it."""
+    if is_part(request):
+        return {}
+    if request.break_glass is not None:
+        return {"visit": request.break_glass}
+    if access.Action.VIEW_AUDIT.value not in allowed:
+        return {}
+    return {"support_visits": open_break_glasses()}

@@ -17,7 +17,9 @@ ENTRIES: tuple[Named, ...] = (
     ("Sign-in", "portal:sign_in", Action.MANAGE_STUDIO),
     ("Keys", "portal:keys", Action.MANAGE_STUDIO),
     ("Storage", "portal:storage", Action.MANAGE_STORAGE),
+    ("Plan and use", "portal:usage", Action.MANAGE_STUDIO),
     ("Audit", "portal:audit", Action.VIEW_AUDIT),
+    ("Support visits", "portal:support", Action.VIEW_AUDIT),
     ("Privacy", "portal:privacy", Action.MANAGE_POLICY),
     ("Alerts", "portal:alerts", Action.MANAGE_POLICY),
 )

@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from control_plane.portal.views import agents, classes, dancers, home, people, rooms, rosters
+from control_plane.portal.views import (
+    access,
+    agents,
+    classes,
+    dancers,
+    home,
+    operator,
+    people,
+    rooms,
+    rosters,
+    support,
+    who,
+)
 from control_plane.portal.views import invitations, signin
 
 app_name = "portal"
@@ -29,6 +41,11 @@ urlpatterns = [
         invitations.invitation_revoke,
         name="invitation_revoke",
     ),
+    path("operator/", operator.overview, name="operator"),
+    path("operator/studios/add/", operator.add_studio, name="operator_add_studio"),
+    path("operator/studios/<uuid:studio_id>/", operator.studio, name="operator_studio"),
+    path("operator/visits/", operator.visits, name="operator_visits"),
+    path("operator/visits/<uuid:visit_id>/close/", operator.close_visit, name="operator_close_visit"),
     path(f"{_STUDIO}/classes/", classes.class_list, name="classes"),
     path(f"{_STUDIO}/classes/<uuid:class_id>/", classes.class_page, name="class"),
     path(f"{_STUDIO}/classes/<uuid:class_id>/progress/", classes.class_progress, name="class_progress"),
@@ -56,4 +73,16 @@ urlpatterns = [
         dancers.end_guardian,
         name="end_guardian",
     ),
+    path(f"{_STUDIO}/support/", support.support, name="support"),
+    path(f"{_STUDIO}/support/<uuid:visit_id>/end/", support.end_support, name="end_support"),
+    path(f"{_STUDIO}/classes/<uuid:class_id>/access/", who.class_access, name="class_access"),
+    path(f"{_STUDIO}/rooms/<uuid:room_id>/access/", who.room_access, name="room_access"),
+    path(f"{_STUDIO}/access/", access.access_table, name="access"),
+    path(f"{_STUDIO}/access/reset/", access.access_reset, name="access_reset"),
+    path(f"{_STUDIO}/access/rights/<uuid:right_id>/end/", who.end_right, name="end_right"),
+    path(f"{_STUDIO}/people/<uuid:membership_id>/", people.person, name="person"),
+    path(f"{_STUDIO}/people/<uuid:membership_id>/role/", people.change_role, name="change_role"),
+    path(f"{_STUDIO}/people/<uuid:membership_id>/end/", people.change_end, name="change_end"),
+    path(f"{_STUDIO}/people/<uuid:membership_id>/remove/", people.remove_person, name="remove_person"),
+    path(f"{_STUDIO}/people/<uuid:membership_id>/sessions/end/", people.end_sessions, name="end_sessions"),
 ]

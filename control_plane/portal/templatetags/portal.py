@@ -18,6 +18,9 @@ _ICONS = {
     "stop": mark_safe(
         '<rect x="6" y="6" width="12" height="12" rx="2.5" fill="currentColor" stroke="none"/>'
     ),
+    "tick": mark_safe('<path d="M5 12.5l4.5 4.5L19 7.5"/>'),
+    "none": mark_safe('<path d="M7 12h10"/>'),
+    "lock": mark_safe('<rect x="6" y="11" width="12" height="9" rx="2"/><path d="M9 11V8a3 3 0 0 1 6 0v3"/>'),
 }
 
 

@@ -1,19 +1,29 @@
 """People: who belongs to the studio, as what, and what each of them can see."""
 
 from typing import Any
+from uuid import UUID
 
+from django import forms
+from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse
-from django.views.decorators.http import require_safe
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
 
+from control_plane.common.actors import Actor
+from control_plane.common.errors import BadRequest, Conflict
 from control_plane.portal.page import actor_of, studio_page
-from control_plane.portal.people import members_found, person_lines, role_counts
-from control_plane.studios import access
+from control_plane.portal.people import member_for, members_found, person_lines, role_counts
+from control_plane.portal.persons import classes_seen, last_seen_at, own_dancers, single_rights, studio_rights
+from control_plane.studios import access, roles, services
+from control_plane.studios.models import Membership, Role
 from control_plane.studios.requests import StudioRequest
 
 PAGE_SIZE = 50
 SUGGESTED = 10
 SHORTEST = 2
+LATEST = 20
 HERE: dict[str, Any] = {"section": "people"}
 
 
@@ -42,3 +52,116 @@ def suggest_people(request: StudioRequest, slug: str) -> HttpResponse:
     wanted = request.GET.get("person", "").strip()[:80]
     found = members_found(actor, wanted, "")[:SUGGESTED] if len(wanted) >= SHORTEST else []
     return studio_page(request, "portal/people/suggested.html", {"people": person_lines(list(found))})
+
+
+class RoleForm(forms.Form):
+    """Another role."""
+
+    role = forms.ChoiceField(choices=Role.choices)
+
+
+class EndForm(forms.Form):
+    """When the membership ends by itself."""
+
+    ends_at = forms.DateTimeField(
+        label="Belongs to the studio until",
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        help_text="Empty: until somebody removes them.",
+    )
+
+
+@require_safe
+def person(request: StudioRequest, slug: str, membership_id: UUID) -> HttpResponse:
+    """Shows what a member can see, and why."""
+    actor = actor_of(request)
+    return _person(request, actor, member_for(actor, membership_id))
+
+
+@require_POST
+def change_role(request: StudioRequest, slug: str, membership_id: UUID) -> HttpResponse:
+    """Gives a member another role."""
+    actor = actor_of(request)
+    member = member_for(actor, membership_id)
+    form = RoleForm(request.POST)
+    if form.is_valid():
+        try:
+            services.change_role(member, Role(form.cleaned_data["role"]), actor=actor)
+        except Conflict as error:
+            form.add_error(None, error.detail)
+        else:
+            messages.success(request, f"{member.user} is {Role(member.role).label.lower()} from now on.")
+            return redirect("portal:person", slug, membership_id)
+    return _person(request, actor, member_for(actor, membership_id), role_form=form)
+
+
+@require_POST
+def change_end(request: StudioRequest, slug: str, membership_id: UUID) -> HttpResponse:
+    """Says when a membership ends."""
+    actor = actor_of(request)
+    member = member_for(actor, membership_id)
+    form = EndForm(request.POST)
+    if form.is_valid():
+        try:
+            services.set_membership_end(member, form.cleaned_data["ends_at"], actor=actor)
+        except (BadRequest, Conflict) as error:
+            form.add_error(None, error.detail)
+        else:
+            messages.success(request, "Saved.")
+            return redirect("portal:person", slug, membership_id)
+    return _person(request, actor, member_for(actor, membership_id), end_form=form)
+
+
+@require_POST
+def remove_person(request: StudioRequest, slug: str, membership_id: UUID) -> HttpResponse:
+    """Ends a membership, with every right in this studio."""
+    actor = actor_of(request)
+    member = member_for(actor, membership_id)
+    try:
+        services.remove_member(member, actor=actor)
+    except Conflict as error:
+        messages.error(request, error.detail)
+        return redirect("portal:person", slug, membership_id)
+    messages.success(request, f"{member.user} no longer belongs to {request.studio.name}.")
+    return redirect("portal:people", slug)
+
+
+@require_POST
+def end_sessions(request: StudioRequest, slug: str, membership_id: UUID) -> HttpResponse:
+    """Signs a member out everywhere."""
+    actor = actor_of(request)
+    member = member_for(actor, membership_id)
+    count = services.end_member_sessions(member, actor=actor)
+    places = "place" if count == 1 else "places"
+    messages.success(request, f"{member.user} was signed out in {count} {places}.")
+    return redirect("portal:person", slug, membership_id)
+
+
+def _person(
+    request: StudioRequest,
+    actor: Actor,
+    member: Membership,
+    *,
+    role_form: RoleForm | None = None,
+    end_form: EndForm | None = None,
+) -> HttpResponse:
+    count, latest = classes_seen(member.user, most=LATEST)
+    (line,) = person_lines([member])
+    context = HERE | {
+        "member": member,
+        "person": member.user,
+        "line": line,
+        "is_self": member.user_id == actor.id,
+        "is_over": member.ends_at is not None and member.ends_at <= timezone.now(),
+        "about_role": roles.ROLE_MEANINGS[Role(member.role)],
+        "last_seen_at": last_seen_at(member.user),
+        "rights": studio_rights(member.user, request.studio.id),
+        "single": single_rights(actor, member.user, request.studio),
+        "dancers": own_dancers(actor, member.user),
+        "class_count": count,
+        "classes": latest,
+        "role_form": role_form or RoleForm(initial={"role": member.role}),
+        "end_form": end_form or EndForm(initial={"ends_at": member.ends_at}),
+    }
+    wrong = role_form is not None or end_form is not None
+    return studio_page(request, "portal/people/person.html", context, status=400 if wrong else 200)

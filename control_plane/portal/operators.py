@@ -1,0 +1,122 @@
+"""What a platform operator's pages show: that studios exist and how large they are, never who or what is in them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Q, QuerySet, Sum
+from django.utils import timezone
+
+from control_plane.common.scoping import platform_scope, studio_scope, user_scope
+from control_plane.fleet.models import Agent
+from control_plane.fleet.selectors import RECORDS
+from control_plane.portal.access_words import TITLES
+from control_plane.recordings.models import ClassSession, Segment
+from control_plane.studios.actions import Action
+from control_plane.studios.models import BreakGlass, Membership, Room, Studio, StudioPlan
+
+
+@dataclass(frozen=True, slots=True)
+class StudioLine:
+    """One studio in numbers."""
+
+    id: UUID
+    slug: str
+    name: str
+    accent: str
+    created_at: datetime
+    plan: str
+    people: int
+    rooms: int
+    agents: int
+    classes: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class VisitLine:
+    """One break-glass as a page shows it; `is_open`: it still counts."""
+
+    id: UUID
+    studio_name: str
+    studio_slug: str
+    operator: str
+    reason: str
+    rights: list[str]
+    opened_at: datetime
+    ends_at: datetime
+    closed_at: datetime | None
+    is_open: bool
+
+
+def studio_page_of(wanted: str, *, after: int, most: int) -> tuple[list[Studio], int]:
+    """Returns studios by name, and how many there are with `wanted` in name or address."""
+    with platform_scope("operator: list of studios"):
+        found: QuerySet[Studio] = Studio.objects.order_by("name", "slug")
+        if wanted:
+            found = found.filter(Q(name__icontains=wanted) | Q(slug__icontains=wanted))
+        return list(found[after : after + most]), found.count()
+
+
+def studio_by_id(studio_id: UUID) -> Studio | None:
+    """Returns a studio, for an operator."""
+    with platform_scope("operator: one studio"):
+        found: Studio | None = Studio.objects.filter(pk=studio_id).first()
+        return found
+
+
+def studio_lines(studios: Iterable[Studio]) -> list[StudioLine]:
+    """Returns each studio in numbers: one scope each, so ask for a page of them only."""
+    return [_line(studio) for studio in studios]
+
+
+def own_visits(operator_id: UUID, *, most: int, studio_id: UUID | None = None) -> list[VisitLine]:
+    """Returns an operator's own break-glasses, latest first."""
+    with user_scope(operator_id):
+        found = BreakGlass.own.select_related("operator").order_by("-created_at")
+        if studio_id is not None:
+            found = found.filter(studio_id=studio_id)
+        rows = list(found[:most])
+    with platform_scope("operator: names of the studios visited"):
+        studios = {item.id: item for item in Studio.objects.filter(pk__in={row.studio_id for row in rows})}
+    return visit_lines(rows, studios)
+
+
+def visit_lines(rows: Iterable[BreakGlass], studios: dict[UUID, Studio]) -> list[VisitLine]:
+    """Returns the lines of break-glasses whose operators are loaded."""
+    now = timezone.now()
+    titles = {action.value: TITLES.get(action, action.value) for action in Action}
+    return [
+        VisitLine(
+            id=row.id,
+            studio_name=studios[row.studio_id].name,
+            studio_slug=studios[row.studio_id].slug,
+            operator=row.operator.get_full_name(),
+            reason=row.reason,
+            rights=[titles.get(value, value) for value in row.actions],
+            opened_at=row.created_at,
+            ends_at=row.ends_at,
+            closed_at=row.closed_at,
+            is_open=row.closed_at is None and row.ends_at > now,
+        )
+        for row in rows
+    ]
+
+
+def _line(studio: Studio) -> StudioLine:
+    with studio_scope(studio.id):
+        plan = StudioPlan.objects.select_related("plan").first()
+        return StudioLine(
+            id=studio.id,
+            slug=studio.slug,
+            name=studio.name,
+            accent=studio.accent,
+            created_at=studio.created_at,
+            plan=plan.plan.name if plan else "",
+            people=Membership.objects.count(),
+            rooms=Room.objects.count(),
+            agents=Agent.objects.filter(state__in=RECORDS).count(),
+            classes=ClassSession.objects.count(),
+            bytes=Segment.objects.aggregate(sum=Sum("size_bytes"))["sum"] or 0,
+        )

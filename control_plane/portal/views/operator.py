@@ -1,0 +1,175 @@
+"""The platform operator's pages: studios in numbers, a new studio, and break-glass."""
+
+import zoneinfo
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from control_plane.accounts.models import User
+from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable
+from control_plane.common.scoping import user_scope
+from control_plane.portal.access_words import GROUPS, TITLES
+from control_plane.portal.operators import own_visits, studio_by_id, studio_lines, studio_page_of
+from control_plane.portal.page import actor_of
+from control_plane.studios import roles, services
+from control_plane.studios.actions import Action
+from control_plane.studios.models import BreakGlass
+from control_plane.studios.services.break_glass import MOST_HOURS, SHORTEST_REASON
+
+PAGE_SIZE = 25
+MOST_VISITS = 50
+HOURS = [(str(hours), f"{hours} hour{'' if hours == 1 else 's'}") for hours in range(1, MOST_HOURS + 1)]
+
+
+class NewStudioForm(forms.Form):
+    """A studio and its first admin."""
+
+    name = forms.CharField(max_length=120)
+    slug = forms.SlugField(
+        label="Address",
+        max_length=50,
+        help_text="Small letters, digits and hyphens; it stands in every address of the studio and stays.",
+    )
+    time_zone = forms.ChoiceField(
+        choices=[(name, name) for name in sorted(zoneinfo.available_timezones())], initial="UTC"
+    )
+    admin_address = forms.EmailField(
+        label="E-mail address of the first admin",
+        help_text="Is invited, and decides everything from then on.",
+    )
+
+
+class VisitForm(forms.Form):
+    """What an operator is let in for, why, and how long."""
+
+    actions = forms.MultipleChoiceField(
+        label="What for",
+        choices=[
+            (action.value, TITLES[action])
+            for _, group in GROUPS
+            for action in group
+            if action in roles.BREAK_GLASS_ACTIONS
+        ],
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Tick what you need and nothing else.",
+    )
+    reason = forms.CharField(
+        min_length=SHORTEST_REASON,
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="The studio's admins read it at once. Name the request you work on.",
+    )
+    hours = forms.ChoiceField(label="For how long", choices=HOURS)
+
+
+@require_safe
+@never_cache
+@login_required
+def overview(request: HttpRequest) -> HttpResponse:
+    """Shows the studios in numbers."""
+    operator = _operator(request)
+    wanted = request.GET.get("q", "").strip()[:80]
+    number = _number(request.GET.get("page", ""))
+    studios, count = studio_page_of(wanted, after=(number - 1) * PAGE_SIZE, most=PAGE_SIZE)
+    context = {
+        "studios": studio_lines(studios),
+        "count": count,
+        "wanted": wanted,
+        "number": number,
+        "has_more": number * PAGE_SIZE < count,
+        "open": [visit for visit in own_visits(operator.id, most=MOST_VISITS) if visit.is_open],
+    }
+    return render(request, "portal/operator/overview.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+def add_studio(request: HttpRequest) -> HttpResponse:
+    """Makes a studio and invites its first admin."""
+    _operator(request)
+    form = NewStudioForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            offer = services.found_studio(**form.cleaned_data, actor=actor_of(request))
+        except (BadRequest, Conflict, Unavailable) as error:
+            form.add_error(None, error.detail)
+        else:
+            return render(request, "portal/operator/studio_added.html", {"offer": offer})
+    status = 400 if form.is_bound else 200
+    return render(request, "portal/operator/add_studio.html", {"form": form}, status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+def studio(request: HttpRequest, studio_id: UUID) -> HttpResponse:
+    """Shows one studio in numbers, and breaks the glass."""
+    operator = _operator(request)
+    found = studio_by_id(studio_id)
+    if found is None:
+        raise NotFound
+    form = VisitForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        values = form.cleaned_data
+        try:
+            services.open_break_glass(
+                found,
+                operator,
+                [Action(value) for value in values["actions"]],
+                values["reason"],
+                float(values["hours"]),
+                actor=actor_of(request),
+            )
+        except (BadRequest, Forbidden) as error:
+            form.add_error(None, error.detail)
+        else:
+            messages.success(request, "You are in. The studio's admins have been told.")
+            return redirect("portal:classes", slug=found.slug)
+    visits = own_visits(operator.id, most=MOST_VISITS, studio_id=found.id)
+    context: dict[str, Any] = {
+        "line": studio_lines([found])[0],
+        "form": form,
+        "visits": visits,
+        "open": [visit for visit in visits if visit.is_open],
+    }
+    return render(request, "portal/operator/studio.html", context, status=400 if form.is_bound else 200)
+
+
+@require_safe
+@never_cache
+@login_required
+def visits(request: HttpRequest) -> HttpResponse:
+    """Shows the operator's own break-glasses."""
+    operator = _operator(request)
+    context = {"visits": own_visits(operator.id, most=MOST_VISITS), "most": MOST_VISITS}
+    return render(request, "portal/operator/visits.html", context)
+
+
+@require_POST
+@login_required
+def close_visit(request: HttpRequest, visit_id: UUID) -> HttpResponse:
+    """Ends one of the operator's own break-glasses."""
+    operator = _operator(request)
+    with user_scope(operator.id):
+        glass = BreakGlass.own.filter(pk=visit_id).first()
+    if glass is None:
+        raise NotFound
+    services.close_break_glass(glass, actor=actor_of(request))
+    messages.success(request, "Ended. The studio is closed to you.")
+    return redirect("portal:operator")
+
+
+def _operator(request: HttpRequest) -> User:
+    return services.require_operator(actor_of(request))
+
+
+def _number(text: str) -> int:
+    return min(int(text), 10_000) if text.isascii() and text.isdigit() and int(text[:6]) > 0 else 1

@@ -1,0 +1,150 @@
+"""What "Who can see this?" shows: everybody with the reason of each, and the rights on one thing."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from uuid import UUID
+
+from django.db.models import Model
+from django.utils import timezone
+
+from control_plane.accounts.models import User
+from control_plane.common.actors import Actor
+from control_plane.portal.access_words import RIGHT_WORDS, because
+from control_plane.studios import access, roles, things
+from control_plane.studios.actions import Action
+from control_plane.studios.decision import Decision
+from control_plane.studios.models import Effect, Membership, ObjectRight, Role
+
+MOST_PEOPLE = 5000
+"""How many people one page looks through; a studio with more is told so."""
+ASKED = (Action.REPLAY, Action.VIEW_CLASS, Action.VIEW_LIVE, Action.ANNOTATE, Action.SHARE, Action.EXPORT)
+"""What can be asked about a class or a room, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One person and the decision. `membership_id` None: no member, but platform support that was let in."""
+
+    user_id: UUID
+    membership_id: UUID | None
+    name: str
+    email: str
+    role_text: str
+    allowed: bool
+    because: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class RightLine:
+    """One right on one thing, or its denial. `is_over`: it no longer counts."""
+
+    id: UUID
+    user_id: UUID
+    name: str
+    may: bool
+    words: str
+    on: str
+    until: datetime | None
+    given_at: datetime
+    given_by: str
+    reason: str
+    is_over: bool
+
+
+def answers(action: Action, obj: Model, *, wanted: str = "") -> tuple[list[Answer], bool]:
+    """Returns everybody's answer, by name, and whether there are more people than were looked through.
+
+    The caller has asked `MANAGE_PEOPLE`. `wanted`: only those with this in name or address.
+    """
+    pairs: list[tuple[User, Decision]] = []
+    complete = False
+    while len(pairs) < MOST_PEOPLE and not complete:
+        page = access.who_can(action, obj, after=len(pairs), most=access.MOST_PEOPLE)
+        pairs += page
+        complete = len(page) < access.MOST_PEOPLE
+    if wanted:
+        text = wanted.casefold()
+        pairs = [item for item in pairs if text in f"{item[0].display_name} {item[0].email}".casefold()]
+    members = dict(
+        Membership.objects.filter(user_id__in=[user.id for user, _ in pairs]).values_list("user_id", "id")
+    )
+    names = names_of(decision.reason.by for _, decision in pairs)
+    zone = timezone.get_current_timezone()
+    return [_answer(user, decision, members, names, zone) for user, decision in pairs], not complete
+
+
+def rights_on(actor: Actor, obj: Model) -> list[RightLine]:
+    """Returns the rights on a thing itself that `actor` may see, those in force first."""
+    rows = access.visible(actor, ObjectRight).filter(object_pk=str(obj.pk))
+    return right_lines(list(rows.select_related("user", "permission").order_by("-given_at")))
+
+
+def right_lines(rows: Sequence[ObjectRight], on: dict[str, str] | None = None) -> list[RightLine]:
+    """Returns the lines of rights whose users and permissions are loaded; `on` names the things, by their id."""
+    names = names_of(row.given_by for row in rows)
+    now = timezone.now()
+    lines = [
+        RightLine(
+            id=row.id,
+            user_id=row.user_id,
+            name=row.user.get_full_name(),
+            may=row.effect == Effect.ALLOW,
+            words=right_words(row),
+            on=(on or {}).get(row.object_pk, ""),
+            until=row.until,
+            given_at=row.given_at,
+            given_by=names.get(row.given_by, "") if row.given_by else "",
+            reason=row.reason,
+            is_over=row.until is not None and row.until <= now,
+        )
+        for row in rows
+    ]
+    return sorted(lines, key=lambda line: line.is_over)
+
+
+def right_words(row: ObjectRight) -> str:
+    """Returns what a right is, in words; the codename's own where nobody knows it any more."""
+    name = row.permission.codename.rpartition("_")[0]
+    known = {action.value: words for action, words in RIGHT_WORDS.items()}
+    return known.get(name, name.replace("_", " "))
+
+
+def choices_on(label: str) -> list[tuple[str, str]]:
+    """Returns the rights that can be given or denied on a thing of this table, as choices."""
+    possible = roles.RIGHTS_ON.get(label, frozenset())
+    order = [*ASKED, *(action for action in Action if action not in ASKED)]
+    return [(action.value, RIGHT_WORDS[action]) for action in order if action in possible]
+
+
+def asked_choices(label: str) -> list[tuple[Action, str]]:
+    """Returns what can be asked about a thing of this table, as choices."""
+    return [
+        (action, RIGHT_WORDS[action])
+        for action in ASKED
+        if action in roles.RIGHTS_ON.get(label, frozenset()) or label == things.CLASS
+    ]
+
+
+def names_of(ids: Iterable[UUID | None]) -> dict[UUID, str]:
+    """Returns the names of people by id; those whose account is gone are missing."""
+    wanted = {id_ for id_ in ids if id_ is not None}
+    return {user.id: user.get_full_name() for user in User.objects.filter(pk__in=wanted)} if wanted else {}
+
+
+def _answer(
+    user: User, decision: Decision, members: dict[UUID, UUID], names: dict[UUID, str], zone: tzinfo
+) -> Answer:
+    reason = decision.reason
+    by = names.get(reason.by, "") if reason.by else ""
+    return Answer(
+        user_id=user.id,
+        membership_id=members.get(user.id),
+        name=user.get_full_name(),
+        email=user.email,
+        role_text=Role(reason.role).label if reason.role else "Platform support",
+        allowed=decision.allowed,
+        because=because(reason, zone=zone, by=by),
+        note=reason.note if reason.why is access.Why.GRANT else "",
+    )
