@@ -44,7 +44,8 @@ def refusal(request: HttpRequest, role: str | None) -> Refusal | None:
     """Returns why the studio in scope does not open for this session; None where it does.
 
     Args:
-        role: the person's role in the studio; None for who is there without one.
+        role: the person's role in the studio; None for an operator, who signs in at the platform and opened the studio
+            with a second factor (`services.open_break_glass`).
     """
     policy: SigninPolicy | None = SigninPolicy.objects.first()
     provider_id = provider_of(request)
@@ -59,6 +60,8 @@ def refusal(request: HttpRequest, role: str | None) -> Refusal | None:
         return None
     if _is_too_old(request, policy):
         return Refusal(Missing.FRESH)
+    if role is None:
+        return None
     if role == Role.ADMIN:
         return _for_admin(request, policy, provider)
     if policy.provider_only and provider is None:

@@ -24,11 +24,11 @@ MATRIX = {
     Action.VIEW_CLASS: {"alice", "ivan", "vera"},
     Action.MANAGE_CLASS: {"alice", "ivan"},
     Action.REPLAY: {"alice", "ivan", "vera"},
-    Action.VIEW_LIVE: {"alice"},
-    Action.ANNOTATE: {"alice"},
+    Action.VIEW_LIVE: {"alice", "ivan"},
+    Action.ANNOTATE: {"alice", "ivan"},
     Action.SHARE: {"alice"},
     Action.EXPORT: {"alice"},
-    Action.VIEW_DANCERS: {"alice"},
+    Action.VIEW_DANCERS: {"alice", "ivan"},
     Action.MANAGE_DANCERS: {"alice"},
     Action.MANAGE_POLICY: {"alice"},
     Action.MANAGE_STORAGE: {"alice"},
@@ -98,37 +98,12 @@ def test_a_member_is_told_no_and_a_stranger_nothing(cast: Cast, room: Room) -> N
             access.require(cast.vera.actor, Action.MANAGE_STUDIO, membership)
 
 
-def test_a_right_on_one_room_holds_for_that_room_alone(cast: Cast, room: Room) -> None:
-    second = services.create_room(cast.studio, name="Small room", actor=cast.alice.actor)
-    services.give_right(cast.gita, Action.RECORD, room, actor=cast.alice.actor)
-    with studio_scope(cast.studio.id):
-        assert access.can(cast.gita.actor, Action.RECORD, room)
-        assert not access.can(cast.gita.actor, Action.RECORD, second)
-        assert not access.can(cast.gita.actor, Action.RECORD, cast.studio)
-        assert not access.can(cast.vera.actor, Action.RECORD, room)
-    services.take_right(cast.gita, Action.RECORD, room, actor=cast.alice.actor)
-    with studio_scope(cast.studio.id):
-        assert not access.can(cast.gita.actor, Action.RECORD, room)
-
-
-def test_granted_things_are_visible_one_by_one(cast: Cast) -> None:
-    member = cast.ivan
-    with studio_scope(cast.studio.id):
-        mine = Membership.objects.get(user=member)
-        assert not access.visible(cast.vera.actor, Membership).exists()
-    services.give_right(cast.vera, Action.MANAGE_PEOPLE, mine, actor=cast.alice.actor)
-    with studio_scope(cast.studio.id):
-        assert [item.pk for item in access.visible(cast.vera.actor, Membership)] == [mine.pk]
-        assert access.visible(cast.alice.actor, Membership).count() == 5
-        assert not access.visible(cast.sam.actor, Membership).exists()
-
-
 def test_a_right_is_not_given_to_a_stranger_nor_by_one(cast: Cast, room: Room) -> None:
     with pytest.raises(NotFound):
         services.give_right(cast.sam, Action.RECORD, room, actor=cast.alice.actor)
     with studio_scope(cast.studio.id):
         with pytest.raises(NotFound):
-            services.give_right(cast.gita, Action.RECORD, room, actor=cast.sam.actor)
+            services.give_right(cast.pat, Action.RECORD, room, actor=cast.sam.actor)
         with pytest.raises(Forbidden):
             services.give_right(cast.vera, Action.RECORD, room, actor=cast.vera.actor)
 
@@ -138,12 +113,12 @@ def test_taking_a_role_away_acts_at_once(cast: Cast, room: Room) -> None:
     with studio_scope(cast.studio.id):
         membership = Membership.objects.get(user=cast.vera)
         assert access.can(cast.vera.actor, Action.REPLAY, cast.studio)
-        services.change_role(membership, Role.GUARDIAN, actor=cast.alice.actor)
+        services.change_role(membership, Role.PARTNER, actor=cast.alice.actor)
         assert not access.can(cast.vera.actor, Action.REPLAY, cast.studio)
         assert access.can(cast.vera.actor, Action.RECORD, room)
         services.remove_member(membership, actor=cast.alice.actor)
         assert not access.can(cast.vera.actor, Action.RECORD, room)
-        services.add_member(cast.studio, cast.vera, Role.GUARDIAN, actor=cast.alice.actor)
+        services.add_member(cast.studio, cast.vera, Role.PARTNER, actor=cast.alice.actor)
         assert not access.can(cast.vera.actor, Action.RECORD, room)
 
 

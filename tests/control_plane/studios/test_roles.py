@@ -1,0 +1,129 @@
+"""The role table as it comes, at most and at least: data that has to fit together, and the rules that read it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from control_plane.studios.actions import Action
+from control_plane.studios.models import Role
+from control_plane.studios.roles import (
+    BREAK_GLASS_ACTIONS,
+    DEFAULTS,
+    FLOOR,
+    LIMITS,
+    MACHINE_ACTIONS,
+    MEANINGS,
+    NEEDS,
+    OWN_ONLY,
+    RIGHTS_ON,
+    ROLE_MEANINGS,
+    denying,
+    effective,
+    granting,
+    missing_needs,
+    needed_for,
+    objections,
+)
+
+PEOPLE = frozenset({Action.MANAGE_PEOPLE, Action.MANAGE_POLICY, Action.VIEW_AUDIT})
+roles = st.sampled_from(Role)
+actions = st.frozensets(st.sampled_from(Action))
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_role_as_it_comes_is_one_that_a_studio_could_have_chosen(role: Role) -> None:
+    assert FLOOR[role] <= DEFAULTS[role] <= LIMITS[role]
+    assert objections(role, DEFAULTS[role]) == []
+    assert effective(role, None) == DEFAULTS[role]
+
+
+@pytest.mark.parametrize("role", Role)
+def test_nobody_is_ever_a_machine(role: Role) -> None:
+    assert not LIMITS[role] & MACHINE_ACTIONS
+    assert not BREAK_GLASS_ACTIONS & MACHINE_ACTIONS
+
+
+def test_families_and_partners_never_manage_and_families_watch_nothing_by_default() -> None:
+    for role in (Role.VIEWER, Role.GUARDIAN, Role.PARTNER):
+        assert not [action for action in LIMITS[role] if action.value.startswith("manage")]
+        assert not LIMITS[role] & PEOPLE
+    assert DEFAULTS[Role.GUARDIAN] == {Action.VIEW_STUDIO}
+    assert {Action.REPLAY, Action.VIEW_LIVE} <= LIMITS[Role.GUARDIAN]
+    assert LIMITS[Role.GUARDIAN] - OWN_ONLY[Role.GUARDIAN] == {Action.VIEW_STUDIO}
+
+
+def test_only_an_admin_can_ever_decide_about_people_and_rules() -> None:
+    for action in (Action.MANAGE_PEOPLE, Action.MANAGE_POLICY, Action.MANAGE_STUDIO, Action.MANAGE_STORAGE):
+        assert [role for role in Role if action in LIMITS[role]] == [Role.ADMIN]
+    assert FLOOR[Role.ADMIN] > PEOPLE
+
+
+def test_no_right_on_a_thing_reaches_people_rules_storage_or_the_log() -> None:
+    forbidden = PEOPLE | {Action.MANAGE_STUDIO, Action.MANAGE_STORAGE, Action.VIEW_STUDIO} | MACHINE_ACTIONS
+    for label, found in RIGHTS_ON.items():
+        assert not found & forbidden, label
+        assert not missing_needs(found), label
+
+
+def test_support_leaves_nothing_behind_and_takes_nothing_out() -> None:
+    assert not BREAK_GLASS_ACTIONS & {
+        Action.MANAGE_PEOPLE,
+        Action.MANAGE_POLICY,
+        Action.SHARE,
+        Action.EXPORT,
+        Action.MANAGE_DANCERS,
+    }
+
+
+def test_every_action_and_role_is_explained_in_a_sentence() -> None:
+    assert set(MEANINGS) == set(Action)
+    assert set(ROLE_MEANINGS) == set(Role)
+    for text in [*MEANINGS.values(), *ROLE_MEANINGS.values()]:
+        assert text[0].isupper()
+        assert text.endswith(".")
+
+
+def test_what_is_needed_needs_nothing_more() -> None:
+    for action, needs in NEEDS.items():
+        assert action not in needs
+        for need in needs:
+            assert needed_for(need) <= needed_for(action)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_limits_hold_what_their_actions_need(role: Role) -> None:
+    assert missing_needs(LIMITS[role]) == []
+
+
+@given(role=roles, chosen=actions)
+def test_whatever_stands_in_the_table_counts_within_limit_and_floor(
+    role: Role, chosen: frozenset[Action]
+) -> None:
+    found = effective(role, [action.value for action in chosen] + ["no_such_action"])
+    assert FLOOR[role] <= found <= LIMITS[role]
+    assert found - FLOOR[role] <= chosen
+    assert chosen & LIMITS[role] <= found
+
+
+@given(role=roles, chosen=actions)
+def test_what_nobody_objects_to_is_what_counts(role: Role, chosen: frozenset[Action]) -> None:
+    if not objections(role, chosen):
+        assert effective(role, [action.value for action in chosen]) == chosen
+    else:
+        wrong = not FLOOR[role] <= chosen <= LIMITS[role]
+        assert wrong or missing_needs(chosen)
+
+
+@given(one=st.sampled_from(Action), two=st.sampled_from(Action))
+def test_what_grants_an_action_is_denied_with_it(one: Action, two: Action) -> None:
+    assert (two in granting(one)) == (one in denying(two))
+
+
+def test_an_objection_names_what_it_is_about() -> None:
+    (text,) = objections(Role.GUARDIAN, FLOOR[Role.GUARDIAN] | {Action.RECORD})
+    assert "Record" in text
+    assert "Guardian" in text
+    (text,) = objections(Role.ADMIN, DEFAULTS[Role.ADMIN] - {Action.VIEW_AUDIT})
+    assert "View audit cannot be taken" in text
+    (text,) = objections(Role.VIEWER, FLOOR[Role.VIEWER] | {Action.REPLAY})
+    assert "Replay needs view class" in text
