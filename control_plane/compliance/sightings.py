@@ -64,14 +64,14 @@ class Report:
 def who_saw(dancer: Dancer, *, reader: Actor) -> Report:
     """Returns who has seen a dancer, and puts on record that this was asked.
 
-    A guardian reads it of own dancers. Guardians of other dancers are not named to a guardian: whose child goes to
-    which class is not theirs to know.
+    Who answers for a dancer reads it of that dancer, by that alone; staff by the right to read the log. A family is not
+    told the names of other families: whose child goes to which class is not theirs to know.
 
     Raises:
         NotFound, Forbidden: `reader` may not see this dancer.
     """
     with studio_scope(dancer.studio_id):
-        access.require(reader, access.Action.VIEW_DANCERS, dancer)
+        is_family = _require(reader, dancer)
         record(
             Act.REPORT_READ,
             actor=reader,
@@ -79,17 +79,18 @@ def who_saw(dancer: Dancer, *, reader: Actor) -> Report:
             object_type="studios.Dancer",
             object_id=dancer.id,
         )
-        appearances = {
-            row.class_session_id: row
-            for row in Appearance.objects.filter(dancer=dancer).select_related("class_session")
-        }
+        found_in = Appearance.objects.filter(dancer=dancer).select_related("class_session")
+        if is_family:
+            # Until the roster is confirmed nobody has said that the dancer was there at all.
+            found_in = found_in.filter(confirmed_at__isnull=False)
+        appearances = {row.class_session_id: row for row in found_in}
         ids = [str(id_) for id_ in appearances]
         found = Entry.objects.filter(object_id__in=ids, object_type="recordings.ClassSession").order_by(
             "-occurred_at", "-sequence"
         )
         wanted = (entry for entry in found.iterator(chunk_size=2000) if _is_look(entry.action))
         looks = list(islice(wanted, MOST_ROWS + 1))
-        rows = _rows(looks[:MOST_ROWS], appearances, dancer, reader)
+        rows = _rows(looks[:MOST_ROWS], appearances, dancer, reader, is_family=is_family)
         return Report(
             dancer=dancer,
             rows=rows,
@@ -99,12 +100,34 @@ def who_saw(dancer: Dancer, *, reader: Actor) -> Report:
         )
 
 
+def _require(reader: Actor, dancer: Dancer) -> bool:
+    """Says whether `reader` asks as the dancer's own family; staff need the right to read the log.
+
+    Raises:
+        NotFound, Forbidden: neither.
+    """
+    is_member = access.role_of(reader, dancer.studio_id) is not None
+    own = Guardianship.objects.filter(dancer=dancer, user_id=reader.id, ended_at__isnull=True)
+    if access.can(reader, access.Action.VIEW_AUDIT, dancer):
+        return False
+    if is_member and own.exists():
+        return True
+    access.require(reader, access.Action.VIEW_DANCERS, dancer)
+    access.require(reader, access.Action.VIEW_AUDIT, dancer)
+    return False
+
+
 def _is_look(action: str) -> bool:
     return action in FOOTAGE_READS or action.startswith(_WAYS_OUT)
 
 
 def _rows(
-    looks: list[Entry], appearances: dict[UUID, Appearance], dancer: Dancer, reader: Actor
+    looks: list[Entry],
+    appearances: dict[UUID, Appearance],
+    dancer: Dancer,
+    reader: Actor,
+    *,
+    is_family: bool,
 ) -> list[Sighting]:
     names = Names(reader, [entry.actor_id for entry in looks], [])
     people = {entry.actor_id for entry in looks if entry.actor_kind == ActorKind.USER}
@@ -112,7 +135,7 @@ def _rows(
     ends = dict(
         Replay.objects.filter(pk__in=_replays(looks)).values_list("id", "seen_at"),
     )
-    hidden = _hidden_families(people, roles, dancer, reader)
+    hidden = _hidden_families(people, roles, dancer, reader) if is_family else set()
     rows = []
     for entry in looks:
         appearance = appearances[UUID(entry.object_id)]
@@ -150,9 +173,7 @@ def _replay_of(entry: Entry) -> UUID | None:
 def _hidden_families(
     people: set[UUID | None], roles: dict[UUID, str], dancer: Dancer, reader: Actor
 ) -> set[UUID | None]:
-    """Returns whom `reader` is not told the name of: other families, where `reader` is one."""
-    if access.role_of(reader, dancer.studio_id) is not Role.GUARDIAN:
-        return set()
+    """Returns whom a family is not told the name of: other families."""
     own = set(
         Guardianship.objects.filter(dancer=dancer, ended_at__isnull=True).values_list("user_id", flat=True)
     )
@@ -166,7 +187,7 @@ def as_csv(report: Report) -> str:
     writer = csv.writer(text)
     writer.writerow(["at (UTC)", "who", "role", "did", "class", "seconds", "right", "roster confirmed"])
     for row in report.rows:
-        seconds = "" if row.lasted is None else int(row.lasted.total_seconds())
+        seconds = "" if row.lasted is None else round(row.lasted.total_seconds())
         cells = [f"{row.at:%Y-%m-%d %H:%M:%S}", row.who, row.role, row.did, row.class_title]
         writer.writerow(
             [*map(_safe, cells), seconds, row.right, "yes" if row.confirmed else "no"],

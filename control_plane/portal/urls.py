@@ -15,7 +15,13 @@ from control_plane.portal.views import (
     support,
     who,
 )
-from control_plane.portal.views import invitations, signin
+from control_plane.portal.views import (
+    alerts,
+    audit,
+    invitations,
+    privacy,
+    signin,
+)
 
 app_name = "portal"
 
@@ -85,4 +91,14 @@ urlpatterns = [
     path(f"{_STUDIO}/people/<uuid:membership_id>/end/", people.change_end, name="change_end"),
     path(f"{_STUDIO}/people/<uuid:membership_id>/remove/", people.remove_person, name="remove_person"),
     path(f"{_STUDIO}/people/<uuid:membership_id>/sessions/end/", people.end_sessions, name="end_sessions"),
+    path(f"{_STUDIO}/dancers/<uuid:dancer_id>/seen/", audit.dancer_seen, name="dancer_seen"),
+    path(f"{_STUDIO}/dancers/<uuid:dancer_id>/seen/file/", audit.dancer_seen_file, name="dancer_seen_file"),
+    path(f"{_STUDIO}/audit/", audit.audit_log, name="audit"),
+    path(f"{_STUDIO}/audit/export/", audit.audit_export, name="audit_export"),
+    path(f"{_STUDIO}/audit/receipts/", audit.audit_receipts, name="audit_receipts"),
+    path(f"{_STUDIO}/privacy/", privacy.privacy, name="privacy"),
+    path(f"{_STUDIO}/privacy/<slug:form>/", privacy.privacy_file, name="privacy_file"),
+    path(f"{_STUDIO}/alerts/", alerts.alert_list, name="alerts"),
+    path(f"{_STUDIO}/alerts/rules/", alerts.alert_rules, name="alert_rules"),
+    path(f"{_STUDIO}/alerts/<uuid:alert_id>/", alerts.acknowledge_alert, name="acknowledge_alert"),
 ]

@@ -1,0 +1,361 @@
+"""How a studio handles footage of children, written down from its real settings: the base of a privacy assessment.
+
+Shaped after article 35 (7) of the GDPR: what is done, with whom, who may see it, how it is protected, how long it is
+kept, and what is still to do. What the program does not do yet is said to be missing, not passed over.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from allauth.mfa.models import Authenticator
+from django.conf import settings
+from django.utils import timezone
+
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.models import Entry
+from control_plane.audit.selectors import chain_head
+from control_plane.audit.services import record
+from control_plane.common.actors import Actor
+from control_plane.common.scoping import studio_scope
+from control_plane.compliance.checkpointing import standing
+from control_plane.compliance.models import Alert
+from control_plane.compliance.names import Names
+from control_plane.compliance.watch import RULE_LABELS
+from control_plane.recordings.models import ClassSession
+from control_plane.storage.configured import root_key
+from control_plane.storage.errors import KeyRefused
+from control_plane.studios import access
+from control_plane.studios.models import (
+    BreakGlass,
+    Dancer,
+    Guardianship,
+    IdentityProvider,
+    Membership,
+    ObjectRight,
+    Role,
+    RoleActions,
+    SigninPolicy,
+    Studio,
+    StudioKey,
+    StudioStorage,
+)
+from control_plane.studios.roles import FOOTAGE, MEANINGS, effective
+
+VERIFY_EVERY = timedelta(days=30)
+_SHOWN = FOOTAGE | {access.Action.VIEW_DANCERS, access.Action.MANAGE_DANCERS, access.Action.VIEW_AUDIT}
+
+
+@dataclass(frozen=True, slots=True)
+class ToDo:
+    """Something that is missing; `page` is the name of the page where it is mended, empty: the program lacks it."""
+
+    text: str
+    page: str = ""
+
+
+@dataclass(slots=True)
+class Section:
+    """One question of the assessment with its facts, each a name and what it is, and what is to do."""
+
+    title: str
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    to_do: list[ToDo] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """The whole document."""
+
+    studio: Studio
+    made_at: datetime
+    sections: list[Section]
+
+    @property
+    def open_points(self) -> int:
+        """How many things are to do."""
+        return sum(len(section.to_do) for section in self.sections)
+
+
+def assess(studio: Studio, *, actor: Actor) -> Assessment:
+    """Returns the assessment of a studio as it is now, and puts on record that it was read.
+
+    Raises:
+        NotFound, Forbidden: `actor` may not manage the studio's policy.
+    """
+    with studio_scope(studio.id):
+        access.require(actor, access.Action.MANAGE_POLICY, studio)
+        record(
+            Act.ASSESSMENT_READ,
+            actor=actor,
+            studio_id=studio.id,
+            object_type="studios.Studio",
+            object_id=studio.id,
+        )
+        parts: list[Callable[[Studio, Actor], Section]] = [
+            _purpose, _people, _who_sees, _signing_in, _keys, _place, _keeping, _consent, _others, _support, _proof,
+        ]  # fmt: skip
+        return Assessment(studio, timezone.now(), [part(studio, actor) for part in parts])
+
+
+def as_markdown(found: Assessment) -> str:
+    """Returns the document as Markdown."""
+    lines = [
+        f"# Privacy assessment: {found.studio.name}",
+        "",
+        f"Written from the studio's settings at {found.made_at:%Y-%m-%d %H:%M} UTC. {found.open_points} open points.",
+    ]
+    for number, section in enumerate(found.sections, start=1):
+        lines += ["", f"## {number}. {section.title}", ""]
+        lines += [f"- **{_plain(name)}:** {_plain(value)}" for name, value in section.facts]
+        lines += [f"- [ ] To do: {_plain(item.text)}" for item in section.to_do]
+    return "\n".join([*lines, ""])
+
+
+def _purpose(studio: Studio, actor: Actor) -> Section:
+    return Section(
+        "What is done, and why",
+        [
+            ("Studio", f"{studio.name} (time zone {studio.time_zone})"),
+            ("What", "Dance classes are filmed by fixed cameras, kept encrypted, and replayed by those with a right to."),
+            ("Data", "Pictures and sound of dancers, minors among them; names of dancers and of who answers for them."),
+            ("Not done", "No faces are recognised, no bodies measured, nothing is decided by a machine."),
+            ("Recorded classes", str(ClassSession.objects.count())),
+        ],
+    )  # fmt: skip
+
+
+def _people(studio: Studio, actor: Actor) -> Section:
+    here = list(Dancer.objects.filter(left_at__isnull=True))
+    minors = [dancer for dancer in here if dancer.is_minor]
+    answered = set(Guardianship.objects.filter(ended_at__isnull=True).values_list("dancer_id", flat=True))
+    alone = sum(dancer.id not in answered for dancer in minors)
+    section = Section(
+        "Who is filmed",
+        [
+            ("Dancers", str(len(here))),
+            ("Minors (or year of birth unknown)", str(len(minors))),
+            ("Protected", str(sum(dancer.protected for dancer in here))),
+            ("Who answers for them", str(Guardianship.objects.filter(ended_at__isnull=True).count())),
+        ],
+    )
+    unconfirmed = ClassSession.objects.filter(roster_confirmed_at__isnull=True).count()
+    if not here:
+        section.to_do.append(ToDo("No dancer is entered: nobody can be told who saw a child.", "dancers"))
+    if alone:
+        section.to_do.append(ToDo(f"Nobody answers for {alone} of the minors.", "dancers"))
+    if unconfirmed:
+        section.to_do.append(
+            ToDo(f"Nobody has confirmed who was in {unconfirmed} of the recorded classes.", "classes")
+        )
+    return section
+
+
+def _who_sees(studio: Studio, actor: Actor) -> Section:
+    changed = {row.role: row.actions for row in RoleActions.objects.all()}
+    counts = {role: Membership.objects.filter(role=role, user__is_active=True).count() for role in Role}
+    section = Section("Who can see what")
+    for role in Role:
+        may = effective(role, changed.get(role))
+        allowed = [action for action in access.Action if action in _SHOWN and action in may]
+        own = " Only classes of own dancers, once the roster is confirmed." if role is Role.GUARDIAN else ""
+        said = " ".join(MEANINGS[action] for action in allowed) or "No footage and no dancers."
+        section.facts.append((f"{role.label} ({counts[role]})", said + own))
+    rights = ObjectRight.objects.all()
+    section.facts.append(("Rights and denials on single things", str(rights.count())))
+    if counts[Role.ADMIN] == 1:
+        section.to_do.append(ToDo("There is one admin only: nobody looks after their reads.", "people"))
+    return section
+
+
+def _signing_in(studio: Studio, actor: Actor) -> Section:
+    policy = SigninPolicy.objects.first() or SigninPolicy(studio=studio)
+    admins = Membership.objects.filter(role=Role.ADMIN, user__is_active=True).values("user_id")
+    protected = Authenticator.objects.filter(user_id__in=admins).values("user_id").distinct().count()
+    providers = list(IdentityProvider.objects.filter(enabled=True).values_list("name", flat=True))
+    section = Section(
+        "Signing in",
+        [
+            ("Passwords", "Stored as argon2 hashes; passkeys and codes from an app can be used."),
+            ("Second factor of admins", "required" if policy.admins_need_second_factor else "not required"),
+            ("Admins with a second factor", f"{protected} of {admins.count()}"),
+            ("Services that say who somebody is", ", ".join(providers) or "none"),
+            ("A sign-in lasts at most", f"{policy.session_hours} h" if policy.session_hours else "14 days"),
+            ("New accounts", "by invitation of an admin only"),
+        ],
+    )
+    if not policy.admins_need_second_factor:
+        section.to_do.append(ToDo("Require a second factor of admins.", "sign_in"))
+    return section
+
+
+def _keys(studio: Studio, actor: Actor) -> Section:
+    current = StudioKey.objects.filter(retired_at__isnull=True).first()
+    try:
+        where = root_key().kind
+    except KeyRefused:
+        where = "not readable now"
+    section = Section(
+        "Encryption and keys",
+        [
+            ("Footage", "AES-128 with a key for each six seconds, encrypted in the box before it touches a disk."),
+            ("Keys", "Each is wrapped by the key of its class, that by the studio's, that by the root key."),
+            ("Root key", where),
+            ("The studio's key since", f"{current.created_at:%Y-%m-%d}" if current else "none"),
+            ("Destroying", "Destroying a class's key destroys its footage wherever copies of it lie."),
+        ],
+    )  # fmt: skip
+    if current and current.created_at < timezone.now() - timedelta(days=365):
+        section.to_do.append(ToDo("The studio's key is older than a year: renew it.", "keys"))
+    if current is None:
+        section.to_do.append(ToDo("The studio has no key.", "keys"))
+    return section
+
+
+def _place(studio: Studio, actor: Actor) -> Section:
+    own = StudioStorage.objects.select_related("store").first()
+    store = own.store if own else None
+    ours = urlsplit(settings.OBJECT_STORE_URL)
+    section = Section("Where it is kept")
+    if store is not None:
+        section.facts = [
+            ("Store", f"{store.name}: the studio's own, {urlsplit(store.endpoint).hostname}"),
+            ("Region", store.region),
+            ("Encrypted by the store as well", store.get_encryption_display()),
+        ]
+    else:
+        section.facts = [
+            ("Store", f"the platform's, {ours.hostname or 'on the server itself'}"),
+            ("Region", "that of the platform's store"),
+        ]
+    pinned = own.region if own else ""
+    section.facts.append(("Must stay in", pinned or "nothing is set"))
+    if not pinned:
+        section.to_do.append(ToDo("Set the region that footage must not leave.", "storage"))
+    return section
+
+
+def _keeping(studio: Studio, actor: Actor) -> Section:
+    oldest = ClassSession.objects.order_by("requested_at").values_list("requested_at", flat=True).first()
+    return Section(
+        "How long it is kept",
+        [
+            ("Footage", "Until an admin destroys the class. No rule deletes it by itself."),
+            ("Oldest class", f"{oldest:%Y-%m-%d}" if oldest else "none"),
+            (
+                "Audit log",
+                "For as long as the studio exists; it holds ids, and names can be erased apart from it.",
+            ),
+        ],
+        [ToDo("Retention by rule is not built yet: destroy old classes by hand, and write down when.")],
+    )
+
+
+def _consent(studio: Studio, actor: Actor) -> Section:
+    return Section(
+        "Consent",
+        [("In this program", "Not recorded. Who is in a class is; what they agreed to is not.")],
+        [
+            ToDo(
+                "Consent is not built yet: keep signed forms for each dancer and purpose outside of the program."
+            )
+        ],
+    )
+
+
+def _others(studio: Studio, actor: Actor) -> Section:
+    store = StudioStorage.objects.filter(store__isnull=False).select_related("store").first()
+    named: list[tuple[str, str]] = []
+    if store is not None and store.store is not None:
+        named.append((urlsplit(store.store.endpoint).hostname or "", "keeps encrypted footage"))
+    elif host := urlsplit(settings.OBJECT_STORE_URL).hostname:
+        named.append((host, "keeps encrypted footage"))
+    if settings.ENV.email_url:
+        named.append((urlsplit(settings.ENV.email_url).hostname or "", "delivers mail to members"))
+    if settings.CHECKPOINT_WEBHOOK:
+        host = urlsplit(settings.CHECKPOINT_WEBHOOK).hostname or ""
+        named.append((host, "keeps checkpoints: hashes only"))
+    named += [
+        (provider.name, "says who members are")
+        for provider in IdentityProvider.objects.filter(enabled=True).order_by("name")
+    ]
+    section = Section("Who else is involved", [(name, what) for name, what in named if name])
+    if not section.facts:
+        section.facts = [("Nobody", "storage and mail are on the server itself, or not set up")]
+    else:
+        section.to_do.append(
+            ToDo("Have a contract on processing with each of them; this program has no copy.")
+        )
+    return section
+
+
+def _support(studio: Studio, actor: Actor) -> Section:
+    visits = list(BreakGlass.objects.order_by("-created_at")[:20])
+    names = Names(actor, [visit.operator_id for visit in visits], [])
+    section = Section(
+        "Support staff",
+        [("Standing access to footage", "none; only for a while, with a reason, and the studio is told")],
+    )
+    section.facts += [
+        (
+            f"{visit.created_at:%Y-%m-%d %H:%M} UTC",
+            f"{names.person(visit.operator_id)}: {visit.reason} (until {visit.ends_at:%H:%M})",
+        )
+        for visit in visits
+    ]
+    if not visits:
+        section.facts.append(("So far", "never"))
+    return section
+
+
+def _proof(studio: Studio, actor: Actor) -> Section:
+    length, _ = chain_head()
+    verified = (
+        Entry.objects.filter(action=Act.AUDIT_VERIFIED.value).order_by("-occurred_at", "-sequence").first()
+    )
+    checkpoints = standing()
+    waiting = Alert.objects.filter(acknowledgement__isnull=True)
+    section = Section(
+        "Proof",
+        [
+            ("Entries in the audit log", str(length)),
+            ("Last verified", _verified(verified)),
+            ("Last signed checkpoint", _at(checkpoints.taken_at)),
+            ("Checkpoints are kept in", ", ".join(checkpoints.places)),
+            ("Alerts nobody has looked into", str(waiting.count())),
+            ("What raises one", "; ".join(RULE_LABELS.values())),
+        ],
+    )
+    if verified is None or verified.occurred_at < timezone.now() - VERIFY_EVERY:
+        section.to_do.append(ToDo("The log has not been verified for a month.", "audit"))
+    elif verified.details.get("first_bad"):
+        section.to_do.append(ToDo(f"The log is broken at entry {verified.details['first_bad']}.", "audit"))
+    if checkpoints.is_late or checkpoints.copy_is_late:
+        section.to_do.append(ToDo("Checkpoints are late: ask whoever runs the platform.", "audit"))
+    if not checkpoints.leaves:
+        section.to_do.append(
+            ToDo(
+                "Checkpoints do not leave the server: ask whoever runs the platform for a second place.",
+                "audit",
+            )
+        )
+    if waiting.exists():
+        section.to_do.append(ToDo("Look into the alerts.", "alerts"))
+    return section
+
+
+def _verified(entry: Entry | None) -> str:
+    if entry is None:
+        return "never"
+    first_bad = entry.details.get("first_bad")
+    outcome = f"broken at entry {first_bad}" if first_bad else "unbroken"
+    return f"{_at(entry.occurred_at)}, {outcome}"
+
+
+def _at(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "never"
+
+
+def _plain(text: str) -> str:
+    return "".join(f"\\{letter}" if letter in "\\`*_[]<>#|" else letter for letter in text)

@@ -1,0 +1,220 @@
+"""The log as people see it: searched, exported, verified, and every look at it put down."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.conf import settings as configured
+from django.db import connection
+from django.http import StreamingHttpResponse
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from control_plane.accounts.models import User
+from control_plane.audit.catalogue import Action
+from control_plane.audit.models import Entry
+from control_plane.audit.offline import verify_export
+from control_plane.audit.selectors import verify_chain
+from control_plane.audit.services import record
+from control_plane.audit.words import Category
+from control_plane.common.actors import Actor
+from control_plane.common.errors import BadRequest, Forbidden, NotFound
+from control_plane.common.scoping import studio_scope
+from control_plane.compliance.exporting import Form, export_log
+from control_plane.compliance.search import Question, read_place, search, written_place
+from control_plane.compliance.signing import public_key
+from control_plane.studios import services as studios
+from shared.protocol.ids import new_id
+from tests.control_plane.compliance.conftest import Lesson
+from tests.control_plane.conftest import Cast
+
+
+def as_person(user: User) -> Client:
+    client = Client()
+    client.force_login(user, backend=configured.AUTHENTICATION_BACKENDS[0])
+    return client
+
+
+def content_of(response: Any) -> bytes:
+    async def read() -> bytes:
+        return b"".join([piece async for piece in response])
+
+    assert isinstance(response, StreamingHttpResponse)
+    return async_to_sync(read)()
+
+
+def words(cast: Cast, **asked: Any) -> list[str]:
+    with studio_scope(cast.studio.id):
+        return [row.words for row in search(Question(**asked), reader=cast.alice.actor).rows]
+
+
+def last(cast: Cast, count: int = 1) -> list[Entry]:
+    with studio_scope(cast.studio.id):
+        return list(Entry.objects.order_by("-sequence")[:count])
+
+
+def opened(cast: Cast, lesson: Lesson) -> None:
+    record(
+        Action.CLASS_REPLAYED,
+        actor=cast.ivan.actor,
+        studio_id=cast.studio.id,
+        object_type="recordings.ClassSession",
+        object_id=lesson.session.id,
+    )
+
+
+def test_an_entry_reads_as_a_sentence_with_todays_names(cast: Cast, lesson: Lesson) -> None:
+    opened(cast, lesson)
+    assert words(cast)[0] == "Ivan opened the replay of Ballet"
+    cast.ivan.display_name = "Ivan the Dancer"
+    cast.ivan.save()
+    assert words(cast)[0] == "Ivan the Dancer opened the replay of Ballet"
+
+
+def test_people_and_things_that_are_gone_are_pseudonyms(cast: Cast) -> None:
+    gone = Actor.user(new_id())
+    with studio_scope(cast.studio.id):
+        record(
+            Action.CLASS_REPLAYED, actor=gone, studio_id=cast.studio.id,
+            object_type="recordings.ClassSession", object_id=gone.id or "",
+        )  # fmt: skip
+    tail = str(gone.id)[-8:]
+    assert words(cast)[0] == f"Person {tail} opened the replay of class {tail}"
+
+
+def test_a_search_finds_by_person_thing_act_category_and_time(cast: Cast, lesson: Lesson) -> None:
+    opened(cast, lesson)
+    with studio_scope(cast.studio.id):
+        studios.create_room(cast.studio, name="Blue", actor=cast.alice.actor)
+    assert words(cast, person_id=cast.ivan.id)[0] == "Ivan opened the replay of Ballet"
+    assert all("Ivan" in text for text in words(cast, person_id=cast.ivan.id))
+    assert "Alice confirmed who was in Ballet" in words(cast, thing=str(lesson.session.id))
+    assert words(cast, action="room.created") == ["Alice made Blue", "Alice made Big room"]
+    assert words(cast, category=Category.FOOTAGE) == ["Ivan opened the replay of Ballet"]
+    now = timezone.now()
+    assert words(cast, from_at=now) == []
+    assert len(words(cast, from_at=now - timedelta(minutes=5), to_at=now)) == len(words(cast))
+    assert words(cast, person_id=cast.ivan.id, category=Category.SETUP) == []
+
+
+@pytest.mark.parametrize("asked", [{}, {"category": Category.SETUP}, {"action": "room.changed"}])
+def test_pages_go_on_where_the_last_ended(cast: Cast, asked: dict[str, Any]) -> None:
+    with studio_scope(cast.studio.id):
+        for number in range(23):
+            record(
+                Action.ROOM_CHANGED, actor=cast.alice.actor, studio_id=cast.studio.id,
+                object_type="studios.Room", object_id=str(number),
+            )  # fmt: skip
+        Entry.objects.count()
+        found, before, pages = [], None, 0
+        while True:
+            page = search(Question(**asked), reader=cast.alice.actor, before=before, size=5)
+            found += [row.sequence for row in page.rows]
+            pages += 1
+            if page.older is None:
+                break
+            before = read_place(written_place(page.older))
+        everything = search(Question(**asked), reader=cast.alice.actor, size=1000)
+    assert found == [row.sequence for row in everything.rows]
+    assert len(found) == len(set(found)) >= 23
+    assert pages == -(-len(found) // 5)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x", "2026-11-21~1", "~", "2026-11-21T10:00:00+00:00~-4", "2026-11-21T10:00:00+00:00~9" + "9" * 30],
+)
+def test_a_place_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(BadRequest):
+        read_place(text)
+
+
+def test_the_page_is_for_those_who_may_read_the_log_and_each_look_is_an_entry(
+    cast: Cast, other: Cast
+) -> None:
+    address = f"/studio/{cast.studio.slug}/audit/"
+    for person, status in (
+        (cast.ivan, 403),
+        (cast.vera, 403),
+        (cast.gita, 403),
+        (cast.sam, 404),
+        (other.alice, 404),
+    ):
+        assert as_person(person).get(address).status_code == status
+    before = last(cast)[0].sequence
+    response = as_person(cast.alice).get(address, {"category": "setup"})
+    assert response.status_code == 200
+    (entry,) = last(cast)
+    assert (entry.sequence, entry.action, entry.actor_id) == (before + 1, "audit.read", cast.alice.id)
+    assert entry.details["category"] == "setup"
+    assert len(entry.details["network"]) == 16
+    assert "127.0.0.1" not in str(entry.details)
+
+
+@pytest.mark.parametrize(
+    "asked", [{"person": "x"}, {"action": "nope"}, {"first": "soon"}, {"thing": "a" * 65}, {"person": "\0"}]
+)
+def test_a_search_that_makes_no_sense_says_so(cast: Cast, asked: dict[str, str]) -> None:
+    assert as_person(cast.alice).get(f"/studio/{cast.studio.slug}/audit/", asked).status_code == 400
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+@pytest.mark.parametrize("asked", [{}, {"category": "people"}])
+def test_an_export_is_verified_offline_and_put_on_record(
+    cast: Cast, lesson: Lesson, tmp_path: Path, form: str, asked: dict[str, str]
+) -> None:
+    opened(cast, lesson)
+    response = as_person(cast.alice).post(f"/studio/{cast.studio.slug}/audit/export/", {"form": form} | asked)
+    assert response.status_code == 200
+    path = tmp_path / f"log.{form}"
+    path.write_bytes(content_of(response))
+    verdict = verify_export(path, public_key=public_key())
+    assert verdict.holds, verdict
+    assert verdict.entries > 5
+    (entry,) = last(cast)
+    assert (entry.action, entry.details["form"]) == ("audit.exported", form)
+    text = path.read_text()
+    assert ("Alice" in text) is (form == "csv"), "names are in the table for people, and in no archive"
+    assert "geheim" not in text
+
+
+def test_an_export_ends_where_the_right_to_it_does(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("control_plane.compliance.exporting.PIECE", 2)
+    lines = export_log(cast.studio, Question(), Form.JSONL, actor=cast.alice.actor)
+    assert b"header" in next(lines)
+    next(lines)
+    User.objects.filter(pk=cast.alice.id).update(is_active=False)
+    with pytest.raises((NotFound, Forbidden)):
+        list(lines)
+
+
+def test_an_export_needs_the_right(cast: Cast) -> None:
+    with pytest.raises(Forbidden):
+        export_log(cast.studio, Question(), Form.CSV, actor=cast.vera.actor)
+    assert last(cast)[0].action != "audit.exported"
+
+
+def test_receipts_are_for_those_who_may_read_the_log(cast: Cast) -> None:
+    address = f"/studio/{cast.studio.slug}/audit/receipts/"
+    assert as_person(cast.vera).post(address).status_code == 403
+    assert as_person(cast.alice).post(address).status_code == 200
+    assert last(cast)[0].action == "receipts.taken"
+
+
+def test_the_queries_of_a_page_do_not_grow_with_its_rows(cast: Cast, lesson: Lesson) -> None:
+    counts = []
+    for _ in range(2):
+        for _ in range(10):
+            opened(cast, lesson)
+        with studio_scope(cast.studio.id), CaptureQueriesContext(connection) as asked:
+            search(Question(), reader=cast.alice.actor)
+        counts.append(len(asked))
+    assert counts[0] == counts[1]
+
+
+def test_the_chain_still_holds(cast: Cast) -> None:
+    as_person(cast.alice).get(f"/studio/{cast.studio.slug}/audit/")
+    assert verify_chain(cast.studio.id)[1] is None

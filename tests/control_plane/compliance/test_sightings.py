@@ -1,0 +1,121 @@
+"""Who saw a dancer: to the admin all of it, to the dancer's own family theirs, to nobody else."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings as configured
+from django.test import Client
+
+from control_plane.accounts.models import User
+from control_plane.audit.models import Entry
+from control_plane.common.errors import Forbidden, NotFound
+from control_plane.common.scoping import studio_scope
+from control_plane.compliance.sightings import Report, who_saw
+from control_plane.recordings.models import Replay
+from control_plane.recordings.replays import continue_replay
+from control_plane.recordings.rosters import save_roster
+from control_plane.studios.models import Guardianship
+from control_plane.studios.services import end_guardianship
+from tests.control_plane.compliance.conftest import Lesson
+from tests.control_plane.conftest import Cast
+
+
+def as_person(user: User) -> Client:
+    client = Client()
+    client.force_login(user, backend=configured.AUTHENTICATION_BACKENDS[0])
+    return client
+
+
+def watch(lesson: Lesson, user: User, *, minutes: int = 0) -> None:
+    with studio_scope(lesson.ada.studio_id):
+        replay = continue_replay(lesson.session, actor=user.actor)
+        Replay.objects.filter(pk=replay.pk).update(seen_at=replay.seen_at + timedelta(minutes=minutes))
+
+
+def report(lesson: Lesson, reader: User, **changes: Any) -> Report:
+    return who_saw(changes.get("dancer", lesson.ada), reader=reader.actor)
+
+
+def test_the_report_says_who_when_how_long_and_by_which_right(cast: Cast, lesson: Lesson) -> None:
+    watch(lesson, cast.ivan, minutes=12)
+    watch(lesson, cast.vera)
+    found = report(lesson, cast.alice)
+    assert [(row.who, row.role, row.did, row.right) for row in found.rows] == [
+        ("Vera", "Viewer", "watched the replay", "by role"),
+        ("Ivan", "Instructor", "watched the replay", "by role"),
+    ]
+    lasted = found.rows[1].lasted
+    assert lasted is not None
+    assert round(lasted / timedelta(minutes=1)) == 12
+    assert found.rows[0].class_title == "Ballet"
+    assert (found.classes, found.unconfirmed) == (1, 0)
+
+
+def test_a_dancer_who_was_not_there_has_been_seen_by_nobody(cast: Cast, lesson: Lesson) -> None:
+    watch(lesson, cast.ivan)
+    assert report(lesson, cast.alice, dancer=lesson.bea).rows == []
+
+
+def test_it_is_for_the_dancers_own_family_and_who_may_read_the_log(
+    cast: Cast, other: Cast, lesson: Lesson
+) -> None:
+    watch(lesson, cast.ivan)
+    assert [row.who for row in report(lesson, cast.gita).rows] == ["Ivan"]
+    for person, refusal in (
+        (cast.ivan, Forbidden),
+        (cast.vera, (Forbidden, NotFound)),
+        (cast.pat, (Forbidden, NotFound)),
+        (cast.sam, NotFound),
+        (other.alice, NotFound),
+    ):
+        with pytest.raises(refusal):
+            report(lesson, person)
+    with pytest.raises((Forbidden, NotFound)):
+        report(lesson, cast.gita, dancer=lesson.bea)
+
+
+def test_a_family_is_not_told_which_other_families_looked(cast: Cast, lesson: Lesson) -> None:
+    watch(lesson, cast.vera)
+    watch(lesson, cast.ivan)
+    assert {row.who for row in report(lesson, cast.gita).rows} == {"Ivan", "a family of another dancer"}
+    assert {row.who for row in report(lesson, cast.alice).rows} == {"Ivan", "Vera"}
+
+
+def test_a_family_sees_nothing_of_a_roster_that_nobody_confirmed(cast: Cast, lesson: Lesson) -> None:
+    watch(lesson, cast.ivan)
+    save_roster(lesson.session, [lesson.ada.id], confirm=False, actor=cast.alice.actor)
+    assert report(lesson, cast.gita).rows == []
+    found = report(lesson, cast.alice)
+    assert (len(found.rows), found.unconfirmed, found.rows[0].confirmed) == (1, 1, False)
+
+
+def test_who_no_longer_answers_for_a_dancer_reads_no_more(cast: Cast, lesson: Lesson) -> None:
+    with studio_scope(cast.studio.id):
+        end_guardianship(Guardianship.objects.get(dancer=lesson.ada), actor=cast.alice.actor)
+    with pytest.raises((Forbidden, NotFound)):
+        report(lesson, cast.gita)
+
+
+def test_reading_the_report_is_put_down(cast: Cast, lesson: Lesson) -> None:
+    report(lesson, cast.gita)
+    with studio_scope(cast.studio.id):
+        entry = Entry.objects.order_by("-sequence")[0]
+    assert (entry.action, entry.actor_id, entry.object_id) == (
+        "report.read",
+        cast.gita.id,
+        str(lesson.ada.id),
+    )
+
+
+def test_the_page_and_its_file(cast: Cast, lesson: Lesson) -> None:
+    watch(lesson, cast.ivan, minutes=3)
+    address = f"/studio/{cast.studio.slug}/dancers/{lesson.ada.id}/seen/"
+    page = as_person(cast.gita).get(address)
+    assert page.status_code == 200
+    assert "watched the replay" in page.content.decode()
+    table = as_person(cast.alice).get(address + "file/")
+    assert table["Content-Type"].startswith("text/csv")
+    assert "Ivan,Instructor,watched the replay,Ballet,180,by role,yes" in table.content.decode()
+    assert as_person(cast.sam).get(address).status_code == 404
+    assert as_person(cast.vera).get(address).status_code in (403, 404)
