@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+import xmlsec
 from allauth.socialaccount.providers.saml.provider import SAMLProvider
 from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from lxml.etree import LxmlError
 from onelogin.saml2.auth import OneLogin_Saml2_Auth
 from onelogin.saml2.constants import OneLogin_Saml2_Constants as Saml
 from onelogin.saml2.errors import OneLogin_Saml2_Error
@@ -64,7 +66,7 @@ def verified(provider: SamlProvider, posted: Mapping[str, str]) -> tuple[OneLogi
     auth = _auth(provider, {"SAMLResponse": posted.get("SAMLResponse", "")})
     try:
         auth.process_response(request_id=None)
-    except (OneLogin_Saml2_Error, ValueError, LookupError) as error:
+    except (OneLogin_Saml2_Error, LxmlError, xmlsec.Error, ValueError, LookupError) as error:
         raise AssertionRefused(f"the answer cannot be read: {type(error).__name__}") from error
     if auth.get_errors() or not auth.is_authenticated():
         raise AssertionRefused(f"the answer is refused: {auth.get_last_error_reason() or 'no sign-in'}")

@@ -1,0 +1,235 @@
+"""Signing in through a studio's SAML provider: answers that are really signed, and everything that may be wrong with one."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from allauth.socialaccount.models import SocialAccount
+from django.core.cache import cache
+from django.test import Client
+from lxml import etree
+
+from control_plane.accounts.models import User
+from control_plane.common.scoping import studio_scope
+from control_plane.studios.models import IdentityProvider, Membership, ProviderKind, Role
+from control_plane.studios.saml_metadata import MetadataRefused, read_metadata
+from control_plane.studios.services.signin import ProviderFacts, add_provider
+from tests.control_plane.conftest import Cast
+from tests.rigs.saml_provider import NAMES, Answer, SamlIdentityProvider, posted
+
+TOM = "tom@school.example"
+
+
+@pytest.fixture(scope="module")
+def idp() -> SamlIdentityProvider:
+    """One provider for the module."""
+    return SamlIdentityProvider()
+
+
+@pytest.fixture(autouse=True)
+def _no_memory() -> None:
+    cache.clear()
+
+
+def provider_of(cast: Cast, idp: SamlIdentityProvider, **values: Any) -> IdentityProvider:
+    facts = {
+        "kind": ProviderKind.SAML,
+        "name": "School",
+        "issuer": idp.entity_id,
+        "sso_url": idp.sso_url,
+        "certificate": idp.certificate,
+        "domains": ["school.example"],
+        "group_claim": "groups",
+        "group_roles": {"teachers": Role.INSTRUCTOR},
+    }
+    return add_provider(cast.studio, ProviderFacts(**facts | values), actor=cast.alice.actor)
+
+
+def ask(client: Client, idp: SamlIdentityProvider, provider: IdentityProvider, **values: Any) -> Answer:
+    begun = client.get(f"/accounts/saml/{provider.id}/login/")
+    assert begun.status_code == 302
+    assert begun["Location"].startswith(idp.sso_url)
+    return Answer(idp.question(begun["Location"]), **{"address": TOM, "groups": ("teachers",)} | values)
+
+
+def deliver(client: Client, provider: IdentityProvider, tree: Any) -> Any:
+    # From the provider's page: no cookie of ours comes with it, as a browser does for SameSite=Lax.
+    stranger = Client()
+    taken = stranger.post(f"/accounts/saml/{provider.id}/acs/", {"SAMLResponse": posted(tree)})
+    assert taken.status_code == 302
+    client.cookies["saml-answer"] = stranger.cookies["saml-answer"].value
+    return client.get(taken["Location"])
+
+
+def is_in(client: Client) -> bool:
+    return "_auth_user_id" in client.session
+
+
+def test_a_provider_brings_a_teacher_into_its_studio(
+    cast: Cast, idp: SamlIdentityProvider, client: Client
+) -> None:
+    provider = provider_of(cast, idp)
+    answer = deliver(client, provider, idp.signed(ask(client, idp, provider)))
+    assert (answer.status_code, is_in(client)) == (302, True)
+    user = User.objects.get(email=TOM)
+    with studio_scope(cast.studio.id):
+        assert Membership.objects.get(user=user).role == "instructor"
+    assert SocialAccount.objects.get(user=user).extra_data == {}
+    assert client.get(f"/studio/{cast.studio.slug}/classes/").status_code == 200
+
+
+def test_the_provider_learns_who_we_are(cast: Cast, idp: SamlIdentityProvider, client: Client) -> None:
+    provider = provider_of(cast, idp)
+    answer = client.get(f"/accounts/saml/{provider.id}/metadata/", headers={"host": "testserver"})
+    tree = etree.fromstring(answer.content)
+    assert tree.get("entityID").endswith(f"/accounts/saml/{provider.id}/metadata/")
+    assert b'WantAssertionsSigned="true"' in answer.content
+    assert f"/accounts/saml/{provider.id}/acs/".encode() in answer.content
+
+
+def wrong(**values: Any) -> Callable[[SamlIdentityProvider, Answer], Any]:
+    def spoil(idp: SamlIdentityProvider, answer: Answer) -> Any:
+        for name, value in values.items():
+            setattr(answer, name, value)
+        return idp.signed(answer)
+
+    return spoil
+
+
+def changed(idp: SamlIdentityProvider, answer: Answer) -> Any:
+    tree = idp.signed(answer)
+    for value in tree.iterfind(".//saml:AttributeValue", NAMES):
+        value.text = (value.text or "").replace("tom@", "ann@")
+    return tree
+
+
+def unsigned(idp: SamlIdentityProvider, answer: Answer) -> Any:
+    return answer.xml()
+
+
+def strangers(idp: SamlIdentityProvider, answer: Answer) -> Any:
+    return SamlIdentityProvider().signed(answer)
+
+
+def envelope_only(idp: SamlIdentityProvider, answer: Answer) -> Any:
+    return idp.signed(answer, whole=True)
+
+
+def wrapped(idp: SamlIdentityProvider, answer: Answer) -> Any:
+    """A forged assertion in front, the signed one hidden beside it (XML signature wrapping)."""
+    tree = idp.signed(answer)
+    real = tree.find("saml:Assertion", NAMES)
+    forged = deepcopy(real)
+    forged.remove(forged.find("{http://www.w3.org/2000/09/xmldsig#}Signature"))
+    forged.set("ID", "_forged")
+    for value in forged.iterfind(".//saml:AttributeValue", NAMES):
+        value.text = (value.text or "").replace("tom@", "ann@")
+    tree.insert(tree.index(real), forged)
+    return tree
+
+
+def borrowed(idp: SamlIdentityProvider, answer: Answer) -> Any:
+    """An answer to nobody's question, put into an envelope that names ours."""
+    answer.confirms = ""
+    return idp.signed(answer)
+
+
+LONG_AGO = datetime.now(UTC) - timedelta(hours=3)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(changed, id="changed after signing"),
+        pytest.param(unsigned, id="not signed"),
+        pytest.param(strangers, id="signed by a stranger"),
+        pytest.param(envelope_only, id="the assertion itself not signed"),
+        pytest.param(wrapped, id="signature wrapping"),
+        pytest.param(wrong(audience="https://other.example/"), id="for somebody else"),
+        pytest.param(wrong(issuer="https://evil.example/entity"), id="from another issuer"),
+        pytest.param(wrong(recipient="https://other.example/acs"), id="for another address"),
+        pytest.param(wrong(destination="https://other.example/acs"), id="sent to another address"),
+        pytest.param(wrong(issued_at=LONG_AGO), id="expired"),
+        pytest.param(wrong(in_response_to=""), id="unsolicited"),
+        pytest.param(wrong(in_response_to="_somebody-elses"), id="to another question"),
+        pytest.param(wrong(confirms="_somebody-elses"), id="the signed part answers another question"),
+        pytest.param(borrowed, id="an unsolicited assertion in a borrowed envelope"),
+        pytest.param(wrong(address="tom@example.org"), id="outside of the domains"),
+        pytest.param(wrong(groups=("cooks",)), id="no group with a role"),
+    ],
+)
+def test_an_answer_that_is_not_right_lets_nobody_in(
+    cast: Cast, idp: SamlIdentityProvider, client: Client, spoil: Callable[..., Any]
+) -> None:
+    provider = provider_of(cast, idp)
+    refused = deliver(client, provider, spoil(idp, ask(client, idp, provider)))
+    assert (refused.status_code, is_in(client)) == (403, False)
+    assert b"could not sign you in" in refused.content
+    assert not User.objects.filter(email__endswith="@school.example").exists()
+    good = deliver(client, provider, idp.signed(ask(client, idp, provider)))
+    assert (good.status_code, is_in(client)) == (302, True), "and it was not refused for another reason"
+
+
+def test_an_answer_is_taken_once(cast: Cast, idp: SamlIdentityProvider) -> None:
+    provider, first = provider_of(cast, idp), Client()
+    tree = idp.signed(ask(first, idp, provider))
+    assert deliver(first, provider, tree).status_code == 302
+    first.logout()
+    assert deliver(first, provider, tree).status_code == 403
+    # Nor does the browser of somebody else who has asked as well take it.
+    second = Client()
+    ask(second, idp, provider)
+    assert deliver(second, provider, tree).status_code == 403
+    assert not is_in(second)
+
+
+def test_an_assertion_is_spent_even_for_a_question_that_stands(cast: Cast, idp: SamlIdentityProvider) -> None:
+    provider, asker = provider_of(cast, idp), Client()
+    answer = ask(asker, idp, provider)
+    tree = idp.signed(answer)
+    session = asker.session
+    states = session["socialaccount_states"]
+    assert deliver(asker, provider, tree).status_code == 302
+    later = Client()
+    ask(later, idp, provider)
+    session = later.session
+    session["socialaccount_states"] = states
+    session.save()
+    assert deliver(later, provider, tree).status_code == 403
+
+
+def test_one_providers_answer_is_not_anothers(
+    cast: Cast, other: Cast, idp: SamlIdentityProvider, client: Client
+) -> None:
+    ours, theirs = provider_of(cast, idp), provider_of(other, idp)
+    tree = idp.signed(ask(client, idp, ours))
+    assert deliver(client, theirs, tree).status_code == 403
+    assert not is_in(client)
+
+
+@pytest.mark.parametrize("posted_", ["", "x", "\0", "PHg+", "A" * 10000])
+def test_nonsense_is_refused_plainly(
+    cast: Cast, idp: SamlIdentityProvider, client: Client, posted_: str
+) -> None:
+    provider = provider_of(cast, idp)
+    taken = client.post(f"/accounts/saml/{provider.id}/acs/", {"SAMLResponse": posted_})
+    assert taken.status_code == 302
+    assert client.get(taken["Location"]).status_code == 403
+
+
+def test_metadata_fills_in_the_provider(idp: SamlIdentityProvider) -> None:
+    body = "".join(idp.certificate.splitlines()[1:-1])
+    text = (
+        f'<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="{idp.entity_id}"><IDPSSODescriptor'
+        ' protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol"><KeyDescriptor use="signing"><KeyInfo'
+        f' xmlns="http://www.w3.org/2000/09/xmldsig#"><X509Data><X509Certificate>{body}</X509Certificate></X509Data>'
+        '</KeyInfo></KeyDescriptor><SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"'
+        f' Location="{idp.sso_url}"/></IDPSSODescriptor></EntityDescriptor>'
+    )
+    found = read_metadata(text)
+    assert (found.entity_id, found.sso_url) == (idp.entity_id, idp.sso_url)
+    for nonsense in ("", "no", "<a/>", text.replace("IDPSSODescriptor", "SPSSODescriptor")):
+        with pytest.raises(MetadataRefused):
+            read_metadata(nonsense)
