@@ -48,7 +48,9 @@ def take(name: str, *, per_minute: int, now_s: float | None = None) -> float:
     now_s = time.time() if now_s is None else now_s
     key = f"{valkey.PREFIX}rate:{name}"
     with valkey.answering():
-        answer: Any = valkey.client().eval(_TAKE, 1, key, per_minute, per_minute / 60, now_s)
+        answer: Any = valkey.client().eval(  # type: ignore[no-untyped-call]
+            _TAKE, 1, key, per_minute, per_minute / 60, now_s
+        )
     return float(answer)
 
 

@@ -348,7 +348,7 @@ def _stand_still(move: StoreMove, token: UUID, error: str) -> None:
 
 
 def _wait(tries: int) -> timedelta:
-    return min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(tries - 1, 10))
+    return min(LONGEST_WAIT, FIRST_WAIT * (1 << min(tries - 1, 10)))
 
 
 def _settle(move: StoreMove) -> None:

@@ -22,6 +22,7 @@ VIEW_ACTIONS: dict[str, Action] = {
     "studios.GroupRole": Action.MANAGE_STUDIO,
     "studios.StudioKey": Action.MANAGE_STUDIO,
     "studios.KeyTombstone": Action.MANAGE_STUDIO,
+    "studios.Plan": Action.MANAGE_STUDIO,
     "studios.StudioPlan": Action.MANAGE_STUDIO,
     "studios.MonthlyUse": Action.MANAGE_STUDIO,
     "studios.StudioStore": Action.MANAGE_STORAGE,

@@ -134,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.lax.objects.get(self._key) if self._key else b""
         if body is None:
             return self._answer(404)
-        extra = (
+        extra: dict[str, Any] = (
             {"x_amz_server_side_encryption": self.lax.ways.server_side} if self.lax.ways.server_side else {}
         )
         return self._answer(

@@ -16,6 +16,7 @@ from control_plane.recordings.models import ClassSession
 from control_plane.recordings.selectors import class_for, visible_classes
 from control_plane.studios import access
 from control_plane.studios.requests import StudioRequest
+from control_plane.studios.stores import origins_of
 
 PAGE_SIZE = 30
 
@@ -55,7 +56,15 @@ def class_page(request: StudioRequest, slug: str, class_id: UUID) -> HttpRespons
         "can_stop": row.is_running and access.can(actor, access.Action.RECORD, class_session),
         "first_urls": _first_urls(slug, class_session),
     }
-    return studio_page(request, "portal/classes/replay.html", context)
+    return _reading_from(class_session, studio_page(request, "portal/classes/replay.html", context))
+
+
+def _reading_from(class_session: ClassSession, response: HttpResponse) -> HttpResponse:
+    """Lets this one page read from the stores of the studio's own that the class lies in."""
+    held = class_session.segments.exclude(store=None).order_by().values_list("store_id", flat=True).distinct()
+    if origins := origins_of(set(held)):
+        response._csp_update = {"connect-src": origins}  # type: ignore[attr-defined]  # django-csp's own seam
+    return response
 
 
 def _first_urls(slug: str, class_session: ClassSession) -> list[str]:

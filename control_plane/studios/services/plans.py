@@ -26,7 +26,8 @@ def require_operator(actor: Actor) -> None:
     if actor.kind is ActorKind.SYSTEM:
         return
     if (
-        actor.kind is ActorKind.USER
+        actor.id is not None
+        and actor.kind is ActorKind.USER
         and User.objects.filter(pk=actor.id, is_active=True, is_operator=True).exists()
     ):
         return
@@ -86,6 +87,7 @@ def give_plan(
     require_operator(actor)
     checked = _overrides(overrides or {})
     with studio_scope(studio.id):
+        row: StudioPlan
         row, _ = StudioPlan.objects.select_for_update().get_or_create(
             studio_id=studio.id, defaults={"plan": plan}
         )
@@ -113,9 +115,13 @@ def _overrides(values: dict[str, int | None]) -> dict[str, int | None]:
         if name not in Limit.values:
             raise BadRequest(f"{name}: no limit; there are {', '.join(Limit.values)}")
         most = 2**62 if name == Limit.STORAGE_BYTES.value else LARGEST
-        if value is not None and not (isinstance(value, int) and 0 <= value <= most):
+        if value is not None and not _is_number(value, most):
             raise BadRequest(f"{name}: a whole number from 0, or nothing for no limit")
     return dict(values)
+
+
+def _is_number(value: object, most: int) -> bool:
+    return isinstance(value, int) and 0 <= value <= most
 
 
 def _only_default(plan: Plan) -> None:

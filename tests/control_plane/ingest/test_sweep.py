@@ -43,7 +43,9 @@ def old(scene: Scene, *, ended: bool = True) -> None:
             ClassSession.objects.update(state=ClassState.INCOMPLETE)
 
 
-def test_what_was_never_sent_is_swept_with_its_object_and_may_come_again(scene: Scene, tmp_path: Path) -> None:
+def test_what_was_never_sent_is_swept_with_its_object_and_may_come_again(
+    scene: Scene, tmp_path: Path
+) -> None:
     from django.test import Client
 
     made, other = scene.cuts(tmp_path, seconds=2)
@@ -72,7 +74,9 @@ def test_what_was_never_sent_is_swept_with_its_object_and_may_come_again(scene: 
     assert isinstance(upload(scene, other), AlreadyCommitted)
 
 
-def test_a_box_that_comes_back_before_the_deletion_calls_its_object_back(scene: Scene, tmp_path: Path) -> None:
+def test_a_box_that_comes_back_before_the_deletion_calls_its_object_back(
+    scene: Scene, tmp_path: Path
+) -> None:
     (made,) = scene.cuts(tmp_path, each=2)
     ingest.announce_segments([made.manifest], scene.caller)
     old(scene)
@@ -110,7 +114,9 @@ def test_unfinished_writes_go_after_a_day(scene: Scene) -> None:
 
 def test_probe_store_refuses_a_store_that_lets_objects_be_overwritten(settings: Any) -> None:
     with lax_s3() as lax:
-        settings.OBJECT_STORE_URL = f"s3+http://someone:something@127.0.0.1:{lax.port}/footage?region=eu-test-1"
+        settings.OBJECT_STORE_URL = (
+            f"s3+http://someone:something@127.0.0.1:{lax.port}/footage?region=eu-test-1"
+        )
         settings.OBJECT_STORE_REGION = "eu-test-1"
         call_command("probe_store", stdout=io.StringIO())
         lax.ways.honours_conditions = False

@@ -32,7 +32,9 @@ from tests.control_plane.scenes import make_scene
 
 def planned(cast: Cast, **overrides: int | None) -> Plan:
     """Gives the cast's studio a plan without limits but for `overrides`."""
-    plan = create_plan(actor=SETUP, slug=f"plan-{cast.studio.slug}", name="Small", contact="sales@example.org")
+    plan = create_plan(
+        actor=SETUP, slug=f"plan-{cast.studio.slug}", name="Small", contact="sales@example.org"
+    )
     give_plan(cast.studio, plan, actor=SETUP, overrides=overrides)
     return plan
 
@@ -219,7 +221,9 @@ def test_a_bucket_gives_a_minutes_worth_and_refills_evenly(cast: Cast) -> None:
     assert rates.take(f"{name}-other", per_minute=60, now_s=now_s) == 0.0
 
 
-def test_a_box_that_calls_too_often_is_told_when_to_come_back(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_box_that_calls_too_often_is_told_when_to_come_back(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
     planned(cast, api_per_minute=3)
     for _ in range(3):
         rates.hold_back(cast.studio.id, "api")

@@ -1,0 +1,100 @@
+"""Stores, moves, plans and use: to look at. They are changed in the portal and by operators, never here."""
+
+from django.contrib import admin
+
+from control_plane.console.scoped import ScopedAdmin
+from control_plane.studios.models import (
+    Disposal,
+    MonthlyUse,
+    MoveFault,
+    Plan,
+    StoreMove,
+    StoreProbe,
+    StudioPlan,
+    StudioStorage,
+    StudioStore,
+)
+
+
+@admin.register(StudioStore)
+class StudioStoreAdmin(ScopedAdmin):
+    """Stores of the studio's own: where they are, never their secrets."""
+
+    list_display = ("name", "endpoint", "bucket", "region", "retired_at")
+    fields = readonly_fields = (
+        "name", "endpoint", "bucket", "prefix", "region", "seen_region", "masked_access_key", "encryption",
+        "kms_key_id", "direct_reads", "revision", "created_at", "retired_at",
+    )  # fmt: skip
+
+
+@admin.register(StudioStorage)
+class StudioStorageAdmin(ScopedAdmin):
+    """Where footage has to stay, and where new footage goes."""
+
+    list_display = ("region", "store", "warned_at")
+    fields = readonly_fields = ("region", "store", "warned_at")
+
+
+@admin.register(StoreProbe)
+class StoreProbeAdmin(ScopedAdmin):
+    """Tries of stores."""
+
+    list_display = ("store", "state", "created_at", "finished_at")
+    list_filter = ("state",)
+    fields = readonly_fields = ("store", "revision", "state", "step", "findings", "created_at", "finished_at")
+
+
+@admin.register(StoreMove)
+class StoreMoveAdmin(ScopedAdmin):
+    """Ways of footage from one store to another."""
+
+    list_display = ("source", "target", "state", "moved_segments", "total_segments", "created_at")
+    fields = readonly_fields = (
+        "source", "target", "state", "moved_segments", "total_segments", "moved_bytes", "total_bytes", "error",
+        "retry_at", "heartbeat_at", "created_at", "copied_at", "finished_at",
+    )  # fmt: skip
+
+
+@admin.register(MoveFault)
+class MoveFaultAdmin(ScopedAdmin):
+    """Objects that could not be moved."""
+
+    list_display = ("object_key", "code", "tries", "given_up", "retry_at")
+    list_filter = ("code", "given_up")
+    fields = readonly_fields = ("move", "object_key", "code", "detail", "tries", "given_up", "retry_at")
+
+
+@admin.register(Disposal)
+class DisposalAdmin(ScopedAdmin):
+    """Objects that are to be deleted."""
+
+    list_display = ("object_key", "store", "reason", "due_at", "tries")
+    list_filter = ("reason",)
+    fields = readonly_fields = ("object_key", "store", "reason", "due_at", "claimed_at", "tries", "error")
+
+
+@admin.register(Plan)
+class PlanAdmin(ScopedAdmin):
+    """Plans of the platform."""
+
+    list_display = ("name", "agents", "cameras", "members", "storage_bytes", "is_default")
+    fields = readonly_fields = (
+        "name", "slug", "agents", "cameras", "members", "storage_bytes", "analyses_per_month", "api_per_minute",
+        "soft_percent", "contact", "is_default",
+    )  # fmt: skip
+
+
+@admin.register(StudioPlan)
+class StudioPlanAdmin(ScopedAdmin):
+    """The studio's plan, and what was agreed beside it."""
+
+    list_display = ("plan", "overrides", "note")
+    fields = readonly_fields = ("plan", "overrides", "note", "created_at")
+
+
+@admin.register(MonthlyUse)
+class MonthlyUseAdmin(ScopedAdmin):
+    """What was used in a month."""
+
+    list_display = ("limit", "month", "count")
+    fields = readonly_fields = ("limit", "month", "count")

@@ -1,0 +1,237 @@
+"""What the storage page shows: stores with their last try, the move under way, and forms that hold no secret."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.conf import settings
+from django.db.models import Count, Sum
+
+from control_plane.common.actors import Actor
+from control_plane.common.errors import NotFound
+from control_plane.recordings.models import Segment
+from control_plane.studios import access, stores
+from control_plane.studios.models import (
+    Disposal,
+    Encryption,
+    MoveFault,
+    MoveState,
+    ProbeState,
+    StoreMove,
+    StoreProbe,
+    Studio,
+    StudioStore,
+)
+from control_plane.studios.services.storage import latest_probe, unfit
+
+OURS = "ours"
+"""Stands for the platform's own store in addresses and forms."""
+MOST_FAULTS = 50
+PROBE_TAGS = {ProbeState.PASSED: "good", ProbeState.WARNED: "warn", ProbeState.REFUSED: "live"}
+
+
+@dataclass(frozen=True, slots=True)
+class StoreCard:
+    """One store: `id` empty for the platform's own."""
+
+    id: UUID | None
+    name: str
+    place: str
+    region: str
+    encryption: str
+    access_key: str
+    is_used: bool
+    segments: int
+    size_bytes: int
+    probe: StoreProbe | None
+    probe_tag: str
+    why_not: str
+
+    @property
+    def key(self) -> str:
+        """How addresses and forms name it."""
+        return str(self.id or OURS)
+
+    @property
+    def is_trying(self) -> bool:
+        """Whether its result is still to come."""
+        return self.probe is not None and not self.probe.is_over
+
+
+@dataclass(frozen=True, slots=True)
+class MoveCard:
+    """A move under way, or the last one."""
+
+    id: UUID
+    source: str
+    target: str
+    state: str
+    label: str
+    moved: int
+    total: int
+    moved_bytes: int
+    total_bytes: int
+    error: str
+    retry_at: datetime | None
+    copied_at: datetime | None
+    old_copies: int
+    faults: list[MoveFault]
+    given_up: int
+
+    @property
+    def percent(self) -> int:
+        """How much is copied."""
+        return 100 if not self.total else min(100, self.moved * 100 // self.total)
+
+    @property
+    def is_copying(self) -> bool:
+        """Whether it can still be cancelled."""
+        return self.state == MoveState.COPYING
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is still to be done."""
+        return self.state in (MoveState.COPYING, MoveState.GRACE)
+
+
+class RegionForm(forms.Form):
+    """Where footage has to stay."""
+
+    region = forms.CharField(
+        max_length=40,
+        required=False,
+        help_text="Such as eu-central-1. Empty: anywhere. Footage is refused by stores elsewhere.",
+    )
+
+
+class StoreForm(forms.Form):
+    """A store of the studio's own. The secret is written, never shown; on a change, empty leaves it as it is."""
+
+    name = forms.CharField(max_length=80, help_text="What you call it here.")
+    endpoint = forms.CharField(
+        max_length=200, label="Address", help_text="https://s3.eu-central-1.example.com, without the bucket."
+    )
+    bucket = forms.CharField(max_length=63)
+    region = forms.CharField(
+        max_length=40, help_text="Such as eu-central-1. The store is asked whether it is so."
+    )
+    prefix = forms.CharField(  # type: ignore[assignment]  # a field of this name, not the form's own
+        max_length=100, required=False, label="Folder", help_text="Empty, or such as dance/footage/"
+    )
+    access_key = forms.CharField(
+        max_length=128, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
+    )
+    secret_key = forms.CharField(
+        max_length=256,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="Kept under your studio's key. Nobody can read it here again.",
+    )
+    encryption = forms.ChoiceField(
+        choices=Encryption.choices,
+        label="Encrypted once more by the store",
+        help_text="All footage is encrypted before it leaves your studio, whatever you choose here.",
+    )
+    kms_key_id = forms.CharField(
+        max_length=256, required=False, label="Key of your key service", help_text="For SSE-KMS only."
+    )
+    ca_pem = forms.CharField(
+        required=False,
+        max_length=20_000,
+        label="Certificate authority",
+        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
+        help_text="In PEM, where the store's certificate is not a public one. Footage then passes through this server.",
+    )
+
+
+class ChangeStoreForm(StoreForm):
+    """What of a store may change; where it is may not."""
+
+    endpoint = bucket = region = prefix = None  # type: ignore[assignment]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["secret_key"].required = False
+        self.fields["access_key"].required = False
+        self.fields["secret_key"].help_text = "Empty leaves it as it is."
+        self.fields["access_key"].help_text = "Empty leaves it as it is."
+
+
+def store_cards(studio: Studio) -> list[StoreCard]:
+    """Returns the stores in use, the platform's own first."""
+    used = stores.storage()
+    found = Segment.objects.values("store_id").annotate(count=Count("id"), size=Sum("size_bytes"))
+    held = {row["store_id"]: (row["count"], row["size"]) for row in found}
+    own = StudioStore.objects.filter(retired_at=None)
+    return [_card(row, used.region, used.store_id, held) for row in (None, *own)]
+
+
+def move_card() -> MoveCard | None:
+    """Returns the newest move; None where there never was one."""
+    move: StoreMove | None = StoreMove.objects.select_related("source", "target").first()
+    if move is None:
+        return None
+    faults = MoveFault.objects.filter(move=move)
+    return MoveCard(
+        id=move.id,
+        source=_name(move.source),
+        target=_name(move.target),
+        state=move.state,
+        label=MoveState(move.state).label,
+        moved=move.moved_segments,
+        total=max(move.total_segments, move.moved_segments),
+        moved_bytes=move.moved_bytes,
+        total_bytes=max(move.total_bytes, move.moved_bytes),
+        error=move.error,
+        retry_at=move.retry_at,
+        copied_at=move.copied_at,
+        old_copies=Disposal.objects.filter(move=move).count(),
+        faults=list(faults[:MOST_FAULTS]),
+        given_up=faults.filter(given_up=True).count(),
+    )
+
+
+def store_named(actor: Actor, studio: Studio, key: str) -> StudioStore | None:
+    """Returns the store that an address names; None for the platform's own.
+
+    Raises:
+        NotFound: there is none.
+        Forbidden: `actor` may not manage storage.
+    """
+    access.require(actor, access.Action.MANAGE_STORAGE, studio)
+    if key == OURS:
+        return None
+    try:
+        found: StudioStore | None = StudioStore.objects.filter(pk=UUID(key), retired_at=None).first()
+    except ValueError as error:
+        raise NotFound from error
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _card(
+    row: StudioStore | None, pinned: str, used: UUID | None, held: dict[UUID | None, tuple[int, int]]
+) -> StoreCard:
+    id_ = row.id if row else None
+    probe = latest_probe(row)
+    segments, size_bytes = held.get(id_, (0, 0))
+    return StoreCard(
+        id=id_,
+        name=_name(row),
+        place=f"{row.endpoint}/{row.bucket}/{row.prefix}" if row else "Kept by this installation",
+        region=stores.region_of(row),
+        encryption=Encryption(row.encryption).label if row else "",
+        access_key=row.masked_access_key if row else "",
+        is_used=used == id_,
+        segments=segments,
+        size_bytes=size_bytes,
+        probe=probe,
+        probe_tag=PROBE_TAGS.get(ProbeState(probe.state), "") if probe else "",
+        why_not=unfit(row) or stores.region_fault(row, pinned),
+    )
+
+
+def _name(row: StudioStore | None) -> str:
+    return row.name if row else f"This installation ({settings.OBJECT_STORE_REGION})"

@@ -1,0 +1,215 @@
+"""Storage of the studio's own: which stores there are, whether they are fit, and the way between them."""
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from control_plane.common.errors import BadRequest, Conflict, NotFound
+from control_plane.portal.page import actor_of, studio_page
+from control_plane.portal.storage import (
+    ChangeStoreForm,
+    RegionForm,
+    StoreForm,
+    move_card,
+    store_cards,
+    store_named,
+)
+from control_plane.recordings.disposals import retire_store
+from control_plane.recordings.moves import cancel_move, retry_faults, start_move
+from control_plane.recordings.usage import uses
+from control_plane.studios import access, stores
+from control_plane.studios.models import StoreMove
+from control_plane.studios.quotas import allowance
+from control_plane.studios.requests import StudioRequest
+from control_plane.studios.services.storage import add_store, change_store, request_probe, set_region
+
+READ_WRITE = ("GET", "HEAD", "POST")
+
+
+@require_safe
+def storage(request: StudioRequest, slug: str) -> HttpResponse:
+    """Shows the stores, and how far a move is."""
+    return _page(request, RegionForm(initial={"region": _require(request)}))
+
+
+@require_safe
+def storage_state(request: StudioRequest, slug: str) -> HttpResponse:
+    """Returns stores and move, for polling."""
+    _require(request)
+    return studio_page(request, "portal/settings/storage_state.html", _state(request))
+
+
+@require_POST
+def storage_region(request: StudioRequest, slug: str) -> HttpResponse:
+    """Pins the footage to a region."""
+    form = RegionForm(request.POST)
+    if form.is_valid():
+        try:
+            row = set_region(request.studio, form.cleaned_data["region"], actor=actor_of(request))
+        except (BadRequest, Conflict) as error:
+            form.add_error("region", error.detail)
+        else:
+            messages.success(
+                request, f"Footage stays in {row.region}." if row.region else "Footage may be anywhere."
+            )
+            return _back(request)
+    return _page(request, form, status=422)
+
+
+@require_http_methods(READ_WRITE)
+def new_store(request: StudioRequest, slug: str) -> HttpResponse:
+    """Names a store of the studio's own."""
+    _require(request)
+    form = StoreForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            store = add_store(request.studio, actor=actor_of(request), **form.cleaned_data)
+        except (BadRequest, Conflict) as error:
+            _refuse(form, error.detail)
+        else:
+            messages.success(request, f"{store.name} is being tried. Nothing goes there before you say so.")
+            return _back(request)
+    return _form(request, form, {})
+
+
+@require_http_methods(READ_WRITE)
+def store_page(request: StudioRequest, slug: str, store: str) -> HttpResponse:
+    """Shows one store with its result, and changes its credentials."""
+    actor = actor_of(request)
+    row = store_named(actor, request.studio, store)
+    if row is None:
+        raise NotFound
+    card = next(item for item in store_cards(request.studio) if item.id == row.id)
+    first = {
+        "name": row.name,
+        "encryption": row.encryption,
+        "kms_key_id": row.kms_key_id,
+        "ca_pem": row.ca_pem,
+    }
+    form = ChangeStoreForm(request.POST or None, initial=first)
+    if request.method == "POST" and form.is_valid():
+        values = dict(form.cleaned_data)
+        secret = values.pop("secret_key")
+        if not values["access_key"]:
+            del values["access_key"]
+        try:
+            change_store(row, actor=actor, secret_key=secret, **values)
+        except (BadRequest, Conflict) as error:
+            _refuse(form, error.detail)
+        else:
+            messages.success(request, "Saved. The store is being tried anew.")
+            return _back(request)
+    return _form(request, form, {"card": card})
+
+
+@require_POST
+def try_again(request: StudioRequest, slug: str, store: str) -> HttpResponse:
+    """Has a store tried."""
+    actor = actor_of(request)
+    request_probe(request.studio, store_named(actor, request.studio, store), actor=actor)
+    return _back(request)
+
+
+@require_POST
+def move_here(request: StudioRequest, slug: str, store: str) -> HttpResponse:
+    """Has all footage go to a store, and new footage from now on."""
+    actor = actor_of(request)
+    try:
+        start_move(request.studio, store_named(actor, request.studio, store), actor=actor)
+    except Conflict as error:
+        messages.error(request, error.detail)
+    return _back(request)
+
+
+@require_POST
+def retire(request: StudioRequest, slug: str, store: str) -> HttpResponse:
+    """Puts an empty store out of use."""
+    actor = actor_of(request)
+    row = store_named(actor, request.studio, store)
+    if row is None:
+        raise NotFound
+    try:
+        retire_store(row, actor=actor)
+    except Conflict as error:
+        messages.error(request, error.detail)
+    else:
+        messages.success(request, f"{row.name} is out of use, and its keys are forgotten.")
+    return _back(request)
+
+
+@require_POST
+def cancel(request: StudioRequest, slug: str, move_id: UUID) -> HttpResponse:
+    """Ends the copying."""
+    try:
+        cancel_move(_move(request, move_id), actor=actor_of(request))
+    except Conflict as error:
+        messages.error(request, error.detail)
+    return _back(request)
+
+
+@require_POST
+def retry(request: StudioRequest, slug: str, move_id: UUID) -> HttpResponse:
+    """Has what could not be moved tried again."""
+    try:
+        retry_faults(_move(request, move_id), actor=actor_of(request))
+    except Conflict as error:
+        messages.error(request, error.detail)
+    return _back(request)
+
+
+@require_safe
+def usage(request: StudioRequest, slug: str) -> HttpResponse:
+    """Shows what the studio has of what its plan allows."""
+    access.require(actor_of(request), access.Action.MANAGE_STUDIO, request.studio)
+    found = allowance()
+    context = {"section": "settings", "plan": found, "uses": uses(found)}
+    return studio_page(request, "portal/settings/storage_usage.html", context)
+
+
+def _require(request: StudioRequest) -> str:
+    access.require(actor_of(request), access.Action.MANAGE_STORAGE, request.studio)
+    return stores.storage().region
+
+
+def _move(request: StudioRequest, move_id: UUID) -> StoreMove:
+    _require(request)
+    move: StoreMove | None = StoreMove.objects.filter(pk=move_id).first()
+    if move is None:
+        raise NotFound
+    return move
+
+
+def _state(request: StudioRequest) -> dict[str, Any]:
+    cards, move = store_cards(request.studio), move_card()
+    copying = move is not None and move.is_copying
+    return {"cards": cards, "move": move, "busy": copying or any(card.is_trying for card in cards)}
+
+
+def _page(request: StudioRequest, form: RegionForm, *, status: int = 200) -> HttpResponse:
+    context = {"section": "settings", "form": form, **_state(request)}
+    return studio_page(request, "portal/settings/storage.html", context, status=status)
+
+
+def _form(request: StudioRequest, form: StoreForm, context: dict[str, Any]) -> HttpResponse:
+    status = 422 if form.errors else 200
+    return studio_page(
+        request,
+        "portal/settings/storage_store.html",
+        {"section": "settings", "form": form, **context},
+        status=status,
+    )
+
+
+def _refuse(form: forms.Form, detail: str) -> None:
+    field, _, text = detail.partition(": ")
+    known = text and field in form.fields
+    form.add_error(field if known else None, text if known else detail)
+
+
+def _back(request: StudioRequest) -> HttpResponse:
+    return redirect("portal:storage", slug=request.studio.slug)
