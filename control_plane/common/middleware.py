@@ -8,11 +8,12 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, resolve_url
+from django.shortcuts import redirect, render, resolve_url
 
 from control_plane.common.caller import calling_from
 from control_plane.common.errors import ControlPlaneError, Forbidden, NotFound, SignInRequired
 from control_plane.common.problems import error_response, wants_html
+from shared.protocol.errors import Code
 from shared.protocol.ids import new_id
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -89,4 +90,6 @@ def answer(request: HttpRequest, error: ControlPlaneError) -> HttpResponse:
             raise PermissionDenied from error
         if isinstance(error, SignInRequired):
             return redirect(f"{resolve_url('account_login')}?{urlencode({'next': request.get_full_path()})}")
+        if error.code is Code.FOOTAGE_DESTROYED:
+            return render(request, "410.html", status=410)
     return error_response(error, request)

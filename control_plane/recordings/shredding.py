@@ -21,6 +21,7 @@ from control_plane.common.scoping import current_studio_id, studio_scope
 from control_plane.recordings.models import (
     ENDED,
     RUNNING,
+    SETTLED,
     ClassSession,
     Gap,
     RecorderState,
@@ -28,10 +29,11 @@ from control_plane.recordings.models import (
     Segment,
     Track,
 )
-from control_plane.recordings.services import SETTLED, finish_if_settled, lock_class
+from control_plane.recordings.services import finish_if_settled, lock_class
 from control_plane.studios import access
-from control_plane.studios.models import Disposal, DisposalReason, KeyTombstone, Shredded, Studio, StudioKey
+from control_plane.studios.models import DisposalReason, KeyTombstone, Shredded, Studio, StudioKey
 from control_plane.studios.services import keys
+from control_plane.studios.services.disposals import dispose
 from control_plane.studios.services.tombstones import entomb, settle_shelf
 
 SYSTEM = Actor.system("recordings.shredding")
@@ -105,7 +107,6 @@ def remove_shredded() -> int:
         KeysUnavailable: the shelf cannot be used; nothing is removed before the key is destroyed.
     """
     settle_shelf()
-    studio_id = current_studio_id()
     KeyTombstone.objects.exclude(what=Shredded.CLASS).filter(removed_at=None).update(
         removed_at=timezone.now()
     )
@@ -123,19 +124,7 @@ def remove_shredded() -> int:
     class_id = tombstone.object_id
     removed = Segment.objects.filter(class_session_id=class_id)
     objects = list(removed.values_list("store_id", "object_key"))
-    Disposal.objects.bulk_create(
-        [
-            Disposal(
-                studio_id=studio_id,
-                store_id=store_id,
-                object_key=object_key,
-                reason=DisposalReason.SHREDDED,
-                due_at=timezone.now(),
-            )
-            for store_id, object_key in objects
-        ],
-        ignore_conflicts=True,
-    )
+    dispose(objects, reason=DisposalReason.SHREDDED)
     for listener in settings.SHRED_LISTENERS:
         told: Callable[[UUID], object] = import_string(listener)
         told(class_id)
@@ -145,7 +134,7 @@ def remove_shredded() -> int:
     record(
         Act.FOOTAGE_REMOVED,
         actor=SYSTEM,
-        studio_id=studio_id,
+        studio_id=current_studio_id(),
         object_type="recordings.ClassSession",
         object_id=class_id,
         details={"objects": len(objects)},

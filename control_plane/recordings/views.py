@@ -37,6 +37,7 @@ from control_plane.recordings.playlist import CONTENT_TYPE, write_playlist
 from control_plane.recordings.ranges import ByteRange, Unsatisfiable, asked_for
 from control_plane.recordings.replays import continue_replay
 from control_plane.recordings.wire import timeline_body
+from control_plane.storage.errors import KeyDestroyed
 from control_plane.storage.objects import ObjectStore
 from control_plane.studios import access, vault
 from control_plane.studios.access import require_signed_in
@@ -48,6 +49,18 @@ WHOLE_BYTES = 8 << 20
 """An answer up to this size is read and sent in one piece: a fragment of 2 s at 30 Mb/s."""
 ASK_AGAIN_S = 2.0
 """How long a longer answer goes on before it is asked again whether it may."""
+_SERVED = (
+    "studio",
+    "class_session",
+    "track",
+    "store",
+    "object_key",
+    "size_bytes",
+    "wrapped_key",
+    "init_offset_bytes",
+    "init_size_bytes",
+    "init_iv",
+)
 
 View = Callable[..., HttpResponseBase]
 
@@ -55,7 +68,8 @@ View = Callable[..., HttpResponseBase]
 def _for_viewer(function: Callable[..., HttpResponseBase]) -> View:
     """Makes a view out of a function of request, actor and class; never cached by anybody between us and the viewer.
 
-    Whoever gets as far as `function` may replay the class.
+    The function asks: whoever gives footage by `continue_replay`, which puts it on record too, and else `_require`.
+    Once for each request: 200 viewers ask 400 times a second.
     """
 
     @require_safe
@@ -66,7 +80,9 @@ def _for_viewer(function: Callable[..., HttpResponseBase]) -> View:
             class_session: ClassSession | None = ClassSession.objects.filter(pk=class_id).first()
             if class_session is None:
                 raise NotFound
-            access.require(actor, access.Action.REPLAY, class_session)
+            if not class_session.wrapped_key:
+                _require(actor, class_session)
+                raise KeyDestroyed("The recording of this class was destroyed. Nobody can see it any more.")
             response = function(request, actor, class_session, **kwargs)
         except ControlPlaneError as error:
             # A player reads status and code, whatever a browser says it accepts.
@@ -83,12 +99,14 @@ def check(request: HttpRequest, actor: Actor, class_session: ClassSession) -> Ht
 
     Nothing of the class is in the answer, so nothing is put on record.
     """
+    _require(actor, class_session)
     return HttpResponse(status=204)
 
 
 @_for_viewer
 def timeline(request: HttpRequest, actor: Actor, class_session: ClassSession) -> HttpResponseBase:
     """Gives what the player needs to know of a class."""
+    _require(actor, class_session)
     version = version_of(class_session)
 
     def write() -> bytes:
@@ -104,6 +122,7 @@ def playlist(
     request: HttpRequest, actor: Actor, class_session: ClassSession, track_id: UUID
 ) -> HttpResponseBase:
     """Gives the HLS playlist of one track."""
+    _require(actor, class_session)
     version = version_of(class_session)
 
     def write() -> bytes:
@@ -199,19 +218,26 @@ def _require_still(request: HttpRequest, actor: Actor, class_session: ClassSessi
     """Returns where the request would still be answered: signed in, and with the right.
 
     Raises:
-        SignInRequired, NotFound, Forbidden: it would not.
+        SignInRequired, NotFound, Forbidden, KeyDestroyed: it would not.
     """
     try:
         if not request.session.exists(request.session.session_key or ""):
             raise SignInRequired
         with studio_scope(class_session.studio_id):
             access.require(actor, access.Action.REPLAY, class_session)
+            if not ClassSession.objects.filter(pk=class_session.pk).exclude(wrapped_key=b"").exists():
+                raise KeyDestroyed
     finally:
         connection.close()
 
 
+def _require(actor: Actor, class_session: ClassSession) -> None:
+    access.require(actor, access.Action.REPLAY, class_session)
+
+
 def _segment(class_session: ClassSession, segment_id: UUID, *, track_id: UUID | None = None) -> Segment:
-    found = Segment.objects.filter(pk=segment_id, class_session=class_session)
+    # Without the fragments: they are most of a row, and nothing here asks for them.
+    found = Segment.objects.only(*_SERVED).filter(pk=segment_id, class_session=class_session)
     if track_id is not None:
         found = found.filter(track_id=track_id)
     segment: Segment | None = found.first()

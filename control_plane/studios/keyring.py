@@ -132,11 +132,10 @@ def rewrap_root(key: StudioKey) -> None:
         KeyRefused, KeysUnavailable: it does not open under the old one, or the new one does not answer.
     """
     ring = root_key()
-    given = {"kind": STUDIO, "id_": key.id}
-    secret = ring.unwrap(bytes(key.wrapped_key), root_key_id=key.root_key_id, **given)
+    secret = ring.unwrap(bytes(key.wrapped_key), root_key_id=key.root_key_id, kind=STUDIO, id_=key.id)
     id_ = ring.id
-    wrapped = ring.wrap(secret, **given)
-    if ring.unwrap(wrapped, root_key_id=id_, **given) != secret:
+    wrapped = ring.wrap(secret, kind=STUDIO, id_=key.id)
+    if ring.unwrap(wrapped, root_key_id=id_, kind=STUDIO, id_=key.id) != secret:
         raise KeyRefused(f"the root key {id_} does not give back what it was given")
     key.root_key_id, key.wrapped_key = id_, wrapped
 

@@ -67,6 +67,8 @@ def examine(state: Path) -> Iterator[Finding]:
     yield _web(str(facts["url"]))
     if database.level == "ok":
         yield _django("settings", environment(state, told), "check", "--deploy", "--fail-level", "ERROR")
+    if database.level == "ok":
+        yield _django("root key and key shelf", environment(state, told), "check_keys")
     yield _django("object store", environment(state, told), "probe_store")
 
 
@@ -121,7 +123,16 @@ def _keys(state: Path) -> Iterator[Finding]:
             yield Finding(
                 f"key {path.name}", "bad", f"others can read it (mode {mode:04o})", f"chmod 600 {path}"
             )
-    if not (state / "keys" / "root.key").is_file():
+    if "THREEDANCE_KEY_SHELF" not in os.environ and not (state / "keys" / "shelf").is_dir():
+        yield Finding(
+            "key shelf",
+            "note",
+            "it is not there; that is right only as long as nothing has been recorded",
+            "threedance manage key_shelf restore FOLDER, from its copy.",
+        )
+    if "THREEDANCE_ROOT_KEY" in os.environ:
+        yield Finding("keys", "ok", "readable by their owner alone; the root key is elsewhere")
+    elif not (state / "keys" / "root.key").is_file():
         yield Finding(
             "root key",
             "bad",

@@ -4,6 +4,7 @@ What is wrapped is bound by the encryption context. Credentials come as boto3 fi
 Source: AWS KMS API reference (`Encrypt`, `Decrypt`, `DescribeKey`).
 """
 
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
@@ -14,8 +15,11 @@ try:
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
-except ImportError:  # pragma: no cover - the extra `kms` is not installed
-    boto3 = None
+except ImportError:  # the extra `kms` is not installed
+    AWS: Any = None
+else:
+    # boto3 has no types.
+    AWS = SimpleNamespace(client=boto3.client, config=Config)
 
 ADDRESS = "kms://region/key-id (or alias/name; ?endpoint=https://... for another service than Amazon's)"
 LATER = frozenset(
@@ -45,16 +49,16 @@ class KmsRootKey:
         key_id = parts.path.strip("/")
         if parts.scheme != "kms" or not parts.hostname or not key_id or set(query) - {"endpoint"}:
             raise ValueError(f"a root key in a KMS is {ADDRESS}")
-        if boto3 is None:
+        if AWS is None:
             raise ValueError("a root key in a KMS needs boto3: pip install 'threedance[kms]'")
         self._key_id = key_id
         self._id = f"kms:{parts.hostname}/{key_id}"[:200]
-        self._client: Any = boto3.client(
+        self._client: Any = AWS.client(
             "kms",
             region_name=parts.hostname,
             endpoint_url=query.get("endpoint", [None])[0],
             # botocore retries by itself, with jitter.
-            config=Config(
+            config=AWS.config(
                 connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3}
             ),
         )

@@ -26,6 +26,7 @@ ACTS: dict[Shredded, tuple[Act, str]] = {
 
 def entomb(what: Shredded, object_id: UUID, *, reason: str, actor: Actor, studio_id: UUID) -> KeyTombstone:
     """Puts the end of a key on record, and has its half destroyed at the commit. Part of another service's act."""
+    tombstone: KeyTombstone
     tombstone, made = KeyTombstone.objects.get_or_create(
         what=what.value,
         object_id=object_id,

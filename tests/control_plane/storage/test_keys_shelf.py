@@ -1,5 +1,6 @@
 """One suite for every key shelf, and the cache of unwrapped keys: durable, shared, and what is destroyed is gone."""
 
+import contextlib
 import os
 import secrets
 import stat
@@ -86,10 +87,8 @@ def test_two_that_place_the_same_make_one(shelf: Shelves) -> None:
     made: list[bytes] = []
 
     def place() -> None:
-        try:
+        with contextlib.suppress(KeyRefused):
             made.append(shelf.place(id_))
-        except KeyRefused:
-            pass
 
     threads = [threading.Thread(target=place) for _ in range(8)]
     for thread in threads:
@@ -264,8 +263,13 @@ def test_the_root_key_is_asked_once_in_a_lifetime_and_by_one_of_many() -> None:
 
 def test_what_was_rewrapped_or_is_under_another_root_key_is_asked_anew() -> None:
     kept, asked = UnwrappedKeys(), []
+
+    def unwrap() -> bytes:
+        asked.append(1)
+        return b"k"
+
     for root, wrapped in (("a", b"1"), ("a", b"2"), ("b", b"1"), ("a", b"1")):
-        kept.get(root, wrapped, lambda: asked.append(1) or b"k")  # type: ignore[func-returns-value]
+        kept.get(root, wrapped, unwrap)
     assert len(asked) == 3
     kept.forget()
 

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import Entry
@@ -143,19 +143,17 @@ def test_an_opening_does_not_outlive_the_transaction_of_its_entry(committed: Cas
     with studio_scope(cast.studio.id):
         opening = manager.__enter__()
         assert opening.content_key(footage.segment_key, segment_id=footage.segment_id) == CONTENT_KEY
+    opening._secret = b""
     with studio_scope(cast.studio.id), pytest.raises(NotOnRecord, match="another transaction"):
-        opening._secret = b""
         opening.content_key(footage.segment_key, segment_id=footage.segment_id)
 
 
 def test_a_check_is_put_on_record_before_its_first_key(scope: Cast) -> None:
     footage = Footage(scope)
     before = len(acts())
-    with pytest.raises(RuntimeError), transaction.atomic():
-        with vault.opening(Actor.system("fsck"), Purpose.CHECK, footage.session, reason="fsck") as opening:
-            assert acts()[before:] == ["key.opened"]
-            assert opening.content_key(footage.segment_key, segment_id=footage.segment_id) == CONTENT_KEY
-            raise RuntimeError
+    with vault.opening(Actor.system("fsck"), Purpose.CHECK, footage.session, reason="fsck") as opening:
+        assert acts()[before:] == ["key.opened"]
+        assert opening.content_key(footage.segment_key, segment_id=footage.segment_id) == CONTENT_KEY
     with pytest.raises(Forbidden), vault.opening(scope.alice.actor, Purpose.CHECK, footage.session):
         pass
 
@@ -314,7 +312,7 @@ def test_a_secret_of_the_studio_comes_back_and_is_no_way_to_footage(scope: Cast)
     footage = Footage(scope)
     for kind in sorted(vault.OURS):
         with pytest.raises(NotOnRecord):
-            vault.open_secret(footage.session.wrapped_key, kind=kind, id_=footage.session.id)
+            vault.open_secret(bytes(footage.session.wrapped_key), kind=kind, id_=footage.session.id)
 
 
 def test_no_key_stands_in_the_database_as_it_is(scope: Cast) -> None:

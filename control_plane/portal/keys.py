@@ -1,0 +1,82 @@
+"""What the key page shows: where keys lie and how old they are, in words, and never a byte of one."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django import forms
+from django.conf import settings
+
+from control_plane.storage.configured import key_shelf, root_key
+from control_plane.storage.shelf.folder import FolderShelf
+from control_plane.studios.models import KeyTombstone, Shredded, StudioKey
+from control_plane.studios.services.keys import left_on_older
+
+NEWEST = 10
+"""How many destroyed things are listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One generation of the studio's keys. `keeps_until`: it is not destroyed before."""
+
+    made_at: datetime
+    mark: str
+    is_current: bool
+    retired_at: datetime | None
+    keeps_until: datetime | None
+    destroyed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """The page's facts about the studio in scope."""
+
+    generations: list[Generation]
+    root: str
+    shelf: str
+    waiting: int
+    destroyed: list[KeyTombstone]
+    keep_days: int
+
+
+class ShredForm(forms.Form):
+    """What is typed before something is destroyed for good."""
+
+    confirmation = forms.CharField(max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    reason = forms.CharField(
+        label="Why (for the record; no names)",
+        max_length=300,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+    def __init__(self, *args: object, what: str, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.fields["confirmation"].label = f"Type {what} to confirm"
+
+
+def key_facts() -> KeyFacts:
+    """Returns the facts. Ask `studios.access` before.
+
+    Raises:
+        KeyRefused: the root key's file or address is not fit.
+    """
+    kept = timedelta(days=settings.RETIRED_KEYS_DAYS)
+    return KeyFacts(
+        generations=[
+            Generation(
+                made_at=key.created_at,
+                mark=str(key.id)[-8:],
+                is_current=key.retired_at is None,
+                retired_at=key.retired_at,
+                keeps_until=key.retired_at + kept if key.retired_at and not key.destroyed_at else None,
+                destroyed_at=key.destroyed_at,
+            )
+            for key in StudioKey.objects.order_by("-created_at")
+        ],
+        root=root_key().kind,
+        shelf="a folder on the server" if isinstance(key_shelf(), FolderShelf) else "a database of its own",
+        waiting=left_on_older(),
+        destroyed=list(KeyTombstone.objects.exclude(what=Shredded.GENERATION)[:NEWEST]),
+        keep_days=settings.RETIRED_KEYS_DAYS,
+    )

@@ -1,0 +1,389 @@
+"""Shredding: at once for everybody, on record, for good; and no backup from before shows a picture afterwards."""
+
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.conf import settings as configured
+from django.db import connection
+from django.test import Client
+
+from control_plane.audit.models import Entry
+from control_plane.audit.selectors import verify_chain
+from control_plane.common.actors import Actor
+from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
+from control_plane.common.scoping import studio_scope
+from control_plane.ingest import services as ingest
+from control_plane.ingest.models import PendingSegment
+from control_plane.recordings.models import ClassSession, Gap, Segment, Track
+from control_plane.recordings.shredding import remove_shredded, shred_class, shred_studio
+from control_plane.storage.configured import key_shelf
+from control_plane.storage.errors import KeyDestroyed, KeysUnavailable
+from control_plane.storage.roots.file import FileRootKey, create_root_key
+from control_plane.storage.shelf.folder import FolderShelf
+from control_plane.studios import vault
+from control_plane.studios.models import Disposal, KeyTombstone, StudioKey
+from control_plane.studios.services.checking import check_all_keys
+from control_plane.supervisor.postgres import find_binaries
+from control_plane.supervisor.unprivileged import Runner
+from shared.protocol.errors import Code
+from shared.protocol.upload import PutTarget, Refused
+from tests.control_plane.conftest import Cast
+from tests.control_plane.recordings.test_services import stop, upload
+from tests.control_plane.scenes import Scene, make_scene
+from tests.control_plane.studios import thief
+from tests.servers import DATABASE, POSTGRES
+
+pytestmark = pytest.mark.django_db(transaction=True)
+WHY = "asked for by a family"
+
+
+@pytest.fixture(autouse=True)
+def _own_root(settings: Any, tmp_path: Path) -> None:
+    create_root_key(tmp_path / "keys" / "root.key")
+    settings.ROOT_KEY_FILE = tmp_path / "keys" / "root.key"
+
+
+@pytest.fixture
+def scene(committed: Cast, client: Client, tmp_path: Path) -> Scene:
+    """A class of two segments that has been stopped, and a third segment that is announced and lies in the store."""
+    made = make_scene(committed)
+    stop(made)
+    upload(made, client, *made.cuts(tmp_path))
+    return made
+
+
+def as_person(user: Any) -> Client:
+    client = Client()
+    client.force_login(user, backend=configured.AUTHENTICATION_BACKENDS[0])
+    return client
+
+
+def shred(scene: Scene, **changes: Any) -> KeyTombstone:
+    given: dict[str, Any] = {"confirmation": "Ballet", "reason": WHY, "actor": scene.cast.alice.actor}
+    return shred_class(scene.reread(), **(given | changes))
+
+
+# --- who, and with what words ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("who", "error"), [("ivan", Forbidden), ("vera", Forbidden), ("sam", NotFound)])
+def test_nobody_but_an_admin_of_the_studio_shreds(scene: Scene, who: str, error: Any) -> None:
+    with pytest.raises((error, NotFound)):
+        shred(scene, actor=getattr(scene.cast, who).actor)
+    with pytest.raises((error, NotFound)):
+        shred_studio(
+            scene.cast.studio,
+            confirmation=scene.cast.studio.name,
+            reason="",
+            actor=getattr(scene.cast, who).actor,
+        )
+    assert scene.reread().wrapped_key
+
+
+def test_no_box_and_no_part_of_the_platform_shreds(scene: Scene) -> None:
+    for actor in (scene.caller.actor, Actor.system("job")):
+        with pytest.raises(Forbidden):
+            shred(scene, actor=actor)
+
+
+def test_an_operator_who_is_let_in_does_not_shred(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Break-glass may give everything else for a while; this is not undone when the while is over."""
+    monkeypatch.setattr("control_plane.recordings.shredding.access.require", lambda *_: None)
+    with pytest.raises(Forbidden, match="studio itself"):
+        shred(scene, actor=scene.cast.sam.actor)
+
+
+@pytest.mark.parametrize("typed", ["", "ballet", "Ballet 2"])
+def test_the_title_is_typed_exactly(scene: Scene, typed: str) -> None:
+    with pytest.raises(BadRequest, match="exactly"):
+        shred(scene, confirmation=typed)
+    assert scene.reread().wrapped_key
+
+
+def test_a_class_that_is_recorded_is_stopped_first(committed: Cast) -> None:
+    running = make_scene(committed)
+    with pytest.raises(Conflict, match="Stop it first"):
+        shred(running)
+    with pytest.raises(Conflict, match="Stop it first"):
+        shred_studio(
+            committed.studio, confirmation=committed.studio.name, reason="", actor=committed.alice.actor
+        )
+
+
+# --- at once, for everybody -----------------------------------------------------------------------------------------
+
+
+def test_a_shredded_class_is_gone_for_viewers_with_plain_words(scene: Scene) -> None:
+    vera = as_person(scene.cast.vera)
+    with studio_scope(scene.cast.studio.id):
+        segment = Segment.objects.order_by("sequence")[0]
+    folder = f"/studio/{scene.cast.studio.slug}/classes/{scene.session.id}"
+    parts = (
+        f"{folder}/segments/{segment.id}/key",
+        f"{folder}/segments/{segment.id}/bytes.m4s",
+        f"{folder}/tracks/{segment.track_id}/playlist.m3u8",
+        f"{folder}/timeline.json",
+    )
+    assert vera.get(parts[0]).status_code == 200
+    shred(scene)
+    for part in parts:
+        answer = vera.get(part)
+        assert answer.status_code == 410, part
+        assert answer.json()["code"] == "footage_destroyed"
+    assert vera.get(f"{folder}/").status_code == 410
+    assert as_person(scene.cast.sam).get(parts[0]).status_code == 404
+    assert (
+        str(scene.session.id) not in vera.get(f"/studio/{scene.cast.studio.slug}/classes/").content.decode()
+    )
+
+
+def test_it_is_on_record_and_the_rest_is_removed_by_a_job(scene: Scene) -> None:
+    cast = scene.cast
+    tombstone = shred(scene)
+    with studio_scope(cast.studio.id):
+        tombstone.refresh_from_db()
+        assert tombstone.shelf_at is not None
+        assert (tombstone.reason, tombstone.actor_id) == (WHY, cast.alice.id)
+        entry = Entry.objects.get(action="class.shredded")
+        assert (entry.actor_id, entry.object_id) == (cast.alice.id, str(scene.session.id))
+        assert WHY not in str(entry.details)
+        with pytest.raises(KeyDestroyed):
+            key_shelf().take(UUID(str(scene.session.id)))
+        places = set(Segment.objects.values_list("object_key", flat=True))
+        assert remove_shredded() == 1
+        assert remove_shredded() == 0
+        assert not any(model.objects.exists() for model in (Segment, Gap, Track))
+        assert set(Disposal.objects.values_list("object_key", flat=True)) >= places
+        assert scene.reread().title == "Destroyed"
+        assert Entry.objects.filter(action="footage.removed").count() == 1
+        with pytest.raises(Conflict, match="already"):
+            shred(scene, confirmation="Destroyed")
+    assert verify_chain(cast.studio.id)[1] is None
+
+
+def test_what_a_box_still_has_of_it_is_not_wanted(scene: Scene, client: Client, tmp_path: Path) -> None:
+    (made,) = scene.cuts(tmp_path / "late", "right", each=2)
+    (target,) = ingest.announce_segments([made.manifest], scene.caller)
+    assert isinstance(target, PutTarget)
+    client.put(target.url, made.content, content_type="application/octet-stream")
+    shred(scene)
+    from shared.protocol.upload import CommitItem
+
+    item = CommitItem(
+        segment_id=made.manifest.segment_id, size_bytes=made.manifest.size_bytes, sha256=made.manifest.sha256
+    )
+    for answer in (
+        *ingest.commit_segments([item], scene.caller),
+        *ingest.announce_segments([made.manifest], scene.caller),
+    ):
+        assert isinstance(answer, Refused)
+        assert answer.code is Code.SEGMENT_NOT_WANTED
+    with studio_scope(scene.cast.studio.id):
+        assert remove_shredded() == 1
+        assert not PendingSegment.objects.exists()
+        assert Disposal.objects.filter(object_key__contains=str(made.manifest.segment_id)).exists()
+
+
+def test_a_shelf_that_was_away_is_made_up_for_before_anything_is_removed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> int:
+        raise KeysUnavailable("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FolderShelf, "destroy", away)
+        shred(scene)
+        with studio_scope(scene.cast.studio.id):
+            assert KeyTombstone.objects.get().shelf_at is None
+        with studio_scope(scene.cast.studio.id), pytest.raises(KeysUnavailable):
+            remove_shredded()
+        with studio_scope(scene.cast.studio.id):
+            assert Segment.objects.exists(), "the key first"
+    with studio_scope(scene.cast.studio.id):
+        assert remove_shredded() == 1
+        with pytest.raises(KeyDestroyed):
+            key_shelf().take(UUID(str(scene.session.id)))
+
+
+def test_a_shred_that_is_rolled_back_destroys_nothing(scene: Scene) -> None:
+    class PowerCut(Exception):
+        pass
+
+    def cut_short() -> None:
+        with studio_scope(scene.cast.studio.id):
+            shred(scene)
+            raise PowerCut
+
+    with pytest.raises(PowerCut):
+        cut_short()
+    assert scene.reread().wrapped_key
+    key_shelf().take(UUID(str(scene.session.id)))
+
+
+# --- the whole studio -----------------------------------------------------------------------------------------------
+
+
+def test_a_shredded_studio_has_nothing_left_and_may_begin_anew(
+    scene: Scene, client: Client, tmp_path: Path
+) -> None:
+    cast = scene.cast
+    with studio_scope(cast.studio.id):
+        kept_id = UUID(str(cast.studio.id))
+        old = StudioKey.objects.get()
+        password = vault.wrap_secret(b"password", kind="store", id_=kept_id)
+    shred_studio(cast.studio, confirmation=cast.studio.name, reason="closing", actor=cast.alice.actor)
+    with studio_scope(cast.studio.id):
+        assert not ClassSession.objects.exclude(wrapped_key=b"").exists()
+        assert not StudioKey.objects.get(pk=old.pk).wrapped_key
+        for id_ in (old.id, scene.session.id):
+            with pytest.raises(KeyDestroyed):
+                key_shelf().take(UUID(str(id_)))
+        with pytest.raises(KeyDestroyed):
+            vault.open_secret(password, kind="store", id_=kept_id)
+        assert {row.what for row in KeyTombstone.objects.all()} == {"class", "generation", "studio"}
+        acts = set(Entry.objects.values_list("action", flat=True))
+        assert {"studio.shredded", "studio.key_destroyed", "class.shredded", "studio.key_made"} <= acts
+    again = make_scene(cast, name="Small room")
+    stop(again)
+    upload(again, client, *again.cuts(tmp_path))
+    with studio_scope(cast.studio.id):
+        assert Segment.objects.filter(class_session=again.session).exists()
+
+
+def test_a_stores_password_outlives_the_recordings_that_lay_there(scene: Scene) -> None:
+    from control_plane.studios.models import StudioStore
+
+    cast = scene.cast
+    with studio_scope(cast.studio.id):
+        store = StudioStore(
+            studio=cast.studio, name="ours", endpoint="https://s3.example", bucket="b", region="eu"
+        )
+        store.wrapped_secret = vault.wrap_secret(b"password", kind="store", id_=UUID(str(store.id)))
+        store.save(force_insert=True)
+    shred_studio(cast.studio, confirmation=cast.studio.name, reason="", actor=cast.alice.actor)
+    with studio_scope(cast.studio.id):
+        store.refresh_from_db()
+        assert vault.open_secret(store.wrapped_secret, kind="store", id_=UUID(str(store.id))) == b"password"
+
+
+# --- backups --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def restored() -> Iterator[str]:
+    """A database to restore into."""
+    name = f"threedance_restored_{secrets.token_hex(4)}"
+    POSTGRES.create_database(name)
+    yield name
+    POSTGRES.drop_database(name)
+
+
+def dump(path: Path) -> None:
+    connection.close()
+    program = find_binaries(Runner.current()) / "pg_dump"
+    subprocess.run(
+        [program, "--format=plain", "--no-owner", "--no-privileges", f"--file={path}", POSTGRES.urls(DATABASE).superuser],
+        check=True, timeout=120, capture_output=True,
+    )  # fmt: skip
+
+
+def restore(path: Path, name: str) -> str:
+    program = find_binaries(Runner.current()) / "psql"
+    url = POSTGRES.urls(name).superuser
+    done = subprocess.run(
+        [program, "-v", "ON_ERROR_STOP=1", "-q", "-f", path, url],
+        timeout=120,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return url
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("what", ["class", "studio"])
+def test_no_backup_from_before_a_shred_shows_a_picture(
+    what: str, scene: Scene, client: Client, tmp_path: Path, restored: str, settings: Any
+) -> None:
+    (waiting,) = scene.cuts(tmp_path / "late", "right", each=2)
+    (target,) = ingest.announce_segments([waiting.manifest], scene.caller)
+    assert isinstance(target, PutTarget)
+    client.put(target.url, waiting.content, content_type="application/octet-stream")
+    objects = Path(settings.OBJECT_STORE_URL.removeprefix("file://"))
+    shelf = key_shelf()
+    assert isinstance(shelf, FolderShelf)
+    dump(tmp_path / "before.sql")
+    shutil.copytree(objects, tmp_path / "objects before")
+    shutil.copytree(shelf.folder, tmp_path / "shelf before")
+    under, root = str(scene.session.id), FileRootKey(settings.ROOT_KEY_FILE)
+
+    if what == "class":
+        shred(scene)
+    else:
+        shred_studio(
+            scene.cast.studio, confirmation=scene.cast.studio.name, reason="", actor=scene.cast.alice.actor
+        )
+
+    loot = thief.rifled(restore(tmp_path / "before.sql", restored))
+    assert len(loot.segments) == 2
+    # Whoever has the shelf of that day as well sees everything: the search is a good one, and so is the backup.
+    whole = thief.stolen_keys(loot, root, FolderShelf(tmp_path / "shelf before"))
+    assert thief.pictures(tmp_path / "objects before", whole, under=under) == 3
+    # With the shelf as it is now, and all else of then: nothing.
+    left = thief.stolen_keys(loot, root, shelf)
+    assert thief.pictures(tmp_path / "objects before", left, under=under) == 0
+    assert not [key for key in left if len(key) == 16]
+    # Nor with everything of now.
+    connection.close()
+    now = thief.rifled(POSTGRES.urls(DATABASE).superuser)
+    assert thief.pictures(tmp_path / "objects before", thief.stolen_keys(now, root, shelf), under=under) == 0
+
+
+def test_a_database_from_before_a_shred_learns_what_was_destroyed(scene: Scene) -> None:
+    with studio_scope(scene.cast.studio.id):
+        before = bytes(scene.reread().wrapped_key)
+    shred(scene)
+    with studio_scope(scene.cast.studio.id):
+        # As a restored backup has it: the key is there, the tombstone is not.
+        KeyTombstone.objects.all().delete()
+        ClassSession.objects.filter(pk=scene.session.pk).update(wrapped_key=before, title="Ballet")
+    found = check_all_keys(actor=Actor.system("tests"))
+    assert (found.destroyed, found.lost) == (1, [])
+    assert check_all_keys(actor=Actor.system("tests"), mend=True).mended
+    assert not scene.reread().wrapped_key
+    assert check_all_keys(actor=Actor.system("tests")).destroyed == 0
+
+
+def test_a_shelf_from_before_a_shred_is_destroyed_again(scene: Scene, tmp_path: Path) -> None:
+    shelf = key_shelf()
+    assert isinstance(shelf, FolderShelf)
+    shutil.copytree(shelf.folder, tmp_path / "older")
+    shred(scene)
+    shutil.rmtree(shelf.folder)
+    shutil.copytree(tmp_path / "older", shelf.folder)
+    key_shelf().take(UUID(str(scene.session.id)))
+    check_all_keys(actor=Actor.system("tests"))
+    with pytest.raises(KeyDestroyed):
+        key_shelf().take(UUID(str(scene.session.id)))
+
+
+def test_a_lost_shelf_is_named_and_comes_back_from_its_copy(scene: Scene, tmp_path: Path) -> None:
+    from django.core.management import CommandError, call_command
+
+    shelf = key_shelf()
+    assert isinstance(shelf, FolderShelf)
+    call_command("key_shelf", "copy", str(tmp_path / "copy"))
+    shutil.rmtree(shelf.folder)
+    with pytest.raises(CommandError, match="key_shelf restore"):
+        call_command("check_keys")
+    call_command("key_shelf", "restore", str(tmp_path / "copy"))
+    call_command("check_keys")
+    assert os.listdir(shelf.folder)

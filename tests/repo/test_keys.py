@@ -1,0 +1,94 @@
+"""Keys are opened in one place: who may import what unwraps, read from the source."""
+
+import ast
+from pathlib import Path
+
+from tests.repo.tracked import text_of, with_suffix
+
+OPENS = {
+    "control_plane.storage.keys": {"unwrap", "wrap", "with_half", "*"},
+    "control_plane.storage.seal": {"open_seal", "*"},
+    "control_plane.storage.configured": {"root_key", "key_shelf", "shelf_at"},
+    "control_plane.studios.keyring": {"*"},
+}
+"""Modules that hold what opens keys, and the names in them; `*`: the module itself, from which all can be had."""
+
+MAY = {
+    "control_plane/studios/keyring.py": "how keys lie inside each other",
+    "control_plane/studios/vault.py": "rights and record",
+    "control_plane/studios/services/keys.py": "re-wraps rows under a new generation",
+    "control_plane/studios/services/roots.py": "re-wraps rows under a new root key",
+    "control_plane/studios/services/checking.py": "looks whether keys open, hands nothing out",
+    "control_plane/studios/services/tombstones.py": "destroys on the shelf",
+    "control_plane/studios/services/tenancy.py": "the first generation of a new studio",
+    "control_plane/studios/management/commands/rotate_root.py": "asks where the root key is",
+    "control_plane/storage/management/commands/init_keys.py": "makes the shelf",
+    "control_plane/storage/management/commands/key_shelf.py": "copies the shelf",
+    "control_plane/portal/keys.py": "says of what kind root key and shelf are",
+    "control_plane/config/checks.py": "looks whether root key and shelf can be used",
+}
+"""Who may import them, and what for. `storage` itself may: it makes them."""
+
+
+def opened_by(source: str) -> set[str]:
+    """Returns what a module imports of `OPENS`, as `module.name`."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.ImportFrom(module=str(module), names=names):
+                for name in names:
+                    if name.name in OPENS.get(module, ()):
+                        found.add(f"{module}.{name.name}")
+                    whole = f"{module}.{name.name}"
+                    if "*" in OPENS.get(whole, ()):
+                        found.add(whole)
+            case ast.Import(names=names):
+                found |= {name.name for name in names if name.name in OPENS}
+            case ast.Call(args=[ast.Constant(value=str(text)), *_]) if text in OPENS:
+                found.add(f"{text} by name")
+    return found
+
+
+def test_nobody_else_imports_what_opens_keys() -> None:
+    strangers = {
+        f"{path}: {', '.join(sorted(found))}"
+        for path in with_suffix(".py", under="control_plane/")
+        if str(path) not in MAY and not _is_maker(path) and (found := opened_by(text_of(path)))
+    }
+    assert not strangers, "open keys by an Opening of studios.vault:\n" + "\n".join(sorted(strangers))
+
+
+def test_the_list_names_nobody_who_does_not() -> None:
+    assert all(opened_by(text_of(Path(path))) for path in MAY)
+
+
+def test_every_way_of_importing_is_seen() -> None:
+    for source in (
+        "from control_plane.storage.keys import unwrap",
+        "from control_plane.storage import keys",
+        "import control_plane.storage.seal as s",
+        "from control_plane.studios import access, keyring",
+        "import_module('control_plane.storage.keys')",
+        "def f():\n    from control_plane.storage.configured import root_key",
+    ):
+        assert opened_by(source), source
+    for source in (
+        "from control_plane.storage.seal import seal",
+        "from control_plane.storage.configured import object_store",
+        "from control_plane.studios import vault",
+    ):
+        assert not opened_by(source), source
+
+
+def test_nobody_else_holds_the_wrapped_columns_against_a_key() -> None:
+    """`Opening` is the only class with a method that gives a content key, and its maker the only one to make it."""
+    makers = [
+        str(path)
+        for path in with_suffix(".py", under="control_plane/")
+        if "Opening(" in text_of(path) and str(path) != "control_plane/studios/vault.py"
+    ]
+    assert not makers
+
+
+def _is_maker(path: Path) -> bool:
+    return str(path).startswith("control_plane/storage/") and "management" not in path.parts
