@@ -1,0 +1,215 @@
+"""People are changed by several at once: whoever comes second decides on what the first has left."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Barrier, Event
+
+import pytest
+from django.apps import apps
+from django.db import connection
+
+from control_plane.accounts.models import User
+from control_plane.common.errors import Conflict, ControlPlaneError, NotFound
+from control_plane.common.models import StudioOwned
+from control_plane.common.scoping import studio_scope
+from control_plane.studios import access, services
+from control_plane.studios.access import Action
+from control_plane.studios.models import Membership, ObjectRight, Role
+from control_plane.studios.roles import DEFAULTS
+from control_plane.studios.services import people
+from control_plane.studios.things import VIEW_ACTIONS
+from tests.control_plane.conftest import SETUP, Cast
+
+TIMEOUT_S = 60
+
+
+def member(cast: Cast, user: User) -> Membership:
+    with studio_scope(cast.studio.id):
+        found: Membership = Membership.objects.get(user=user)
+        return found
+
+
+def together(*writes: Callable[[], object]) -> list[ControlPlaneError | None]:
+    """Runs all at the same time, each on a connection of its own; returns what each was refused with."""
+    start = Barrier(len(writes))
+
+    def one(write: Callable[[], object]) -> ControlPlaneError | None:
+        try:
+            start.wait(TIMEOUT_S)
+            write()
+        except ControlPlaneError as error:
+            return error
+        finally:
+            connection.close()
+        return None
+
+    with ThreadPoolExecutor(len(writes)) as pool:
+        return [item.result(TIMEOUT_S) for item in [pool.submit(one, write) for write in writes]]
+
+
+@contextmanager
+def held_before_the_lock(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Event, Event]]:
+    """Stops the next who has been let through by `access`, and has not locked yet, until told to go on."""
+    arrived, go_on = Event(), Event()
+    real = people.lock_studio
+
+    def lock_studio(studio_id: object) -> None:
+        if not arrived.is_set():
+            arrived.set()
+            assert go_on.wait(TIMEOUT_S)
+        real(studio_id)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(people, "lock_studio", lock_studio)
+    try:
+        yield arrived, go_on
+    finally:
+        go_on.set()
+
+
+def test_of_two_admins_who_demote_each_other_one_stays(committed: Cast) -> None:
+    cast = committed
+    services.change_role(member(cast, cast.ivan), Role.ADMIN, actor=cast.alice.actor)
+    alice, ivan = member(cast, cast.alice), member(cast, cast.ivan)
+    refused = together(
+        lambda: services.change_role(ivan, Role.VIEWER, actor=cast.alice.actor),
+        lambda: services.change_role(alice, Role.VIEWER, actor=cast.ivan.actor),
+    )
+    assert sum(item is None for item in refused) == 1
+    with studio_scope(cast.studio.id):
+        assert Membership.objects.filter(role=Role.ADMIN).count() == 1
+
+
+def test_of_two_admins_who_leave_at_once_one_stays(committed: Cast) -> None:
+    cast = committed
+    services.change_role(member(cast, cast.ivan), Role.ADMIN, actor=cast.alice.actor)
+    alice, ivan = member(cast, cast.alice), member(cast, cast.ivan)
+    refused = together(
+        lambda: services.remove_member(alice, actor=cast.alice.actor),
+        lambda: services.remove_member(ivan, actor=cast.ivan.actor),
+    )
+    assert [type(item) for item in refused if item is not None] == [Conflict]
+    with studio_scope(cast.studio.id):
+        assert Membership.objects.filter(role=Role.ADMIN).count() == 1
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda cast: services.remove_member(member(cast, cast.vera), actor=cast.ivan.actor),
+        lambda cast: services.add_member(cast.studio, cast.sam, Role.ADMIN, actor=cast.ivan.actor),
+        lambda cast: services.change_role(member(cast, cast.vera), Role.ADMIN, actor=cast.ivan.actor),
+        lambda cast: services.set_membership_end(member(cast, cast.vera), None, actor=cast.ivan.actor),
+        lambda cast: services.give_right(cast.vera, Action.EXPORT, cast.studio, actor=cast.ivan.actor),
+    ],
+)
+def test_an_admin_who_is_removed_while_waiting_changes_nothing_more(
+    committed: Cast, monkeypatch: pytest.MonkeyPatch, write: Callable[[Cast], object]
+) -> None:
+    cast = committed
+    services.change_role(member(cast, cast.ivan), Role.ADMIN, actor=cast.alice.actor)
+    ivan = member(cast, cast.ivan)
+    with held_before_the_lock(monkeypatch) as (arrived, go_on), ThreadPoolExecutor(1) as pool:
+
+        def late() -> None:
+            try:
+                write(cast)
+            finally:
+                connection.close()
+
+        waiting = pool.submit(late)
+        assert arrived.wait(TIMEOUT_S)
+        services.remove_member(ivan, actor=cast.alice.actor)
+        go_on.set()
+        with pytest.raises(NotFound):
+            waiting.result(TIMEOUT_S)
+    with studio_scope(cast.studio.id):
+        roles = dict(Membership.objects.values_list("user_id", "role"))
+    assert roles == {
+        cast.alice.id: "admin",
+        cast.vera.id: "viewer",
+        cast.gita.id: "guardian",
+        cast.pat.id: "partner",
+    }
+
+
+def test_a_right_given_while_its_person_is_removed_is_none(
+    committed: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast = committed
+    vera = member(cast, cast.vera)
+    with held_before_the_lock(monkeypatch) as (arrived, go_on), ThreadPoolExecutor(1) as pool:
+
+        def late() -> None:
+            try:
+                services.give_right(cast.vera, Action.EXPORT, cast.studio, actor=cast.alice.actor)
+            finally:
+                connection.close()
+
+        waiting = pool.submit(late)
+        assert arrived.wait(TIMEOUT_S)
+        services.remove_member(vera, actor=cast.alice.actor)
+        go_on.set()
+        with pytest.raises(NotFound, match="no member"):
+            waiting.result(TIMEOUT_S)
+    with studio_scope(cast.studio.id):
+        assert not ObjectRight.objects.exists()
+
+
+def test_rights_given_and_members_removed_at_once_leave_no_right_behind(committed: Cast) -> None:
+    cast = committed
+    for _ in range(3):
+        vera = member(cast, cast.vera)
+        together(
+            *[
+                lambda action=action: services.give_right(
+                    cast.vera, action, cast.studio, actor=cast.alice.actor
+                )
+                for action in (Action.EXPORT, Action.SHARE, Action.RECORD)
+            ],
+            lambda vera=vera: services.remove_member(vera, actor=cast.alice.actor),
+        )
+        with studio_scope(cast.studio.id):
+            assert not ObjectRight.objects.exists()
+            services.add_member(cast.studio, cast.vera, Role.VIEWER, actor=SETUP)
+
+
+def test_a_role_is_never_remembered(committed: Cast) -> None:
+    """Another connection takes a right away in the middle of an open scope; the next question knows."""
+    cast = committed
+    with studio_scope(cast.studio.id):
+        assert access.can(cast.vera.actor, Action.REPLAY, cast.studio)
+        wanted = DEFAULTS[Role.VIEWER] - {Action.REPLAY}
+        (refused,) = together(
+            lambda: services.set_role_actions(cast.studio, Role.VIEWER, wanted, actor=cast.alice.actor)
+        )
+        assert refused is None
+        assert not access.can(cast.vera.actor, Action.REPLAY, cast.studio)
+
+
+def test_a_member_changed_by_a_page_that_is_old_is_read_anew(cast: Cast) -> None:
+    stale = member(cast, cast.ivan)
+    services.change_role(member(cast, cast.ivan), Role.ADMIN, actor=cast.alice.actor)
+    services.remove_member(member(cast, cast.alice), actor=cast.ivan.actor)
+    assert stale.role == Role.INSTRUCTOR
+    with pytest.raises(Conflict):
+        services.remove_member(stale, actor=cast.ivan.actor)
+    gone = member(cast, cast.vera)
+    services.remove_member(gone, actor=cast.ivan.actor)
+    with pytest.raises(NotFound, match="no member any more"):
+        services.change_role(gone, Role.VIEWER, actor=cast.ivan.actor)
+
+
+def test_an_admin_who_cannot_sign_in_keeps_no_studio(cast: Cast) -> None:
+    services.change_role(member(cast, cast.ivan), Role.ADMIN, actor=cast.alice.actor)
+    User.objects.filter(pk=cast.ivan.pk).update(is_active=False)
+    with pytest.raises(Conflict):
+        services.remove_member(member(cast, cast.alice), actor=cast.alice.actor)
+
+
+def test_every_table_of_a_studio_says_which_action_shows_it() -> None:
+    tables = {model._meta.label for model in apps.get_models() if issubclass(model, StudioOwned)}
+    missing = sorted(tables - set(VIEW_ACTIONS))
+    assert not missing, f"add to control_plane.studios.things.VIEW_ACTIONS: {', '.join(missing)}"
+    unknown = [label for label in VIEW_ACTIONS if apps.get_model(label) is None]
+    assert not unknown
