@@ -22,6 +22,8 @@ STATE_VARIABLE = "THREEDANCE_TEST_STATE"
 TEMPLATE = "threedance_template"
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
 DATABASE = f"threedance_{WORKER}"
+VALKEY_DATABASE = int(WORKER.removeprefix("gw")) % 15 + 1 if WORKER.startswith("gw") else 0
+"""Each worker counts tries and remembers tokens on its own: what one forgets between two tests is not another's."""
 
 _starts_servers = STATE_VARIABLE not in os.environ
 if _starts_servers:
@@ -37,7 +39,8 @@ def database_environment(database: str) -> dict[str, str]:
     urls = POSTGRES.urls(database)
     objects = STATE / "objects" / WORKER
     objects.mkdir(parents=True, exist_ok=True)
-    addresses = Addresses(urls.application, urls.owner, VALKEY.urls().cache, "http://testserver")
+    cache = VALKEY.urls().cache.replace("?db=0", f"?db={VALKEY_DATABASE}")
+    addresses = Addresses(urls.application, urls.owner, cache, "http://testserver")
     return environment(STATE, addresses) | {
         "THREEDANCE_PUBLIC_URL": "http://testserver",
         "THREEDANCE_ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",

@@ -91,6 +91,31 @@ def test_a_new_host_does_not_get_the_old_hosts_password(cast: Cast, room: Room, 
     assert known == [True, False, True, False]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("rtsps", "rtsp"), ("https", "http"), ("rtsp", "http"), ("rtsp", "rtsps")],
+)
+def test_a_password_is_asked_for_again_where_it_would_go_another_way(
+    cast: Cast, room: Room, paired: Paired, before: str, after: str
+) -> None:
+    camera = add(room, paired[1], cast, address=f"{before}://u:p@10.0.0.1/a")
+    with studio_scope(cast.studio.id):
+        services.change_camera(camera, address=f"{after}://10.0.0.1/a", actor=cast.alice.actor)
+    assert not camera.has_credentials
+
+
+def test_two_people_who_change_two_things_of_a_camera_both_get_their_way(
+    cast: Cast, room: Room, paired: Paired
+) -> None:
+    camera = add(room, paired[1], cast)
+    with studio_scope(cast.studio.id):
+        seen_before = Camera.objects.get(pk=camera.pk)
+        services.change_camera(camera, name="by the mirror", actor=cast.alice.actor)
+        services.change_camera(seen_before, offset_us=1200, actor=cast.alice.actor)
+        camera.refresh_from_db()
+    assert (camera.name, camera.offset_us, camera.has_credentials) == ("by the mirror", 1200, True)
+
+
 def test_each_edit_is_one_version_and_no_edit_is_none(cast: Cast, room: Room, paired: Paired) -> None:
     agent = paired[1]
     camera = add(room, agent, cast)

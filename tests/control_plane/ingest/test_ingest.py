@@ -1,6 +1,7 @@
 """How segments arrive: what is announced, put and committed, and what is refused without blocking the rest."""
 
 import hashlib
+import threading
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -315,6 +316,64 @@ def test_gaps_are_written_once_and_those_of_nobody_are_settled_too(scene: Scene)
     with studio_scope(scene.cast.studio.id):
         row = Gap.objects.get()
         assert (row.id, row.track.position, row.reason) == (gap.gap_id, "left", "camera_offline")
+
+
+def test_one_gap_that_cannot_be_kept_as_it_is_does_not_hold_up_the_others(scene: Scene) -> None:
+    def gap(**changes: Any) -> GapRecord:
+        values: dict[str, Any] = {
+            "gap_id": GapId(new_id()),
+            "class_session_id": ClassSessionId(scene.session.id),
+            "camera_id": CameraId(scene.cameras["left"].id),
+            "from_at": START_AT,
+            "to_at": START_AT + timedelta(seconds=4),
+            "reason": GapReason.CAMERA_OFFLINE,
+        }
+        return GapRecord(**values | changes)
+
+    naive = START_AT.replace(tzinfo=None)
+    gaps = [
+        gap(detail="no\0thing"),
+        gap(from_at=naive, to_at=naive + timedelta(seconds=1)),
+        gap(from_at=START_AT.replace(year=1), to_at=START_AT),
+        gap(),
+    ]
+    assert services.settle_gaps(gaps, scene.caller) == [item.gap_id for item in gaps]
+    with studio_scope(scene.cast.studio.id):
+        assert set(Gap.objects.values_list("detail", flat=True)) == {"nothing", ""}
+        assert set(Gap.objects.values_list("id", flat=True)) == {
+            gaps[0].gap_id,
+            gaps[1].gap_id,
+            gaps[3].gap_id,
+        }
+        assert Gap.objects.get(pk=gaps[1].gap_id).from_at == START_AT
+
+
+def test_segments_of_a_batch_are_read_back_beside_each_other_but_not_all_at_once(
+    scene: Scene, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = scene.cuts(tmp_path, seconds=8)
+    for target, item in zip(intent(scene, *made), made, strict=True):
+        put(client, target, item.content)
+    running, most, lock = 0, 0, threading.Lock()
+    together = threading.Barrier(services.READERS)
+    verify = services._verify
+
+    def counted(*arguments: Any) -> Any:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        together.wait(10)
+        try:
+            return verify(*arguments)
+        finally:
+            with lock:
+                running -= 1
+
+    monkeypatch.setattr(services, "_verify", counted)
+    answers = commit(scene, *made)
+    assert {type(answer).__name__ for answer in answers} == {"AlreadyCommitted"}
+    assert most == services.READERS
 
 
 def test_over_http_only_an_agent_is_heard_and_bad_bodies_are_named(
