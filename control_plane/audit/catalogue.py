@@ -85,6 +85,8 @@ class Action(StrEnum):
     PLAN_CHANGED = "plan.changed"
     PLAN_GIVEN = "plan.given"
     QUOTA_WARNED = "quota.warned"
+    API_KEY_MADE = "api_key.made"
+    API_KEY_REVOKED = "api_key.revoked"
     AUDIT_READ = "audit.read"
     AUDIT_VERIFIED = "audit.verified"
     AUDIT_EXPORTED = "audit.exported"
@@ -183,6 +185,8 @@ MEANINGS: dict[Action, str] = {
     Action.PLAN_CHANGED: "A plan's limits were changed.",
     Action.PLAN_GIVEN: "A studio was given a plan, or limits of its own.",
     Action.QUOTA_WARNED: "The admins were told that the storage of the plan is nearly used.",
+    Action.API_KEY_MADE: "A key for a program was made.",
+    Action.API_KEY_REVOKED: "A key for a program was taken back.",
     Action.AUDIT_READ: "The audit log was read.",
     Action.AUDIT_VERIFIED: "The audit log was verified.",
     Action.AUDIT_EXPORTED: "The audit log, or a selection of it, was exported.",

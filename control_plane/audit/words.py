@@ -57,7 +57,7 @@ _BY_PREFIX: dict[str, Category] = {
     "member": Category.PEOPLE, "dancer": Category.PEOPLE, "dancers": Category.PEOPLE,
     "guardianship": Category.PEOPLE, "roster": Category.PEOPLE, "people": Category.PEOPLE,
     "user": Category.PEOPLE, "invitation": Category.PEOPLE, "admin": Category.PEOPLE,
-    "grant": Category.ACCESS, "denial": Category.ACCESS, "role": Category.ACCESS, "signin": Category.ACCESS,
+    "api_key": Category.ACCESS, "grant": Category.ACCESS, "denial": Category.ACCESS, "role": Category.ACCESS, "signin": Category.ACCESS,
     "signin_link": Category.ACCESS, "signin_policy": Category.ACCESS, "identity_provider": Category.ACCESS,
     "break_glass": Category.ACCESS, "operator": Category.ACCESS,
     "class": Category.RECORDING, "footage": Category.RECORDING, "segment": Category.RECORDING,

@@ -18,13 +18,15 @@ class Actor:
     """Who acts, as a value; holds ids, never names or rows.
 
     `id` is the user's or the agent's id and None for the system. `studio_id` is set for an agent only: it belongs to
-    one studio for ever. `job` names the part of the system that acts, such as `ingest.sweep`.
+    one studio for ever. `job` names the part of the system that acts, such as `ingest.sweep`, or the key of the program
+    that acts for a person; `only` is what that key lends of the person's rights (values of `studios.Action`), None: all.
     """
 
     kind: ActorKind
     id: UUID | None = None
     studio_id: UUID | None = None
     job: str = ""
+    only: frozenset[str] | None = None
 
     @classmethod
     def user(cls, user_id: UUID) -> "Actor":

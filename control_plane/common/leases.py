@@ -38,9 +38,7 @@ def claim(rows: QuerySet[Any], *, lease: timedelta = LEASE) -> UUID | None:
 def held(rows: QuerySet[Any], token: UUID, *, lease: timedelta = LEASE, **values: Any) -> bool:
     """Renews a lease and writes `values` with it; False where it is another worker's by now, and nothing is written."""
     now = timezone.now()
-    return bool(
-        rows.filter(lease_token=token).update(lease_until=now + lease, heartbeat_at=now, **values)
-    )
+    return bool(rows.filter(lease_token=token).update(lease_until=now + lease, heartbeat_at=now, **values))
 
 
 def release(rows: QuerySet[Any], token: UUID, **values: Any) -> bool:

@@ -50,7 +50,9 @@ class ClientAddress:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Calls on."""
         count: int = settings.TRUSTED_PROXIES
-        told = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
+        told = [
+            part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()
+        ]
         candidate = told[-min(count, len(told))] if count and told else request.META.get("REMOTE_ADDR", "")
         try:
             request.META["REMOTE_ADDR"] = str(ip_address(candidate))

@@ -32,6 +32,7 @@ CAPABILITIES = (
     "provider_id",
     "provider_domain",
     "invitation_hash",
+    "api_key_hash",
 )
 """Settings, next to the scopes' own, that an extra policy of one table may compare with."""
 

@@ -98,6 +98,7 @@ SITE_ID = None
 
 INSTALLED_APPS = [
     "control_plane.config.apps.ConfigConfig",
+    "control_plane.api",
     "control_plane.console",
     "control_plane.portal",
     "control_plane.compliance",
@@ -145,6 +146,7 @@ MIDDLEWARE = [
     "control_plane.accounts.sessions.SessionLife",
     "django_htmx.middleware.HtmxMiddleware",
     "control_plane.common.middleware.Answers",
+    "control_plane.api.authentication.ApiKeys",
     # Last, so that every other look at the view comes before it opens the studio and calls the view.
     "control_plane.studios.middleware.StudioScope",
 ]
@@ -343,5 +345,6 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_THROTTLE_CLASSES": ["control_plane.fleet.rates.PlanThrottle"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "EXCEPTION_HANDLER": "control_plane.common.problems.drf_exception_handler",
 }

@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("control_plane.accounts.urls")),
     path("admin/login/", secure_admin_login(admin.site.login)),  # type: ignore[no-untyped-call]
     path("admin/", admin.site.urls),
+    path("api/v1/", include("control_plane.api.urls")),
     path("agent/v1/", include("control_plane.fleet.urls")),
     path("agent/v1/", include("control_plane.ingest.urls")),
     path("", include("control_plane.recordings.urls")),

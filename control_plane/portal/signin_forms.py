@@ -75,7 +75,9 @@ class ProviderForm(forms.Form):
         choices=[("", "Nothing: they are not let in"), *NOT_ADMIN],
     )
     asks_second_factor = forms.BooleanField(
-        label="It asks for a second factor itself", required=False, help_text="Then the studio does not ask again."
+        label="It asks for a second factor itself",
+        required=False,
+        help_text="Then the studio does not ask again.",
     )
     enabled = forms.BooleanField(label="In use", required=False, initial=True)
 
@@ -131,7 +133,16 @@ class OpenIDForm(ProviderForm):
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
         help_text="Kept sealed and never shown again. Empty: the one that is kept.",
     )
-    field_order = ("name", "issuer", "client_id", "secret", "domains", "group_claim", "groups", "default_role")
+    field_order = (
+        "name",
+        "issuer",
+        "client_id",
+        "secret",
+        "domains",
+        "group_claim",
+        "groups",
+        "default_role",
+    )
 
 
 class SamlForm(ProviderForm):

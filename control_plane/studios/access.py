@@ -150,6 +150,8 @@ def visible(actor: Actor, of: type[M] | QuerySet[M]) -> QuerySet[M]:
         queryset = queryset.filter(pk__in=Membership.objects.values("user_id"))
     if actor.kind is not ActorKind.USER or actor.id is None:
         return queryset if _machine_may(actor, action, studio_id) else queryset.none()
+    if not _lent(actor, action):
+        return queryset.none()
     mine = members(now).filter(user_id=actor.id)
     theirs = ObjectRight.objects.filter(in_force(now), user_id=actor.id)
     denials = theirs.filter(_rights_on(model, lambda _: denying(action)), effect=Effect.DENY)
@@ -210,9 +212,21 @@ def _ask(
         return lambda action: judge(Standing(), action, owns=lambda: False)
     on = belonging()
     standing = standing_of(user_id, on, now)
-    return lambda action: judge(
-        standing, action, owns=lambda: user_id in owners(on.get(things.CLASS), [user_id], now)
-    )
+
+    def ask(action: Action) -> Decision:
+        decision = judge(
+            standing, action, owns=lambda: user_id in owners(on.get(things.CLASS), [user_id], now)
+        )
+        if decision and not _lent(actor, action):
+            return Decision(False, Reason(Why.NOT_LENT, action))
+        return decision
+
+    return ask
+
+
+def _lent(actor: Actor, action: Action) -> bool:
+    """Says whether a program that acts by a key may use this right of its person."""
+    return actor.only is None or action.value in actor.only
 
 
 def _machine_may(actor: Actor, action: Action, studio_id: UUID) -> bool:
@@ -261,6 +275,8 @@ def _asks_own(standing: Standing, action: Action) -> bool:
 
 def _refusal(reason: Reason) -> str:
     action = reason.action.value.replace("_", " ")
+    if reason.why is Why.NOT_LENT:
+        return f"This key does not lend {action}."
     if reason.why is Why.DENIED:
         return f"You have been denied {action} here."
     if reason.role is None:

@@ -26,6 +26,7 @@ class Action(StrEnum):
     MANAGE_POLICY = "manage_policy"
     MANAGE_STORAGE = "manage_storage"
     VIEW_AUDIT = "view_audit"
+    USE_API = "use_api"
     UPLOAD = "upload"
     REPORT = "report"
     MAINTAIN = "maintain"

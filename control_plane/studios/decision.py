@@ -23,6 +23,7 @@ class Why(StrEnum):
     DENIED = "denied"
     NOT_OWN = "not_own"
     NO_RIGHT = "no_right"
+    NOT_LENT = "not_lent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,8 @@ class Reason:
                 return "Not a member of this studio."
             case Why.DENIED:
                 return f"Denied {self.note} on {on}{until}{by}."
+            case Why.NOT_LENT:
+                return f"The key does not lend {action}."
             case Why.NOT_OWN:
                 return f"The role {role} includes {action} of their own dancers' classes only."
         return (

@@ -14,9 +14,10 @@ from control_plane.common.middleware import Handler, answer
 from control_plane.common.problems import wants_html
 from control_plane.common.scoping import studio_scope
 from control_plane.studios.access import require_signed_in
-from control_plane.studios.models import BreakGlass, Membership
+from control_plane.studios.models import ApiKey, BreakGlass, Membership
 from control_plane.studios.requests import StudioRequest
 from control_plane.studios.selectors import admin_memberships, own_break_glass, own_membership
+from control_plane.studios.services.api_keys import actor_of
 from control_plane.studios.signin_rules import Missing, Refusal, refusal
 
 ADMIN_PREFIX = "/admin/"
@@ -49,6 +50,8 @@ class StudioScope:
             way_in: WayIn | None
             if "slug" in kwargs:
                 way_in = self._by_slug(request, kwargs["slug"])
+                if (key := _key_of(request)) is not None and key.studio_id != way_in.studio_id:
+                    raise NotFound
             elif request.path.startswith(ADMIN_PREFIX) and request.user.is_authenticated:
                 way_in = self._for_admin(request)
             else:
@@ -84,8 +87,10 @@ def _call(
         opened = cast("StudioRequest", request)
         opened.studio, opened.membership = way_in.studio, membership
         opened.break_glass = way_in if isinstance(way_in, BreakGlass) else None
-        opened.actor = require_signed_in(request.user)
-        refused = refusal(request, membership.role if membership else None)
+        key = _key_of(request)
+        opened.actor = require_signed_in(request.user) if key is None else actor_of(key)
+        # A key has no session to ask anything of: whoever made it had one that was good enough.
+        refused = refusal(request, membership.role if membership else None) if key is None else None
         if refused is not None:
             return _refuse(opened, refused)
         response: HttpResponse = view(opened, *args, **kwargs)
@@ -93,6 +98,11 @@ def _call(
         if callable(render) and not getattr(response, "is_rendered", True):
             response = render()
         return response
+
+
+def _key_of(request: HttpRequest) -> ApiKey | None:
+    """Returns the API key of a request; set under `/api/` alone (`api.authentication`)."""
+    return getattr(request, "api_key", None)
 
 
 def _refuse(request: StudioRequest, refused: Refusal) -> HttpResponse:

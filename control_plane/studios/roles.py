@@ -48,7 +48,7 @@ DEFAULTS: dict[Role, frozenset[Action]] = {
     ),
     Role.VIEWER: frozenset({Action.VIEW_STUDIO, Action.VIEW_CLASS, Action.REPLAY}),
     Role.GUARDIAN: frozenset({Action.VIEW_STUDIO}),
-    Role.PARTNER: frozenset({Action.VIEW_STUDIO}),
+    Role.PARTNER: frozenset({Action.VIEW_STUDIO, Action.USE_API}),
 }
 
 LIMITS: dict[Role, frozenset[Action]] = {
@@ -60,7 +60,7 @@ LIMITS: dict[Role, frozenset[Action]] = {
     # The pages of dancers hold the staff's notes: not for families, not even about their own.
     Role.GUARDIAN: FOOTAGE | {Action.VIEW_STUDIO},
     Role.PARTNER: (FOOTAGE - {Action.VIEW_LIVE, Action.SHARE})
-    | {Action.VIEW_STUDIO, Action.VIEW_AGENTS, Action.RECORD},
+    | {Action.VIEW_STUDIO, Action.VIEW_AGENTS, Action.RECORD, Action.USE_API},
 }
 
 FLOOR: dict[Role, frozenset[Action]] = {
@@ -85,6 +85,7 @@ BREAK_GLASS_ACTIONS = DEFAULTS[Role.ADMIN] - {
     Action.MANAGE_DANCERS,
     Action.SHARE,
     Action.EXPORT,
+    Action.USE_API,
 }
 """What a platform operator may ask for: nothing that would outlast the visit, nothing that leaves the studio."""
 
@@ -112,6 +113,7 @@ MEANINGS: dict[Action, str] = {
     Action.MANAGE_POLICY: "Decide what each role may do, and what raises an alert.",
     Action.MANAGE_STORAGE: "Decide where recordings are kept.",
     Action.VIEW_AUDIT: "Read the record of who did and saw what.",
+    Action.USE_API: "Make keys by which programs act with one's own rights.",
     Action.UPLOAD: "Deliver footage. For recording boxes only.",
     Action.REPORT: "Report a box's own state. For recording boxes only.",
     Action.MAINTAIN: "Check and tidy up. For the platform itself only.",

@@ -37,5 +37,7 @@ def read_metadata(text: str) -> Metadata:
     certificates = [idp.get("x509cert"), *idp.get("x509certMulti", {}).get("signing", ())]
     certificate = next((item for item in certificates if item), "")
     if not idp.get("entityId") or not idp.get("singleSignOnService", {}).get("url") or not certificate:
-        raise MetadataRefused("The metadata lacks an entity id, a sign-in address (redirect) or a certificate.")
+        raise MetadataRefused(
+            "The metadata lacks an entity id, a sign-in address (redirect) or a certificate."
+        )
     return Metadata(idp["entityId"], idp["singleSignOnService"]["url"], certificate)

@@ -15,6 +15,7 @@ VIEW_ACTIONS: dict[str, Action] = {
     "studios.ObjectRight": Action.MANAGE_PEOPLE,
     "studios.Invitation": Action.MANAGE_PEOPLE,
     "studios.ProvidedMembership": Action.MANAGE_PEOPLE,
+    "studios.ApiKey": Action.MANAGE_STUDIO,
     "studios.RoleActions": Action.MANAGE_POLICY,
     "studios.BreakGlass": Action.VIEW_AUDIT,
     "studios.SigninPolicy": Action.MANAGE_STUDIO,

@@ -34,7 +34,9 @@ READ_WRITE = ("GET", "HEAD", "POST")
 class FindForm(forms.Form):
     """Whose provider is looked for."""
 
-    email = forms.EmailField(label="Your e-mail address there", widget=forms.EmailInput(attrs={"autofocus": True}))
+    email = forms.EmailField(
+        label="Your e-mail address there", widget=forms.EmailInput(attrs={"autofocus": True})
+    )
 
 
 @never_cache

@@ -7,6 +7,7 @@ from control_plane.studios.models.access import (
     ObjectRight,
     RoleActions,
 )
+from control_plane.studios.models.api_keys import ApiKey
 from control_plane.studios.models.dancers import Dancer, Guardianship, Relation
 from control_plane.studios.models.keys import KeyTombstone, Shredded, StudioKey
 from control_plane.studios.models.people import Membership, Role
@@ -35,6 +36,7 @@ from control_plane.studios.models.tenancy import Room, Studio
 
 __all__ = [
     "BREAK_GLASS_LIMIT",
+    "ApiKey",
     "BreakGlass",
     "Dancer",
     "Disposal",

@@ -13,7 +13,7 @@ from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.studios import access
-from control_plane.studios.models import Limit, Membership, ObjectRight, Role, Studio
+from control_plane.studios.models import ApiKey, Limit, Membership, ObjectRight, Role, Studio
 from control_plane.studios.quotas import require_room
 from control_plane.studios.services.dancers import end_guardianships_of
 from control_plane.studios.services.saving import save_new
@@ -92,13 +92,15 @@ def remove_member(membership: Membership, *, actor: Actor) -> None:
         Membership.objects.filter(pk=membership_id).delete()
         rights, _ = ObjectRight.objects.filter(user_id=user_id).delete()
         end_guardianships_of(user_id, actor=actor)
+        # A key lends nothing now; it must not come to life again should the person come back.
+        keys = ApiKey.objects.filter(user_id=user_id, revoked_at=None).update(revoked_at=timezone.now())
         record(
             Act.MEMBER_REMOVED,
             actor=actor,
             studio_id=locked.studio_id,
             object_type="studios.Membership",
             object_id=membership_id,
-            details={"user": str(user_id), "role": str(locked.role), "rights": rights},
+            details={"user": str(user_id), "role": str(locked.role), "rights": rights, "api_keys": keys},
         )
 
 

@@ -33,6 +33,7 @@ MATRIX = {
     Action.MANAGE_POLICY: {"alice"},
     Action.MANAGE_STORAGE: {"alice"},
     Action.VIEW_AUDIT: {"alice"},
+    Action.USE_API: {"alice", "pat"},
     Action.UPLOAD: set(),
     Action.REPORT: set(),
     Action.MAINTAIN: set(),

@@ -1,0 +1,129 @@
+"""What all resources share: the studio and the actor of a request, checked input, pages."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, cast
+
+from django.db.models import QuerySet
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from control_plane.api.authentication import KeyOrSession
+from control_plane.common.actors import Actor
+from control_plane.common.errors import BadRequest, NotFound
+from control_plane.studios import access
+from control_plane.studios.actions import Action
+from control_plane.studios.models import Studio
+from control_plane.studios.requests import StudioRequest
+
+T = TypeVar("T")
+PAGE, LONGEST_PAGE = 50, 200
+
+
+class Answers(APIView):
+    """What every address of the API has: who asks, and nothing cached on the way."""
+
+    authentication_classes = (KeyOrSession,)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Has nothing cached."""
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        answer["Cache-Control"] = "no-store"
+        return answer
+
+
+class Resource(Answers):
+    """One address of a studio. The middleware has opened the studio and said who asks."""
+
+    needs: Action = Action.VIEW_STUDIO
+    """What every method of it asks of the studio; services ask what more they need."""
+
+    @property
+    def opened(self) -> StudioRequest:
+        """The request inside the studio's scope."""
+        return cast("StudioRequest", self.request._request)
+
+    @property
+    def studio(self) -> Studio:
+        """The studio of the address."""
+        return self.opened.studio
+
+    @property
+    def actor(self) -> Actor:
+        """Who asks."""
+        return self.opened.actor
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Asks `access` before any method.
+
+        Raises:
+            NotFound, Forbidden: whoever asks may not use this.
+        """
+        super().initial(request, *args, **kwargs)
+        if self.actor.only is not None:
+            access.require(self.actor, Action.USE_API, self.studio)
+        access.require(self.actor, self.needs, self.studio)
+
+    def given(self, form: type[serializers.Serializer[Any]], *, partial: bool = False) -> dict[str, Any]:
+        """Returns the checked body.
+
+        Raises:
+            BadRequest: it is no object, a field is unknown, or a value breaks a rule; names the field.
+        """
+        return checked(form, self.request.data, partial=partial)
+
+    def page(self, found: QuerySet[Any], shape: Callable[[Any], dict[str, Any]]) -> Response:
+        """Returns one page: `?limit=` (at most 200) from `?offset=` on, and how many there are."""
+        limit = min(_number(self.request, "limit", PAGE), LONGEST_PAGE)
+        offset = _number(self.request, "offset", 0)
+        items = [shape(row) for row in found[offset : offset + limit]]
+        return Response({"count": found.count(), "offset": offset, "items": items})
+
+
+def checked(form: type[serializers.Serializer[Any]], data: Any, *, partial: bool = False) -> dict[str, Any]:
+    """Returns `data` as the form reads it.
+
+    Raises:
+        BadRequest: see `Resource.given`.
+    """
+    if not isinstance(data, dict):
+        raise BadRequest("The body has to be a JSON object.")
+    read = form(data=data, partial=partial)
+    unknown = sorted(set(data) - set(read.fields))
+    if unknown:
+        raise BadRequest(f"{', '.join(str(name)[:40] for name in unknown[:5])}: there is no such field.")
+    if not read.is_valid():
+        raise BadRequest("; ".join(f"{name}: {_first(text)}" for name, text in read.errors.items()))
+    return dict(read.validated_data)
+
+
+def one(found: QuerySet[T], **where: Any) -> T:  # type: ignore[type-var]
+    """Returns the one row.
+
+    Raises:
+        NotFound: there is none that whoever asks may see.
+    """
+    row = found.filter(**where).first()
+    if row is None:
+        raise NotFound
+    return row
+
+
+def listed(items: Iterable[dict[str, Any]]) -> Response:
+    """Returns a list that is short by its nature."""
+    found = list(items)
+    return Response({"count": len(found), "offset": 0, "items": found})
+
+
+def _number(request: Request, name: str, otherwise: int) -> int:
+    text = request.query_params.get(name, str(otherwise))
+    if not text.isdecimal() or len(text) > 9:
+        raise BadRequest(f"{name}: a whole number, 0 or more.")
+    return int(text)
+
+
+def _first(errors: Any) -> str:
+    while isinstance(errors, list | dict) and errors:
+        errors = next(iter(errors.values())) if isinstance(errors, dict) else errors[0]
+    return str(errors)

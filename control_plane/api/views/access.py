@@ -1,0 +1,164 @@
+"""Access: the role table, rights on single things, and who can see what, with the reasons."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Model
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from control_plane.accounts.models import User
+from control_plane.api import shapes
+from control_plane.api.resource import Resource, checked, listed, one
+from control_plane.common.errors import BadRequest, NotFound
+from control_plane.recordings.models import ClassSession
+from control_plane.studios import access, services
+from control_plane.studios.actions import Action
+from control_plane.studios.models import Effect, ObjectRight, Role, RoleActions, Room
+from control_plane.studios.roles import DEFAULTS
+
+THINGS: dict[str, type[Model]] = {"class": ClassSession, "room": Room}
+"""Beside these, `studio`: the studio as a whole."""
+_PEOPLES = [action for action in Action if action in DEFAULTS[Role.ADMIN]]
+
+
+class RoleForm(serializers.Serializer[Any]):
+    """All that a role is to allow."""
+
+    actions = serializers.ListField(
+        child=serializers.ChoiceField(choices=[action.value for action in _PEOPLES]), max_length=len(_PEOPLES)
+    )
+
+
+class RoleTable(Resource):
+    """The role table."""
+
+    needs = Action.MANAGE_POLICY
+
+    def get(self, request: Request, slug: str) -> Response:
+        """Shows every role with what it allows, and every action with what it means."""
+        chosen = dict(RoleActions.objects.values_list("role", "actions"))
+        roles = [shapes.role(role, chosen.get(role.value)) for role in Role]
+        return Response({"roles": roles, "actions": [shapes.action(action) for action in _PEOPLES]})
+
+
+class RoleRow(Resource):
+    """One role."""
+
+    needs = Action.MANAGE_POLICY
+
+    def put(self, request: Request, slug: str, role: str) -> Response:
+        """Says all that the role allows from now on."""
+        name, wanted = _role(role), self.given(RoleForm)["actions"]
+        now = services.set_role_actions(
+            self.studio, name, [Action(action) for action in wanted], actor=self.actor
+        )
+        return Response(shapes.role(name, shapes.actions(now)))
+
+    def delete(self, request: Request, slug: str, role: str) -> Response:
+        """Lets the role allow again what it comes with."""
+        services.reset_role(self.studio, _role(role), actor=self.actor)
+        return Response(shapes.role(_role(role), None))
+
+
+class RightForm(serializers.Serializer[Any]):
+    """Who may, or may not, do what to which thing, until when and why."""
+
+    user_id = serializers.UUIDField()
+    effect = serializers.ChoiceField(choices=Effect.choices, default=Effect.ALLOW)
+    action = serializers.ChoiceField(choices=[action.value for action in _PEOPLES])
+    thing = serializers.ChoiceField(choices=["studio", *THINGS])
+    thing_id = serializers.UUIDField(required=False)
+    until = serializers.DateTimeField(allow_null=True, required=False)
+    reason = serializers.CharField(allow_blank=True, default="")
+
+
+class Rights(Resource):
+    """Rights and denials on single things."""
+
+    needs = Action.MANAGE_PEOPLE
+
+    def get(self, request: Request, slug: str) -> Response:
+        """Lists them, newest first; `?user_id=` those of one person."""
+        found = access.visible(self.actor, ObjectRight).select_related("permission", "content_type")
+        if "user_id" in request.query_params:
+            found = found.filter(user_id=_uuid(request, "user_id"))
+        return self.page(found.order_by("-given_at", "pk"), shapes.right)
+
+    def post(self, request: Request, slug: str) -> Response:
+        """Gives one, or denies."""
+        values = self.given(RightForm)
+        person = one(access.visible(self.actor, User), pk=values["user_id"])
+        put = services.give_right if values["effect"] == Effect.ALLOW else services.deny_right
+        row = put(
+            person,
+            Action(values["action"]),
+            self.thing(values["thing"], values.get("thing_id")),
+            actor=self.actor,
+            until=values.get("until"),
+            reason=values["reason"],
+        )
+        return Response(shapes.right(row), status=201)
+
+    def thing(self, name: str, thing_id: UUID | None) -> Model:
+        """Returns the thing that is meant.
+
+        Raises:
+            BadRequest: an id is missing. NotFound: there is none that whoever asks may see.
+        """
+        if name == "studio":
+            return self.studio
+        if thing_id is None:
+            raise BadRequest(f"thing_id: the id of the {name}.")
+        return one(access.visible(self.actor, THINGS[name]), pk=thing_id)
+
+
+class Right(Resource):
+    """One right or denial."""
+
+    needs = Action.MANAGE_PEOPLE
+
+    def delete(self, request: Request, slug: str, right_id: UUID) -> Response:
+        """Takes it back."""
+        services.take_back(one(access.visible(self.actor, ObjectRight), pk=right_id), actor=self.actor)
+        return Response(status=204)
+
+
+class WhoForm(serializers.Serializer[Any]):
+    """What is asked about, and of which action."""
+
+    thing = serializers.ChoiceField(choices=["studio", *THINGS])
+    thing_id = serializers.UUIDField(required=False)
+    action = serializers.ChoiceField(choices=[action.value for action in _PEOPLES])
+
+
+class WhoCan(Rights):
+    """Who may do something to a thing."""
+
+    http_method_names = ["get", "head", "options"]  # as Django's own
+
+    def get(self, request: Request, slug: str) -> Response:
+        """Lists everybody who is something to the studio, each with the decision and its reason."""
+        asked = checked(WhoForm, request.query_params.dict())
+        thing = self.thing(asked["thing"], asked.get("thing_id"))
+        answers = access.who_can(Action(asked["action"]), thing)
+        return listed(
+            {"user_id": str(user.id), "name": user.display_name, "email": user.email}
+            | shapes.decision(answer)
+            for user, answer in answers
+        )
+
+
+def _role(text: str) -> Role:
+    try:
+        return Role(text)
+    except ValueError as error:
+        raise NotFound from error
+
+
+def _uuid(request: Request, name: str) -> UUID:
+    try:
+        return UUID(request.query_params[name])
+    except ValueError as error:
+        raise BadRequest(f"{name}: an id.") from error

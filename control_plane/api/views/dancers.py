@@ -1,0 +1,114 @@
+"""Dancers: who is filmed, and who answers for them."""
+
+from typing import Any
+from uuid import UUID
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from control_plane.accounts.models import User
+from control_plane.api import shapes
+from control_plane.api.resource import Resource, one
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.services import record
+from control_plane.studios import access, services
+from control_plane.studios.actions import Action
+from control_plane.studios.dancer_list import NewDancer
+from control_plane.studios.models import Dancer, Guardianship, Membership, Relation
+
+
+class DancerForm(serializers.Serializer[Any]):
+    """What is kept of a dancer."""
+
+    name = serializers.CharField(max_length=120)
+    birth_year = serializers.IntegerField(allow_null=True, required=False)
+    protected = serializers.BooleanField(default=False)
+    note = serializers.CharField(max_length=1000, allow_blank=True, default="")
+
+
+class Dancers(Resource):
+    """All dancers."""
+
+    needs = Action.VIEW_DANCERS
+
+    def get(self, request: Request, slug: str) -> Response:
+        """Lists those who dance here by name; `?left=1` those who left."""
+        here = request.query_params.get("left", "") != "1"
+        found = access.visible(self.actor, Dancer).filter(left_at__isnull=here)
+        _note(self, Act.DANCERS_LISTED, "studios.Studio", self.studio.studio_id)
+        return self.page(found.order_by("name", "pk"), shapes.dancer)
+
+    def post(self, request: Request, slug: str) -> Response:
+        """Adds one."""
+        row = services.add_dancer(self.studio, NewDancer(**self.given(DancerForm)), actor=self.actor)
+        return Response(shapes.dancer(row), status=201)
+
+
+class DancerDetail(Resource):
+    """One dancer."""
+
+    needs = Action.VIEW_DANCERS
+
+    def get(self, request: Request, slug: str, dancer_id: UUID) -> Response:
+        """Shows the dancer and who answers for them."""
+        row = self._found(dancer_id)
+        _note(self, Act.DANCER_OPENED, "studios.Dancer", UUID(str(row.id)))
+        guardians = access.visible(self.actor, Guardianship).filter(dancer=row).order_by("started_at", "pk")
+        return Response(shapes.dancer(row) | {"guardianships": [shapes.guardianship(g) for g in guardians]})
+
+    def patch(self, request: Request, slug: str, dancer_id: UUID) -> Response:
+        """Changes what is kept."""
+        values = self.given(DancerForm, partial=True)
+        return Response(
+            shapes.dancer(services.change_dancer(self._found(dancer_id), actor=self.actor, **values))
+        )
+
+    def _found(self, dancer_id: UUID) -> Dancer:
+        return one(access.visible(self.actor, Dancer), pk=dancer_id)
+
+
+class GuardianForm(serializers.Serializer[Any]):
+    """Who answers, and as what."""
+
+    user_id = serializers.UUIDField()
+    relation = serializers.ChoiceField(choices=Relation.choices, default=Relation.PARENT)
+
+
+class Guardianships(Resource):
+    """Who answers for one dancer."""
+
+    needs = Action.MANAGE_DANCERS
+
+    def post(self, request: Request, slug: str, dancer_id: UUID) -> Response:
+        """Ties a member to the dancer."""
+        values = self.given(GuardianForm)
+        row = services.start_guardianship(
+            one(access.visible(self.actor, Dancer), pk=dancer_id),
+            one(User.objects.filter(pk__in=Membership.objects.values("user_id")), pk=values["user_id"]),
+            Relation(values["relation"]),
+            actor=self.actor,
+        )
+        return Response(shapes.guardianship(row), status=201)
+
+
+class GuardianshipDetail(Resource):
+    """One tie."""
+
+    needs = Action.MANAGE_DANCERS
+
+    def delete(self, request: Request, slug: str, guardianship_id: UUID) -> Response:
+        """Ends it."""
+        row = one(access.visible(self.actor, Guardianship), pk=guardianship_id)
+        services.end_guardianship(row, actor=self.actor)
+        return Response(status=204)
+
+
+def _note(resource: Resource, act: Act, object_type: str, object_id: UUID) -> None:
+    record(
+        act,
+        actor=resource.actor,
+        studio_id=resource.studio.studio_id,
+        object_type=object_type,
+        object_id=object_id,
+    )

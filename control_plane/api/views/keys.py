@@ -1,0 +1,78 @@
+"""Keys: generations of the studio's own, and keys for programs."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from control_plane.api import shapes
+from control_plane.api.resource import Resource, one
+from control_plane.studios import access, services
+from control_plane.studios.actions import Action
+from control_plane.studios.models import ApiKey, StudioKey
+from control_plane.studios.services.api_keys import make_api_key, revoke_api_key
+
+
+class StudioKeys(Resource):
+    """The generations of the studio's keys."""
+
+    needs = Action.MANAGE_STUDIO
+
+    def get(self, request: Request, slug: str) -> Response:
+        """Lists them, newest first; never a key."""
+        return self.page(access.visible(self.actor, StudioKey).order_by("-created_at"), shapes.studio_key)
+
+    def post(self, request: Request, slug: str) -> Response:
+        """Makes a new generation; boxes seal to it as soon as they hear of it."""
+        return Response(
+            shapes.studio_key(services.rotate_studio_key(self.studio, actor=self.actor)), status=201
+        )
+
+
+class ApiKeyForm(serializers.Serializer[Any]):
+    """What a program gets."""
+
+    name = serializers.CharField(max_length=80)
+    actions = serializers.ListField(
+        child=serializers.ChoiceField(choices=[action.value for action in Action]), max_length=len(Action)
+    )
+    expires_at = serializers.DateTimeField()
+
+
+class ApiKeys(Resource):
+    """Keys for programs: one's own; whoever manages the studio sees all."""
+
+    needs = Action.USE_API
+
+    def get(self, request: Request, slug: str) -> Response:
+        """Lists them, newest first."""
+        mine = Q(user_id=self.actor.id)
+        manages = access.can(self.actor, Action.MANAGE_STUDIO, self.studio)
+        found = ApiKey.objects.filter(Q() if manages else mine).order_by("-created_at", "pk")
+        return self.page(found, shapes.api_key)
+
+    def post(self, request: Request, slug: str) -> Response:
+        """Makes one; its secret is in this answer and nowhere else. Not by another key."""
+        values = self.given(ApiKeyForm)
+        key, secret = make_api_key(
+            self.studio,
+            name=values["name"],
+            actions=[Action(action) for action in values["actions"]],
+            expires_at=values["expires_at"],
+            actor=self.actor,
+        )
+        return Response(shapes.api_key(key) | {"secret": secret}, status=201)
+
+
+class ApiKeyDetail(Resource):
+    """One key for a program."""
+
+    needs = Action.USE_API
+
+    def delete(self, request: Request, slug: str, key_id: UUID) -> Response:
+        """Ends it at once."""
+        revoke_api_key(one(ApiKey.objects.all(), pk=key_id), actor=self.actor)
+        return Response(status=204)

@@ -1,0 +1,118 @@
+"""People: members, what each may do, invitations."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from control_plane.api import shapes
+from control_plane.api.resource import Resource, one
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.services import record
+from control_plane.studios import access, services
+from control_plane.studios.actions import Action
+from control_plane.studios.models import Invitation, Membership, Role
+from control_plane.studios.services import invitations
+
+
+class MemberForm(serializers.Serializer[Any]):
+    """What of a membership can be changed."""
+
+    role = serializers.ChoiceField(choices=Role.choices)
+    ends_at = serializers.DateTimeField(allow_null=True)
+
+
+class Members(Resource):
+    """All members."""
+
+    needs = Action.MANAGE_PEOPLE
+
+    def get(self, request: Request, slug: str) -> Response:
+        """Lists them by name; `?q=` looks in names and addresses, `?role=` for one role."""
+        found = access.visible(self.actor, Membership).select_related("user")
+        if wanted := request.query_params.get("q", "")[:80]:
+            found = found.filter(Q(user__display_name__icontains=wanted) | Q(user__email__icontains=wanted))
+        if role := request.query_params.get("role", ""):
+            found = found.filter(role=role)
+        record(
+            Act.PEOPLE_LISTED,
+            actor=self.actor,
+            studio_id=self.studio.studio_id,
+            object_type="studios.Studio",
+            object_id=self.studio.id,
+        )
+        return self.page(found.order_by("user__display_name", "user__email", "pk"), shapes.member)
+
+
+class Member(Resource):
+    """One member."""
+
+    needs = Action.MANAGE_PEOPLE
+
+    def get(self, request: Request, slug: str, member_id: UUID) -> Response:
+        """Shows who it is, and what that person may do throughout the studio, with the reasons."""
+        found = self._found(member_id)
+        answers = access.what_can(found.user, self.studio.studio_id)
+        can = [{"action": action.value} | shapes.decision(answer) for action, answer in answers]
+        return Response(shapes.member(found) | {"can": can})
+
+    def patch(self, request: Request, slug: str, member_id: UUID) -> Response:
+        """Gives another role, or another end."""
+        found, values = self._found(member_id), self.given(MemberForm, partial=True)
+        if "role" in values:
+            found = services.change_role(found, Role(values["role"]), actor=self.actor)
+        if "ends_at" in values:
+            found = services.set_membership_end(found, values["ends_at"], actor=self.actor)
+        return Response(shapes.member(self._found(member_id)))
+
+    def delete(self, request: Request, slug: str, member_id: UUID) -> Response:
+        """Ends the membership and every right that came with it."""
+        services.remove_member(self._found(member_id), actor=self.actor)
+        return Response(status=204)
+
+    def _found(self, member_id: UUID) -> Membership:
+        return one(access.visible(self.actor, Membership).select_related("user", "studio"), pk=member_id)
+
+
+class InvitationForm(serializers.Serializer[Any]):
+    """Whom to invite, as what, until when."""
+
+    email = serializers.EmailField()
+    role = serializers.ChoiceField(choices=Role.choices)
+    membership_ends_at = serializers.DateTimeField(allow_null=True, required=False)
+
+
+class Invitations(Resource):
+    """All invitations."""
+
+    needs = Action.MANAGE_PEOPLE
+
+    def get(self, request: Request, slug: str) -> Response:
+        """Lists them, newest first."""
+        found = access.visible(self.actor, Invitation).order_by("-created_at", "pk")
+        return self.page(found, shapes.invitation)
+
+    def post(self, request: Request, slug: str) -> Response:
+        """Invites. `link` is set where no mail server is, and then in this answer alone."""
+        values = self.given(InvitationForm)
+        until: datetime | None = values.get("membership_ends_at")
+        offer = invitations.invite(
+            self.studio, values["email"], Role(values["role"]), actor=self.actor, ends_at=until
+        )
+        return Response(shapes.invitation(offer.invitation) | {"link": offer.link or None}, status=201)
+
+
+class InvitationDetail(Resource):
+    """One invitation."""
+
+    needs = Action.MANAGE_PEOPLE
+
+    def delete(self, request: Request, slug: str, invitation_id: UUID) -> Response:
+        """Takes it back."""
+        found = one(access.visible(self.actor, Invitation), pk=invitation_id)
+        invitations.revoke(found, actor=self.actor)
+        return Response(status=204)

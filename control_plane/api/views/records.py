@@ -1,0 +1,65 @@
+"""The record of who did and saw what, and how much of its plan the studio uses."""
+
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from control_plane.api import shapes
+from control_plane.api.resource import Resource, checked
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.services import record
+from control_plane.audit.words import Category
+from control_plane.compliance.search import Question, read_place, search, written_place
+from control_plane.recordings.usage import uses
+from control_plane.studios.actions import Action
+
+
+class QuestionForm(serializers.Serializer[Any]):
+    """What is looked for in the log; everything that is given has to fit."""
+
+    person_id = serializers.UUIDField(required=False)
+    thing = serializers.CharField(max_length=64, required=False)
+    action = serializers.ChoiceField(choices=[act.value for act in Act], required=False)
+    category = serializers.ChoiceField(choices=[item.value for item in Category], required=False)
+    from_at = serializers.DateTimeField(required=False)
+    to_at = serializers.DateTimeField(required=False)
+
+
+class Log(Resource):
+    """The log."""
+
+    needs = Action.VIEW_AUDIT
+
+    def get(self, request: Request, slug: str) -> Response:
+        """Lists entries, newest first; `?before=` is the `older` of the page before. The look itself is an entry."""
+        asked = request.query_params.dict()
+        before = asked.pop("before", "")
+        values = checked(QuestionForm, asked)
+        if "category" in values:
+            values["category"] = Category(values["category"])
+        question = Question(**values)
+        record(
+            Act.AUDIT_READ,
+            actor=self.actor,
+            studio_id=self.studio.studio_id,
+            object_type="studios.Studio",
+            object_id=self.studio.id,
+            details=question.facts(),
+        )
+        page = search(question, reader=self.actor, before=read_place(before) if before else None)
+        older = written_place(page.older) if page.older else None
+        return Response({"items": [shapes.entry(row) for row in page.rows], "older": older})
+
+
+class Usage(Resource):
+    """What the studio has of what its plan allows."""
+
+    needs = Action.MANAGE_STUDIO
+
+    def get(self, request: Request, slug: str) -> Response:
+        """Lists each limit with its use."""
+        return Response(
+            {"items": [{"limit": use.limit.value, "used": use.used, "most": use.most} for use in uses()]}
+        )

@@ -1,0 +1,77 @@
+"""Studios: which there are for whoever asks, what they are called, how people sign in to them."""
+
+from typing import Any
+from uuid import UUID
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from control_plane.api import shapes
+from control_plane.api.resource import Answers, Resource, listed
+from control_plane.studios import services
+from control_plane.studios.actions import Action
+from control_plane.studios.models import SigninPolicy
+from control_plane.studios.selectors import own_memberships
+from control_plane.studios.signin_rules import reachable
+
+
+class Studios(Answers):
+    """The studios of whoever asks; of a key, the one it was made in."""
+
+    def get(self, request: Request) -> Response:
+        """Lists them, each with the role in it."""
+        key = getattr(request._request, "api_key", None)
+        found = own_memberships(UUID(str(request.user.pk)))
+        found = (
+            reachable(request._request, found)
+            if key is None
+            else [item for item in found if item.studio_id == key.studio_id]
+        )
+        return listed(shapes.studio(item.studio) | {"role": item.role} for item in found)
+
+
+class StudioForm(serializers.Serializer[Any]):
+    """What of a studio can be changed."""
+
+    name = serializers.CharField(max_length=120)
+    time_zone = serializers.CharField(max_length=64)
+    accent = serializers.RegexField(r"^#[0-9a-f]{6}$")
+
+
+class StudioDetail(Resource):
+    """One studio."""
+
+    def get(self, request: Request, slug: str) -> Response:
+        """Shows it."""
+        return Response(shapes.studio(self.studio))
+
+    def patch(self, request: Request, slug: str) -> Response:
+        """Changes name, time zone or accent."""
+        values = self.given(StudioForm, partial=True)
+        return Response(shapes.studio(services.change_studio(self.studio, actor=self.actor, **values)))
+
+
+class SigninForm(serializers.Serializer[Any]):
+    """How people sign in."""
+
+    admins_need_second_factor = serializers.BooleanField()
+    provider_only = serializers.BooleanField()
+    session_hours = serializers.IntegerField(allow_null=True)
+    idle_minutes = serializers.IntegerField(allow_null=True)
+
+
+class SigninRules(Resource):
+    """How people sign in to the studio."""
+
+    needs = Action.MANAGE_STUDIO
+
+    def get(self, request: Request, slug: str) -> Response:
+        """Shows the rules."""
+        return Response(shapes.signin_policy(SigninPolicy.objects.first()))
+
+    def patch(self, request: Request, slug: str) -> Response:
+        """Changes some of them."""
+        values = self.given(SigninForm, partial=True)
+        changed = services.change_signin_policy(self.studio, actor=self.actor, **values)
+        return Response(shapes.signin_policy(changed))

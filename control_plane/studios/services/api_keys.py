@@ -1,0 +1,121 @@
+"""Writes of API keys: made by the member whose rights they lend, taken back by that member or by an admin."""
+
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from hashlib import sha256
+from uuid import UUID
+
+from django.utils import timezone
+
+from control_plane.accounts.models import User
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.services import record
+from control_plane.common.actors import Actor, ActorKind
+from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
+from control_plane.common.scoping import capability_scope, studio_scope
+from control_plane.studios import access
+from control_plane.studios.actions import Action
+from control_plane.studios.models import ApiKey, Studio
+from control_plane.studios.roles import MACHINE_ACTIONS, missing_needs
+from control_plane.studios.services.saving import check
+
+PREFIX = "3dk_"
+LONGEST = timedelta(days=366)
+MOST_KEYS = 50
+TOUCH_EVERY = timedelta(minutes=1)
+
+
+def make_api_key(
+    studio: Studio, *, name: str, actions: Iterable[Action], expires_at: datetime, actor: Actor
+) -> tuple[ApiKey, str]:
+    """Makes a key that lends `actions` of the actor's own rights; returns it with its secret, which is shown once.
+
+    Raises:
+        BadRequest: no name, an action no person has or that is no use alone, or an end past or over a year away.
+        Conflict: the studio has `MOST_KEYS` open keys.
+        Forbidden, NotFound: the actor may not use the API, or is no person at a keyboard.
+    """
+    wanted = frozenset(Action(action) for action in actions) | {Action.VIEW_STUDIO, Action.USE_API}
+    if actor.kind is not ActorKind.USER or actor.id is None or actor.only is not None:
+        raise Forbidden("A key is made by a person who is signed in, not by another key.")
+    _check(wanted, expires_at)
+    secret = PREFIX + secrets.token_urlsafe(32)
+    with studio_scope(studio.id):
+        access.require(actor, Action.USE_API, studio)
+        if ApiKey.objects.filter(revoked_at=None, expires_at__gt=timezone.now()).count() >= MOST_KEYS:
+            raise Conflict(f"There are {MOST_KEYS} keys in use. Take some back first.")
+        key = ApiKey(
+            studio=studio,
+            user=User.objects.get(pk=actor.id),
+            name=name.strip(),
+            shown=secret[:10],
+            secret_sha256=_hash(secret),
+            actions=[action.value for action in Action if action in wanted],
+            expires_at=expires_at,
+        )
+        check(key)
+        key.save(force_insert=True)
+        _record(Act.API_KEY_MADE, key, actor, {"actions": key.actions, "until": expires_at.isoformat()})
+    return key, secret
+
+
+def revoke_api_key(key: ApiKey, *, actor: Actor) -> None:
+    """Ends a key at once; where it has ended, all is well.
+
+    Raises:
+        NotFound: it is somebody else's, and the actor may not manage the studio.
+    """
+    with studio_scope(key.studio_id):
+        if key.user_id != actor.id and not access.can(actor, Action.MANAGE_STUDIO, key):
+            raise NotFound
+        if ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now()):
+            _record(Act.API_KEY_REVOKED, key, actor, {})
+
+
+def key_of(secret: str) -> ApiKey | None:
+    """Returns the open key with this secret and notes its use; None where there is none."""
+    hashed = _hash(secret)
+    with capability_scope("api_key_hash", hashed.hex()):
+        key: ApiKey | None = (
+            ApiKey.reachable.filter(secret_sha256=hashed, user__is_active=True).select_related("user").first()
+        )
+    if key is None or not key.is_open:
+        return None
+    now = timezone.now()
+    if key.last_used_at is None or now - key.last_used_at > TOUCH_EVERY:
+        with studio_scope(UUID(str(key.studio_id))):
+            ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+    return key
+
+
+def actor_of(key: ApiKey) -> Actor:
+    """Returns the member as the key lends them."""
+    return Actor(
+        ActorKind.USER, id=UUID(str(key.user_id)), job=f"api_key:{key.id}", only=frozenset(key.actions)
+    )
+
+
+def _check(wanted: frozenset[Action], expires_at: datetime) -> None:
+    if wanted & MACHINE_ACTIONS:
+        raise BadRequest("actions: boxes and the platform itself have rights of their own.")
+    if found := missing_needs(wanted):
+        raise BadRequest("actions: " + " ".join(found))
+    now = timezone.now()
+    if not now < expires_at <= now + LONGEST:
+        raise BadRequest("expires_at: a moment within the next year.")
+
+
+def _hash(secret: str) -> bytes:
+    return sha256(secret.encode()).digest()
+
+
+def _record(act: Act, key: ApiKey, actor: Actor, details: dict[str, object]) -> None:
+    record(
+        act,
+        actor=actor,
+        studio_id=key.studio_id,
+        object_type="studios.ApiKey",
+        object_id=key.id,
+        details={"user": str(key.user_id), **details},
+    )
