@@ -1,4 +1,4 @@
-"""`python -m tests.bench [recording|replay|start|soak ...]`: those named, or all but the soak, and prints their tables."""
+"""`python -m tests.bench [NAME ...]`: the benchmarks named, or the short ones, and prints their tables."""
 
 import argparse
 import json
@@ -8,9 +8,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import recording, replay, soak, start
+from tests.bench import audit, gateway, playback, recording, replay, revocation, soak, start
 
-BENCHES = {"recording": recording, "replay": replay, "start": start, "soak": soak}
+BENCHES = {
+    "recording": recording,
+    "replay": replay,
+    "start": start,
+    "audit": audit,
+    "playback": playback,
+    "revocation": revocation,
+    "gateway": gateway,
+    "soak": soak,
+}
 UNNAMED = ("recording", "replay", "start")
 """What runs where nothing is named: minutes, not the twenty of the soak."""
 

@@ -35,8 +35,16 @@ def control_plane(state: Path) -> Iterator[str]:
     log_path = state.parent / "control-plane.log"
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", "from control_plane.cli import main; main()", "up", "--state", str(state)]
-            + ["--port", "0"],
+            [
+                sys.executable,
+                "-c",
+                "from control_plane.cli import main; main()",
+                "up",
+                "--state",
+                str(state),
+                "--port",
+                "0",
+            ],
             stdout=log,
             stderr=log,
             cwd=ROOT,

@@ -24,11 +24,18 @@ class Viewer:
         self._writer: asyncio.StreamWriter | None = None
 
     async def get(self, path: str, *, method: str = "GET", **headers: str) -> Answer:
-        """Asks once; connects where it is not connected.
+        """Asks, on the connection that stands or on a new one where the server has hung up meanwhile.
 
         Raises:
             ConnectionError, asyncio.IncompleteReadError: the server went away.
         """
+        try:
+            return await self._ask(path, method, headers)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            self.close()
+            return await self._ask(path, method, headers)
+
+    async def _ask(self, path: str, method: str, headers: dict[str, str]) -> Answer:
         if self._writer is None or self._reader is None:
             self._reader, self._writer = await asyncio.open_connection(*self._where, limit=1 << 22)
         lines = [

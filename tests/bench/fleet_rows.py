@@ -1,0 +1,74 @@
+"""Rows of thousands of boxes, and edits of their configuration. Call after `django.setup()`."""
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from django.db import connections
+
+from control_plane.common.scoping import studio_scope
+from control_plane.fleet import instance, services
+from control_plane.fleet.models import Agent
+from tests.bench.stage import Stage, make_stage, new_agent
+
+
+@dataclass
+class Edits:
+    """Cameras are added to one box after the other."""
+
+    stages: list[Stage]
+    boxes: list[tuple[int, UUID]]
+
+    def edit(self, index: int) -> tuple[str, int, float]:
+        """Changes the configuration of one box; returns its id, the new version, and when that was committed."""
+        place, agent_id = self.boxes[index * 37 % len(self.boxes)]
+        stage = self.stages[place]
+        try:
+            with studio_scope(stage.studio.id):
+                agent = Agent.objects.get(pk=agent_id)
+                services.add_camera(
+                    stage.room,
+                    agent,
+                    name=f"camera {index} {os.urandom(4).hex()}",
+                    position="left",
+                    address="rtsp://10.0.0.2/x",
+                    actor=stage.alice.actor,
+                )
+                version = agent.desired.version
+            return str(agent_id), version, time.time()
+        finally:
+            connections.close_all()
+
+
+def prepare(number: int, studios: int) -> tuple[Path, Edits]:
+    """Makes the rows; returns the file that tells the load who the boxes are, and the edits."""
+    try:
+        stages = [make_stage("fleet") for _ in range(studios)]
+        said, known = [], []
+        for place, stage in enumerate(stages):
+            keys = [Ed25519PrivateKey.generate() for _ in range(number // studios)]
+            with studio_scope(stage.studio.id):
+                rows = [
+                    new_agent(
+                        stage.studio,
+                        f"box {index}",
+                        key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw),
+                    )
+                    for index, key in enumerate(keys)
+                ]
+                Agent.objects.bulk_create(rows)
+                for row, key in zip(rows, keys, strict=True):
+                    services.publish_config(row)
+                    private = key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+                    said.append([str(row.id), str(stage.studio.id), private.hex()])
+                    known.append((place, row.id))
+        path = Path(os.environ["THREEDANCE_STATE"]) / "boxes.json"
+        path.write_text(json.dumps({"audience": instance.audience(), "boxes": said}))
+        return path, Edits(stages, known)
+    finally:
+        connections.close_all()
