@@ -11,6 +11,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, NotFound
 from control_plane.portal.dancer_forms import DancerForm, GuardianForm, ListForm
@@ -19,6 +20,7 @@ from control_plane.portal.page import actor_of, studio_page
 from control_plane.studios import access, services
 from control_plane.studios.dancer_list import NewDancer, NotAList, read_dancers
 from control_plane.studios.models import Dancer, Guardianship, Relation
+from control_plane.studios.reads import note_read
 from control_plane.studios.requests import StudioRequest
 
 PAGE_SIZE = 50
@@ -28,12 +30,12 @@ HERE: dict[str, Any] = {"section": "settings"}
 
 @require_safe
 def dancer_list(request: StudioRequest, slug: str) -> HttpResponse:
-    """Shows the dancers; a guardian sees those they answer for."""
+    """Shows the dancers, to those who may see them: never to families, not even their own."""
     actor = actor_of(request)
+    access.require(actor, access.Action.VIEW_DANCERS, request.studio)
     wanted, left = request.GET.get("q", "").strip()[:80], "left" in request.GET
     page = Paginator(dancers_found(actor, wanted, left=left), PAGE_SIZE).get_page(request.GET.get("page"))
-    if not page.paginator.count:
-        access.require(actor, access.Action.VIEW_DANCERS, request.studio)
+    note_read(Act.DANCERS_LISTED, request.studio, actor=actor, rows=len(page.object_list))
     context = HERE | {"page": page, "wanted": wanted, "left": left, "may_write": _may_write(request, actor)}
     return studio_page(request, "portal/dancers/list.html", context)
 
@@ -61,6 +63,7 @@ def dancer_page(request: StudioRequest, slug: str, dancer_id: UUID) -> HttpRespo
     actor = actor_of(request)
     dancer = dancer_for(actor, dancer_id)
     if request.method != "POST":
+        note_read(Act.DANCER_OPENED, dancer, actor=actor)
         return _dancer(request, actor, dancer)
     access.require(actor, access.Action.MANAGE_DANCERS, dancer)
     form = DancerForm(request.POST)

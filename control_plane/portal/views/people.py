@@ -11,6 +11,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict
 from control_plane.portal.page import actor_of, studio_page
@@ -18,6 +19,7 @@ from control_plane.portal.people import member_for, members_found, person_lines,
 from control_plane.portal.persons import classes_seen, last_seen_at, own_dancers, single_rights, studio_rights
 from control_plane.studios import access, roles, services
 from control_plane.studios.models import Membership, Role
+from control_plane.studios.reads import note_read
 from control_plane.studios.requests import StudioRequest
 
 PAGE_SIZE = 50
@@ -32,6 +34,7 @@ def people(request: StudioRequest, slug: str) -> HttpResponse:
     """Shows the members, page by page."""
     actor = actor_of(request)
     access.require(actor, access.Action.MANAGE_PEOPLE, request.studio)
+    note_read(Act.PEOPLE_LISTED, request.studio, actor=actor)
     wanted, role = request.GET.get("q", "").strip()[:80], request.GET.get("role", "")
     page = Paginator(members_found(actor, wanted, role), PAGE_SIZE).get_page(request.GET.get("page"))
     context = HERE | {

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from control_plane.accounts.models import User
+from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict
 from control_plane.portal.dancer_forms import ListForm
@@ -20,6 +21,7 @@ from control_plane.recordings.rosters import dancers_named, save_roster
 from control_plane.recordings.selectors import class_for
 from control_plane.studios import access
 from control_plane.studios.dancer_list import NotAList, read_dancers
+from control_plane.studios.reads import note_read
 from control_plane.studios.requests import StudioRequest
 
 
@@ -29,6 +31,7 @@ def roster(request: StudioRequest, slug: str, class_id: UUID) -> HttpResponse:
     actor = actor_of(request)
     class_session = _class(actor, class_id)
     if request.method != "POST":
+        note_read(Act.ROSTER_OPENED, class_session, actor=actor)
         return _page(request, actor, class_session)
     try:
         ticked = [UUID(item) for item in request.POST.getlist("dancer")]

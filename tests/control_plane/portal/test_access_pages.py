@@ -1,0 +1,318 @@
+"""The pages where an owner decides: they change what they said they would, and show what the deciding code says."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from control_plane.accounts.models import User
+from control_plane.audit.models import Entry
+from control_plane.common.scoping import studio_scope
+from control_plane.recordings.models import ClassSession, ClassState
+from control_plane.recordings.rosters import save_roster
+from control_plane.studios import access, services
+from control_plane.studios.actions import Action
+from control_plane.studios.dancer_list import NewDancer
+from control_plane.studios.models import Effect, Membership, ObjectRight, Relation, Role, RoleActions
+from control_plane.studios.roles import DEFAULTS
+from tests.control_plane.conftest import Cast
+from tests.control_plane.portal.conftest import House, SignIn, furnish, record
+
+OK, MOVED, WRONG, REFUSED, UNKNOWN = 200, 302, 400, 403, 404
+
+
+def seen(text: str) -> str:
+    found = re.search(r'name="seen" value="(\w+)"', text)
+    assert found
+    return found[1]
+
+
+def after(text: str) -> str:
+    found = re.search(r'name="save"\s+value="(\w+)"', text)
+    assert found
+    return found[1]
+
+
+def ticks(text: str) -> list[str]:
+    boxes = re.findall(r'<input type="checkbox"\s+name="right"\s+value="([^"]+)"\s*(checked)?', text)
+    return [value for value, checked in boxes if checked]
+
+
+def may(cast: Cast, user: User, action: Action, obj: ClassSession) -> bool:
+    with studio_scope(cast.studio.id):
+        return access.can(user.actor, action, obj)
+
+
+def member(cast: Cast, user: User) -> Membership:
+    with studio_scope(cast.studio.id):
+        found: Membership = Membership.objects.get(user=user)
+        return found
+
+
+def test_the_table_shows_what_a_change_does_and_then_does_it(house: House, sign_in: SignIn) -> None:
+    row = record(house, ClassState.COMPLETE)
+    alice, page = sign_in("alice"), f"{house.base}/access/"
+    first = alice.get(page).content.decode()
+    wanted = [tick for tick in ticks(first) if tick != "viewer:replay"]
+    shown = alice.post(page, {"right": wanted, "seen": seen(first)}).content.decode()
+    assert "Viewers (1 person)" in shown
+    assert re.search(r"will no longer</span>\s+watch 1 class\s", shown)
+    assert may(house.cast, house.cast.vera, Action.REPLAY, row)
+    saved = alice.post(page, {"right": wanted, "seen": seen(shown), "save": after(shown)})
+    assert saved.status_code == MOVED
+    assert not may(house.cast, house.cast.vera, Action.REPLAY, row)
+    assert "differs from how 3Dance comes" in alice.get(page).content.decode()
+
+
+def test_a_save_of_what_was_not_shown_changes_nothing(house: House, sign_in: SignIn) -> None:
+    row = record(house, ClassState.COMPLETE)
+    alice, page = sign_in("alice"), f"{house.base}/access/"
+    first = alice.get(page).content.decode()
+    wanted = [tick for tick in ticks(first) if tick != "viewer:replay"]
+    unseen = alice.post(page, {"right": wanted, "seen": seen(first), "save": "x"})
+    assert unseen.status_code == OK
+    shown = alice.post(page, {"right": wanted, "seen": seen(first)}).content.decode()
+    services.set_role_actions(
+        house.cast.studio,
+        Role.PARTNER,
+        DEFAULTS[Role.PARTNER] | {Action.VIEW_CLASS},
+        actor=house.cast.alice.actor,
+    )
+    late = alice.post(page, {"right": wanted, "seen": seen(shown), "save": after(shown)})
+    assert late.status_code == OK
+    assert "Somebody else changed the table meanwhile" in late.content.decode()
+    assert may(house.cast, house.cast.vera, Action.REPLAY, row)
+
+
+def test_nonsense_is_told_and_not_saved(house: House, sign_in: SignIn) -> None:
+    alice, page = sign_in("alice"), f"{house.base}/access/"
+    first = alice.get(page).content.decode()
+    wanted = [tick for tick in ticks(first) if tick != "viewer:view_class"]
+    answer = alice.post(page, {"right": wanted, "seen": seen(first)})
+    assert answer.status_code == WRONG
+    assert "needs “See the list of classes”" in answer.content.decode()
+
+
+def test_a_reset_shows_what_it_changes_and_leaves_no_row_behind(house: House, sign_in: SignIn) -> None:
+    services.set_role_actions(
+        house.cast.studio, Role.VIEWER, {Action.VIEW_STUDIO}, actor=house.cast.alice.actor
+    )
+    alice, page = sign_in("alice"), f"{house.base}/access/"
+    shown = alice.post(page + "reset/", {}).content.decode()
+    assert re.search(r"will be able to</span>\s+watch ", shown)
+    values = {"right": ticks(shown), "seen": seen(shown), "save": after(shown)}
+    assert alice.post(page, values).status_code == MOVED
+    with studio_scope(house.cast.studio.id):
+        assert not RoleActions.objects.exists()
+
+
+def test_who_can_see_a_class_is_what_the_deciding_code_says(house: House, sign_in: SignIn) -> None:
+    row, cast = record(house, ClassState.COMPLETE), house.cast
+    page = f"{house.base}/classes/{row.id}/access/"
+    services.deny_right(cast.ivan, Action.REPLAY, row, actor=cast.alice.actor, reason="asked by a parent")
+    services.give_right(cast.pat, Action.REPLAY, row, actor=cast.alice.actor, reason="guest teacher")
+    alice = sign_in("alice")
+    may_page, not_page = alice.get(page).content.decode(), alice.get(page + "?refused=1").content.decode()
+    with studio_scope(cast.studio.id):
+        for user in (cast.alice, cast.ivan, cast.vera, cast.gita, cast.pat):
+            link = f"/people/{member(cast, user).id}/"
+            assert (link in may_page) is access.can(user.actor, Action.REPLAY, row)
+            assert (link in not_page) is not access.can(user.actor, Action.REPLAY, row)
+    assert "3 of 5 people may" in may_page
+    assert "guest teacher" in may_page
+    assert "Was refused this for this class, by Alice." in not_page
+
+
+def test_a_right_is_given_until_a_date_and_ended(house: House, sign_in: SignIn) -> None:
+    row, cast = record(house, ClassState.COMPLETE), house.cast
+    alice, page = sign_in("alice"), f"{house.base}/classes/{row.id}/access/"
+    until = (timezone.now() + timedelta(days=2)).strftime("%Y-%m-%dT%H:%M")
+    values = {
+        "person": cast.pat.email,
+        "effect": "allow",
+        "right": "replay",
+        "until": until,
+        "reason": "guest",
+    }
+    assert alice.post(page, values).status_code == MOVED
+    assert may(cast, cast.pat, Action.REPLAY, row)
+    with studio_scope(cast.studio.id):
+        right = ObjectRight.objects.get()
+    assert right.effect == Effect.ALLOW
+    assert right.until is not None
+    ended = alice.post(f"{house.base}/access/rights/{right.id}/end/", {"back": "thing"})
+    assert ended["Location"] == page
+    assert not may(cast, cast.pat, Action.REPLAY, row)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"until": "2020-01-01T00:00"}, "has passed already"),
+        ({"person": "nobody@example.org"}, "Invite them first"),
+        ({"right": "manage_people"}, "Select a valid choice"),
+        ({"reason": ""}, "This field is required"),
+        ({"right": "share"}, "beyond"),
+    ],
+)
+def test_a_right_that_cannot_be_given_is_told_beside_the_form(
+    house: House, sign_in: SignIn, values: dict[str, str], says: str
+) -> None:
+    row, cast = record(house, ClassState.COMPLETE), house.cast
+    usual = {"person": cast.pat.email, "effect": "allow", "right": "replay", "until": "", "reason": "guest"}
+    answer = sign_in("alice").post(f"{house.base}/classes/{row.id}/access/", usual | values)
+    assert answer.status_code == WRONG
+    assert says in answer.content.decode()
+    with studio_scope(cast.studio.id):
+        assert not ObjectRight.objects.exists()
+
+
+def test_a_denial_on_the_room_holds_for_its_classes(house: House, sign_in: SignIn) -> None:
+    row, cast = record(house, ClassState.COMPLETE), house.cast
+    page = f"{house.base}/rooms/{house.room.id}/access/"
+    values = {
+        "person": cast.vera.email,
+        "effect": "deny",
+        "right": "view_class",
+        "until": "",
+        "reason": "asked",
+    }
+    assert sign_in("alice").post(page, values).status_code == MOVED
+    assert sign_in("vera").get(f"{house.base}/classes/{row.id}/").status_code == UNKNOWN
+
+
+def test_a_guardian_sees_the_classes_of_own_dancers_and_nobody_elses_names(
+    house: House, sign_in: SignIn
+) -> None:
+    cast, alice = house.cast, house.cast.alice.actor
+    row, foreign = record(house, ClassState.COMPLETE, "Ballet"), record(house, ClassState.COMPLETE, "Tap")
+    listed = [NewDancer("Ada Lind", 2014), NewDancer("Bea Mar", 2012)]
+    ada, bea = services.add_dancers(cast.studio, listed, actor=alice)[0]
+    services.start_guardianship(ada, cast.gita, Relation.PARENT, actor=alice)
+    save_roster(row, [ada.id, bea.id], confirm=False, actor=alice)
+    save_roster(foreign, [bea.id], confirm=True, actor=alice)
+    gita, page = sign_in("gita"), f"{house.base}/classes/{row.id}/"
+    families = {Action.VIEW_STUDIO, Action.VIEW_CLASS, Action.REPLAY}
+    services.set_role_actions(cast.studio, Role.GUARDIAN, families, actor=alice)
+    assert gita.get(page).status_code == UNKNOWN
+    save_roster(row, [ada.id, bea.id], confirm=True, actor=alice)
+    shown = gita.get(f"{house.base}/classes/").content.decode() + gita.get(page).content.decode()
+    assert "Ballet" in shown
+    assert "Tap" not in shown
+    assert "Bea Mar" not in shown
+    for closed in ("/dancers/", f"/dancers/{bea.id}/", f"/classes/{row.id}/roster/", "/people/", "/access/"):
+        assert gita.get(house.base + closed).status_code in {REFUSED, UNKNOWN}
+    services.change_dancer(bea, actor=alice, protected=True)
+    assert gita.get(page).status_code == UNKNOWN
+
+
+def test_a_person_s_page_counts_the_classes_that_person_is_shown(house: House, sign_in: SignIn) -> None:
+    cast = house.cast
+    row = record(house, ClassState.COMPLETE, "Ballet")
+    record(house, ClassState.COMPLETE, "Tap")
+    services.deny_right(cast.vera, Action.VIEW_CLASS, row, actor=cast.alice.actor, reason="asked")
+    text = sign_in("alice").get(f"{house.base}/people/{member(cast, cast.vera).id}/").content.decode()
+    assert re.search(r"\b1 class\b", text)
+    assert "Tap" in text
+    assert "may not" in text
+
+
+def test_a_role_an_end_and_the_sessions_of_a_person_are_changed(house: House, sign_in: SignIn) -> None:
+    cast, alice = house.cast, sign_in("alice")
+    vera = sign_in("vera")
+    page = f"{house.base}/people/{member(cast, cast.vera).id}/"
+    assert alice.post(page + "role/", {"role": "instructor"}).status_code == MOVED
+    assert member(cast, cast.vera).role == Role.INSTRUCTOR
+    end = (timezone.now() + timedelta(days=9)).strftime("%Y-%m-%dT%H:%M")
+    assert alice.post(page + "end/", {"ends_at": end}).status_code == MOVED
+    assert member(cast, cast.vera).ends_at is not None
+    assert vera.get(f"{house.base}/classes/").status_code == OK
+    assert alice.post(page + "sessions/end/").status_code == MOVED
+    assert alice.post(page + "remove/").status_code == MOVED
+    assert vera.get(f"{house.base}/classes/").status_code in {MOVED, UNKNOWN}
+    with studio_scope(cast.studio.id):
+        assert not Membership.objects.filter(user=cast.vera).exists()
+        assert Entry.objects.filter(action="member.removed").exists()
+
+
+def test_the_last_admin_stays_and_is_told_why(house: House, sign_in: SignIn) -> None:
+    cast, alice = house.cast, sign_in("alice")
+    page = f"{house.base}/people/{member(cast, cast.alice).id}/"
+    assert alice.post(page + "role/", {"role": "viewer"}).status_code == WRONG
+    answer = alice.post(page + "remove/", follow=True).content.decode()
+    assert "A studio needs an admin" in answer
+    assert member(cast, cast.alice).role == Role.ADMIN
+
+
+def test_people_are_searched_filtered_and_suggested(house: House, sign_in: SignIn) -> None:
+    alice = sign_in("alice")
+    found = alice.get(f"{house.base}/people/?q=VER").content.decode()
+    assert house.cast.vera.email in found
+    assert house.cast.ivan.email not in found
+    instructors = alice.get(f"{house.base}/people/?role=instructor").content.decode()
+    assert house.cast.ivan.email in instructors
+    assert house.cast.vera.email not in instructors
+    suggested = alice.get(f"{house.base}/people/suggest/?person=gi").content.decode()
+    assert house.cast.gita.email in suggested
+    assert house.cast.vera.email not in suggested
+    assert "option" not in alice.get(f"{house.base}/people/suggest/?person=g").content.decode()
+
+
+GETS = [
+    "/access/",
+    "/people/",
+    "/people/suggest/",
+    "/people/{vera}/",
+    "/classes/{class}/access/",
+    "/support/",
+]
+POSTS = [
+    "/access/",
+    "/access/reset/",
+    "/access/rights/{right}/end/",
+    "/classes/{class}/access/",
+    "/rooms/{room}/access/",
+    "/people/{vera}/role/",
+    "/people/{vera}/end/",
+    "/people/{vera}/remove/",
+    "/people/{vera}/sessions/end/",
+]
+
+
+@pytest.mark.parametrize("name", ["ivan", "vera", "gita", "pat", "sam"])
+def test_nobody_else_opens_or_changes_any_of_it(house: House, sign_in: SignIn, name: str) -> None:
+    row, cast = record(house, ClassState.COMPLETE), house.cast
+    right = services.give_right(cast.pat, Action.REPLAY, row, actor=cast.alice.actor)
+    known = {
+        "class": row.id,
+        "room": house.room.id,
+        "right": right.id,
+        "vera": member(cast, cast.vera).id,
+    }
+    client: Client = sign_in(name)
+    values = {"person": cast.vera.email, "effect": "allow", "right": "export", "reason": "x", "role": "admin"}
+    refused = {UNKNOWN} if name == "sam" else {UNKNOWN, REFUSED}
+    for page in GETS:
+        assert client.get(house.base + page.format_map(known)).status_code in refused, page
+    for page in POSTS:
+        assert client.post(house.base + page.format_map(known), values).status_code in refused, page
+    with studio_scope(cast.studio.id):
+        assert not RoleActions.objects.exists()
+        assert ObjectRight.objects.get().pk == right.pk
+        assert member(cast, cast.vera).role == Role.VIEWER
+
+
+def test_people_and_rights_of_another_studio_are_not_found(
+    house: House, other: Cast, sign_in: SignIn
+) -> None:
+    foreign = record(furnish(other), ClassState.COMPLETE)
+    right = services.give_right(other.pat, Action.REPLAY, foreign, actor=other.alice.actor)
+    alice, stranger = sign_in("alice"), member(other, other.vera)
+    assert alice.get(f"{house.base}/people/{stranger.id}/").status_code == UNKNOWN
+    assert alice.post(f"{house.base}/people/{stranger.id}/remove/").status_code == UNKNOWN
+    assert alice.post(f"{house.base}/access/rights/{right.id}/end/").status_code == UNKNOWN
+    assert alice.get(f"{house.base}/classes/{foreign.id}/access/").status_code == UNKNOWN
+    with studio_scope(other.studio.id):
+        assert ObjectRight.objects.filter(pk=right.pk).exists()

@@ -1,0 +1,84 @@
+"""The table of roles as a page shows it, and what a change of it would do: values in, values out."""
+
+import pytest
+
+from control_plane.portal.access_table import (
+    changed_from_default,
+    differences,
+    digest,
+    grid,
+    objections,
+    ticked,
+)
+from control_plane.portal.access_words import DOING, GROUPS, PLURALS, RIGHT_WORDS, TITLES
+from control_plane.studios.actions import Action
+from control_plane.studios.models import Role
+from control_plane.studios.roles import DEFAULTS, FLOOR, LIMITS, MACHINE_ACTIONS
+
+COUNTS = {"classes": 14, "rooms": 1, "dancers": 0}
+
+
+def ticks_of(table: dict[Role, frozenset[Action]]) -> list[str]:
+    return [f"{role.value}:{action.value}" for role in Role for action in table[role]]
+
+
+def test_every_right_of_a_person_stands_in_the_table_once_and_has_its_words() -> None:
+    shown = [action for _, actions in GROUPS for action in actions]
+    assert sorted(shown) == sorted(set(Action) - MACHINE_ACTIONS)
+    assert set(TITLES) == set(DOING) == set(shown)
+    assert set(RIGHT_WORDS) == set(Action)
+    assert set(PLURALS) == set(Role)
+
+
+def test_the_ticks_of_the_usual_table_make_the_usual_table() -> None:
+    assert ticked(ticks_of(DEFAULTS)) == DEFAULTS
+    assert changed_from_default(ticked(ticks_of(DEFAULTS))) == 0
+
+
+def test_no_tick_goes_beyond_the_limit_and_none_is_missing_below_the_floor() -> None:
+    everything = [f"{role.value}:{action.value}" for role in Role for action in Action]
+    assert ticked(everything) == LIMITS
+    assert ticked([]) == FLOOR
+    assert ticked(["viewer:fly", "nobody:replay", ""]) == FLOOR
+
+
+def test_what_cannot_be_changed_is_locked_and_says_why() -> None:
+    cells = {cell.value: cell for _, rows in grid(DEFAULTS) for row in rows for cell in row.cells}
+    assert len(cells) == len(Role) * len(set(Action) - MACHINE_ACTIONS)
+    for role in Role:
+        for action in set(Action) - MACHINE_ACTIONS:
+            cell = cells[f"{role.value}:{action.value}"]
+            free = action in LIMITS[role] - FLOOR[role]
+            assert bool(cell.locked) is not free
+            assert cell.is_on is (action in DEFAULTS[role])
+
+
+def test_a_change_says_what_it_does_to_whom_before_it_does() -> None:
+    after = {
+        **DEFAULTS,
+        Role.VIEWER: (DEFAULTS[Role.VIEWER] - {Action.REPLAY}) | {Action.VIEW_LIVE},
+        Role.GUARDIAN: DEFAULTS[Role.GUARDIAN] | {Action.VIEW_CLASS, Action.REPLAY},
+    }
+    viewers, guardians = differences(DEFAULTS, after, counts=COUNTS, people={"viewer": 3, "guardian": 1})
+    assert viewers.who == "Viewers (3 people)"
+    assert viewers.loses == ["watch 14 classes"]
+    assert viewers.gains == ["watch 1 room live"]
+    assert guardians.who == "Guardians (1 person)"
+    assert guardians.gains == [
+        "see classes of their own dancers in the list",
+        "watch classes of their own dancers",
+    ]
+    assert differences(DEFAULTS, DEFAULTS, counts=COUNTS, people={}) == []
+
+
+def test_a_right_without_the_one_it_needs_is_objected_to_by_name() -> None:
+    after = {**DEFAULTS, Role.VIEWER: DEFAULTS[Role.VIEWER] - {Action.VIEW_CLASS}}
+    (text,) = objections(after)
+    assert text.startswith("Viewers: “Watch recorded classes” needs “See the list of classes”")
+    assert objections(DEFAULTS) == []
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_the_digest_is_another_as_soon_as_anything_is(role: Role) -> None:
+    for action in LIMITS[role] - FLOOR[role]:
+        assert digest({**DEFAULTS, role: DEFAULTS[role] ^ {action}}) != digest(DEFAULTS)
