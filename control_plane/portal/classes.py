@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from control_plane.recordings.models import ClassSession, ClassState, Gap, Segment, Track
 from control_plane.recordings.reasons import InferredReason
+from control_plane.recordings.selectors import waited_for
 from shared.protocol.config import Position
 
 Stretch = tuple[float, float]
@@ -18,6 +19,8 @@ Stretch = tuple[float, float]
 REPLAYABLE = frozenset({ClassState.COMPLETE, ClassState.INCOMPLETE})
 EDGES = frozenset({InferredReason.KEY_FRAME.value})
 """Recording begins and ends at a key frame: shown on the timeline, not counted as something missing."""
+SILENT_FOR = timedelta(minutes=10)
+"""After this the page says that a box may not come back; it is people who stop waiting, never we."""
 _ORDER = [item.value for item in Position]
 
 
@@ -30,6 +33,7 @@ class ClassRow:
     room: str
     state: str
     start_at: datetime
+    """When Record was pressed: what the title says too."""
     first_picture_at: datetime | None
     length_s: float
     lanes: list[tuple[str, list[Stretch]]]
@@ -46,6 +50,16 @@ class ClassRow:
     def is_running(self) -> bool:
         """Whether it can be stopped."""
         return self.state in {ClassState.REQUESTED, ClassState.RECORDING}
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One box whose footage of a class is waited for. `is_silent`: it may be that it will not come back."""
+
+    name: str
+    pending: int
+    heard_at: datetime | None
+    is_silent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +86,20 @@ def class_rows(classes: Iterable[ClassSession], *, count_segments: bool = False)
     return [_row(item, tracks[item.id], gaps, counts.get(item.id, 0)) for item in found]
 
 
+def waiting(class_session: ClassSession) -> list[Waiting]:
+    """Returns the boxes that a class which was stopped waits for."""
+    long_ago = timezone.now() - SILENT_FOR
+    return [
+        Waiting(
+            recorder.agent.name,
+            recorder.segments_pending,
+            recorder.agent.last_seen_at,
+            recorder.agent.last_seen_at is None or recorder.agent.last_seen_at < long_ago,
+        )
+        for recorder in waited_for(class_session)
+    ]
+
+
 def by_day(rows: Iterable[ClassRow]) -> list[Day]:
     """Returns rows that come newest first, grouped by the day in the current time zone."""
     today = timezone.localdate()
@@ -95,14 +123,14 @@ def stretches(length_s: float, gaps: Iterable[Stretch]) -> list[Stretch]:
 
 
 def _row(item: ClassSession, tracks: list[Track], gaps: dict[UUID, list[Gap]], segments: int) -> ClassRow:
-    start_at = item.started_at or item.requested_at
-    end_at = item.stop_requested_at or (timezone.now() if item.is_running else start_at)
-    length_s = max(0.0, (end_at - start_at).total_seconds()) if item.started_at else 0.0
+    first_at = item.started_at or item.requested_at
+    end_at = item.stop_requested_at or (timezone.now() if item.is_running else first_at)
+    length_s = max(0.0, (end_at - first_at).total_seconds()) if item.started_at else 0.0
     counted = [gap for track in tracks for gap in gaps[track.id] if gap.reason not in EDGES]
     lanes = []
     for track in sorted(tracks, key=lambda track: (_ORDER.index(track.position), track.name)):
         missing = [
-            ((gap.from_at - start_at).total_seconds(), (gap.to_at - start_at).total_seconds())
+            ((gap.from_at - first_at).total_seconds(), (gap.to_at - first_at).total_seconds())
             for gap in gaps[track.id]
         ]
         lanes.append((track.position, stretches(length_s, missing)))
@@ -111,7 +139,7 @@ def _row(item: ClassSession, tracks: list[Track], gaps: dict[UUID, list[Gap]], s
         title=item.title,
         room=item.room.name,
         state=item.state,
-        start_at=start_at,
+        start_at=item.requested_at,
         first_picture_at=item.started_at,
         length_s=length_s,
         lanes=lanes,

@@ -3,18 +3,25 @@
 from typing import Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
+from control_plane.audit.catalogue import Action as Act
+from control_plane.common.actors import Actor
+from control_plane.common.errors import Conflict
 from control_plane.fleet.selectors import visible_agents
-from control_plane.portal.classes import by_day, class_rows
+from control_plane.portal.classes import by_day, class_rows, waiting
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.portal.rooms import room_cards
-from control_plane.recordings.models import ClassSession
+from control_plane.recordings.models import ClassSession, ClassState
 from control_plane.recordings.selectors import class_for, visible_classes
+from control_plane.recordings.services import give_up_class
 from control_plane.studios import access
+from control_plane.studios.reads import note_read
 from control_plane.studios.requests import StudioRequest
 from control_plane.studios.stores import origins_of
 
@@ -46,6 +53,7 @@ def class_page(request: StudioRequest, slug: str, class_id: UUID) -> HttpRespons
     """Shows the replay of a class, or how far it is."""
     actor = actor_of(request)
     class_session = class_for(actor, class_id)
+    note_read(Act.CLASS_OPENED, class_session, actor=actor)
     (row,) = class_rows([class_session], count_segments=True)
     may_replay = access.can(actor, access.Action.REPLAY, class_session)
     context = {
@@ -53,7 +61,7 @@ def class_page(request: StudioRequest, slug: str, class_id: UUID) -> HttpRespons
         "row": row,
         "ready": row.is_replayable and may_replay and row.segment_count > 0,
         "may_replay": may_replay,
-        "can_stop": row.is_running and access.can(actor, access.Action.RECORD, class_session),
+        **_progress(actor, class_session),
         "first_urls": _first_urls(slug, class_session),
     }
     return _reading_from(class_session, studio_page(request, "portal/classes/replay.html", context))
@@ -83,9 +91,30 @@ def class_progress(request: StudioRequest, slug: str, class_id: UUID) -> HttpRes
     context = {
         "row": row,
         "may_replay": access.can(actor, access.Action.REPLAY, class_session),
-        "can_stop": row.is_running and access.can(actor, access.Action.RECORD, class_session),
+        **_progress(actor, class_session),
     }
     response = studio_page(request, "portal/classes/progress.html", context)
     if row.is_replayable and context["may_replay"] and row.segment_count:
         response["HX-Redirect"] = reverse("portal:class", args=[slug, class_id])
     return response
+
+
+@require_POST
+def give_up(request: StudioRequest, slug: str, class_id: UUID) -> HttpResponse:
+    """Ends the wait for footage that a box still holds: the class can be replayed with what has arrived."""
+    actor = actor_of(request)
+    try:
+        give_up_class(class_for(actor, class_id), actor=actor)
+    except Conflict as error:
+        messages.error(request, error.detail)
+    return redirect("portal:class", slug=slug, class_id=class_id)
+
+
+def _progress(actor: Actor, class_session: ClassSession) -> dict[str, Any]:
+    """Returns what a member may do about a class that is not ready yet, and what it waits for."""
+    finishing = class_session.state == ClassState.FINISHING
+    return {
+        "can_stop": class_session.is_running and access.can(actor, access.Action.RECORD, class_session),
+        "can_give_up": finishing and access.can(actor, access.Action.MANAGE_CLASS, class_session),
+        "waiting": waiting(class_session) if finishing else [],
+    }
