@@ -10,7 +10,7 @@ import contextlib
 import contextvars
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from django.core import signals
 from django.core.exceptions import RequestAborted
@@ -62,7 +62,7 @@ class Handler(ASGIHandler):
         set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=self.__class__, scope=scope)
         request, refusal = self.create_request(scope, body)
-        response: HttpResponseBase = refusal if request is None else self._respond(request)
+        response = self._respond(request) if request is not None else cast(HttpResponseBase, refusal)
         if not response.streaming:
             response.close()
         return response
@@ -77,7 +77,7 @@ class Handler(ASGIHandler):
             await self.send_response(response, send)
             return
         # A file: read by a thread, piece by piece, not all of it before the first byte goes.
-        response.streaming_content = self._read(iter(response))  # type: ignore[attr-defined,call-overload]
+        response.streaming_content = self._read(iter(response))  # type: ignore[attr-defined]
         await self.send_response(response, send)
 
     async def _read(self, parts: Iterator[bytes]) -> Any:

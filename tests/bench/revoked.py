@@ -20,6 +20,7 @@ from control_plane.accounts.models import User
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import instance
 from control_plane.fleet import services as fleet
+from control_plane.fleet.models import Agent
 from control_plane.studios import access
 from control_plane.studios import services as studios
 from control_plane.studios.models import Membership, Role
@@ -208,7 +209,7 @@ def _boxes(address: str, number: int) -> tuple[Stage, list[Box]]:
 def _revoke(stage: Stage, box: Box) -> float:
     try:
         with studio_scope(stage.studio.id):
-            agent = fleet.Agent.objects.get(pk=box.agent_id)
+            agent = Agent.objects.get(pk=box.agent_id)
             fleet.revoke_agent(agent, reason="bench", actor=stage.alice.actor)
         return time.perf_counter()
     finally:
