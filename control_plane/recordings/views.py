@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 from uuid import UUID
 
@@ -207,7 +207,8 @@ def _with_length(response: HttpResponseBase, part: ByteRange | None, size_bytes:
 async def _as_long_as(ask: Callable[[], None], chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
     """Yields chunks, and breaks the answer off where `ask` raises; it is asked every `ASK_AGAIN_S`."""
     asked_s = time.monotonic()
-    while chunk := await sync_to_async(next, thread_sensitive=False)(chunks, b""):
+    more = sync_to_async(partial(next, chunks, b""), thread_sensitive=False)
+    while chunk := await more():
         if time.monotonic() - asked_s >= ASK_AGAIN_S:
             await sync_to_async(ask, thread_sensitive=False)()
             asked_s = time.monotonic()

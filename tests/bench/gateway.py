@@ -70,7 +70,7 @@ async def _measure(address: str) -> dict[str, Any]:
             agent_id, version, committed_s = await asyncio.to_thread(edits.edit, index)
             heard = await ask(30, do="heard", agent=agent_id, version=version)
             pushes.append((heard["at_s"] - committed_s) * 1000)
-        deaf = await ask(30, do="deafen", number=50)
+        deaf = await ask(30, do="deafen", number=max(1, BOXES // 100))
         beside = []
         for index in range(20):
             agent_id, version, committed_s = await asyncio.to_thread(edits.edit, EDITS + index)
