@@ -285,6 +285,20 @@ def e2e(session: nox.Session) -> None:
 
 
 @nox.session
+def matrix(session: nox.Session) -> None:
+    """Asks everything as everybody, three times: as it is, without filters, without row security."""
+    build_assets(session, "dev")
+    run_in(session, "dev", "python", "-m", "tests.matrix", *session.posargs)
+
+
+@nox.session
+def sabotage(session: nox.Session) -> None:
+    """Breaks one rule after the other in a scratch copy and expects the tests to notice."""
+    build_assets(session, "dev")
+    run_in(session, "dev", "python", "-m", "tests.sabotage", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measures side by side with public peers and prints the tables of docs/ref/measurements.md."""
     build_assets(session, "dev")

@@ -2,14 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.test import Client
+from django.utils import timezone
 
 from control_plane.accounts.models import User
+from control_plane.studios.actions import Action
+from control_plane.studios.decision import Held, Standing, Visit
 from control_plane.studios.models import Role
+from control_plane.studios.roles import effective
+from control_plane.studios.things import CLASS
 from tests.control_plane.box import Box
-from tests.matrix.world import World
+from tests.matrix.world import GUARDIANS_MAY, VISIT, World
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -18,14 +25,21 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 class Asker:
     """One who asks.
 
-    `roles` maps a house's name to the role there; `granted` names houses where single classes are granted; `box` is the
-    house of the box that an agent is. `token` makes the Authorization header of one call; it is good once.
+    `roles` maps a house's name to the role there; `agent_of` is the house of the box that an agent is. `token` makes the
+    Authorization header of one call; it is good once.
     """
 
     name: str
     user: User | None = None
     roles: dict[str, Role] = field(default_factory=dict)
-    granted: str = ""
+    held: dict[tuple[str, str], Held] = field(default_factory=dict)
+    """(house, key of a class) -> a right or a denial on it."""
+    answers_for: str = ""
+    """The house with a dancer whom the person answers for; the dancer was in its first class."""
+    visits: str = ""
+    """The house that an operator has let themselves into."""
+    lacks_factor: bool = False
+    """The studio asks for a second factor that the account does not have."""
     is_active: bool = True
     agent_of: str = ""
     token: Callable[[], str] | None = None
@@ -37,9 +51,31 @@ class Asker:
         return self.user is not None and self.is_active
 
     @property
+    def is_usual(self) -> bool:
+        """Whether this one is somebody to a studio, or nobody in the two usual ways."""
+        somebody = self.roles or self.visits or self.agent_of == "own"
+        return bool(somebody and self.is_active) or self.name in ("signed out", "stranger")
+
+    @property
     def administers(self) -> str:
         """The house whose admin site opens; empty for none."""
         return next((house for house, role in self.roles.items() if role is Role.ADMIN), "")
+
+    def standing(self, house: str, class_key: str) -> Standing:
+        """Returns what this one is to a house and to a class in it, for the rule that the product decides by."""
+        role = self.roles.get(house)
+        held = self.held.get((house, class_key))
+        ends_at = timezone.now() + timedelta(hours=1)
+        return Standing(
+            role=role,
+            allowed=GUARDIANS_MAY
+            if role is Role.GUARDIAN
+            else effective(role, None)
+            if role
+            else frozenset(),
+            rights=(held,) if held else (),
+            visits=(Visit(UUID(int=1), VISIT, ends_at),) if self.visits == house else (),
+        )
 
     def headers(self) -> dict[str, str]:
         """Returns what this one sends with a request, fresh."""
@@ -60,14 +96,29 @@ def make_askers(world: World) -> dict[str, Asker]:
         Asker("admin", own.people["admin"], {"own": Role.ADMIN}),
         Asker("instructor", own.people["instructor"], {"own": Role.INSTRUCTOR}),
         Asker("viewer", own.people["viewer"], {"own": Role.VIEWER}),
-        Asker("guardian", own.people["guardian"], {"own": Role.GUARDIAN}),
+        Asker("guardian", own.people["guardian"], {"own": Role.GUARDIAN}, answers_for="own"),
         Asker("partner", own.people["partner"], {"own": Role.PARTNER}),
-        Asker("granted", own.people["granted"], {"own": Role.PARTNER}, granted="own"),
+        Asker(
+            "granted",
+            own.people["granted"],
+            {"own": Role.PARTNER},
+            held={("own", "granted_class"): Held(Action.REPLAY, True, CLASS)},
+        ),
+        Asker(
+            "denied",
+            own.people["denied"],
+            {"own": Role.VIEWER},
+            held={("own", "class"): Held(Action.VIEW_CLASS, False, CLASS)},
+        ),
+        Asker("childless", own.people["childless"], {"own": Role.GUARDIAN}),
+        Asker("factorless", other.people["factorless"], {"other": Role.ADMIN}, lacks_factor=True),
         Asker("ended", own.people["ended"]),
+        Asker("expired", own.people["expired"]),
         Asker("inactive", own.people["inactive"], is_active=False),
         Asker("both", world.people["both"], {"own": Role.VIEWER, "other": Role.ADMIN}),
         Asker("other admin", other.people["admin"], {"other": Role.ADMIN}),
         Asker("operator", world.people["olga"]),
+        Asker("operator inside", world.people["otto"], visits="own"),
         Asker("agent", agent_of="own", token=own.box.authorization),
         Asker("other agent", agent_of="other", token=other.box.authorization),
         Asker("revoked agent", token=own.revoked.authorization),

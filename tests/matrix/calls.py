@@ -50,9 +50,11 @@ def targets(route: Route) -> list[Target]:
         return [Target(studio, State.PRESENT) for studio in ("own", "other", "none")]
     states = [State.PRESENT, State.FOREIGN, State.MISSING]
     if thing == "class_id" and not route.name.endswith(":stop"):
-        states.append(State.GRANTED)
+        states += [State.GRANTED, State.SHREDDED]
     if len(route.parameters) > 2:
         states.append(State.MIXED)
+    if {"segment_id", "track_id"} & set(route.parameters):
+        states.append(State.SIBLING)
     found = [Target("own", state) for state in states]
     return [
         *found,
@@ -87,7 +89,8 @@ def _value(name: str, route: Route, house: House, away: House, target: Target) -
     if state is State.MISSING:
         return MISSING
     source = away if state is State.FOREIGN or (state is State.MIXED and last) else house
-    which = "granted_class" if state is State.GRANTED else "class"
+    granted = state is State.GRANTED or (state is State.SIBLING and name == "class_id")
+    which = "granted_class" if granted else "shredded" if state is State.SHREDDED else "class"
     if route.name.endswith(":stop"):
         which = "running"
     match name:
@@ -97,8 +100,10 @@ def _value(name: str, route: Route, house: House, away: House, target: Target) -
             return source.ids[f"{which}.{name.removesuffix('_id')}"]
         case "room_id":
             return source.ids["spare_room" if route.name.endswith(":record") else "room"]
-        case "pairing_id":
-            return source.ids["pairing"]
+        case "pairing_id" | "membership_id" | "right_id" | "dancer_id" | "guardianship_id":
+            return source.ids[name.removesuffix("_id")]
+        case "provider_id":
+            return MISSING
         case "pk":
             return source.ids["passkey_admin"]
         case "key":
@@ -170,6 +175,10 @@ def _gaps(house: House, source: House) -> Any:
 
 
 _BODIES: dict[str, Any] = {
+    "portal:change_role": lambda house, source: {"role": "instructor"},
+    "portal:add_dancer": lambda house, source: {"name": "Nova"},
+    "portal:dancer": lambda house, source: {"name": "Nova"},
+    "portal:roster": lambda house, source: {"dancer": source.ids["dancer"]},
     "portal:administer": lambda house, source: {"studio": source.slug},
     "portal:record": lambda house, source: {"title": "Tango"},
     "portal:add_agent": lambda house, source: {"agent_name": "Box", "replaces": ""},
@@ -189,6 +198,6 @@ def resolves(path: str) -> bool:
     """Says whether an address leads anywhere."""
     try:
         get_resolver().resolve(path.partition("?")[0])
-    except Exception:  # noqa: BLE001
+    except Exception:
         return False
     return True

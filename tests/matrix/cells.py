@@ -51,6 +51,8 @@ class Desk:
         self._handler = ClientHandler(enforce_csrf_checks=False)
         self._requests = RequestFactory()
         self._calls = 0
+        self.before = {house.name: fingerprint(house.studio.id) for house in world.houses}
+        """The rows of both studios, as they are when a test begins."""
 
     def ask(self, asker: Asker, method: str, call: Call, *, page: bool = True) -> Answer:
         """Sends one request; an exception is a 500, as it is in production."""
@@ -98,7 +100,7 @@ def leaks(answer: Answer, asker: Asker, call: Call, houses: list[House]) -> Iter
 
 def forbidden_houses(world: World, asker: Asker, studio: str) -> list[House]:
     """Returns the studios of which nothing may be met in an answer to an address of `studio` (empty: of none)."""
-    allowed = {asker.agent_of, *(asker.roles if asker.signed_in else ())}
+    allowed = {asker.agent_of, asker.visits, *(asker.roles if asker.signed_in else ())}
     if studio and studio in allowed:
         # Who belongs to both sees nothing of the one under the address of the other.
         allowed = {studio}

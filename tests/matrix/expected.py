@@ -3,14 +3,22 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from control_plane.studios.access import ROLE_PERMISSIONS, Action
+from control_plane.studios.actions import Action
+from control_plane.studios.decision import judge
 from tests.matrix.actors import Asker
 from tests.matrix.policy import AdminRule, Rule
 
 SIGN_IN_PAGE, SIGN_IN_PROGRAM = 302, 401
 NOT_FOUND, FORBIDDEN, WRONG_METHOD = 404, 403, 405
 
-VIEW_OF = {"class_id": Action.VIEW_CLASS, "room_id": Action.VIEW_STUDIO, "pairing_id": Action.MANAGE_AGENTS}
+VIEW_OF = {
+    "class_id": Action.VIEW_CLASS,
+    "room_id": Action.VIEW_STUDIO,
+    "pairing_id": Action.MANAGE_AGENTS,
+    "membership_id": Action.MANAGE_PEOPLE,
+    "right_id": Action.MANAGE_PEOPLE,
+    "dancer_id": Action.VIEW_DANCERS,
+}
 """The parameter of an address that names a thing -> the right without which the thing is not there."""
 
 
@@ -24,7 +32,15 @@ class State(StrEnum):
     """A thing of the other studio."""
     MIXED = "mixed"
     """A thing of this studio, and in it a part of another studio's."""
+    SIBLING = "sibling"
+    """The granted class, and in it a part of another class of the same studio."""
+    SHREDDED = "shredded"
+    """A class whose keys were destroyed."""
     MISSING = "missing"
+
+
+CLASS_KEYS = {State.GRANTED: "granted_class", State.SIBLING: "granted_class", State.SHREDDED: "shredded"}
+"""Which class of a house a state names, where it is not the first."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +51,21 @@ class Target:
     state: State
 
 
-def rights(asker: Asker, target: Target) -> frozenset[Action]:
-    """Returns what the asker may do to the target's thing."""
-    role = asker.roles.get(target.studio)
-    if role is None:
-        return frozenset()
-    found = ROLE_PERMISSIONS[role]
-    if target.state is State.GRANTED and asker.granted == target.studio:
-        found |= {Action.VIEW_CLASS, Action.REPLAY}
-    return found
+def may(asker: Asker, action: Action, target: Target, *, on_class: bool) -> bool:
+    """Says whether the asker may do `action`: the product's own rule, over what the matrix knows of the asker.
+
+    Args:
+        on_class: the question is about the class that the target names; else about the studio or a thing beside classes.
+    """
+    key = CLASS_KEYS.get(target.state, "class") if on_class else ""
+    standing = asker.standing(target.studio, key)
+    owns = on_class and key == "class" and asker.answers_for == target.studio
+    return bool(judge(standing, action, owns=lambda: owns))
+
+
+def belongs(asker: Asker, house: str) -> bool:
+    """Says whether a studio's pages open at all."""
+    return asker.roles.get(house) is not None or asker.visits == house
 
 
 def expected(rule: Rule, asker: Asker, target: Target, *, page: bool, thing: str) -> frozenset[int]:
@@ -62,23 +84,34 @@ def expected(rule: Rule, asker: Asker, target: Target, *, page: bool, thing: str
         case "agent":
             return rule.answer if asker.agent_of else frozenset({SIGN_IN_PROGRAM})
         case "admin":
+            if asker.lacks_factor:
+                return rule.signed_out | {302}
             return rule.answer if asker.administers and asker.signed_in else rule.signed_out
         case "member":
-            return _member(rule, asker, target, thing) if asker.signed_in else out
+            return _member(rule, asker, target, thing, page) if asker.signed_in else out
     return frozenset({FORBIDDEN, NOT_FOUND, SIGN_IN_PAGE})
 
 
-def _member(rule: Rule, asker: Asker, target: Target, thing: str) -> frozenset[int]:
-    if asker.roles.get(target.studio) is None:
+def _member(rule: Rule, asker: Asker, target: Target, thing: str, page: bool) -> frozenset[int]:
+    if not belongs(asker, target.studio):
         return frozenset({NOT_FOUND})
-    mine = rights(asker, target)
-    lacks = rule.right != "" and Action(rule.right) not in mine
+    if asker.lacks_factor:
+        return frozenset({SIGN_IN_PAGE if page else FORBIDDEN})
+    on_class = thing == "class_id"
+    lacks = rule.right != "" and not may(asker, Action(rule.right), target, on_class=on_class)
+    if thing == "dancer_id" or rule.or_own:
+        lacks = lacks and not (rule.or_own and asker.answers_for == target.studio)
     if thing:
-        if target.state in (State.FOREIGN, State.MISSING) or VIEW_OF[thing] not in mine:
+        hidden = not may(asker, VIEW_OF[thing], target, on_class=on_class)
+        if thing == "dancer_id" and asker.answers_for == target.studio:
+            hidden = False
+        if target.state in (State.FOREIGN, State.MISSING) or hidden:
             return frozenset({NOT_FOUND, FORBIDDEN} if lacks else {NOT_FOUND})
-        if target.state is State.MIXED:
+        if target.state in (State.MIXED, State.SIBLING):
             return frozenset({FORBIDDEN if lacks else NOT_FOUND})
-    return frozenset({FORBIDDEN}) if lacks else rule.answer
+    if lacks:
+        return frozenset({FORBIDDEN})
+    return rule.gone if rule.gone and target.state is State.SHREDDED else rule.answer
 
 
 def unlisted(method: str) -> frozenset[int]:
@@ -91,7 +124,7 @@ def may_write(asker: Asker, house: str, target: Target | None) -> bool:
     if not asker.signed_in and not asker.agent_of:
         # Whoever holds a pairing code is a box of the studio that made the code.
         return target is not None and house == ("own" if target.state is State.PRESENT else "other")
-    return house == asker.agent_of or house in asker.roles
+    return house in (asker.agent_of, asker.visits) or house in asker.roles
 
 
 def expected_admin(rule: AdminRule, page: str, method: str, asker: Asker, state: State) -> frozenset[int]:
@@ -100,9 +133,11 @@ def expected_admin(rule: AdminRule, page: str, method: str, asker: Asker, state:
         return frozenset({302} if method in ("GET", "HEAD", "POST") else {302, WRONG_METHOD})
     if method not in ("GET", "HEAD", "POST"):
         return frozenset({WRONG_METHOD})
-    mine = ROLE_PERMISSIONS[asker.roles[asker.administers]]
-    may_view = Action(rule.view) in mine if rule.view != "nobody" else False
-    may_write = bool(rule.write) and Action(rule.write) in mine
+    if asker.lacks_factor:
+        return frozenset({302})
+    here = Target(asker.administers, State.PRESENT)
+    may_view = rule.view != "nobody" and may(asker, Action(rule.view), here, on_class=False)
+    may_write = bool(rule.write) and may(asker, Action(rule.write), here, on_class=False)
     there = state is State.PRESENT
     match page:
         case "list":
@@ -122,5 +157,5 @@ def expected_admin(rule: AdminRule, page: str, method: str, asker: Asker, state:
         case "change":
             if method == "POST" and not (may_write and "change" in rule.verbs):
                 return frozenset({403})
-            return frozenset(({200 if there else 302} if may_view else {403}))
+            return frozenset({200 if there else 302} if may_view else {403})
     raise ValueError(f"{page} is no page of the admin site that the matrix knows; teach `expected_admin`")

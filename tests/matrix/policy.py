@@ -16,6 +16,10 @@ GROUPS = {
     "footage": {"recordings_segment", "recordings_gap", "recordings_recorder", "recordings_classsession"},
     "ingest": {"ingest_pendingsegment", "ingest_quarantinedsegment"},
     "replay": {"recordings_replay"},
+    "people": {"studios_membership", "studios_objectright", "studios_guardianship"},
+    "policy": {"studios_roleactions"},
+    "dancers": {"studios_dancer", "studios_guardianship"},
+    "roster": {"recordings_appearance", "recordings_classsession"},
     "audit": {"audit_entry", "audit_chainhead"},
 }
 """A word of the column `writes` -> the tables that it stands for."""
@@ -31,13 +35,20 @@ class Rule:
     answer: frozenset[int]
     signed_out: frozenset[int]
     """What those get who are not signed in, where that is another answer."""
+    gone: frozenset[int]
+    """What is answered of a class whose recording was destroyed, where that is another answer."""
     writes: tuple[str, ...]
     note: str
 
     @property
     def right(self) -> str:
         """The right that a member needs; empty: being a member is enough."""
-        return self.who.partition(":")[2].strip()
+        return self.who.partition(":")[2].removesuffix(" or own").strip()
+
+    @property
+    def or_own(self) -> bool:
+        """Whether it is enough to answer for a dancer of the studio."""
+        return self.who.endswith(" or own")
 
     @property
     def kind(self) -> str:
@@ -101,13 +112,15 @@ def read_policy(path: Path = POLICY) -> Policy:
 
 
 def _rule(address: str, methods: str, who: str, answer: str, writes: str, note: str) -> Rule:
-    said, _, out = answer.partition(" out:")
+    said, *more = answer.split()
+    other = dict(item.split(":") for item in more)
     return Rule(
         address="" if address == "/" else address,
         methods=tuple(methods.split()),
         who=who,
         answer=_statuses(said),
-        signed_out=_statuses(out) if out else frozenset(),
+        signed_out=_statuses(other.get("out", "")),
+        gone=_statuses(other.get("gone", "")),
         writes=() if writes == "-" else tuple(writes.split()),
         note=note,
     )
@@ -123,4 +136,4 @@ def _admin_rule(model: str, view: str, write: str, verbs: str, note: str) -> Adm
 
 
 def _statuses(text: str) -> frozenset[int]:
-    return frozenset(int(part) for part in text.split("/"))
+    return frozenset(int(part) for part in text.split("/") if part)

@@ -6,6 +6,7 @@ connections of their own.
 
 import secrets
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from allauth.mfa.models import Authenticator
 from django.apps import apps
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 from msgspec.structs import replace
 
 from control_plane.accounts.models import User
@@ -29,8 +31,13 @@ from control_plane.ingest import services as ingest
 from control_plane.recordings import services as recordings
 from control_plane.recordings.models import ClassSession, ClassState
 from control_plane.recordings.replays import continue_replay
-from control_plane.studios import access, services, vault
-from control_plane.studios.models import Membership, Role, Room, Studio
+from control_plane.recordings.rosters import save_roster
+from control_plane.recordings.shredding import shred_class
+from control_plane.studios import services, vault
+from control_plane.studios.actions import Action
+from control_plane.studios.dancer_list import NewDancer
+from control_plane.studios.models import Dancer, Membership, Relation, Role, Room, Studio
+from control_plane.studios.services import signin
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, new_id
 from shared.protocol.manifest import GapReason, GapRecord
 from shared.protocol.messages import Heartbeat, Hello
@@ -43,6 +50,19 @@ from tests.control_plane.scenes import POSITIONS, status_of
 SETUP = Actor.system("the matrix")
 PREFIXES = {"own": "kanarya", "other": "zeisigb"}
 """What every canary word of a studio begins with: looking for one prefix finds them all."""
+GUARDIANS_MAY = frozenset({Action.VIEW_STUDIO, Action.VIEW_CLASS, Action.REPLAY})
+VISIT = frozenset({Action.VIEW_STUDIO, Action.VIEW_CLASS, Action.REPLAY, Action.VIEW_AGENTS})
+"""What the operator inside is let in for."""
+EXTRA = {
+    "granted": Role.PARTNER,
+    "denied": Role.VIEWER,
+    "childless": Role.GUARDIAN,
+    "factorless": Role.ADMIN,
+    "ended": Role.INSTRUCTOR,
+    "expired": Role.INSTRUCTOR,
+    "inactive": Role.ADMIN,
+}
+"""Members with a story of their own -> their role."""
 ROLES = (Role.INSTRUCTOR, Role.VIEWER, Role.GUARDIAN, Role.PARTNER)
 
 
@@ -100,11 +120,21 @@ def make_world(folder: Path) -> World:
     """Returns both studios, committed."""
     people = {name: _person("neither", name) for name in ("sam", "olga", "otto")}
     for name in ("olga", "otto"):
-        if hasattr(people[name], "is_operator"):
-            people[name].is_operator = True
-            people[name].save()
+        people[name].is_operator = True
+        people[name].save()
+        Authenticator.objects.create(user=people[name], type=Authenticator.Type.TOTP, data={"secret": "x"})
     houses = {name: _house(name, folder) for name in PREFIXES}
+    glass = services.open_break_glass(
+        houses["own"].studio,
+        people["otto"],
+        VISIT,
+        "the matrix looks in on this studio",
+        4,
+        actor=people["otto"].actor,
+    )
+    houses["own"].ids["break_glass"] = glass.id
     people["both"] = _person("neither", "both")
+    Authenticator.objects.create(user=people["both"], type=Authenticator.Type.TOTP, data={"secret": "x"})
     services.add_member(houses["own"].studio, people["both"], Role.VIEWER, actor=SETUP)
     services.add_member(houses["other"].studio, people["both"], Role.ADMIN, actor=SETUP)
     for house in houses.values():
@@ -118,23 +148,23 @@ def _person(house: str, name: str) -> User:
 
 
 def _house(name: str, folder: Path) -> House:
-    people = {
-        part: _person(name, part)
-        for part in ("admin", *(role.value for role in ROLES), "granted", "ended", "inactive")
-    }
+    people = {part: _person(name, part) for part in ("admin", *(role.value for role in ROLES), *EXTRA)}
     studio = services.create_studio(
         slug=word(name, "slug"), name=word(name, "studio"), actor=SETUP, admin=people["admin"]
     )
     house = House(name, studio, people)
-    members = dict.fromkeys(("granted", "ended"), Role.PARTNER) | {"inactive": Role.ADMIN}
+    members = EXTRA
     for part, role in ({role.value: role for role in ROLES} | members).items():
         services.add_member(studio, people[part], role, actor=SETUP)
     with studio_scope(studio.id):
         gone = Membership.objects.get(user=people["ended"])
         services.remove_member(gone, actor=SETUP)
         house.ids["membership"] = Membership.objects.get(user=people["viewer"]).id
+        Membership.objects.filter(user=people["expired"]).update(ends_at=timezone.now() - timedelta(hours=1))
     people["inactive"].is_active = False
     people["inactive"].save()
+    # Guardians see their own dancers' classes here: as the roles come, they see none.
+    services.set_role_actions(studio, Role.GUARDIAN, GUARDIANS_MAY, actor=people["admin"].actor)
     for part in ("admin", "viewer"):
         row = Authenticator.objects.create(
             user=people[part], type=Authenticator.Type.WEBAUTHN, data={"name": word(name, "passkey")}
@@ -142,6 +172,13 @@ def _house(name: str, folder: Path) -> House:
         house.ids[f"passkey_{part}"] = row.pk
     _fleet(house)
     _classes(house, folder)
+    _dancers(house)
+    _rights(house)
+    with studio_scope(studio.id):
+        row = ClassSession.objects.get(pk=house.ids["shredded"])
+        shred_class(row, confirmation=row.title, reason="asked for", actor=people["admin"].actor)
+    if name == "other":
+        signin.change_signin_policy(studio, actor=people["admin"].actor, admins_need_second_factor=True)
     return house
 
 
@@ -174,7 +211,7 @@ def _fleet(house: House) -> None:
 def _classes(house: House, folder: Path) -> None:
     teacher, viewer = house.people["instructor"].actor, house.people["viewer"].actor
     caller = Caller(house.box.agent_id, house.studio.id, "10.0.0.7")
-    for key in ("class", "granted_class", "running"):
+    for key in ("class", "granted_class", "shredded", "running"):
         with studio_scope(house.studio.id):
             room = Room.objects.get(pk=house.ids["room"])
             row = recordings.start_class(room, title=word(house.name, "title"), actor=teacher)
@@ -205,10 +242,29 @@ def _classes(house: House, folder: Path) -> None:
                 ClassSession.objects.filter(pk=row.id).update(state=ClassState.COMPLETE)
     house.raw = [cut.key for cut in house.cuts]
     house.raw += [cut.content[at : at + 24] for cut in house.cuts for at in (0, len(cut.content) - 24)]
+
+
+def _dancers(house: House) -> None:
+    admin = house.people["admin"].actor
+    with studio_scope(house.studio.id):
+        for key in ("dancer", "dancer_of_nobody"):
+            facts = NewDancer(name=word(house.name, "dancer"), note=word(house.name, "note"))
+            house.ids[key] = services.add_dancer(house.studio, facts, actor=admin).id
+        dancer = Dancer.objects.get(pk=house.ids["dancer"])
+        tie = services.start_guardianship(dancer, house.people["guardian"], Relation.PARENT, actor=admin)
+        house.ids["guardianship"] = tie.id
+        row = ClassSession.objects.get(pk=house.ids["class"])
+        save_roster(row, [dancer.id], confirm=True, actor=admin)
+
+
+def _rights(house: House) -> None:
+    admin = house.people["admin"].actor
     with studio_scope(house.studio.id):
         granted = ClassSession.objects.get(pk=house.ids["granted_class"])
-        for action in (access.Action.VIEW_CLASS, access.Action.REPLAY):
-            services.give_right(house.people["granted"], action, granted, actor=house.people["admin"].actor)
+        denied = ClassSession.objects.get(pk=house.ids["class"])
+        right = services.give_right(house.people["granted"], Action.REPLAY, granted, actor=admin)
+        services.deny_right(house.people["denied"], Action.VIEW_CLASS, denied, actor=admin)
+        house.ids["right"] = right.id
 
 
 def _upload(caller: Caller, made: list[Cut]) -> None:

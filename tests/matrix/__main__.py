@@ -1,0 +1,77 @@
+"""`python -m tests.matrix`: the matrix three times, and a table of what it found.
+
+As it is; with the application's filters off, so that row security holds alone; with row security off, so that the
+filters hold alone. Arguments go to pytest. Exits with 1 where any cell is not as it should be.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from pathlib import Path
+
+RUNS = {"": "as it is", "filters": "without the application's filters", "rows": "without row security"}
+TIMEOUT_S = 3600
+
+
+@dataclass
+class Figures:
+    """What one run found."""
+
+    cells: int = 0
+    leaks: int = 0
+    addresses: int = 0
+    models: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the matrix three times and prints the table."""
+    found = {wall: run(wall, arguments) for wall in RUNS}
+    print("\n| run | cells | addresses | admin models | other than expected | leaks | seconds |")
+    print("|---|---|---|---|---|---|---|")
+    for wall, figures in found.items():
+        print(
+            f"| {RUNS[wall]} | {figures.cells:,} | {figures.addresses} | {figures.models} | {figures.failed} |"
+            f" {figures.leaks} | {figures.seconds:.0f} |"
+        )
+    return 1 if any(figures.failed or figures.leaks for figures in found.values()) else 0
+
+
+def run(wall: str, arguments: list[str]) -> Figures:
+    """Runs it once, with one wall taken down."""
+    print(f"matrix: {RUNS[wall]} ...", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        began_s = time.monotonic()
+        subprocess.run(
+            [sys.executable, "-m", "pytest", "tests/matrix", "-q", "-n", "2", "--dist", "loadgroup",
+             f"--junitxml={report}", *arguments],
+            env=os.environ | {"THREEDANCE_TEST_MATRIX": wall}, timeout=TIMEOUT_S, check=False,
+        )  # fmt: skip
+        figures = read(report)
+        figures.seconds = time.monotonic() - began_s
+        return figures
+
+
+def read(report: Path) -> Figures:
+    """Returns the figures of a report; one that is not there counts as a failure."""
+    figures = Figures()
+    if not report.is_file():
+        return Figures(failed=1)
+    for case in ElementTree.parse(report).getroot().iter("testcase"):  # noqa: S314  # our own report
+        values = {item.get("name"): item.get("value") for item in case.iter("property")}
+        figures.cells += int(values.get("cells") or 0)
+        figures.leaks += int(values.get("leaks") or 0)
+        figures.failed += case.find("failure") is not None or case.find("error") is not None
+        figures.addresses += "test_an_address_answers" in (case.get("name") or "")
+        figures.models += "test_the_pages_of_a_model" in (case.get("name") or "")
+    return figures
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,208 @@
+"""Sabotages of who may see what. The first ten are the leaks that show the matrix to be honest."""
+
+from tests.sabotage.sabotage import Sabotage, page, route
+
+_CLASSES = "studio/<slug:slug>/classes/"
+_CLASS = "studio/<slug:slug>/classes/<uuid:class_id>/"
+_ACCESS = "control_plane/studios/access.py"
+_DECISION = "control_plane/studios/decision.py"
+_TEST_ACCESS = "tests/control_plane/studios/test_access.py"
+_TOKENS = "tests/control_plane/fleet/test_tokens.py"
+
+LEAKS = (
+    Sabotage(
+        "a view that asks for no right",
+        "access",
+        "control_plane/portal/views/people.py",
+        "    access.require(actor, access.Action.MANAGE_PEOPLE, request.studio)\n    wanted, role =",
+        "    wanted, role =",
+        (route("studio/<slug:slug>/people/"),),
+    ),
+    Sabotage(
+        "visible() returns everything",
+        "access",
+        _ACCESS,
+        "    return queryset.filter((by_role | by_grant | by_visit) & ~denied)",
+        "    return queryset",
+        (route(_CLASS + "progress/"),),
+    ),
+    Sabotage(
+        "row security taken from one table",
+        "access",
+        "control_plane/recordings/migrations/0002_row_security.py",
+        '        ForceRowSecurity("Segment"),\n',
+        "",
+        (
+            "tests/control_plane/common/test_row_security.py::test_every_tenant_table_is_behind_forced_row_security",
+        ),
+    ),
+    Sabotage(
+        "a segment of any class is given under the address of one that may be seen",
+        "access",
+        "control_plane/recordings/views.py",
+        ".filter(pk=segment_id, class_session=class_session)",
+        ".filter(pk=segment_id)",
+        (route(_CLASS + "segments/<uuid:segment_id>/bytes.m4s"),),
+    ),
+    Sabotage(
+        "a token is believed before its signature is checked",
+        "access",
+        "control_plane/fleet/authentication.py",
+        "    claims = tokens.verify(\n        token,\n",
+        "    claims = said or tokens.verify(\n        token,\n",
+        (route("agent/v1/config"),),
+    ),
+    Sabotage(
+        "a person's standing is kept for a minute",
+        "access",
+        "control_plane/studios/standing.py",
+        "    return _read([user_id], on.values(), now).get(user_id, Standing())",
+        "    from django.core.cache import cache\n\n"
+        '    name = f"standing:{user_id}:{sorted(map(str, on.values()))}"\n'
+        "    return cache.get_or_set(\n"
+        "        name, lambda: _read([user_id], on.values(), now).get(user_id, Standing()), 60\n    )",
+        (f"{_TEST_ACCESS}::test_taking_a_role_away_acts_at_once",),
+    ),
+    Sabotage(
+        "the admin site lists rows without asking",
+        "access",
+        "control_plane/console/scoped.py",
+        "        queryset = access.visible(actor_of(request), self.model)",
+        "        queryset = self.model._base_manager.all()",
+        (page("accounts.User"),),
+    ),
+    Sabotage(
+        "a stranger is told 403, and so that the studio exists",
+        "access",
+        "control_plane/studios/middleware.py",
+        "        if way_in is None:\n            raise NotFound",
+        "        if way_in is None:\n            raise Forbidden",
+        (route(_CLASSES),),
+    ),
+    Sabotage(
+        "an error names people of other studios",
+        "access",
+        "control_plane/studios/middleware.py",
+        "        if way_in is None:\n            raise NotFound",
+        "        if way_in is None:\n"
+        "            from control_plane.accounts.models import User\n\n"
+        "            raise NotFound(f\"Ask {', '.join(User.objects.values_list('email', flat=True))}.\")",
+        (route(_CLASSES),),
+    ),
+    Sabotage(
+        "a header names people of other studios",
+        "access",
+        "control_plane/portal/page.py",
+        '    response["Cache-Control"] = "no-store"\n',
+        '    response["Cache-Control"] = "no-store"\n'
+        "    from control_plane.accounts.models import User\n\n"
+        '    response["X-People"] = ",".join(User.objects.values_list("email", flat=True))\n',
+        (route(_CLASSES),),
+    ),
+)
+
+ACCESS = (
+    *LEAKS,
+    Sabotage(
+        "the filter of the studio in scope is dropped",
+        "access",
+        "control_plane/common/scoping.py",
+        "        return super().get_queryset().filter(studio_id=CurrentStudio())",
+        "        return super().get_queryset()",
+        ("tests/control_plane/common/test_scoping.py::test_a_tenant_query_without_a_scope_raises",),
+    ),
+    Sabotage(
+        "a policy of row security lets every row through",
+        "access",
+        "control_plane/common/rls.py",
+        "USING ({self.writable}) WITH CHECK",
+        "USING (true) WITH CHECK",
+        (
+            "tests/control_plane/common/test_row_security.py::test_with_the_filters_off_a_studio_sees_only_itself",
+            "tests/control_plane/recordings/test_walls.py",
+        ),
+    ),
+    Sabotage(
+        "a denial is ignored",
+        "access",
+        _DECISION,
+        "    if role is not None and (denial := _strongest(standing, action, allows=False)):",
+        "    if role is None and (denial := _strongest(standing, action, allows=False)):",
+        (route(_CLASS + "timeline.json"),),
+    ),
+    Sabotage(
+        "the end of rights and memberships is ignored",
+        "access",
+        "control_plane/studios/standing.py",
+        '    return Q(**{f"{field}__isnull": True}) | Q(**{f"{field}__gt": now})',
+        '    return Q(**{f"{field}__isnull": True}) | Q(**{f"{field}__isnull": False})',
+        (route(_CLASSES),),
+    ),
+    Sabotage(
+        "a guardian sees the classes of every dancer",
+        "access",
+        _DECISION,
+        "        if not only_own:\n",
+        "        if not only_own or not owns():\n",
+        (route(_CLASS + "timeline.json"),),
+    ),
+    Sabotage(
+        "break-glass opens more than was asked for",
+        "access",
+        _DECISION,
+        "        (visit for visit in standing.visits if action in visit.actions),",
+        "        (visit for visit in standing.visits),",
+        (route("studio/<slug:slug>/agents/add/"),),
+    ),
+    Sabotage(
+        "the limits of a role do not bind rights on single things",
+        "access",
+        _DECISION,
+        "    if role is not None and action in LIMITS[role] and (right :=",
+        "    if role is not None and (right :=",
+        ("tests/control_plane/studios/test_visible.py",),
+    ),
+    Sabotage(
+        "a studio can give a role more than the platform allows",
+        "access",
+        "control_plane/studios/roles.py",
+        "    return (known & LIMITS[role]) | FLOOR[role]",
+        "    return known | FLOOR[role]",
+        ("tests/control_plane/studios/test_roles.py",),
+    ),
+    Sabotage(
+        "a revoked box is answered",
+        "access",
+        "control_plane/fleet/authentication.py",
+        "    if not agent.is_trusted:",
+        "    if agent.is_trusted is None:",
+        (f"{_TOKENS}::test_a_revoked_agent_is_told_so_and_only_who_has_its_key_learns_it",),
+    ),
+    Sabotage(
+        "a token of a box is good more than once",
+        "access",
+        "control_plane/fleet/authentication.py",
+        "    if not valkey.first_time(",
+        "    if not valkey.first_time(claims.jti * 2, remember_s=1) and not valkey.first_time(",
+        (f"{_TOKENS}::test_a_good_token_names_the_agent_once",),
+    ),
+    Sabotage(
+        "a box writes to another box's track",
+        "access",
+        "control_plane/recordings/services.py",
+        "        return track if agent.id in owners else None",
+        "        return track",
+        (
+            "tests/control_plane/recordings/test_handover.py::"
+            "test_an_agent_of_the_class_cannot_write_to_another_ones_track",
+        ),
+    ),
+    Sabotage(
+        "playback asks for no right",
+        "access",
+        "control_plane/recordings/views.py",
+        "def _require(actor: Actor, class_session: ClassSession) -> None:\n    access.require(",
+        "def _require(actor: Actor, class_session: ClassSession) -> None:\n    access.can(",
+        (route(_CLASS + "timeline.json"),),
+    ),
+)

@@ -1,0 +1,192 @@
+"""Sabotages of keys, audit, storage and sign-in."""
+
+from tests.sabotage.sabotage import Sabotage
+
+_VAULT = "control_plane/studios/vault.py"
+_TEST_VAULT = "tests/control_plane/studios/test_vault.py"
+_TEST_KEYS = "tests/control_plane/storage/test_keys.py"
+_RECORD = "tests/control_plane/audit/test_record.py"
+_CHAIN = "tests/control_plane/audit/test_chain.py"
+_VIEWS = "tests/control_plane/recordings/test_views.py"
+
+KEYS = (
+    Sabotage(
+        "the vault opens keys without asking",
+        "keys",
+        _VAULT,
+        "    access.require(actor, rule.right, subject)\n",
+        "",
+        (f"{_TEST_VAULT}::test_a_key_is_not_opened_for_those_who_may_not",),
+    ),
+    Sabotage(
+        "a key is given before the replay is on record",
+        "keys",
+        _VAULT,
+        "        _must_be_on_record(entry_id, rule, actor, subject)\n",
+        "        pass\n",
+        (f"{_TEST_VAULT}::test_no_replay_without_its_own_entry",),
+    ),
+    Sabotage(
+        "the permission to open keys outlives its transaction",
+        "keys",
+        _VAULT,
+        "        if self._transaction is None or self._transaction is not _transaction():",
+        "        if self._transaction is None:",
+        (f"{_TEST_VAULT}::test_an_opening_does_not_outlive_the_transaction_of_its_entry",),
+    ),
+    Sabotage(
+        "keys are wrapped without saying what they are for",
+        "keys",
+        "control_plane/storage/keys.py",
+        '    return b"threedance/1/" + kind.encode() + b"/" + id_.bytes',
+        '    return b"threedance/1/"',
+        (f"{_TEST_KEYS}::test_a_wrapped_key_opens_for_nothing_else",),
+    ),
+    Sabotage(
+        "the half of a key on the shelf is not needed",
+        "keys",
+        "control_plane/storage/keys.py",
+        '    return HKDF(SHA256(), KEY_BYTES, salt=half, info=b"half/" + bound(kind, id_)).derive(key)',
+        '    return HKDF(SHA256(), KEY_BYTES, salt=None, info=b"half/" + bound(kind, id_)).derive(key)',
+        (f"{_TEST_VAULT}::test_a_class_opens_only_together_with_its_half_on_the_shelf",),
+    ),
+    Sabotage(
+        "a shred leaves the key on the shelf",
+        "keys",
+        "control_plane/storage/shelf/folder.py",
+        "        return sum([self._destroy(id_) for id_ in ids])",
+        "        return len(list(ids))",
+        (
+            "tests/control_plane/storage/test_keys_shelf.py::test_what_is_destroyed_is_gone_for_good_and_once_more_is_harmless",
+        ),
+    ),
+    Sabotage(
+        "the root key stands in its repr, and so in logs",
+        "keys",
+        "control_plane/storage/roots/file.py",
+        '        return f"FileRootKey({self._content.keys[0][0]})"',
+        '        return f"FileRootKey({self._content.keys})"',
+        (f"{_TEST_KEYS}::test_the_root_keys_repr_holds_no_key",),
+    ),
+)
+
+AUDIT = (
+    Sabotage(
+        "entries can be changed",
+        "audit",
+        "control_plane/audit/migrations/0002_row_security.py",
+        '        AppendOnly("Entry"),\n',
+        "",
+        (
+            f"{_RECORD}::test_the_owner_changes_no_entry_either",
+            f"{_RECORD}::test_the_application_changes_no_entry",
+        ),
+    ),
+    Sabotage(
+        "the content of an entry is not compared with its hash",
+        "audit",
+        "control_plane/audit/chain.py",
+        "        if computed != stored:",
+        "        if len(computed) != len(stored):",
+        (f"{_CHAIN}::test_any_changed_field_breaks_the_chain_at_that_entry",),
+    ),
+    Sabotage(
+        "an entry need not follow from the one before it",
+        "audit",
+        "control_plane/audit/chain.py",
+        "        if link.previous_hash != previous:",
+        "        if link.previous_hash == b'':",
+        (f"{_CHAIN}::test_a_rehashed_entry_breaks_the_next_one",),
+    ),
+    Sabotage(
+        "a chain whose end was cut off is called whole",
+        "audit",
+        "control_plane/audit/chain.py",
+        "    if head != (sequence, previous):",
+        "    if head[0] < sequence:",
+        (f"{_RECORD}::test_a_cut_off_end_is_found",),
+    ),
+    Sabotage(
+        "two entries at once take the same place",
+        "audit",
+        "control_plane/audit/services.py",
+        "    head: ChainHead | None = ChainHead.objects.select_for_update().first()",
+        "    head: ChainHead | None = ChainHead.objects.first()",
+        (f"{_RECORD}::test_parallel_acts_make_one_unbroken_chain",),
+    ),
+    Sabotage(
+        "a replay leaves no entry",
+        "audit",
+        "control_plane/recordings/replays.py",
+        "    if replay is None:\n        replay = Replay(",
+        "    if replay is None and actor.id == class_session.requested_by:\n        replay = Replay(",
+        (f"{_VIEWS}::test_a_replay_is_on_record_before_its_first_key_and_once",),
+    ),
+)
+
+STORAGE = (
+    Sabotage(
+        "an address in the store is good for an hour",
+        "storage",
+        "control_plane/recordings/views.py",
+        "PRESIGNED_LIFETIME = timedelta(seconds=4)",
+        "PRESIGNED_LIFETIME = timedelta(hours=1)",
+        (f"{_VIEWS}::test_a_store_elsewhere_is_pointed_at_for_seconds",),
+    ),
+    Sabotage(
+        "an upload address is believed without its signature",
+        "storage",
+        "control_plane/ingest/targets.py",
+        "    if not hmac.compare_digest(allowed.signature().encode(), signature.encode()):",
+        "    if not signature:",
+        (
+            "tests/control_plane/ingest/test_ingest.py::"
+            "test_the_target_takes_exactly_the_announced_bytes_for_a_quarter_of_an_hour",
+        ),
+    ),
+    Sabotage(
+        "a store may be inside the house",
+        "storage",
+        "control_plane/storage/addresses.py",
+        "    return ip.is_global and not ip.is_multicast and not ip.is_reserved",
+        "    return True",
+        ("tests/control_plane/storage/test_probe.py::test_no_store_is_inside_the_house",),
+    ),
+    Sabotage(
+        "an object is written over",
+        "storage",
+        "control_plane/storage/local.py",
+        "                    os.link(part, path)",
+        "                    os.replace(part, path)",
+        ("tests/control_plane/storage/test_object_store.py::test_of_parallel_writers_of_one_key_one_wins",),
+    ),
+)
+
+SIGN_IN = (
+    Sabotage(
+        "a sign-in link works again and again",
+        "sign-in",
+        "control_plane/accounts/services.py",
+        "            token_sha256=hash_, used_at__isnull=True, expires_at__gt=now, user__in=active",
+        "            token_sha256=hash_, expires_at__gt=now, user__in=active",
+        ("tests/control_plane/accounts/test_signin_link.py::test_a_link_signs_in_once",),
+    ),
+    Sabotage(
+        "an account that was switched off signs in by link",
+        "sign-in",
+        "control_plane/accounts/services.py",
+        "expires_at__gt=now, user__in=active",
+        "expires_at__gt=now",
+        ("tests/control_plane/accounts/test_signin_link.py::test_a_person_switched_off_is_not_let_in",),
+    ),
+    Sabotage(
+        "admins come in without the second factor that the studio asks for",
+        "sign-in",
+        "control_plane/studios/signin_rules.py",
+        "    if policy.admins_need_second_factor and not has_factor and not asked_there:",
+        "    if policy.admins_need_second_factor and not asked_there and provider is not None:",
+        (
+            "tests/matrix/test_routes.py::test_an_address_answers_everybody_as_the_table_says[studio/<slug:slug>/classes/]",
+        ),
+    ),
+)

@@ -1,0 +1,7 @@
+"""All sabotages, in the order in which they are tried."""
+
+from tests.sabotage.access import ACCESS
+from tests.sabotage.footage import AUDIT, KEYS, SIGN_IN, STORAGE
+from tests.sabotage.sabotage import Sabotage
+
+SABOTAGES: tuple[Sabotage, ...] = (*ACCESS, *KEYS, *AUDIT, *STORAGE, *SIGN_IN)
