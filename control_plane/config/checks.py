@@ -6,9 +6,12 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, run_checks  # noqa: A004
 from django.core.management.base import SystemCheckError
-from django.db import connections
+from django.db import DatabaseError, connections
 
+from control_plane.common.errors import ControlPlaneError
 from control_plane.config.env import file_mode_fault
+from control_plane.storage.configured import key_shelf, root_key
+from control_plane.storage.seed import derived
 
 SECRET_KEY_BYTES = 32
 ROLE_FACTS = (
@@ -34,7 +37,9 @@ def check_secret_key(**kwargs: Any) -> list[CheckMessage]:
 
 
 def check_root_key(**kwargs: Any) -> list[CheckMessage]:
-    """The root key's file is there and only its owner can read it."""
+    """The root key can be had: its file is there and only its owner can read it, or its holder answers."""
+    if settings.ROOT_KEY_URL:
+        return _check_holder()
     fault = file_mode_fault(settings.ROOT_KEY_FILE)
     if not fault:
         return []
@@ -45,6 +50,21 @@ def check_root_key(**kwargs: Any) -> list[CheckMessage]:
             id="threedance.E011",
         )
     ]
+
+
+def _check_holder() -> list[CheckMessage]:
+    try:
+        # The seed is read here once: what serves requests may not wait for a holder far away.
+        _, _, _ = root_key().id, key_shelf(), derived("start")
+    except (ControlPlaneError, ValueError, DatabaseError) as error:
+        return [
+            Error(
+                f"the root key of THREEDANCE_ROOT_KEY, the key shelf or the seed cannot be had: {error}",
+                hint="`threedance manage init_keys` makes what is missing; docs/design/keys.md names the addresses.",
+                id="threedance.E011",
+            )
+        ]
+    return []
 
 
 def check_database_url(**kwargs: Any) -> list[CheckMessage]:

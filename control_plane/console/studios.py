@@ -15,7 +15,7 @@ from control_plane.common.errors import Conflict
 from control_plane.console.scoped import ScopedAdmin, ServiceForm
 from control_plane.studios import access, services
 from control_plane.studios.access import Action
-from control_plane.studios.models import Membership, Role, Room, Studio, StudioKey
+from control_plane.studios.models import KeyTombstone, Membership, Role, Room, Studio, StudioKey
 
 
 class StudioForm(ServiceForm):
@@ -160,8 +160,18 @@ class MembershipAdmin(ScopedAdmin):
 class StudioKeyAdmin(ScopedAdmin):
     """Generations of the studio's keys: that they exist, never what they are."""
 
-    list_display = ("id", "root_key_id", "created_at", "retired_at")
-    fields = readonly_fields = ("id", "root_key_id", "created_at", "retired_at")
+    list_display = ("id", "root_key_id", "created_at", "retired_at", "destroyed_at")
+    fields = readonly_fields = ("id", "root_key_id", "created_at", "retired_at", "destroyed_at")
+
+
+@admin.register(KeyTombstone)
+class KeyTombstoneAdmin(ScopedAdmin):
+    """What was destroyed for good, and how far what follows is."""
+
+    list_display = ("what", "object_id", "created_at", "shelf_at", "removed_at")
+    fields = readonly_fields = (
+        "what", "object_id", "reason", "actor_kind", "actor_id", "created_at", "shelf_at", "removed_at",
+    )  # fmt: skip
 
 
 def _add_agent(request: HttpRequest) -> dict[str, str]:

@@ -5,14 +5,18 @@ key (`PlatformSecret`), and is read once in each process, before it serves.
 """
 
 from functools import cache
+from typing import TYPE_CHECKING
 
+from django.apps import apps
 from django.conf import settings
 
 from control_plane.storage import keys
 from control_plane.storage.configured import root_key
 from control_plane.storage.errors import KeyRefused
-from control_plane.storage.models import PlatformSecret
 from control_plane.storage.roots.root import RootRing
+
+if TYPE_CHECKING:
+    from control_plane.storage.models import PlatformSecret
 
 NAME, KIND = "seed", "platform-seed"
 
@@ -35,10 +39,10 @@ def create_seed() -> bool:
         KeyRefused, KeysUnavailable: the root key cannot be used.
     """
     ring = root_key()
-    if ring.current.seed() is not None or PlatformSecret.objects.filter(name=NAME).exists():
+    if ring.current.seed() is not None or _model().objects.filter(name=NAME).exists():
         return False
     inherited = next((seed for root in ring.older if (seed := root.seed()) is not None), None)
-    row = PlatformSecret(name=NAME)
+    row = _model()(name=NAME)
     _put(row, inherited or keys.new_key(), ring)
     row.save(force_insert=True)
     return True
@@ -50,7 +54,7 @@ def stored_seed() -> bytes | None:
     Raises:
         KeyRefused, KeysUnavailable: it does not open.
     """
-    row: PlatformSecret | None = PlatformSecret.objects.filter(name=NAME).first()
+    row: PlatformSecret | None = _model().objects.filter(name=NAME).first()
     if row is None:
         return None
     return root_key().unwrap(bytes(row.wrapped), root_key_id=row.root_key_id, kind=KIND, id_=row.id)
@@ -63,7 +67,7 @@ def rewrap_seed() -> bool:
         KeyRefused, KeysUnavailable: it does not open under the old one, or the new one does not answer.
     """
     ring = root_key()
-    row: PlatformSecret | None = PlatformSecret.objects.select_for_update().filter(name=NAME).first()
+    row: PlatformSecret | None = _model().objects.select_for_update().filter(name=NAME).first()
     if row is None or row.root_key_id == ring.id:
         return False
     seed = ring.unwrap(bytes(row.wrapped), root_key_id=row.root_key_id, kind=KIND, id_=row.id)
@@ -72,11 +76,17 @@ def rewrap_seed() -> bool:
     return True
 
 
-def _put(row: PlatformSecret, seed: bytes, ring: RootRing) -> None:
+def _put(row: "PlatformSecret", seed: bytes, ring: RootRing) -> None:
     row.root_key_id = ring.id
     row.wrapped = ring.wrap(seed, kind=KIND, id_=row.id)
     if ring.unwrap(bytes(row.wrapped), root_key_id=row.root_key_id, kind=KIND, id_=row.id) != seed:
         raise KeyRefused(f"the root key {row.root_key_id} does not give back what it was given")
+
+
+def _model() -> "type[PlatformSecret]":
+    # By name: the checks of a start import this before the tables are there.
+    model: type[PlatformSecret] = apps.get_model("storage", "PlatformSecret")
+    return model
 
 
 @cache

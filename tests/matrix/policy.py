@@ -20,6 +20,7 @@ GROUPS = {
     "policy": {"studios_roleactions"},
     "dancers": {"studios_dancer", "studios_guardianship"},
     "roster": {"recordings_appearance", "recordings_classsession"},
+    "keys": {"studios_studiokey"},
     "audit": {"audit_entry", "audit_chainhead"},
 }
 """A word of the column `writes` -> the tables that it stands for."""

@@ -24,6 +24,7 @@ MAY = {
     "control_plane/studios/management/commands/rotate_root.py": "asks where the root key is",
     "control_plane/storage/management/commands/init_keys.py": "makes the shelf",
     "control_plane/storage/management/commands/key_shelf.py": "copies the shelf",
+    "control_plane/compliance/assessment.py": "says of what kind the root key is",
     "control_plane/portal/keys.py": "says of what kind root key and shelf are",
     "control_plane/config/checks.py": "looks whether root key and shelf can be used",
 }
