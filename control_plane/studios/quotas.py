@@ -51,7 +51,7 @@ class Allowance:
     def soft(self, limit: Limit) -> int | None:
         """Returns from how much on to warn."""
         most = self.most(limit)
-        return None if most is None else most * self.soft_percent // 100
+        return None if most is None else -(-most * self.soft_percent // 100)
 
 
 def allowance() -> Allowance:
