@@ -21,6 +21,20 @@ TEMPLATE = "accounts/not_here.html"
 View = Callable[..., Any]
 
 
+def own_signin(view: View) -> View:
+    """Wraps a page that shows factors: not for a session for which a provider alone vouches."""
+
+    @never_cache
+    @login_required
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if provider_of(request):
+            return render(request, TEMPLATE, {"reason": "provider"}, status=403)
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
 def owners_only(view: View) -> View:
     """Wraps a page on which password or factors are changed."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from allauth.account import signals as account
-from allauth.account.internal.flows.login import get_authentication_records
+from allauth.account.internal.flows.login import get_authentication_records, record_authentication
 from allauth.mfa import signals as factors
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
@@ -94,7 +94,11 @@ def _on_password_reset(request: HttpRequest, user: User, **kwargs: Any) -> None:
 
 def _on_factor_added(request: HttpRequest, user: User, authenticator: Authenticator, **kwargs: Any) -> None:
     _end_others(request, user)
-    write(Action.FACTOR_ADDED, user, factor=str(authenticator.type))
+    kind = str(authenticator.type)
+    if kind != Authenticator.Type.RECOVERY_CODES:
+        # Whoever has just used a new factor to add it is not asked for it once more on the next page.
+        record_authentication(request, user, "mfa", type=kind, reauthenticated=True)
+    write(Action.FACTOR_ADDED, user, factor=kind)
 
 
 def _on_factor_removed(request: HttpRequest, user: User, authenticator: Authenticator, **kwargs: Any) -> None:

@@ -12,7 +12,7 @@ from allauth.mfa.webauthn import views as passkeys
 from django.urls import URLPattern, path, re_path
 
 from control_plane.accounts import provider_views, views
-from control_plane.accounts.guard import owners_only
+from control_plane.accounts.guard import own_signin, owners_only
 
 urlpatterns: list[URLPattern] = [
     path("login/", account.login, name="account_login"),
@@ -38,7 +38,7 @@ urlpatterns: list[URLPattern] = [
         name="account_reset_password_from_key_done",
     ),
     # passkeys and second factors
-    path("2fa/", owners_only(factors.index), name="mfa_index"),
+    path("2fa/", own_signin(factors.index), name="mfa_index"),
     path("2fa/authenticate/", factors.authenticate, name="mfa_authenticate"),
     path("2fa/reauthenticate/", factors.reauthenticate, name="mfa_reauthenticate"),
     path("2fa/totp/activate/", owners_only(totp.activate_totp), name="mfa_activate_totp"),
@@ -54,7 +54,7 @@ urlpatterns: list[URLPattern] = [
         owners_only(codes.download_recovery_codes),
         name="mfa_download_recovery_codes",
     ),
-    path("2fa/webauthn/", owners_only(passkeys.list_webauthn), name="mfa_list_webauthn"),
+    path("2fa/webauthn/", own_signin(passkeys.list_webauthn), name="mfa_list_webauthn"),
     path("2fa/webauthn/add/", owners_only(passkeys.add_webauthn), name="mfa_add_webauthn"),
     path("2fa/webauthn/login/", passkeys.login_webauthn, name="mfa_login_webauthn"),
     path(

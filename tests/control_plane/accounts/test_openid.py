@@ -97,7 +97,11 @@ def test_a_provider_brings_a_teacher_into_its_studio(cast: Cast, rig: OpenIDProv
     assert answer.status_code == 302
     user = User.objects.get(email=f"{sub}@school.example")
     assert client.session["_auth_user_id"] == str(user.id)
-    assert (role_in(cast, user), user.display_name, user.has_usable_password()) == ("instructor", "Tom", False)
+    assert (role_in(cast, user), user.display_name, user.has_usable_password()) == (
+        "instructor",
+        "Tom",
+        False,
+    )
     assert rig.verifiers[-1], "no PKCE verifier was sent"
     assert SocialAccount.objects.get(user=user).extra_data == {}
     assert client.get(f"/studio/{cast.studio.slug}/classes/").status_code == 200
@@ -116,13 +120,17 @@ def test_the_groups_decide_at_each_sign_in(cast: Cast, rig: OpenIDProvider) -> N
     assert (role_in(cast, user), is_in(last)) == (None, False)
 
 
-def test_without_a_mapped_group_nobody_becomes_anything(cast: Cast, rig: OpenIDProvider, client: Client) -> None:
+def test_without_a_mapped_group_nobody_becomes_anything(
+    cast: Cast, rig: OpenIDProvider, client: Client
+) -> None:
     provider, sub = provider_of(cast, rig), person(rig, "cooks")
     assert sign_in(client, rig, provider, sub).status_code == 403
     assert not User.objects.filter(email=f"{sub}@school.example").exists()
 
 
-def test_a_default_role_takes_the_rest_and_is_never_admin(cast: Cast, rig: OpenIDProvider, client: Client) -> None:
+def test_a_default_role_takes_the_rest_and_is_never_admin(
+    cast: Cast, rig: OpenIDProvider, client: Client
+) -> None:
     provider, sub = provider_of(cast, rig, default_role=Role.VIEWER), person(rig)
     sign_in(client, rig, provider, sub)
     assert role_in(cast, User.objects.get(email=f"{sub}@school.example")) == "viewer"
@@ -200,7 +208,9 @@ def test_a_provider_opens_its_own_studio_and_no_other(
     assert client.get("/admin/", headers=html).status_code != 200
 
 
-def test_a_provider_switched_off_opens_nothing_at_once(cast: Cast, rig: OpenIDProvider, client: Client) -> None:
+def test_a_provider_switched_off_opens_nothing_at_once(
+    cast: Cast, rig: OpenIDProvider, client: Client
+) -> None:
     provider, sub = provider_of(cast, rig), person(rig, "teachers")
     sign_in(client, rig, provider, sub)
     page = f"/studio/{cast.studio.slug}/classes/"
@@ -259,7 +269,9 @@ def test_an_answer_is_taken_once_and_by_the_browser_that_asked(cast: Cast, rig: 
     assert not is_in(asker)
 
 
-def test_one_providers_answer_is_not_anothers(cast: Cast, other: Cast, rig: OpenIDProvider, client: Client) -> None:
+def test_one_providers_answer_is_not_anothers(
+    cast: Cast, other: Cast, rig: OpenIDProvider, client: Client
+) -> None:
     ours, theirs = provider_of(cast, rig), provider_of(other, rig)
     back = rig.consent(client.get(f"/accounts/oidc/{ours.id}/login/")["Location"], person(rig, "heads"))
     assert client.get(back.replace(str(ours.id), str(theirs.id))).status_code == 403
@@ -282,7 +294,9 @@ def test_the_secret_is_sealed_and_shown_nowhere(cast: Cast, rig: OpenIDProvider)
     assert SECRET not in repr(facts(rig))
 
 
-def test_a_provider_inside_our_own_house_is_not_called(cast: Cast, rig: OpenIDProvider, settings: Any) -> None:
+def test_a_provider_inside_our_own_house_is_not_called(
+    cast: Cast, rig: OpenIDProvider, settings: Any
+) -> None:
     provider = provider_of(cast, rig)
     settings.SIGNIN_NETWORKS = ()
     assert Client().get(f"/accounts/oidc/{provider.id}/login/").status_code == 403
@@ -292,5 +306,11 @@ def test_a_provider_inside_our_own_house_is_not_called(cast: Cast, rig: OpenIDPr
 
 @pytest.mark.parametrize("id_", ["00000000-0000-0000-0000-000000000000"])
 def test_an_unknown_provider_is_not_there(db: None, client: Client, id_: str) -> None:
-    for path in ("oidc/{}/login/", "oidc/{}/callback/", "saml/{}/login/", "saml/{}/finish/", "saml/{}/metadata/"):
+    for path in (
+        "oidc/{}/login/",
+        "oidc/{}/callback/",
+        "saml/{}/login/",
+        "saml/{}/finish/",
+        "saml/{}/metadata/",
+    ):
         assert client.get(f"/accounts/{path.format(id_)}").status_code == 404

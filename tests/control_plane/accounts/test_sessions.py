@@ -1,0 +1,266 @@
+"""Sessions live as long as they may, end at once, and what a studio asks of them holds on every way in."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP
+from allauth.usersessions.models import UserSession
+from django.core import mail
+from django.core.cache import cache
+from django.test import Client
+from django.utils import timezone
+
+from control_plane.accounts.device import device_words
+from control_plane.accounts.models import User
+from control_plane.accounts.services import create_signin_link
+from control_plane.audit.models import Entry
+from control_plane.audit.services import chain_scope
+from control_plane.common.scoping import studio_scope
+from control_plane.studios.models import Membership
+from control_plane.studios.services.signin import change_signin_policy, end_member_sessions
+from tests.control_plane.conftest import SETUP, Cast
+
+PASSWORD = "correct horse battery staple"
+FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:130.0) Gecko/20100101 Firefox/130.0"
+HTML = {"accept": "text/html"}
+
+
+@pytest.fixture(autouse=True)
+def _no_memory() -> Iterator[None]:
+    cache.clear()
+    yield
+
+
+def enter(user: User, **headers: str) -> Client:
+    """Signs in by password, as a browser does."""
+    user.set_password(PASSWORD)
+    user.save()
+    client = Client(headers=HTML | headers)
+    answer = client.post("/accounts/login/", {"login": user.email, "password": PASSWORD})
+    assert answer.status_code == 302
+    return client
+
+
+def another(user: User, **headers: str) -> Client:
+    client = Client(headers=HTML | headers)
+    client.post("/accounts/login/", {"login": user.email, "password": PASSWORD})
+    return client
+
+
+def is_in(client: Client) -> bool:
+    return client.get("/accounts/sessions/").status_code == 200
+
+
+def acts() -> list[tuple[str, dict[str, Any]]]:
+    with chain_scope(None):
+        return [(row.action, row.details) for row in Entry.objects.all()]
+
+
+def test_the_page_shows_each_place_and_ends_it(cast: Cast) -> None:
+    here = enter(cast.vera)
+    there = another(cast.vera, **{"user-agent": FIREFOX})
+    page = here.get("/accounts/sessions/").content.decode()
+    assert "Firefox on Windows" in page
+    assert "127.0.0.1" in page
+    row = UserSession.objects.get(user=cast.vera, session_key=there.session.session_key)
+    here.post("/accounts/sessions/", {"end": str(row.pk)})
+    assert (is_in(here), is_in(there)) == (True, False)
+
+
+def test_nobody_ends_a_strangers_session(cast: Cast) -> None:
+    vera, ivan = enter(cast.vera), enter(cast.ivan)
+    row = UserSession.objects.get(user=cast.ivan)
+    for wish in (str(row.pk), "x", "-1", "9" * 40, ""):
+        vera.post("/accounts/sessions/", {"end": wish})
+    assert is_in(ivan)
+
+
+def test_all_others_end_together(cast: Cast) -> None:
+    here = enter(cast.vera)
+    there = [another(cast.vera) for _ in range(3)]
+    here.post("/accounts/sessions/", {"others": "1"})
+    assert (is_in(here), [is_in(client) for client in there]) == (True, [False] * 3)
+
+
+def test_an_admin_signs_a_member_out_everywhere(cast: Cast, other: Cast) -> None:
+    places = [enter(cast.vera), another(cast.vera)]
+    with studio_scope(cast.studio.id):
+        membership = Membership.objects.select_related("user").get(user=cast.vera)
+    with pytest.raises(Exception, match=""):
+        end_member_sessions(membership, actor=other.alice.actor)
+    assert all(is_in(client) for client in places)
+    assert end_member_sessions(membership, actor=cast.alice.actor) == 2
+    assert not any(is_in(client) for client in places)
+
+
+def test_a_session_ends_with_the_account_and_with_the_password(cast: Cast) -> None:
+    vera, ivan, ivan_elsewhere = enter(cast.vera), enter(cast.ivan), another(cast.ivan)
+    User.objects.filter(pk=cast.vera.pk).update(is_active=False)
+    assert not is_in(vera)
+    posted = {"oldpassword": PASSWORD, "password1": PASSWORD + "!", "password2": PASSWORD + "!"}
+    assert ivan.post("/accounts/password/change/", posted).status_code == 302
+    assert (is_in(ivan), is_in(ivan_elsewhere)) == (True, False)
+    assert "password" in str(mail.outbox[-1].subject).lower()
+    assert ("signin.password_changed", {"how": "changed"}) in acts()
+
+
+def test_a_session_ends_when_it_is_old_or_was_left_alone(cast: Cast, settings: Any) -> None:
+    settings.SESSION_HOURS, settings.SESSION_IDLE_MINUTES = 10, 60
+    old, idle = enter(cast.vera), enter(cast.ivan)
+    now = timezone.now()
+    for hour in range(1, 10):
+        with time_machine.travel(now + timedelta(minutes=59 * hour)):
+            assert is_in(old), f"after {hour} hours of use"
+    with time_machine.travel(now + timedelta(hours=10, minutes=1)):
+        assert not is_in(old)
+    with time_machine.travel(now + timedelta(minutes=61)):
+        assert not is_in(idle)
+
+
+def test_a_studio_may_ask_for_shorter_sessions(cast: Cast) -> None:
+    change_signin_policy(cast.studio, actor=cast.alice.actor, session_hours=2, idle_minutes=30)
+    client, now = enter(cast.vera), timezone.now()
+    page = f"/studio/{cast.studio.slug}/classes/"
+    for minutes in (25, 50, 75, 100, 119):
+        with time_machine.travel(now + timedelta(minutes=minutes)):
+            assert client.get(page).status_code == 200
+    with time_machine.travel(now + timedelta(minutes=121)):
+        assert client.get(page)["Location"].startswith("/accounts/login/")
+        assert not is_in(client)
+    lazy = enter(cast.ivan)
+    with time_machine.travel(timezone.now() + timedelta(minutes=31)):
+        assert lazy.get(page)["Location"].startswith("/accounts/login/")
+
+
+def test_an_admin_without_a_second_factor_gets_nothing_of_the_studio(cast: Cast) -> None:
+    alice, vera = enter(cast.alice), enter(cast.vera)
+    change_signin_policy(cast.studio, actor=cast.alice.actor, admins_need_second_factor=True)
+    base = f"/studio/{cast.studio.slug}"
+    nothing = "00000000-0000-0000-0000-000000000000"
+    for path in ("/classes/", "/rooms/", "/people/", "/sign-in/", "/access/"):
+        answer = alice.get(base + path)
+        assert (answer.status_code, answer["Location"]) == (302, f"/accounts/2fa/?needed={cast.studio.slug}")
+    for path in (f"/classes/{nothing}/timeline.json", f"/classes/{nothing}/segments/{nothing}/key"):
+        assert alice.get(base + path, headers={"accept": "*/*"}).status_code == 403
+    assert alice.get("/admin/")["Location"].startswith("/accounts/2fa/")
+    assert alice.post(f"{base}/people/invitations/", {"email": "x@example.org", "role": "admin"}).status_code == 302
+    assert vera.get(f"{base}/classes/").status_code == 200
+    TOTP.activate(cast.alice, "JBSWY3DPEHPK3PXP")
+    assert alice.get(f"{base}/classes/").status_code == 200
+    Authenticator.objects.filter(user=cast.alice).delete()
+    assert alice.get(f"{base}/classes/").status_code == 302
+
+
+def test_factors_change_only_for_who_has_just_shown_to_be_the_owner(cast: Cast) -> None:
+    client = enter(cast.vera)
+    assert "reauthenticate" in client.get("/accounts/2fa/totp/activate/")["Location"]
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    assert client.get("/accounts/2fa/totp/activate/").status_code == 200
+    with time_machine.travel(timezone.now() + timedelta(minutes=6)):
+        assert "reauthenticate" in client.get("/accounts/2fa/totp/activate/")["Location"]
+
+
+def test_an_account_without_password_needs_a_fresh_sign_in_for_that(cast: Cast) -> None:
+    client = Client(headers=HTML)
+    link = create_signin_link(cast.sam, actor=SETUP)
+    client.post("/accounts/link/", {"token": link.partition("token=")[2]})
+    assert client.get("/accounts/2fa/totp/activate/").status_code == 200
+    with time_machine.travel(timezone.now() + timedelta(minutes=6)):
+        for page in ("2fa/totp/activate/", "2fa/webauthn/add/", "password/set/"):
+            assert client.get(f"/accounts/{page}").status_code == 403
+
+
+def test_signing_in_and_failing_are_on_record_without_an_address(cast: Cast) -> None:
+    client = enter(cast.vera)
+    for address in (cast.vera.email, "nobody@example.org"):
+        Client().post("/accounts/login/", {"login": address, "password": "wrong wrong wrong"})
+    client.post("/accounts/logout/")
+    found = acts()
+    assert ("signin.succeeded", {"methods": ["password"]}) in found
+    assert [details for action, details in found if action == "signin.failed"] == [{"method": "password"}] * 2
+    assert "signin.ended" in [action for action, _ in found]
+    with chain_scope(None):
+        assert not [row for row in Entry.objects.all() if "@" in f"{row.object_id}{row.details}"]
+
+
+def test_a_wrong_address_and_a_wrong_password_read_alike(cast: Cast) -> None:
+    enter(cast.vera)
+    answers = [
+        Client(headers=HTML).post("/accounts/login/", {"login": address, "password": "wrong wrong wrong"})
+        for address in (cast.vera.email, "nobody@example.org")
+    ]
+    texts = [answer.content.decode().partition('role="alert"')[2][:200] for answer in answers]
+    assert texts[0] == texts[1] != ""
+    resets = [Client().post("/accounts/password/reset/", {"email": address}) for address in ("no@example.org", cast.vera.email)]
+    assert [(answer.status_code, answer["Location"]) for answer in resets] == [(302, "/accounts/password/reset/done/")] * 2
+    assert [message.to for message in mail.outbox] == [[cast.vera.email]]
+
+
+def test_guessing_is_slowed_down_by_account_and_by_address(
+    cast: Cast, request: pytest.FixtureRequest
+) -> None:
+    enter(cast.vera)
+    cache.clear()
+    frozen = time_machine.travel(timezone.now(), tick=False)
+    frozen.start()
+    request.addfinalizer(frozen.stop)
+    for _ in range(6):
+        Client().post("/accounts/login/", {"login": cast.vera.email, "password": "wrong wrong wrong"})
+    right = Client()
+    right.post("/accounts/login/", {"login": cast.vera.email, "password": PASSWORD})
+    assert "_auth_user_id" not in right.session
+    links = [Client().post("/accounts/link/", {"token": "x"}).status_code for _ in range(21)]
+    assert links == [410] * 20 + [429]
+    invitations = [Client().get("/invitation/?token=x").status_code for _ in range(21)]
+    assert invitations == [410] * 20 + [429]
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "address"),
+    [
+        (0, "6.6.6.6", "10.0.0.9"),
+        (1, "6.6.6.6, 203.0.113.5", "203.0.113.5"),
+        (2, "6.6.6.6, 203.0.113.5, 10.1.1.1", "203.0.113.5"),
+        (2, "203.0.113.5", "203.0.113.5"),
+        (1, "", "10.0.0.9"),
+        (1, "nonsense", "127.0.0.1"),
+    ],
+)
+def test_the_address_comes_from_our_own_proxies_alone(
+    cast: Cast, settings: Any, proxies: int, forwarded: str, address: str
+) -> None:
+    settings.TRUSTED_PROXIES = proxies
+    cast.vera.set_password(PASSWORD)
+    cast.vera.save()
+    client = Client(headers={"x-forwarded-for": forwarded}, REMOTE_ADDR="10.0.0.9")
+    client.post("/accounts/login/", {"login": cast.vera.email, "password": PASSWORD})
+    assert UserSession.objects.get(user=cast.vera).ip == address
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "email/", "confirm-email/", "confirm-email/x/", "login/code/", "login/code/confirm/", "3rdparty/",
+        "3rdparty/signup/", "3rdparty/login/error/", "social/connections/", "2fa/trust/", "signup/passkey/",
+    ],
+)  # fmt: skip
+def test_what_is_not_needed_is_not_there(db: None, client: Client, path: str) -> None:
+    assert client.get(f"/accounts/{path}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [
+        (FIREFOX, "Firefox on Windows"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Version/17.0 Mobile/15E148 Safari/604.1", "Safari on an iPhone"),
+        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36 Edg/126.0", "Edge on Linux"),
+        ("<script>alert(1)</script>", "An unknown device"),
+        ("", "An unknown device"),
+    ],
+)  # fmt: skip
+def test_a_device_is_named_in_words(agent: str, words: str) -> None:
+    assert device_words(agent) == words
