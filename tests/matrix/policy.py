@@ -17,6 +17,8 @@ GROUPS = {
     "ingest": {"ingest_pendingsegment", "ingest_quarantinedsegment"},
     "replay": {"recordings_replay"},
     "people": {"studios_membership", "studios_objectright", "studios_guardianship"},
+    "signin": {"studios_signinpolicy", "studios_identityprovider", "studios_grouprole", "studios_invitation",
+               "studios_providedmembership"},  # fmt: skip
     "policy": {"studios_roleactions"},
     "dancers": {"studios_dancer", "studios_guardianship"},
     "roster": {"recordings_appearance", "recordings_classsession"},
