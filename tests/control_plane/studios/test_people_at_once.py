@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from threading import Barrier, Event
 
 import pytest
@@ -160,14 +161,13 @@ def test_rights_given_and_members_removed_at_once_leave_no_right_behind(committe
     cast = committed
     for _ in range(3):
         vera = member(cast, cast.vera)
+
+        def give(action: Action) -> Callable[[], object]:
+            return lambda: services.give_right(cast.vera, action, cast.studio, actor=cast.alice.actor)
+
         together(
-            *[
-                lambda action=action: services.give_right(
-                    cast.vera, action, cast.studio, actor=cast.alice.actor
-                )
-                for action in (Action.EXPORT, Action.SHARE, Action.RECORD)
-            ],
-            lambda vera=vera: services.remove_member(vera, actor=cast.alice.actor),
+            *[give(action) for action in (Action.EXPORT, Action.SHARE, Action.RECORD)],
+            partial(services.remove_member, vera, actor=cast.alice.actor),
         )
         with studio_scope(cast.studio.id):
             assert not ObjectRight.objects.exists()

@@ -15,7 +15,7 @@ def rooms(request: StudioRequest, slug: str) -> JsonResponse:
     return JsonResponse(
         {
             "studio": str(request.studio.id),
-            "role": request.membership.role,
+            "role": request.membership.role if request.membership else "",
             "actor": str(request.actor),
             "rooms": list(Room.objects.values_list("name", flat=True)),
         }
