@@ -44,7 +44,7 @@ from control_plane.studios.access import require_signed_in
 from control_plane.studios.stores import open_store
 
 PRESIGNED_LIFETIME = timedelta(seconds=4)
-"""By the store's clock, which we know to the second: with a revocation right after, 5 s in all. Asked for at each range."""
+"""It ends by the store's clock: one that is behind ours gives as much longer, which the probe of a store warns of."""
 WHOLE_BYTES = 8 << 20
 """An answer up to this size is read and sent in one piece: a fragment of 2 s at 30 Mb/s."""
 ASK_AGAIN_S = 2.0
