@@ -15,7 +15,6 @@ class Action(StrEnum):
     ROOT_KEY_ROTATED = "root_key.rotated"
     ROOM_CREATED = "room.created"
     ROOM_CHANGED = "room.changed"
-    ROOM_REMOVED = "room.removed"
     MEMBER_ADDED = "member.added"
     MEMBER_CHANGED = "member.changed"
     MEMBER_REMOVED = "member.removed"
@@ -115,7 +114,6 @@ MEANINGS: dict[Action, str] = {
     Action.ROOT_KEY_ROTATED: "All studios' keys were put under another root key.",
     Action.ROOM_CREATED: "A room was made.",
     Action.ROOM_CHANGED: "A room was changed.",
-    Action.ROOM_REMOVED: "A room was removed.",
     Action.MEMBER_ADDED: "A person became a member.",
     Action.MEMBER_CHANGED: "A member's role was changed.",
     Action.MEMBER_REMOVED: "A person stopped being a member.",

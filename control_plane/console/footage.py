@@ -1,20 +1,14 @@
 """Classes and their footage, uploads, and the audit log: history, to be read."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 
 from control_plane.accounts.models import User
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import ChainHead, Entry
-from control_plane.audit.services import record
-from control_plane.console.scoped import ScopedAdmin, ServiceForm, actor_of
+from control_plane.console.scoped import ScopedAdmin, ServiceForm
 from control_plane.ingest.models import PendingSegment, QuarantinedSegment
 from control_plane.recordings import services
 from control_plane.recordings.models import ClassSession, Gap, Recorder, Replay, Segment, Track
 from control_plane.studios.access import Action
-from control_plane.studios.models import Studio
 
 
 class ClassForm(ServiceForm):
@@ -151,19 +145,6 @@ class EntryAdmin(ScopedAdmin):
     fields = readonly_fields = (
         "sequence", "occurred_at", "action", "actor", "object_type", "object_id", "details", "hash_hex",
     )  # fmt: skip
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Writes down that the log is read, then shows it."""
-        studio: Studio | None = getattr(request, "studio", None)
-        if studio is not None and self.has_view_permission(request):
-            record(
-                Act.AUDIT_READ,
-                actor=actor_of(request),
-                studio_id=studio.id,
-                object_type="audit.Entry",
-                object_id=studio.id,
-            )
-        return super().changelist_view(request, extra_context)
 
     @admin.display(description="Who")
     def actor(self, obj: Entry) -> str:

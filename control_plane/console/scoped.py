@@ -8,11 +8,16 @@ from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import ControlPlaneError
 from control_plane.studios import access
 from control_plane.studios.access import Action
 from control_plane.studios.models import Studio
+
+ABOUT_PEOPLE = frozenset({Action.MANAGE_PEOPLE, Action.VIEW_DANCERS, Action.VIEW_AUDIT})
+"""A model whose rows one of these rights shows is about people: that its pages are read is put on record."""
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -146,6 +151,19 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             messages.error(request, error.detail)
             return HttpResponseRedirect("../change/")
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Writes down that rows about people are read, then shows them."""
+        self._note_read(request)
+        return super().changelist_view(request, extra_context)
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        """Writes down likewise."""
+        if request.method != "POST" and object_id is not None:
+            self._note_read(request, object_id)
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """There is none here: the audit log is the history."""
         raise Http404
@@ -158,6 +176,20 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         """Writes nothing."""
+
+    def _note_read(self, request: HttpRequest, object_id: str = "") -> None:
+        studio: Studio | None = getattr(request, "studio", None)
+        about_people = access.view_action(self.model) in ABOUT_PEOPLE
+        if studio is None or not about_people or not self.has_view_permission(request):
+            return
+        record(
+            Act.AUDIT_READ if self.model._meta.app_label == "audit" else Act.ADMIN_READ,
+            actor=actor_of(request),
+            studio_id=studio.id,
+            object_type=self.model._meta.label,
+            object_id=object_id[:64] or studio.id,
+            details={"page": str(self.model._meta.verbose_name_plural)},
+        )
 
     def _may_write(self, request: HttpRequest) -> bool:
         return self.write_action is not None and self._allowed(request, self.write_action)

@@ -7,7 +7,7 @@ from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 from django.views.decorators.http import require_http_methods
 
-_ORDER = ("studios", "fleet", "recordings", "accounts", "ingest", "audit")
+_ORDER = ("studios", "fleet", "recordings", "accounts", "ingest", "audit", "compliance")
 _NAMES = {
     "studios": "Studio",
     "fleet": "Agents and cameras",
@@ -15,6 +15,7 @@ _NAMES = {
     "accounts": "People",
     "ingest": "Uploads",
     "audit": "Audit",
+    "compliance": "Alerts on reads",
 }
 
 

@@ -1,0 +1,71 @@
+"""Alerts, the watch over reads, and checkpoints; to be read, for all of it is history or is changed in the portal."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from control_plane.compliance.models import (
+    Alert,
+    AlertAcknowledgement,
+    AlertNotice,
+    KnownNetwork,
+    WatchCursor,
+    WatchRules,
+)
+from control_plane.compliance.watching import LIMIT_FIELDS
+from control_plane.console.scoped import ScopedAdmin
+
+
+@admin.register(Alert)
+class AlertAdmin(ScopedAdmin):
+    """What was out of the ordinary."""
+
+    list_display = ("raised_at", "rule", "person_id", "sequence")
+    list_filter = ("rule",)
+    fields = readonly_fields = ("raised_at", "rule", "person_id", "sequence", "occasion", "facts")
+
+
+@admin.register(AlertAcknowledgement)
+class AlertAcknowledgementAdmin(ScopedAdmin):
+    """Who looked into an alert."""
+
+    list_display = ("alert", "acknowledged_by", "created_at")
+    fields = readonly_fields = ("alert", "acknowledged_by", "note", "created_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AlertAcknowledgement]:
+        """Loads the alerts as well."""
+        return super().get_queryset(request).select_related("alert")
+
+
+@admin.register(AlertNotice)
+class AlertNoticeAdmin(ScopedAdmin):
+    """Which alerts were mailed."""
+
+    list_display = ("alert", "recipients", "created_at")
+    fields = readonly_fields = ("alert", "recipients", "created_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AlertNotice]:
+        """Loads the alerts as well."""
+        return super().get_queryset(request).select_related("alert")
+
+
+@admin.register(WatchRules)
+class WatchRulesAdmin(ScopedAdmin):
+    """From when on a read is unusual; changed on the portal's page of alerts."""
+
+    list_display = ("classes_per_hour", "exports_per_hour", "failed_signins_per_hour")
+    fields = readonly_fields = LIMIT_FIELDS
+
+
+@admin.register(WatchCursor)
+class WatchCursorAdmin(ScopedAdmin):
+    """How far the watch has come."""
+
+    list_display = fields = readonly_fields = ("sequence",)
+
+
+@admin.register(KnownNetwork)
+class KnownNetworkAdmin(ScopedAdmin):
+    """Which networks people read from, as keyed hashes."""
+
+    list_display = fields = readonly_fields = ("person_id", "network", "created_at")
