@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from allauth.socialaccount.adapter import get_adapter
 from allauth.socialaccount.internal import statekit
 from allauth.socialaccount.models import SocialApp, SocialToken
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
@@ -15,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from control_plane.accounts.id_token import TokenRefused, verified_claims
-from control_plane.accounts.outbound import require_safe
+from control_plane.accounts.outbound import GuardedSession, require_safe
 
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 NONCE_KEY = "openid_nonce"
@@ -66,10 +65,11 @@ class OpenIDAdapter(OpenIDConnectOAuth2Adapter):
             if more.get("sub") != claims["sub"]:
                 raise OAuth2Error("the provider speaks of two different people")
             claims = more | claims
-        return self.get_provider().sociallogin_from_response(request, {"id_token": claims})
+        provider = self.get_provider()  # type: ignore[no-untyped-call]
+        return provider.sociallogin_from_response(request, {"id_token": claims})
 
     def _described(self) -> dict[str, Any]:
-        provider = self.get_provider()
+        provider = self.get_provider()  # type: ignore[no-untyped-call]
         found = self._json(provider.server_url)
         issuer = provider.app.settings["server_url"].rstrip("/")
         if str(found.get("issuer", "")).rstrip("/") != issuer:
@@ -82,7 +82,7 @@ class OpenIDAdapter(OpenIDConnectOAuth2Adapter):
 
     def _json(self, url: str, *, token: str = "") -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        with get_adapter().get_requests_session() as session:
+        with GuardedSession() as session:
             response = session.get(url, headers=headers)
         response.raise_for_status()
         try:
@@ -117,7 +117,7 @@ class OpenIDProvider(OpenIDConnectProvider):
         nonce = secrets.token_urlsafe(24)
         kept = dict(list(request.session.get(NONCE_KEY, {}).items())[-statekit.MAX_STATES :])
         request.session[NONCE_KEY] = kept | {self.sub_id: nonce}
-        kwargs["auth_params"] = self.get_auth_params() | {"nonce": nonce}
+        kwargs["auth_params"] = {"nonce": nonce}
         response: HttpResponse = super().redirect(request, process, next_url=next_url, data=data, **kwargs)
         return response
 

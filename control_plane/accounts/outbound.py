@@ -27,7 +27,7 @@ class GuardedSession(requests.Session):
         self.mount("https://", _GuardedAdapter())
         self.mount("http://", _GuardedAdapter())
 
-    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
+    def request(self, method: str, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         """Sends a request.
 
         Raises:

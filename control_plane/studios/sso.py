@@ -6,9 +6,10 @@ from uuid import UUID
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialLogin
-from allauth.socialaccount.providers.base import AuthError, AuthProcess
+from allauth.socialaccount.providers.base.constants import AuthError, AuthProcess
 from django.http import HttpRequest
 
+from control_plane.accounts.models import User
 from control_plane.accounts.outbound import GuardedSession
 from control_plane.accounts.provider_views import refused
 from control_plane.common.scoping import capability_scope, studio_scope
@@ -47,7 +48,8 @@ class StudioProviders(DefaultSocialAccountAdapter):
         provider = provider_by_id(provider_id)
         if provider is None or sociallogin.state.get("process") != AuthProcess.LOGIN:
             raise ImmediateHttpResponse(refused(request, "not a sign-in", provider=provider_id))
-        linked = sociallogin.user if sociallogin.is_existing else None
+        found = sociallogin.user
+        linked = found if isinstance(found, User) and sociallogin.is_existing else None
         answer = admit(provider, _said(provider, sociallogin), linked=linked)
         if answer.user is None:
             raise ImmediateHttpResponse(refused(request, answer.reason, provider=provider_id))

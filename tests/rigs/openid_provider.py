@@ -51,7 +51,6 @@ def openid_provider() -> Iterator[OpenIDProvider]:
     rig = OpenIDProvider()
     app = oidc_provider_mock.app(require_nonce=True)
 
-    @app.after_request
     def spoil(response: flask.Response) -> flask.Response:
         if flask.request.path == "/oauth2/token" and response.status_code == 200:
             rig.verifiers.append(flask.request.form.get("code_verifier", ""))
@@ -69,6 +68,7 @@ def openid_provider() -> Iterator[OpenIDProvider]:
             response.set_data(json.dumps(rig.userinfo(json.loads(response.get_data()))))
         return response
 
+    app.after_request(spoil)
     server = make_server("127.0.0.1", 0, app, threaded=True)
     rig.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)

@@ -1,7 +1,6 @@
 """An invitation is accepted once, by whoever it is for, and says nothing to anybody else."""
 
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
@@ -32,9 +31,8 @@ HTML = {"accept": "text/html"}
 
 
 @pytest.fixture(autouse=True)
-def _no_memory() -> Iterator[None]:
+def _no_memory() -> None:
     cache.clear()
-    yield
 
 
 @pytest.fixture
@@ -181,7 +179,9 @@ def test_unknown_used_expired_and_taken_back_look_alike(cast: Cast, client: Clie
     revoke(offer.invitation, actor=cast.alice.actor)
     unknown, dead = client.get("/invitation/?token=x"), client.get(link)
     assert (unknown.status_code, dead.status_code) == (410, 410)
-    pages = [re.sub(rb'data-now="[^"]*"|"X-CSRFToken": "[^"]*"', b"", page.content) for page in (unknown, dead)]
+    pages = [
+        re.sub(rb'data-now="[^"]*"|"X-CSRFToken": "[^"]*"', b"", page.content) for page in (unknown, dead)
+    ]
     assert pages[0] == pages[1]
 
 

@@ -1,4 +1,4 @@
-"""Signing in through a studio's OpenID provider: a real one, and what happens when its tokens are not what they should be."""
+"""Signing in through a studio's OpenID provider: a real one, whose tokens are spoilt one by one."""
 
 import time
 from collections.abc import Iterator

@@ -1,6 +1,5 @@
 """Sessions live as long as they may, end at once, and what a studio asks of them holds on every way in."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -30,9 +29,8 @@ HTML = {"accept": "text/html"}
 
 
 @pytest.fixture(autouse=True)
-def _no_memory() -> Iterator[None]:
+def _no_memory() -> None:
     cache.clear()
-    yield
 
 
 def enter(user: User, **headers: str) -> Client:
@@ -147,7 +145,10 @@ def test_an_admin_without_a_second_factor_gets_nothing_of_the_studio(cast: Cast)
     for path in (f"/classes/{nothing}/timeline.json", f"/classes/{nothing}/segments/{nothing}/key"):
         assert alice.get(base + path, headers={"accept": "*/*"}).status_code == 403
     assert alice.get("/admin/")["Location"].startswith("/accounts/2fa/")
-    assert alice.post(f"{base}/people/invitations/", {"email": "x@example.org", "role": "admin"}).status_code == 302
+    assert (
+        alice.post(f"{base}/people/invitations/", {"email": "x@example.org", "role": "admin"}).status_code
+        == 302
+    )
     assert vera.get(f"{base}/classes/").status_code == 200
     TOTP.activate(cast.alice, "JBSWY3DPEHPK3PXP")
     assert alice.get(f"{base}/classes/").status_code == 200
@@ -195,8 +196,13 @@ def test_a_wrong_address_and_a_wrong_password_read_alike(cast: Cast) -> None:
     ]
     texts = [answer.content.decode().partition('role="alert"')[2][:200] for answer in answers]
     assert texts[0] == texts[1] != ""
-    resets = [Client().post("/accounts/password/reset/", {"email": address}) for address in ("no@example.org", cast.vera.email)]
-    assert [(answer.status_code, answer["Location"]) for answer in resets] == [(302, "/accounts/password/reset/done/")] * 2
+    resets = [
+        Client().post("/accounts/password/reset/", {"email": address})
+        for address in ("no@example.org", cast.vera.email)
+    ]
+    assert [(answer.status_code, answer["Location"]) for answer in resets] == [
+        (302, "/accounts/password/reset/done/")
+    ] * 2
     assert [message.to for message in mail.outbox] == [[cast.vera.email]]
 
 
@@ -256,7 +262,7 @@ def test_what_is_not_needed_is_not_there(db: None, client: Client, path: str) ->
     ("agent", "words"),
     [
         (FIREFOX, "Firefox on Windows"),
-        ("Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Version/17.0 Mobile/15E148 Safari/604.1", "Safari on an iPhone"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Version/17.0 Safari/604.1", "Safari on an iPhone"),
         ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36 Edg/126.0", "Edge on Linux"),
         ("<script>alert(1)</script>", "An unknown device"),
         ("", "An unknown device"),
