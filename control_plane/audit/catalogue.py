@@ -37,7 +37,7 @@ class Action(StrEnum):
     SIGNIN_FAILED = "signin.failed"
     SIGNED_OUT = "signin.ended"
     SESSIONS_ENDED = "signin.sessions_ended"
-    PASSWORD_CHANGED = "signin.password_changed"
+    PASSWORD_CHANGED = "signin.password_changed"  # noqa: S105  # an act
     FACTOR_ADDED = "signin.factor_added"
     FACTOR_REMOVED = "signin.factor_removed"
     FACTOR_RENEWED = "signin.factor_renewed"

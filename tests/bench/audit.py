@@ -313,7 +313,7 @@ def _flip_in_database(studio_id: UUID, sequence: int) -> None:
     _as_owner(
         f"SELECT set_config('threedance.studio_id', '{studio_id}', false)",
         "ALTER TABLE audit_entry DISABLE TRIGGER append_only",
-        f"UPDATE audit_entry SET object_id = '9' || substr(object_id, 2) WHERE sequence = {sequence:d}",
+        f"UPDATE audit_entry SET object_id = '9' || substr(object_id, 2) WHERE sequence = {sequence:d}",  # noqa: S608
         "ALTER TABLE audit_entry ENABLE TRIGGER append_only",
     )
 

@@ -66,7 +66,9 @@ class SearchForm(forms.Form):
             BadRequest: a field holds what it cannot; the text names it.
         """
         if not self.is_valid():
-            raise BadRequest("; ".join(f"{name}: {' '.join(text)}" for name, text in self.errors.items()))
+            raise BadRequest(
+                "; ".join(f"{name}: {' '.join(map(str, text))}" for name, text in self.errors.items())
+            )
         values = self.cleaned_data
         return Question(
             person_id=UUID(values["person"]) if values["person"] else None,
