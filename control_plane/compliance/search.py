@@ -14,6 +14,7 @@ from control_plane.audit.words import CATEGORY_LABELS, Category, Weight, actions
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest
 from control_plane.compliance.names import Names
+from control_plane.compliance.watch import RULE_LABELS
 
 PAGE = 50
 NEWEST_FIRST = ("-occurred_at", "-sequence")
@@ -171,6 +172,7 @@ def _row(entry: Entry, names: Names) -> Row:
         {name: value for name, value in entry.details.items() if isinstance(value, str | int)}
         | {"who": who, "what": what}
     )
+    facts["rule"] = RULE_LABELS.get(str(entry.details.get("rule", "")), "").lower() or "…"
     words = kind.sentence.format_map(facts)
     return Row(
         sequence=entry.sequence,
