@@ -14,6 +14,7 @@ from django.db import connections
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import instance, services
 from control_plane.fleet.models import Agent
+from control_plane.fleet.selectors import desired_document
 from tests.bench.stage import Stage, make_stage, new_agent
 
 
@@ -39,7 +40,8 @@ class Edits:
                     address="rtsp://10.0.0.2/x",
                     actor=stage.alice.actor,
                 )
-                version = agent.desired.version
+                document = desired_document(agent_id)
+                version = document.version if document else 0
             return str(agent_id), version, time.time()
         finally:
             connections.close_all()
