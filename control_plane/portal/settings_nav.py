@@ -18,6 +18,7 @@ ENTRIES: tuple[Named, ...] = (
     ("Keys", "portal:keys", Action.MANAGE_STUDIO),
     ("Storage", "portal:storage", Action.MANAGE_STORAGE),
     ("Plan and use", "portal:usage", Action.MANAGE_STUDIO),
+    ("Programs", "portal:api_keys", Action.USE_API),
     ("Audit", "portal:audit", Action.VIEW_AUDIT),
     ("Support visits", "portal:support", Action.VIEW_AUDIT),
     ("Privacy", "portal:privacy", Action.MANAGE_POLICY),

@@ -6,21 +6,23 @@ from control_plane.portal.views import (
     access,
     agents,
     alerts,
+    api_keys,
     audit,
     classes,
     dancers,
     home,
+    invitations,
     operator,
     people,
     plans,
     privacy,
     rooms,
     rosters,
+    signin,
     storage,
     support,
     who,
 )
-from control_plane.portal.views import invitations, signin
 from control_plane.portal.views import keys as key_pages
 
 app_name = "portal"
@@ -79,6 +81,8 @@ urlpatterns = [
     path(f"{_STUDIO}/classes/<uuid:class_id>/access/", who.class_access, name="class_access"),
     path(f"{_STUDIO}/classes/<uuid:class_id>/destroy/", key_pages.shred_one, name="shred_class"),
     path(f"{_STUDIO}/keys/", key_pages.keys, name="keys"),
+    path(f"{_STUDIO}/programs/", api_keys.api_keys, name="api_keys"),
+    path(f"{_STUDIO}/programs/<uuid:key_id>/end/", api_keys.end_api_key, name="end_api_key"),
     path(f"{_STUDIO}/keys/new/", key_pages.rotate_keys, name="rotate_keys"),
     path(f"{_STUDIO}/keys/destroy/", key_pages.shred_everything, name="shred_studio"),
     path(f"{_STUDIO}/rooms/", rooms.room_list, name="rooms"),

@@ -1,0 +1,87 @@
+"""Keys for programs: which there are, a new one (shown once), the end of one."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.db.models import Q
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST
+
+from control_plane.common.errors import BadRequest, Conflict, NotFound
+from control_plane.portal.page import actor_of, studio_page
+from control_plane.studios import access
+from control_plane.studios.access import Action
+from control_plane.studios.models import ApiKey
+from control_plane.studios.requests import StudioRequest
+from control_plane.studios.roles import MEANINGS
+from control_plane.studios.services.api_keys import make_api_key, revoke_api_key
+
+SHOWN = 200
+LIFETIMES = (("7", "A week"), ("30", "A month"), ("90", "Three months"), ("365", "A year"))
+
+
+class ApiKeyForm(forms.Form):
+    """What a program gets: a name, an end, and some of the rights of whoever makes the key."""
+
+    name = forms.CharField(max_length=80, help_text="Which program it is for.")
+    days = forms.ChoiceField(label="It ends after", choices=LIFETIMES, initial="90")
+
+    def __init__(self, *args: Any, lendable: frozenset[Action], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["actions"] = forms.MultipleChoiceField(
+            label="What it may do with your rights",
+            required=False,
+            widget=forms.CheckboxSelectMultiple,
+            choices=[
+                (action.value, MEANINGS[action])
+                for action in Action
+                if action in lendable - {Action.VIEW_STUDIO, Action.USE_API}
+            ],
+        )
+
+
+@require_http_methods(("GET", "HEAD", "POST"))
+def api_keys(request: StudioRequest, slug: str) -> HttpResponse:
+    """Shows one's own keys (to whoever manages the studio: all); makes one."""
+    actor = actor_of(request)
+    access.require(actor, Action.USE_API, request.studio)
+    may = access.permissions(actor, request.studio.studio_id)
+    form = ApiKeyForm(request.POST or None, lendable=may)
+    made, secret = None, ""
+    if request.method == "POST" and form.is_valid():
+        ends_at = timezone.now() + timedelta(days=int(form.cleaned_data["days"]))
+        wanted = [Action(value) for value in form.cleaned_data["actions"]]
+        try:
+            made, secret = make_api_key(
+                request.studio,
+                name=form.cleaned_data["name"],
+                actions=wanted,
+                expires_at=ends_at,
+                actor=actor,
+            )
+        except (BadRequest, Conflict) as error:
+            form.add_error(None, error.detail)
+        else:
+            form = ApiKeyForm(lendable=may)
+    mine = Q() if Action.MANAGE_STUDIO in may else Q(user_id=actor.id)
+    found = ApiKey.objects.filter(mine).select_related("user").order_by("-created_at", "pk")[:SHOWN]
+    context = {"section": "settings", "form": form, "keys": found, "made": made, "secret": secret}
+    return studio_page(request, "portal/settings/api_keys.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+def end_api_key(request: StudioRequest, slug: str, key_id: UUID) -> HttpResponse:
+    """Ends a key at once."""
+    actor = actor_of(request)
+    access.require(actor, Action.USE_API, request.studio)
+    key = ApiKey.objects.filter(pk=key_id).first()
+    if key is None:
+        raise NotFound
+    revoke_api_key(key, actor=actor)
+    messages.success(request, f"The key {key.name} works no more.")
+    return redirect("portal:api_keys", slug)
