@@ -15,7 +15,7 @@ from control_plane.common.errors import Conflict
 from control_plane.console.scoped import ScopedAdmin, ServiceForm
 from control_plane.studios import access, services
 from control_plane.studios.access import Action
-from control_plane.studios.models import ApiKey, KeyTombstone, Membership, Role, Room, Studio, StudioKey
+from control_plane.studios.models import KeyTombstone, Membership, Role, Room, Studio, StudioKey
 
 
 class StudioForm(ServiceForm):
@@ -176,13 +176,3 @@ class KeyTombstoneAdmin(ScopedAdmin):
 
 def _add_agent(request: HttpRequest) -> dict[str, str]:
     return {"add_agent_url": reverse("portal:add_agent", args=[request.studio.slug])}  # type: ignore[attr-defined]
-
-
-@admin.register(ApiKey)
-class ApiKeyAdmin(ScopedAdmin):
-    """Keys for programs: to look at, never their secrets. They are made and ended in the portal and by the API."""
-
-    list_display = ("name", "user", "shown", "expires_at", "last_used_at", "revoked_at")
-    fields = readonly_fields = (
-        "name", "user", "shown", "actions", "created_at", "expires_at", "last_used_at", "revoked_at",
-    )  # fmt: skip
