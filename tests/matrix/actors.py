@@ -51,6 +51,11 @@ class Asker:
         return self.user is not None and self.is_active
 
     @property
+    def is_operator(self) -> bool:
+        """Whether the platform's own pages open."""
+        return self.name.startswith("operator")
+
+    @property
     def is_usual(self) -> bool:
         """Whether this one is somebody to a studio, or nobody in the two usual ways."""
         somebody = self.roles or self.visits or self.agent_of == "own"

@@ -100,10 +100,18 @@ def _value(name: str, route: Route, house: House, away: House, target: Target) -
             return source.ids[f"{which}.{name.removesuffix('_id')}"]
         case "room_id":
             return source.ids["spare_room" if route.name.endswith(":record") else "room"]
-        case "pairing_id" | "membership_id" | "right_id" | "dancer_id" | "guardianship_id":
-            return source.ids[name.removesuffix("_id")]
-        case "provider_id":
+        case "studio_id":
+            return source.studio.id
+        case "member_id":
+            return source.ids["membership"]
+        case "visit_id":
+            return source.ids.get("break_glass", MISSING)
+        case "kind" | "form" | "role" | "store":
+            return {"kind": "oidc", "form": "md", "role": "viewer", "store": "no-such-store"}[name]
+        case "provider_id" if "slug" not in route.parameters:
             return MISSING
+        case _ if name.endswith("_id") and name not in ("content_type_id", "object_id"):
+            return source.ids.get(name.removesuffix("_id"), MISSING)
         case "pk":
             return source.ids["passkey_admin"]
         case "key":

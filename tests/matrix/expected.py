@@ -18,6 +18,14 @@ VIEW_OF = {
     "membership_id": Action.MANAGE_PEOPLE,
     "right_id": Action.MANAGE_PEOPLE,
     "dancer_id": Action.VIEW_DANCERS,
+    "guardianship_id": Action.MANAGE_DANCERS,
+    "provider_id": Action.MANAGE_STUDIO,
+    "invitation_id": Action.MANAGE_PEOPLE,
+    "visit_id": Action.VIEW_STUDIO,
+    "member_id": Action.MANAGE_PEOPLE,
+    "key_id": Action.USE_API,
+    "alert_id": Action.MANAGE_POLICY,
+    "move_id": Action.MANAGE_STORAGE,
 }
 """The parameter of an address that names a thing -> the right without which the thing is not there."""
 
@@ -83,6 +91,10 @@ def expected(rule: Rule, asker: Asker, target: Target, *, page: bool, thing: str
             return rule.answer if asker.signed_in else rule.signed_out or frozenset({SIGN_IN_PAGE})
         case "agent":
             return rule.answer if asker.agent_of else frozenset({SIGN_IN_PROGRAM})
+        case "operator":
+            if not asker.signed_in:
+                return frozenset({SIGN_IN_PAGE})
+            return rule.answer if asker.is_operator else frozenset({NOT_FOUND})
         case "admin":
             if asker.lacks_factor:
                 return rule.signed_out | {302}
@@ -99,6 +111,8 @@ def _member(rule: Rule, asker: Asker, target: Target, thing: str, page: bool) ->
         return frozenset({SIGN_IN_PAGE if page else FORBIDDEN})
     on_class = thing == "class_id"
     lacks = rule.right != "" and not may(asker, Action(rule.right), target, on_class=on_class)
+    if rule.or_visitor and asker.visits == target.studio:
+        lacks = False
     if thing == "dancer_id" or rule.or_own:
         lacks = lacks and not (rule.or_own and asker.answers_for == target.studio)
     if thing:
@@ -134,7 +148,7 @@ def expected_admin(rule: AdminRule, page: str, method: str, asker: Asker, state:
     if method not in ("GET", "HEAD", "POST"):
         return frozenset({WRONG_METHOD})
     if asker.lacks_factor:
-        return frozenset({302})
+        return frozenset({302, WRONG_METHOD})
     here = Target(asker.administers, State.PRESENT)
     may_view = rule.view != "nobody" and may(asker, Action(rule.view), here, on_class=False)
     may_write = bool(rule.write) and may(asker, Action(rule.write), here, on_class=False)

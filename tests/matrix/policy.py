@@ -16,9 +16,25 @@ GROUPS = {
     "footage": {"recordings_segment", "recordings_gap", "recordings_recorder", "recordings_classsession"},
     "ingest": {"ingest_pendingsegment", "ingest_quarantinedsegment"},
     "replay": {"recordings_replay"},
-    "people": {"studios_membership", "studios_objectright", "studios_guardianship"},
-    "signin": {"studios_signinpolicy", "studios_identityprovider", "studios_grouprole", "studios_invitation",
-               "studios_providedmembership"},  # fmt: skip
+    "people": {"studios_membership", "studios_objectright", "studios_guardianship", "studios_invitation"},
+    "signin": {
+        "studios_signinpolicy",
+        "studios_identityprovider",
+        "studios_grouprole",
+        "studios_invitation",
+        "studios_providedmembership",
+    },  # fmt: skip
+    "visits": {"studios_breakglass"},
+    "signin": {
+        "studios_signinpolicy",
+        "studios_identityprovider",
+        "studios_grouprole",
+        "studios_providedmembership",
+    },
+    "studio": {"studios_studio"},
+    "storage": {"studios_studiostorage", "studios_storeprobe"},
+    "keys": {"studios_studiokey", "studios_apikey"},
+    "alerts": {"compliance_watchrules", "compliance_alertacknowledgement"},
     "policy": {"studios_roleactions"},
     "dancers": {"studios_dancer", "studios_guardianship"},
     "roster": {"recordings_appearance", "recordings_classsession"},
@@ -46,7 +62,12 @@ class Rule:
     @property
     def right(self) -> str:
         """The right that a member needs; empty: being a member is enough."""
-        return self.who.partition(":")[2].removesuffix(" or own").strip()
+        return self.who.partition(":")[2].partition(" or ")[0].strip()
+
+    @property
+    def or_visitor(self) -> bool:
+        """Whether the operator whose visit it is may as well."""
+        return self.who.endswith(" or visitor")
 
     @property
     def or_own(self) -> bool:

@@ -96,6 +96,9 @@ def _judge(
     if rule.kind == "bearer":
         # Whoever holds a studio's pairing code is told the studio's name.
         forbidden = [house for house in forbidden if (house.name == "own") != (target.state is State.PRESENT)]
+    if rule.kind == "operator" and asker.is_operator:
+        # Operators see that studios exist, by name and id; what is in them is looked for in their visits.
+        forbidden = []
     for leak in leaks(answer, asker, request, forbidden):
         tally.leaks.append(f"{where}: {leak}")
 

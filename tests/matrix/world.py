@@ -22,6 +22,7 @@ from control_plane.accounts.models import User
 from control_plane.accounts.services import create_user
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
+from control_plane.compliance.models import Alert
 from control_plane.fleet import pairing
 from control_plane.fleet import reports as fleet_reports
 from control_plane.fleet import services as fleet
@@ -36,7 +37,18 @@ from control_plane.recordings.shredding import shred_class
 from control_plane.studios import services, vault
 from control_plane.studios.actions import Action
 from control_plane.studios.dancer_list import NewDancer
-from control_plane.studios.models import Dancer, Membership, Relation, Role, Room, Studio
+from control_plane.studios.models import (
+    Dancer,
+    IdentityProvider,
+    Membership,
+    ProviderKind,
+    Relation,
+    Role,
+    Room,
+    Studio,
+)
+from control_plane.studios.services.api_keys import make_api_key
+from control_plane.studios.services.invitations import invite
 from control_plane.studios.services import signin
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, new_id
 from shared.protocol.manifest import GapReason, GapRecord
@@ -174,6 +186,7 @@ def _house(name: str, folder: Path) -> House:
     _classes(house, folder)
     _dancers(house)
     _rights(house)
+    _settings(house)
     with studio_scope(studio.id):
         row = ClassSession.objects.get(pk=house.ids["shredded"])
         shred_class(row, confirmation=row.title, reason="asked for", actor=people["admin"].actor)
@@ -255,6 +268,43 @@ def _dancers(house: House) -> None:
         house.ids["guardianship"] = tie.id
         row = ClassSession.objects.get(pk=house.ids["class"])
         save_roster(row, [dancer.id], confirm=True, actor=admin)
+
+
+def _settings(house: House) -> None:
+    """Leaves a provider, an invitation, a key of the API and an alert."""
+    admin = house.people["admin"].actor
+    offer = invite(
+        house.studio, f"{word(house.name, 'guest')}@example.org", Role.VIEWER, actor=admin
+    )
+    key, _ = make_api_key(
+        house.studio,
+        name=word(house.name, "key"),
+        actions=[Action.VIEW_STUDIO, Action.VIEW_CLASS],
+        expires_at=timezone.now() + timedelta(days=7),
+        actor=admin,
+    )
+    with studio_scope(house.studio.id):
+        provider = IdentityProvider.objects.create(
+            studio=house.studio,
+            kind=ProviderKind.OIDC,
+            name=word(house.name, "provider"),
+            issuer=f"https://{word(house.name, 'issuer')}.example.org",
+            client_id=word(house.name, "client"),
+            domains=[f"{word(house.name, 'domain')}.example.org"],
+            enabled=False,
+        )
+        alert = Alert.objects.create(
+            studio=house.studio,
+            rule="many_classes",
+            occasion=word(house.name, "alert"),
+            raised_at=timezone.now(),
+        )
+    house.ids |= {
+        "invitation": offer.invitation.id,
+        "key": key.id,
+        "provider": provider.id,
+        "alert": alert.id,
+    }
 
 
 def _rights(house: House) -> None:
