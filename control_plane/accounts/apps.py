@@ -1,6 +1,7 @@
 """Registers the app."""
 
 from django.apps import AppConfig
+from django.utils.module_loading import import_string
 
 
 class AccountsConfig(AppConfig):
@@ -11,6 +12,5 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Has sign-ins, sign-outs and changed factors put on record."""
-        from control_plane.accounts.record import connect  # needs the models
-
-        connect()
+        # The receivers need the models, which are not there yet when this module is read.
+        import_string("control_plane.accounts.record.connect")()
