@@ -24,6 +24,7 @@ from control_plane.studios.decision import Decision, Reason, Standing, Why, givi
 from control_plane.studios.models import Effect, Membership, ObjectRight, Role, RoleActions
 from control_plane.studios.roles import (
     AGENT_ACTIONS,
+    BREAK_GLASS_ACTIONS,
     DEFAULTS,
     FLOOR,
     LIMITS,
@@ -160,7 +161,11 @@ def visible(actor: Actor, of: type[M] | QuerySet[M]) -> QuerySet[M]:
     by_role = _by_role(model, action, mine, actor.id, now)
     by_grant = Q(Exists(mine.filter(role__in=limited))) & Q(Exists(grants))
     visits = open_visits(now).filter(operator_id=actor.id)
-    by_visit = Q(Exists(visits.filter(actions__contains=[action.value])))
+    by_visit = (
+        Q(Exists(visits.filter(actions__contains=[action.value])))
+        if action in BREAK_GLASS_ACTIONS
+        else Q(pk__in=[])
+    )
     denied = Q(Exists(mine)) & Q(Exists(denials))
     return queryset.filter((by_role | by_grant | by_visit) & ~denied)
 

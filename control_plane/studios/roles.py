@@ -83,6 +83,10 @@ BREAK_GLASS_ACTIONS = DEFAULTS[Role.ADMIN] - {
     Action.MANAGE_PEOPLE,
     Action.MANAGE_POLICY,
     Action.MANAGE_DANCERS,
+    # An identity provider makes admins, a store is given all footage to come, and a box is told the cameras' passwords.
+    Action.MANAGE_STUDIO,
+    Action.MANAGE_STORAGE,
+    Action.MANAGE_AGENTS,
     Action.SHARE,
     Action.EXPORT,
     Action.USE_API,

@@ -72,6 +72,9 @@ def test_support_leaves_nothing_behind_and_takes_nothing_out() -> None:
         Action.SHARE,
         Action.EXPORT,
         Action.MANAGE_DANCERS,
+        Action.MANAGE_STUDIO,
+        Action.MANAGE_STORAGE,
+        Action.MANAGE_AGENTS,
     }
 
 
