@@ -12,7 +12,7 @@ from uuid import UUID
 from control_plane.common.errors import NotFound
 from control_plane.storage import keys, seal
 from control_plane.storage.configured import key_shelf, root_key
-from control_plane.storage.errors import KeyDestroyed, KeyRefused
+from control_plane.storage.errors import KeyDestroyed, KeyLost, KeyRefused
 from control_plane.storage.unwrapped import UnwrappedKeys
 from control_plane.studios.models import Studio, StudioKey
 from control_plane.studios.selectors import current_key
@@ -72,6 +72,24 @@ def unwrap(wrapped: bytes, *, kind: str, id_: UUID) -> bytes:
     form, generation_id, inner = parts(wrapped)
     key = generation(generation_id)
     return keys.unwrap(_wrapping(key, form, kind, id_), inner, kind=kind, id_=id_)
+
+
+def shelve(id_: UUID) -> None:
+    """Sees that a class has its half: one from before there was a shelf gets it now, before it is wrapped anew.
+
+    Raises:
+        KeyDestroyed: its half was destroyed.
+        KeyRefused, KeysUnavailable: the shelf does not give it, or cannot be written.
+    """
+    try:
+        key_shelf().take(id_)
+    except KeyLost:
+        key_shelf().place(id_)
+
+
+def is_shelved(wrapped: bytes) -> bool:
+    """Says whether what is wrapped opens only together with a half of its own."""
+    return bytes(wrapped[:1]) == _SHELVED
 
 
 def parts(wrapped: bytes) -> tuple[bytes, UUID, bytes]:

@@ -81,7 +81,10 @@ def rewrap_batch(*, actor: Actor, most: int = BATCH) -> int:
     for model, column, kind in wrapped_columns():
         rows = _older(model, column, key).select_for_update(skip_locked=True, of=("self",))[: most - done]
         for row in rows:
-            secret = keyring.unwrap(getattr(row, column), kind=kind, id_=UUID(str(row.pk)))
+            held = bytes(getattr(row, column))
+            secret = keyring.unwrap(held, kind=kind, id_=UUID(str(row.pk)))
+            if kind == keyring.CLASS and not keyring.is_shelved(held):
+                keyring.shelve(UUID(str(row.pk)))
             wrapped = keyring.wrap(secret, kind=kind, id_=UUID(str(row.pk)), key=key)
             model._default_manager.filter(pk=row.pk).update(**{column: wrapped})
             done += 1

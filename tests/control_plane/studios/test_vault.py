@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import Entry
@@ -22,6 +23,7 @@ from control_plane.storage.errors import KeyDestroyed, KeyLost, KeyRefused
 from control_plane.storage.roots.file import create_root_key
 from control_plane.studios import keyring, services, vault
 from control_plane.studios.models import StudioKey
+from control_plane.studios.services import keys as service_of_keys
 from control_plane.studios.vault import NotOnRecord, Opening, Purpose
 from shared.protocol.ids import new_id
 from tests.control_plane.conftest import Cast
@@ -247,6 +249,26 @@ def test_the_first_form_of_keys_without_a_shelf_still_opens_and_is_rewrapped_wit
     )
     footage.segment_key = footage.arrive(CONTENT_KEY)
     assert footage.open() == CONTENT_KEY
+    room = services.create_room(scope.studio, name="First room", actor=scope.alice.actor)
+    footage.session.room, footage.session.requested_at = room, timezone.now()
+    footage.session.save(force_insert=True)
+    assert service_of_keys.rewrap_batch(actor=Actor.system("tests")) == 1
+    assert service_of_keys.left_on_older() == 0
+    key_shelf().take(footage.session.id)
+    footage.session.refresh_from_db()
+    assert footage.open() == CONTENT_KEY
+
+
+def test_a_first_form_whose_half_was_placed_by_a_batch_that_died_is_rewrapped(scope: Cast) -> None:
+    id_, secret = new_id(), keys.new_key()
+    half = key_shelf().place(id_)
+    wrapped = keyring.wrap(secret, kind="store", id_=id_)
+    keyring.shelve(id_)
+    assert key_shelf().take(id_) == half
+    key_shelf().destroy([id_])
+    with pytest.raises(KeyDestroyed):
+        keyring.shelve(id_)
+    assert keyring.unwrap(wrapped, kind="store", id_=id_) == secret
 
 
 def test_a_box_seals_to_an_old_generation_and_is_still_heard(scope: Cast) -> None:
