@@ -14,8 +14,10 @@ from control_plane.common.errors import BadRequest, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.studios import access
 from control_plane.studios.dancer_list import NewDancer
-from control_plane.studios.models import Dancer, Guardianship, Membership, Relation, Studio
+from control_plane.studios.models import Dancer, Guardianship, Relation, Studio
+from control_plane.studios.services.locking import lock_studio
 from control_plane.studios.services.saving import check, save_new
+from control_plane.studios.standing import members
 
 DANCER_FIELDS = frozenset({"name", "birth_year", "protected", "note"})
 
@@ -108,7 +110,10 @@ def start_guardianship(dancer: Dancer, user: User, relation: Relation, *, actor:
     """
     with studio_scope(dancer.studio_id):
         access.require(actor, access.Action.MANAGE_DANCERS, dancer)
-        if not Membership.objects.filter(user=user).exists():
+        # Under the lock, as for rights: somebody who is being removed is a member no longer, or loses this with the rest.
+        lock_studio(dancer.studio_id)
+        access.require(actor, access.Action.MANAGE_DANCERS, dancer)
+        if not members(timezone.now()).filter(user=user).exists():
             raise NotFound("This person is no member of the studio. Invite them first.")
         guardianship = Guardianship(
             studio_id=dancer.studio_id,

@@ -1,8 +1,6 @@
 """Writes of people: who is a member, as what, and until when."""
 
 from datetime import datetime
-from uuid import UUID
-
 from django.db.models import Model
 from django.utils import timezone
 
@@ -16,6 +14,7 @@ from control_plane.studios import access
 from control_plane.studios.models import ApiKey, Limit, Membership, ObjectRight, Role, Studio
 from control_plane.studios.quotas import require_room
 from control_plane.studios.services.dancers import end_guardianships_of
+from control_plane.studios.services.locking import lock_studio
 from control_plane.studios.services.saving import save_new
 from control_plane.studios.things import studio_of
 
@@ -126,12 +125,6 @@ def lock_people(actor: Actor, obj: Model) -> None:
     require_people(actor, obj)
     lock_studio(studio_of(obj))
     require_people(actor, obj)
-
-
-def lock_studio(studio_id: UUID) -> None:
-    """Waits for whoever changes people or rules of the studio in scope, and holds off the next."""
-    # Not a plain FOR UPDATE: rows that merely point at the studio may still be written.
-    Studio.objects.select_for_update(no_key=True).get(pk=studio_id)
 
 
 def join(

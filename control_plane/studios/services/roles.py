@@ -11,7 +11,7 @@ from control_plane.studios import access
 from control_plane.studios.actions import Action
 from control_plane.studios.models import Role, RoleActions, Studio
 from control_plane.studios.roles import DEFAULTS, effective, objections
-from control_plane.studios.services.people import lock_studio
+from control_plane.studios.services.locking import lock_studio
 
 
 def set_role_actions(

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 import time_machine
+from django.utils import timezone
 
 from control_plane.accounts.models import User
 from control_plane.audit.catalogue import Action as Act
@@ -91,6 +92,14 @@ def test_a_guardian_is_a_member_once_and_until_it_ends(cast: Cast) -> None:
     services.start_guardianship(dancer, cast.gita, Relation.CARER, actor=cast.alice.actor)
     with studio_scope(cast.studio.id):
         assert Guardianship.objects.filter(dancer=dancer, ended_at__isnull=True).count() == 1
+
+
+def test_a_membership_that_is_over_ties_nobody_to_a_dancer(cast: Cast) -> None:
+    dancer = dancer_of(cast)
+    with studio_scope(cast.studio.id):
+        Membership.objects.filter(user=cast.gita).update(ends_at=timezone.now())
+    with pytest.raises(NotFound, match="Invite"):
+        services.start_guardianship(dancer, cast.gita, Relation.PARENT, actor=cast.alice.actor)
 
 
 def test_a_membership_that_ends_takes_the_guardianships_with_it(cast: Cast) -> None:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from threading import Barrier, Event
+from types import ModuleType
 
 import pytest
 from django.apps import apps
@@ -16,9 +17,11 @@ from control_plane.common.models import StudioOwned
 from control_plane.common.scoping import studio_scope
 from control_plane.studios import access, services
 from control_plane.studios.access import Action
-from control_plane.studios.models import Membership, ObjectRight, Role
+from control_plane.studios.dancer_list import NewDancer
+from control_plane.studios.models import Guardianship, Membership, ObjectRight, Relation, Role
 from control_plane.studios.roles import DEFAULTS
-from control_plane.studios.services import people
+from control_plane.studios.services import dancers, people
+from control_plane.studios.services import locking as lock
 from control_plane.studios.things import VIEW_ACTIONS
 from tests.control_plane.conftest import SETUP, Cast
 
@@ -50,10 +53,12 @@ def together(*writes: Callable[[], object]) -> list[ControlPlaneError | None]:
 
 
 @contextmanager
-def held_before_the_lock(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Event, Event]]:
+def held_before_the_lock(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType = people
+) -> Iterator[tuple[Event, Event]]:
     """Stops the next who has been let through by `access`, and has not locked yet, until told to go on."""
     arrived, go_on = Event(), Event()
-    real = people.lock_studio
+    real = lock.lock_studio
 
     def lock_studio(studio_id: object) -> None:
         if not arrived.is_set():
@@ -61,7 +66,7 @@ def held_before_the_lock(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Even
             assert go_on.wait(TIMEOUT_S)
         real(studio_id)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(people, "lock_studio", lock_studio)
+    monkeypatch.setattr(module, "lock_studio", lock_studio)
     try:
         yield arrived, go_on
     finally:
@@ -155,6 +160,30 @@ def test_a_right_given_while_its_person_is_removed_is_none(
             waiting.result(TIMEOUT_S)
     with studio_scope(cast.studio.id):
         assert not ObjectRight.objects.exists()
+
+
+def test_nobody_is_tied_to_a_dancer_while_being_removed(
+    committed: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast = committed
+    gita = member(cast, cast.gita)
+    dancer = services.add_dancer(cast.studio, NewDancer("Ada", 2015), actor=cast.alice.actor)
+    with held_before_the_lock(monkeypatch, dancers) as (arrived, go_on), ThreadPoolExecutor(1) as pool:
+
+        def late() -> None:
+            try:
+                services.start_guardianship(dancer, cast.gita, Relation.PARENT, actor=cast.alice.actor)
+            finally:
+                connection.close()
+
+        waiting = pool.submit(late)
+        assert arrived.wait(TIMEOUT_S)
+        services.remove_member(gita, actor=cast.alice.actor)
+        go_on.set()
+        with pytest.raises(NotFound, match="no member"):
+            waiting.result(TIMEOUT_S)
+    with studio_scope(cast.studio.id):
+        assert not Guardianship.objects.exists()
 
 
 def test_rights_given_and_members_removed_at_once_leave_no_right_behind(committed: Cast) -> None:
