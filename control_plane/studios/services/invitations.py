@@ -26,6 +26,7 @@ from control_plane.studios import access
 from control_plane.studios.models import Invitation, Limit, Membership, Role, Studio
 from control_plane.studios.quotas import require_room
 from control_plane.studios.selectors import invitation_of
+from control_plane.studios.services.locking import lock_studio
 from control_plane.studios.services.people import join, require_people
 from control_plane.studios.services.saving import save_new
 
@@ -86,7 +87,7 @@ def invite(
 
 
 def send_again(invitation: Invitation, *, actor: Actor) -> Offer:
-    """Makes a new link, good for another seven days; the one before works no more.
+    """Makes a new link, good for another seven days; the one before works no more, and `actor` stands for it now.
 
     Raises:
         Conflict: it has been accepted or taken back.
@@ -100,7 +101,8 @@ def send_again(invitation: Invitation, *, actor: Actor) -> Offer:
         _require_own_rank(actor, row.studio, Role(row.role))
         row.expires_at = timezone.now() + LIFETIME
         token = _new_token(row)
-        row.save(update_fields=["expires_at", "token_sha256"])
+        row.invited_by = actor.id
+        row.save(update_fields=["expires_at", "token_sha256", "invited_by"])
         return _sent(row, token, actor)
 
 
@@ -126,7 +128,7 @@ def accept(token: str, *, user: User | None) -> User:
         user: who is signed in, on their own word; None for nobody.
 
     Raises:
-        NotFound: no open invitation has this token.
+        NotFound: no open invitation has this token, or whoever made it may no longer invite.
         Forbidden: it is for another address.
         SignInRequired: there is an account with its address; whose it is has to sign in first.
     """
@@ -136,6 +138,8 @@ def accept(token: str, *, user: User | None) -> User:
     if user is not None and user.email.lower() != found.email:
         raise Forbidden("This invitation is for another address.")
     with studio_scope(found.studio_id):
+        lock_studio(found.studio_id)
+        _require_inviter(found)
         person = user or _reader(found)
         still_open = Invitation.objects.filter(
             pk=found.pk, accepted_at=None, revoked_at=None, expires_at__gt=timezone.now()
@@ -189,6 +193,16 @@ def _require_own_rank(actor: Actor, studio: Studio, role: Role) -> None:
         return
     if access.role_of(actor, studio.id) != Role.ADMIN:
         raise Forbidden("Only an admin invites an admin.")
+
+
+def _require_inviter(invitation: Invitation) -> None:
+    """Raises unless whoever made the invitation could still: an admin who is removed leaves no way back in."""
+    inviter, studio = _inviter(invitation), invitation.studio
+    try:
+        require_people(inviter, studio)
+        _require_own_rank(inviter, studio, Role(invitation.role))
+    except Forbidden as error:
+        raise NotFound from error
 
 
 def _inviter(invitation: Invitation) -> Actor:

@@ -252,3 +252,22 @@ def member(cast: Cast, user: User) -> Membership:
     with studio_scope(cast.studio.id):
         row: Membership = Membership.objects.get(user=user)
         return row
+
+
+@pytest.mark.parametrize("how", ["removed", "demoted"])
+def test_an_invitation_is_worth_no_more_than_whoever_made_it(cast: Cast, no_mail: None, how: str) -> None:
+    """Or an admin who is about to go would leave a way back in."""
+    with studio_scope(cast.studio.id):
+        ivan = Membership.objects.get(user=cast.ivan)
+    services.change_role(ivan, Role.ADMIN, actor=cast.alice.actor)
+    offer = invite(cast.studio, "ivan.again@home.example", Role.ADMIN, actor=cast.ivan.actor)
+    if how == "removed":
+        services.remove_member(ivan, actor=cast.alice.actor)
+    else:
+        services.change_role(ivan, Role.INSTRUCTOR, actor=cast.alice.actor)
+    with pytest.raises(NotFound):
+        accept(token_of(offer.link), user=None)
+    assert not User.objects.filter(email="ivan.again@home.example").exists()
+    # Somebody who may can stand for it.
+    again = send_again(offer.invitation, actor=cast.alice.actor)
+    assert accept(token_of(again.link), user=None).email == "ivan.again@home.example"
