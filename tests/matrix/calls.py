@@ -1,5 +1,6 @@
 """What is sent: the address filled in, and a body that an honest sender would send."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -69,7 +70,7 @@ def call(world: World, route: Route, method: str, target: Target) -> Call:
     house, away = (world.other, world.own) if target.studio == "other" else (world.own, world.other)
     values = {name: _value(name, route, house, away, target) for name in route.parameters}
     path = "/" + _filled(route.address, values)
-    if method not in ("POST", "PUT"):
+    if method not in ("POST", "PUT", "PATCH"):
         return Call(path + _QUERIES.get(route.name, ""))
     source = away if target.state is State.FOREIGN else house
     body, content_type = _body(route, house, source)
@@ -150,8 +151,10 @@ def _filled(address: str, values: dict[str, object]) -> str:
 def _body(route: Route, house: House, source: House) -> tuple[bytes, str]:
     builder = _BODIES.get(route.name)
     if builder is None:
-        return b"", FORM
+        return (b"{}", JSON) if route.address.startswith("api/") else (b"", FORM)
     value = builder(house, source)
+    if route.address.startswith("api/"):
+        return json.dumps(value).encode(), JSON
     if isinstance(value, dict):
         return urlencode(value).encode(), FORM
     return (value, BYTES) if isinstance(value, bytes) else (encode(value), JSON)
@@ -184,6 +187,11 @@ def _gaps(house: House, source: House) -> Any:
 
 _BODIES: dict[str, Any] = {
     "portal:change_role": lambda house, source: {"role": "instructor"},
+    "api:guardianships": lambda house, source: {
+        "user_id": str(house.people["childless"].id),
+        "relation": "parent",
+    },
+    "api:dancers": lambda house, source: {"name": "Nova"},
     "portal:add_dancer": lambda house, source: {"name": "Nova"},
     "portal:dancer": lambda house, source: {"name": "Nova"},
     "portal:roster": lambda house, source: {"dancer": source.ids["dancer"]},

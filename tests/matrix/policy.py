@@ -25,12 +25,6 @@ GROUPS = {
         "studios_providedmembership",
     },  # fmt: skip
     "visits": {"studios_breakglass"},
-    "signin": {
-        "studios_signinpolicy",
-        "studios_identityprovider",
-        "studios_grouprole",
-        "studios_providedmembership",
-    },
     "studio": {"studios_studio"},
     "storage": {"studios_studiostorage", "studios_storeprobe"},
     "keys": {"studios_studiokey", "studios_apikey"},
@@ -38,7 +32,6 @@ GROUPS = {
     "policy": {"studios_roleactions"},
     "dancers": {"studios_dancer", "studios_guardianship"},
     "roster": {"recordings_appearance", "recordings_classsession"},
-    "keys": {"studios_studiokey"},
     "audit": {"audit_entry", "audit_chainhead"},
 }
 """A word of the column `writes` -> the tables that it stands for."""

@@ -40,6 +40,7 @@ def test_an_address_answers_everybody_as_the_table_says(
 def _ask_all(desk: Desk, route: Route, policy: Policy, asker: Asker, tally: Tally) -> None:
     rules = policy.of(route.address)
     listed = {method: rule for rule in rules for method in rule.methods}
+    reads = [rule for rule in rules if "GET" in rule.methods]
     for method in METHODS:
         rule = listed.get(method)
         for target, page in _cells(route, method, rule, asker):
@@ -51,13 +52,13 @@ def _ask_all(desk: Desk, route: Route, policy: Policy, asker: Asker, tally: Tall
                     answer = desk.ask(asker, method, request, page=page)
                     if answer.status in rule.answer:
                         cell = f"{method} {request.path} by {asker.name}"
-                        _look_for_writes(desk, rule, asker, target, cell, tally)
+                        _look_for_writes(desk, [rule, *reads], asker, target, cell, tally)
                 if answer.status not in rule.answer and asker.is_usual:
                     # What a refusal leaves behind stays, and is looked for at the end.
                     desk.ask(asker, method, request, page=page)
             _judge(desk, route, rule or rules[0], method, asker, target, page, request, answer, tally)
     cell = f"the refusals and reads of {route.address} by {asker.name}"
-    _look_for_writes(desk, listed.get("GET"), asker, None, cell, tally)
+    _look_for_writes(desk, reads, asker, None, cell, tally)
 
 
 def _cells(route: Route, method: str, rule: Rule | None, asker: Asker) -> Iterator[tuple[Target, bool]]:
@@ -67,16 +68,23 @@ def _cells(route: Route, method: str, rule: Rule | None, asker: Asker) -> Iterat
     for what is there and for nothing else; so do methods that the table does not list.
     """
     usual = asker.is_usual and bool(asker.agent_of) == route.address.startswith("agent/")
-    everything = usual and rule is not None and method in ("GET", "POST", "PUT")
-    if not everything and method not in ("GET", "POST", "PUT") and asker.name not in ASK_EVERY_METHOD:
-        return
-    if rule is None and asker.name not in ASK_EVERY_METHOD:
+    everything = usual and rule is not None and method not in ("HEAD", "OPTIONS")
+    if (
+        not everything
+        and asker.name not in ASK_EVERY_METHOD
+        and (rule is None or method in ("HEAD", "OPTIONS"))
+    ):
         return
     for target in targets(route):
         is_there = target.state is State.PRESENT and target.studio == "own"
         if everything or is_there:
-            yield target, True
-        if is_there and rule is not None and "slug" in route.parameters and asker.name in ASK_AS_PROGRAMS:
+            yield target, not route.address.startswith("api/")
+        if (
+            is_there
+            and rule is not None
+            and route.address.startswith("studio/")
+            and asker.name in ASK_AS_PROGRAMS
+        ):
             yield target, False
 
 
@@ -104,12 +112,12 @@ def _judge(
 
 
 def _look_for_writes(
-    desk: Desk, rule: Rule | None, asker: Asker, target: Target | None, cell: str, tally: Tally
+    desk: Desk, rules: list[Rule], asker: Asker, target: Target | None, cell: str, tally: Tally
 ) -> None:
     for house in desk.world.houses:
         tables = changed(desk.before[house.name], fingerprint(house.studio.id))
-        if rule is not None and may_write(asker, house.name, target):
-            tables -= {table for group in rule.writes for table in GROUPS[group]}
+        if may_write(asker, house.name, target):
+            tables -= {table for rule in rules for group in rule.writes for table in GROUPS[group]}
         if tables:
             tally.faults.append(f"{cell} changed {', '.join(sorted(tables))} of the studio {house.name}")
 

@@ -273,9 +273,7 @@ def _dancers(house: House) -> None:
 def _settings(house: House) -> None:
     """Leaves a provider, an invitation, a key of the API and an alert."""
     admin = house.people["admin"].actor
-    offer = invite(
-        house.studio, f"{word(house.name, 'guest')}@example.org", Role.VIEWER, actor=admin
-    )
+    offer = invite(house.studio, f"{word(house.name, 'guest')}@example.org", Role.VIEWER, actor=admin)
     key, _ = make_api_key(
         house.studio,
         name=word(house.name, "key"),
