@@ -72,9 +72,10 @@ def invitations(request: StudioRequest, slug: str) -> HttpResponse:
 @require_POST
 def invitation_again(request: StudioRequest, slug: str, invitation_id: UUID) -> HttpResponse:
     """Sends an invitation again, with a new link."""
+    found = _invitation(request, invitation_id)
     require_within(request, "invite")
     try:
-        offer = send_again(_invitation(request, invitation_id), actor=actor_of(request))
+        offer = send_again(found, actor=actor_of(request))
     except (Conflict, Forbidden, Unavailable) as error:
         messages.error(request, error.detail)
         return redirect("portal:invitations", slug)
