@@ -58,16 +58,14 @@ class Desk:
         """Sends one request; an exception is a 500, as it is in production."""
         self._calls += 1
         at = self._calls
-        request = self._requests.generic(
-            method,
-            call.path,
-            call.body,
-            content_type=call.content_type,
-            HTTP_ACCEPT=_HTML if page else _JSON,
-            # An address of its own for each call: no limit of tries from one address is in the way.
-            REMOTE_ADDR=f"10.{at >> 16 & 255}.{at >> 8 & 255}.{at & 255}",
+        # An address of its own for each call: no limit of tries from one address is in the way.
+        address = f"10.{at >> 16 & 255}.{at >> 8 & 255}.{at & 255}"
+        sent: dict[str, Any] = {
+            "HTTP_ACCEPT": _HTML if page else _JSON,
+            "REMOTE_ADDR": address,
             **asker.headers(),
-        )
+        }
+        request = self._requests.generic(method, call.path, call.body, content_type=call.content_type, **sent)
         try:
             response: Any = self._handler(request.environ)
         except Exception as error:

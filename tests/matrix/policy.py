@@ -23,7 +23,7 @@ GROUPS = {
         "studios_grouprole",
         "studios_invitation",
         "studios_providedmembership",
-    },  # fmt: skip
+    },
     "visits": {"studios_breakglass"},
     "studio": {"studios_studio"},
     "storage": {"studios_studiostorage", "studios_storeprobe"},
@@ -122,9 +122,9 @@ def read_policy(path: Path = POLICY) -> Policy:
     return Policy(
         rules=tuple(_rule(*cells) for cells in sections["addresses"]),
         admin={cells[0]: _admin_rule(*cells) for cells in sections["admin"]},
-        tasks=dict(cells for cells in sections["tasks"]),  # type: ignore[misc]
-        commands=dict(cells for cells in sections["commands"]),  # type: ignore[misc]
-        sockets=dict(cells for cells in sections["sockets"]),  # type: ignore[misc]
+        tasks=dict(cells for cells in sections["tasks"]),
+        commands=dict(cells for cells in sections["commands"]),
+        sockets=dict(cells for cells in sections["sockets"]),
     )
 
 

@@ -53,7 +53,7 @@ def _ask_all(desk: Desk, rule: AdminRule, asker: Asker, tally: Tally) -> None:
             for state in _states(suffix, method, asker):
                 if state is State.PRESENT and rule.model not in home.one_of:
                     # The studio has none of it: a row that is there is one that is missing.
-                    state = State.MISSING  # noqa: PLW2901
+                    state = State.MISSING
                 call = _call(rule, suffix, method, state, home, away)
                 wanted = expected_admin(rule, PAGES[suffix], method, asker, state)
                 where = f"{method} {call.path} ({state}) by {asker.name}"

@@ -47,9 +47,9 @@ from control_plane.studios.models import (
     Room,
     Studio,
 )
+from control_plane.studios.services import signin
 from control_plane.studios.services.api_keys import make_api_key
 from control_plane.studios.services.invitations import invite
-from control_plane.studios.services import signin
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, new_id
 from shared.protocol.manifest import GapReason, GapRecord
 from shared.protocol.messages import Heartbeat, Hello
