@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from allauth.socialaccount.models import SocialAccount
+from django.core.cache import cache
 from django.test import Client
 
 from control_plane.accounts.models import User
@@ -39,6 +40,7 @@ def server() -> Iterator[OpenIDProvider]:
 @pytest.fixture(autouse=True)
 def _house_network(settings: Any) -> None:
     settings.SIGNIN_NETWORKS = (ip_network("127.0.0.0/8"),)
+    cache.clear()
 
 
 @pytest.fixture
