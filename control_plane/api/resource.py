@@ -19,6 +19,7 @@ from control_plane.studios.requests import StudioRequest
 
 T = TypeVar("T")
 PAGE, LONGEST_PAGE = 50, 200
+BOUNDS = ("limit", "offset")
 
 
 class Answers(APIView):
@@ -73,10 +74,18 @@ class Resource(Answers):
         """
         return checked(form, self.request.data, partial=partial)
 
+    def bounds(self) -> tuple[int, int]:
+        """Returns how many are asked for, and how many to skip before.
+
+        Raises:
+            BadRequest: one of them is no number.
+        """
+        limit = min(_number(self.request, "limit", PAGE), LONGEST_PAGE)
+        return limit, _number(self.request, "offset", 0)
+
     def page(self, found: QuerySet[Any], shape: Callable[[Any], dict[str, Any]]) -> Response:
         """Returns one page: `?limit=` (at most 200) from `?offset=` on, and how many there are."""
-        limit = min(_number(self.request, "limit", PAGE), LONGEST_PAGE)
-        offset = _number(self.request, "offset", 0)
+        limit, offset = self.bounds()
         items = [shape(row) for row in found[offset : offset + limit]]
         return Response({"count": found.count(), "offset": offset, "items": items})
 

@@ -10,12 +10,14 @@ from rest_framework.response import Response
 
 from control_plane.accounts.models import User
 from control_plane.api import shapes
-from control_plane.api.resource import Resource, checked, listed, one
+from control_plane.api.resource import BOUNDS, Resource, checked, one
+from control_plane.audit.catalogue import Action as Act
 from control_plane.common.errors import BadRequest, NotFound
 from control_plane.recordings.models import ClassSession
 from control_plane.studios import access, services
 from control_plane.studios.actions import Action
 from control_plane.studios.models import Effect, ObjectRight, Role, RoleActions, Room
+from control_plane.studios.reads import note_read
 from control_plane.studios.roles import DEFAULTS
 
 THINGS: dict[str, type[Model]] = {"class": ClassSession, "room": Room}
@@ -84,6 +86,7 @@ class Rights(Resource):
         found = access.visible(self.actor, ObjectRight).select_related("permission", "content_type")
         if "user_id" in request.query_params:
             found = found.filter(user_id=_uuid(request, "user_id"))
+        note_read(Act.PEOPLE_LISTED, self.studio, actor=self.actor)
         return self.page(found.order_by("-given_at", "pk"), shapes.right)
 
     def post(self, request: Request, slug: str) -> Response:
@@ -139,15 +142,18 @@ class WhoCan(Rights):
     http_method_names = ["get", "head", "options"]  # as Django's own
 
     def get(self, request: Request, slug: str) -> Response:
-        """Lists everybody who is something to the studio, each with the decision and its reason."""
-        asked = checked(WhoForm, request.query_params.dict())
+        """Lists all who are something to the studio, each with the decision and its reason; the last page is empty."""
+        limit, offset = self.bounds()
+        given = {name: value for name, value in request.query_params.items() if name not in BOUNDS}
+        asked = checked(WhoForm, given)
         thing = self.thing(asked["thing"], asked.get("thing_id"))
-        answers = access.who_can(Action(asked["action"]), thing)
-        return listed(
+        note_read(Act.PEOPLE_LISTED, self.studio, actor=self.actor)
+        people = [
             {"user_id": str(user.id), "name": user.display_name, "email": user.email}
             | shapes.decision(answer)
-            for user, answer in answers
-        )
+            for user, answer in access.who_can(Action(asked["action"]), thing, after=offset, most=limit)
+        ]
+        return Response({"offset": offset, "items": people})
 
 
 def _role(text: str) -> Role:

@@ -51,9 +51,11 @@ class DancerDetail(Resource):
     needs = Action.VIEW_DANCERS
 
     def get(self, request: Request, slug: str, dancer_id: UUID) -> Response:
-        """Shows the dancer and who answers for them."""
+        """Shows the dancer; to those who may change it, with who answers for them, as the page does."""
         row = self._found(dancer_id)
         _note(self, Act.DANCER_OPENED, "studios.Dancer", UUID(str(row.id)))
+        if not access.can(self.actor, Action.MANAGE_DANCERS, row):
+            return Response(shapes.dancer(row))
         guardians = access.visible(self.actor, Guardianship).filter(dancer=row).order_by("started_at", "pk")
         return Response(shapes.dancer(row) | {"guardianships": [shapes.guardianship(g) for g in guardians]})
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Q
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -12,10 +13,10 @@ from rest_framework.response import Response
 from control_plane.api import shapes
 from control_plane.api.resource import Resource, one
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
 from control_plane.studios import access, services
 from control_plane.studios.actions import Action
 from control_plane.studios.models import Invitation, Membership, Role
+from control_plane.studios.reads import note_read
 from control_plane.studios.services import invitations
 
 
@@ -38,13 +39,7 @@ class Members(Resource):
             found = found.filter(Q(user__display_name__icontains=wanted) | Q(user__email__icontains=wanted))
         if role := request.query_params.get("role", ""):
             found = found.filter(role=role)
-        record(
-            Act.PEOPLE_LISTED,
-            actor=self.actor,
-            studio_id=self.studio.studio_id,
-            object_type="studios.Studio",
-            object_id=self.studio.id,
-        )
+        note_read(Act.PEOPLE_LISTED, self.studio, actor=self.actor)
         return self.page(found.order_by("user__display_name", "user__email", "pk"), shapes.member)
 
 
@@ -56,6 +51,7 @@ class Member(Resource):
     def get(self, request: Request, slug: str, member_id: UUID) -> Response:
         """Shows who it is, and what that person may do throughout the studio, with the reasons."""
         found = self._found(member_id)
+        note_read(Act.PEOPLE_LISTED, found, actor=self.actor)
         answers = access.what_can(found.user, self.studio.studio_id)
         can = [{"action": action.value} | shapes.decision(answer) for action, answer in answers]
         return Response(shapes.member(found) | {"can": can})
@@ -63,10 +59,14 @@ class Member(Resource):
     def patch(self, request: Request, slug: str, member_id: UUID) -> Response:
         """Gives another role, or another end."""
         found, values = self._found(member_id), self.given(MemberForm, partial=True)
-        if "role" in values:
-            found = services.change_role(found, Role(values["role"]), actor=self.actor)
-        if "ends_at" in values:
-            found = services.set_membership_end(found, values["ends_at"], actor=self.actor)
+        with transaction.atomic():
+            # An end is taken away before the role, and set after it: an admin's membership has none.
+            if "ends_at" in values and values["ends_at"] is None:
+                services.set_membership_end(found, None, actor=self.actor)
+            if "role" in values:
+                services.change_role(found, Role(values["role"]), actor=self.actor)
+            if values.get("ends_at") is not None:
+                services.set_membership_end(found, values["ends_at"], actor=self.actor)
         return Response(shapes.member(self._found(member_id)))
 
     def delete(self, request: Request, slug: str, member_id: UUID) -> Response:
@@ -93,6 +93,7 @@ class Invitations(Resource):
 
     def get(self, request: Request, slug: str) -> Response:
         """Lists them, newest first."""
+        note_read(Act.PEOPLE_LISTED, self.studio, actor=self.actor)
         found = access.visible(self.actor, Invitation).order_by("-created_at", "pk")
         return self.page(found, shapes.invitation)
 

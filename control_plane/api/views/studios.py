@@ -9,10 +9,12 @@ from rest_framework.response import Response
 
 from control_plane.api import shapes
 from control_plane.api.resource import Answers, Resource, listed
-from control_plane.studios import services
+from control_plane.common.scoping import studio_scope
+from control_plane.studios import access, services
 from control_plane.studios.actions import Action
 from control_plane.studios.models import SigninPolicy
 from control_plane.studios.selectors import own_memberships
+from control_plane.studios.services.api_keys import actor_of
 from control_plane.studios.signin_rules import reachable
 
 
@@ -23,11 +25,13 @@ class Studios(Answers):
         """Lists them, each with the role in it."""
         key = getattr(request._request, "api_key", None)
         found = own_memberships(UUID(str(request.user.pk)))
-        found = (
-            reachable(request._request, found)
-            if key is None
-            else [item for item in found if item.studio_id == key.studio_id]
-        )
+        if key is None:
+            found = reachable(request._request, found)
+        else:
+            found = [item for item in found if item.studio_id == key.studio_id]
+            for item in found:
+                with studio_scope(key.studio_id):
+                    access.require(actor_of(key), Action.USE_API, item.studio)
         return listed(shapes.studio(item.studio) | {"role": item.role} for item in found)
 
 

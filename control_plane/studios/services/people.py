@@ -1,6 +1,7 @@
 """Writes of people: who is a member, as what, and until when."""
 
 from datetime import datetime
+
 from django.db.models import Model
 from django.utils import timezone
 

@@ -290,3 +290,60 @@ def test_nobody_else_is_answered(cast: Cast, other: Cast) -> None:
     assert client.get(path).status_code == 404
     client.force_login(cast.vera)
     assert client.get(path).status_code == 403
+
+
+def test_a_change_of_a_member_is_whole_or_none(cast: Cast, ask: Ask) -> None:
+    vera = membership(cast, cast.vera)
+    over = (timezone.now() - WEEK).isoformat()
+    answer = ask("PATCH", f"members/{vera.id}/", {"role": "instructor", "ends_at": over})
+    assert answer.status_code == 400
+    assert membership(cast, cast.vera).role == Role.VIEWER
+    assert not acts(cast, Act.MEMBER_CHANGED)
+
+
+def test_a_membership_with_an_end_becomes_an_admins_in_one_call(cast: Cast, ask: Ask) -> None:
+    path = f"members/{membership(cast, cast.vera).id}/"
+    soon = (timezone.now() + WEEK).isoformat()
+    assert ask("PATCH", path, {"ends_at": soon}).status_code == 200
+    assert ask("PATCH", path, {"role": "admin"}).status_code == 409
+    assert ask("PATCH", path, {"role": "admin", "ends_at": None}).told["role"] == "admin"
+    assert ask("PATCH", path, {"role": "viewer", "ends_at": soon}).told["ends_at"]
+
+
+@pytest.mark.parametrize(
+    "path", ["members/", "member", "invitations/", "rights/", "who-can/?thing=studio&action=replay"]
+)
+def test_who_is_shown_people_is_on_record(cast: Cast, ask: Ask, path: str) -> None:
+    path = f"members/{membership(cast, cast.vera).id}/" if path == "member" else path
+    assert ask("GET", path).status_code == 200
+    (entry,) = acts(cast, Act.PEOPLE_LISTED)
+    assert entry.actor_id == cast.alice.id
+
+
+def test_who_can_goes_on_where_a_page_ends(cast: Cast, ask: Ask) -> None:
+    asked = "who-can/?thing=studio&action=replay"
+    everybody = ask("GET", asked).told["items"]
+    assert len(everybody) == 5
+    first, rest = ask("GET", f"{asked}&limit=2").told["items"], ask("GET", f"{asked}&offset=2").told
+    assert [*first, *rest["items"]] == everybody
+    assert rest["offset"] == 2
+    assert ask("GET", f"{asked}&limit=x").status_code == 400
+
+
+def test_who_answers_for_a_dancer_is_shown_to_those_who_decide_it(cast: Cast, ask: Ask) -> None:
+    dancer = ask("POST", "dancers/", {"name": "Dora"}).told["id"]
+    ask("POST", f"dancers/{dancer}/guardianships/", {"user_id": str(cast.gita.id)})
+    assert ask("GET", f"dancers/{dancer}/").told["guardianships"]
+    client = Client()
+    client.force_login(cast.ivan)
+    seen = client.get(f"/api/v1/studios/{cast.studio.slug}/dancers/{dancer}/").json()
+    assert seen["name"] == "Dora"
+    assert "guardianships" not in seen
+
+
+def test_a_key_whose_person_may_use_none_lists_no_studio(cast: Cast) -> None:
+    secret = key_for(cast.studio, cast.alice)
+    services.add_member(cast.studio, cast.sam, Role.ADMIN, actor=cast.alice.actor)
+    services.change_role(membership(cast, cast.alice), Role.VIEWER, actor=cast.sam.actor)
+    client = Client(headers={"Authorization": f"Bearer {secret}"})
+    assert client.get("/api/v1/studios/").status_code == 403
