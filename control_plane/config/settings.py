@@ -69,7 +69,7 @@ STUDIO_WRAPPED = {
 }
 # Who is told, in scope and in its transaction, that a studio has a new generation of keys; and who says that what was
 # sealed to an old one may still come.
-STUDIO_KEY_LISTENERS = ["control_plane.fleet.services.follow_studio_key"]
+STUDIO_KEY_LISTENERS = ["control_plane.fleet.desired.follow_studio_key"]
 STUDIO_KEY_GUARDS = ["control_plane.recordings.shredding.awaits_footage_of"]
 # Who removes what belongs to a class that was destroyed, in apps above the recordings; in scope, with its id.
 SHRED_LISTENERS = ["control_plane.ingest.services.forget_class"]

@@ -1,6 +1,5 @@
 """The site itself: who may enter, and what its index lists."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib.admin import AdminSite
@@ -31,7 +30,7 @@ class ConsoleSite(AdminSite):
         """Says whether the person administers a studio; `studios.middleware` has opened it then."""
         return bool(request.user.is_active) and getattr(request, "studio", None) is not None
 
-    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         """Returns the view as Django's site makes it, for the methods that a browser sends."""
         return require_http_methods(["GET", "HEAD", "POST"])(super().admin_view(view, cacheable))
 

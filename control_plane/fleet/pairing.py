@@ -21,10 +21,11 @@ from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict
 from control_plane.common.scoping import capability_scope, studio_scope
 from control_plane.fleet import codes, instance
+from control_plane.fleet.desired import publish_config, publish_configs
 from control_plane.fleet.errors import PairingRefused
 from control_plane.fleet.models import Agent, AgentState, Camera, PairingCode, PairingState
 from control_plane.fleet.selectors import RECORDS, count_agents
-from control_plane.fleet.services import hand_over_orders, publish_config, publish_configs
+from control_plane.fleet.services import hand_over_orders
 from control_plane.studios import access
 from control_plane.studios.models import Limit, Studio
 from control_plane.studios.quotas import require_room

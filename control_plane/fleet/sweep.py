@@ -4,9 +4,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from control_plane.fleet.announce import Topic, announce_on_commit
+from control_plane.fleet.desired import publish_config
 from control_plane.fleet.models import SILENT_AFTER, Agent, AgentState
 from control_plane.fleet.selectors import is_acknowledged
-from control_plane.fleet.services import publish_config
 
 
 def sweep_studio() -> int:

@@ -22,6 +22,7 @@ from control_plane.ingest.manifests import fault, sound_gap
 from control_plane.ingest.models import PendingSegment, QuarantinedSegment
 from control_plane.ingest.targets import LIFETIME, put_target
 from control_plane.recordings import services as recordings
+from control_plane.recordings.arrivals import ObjectPlace
 from control_plane.recordings.models import ClassSession, Segment
 from control_plane.storage.errors import KeyDestroyed, KeyLost, KeyRefused, ObjectMissing, RootRefused
 from control_plane.storage.objects import ObjectStore
@@ -258,7 +259,7 @@ def _commit_to(
                     manifest, Code.SEGMENT_CORRUPT, agent, caller, detail=error.detail
                 )
             else:
-                place = recordings.ObjectPlace(item.pending.store_id, item.pending.object_key)
+                place = ObjectPlace(item.pending.store_id, item.pending.object_key)
                 arrived.append((manifest, place, wrapped))
         refused = set(recordings.add_segments(class_session, agent, arrived, actor=caller.actor))
         for manifest, _, _ in arrived:

@@ -25,6 +25,7 @@ GROUPS: tuple[tuple[str, tuple[Action, ...]], ...] = (
             Action.MANAGE_STUDIO,
             Action.MANAGE_STORAGE,
             Action.VIEW_AUDIT,
+            Action.USE_API,
         ),
     ),
 )
@@ -51,6 +52,7 @@ TITLES: dict[Action, str] = {
     Action.MANAGE_STUDIO: "Change the studio",
     Action.MANAGE_STORAGE: "Decide on storage",
     Action.VIEW_AUDIT: "Read the record",
+    Action.USE_API: "Make keys for programs",
 }
 """What the table calls a right; `roles.MEANINGS` says what it is in a sentence."""
 
@@ -75,6 +77,7 @@ DOING: dict[Action, str] = {
     Action.MANAGE_STUDIO: "change the studio, how people sign in, and its keys",
     Action.MANAGE_STORAGE: "decide where recordings are kept",
     Action.VIEW_AUDIT: "read the record",
+    Action.USE_API: "make keys for programs",
 }
 """What somebody does who uses a right, with the number of things it reaches."""
 
@@ -99,6 +102,7 @@ RIGHT_WORDS: dict[Action, str] = {
     Action.MANAGE_STUDIO: "change the studio",
     Action.MANAGE_STORAGE: "decide on storage",
     Action.VIEW_AUDIT: "read the record",
+    Action.USE_API: "make keys for programs",
     Action.UPLOAD: "deliver footage",
     Action.REPORT: "report its state",
     Action.MAINTAIN: "tidy up",

@@ -6,7 +6,6 @@ Call inside `studio_scope` of the class's studio.
 import zoneinfo
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -21,7 +20,7 @@ from control_plane.common.scoping import studio_scope
 from control_plane.fleet import services as fleet
 from control_plane.fleet.models import Agent, Camera
 from control_plane.fleet.selectors import cameras_of_room
-from control_plane.recordings.fragments import FragmentRow
+from control_plane.recordings.arrivals import ObjectPlace, segment_row
 from control_plane.recordings.models import (
     SETTLED,
     ClassSession,
@@ -29,7 +28,6 @@ from control_plane.recordings.models import (
     Gap,
     Recorder,
     RecorderState,
-    Segment,
     Track,
 )
 from control_plane.recordings.reasons import INFERRED
@@ -40,13 +38,6 @@ from control_plane.studios.models import Limit, Room, Studio
 from control_plane.studios.quotas import require_room
 from shared.protocol.ids import new_id
 from shared.protocol.manifest import GapRecord, SegmentManifest
-
-
-class ObjectPlace(NamedTuple):
-    """Which store holds an object (None: the platform's own), and under which key."""
-
-    store_id: UUID | None
-    key: str
 
 
 def start_class(
@@ -173,7 +164,8 @@ def add_segments(
     class_session = lock_class(class_session.id)
     refused, added = [], []
     for manifest, place, wrapped_key in arrived:
-        row = _segment(class_session, agent, manifest, place, wrapped_key)
+        track = track_for(class_session, agent, manifest.camera_id)
+        row = segment_row(class_session, agent, track, manifest, place, wrapped_key)
         try:
             with transaction.atomic():
                 row.save(force_insert=True)
@@ -305,66 +297,6 @@ def _infer_gaps(class_session: ClassSession, timeline: ClassTimeline) -> int:
     ]
     Gap.objects.bulk_create(rows)
     return len(rows)
-
-
-def _segment(
-    class_session: ClassSession,
-    agent: Agent,
-    manifest: SegmentManifest,
-    place: ObjectPlace,
-    wrapped_key: bytes,
-) -> Segment:
-    track = track_for(class_session, agent, manifest.camera_id)
-    video, audio, clock = manifest.video, manifest.audio, manifest.clock
-    rows = tuple(
-        FragmentRow(
-            offset_bytes=item.blob.offset_bytes,
-            size_bytes=item.blob.size_bytes,
-            iv=item.blob.iv.hex(),
-            sha256=item.blob.sha256,
-            pts_90k=item.pts_90k,
-            duration_90k=item.duration_90k,
-            frames=item.frames,
-        )
-        for item in manifest.fragments
-    )
-    return Segment(
-        id=manifest.segment_id,
-        studio_id=class_session.studio_id,
-        class_session=class_session,
-        track=track,
-        agent=agent,
-        camera_id=manifest.camera_id,
-        sequence=manifest.sequence,
-        run=manifest.run,
-        store_id=place.store_id,
-        object_key=place.key,
-        size_bytes=manifest.size_bytes,
-        sha256=manifest.sha256,
-        wrapped_key=wrapped_key,
-        init_offset_bytes=manifest.init.offset_bytes,
-        init_size_bytes=manifest.init.size_bytes,
-        init_iv=manifest.init.iv,
-        init_sha256=manifest.init_sha256,
-        video_codec=video.codec,
-        video_codec_string=video.codec_string[:64],
-        width=video.width,
-        height=video.height,
-        fps=video.fps,
-        audio_codec_string=audio.codec_string[:64] if audio else "",
-        audio_sample_rate_hz=audio.sample_rate_hz if audio else None,
-        audio_channels=audio.channels if audio else None,
-        audio_transcoded_from=audio.transcoded_from[:40] if audio else "",
-        clock_method=clock.method.value,
-        clock_anchor_pts_90k=clock.anchor_pts_90k,
-        clock_anchor_at=clock.anchor_at,
-        clock_rate_ppb=clock.rate_ppb,
-        clock_error_bound_us=clock.error_bound_us,
-        clock_provisional=clock.provisional,
-        fragments_json=msgspec.json.encode(rows).decode(),
-        closed_at=manifest.closed_at,
-        recovered=manifest.recovered,
-    )
 
 
 class _CameraFacts(msgspec.Struct, frozen=True):

@@ -1,5 +1,6 @@
 """Opens the studio of a request: the `<slug>` of its address, or the one chosen for the admin site."""
 
+import zoneinfo
 from collections.abc import Callable
 from typing import Any, cast
 from uuid import UUID
@@ -8,6 +9,7 @@ from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 
 from control_plane.common.errors import ControlPlaneError, Forbidden, NotFound, SignInRequired
 from control_plane.common.middleware import Handler, answer
@@ -83,7 +85,8 @@ def _call(
     kwargs: dict[str, Any],
 ) -> HttpResponse:
     membership = way_in if isinstance(way_in, Membership) else None
-    with studio_scope(way_in.studio_id):
+    # What a form says and a page shows is in the studio's own time.
+    with studio_scope(way_in.studio_id), timezone.override(zoneinfo.ZoneInfo(way_in.studio.time_zone)):
         opened = cast("StudioRequest", request)
         opened.studio, opened.membership = way_in.studio, membership
         opened.break_glass = way_in if isinstance(way_in, BreakGlass) else None

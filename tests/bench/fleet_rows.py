@@ -13,6 +13,7 @@ from django.db import connections
 
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import instance, services
+from control_plane.fleet.desired import publish_config
 from control_plane.fleet.models import Agent
 from control_plane.fleet.selectors import desired_document
 from tests.bench.stage import Stage, make_stage, new_agent
@@ -65,7 +66,7 @@ def prepare(number: int, studios: int) -> tuple[Path, Edits]:
                 ]
                 Agent.objects.bulk_create(rows)
                 for row, key in zip(rows, keys, strict=True):
-                    services.publish_config(row)
+                    publish_config(row)
                     private = key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
                     said.append([str(row.id), str(stage.studio.id), private.hex()])
                     known.append((place, row.id))

@@ -20,6 +20,7 @@ from control_plane.accounts.models import User
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import instance
 from control_plane.fleet import services as fleet
+from control_plane.fleet.desired import publish_config
 from control_plane.fleet.models import Agent
 from control_plane.studios import access
 from control_plane.studios import services as studios
@@ -189,7 +190,7 @@ def _boxes(address: str, number: int) -> tuple[Stage, list[Box]]:
                 public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
                 agent = new_agent(stage.studio, f"box {index}", public)
                 agent.save(force_insert=True)
-                fleet.publish_config(agent)
+                publish_config(agent)
             box = Box(address)
             box.identity = key
             box.answer = PairAnswer(

@@ -24,6 +24,7 @@ from control_plane.common.scoping import studio_scope
 from control_plane.fleet import services as fleet
 from control_plane.fleet.models import Agent
 from control_plane.recordings import services as recordings
+from control_plane.recordings.arrivals import ObjectPlace
 from control_plane.recordings.models import ClassSession, ClassState, Recorder, RecorderState
 from control_plane.storage.configured import object_store
 from control_plane.studios import services as studios
@@ -152,7 +153,7 @@ def make_class(stage: Stage, *, length_s: int, stored_s: int, bytes_per_s: int) 
                         recipient_key_id=manifest.recipient_key_id,
                         segment_id=manifest.segment_id,
                     )
-                    arrived.append((manifest, recordings.ObjectPlace(None, key), wrapped))
+                    arrived.append((manifest, ObjectPlace(None, key), wrapped))
                 recordings.add_segments(
                     session,
                     stage.agent,

@@ -60,7 +60,7 @@ class ObjectRight(StudioOwned, UserObjectPermissionAbstract):
     given_by = models.UUIDField(null=True, editable=False)
     given_at = models.DateTimeField(auto_now=True, editable=False)
 
-    objects: ClassVar[ScopedManager] = ScopedManager()
+    objects: ClassVar[ScopedManager] = ScopedManager()  # type: ignore[assignment]  # in place of guardian's
 
     class Meta(StudioOwned.Meta):
         ordering: ClassVar = ["-given_at", "id"]

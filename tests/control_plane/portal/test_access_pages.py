@@ -1,10 +1,11 @@
 """The pages where an owner decides: they change what they said they would, and show what the deciding code says."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from control_plane.accounts.models import User
@@ -316,3 +317,16 @@ def test_people_and_rights_of_another_studio_are_not_found(
     assert alice.get(f"{house.base}/classes/{foreign.id}/access/").status_code == UNKNOWN
     with studio_scope(other.studio.id):
         assert ObjectRight.objects.filter(pk=right.pk).exists()
+
+
+def test_a_time_that_is_typed_is_the_studios_own(cast: Cast) -> None:
+    services.change_studio(cast.studio, actor=cast.alice.actor, time_zone="America/New_York")
+    client = Client()
+    client.force_login(cast.alice)
+    with studio_scope(cast.studio.id):
+        member = Membership.objects.get(user=cast.vera)
+    address = reverse("portal:change_end", args=[cast.studio.slug, member.id])
+    assert client.post(address, {"ends_at": "2031-01-10T18:30"}).status_code == 302
+    with studio_scope(cast.studio.id):
+        member.refresh_from_db()
+    assert member.ends_at == datetime(2031, 1, 10, 23, 30, tzinfo=UTC)

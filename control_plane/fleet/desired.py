@@ -1,0 +1,75 @@
+"""The desired configuration of an agent, as it follows from the tables: published in the transaction of each edit."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.utils import timezone
+
+from control_plane.fleet.announce import Topic, announce_on_commit
+from control_plane.fleet.models import Agent, AgentState, Camera, DesiredConfig, RecordingOrder
+from control_plane.studios import vault
+from shared.protocol.codec import document_hash, encode
+from shared.protocol.config import AgentBody, CameraConfig, Position
+from shared.protocol.config import RecordingOrder as OrderOnWire
+from shared.protocol.ids import CameraId, ClassSessionId, RoomId, StudioId
+
+
+def follow_studio_key(studio_id: UUID) -> None:
+    """Tells every trusted agent of the studio in scope whom to seal to from now on. Called by `studios` in its act."""
+    publish_configs(Agent.objects.filter(studio_id=studio_id).exclude(state=AgentState.REVOKED))
+
+
+def publish_configs(agents: Iterable[Agent]) -> None:
+    """Publishes for several agents, always in the order of their ids: two edits never wait for each other in a ring."""
+    for agent in sorted(agents, key=lambda item: item.id):
+        publish_config(agent)
+
+
+def publish_config(agent: Agent) -> DesiredConfig:
+    """Makes what the tables say the agent's newest desired configuration; without a change, no new version.
+
+    Part of the transaction of the edit: the row is the lock, so versions rise one by one in the order of the edits.
+    """
+    DesiredConfig.objects.bulk_create(
+        [DesiredConfig(studio_id=agent.studio_id, agent=agent, changed_at=timezone.now())],
+        ignore_conflicts=True,
+    )
+    row: DesiredConfig = DesiredConfig.objects.select_for_update().get(agent=agent)
+    body = _body(agent)
+    hash_ = document_hash(body)
+    if row.version and row.hash == hash_:
+        return row
+    row.version += 1
+    row.hash, row.body, row.changed_at = hash_, encode(body).decode(), timezone.now()
+    row.save(update_fields=["version", "hash", "body", "changed_at"])
+    announce_on_commit(agent.id, Topic.CONFIG)
+    return row
+
+
+def _body(agent: Agent) -> AgentBody:
+    return AgentBody(
+        studio_id=StudioId(agent.studio_id),
+        recipient=vault.recipient(),
+        cameras=tuple(
+            CameraConfig(
+                id=CameraId(camera.id),
+                room_id=RoomId(camera.room_id),
+                name=camera.name,
+                position=Position(camera.position),
+                source=camera.source,
+                sealed_credentials=bytes(camera.sealed_credentials) if camera.has_credentials else None,
+                record_audio=camera.record_audio,
+                offset_us=camera.offset_us,
+            )
+            for camera in Camera.objects.filter(agent=agent, enabled=True).order_by("id")
+        ),
+        recordings=tuple(
+            OrderOnWire(
+                class_session_id=ClassSessionId(order.class_session_id),
+                room_id=RoomId(order.room_id),
+                start_at=order.start_at,
+                stop_at=order.stop_at,
+            )
+            for order in RecordingOrder.objects.filter(agent=agent).order_by("id")
+        ),
+    )

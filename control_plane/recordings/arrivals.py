@@ -1,0 +1,84 @@
+"""A segment that has arrived, as a row: what its manifest says, and where its object lies."""
+
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from control_plane.fleet.models import Agent
+from control_plane.recordings.fragments import FragmentRow
+from control_plane.recordings.models import ClassSession, Segment, Track
+from shared.protocol.manifest import SegmentManifest
+
+
+class ObjectPlace(NamedTuple):
+    """Which store holds an object (None: the platform's own), and under which key."""
+
+    store_id: UUID | None
+    key: str
+
+
+def segment_row(
+    class_session: ClassSession,
+    agent: Agent,
+    track: Track | None,
+    manifest: SegmentManifest,
+    place: ObjectPlace,
+    wrapped_key: bytes,
+) -> Segment:
+    """Returns the unsaved row of a segment that has arrived.
+
+    Args:
+        track: where it belongs (`services.track_for`).
+        wrapped_key: its content key under the class's.
+    """
+    video, audio, clock = manifest.video, manifest.audio, manifest.clock
+    rows = tuple(
+        FragmentRow(
+            offset_bytes=item.blob.offset_bytes,
+            size_bytes=item.blob.size_bytes,
+            iv=item.blob.iv.hex(),
+            sha256=item.blob.sha256,
+            pts_90k=item.pts_90k,
+            duration_90k=item.duration_90k,
+            frames=item.frames,
+        )
+        for item in manifest.fragments
+    )
+    return Segment(
+        id=manifest.segment_id,
+        studio_id=class_session.studio_id,
+        class_session=class_session,
+        track=track,
+        agent=agent,
+        camera_id=manifest.camera_id,
+        sequence=manifest.sequence,
+        run=manifest.run,
+        store_id=place.store_id,
+        object_key=place.key,
+        size_bytes=manifest.size_bytes,
+        sha256=manifest.sha256,
+        wrapped_key=wrapped_key,
+        init_offset_bytes=manifest.init.offset_bytes,
+        init_size_bytes=manifest.init.size_bytes,
+        init_iv=manifest.init.iv,
+        init_sha256=manifest.init_sha256,
+        video_codec=video.codec,
+        video_codec_string=video.codec_string[:64],
+        width=video.width,
+        height=video.height,
+        fps=video.fps,
+        audio_codec_string=audio.codec_string[:64] if audio else "",
+        audio_sample_rate_hz=audio.sample_rate_hz if audio else None,
+        audio_channels=audio.channels if audio else None,
+        audio_transcoded_from=audio.transcoded_from[:40] if audio else "",
+        clock_method=clock.method.value,
+        clock_anchor_pts_90k=clock.anchor_pts_90k,
+        clock_anchor_at=clock.anchor_at,
+        clock_rate_ppb=clock.rate_ppb,
+        clock_error_bound_us=clock.error_bound_us,
+        clock_provisional=clock.provisional,
+        fragments_json=msgspec.json.encode(rows).decode(),
+        closed_at=manifest.closed_at,
+        recovered=manifest.recovered,
+    )
