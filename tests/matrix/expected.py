@@ -9,7 +9,7 @@ from tests.matrix.actors import Asker
 from tests.matrix.policy import AdminRule, Rule
 
 SIGN_IN_PAGE, SIGN_IN_PROGRAM = 302, 401
-NOT_FOUND, FORBIDDEN, WRONG_METHOD = 404, 403, 405
+NOT_FOUND, FORBIDDEN, WRONG_METHOD, GONE = 404, 403, 405, 410
 
 VIEW_OF = {
     "class_id": Action.VIEW_CLASS,
@@ -21,7 +21,7 @@ VIEW_OF = {
     "guardianship_id": Action.MANAGE_DANCERS,
     "provider_id": Action.MANAGE_STUDIO,
     "invitation_id": Action.MANAGE_PEOPLE,
-    "visit_id": Action.VIEW_STUDIO,
+    "visit_id": Action.VIEW_AUDIT,
     "member_id": Action.MANAGE_PEOPLE,
     "key_id": Action.USE_API,
     "alert_id": Action.MANAGE_POLICY,
@@ -119,13 +119,19 @@ def _member(rule: Rule, asker: Asker, target: Target, thing: str, page: bool) ->
         hidden = not may(asker, VIEW_OF[thing], target, on_class=on_class)
         if thing == "dancer_id" and asker.answers_for == target.studio:
             hidden = False
+        if rule.or_visitor and asker.visits == target.studio:
+            hidden = False
         if target.state in (State.FOREIGN, State.MISSING) or hidden:
             return frozenset({NOT_FOUND, FORBIDDEN} if lacks else {NOT_FOUND})
         if target.state in (State.MIXED, State.SIBLING):
-            return frozenset({FORBIDDEN if lacks else NOT_FOUND})
-    if lacks:
-        return frozenset({FORBIDDEN})
-    return rule.gone if rule.gone and target.state is State.SHREDDED else rule.answer
+            return frozenset({FORBIDDEN, NOT_FOUND} if lacks else {NOT_FOUND})
+    # One's own dancer is shown without the right to see dancers: of more than that there is nothing to know.
+    refused = {FORBIDDEN, NOT_FOUND} if thing == "dancer_id" else {FORBIDDEN}
+    answer = frozenset(refused) if lacks else rule.answer
+    if target.state is State.SHREDDED:
+        # Most pages say that it is gone before they ask for more; those who do not see it are told nothing.
+        return rule.gone if rule.gone and not lacks else answer | {GONE}
+    return answer
 
 
 def unlisted(method: str) -> frozenset[int]:

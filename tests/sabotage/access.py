@@ -14,8 +14,8 @@ LEAKS = (
         "a view that asks for no right",
         "access",
         "control_plane/portal/views/people.py",
-        "    access.require(actor, access.Action.MANAGE_PEOPLE, request.studio)\n    wanted, role =",
-        "    wanted, role =",
+        "    access.require(actor, access.Action.MANAGE_PEOPLE, request.studio)\n    note_read(",
+        "    note_read(",
         (route("studio/<slug:slug>/people/"),),
     ),
     Sabotage(
