@@ -74,6 +74,8 @@ def shred_studio(studio: Studio, *, confirmation: str, reason: str, actor: Actor
     with studio_scope(studio.id):
         _require_member(actor, studio)
         _confirmed(confirmation, studio.name, "the name of the studio")
+        # First of all: a class that begins at this moment is either seen here, or begins under the new keys.
+        keys.alone(studio.id)
         if ClassSession.objects.filter(state__in=RUNNING).exists():
             raise Conflict("A class is being recorded. Stop it first.")
         old = list(StudioKey.objects.filter(destroyed_at=None).select_for_update())

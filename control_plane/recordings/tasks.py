@@ -1,9 +1,12 @@
 """The sweeps of recordings: classes whose box will never answer again, and what is left of destroyed ones."""
 
+import logging
 from uuid import UUID
 
 from celery import shared_task
+from django.db import DatabaseError
 
+from control_plane.common.errors import ControlPlaneError
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.disposals import delete_due
 from control_plane.recordings.moves import advance_move, due_moves
@@ -11,6 +14,8 @@ from control_plane.recordings.reports import settle_lost_recorders
 from control_plane.recordings.shredding import remove_shredded
 from control_plane.recordings.usage import warn_when_nearly_full
 from control_plane.studios.selectors import studio_ids
+
+log = logging.getLogger(__name__)
 
 BATCHES_AT_ONCE = 20
 """Of a move, in one run of the sweep; a move that has more to copy is kicked again at once."""
@@ -31,10 +36,18 @@ def sweep_recordings() -> None:
 def sweep_shredded() -> None:
     """Removes what is left of destroyed classes, in every studio; started by beat and after each shred."""
     for studio_id in studio_ids("shredding sweep"):
-        for _ in range(CLASSES_AT_ONCE):
-            with studio_scope(UUID(str(studio_id))):
-                if not remove_shredded():
-                    break
+        try:
+            _remove_shredded_of(UUID(str(studio_id)))
+        except (ControlPlaneError, DatabaseError, OSError):
+            # Nobody else's destroyed classes wait for it.
+            log.exception("a destroyed class cannot be removed", extra={"studio": str(studio_id)})
+
+
+def _remove_shredded_of(scope: UUID) -> None:
+    for _ in range(CLASSES_AT_ONCE):
+        with studio_scope(scope):
+            if not remove_shredded():
+                break
 
 
 @shared_task

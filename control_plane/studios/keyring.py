@@ -10,6 +10,7 @@ In front of what is wrapped stand a byte for its form and the generation. Inside
 from uuid import UUID
 
 from control_plane.common.errors import NotFound
+from control_plane.common.rows import one
 from control_plane.storage import keys, seal
 from control_plane.storage.configured import key_shelf, root_key
 from control_plane.storage.errors import KeyDestroyed, KeyLost, KeyRefused
@@ -74,6 +75,15 @@ def unwrap(wrapped: bytes, *, kind: str, id_: UUID) -> bytes:
     return keys.unwrap(_wrapping(key, form, kind, id_), inner, kind=kind, id_=id_)
 
 
+def alone(studio_id: UUID) -> Studio:
+    """Locks the keys of a studio until the transaction ends: who makes, ends, or wraps under a generation meets nobody.
+
+    Else the one would wrap under what the other is destroying, in rows that it does not see yet.
+    """
+    studio: Studio = Studio.objects.select_for_update(no_key=True).get(pk=studio_id)
+    return studio
+
+
 def shelve(id_: UUID) -> None:
     """Sees that a class has its half: one from before there was a shelf gets it now, before it is wrapped anew.
 
@@ -115,10 +125,9 @@ def generation(key_id: UUID) -> StudioKey:
     Raises:
         NotFound: it has none of this id.
     """
-    try:
-        key: StudioKey = StudioKey.objects.get(pk=key_id)
-    except StudioKey.DoesNotExist as error:
-        raise NotFound(f"the studio has no key {key_id}") from error
+    key = one(StudioKey, "this.id = %s", [key_id])
+    if key is None:
+        raise NotFound(f"the studio has no key {key_id}")
     return key
 
 

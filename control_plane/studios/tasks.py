@@ -2,16 +2,21 @@
 ends, and stores are tried.
 """
 
+import logging
 from uuid import UUID
 
 from celery import shared_task
+from django.db import DatabaseError
 
 from control_plane.common.actors import Actor
+from control_plane.common.errors import ControlPlaneError
 from control_plane.common.scoping import studio_scope
 from control_plane.studios.selectors import studio_ids
 from control_plane.studios.services.keys import destroy_due_generations, rewrap_batch
 from control_plane.studios.services.storage import due_probes, request_probe, run_probe, stores_in_use
 from control_plane.studios.services.tombstones import settle_shelf
+
+log = logging.getLogger(__name__)
 
 BATCHES_AT_ONCE = 50
 """Of one studio, before the next one has its turn."""
@@ -19,18 +24,24 @@ BATCHES_AT_ONCE = 50
 
 @shared_task
 def sweep_keys() -> None:
-    """Sweeps every studio; started by beat once a minute."""
-    actor = Actor.system("studios.keys")
+    """Sweeps every studio; started by beat once a minute. One studio's trouble keeps no other waiting."""
     for studio_id in studio_ids("keys sweep"):
-        scope = UUID(str(studio_id))
+        try:
+            _sweep_keys_of(UUID(str(studio_id)))
+        except (ControlPlaneError, DatabaseError, OSError):
+            log.exception("the keys of a studio cannot be swept", extra={"studio": str(studio_id)})
+
+
+def _sweep_keys_of(scope: UUID) -> None:
+    actor = Actor.system("studios.keys")
+    with studio_scope(scope):
+        settle_shelf()
+    for _ in range(BATCHES_AT_ONCE):
         with studio_scope(scope):
-            settle_shelf()
-        for _ in range(BATCHES_AT_ONCE):
-            with studio_scope(scope):
-                if not rewrap_batch(actor=actor):
-                    break
-        with studio_scope(scope):
-            destroy_due_generations(actor=actor)
+            if not rewrap_batch(actor=actor):
+                break
+    with studio_scope(scope):
+        destroy_due_generations(actor=actor)
 
 
 @shared_task

@@ -20,6 +20,7 @@ from control_plane.audit.models import ChainHead, Entry
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import ControlPlaneError
+from control_plane.common.scoping import current_studio_id
 from control_plane.storage import keys, seal
 from control_plane.storage.configured import key_shelf
 from control_plane.storage.errors import KeyDestroyed, KeyRefused
@@ -196,6 +197,7 @@ def new_class_key(class_session_id: UUID, *, actor: Actor, subject: Model) -> by
         KeysUnavailable: root key or shelf do not answer.
     """
     access.require(actor, access.Action.RECORD, subject)
+    keyring.alone(current_studio_id())
     key_shelf().place(class_session_id)
     return keyring.wrap(keys.new_key(), kind=keyring.CLASS, id_=class_session_id)
 
@@ -205,7 +207,9 @@ def wrap_secret(secret: bytes, *, kind: str, id_: UUID) -> bytes:
 
     Put its column into `settings.STUDIO_WRAPPED`: a new generation of keys is to take it along.
     """
-    return keyring.wrap(secret, kind=_foreign(kind), id_=id_)
+    kind = _foreign(kind)
+    keyring.alone(current_studio_id())
+    return keyring.wrap(secret, kind=kind, id_=id_)
 
 
 def open_secret(wrapped: bytes, *, kind: str, id_: UUID) -> bytes:

@@ -53,6 +53,11 @@ class FileRootKey:
         return f"FileRootKey({self._content.keys[0][0]})"
 
     @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self._path
+
+    @property
     def id(self) -> str:
         """See `RootKey.id`."""
         return self._now().keys[0][0]

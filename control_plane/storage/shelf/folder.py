@@ -5,8 +5,10 @@ the old bytes may outlive the overwriting inside the device or in a snapshot: ke
 backups, or on an encrypted disk. Several processes of one machine may use it; several machines need `database`.
 """
 
+import fcntl
 import hashlib
 import os
+import re
 import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from control_plane.storage.errors import KeyDestroyed, KeyLost, KeyRefused, Keys
 from control_plane.storage.shelf.shelf import HALF_BYTES, new_half
 
 CHECK_BYTES = 8
+NAME = re.compile(r"[0-9a-f]{32}")
 NO_BACKUP = ".nobackup"
 README = """This is 3Dance's key shelf: halves of keys, without which no recording can be seen.
 
@@ -62,14 +65,30 @@ class FolderShelf:
         """See `KeyShelf.entries`."""
         if not self._folder.is_dir():
             return
-        for shard in sorted(path for path in self._folder.iterdir() if path.is_dir()):
-            for path in sorted(shard.iterdir()):
-                if not path.name.startswith("."):
-                    yield UUID(path.name), _read(path)
+        damaged = []
+        try:
+            for path in sorted(self._folder.glob("??/*")):
+                # A part that was being written, or what somebody else has left here, is no entry.
+                if not NAME.fullmatch(path.name):
+                    continue
+                try:
+                    half = _read(path)
+                except KeyLost:
+                    damaged.append(path.name)
+                else:
+                    yield UUID(path.name), half
+        except OSError as error:
+            raise _unavailable(self._folder, error) from error
+        if damaged:
+            raise KeyLost(
+                f"{len(damaged)} entries of the key shelf at {self._folder} are damaged, {', '.join(damaged[:5])}:"
+                " bring them back from its copy (`threedance manage key_shelf restore`)"
+            )
 
     def keep(self, id_: UUID, half: bytes) -> None:
         """See `KeyShelf.keep`."""
-        self._write(id_, half)
+        if not self._write(id_, half):
+            self._mend(id_, half)
 
     def prepare(self) -> None:
         """Makes the folder with its words for whoever finds it.
@@ -78,7 +97,9 @@ class FolderShelf:
             KeysUnavailable: it cannot be written.
         """
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self._folder.is_dir():
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _sync_folder(self._folder.parent)
             for name, text in ((NO_BACKUP, ""), ("README", README)):
                 if not (self._folder / name).exists():
                     (self._folder / name).write_text(text)
@@ -93,10 +114,7 @@ class FolderShelf:
         path = self._path(id_)
         part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
-            if not path.parent.is_dir():
-                self.prepare()
-                path.parent.mkdir(mode=0o700, exist_ok=True)
-                _sync_folder(self._folder)
+            self._make_place(path)
             with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(half + _check(half))
                 file.flush()
@@ -115,17 +133,43 @@ class FolderShelf:
     def _destroy(self, id_: UUID) -> bool:
         path = self._path(id_)
         try:
-            lived = self._overwrite(path) if path.exists() else False
-            if not path.exists():
-                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
-                _sync_folder(path.parent)
+            self._make_place(path)
+            # Made where it is not there, so that whoever puts one here at this moment finds the mark, or is found.
+            lived = self._overwrite(path)
+            for part in path.parent.glob(f".{path.name}.*"):
+                # Of a copy that was cut short: the same half, under another name.
+                self._overwrite(part)
+                part.unlink(missing_ok=True)
+            _sync_folder(path.parent)
         except OSError as error:
             raise _unavailable(path, error) from error
         return lived
 
+    def _mend(self, id_: UUID, half: bytes) -> None:
+        """Writes an entry anew where it is damaged; one that was destroyed is whole."""
+        path = self._path(id_)
+        try:
+            with open(os.open(path, os.O_RDWR), "r+b", buffering=0) as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                try:
+                    _read(path)
+                except KeyLost:
+                    file.write(half + _check(half))
+                    file.truncate(HALF_BYTES + CHECK_BYTES)
+                    os.fsync(file.fileno())
+        except OSError as error:
+            raise _unavailable(path, error) from error
+
+    def _make_place(self, path: Path) -> None:
+        if not path.parent.is_dir():
+            self.prepare()
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+        # Also where another process has just made it, and has not come so far.
+        _sync_folder(self._folder)
+
     def _overwrite(self, path: Path) -> bool:
-        with path.open("r+b", buffering=0) as file:
+        with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
             size = os.fstat(file.fileno()).st_size
             if size:
                 for filling in (os.urandom(size), bytes(size)):

@@ -2,8 +2,10 @@
 
 import secrets
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
+
+from control_plane.storage.errors import KeyLost, KeyRefused
 
 HALF_BYTES = 32
 
@@ -53,12 +55,13 @@ class KeyShelf(Protocol):
         """Yields every entry; None: destroyed.
 
         Raises:
+            KeyLost: some are damaged; all others have been yielded before.
             KeysUnavailable: the shelf cannot be read.
         """
         ...
 
     def keep(self, id_: UUID, half: bytes) -> None:
-        """Puts back an entry of a copy of this shelf; what is there, or was destroyed, stays as it is.
+        """Puts back an entry of a copy of this shelf; what is there and whole, or was destroyed, stays as it is.
 
         Raises:
             KeysUnavailable: the shelf cannot be written.
@@ -71,19 +74,45 @@ def new_half() -> bytes:
     return secrets.token_bytes(HALF_BYTES)
 
 
-def copy_shelf(source: KeyShelf, target: KeyShelf) -> tuple[int, int]:
-    """Makes `target` hold what `source` holds, what was destroyed included; returns entries kept and destroyed there.
+class Copied(NamedTuple):
+    """What a copy did: entries `kept` there, `destroyed` there that lived, and `spared` there though destroyed here."""
 
-    What was destroyed in `target` is never brought back to life.
+    kept: int
+    destroyed: int
+    spared: int
+
+
+def copy_shelf(source: KeyShelf, target: KeyShelf, *, destroying: bool = True) -> Copied:
+    """Makes `target` hold what `source` holds, what was destroyed included.
+
+    What was destroyed in `target` is never brought back to life. Without `destroying`, what lives in `target` is left
+    alive though `source` says that it was destroyed.
 
     Raises:
+        KeyLost: entries of `source` are damaged; all others were copied.
         KeysUnavailable: one of them cannot be used; what was copied stays.
     """
-    kept, destroyed = 0, []
-    for id_, half in source.entries():
-        if half is None:
-            destroyed.append(id_)
-        else:
-            target.keep(id_, half)
-            kept += 1
-    return kept, target.destroy(destroyed)
+    kept, spared, ended, damaged = 0, 0, [], None
+    try:
+        for id_, half in source.entries():
+            if half is not None:
+                target.keep(id_, half)
+                kept += 1
+            elif not destroying and _lives(target, id_):
+                spared += 1
+            else:
+                ended.append(id_)
+    except KeyLost as error:
+        damaged = error
+    destroyed = target.destroy(ended)
+    if damaged is not None:
+        raise damaged
+    return Copied(kept, destroyed, spared)
+
+
+def _lives(shelf: KeyShelf, id_: UUID) -> bool:
+    try:
+        shelf.take(id_)
+    except KeyRefused:
+        return False
+    return True

@@ -5,11 +5,17 @@ from uuid import UUID
 
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
+from control_plane.storage.configured import key_shelf
 from control_plane.storage.errors import KeyDestroyed, KeyRefused
 from control_plane.studios import access, keyring
 from control_plane.studios.models import Shredded, Studio, StudioKey
 from control_plane.studios.selectors import studio_ids
-from control_plane.studios.services.keys import destroy_generation, left_on_older, wrapped_columns
+from control_plane.studios.services.keys import (
+    destroy_generation,
+    follow_with,
+    left_on_older,
+    wrapped_columns,
+)
 from control_plane.studios.services.tombstones import entomb, settle_shelf
 
 RESTORED = "destroyed before this database was restored"
@@ -40,13 +46,13 @@ def check_all_keys(*, actor: Actor, mend: bool = False) -> Found:
             studio = Studio.objects.get()
             access.require(actor, access.Action.MAINTAIN, studio)
             settle_shelf(again=True)
-            _look_at_generations(found, actor, mend)
+            _look_at_generations(found, actor, mend, studio)
             _look_at_rows(found, actor, mend, studio)
             found.older += left_on_older()
     return found
 
 
-def _look_at_generations(found: Found, actor: Actor, mend: bool) -> None:
+def _look_at_generations(found: Found, actor: Actor, mend: bool, studio: Studio) -> None:
     for key in StudioKey.objects.filter(destroyed_at=None):
         try:
             keyring.secret_of(key)
@@ -55,6 +61,9 @@ def _look_at_generations(found: Found, actor: Actor, mend: bool) -> None:
             found.destroyed += 1
             if mend:
                 destroy_generation(key, actor=actor, reason=RESTORED)
+                if key.retired_at is None:
+                    # Else boxes would go on sealing to it, and nobody could open what they send.
+                    follow_with(studio, actor=actor)
         except KeyRefused:
             _lost(found, f"keys {key.id}")
 
@@ -67,6 +76,11 @@ def _look_at_rows(found: Found, actor: Actor, mend: bool, studio: Studio) -> Non
                 keyring.unwrap(wrapped, kind=kind, id_=UUID(str(pk)))
                 found.open += 1
             except KeyDestroyed:
+                if kind == keyring.CLASS and _lives(UUID(str(pk))):
+                    # Its generation has ended, as it does after a rotation: it is this database that is too old, and a
+                    # newer one opens the class. To destroy its half now would be the end of it there too.
+                    _lost(found, f"{kind} {pk}")
+                    continue
                 found.destroyed += 1
                 if mend:
                     model._default_manager.filter(pk=pk).update(**{column: b""})
@@ -75,6 +89,14 @@ def _look_at_rows(found: Found, actor: Actor, mend: bool, studio: Studio) -> Non
                         entomb(Shredded.CLASS, UUID(str(pk)), reason=RESTORED, actor=actor, studio_id=id_)
             except KeyRefused:
                 _lost(found, f"{kind} {pk}")
+
+
+def _lives(id_: UUID) -> bool:
+    try:
+        key_shelf().take(id_)
+    except KeyRefused:
+        return False
+    return True
 
 
 def _lost(found: Found, what: str) -> None:

@@ -4,6 +4,7 @@ Re-wrapping touches rows, never media. What is left to do is what still stands u
 dies goes on where it was; a row that somebody else holds is left for the next batch (SKIP LOCKED).
 """
 
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -19,10 +20,13 @@ from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import current_studio_id, studio_scope
+from control_plane.storage.errors import KeyDestroyed, KeyLost
 from control_plane.studios import access, keyring
 from control_plane.studios.models import KeyTombstone, Shredded, Studio, StudioKey
 from control_plane.studios.selectors import current_key
 from control_plane.studios.services.tombstones import entomb
+
+log = logging.getLogger(__name__)
 
 BATCH = 200
 
@@ -43,7 +47,7 @@ def rotate_studio_key(studio: Studio, *, actor: Actor) -> StudioKey:
 
 def follow_with(studio: Studio, *, actor: Actor) -> StudioKey:
     """Puts a new generation in the place of the current one; the caller has asked `access` and opened the scope."""
-    _alone(studio.id)
+    keyring.alone(studio.id)
     StudioKey.objects.filter(retired_at__isnull=True).update(retired_at=timezone.now())
     key = keyring.new_generation(studio)
     key.save(force_insert=True)
@@ -52,6 +56,11 @@ def follow_with(studio: Studio, *, actor: Actor) -> StudioKey:
         told(studio.id)
     record_key(key, actor)
     return key
+
+
+def alone(studio_id: UUID) -> None:
+    """Locks the keys of a studio until the transaction ends: nobody wraps under what is about to be destroyed."""
+    keyring.alone(studio_id)
 
 
 def record_key(key: StudioKey, actor: Actor) -> None:
@@ -69,23 +78,25 @@ def record_key(key: StudioKey, actor: Actor) -> None:
 def rewrap_batch(*, actor: Actor, most: int = BATCH) -> int:
     """Brings some of what is wrapped under older generations under the current one; returns how many rows it did.
 
-    0: nothing is left, or others are at it. Inside `studio_scope`; the scope's end commits the batch.
+    0: nothing is left, or others are at it. A row whose key is lost or destroyed is passed over. Inside `studio_scope`;
+    the scope's end commits the batch.
 
     Raises:
         KeyRefused, KeysUnavailable: a row does not open, or root key or shelf do not answer; the batch is as it was.
         NotFound, Forbidden: `actor` may not maintain the studio.
     """
-    studio = _alone(current_studio_id())
+    studio = keyring.alone(current_studio_id())
     access.require(actor, access.Action.MAINTAIN, studio)
     key, done = current_key(), 0
     for model, column, kind in wrapped_columns():
         rows = _older(model, column, key).select_for_update(skip_locked=True, of=("self",))[: most - done]
         for row in rows:
-            held = bytes(getattr(row, column))
-            secret = keyring.unwrap(held, kind=kind, id_=UUID(str(row.pk)))
-            if kind == keyring.CLASS and not keyring.is_shelved(held):
-                keyring.shelve(UUID(str(row.pk)))
-            wrapped = keyring.wrap(secret, kind=kind, id_=UUID(str(row.pk)), key=key)
+            try:
+                wrapped = _rewrapped(bytes(getattr(row, column)), kind, UUID(str(row.pk)), key)
+            except (KeyLost, KeyDestroyed) as error:
+                # `check_keys` names it; the others do not wait for it, and its generation is kept.
+                log.error("a wrapped key is not to be had", extra={"row": str(row.pk), "why": error.detail})
+                continue
             model._default_manager.filter(pk=row.pk).update(**{column: wrapped})
             done += 1
         if done >= most:
@@ -99,6 +110,13 @@ def rewrap_batch(*, actor: Actor, most: int = BATCH) -> int:
             object_id=key.id,
         )
     return done
+
+
+def _rewrapped(held: bytes, kind: str, id_: UUID, key: StudioKey) -> bytes:
+    secret = keyring.unwrap(held, kind=kind, id_=id_)
+    if kind == keyring.CLASS and not keyring.is_shelved(held):
+        keyring.shelve(id_)
+    return keyring.wrap(secret, kind=kind, id_=id_, key=key)
 
 
 def left_on_older() -> int:
@@ -116,7 +134,7 @@ def destroy_due_generations(*, actor: Actor) -> list[UUID]:
     Raises:
         NotFound, Forbidden: `actor` may not maintain the studio.
     """
-    access.require(actor, access.Action.MAINTAIN, _alone(current_studio_id()))
+    access.require(actor, access.Action.MAINTAIN, keyring.alone(current_studio_id()))
     due = StudioKey.objects.filter(
         destroyed_at=None, retired_at__lt=timezone.now() - timedelta(days=settings.RETIRED_KEYS_DAYS)
     )
@@ -136,12 +154,6 @@ def destroy_generation(key: StudioKey, *, actor: Actor, reason: str) -> KeyTombs
         wrapped_key=b"", wrapped_private_key=b"", destroyed_at=timezone.now()
     )
     return entomb(Shredded.GENERATION, key.id, reason=reason, actor=actor, studio_id=key.studio_id)
-
-
-def _alone(studio_id: UUID) -> Studio:
-    # Whoever re-wraps and whoever makes a new generation do not meet: the one would wrap under what the other ends.
-    studio: Studio = Studio.objects.select_for_update(no_key=True).get(pk=studio_id)
-    return studio
 
 
 def wrapped_columns() -> list[tuple[type[Model], str, str]]:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 
 from control_plane.audit.catalogue import Action as Act
@@ -94,5 +93,5 @@ def _carry_seed() -> None:
         if not isinstance(current, FileRootKey):
             seed.create_seed()
         elif (stored := seed.stored_seed()) is not None and stored != current.seed():
-            set_seed(settings.ROOT_KEY_FILE, stored)
+            set_seed(current.path, stored)
         seed.rewrap_seed()

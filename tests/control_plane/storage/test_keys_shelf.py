@@ -197,6 +197,48 @@ def test_another_process_sees_what_is_destroyed_at_its_next_look(shelf: Shelves,
         assert other.wait(timeout=20) == 0
 
 
+def test_a_half_under_the_name_of_a_part_dies_with_its_entry(tmp_path: Path) -> None:
+    """As a copy leaves it that was cut short between writing and naming."""
+    shelf, id_ = FolderShelf(tmp_path / "shelf"), uuid4()
+    half = shelf.place(id_)
+    (path,) = (tmp_path / "shelf").rglob(id_.hex)
+    part = path.with_name(f".{id_.hex}.0a0b0c0d")
+    part.write_bytes(path.read_bytes())
+    os.link(part, tmp_path / "the bytes on the disk")
+    shelf.destroy([id_])
+    assert not part.exists()
+    assert half not in (tmp_path / "the bytes on the disk").read_bytes()
+
+
+def test_an_entry_that_comes_while_it_is_destroyed_does_not_live(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf, copy, id_ = FolderShelf(tmp_path / "shelf"), FolderShelf(tmp_path / "copy"), uuid4()
+    half = copy.place(id_)
+    real = Path.exists
+
+    def meanwhile(path: Path) -> bool:
+        found = real(path)
+        if path.name == id_.hex and not found:
+            shelf.keep(id_, half)
+        return found
+
+    monkeypatch.setattr(Path, "exists", meanwhile)
+    shelf.destroy([id_])
+    shelf.keep(id_, half)
+    with pytest.raises(KeyDestroyed):
+        shelf.take(id_)
+
+
+def test_what_somebody_left_in_the_folder_stops_no_copy(tmp_path: Path) -> None:
+    shelf, id_ = FolderShelf(tmp_path / "shelf"), uuid4()
+    half = shelf.place(id_)
+    (path,) = (tmp_path / "shelf").rglob(id_.hex)
+    path.with_name("notes.txt").write_text("do not delete")
+    (path.parent / "folder").mkdir()
+    assert dict(shelf.entries()) == {id_: half}
+
+
 # --- the database ---------------------------------------------------------------------------------------------------
 
 

@@ -16,7 +16,8 @@ class Command(BaseCommand):
 
     help = (
         "copy FOLDER: make FOLDER the newest and only copy of the key shelf, destroying there what was destroyed here."
-        " restore FOLDER: bring back what the shelf has lost; what was destroyed stays destroyed."
+        " restore FOLDER: bring back what the shelf has lost; what was destroyed stays destroyed,"
+        " and what lives stays alive."
     )
     requires_system_checks = ()
 
@@ -24,6 +25,11 @@ class Command(BaseCommand):
         """Adds direction and folder."""
         parser.add_argument("what", choices=("copy", "restore"))
         parser.add_argument("folder", type=Path)
+        parser.add_argument(
+            "--destroy",
+            action="store_true",
+            help="restore: also destroy for good what lives here and was destroyed in the copy.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Runs the command.
@@ -38,11 +44,17 @@ class Command(BaseCommand):
         source, target = (here, there) if options["what"] == "copy" else (there, here)
         try:
             target.prepare()
-            kept, destroyed = copy_shelf(source, target)
+            done = copy_shelf(source, target, destroying=options["what"] == "copy" or options["destroy"])
         except ControlPlaneError as error:
             raise CommandError(f"{error}. What was copied stays; run it again.") from error
-        self.stdout.write(f"{kept} entries; {destroyed} destroyed there that lived")
+        self.stdout.write(f"{done.kept} entries; {done.destroyed} destroyed there that lived")
         if options["what"] == "restore":
             self.stdout.write(
                 "now run `check_keys`: it destroys again what was destroyed since the copy was made"
+            )
+        if done.spared:
+            raise CommandError(
+                f"{done.spared} entries live here that were destroyed in the copy; they were left alive. `check_keys`"
+                " destroys what this database knows of. Is it this installation's copy, and were they destroyed on"
+                " purpose? Then run this again with --destroy: nothing brings them back."
             )

@@ -41,7 +41,8 @@ class Command(BaseCommand):
         if found.lost:
             raise CommandError(
                 f"{len(found.lost)} keys are not to be had: {', '.join(found.lost[:5])}. Bring the key shelf back from"
-                " its copy: `threedance manage key_shelf restore FOLDER`"
+                " its copy (`threedance manage key_shelf restore FOLDER`); or, where the database was restored from a"
+                " backup that is older than a retired generation of keys, restore a newer one. Nothing of them was changed."
             )
         if found.destroyed and not found.mended:
             raise CommandError(

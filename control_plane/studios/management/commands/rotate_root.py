@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from control_plane.common.actors import Actor
-from control_plane.common.errors import ControlPlaneError
+from control_plane.common.errors import Conflict, ControlPlaneError
 from control_plane.storage.configured import root_key
 from control_plane.storage.roots.file import FileRootKey, add_root_key, drop_older_keys
 from control_plane.studios.services.roots import rewrap_under_root
@@ -30,7 +29,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--drop-old",
             action="store_true",
-            help="At the end, once all is checked, remove the older keys from the file. Backups of the database from"
+            help="In a later run that finds nothing to move and all well: remove the older keys from the file."
+            " Backups of the database from"
             " before this run then need a copy of the old file.",
         )
 
@@ -40,23 +40,25 @@ class Command(BaseCommand):
         Raises:
             CommandError: something does not open or answer; it says what to do.
         """
-        in_file = isinstance(root_key().current, FileRootKey)
-        if not in_file and (options["new_key"] or options["drop_old"]):
+        current = root_key().current
+        in_file = current if isinstance(current, FileRootKey) else None
+        if in_file is None and (options["new_key"] or options["drop_old"]):
             raise CommandError(
                 "The root key is not in a file: make a new version where it is (`bao write -f transit/keys/NAME/rotate`,"
                 " or another key of the KMS in THREEDANCE_ROOT_KEY), then run this without --new-key and --drop-old."
             )
         try:
-            if options["new_key"]:
-                self.stdout.write(
-                    f"new root key {add_root_key(settings.ROOT_KEY_FILE)}; keep a copy of the file"
-                )
+            if in_file and options["new_key"]:
+                self.stdout.write(f"new root key {add_root_key(in_file.path)}; keep a copy of the file")
             done = rewrap_under_root(actor=Actor.system("rotate_root"), on_studio=self._tell)
             self.stdout.write(
                 f"{done.moved} put under {done.root_key_id}; all {done.checked} keys of studios open under it"
             )
-            if options["drop_old"]:
-                dropped = drop_older_keys(settings.ROOT_KEY_FILE)
+            if in_file and options["drop_old"]:
+                if done.moved:
+                    # What is being made at this moment may be under an old one, in rows that nobody sees yet.
+                    raise Conflict("The old keys stay until a run finds nothing to move")
+                dropped = drop_older_keys(in_file.path)
                 self.stdout.write(f"removed from the file: {', '.join(dropped) or 'nothing'}")
         except (ControlPlaneError, OSError) as error:
             raise CommandError(f"{error}. What was done stays; mend this and run it again.") from error
