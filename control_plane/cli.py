@@ -27,7 +27,11 @@ admin_app = typer.Typer(no_args_is_help=True, help="Accounts that may open the a
 studio_app = typer.Typer(
     no_args_is_help=True, help="Studios: each has its own people, rooms, keys and footage."
 )
+operator_app = typer.Typer(
+    no_args_is_help=True, help="People who run the platform, and see into no studio by it."
+)
 app.add_typer(admin_app, name="admin")
+app.add_typer(operator_app, name="operator")
 app.add_typer(studio_app, name="studio")
 app.add_typer(audit_app, name="audit")
 err = Console(stderr=True, highlight=False)
@@ -141,6 +145,18 @@ def studio_create(
 def admin_create(email: str, state: State = None) -> None:
     """Make an admin account and print a one-time sign-in link. There is no password."""
     raise typer.Exit(_manage(state, "create_admin", email))
+
+
+@operator_app.command("create")
+def operator_create(email: str, state: State = None) -> None:
+    """Make a platform operator and print a one-time sign-in link. A second factor has to be added first of all."""
+    raise typer.Exit(_manage(state, "create_operator", email))
+
+
+@operator_app.command("end")
+def operator_end(email: str, state: State = None) -> None:
+    """End that somebody is a platform operator, with every visit to a studio."""
+    raise typer.Exit(_manage(state, "end_operator", email))
 
 
 @app.command()

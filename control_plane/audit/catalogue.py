@@ -26,6 +26,8 @@ class Action(StrEnum):
     ROLE_RESET = "role.reset"
     BREAK_GLASS_OPENED = "break_glass.opened"
     BREAK_GLASS_CLOSED = "break_glass.closed"
+    OPERATOR_MADE = "operator.made"
+    OPERATOR_ENDED = "operator.ended"
     DANCER_ADDED = "dancer.added"
     DANCER_CHANGED = "dancer.changed"
     GUARDIANSHIP_STARTED = "guardianship.started"
@@ -125,6 +127,8 @@ MEANINGS: dict[Action, str] = {
     Action.ROLE_RESET: "A role was put back to what it comes with.",
     Action.BREAK_GLASS_OPENED: "A platform operator let themselves into a studio, for a reason and a time.",
     Action.BREAK_GLASS_CLOSED: "A platform operator's way into a studio was closed.",
+    Action.OPERATOR_MADE: "A person was made a platform operator.",
+    Action.OPERATOR_ENDED: "A person stopped being a platform operator.",
     Action.DANCER_ADDED: "A dancer was added.",
     Action.DANCER_CHANGED: "What is kept of a dancer was changed.",
     Action.GUARDIANSHIP_STARTED: "A person was made to answer for a dancer.",

@@ -11,7 +11,12 @@ from control_plane.studios.services.dancers import (
 )
 from control_plane.studios.services.grants import deny_right, give_right, take_back, take_right
 from control_plane.studios.services.keys import rotate_studio_key
-from control_plane.studios.services.operators import found_studio, require_operator
+from control_plane.studios.services.operators import (
+    end_operator,
+    found_studio,
+    make_operator,
+    require_operator,
+)
 from control_plane.studios.services.people import add_member, change_role, remove_member, set_membership_end
 from control_plane.studios.services.roles import reset_role, set_role_actions
 from control_plane.studios.services.signin import change_signin_policy, end_member_sessions
@@ -31,8 +36,10 @@ __all__ = [
     "deny_right",
     "end_guardianship",
     "end_member_sessions",
+    "end_operator",
     "found_studio",
     "give_right",
+    "make_operator",
     "open_break_glass",
     "remove_member",
     "rename_room",

@@ -1,19 +1,71 @@
-"""Writes of platform operators: a new studio, handed to its first admin by invitation."""
+"""Writes of platform operators: who is one, and a new studio, handed to its first admin by invitation."""
+
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from control_plane.accounts.models import User
+from control_plane.accounts.services import create_user, end_other_sessions
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
-from control_plane.common.errors import Forbidden, NotFound
-from control_plane.studios.models import Role
+from control_plane.common.errors import Conflict, Forbidden, NotFound
+from control_plane.common.scoping import user_scope
+from control_plane.studios.models import BreakGlass, Role
+from control_plane.studios.services.break_glass import close_break_glass
 from control_plane.studios.services.invitations import Offer, invite
 from control_plane.studios.services.tenancy import create_studio
 from control_plane.studios.signin_rules import has_second_factor
 
 JOB = Actor.system("studios.operators")
+
+
+def make_operator(address: str, *, actor: Actor, display_name: str = "") -> User:
+    """Makes whoever has an address a platform operator, with a new account where there is none; returns the person.
+
+    That opens no studio: for that, and for the operator's pages, the account first has to get a second factor.
+
+    Raises:
+        Forbidden: `actor` is not the platform itself.
+        BadRequest: it is no e-mail address.
+        Conflict: the account is switched off.
+    """
+    _require_platform(actor)
+    with transaction.atomic():
+        user = User.objects.select_for_update().filter(email__iexact=address.strip()).first()
+        user = user or create_user(address, actor=actor, display_name=display_name)
+        if not user.is_active:
+            raise Conflict("This account is switched off.")
+        if user.is_operator:
+            return user
+        user.is_operator = True
+        user.save(update_fields=["is_operator"])
+        # A session that runs may be one for which a studio's identity provider alone vouches.
+        end_other_sessions(user, keep_key=None, actor=actor)
+        _record(Act.OPERATOR_MADE, user, actor)
+    return user
+
+
+def end_operator(user: User, *, actor: Actor) -> None:
+    """Ends that somebody is a platform operator, with every visit of theirs, at once; where they are none, all is well.
+
+    Raises:
+        Forbidden: `actor` is not the platform itself.
+    """
+    _require_platform(actor)
+    with transaction.atomic():
+        if User.objects.filter(pk=user.pk, is_operator=True).update(is_operator=False):
+            _record(Act.OPERATOR_ENDED, user, actor)
+    user.is_operator = False
+    # Their visits count for nothing from here on, and must not again should the person become an operator once more.
+    # Each in a transaction of its own: an entry holds the end of its studio's chain until then.
+    user_id = UUID(str(user.pk))
+    with user_scope(user_id):
+        left = list(BreakGlass.own.filter(closed_at__isnull=True, ends_at__gt=timezone.now()))
+    for glass in left:
+        close_break_glass(glass, actor=actor)
 
 
 def require_operator(actor: Actor) -> User:
@@ -55,3 +107,12 @@ def found_studio(*, slug: str, name: str, time_zone: str, admin_address: str, ac
             object_id=studio.id,
         )
     return offer
+
+
+def _require_platform(actor: Actor) -> None:
+    if actor.kind is not ActorKind.SYSTEM:
+        raise Forbidden("Only whoever runs the server makes operators, or ends that they are.")
+
+
+def _record(act: Act, user: User, actor: Actor) -> None:
+    record(act, actor=actor, studio_id=None, object_type="accounts.User", object_id=user.id)

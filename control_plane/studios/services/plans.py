@@ -4,13 +4,13 @@ from typing import Any
 
 from django.db import transaction
 
-from control_plane.accounts.models import User
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
-from control_plane.common.errors import BadRequest, NotFound
+from control_plane.common.errors import BadRequest
 from control_plane.common.scoping import studio_scope
 from control_plane.studios.models import Limit, Plan, Studio, StudioPlan
+from control_plane.studios.services import operators
 from control_plane.studios.services.saving import check, save_new, unless_taken
 
 PLAN_FIELDS = frozenset({"name", "soft_percent", "contact", "is_default", *Limit.values})
@@ -21,17 +21,10 @@ def require_operator(actor: Actor) -> None:
     """Returns when `actor` is an operator of the platform, or the platform itself.
 
     Raises:
-        NotFound: it is not; strangers do not learn that there is such a place.
+        NotFound, Forbidden: as `services.require_operator`.
     """
-    if actor.kind is ActorKind.SYSTEM:
-        return
-    if (
-        actor.id is not None
-        and actor.kind is ActorKind.USER
-        and User.objects.filter(pk=actor.id, is_active=True, is_operator=True).exists()
-    ):
-        return
-    raise NotFound
+    if actor.kind is not ActorKind.SYSTEM:
+        operators.require_operator(actor)
 
 
 @transaction.atomic

@@ -175,7 +175,8 @@ def test_replay_may_read_from_the_studios_store_and_from_no_other(
     assert f"127.0.0.1:{lax.port}" not in ivan.get(address(scene, "classes"))["Content-Security-Policy"]
 
 
-def test_the_plan_and_its_use_are_shown_as_bars(scene: Scene) -> None:
+def test_the_plan_and_its_use_are_shown_as_bars(scene: Scene, settings: Any) -> None:
+    settings.OPERATORS_NEED_SECOND_FACTOR = False
     page = as_person(scene.cast.alice).get(address(scene, "usage")).content.decode()
     assert "3 cameras, no limit" in page
     operator = scene.cast.sam

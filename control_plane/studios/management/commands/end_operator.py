@@ -1,0 +1,33 @@
+"""`manage end_operator EMAIL`: somebody is a platform operator no longer, and every visit of theirs is over."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from control_plane.accounts.models import User
+from control_plane.common.actors import Actor
+from control_plane.studios.services import end_operator
+
+ACTOR = Actor.system("manage end_operator")
+
+
+class Command(BaseCommand):
+    """Ends what `create_operator` began; the account, and what it is to studios, stays."""
+
+    help = "End that somebody is a platform operator, with every visit to a studio, at once."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Adds the address."""
+        parser.add_argument("email")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Runs the command.
+
+        Raises:
+            CommandError: nobody has this address.
+        """
+        user = User.objects.filter(email__iexact=options["email"].strip()).first()
+        if user is None:
+            raise CommandError(f"There is no account with the address {options['email']}.")
+        end_operator(user, actor=ACTOR)
+        self.stdout.write(f"{user.email} is no operator.")

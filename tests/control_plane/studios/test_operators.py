@@ -1,0 +1,133 @@
+"""Who runs the platform: made and ended by whoever holds the server, and let into nothing by it."""
+
+from io import StringIO
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from allauth.mfa.models import Authenticator
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.test import Client
+from typer.testing import CliRunner
+
+from control_plane import cli
+from control_plane.accounts.models import User
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.models import Entry
+from control_plane.audit.services import chain_scope
+from control_plane.common.errors import Conflict, Forbidden
+from control_plane.common.scoping import studio_scope
+from control_plane.studios import access, services
+from control_plane.studios.actions import Action
+from control_plane.studios.models import BreakGlass
+from control_plane.studios.services.plans import create_plan
+from tests.control_plane.conftest import SETUP, Cast
+
+ADDRESS = "olga@platform.example"
+REASON = "Camera 2 shows black since Monday, ticket 4711"
+HTML = {"accept": "text/html"}
+
+
+def made(address: str = ADDRESS) -> str:
+    """Returns the token of the link that the command prints."""
+    out = StringIO()
+    call_command("create_operator", address, stdout=out)
+    return parse_qs(urlsplit(out.getvalue().strip()).query)["token"][0]
+
+
+def on_record(act: Act) -> list[Entry]:
+    with chain_scope(None):
+        return list(Entry.objects.filter(action=act.value))
+
+
+def add_factor(user: User) -> None:
+    Authenticator.objects.create(user=user, type=Authenticator.Type.TOTP, data={})
+
+
+def visit(cast: Cast, user: User) -> BreakGlass:
+    return services.open_break_glass(
+        cast.studio, user, [Action.VIEW_STUDIO, Action.VIEW_AGENTS], REASON, 1, actor=user.actor
+    )
+
+
+def test_the_link_signs_in_and_opens_nothing_without_a_second_factor(cast: Cast) -> None:
+    client = Client(headers=HTML)
+    assert client.post("/accounts/link/", {"token": made()}).status_code == 302
+    olga = User.objects.get(email=ADDRESS)
+    assert (olga.is_operator, olga.is_staff, olga.is_superuser) == (True, False, False)
+    assert not olga.has_usable_password()
+    assert client.get("/operator/").status_code == 403
+    with pytest.raises(Forbidden, match="passkey"):
+        visit(cast, olga)
+    with pytest.raises(Forbidden, match="passkey"):
+        create_plan(actor=olga.actor, slug="mine", name="Mine")
+    add_factor(olga)
+    assert client.get("/operator/").status_code == 200
+    assert client.get(f"/studio/{cast.studio.slug}/classes/").status_code == 404
+
+
+def test_that_somebody_became_an_operator_is_on_the_platforms_record_once(db: None) -> None:
+    made()
+    assert made(ADDRESS.upper())
+    (entry,) = on_record(Act.OPERATOR_MADE)
+    assert entry.actor_job == "manage create_operator"
+    assert entry.object_id == str(User.objects.get(email=ADDRESS).pk)
+    assert ADDRESS not in str(entry.details)
+
+
+def test_whoever_becomes_an_operator_signs_in_anew(cast: Cast) -> None:
+    """A session that runs may be one for which a studio's identity provider alone vouches."""
+    made(cast.sam.email)
+    client = Client(headers=HTML)
+    client.post("/accounts/link/", {"token": made(cast.vera.email)})
+    assert client.get(f"/studio/{cast.studio.slug}/classes/").status_code == 200
+    services.end_operator(cast.vera, actor=SETUP)
+    services.make_operator(cast.vera.email, actor=SETUP)
+    assert client.get(f"/studio/{cast.studio.slug}/classes/").status_code == 302
+
+
+def test_ending_it_closes_every_visit_for_good(cast: Cast, other: Cast) -> None:
+    made()
+    olga = User.objects.get(email=ADDRESS)
+    add_factor(olga)
+    visit(cast, olga)
+    visit(other, olga)
+    call_command("end_operator", ADDRESS, stdout=StringIO())
+    call_command("end_operator", ADDRESS, stdout=StringIO())
+    assert len(on_record(Act.OPERATOR_ENDED)) == 1
+    assert len(on_record(Act.BREAK_GLASS_CLOSED)) == 2
+    made()
+    for house in (cast, other):
+        with studio_scope(house.studio.id):
+            assert BreakGlass.objects.get().closed_at is not None
+            assert not access.permissions(olga.actor, house.studio.id)
+
+
+def test_nobody_on_the_web_makes_or_ends_an_operator(cast: Cast) -> None:
+    for actor in (cast.alice.actor, cast.agent):
+        with pytest.raises(Forbidden):
+            services.make_operator(cast.alice.email, actor=actor)
+        with pytest.raises(Forbidden):
+            services.end_operator(cast.sam, actor=actor)
+    assert not User.objects.filter(is_operator=True).exists()
+
+
+def test_the_commands_say_what_is_wrong_and_make_nothing(cast: Cast) -> None:
+    for arguments in (["nonsense"], ["new@example.org", "--minutes", "0"]):
+        with pytest.raises(CommandError):
+            call_command("create_operator", *arguments)
+    assert not User.objects.filter(email="new@example.org").exists()
+    with pytest.raises(CommandError, match="no account"):
+        call_command("end_operator", "nobody@example.org")
+    User.objects.filter(pk=cast.sam.pk).update(is_active=False)
+    with pytest.raises(Conflict, match="switched off"):
+        services.make_operator(cast.sam.email, actor=SETUP)
+
+
+def test_the_program_hands_both_to_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[Any] = []
+    monkeypatch.setattr(cli, "_manage", lambda state, *arguments: called.append(arguments) or 0)
+    for word in ("create", "end"):
+        assert CliRunner().invoke(cli.app, ["operator", word, ADDRESS]).exit_code == 0
+    assert called == [("create_operator", ADDRESS), ("end_operator", ADDRESS)]
