@@ -56,7 +56,8 @@ def targets(route: Route) -> list[Target]:
         states.append(State.MIXED)
     if {"segment_id", "track_id"} & set(route.parameters):
         states.append(State.SIBLING)
-    found = [Target("own", state) for state in states]
+    key = "running" if route.name.endswith(":stop") else ""
+    found = [Target("own", state, key) for state in states]
     return [
         *found,
         Target("other", State.PRESENT),

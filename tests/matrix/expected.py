@@ -53,10 +53,14 @@ CLASS_KEYS = {State.GRANTED: "granted_class", State.SIBLING: "granted_class", St
 
 @dataclass(frozen=True)
 class Target:
-    """What is asked for: the studio in the address (`own`, `other`, `none`), and the state of the thing in it."""
+    """What is asked for: the studio in the address (`own`, `other`, `none`), and the state of the thing in it.
+
+    `class_key` says which class of the house it is, where neither the first nor the state says.
+    """
 
     studio: str
     state: State
+    class_key: str = ""
 
 
 def may(asker: Asker, action: Action, target: Target, *, on_class: bool) -> bool:
@@ -65,7 +69,7 @@ def may(asker: Asker, action: Action, target: Target, *, on_class: bool) -> bool
     Args:
         on_class: the question is about the class that the target names; else about the studio or a thing beside classes.
     """
-    key = CLASS_KEYS.get(target.state, "class") if on_class else ""
+    key = (target.class_key or CLASS_KEYS.get(target.state, "class")) if on_class else ""
     standing = asker.standing(target.studio, key)
     owns = on_class and key == "class" and asker.answers_for == target.studio
     return bool(judge(standing, action, owns=lambda: owns))

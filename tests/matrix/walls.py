@@ -34,7 +34,7 @@ def _without_filters() -> Callable[[], None]:
     for manager in (scoping.ScopedManager, scoping.StudioManager, scoping.OwnManager):
         patch.setattr(manager, "get_queryset", Manager.get_queryset)
     patch.setattr(scoping.InStudioScope, "as_sql", _true)
-    patch.setattr(scoping, "in_studio_sql", lambda: ("TRUE", []))
+    patch.setattr(scoping, "in_scope_sql", lambda: ("TRUE", []))
     return patch.undo
 
 
