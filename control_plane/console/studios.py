@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from control_plane.accounts.models import User
-from control_plane.accounts.services import create_signin_link, create_user
+from control_plane.accounts.services import create_signin_link, create_user, is_proven
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict
 from control_plane.console.scoped import ScopedAdmin, ServiceForm
@@ -96,12 +96,16 @@ class NewMemberForm(ServiceForm):
     def call(self) -> Membership:
         """Makes the member; a new person gets a one-time sign-in link, which the admin hands on."""
         access.require(self.actor, Action.MANAGE_PEOPLE, self.studio)
-        user = User.objects.filter(email__iexact=self.cleaned_data["email"]).first()
+        user = User.objects.by_address(self.cleaned_data["email"])
         if user is None:
             name = self.cleaned_data["display_name"]
-            user = create_user(self.cleaned_data["email"], actor=self.actor, display_name=name)
+            # Nobody has proven the mailbox: the admin is shown the link, and may be the first to use it.
+            address = self.cleaned_data["email"]
+            user = create_user(address, actor=self.actor, display_name=name, verified=False)
             # Never for somebody who has an account: the link signs in, in whatever studio that person belongs to.
             self.signin_link = create_signin_link(user, actor=self.actor)
+        elif not is_proven(user):
+            raise Conflict("There is an account with this address that nobody has proven to own. Invite them.")
         return services.add_member(self.studio, user, Role(self.cleaned_data["role"]), actor=self.actor)
 
 

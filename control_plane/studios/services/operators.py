@@ -2,12 +2,13 @@
 
 from uuid import UUID
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from control_plane.accounts.models import User
-from control_plane.accounts.services import create_user, end_other_sessions
+from control_plane.accounts.services import claim_address, create_user, end_other_sessions
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
@@ -40,6 +41,9 @@ def make_operator(address: str, *, actor: Actor, display_name: str = "") -> User
             raise Conflict("This account is switched off.")
         if user.is_operator:
             return user
+        if not EmailAddress.objects.filter(user=user, verified=True).exists():
+            # Whoever made it may have put a password or a passkey of their own into it.
+            claim_address(user, actor=actor)
         user.is_operator = True
         user.save(update_fields=["is_operator"])
         # A session that runs may be one for which a studio's identity provider alone vouches.

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.core.management import call_command
 from django.core.management.base import CommandError
@@ -131,3 +132,21 @@ def test_the_program_hands_both_to_the_commands(monkeypatch: pytest.MonkeyPatch)
     for word in ("create", "end"):
         assert CliRunner().invoke(cli.app, ["operator", word, ADDRESS]).exit_code == 0
     assert called == [("create_operator", ADDRESS), ("end_operator", ADDRESS)]
+
+
+def test_an_account_that_somebody_else_may_have_entered_is_emptied_first(cast: Cast) -> None:
+    """Who makes an account in the admin site is shown its link, and may have put a passkey of their own into it."""
+    admin = Client(headers=HTML)
+    admin.force_login(cast.alice, backend="django.contrib.auth.backends.ModelBackend")
+    page = admin.post("/admin/studios/membership/add/", {"email": ADDRESS, "role": "viewer"}, follow=True)
+    olga = User.objects.get(email=ADDRESS)
+    assert "hand it on" in page.content.decode()
+    assert not EmailAddress.objects.get(user=olga).verified
+    add_factor(olga)
+    olga.set_password("correct horse battery staple")
+    olga.save()
+    made()
+    olga.refresh_from_db()
+    assert olga.is_operator
+    assert not olga.has_usable_password()
+    assert not Authenticator.objects.filter(user=olga).exists()
