@@ -17,8 +17,19 @@ from urllib3.util.connection import create_connection
 from control_plane.storage.errors import StoreRefused
 from control_plane.storage.place import Network
 
-METADATA = tuple(ip_network(text) for text in ("169.254.169.254/32", "169.254.170.0/24", "fd00:ec2::/32"))
+METADATA = tuple(
+    ip_network(text)
+    for text in (
+        "169.254.169.254/32",
+        "169.254.170.0/24",
+        "168.63.129.16/32",  # Azure's, although it is a public address
+        "192.0.0.0/24",  # Oracle's old one; no store is anywhere in it
+        "100.100.100.200/32",  # Alibaba's
+        "fd00:ec2::/32",
+    )
+)
 """Where clouds hand out the credentials of the machine that asks; no setting opens these."""
+_SITE_LOCAL = ip_network("fec0::/10")
 _NAT64 = ip_network("64:ff9b::/96")
 
 
@@ -29,7 +40,9 @@ def is_allowed(address: str, allowed: Sequence[Network] = ()) -> bool:
         return False
     if any(ip in network for network in allowed if network.version == ip.version):
         return True
-    return ip.is_global and not ip.is_multicast and not ip.is_reserved
+    # Site-local addresses are no longer given out (RFC 3879), and Python calls them global.
+    is_inside = isinstance(ip, IPv6Address) and ip in _SITE_LOCAL
+    return ip.is_global and not (ip.is_multicast or ip.is_reserved or is_inside)
 
 
 def resolve(host: str, port: int, allowed: Sequence[Network] = ()) -> str:

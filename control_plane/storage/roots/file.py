@@ -9,25 +9,32 @@ from uuid import UUID
 
 import msgspec
 
-from control_plane.storage.errors import KeyRefused
+from control_plane.storage.errors import KeyRefused, RootRefused
 from control_plane.storage.keys import KEY_BYTES, new_key, unwrap, wrap
 
 MOST_KEYS = 8
 
 
-class _Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Secret(msgspec.Struct, frozen=True):
+    """What a traceback or a log shows of it is no more than what it is."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+
+class _Key(_Secret, frozen=True, forbid_unknown_fields=True):
     id: str
     key: str
 
 
-class _RootFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _RootFile(_Secret, frozen=True, forbid_unknown_fields=True):
     """`keys`: the first wraps, all open. `seed`: what the platform's own keys are derived from; it never changes."""
 
     keys: list[_Key]
     seed: str
 
 
-class _FirstForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _FirstForm(_Secret, frozen=True, forbid_unknown_fields=True):
     """One key alone, which was its own seed."""
 
     id: str
@@ -157,21 +164,21 @@ def set_seed(path: Path, seed: bytes) -> None:
 def _read(path: Path) -> _Content:
     try:
         if path.stat().st_mode & 0o077:
-            raise KeyRefused(f"the root key file {path} can be read by others: chmod 600 it")
+            raise RootRefused(f"the root key file {path} can be read by others: chmod 600 it")
         file = _decoded(path.read_bytes())
         keys = tuple((item.id, base64.b64decode(item.key, validate=True)) for item in file.keys)
         seed = base64.b64decode(file.seed, validate=True)
     except OSError as error:
-        raise KeyRefused(
+        raise RootRefused(
             f"the root key file {path} cannot be read ({error.strerror}): `threedance manage init_keys` makes one"
         ) from error
     except (msgspec.MsgspecError, ValueError) as error:
-        raise KeyRefused(f"the root key file {path} holds no root key") from error
+        raise RootRefused(f"the root key file {path} holds no root key") from error
     if not keys:
-        raise KeyRefused(f"the root key file {path} holds no root key")
+        raise RootRefused(f"the root key file {path} holds no root key")
     for length in (len(key) for _, key in keys):
         if length != KEY_BYTES:
-            raise KeyRefused(f"the root key file {path} holds a key of {length} bytes, not {KEY_BYTES}")
+            raise RootRefused(f"the root key file {path} holds a key of {length} bytes, not {KEY_BYTES}")
     return _Content(keys, seed)
 
 

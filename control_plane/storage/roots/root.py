@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from control_plane.storage.errors import KeyRefused
+from control_plane.storage.errors import RootRefused
 
 
 class RootKey(Protocol):
@@ -76,13 +76,14 @@ class RootRing:
         """Returns what was wrapped under the key `root_key_id`.
 
         Raises:
-            KeyRefused: no holder here has this key, or it does not open.
+            RootRefused: no holder here has this key.
+            KeyRefused: it does not open.
             KeysUnavailable: its holder does not answer.
         """
         for root in (self.current, *self.older):
             if root.holds(root_key_id):
                 return root.unwrap(wrapped, kind=kind, id_=id_)
-        raise KeyRefused(
+        raise RootRefused(
             f"this is under root key {root_key_id}, which is not here: name its holder in"
             " THREEDANCE_ROOT_KEY_OLDER until `threedance manage rotate_root` has been run"
         )

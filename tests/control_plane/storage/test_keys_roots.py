@@ -95,6 +95,28 @@ def test_it_opens_for_nothing_else(root: RootKey) -> None:
             root.unwrap(wrapped, kind=kind, id_=id_)
 
 
+def test_a_root_key_that_cannot_be_used_is_no_fault_of_what_is_opened(tmp_path: Path) -> None:
+    """Else what a box sends meanwhile is taken for damaged."""
+    path = tmp_path / "root.key"
+    create_root_key(path)
+    ring = RootRing(FileRootKey(path))
+    wrapped = ring.wrap(b"secret", kind="studio", id_=A)
+    with pytest.raises(RootRefused, match="THREEDANCE_ROOT_KEY_OLDER"):
+        ring.unwrap(wrapped, root_key_id="root-gone", kind="studio", id_=A)
+    path.unlink()
+    with pytest.raises(RootRefused, match="cannot be read"):
+        ring.unwrap(wrapped, root_key_id="root-gone", kind="studio", id_=A)
+
+
+def test_what_stands_in_the_file_is_shown_nowhere(tmp_path: Path) -> None:
+    create_root_key(tmp_path / "root.key")
+    text = (tmp_path / "root.key").read_text()
+    decoded = files._decoded(text.encode())
+    for shown in (repr(decoded), repr(decoded.keys), repr(FileRootKey(tmp_path / "root.key")._now())):
+        assert decoded.seed not in shown
+        assert decoded.keys[0].key not in shown
+
+
 def test_damaged_bytes_are_refused_with_words(root: RootKey) -> None:
     wrapped = bytearray(root.wrap(b"secret", kind="studio", id_=A))
     wrapped[-5] ^= 1

@@ -20,7 +20,7 @@ from control_plane.storage.errors import KeyDestroyed, KeyLost, KeyRefused, Keys
 from control_plane.storage.shelf.database import DatabaseShelf
 from control_plane.storage.shelf.folder import FolderShelf
 from control_plane.storage.shelf.shelf import KeyShelf, copy_shelf
-from control_plane.storage.unwrapped import MOST, UnwrappedKeys
+from control_plane.storage.unwrapped import AWAY_S, MOST, UnwrappedKeys
 from tests.servers import POSTGRES
 
 Shelves = FolderShelf | DatabaseShelf
@@ -317,13 +317,15 @@ def test_what_was_rewrapped_or_is_under_another_root_key_is_asked_anew() -> None
 
 
 def test_a_failure_is_not_kept_and_the_cache_has_a_bound_and_wipes() -> None:
-    kept = UnwrappedKeys(lifetime_s=60)
+    clock = Clock()
+    kept = UnwrappedKeys(lifetime_s=60, now=clock)
 
     def broken() -> bytes:
         raise KeysUnavailable("away")
 
     with pytest.raises(KeysUnavailable):
         kept.get("root", b"w", broken)
+    clock.now_s += AWAY_S
     assert kept.get("root", b"w", lambda: b"k" * 32) == b"k" * 32
     for index in range(MOST + 10):
         kept.get("root", str(index).encode(), lambda: b"k" * 32)
@@ -332,6 +334,49 @@ def test_a_failure_is_not_kept_and_the_cache_has_a_bound_and_wipes() -> None:
     kept.forget()
     assert not any(held)
     assert len(kept) == 0
+
+
+def test_a_holder_that_is_away_keeps_one_waiting_and_not_every_viewer_in_turn() -> None:
+    clock, kept, asked, refused = Clock(), None, [], []
+    kept = UnwrappedKeys(now=clock)
+    hangs = threading.Event()
+
+    def away() -> bytes:
+        asked.append(1)
+        hangs.wait(10)
+        raise KeysUnavailable("away")
+
+    def view(wrapped: bytes) -> None:
+        try:
+            kept.get("root", wrapped, away)
+        except KeysUnavailable:
+            refused.append(1)
+
+    first = [threading.Thread(target=view, args=(b"same",)) for _ in range(16)]
+    for thread in first:
+        thread.start()
+    hangs.set()
+    for thread in first:
+        thread.join(timeout=10)
+    assert (len(asked), len(refused)) == (1, 16)
+    # Others of the same holder are told at once, and so is everybody while one looks whether it is back.
+    with pytest.raises(KeysUnavailable):
+        kept.get("root", b"another", lambda: b"k")
+    assert kept.get("another root", b"another", lambda: b"k") == b"k"
+    clock.now_s += AWAY_S
+    hangs.clear()
+    looks = threading.Thread(target=view, args=(b"look",))
+    looks.start()
+    while len(asked) < 2:
+        time.sleep(0.01)
+    with pytest.raises(KeysUnavailable):
+        kept.get("root", b"look", lambda: b"k")
+    hangs.set()
+    looks.join(timeout=10)
+    clock.now_s += AWAY_S
+    assert kept.get("root", b"look", lambda: b"k") == b"k"
+    assert kept.get("root", b"another", lambda: b"k") == b"k"
+    kept.forget()
 
 
 def test_nobody_asks_any_more_and_it_is_empty_all_the_same() -> None:

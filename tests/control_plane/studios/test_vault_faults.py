@@ -20,8 +20,8 @@ from control_plane.recordings import tasks as recording_tasks
 from control_plane.recordings.models import ClassSession
 from control_plane.recordings.shredding import remove_shredded, shred_class, shred_studio
 from control_plane.storage.configured import key_shelf
-from control_plane.storage.errors import KeyDestroyed, KeyLost
-from control_plane.storage.roots.file import create_root_key
+from control_plane.storage.errors import KeyDestroyed, KeyLost, KeysUnavailable, RootRefused
+from control_plane.storage.roots.file import FileRootKey, create_root_key
 from control_plane.storage.shelf.folder import FolderShelf
 from control_plane.studios import keyring, services, vault
 from control_plane.studios.models import KeyTombstone, StudioKey
@@ -51,6 +51,21 @@ def shelf_folder() -> Path:
     shelf = key_shelf()
     assert isinstance(shelf, FolderShelf)
     return shelf.folder
+
+
+def test_viewers_are_told_no_folder_of_the_server(committed: Cast, tmp_path: Path, caplog: Any) -> None:
+    folder = shelf_folder()
+    for error in (
+        pytest.raises(KeyLost, FolderShelf(folder).take, UUID(int=1)).value,
+        pytest.raises(RootRefused, FileRootKey, tmp_path / "gone.key").value,
+        KeysUnavailable(f"{tmp_path} is away"),
+    ):
+        shown = str(error.problem())
+        assert str(tmp_path) not in shown
+        assert "threedance manage" not in shown
+        assert "operator" in shown
+        assert error.problem().status >= 500
+    assert str(tmp_path) in caplog.text
 
 
 # --- one studio's trouble is its own --------------------------------------------------------------------------------
@@ -255,7 +270,7 @@ def test_a_damaged_entry_stops_no_copy_and_comes_back_from_it(
 ) -> None:
     scenes = [make_scene(committed, name=f"Room {index}") for index in range(4)]
     call_command("key_shelf", "copy", str(tmp_path / "copy"))
-    damaged = sorted(shelf_folder().glob("??/*"))[0]
+    damaged = next(shelf_folder().rglob(UUID(str(scenes[0].session.id)).hex))
     damaged.write_bytes(b"\x07" * 40)
     late = make_scene(committed, name="Late room")
     with pytest.raises(CommandError, match=damaged.name):
