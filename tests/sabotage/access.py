@@ -40,8 +40,8 @@ LEAKS = (
         "a segment of any class is given under the address of one that may be seen",
         "access",
         "control_plane/recordings/views.py",
-        ".filter(pk=segment_id, class_session=class_session)",
-        ".filter(pk=segment_id)",
+        '"this.id = %s AND this.class_session_id = %s", [segment_id, class_session.pk]',
+        '"this.id = %s", [segment_id]',
         (route(_CLASS + "segments/<uuid:segment_id>/bytes.m4s"),),
     ),
     Sabotage(
