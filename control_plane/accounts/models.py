@@ -12,6 +12,15 @@ from control_plane.common.actors import Actor
 from control_plane.common.models import UUIDModel
 
 
+def _as_kept(address: str) -> str:
+    """Returns an address as it is stored, and so compared: exactly.
+
+    The database's own comparison without case takes letters of other scripts for ours (dotless i for i): somebody with
+    a mailbox at such an address would be taken for somebody else.
+    """
+    return address.strip().lower()
+
+
 class UserManager(BaseUserManager["User"]):
     """Makes and finds people by e-mail address, whatever its case."""
 
@@ -23,7 +32,7 @@ class UserManager(BaseUserManager["User"]):
         """
         if not email:
             raise ValueError("a person needs an e-mail address")
-        user = self.model(email=email.strip().lower(), **fields)
+        user = self.model(email=_as_kept(email), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
@@ -34,7 +43,12 @@ class UserManager(BaseUserManager["User"]):
         Raises:
             User.DoesNotExist: nobody has it.
         """
-        return self.get(email__iexact=(username or "").strip())
+        return self.get(email=_as_kept(username or ""))
+
+    def by_address(self, address: str) -> "User | None":
+        """Returns the person with this address; None where nobody has it."""
+        kept = _as_kept(address)
+        return None if "\0" in kept else self.filter(email=kept).first()
 
 
 class User(AbstractBaseUser, PermissionsMixin, UUIDModel):

@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 TEMPLATE = "accounts/provider_refused.html"
 ANSWER_KEY = "saml_answer"
 ANSWER_COOKIE = "saml-answer"
+LARGEST_ANSWER = 200_000
+"""Characters. It is kept for a moment whoever sends it, before anything of it is believed."""
 View = Callable[..., HttpResponse]
 
 
@@ -107,9 +109,12 @@ def saml_answer(request: HttpRequest, provider_id: str) -> HttpResponse:
     The answer comes from the provider's page, so our session's cookie does not come with it. Nothing is believed here.
     """
     _saml(request, provider_id)
+    answer = request.POST.get("SAMLResponse", "")
+    if len(answer) > LARGEST_ANSWER:
+        raise saml.AssertionRefused("the answer is too large")
     response = HttpResponseRedirect(reverse("saml_finish", args=[provider_id]))
     kept = LoginSession(request, ANSWER_KEY, ANSWER_COOKIE)
-    kept.store["answer"] = request.POST.get("SAMLResponse", "")
+    kept.store["answer"] = answer
     kept.store.set_expiry(300)
     kept.save(response)
     return response

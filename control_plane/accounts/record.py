@@ -15,7 +15,7 @@ from django.contrib.auth import signals as auth
 from django.dispatch import Signal
 from django.http import HttpRequest
 
-from control_plane.accounts import sessions
+from control_plane.accounts import services, sessions
 from control_plane.accounts.models import User
 from control_plane.audit.catalogue import Action
 from control_plane.audit.services import record
@@ -68,8 +68,7 @@ def _method(entry: dict[str, Any]) -> str:
 
 def _on_failed(credentials: dict[str, Any], **kwargs: Any) -> None:
     address = str(credentials.get("email") or credentials.get("username") or "")
-    user = User.objects.filter(email__iexact=address).first() if address and "\0" not in address else None
-    write(Action.SIGNIN_FAILED, user, actor=SIGNIN, method="password")
+    write(Action.SIGNIN_FAILED, User.objects.by_address(address), actor=SIGNIN, method="password")
 
 
 def _on_factor_failed(user: User, **kwargs: Any) -> None:
@@ -89,6 +88,9 @@ def _on_password(request: HttpRequest, user: User, **kwargs: Any) -> None:
 
 
 def _on_password_reset(request: HttpRequest, user: User, **kwargs: Any) -> None:
+    if not services.is_proven(user):
+        # Whoever made the account for this address may have put a passkey into it, which opens it without a password.
+        services.claim_address(user, actor=SIGNIN, keep_password=True)
     write(Action.PASSWORD_CHANGED, user, how="reset by mail")
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from datetime import timedelta
 from urllib.parse import urlencode
 
@@ -13,7 +14,6 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
@@ -63,15 +63,31 @@ def create_user(
     return user
 
 
-def claim_address(user: User, *, actor: Actor) -> None:
-    """Hands an account whose address nobody had proven to whoever has: password, factors and sessions in it go."""
+def is_proven(user: User) -> bool:
+    """Says whether anybody vouches that the person reads mail at the account's address.
+
+    Where nobody does, somebody else may hold the account: it gets no more rights before its owner has come
+    (`claim_address`).
+    """
+    return EmailAddress.objects.filter(user=user, email=user.email, verified=True).exists()
+
+
+def claim_address(user: User, *, actor: Actor, keep_password: bool = False) -> None:
+    """Hands an account whose address nobody had proven to whoever has: password, factors and sessions in it go.
+
+    Args:
+        keep_password: whether the password is one that the owner has set just now.
+    """
     with transaction.atomic():
-        user.set_unusable_password()
-        user.save(update_fields=["password"])
+        if not keep_password:
+            user.set_unusable_password()
+            user.save(update_fields=["password"])
         Authenticator.objects.filter(user=user).delete()
         SocialAccount.objects.filter(user=user).delete()
         end_other_sessions(user, keep_key=None, actor=actor)
-        EmailAddress.objects.filter(user=user, email__iexact=user.email).update(verified=True)
+        EmailAddress.objects.update_or_create(
+            user=user, email=user.email, defaults={"verified": True, "primary": True}
+        )
         record(
             Action.PASSWORD_CHANGED,
             actor=actor,
@@ -133,11 +149,9 @@ def use_signin_link(token: str) -> User | None:
         return link.user
 
 
-def end_own_session(user: User, session_id: str, *, actor: Actor) -> int:
-    """Ends one of a person's sessions, at once; returns 1, or 0 where it is over already or not theirs."""
-    if not session_id.isdecimal() or len(session_id) > 18:
-        return 0
-    return _end(user, UserSession.objects.filter(user=user, pk=int(session_id)), actor)
+def end_sessions(user: User, rows: Iterable[UserSession], *, actor: Actor) -> int:
+    """Ends some of a person's sessions, at once; returns how many."""
+    return _end(user, rows, actor)
 
 
 def end_other_sessions(user: User, *, keep_key: str | None, actor: Actor) -> int:
@@ -145,7 +159,7 @@ def end_other_sessions(user: User, *, keep_key: str | None, actor: Actor) -> int
     return _end(user, UserSession.objects.filter(user=user).exclude(session_key=keep_key or ""), actor)
 
 
-def _end(user: User, rows: QuerySet[UserSession], actor: Actor) -> int:
+def _end(user: User, rows: Iterable[UserSession], actor: Actor) -> int:
     with transaction.atomic():
         count = sessions.end(list(rows))
         if count:

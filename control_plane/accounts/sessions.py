@@ -11,10 +11,14 @@ from datetime import datetime
 from typing import Any
 
 from allauth.account.adapter import get_adapter
-from allauth.account.internal.flows.login import get_authentication_records
+from allauth.account.internal.flows.login import (
+    AUTHENTICATION_METHODS_SESSION_KEY,
+    get_authentication_records,
+)
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth import logout
+from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -76,8 +80,12 @@ def provider_of(request: HttpRequest) -> str:
     """
     if not request.user.is_authenticated:
         return ""
+    return _provider_in(get_authentication_records(request, request.user))
+
+
+def _provider_in(records: list[dict[str, Any]]) -> str:
     provider = ""
-    for entry in get_authentication_records(request, request.user):
+    for entry in records:
         if entry.get("method") == PROVIDER_METHOD:
             provider = str(entry.get("provider", ""))
         elif entry.get("method") != "mfa" or entry.get("passwordless") or entry.get("reauthenticated"):
@@ -93,9 +101,19 @@ def authenticated_s_ago(request: HttpRequest) -> float | None:
     return time.time() - float(entries[-1]["at"]) if entries else None
 
 
-def own_sessions(user: User, current_key: str | None) -> list[OwnSession]:
+def seen_from(request: HttpRequest, user: User) -> list[UserSession]:
+    """Returns those of a person's sessions that this one may see and end.
+
+    A provider sees its own alone: whoever runs one can sign in as anybody, and must not learn from where that person
+    uses other studios, nor sign them out there.
+    """
+    found: list[UserSession] = UserSession.objects.purge_and_list(user)
+    provider = provider_of(request)
+    return [row for row in found if not provider or _provider_of_row(row) == provider]
+
+
+def own_sessions(found: Iterable[UserSession], current_key: str | None) -> list[OwnSession]:
     """Returns where a person is signed in, this place first, then the latest used."""
-    found = UserSession.objects.purge_and_list(user)
     rows = [
         OwnSession(
             id=row.pk,
@@ -117,6 +135,11 @@ def end(rows: Iterable[UserSession]) -> int:
         row.end()
         count += 1
     return count
+
+
+def _provider_of_row(row: UserSession) -> str:
+    records = SessionStore(row.session_key).get(AUTHENTICATION_METHODS_SESSION_KEY, [])
+    return _provider_in(records)
 
 
 def _live(request: HttpRequest) -> None:

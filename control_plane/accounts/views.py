@@ -12,8 +12,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from control_plane.accounts.limits import require_within
 from control_plane.accounts.models import User
-from control_plane.accounts.services import end_other_sessions, end_own_session, use_signin_link
-from control_plane.accounts.sessions import own_sessions
+from control_plane.accounts.services import end_sessions, use_signin_link
+from control_plane.accounts.sessions import own_sessions, seen_from
 
 TEMPLATE = "accounts/signin_link.html"
 
@@ -52,16 +52,18 @@ def session_list(request: HttpRequest) -> HttpResponse:
     user = request.user
     if not isinstance(user, User):
         return redirect("account_login")
-    key = request.session.session_key
+    key, seen = request.session.session_key, seen_from(request, user)
     if request.method == "POST":
-        if "others" in request.POST:
-            count = end_other_sessions(user, keep_key=key, actor=user.actor)
-        else:
-            count = end_own_session(user, request.POST.get("end", ""), actor=user.actor)
-        if count:
+        wanted = request.POST.get("end", "")
+        rows = [
+            row
+            for row in seen
+            if (row.session_key != key if "others" in request.POST else str(row.pk) == wanted)
+        ]
+        if end_sessions(user, rows, actor=user.actor):
             messages.success(request, "Signed out there.")
         return redirect("usersessions_list")
-    return render(request, "accounts/sessions.html", {"sessions": own_sessions(user, key)})
+    return render(request, "accounts/sessions.html", {"sessions": own_sessions(seen, key)})
 
 
 def _page(request: HttpRequest, *, token: str = "", failed: bool = False, status: int = 200) -> HttpResponse:

@@ -29,7 +29,7 @@ class MemberField(forms.EmailField):
         address = super().clean(value)
         if not address:
             return None
-        found = Membership.objects.filter(user__email__iexact=address).select_related("user").first()
+        found = Membership.objects.filter(user__email=address.lower()).select_related("user").first()
         if found is None:
             raise ValidationError("No member of the studio has this address. Invite them first.")
         person: User = found.user

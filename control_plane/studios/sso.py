@@ -18,6 +18,7 @@ from control_plane.studios.models import IdentityProvider, ProviderKind
 from control_plane.studios.services.sso import SECRET_KIND, Said, admit
 
 OPENID, SAML = "openid_connect", "saml"
+VERIFIED = "http://schemas.auth0.com/email_verified"
 
 
 class StudioProviders(DefaultSocialAccountAdapter):
@@ -110,12 +111,20 @@ def _app(provider: IdentityProvider) -> SocialApp:
     return app
 
 
+def _denied(claims: dict[str, Any]) -> bool:
+    """Says whether a SAML answer itself calls its address unverified, as those do with whom people sign up alone."""
+    given = claims.get(VERIFIED, ())
+    words = given if isinstance(given, list | tuple) else (given,)
+    return any(str(word).strip().lower() not in ("true", "1", "yes") for word in words)
+
+
 def _said(provider: IdentityProvider, login: SocialLogin) -> Said:
     claims: dict[str, Any] = login.account.extra_data
     login.account.extra_data = {}
     addresses = login.email_addresses
     # A SAML provider's word on its own domains is all there is; OpenID says of each address whether it was verified.
-    verified = provider.kind == ProviderKind.SAML or bool(addresses and addresses[0].verified is True)
+    by_saml = provider.kind == ProviderKind.SAML and not _denied(claims)
+    verified = by_saml or bool(addresses and addresses[0].verified is True)
     groups = claims.get(provider.group_claim, ()) if provider.group_claim else ()
     listed = [groups] if isinstance(groups, str) else groups if isinstance(groups, list | tuple) else ()
     names = claims.get("name") or claims.get("displayName") or ""

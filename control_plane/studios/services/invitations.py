@@ -10,13 +10,12 @@ from datetime import datetime, timedelta
 from urllib.parse import urlencode
 from uuid import UUID
 
-from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.utils import timezone
 
 from control_plane.accounts import mail
 from control_plane.accounts.models import User
-from control_plane.accounts.services import claim_address, create_user, token_hash
+from control_plane.accounts.services import claim_address, create_user, is_proven, token_hash
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
@@ -67,7 +66,7 @@ def invite(
     with studio_scope(studio.id):
         require_people(actor, studio)
         _require_own_rank(actor, studio, role)
-        if Membership.objects.filter(user__email__iexact=address).exists():
+        if Membership.objects.filter(user__email=address).exists():
             raise Conflict("Somebody with this address is a member already.")
         if Invitation.objects.filter(accepted_at=None, revoked_at=None).count() >= OPEN_LIMIT:
             raise Conflict(f"There are {OPEN_LIMIT} open invitations. Take some back first.")
@@ -154,12 +153,11 @@ def accept(token: str, *, user: User | None) -> User:
 
 def _reader(invitation: Invitation) -> User:
     """Returns the account of whoever reads the invitation, made where there is none."""
-    person = User.objects.filter(email__iexact=invitation.email).first()
+    person = User.objects.by_address(invitation.email)
     was_mailed = invitation.sent_at is not None
     if person is None:
         return create_user(invitation.email, actor=JOB, verified=was_mailed)
-    proven = EmailAddress.objects.filter(user=person, verified=True).exists()
-    if proven or not was_mailed or not person.is_active:
+    if is_proven(person) or not was_mailed or not person.is_active:
         raise SignInRequired("Sign in with the address that was invited.")
     # Nobody has ever shown to read this mailbox, and now somebody has: the account is theirs, and what others may have
     # put into it before goes.

@@ -4,7 +4,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from control_plane.accounts.models import User
-from control_plane.accounts.services import create_user
+from control_plane.accounts.services import create_user, is_proven
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
@@ -44,7 +44,7 @@ def admit(provider: IdentityProvider, said: Said, *, linked: User | None) -> Ans
     Args:
         linked: whom the provider's own id for the person was tied to before.
     """
-    user = linked or User.objects.filter(email__iexact=said.address).first()
+    user = linked or User.objects.by_address(said.address)
     if reason := _reason_against(provider, said, user):
         return Answer(None, reason)
     with studio_scope(provider.studio_id):
@@ -91,6 +91,9 @@ def _reason_against(provider: IdentityProvider, said: Said, user: User | None) -
 def _newcomer(provider: IdentityProvider, said: Said, user: User | None, role: Role | None) -> Answer:
     if role is None:
         return Answer(None, "no group of the person has a role here")
+    if user is not None and not is_proven(user):
+        # Whoever made it may hold its password, and would come into this studio with it.
+        return Answer(None, "an account has this address that nobody has proven to own")
     if user is None:
         user = create_user(said.address, actor=JOB, display_name=said.name)
     membership = join(provider.studio, user, role, JOB)

@@ -31,7 +31,7 @@ class Command(BaseCommand):
             CommandError: the address or the lifetime is not fit.
         """
         try:
-            user = User.objects.filter(email__iexact=options["email"].strip()).first()
+            user = User.objects.by_address(options["email"])
             if user is None:
                 user = create_user(options["email"], actor=ACTOR, display_name=options["name"], is_staff=True)
             elif not user.is_staff:

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from control_plane.accounts.models import User
-from control_plane.accounts.services import create_signin_link, create_user
+from control_plane.accounts.services import claim_address, create_signin_link, create_user, is_proven
 from control_plane.common.actors import Actor
 from control_plane.common.errors import ControlPlaneError
 from control_plane.studios.services import create_studio
@@ -38,7 +38,10 @@ class Command(BaseCommand):
         name = options["name"] or options["slug"].replace("-", " ").title()
         try:
             with transaction.atomic():
-                admin = User.objects.filter(email__iexact=options["admin"].strip()).first()
+                admin = User.objects.by_address(options["admin"])
+                if admin is not None and not is_proven(admin):
+                    # Whoever made it may hold its password; from here on only the link below opens it.
+                    claim_address(admin, actor=ACTOR)
                 admin = admin or create_user(options["admin"], actor=ACTOR, is_staff=True)
                 create_studio(
                     slug=options["slug"],

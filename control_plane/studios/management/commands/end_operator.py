@@ -26,7 +26,7 @@ class Command(BaseCommand):
         Raises:
             CommandError: nobody has this address.
         """
-        user = User.objects.filter(email__iexact=options["email"].strip()).first()
+        user = User.objects.by_address(options["email"])
         if user is None:
             raise CommandError(f"There is no account with the address {options['email']}.")
         end_operator(user, actor=ACTOR)
