@@ -16,8 +16,7 @@ from control_plane.studios.actions import Action
 from control_plane.studios.decision import Decision
 from control_plane.studios.models import Effect, Membership, ObjectRight, Role
 
-MOST_PEOPLE = 5000
-"""How many people one page looks through; a studio with more is told so."""
+Asked = tuple[User, Decision]
 ASKED = (Action.REPLAY, Action.VIEW_CLASS, Action.VIEW_LIVE, Action.ANNOTATE, Action.SHARE, Action.EXPORT)
 """What can be asked about a class or a room, in order."""
 
@@ -53,26 +52,27 @@ class RightLine:
     is_over: bool
 
 
-def answers(action: Action, obj: Model, *, wanted: str = "") -> tuple[list[Answer], bool]:
-    """Returns everybody's answer, by name, and whether there are more people than were looked through.
+def everybody(action: Action, obj: Model, *, wanted: str = "") -> tuple[list[Asked], bool]:
+    """Returns everybody with the decision, by name, and whether there are more people than were looked through.
 
     The caller has asked `MANAGE_PEOPLE`. `wanted`: only those with this in name or address.
     """
-    pairs: list[tuple[User, Decision]] = []
-    complete = False
-    while len(pairs) < MOST_PEOPLE and not complete:
-        page = access.who_can(action, obj, after=len(pairs), most=access.MOST_PEOPLE)
-        pairs += page
-        complete = len(page) < access.MOST_PEOPLE
+    found = access.who_can(action, obj, most=access.MOST_PEOPLE)
+    is_more = len(found) == access.MOST_PEOPLE
     if wanted:
         text = wanted.casefold()
-        pairs = [item for item in pairs if text in f"{item[0].display_name} {item[0].email}".casefold()]
+        found = [item for item in found if text in f"{item[0].display_name} {item[0].email}".casefold()]
+    return found, is_more
+
+
+def answers(asked: Sequence[Asked]) -> list[Answer]:
+    """Returns the lines of one page of `everybody`: two queries, however many."""
     members = dict(
-        Membership.objects.filter(user_id__in=[user.id for user, _ in pairs]).values_list("user_id", "id")
+        Membership.objects.filter(user_id__in=[user.id for user, _ in asked]).values_list("user_id", "id")
     )
-    names = names_of(decision.reason.by for _, decision in pairs)
+    names = names_of(decision.reason.by for _, decision in asked)
     zone = timezone.get_current_timezone()
-    return [_answer(user, decision, members, names, zone) for user, decision in pairs], not complete
+    return [_answer(user, decision, members, names, zone) for user, decision in asked]
 
 
 def rights_on(actor: Actor, obj: Model) -> list[RightLine]:

@@ -63,8 +63,8 @@ __all__ = [
 ]
 
 M = TypeVar("M", bound=Model)
-MOST_PEOPLE = 200
-"""How many people `who_can` answers for at once."""
+MOST_PEOPLE = 5000
+"""How many people `who_can` answers for at once; a page that counts them all asks once, not page by page."""
 
 ROLE_PERMISSIONS = DEFAULTS
 

@@ -164,6 +164,8 @@ def giving(action: Action, thing: str) -> frozenset[Action]:
 
 def _strongest(standing: Standing, action: Action, *, allows: bool) -> Held | None:
     """Returns, of the rights that bear on `action`, the one that lasts longest."""
+    if not standing.rights:
+        return None
     found = [
         right
         for right in standing.rights

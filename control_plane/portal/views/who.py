@@ -18,7 +18,7 @@ from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFoun
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.portal.person_field import MemberField
 from control_plane.portal.rooms import room_of
-from control_plane.portal.who import answers, asked_choices, choices_on, rights_on
+from control_plane.portal.who import answers, asked_choices, choices_on, everybody, rights_on
 from control_plane.recordings.models import ClassSession
 from control_plane.recordings.selectors import class_for
 from control_plane.studios import access, services
@@ -104,8 +104,8 @@ def _who(request: StudioRequest, thing: ClassSession | Room, *, back: str) -> Ht
         return redirect(request.path)
     asked = _asked(request, label)
     wanted, refused = request.GET.get("q", "").strip()[:80], "refused" in request.GET
-    everybody, more = answers(asked, thing, wanted=wanted)
-    chosen = [item for item in everybody if item.allowed is not refused]
+    people, more = everybody(asked, thing, wanted=wanted)
+    chosen = [item for item in people if item[1].allowed is not refused]
     page = Paginator(chosen, PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
         "section": "classes" if isinstance(thing, ClassSession) else "rooms",
@@ -119,8 +119,9 @@ def _who(request: StudioRequest, thing: ClassSession | Room, *, back: str) -> Ht
         "wanted": wanted,
         "refused": refused,
         "page": page,
-        "may": sum(item.allowed for item in everybody),
-        "all": len(everybody),
+        "answers": answers(page.object_list),
+        "may": sum(decision.allowed for _, decision in people),
+        "all": len(people),
         "more": more,
     }
     return studio_page(request, "portal/access/who.html", context, status=400 if form.errors else 200)

@@ -4,7 +4,9 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -124,6 +126,29 @@ def test_who_can_see_a_class_is_what_the_deciding_code_says(house: House, sign_i
     assert "3 of 5 people may" in may_page
     assert "guest teacher" in may_page
     assert "Was refused this for this class, by Alice." in not_page
+
+
+def test_the_page_of_who_can_asks_no_more_for_many_people_than_for_few(house: House, sign_in: SignIn) -> None:
+    row = record(house, ClassState.COMPLETE)
+    alice, address = sign_in("alice"), f"{house.base}/classes/{row.id}/access/"
+    alice.get(address)
+    with CaptureQueriesContext(connection) as few:
+        alice.get(address)
+    studio = house.cast.studio
+    people = User.objects.bulk_create(
+        User(email=f"p{number}@{studio.slug}.example", display_name=f"Person {number:03}")
+        for number in range(450)
+    )
+    with studio_scope(studio.id):
+        Membership.objects.bulk_create(
+            Membership(studio=studio, user=user, role=Role.VIEWER if number % 2 else Role.GUARDIAN)
+            for number, user in enumerate(people)
+        )
+    with CaptureQueriesContext(connection) as many:
+        text = " ".join(alice.get(address).content.decode().split())
+    assert "228 of 455 people may watch it" in text
+    assert len(many) <= len(few) + 1, "guardians have to be asked about"
+    assert "Person 449" in alice.get(f"{address}?page=5").content.decode()
 
 
 def test_a_right_is_given_until_a_date_and_ended(house: House, sign_in: SignIn) -> None:
