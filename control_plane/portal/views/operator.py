@@ -172,4 +172,5 @@ def _operator(request: HttpRequest) -> User:
 
 
 def _number(text: str) -> int:
-    return min(int(text), 10_000) if text.isascii() and text.isdigit() and int(text[:6]) > 0 else 1
+    text = text[:6]
+    return min(max(int(text), 1), 10_000) if text.isdecimal() else 1

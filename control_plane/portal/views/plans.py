@@ -91,8 +91,8 @@ def plan_list(request: HttpRequest) -> HttpResponse:
     """Shows the plans, and every studio's use, page by page."""
     actor = actor_of(request)
     require_operator(actor)
-    number = int(request.GET["page"]) if request.GET.get("page", "").isdecimal() else 1
-    number = min(max(number, 1), 10_000)
+    text = request.GET.get("page", "")[:6]
+    number = min(max(int(text), 1), 10_000) if text.isdecimal() else 1
     listed = all_uses(actor=actor, first=(number - 1) * PAGE_SIZE, most=PAGE_SIZE + 1)
     context = {
         "plans": Plan.objects.all(),

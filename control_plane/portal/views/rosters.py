@@ -51,6 +51,7 @@ def roster_file(request: StudioRequest, slug: str, class_id: UUID) -> HttpRespon
     """Ticks those whom a CSV file names. Nothing is saved before somebody has looked at it."""
     actor = actor_of(request)
     class_session = _class(actor, class_id)
+    note_read(Act.ROSTER_OPENED, class_session, actor=actor)
     form = ListForm(request.POST, request.FILES)
     if not form.is_valid():
         return _page(request, actor, class_session, file_form=form)
