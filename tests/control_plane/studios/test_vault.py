@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from control_plane.audit.catalogue import Action as Act
@@ -21,6 +22,7 @@ from control_plane.storage import keys, seal
 from control_plane.storage.configured import key_shelf, root_key
 from control_plane.storage.errors import KeyDestroyed, KeyLost, KeyRefused
 from control_plane.storage.roots.file import create_root_key
+from control_plane.storage.shelf.folder import FolderShelf
 from control_plane.studios import keyring, services, vault
 from control_plane.studios.models import StudioKey
 from control_plane.studios.services import keys as service_of_keys
@@ -269,6 +271,24 @@ def test_a_first_form_whose_half_was_placed_by_a_batch_that_died_is_rewrapped(sc
     with pytest.raises(KeyDestroyed):
         keyring.shelve(id_)
     assert keyring.unwrap(wrapped, kind="store", id_=id_) == secret
+
+
+def test_a_key_costs_a_viewer_little(scope: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    """200 viewers ask 400 times a second: two queries, of which one is for the record, and two small files."""
+    footage, taken = Footage(scope), []
+    entry_id, real = footage.on_record(scope.vera.actor), FolderShelf.take
+    footage.open(entry_id=entry_id)
+
+    def take(shelf: FolderShelf, id_: UUID) -> bytes:
+        taken.append(id_)
+        return real(shelf, id_)
+
+    monkeypatch.setattr(FolderShelf, "take", take)
+    monkeypatch.setattr("control_plane.studios.vault.access.require", lambda *_: None)
+    with CaptureQueriesContext(connection) as asked:
+        footage.open(entry_id=entry_id)
+    assert len(asked) <= 2, [query["sql"] for query in asked]
+    assert len(taken) == 2
 
 
 def test_a_box_seals_to_an_old_generation_and_is_still_heard(scope: Cast) -> None:

@@ -55,11 +55,11 @@ def shelf_folder() -> Path:
 
 def test_viewers_are_told_no_folder_of_the_server(committed: Cast, tmp_path: Path, caplog: Any) -> None:
     folder = shelf_folder()
-    for error in (
-        pytest.raises(KeyLost, FolderShelf(folder).take, UUID(int=1)).value,
-        pytest.raises(RootRefused, FileRootKey, tmp_path / "gone.key").value,
-        KeysUnavailable(f"{tmp_path} is away"),
-    ):
+    with pytest.raises(KeyLost) as lost:
+        FolderShelf(folder).take(UUID(int=1))
+    with pytest.raises(RootRefused) as gone:
+        FileRootKey(tmp_path / "gone.key")
+    for error in (lost.value, gone.value, KeysUnavailable(f"{tmp_path} is away")):
         shown = str(error.problem())
         assert str(tmp_path) not in shown
         assert "threedance manage" not in shown
