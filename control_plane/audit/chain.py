@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import rfc8785
 
 FORM = 1
@@ -51,24 +52,57 @@ def canonical(link: Link) -> bytes:
     Raises:
         ValueError: `details` holds what has no one canonical form through the database (floats, dates, big integers).
     """
-    return (
-        b'{"action":%b,"actor":{"id":%b,"job":%b,"kind":%b},"at":"%b","details":%b,"form":%d,'
-        b'"object":{"id":%b,"type":%b},"previous":"%b","sequence":%d,"studio":%b}'
-        % (
-            _json(link.action),
-            _id(link.actor_id),
-            _json(link.actor_job),
-            _json(link.actor_kind),
-            link.occurred_at.astimezone(UTC).isoformat(timespec="microseconds").encode(),
-            canonical_json(link.details, "details"),
-            FORM,
-            _json(link.object_id),
-            _json(link.object_type),
-            link.previous_hash.hex().encode(),
-            link.sequence,
-            _id(link.studio_id),
-        )
-    )
+    at = link.occurred_at.astimezone(UTC).isoformat(timespec="microseconds")
+    actor_id, studio_id = _id(link.actor_id), _id(link.studio_id)
+    details = canonical_json(link.details, "details").decode()
+    return _form(
+        link.action, link.actor_kind, actor_id, link.actor_job, at, details, link.object_type, link.object_id,
+        link.previous_hash.hex(), link.sequence, studio_id,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One entry as it was found: `content` is what is hashed, or why there is none; hashes are hex."""
+
+    sequence: int
+    previous: str
+    content: bytes | str
+    stored: str
+
+
+def stored_row(
+    sequence: int,
+    at: str,
+    action: str,
+    actor_kind: str,
+    actor_id: str | None,
+    actor_job: str,
+    object_type: str,
+    object_id: str,
+    details: str,
+    previous: str,
+    stored: str,
+    studio_id: str | None,
+) -> Stored:
+    """Returns an entry whose columns the database has written as text: several times as fast as by way of `Link`.
+
+    Args:
+        at: in UTC, as `canonical` writes it, followed by the era.
+        details: JSON with its keys in any order.
+    """
+    content: bytes | str
+    try:
+        text = _encode_sorted(_decode(details)).decode()
+        if not text.isascii() and max(text) >= "\ud800":
+            text = canonical_json(json.loads(details), "details").decode()
+        content = _form(
+            action, actor_kind, f'"{actor_id}"' if actor_id else "null", actor_job, at.removesuffix("AD"), text,
+            object_type, object_id, previous, sequence, f'"{studio_id}"' if studio_id else "null",
+        )  # fmt: skip
+    except (ValueError, RecursionError) as error:
+        content = f"its content cannot be read: {error}"
+    return Stored(sequence, previous, content, stored)
 
 
 def canonical_json(value: Any, name: str) -> bytes:
@@ -100,30 +134,67 @@ def link_hash(link: Link) -> bytes:
     return hashlib.sha256(canonical(link)).digest()
 
 
-def first_break(links: Iterable[tuple[Link, bytes]], head: tuple[int, bytes]) -> Break | None:
+def first_break(found: Iterable[Stored], head: tuple[int, bytes]) -> Break | None:
     """Returns where a chain breaks first, or None where it holds up to its head.
 
     Args:
-        links: each entry with the hash stored beside it, by sequence.
+        found: the entries as they are stored, by sequence.
         head: sequence and hash of the last entry as the chain's head has them; `(0, GENESIS)` for an empty chain.
     """
-    sequence, previous = 0, GENESIS
-    for link, stored in links:
-        if link.sequence != sequence + 1:
-            return Break(sequence + 1, f"entry {sequence + 1} is missing")
-        if link.previous_hash != previous:
-            return Break(link.sequence, "it does not follow from the entry before it")
-        try:
-            computed = link_hash(link)
-        except ValueError as error:
-            return Break(link.sequence, str(error))
-        if computed != stored:
-            return Break(link.sequence, "its content does not match its hash")
-        sequence, previous = link.sequence, stored
-    if head != (sequence, previous):
-        reached = min(sequence, head[0])
-        return Break(reached + 1, f"the chain's head is at {head[0]} but its entries end at {sequence}")
-    return None
+    walk = Walk()
+    return walk.over(found) or walk.end(head)
+
+
+class Walk:
+    """A walk along a chain: `sequence` and `hash` (hex) are those of the last entry that held."""
+
+    def __init__(self) -> None:
+        self.sequence, self.hash = 0, GENESIS.hex()
+
+    def over(self, found: Iterable[Stored]) -> Break | None:
+        """Goes on over entries, by sequence; returns the first that does not hold."""
+        sha256 = hashlib.sha256
+        sequence, previous = self.sequence, self.hash
+        for entry in found:
+            if entry.sequence != sequence + 1:
+                return Break(sequence + 1, f"entry {sequence + 1} is missing")
+            if entry.previous != previous:
+                return Break(entry.sequence, "it does not follow from the entry before it")
+            if isinstance(entry.content, str):
+                return Break(entry.sequence, entry.content)
+            if sha256(entry.content).hexdigest() != entry.stored:
+                return Break(entry.sequence, "its content does not match its hash")
+            sequence, previous = self.sequence, self.hash = entry.sequence, entry.stored
+        return None
+
+    def end(self, head: tuple[int, bytes]) -> Break | None:
+        """Compares where the entries end with the chain's head."""
+        if (head[0], head[1].hex()) == (self.sequence, self.hash):
+            return None
+        reached = min(self.sequence, head[0])
+        return Break(reached + 1, f"the chain's head is at {head[0]} but its entries end at {self.sequence}")
+
+
+def _form(
+    action: str,
+    actor_kind: str,
+    actor_id: str,
+    actor_job: str,
+    at: str,
+    details: str,
+    object_type: str,
+    object_id: str,
+    previous: str,
+    sequence: int,
+    studio_id: str,
+) -> bytes:
+    """Returns the canonical form; ids and details come written as JSON, the rest as plain text."""
+    return (
+        f'{{"action":{_quoted(action)},"actor":{{"id":{actor_id},"job":{_quoted(actor_job)},'
+        f'"kind":{_quoted(actor_kind)}}},"at":"{at}","details":{details},"form":{FORM},'
+        f'"object":{{"id":{_quoted(object_id)},"type":{_quoted(object_type)}}},'
+        f'"previous":"{previous}","sequence":{sequence},"studio":{studio_id}}}'
+    ).encode()
 
 
 _encode = json.JSONEncoder(
@@ -131,12 +202,13 @@ _encode = json.JSONEncoder(
 ).encode
 
 
-def _json(text: str) -> bytes:
-    return _encode(text).encode()
+_quoted = json.encoder.encode_basestring
+_decode = msgspec.json.Decoder().decode
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
 
-def _id(value: UUID | None) -> bytes:
-    return b"null" if value is None else b'"%b"' % str(value).encode()
+def _id(value: UUID | None) -> str:
+    return "null" if value is None else f'"{value}"'
 
 
 def _check(value: Any, where: str) -> None:

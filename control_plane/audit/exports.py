@@ -18,7 +18,7 @@ from uuid import UUID
 
 import msgspec
 
-from control_plane.audit.chain import Link, canonical, canonical_json, link_hash
+from control_plane.audit.chain import Link, Stored, canonical_json, link_hash
 
 FORM = 1
 KIND = "threedance-audit"
@@ -84,13 +84,13 @@ class _Entry(msgspec.Struct, frozen=True):
 _entry = msgspec.json.Decoder(_Entry)
 
 
-def write_jsonl(header: Header, rows: Iterable[Row], sign: Sign) -> Iterator[bytes]:
+def write_jsonl(header: Header, entries: Iterable[Stored], sign: Sign) -> Iterator[bytes]:
     """Yields the lines of a JSON lines file."""
     first = msgspec.json.encode({"header": header}) + b"\n"
     yield from _signed(
         header,
         first,
-        (_OPEN + canonical(link) + _MARK + stored.hex().encode() + b'"}\n' for link, stored, _ in rows),
+        map(_json_line, entries),
         lambda footer, signature: msgspec.json.encode({"footer": footer, "signature": signature}) + b"\n",
         sign,
     )
@@ -244,6 +244,12 @@ def _records(file: io.BufferedReader) -> Iterator[bytes]:
             record = b""
     if record:
         raise BadFile("the last record is cut off")
+
+
+def _json_line(entry: Stored) -> bytes:
+    if isinstance(entry.content, str):
+        raise BadFile(f"entry {entry.sequence} cannot be exported: {entry.content}")
+    return b'%b%b%b%b"}\n' % (_OPEN, entry.content, _MARK, entry.stored.encode())
 
 
 def _csv_line(link: Link, stored: bytes, words: str) -> bytes:

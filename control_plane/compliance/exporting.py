@@ -1,25 +1,29 @@
 """Exporting the log of a studio: whole, or what a search found, streamed in pieces and signed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
+from functools import partial
+from typing import TypeVar
 
-from django.db.models import Max, Min
+from django.db.models import Max, Min, QuerySet
 from django.utils import timezone
 
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.chain import GENESIS, Link
-from control_plane.audit.exports import FORM, KIND, Header, Row, write_csv, write_jsonl
+from control_plane.audit.chain import GENESIS, Link, Stored
+from control_plane.audit.exports import FORM, KIND, Header, write_csv, write_jsonl
 from control_plane.audit.models import Entry
-from control_plane.audit.selectors import chain_head
+from control_plane.audit.selectors import chain_head, stored
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
-from control_plane.compliance.search import Question, in_words, matching
+from control_plane.compliance.search import Question, Row, in_words, matching
 from control_plane.compliance.signing import public_key, signing_key
 from control_plane.studios import access
 from control_plane.studios.models import Studio
 
-PIECE = 1000
+PIECE, LINES = 1000, 5000
+"""How many entries are read at a time: with the names in them, and without."""
+_Found = TypeVar("_Found", Stored, Row)
 
 
 class Form(StrEnum):
@@ -54,9 +58,13 @@ def export_log(studio: Studio, question: Question, form: Form, *, actor: Actor) 
             object_id="",
             details={"form": form.value, "to": header.to_sequence, **question.facts()},
         )
-    write = write_csv if form is Form.CSV else write_jsonl
-    rows = _rows(studio, question, header.from_sequence, header.to_sequence, actor, named=form is Form.CSV)
-    return write(header, rows, key.sign)
+    pieces = partial(_in_pieces, studio, question, header, actor)
+    if form is Form.CSV:
+        named = pieces(lambda found: in_words(list(found[:PIECE]), reader=actor), PIECE)
+        rows = ((_link(row.entry), bytes(row.entry.hash), row.words) for row in named)
+        return write_csv(header, rows, key.sign)
+    # Without names nothing of an entry has to be taken apart.
+    return write_jsonl(header, pieces(lambda found: list(stored(found[:LINES])), LINES), key.sign)
 
 
 def _header(studio: Studio, question: Question, head: tuple[int, bytes]) -> Header:
@@ -83,19 +91,23 @@ def _header(studio: Studio, question: Question, head: tuple[int, bytes]) -> Head
     )
 
 
-def _rows(
-    studio: Studio, question: Question, first: int, last: int, actor: Actor, *, named: bool
-) -> Iterator[Row]:
-    after = first - 1
-    while after < last:
+def _in_pieces(
+    studio: Studio,
+    question: Question,
+    header: Header,
+    actor: Actor,
+    read: Callable[[QuerySet[Entry]], list[_Found]],
+    size: int,
+) -> Iterator[_Found]:
+    """Yields what `read` makes of the entries of an export, of at most `size` of them at a time."""
+    after = header.from_sequence - 1
+    while after < header.to_sequence:
         with studio_scope(studio.id):
             access.require(actor, access.Action.VIEW_AUDIT, studio)
-            found = matching(question).filter(sequence__gt=after, sequence__lte=last)
-            piece = list(found.order_by("sequence")[:PIECE])
-            words = [row.words for row in in_words(piece, reader=actor)] if named else [""] * len(piece)
-        for entry, said in zip(piece, words, strict=True):
-            yield _link(entry), bytes(entry.hash), said
-        if len(piece) < PIECE:
+            found = matching(question).filter(sequence__gt=after, sequence__lte=header.to_sequence)
+            piece = read(found.order_by("sequence"))
+        yield from piece
+        if len(piece) < size:
             return
         after = piece[-1].sequence
 

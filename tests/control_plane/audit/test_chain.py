@@ -13,7 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from control_plane.audit.catalogue import MEANINGS, Action
-from control_plane.audit.chain import GENESIS, Break, Link, canonical, canonical_json, first_break, link_hash
+from control_plane.audit.chain import (
+    GENESIS,
+    Break,
+    Link,
+    canonical,
+    canonical_json,
+    first_break,
+    link_hash,
+    stored_row,
+)
+from tests.control_plane.audit.links import as_stored
 
 STUDIO = UUID("018f0000-0000-7000-8000-000000000001")
 AT = datetime(2026, 11, 21, 10, 0, 0, 5, tzinfo=UTC)
@@ -76,7 +86,7 @@ def test_details_without_one_canonical_form_are_refused(details: dict[str, Any])
 @given(length=st.integers(0, 6))
 def test_an_untouched_chain_holds(length: int) -> None:
     links = chain(length)
-    assert first_break(links, head(links)) is None
+    assert first_break(as_stored(links), head(links)) is None
 
 
 @given(st.data())
@@ -93,6 +103,8 @@ def test_any_changed_field_breaks_the_chain_at_that_entry(data: st.DataObject) -
                 {"object_id": "2"},
                 {"object_type": "studios.Studio"},
                 {"details": {}},
+                {"details": {"b": 1.0, "a": [True, None, "é"]}},
+                {"details": {"b": 1, "a": [1, None, "é"]}},
                 {"occurred_at": AT + timedelta(microseconds=1)},
                 {"studio_id": None},
                 {"previous_hash": b"\1" * 32},
@@ -100,7 +112,7 @@ def test_any_changed_field_breaks_the_chain_at_that_entry(data: st.DataObject) -
         )
     )
     links[index] = (dataclasses.replace(links[index][0], **change), links[index][1])
-    found = first_break(links, head(links))
+    found = first_break(as_stored(links), head(links))
     assert found is not None
     assert found.sequence == index + 1
 
@@ -110,7 +122,7 @@ def test_a_missing_entry_is_named(index: int) -> None:
     links = chain(5)
     whole_head = head(links)
     del links[index]
-    found = first_break(links, whole_head)
+    found = first_break(as_stored(links), whole_head)
     assert found is not None
     assert found.sequence == index + 1
 
@@ -119,7 +131,9 @@ def test_a_rehashed_entry_breaks_the_next_one() -> None:
     links = chain(3)
     forged = dataclasses.replace(links[1][0], details={"forged": True})
     links[1] = (forged, link_hash(forged))
-    assert first_break(links, head(links)) == Break(3, "it does not follow from the entry before it")
+    assert first_break(as_stored(links), head(links)) == Break(
+        3, "it does not follow from the entry before it"
+    )
 
 
 def test_every_action_has_a_meaning() -> None:
@@ -160,6 +174,8 @@ def test_a_whole_entry_has_the_form_of_the_standards_own_library(
     details: dict[str, Any], job: str, object_id: str
 ) -> None:
     item = link(7, GENESIS, details=details, actor_job=job, object_id=object_id, actor_id=None)
+    (stored,) = as_stored([(item, GENESIS)])
+    assert stored.content == canonical(item)
     assert canonical(item) == rfc8785.dumps(
         {
             "form": 1,
@@ -184,3 +200,27 @@ def test_numbers_that_are_not_exact_are_refused(value: float) -> None:
 def test_half_a_character_is_refused() -> None:
     with pytest.raises(ValueError, match="details"):
         canonical_json({"x": "\ud800"}, "details")
+
+
+def test_columns_that_say_the_same_in_any_order_are_hashed_alike() -> None:
+    item = link(1, GENESIS, details=KEYS_THAT_SORT_APART)
+    (stored,) = as_stored([(item, link_hash(item))])
+    assert stored.content == canonical(item)
+    assert first_break([stored], (1, link_hash(item))) is None
+
+
+def test_a_year_before_christ_is_another_year() -> None:
+    (good,) = as_stored([(link(1, GENESIS), GENESIS)])
+    assert isinstance(good.content, bytes)
+    values = ("room.created", "user", None, "", "studios.Room", "1", "{}", "00" * 32, "00" * 32, None)
+    after = stored_row(1, "2026-11-21T10:00:00.000000+00:00AD", *values)
+    before = stored_row(1, "2026-11-21T10:00:00.000000+00:00BC", *values)
+    assert after.content != before.content
+
+
+def test_details_that_are_no_json_are_named() -> None:
+    values = ("room.created", "user", None, "", "studios.Room", "1", "{", "00" * 32, "00" * 32, None)
+    found = first_break([stored_row(1, "", *values)], (1, GENESIS))
+    assert found is not None
+    assert found.sequence == 1
+    assert "cannot be read" in found.reason

@@ -22,12 +22,12 @@ from control_plane.audit.checkpoints import NOTHING_BEFORE, Head, public_text, r
 from control_plane.audit.exports import FORM, KIND, BadFile, Header, write_csv, write_jsonl
 from control_plane.audit.offline import read_folder, verify_export
 from control_plane.audit.program import app
+from tests.control_plane.audit.links import as_stored
 
 STUDIO = UUID("018f0000-0000-7000-8000-000000000001")
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 PUBLIC = public_text(KEY.public_key())
 AT = datetime(2026, 11, 21, 10, tzinfo=UTC)
-WRITERS: dict[str, Any] = {"jsonl": write_jsonl, "csv": write_csv}
 Chain = list[tuple[Link, bytes]]
 
 
@@ -71,9 +71,12 @@ def header(links: Chain, *, whole: bool = True, exported_at: datetime = AT + tim
 
 
 def export(path: Path, links: Chain, *, key: Ed25519PrivateKey = KEY, **values: Any) -> Path:
-    write = WRITERS[path.suffix[1:]]
-    rows = ((link, stored, f"=words of {link.sequence}") for link, stored in links)
-    path.write_bytes(b"".join(write(header(links, **values), rows, key.sign)))
+    named = ((link, stored, f"=words of {link.sequence}") for link, stored in links)
+    about = header(links, **values)
+    if path.suffix == ".csv":
+        path.write_bytes(b"".join(write_csv(about, named, key.sign)))
+    else:
+        path.write_bytes(b"".join(write_jsonl(about, as_stored(links), key.sign)))
     return path
 
 
@@ -134,8 +137,8 @@ def test_the_first_changed_entry_is_named(tmp_path: Path, suffix: str) -> None:
 def test_a_missing_entry_is_named(tmp_path: Path) -> None:
     links = chain(9)
     path = tmp_path / "log.jsonl"
-    rows = ((link, stored, "") for link, stored in links if link.sequence != 4)
-    path.write_bytes(b"".join(write_jsonl(header(links), rows, KEY.sign)))
+    rest = [item for item in links if item[0].sequence != 4]
+    path.write_bytes(b"".join(write_jsonl(header(links), as_stored(rest), KEY.sign)))
     found = verify_export(path).first_break
     assert found is not None
     assert (found.sequence, found.reason) == (4, "entry 4 is missing")
@@ -209,8 +212,7 @@ def test_a_selection_shows_that_nothing_in_it_was_changed(tmp_path: Path) -> Non
     links = chain(9)
     picked = [links[1], links[4], links[5]]
     path = tmp_path / "log.jsonl"
-    rows = ((link, stored, "") for link, stored in picked)
-    path.write_bytes(b"".join(write_jsonl(header(links, whole=False), rows, KEY.sign)))
+    path.write_bytes(b"".join(write_jsonl(header(links, whole=False), as_stored(picked), KEY.sign)))
     verdict = verify_export(path, public_key=PUBLIC)
     assert verdict.holds
     assert any("selection" in note for note in verdict.notes)

@@ -13,8 +13,9 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
 from control_plane.audit.catalogue import Action
+from control_plane.audit.chain import Link, canonical
 from control_plane.audit.models import ChainHead, Entry
-from control_plane.audit.selectors import entries, verify_chain
+from control_plane.audit.selectors import entries, stored, verify_chain
 from control_plane.audit.services import chain_scope, record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import ScopeMismatch, ScopeMissing
@@ -114,6 +115,20 @@ def test_the_owner_changes_no_entry_either(committed: Cast) -> None:
     [
         ("UPDATE audit_entry SET details = '{\"forged\": true}' WHERE sequence = 3", "content"),
         ("UPDATE audit_entry SET actor_kind = 'user', actor_job = '' WHERE sequence = 3", "content"),
+        ("UPDATE audit_entry SET details = details || '{\"x\": 1.5}' WHERE sequence = 3", "content"),
+        ("UPDATE audit_entry SET actor_id = gen_random_uuid() WHERE sequence = 3", "content"),
+        ("UPDATE audit_entry SET action = action || 'x' WHERE sequence = 3", "content"),
+        ("UPDATE audit_entry SET object_id = object_id || '\"' WHERE sequence = 3", "content"),
+        ("UPDATE audit_entry SET object_type = 'x.Y' WHERE sequence = 3", "content"),
+        (
+            "UPDATE audit_entry SET occurred_at = occurred_at + interval '1 microsecond' WHERE sequence = 3",
+            "content",
+        ),
+        ("UPDATE audit_entry SET occurred_at = 'infinity' WHERE sequence = 3", "content"),
+        ("UPDATE audit_entry SET occurred_at = '2026-11-21 10:00 BC' WHERE sequence = 3", "content"),
+        ("UPDATE audit_entry SET previous_hash = sha256('x') WHERE sequence = 3", "follow"),
+        ("UPDATE audit_entry SET hash = sha256('x') WHERE sequence = 3", "content"),
+        ("UPDATE audit_entry SET sequence = 1000000 WHERE sequence = 3", "missing"),
         ("DELETE FROM audit_entry WHERE sequence = 3", "missing"),
     ],
 )
@@ -159,6 +174,36 @@ def test_parallel_acts_make_one_unbroken_chain(committed: Cast) -> None:
         assert ChainHead.objects.count() == 1
 
 
+def test_a_chain_that_grows_while_it_is_verified_is_whole(committed: Cast) -> None:
+    def act() -> None:
+        try:
+            for number in range(60):
+                add(committed.studio.id, number=number)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        writer = pool.submit(act)
+        found = [verify_chain(committed.studio.id)[1] for _ in range(20)]
+        writer.result(timeout=60)
+    assert found == [None] * 20
+
+
+def test_what_the_database_writes_as_text_is_what_was_hashed(cast: Cast) -> None:
+    details = {
+        "b": 1,
+        "a": ["é", None, True, {"\U0001f484": -(2**53) + 1, "\ue000": '"\\\n\x1f\x7f\u2028'}],
+        "": {},
+    }
+    add(cast.studio.id, **details)
+    with studio_scope(cast.studio.id):
+        entry = Entry.objects.latest("sequence")
+        (found,) = stored(Entry.objects.filter(pk=entry.pk))
+        values = {name: getattr(entry, name) for name in Link.__dataclass_fields__}
+    assert found.content == canonical(Link(**values))
+    assert found.stored == bytes(entry.hash).hex()
+
+
 def test_the_command_says_that_all_is_well(committed: Cast) -> None:
     out = StringIO()
     call_command("audit_verify", stdout=out)
@@ -192,6 +237,28 @@ def test_whoever_reads_in_the_transaction_of_an_act_finds_its_entry(cast: Cast) 
         assert entries().first() == entry
         assert add(cast.studio.id) == entries().first()
         assert list(entries().values_list("sequence", flat=True)[:2]) == [entry.sequence + 1, entry.sequence]
+
+
+def test_an_entry_that_was_written_in_a_savepoint_which_is_undone_is_not_lost(cast: Cast) -> None:
+    """Whoever reads the log in a savepoint has what came before it written there too."""
+    before = verify_chain(cast.studio.id)[0]
+    with studio_scope(cast.studio.id):
+        add(cast.studio.id, number=1)
+        with pytest.raises(RuntimeError), transaction.atomic():
+            add_read_and_fail(cast.studio.id, [2, 1])
+        assert [entry.details["number"] for entry in entries()[:1]] == [1]
+        with pytest.raises(RuntimeError), transaction.atomic():
+            add_read_and_fail(cast.studio.id, [3, 1])
+        add(cast.studio.id, number=4)
+    with studio_scope(cast.studio.id):
+        assert [entry.details["number"] for entry in entries()[:2]] == [4, 1]
+    assert verify_chain(cast.studio.id) == (before + 2, None)
+
+
+def add_read_and_fail(studio_id: UUID, numbers: list[int]) -> None:
+    add(studio_id, number=numbers[0])
+    assert [entry.details["number"] for entry in entries()[:2]] == numbers
+    raise RuntimeError
 
 
 def test_an_act_whose_entry_cannot_be_written_is_undone(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
