@@ -15,7 +15,7 @@ import contextlib
 import contextvars
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -63,8 +63,19 @@ class Scope:
 
 CLOSED = Scope()
 _current: contextvars.ContextVar[Scope] = contextvars.ContextVar("threedance_scope", default=CLOSED)
-_Last = list[tuple[int, Callable[[], None], Callable[[], None]]]
-_last: contextvars.ContextVar[_Last | None] = contextvars.ContextVar("threedance_last", default=None)
+
+
+@dataclass(slots=True)
+class _Last:
+    """What is to be written last. `asked` and `written` stand in savepoints, and are forgotten with them."""
+
+    order: int
+    asked: "_Stamp"
+    write: Callable[[], None]
+    written: "_Stamp | None" = None
+
+
+_last: contextvars.ContextVar[list[_Last] | None] = contextvars.ContextVar("threedance_last", default=None)
 
 
 def current_scope() -> Scope:
@@ -85,19 +96,17 @@ def current_studio_id() -> UUID:
 
 
 def before_close(write: Callable[[], None], *, order: int = 0) -> bool:
-    """Has `write` called once, at the end of the outermost open scope and in its transaction; says whether one is open.
+    """Has `write` called at the end of the outermost open scope and in its transaction; says whether one is open.
 
-    An exception of it undoes the transaction. It is not called when the scope is left by an exception, nor when the
+    It is called once more where what it wrote stood in a savepoint that has been rolled back, and this call did not. An
+    exception of it undoes the transaction. It is not called when the scope is left by an exception, nor when the
     savepoint that was open at this call has been rolled back by then. Where several locks are taken, `order` is theirs
     in every transaction, lowest first.
     """
     waiting = _last.get()
     if waiting is None:
         return False
-    # Django forgets what was registered in a savepoint that is rolled back; that this is still there says it was not.
-    stamp = _Stamp()
-    transaction.on_commit(stamp)
-    waiting.append((order, stamp, write))
+    waiting.append(_Last(order, _stamped(), write))
     return True
 
 
@@ -106,11 +115,21 @@ def write_the_last() -> None:
     waiting = _last.get()
     if not waiting:
         return
-    due, waiting[:] = sorted(waiting, key=itemgetter(0)), []
+    # Django forgets what was registered in a savepoint that is rolled back; what is still there was not.
     kept = {id(function) for _, function, *_ in connection.run_on_commit}
-    for _, stamp, write in due:
-        if id(stamp) in kept:
-            write()
+    waiting[:] = [item for item in waiting if id(item.asked) in kept]
+    due = [item for item in waiting if item.written is None or id(item.written) not in kept]
+    # All at first: what writes may read the log itself, and comes by here again.
+    for item in due:
+        item.written = _stamped()
+    for item in sorted(due, key=attrgetter("order")):
+        item.write()
+
+
+def _stamped() -> "_Stamp":
+    stamp = _Stamp()
+    transaction.on_commit(stamp)
+    return stamp
 
 
 class _Stamp:
@@ -197,10 +216,23 @@ def _opened(scope: Scope, outer: Scope) -> Iterator[None]:
 
 
 def _tell_database(scope: Scope) -> None:
+    # What is closed stands in the statement as it is: all of it is told each time, and little of it is bound.
     settings = scope.settings()
-    calls = ", ".join("set_config(%s, %s, true)" for _ in settings)
+    calls = ", ".join(
+        f"set_config('{name}', {'%s' if value else chr(39) * 2}, true)" for name, value in settings.items()
+    )
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {calls}", [part for item in settings.items() for part in item])
+        cursor.execute(f"SELECT {calls}", [value for value in settings.values() if value])
+
+
+def in_scope_sql() -> tuple[str, list[UUID]]:
+    """Returns what a statement by hand asks of a studio's table called `this`: the studio, or the person, in scope.
+
+    Raises:
+        ScopeMissing: neither is in scope.
+    """
+    user_id = _current.get().user_id
+    return ("this.user_id = %s", [user_id]) if user_id else ("this.studio_id = %s", [current_studio_id()])
 
 
 class CurrentStudio(Expression):
