@@ -2,13 +2,12 @@
 
 from uuid import UUID
 
-from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from control_plane.accounts.models import User
-from control_plane.accounts.services import claim_address, create_user, end_other_sessions
+from control_plane.accounts.services import claim_address, create_user, end_other_sessions, is_proven
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
@@ -35,13 +34,15 @@ def make_operator(address: str, *, actor: Actor, display_name: str = "") -> User
     """
     _require_platform(actor)
     with transaction.atomic():
-        user = User.objects.select_for_update().filter(email__iexact=address.strip()).first()
-        user = user or create_user(address, actor=actor, display_name=display_name)
+        found = User.objects.by_address(address) or create_user(
+            address, actor=actor, display_name=display_name
+        )
+        user = User.objects.select_for_update().get(pk=found.pk)
         if not user.is_active:
             raise Conflict("This account is switched off.")
         if user.is_operator:
             return user
-        if not EmailAddress.objects.filter(user=user, verified=True).exists():
+        if not is_proven(user):
             # Whoever made it may have put a password or a passkey of their own into it.
             claim_address(user, actor=actor)
         user.is_operator = True
