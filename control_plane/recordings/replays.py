@@ -15,6 +15,7 @@ from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import NotFound
+from control_plane.common.rows import one
 from control_plane.recordings.models import ClassSession, Replay
 from control_plane.studios import access
 
@@ -63,17 +64,12 @@ def _right(class_session: ClassSession, actor: Actor) -> dict[str, str]:
 
 
 def _under_way(class_session: ClassSession, viewer_id: UUID) -> Replay | None:
-    replay: Replay | None = (
-        Replay.objects.filter(
-            class_session=class_session,
-            viewer_id=viewer_id,
-            seen_at__gt=timezone.now() - PAUSE,
-            entry_id__isnull=False,
-        )
-        .order_by("-seen_at")
-        .first()
+    return one(
+        Replay,
+        "this.class_session_id = %s AND this.viewer_id = %s AND this.seen_at > %s AND this.entry_id IS NOT NULL",
+        [class_session.pk, viewer_id, timezone.now() - PAUSE],
+        order="this.seen_at DESC",
     )
-    return replay
 
 
 def _lock(class_session_id: UUID, viewer_id: UUID) -> None:

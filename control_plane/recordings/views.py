@@ -30,6 +30,7 @@ from django.views.decorators.http import require_safe
 from control_plane.common.actors import Actor
 from control_plane.common.errors import ControlPlaneError, NotFound, SignInRequired
 from control_plane.common.problems import error_response
+from control_plane.common.rows import one
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.documents import document, layout, version_of
 from control_plane.recordings.models import ClassSession, Segment
@@ -50,6 +51,7 @@ WHOLE_BYTES = 8 << 20
 ASK_AGAIN_S = 2.0
 """How long a longer answer goes on before it is asked again whether it may."""
 _SERVED = (
+    "id",
     "studio",
     "class_session",
     "track",
@@ -77,7 +79,7 @@ def _for_viewer(function: Callable[..., HttpResponseBase]) -> View:
     def view(request: HttpRequest, slug: str, class_id: UUID, **kwargs: Any) -> HttpResponseBase:
         try:
             actor = require_signed_in(request.user)
-            class_session: ClassSession | None = ClassSession.objects.filter(pk=class_id).first()
+            class_session = one(ClassSession, "this.id = %s", [class_id])
             if class_session is None:
                 raise NotFound
             if not class_session.wrapped_key:
@@ -238,10 +240,10 @@ def _require(actor: Actor, class_session: ClassSession) -> None:
 
 def _segment(class_session: ClassSession, segment_id: UUID, *, track_id: UUID | None = None) -> Segment:
     # Without the fragments: they are most of a row, and nothing here asks for them.
-    found = Segment.objects.only(*_SERVED).filter(pk=segment_id, class_session=class_session)
+    where, values = "this.id = %s AND this.class_session_id = %s", [segment_id, class_session.pk]
     if track_id is not None:
-        found = found.filter(track_id=track_id)
-    segment: Segment | None = found.first()
+        where, values = f"{where} AND this.track_id = %s", [*values, track_id]
+    segment = one(Segment, where, values, only=_SERVED)
     if segment is None:
         raise NotFound
     return segment

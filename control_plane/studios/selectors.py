@@ -5,6 +5,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from control_plane.common.rows import one
 from control_plane.common.scoping import capability_scope, platform_scope, user_scope
 from control_plane.studios.models import (
     BreakGlass,
@@ -28,7 +29,13 @@ def own_memberships(user_id: UUID) -> list[Membership]:
 def own_membership(user_id: UUID, *, slug: str) -> Membership | None:
     """Returns a person's membership in the studio at `slug`, its studio loaded; None for a stranger."""
     with user_scope(user_id):
-        return _own().filter(studio__slug=slug).first()
+        return one(
+            Membership,
+            "studio.slug = %s AND (this.ends_at IS NULL OR this.ends_at > %s)"
+            " AND EXISTS (SELECT 1 FROM accounts_user person WHERE person.id = this.user_id AND person.is_active)",
+            [slug, timezone.now()],
+            joined="studio",
+        )
 
 
 def admin_memberships(user_id: UUID) -> list[Membership]:

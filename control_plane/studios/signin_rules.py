@@ -14,6 +14,7 @@ from django.http import HttpRequest
 
 from control_plane.accounts.models import User
 from control_plane.accounts.sessions import age_s, idle_s, provider_of
+from control_plane.common.rows import one
 from control_plane.common.scoping import capability_scope
 from control_plane.studios.models import IdentityProvider, Membership, Role, SigninPolicy
 
@@ -47,7 +48,7 @@ def refusal(request: HttpRequest, role: str | None) -> Refusal | None:
         role: the person's role in the studio; None for an operator, who signs in at the platform and opened the studio
             with a second factor (`services.open_break_glass`).
     """
-    policy: SigninPolicy | None = SigninPolicy.objects.first()
+    policy = one(SigninPolicy, "TRUE")
     provider_id = provider_of(request)
     if policy is None and not provider_id:
         return None
