@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.core.cache import cache
 from django.db import connection
+from django.db.models import Max
 from django.utils import timezone
 
 from control_plane.audit.chain import GENESIS, canonical_json
@@ -33,7 +35,9 @@ log = logging.getLogger(__name__)
 EVERY = timedelta(hours=1)
 LATE_AFTER = timedelta(hours=2)
 MOST_COPIES_AT_ONCE = 200
+ASK_EVERY_S = 60
 _LOCK = 0x3DA0D17
+_NEWEST = "compliance.newest_checkpoint"
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,20 @@ def standing() -> Standing:
         places=tuple(place.name for place in named),
         leaves=bool(away),
     )
+
+
+def are_late(since: datetime) -> bool:
+    """Says whether checkpoints stand still, asked at most once a minute; `since`: from when on there were to be any.
+
+    The watch over reads and every sweep are started by the same clock: where this is true, they stand still as well.
+    """
+    taken_at: datetime | None = cache.get(_NEWEST)
+    if taken_at is None:
+        with _open():
+            taken_at = Checkpoint.objects.aggregate(newest=Max("taken_at"))["newest"]
+        if taken_at is not None:
+            cache.set(_NEWEST, taken_at, ASK_EVERY_S)
+    return (taken_at or since) < timezone.now() - LATE_AFTER
 
 
 def receipts(studio_id: UUID | None, *, newest: int = 24 * 31) -> Iterator[bytes]:

@@ -100,6 +100,12 @@ def who_saw(dancer: Dancer, *, reader: Actor) -> Report:
         )
 
 
+def own_dancers(reader: Actor) -> list[Dancer]:
+    """Returns the dancers of the studio in scope that `reader` answers for."""
+    ties = Guardianship.objects.filter(user_id=reader.id, ended_at__isnull=True)
+    return [tie.dancer for tie in ties.select_related("dancer").order_by("dancer__name")]
+
+
 def _require(reader: Actor, dancer: Dancer) -> bool:
     """Says whether `reader` asks as the dancer's own family; staff need the right to read the log.
 

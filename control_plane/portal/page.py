@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from control_plane.common.actors import Actor
+from control_plane.compliance.checkpointing import are_late
 from control_plane.studios import access
 from control_plane.studios.requests import StudioRequest
 from control_plane.studios.selectors import open_break_glasses
@@ -49,4 +50,8 @@ def _support(request: StudioRequest, actor: Actor, allowed: Mapping[str, bool]) 
         return {"visit": request.break_glass}
     if access.Action.VIEW_AUDIT.value not in allowed:
         return {}
-    return {"support_visits": open_break_glasses()}
+    return {
+        "support_visits": open_break_glasses(),
+        # Who relies on the log is told wherever they are when its clock has stopped.
+        "clock_stands_still": are_late(request.studio.created_at),
+    }

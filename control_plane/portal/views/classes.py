@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict
+from control_plane.compliance.sightings import own_dancers
 from control_plane.fleet.selectors import visible_agents
 from control_plane.portal.classes import by_day, class_rows, waiting
 from control_plane.portal.page import actor_of, studio_page
@@ -37,6 +38,7 @@ def class_list(request: StudioRequest, slug: str) -> HttpResponse:
         "section": "classes",
         "page": page,
         "days": by_day(class_rows(page.object_list)),
+        "own_dancers": own_dancers(actor),
     }
     if access.can(actor, access.Action.RECORD, request.studio):
         cards = room_cards(actor)

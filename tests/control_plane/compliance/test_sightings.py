@@ -5,17 +5,20 @@ from typing import Any
 
 import pytest
 from django.conf import settings as configured
+from django.core.cache import cache
 from django.test import Client
+from django.utils import timezone
 
 from control_plane.accounts.models import User
 from control_plane.audit.models import Entry
 from control_plane.common.errors import Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
+from control_plane.compliance.checkpointing import take_checkpoint_when_due
 from control_plane.compliance.sightings import Report, who_saw
 from control_plane.recordings.models import Replay
 from control_plane.recordings.replays import continue_replay
 from control_plane.recordings.rosters import save_roster
-from control_plane.studios.models import Guardianship
+from control_plane.studios.models import Guardianship, Studio
 from control_plane.studios.services import end_guardianship
 from tests.control_plane.compliance.conftest import Lesson
 from tests.control_plane.conftest import Cast
@@ -119,3 +122,25 @@ def test_the_page_and_its_file(cast: Cast, lesson: Lesson) -> None:
     assert "Ivan,Instructor,watched the replay,Ballet,180,by role,yes" in table.content.decode()
     assert as_person(cast.sam).get(address).status_code == 404
     assert as_person(cast.vera).get(address).status_code in (403, 404)
+
+
+def test_a_family_finds_the_way_to_the_report_of_its_own_dancers_alone(cast: Cast, lesson: Lesson) -> None:
+    page = as_person(cast.gita).get(f"/studio/{cast.studio.slug}/classes/").content.decode()
+    assert f"/studio/{cast.studio.slug}/dancers/{lesson.ada.id}/seen/" in page
+    assert str(lesson.bea.id) not in page
+    assert "/seen/" not in as_person(cast.vera).get(f"/studio/{cast.studio.slug}/classes/").content.decode()
+
+
+def test_admins_see_on_each_page_that_the_clock_has_stopped(cast: Cast, lesson: Lesson) -> None:
+    def page(user: User) -> str:
+        return as_person(user).get(f"/studio/{cast.studio.slug}/classes/").content.decode()
+
+    cache.clear()
+    assert "clock has stopped" not in page(cast.alice)
+    with studio_scope(cast.studio.id):
+        Studio.objects.update(created_at=timezone.now() - timedelta(hours=3))
+    assert "clock has stopped" in page(cast.alice)
+    assert "clock has stopped" not in page(cast.gita)
+    assert take_checkpoint_when_due() is not None
+    assert "clock has stopped" not in page(cast.alice)
+    cache.clear()
