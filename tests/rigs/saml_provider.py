@@ -20,6 +20,7 @@ SAMLP = "urn:oasis:names:tc:SAML:2.0:protocol"
 NAMES = {"saml": SAML, "samlp": SAMLP}
 DS = "http://www.w3.org/2000/09/xmldsig#"
 EMAIL = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress"
+VERIFIED = "http://schemas.auth0.com/email_verified"
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Answer:
     in_response_to: str | None = None
     confirms: str | None = None
     name_id: str = "person-1"
+    says_verified: str = ""
+    """What the provider says of having checked the address (Auth0's claim); empty: nothing."""
     issued_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     lasts: timedelta = timedelta(minutes=5)
 
@@ -59,6 +62,9 @@ class Answer:
         ends_at = self.issued_at + self.lasts
         values = "".join(f"<saml:AttributeValue>{group}</saml:AttributeValue>" for group in self.groups)
         groups = f'<saml:Attribute Name="groups">{values}</saml:Attribute>' if values else ""
+        if self.says_verified:
+            value = f"<saml:AttributeValue>{self.says_verified}</saml:AttributeValue>"
+            groups += f'<saml:Attribute Name="{VERIFIED}">{value}</saml:Attribute>'
         return {
             "response_id": f"_{uuid4().hex}",
             "assertion_id": f"_{uuid4().hex}",

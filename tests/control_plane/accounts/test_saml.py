@@ -1,5 +1,6 @@
 """Signing in through a studio's SAML provider: answers that are really signed, and everything that may be wrong with one."""
 
+from base64 import b64encode
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 from allauth.socialaccount.models import SocialAccount
+from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.test import Client
 from lxml import etree
@@ -40,7 +42,7 @@ def provider_of(cast: Cast, idp: SamlIdentityProvider, **values: Any) -> Identit
         "issuer": idp.entity_id,
         "sso_url": idp.sso_url,
         "certificate": idp.certificate,
-        "domains": ["school.example"],
+        "domains": ["school.example", "school.example.evil.example"],
         "group_claim": "groups",
         "group_roles": {"teachers": Role.INSTRUCTOR},
     }
@@ -57,7 +59,8 @@ def ask(client: Client, idp: SamlIdentityProvider, provider: IdentityProvider, *
 def deliver(client: Client, provider: IdentityProvider, tree: Any) -> Any:
     # From the provider's page: no cookie of ours comes with it, as a browser does for SameSite=Lax.
     stranger = Client()
-    taken = stranger.post(f"/accounts/saml/{provider.id}/acs/", {"SAMLResponse": posted(tree)})
+    text = b64encode(tree.encode()).decode() if isinstance(tree, str) else posted(tree)
+    taken = stranger.post(f"/accounts/saml/{provider.id}/acs/", {"SAMLResponse": text})
     assert taken.status_code == 302
     client.cookies["saml-answer"] = stranger.cookies["saml-answer"].value
     return client.get(taken["Location"])
@@ -158,6 +161,7 @@ LONG_AGO = datetime.now(UTC) - timedelta(hours=3)
         pytest.param(borrowed, id="an unsolicited assertion in a borrowed envelope"),
         pytest.param(wrong(address="tom@example.org"), id="outside of the domains"),
         pytest.param(wrong(groups=("cooks",)), id="no group with a role"),
+        pytest.param(wrong(says_verified="false"), id="the address was never checked"),
     ],
 )
 def test_an_answer_that_is_not_right_lets_nobody_in(
@@ -217,6 +221,27 @@ def test_nonsense_is_refused_plainly(
     taken = client.post(f"/accounts/saml/{provider.id}/acs/", {"SAMLResponse": posted_})
     assert taken.status_code == 302
     assert client.get(taken["Location"]).status_code == 403
+
+
+def test_an_answer_that_is_too_large_is_not_kept(
+    cast: Cast, idp: SamlIdentityProvider, client: Client
+) -> None:
+    provider, before = provider_of(cast, idp), Session.objects.count()
+    taken = client.post(f"/accounts/saml/{provider.id}/acs/", {"SAMLResponse": "A" * 200_001})
+    assert (taken.status_code, Session.objects.count()) == (403, before)
+
+
+def test_no_entity_is_resolved_and_a_comment_hides_nothing(cast: Cast, idp: SamlIdentityProvider) -> None:
+    provider, asker = provider_of(cast, idp), Client()
+    signed = etree.tostring(idp.signed(ask(asker, idp, provider))).decode()
+    bomb = '<!DOCTYPE r [<!ENTITY e SYSTEM "file:///etc/passwd">]>' + signed
+    for text in (bomb, bomb.replace(TOM, "&e;")):
+        assert deliver(asker, provider, text).status_code == 403
+    # A comment is not signed: whoever holds an own good answer may put one into it.
+    eve = f"{TOM}.evil.example"
+    signed = etree.tostring(idp.signed(ask(asker, idp, provider, address=eve))).decode()
+    deliver(asker, provider, signed.replace(eve, eve.replace(TOM, f"{TOM}<!---->")))
+    assert not User.objects.filter(email=TOM).exists()
 
 
 def test_metadata_fills_in_the_provider(idp: SamlIdentityProvider) -> None:
