@@ -143,10 +143,13 @@ def unlisted(method: str) -> frozenset[int]:
     return frozenset({302, 401, NOT_FOUND, FORBIDDEN, WRONG_METHOD, *([200] if method == "OPTIONS" else [])})
 
 
-def may_write(asker: Asker, house: str, target: Target | None) -> bool:
-    """Says whether anything of a studio may change because of this asker; `target` None: of many targets."""
-    if not asker.signed_in and not asker.agent_of:
-        # Whoever holds a pairing code is a box of the studio that made the code.
+def may_write(asker: Asker, house: str, target: Target | None, *, bearer: bool = False) -> bool:
+    """Says whether anything of a studio may change because of this asker; `target` None: of many targets.
+
+    Args:
+        bearer: whoever holds a code may: the code is the studio's that made it, whoever sends it.
+    """
+    if bearer:
         return target is not None and house == ("own" if target.state is State.PRESENT else "other")
     return house in (asker.agent_of, asker.visits) or house in asker.roles
 

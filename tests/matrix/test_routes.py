@@ -116,7 +116,7 @@ def _look_for_writes(
 ) -> None:
     for house in desk.world.houses:
         tables = changed(desk.before[house.name], fingerprint(house.studio.id))
-        if may_write(asker, house.name, target):
+        if may_write(asker, house.name, target, bearer=any(rule.kind == "bearer" for rule in rules)):
             tables -= {table for rule in rules for group in rule.writes for table in GROUPS[group]}
         if tables:
             tally.faults.append(f"{cell} changed {', '.join(sorted(tables))} of the studio {house.name}")

@@ -85,6 +85,7 @@ def _tried(sabotage: Sabotage, copies: "Queue[Path]") -> Outcome:
     finally:
         copies.put(copy)
     seconds = time.monotonic() - began_s
+    said = " ".join(said.split())[:300]
     print(f"sabotage: {said:<7} {sabotage.name} ({seconds:.0f} s)", flush=True)
     return Outcome(sabotage, said, seconds)
 
