@@ -110,7 +110,10 @@ def test_a_person_sees_own_memberships_and_their_studios_only(cast: Cast, other:
 def test_a_person_writes_nothing_before_a_studio_is_chosen(cast: Cast) -> None:
     with user_scope(cast.vera.id):
         assert Membership.own.update(role="admin") == 0
-        assert Membership.own.all().delete()[0] == 0
+        # One statement, as row security meets it; Django's own delete looks for what hangs on it, in a studio's scope.
+        assert Membership.own.all()._raw_delete("default") == 0
+        with pytest.raises(ScopeMissing):
+            Membership.own.all().delete()
     assert own_memberships(cast.vera.id)[0].role == "viewer"
 
 
