@@ -19,9 +19,12 @@ from control_plane.studios.decision import Reason, Why
 from control_plane.studios.models import Guardianship, ObjectRight, Room, Studio
 
 
+OWN_ONLY = "Only where a dancer they answer for takes part."
+
+
 @dataclass(frozen=True, slots=True)
 class StudioRight:
-    """One right throughout the studio; `because` is empty where the role alone decides."""
+    """One right throughout the studio; `because` is empty where the role alone decides, or says where it ends."""
 
     title: str
     allowed: bool
@@ -36,7 +39,11 @@ def studio_rights(user: User, studio_id: UUID) -> list[tuple[str, list[StudioRig
         (
             title,
             [
-                StudioRight(TITLES[action], decision.allowed, _besides_role(decision.reason, zone))
+                StudioRight(
+                    TITLES[action],
+                    decision.allowed or decision.reason.why is Why.NOT_OWN,
+                    _besides_role(decision.reason, zone),
+                )
                 for action in actions
                 if (decision := decisions.get(action)) is not None
             ],
@@ -72,6 +79,8 @@ def last_seen_at(user: User) -> datetime | None:
 
 def _besides_role(reason: Reason, zone: tzinfo) -> str:
     """Returns why, where it is more than "the role says so", which the page says once for all."""
+    if reason.why is Why.NOT_OWN:
+        return OWN_ONLY
     return "" if reason.why in {Why.ROLE, Why.NO_RIGHT} else because(reason, zone=zone)
 
 
