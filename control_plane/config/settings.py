@@ -73,6 +73,8 @@ STUDIO_KEY_LISTENERS = ["control_plane.fleet.desired.follow_studio_key"]
 STUDIO_KEY_GUARDS = ["control_plane.recordings.shredding.awaits_footage_of"]
 # Who removes what belongs to a class that was destroyed, in apps above the recordings; in scope, with its id.
 SHRED_LISTENERS = ["control_plane.ingest.services.forget_class"]
+# Who lets go of a store that is put out of use, in apps above the recordings; in scope, with its id.
+STORE_LISTENERS = ["control_plane.ingest.services.leave_store"]
 # Which apps above the fleet are told of each heartbeat; the fleet itself must not know them.
 FLEET_STATUS_LISTENERS = ["control_plane.recordings.reports.take_status"]
 # Which are told that a box replaces another, in the transaction of its pairing.
@@ -192,7 +194,7 @@ CACHES: dict[str, dict[str, Any]] = {
     if VALKEY_URL
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "control_plane.accounts.session_store"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = None

@@ -139,6 +139,13 @@ def forget_class(class_session_id: UUID) -> None:
     rows.delete()
 
 
+def leave_store(store_id: UUID) -> None:
+    """Lets go of a store that nothing new goes to, in scope: what was announced for it is sent to the chosen one."""
+    rows = PendingSegment.objects.filter(store_id=store_id)
+    dispose(rows.values_list("store_id", "object_key"), reason=DisposalReason.REPLACED, after=LIFETIME)
+    rows.update(store_id=storage().store_id)
+
+
 def _uploader(caller: Caller) -> Agent:
     agent: Agent = Agent.objects.get(pk=caller.agent_id)
     access.require(caller.actor, access.Action.UPLOAD, agent)

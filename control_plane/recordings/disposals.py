@@ -3,12 +3,15 @@
 The old copy of a moved segment goes only when the new store shows the object, of the right size, at that moment.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
@@ -75,6 +78,12 @@ def retire_store(store: StudioStore, *, actor: Actor) -> StudioStore:
     """
     with studio_scope(store.studio_id):
         access.require(actor, access.Action.MANAGE_STORAGE, store)
+        if not StudioStorage.objects.filter(store=store).exists():
+            # Stays done also where the store has to wait: what follows may find that old copies are left.
+            for listener in settings.STORE_LISTENERS:
+                left: Callable[[UUID], object] = import_string(listener)
+                left(store.id)
+    with studio_scope(store.studio_id):
         row: StudioStore = StudioStore.objects.select_for_update().get(pk=store.pk)
         if StudioStorage.objects.filter(store=row).exists():
             raise Conflict("New footage goes to this store. Move to another one first.")

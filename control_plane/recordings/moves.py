@@ -1,8 +1,9 @@
 """The way of a studio's footage from one store to another, while classes are recorded and replayed.
 
 New footage goes to the target from the first moment. Each segment is copied, read back from the target, and only then
-does its row point there; the old copy stays until all is through and a time of grace is over. A worker that dies at any
-point leaves either a copy that the next one finds and verifies, or nothing. Bytes are handled outside of transactions.
+does its row point there; the old copy stays until all is through and a time of grace is over. Before it is made a copy
+is noted to be deleted, and the note goes when a row points at it: a worker that dies, or a move that is cancelled, leaves
+a copy that the next one verifies, or that is cleared away. Bytes are handled outside of transactions.
 """
 
 import hashlib
@@ -47,6 +48,8 @@ MOST_TRIES = 6
 """Of one object, before it is left where it is until somebody says otherwise."""
 FIRST_WAIT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(hours=1)
+UNFINISHED = timedelta(hours=6)
+"""After so long a copy that no row points at is deleted; a batch takes minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,8 @@ def start_move(studio: Studio, target: StudioStore | None, *, actor: Actor) -> S
             raise Conflict("All footage is there already.")
         if fault := unfit(target) or stores.region_fault(target, chosen.region):
             raise Conflict(fault)
-        source_id = chosen.store_id if chosen.store_id != target_id else _elsewhere(target_id)
+        brings_rest = chosen.store_id == target_id
+        source_id = _elsewhere(target_id) if brings_rest else chosen.store_id
         # What an earlier move still kept has been copied: its old copies go when their time comes, as noted.
         StoreMove.objects.filter(state=MoveState.GRACE).update(
             state=MoveState.DONE, finished_at=timezone.now()
@@ -100,6 +104,7 @@ def start_move(studio: Studio, target: StudioStore | None, *, actor: Actor) -> S
             studio=studio,
             source_id=source_id,
             target_id=target_id,
+            brings_rest=brings_rest,
             total_segments=found["count"],
             total_bytes=found["size"] or 0,
             requested_by=actor.id if actor.kind is ActorKind.USER else None,
@@ -113,7 +118,7 @@ def start_move(studio: Studio, target: StudioStore | None, *, actor: Actor) -> S
 
 
 def cancel_move(move: StoreMove, *, actor: Actor) -> StoreMove:
-    """Ends the copying: new footage goes to the old store again. What was moved stays where it is, and is replayed.
+    """Ends the copying: new footage goes where it went before. What was moved stays where it is, and is replayed.
 
     Raises:
         Conflict: everything is copied already.
@@ -122,7 +127,7 @@ def cancel_move(move: StoreMove, *, actor: Actor) -> StoreMove:
     with studio_scope(move.studio_id):
         access.require(actor, access.Action.MANAGE_STORAGE, move)
         chosen = lock_storage(move.studio_id)
-        if fault := stores.region_fault(move.source, chosen.region):
+        if not move.brings_rest and (fault := stores.region_fault(move.source, chosen.region)):
             raise Conflict(fault)
         now = timezone.now()
         changed = StoreMove.objects.filter(pk=move.pk, state=MoveState.COPYING).update(
@@ -130,8 +135,9 @@ def cancel_move(move: StoreMove, *, actor: Actor) -> StoreMove:
         )
         if not changed:
             raise Conflict("This move is not copying any more. Move the footage back instead.")
-        chosen.store_id = move.source_id
-        chosen.save(update_fields=["store"])
+        if not move.brings_rest:
+            chosen.store_id = move.source_id
+            chosen.save(update_fields=["store"])
         Disposal.objects.filter(move=move, due_at=None).update(due_at=now + settings.STORE_GRACE)
         move.refresh_from_db()
         _record(Act.STORE_MOVE_CANCELLED, move, actor, {"moved": move.moved_segments})
@@ -225,7 +231,11 @@ def _next(move: StoreMove) -> list[_Item]:
     items = [_Item(*row) for row in rows]
     # Older copies in the target are called back before anything counts on them; one that is going is passed over.
     going = recall(move.target_id, [item.key for item in items])
-    return [item for item in items if item.key not in going]
+    items = [item for item in items if item.key not in going]
+    dispose(
+        [(move.target_id, item.key) for item in items], reason=DisposalReason.UNFINISHED, after=UNFINISHED
+    )
+    return items
 
 
 def _copy_all(items: Sequence[_Item], source: ObjectStore, target: ObjectStore) -> list[_Copied]:
@@ -288,6 +298,8 @@ def _point(move: StoreMove, token: UUID, copied: Sequence[_Copied]) -> int | Non
     if not held(rows, token):
         return None
     good = [item.item for item in copied if not item.code]
+    going = recall(move.target_id, [item.key for item in good])
+    good = [item for item in good if item.key not in going]
     pointed = [
         item
         for item in good

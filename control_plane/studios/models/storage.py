@@ -159,7 +159,7 @@ class StoreMove(StudioOwned, Leased):
     """The way of all footage of a studio from one store to another. New footage goes to `target` from the start on.
 
     Totals are what lay in `source` when it began; `moved_*` what has arrived and been verified. `error` says why it
-    stands still, `retry_at` until when.
+    stands still, `retry_at` until when. `brings_rest`: new footage went to `target` already when it began.
     """
 
     source = models.ForeignKey(
@@ -171,6 +171,7 @@ class StoreMove(StudioOwned, Leased):
     state = models.CharField(
         max_length=10, choices=MoveState.choices, default=MoveState.COPYING, editable=False
     )
+    brings_rest = models.BooleanField(default=False, editable=False)
     total_segments = models.PositiveIntegerField(default=0, editable=False)
     total_bytes = models.PositiveBigIntegerField(default=0, editable=False)
     moved_segments = models.PositiveIntegerField(default=0, editable=False)
@@ -229,6 +230,7 @@ class DisposalReason(models.TextChoices):
     NEVER_SENT = "never_sent", "Was announced and never committed"
     QUARANTINED = "quarantined", "Belongs to a segment that was set aside"
     SHREDDED = "shredded", "Belongs to a class that was destroyed"
+    UNFINISHED = "unfinished", "A copy that a move has not finished"
 
 
 class Disposal(StudioOwned):

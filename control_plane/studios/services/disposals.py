@@ -21,9 +21,16 @@ def dispose(
     after: timedelta | None = timedelta(0),
     move: StoreMove | None = None,
 ) -> None:
-    """Notes objects (store, key) to be deleted `after` a time; None: not before their move is through."""
+    """Notes objects (store, key) to be deleted `after` a time; None: not before their move is through.
+
+    Of what is shredded every other copy that is noted already goes at once: no time of grace holds it back.
+    """
     studio_id = current_studio_id()
     due_at = None if after is None else timezone.now() + after
+    objects = list(objects)
+    if reason is DisposalReason.SHREDDED:
+        noted = Disposal.objects.filter(object_key__in=[key for _, key in objects], claimed_at=None)
+        noted.update(reason=reason, due_at=due_at)
     Disposal.objects.bulk_create(
         [
             Disposal(

@@ -10,6 +10,7 @@ from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -22,15 +23,17 @@ from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFoun
 from control_plane.common.scoping import studio_scope
 from control_plane.ingest import services as ingest
 from control_plane.ingest.models import PendingSegment
+from control_plane.recordings import moves
 from control_plane.recordings.disposals import delete_due, retire_store
 from control_plane.recordings.models import Segment
 from control_plane.recordings.moves import advance_move, cancel_move, retry_faults, start_move
 from control_plane.storage.configured import object_store
 from control_plane.storage.errors import ObjectMissing
-from control_plane.storage.place import S3Place
+from control_plane.storage.place import S3Place, ServerSide
 from control_plane.storage.s3 import S3Store
 from control_plane.studios.models import (
     Disposal,
+    DisposalReason,
     MoveFault,
     MoveState,
     ProbeState,
@@ -39,6 +42,7 @@ from control_plane.studios.models import (
     StudioStore,
 )
 from control_plane.studios.services import storage
+from control_plane.studios.services.disposals import dispose
 from control_plane.studios.stores import open_store
 from control_plane.studios.stores import storage as chosen_storage
 from shared.protocol.errors import Code
@@ -81,6 +85,7 @@ def named(scene: Scene, place: S3Place, name: str = "Our bucket") -> StudioStore
         prefix=place.prefix,
         access_key=place.access_key,
         secret_key=place.secret_key,
+        encryption=place.server_side,
     )
     with studio_scope(studio.id):
         (probe_id,) = storage.due_probes()
@@ -313,6 +318,114 @@ def test_a_cancelled_move_leaves_footage_in_both_and_all_of_it_plays(
     assert bytes(retired.wrapped_secret) == b""
 
 
+def test_a_worker_that_slept_past_its_lease_points_at_nothing(
+    scene: Scene, lax: LaxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (made,) = scene.cuts(tmp_path, each=2)
+    upload(scene, made)
+    store = named(scene, lax.place())
+    move = start_move(scene.cast.studio, store, actor=scene.cast.alice.actor)
+    copied = moves._copy_all
+
+    def slow(*given: Any) -> Any:
+        found = copied(*given)
+        with studio_scope(scene.cast.studio.id):
+            StoreMove.objects.update(lease_token=uuid4(), lease_until=timezone.now() + timedelta(minutes=1))
+        return found
+
+    monkeypatch.setattr(moves, "_copy_all", slow)
+    before = run(scene, move)
+    assert before.lease_token, "the other worker's lease is left alone"
+    assert (before.moved_segments, before.state) == (0, MoveState.COPYING)
+    assert set(where(scene).values()) == {None}
+    monkeypatch.undo()
+    with studio_scope(scene.cast.studio.id):
+        StoreMove.objects.update(lease_token=None, lease_until=None)
+    assert run(scene, move).moved_segments == 1
+    assert set(where(scene).values()) == {store.id}
+
+
+def test_a_copy_that_no_row_points_at_is_cleared_away(
+    scene: Scene, lax: LaxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (made,) = scene.cuts(tmp_path, each=2)
+    upload(scene, made)
+    store, alice = named(scene, lax.place()), scene.cast.alice.actor
+    move = start_move(scene.cast.studio, store, actor=alice)
+    copied = moves._copy_all
+
+    def cancelled(*given: Any) -> Any:
+        found = copied(*given)
+        cancel_move(move, actor=alice)
+        return found
+
+    monkeypatch.setattr(moves, "_copy_all", cancelled)
+    run(scene, move)
+    assert len(lax.objects) == 1
+    assert set(where(scene).values()) == {None}
+    assert delete_due(scene.cast.studio.id, most=10) == 0, "a batch that is under way is left in peace"
+    grace_is_over(scene)
+    assert delete_due(scene.cast.studio.id, most=10) == 1
+    assert lax.objects == {}
+    assert replayed(scene, made) == made.content
+
+
+def test_whoever_cancels_bringing_the_rest_goes_on_recording_to_the_same_store(
+    scene: Scene, lax: LaxServer, tmp_path: Path
+) -> None:
+    cuts = scene.cuts(tmp_path, seconds=10)
+    for made in cuts:
+        upload(scene, made)
+    store, alice, studio = named(scene, lax.place()), scene.cast.alice.actor, scene.cast.studio
+    move = start_move(studio, store, actor=alice)
+    run(scene, move, batches=1)
+    cancel_move(move, actor=alice)
+    rest = start_move(studio, None, actor=alice)
+    assert (rest.source_id, rest.brings_rest) == (store.id, True)
+    cancel_move(rest, actor=alice)
+    with studio_scope(studio.id):
+        assert chosen_storage().store_id is None, "it went to the platform's store before, and still does"
+
+
+def test_no_time_of_grace_keeps_an_old_copy_of_what_was_destroyed(
+    scene: Scene, lax: LaxServer, tmp_path: Path
+) -> None:
+    (made,) = scene.cuts(tmp_path, each=2)
+    upload(scene, made)
+    run(scene, start_move(scene.cast.studio, named(scene, lax.place()), actor=scene.cast.alice.actor))
+    with studio_scope(scene.cast.studio.id):
+        row = Segment.objects.get()
+        dispose([(row.store_id, row.object_key)], reason=DisposalReason.SHREDDED)
+        row.delete()
+    assert delete_due(scene.cast.studio.id, most=10) == 2
+    assert lax.objects == {}
+    with pytest.raises(ObjectMissing):
+        object_store().head(row.object_key)
+
+
+def test_a_store_that_is_given_up_takes_no_announced_segment_with_it(
+    scene: Scene, lax: LaxServer, tmp_path: Path
+) -> None:
+    (made,) = scene.cuts(tmp_path, each=2)
+    store, alice = named(scene, lax.place()), scene.cast.alice.actor
+    move = start_move(scene.cast.studio, store, actor=alice)
+    (early,) = ingest.announce_segments([made.manifest], scene.caller)
+    assert isinstance(early, PutTarget)
+    assert httpx.put(early.url, content=made.content, headers=early.headers).status_code == 200
+    cancel_move(move, actor=alice)
+    with pytest.raises(Conflict, match="still to be deleted"):
+        retire_store(store, actor=alice)
+    late = commit(scene, made)
+    assert isinstance(late, Refused)
+    assert late.retryable, "the box keeps it and sends it again"
+    grace_is_over(scene)
+    delete_due(scene.cast.studio.id, most=10)
+    assert lax.objects == {}, "nothing is left behind in a store whose keys are forgotten"
+    retire_store(store, actor=alice)
+    assert isinstance(upload(scene, made), AlreadyCommitted)
+    assert set(where(scene).values()) == {None}
+
+
 def test_what_was_announced_before_the_move_goes_to_the_new_store(
     scene: Scene, lax: LaxServer, tmp_path: Path
 ) -> None:
@@ -400,6 +513,29 @@ def test_a_store_inside_the_house_is_refused_when_it_is_named(
                 scene.cast.studio, actor=scene.cast.alice.actor, name="x", endpoint=endpoint, bucket="footage",
                 region="eu-test-1", access_key="someone", secret_key="something",
             )  # fmt: skip
+
+
+def test_no_receipt_before_the_store_says_that_it_encrypted_what_it_was_asked_to(
+    scene: Scene, lax: LaxServer, tmp_path: Path
+) -> None:
+    lax.ways.server_side = "AES256"
+    store = named(scene, lax.place(server_side=ServerSide.SSE_S3))
+    start_move(scene.cast.studio, store, actor=scene.cast.alice.actor)
+    (made,) = scene.cuts(tmp_path, each=2)
+    (target,) = ingest.announce_segments([made.manifest], scene.caller)
+    assert isinstance(target, PutTarget)
+    assert target.headers["x-amz-server-side-encryption"] == "AES256", "the box asks the store for it"
+    assert "x-amz-server-side-encryption" in target.headers["Authorization"], "and cannot leave it out"
+    assert httpx.put(target.url, content=made.content, headers=target.headers).status_code == 200
+    lax.ways.server_side = ""
+    refused = commit(scene, made)
+    assert isinstance(refused, Refused)
+    assert (refused.code, refused.retryable) == (Code.STORE_UNAVAILABLE, True)
+    assert "says nothing of the object" in refused.detail
+    assert where(scene) == {}
+    assert lax.objects == {}, "what lies there as it should not is taken away, and sent again"
+    lax.ways.server_side = "AES256"
+    assert isinstance(upload(scene, made), AlreadyCommitted)
 
 
 def test_a_secret_is_sealed_and_never_shown(scene: Scene, lax: LaxServer) -> None:
