@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from axe_playwright_python.sync_playwright import Axe
 from django.core.cache import cache
 from playwright.sync_api import Page
 
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_signin_link
-from control_plane.studios.services.signin import change_signin_policy
+from control_plane.studios.models import ProviderKind, Role
+from control_plane.studios.services.invitations import invite
+from control_plane.studios.services.signin import ProviderFacts, add_provider, change_signin_policy
 from tests.control_plane.conftest import SETUP
 from tests.control_plane.portal.conftest import House
 from tests.web.browser import Watched
@@ -136,6 +139,52 @@ def test_an_admin_is_led_to_a_second_factor_and_let_in_after(
     assert page.url.endswith("/classes/")
     assert key not in Authenticator.objects.get(user=alice, type="totp").data["secret"]
     assert watched.complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_pages_at_the_door_fit_a_phone_and_are_open_to_everybody(
+    site: House, address: str, sign_in: SignIn, settings: Any, scheme: Any
+) -> None:
+    alice, studio = site.cast.alice, site.cast.studio
+    facts = ProviderFacts(
+        kind=ProviderKind.OIDC,
+        name="Conservatory of Movement, Music and Dance",
+        issuer="https://login.school.example",
+        domains=["school.example"],
+        client_id="threedance",
+        secret="a secret",
+    )
+    provider = add_provider(studio, facts, actor=alice.actor)
+    settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+    long = "a.rather.long.address.of.somebody@dance.school.example.org"
+    link = invite(studio, long, Role.VIEWER, actor=alice.actor).link
+    phone = {"width": 360, "height": 740}
+    page = sign_in(address, None, viewport=phone, color_scheme=scheme).new_page()
+    axe = Axe()
+
+    def check(where: str) -> None:
+        wide = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+        assert not wide, where
+        broken = axe.run(page).response["violations"]
+        assert not broken, (where, [(item["id"], item["nodes"][0]["html"][:120]) for item in broken])
+
+    for path in (
+        "/accounts/login/",
+        "/accounts/inactive/",
+        "/accounts/signup/",
+        "/accounts/password/reset/",
+        "/accounts/link/?token=",
+        f"/accounts/oidc/{provider.id}/callback/",
+        f"/invitation/?{link.partition('?')[2]}",
+        "/invitation/?token=x",
+        "/sign-in/",
+    ):
+        page.goto(path)
+        check(path)
+    page.get_by_role("textbox").fill("tom@school.example")
+    page.get_by_role("button", name="Find the way").click()
+    page.get_by_role("link", name="Conservatory").wait_for()
+    check("the provider's button")
 
 
 def code_of(key: str) -> str:
