@@ -18,7 +18,6 @@ from control_plane.studios import access
 from control_plane.studios.decision import Reason, Why
 from control_plane.studios.models import Guardianship, ObjectRight, Room, Studio
 
-
 OWN_ONLY = "Only where a dancer they answer for takes part."
 
 

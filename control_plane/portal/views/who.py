@@ -119,7 +119,7 @@ def _who(request: StudioRequest, thing: ClassSession | Room, *, back: str) -> Ht
         "wanted": wanted,
         "refused": refused,
         "page": page,
-        "answers": answers(page.object_list),
+        "answers": answers(list(page.object_list)),
         "may": sum(decision.allowed for _, decision in people),
         "all": len(people),
         "more": more,

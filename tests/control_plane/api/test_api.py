@@ -19,7 +19,8 @@ from control_plane.studios.actions import Action
 from control_plane.studios.models import ApiKey, Membership, Role, Studio
 from control_plane.studios.roles import DEFAULTS, LIMITS
 from control_plane.studios.services.api_keys import make_api_key
-from tests.control_plane.conftest import Cast
+from control_plane.studios.services.plans import create_plan, give_plan
+from tests.control_plane.conftest import SETUP, Cast
 
 Ask = Callable[..., Any]
 WEEK = timedelta(days=7)
@@ -347,3 +348,15 @@ def test_a_key_whose_person_may_use_none_lists_no_studio(cast: Cast) -> None:
     services.change_role(membership(cast, cast.alice), Role.VIEWER, actor=cast.sam.actor)
     client = Client(headers={"Authorization": f"Bearer {secret}"})
     assert client.get("/api/v1/studios/").status_code == 403
+
+
+def test_a_program_that_calls_too_often_is_told_when_to_come_back(cast: Cast, ask: Ask, other: Cast) -> None:
+    plan = create_plan(actor=SETUP, slug="tiny", name="Tiny", api_per_minute=3)
+    give_plan(cast.studio, plan, actor=SETUP)
+    answers = [ask("GET", "members/") for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert 1 <= int(answers[3]["Retry-After"]) <= 20
+    assert "3 requests a minute" in answers[3].told["detail"]
+    assert answers[3]["Cache-Control"] == "no-store"
+    elsewhere = program(key_for(other.studio, other.alice), other.studio)
+    assert elsewhere("GET", "members/").status_code == 200, "one studio's calls hold no other back"
