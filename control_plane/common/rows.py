@@ -13,7 +13,6 @@ from django.db import connection
 from django.db.models import Field, Model
 
 from control_plane.common import scoping
-from control_plane.common.models import StudioOwned
 
 M = TypeVar("M", bound=Model)
 
@@ -36,11 +35,11 @@ def one(
         joined: a foreign key that is never null, whose row comes along; its table has the key's name.
 
     Raises:
-        ScopeMissing: the table is a studio's, and neither studio nor person is in scope.
+        ScopeMissing: rows of the table belong to studios, and neither studio nor person is in scope.
     """
     reading = _reading(model, only, joined)
     values = list(values)
-    if issubclass(model, StudioOwned):
+    if reading.is_tenant:
         scoped, of = scoping.in_scope_sql()
         where, values = f"({where}) AND {scoped}", values + of
     statement = f"{reading.select} WHERE {where}{f' ORDER BY {order}' if order else ''} LIMIT 1"
@@ -65,6 +64,7 @@ class _Reading:
     select: str
     names: list[str]
     own: list[tuple[int, Any]]
+    is_tenant: bool
     other: type[Model] | None
     other_names: list[str]
 
@@ -88,6 +88,7 @@ def _reading(model: type[Model], only: tuple[str, ...], joined: str) -> _Reading
         select=select,
         names=[field.attname for field in fields],
         own=[(at, field) for at, field in enumerate([*fields, *others]) if hasattr(field, "from_db_value")],
+        is_tenant=any(field.attname == "studio_id" for field in model._meta.concrete_fields),
         other=other,
         other_names=[field.attname for field in others],
     )

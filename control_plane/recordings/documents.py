@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from django.contrib.postgres.aggregates import BitXor
-from django.db.models import BigIntegerField, Count, F, Func, Model, Value
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 
+from control_plane.common.scoping import in_scope_sql
 from control_plane.recordings.models import ClassSession, Gap, Segment, Track
 from control_plane.recordings.selectors import class_timeline
 from control_plane.recordings.timeline import ClassTimeline
@@ -93,14 +93,25 @@ class Kept(Generic[V]):
         return len(self._values)
 
 
+_PARTS = (Segment, Gap, Track)
+_DIGEST = """(SELECT count(*), coalesce(bit_xor(uuid_hash_extended(this.id, 0)), 0)
+FROM {table} this WHERE this.class_session_id = %s AND SCOPED) {name}"""
+_DIGESTS = "SELECT * FROM " + ", ".join(  # noqa: S608  # names of our own tables
+    _DIGEST.format(table=model._meta.db_table, name=model._meta.model_name) for model in _PARTS
+)
+
 _layouts: Kept[ClassTimeline] = Kept(MOST_LAYOUTS)
 _documents: Kept[Document] = Kept(MOST_DOCUMENTS)
 
 
 def version_of(class_session: ClassSession) -> Version:
     """Returns what a class consists of now. Rows of footage never change, so which ones there are says everything."""
-    parts = tuple(_digest(model, class_session) for model in (Segment, Gap, Track))
-    return Version(class_session.id, class_session.state, parts)
+    scoped, of = in_scope_sql()
+    values = [class_session.pk, *of]
+    with connection.cursor() as cursor:
+        cursor.execute(_DIGESTS.replace("SCOPED", scoped), values * len(_PARTS))
+        row = cursor.fetchone()
+    return Version(class_session.id, class_session.state, tuple(zip(row[::2], row[1::2], strict=True)))
 
 
 def layout(class_session: ClassSession, version: Version) -> ClassTimeline:
@@ -115,13 +126,3 @@ def document(key: Hashable, make: Callable[[], bytes], *, content_type: str) -> 
         key: everything that the text depends on, the `Version` among it.
     """
     return _documents.get(key, lambda: Document(gzip.compress(make(), GZIP_LEVEL, mtime=0), content_type))
-
-
-def _digest(model: type[Model], class_session: ClassSession) -> tuple[int, int]:
-    hashed = Func(F("id"), Value(0), function="uuid_hash_extended", output_field=BigIntegerField())
-    found = (
-        model._default_manager.filter(class_session=class_session)
-        .order_by()
-        .aggregate(count=Count("id"), together=BitXor(hashed))
-    )
-    return found["count"], found["together"] or 0

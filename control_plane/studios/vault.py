@@ -20,7 +20,8 @@ from control_plane.audit.models import ChainHead, Entry
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import ControlPlaneError
-from control_plane.common.scoping import current_studio_id
+from control_plane.common.rows import one
+from control_plane.common.scoping import current_studio_id, write_the_last
 from control_plane.storage import keys, seal
 from control_plane.storage.configured import key_shelf
 from control_plane.storage.errors import KeyDestroyed, KeyRefused
@@ -237,14 +238,14 @@ def _head() -> int:
 
 
 def _must_be_on_record(entry_id: UUID | None, rule: Rule, actor: Actor, subject: Model) -> None:
-    found = Entry.objects.filter(
-        pk=entry_id,
-        action__in=[act.value for act in rule.acts],
-        actor_kind=actor.kind.value,
-        actor_id=actor.id,
-        object_id=str(subject.pk),
+    write_the_last()  # the entry may be one that still waits for its place in the chain
+    found = one(
+        Entry,
+        "this.id = %s AND this.action = ANY(%s) AND this.actor_kind = %s AND this.actor_id = %s AND this.object_id = %s",
+        [entry_id, [act.value for act in rule.acts], actor.kind.value, actor.id, str(subject.pk)],
+        only=("id",),
     )
-    if entry_id is None or not found.exists():
+    if entry_id is None or found is None:
         raise NotOnRecord("no key without an entry in the audit log")
 
 

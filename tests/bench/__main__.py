@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import audit, gateway, playback, recording, replay, revocation, soak, start
+from tests.bench import audit, cost, gateway, playback, recording, replay, revocation, soak, start
 
 BENCHES = {
     "recording": recording,
@@ -16,6 +16,7 @@ BENCHES = {
     "start": start,
     "audit": audit,
     "playback": playback,
+    "cost": cost,
     "revocation": revocation,
     "gateway": gateway,
     "soak": soak,
