@@ -159,7 +159,7 @@ def expected_admin(rule: AdminRule, page: str, method: str, asker: Asker, state:
     if not (asker.signed_in and asker.administers):
         return frozenset({302} if method in ("GET", "HEAD", "POST") else {302, WRONG_METHOD})
     if method not in ("GET", "HEAD", "POST"):
-        return frozenset({WRONG_METHOD})
+        return frozenset({302, WRONG_METHOD} if asker.lacks_factor else {WRONG_METHOD})
     if asker.lacks_factor:
         return frozenset({302, WRONG_METHOD})
     here = Target(asker.administers, State.PRESENT)

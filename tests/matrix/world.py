@@ -58,6 +58,7 @@ from shared.protocol.upload import CommitItem, PutTarget
 from tests.control_plane.box import Box
 from tests.control_plane.footage import START_AT, Cut, cuts, film
 from tests.control_plane.scenes import POSITIONS, status_of
+from tests.matrix.passkey import registration
 
 SETUP = Actor.system("the matrix")
 PREFIXES = {"own": "kanarya", "other": "zeisigb"}
@@ -179,7 +180,9 @@ def _house(name: str, folder: Path) -> House:
     services.set_role_actions(studio, Role.GUARDIAN, GUARDIANS_MAY, actor=people["admin"].actor)
     for part in ("admin", "viewer"):
         row = Authenticator.objects.create(
-            user=people[part], type=Authenticator.Type.WEBAUTHN, data={"name": word(name, "passkey")}
+            user=people[part],
+            type=Authenticator.Type.WEBAUTHN,
+            data={"name": word(name, "passkey"), "credential": registration()},
         )
         house.ids[f"passkey_{part}"] = row.pk
     _fleet(house)

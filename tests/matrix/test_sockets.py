@@ -1,0 +1,88 @@
+"""The boxes' websocket, opened by everybody: boxes of a studio come in, nobody else gets further than 401."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from control_plane.fleet.gateway import Gateway
+from tests.matrix.actors import Asker
+from tests.matrix.calls import Call
+from tests.matrix.cells import Answer, changed, fingerprint, forbidden_houses, leaks
+from tests.matrix.policy import Policy
+from tests.matrix.world import World
+
+PATH = "/agent/v1/link"
+
+
+def test_the_socket_opens_to_boxes_alone(
+    world: World, askers: dict[str, Asker], policy: Policy, django_db_blocker: Any
+) -> None:
+    assert policy.sockets == {PATH: "agent"}
+    faults: list[str] = []
+    found: list[str] = []
+    # The gateway works in threads with connections of their own: nothing of this is undone, and nothing needs to be.
+    with django_db_blocker.unblock():
+        before = {house.name: fingerprint(house.studio.id) for house in world.houses}
+        for asker in askers.values():
+            answer = asyncio.run(opened(asker))
+            wanted = 101 if asker.agent_of else 401
+            if answer.status != wanted:
+                faults.append(f"{asker.name}: {answer.status}, not {wanted}: {answer.body[:200]!r}")
+            forbidden = forbidden_houses(world, asker, "")
+            found += [f"{asker.name}: {leak}" for leak in leaks(answer, asker, Call(PATH), forbidden)]
+            faults += [
+                f"{asker.name} changed rows of the studio {house.name}"
+                for house in world.houses
+                if asker.agent_of != house.name and changed(before[house.name], fingerprint(house.studio.id))
+            ]
+    assert not found
+    assert not faults
+
+
+async def opened(asker: Asker) -> Answer:
+    """Opens the socket, says nothing and leaves; returns the refusal, or 101 with all that was said."""
+    headers = {"HTTP_AUTHORIZATION": b"authorization", "HTTP_COOKIE": b"cookie"}
+    sent = [(headers[name], value.encode()) for name, value in asker.headers().items()]
+    scope = {
+        "type": "websocket",
+        "path": PATH,
+        "headers": sent,
+        "client": ("10.9.9.9", 1),
+        "query_string": b"",
+    }
+    events: Iterator[Mapping[str, Any]] = iter(
+        [{"type": "websocket.connect"}, {"type": "websocket.disconnect", "code": 1000}]
+    )
+    said: list[Mapping[str, Any]] = []
+
+    async def receive() -> Mapping[str, Any]:
+        return next(events)
+
+    async def send(message: Mapping[str, Any]) -> None:
+        said.append(message)
+
+    async with asyncio.timeout(20):
+        await Gateway()(scope, receive, send)
+    starts = [message for message in said if message["type"] == "websocket.http.response.start"]
+    status = starts[0]["status"] if starts else 101 if said[:1] == [{"type": "websocket.accept"}] else 0
+    return Answer(status, repr([message.get("headers") for message in said]).encode(), repr(said).encode())
+
+
+@pytest.mark.parametrize("path", ["/", "/agent/v1/link/", "/agent/v1/other"])
+def test_no_other_path_takes_a_socket(path: str, world: World, django_db_blocker: Any) -> None:
+    said: list[Mapping[str, Any]] = []
+
+    async def receive() -> Mapping[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Mapping[str, Any]) -> None:
+        said.append(message)
+
+    with django_db_blocker.unblock():
+        # Importing it checks the deployment, which needs the database.
+        from control_plane.config.asgi import application
+
+        asyncio.run(application({"type": "websocket", "path": path}, receive, send))
+    assert said == [{"type": "websocket.close", "code": 4404}]
