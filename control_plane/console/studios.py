@@ -105,7 +105,9 @@ class NewMemberForm(ServiceForm):
             # Never for somebody who has an account: the link signs in, in whatever studio that person belongs to.
             self.signin_link = create_signin_link(user, actor=self.actor)
         elif not is_proven(user):
-            raise Conflict("There is an account with this address that nobody has proven to own. Invite them.")
+            raise Conflict(
+                "There is an account with this address that nobody has proven to own. Invite them."
+            )
         return services.add_member(self.studio, user, Role(self.cleaned_data["role"]), actor=self.actor)
 
 
