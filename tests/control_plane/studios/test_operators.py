@@ -128,7 +128,12 @@ def test_the_commands_say_what_is_wrong_and_make_nothing(cast: Cast) -> None:
 
 def test_the_program_hands_both_to_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[Any] = []
-    monkeypatch.setattr(cli, "_manage", lambda state, *arguments: called.append(arguments) or 0)
+
+    def manage(state: object, *arguments: str) -> int:
+        called.append(arguments)
+        return 0
+
+    monkeypatch.setattr(cli, "_manage", manage)
     for word in ("create", "end"):
         assert CliRunner().invoke(cli.app, ["operator", word, ADDRESS]).exit_code == 0
     assert called == [("create_operator", ADDRESS), ("end_operator", ADDRESS)]
