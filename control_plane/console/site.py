@@ -30,6 +30,10 @@ class ConsoleSite(AdminSite):
         """Says whether the person administers a studio; `studios.middleware` has opened it then."""
         return bool(request.user.is_active) and getattr(request, "studio", None) is not None
 
+    def get_urls(self) -> list[Any]:
+        """Returns the site's addresses, without the one that leads from any row of any table to the row's own page."""
+        return [url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"]
+
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         """Returns the view as Django's site makes it, for the methods that a browser sends."""
         return require_http_methods(["GET", "HEAD", "POST"])(super().admin_view(view, cacheable))
