@@ -72,12 +72,17 @@ def _ask_all(desk: Desk, rule: AdminRule, asker: Asker, tally: Tally) -> None:
 
 
 def _states(suffix: str, method: str, asker: Asker) -> list[State]:
-    if asker.administers and asker.is_usual:
+    if asker.administers and asker.asks_all:
         if method in ("GET", "POST"):
             return [State.PRESENT, State.FOREIGN, State.MISSING] if "object_id" in suffix else [State.PRESENT]
         return [State.PRESENT] if suffix in ("", "<path:object_id>/change/") else []
     # Everybody else is led to the sign-in page, whatever they ask for.
-    asked = {"GET": ("", "<path:object_id>/change/"), "POST": ("add/", "<path:object_id>/delete/")}
+    asked: dict[str, tuple[str, ...]] = {
+        "GET": ("", "<path:object_id>/change/"),
+        "POST": ("add/", "<path:object_id>/delete/"),
+    }
+    if not asker.asks_all:
+        asked = {"GET": ("<path:object_id>/change/",)}
     return [State.PRESENT] if suffix in asked.get(method, ()) else []
 
 

@@ -53,7 +53,7 @@ def _ask_all(desk: Desk, route: Route, policy: Policy, asker: Asker, tally: Tall
                     if answer.status in rule.answer:
                         cell = f"{method} {request.path} by {asker.name}"
                         _look_for_writes(desk, [rule, *reads], asker, target, cell, tally)
-                if answer.status not in rule.answer and asker.is_usual:
+                if answer.status not in rule.answer and asker.asks_all:
                     # What a refusal leaves behind stays, and is looked for at the end.
                     desk.ask(asker, method, request, page=page)
             _judge(desk, route, rule or rules[0], method, asker, target, page, request, answer, tally)
@@ -67,7 +67,7 @@ def _cells(route: Route, method: str, rule: Rule | None, asker: Asker) -> Iterat
     Those who are nobody to a kind of address (boxes to pages, people to the boxes' addresses, those who have left) ask
     for what is there and for nothing else; so do methods that the table does not list.
     """
-    usual = asker.is_usual and bool(asker.agent_of) == route.address.startswith("agent/")
+    usual = asker.asks_all and bool(asker.agent_of) == route.address.startswith("agent/")
     everything = usual and rule is not None and method not in ("HEAD", "OPTIONS")
     if (
         not everything
