@@ -83,6 +83,8 @@ def _handler(stage: Stage) -> type[http.server.BaseHTTPRequestHandler]:
             elif path == "/timeline.json":
                 body = timeline(stage.scenes, duration_s=stage.duration_s)
                 self.answer(json.dumps(body).encode(), "application/json")
+            elif path == "/check":
+                self.answer(b"", "text/plain", status=204)
             elif path == "/mark.svg":
                 self.answer((PORTAL / "static/portal/mark.svg").read_bytes(), "image/svg+xml")
             elif path.startswith("/dist/"):

@@ -28,7 +28,7 @@ PORTAL = (
     "{base}/rooms/{room}/",
     "{base}/agents/",
     "{base}/agents/add/",
-    "/accounts/password/change/",
+    "/accounts/sessions/",
 )
 CONSOLE = (
     "/admin/",

@@ -182,7 +182,7 @@ def test_an_export_is_verified_offline_and_put_on_record(
 
 
 def test_an_export_ends_where_the_right_to_it_does(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("control_plane.compliance.exporting.PIECE", 2)
+    monkeypatch.setattr("control_plane.compliance.exporting.LINES", 2)
     lines = export_log(cast.studio, Question(), Form.JSONL, actor=cast.alice.actor)
     assert b"header" in next(lines)
     next(lines)

@@ -16,7 +16,10 @@ from control_plane.fleet.tasks import sweep_fleet
 from control_plane.ingest import services as ingest
 from control_plane.recordings.models import ClassState
 from control_plane.recordings.replays import continue_replay
+from control_plane.recordings.rosters import save_roster
 from control_plane.recordings.tasks import sweep_recordings
+from control_plane.studios import services as studios
+from control_plane.studios.dancer_list import NewDancer
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, new_id
 from shared.protocol.manifest import GapReason, GapRecord
 from shared.protocol.messages import Heartbeat, Hello
@@ -52,8 +55,10 @@ def full_scene(cast: Cast, client: Client, folder: Path) -> Scene:
     nothing = Reported(version=0, hash=None, status=ConfigStatus.APPLIED)
     fleet_reports.take(Hello(protocol=1, agent_version="1", reported=nothing), scene.caller)
     fleet_reports.take(Heartbeat(status=scene.status(RecordingState.RECORDING)), scene.caller)
+    dancer = studios.add_dancer(cast.studio, NewDancer("Dora"), actor=cast.alice.actor)
     with studio_scope(cast.studio.id):
         continue_replay(scene.session, actor=cast.vera.actor)
+        save_roster(scene.session, [dancer.id], confirm=False, actor=cast.alice.actor)
     return scene
 
 
@@ -70,7 +75,7 @@ def test_every_table_shows_its_own_studio_and_nobody_elses(
     cast: Cast, other: Cast, client: Client, tmp_path: Path
 ) -> None:
     full_scene(cast, client, tmp_path)
-    assert len(TABLES) == 15
+    assert len(TABLES) == 16
     with studio_scope(cast.studio.id):
         assert all(counts().values()), counts()
     with studio_scope(other.studio.id):
