@@ -232,7 +232,7 @@ export class Ensemble {
       screen.reading.clear();
       screen.setRate(this.rate);
     }
-    const started = await Promise.allSettled(active.map((seat) => seat.screen.video.play()));
+    const started = await Promise.allSettled(active.map((seat) => seat.screen.play()));
     if (started.some((result) => result.status === "rejected" && result.reason?.name === "NotAllowedError")) {
       this.wantsToPlay = false;
       this.target ??= fromS;
@@ -302,7 +302,7 @@ export class Ensemble {
       void this.move(atS);
       return;
     }
-    if (screen.video.paused && !screen.video.ended) void screen.video.play().catch(() => undefined);
+    if (screen.video.paused && !screen.video.ended) void screen.play().catch(() => undefined);
     if (seat === led) {
       screen.setRate(this.rate);
       seat.settled = true;
@@ -359,7 +359,7 @@ export class Ensemble {
     const frame = frameAt(screen.track, atS);
     const standsS = screen.video.currentTime;
     if (frame !== null && Math.abs(standsS - frame.mediaS) > 0.25) screen.jump(atS + 0.1 * this.rate);
-    void screen.video.play().catch(() => undefined);
+    void screen.play().catch(() => undefined);
   }
 
   private setBlank(seat: Seat, blank: Gap | null, freeze: boolean): void {

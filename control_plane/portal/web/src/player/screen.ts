@@ -29,9 +29,11 @@ export class Screen {
   readonly reading = new Reading();
   firstPictureMs: number | null = null;
   private hls: Hls | null = null;
-  private waiting: ((shown: Shown) => void)[] = [];
+  private waiting: ((shown: Shown, presentedMs: number) => void)[] = [];
   private retry = 0;
   private inTrouble = false;
+  /** It has played since it was last put on a picture: what it shows may be ahead of what it has told. */
+  private hasPlayed = false;
 
   constructor(
     readonly track: Track,
@@ -120,9 +122,10 @@ export class Screen {
   async show(classS: number): Promise<void> {
     const frame = frameAt(this.track, classS);
     if (frame === null) return;
-    if (!this.video.seeking && Math.abs(this.video.currentTime - frame.middleMediaS) < SAME_PLACE_S) {
+    if (!this.hasPlayed && !this.video.seeking && Math.abs(this.video.currentTime - frame.middleMediaS) < SAME_PLACE_S) {
       if (this.isShowing(frame)) return;
     }
+    this.hasPlayed = false;
     this.reading.clear();
     const shown = this.nextShown((picture) => Math.abs(picture.classS - frame.classS) < frame.durationS * 0.75);
     this.video.currentTime = frame.middleMediaS;
@@ -136,6 +139,11 @@ export class Screen {
     if (frame === null) return;
     this.reading.clear();
     this.video.currentTime = frame.mediaS + (classS - frame.classS);
+  }
+
+  play(): Promise<void> {
+    this.hasPlayed = true;
+    return this.video.play();
   }
 
   /** Resolves when it can play on at once. */
@@ -168,15 +176,17 @@ export class Screen {
     return first === undefined ? null : frameAt(this.track, first.classS);
   }
 
+  /** A busy page hears late of pictures: what was presented before it asked says nothing of what is shown now. */
   private nextShown(matches: (shown: Shown) => boolean): Promise<void> {
+    const askedMs = performance.now();
     return new Promise((resolve) => {
       const done = (): void => {
         this.video.removeEventListener("seeked", seeked);
         this.waiting = this.waiting.filter((other) => other !== look);
         resolve();
       };
-      const look = (shown: Shown): void => {
-        if (matches(shown)) done();
+      const look = (shown: Shown, presentedMs: number): void => {
+        if (presentedMs >= askedMs && matches(shown)) done();
       };
       const seeked = (): void => {
         window.setTimeout(done, SHOWN_GRACE_MS);
@@ -191,7 +201,7 @@ export class Screen {
       this.firstPictureMs ??= performance.now();
       const shown = { classS: classTimeAt(this.track, data.mediaTime), atMs: data.expectedDisplayTime };
       this.reading.add(shown);
-      for (const look of [...this.waiting]) look(shown);
+      for (const look of [...this.waiting]) look(shown, data.presentationTime);
       this.events.shown(shown, data.mediaTime);
       this.video.requestVideoFrameCallback(onPicture);
     };
