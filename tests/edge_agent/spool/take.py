@@ -28,6 +28,8 @@ from shared.protocol.status import CameraError
 from tests.media import stamped_numbers
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+LOOP = 120
+"""Pictures in a test video as `make_video` makes it: four seconds at 30 a second."""
 
 
 def read_media(
@@ -107,6 +109,22 @@ class Studio:
         self.feed.publish(RunEnded(error, detail))
         if error is not None:
             self.board.update_camera(self.camera_id, error=error)
+
+    def begin(
+        self, *, files: Files = FILES, start_s: float = 0.0, stop_s: float | None = None
+    ) -> tuple[Spool, RecordingOrder, TrackRecorder]:
+        """Opens the spool, and lets a recorder with an order (seconds from noon) subscribe to the camera."""
+        spool = self.open_spool(files)
+        order = self.order(start_s=start_s, stop_s=stop_s)
+        return spool, order, self.recorder(spool, order)
+
+    def record(self, info: StreamInfo, packets: Iterable[MediaPacket]) -> Spool:
+        """Records a whole class, of one run of the camera; returns the spool that it is in."""
+        run = self.connect(info)
+        spool, order, recorder = self.begin()
+        self.play(run, packets, recorder)
+        self.finish(recorder, order)
+        return spool
 
     def finish(self, recorder: TrackRecorder, order: RecordingOrder) -> None:
         """Stops the class one picture from now, and lets time pass until the recorder has finished."""

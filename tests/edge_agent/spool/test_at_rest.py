@@ -34,10 +34,8 @@ def test_neither_picture_nor_key_is_anywhere_in_the_state_folder(
     monkeypatch.setattr(cipher, "SealedBox", Watched)
     studio = Studio(tmp_path / "state")
     info, packets = read_media(clip, 15)
-    spool = studio.open_spool()
     run = studio.connect(info)
-    order = studio.order()
-    recorder = studio.recorder(spool, order)
+    spool, order, recorder = studio.begin()
     studio.play(run, packets, recorder)
     # Also while a segment is open.
     _scan(studio.state, keys, packets[0].data)

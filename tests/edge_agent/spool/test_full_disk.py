@@ -52,11 +52,6 @@ class SickDisk(Files):
 
 
 @pytest.fixture
-def studio(tmp_path: Path) -> Studio:
-    return Studio(tmp_path / "state")
-
-
-@pytest.fixture
 def disk() -> SickDisk:
     return SickDisk()
 
@@ -74,10 +69,8 @@ def test_recording_goes_on_when_the_disk_takes_writes_again(
     studio: Studio, disk: SickDisk, tmp_path: Path, error: int, reason: GapReason
 ) -> None:
     info, packets = read_media(make_video(tmp_path / "clip.mp4", seconds=4), 30)
-    spool = studio.open_spool(disk)
     run = studio.connect(info)
-    order = studio.order()
-    recorder = studio.recorder(spool, order)
+    spool, order, recorder = studio.begin(files=disk)
     studio.play(run, packets[:240], recorder)
     disk.error = error
     studio.play(run, packets[240:540], recorder)

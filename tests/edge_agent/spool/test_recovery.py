@@ -28,11 +28,6 @@ from tests.edge_agent.spool.take import NOON, Studio
 FRAGMENTS = 4
 
 
-@pytest.fixture
-def studio(tmp_path: Path) -> Studio:
-    return Studio(tmp_path / "state")
-
-
 def _die(spool: Spool) -> None:
     """Lets go of the lock as a killed process does; nothing is flushed or closed."""
     spool._lock_file.close()

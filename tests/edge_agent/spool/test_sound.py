@@ -1,0 +1,65 @@
+"""The sound of a class: recorded as AAC beside the pictures, and never a reason to hold them back."""
+
+import io
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from edge_agent.capture.packet import Kind
+from tests.edge_agent.spool.take import LOOP, Studio, follow, read_media
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "channels", "transcoded_from"),
+    [
+        ("h264.mp4", 48_000, 2, ""),
+        ("bframes.ts", 48_000, 2, ""),
+        ("pcmu.mov", 8_000, 1, "pcm_mulaw"),
+        ("opus.mkv", 48_000, 2, "opus"),
+    ],
+)
+def test_sound_is_recorded_as_aac(
+    studio: Studio, media: Path, name: str, rate: int, channels: int, transcoded_from: str
+) -> None:
+    info, packets = read_media(media / name, 14)
+    spool = studio.record(info, packets)
+    manifests = studio.manifests(spool)
+    audio = manifests[0].audio
+    assert audio is not None
+    assert (audio.sample_rate_hz, audio.channels, audio.transcoded_from) == (rate, channels, transcoded_from)
+    assert audio.codec_string == "mp4a.40.2"
+    whole = studio.init(spool, manifests[0]) + b"".join(
+        studio.opened(spool, m, f.blob) for m in manifests for f in m.fragments
+    )
+    with av.open(io.BytesIO(whole), "r") as playable:
+        frames = list(playable.decode(playable.streams.audio[0]))
+    first_s, last_s = frames[0].time or 0.0, frames[-1].time or 0.0
+    assert first_s == pytest.approx(10, abs=0.15)
+    assert last_s - first_s == pytest.approx(13.9, abs=0.3)
+    loud = [float(np.abs(frame.to_ndarray()).max()) > 0.05 for frame in frames[4:-4]]
+    assert sum(loud) > 0.95 * len(loud)
+
+
+def test_a_silent_microphone_does_not_hold_the_pictures_back(studio: Studio, media: Path) -> None:
+    info, packets = read_media(media / "h264.mp4", 24)
+    quiet_from = packets[0].pts_90k + 8 * 90_000
+    loud_from = packets[0].pts_90k + 16 * 90_000
+    heard = [p for p in packets if p.kind is Kind.VIDEO or not quiet_from <= p.pts_90k < loud_from]
+    spool = studio.record(info, heard)
+    manifests = studio.manifests(spool)
+    assert next(m.audio is not None for m in manifests if m.fragments[0].pts_90k < quiet_from)
+    assert any(m.audio is None for m in manifests)
+    assert manifests[-1].audio is not None
+    assert sorted({m.run for m in manifests}) == [0, 1, 2]
+    assert follow(studio.recorded_numbers(spool), LOOP)
+    assert len(studio.recorded_numbers(spool)) == sum(p.kind is Kind.VIDEO for p in packets)
+    assert not studio.gaps(spool)
+
+
+def test_a_microphone_that_never_sends_is_not_promised(studio: Studio, media: Path) -> None:
+    info, packets = read_media(media / "h264.mp4", 5)
+    spool = studio.record(info, [p for p in packets if p.kind is Kind.VIDEO])
+    assert all(m.audio is None for m in studio.manifests(spool))
+    assert follow(studio.recorded_numbers(spool), LOOP)
