@@ -307,8 +307,15 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Cuts the power under the agent's spool 20,000 times, on a model of the disk; arguments go to `tests.faults`."""
-    run_in(session, "dev", "python", "-m", "tests.faults", *(session.posargs or ["power"]))
+    """Cuts the power under the agent's spool 20,000 times, on a model of the disk, and kills a real agent 500 times."""
+    run_in(session, "dev", "python", "-m", "tests.faults", *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Kills a real agent that records three cameras 10,000 times, and cuts the power 100,000 times: takes hours."""
+    run_in(session, "dev", "python", "-m", "tests.faults", "power", "--count", "100000")
+    run_in(session, "dev", "python", "-m", "tests.faults", "kill", "--count", "10000", *session.posargs)
 
 
 @nox.session

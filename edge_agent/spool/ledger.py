@@ -87,10 +87,17 @@ class Ledger:
                 from_at = absent_until_at
         self._write(from_at, to_at, reason, detail)
 
+    def unrecorded(self, from_at: datetime, to_at: datetime) -> None:
+        """Writes down what an agent that was killed had no time to: the stretch lies before `until_at`."""
+        self._tell(from_at, to_at, GapReason.AGENT_STOPPED, "found after a restart")
+
     def _write(self, from_at: datetime, to_at: datetime, reason: GapReason, detail: str) -> None:
         if to_at <= from_at:
             return
         self.until_at = to_at
+        self._tell(from_at, to_at, reason, detail)
+
+    def _tell(self, from_at: datetime, to_at: datetime, reason: GapReason, detail: str) -> None:
         self._emit(
             GapRecord(
                 gap_id=GapId(new_id()),

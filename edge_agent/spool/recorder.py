@@ -11,6 +11,7 @@ from edge_agent.capture.parameter_sets import describe, parameter_sets
 from edge_agent.errors import SpoolError, SpoolFull
 from edge_agent.spool.cutter import Cutter
 from edge_agent.spool.dating import begin_of, end_of, instant, span_of
+from edge_agent.spool.holes import holes
 from edge_agent.spool.ledger import Ledger, reason_of
 from edge_agent.spool.segmenter import Fragment
 from edge_agent.spool.spool import Spool, TrackAccount
@@ -85,6 +86,10 @@ class TrackRecorder:
             emit=self._emit_gap,
         )
         self._run = max([account.run, *(m.run for m in done)])
+        known = [g for g in spool.index.gaps(order.class_session_id) if g.camera_id == camera_id]
+        since_at, whole = account.until_at or order.start_at, not spool.recovered.index_rebuilt
+        for from_at, to_at in holes(done, known, since_at=since_at, whole=whole):
+            self._ledger.unrecorded(from_at, to_at)
         self._source_run: RunStarted | None = None
         self._connected = False
         self._cutter: Cutter | None = None

@@ -79,7 +79,7 @@ class Recording:
             while not self._done:
                 self._changed.clear()
                 if self._is_time():
-                    self._follow_cameras(loop)
+                    await self._follow_cameras(loop)
                 self._done = self._all_cut()
                 if not self._done:
                     await self._wait()
@@ -107,25 +107,35 @@ class Recording:
         except TimeoutError:
             return
 
-    def _follow_cameras(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _follow_cameras(self, loop: asyncio.AbstractEventLoop) -> None:
         stop_at = self.order.stop_at
         over = stop_at is not None and self._spool.now() >= stop_at
-        for camera_id, camera in self._cameras.items():
+        for camera_id, camera in tuple(self._cameras.items()):
             track = self._tracks.get(camera_id)
             if track is None and not (over and self._tracks):
-                self._begin_track(camera_id, camera.feed, loop)
+                await self._begin_track(camera_id, camera.feed, loop)
             elif track is not None and not (track.alive or track.finished):
                 # Its thread failed: what it had is closed or mended at the next start, the rest goes on.
-                self._begin_track(camera_id, camera.feed, loop)
+                await self._begin_track(camera_id, camera.feed, loop)
             elif track is not None:
                 track.set_feed(camera.feed)
         for camera_id in self._tracks.keys() - self._cameras.keys():
             self._tracks[camera_id].set_feed(None)
 
-    def _begin_track(self, camera_id: CameraId, feed: Feed, loop: asyncio.AbstractEventLoop) -> None:
-        track = self._tracks[camera_id] = TrackRecorder(
-            self.order, camera_id, feed=feed, spool=self._spool, recipient=self._recipient, board=self._board
+    async def _begin_track(self, camera_id: CameraId, feed: Feed, loop: asyncio.AbstractEventLoop) -> None:
+        # It reads back how far the class was: the disk's time is not the event loop's.
+        track = await asyncio.to_thread(
+            TrackRecorder,
+            self.order,
+            camera_id,
+            feed=feed,
+            spool=self._spool,
+            recipient=self._recipient,
+            board=self._board,
         )
+        track.set_order(self.order)
+        track.set_recipient(self._recipient)
+        self._tracks[camera_id] = track
         if not track.finished:
             self._running += 1
             track.start(partial(_tell, loop, self._ended))

@@ -1,24 +1,36 @@
-"""`python -m tests.faults power [--cuts N] [--seed S] [--short LENGTH]`: faults in numbers, with their seeds."""
+"""`python -m tests.faults power|kill [--count N] [--seed S] [--short LENGTH]`: faults in numbers, with their seeds."""
 
 import argparse
 import logging
 import sys
 
-from tests.faults import power
+from tests.faults import kill, power
+
+COUNTS = {"power": 20_000, "kill": 500}
+KILLS_EACH = 50
+BOXES = 3
 
 
 def main() -> None:
     """Runs and reports; exits with 1 where a promise was broken."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["power"])
-    parser.add_argument("--cuts", type=int, default=20_000, help="how many power cuts to make")
+    parser.add_argument("what", nargs="*", choices=sorted(COUNTS), default=["power", "kill"])
+    parser.add_argument("--count", type=int, help="how many faults to make, by default 20,000 and 500")
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
-    parser.add_argument("--short", type=int, help="every sequence of so many actions instead of dice")
+    parser.add_argument("--short", type=int, help="power: every sequence of so many actions instead of dice")
     given = parser.parse_args()
     logging.disable(logging.ERROR)
-    tasks = power.all_short(given.short) if given.short else power.by_dice(given.seed)
-    cuts = sys.maxsize if given.short else given.cuts
-    sys.exit(1 if power.report(power.run(tasks, cuts=cuts), cuts=cuts) else 0)
+    broken = 0
+    for what in given.what:
+        count = given.count or COUNTS[what]
+        if what == "kill":
+            found = kill.rounds(count, given.seed, each=KILLS_EACH, at_once=BOXES)
+            broken += kill.report(found, first_seed=given.seed)
+        else:
+            tasks = power.all_short(given.short) if given.short else power.by_dice(given.seed)
+            cuts = sys.maxsize if given.short else count
+            broken += power.report(power.run(tasks, cuts=cuts), cuts=cuts)
+    sys.exit(1 if broken else 0)
 
 
 if __name__ == "__main__":

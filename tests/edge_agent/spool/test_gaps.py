@@ -177,3 +177,31 @@ def test_a_camera_configured_anew_goes_on_with_the_same_track(studio: Studio, me
     (gap,) = studio.gaps(spool)
     assert (gap.to_at - gap.from_at).total_seconds() == pytest.approx(2, abs=0.1)
     assert (gap.reason, gap.detail) == (GapReason.CAMERA_OFFLINE, "the camera was configured anew")
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("begun", [False, True], ids=["before its first fragment", "in the middle"])
+def test_an_agent_killed_before_it_wrote_a_gap_down_finds_it_when_it_is_back(
+    studio: Studio, media: Path, begun: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fragment that ends a gap is durable, its row is not."""
+    info, packets = read_media(media / "quiet.mp4", 10)
+    spool, order, recorder = studio.begin()
+    if begun:
+        studio.play(studio.connect(info), packets, recorder)
+    studio.disconnect(CameraError.UNREACHABLE)
+    studio.clock.advance(20)
+    monkeypatch.setattr(spool, "add_gap", lambda gap: None)
+    studio.play(studio.connect(info), packets, recorder)
+    assert not studio.gaps(spool)
+    spool._lock_file.close()
+    studio.disconnect(None)
+    again = studio.open_spool()
+    second = studio.recorder(again, order)
+    (found,) = studio.gaps(again)
+    assert found.reason is GapReason.AGENT_STOPPED
+    assert 19 <= (found.to_at - found.from_at).total_seconds() <= 21.1
+    studio.recorder(again, order)
+    assert len(studio.gaps(again)) == 1
+    studio.finish(second, order)
+    assert [g.reason for g in studio.gaps(again)] == [GapReason.AGENT_STOPPED] * 2

@@ -1,0 +1,340 @@
+"""`kill -9` at random moments of a real agent that records three real RTSP cameras, and what is left of it afterwards.
+
+Two witnesses that are not the agent: what lies on the disk right after each kill (read here, without the agent's code
+for mending), and the clock. What was whole on the disk has to arrive at the control plane, once; what was not whole may
+be one group of pictures per camera; the rest is a gap row. The page cache survives a kill: power cuts are `power`'s.
+"""
+
+import hashlib
+import itertools
+import random
+import shutil
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+from edge_agent.spool.dating import instant
+from edge_agent.spool.journal import read_journal
+from edge_agent.spool.layout import CLOSED, JOURNAL, MANIFEST, OPEN, Layout
+from shared.protocol.codec import decode
+from shared.protocol.config import RecordingOrder, RtspSource
+from shared.protocol.ids import CameraId, SegmentId
+from shared.protocol.manifest import FragmentRecord, SegmentManifest
+from shared.protocol.media import ClockEstimate
+from tests.media import make_video, split_frames
+from tests.rigs import rtsp
+from tests.rigs.agent_process import AgentBox, agent_box
+from tests.rigs.control_plane import ControlPlane
+
+GOP_S = 1.0
+LOOP = 240
+"""Pictures until the cameras' film begins again."""
+EARLY = 0.2
+"""Share of the kills that come while the agent starts: imports, recovery, first pictures."""
+EARLY_S, LATE_S = 2.5, 2.0
+"""How long after the start, or after the first durable fragments, a kill comes at the latest."""
+AGAIN_S = 5.0
+"""The bar: a restarted agent records again within this."""
+PATIENCE_S = 30.0
+NEAR = timedelta(seconds=0.3)
+"""How exactly a gap's ends meet the footage: a clock line is an estimate."""
+POLL_S = 0.02
+DECODED = 6
+"""So many segments of each camera are decoded, picture by picture."""
+
+
+@dataclass
+class Found:
+    """What came of some kills."""
+
+    kills: int = 0
+    early: int = 0
+    durable: int = 0
+    """Fragments that were whole on the disk at a kill."""
+    arrived: int = 0
+    lost: int = 0
+    twice: int = 0
+    missing_s: list[float] = field(default_factory=list)
+    """For each kill and recording camera: from the end of what is durable to the kill."""
+    again_s: list[float] = field(default_factory=list)
+    """For each start and camera: from the start of the process to its first picture that is kept."""
+    broken: list[str] = field(default_factory=list)
+
+    @property
+    def most_missing(self) -> int:
+        """The most whole groups of pictures of one camera that one kill took."""
+        return int(max(self.missing_s, default=0.0) // GOP_S)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One fragment that was whole on the disk."""
+
+    camera_id: CameraId
+    segment_id: SegmentId
+    ends_at: datetime
+
+
+@dataclass(frozen=True)
+class Life:
+    """One process: from its start to its end."""
+
+    began_at: datetime
+    ended_at: datetime
+    early: bool
+
+
+class Site:
+    """A room with three cameras, a box that is killed in it, and the control plane that it reports to."""
+
+    def __init__(self, box: AgentBox, dice: random.Random, late_s: float) -> None:
+        self.box = box
+        self.found = Found()
+        self.kept: dict[str, Kept] = {}
+        """Fragments by the hash of their ciphertext: no two are alike."""
+        self.lives: list[Life] = []
+        self._dice = dice
+        self._late_s = late_s
+        self._layout = Layout(box.state)
+        self._read: set[Path] = set()
+
+    def prepare(self) -> RecordingOrder:
+        """Has all cameras record, and returns the order."""
+        self.box.start()
+        self.box.connect_cameras()
+        order = self.box.record()
+        self.box.stop(signal.SIGKILL)
+        self.look(datetime.now(UTC))
+        return order
+
+    def kill_once(self) -> None:
+        """Starts the agent, and kills it at a moment that the dice choose."""
+        early = self._dice.random() < EARLY
+        began_at = datetime.now(UTC)
+        self.box.start()
+        if early:
+            time.sleep(self._dice.uniform(0, EARLY_S))
+        else:
+            if not self._records_within(PATIENCE_S, began_at):
+                self.found.broken.append(f"kill {self.found.kills}: no recording within {PATIENCE_S} s")
+            time.sleep(self._dice.uniform(0, self._late_s))
+        self.box.stop(signal.SIGKILL)
+        killed_at = datetime.now(UTC)
+        self.lives.append(Life(began_at, killed_at, early))
+        self.found.kills += 1
+        self.found.early += early
+        newest = self.look(began_at)
+        for ends_at in newest.values():
+            self.found.missing_s.append((killed_at - ends_at).total_seconds())
+
+    def _records_within(self, timeout_s: float, since_at: datetime) -> bool:
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if len(self.look(since_at)) == len(self.box.cameras):
+                return True
+            time.sleep(POLL_S * 5)
+        return False
+
+    def look(self, since_at: datetime) -> dict[CameraId, datetime]:
+        """Reads the disk, and returns up to when each camera is kept that has anything newer than an instant."""
+        newest: dict[CameraId, datetime] = {}
+        for file in self._layout.segment_files():
+            if file.path in self._read or file.suffix not in (JOURNAL, MANIFEST):
+                continue
+            for record, clock in _whole(file.path):
+                ends_at = instant(record.pts_90k + record.duration_90k, clock)
+                self.kept[record.blob.sha256] = Kept(file.camera_id, file.segment_id, ends_at)
+            if file.suffix == MANIFEST:
+                self._read.add(file.path)
+        for kept in self.kept.values():
+            if kept.ends_at > since_at:
+                newest[kept.camera_id] = max(kept.ends_at, newest.get(kept.camera_id, kept.ends_at))
+        return newest
+
+    def conclude(self, order: RecordingOrder) -> Found:
+        """Lets the agent finish, and holds what arrived against what was kept."""
+        began_at = datetime.now(UTC)
+        self.box.start()
+        self._records_within(PATIENCE_S, began_at)
+        stopped_at = self.box.finish(order)
+        self.lives.append(Life(began_at, stopped_at, early=False))
+        if self.box.stop() != 0:
+            self.found.broken.append("the agent did not end well")
+        if "Traceback" in self.box.log():
+            self.found.broken.append("the agent's log has a trace")
+        self._count(order)
+        for camera in self.box.cameras:
+            segments = self.box.segments(order, camera)
+            self._judge_numbers(camera.id, segments)
+            self._judge_account(camera.id, segments)
+            for manifest in self._dice.sample(segments, min(DECODED, len(segments))):
+                self._judge_pictures(manifest)
+        return self.found
+
+    def _count(self, order: RecordingOrder) -> None:
+        arrived: Counter[str] = Counter()
+        for manifest in self.box.plane.committed.values():
+            body = self.box.plane.objects[str(manifest.segment_id)].body
+            for record in manifest.fragments:
+                blob = record.blob
+                sealed = body[blob.offset_bytes : blob.offset_bytes + blob.size_bytes]
+                arrived[hashlib.sha256(sealed).hexdigest()] += 1
+        found = self.found
+        found.durable, found.arrived = len(self.kept), len(arrived)
+        found.lost = len(self.kept.keys() - arrived.keys())
+        found.twice += sum(count > 1 for count in arrived.values())
+        if found.lost:
+            found.broken.append(f"{found.lost} durable fragments did not arrive")
+        if found.twice:
+            found.broken.append(f"{found.twice} fragments arrived twice")
+
+    def _judge_numbers(self, camera_id: CameraId, segments: list[SegmentManifest]) -> None:
+        numbers = [manifest.sequence for manifest in segments]
+        if numbers != list(range(1, len(numbers) + 1)):
+            self.found.broken.append(f"camera {camera_id}: segments are numbered {numbers}")
+
+    def _judge_account(self, camera_id: CameraId, segments: list[SegmentManifest]) -> None:
+        """Every instant is in one fragment or in a gap row, and each start records again in time."""
+        spans = [span for manifest in segments for span in _spans(manifest)]
+        gaps = sorted((g.from_at, g.to_at) for g in self.box.plane.gaps.values() if g.camera_id == camera_id)
+        for (_, before_at), (after_at, _) in itertools.pairwise(spans):
+            if after_at < before_at - NEAR:
+                self.found.twice += 1
+                self.found.broken.append(f"camera {camera_id}: {after_at} is there twice")
+            elif after_at > before_at + NEAR and not _covered(before_at, after_at, gaps):
+                self.found.broken.append(f"camera {camera_id}: no gap row from {before_at} to {after_at}")
+        for life in self.lives:
+            first_at = next((a for a, _ in spans if life.began_at < a < life.ended_at), None)
+            if first_at is not None:
+                self.found.again_s.append((first_at - life.began_at).total_seconds())
+            elif not life.early:
+                self.found.broken.append(f"camera {camera_id}: nothing of the life from {life.began_at}")
+
+    def _judge_pictures(self, manifest: SegmentManifest) -> None:
+        numbers = self.box.numbers(manifest)
+        stated = sum(record.frames for record in manifest.fragments)
+        if len(numbers) != stated or any((b - a) % LOOP != 1 for a, b in itertools.pairwise(numbers)):
+            self.found.broken.append(f"segment {manifest.segment_id} shows {numbers}, {stated} are stated")
+
+
+def _whole(path: Path) -> Iterator[tuple[FragmentRecord, ClockEstimate]]:
+    """Yields what a journal or a manifest vouches for, as far as the bytes beside it are there and unharmed."""
+    try:
+        if path.suffix == MANIFEST:
+            manifest = decode(path.read_bytes(), SegmentManifest)
+            stated = [(record, manifest.clock) for record in manifest.fragments]
+        else:
+            _, entries = read_journal(path)
+            stated = [(entry.fragment, entry.clock) for entry in entries]
+        beside = [path.with_suffix(suffix) for suffix in (CLOSED, OPEN)]
+        data = next((p.read_bytes() for p in beside if p.exists()), b"")
+    except FileNotFoundError:
+        return  # closed while we looked: the next look finds it under its new name
+    for record, clock in stated:
+        blob = record.blob
+        sealed = data[blob.offset_bytes : blob.offset_bytes + blob.size_bytes]
+        if hashlib.sha256(sealed).hexdigest() != blob.sha256:
+            return
+        yield record, clock
+
+
+def _spans(manifest: SegmentManifest) -> Iterator[tuple[datetime, datetime]]:
+    for record in manifest.fragments:
+        yield (
+            instant(record.pts_90k, manifest.clock),
+            instant(record.pts_90k + record.duration_90k, manifest.clock),
+        )
+
+
+def _covered(from_at: datetime, to_at: datetime, gaps: list[tuple[datetime, datetime]]) -> bool:
+    reached_at = from_at + NEAR
+    for gap_from_at, gap_to_at in gaps:
+        if gap_from_at <= reached_at:
+            reached_at = max(reached_at, gap_to_at + NEAR)
+    return reached_at >= to_at
+
+
+def run(kills: int, seed: int, folder: Path, frames: Path, late_s: float) -> Found:
+    """Kills one box so often, in one class, and judges it.
+
+    Args:
+        kills: how many.
+        seed: chooses the moments; what the machine does at them it does not.
+        folder: an empty one, for the box's state.
+        frames: the cameras' film, as `tests.rigs.rtsp` plays it.
+        late_s: how long the agent records at most, once it does.
+    """
+    with (
+        rtsp.RtspServer({f"/{n}": {"frames": str(frames)} for n in range(3)}) as server,
+        ControlPlane().running() as plane,
+        agent_box(plane, folder / "state", frames) as box,
+    ):
+        box.cameras = tuple(
+            msgspec.structs.replace(camera, source=RtspSource(url=server.url(f"/{number}")))
+            for number, camera in enumerate(box.cameras)
+        )
+        site = Site(box, random.Random(seed), late_s)
+        order = site.prepare()
+        for _ in range(kills):
+            site.kill_once()
+        return site.conclude(order)
+
+
+def rounds(
+    kills: int, first_seed: int, *, each: int, at_once: int, late_s: float = LATE_S
+) -> Iterator[Found]:
+    """Yields what came of each class: so many kills in all, `each` per class and box, so many boxes `at_once`."""
+    with TemporaryDirectory(prefix="kill-") as folder:
+        film = make_video(Path(folder) / "film.h264", seconds=LOOP / 30, gop=round(GOP_S * 30))
+        frames = split_frames(film, Path(folder) / "frames")
+
+        def one(number: int) -> Found:
+            state = Path(folder) / f"{number}"
+            state.mkdir()
+            try:
+                return run(min(each, kills - number * each), first_seed + number, state, frames, late_s)
+            finally:
+                shutil.rmtree(state, ignore_errors=True)
+
+        with ThreadPoolExecutor(at_once) as boxes:
+            yield from boxes.map(one, range(-(-kills // each)))
+
+
+def report(found: Iterator[Found], *, first_seed: int) -> int:
+    """Prints each round and the sum; returns how many promises were broken."""
+    began_s, total = time.monotonic(), Found()
+    for number, one in enumerate(found):
+        total.kills += one.kills
+        total.early += one.early
+        total.durable += one.durable
+        total.arrived += one.arrived
+        total.lost += one.lost
+        total.twice += one.twice
+        total.missing_s += one.missing_s
+        total.again_s += one.again_s
+        total.broken += one.broken
+        for text in one.broken:
+            print(f"BROKEN seed {first_seed + number}: {text}", flush=True)
+        print(f"  {total.kills} kills, {len(total.broken)} broken promises", flush=True)
+    print(
+        f"{total.kills} kills ({total.early} while starting) in {time.monotonic() - began_s:.0f} s: "
+        f"{total.durable} durable fragments, {total.lost} lost, {total.twice} twice; "
+        f"most missing of a camera {total.most_missing} (p50 {_percentile(total.missing_s, 50):.2f} s, "
+        f"worst {_percentile(total.missing_s, 100):.2f} s); recording again p50 "
+        f"{_percentile(total.again_s, 50):.2f} s, p95 {_percentile(total.again_s, 95):.2f} s, "
+        f"worst {_percentile(total.again_s, 100):.2f} s"
+    )
+    return len(total.broken) + (total.most_missing > 1) + sum(s > AGAIN_S for s in total.again_s)
+
+
+def _percentile(values: list[float], percent: int) -> float:
+    ranked = sorted(values) or [0.0]
+    return ranked[min(len(ranked) - 1, len(ranked) * percent // 100)]

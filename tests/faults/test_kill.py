@@ -1,0 +1,24 @@
+"""The kills that every run makes; `nox -s faults` makes five hundred."""
+
+import pytest
+
+from tests.faults import kill
+from tests.rigs import rtsp
+
+KILLS, BOXES = 16, 2
+
+
+@pytest.mark.faults
+@pytest.mark.rtsp
+@pytest.mark.timeout(420)
+def test_an_agent_killed_at_random_moments_loses_nothing_durable_and_doubles_nothing() -> None:
+    if reason := rtsp.missing():
+        pytest.skip(reason)
+    broken, durable, missing = [], 0, 0
+    for found in kill.rounds(KILLS, 1, each=KILLS // BOXES, at_once=BOXES, late_s=0.8):
+        broken += found.broken
+        durable += found.durable
+        missing = max(missing, found.most_missing)
+    assert not broken
+    assert durable >= KILLS
+    assert missing <= 1
