@@ -107,6 +107,18 @@ def reconcile(old: AgentBody | None, new: AgentBody) -> tuple[Action, ...]:
     )
 
 
+def still_owed(step: Action, new: AgentBody) -> Action | None:
+    """Returns what a step that failed on the way to an older configuration means on the way to `new`: it, or nothing."""
+    match step:
+        case StopCamera():
+            return None if any(camera.id == step.camera_id for camera in new.cameras) else step
+        case DropRecording():
+            return None if step.class_session_id in _orders(new) else step
+        case ReplaceCamera() | DescribeCamera():
+            step = StartCamera(step.camera)
+    return step if step in reconcile(None, new) else None
+
+
 def touched_cameras(actions: Iterable[Action]) -> frozenset[CameraId]:
     """Returns the cameras whose connection the actions make or end."""
     touched: set[CameraId] = set()

@@ -10,6 +10,7 @@ import msgspec
 
 from edge_agent.control.config_store import ConfigStore
 from edge_agent.control.reconcile import (
+    Action,
     DescribeCamera,
     DropRecording,
     ReplaceCamera,
@@ -20,10 +21,11 @@ from edge_agent.control.reconcile import (
     StartCamera,
     StopCamera,
     reconcile,
+    still_owed,
     touched_cameras,
 )
 from edge_agent.core.cameras import Cameras
-from edge_agent.core.probation import Probation, Verdict, connected
+from edge_agent.core.probation import PROBATION_S, Probation, Verdict, connected
 from edge_agent.core.recordings import Recordings
 from edge_agent.status import StatusBoard
 from shared.kernel.clock import Clock
@@ -36,6 +38,8 @@ P = ParamSpec("P")
 log = logging.getLogger(__name__)
 
 CHECK_S = 1.0
+AGAIN_S = 5.0
+"""How long after a step failed it is taken again."""
 
 
 class DesiredState:
@@ -65,6 +69,8 @@ class DesiredState:
         self._set_spool = set_spool
         self._reported = reported
         self._body: AgentBody | None = None
+        self._owed: tuple[Action, ...] = ()
+        self._owing_since_ns: int | None = None
         self._probation: Probation | None = None
         self._desired: AgentConfig | None = None
         self._refused: deque[tuple[int | None, str]] = deque(maxlen=4)
@@ -91,7 +97,7 @@ class DesiredState:
         """Applies what comes and judges what is being tried, until cancelled."""
         while True:
             try:
-                async with asyncio.timeout(CHECK_S if self._probation else None):
+                async with asyncio.timeout(self._look_again_s()):
                     await self._news.wait()
             except TimeoutError:
                 await self.judge()
@@ -102,6 +108,7 @@ class DesiredState:
                 self._reported()
             if self._desired is not None:
                 config, self._desired = self._desired, None
+                self._owing_since_ns = None
                 await self._on_disk(self._store.stage, config)
                 log.info("a new configuration", extra={"version": config.version})
                 await self._try(config)
@@ -110,6 +117,9 @@ class DesiredState:
         before = connected(self._statuses())
         touched_now = touched_cameras(reconcile(self._body, config.body))
         await self._apply(config.body)
+        if self._owed:
+            await self._owing()
+            return
         good = self._store.applied.body if self._store.applied else None
         touched = touched_cameras(reconcile(good, config.body))
         if good is None or not touched:
@@ -127,26 +137,40 @@ class DesiredState:
         self._reported()
 
     async def judge(self) -> None:
-        """Looks once at the candidate under watch, and keeps it, rejects it or waits on."""
+        """Takes again the steps that failed, looks once at the candidate, and keeps it, rejects it or waits on."""
+        if self._owed and self._body is not None:
+            await self._apply(self._body)
+            if self._store.candidate is not None:
+                await (self._owing() if self._owed else self._try(self._store.candidate))
+            return
         if self._probation is None:
             return
         verdict = self._probation.verdict(self._clock.monotonic_ns(), self._statuses())
         if verdict is Verdict.GOOD:
             await self._accept()
         elif verdict is Verdict.BAD:
-            await self._roll_back()
+            await self._roll_back("no camera that it leaves alone gave pictures any more within 60 s")
 
     async def _accept(self) -> None:
         self._probation = None
         await self._on_disk(self._store.accept)
         self._reported()
 
-    async def _roll_back(self) -> None:
+    async def _owing(self) -> None:
+        """Gives a candidate with a step that fails as long as any other; with nothing to go back to, for ever."""
+        now_ns = self._clock.monotonic_ns()
+        self._probation = None
+        self._owing_since_ns = now_ns if self._owing_since_ns is None else self._owing_since_ns
+        if self._store.applied is not None and now_ns - self._owing_since_ns >= PROBATION_S * 1e9:
+            await self._roll_back("it could not be applied; the log of the box says why")
+        else:
+            self._reported()
+
+    async def _roll_back(self, error: str) -> None:
         self._probation = None
         good, bad = self._store.applied, self._store.candidate
         if good is None or bad is None:
             return
-        error = "no camera that it leaves alone gave pictures any more within 60 s"
         log.error("a configuration is rolled back", extra={"version": bad.version, "error": error})
         # A class that runs goes on, and one that was stopped stays so: orders are taken from the newest.
         await self._apply(msgspec.structs.replace(good.body, recordings=bad.body.recordings))
@@ -154,28 +178,44 @@ class DesiredState:
         self._reported()
 
     async def _apply(self, body: AgentBody) -> None:
-        for action in reconcile(self._body, body):
-            match action:
-                case SetRecipient():
-                    self._recordings.set_recipient(action.recipient)
-                case SetUpload():
-                    self._set_upload(action.policy)
-                case SetSpool():
-                    self._set_spool(action.policy)
-                case DropRecording():
-                    await self._recordings.drop(action.class_session_id)
-                case StopCamera():
-                    await self._cameras.stop(action.camera_id)
-                    self._recordings.cameras_changed()
-                case StartCamera() | ReplaceCamera():
-                    await self._cameras.start(action.camera)
-                    self._recordings.cameras_changed()
-                case DescribeCamera():
-                    self._cameras.describe(action.camera)
-                    self._recordings.cameras_changed()
-                case SetRecording():
-                    self._recordings.set_order(action.order)
-        self._body = body
+        """Takes the steps to `body`, and those still owed. One that fails keeps back no other; it is owed from then on."""
+        owed = [step for old in self._owed if (step := still_owed(old, body)) is not None]
+        steps = dict.fromkeys((*owed, *reconcile(self._body, body)))
+        self._body, failed = body, []
+        for step in steps:
+            try:
+                await self._take(step)
+            except Exception:
+                log.exception("a step of a configuration failed", extra={"step": type(step).__name__})
+                failed.append(step)
+        self._owed = tuple(failed)
+
+    async def _take(self, step: Action) -> None:
+        match step:
+            case SetRecipient():
+                self._recordings.set_recipient(step.recipient)
+            case SetUpload():
+                self._set_upload(step.policy)
+            case SetSpool():
+                self._set_spool(step.policy)
+            case DropRecording():
+                await self._recordings.drop(step.class_session_id)
+            case StopCamera():
+                await self._cameras.stop(step.camera_id)
+                self._recordings.cameras_changed()
+            case StartCamera() | ReplaceCamera():
+                await self._cameras.start(step.camera)
+                self._recordings.cameras_changed()
+            case DescribeCamera():
+                self._cameras.describe(step.camera)
+                self._recordings.cameras_changed()
+            case SetRecording():
+                self._recordings.set_order(step.order)
+
+    def _look_again_s(self) -> float | None:
+        if self._owed:
+            return AGAIN_S
+        return CHECK_S if self._probation else None
 
     async def _on_disk(self, change: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
         """Makes a change of the store. A full disk must not keep away the configuration that frees it."""

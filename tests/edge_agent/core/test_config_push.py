@@ -1,0 +1,266 @@
+"""Pushes that are lost, doubled, reordered and forged, cameras that fail, and a box that is killed and power-cut: in any
+order that hypothesis thinks of, the box does what the newest good configuration says and tells the truth about it.
+"""
+
+import asyncio
+import random
+import tempfile
+from pathlib import Path
+
+import msgspec
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from edge_agent.control.session import Candidate, Desires, Refusal, Repeated, Session
+from edge_agent.core.probation import PROBATION_S
+from shared.protocol.codec import encode
+from shared.protocol.config import AgentConfig, FileSource, RecordingOrder, config_document
+from shared.protocol.ids import new_id
+from shared.protocol.messages import Desired
+from shared.protocol.status import CameraState, ConfigStatus, Reported
+from tests.edge_agent.core.box import AGENT, CAMERAS, EMPTY, STUDIO, Box, ordered
+from tests.rigs.pacer import settle
+from tests.rigs.power import PoweredFiles, cut
+
+NAMES = st.sets(st.sampled_from(sorted(CAMERAS)))
+FRAMES_MOST = 12
+ORDERS = tuple(ordered() for _ in range(2))
+
+
+class ConfigPush(RuleBasedStateMachine):
+    """One control plane that bumps versions, a line that keeps nothing, and one box on a disk whose power can go."""
+
+    box: Box
+    session: Session
+    files: PoweredFiles
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.scratch = tempfile.TemporaryDirectory()
+        self.dice = random.Random(0)
+        self.documents: list[AgentConfig] = []
+        self.line: list[bytes] = []
+        self.broken: set[str] = set()
+        self.told: Reported | None = None
+        self.boots = 0
+        self.has_refused = False
+
+    @initialize()
+    def first_start(self) -> None:
+        self._boot(self._folder())
+
+    def teardown(self) -> None:
+        self._stop()
+        self.loop.close()
+        self.scratch.cleanup()
+
+    # The control plane.
+
+    @rule(names=NAMES, reads=st.sampled_from("ab"), orders=st.sets(st.sampled_from(ORDERS)))
+    def edit(self, names: set[str], reads: str, orders: set[RecordingOrder]) -> None:
+        cameras = tuple(
+            msgspec.structs.replace(CAMERAS[name], source=FileSource(name=f"{reads}.mp4"))
+            if name == "left"
+            else CAMERAS[name]
+            for name in sorted(names)
+        )
+        recordings = tuple(order for order in ORDERS if order in orders)
+        body = msgspec.structs.replace(EMPTY, cameras=cameras, recordings=recordings)
+        self.documents.append(config_document(AGENT, len(self.documents) + 1, body))
+        self._send(self.documents[-1])
+
+    @precondition(lambda self: self.documents)
+    @rule(back=st.integers(0, 3))
+    def push_again(self, back: int) -> None:
+        self._send(self.documents[max(0, len(self.documents) - 1 - back)])
+
+    @precondition(lambda self: self.documents)
+    @rule()
+    def forge(self) -> None:
+        """A second control plane, or one from a backup, gives the newest version another content."""
+        newest = self.documents[-1]
+        stranger = msgspec.structs.replace(newest.body, studio_id=STUDIO, cameras=(), recordings=())
+        forged = config_document(AGENT, newest.version, stranger)
+        if forged.hash != newest.hash and newest.version <= (self.box.store.newest or (0, ""))[0]:
+            self._send(forged)
+
+    # The line.
+
+    @precondition(lambda self: self.line)
+    @rule(data=st.data(), stays=st.booleans())
+    def deliver(self, data: st.DataObject, stays: bool) -> None:
+        """Any frame, in any order; one that stays will come again."""
+        place = data.draw(st.integers(0, len(self.line) - 1))
+        self._hear(self.line[place] if stays else self.line.pop(place))
+
+    @precondition(lambda self: self.line)
+    @rule()
+    def lose(self) -> None:
+        self.line.clear()
+
+    # The room and the box.
+
+    @rule(names=NAMES)
+    def break_cameras(self, names: set[str]) -> None:
+        self.broken.clear()
+        self.broken.update(names)
+
+    @rule(name=st.sampled_from(sorted(CAMERAS)), state=st.sampled_from(CameraState))
+    def camera_changes(self, name: str, state: CameraState) -> None:
+        if CAMERAS[name].id in self.box.cameras.configs:
+            self.box.board.update_camera(CAMERAS[name].id, state=state)
+
+    @rule(seconds=st.sampled_from((1.0, 11.0, PROBATION_S)))
+    def time_passes(self, seconds: float) -> None:
+        self.files.moments.clear()
+        self._run(self.box.wait(seconds))
+        self._hear_report()
+
+    @rule()
+    def kill(self) -> None:
+        self._stop()
+        self._boot(self.folder)
+
+    @precondition(lambda self: self.files.moments)
+    @rule(data=st.data(), keep=st.sampled_from((0.0, 0.5, 1.0)))
+    def cut_power(self, data: st.DataObject, keep: float) -> None:
+        """The power goes at some step of the last change; what was told after it never was."""
+        moment = data.draw(st.sampled_from(self.files.moments[-40:]))
+        self._stop()
+        folder = self._folder()
+        cut(moment, folder, self.dice, keep=keep)
+        told = moment.promised
+        assert told is None or isinstance(told, Reported)
+        self.told = told
+        self._boot(folder)
+
+    # What must hold.
+
+    @invariant()
+    def it_reports_what_was_pushed(self) -> None:
+        told = self.told
+        if told is not None and told.version:
+            assert told.hash == self.documents[told.version - 1].hash
+
+    @invariant()
+    def it_runs_what_it_reports(self) -> None:
+        told = self.told
+        if told is None or not told.version:
+            return
+        wanted = {camera.id: camera for camera in self.documents[told.version - 1].body.cameras}
+        assert all(wanted[i] == camera for i, camera in self.box.cameras.configs.items())
+        missing = wanted.keys() - self.box.cameras.configs.keys()
+        assert {CAMERAS[name].id for name in self.broken_when_tried} >= missing
+
+    @invariant()
+    def no_camera_runs_twice(self) -> None:
+        alive = list(self.box.started)
+        for name in self.box.ended:
+            alive.remove(name)
+        assert sorted(alive) == sorted(camera.name for camera in self.box.cameras.configs.values())
+
+    @precondition(lambda self: self.documents)
+    @rule()
+    def a_good_configuration_comes_through(self) -> None:
+        """Whatever went before: once all is well again, the newest is in force within the time of a probation."""
+        self.broken.clear()
+        self.edit({"left", "centre", "right"}, "a", {ORDERS[0]})
+        self._hear(self.line[-1])
+        for name in CAMERAS:
+            self.camera_changes(name, CameraState.CONNECTED)
+        self.time_passes(PROBATION_S)
+        newest = self.documents[-1]
+        assert self.told == Reported(version=newest.version, hash=newest.hash, status=ConfigStatus.APPLIED)
+        assert [status.class_session_id for status in self.box.orders.statuses()] == [
+            ORDERS[0].class_session_id
+        ]
+
+    # How it is done.
+
+    def _send(self, config: AgentConfig) -> None:
+        self.line.append(encode(Desired(config=config)))
+        del self.line[:-FRAMES_MOST]
+
+    def _hear(self, frame: bytes) -> None:
+        before = self.box.store.newest
+        kept = {camera.id: camera for camera in self.box.cameras.configs.values()}
+        touched = len(self.box.started), len(self.box.ended)
+        self.files.moments.clear()
+        event = self.session.receive(frame)
+        match event:
+            case Candidate():
+                assert before is None or event.config.version > before[0]
+                self.broken_when_tried = set(self.broken)
+                self._run(self.box.take(event.config))
+            case Refusal():
+                self.has_refused = True
+                self.box.desired.refuse(event.version, event.error)
+                self._run(self.box.reported())
+            case Repeated():
+                pass
+            case _:
+                raise AssertionError(event)
+        self._hear_report()
+        unchanged = {
+            CAMERAS[camera.name].name
+            for camera in self.box.cameras.configs.values()
+            if kept.get(camera.id) == camera
+        }
+        owed_before = self.broken_when_tried
+        news = {*self.box.started[touched[0] :], *self.box.ended[touched[1] :]}
+        assert not (news & unchanged) - owed_before
+
+    def _hear_report(self) -> None:
+        self.told = self.box.store.reported()
+
+    def _boot(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+        self.boots += 1
+        self.files = PoweredFiles(folder, lambda: self.told)
+        promised = self.told
+        self.broken_when_tried = set(self.broken)
+        self._start()
+        newest = self.box.store.newest
+        if promised is not None and promised.version:
+            assert newest is not None
+            assert newest[0] >= promised.version
+            if promised.status is ConfigStatus.APPLIED:
+                applied = self.box.store.applied
+                assert applied is not None
+                assert applied.version >= promised.version
+        self.session = Session(Desires(AGENT, STUDIO, newest), "1")
+        self._hear_report()
+
+    def _start(self) -> None:
+        ready, self.ending = asyncio.Event(), asyncio.Event()
+
+        async def live() -> None:
+            async with asyncio.TaskGroup() as group:
+                self.box = Box(group, self.folder, files=self.files)
+                self.box.broken = self.broken
+                await self.box.begun.wait()
+                await settle()
+                ready.set()
+                await self.ending.wait()
+                await self.box.end()
+
+        self.life = self.loop.create_task(live())
+        self._run(asyncio.wait_for(ready.wait(), 10))
+
+    def _stop(self) -> None:
+        if hasattr(self, "life"):
+            self.ending.set()
+            self._run(self.life)
+
+    def _run(self, doing: "asyncio.Future[None] | object") -> None:
+        self.loop.run_until_complete(doing)  # type: ignore[arg-type]
+
+    def _folder(self) -> Path:
+        return Path(self.scratch.name) / str(new_id())
+
+
+TestConfigPush = ConfigPush.TestCase
+TestConfigPush.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
