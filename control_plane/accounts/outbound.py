@@ -7,10 +7,14 @@ from urllib.parse import urlsplit
 import requests
 from django.conf import settings
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 
+from control_plane.common.errors import ControlPlaneError
 from control_plane.storage.addresses import guarded_pool
+from control_plane.storage.bounded import read_whole
 
 TIMEOUT_S = 10
+"""Of connecting, of each read, and of all the answer's body."""
 LARGEST_BYTES = 1 << 20
 
 
@@ -24,6 +28,8 @@ class GuardedSession(requests.Session):
     def __init__(self) -> None:
         super().__init__()
         self.trust_env = False
+        # What is packed small may be large; it is never unpacked here.
+        self.headers["Accept-Encoding"] = "identity"
         self.mount("https://", _GuardedAdapter())
         self.mount("http://", _GuardedAdapter())
 
@@ -31,15 +37,15 @@ class GuardedSession(requests.Session):
         """Sends a request.
 
         Raises:
-            ProviderUnreachable: the address is not https, or the answer is too large.
+            ProviderUnreachable: the address is not https, or the answer is too large or too slow.
         """
         require_safe(str(url))
         kwargs |= {"timeout": TIMEOUT_S, "allow_redirects": False, "stream": True}
         response = super().request(method, url, *args, **kwargs)
-        body = response.raw.read(LARGEST_BYTES + 1, decode_content=True)
-        if len(body) > LARGEST_BYTES:
-            raise ProviderUnreachable("the provider's answer is larger than 1 MiB")
-        response._content = body
+        try:
+            response._content = read_whole(response.raw, most_bytes=LARGEST_BYTES, most_s=TIMEOUT_S)
+        except (ControlPlaneError, HTTPError) as error:
+            raise ProviderUnreachable(f"the provider's answer breaks off: {error}") from error
         return response
 
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from control_plane.storage.objects import LARGEST_BYTES
 from shared.protocol.manifest import GapRecord, SegmentManifest
 
-LARGEST_SEGMENT_BYTES = 256 << 20
 LARGEST_COUNT = 2**31 - 1
 """What an integer column takes."""
 LARGEST_PTS_90K = 90_000 * 86_400 * 3660
@@ -24,8 +24,8 @@ def fault(manifest: SegmentManifest) -> str:
     The blobs have to lie one behind the other from the object's first byte to its last, each a whole number of AES
     blocks; the fragments have to follow each other in media time.
     """
-    if manifest.size_bytes > LARGEST_SEGMENT_BYTES:
-        return f"size_bytes: {manifest.size_bytes} is over {LARGEST_SEGMENT_BYTES}"
+    if manifest.size_bytes > LARGEST_BYTES:
+        return f"size_bytes: {manifest.size_bytes} is over {LARGEST_BYTES}"
     at = 0
     blobs = [("init", manifest.init)]
     blobs += [(f"fragments[{index}].blob", item.blob) for index, item in enumerate(manifest.fragments)]

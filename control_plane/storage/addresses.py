@@ -8,12 +8,12 @@ import socket
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.util.connection import create_connection
 
+from control_plane.storage.bounded import BoundedPool
 from control_plane.storage.errors import StoreRefused
 from control_plane.storage.place import Network
 
@@ -73,8 +73,8 @@ def is_private_allowed(host: str, allowed: Sequence[Network]) -> bool:
     return all(any(ip in net for net in allowed if net.version == ip.version) for ip in ips)
 
 
-def guarded_pool(allowed: Sequence[Network], **options: object) -> urllib3.PoolManager:
-    """Returns a `PoolManager` whose every connection goes to an address that `resolve` has checked."""
+def guarded_pool(allowed: Sequence[Network], **options: object) -> BoundedPool:
+    """Returns a pool whose every connection goes to an address that `resolve` has checked."""
 
     class Plain(HTTPConnection):
         def _new_conn(self) -> socket.socket:
@@ -90,7 +90,7 @@ def guarded_pool(allowed: Sequence[Network], **options: object) -> urllib3.PoolM
     class SecurePool(HTTPSConnectionPool):
         ConnectionCls = Secure
 
-    manager = urllib3.PoolManager(**options)  # type: ignore[arg-type]
+    manager = BoundedPool(**options)  # type: ignore[arg-type]
     manager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
     return manager
 

@@ -10,6 +10,8 @@ from typing import Protocol
 from control_plane.storage.errors import BadKey
 
 CHUNK_BYTES = 1 << 18
+LARGEST_BYTES = 256 << 20
+"""The largest object there is: no box may announce a larger segment."""
 KEY_LIMIT = 512
 _PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 

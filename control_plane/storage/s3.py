@@ -25,6 +25,7 @@ from minio.signer import sign_v4_s3
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from control_plane.storage.addresses import guarded_pool
+from control_plane.storage.bounded import BoundedPool, stream
 from control_plane.storage.errors import (
     ObjectExists,
     ObjectMismatch,
@@ -32,13 +33,12 @@ from control_plane.storage.errors import (
     StoreRefused,
     StoreUnavailable,
 )
-from control_plane.storage.objects import CHUNK_BYTES, ObjectFacts, SignedRequest, checked_key
+from control_plane.storage.objects import CHUNK_BYTES, LARGEST_BYTES, ObjectFacts, SignedRequest, checked_key
 from control_plane.storage.place import S3Place, ServerSide
 
 T = TypeVar("T")
 
 SIGNATURE_LIFETIME = timedelta(minutes=15)
-ANSWER_LIMIT_BYTES = 256 << 10
 _MISSING = ("NoSuchKey", "NoSuchObject", "NotFound")
 _again = retry(
     retry=retry_if_exception_type(StoreUnavailable),
@@ -131,7 +131,7 @@ class S3Store:
 
         def once() -> str:
             answer = self._client._execute("GET", bucket_name=self.bucket, query_params={question: ""})
-            return answer.data[:ANSWER_LIMIT_BYTES].decode(errors="replace")
+            return (answer.data or b"").decode(errors="replace")
 
         try:
             return self._tried(question, once)
@@ -148,7 +148,7 @@ class S3Store:
         """
         with _mapped(url.partition("?")[0]):
             answer = self._http.request(method, url, body=body, headers=headers or {}, redirect=False)
-        return Answer(answer.status, dict(answer.headers), answer.data)
+        return Answer(answer.status, dict(answer.headers), answer.data or b"")
 
     def put(self, key: str, chunks: Iterable[bytes], *, size_bytes: int, sha256: str) -> None:
         """See `ObjectStore.put`. Not every server knows `If-None-Match`, so the key is looked for first."""
@@ -159,7 +159,7 @@ class S3Store:
         body = _Counted(chunks, size_bytes)
         with _mapped(key):
             response = self._http.request(
-                "PUT", request.url, body=body, headers=request.headers, preload_content=True, redirect=False
+                "PUT", request.url, body=body, headers=request.headers, redirect=False
             )
         status = response.status
         if status == 412:
@@ -169,7 +169,7 @@ class S3Store:
             self.delete(key)
             raise ObjectMismatch(f"the bytes are not the {size_bytes} bytes that were announced")
         if status >= 300:
-            raise _by_status(status, key, response.data[:200].decode(errors="replace"))
+            raise _by_status(status, key, (response.data or b"")[:200].decode(errors="replace"))
 
     def open(
         self, key: str, *, offset_bytes: int = 0, size_bytes: int | None = None
@@ -269,6 +269,8 @@ class S3Store:
         wanted = available if size_bytes is None else size_bytes
         if available < wanted or available < 0:
             raise ObjectMismatch(f"object {key} is shorter than the range asked for")
+        if wanted > LARGEST_BYTES:
+            raise ObjectMismatch(f"object {key} is larger than anything of ours")
         if not wanted:
             yield iter(())
             return
@@ -281,7 +283,7 @@ class S3Store:
 
         def chunks() -> Iterator[bytes]:
             with _mapped(key):
-                yield from response.stream(CHUNK_BYTES)
+                yield from stream(response, wanted, chunk_bytes=CHUNK_BYTES)
 
         try:
             yield chunks()
@@ -298,7 +300,7 @@ class S3Store:
         return once()
 
 
-def _pool(place: S3Place, timeout_s: float) -> urllib3.PoolManager:
+def _pool(place: S3Place, timeout_s: float) -> BoundedPool:
     options: dict[str, object] = {
         "timeout": urllib3.Timeout(timeout_s),
         "retries": urllib3.Retry(0),
@@ -309,7 +311,7 @@ def _pool(place: S3Place, timeout_s: float) -> urllib3.PoolManager:
         options["ssl_context"] = ssl.create_default_context(cadata=place.ca_pem)
     if place.guarded:
         return guarded_pool(place.allowed, **options)
-    return urllib3.PoolManager(**options)  # type: ignore[arg-type]
+    return BoundedPool(**options)  # type: ignore[arg-type]
 
 
 def _server_side(place: S3Place) -> dict[str, str]:

@@ -27,6 +27,12 @@ class Ways:
     garbles_reads: bool = False
     is_public: bool = False
     behind_s: float = 0.0
+    more_bytes: int = 0
+    """So many more than there are come with each answer to a GET, without a word on its length."""
+    byte_every_s: float = 0.0
+    """How long it waits between two bytes of an answer to a GET."""
+    claims_bytes: int = 0
+    """What it says of the size of each object."""
     status: int = 0
     """Every request is answered with this; 0: as it should be."""
     server_side: str = ""
@@ -41,6 +47,8 @@ class LaxServer:
     port: int
     ways: Ways
     objects: dict[str, bytes]
+    sent_bytes: int = 0
+    """Of answers that were bad on command."""
 
     def place(self, **changes: Any) -> S3Place:
         """Returns where it is, for a store of ours."""
@@ -67,14 +75,30 @@ class _Handler(BaseHTTPRequestHandler):
         """Says nothing."""
 
     def _answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+        ways = self.lax.ways
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
+        if self.command == "GET" and (ways.more_bytes or ways.byte_every_s):
+            return self._answer_badly(body)
         if "Content_Length" not in headers:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+        return None
+
+    def _answer_badly(self, body: bytes) -> None:
+        ways = self.lax.ways
+        self.close_connection = True
+        self.send_header("Connection", "close")
+        self.end_headers()
+        body += bytes(ways.more_bytes)
+        with contextlib.suppress(OSError):
+            for start in range(0, len(body), 1 if ways.byte_every_s else 1 << 16):
+                time.sleep(ways.byte_every_s)
+                self.wfile.write(body[start : start + (1 if ways.byte_every_s else 1 << 16)])
+                self.lax.sent_bytes += 1 if ways.byte_every_s else 1 << 16
 
     def _error(self, status: int, code: str) -> None:
         body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>no</Message></Error>".encode()
@@ -139,7 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
         return self._answer(
             200,
-            Content_Length=str(len(body)),
+            Content_Length=str(self.lax.ways.claims_bytes or len(body)),
             Last_Modified=formatdate(usegmt=True),
             ETag='"x"',
             **extra,
