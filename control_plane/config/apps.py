@@ -22,6 +22,7 @@ class ConfigConfig(AppConfig):
         configure_logs(json_lines=settings.ENV.log_json, level=settings.ENV.log_level)
         register(checks.check_secret_key, Tags.security, deploy=True)
         register(checks.check_root_key, Tags.security, deploy=True)
+        register(checks.check_key_shelf, Tags.security, deploy=True)
         register(checks.check_database_url, deploy=True)
         register(checks.check_assets, deploy=True)
         register(checks.check_mail, deploy=True)

@@ -10,7 +10,7 @@ from django.db import DatabaseError, connections
 
 from control_plane.common.errors import ControlPlaneError
 from control_plane.config.env import file_mode_fault
-from control_plane.storage.configured import key_shelf, root_key
+from control_plane.storage.configured import key_shelf, require_shelf_apart, root_key
 from control_plane.storage.seed import derived
 
 SECRET_KEY_BYTES = 32
@@ -62,6 +62,22 @@ def _check_holder() -> list[CheckMessage]:
                 f"the root key of THREEDANCE_ROOT_KEY, the key shelf or the seed cannot be had: {error}",
                 hint="`threedance manage init_keys` makes what is missing; docs/design/keys.md names the addresses.",
                 id="threedance.E011",
+            )
+        ]
+    return []
+
+
+def check_key_shelf(**kwargs: Any) -> list[CheckMessage]:
+    """The key shelf is apart from what is backed up: else destroying a key would destroy nothing."""
+    try:
+        require_shelf_apart()
+    except (ControlPlaneError, ValueError) as error:
+        return [
+            Error(
+                f"THREEDANCE_KEY_SHELF: {error}",
+                hint="Name a folder of its own (file:///folder), or a database of its own with nothing else in it"
+                " (postgresql://...), out of all backups; docs/design/keys.md says why.",
+                id="threedance.E016",
             )
         ]
     return []
@@ -149,6 +165,7 @@ def refuse_unsafe_start() -> None:
     found = [
         *check_secret_key(),
         *check_root_key(),
+        *check_key_shelf(),
         *check_database_url(),
         *check_assets(),
         *run_checks(databases=["default"]),

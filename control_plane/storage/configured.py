@@ -6,6 +6,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from django.conf import settings
 
+from control_plane.storage.errors import KeyRefused
 from control_plane.storage.local import LocalStore
 from control_plane.storage.objects import ObjectStore
 from control_plane.storage.roots.file import FileRootKey
@@ -50,6 +51,24 @@ def key_shelf() -> KeyShelf:
     return shelf_at(
         settings.KEY_SHELF_URL or f"file://{quote(str(settings.ROOT_KEY_FILE.absolute().parent / 'shelf'))}"
     )
+
+
+def require_shelf_apart() -> None:
+    """Returns where the key shelf lies neither in a database with other tables nor among the objects.
+
+    Raises:
+        KeyRefused: it does; every backup would bring back what was destroyed.
+        KeysUnavailable: its database does not answer.
+        ValueError: the address is none.
+    """
+    shelf, store = key_shelf(), object_store()
+    fault = shelf.misplaced()
+    if isinstance(shelf, FolderShelf) and isinstance(store, LocalStore):
+        objects = store.root.absolute().resolve()
+        if shelf.folder.absolute().resolve().is_relative_to(objects):
+            fault = f"{shelf.folder} lies among the recordings ({store.root})"
+    if fault:
+        raise KeyRefused(f"the key shelf cannot be there: {fault}, and what is destroyed would come back")
 
 
 @cache

@@ -27,6 +27,13 @@ TABLE = (
     " WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50)"
 )
 
+STRANGERS = (
+    "SELECT count(*), min(relname) FROM pg_class WHERE relkind IN ('r', 'p') AND relname <> 'key_shelf'"
+    " AND relnamespace <> 'information_schema'::regnamespace"
+    " AND relnamespace NOT IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_')"
+)
+"""Whatever else is kept in the database: it says that backups are made of it."""
+
 
 class DatabaseShelf:
     """The table `key_shelf` of one database. Its connections are made at the first use, so also after a fork."""
@@ -38,6 +45,16 @@ class DatabaseShelf:
 
     def __repr__(self) -> str:
         return "DatabaseShelf(postgresql)"
+
+    def misplaced(self) -> str:
+        """See `KeyShelf.misplaced`."""
+        with self._connection() as connection:
+            row = connection.execute(STRANGERS).fetchone()
+        if row is None or not row[0]:
+            return ""
+        return (
+            f"its database holds other tables as well ({row[1]}, {row[0]} in all), so backups of it are made"
+        )
 
     def prepare(self) -> None:
         """Makes the table where there is none.

@@ -42,6 +42,13 @@ class FolderShelf:
         """Where it lies."""
         return self._folder
 
+    def misplaced(self) -> str:
+        """See `KeyShelf.misplaced`."""
+        for folder in (self._folder.absolute(), *self._folder.absolute().parents):
+            if (folder / "PG_VERSION").is_file():
+                return f"{self._folder} lies among the files of a database ({folder})"
+        return ""
+
     def place(self, id_: UUID) -> bytes:
         """See `KeyShelf.place`."""
         half = new_half()

@@ -13,6 +13,14 @@ HALF_BYTES = 32
 class KeyShelf(Protocol):
     """Random halves of keys by id. Every change is durable before it returns; several processes use one shelf."""
 
+    def misplaced(self) -> str:
+        """Returns why what is destroyed here would live on elsewhere, in words; empty where all is well.
+
+        Raises:
+            KeysUnavailable: this cannot be told.
+        """
+        ...
+
     def prepare(self) -> None:
         """Makes the shelf where there is none.
 

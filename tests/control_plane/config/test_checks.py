@@ -5,11 +5,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.core.management.base import SystemCheckError
+from django.core.management import call_command
+from django.core.management.base import CommandError, SystemCheckError
 from django.db import connection
 
 from control_plane.config import checks
 from control_plane.config.env import Env
+from control_plane.storage.configured import shelf_at
 
 
 def test_a_short_or_missing_secret_key_is_an_error(settings: Any) -> None:
@@ -27,6 +29,47 @@ def test_a_root_key_that_others_read_is_an_error(settings: Any, tmp_path: Path) 
     assert "0644" in checks.check_root_key()[0].msg
     settings.ROOT_KEY_FILE.chmod(0o600)
     assert checks.check_root_key() == []
+
+
+def test_a_shelf_in_the_database_of_everything_else_is_an_error(
+    transactional_db: None, settings: Any
+) -> None:
+    """Its backups hold the wrapped keys: with the halves beside them, nothing is ever destroyed."""
+    for url in (settings.ENV.database_url, settings.ENV.database_owner_url):
+        settings.KEY_SHELF_URL = url
+        (found,) = checks.check_key_shelf()
+        assert found.id == "threedance.E016"
+        assert "other tables" in found.msg
+        assert url not in found.msg
+        with pytest.raises(SystemCheckError, match="E016"):
+            checks.refuse_unsafe_start()
+    shelf_at(settings.ENV.database_url).close()  # type: ignore[attr-defined]
+    shelf_at(settings.ENV.database_owner_url).close()  # type: ignore[attr-defined]
+
+
+def test_init_keys_makes_no_shelf_where_none_may_be(transactional_db: None, settings: Any) -> None:
+    settings.KEY_SHELF_URL = settings.ENV.database_owner_url
+    with pytest.raises(CommandError, match="other tables"):
+        call_command("init_keys")
+    shelf_at(settings.ENV.database_owner_url).close()  # type: ignore[attr-defined]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('public.key_shelf')")
+        assert cursor.fetchone() == (None,)
+
+
+def test_a_shelf_among_what_is_backed_up_is_an_error(settings: Any, tmp_path: Path) -> None:
+    assert checks.check_key_shelf() == []
+    settings.OBJECT_STORE_URL = f"file://{tmp_path}/objects"
+    settings.KEY_SHELF_URL = f"file://{tmp_path}/objects/keys/shelf"
+    assert "among the recordings" in checks.check_key_shelf()[0].msg
+    settings.KEY_SHELF_URL = f"file://{tmp_path}/postgres/shelf"
+    assert checks.check_key_shelf() == []
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "postgres" / "PG_VERSION").write_text("18")
+    assert "files of a database" in checks.check_key_shelf()[0].msg
+    settings.KEY_SHELF_URL = "postgresql://shelf@127.0.0.1:9/nowhere?connect_timeout=1"
+    assert "does not answer" in checks.check_key_shelf()[0].msg
+    shelf_at(settings.KEY_SHELF_URL).close()  # type: ignore[attr-defined]
 
 
 def test_missing_assets_are_a_warning(settings: Any, tmp_path: Path) -> None:

@@ -57,6 +57,11 @@ def test_a_half_is_made_once_and_found_again(shelf: Shelves) -> None:
     assert shelf.take(one) == half
 
 
+def test_a_shelf_of_its_own_is_where_it_should_be(shelf: Shelves) -> None:
+    shelf.place(uuid4())
+    assert shelf.misplaced() == ""
+
+
 def test_what_was_never_there_is_lost_and_not_destroyed(shelf: Shelves) -> None:
     with pytest.raises(KeyLost, match="copy"):
         shelf.take(uuid4())

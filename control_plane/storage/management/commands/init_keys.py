@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from control_plane.common.errors import ControlPlaneError
-from control_plane.storage.configured import key_shelf, root_key
+from control_plane.storage.configured import key_shelf, require_shelf_apart, root_key
 from control_plane.storage.roots.file import create_root_key
 from control_plane.storage.seed import create_seed
 
@@ -30,6 +30,7 @@ class Command(BaseCommand):
                 self.stdout.write(
                     f"{path}: {'made; keep a copy apart from the footage' if made else 'kept as it is'}"
                 )
+            require_shelf_apart()
             key_shelf().prepare()
             self.stdout.write(f"{key_shelf()!r}: there; keep it out of the backups of database and footage")
             if root_key().current.seed() is None:
