@@ -33,7 +33,7 @@ from control_plane.common.problems import error_response
 from control_plane.common.rows import one
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.documents import document, layout, version_of
-from control_plane.recordings.models import ClassSession, Segment
+from control_plane.recordings.models import ClassSession, Replay, Segment
 from control_plane.recordings.playlist import CONTENT_TYPE, write_playlist
 from control_plane.recordings.ranges import ByteRange, Unsatisfiable, asked_for
 from control_plane.recordings.replays import continue_replay
@@ -145,8 +145,10 @@ def init(
 ) -> HttpResponseBase:
     """Gives the init section of a segment in clear: it holds formats, no picture."""
     segment = _segment(class_session, segment_id, track_id=track_id)
-    content_key = _content_key(segment, class_session, actor)
+    replay = continue_replay(class_session, actor=actor)
+    # Before the key: its entry locks the studio's chain, and the store may be slow to answer.
     sealed = b"".join(_read(segment, segment.init_offset_bytes, segment.init_size_bytes))
+    content_key = _content_key(segment, class_session, actor, replay)
     decryptor = Cipher(algorithms.AES(content_key), modes.CBC(bytes(segment.init_iv))).decryptor()
     unpadder = PKCS7(128).unpadder()
     plain = unpadder.update(decryptor.update(sealed) + decryptor.finalize()) + unpadder.finalize()
@@ -159,7 +161,9 @@ def key(
 ) -> HttpResponseBase:
     """Gives the content key of a segment, once the replay is on record."""
     segment = _segment(class_session, segment_id)
-    return HttpResponse(_content_key(segment, class_session, actor), content_type="application/octet-stream")
+    replay = continue_replay(class_session, actor=actor)
+    content_key = _content_key(segment, class_session, actor, replay)
+    return HttpResponse(content_key, content_type="application/octet-stream")
 
 
 @_for_viewer
@@ -249,8 +253,7 @@ def _segment(class_session: ClassSession, segment_id: UUID, *, track_id: UUID | 
     return segment
 
 
-def _content_key(segment: Segment, class_session: ClassSession, actor: Actor) -> bytes:
-    replay = continue_replay(class_session, actor=actor)
+def _content_key(segment: Segment, class_session: ClassSession, actor: Actor, replay: Replay) -> bytes:
     with vault.opening(actor, vault.Purpose.REPLAY, class_session, entry_id=replay.entry_id) as opening:
         return opening.content_key(bytes(segment.wrapped_key), segment_id=segment.id)
 

@@ -138,6 +138,14 @@ class Opening:
         """
         return keys.unwrap(self._class_secret(), held, kind=SEALED, id_=segment_id)
 
+    def fetch(self) -> None:
+        """Has the class's key brought, so that nothing waits for it later.
+
+        Raises:
+            KeyDestroyed, KeyRefused, KeysUnavailable: as `content_key`.
+        """
+        self._class_secret()
+
     def close(self) -> None:
         """Ends it."""
         self._transaction, self._secret = None, b""
@@ -167,15 +175,19 @@ def opening(
     Raises:
         NotFound, Forbidden: `actor` may not do what `purpose` needs to `subject`.
         NotOnRecord: there is no such entry of this actor and class.
+        KeyRefused, KeysUnavailable: REPLAY: the class's key is not to be had.
     """
     rule = RULES[purpose]
     access.require(actor, rule.right, subject)
     head = 0 if rule.before else _head()
+    opened = Opening(_MADE_HERE, actor=actor, purpose=purpose, subject=subject)  # type: ignore[arg-type]
     if purpose is Purpose.CHECK:
         _record_opened(actor, purpose, subject, {"reason": reason or "check"})
     elif rule.before:
+        # Asked for now and given out later: writing the entry locks the studio's chain to the end of the transaction,
+        # and the root key or the shelf may be slow to answer.
+        opened.fetch()
         _must_be_on_record(entry_id, rule, actor, subject)
-    opened = Opening(_MADE_HERE, actor=actor, purpose=purpose, subject=subject)  # type: ignore[arg-type]
     try:
         yield opened
     finally:

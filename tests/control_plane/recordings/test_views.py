@@ -21,6 +21,10 @@ from control_plane.recordings import views
 from control_plane.recordings.models import ClassSession, Segment, Track
 from control_plane.recordings.replays import PAUSE
 from control_plane.storage import configured as stores
+from control_plane.storage.local import LocalStore
+from control_plane.storage.roots.root import RootRing
+from control_plane.storage.shelf.folder import FolderShelf
+from control_plane.studios import keyring
 from control_plane.studios import services as studios
 from control_plane.studios.models import Membership
 from shared.protocol.codec import decode
@@ -123,6 +127,32 @@ def test_a_request_makes_few_statements(played: Played, part: str, most: int) ->
         one["sql"] for one in asked if "SAVEPOINT" not in one["sql"] and "SELECT set_config" not in one["sql"]
     ]
     assert len(own) == most, own
+
+
+@pytest.mark.parametrize("part", ["init", "key"])
+def test_nobody_waits_for_root_key_shelf_or_store_at_the_chain(
+    played: Played, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first key of a replay writes its entry, which locks the chain of the studio: what is far away is asked before."""
+    written: list[tuple[str, bool]] = []
+
+    def noted(name: str, call: Any) -> Any:
+        def asked(*args: Any, **kwargs: Any) -> Any:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT count(*) FROM audit_entry WHERE action = 'class.replayed'")
+                written.append((name, bool(cursor.fetchone()[0])))
+            return call(*args, **kwargs)
+
+        return asked
+
+    keyring.unwrapped.forget()
+    monkeypatch.setattr(RootRing, "unwrap", noted("root key", RootRing.unwrap))
+    monkeypatch.setattr(FolderShelf, "take", noted("shelf", FolderShelf.take))
+    monkeypatch.setattr(LocalStore, "open", noted("store", LocalStore.open))
+    assert as_person(played.scene.cast.vera).get(played.addresses[part]).status_code == 200
+    assert {name for name, _ in written} >= {"root key", "shelf"}
+    assert [name for name, is_written in written if is_written] == []
+    assert replays(played.scene.cast) == 1
 
 
 def test_the_parts_are_the_segment_as_the_box_made_it(played: Played, tmp_path: Path) -> None:
