@@ -20,7 +20,7 @@ from control_plane.studios.models import ApiKey, BreakGlass, Membership
 from control_plane.studios.requests import StudioRequest
 from control_plane.studios.selectors import admin_memberships, own_break_glass, own_membership
 from control_plane.studios.services.api_keys import actor_of
-from control_plane.studios.signin_rules import Missing, Refusal, refusal
+from control_plane.studios.signin_rules import Missing, Refusal, reachable, refusal
 
 ADMIN_PREFIX = "/admin/"
 ADMIN_STUDIO = "admin_studio_id"
@@ -72,7 +72,7 @@ class StudioScope:
 
     def _for_admin(self, request: HttpRequest) -> Membership | None:
         user_id: UUID = request.user.pk  # type: ignore[assignment]
-        found = admin_memberships(user_id)
+        found = reachable(request, admin_memberships(user_id))
         chosen = request.session.get(ADMIN_STUDIO)
         return next((item for item in found if str(item.studio_id) == chosen), found[0] if found else None)
 
@@ -109,7 +109,15 @@ def _key_of(request: HttpRequest) -> ApiKey | None:
 
 
 def _refuse(request: StudioRequest, refused: Refusal) -> HttpResponse:
-    """Answers somebody whose session is not what the studio asks for; nothing of the studio is shown but its name."""
+    """Answers somebody whose session is not what the studio asks for; nothing of the studio is shown but its name.
+
+    Raises:
+        NotFound: not even that.
+    """
+    if refused.missing is Missing.OWN_SIGNIN:
+        # Whoever runs another studio's provider signs in as anybody: they learn no more than a stranger would.
+        request.studio = request.membership = None  # type: ignore[assignment]
+        raise NotFound
     if refused.missing is Missing.FRESH:
         logout(request)
         return answer(request, SignInRequired("The studio asks you to sign in again."))
@@ -117,7 +125,7 @@ def _refuse(request: StudioRequest, refused: Refusal) -> HttpResponse:
         return answer(request, Forbidden(f"The studio asks for more at sign-in: {refused.missing}."))
     if refused.missing is Missing.SECOND_FACTOR:
         return redirect(f"{reverse('mfa_index')}?needed={request.studio.slug}")
-    context = {"missing": refused.missing.value, "providers": refused.providers, "asking": request.studio}
+    context = {"providers": refused.providers, "asking": request.studio}
     request.studio = request.membership = None  # type: ignore[assignment]
     response = render(request, "studios/signin_needed.html", context, status=403)
     response["Cache-Control"] = "no-store"

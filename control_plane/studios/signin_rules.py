@@ -26,7 +26,7 @@ class Missing(StrEnum):
 
     SECOND_FACTOR = "second_factor"
     OWN_SIGNIN = "own_signin"
-    """A provider vouches for it that is not this studio's."""
+    """A provider vouches for it that is not this studio's: to such a session the studio is not there."""
     PROVIDER = "provider"
     """The studio wants its provider to vouch."""
     FRESH = "fresh"
@@ -54,9 +54,11 @@ def refusal(request: HttpRequest, role: str | None) -> Refusal | None:
         return None
     provider: IdentityProvider | None = None
     if provider_id:
-        provider = IdentityProvider.objects.filter(pk=provider_id, enabled=True).first()
+        provider = IdentityProvider.objects.filter(pk=provider_id).first()
         if provider is None:
-            return Refusal(Missing.OWN_SIGNIN, _providers())
+            return Refusal(Missing.OWN_SIGNIN)
+        if not provider.enabled:
+            return Refusal(Missing.PROVIDER, _providers())
     if policy is None:
         return None
     if _is_too_old(request, policy):

@@ -42,7 +42,8 @@ def studios_menu(request: HttpRequest) -> HttpResponse:
 def administer(request: HttpRequest) -> HttpResponse:
     """Opens the admin site on one of the studios that the person administers."""
     asked = request.POST.get("studio", "")
-    chosen = next((item for item in admin_memberships(_user_id(request)) if item.studio.slug == asked), None)
+    mine = reachable(request, admin_memberships(_user_id(request)))
+    chosen = next((item for item in mine if item.studio.slug == asked), None)
     if chosen is None:
         raise NotFound
     request.session[ADMIN_STUDIO] = str(chosen.studio_id)
