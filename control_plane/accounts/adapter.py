@@ -2,26 +2,65 @@
 
 import base64
 import os
+from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.internal import ratelimit
 from allauth.mfa.adapter import DefaultMFAAdapter
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
+
+from control_plane.accounts.limits import APP
+from control_plane.common.caller import network_of
 
 _FORM = "v1:"
 _NONCE_BYTES = 12
 
 
 class ClosedAccountAdapter(DefaultAccountAdapter):
-    """Accounts are made by admins, by invitations and by identity providers; the sign-up page says that it is closed."""
+    """Accounts are made by admins, by invitations and by identity providers; the sign-up page says that it is closed.
+
+    Wrong passwords are counted for an account *and* the network they come from: were they counted for the account alone,
+    whoever knows its address could keep its owner out. How many there may be from everywhere together is bounded too,
+    far above (OWASP Authentication Cheat Sheet, account lockout). Codes of a second factor are counted for the account:
+    they are asked for only behind its password.
+    """
+
+    _from_everywhere: ratelimit.RateLimitUsage | None = None
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Returns False, always."""
         return False
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Counts a try, before the password is looked at.
+
+        Raises:
+            ValidationError: there were too many.
+        """
+        super().pre_authenticate(request, **credentials)
+        address = str(credentials.get("email") or credentials.get("username") or "").strip().lower()
+        self._from_everywhere = ratelimit.consume(
+            request, app=APP, action="password", config=settings.SIGNIN_RATE_LIMITS, key=address
+        )
+        if self._from_everywhere is None:
+            raise self.validation_error("too_many_login_attempts")
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> AbstractBaseUser | None:
+        """Returns whose password it is; a right one was no try."""
+        user = super().authenticate(request, **credentials)
+        if user is not None and self._from_everywhere is not None:
+            self._from_everywhere.rollback()
+        return user
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        account: str = super()._get_login_attempts_cache_key(request, **credentials)
+        return f"{account}:{network_of(self.get_client_ip(request))}"
 
 
 class FactorAdapter(DefaultMFAAdapter):

@@ -7,7 +7,7 @@ used. Deactivating an account or changing a password ends sessions without us: D
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from allauth.account.adapter import get_adapter
@@ -19,6 +19,8 @@ from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -135,6 +137,21 @@ def end(rows: Iterable[UserSession]) -> int:
         row.end()
         count += 1
     return count
+
+
+def clear_sessions(*, most: int) -> int:
+    """Removes up to `most` sessions that have expired, and as many notes of places whose session is gone; how many.
+
+    Most people do not sign out: their rows would stay for ever, and each is a record of when somebody was where.
+    """
+    now = timezone.now()
+    expired = Session.objects.filter(expire_date__lt=now).values_list("pk", flat=True)[:most]
+    cleared, _ = Session.objects.filter(pk__in=list(expired)).delete()
+    there = Session.objects.filter(pk=OuterRef("session_key"))
+    # One that was made a moment ago may be noted before its session is saved.
+    left = UserSession.objects.filter(~Exists(there), last_seen_at__lt=now - timedelta(days=1))
+    noted, _ = UserSession.objects.filter(pk__in=list(left.values_list("pk", flat=True)[:most])).delete()
+    return cleared + noted
 
 
 def _provider_of_row(row: UserSession) -> str:

@@ -16,7 +16,7 @@ _network: contextvars.ContextVar[str] = contextvars.ContextVar("threedance_netwo
 @contextlib.contextmanager
 def calling_from(address: str) -> Iterator[None]:
     """Says where the request comes from for as long as it lasts; an address that is none counts as unknown."""
-    token = _network.set(_neighbourhood(address))
+    token = _network.set(network_of(address))
     try:
         yield
     finally:
@@ -35,7 +35,8 @@ def network_hash(studio_id: UUID) -> str:
     return hmac.new(key, studio_id.bytes + network.encode(), hashlib.sha256).hexdigest()[:16]
 
 
-def _neighbourhood(address: str) -> str:
+def network_of(address: str) -> str:
+    """Returns the network of an address: its /24, or its /48; empty for what is no address."""
     try:
         known = ip_address(address)
     except ValueError:

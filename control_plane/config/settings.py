@@ -55,6 +55,10 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
         "schedule": 3600.0,
     },
     "sweep-uploads": {"task": "control_plane.ingest.tasks.sweep_uploads", "schedule": 86_400.0},
+    "clear-expired-sessions": {
+        "task": "control_plane.accounts.tasks.clear_expired_sessions",
+        "schedule": 86_400.0,
+    },
     "probe-stores": {"task": "control_plane.studios.tasks.probe_stores", "schedule": 86_400.0},
     "sweep-probes": {"task": "control_plane.studios.tasks.sweep_probes", "schedule": 60.0},
     "sweep-recordings": {"task": "control_plane.recordings.tasks.sweep_recordings", "schedule": 60.0},
@@ -256,8 +260,10 @@ ACCOUNT_RATE_LIMITS = {
     "reauthenticate": "10/m/user",
     "change_password": "5/m/user",
 }
-# Ours, in the same form: one-time links, invitations (looking and accepting; sending), and finding a provider.
+# Ours, in the same form: wrong passwords of one account from all networks together (`login_failed` counts them for each
+# network), one-time links, invitations (looking and accepting; sending), and finding a provider.
 SIGNIN_RATE_LIMITS = {
+    "password": "100/h/key",
     "signin_link": "20/m/ip",
     "invitation": "20/m/ip",
     "invite": "60/h/user",

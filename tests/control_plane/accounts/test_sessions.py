@@ -8,6 +8,7 @@ import time_machine
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP
 from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
 from django.core import mail
 from django.core.cache import cache
 from django.test import Client
@@ -16,6 +17,8 @@ from django.utils import timezone
 from control_plane.accounts.device import device_words
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_signin_link
+from control_plane.accounts.sessions import clear_sessions
+from control_plane.accounts.tasks import clear_expired_sessions
 from control_plane.audit.models import Entry
 from control_plane.audit.services import chain_scope
 from control_plane.common.scoping import studio_scope
@@ -223,6 +226,44 @@ def test_guessing_is_slowed_down_by_account_and_by_address(
     assert links == [410] * 20 + [429]
     invitations = [Client().get("/invitation/?token=x").status_code for _ in range(21)]
     assert invitations == [410] * 20 + [429]
+
+
+def try_password(user: User, network: str, password: str = PASSWORD) -> bool:
+    client = Client(REMOTE_ADDR=f"{network}.7")
+    client.post("/accounts/login/", {"login": user.email, "password": password})
+    return "_auth_user_id" in client.session
+
+
+def test_nobody_is_kept_out_by_a_stranger_who_tries_their_password(cast: Cast, settings: Any) -> None:
+    enter(cast.vera)
+    cache.clear()
+    settings.SIGNIN_RATE_LIMITS = settings.SIGNIN_RATE_LIMITS | {"password": "8/h/key"}
+    for _ in range(6):
+        assert not try_password(cast.vera, "203.0.113", "wrong wrong wrong")
+    assert not try_password(cast.vera, "203.0.113"), "the guesser's network is shut out, right or wrong"
+    assert try_password(cast.vera, "198.51.100")
+    assert try_password(cast.vera, "198.51.100"), "a right password is no try"
+    # From everywhere together there is a bound as well, far above: 5 of the tries before, and 3 of these.
+    for host in range(4):
+        assert not try_password(cast.vera, f"192.0.{host}", "wrong wrong wrong")
+    assert not try_password(cast.vera, "198.51.100")
+
+
+def test_what_ended_is_cleared_away_at_night_and_what_lives_is_not(cast: Cast) -> None:
+    ended, lives = enter(cast.vera), another(cast.vera)
+    signed_out = another(cast.vera)
+    Session.objects.filter(pk=ended.session.session_key).update(
+        expire_date=timezone.now() - timedelta(minutes=1)
+    )
+    # Its session is gone, and nothing has told the list of places.
+    Session.objects.filter(pk=signed_out.session.session_key).delete()
+    old = UserSession.objects.exclude(session_key=lives.session.session_key)
+    old.update(last_seen_at=timezone.now() - timedelta(days=30))
+    assert clear_sessions(most=1) == 2
+    clear_expired_sessions()
+    assert list(Session.objects.values_list("pk", flat=True)) == [lives.session.session_key]
+    assert list(UserSession.objects.values_list("session_key", flat=True)) == [lives.session.session_key]
+    assert is_in(lives)
 
 
 @pytest.mark.parametrize(
