@@ -23,6 +23,7 @@ from edge_agent.core.watchdog import Watchdog
 from edge_agent.errors import RevocationInvalid, SettingsInvalid
 from edge_agent.http import HttpClient
 from edge_agent.settings import Settings, load_settings
+from edge_agent.spool.outbox import SpoolOutbox
 from edge_agent.spool.recording import Recording
 from edge_agent.spool.spool import Spool
 from edge_agent.status import StatusBoard
@@ -93,6 +94,7 @@ class Agent:
         self._clock = clock
         self._time = time
         self._spool = spool
+        self._outbox = SpoolOutbox(spool)
         self._utc = UtcReference(time)
         self._board = StatusBoard()
         self._watchdog = Watchdog()
@@ -123,6 +125,7 @@ class Agent:
                 for task in background:
                     task.cancel()
                 await asyncio.gather(*background, return_exceptions=True)
+        self._outbox.close()
         log.info("the agent has stopped", extra={"outcome": self._outcome.name.lower()})
         return self._outcome
 
@@ -135,7 +138,7 @@ class Agent:
         self._recordings = Recordings(group, self._make_recording, self._cameras.in_room)
         self._replicator = Replicator(
             HttpUploadClient(api, store_http, self._throttle),
-            self._spool,
+            self._outbox,
             time,
             running=self._recordings.running,
             revoked=self.revoke,

@@ -67,7 +67,8 @@ class IndexedSegment:
 
 
 class Index:
-    """One connection, guarded by one lock; every method is a short transaction that any thread may call.
+    """One connection that writes and one that reads, each guarded by a lock of its own: who reads never waits for the
+    disk to take a row, nor the other way round. Every method is a short transaction that any thread may call.
 
     Raises `sqlite3.Error` from any method where the file is damaged or the disk is full.
     """
@@ -89,12 +90,18 @@ class Index:
                 raise sqlite3.DatabaseError(
                     f"the index has schema {version}, this agent knows {SCHEMA_VERSION}"
                 )
+            self._reading = threading.Lock()
+            self._reader = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self._reader.execute("PRAGMA query_only = ON")
+            self._reader.execute("PRAGMA busy_timeout = 5000")
         except BaseException:
             self._db.close()
             raise
 
     def close(self) -> None:
-        """Closes the connection."""
+        """Closes the connections."""
+        with self._reading:
+            self._reader.close()
         with self._lock:
             self._db.close()
 
@@ -125,8 +132,8 @@ class Index:
 
     def cameras(self) -> list[CameraId]:
         """Returns every camera that has a segment in the index."""
-        with self._lock:
-            rows = self._db.execute("SELECT DISTINCT camera_id FROM segments").fetchall()
+        with self._reading:
+            rows = self._reader.execute("SELECT DISTINCT camera_id FROM segments").fetchall()
         return [CameraId(UUID(row[0])) for row in rows]
 
     def pending(
@@ -146,8 +153,8 @@ class Index:
             where += f" AND class_session_id NOT IN ({_marks(but_not_of)})"
             values += [str(i) for i in but_not_of]
         order = "DESC" if newest_first else "ASC"
-        with self._lock:
-            rows = self._db.execute(
+        with self._reading:
+            rows = self._reader.execute(
                 f"SELECT manifest, state, here FROM segments WHERE {where}"  # noqa: S608  # marks and constants only
                 f" ORDER BY closed_at_us {order}, camera_id, sequence {order} LIMIT ?",
                 (*values, limit),
@@ -156,16 +163,16 @@ class Index:
 
     def segment(self, segment_id: SegmentId) -> IndexedSegment | None:
         """Returns one segment, or None where there is no such."""
-        with self._lock:
-            row = self._db.execute(
+        with self._reading:
+            row = self._reader.execute(
                 "SELECT manifest, state, here FROM segments WHERE segment_id = ?", (str(segment_id),)
             ).fetchone()
         return _indexed(row) if row else None
 
     def segments_of(self, class_session_id: ClassSessionId, camera_id: CameraId) -> list[SegmentManifest]:
         """Returns the manifests of one track, in order."""
-        with self._lock:
-            rows = self._db.execute(
+        with self._reading:
+            rows = self._reader.execute(
                 "SELECT manifest FROM segments WHERE class_session_id = ? AND camera_id = ? ORDER BY sequence",
                 (str(class_session_id), str(camera_id)),
             ).fetchall()
@@ -191,8 +198,8 @@ class Index:
 
     def to_clean(self, committed_before_at: datetime, limit: int) -> list[SegmentManifest]:
         """Returns segments that are on this disk and were committed before the instant, oldest first."""
-        with self._lock:
-            rows = self._db.execute(
+        with self._reading:
+            rows = self._reader.execute(
                 "SELECT manifest FROM segments WHERE here = 1 AND state = 'committed' AND committed_at_us <= ?"
                 " ORDER BY committed_at_us LIMIT ?",
                 (_us(committed_before_at), limit),
@@ -217,16 +224,16 @@ class Index:
 
     def gaps(self, class_session_id: ClassSessionId) -> list[GapRecord]:
         """Returns all gaps of a class, settled or not, in the order they were found."""
-        with self._lock:
-            rows = self._db.execute(
+        with self._reading:
+            rows = self._reader.execute(
                 "SELECT record FROM gaps WHERE class_session_id = ? ORDER BY gap_id", (str(class_session_id),)
             ).fetchall()
         return [decode(row[0], GapRecord) for row in rows]
 
     def gaps_pending(self, limit: int) -> list[GapRecord]:
         """Returns up to `limit` gaps that are not settled, oldest first."""
-        with self._lock:
-            rows = self._db.execute(
+        with self._reading:
+            rows = self._reader.execute(
                 "SELECT record FROM gaps WHERE settled = 0 ORDER BY gap_id LIMIT ?", (limit,)
             ).fetchall()
         return [decode(row[0], GapRecord) for row in rows]
@@ -255,13 +262,13 @@ class Index:
 
     def tally(self, class_session_id: ClassSessionId) -> TrackTally:
         """Returns what is made of a class and what of it is still to be sent."""
-        with self._lock:
-            made, pending = self._db.execute(
+        with self._reading:
+            made, pending = self._reader.execute(
                 "SELECT count(*), coalesce(sum(state IN ('closed', 'intended')), 0) FROM segments"
                 " WHERE class_session_id = ?",
                 (str(class_session_id),),
             ).fetchone()
-            (gaps,) = self._db.execute(
+            (gaps,) = self._reader.execute(
                 "SELECT count(*) FROM gaps WHERE class_session_id = ? AND settled = 0",
                 (str(class_session_id),),
             ).fetchone()
@@ -271,8 +278,8 @@ class Index:
 
     def backlog(self) -> tuple[int, datetime | None]:
         """Returns how many segments wait to be sent, and when the oldest of them was closed."""
-        with self._lock:
-            count, oldest_us = self._db.execute(
+        with self._reading:
+            count, oldest_us = self._reader.execute(
                 "SELECT count(*), min(closed_at_us) FROM segments WHERE state IN ('closed', 'intended')"
             ).fetchone()
         return count, None if oldest_us is None else _EPOCH + timedelta(microseconds=oldest_us)
@@ -295,8 +302,8 @@ class Index:
                 raise
 
     def _one(self, sql: str, *values: str) -> int:
-        with self._lock:
-            (value,) = self._db.execute(sql, values).fetchone()
+        with self._reading:
+            (value,) = self._reader.execute(sql, values).fetchone()
         return int(value)
 
 

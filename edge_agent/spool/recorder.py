@@ -32,7 +32,7 @@ TAKE_TIMEOUT_S = 0.5
 LATE_PACKETS = timedelta(seconds=2)
 """How long after the stop a camera's packets may still arrive."""
 GAP_EVERY = timedelta(seconds=30)
-"""While a camera is away, its gap is written down this often."""
+"""While a camera is away, or the disk refuses, the gap is written down this often."""
 
 
 class TrackRecorder:
@@ -283,6 +283,9 @@ class TrackRecorder:
             return
         from_at, to_at = span_of(fragment, clock)
         if not self._write(fragment, clock, cutter):
+            if to_at - self._ledger.until_at >= GAP_EVERY:
+                self._ledger.gap(to_at, GapReason.DISK_ERROR)
+                self._keep_account()
             return
         self._ledger.fragment(
             from_at, to_at, follows=fragment.pts_90k == self._end_pts_90k, otherwise=self._reason_now()

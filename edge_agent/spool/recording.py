@@ -75,6 +75,7 @@ class Recording:
     async def run(self) -> None:
         """Records to the end of the order."""
         loop = asyncio.get_running_loop()
+        await asyncio.to_thread(self._spool.follow, self.order.class_session_id)
         try:
             while not self._done:
                 self._changed.clear()

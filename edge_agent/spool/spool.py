@@ -6,7 +6,6 @@ import logging
 import os
 import sqlite3
 import threading
-from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,9 +17,11 @@ import msgspec
 from edge_agent.errors import SpoolBusy, StateUnwritable
 from edge_agent.files import FILES, Files
 from edge_agent.spool.cleaner import LOW_ROOM_BYTES, clean
+from edge_agent.spool.counts import Counts
 from edge_agent.spool.dating import begin_of, end_of
 from edge_agent.spool.index import Index, SegmentState
 from edge_agent.spool.layout import CLOSED, Layout
+from edge_agent.spool.notes import Note, Notes
 from edge_agent.spool.recovery import RecoveryReport, open_index, recover
 from shared.kernel.clock import Clock
 from shared.kernel.logs import FailureLog
@@ -84,13 +85,9 @@ class Spool:
         self._sequences: dict[CameraId, int] = dict(recovered.sequences)
         self._open: dict[SegmentId, int] = {}
         self._closed_bytes = index.bytes_here()
-        self._unwritten: deque[tuple[ClassSessionId, Callable[[], None]]] = deque()
-        self._noting = threading.Lock()
-        self._notes = FailureLog(log, "the disk refuses a note")
         self._cleaning = FailureLog(log, "the disk refuses to let go of a segment")
-        self._reading = FailureLog(log, "the index cannot be read")
-        self._tallies: dict[ClassSessionId, TrackTally] = {}
-        self._backlog: tuple[int, datetime | None] = (0, None)
+        self._counts = Counts(index)
+        self._notes = Notes(self._counts)
         self._listeners: list[Callable[[], None]] = []
         self._full = False
         self._forgot_at: datetime | None = None
@@ -155,10 +152,12 @@ class Spool:
     def mark_committed(self, segment_ids: Iterable[SegmentId]) -> None:
         """The control plane has given receipts: the local copies may go after their minimum age."""
         self.index.mark(segment_ids, SegmentState.COMMITTED, self._clock.now())
+        self._counts.count()
 
     def mark_refused(self, segment_id: SegmentId, code: Code, detail: str = "") -> None:
         """The control plane will never take this one: it is set aside and no longer pending; its file stays."""
         self.index.refuse(segment_id, code, detail)
+        self._counts.count()
 
     def mark_damaged(self, manifest: SegmentManifest, detail: str) -> None:
         """The object on this disk is not what was written: it is set aside, and what it held is a gap."""
@@ -175,6 +174,7 @@ class Spool:
             )
         )
         self.index.refuse(manifest.segment_id, Code.SEGMENT_CORRUPT, detail)
+        self._counts.count()
 
     def gaps_pending(self, limit: int) -> list[GapRecord]:
         """Returns up to `limit` gaps that the control plane has not settled, oldest first."""
@@ -188,24 +188,20 @@ class Spool:
             with contextlib.suppress(FileNotFoundError):
                 self.files.remove(self.layout.gap(gap_id))
         self.files.sync_folder(self.layout.gaps)
+        self._counts.count()
 
     # For reports.
 
+    def follow(self, class_session_id: ClassSessionId) -> None:
+        """Counts a class, so that `tally` knows it."""
+        self._counts.follow(class_session_id, self._clock.now())
+
     def tally(self, class_session_id: ClassSessionId) -> TrackTally:
-        """Returns what is made of a class and what of it is still to be sent: while the index cannot be read, that
-        something is."""
-        try:
-            tally = self._tallies[class_session_id] = self.index.tally(class_session_id)
-        except sqlite3.Error as error:
-            self._reading.failed(reason=str(error))
-            known = self._tallies.get(class_session_id)
-            made = known.segments_made if known else 0
-            return TrackTally(
-                class_session_id=class_session_id, segments_made=made, segments_pending=1, gaps_pending=0
-            )
-        self._reading.recovered()
-        with self._guard:
-            waiting = sum(of == class_session_id for of, _ in self._unwritten)
+        """Returns what is made of a class and what of it is still to be sent, without the disk: while the index cannot
+        be read, that something is."""
+        # First what waits to be noted: a note that is written meanwhile is then counted twice rather than not at all.
+        waiting = self._notes.waiting(class_session_id)
+        tally = self._counts.tally(class_session_id, self._clock.now())
         return (
             msgspec.structs.replace(tally, segments_pending=tally.segments_pending + waiting)
             if waiting
@@ -214,12 +210,7 @@ class Spool:
 
     def status(self) -> SpoolStatus:
         """Returns how full the buffer is and how far behind its upload, by the last backlog that could be read."""
-        try:
-            self._backlog = self.index.backlog()
-            self._reading.recovered()
-        except sqlite3.Error as error:
-            self._reading.failed(reason=str(error))
-        count, oldest_at = self._backlog
+        count, oldest_at = self._counts.backlog
         behind_s = max(0.0, (self._clock.now() - oldest_at).total_seconds()) if oldest_at else 0.0
         return SpoolStatus(
             bytes_used=self.bytes_used(),
@@ -264,7 +255,8 @@ class Spool:
             self._cleaning.failed(reason=str(error))
             return 0
         self._cleaning.recovered()
-        self._write_notes()
+        self._notes.write()
+        self._counts.count()
         with self._guard:
             self._closed_bytes = here
         return freed
@@ -275,7 +267,7 @@ class Spool:
         if self._forgot_at is not None and now_at - self._forgot_at < timedelta(hours=1):
             return
         self._forgot_at = now_at
-        self._tallies.clear()
+        self._counts.forget(now_at)
         self.index.prune(now_at - MEMORY)
         for path in self.layout.tracks.glob("*.json"):
             if now_at.timestamp() - path.stat().st_mtime > MEMORY.total_seconds():
@@ -298,7 +290,8 @@ class Spool:
     ) -> None:
         """Writes the account of one track."""
         path = self.layout.track(class_session_id, camera_id)
-        self._note(lambda: self.files.write(path, encode(account)), class_session_id)
+        self._counts.follow(class_session_id, self._clock.now())
+        self._notes.add(path, Note(class_session_id, lambda: self.files.write(path, encode(account))))
 
     def take_sequence(self, camera_id: CameraId) -> int:
         """Returns the next number of a camera, used up by this. Two classes may end and begin on one camera at once."""
@@ -328,43 +321,20 @@ class Spool:
         with self._guard:
             self._open.pop(manifest.segment_id, None)
             self._closed_bytes += manifest.size_bytes
-        self._note(take, manifest.class_session_id)
+        self._counts.follow(manifest.class_session_id, self._clock.now())
+        self._notes.add(manifest.segment_id, Note(manifest.class_session_id, take))
+        self._tell()
 
     def add_gap(self, gap: GapRecord) -> None:
         """Keeps a gap until it is settled; on disk when this returns, or, on a full disk, as soon as there is room."""
 
-        def keep() -> None:
+        def keep(gap: GapRecord) -> None:
             self.files.write(self.layout.gap(gap.gap_id), encode(gap))
             self.index.add_gap(gap)
 
-        self._note(keep, gap.class_session_id)
-
-    def _note(self, write: Callable[[], None], class_session_id: ClassSessionId) -> None:
-        with self._guard:
-            self._unwritten.append((class_session_id, write))
-        self._write_notes()
+        self._counts.follow(gap.class_session_id, self._clock.now())
+        self._notes.add_gap(gap, keep)
         self._tell()
-
-    def _write_notes(self) -> None:
-        """Writes what waits to be noted, in order. What the disk refuses keeps its place and waits for `clean`; one
-        bad spot on the disk holds up nothing behind it."""
-        with self._noting:
-            with self._guard:
-                waiting = list(self._unwritten)
-            for note in waiting:
-                try:
-                    note[1]()
-                except sqlite3.IntegrityError as error:
-                    # It will never be taken.
-                    log.error("the index refuses a row", extra={"reason": str(error)})
-                except (OSError, sqlite3.Error) as error:
-                    self._notes.failed(reason=str(error), waiting=len(waiting))
-                    continue
-                with self._guard:
-                    self._unwritten.remove(note)
-            with self._guard:
-                if not self._unwritten:
-                    self._notes.recovered()
 
     def set_full(self, full: bool) -> None:
         """Notes whether recording stands still for want of room, for the status."""

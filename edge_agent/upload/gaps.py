@@ -22,11 +22,11 @@ IDLE_S = 30.0
 class GapOutbox(Protocol):
     """What the sender asks of the spool."""
 
-    def gaps_pending(self, limit: int) -> Sequence[GapRecord]:
+    async def gaps_pending(self, limit: int) -> Sequence[GapRecord]:
         """Returns the oldest gaps that the control plane has not settled."""
         ...
 
-    def settle_gaps(self, gap_ids: Iterable[GapId]) -> None:
+    async def settle_gaps(self, gap_ids: Iterable[GapId]) -> None:
         """Notes gaps that need not be sent again."""
         ...
 
@@ -49,10 +49,10 @@ class GapSender:
         """Sends until cancelled."""
         while True:
             self._news.clear()
-            gaps = self._outbox.gaps_pending(BATCH_LIMIT)
+            gaps = await self._outbox.gaps_pending(BATCH_LIMIT)
             settled = await self._report(gaps) if gaps else ()
             if settled:
-                await asyncio.to_thread(self._outbox.settle_gaps, settled)
+                await self._outbox.settle_gaps(settled)
             if not settled or len(gaps) < BATCH_LIMIT:
                 await wait_for_any(self._news, most_s=IDLE_S, sleep=self._sleep)
 

@@ -50,9 +50,9 @@ MENDABLE = frozenset(
 
 
 class Outbox(GapOutbox, Protocol):
-    """What the replicator asks of the spool (`spool.Spool`). Quick calls: they run on the event loop."""
+    """What the replicator asks of the spool (`spool.outbox.SpoolOutbox`): the disk's time is not the event loop's."""
 
-    def pending(
+    async def pending(
         self,
         limit: int,
         *,
@@ -67,19 +67,19 @@ class Outbox(GapOutbox, Protocol):
         """Returns the sealed file of a segment."""
         ...
 
-    def mark_intended(self, segment_ids: Iterable[SegmentId]) -> None:
+    async def mark_intended(self, segment_ids: Iterable[SegmentId]) -> None:
         """Notes that the control plane has the manifests."""
         ...
 
-    def mark_committed(self, segment_ids: Iterable[SegmentId]) -> None:
+    async def mark_committed(self, segment_ids: Iterable[SegmentId]) -> None:
         """Notes receipts; durable when this returns."""
         ...
 
-    def mark_refused(self, segment_id: SegmentId, code: Code, detail: str = "") -> None:
+    async def mark_refused(self, segment_id: SegmentId, code: Code, detail: str = "") -> None:
         """Sets a segment aside for a person to look at; it is not pending any more."""
         ...
 
-    def mark_damaged(self, manifest: SegmentManifest, detail: str) -> None:
+    async def mark_damaged(self, manifest: SegmentManifest, detail: str) -> None:
         """Sets a segment aside whose file is not what its manifest says, and puts the loss on record."""
         ...
 
@@ -163,7 +163,7 @@ class Replicator:
     async def drained(self) -> None:
         """Returns once nothing is left to send, as far as the spool says."""
         while True:
-            if not self._outbox.pending(1) and not self._outbox.gaps_pending(1):
+            if not await self._outbox.pending(1) and not await self._outbox.gaps_pending(1):
                 return
             self.wake()
             await self._sleep(0.1)
@@ -181,7 +181,7 @@ class Replicator:
         async with self._choosing:
             while True:
                 self._news.clear()
-                lanes = self._lanes()
+                lanes = await self._lanes()
                 chosen = lanes.choose(
                     running_in_flight=sum(self._in_flight.values()), connections=self._connections
                 )
@@ -195,12 +195,12 @@ class Replicator:
                 self._targets.pop(chosen.segment_id, None)
                 await self._announce(lanes.announce(BATCH_LIMIT, self._targets.__contains__))
 
-    def _lanes(self) -> Lanes:
+    async def _lanes(self) -> Lanes:
         """Returns what may be sent now."""
         running = self._running()
         limit = BATCH_LIMIT + len({*self._in_flight, *self._stored, *self._deferred})
-        newest = self._outbox.pending(limit, of=running, newest_first=True) if running else ()
-        backlog = self._outbox.pending(limit, but_not_of=running)
+        newest = await self._outbox.pending(limit, of=running, newest_first=True) if running else ()
+        backlog = await self._outbox.pending(limit, but_not_of=running)
         return Lanes([s.manifest for s in newest], [s.manifest for s in backlog]).ready(self._is_ready)
 
     async def _announce(self, manifests: Sequence[SegmentManifest]) -> None:
@@ -209,19 +209,19 @@ class Replicator:
             answers = await self._server_line.call(lambda: self._client.intent(manifests))
         except RequestRefused as refusal:
             if len(manifests) == 1:
-                self._quarantine(manifests[0].segment_id, refusal.problem.code, str(refusal))
+                await self._quarantine(manifests[0].segment_id, refusal.problem.code, str(refusal))
                 return
             half = len(manifests) // 2
             await self._announce(manifests[:half])
             await self._announce(manifests[half:])
             return
-        self._outbox.mark_intended([a.segment_id for a in answers if isinstance(a, PutTarget)])
+        await self._outbox.mark_intended([a.segment_id for a in answers if isinstance(a, PutTarget)])
         for manifest, answer in zip(manifests, answers, strict=True):
             match answer:
                 case PutTarget():
                     self._targets[manifest.segment_id] = self._announced(answer)
                 case AlreadyCommitted():
-                    self._committed([manifest.segment_id])
+                    await self._committed([manifest.segment_id])
                 case Refused():
                     await self._refused(manifest, answer)
 
@@ -265,23 +265,23 @@ class Replicator:
         except RequestRefused as refusal:
             if len(manifests) == 1:
                 self._stored.pop(manifests[0].segment_id, None)
-                self._quarantine(manifests[0].segment_id, refusal.problem.code, str(refusal))
+                await self._quarantine(manifests[0].segment_id, refusal.problem.code, str(refusal))
                 return
             half = len(manifests) // 2
             await self._commit(manifests[:half])
             await self._commit(manifests[half:])
             return
-        self._committed([a.segment_id for a in answers if isinstance(a, AlreadyCommitted)])
+        await self._committed([a.segment_id for a in answers if isinstance(a, AlreadyCommitted)])
         for manifest, answer in zip(manifests, answers, strict=True):
             self._stored.pop(manifest.segment_id, None)
             if isinstance(answer, Refused):
                 await self._refused(manifest, answer)
         self._news.set()
 
-    def _committed(self, segment_ids: Sequence[SegmentId]) -> None:
+    async def _committed(self, segment_ids: Sequence[SegmentId]) -> None:
         if not segment_ids:
             return
-        self._outbox.mark_committed(segment_ids)
+        await self._outbox.mark_committed(segment_ids)
         self.segments_committed += len(segment_ids)
         for segment_id in segment_ids:
             self._forget(segment_id)
@@ -290,14 +290,14 @@ class Replicator:
         said = f"{refusal.code}: {refusal.detail}".rstrip(": ")
         if refusal.code is Code.SEGMENT_NOT_WANTED:
             log.warning("a segment is not wanted", extra={"segment": str(manifest.segment_id)})
-            self._outbox.mark_committed([manifest.segment_id])
+            await self._outbox.mark_committed([manifest.segment_id])
             self._forget(manifest.segment_id)
         elif refusal.code is Code.SEGMENT_CORRUPT:
             await self._mistrust(manifest, said)
         elif refusal.retryable or refusal.code in MENDABLE:
             self._defer(manifest.segment_id, said)
         else:
-            self._quarantine(manifest.segment_id, refusal.code, refusal.detail)
+            await self._quarantine(manifest.segment_id, refusal.code, refusal.detail)
 
     async def _mistrust(self, manifest: SegmentManifest, said: str) -> None:
         """Tries again where the file on the disk is what the manifest says, and sets the segment aside where not."""
@@ -308,15 +308,15 @@ class Replicator:
             log.error(
                 "a segment is damaged on the disk", extra={"segment": str(manifest.segment_id), "said": said}
             )
-            self._outbox.mark_damaged(manifest, f"the file on the disk is damaged ({said})")
+            await self._outbox.mark_damaged(manifest, f"the file on the disk is damaged ({said})")
             self._forget(manifest.segment_id)
             self._gaps.wake()
 
-    def _quarantine(self, segment_id: SegmentId, code: Code, detail: str) -> None:
+    async def _quarantine(self, segment_id: SegmentId, code: Code, detail: str) -> None:
         log.error(
             "a segment is set aside", extra={"segment": str(segment_id), "code": code, "detail": detail}
         )
-        self._outbox.mark_refused(segment_id, code, detail)
+        await self._outbox.mark_refused(segment_id, code, detail)
         self._forget(segment_id)
 
     def _defer(self, segment_id: SegmentId, reason: str) -> None:

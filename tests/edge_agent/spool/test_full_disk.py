@@ -1,6 +1,7 @@
 """A disk that is full or broken: what is durable stays, the loss is on record, and the agent lives."""
 
 import errno
+import itertools
 import sqlite3
 from datetime import timedelta
 from pathlib import Path
@@ -330,3 +331,29 @@ def test_an_index_that_cannot_be_read_neither_ends_the_heartbeat_nor_says_that_a
         assert spool.tally(studio.class_id).segments_pending == 1
         assert spool.tally(ClassSessionId(new_id())).segments_pending == 1
     assert spool.tally(studio.class_id).segments_pending == 1
+
+
+@pytest.mark.faults
+def test_a_disk_that_stays_full_is_accounted_for_while_it_is_full(
+    studio: Studio, disk: SickDisk, tmp_path: Path
+) -> None:
+    """Bytes have no room, notes do: what must stay free is there for them."""
+    info, packets = read_media(make_video(tmp_path / "clip.mp4", seconds=4), 80)
+    spool, order, recorder = studio.begin(files=disk)
+    run = studio.connect(info)
+    studio.play(run, packets[:150], recorder)
+    disk.free = 0
+    studio.play(run, packets[150:2250], recorder)
+    full = studio.gaps(spool)
+    assert [g.reason for g in full] == [GapReason.DISK_FULL] * 2
+    assert spool.account(studio.class_id, studio.camera_id).until_at == full[-1].to_at
+    disk.free = None
+    studio.play(run, packets[2250:], recorder)
+    studio.finish(recorder, order)
+    gaps = studio.gaps(spool)
+    assert {g.reason for g in gaps} == {GapReason.DISK_FULL}
+    assert all(a.to_at == b.from_at for a, b in itertools.pairwise(gaps))
+    lost_s = (len(packets) - len(studio.recorded_numbers(spool))) / 30
+    assert sum((g.to_at - g.from_at for g in gaps), timedelta()).total_seconds() == pytest.approx(
+        lost_s, abs=0.1
+    )

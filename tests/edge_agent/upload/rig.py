@@ -79,9 +79,13 @@ class MemorySpool:
     def is_pending(self, segment_id: SegmentId) -> bool:
         return segment_id not in self.committed and segment_id not in self.refused
 
+    def is_empty(self) -> bool:
+        """Returns whether no segment waits any more."""
+        return not any(map(self.is_pending, self.segments))
+
     # `Outbox`
 
-    def pending(
+    async def pending(
         self,
         limit: int,
         *,
@@ -102,22 +106,22 @@ class MemorySpool:
     def path(self, manifest: SegmentManifest) -> Path:
         return self.folder / f"{manifest.segment_id}.seg"
 
-    def mark_intended(self, segment_ids: Iterable[SegmentId]) -> None:
+    async def mark_intended(self, segment_ids: Iterable[SegmentId]) -> None:
         self.intended.update(segment_ids)
 
-    def mark_committed(self, segment_ids: Iterable[SegmentId]) -> None:
+    async def mark_committed(self, segment_ids: Iterable[SegmentId]) -> None:
         self.committed.update(segment_ids)
 
-    def mark_refused(self, segment_id: SegmentId, code: Code, detail: str = "") -> None:
+    async def mark_refused(self, segment_id: SegmentId, code: Code, detail: str = "") -> None:
         self.refused[segment_id] = code
 
-    def mark_damaged(self, manifest: SegmentManifest, detail: str) -> None:
+    async def mark_damaged(self, manifest: SegmentManifest, detail: str) -> None:
         self.refused[manifest.segment_id] = Code.SEGMENT_CORRUPT
 
-    def gaps_pending(self, limit: int) -> Sequence[GapRecord]:
+    async def gaps_pending(self, limit: int) -> Sequence[GapRecord]:
         return [gap for gap in self.gaps.values() if gap.gap_id not in self.settled][:limit]
 
-    def settle_gaps(self, gap_ids: Iterable[GapId]) -> None:
+    async def settle_gaps(self, gap_ids: Iterable[GapId]) -> None:
         self.settled.update(gap_ids)
 
 

@@ -59,7 +59,7 @@ class Uploads:
 
     async def until_home(self) -> None:
         """Returns once nothing is pending, and checks that everything lies there as it is on the disk."""
-        await self.until(lambda: not self.spool.pending(1) and not self.spool.gaps_pending(1))
+        await self.until(lambda: self.spool.is_empty() and self.spool.settled >= self.spool.gaps.keys())
         for segment_id in self.spool.committed:
             manifest = self.spool.segments[segment_id]
             assert self.plane.objects[str(segment_id)].body == self.spool.path(manifest).read_bytes()
@@ -255,7 +255,7 @@ async def test_a_segment_of_a_class_that_is_gone_may_be_cleaned_away(uploads: Up
     manifest = uploads.spool.add(OLD)
     uploads.plane.faults.refuse[manifest.segment_id] = (Code.SEGMENT_NOT_WANTED, False)
     async with uploads.at_work():
-        await uploads.until(lambda: not uploads.spool.pending(1))
+        await uploads.until(uploads.spool.is_empty)
     assert set(uploads.spool.committed) == {manifest.segment_id}
     assert not uploads.spool.refused
 
@@ -276,7 +276,7 @@ async def test_a_segment_damaged_on_the_disk_is_set_aside(uploads: Uploads) -> N
     bad, good = uploads.spool.add(OLD), uploads.spool.add(OLD)
     uploads.spool.path(bad).write_bytes(b"x" * bad.size_bytes)
     async with uploads.at_work():
-        await uploads.until(lambda: not uploads.spool.pending(1))
+        await uploads.until(uploads.spool.is_empty)
     assert uploads.spool.refused == {bad.segment_id: Code.SEGMENT_CORRUPT}
     assert set(uploads.spool.committed) == {good.segment_id}
 
@@ -285,7 +285,7 @@ async def test_a_segment_whose_file_is_gone_is_set_aside(uploads: Uploads) -> No
     bad, good = uploads.spool.add(OLD), uploads.spool.add(OLD)
     uploads.spool.path(bad).unlink()
     async with uploads.at_work():
-        await uploads.until(lambda: not uploads.spool.pending(1))
+        await uploads.until(uploads.spool.is_empty)
     assert uploads.spool.refused == {bad.segment_id: Code.SEGMENT_CORRUPT}
     assert set(uploads.spool.committed) == {good.segment_id}
 

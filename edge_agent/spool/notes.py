@@ -1,0 +1,100 @@
+"""What is to be noted on the disk, kept in memory where the disk refuses, and written as soon as it does not."""
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+import msgspec
+
+from edge_agent.spool.counts import Counts
+from shared.kernel.logs import FailureLog
+from shared.protocol.ids import ClassSessionId
+from shared.protocol.manifest import GapRecord
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Note:
+    """One thing to write; it is done twice without harm."""
+
+    class_session_id: ClassSessionId
+    write: Callable[[], None]
+    gap: GapRecord | None = None
+
+
+class Notes:
+    """Closed segments, gaps and accounts on their way to the disk. Any thread may call any method.
+
+    However long a disk is full, little waits here: of an account the newest, and of gaps that follow each other for one
+    reason one. Closed segments are as many as had room for their bytes.
+    """
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+        self._guard = threading.Lock()
+        self._writing = threading.Lock()
+        self._waiting: dict[Hashable, Note] = {}
+        self._failures = FailureLog(log, "the disk refuses a note")
+
+    def waiting(self, class_session_id: ClassSessionId) -> int:
+        """Returns how many notes of a class are not on the disk."""
+        with self._guard:
+            return sum(note.class_session_id == class_session_id for note in self._waiting.values())
+
+    def add(self, key: Hashable, note: Note) -> None:
+        """Writes a note, or keeps it until the disk takes it; one of the same key that still waits is replaced."""
+        with self._writing:
+            with self._guard:
+                self._waiting[key] = note
+            self._write()
+
+    def add_gap(self, gap: GapRecord, write: Callable[[GapRecord], None]) -> None:
+        """Writes a gap, or keeps it until the disk takes it, as one with the gap before it where that waits, too."""
+        with self._writing:
+            with self._guard:
+                before = next((n.gap for n in self._waiting.values() if _goes_on(n.gap, gap)), None)
+                if before is not None:
+                    gap = msgspec.structs.replace(before, to_at=gap.to_at)
+                self._waiting[gap.gap_id] = Note(gap.class_session_id, lambda: write(gap), gap)
+            self._write()
+
+    def write(self) -> None:
+        """Tries all that waits, in order. What the disk refuses keeps its place; one bad spot on the disk holds up
+        nothing behind it."""
+        with self._writing:
+            self._write()
+
+    def _write(self) -> None:
+        with self._guard:
+            waiting = dict(self._waiting)
+        done = []
+        for key, note in waiting.items():
+            try:
+                note.write()
+            except sqlite3.IntegrityError as error:
+                # It will never be taken.
+                log.error("the index refuses a row", extra={"reason": str(error)})
+            except (OSError, sqlite3.Error) as error:
+                self._failures.failed(reason=str(error), waiting=len(waiting))
+                continue
+            done.append(key)
+        # Counted before it is taken off the list: what is on neither would seem to be home.
+        if done:
+            self._counts.count()
+        with self._guard:
+            for key in done:
+                del self._waiting[key]
+            if not self._waiting:
+                self._failures.recovered()
+
+
+def _goes_on(before: GapRecord | None, gap: GapRecord) -> bool:
+    return (
+        before is not None
+        and before.to_at == gap.from_at
+        and (before.class_session_id, before.camera_id, before.reason, before.detail)
+        == (gap.class_session_id, gap.camera_id, gap.reason, gap.detail)
+    )
