@@ -7,7 +7,10 @@ takes `committed`, and pays for a new database afterwards.
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +21,7 @@ from control_plane.storage.roots.file import create_root_key
 from control_plane.studios import services
 from control_plane.studios.models import Role, Studio
 from shared.protocol.ids import new_id
+from tests.rigs.lax_s3 import LaxServer, lax_s3
 from tests.rigs.radosgw import S3Server, missing_programs
 from tests.rigs.radosgw import radosgw as running_radosgw
 
@@ -81,6 +85,21 @@ def other(db: None) -> Cast:
 def committed(transactional_db: None) -> Cast:
     """A studio with its people, committed: for tests with threads and connections of their own."""
     return make_cast()
+
+
+@pytest.fixture
+def stores(settings: Any, tmp_path: Path) -> None:
+    """The platform's store is a folder of the test; a studio's own may be on this machine; a move has a day of grace."""
+    settings.OBJECT_STORE_URL = f"file://{tmp_path / 'ours'}"
+    settings.STORE_NETWORKS = (ip_network("127.0.0.0/8"),)
+    settings.STORE_GRACE = timedelta(days=1)
+
+
+@pytest.fixture
+def lax() -> Iterator[LaxServer]:
+    """An S3 server whose ways a test can change."""
+    with lax_s3() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

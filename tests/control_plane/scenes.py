@@ -62,6 +62,11 @@ class Scene:
         """Returns a heartbeat that tells of the class."""
         return status_of(self.session.id, state, pending=pending, made=made)
 
+    def stop(self) -> None:
+        """Ivan stops the class."""
+        with studio_scope(self.cast.studio.id):
+            recordings.stop_class(self.session, actor=self.cast.ivan.actor)
+
     def reread(self) -> ClassSession:
         """Returns the class as it stands in the database."""
         with studio_scope(self.cast.studio.id):

@@ -140,7 +140,7 @@ STORAGE = (
         "    if not hmac.compare_digest(allowed.signature().encode(), signature.encode()):",
         "    if not signature:",
         (
-            "tests/control_plane/ingest/test_ingest.py::"
+            "tests/control_plane/ingest/test_refusals.py::"
             "test_the_target_takes_exactly_the_announced_bytes_for_a_quarter_of_an_hour",
         ),
     ),

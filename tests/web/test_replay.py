@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.test import Client
 from playwright.sync_api import Page
 
 from control_plane.audit.models import Entry
@@ -22,8 +21,8 @@ from shared.protocol.status import RecordingState
 from tests.control_plane.conftest import Cast
 from tests.control_plane.footage import FPS, START_AT, clock, cut, film
 from tests.control_plane.live import serve
-from tests.control_plane.recordings.test_services import upload
 from tests.control_plane.scenes import Scene, make_scene
+from tests.control_plane.sending import upload
 from tests.web.browser import CHROMIUM, Watched
 from tests.web.conftest import SignIn
 from tests.web.stage import DIST
@@ -72,7 +71,7 @@ def _record(scene: Scene, folder: Path) -> None:
             )
             for sequence, (first, count) in enumerate(spans, start=1)
         ]
-        upload(scene, Client(), *made)
+        upload(scene, *made)
     with studio_scope(scene.cast.studio.id):
         agent = Agent.objects.get(pk=scene.agent.pk)
         away = GapRecord(

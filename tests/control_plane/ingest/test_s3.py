@@ -10,14 +10,13 @@ from django.core.management import call_command
 from django.test import Client
 
 from control_plane.common.scoping import studio_scope
-from control_plane.ingest import services
 from control_plane.recordings.models import Segment
 from control_plane.storage.s3 import S3Store
 from shared.protocol.errors import Code
-from shared.protocol.upload import AlreadyCommitted, CommitItem, PutTarget, Refused
+from shared.protocol.upload import AlreadyCommitted, PutTarget, Refused
 from tests.control_plane.conftest import Cast
-from tests.control_plane.footage import Cut
 from tests.control_plane.scenes import Scene, make_scene
+from tests.control_plane.sending import announce, commit, put
 from tests.rigs.radosgw import S3Server
 
 pytestmark = [pytest.mark.s3, pytest.mark.timeout(180)]
@@ -31,28 +30,17 @@ def scene(cast: Cast, radosgw: S3Server, settings: Any) -> Scene:
     return make_scene(cast)
 
 
-def commit(scene: Scene, made: Cut) -> Any:
-    manifest = made.manifest
-    item = CommitItem(segment_id=manifest.segment_id, size_bytes=manifest.size_bytes, sha256=manifest.sha256)
-    (answer,) = services.commit_segments([item], scene.caller)
-    return answer
-
-
-def put(target: PutTarget, content: bytes) -> int:
-    return httpx.put(target.url, content=content, headers=target.headers).status_code
-
-
 def test_bytes_go_straight_to_the_store_and_come_straight_from_it(scene: Scene, tmp_path: Path) -> None:
     made, other = scene.cuts(tmp_path, seconds=2)
-    (target,) = services.announce_segments([made.manifest], scene.caller)
+    (target,) = announce(scene, made)
     assert isinstance(target, PutTarget)
-    assert put(target, bytes(len(made.content))) >= 400, "other bytes than the announced ones"
-    missing = commit(scene, made)
+    assert put(target, bytes(len(made.content))).status_code >= 400, "other bytes than the announced ones"
+    (missing,) = commit(scene, made)
     assert isinstance(missing, Refused)
     assert missing.code is Code.SEGMENT_MISSING
-    assert put(target, made.content) == 200
-    assert put(target, made.content) == 412
-    assert commit(scene, made) == AlreadyCommitted(segment_id=made.manifest.segment_id)
+    assert put(target, made.content).status_code == 200
+    assert put(target, made.content).status_code == 412
+    assert commit(scene, made) == [AlreadyCommitted(segment_id=made.manifest.segment_id)]
     with studio_scope(scene.cast.studio.id):
         segment = Segment.objects.get()
     client = Client()
@@ -79,15 +67,15 @@ def test_a_store_that_is_away_costs_time_and_nothing_else(
     scene: Scene, radosgw: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (made,) = scene.cuts(tmp_path, each=2)
-    (target,) = services.announce_segments([made.manifest], scene.caller)
+    (target,) = announce(scene, made)
     assert isinstance(target, PutTarget)
-    assert put(target, made.content) == 200
+    assert put(target, made.content).status_code == 200
     with monkeypatch.context() as away:
         away.setattr("control_plane.ingest.services.open_store", lambda store_id: _nowhere())
-        refused = commit(scene, made)
+        (refused,) = commit(scene, made)
         assert isinstance(refused, Refused)
         assert (refused.code, refused.retryable) == (Code.STORE_UNAVAILABLE, True)
-    assert commit(scene, made) == AlreadyCommitted(segment_id=made.manifest.segment_id)
+    assert commit(scene, made) == [AlreadyCommitted(segment_id=made.manifest.segment_id)]
 
 
 def _nowhere() -> Any:

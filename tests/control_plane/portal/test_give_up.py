@@ -9,7 +9,6 @@ from control_plane.common.scoping import studio_scope
 from control_plane.fleet.models import Agent
 from control_plane.recordings.models import ClassState
 from tests.control_plane.conftest import Cast
-from tests.control_plane.recordings.test_services import stop
 from tests.control_plane.recordings.test_views import as_person
 from tests.control_plane.scenes import Scene, make_scene
 
@@ -17,7 +16,7 @@ from tests.control_plane.scenes import Scene, make_scene
 @pytest.fixture
 def scene(cast: Cast) -> Scene:
     made = make_scene(cast)
-    stop(made)
+    made.stop()
     return made
 
 

@@ -1,6 +1,5 @@
 """The storage page shows what was found and never a secret; only who manages storage, or the platform, gets in."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +14,20 @@ from control_plane.recordings.moves import advance_move
 from control_plane.studios.models import MoveState, Plan, StoreMove, StudioPlan, StudioStorage, StudioStore
 from control_plane.studios.services import storage
 from tests.control_plane.conftest import Cast
-from tests.control_plane.recordings.test_moves import named, prepared, upload
-from tests.control_plane.scenes import Scene
-from tests.rigs.lax_s3 import LaxServer, lax_s3
+from tests.control_plane.scenes import Scene, make_scene
+from tests.control_plane.sending import upload
+from tests.control_plane.stores import named
+from tests.rigs.lax_s3 import LaxServer
 
 SECRET = "do-not-show-this-secret"
 
 
-@pytest.fixture
-def lax() -> Iterator[LaxServer]:
-    with lax_s3() as server:
-        yield server
+pytestmark = pytest.mark.usefixtures("stores")
 
 
 @pytest.fixture
-def scene(cast: Cast, settings: Any, tmp_path: Path) -> Scene:
-    return prepared(cast, settings, tmp_path)
+def scene(cast: Cast) -> Scene:
+    return make_scene(cast)
 
 
 def as_person(user: User) -> Client:

@@ -6,7 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.test import Client
 
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.models import Segment, Track
@@ -16,9 +15,9 @@ from control_plane.recordings.timeline import TrackFacts, lay_out
 from shared.protocol.ids import new_id
 from tests.control_plane.conftest import Cast
 from tests.control_plane.footage import START_AT, clock
-from tests.control_plane.recordings.test_services import upload
 from tests.control_plane.recordings.test_timeline import AT, LEFT, line, segment
 from tests.control_plane.scenes import Scene, make_scene
+from tests.control_plane.sending import upload
 
 
 def playlists(scene: Scene) -> dict[str, str]:
@@ -36,7 +35,7 @@ def playlists(scene: Scene) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_it_only_grows_at_its_end(cast: Cast, client: Client, tmp_path: Path, seed: int) -> None:
+def test_it_only_grows_at_its_end(cast: Cast, tmp_path: Path, seed: int) -> None:
     scene = make_scene(cast)
     made = [
         item
@@ -48,7 +47,7 @@ def test_it_only_grows_at_its_end(cast: Cast, client: Client, tmp_path: Path, se
     random.Random(seed).shuffle(made)
     before: dict[str, str] = {}
     for item in made:
-        upload(scene, client, item)
+        upload(scene, item)
         now = playlists(scene)
         for position, text in before.items():
             assert now[position].startswith(text), position
@@ -57,11 +56,11 @@ def test_it_only_grows_at_its_end(cast: Cast, client: Client, tmp_path: Path, se
 
 
 def test_nothing_is_shown_before_the_first_segment_is_known_to_be_the_first(
-    cast: Cast, client: Client, tmp_path: Path
+    cast: Cast, tmp_path: Path
 ) -> None:
     scene = make_scene(cast)
     made = scene.cuts(tmp_path, seconds=3, first_sequence=8)
-    upload(scene, client, *made)
+    upload(scene, *made)
     assert playlists(scene) == {}, "number 7 may be of this class too"
     earlier = make_scene(cast, name="Another room")
     with studio_scope(cast.studio.id):

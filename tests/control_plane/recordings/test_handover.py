@@ -2,9 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-from django.test import Client
-
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import pairing
 from control_plane.fleet.models import Agent, Camera, RecordingOrder
@@ -17,14 +14,9 @@ from shared.protocol.errors import Code
 from shared.protocol.status import RecordingState
 from shared.protocol.upload import Refused
 from tests.control_plane.box import Box
-from tests.control_plane.conftest import Cast
-from tests.control_plane.recordings.test_services import say, stop, upload
-from tests.control_plane.scenes import Scene, make_scene
-
-
-@pytest.fixture
-def scene(cast: Cast) -> Scene:
-    return make_scene(cast)
+from tests.control_plane.recordings.test_services import say
+from tests.control_plane.scenes import Scene
+from tests.control_plane.sending import upload
 
 
 def replaced(scene: Scene) -> Scene:
@@ -47,7 +39,7 @@ def replaced(scene: Scene) -> Scene:
 
 
 def test_the_class_goes_on_with_the_new_box_and_the_old_one_sends_what_it_has(
-    scene: Scene, client: Client, tmp_path: Path
+    scene: Scene, tmp_path: Path
 ) -> None:
     say(scene, RecordingState.RECORDING)
     new = replaced(scene)
@@ -61,9 +53,9 @@ def test_the_class_goes_on_with_the_new_box_and_the_old_one_sends_what_it_has(
         (sent,) = new.agent.desired.document.body.recordings
         assert sent.class_session_id == scene.session.id
         assert Recorder.objects.get(agent=new.agent).state == RecorderState.WAITING
-    upload(scene, client, *scene.cuts(tmp_path, seconds=2))
-    upload(new, client, *new.cuts(tmp_path, seconds=2, run=1))
-    stop(scene)
+    upload(scene, *scene.cuts(tmp_path, seconds=2))
+    upload(new, *new.cuts(tmp_path, seconds=2, run=1))
+    scene.stop()
     with studio_scope(studio_id):
         assert RecordingOrder.objects.get(agent=new.agent).stop_at is not None
     say(scene, RecordingState.FINISHED)
@@ -76,27 +68,25 @@ def test_the_class_goes_on_with_the_new_box_and_the_old_one_sends_what_it_has(
 
 
 def test_until_the_old_box_has_sent_everything_an_arriving_track_does_not_begin_with_the_new_one(
-    scene: Scene, client: Client, tmp_path: Path
+    scene: Scene, tmp_path: Path
 ) -> None:
     say(scene, RecordingState.RECORDING)
     new = replaced(scene)
-    upload(new, client, *new.cuts(tmp_path, seconds=2, run=1))
+    upload(new, *new.cuts(tmp_path, seconds=2, run=1))
 
     def placed() -> int:
         with studio_scope(scene.cast.studio.id):
             return sum(len(track.placed) for track in class_timeline(scene.reread()).tracks.values())
 
     assert placed() == 0
-    upload(scene, client, *scene.cuts(tmp_path, seconds=2))
+    upload(scene, *scene.cuts(tmp_path, seconds=2))
     assert placed() == 2
-    stop(scene)
+    scene.stop()
     say(scene, RecordingState.FINISHED)
     assert placed() == 4
 
 
-def test_an_agent_of_the_class_cannot_write_to_another_ones_track(
-    scene: Scene, client: Client, tmp_path: Path
-) -> None:
+def test_an_agent_of_the_class_cannot_write_to_another_ones_track(scene: Scene, tmp_path: Path) -> None:
     cast = scene.cast
     with studio_scope(cast.studio.id):
         code = pairing.create_pairing_code(cast.studio, actor=cast.alice.actor).text
@@ -115,7 +105,7 @@ def test_an_agent_of_the_class_cannot_write_to_another_ones_track(
 
 def test_a_class_that_was_given_up_is_not_taken_back_by_a_report_from_before(scene: Scene) -> None:
     say(scene, RecordingState.RECORDING)
-    stop(scene)
+    scene.stop()
     with studio_scope(scene.cast.studio.id):
         stale = Recorder.objects.get(agent=scene.agent)
         services.give_up_class(scene.session, actor=scene.cast.ivan.actor)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.test import Client
 from django.utils import timezone
 
 from control_plane.audit.models import Entry
@@ -29,44 +28,16 @@ from control_plane.recordings.selectors import running_class, visible_classes
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, new_id
 from shared.protocol.manifest import GapReason, GapRecord
 from shared.protocol.status import RecordingState
-from shared.protocol.upload import CommitItem, PutTarget
 from tests.control_plane.conftest import Cast
-from tests.control_plane.footage import START_AT, Cut
+from tests.control_plane.footage import START_AT
 from tests.control_plane.scenes import Scene, make_scene
-
-
-@pytest.fixture
-def scene(cast: Cast) -> Scene:
-    return make_scene(cast)
+from tests.control_plane.sending import upload
 
 
 def say(scene: Scene, state: RecordingState, *, pending: int = 0) -> None:
     with studio_scope(scene.cast.studio.id):
         agent = Agent.objects.get(pk=scene.agent.pk)
         reports.take_status(agent, scene.status(state, pending=pending), scene.caller.actor)
-
-
-def stop(scene: Scene) -> None:
-    with studio_scope(scene.cast.studio.id):
-        services.stop_class(scene.session, actor=scene.cast.ivan.actor)
-
-
-def upload(scene: Scene, client: Client, *made: Cut) -> None:
-    answers = ingest.announce_segments([item.manifest for item in made], scene.caller)
-    for target, item in zip(answers, made, strict=True):
-        assert isinstance(target, PutTarget)
-        client.put(target.url, item.content, content_type="application/octet-stream")
-    ingest.commit_segments(
-        [
-            CommitItem(
-                segment_id=item.manifest.segment_id,
-                size_bytes=item.manifest.size_bytes,
-                sha256=item.manifest.sha256,
-            )
-            for item in made
-        ],
-        scene.caller,
-    )
 
 
 def gaps(scene: Scene) -> list[tuple[str, float, float, bool]]:
@@ -105,26 +76,26 @@ def test_record_makes_a_class_with_a_key_a_track_for_each_camera_and_an_order(sc
 def test_a_room_records_one_class_at_a_time(scene: Scene) -> None:
     with studio_scope(scene.cast.studio.id), pytest.raises(Conflict, match="already"):
         services.start_class(scene.room, actor=scene.cast.ivan.actor)
-    stop(scene)
+    scene.stop()
     with studio_scope(scene.cast.studio.id):
         again = services.start_class(scene.room, actor=scene.cast.ivan.actor)
         assert again.title.startswith("Big room, ")
 
 
-def test_a_class_follows_what_its_box_says(scene: Scene, client: Client, tmp_path: Path) -> None:
+def test_a_class_follows_what_its_box_says(scene: Scene, tmp_path: Path) -> None:
     say(scene, RecordingState.WAITING)
     assert scene.reread().state == ClassState.REQUESTED
     say(scene, RecordingState.RECORDING)
     assert (scene.reread().state, scene.reread().started_at) == (ClassState.RECORDING, START_AT)
     say(scene, RecordingState.FINISHED)
     assert scene.reread().state == ClassState.RECORDING, "nobody has pressed Stop"
-    stop(scene)
-    stop(scene)
+    scene.stop()
+    scene.stop()
     assert scene.reread().state == ClassState.FINISHING
     say(scene, RecordingState.FINISHED, pending=2)
     assert scene.reread().state == ClassState.FINISHING
     for position in scene.cameras:
-        upload(scene, client, *scene.cuts(tmp_path, position))
+        upload(scene, *scene.cuts(tmp_path, position))
     say(scene, RecordingState.FINISHED)
     session = scene.reread()
     assert (session.state, session.started_at) == (ClassState.COMPLETE, START_AT)
@@ -137,19 +108,17 @@ def test_a_class_follows_what_its_box_says(scene: Scene, client: Client, tmp_pat
 
 
 def test_a_class_without_a_picture_ends_empty(scene: Scene) -> None:
-    stop(scene)
+    scene.stop()
     say(scene, RecordingState.FINISHED)
     assert scene.reread().state == ClassState.EMPTY
 
 
-def test_what_is_missing_gets_a_row_whether_reported_or_not(
-    scene: Scene, client: Client, tmp_path: Path
-) -> None:
+def test_what_is_missing_gets_a_row_whether_reported_or_not(scene: Scene, tmp_path: Path) -> None:
     left = scene.cuts(tmp_path, "left", seconds=8)
-    upload(scene, client, *left)
-    upload(scene, client, *scene.cuts(tmp_path, "centre", seconds=8)[:7])
+    upload(scene, *left)
+    upload(scene, *scene.cuts(tmp_path, "centre", seconds=8)[:7])
     right = scene.cuts(tmp_path, "right", seconds=8)
-    upload(scene, client, right[0], *right[5:])
+    upload(scene, right[0], *right[5:])
     ingest.settle_gaps(
         [
             GapRecord(
@@ -163,7 +132,7 @@ def test_what_is_missing_gets_a_row_whether_reported_or_not(
         ],
         scene.caller,
     )
-    stop(scene)
+    scene.stop()
     say(scene, RecordingState.FINISHED)
     assert gaps(scene) == [
         ("centre key_frame", 7, 8, True),
@@ -172,9 +141,9 @@ def test_what_is_missing_gets_a_row_whether_reported_or_not(
     ]
 
 
-def test_a_class_of_a_revoked_box_does_not_wait_for_it(scene: Scene, client: Client, tmp_path: Path) -> None:
-    upload(scene, client, *scene.cuts(tmp_path, "left", seconds=8))
-    stop(scene)
+def test_a_class_of_a_revoked_box_does_not_wait_for_it(scene: Scene, tmp_path: Path) -> None:
+    upload(scene, *scene.cuts(tmp_path, "left", seconds=8))
+    scene.stop()
     with studio_scope(scene.cast.studio.id):
         fleet.revoke_agent(scene.agent, reason="stolen", actor=scene.cast.alice.actor)
         assert reports.settle_lost_recorders() == 1
@@ -188,7 +157,7 @@ def test_an_instructor_may_give_up_what_never_arrives(scene: Scene) -> None:
     actor = scene.cast.ivan.actor
     with studio_scope(scene.cast.studio.id), pytest.raises(Conflict):
         services.give_up_class(scene.session, actor=actor)
-    stop(scene)
+    scene.stop()
     with studio_scope(scene.cast.studio.id):
         services.give_up_class(scene.session, actor=actor)
         with pytest.raises(Conflict):
@@ -197,15 +166,15 @@ def test_an_instructor_may_give_up_what_never_arrives(scene: Scene) -> None:
 
 
 def test_footage_that_was_given_up_and_comes_after_all_is_taken_and_its_gaps_are_found_anew(
-    scene: Scene, client: Client, tmp_path: Path
+    scene: Scene, tmp_path: Path
 ) -> None:
     left = scene.cuts(tmp_path, "left", seconds=8)
-    upload(scene, client, *left[:2], *left[6:])
-    stop(scene)
+    upload(scene, *left[:2], *left[6:])
+    scene.stop()
     with studio_scope(scene.cast.studio.id):
         services.give_up_class(scene.session, actor=scene.cast.ivan.actor)
     assert gaps(scene)[1] == ("left agent_lost", 2, 6, True)
-    upload(scene, client, *left[2:5])
+    upload(scene, *left[2:5])
     assert gaps(scene)[1] == ("left agent_lost", 5, 6, True)
 
 
@@ -237,7 +206,7 @@ def test_only_who_teaches_records(scene: Scene, who: str, error: type[Exception]
 
 def test_a_class_that_begins_later_is_ordered_for_then(cast: Cast) -> None:
     scene = make_scene(cast)
-    stop(scene)
+    scene.stop()
     later = timezone.now() + timedelta(hours=3)
     with studio_scope(cast.studio.id):
         session = services.start_class(scene.room, start_at=later, actor=cast.ivan.actor)

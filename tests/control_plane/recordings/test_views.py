@@ -32,8 +32,8 @@ from shared.protocol.errors import Code, Problem
 from tests.control_plane.conftest import Cast
 from tests.control_plane.footage import Cut, film
 from tests.control_plane.live import serve
-from tests.control_plane.recordings.test_services import stop, upload
 from tests.control_plane.scenes import Scene, make_scene
+from tests.control_plane.sending import upload
 
 STATEMENTS = {"timeline": 7, "playlist": 9, "init": 11, "key": 11, "bytes": 8, "check": 6}
 """What a request asks of the database besides its scopes, once a replay is under way."""
@@ -64,11 +64,11 @@ class Played:
 
 
 @pytest.fixture
-def played(cast: Cast, client: Client, tmp_path: Path) -> Played:
+def played(cast: Cast, tmp_path: Path) -> Played:
     scene = make_scene(cast)
     made = scene.cuts(tmp_path, seconds=2)
-    upload(scene, client, *made)
-    stop(scene)
+    upload(scene, *made)
+    scene.stop()
     return Played(scene, made)
 
 
@@ -258,10 +258,10 @@ def test_what_a_head_asks_is_answered_here_wherever_the_bytes_lie(
 
 
 def test_a_long_answer_breaks_off_when_the_right_is_taken_away(
-    committed: Cast, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    committed: Cast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene = make_scene(committed)
-    upload(scene, client, *scene.cuts(tmp_path, seconds=2))
+    upload(scene, *scene.cuts(tmp_path, seconds=2))
     played = Played(scene, [])
     size = played.segment.size_bytes
     monkeypatch.setattr(views, "WHOLE_BYTES", 1000)

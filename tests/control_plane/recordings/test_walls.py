@@ -6,7 +6,6 @@ import pytest
 from django.apps import apps
 from django.core.management import call_command
 from django.db import ProgrammingError, connection, transaction
-from django.test import Client
 from msgspec.structs import replace
 
 from control_plane.common.scoping import studio_scope
@@ -26,8 +25,8 @@ from shared.protocol.messages import Heartbeat, Hello
 from shared.protocol.status import ConfigStatus, RecordingState, Reported
 from tests.control_plane.conftest import Cast
 from tests.control_plane.footage import START_AT
-from tests.control_plane.recordings.test_services import stop, upload
 from tests.control_plane.scenes import Scene, make_scene
+from tests.control_plane.sending import upload
 
 TABLES = sorted(
     model._meta.db_table
@@ -36,11 +35,11 @@ TABLES = sorted(
 )
 
 
-def full_scene(cast: Cast, client: Client, folder: Path) -> Scene:
+def full_scene(cast: Cast, folder: Path) -> Scene:
     """Returns a scene that has left a row in every table."""
     scene = make_scene(cast)
     first, second, third = scene.cuts(folder, seconds=3)
-    upload(scene, client, first)
+    upload(scene, first)
     ingest.announce_segments([second.manifest], scene.caller)
     ingest.announce_segments([replace(third.manifest, segment_id=second.manifest.segment_id)], scene.caller)
     gap = GapRecord(
@@ -71,10 +70,8 @@ def counts() -> dict[str, int]:
     return found
 
 
-def test_every_table_shows_its_own_studio_and_nobody_elses(
-    cast: Cast, other: Cast, client: Client, tmp_path: Path
-) -> None:
-    full_scene(cast, client, tmp_path)
+def test_every_table_shows_its_own_studio_and_nobody_elses(cast: Cast, other: Cast, tmp_path: Path) -> None:
+    full_scene(cast, tmp_path)
     assert len(TABLES) == 16
     with studio_scope(cast.studio.id):
         assert all(counts().values()), counts()
@@ -83,10 +80,8 @@ def test_every_table_shows_its_own_studio_and_nobody_elses(
     assert not any(counts().values()), "and without a scope nothing at all"
 
 
-def test_no_row_can_be_written_into_another_studio(
-    cast: Cast, other: Cast, client: Client, tmp_path: Path
-) -> None:
-    scene = full_scene(cast, client, tmp_path)
+def test_no_row_can_be_written_into_another_studio(cast: Cast, other: Cast, tmp_path: Path) -> None:
+    scene = full_scene(cast, tmp_path)
     with studio_scope(other.studio.id), connection.cursor() as cursor:
         for table in TABLES:
             cursor.execute(f"DELETE FROM {table} WHERE studio_id = %s", [cast.studio.id])  # noqa: S608
@@ -100,10 +95,10 @@ def test_the_checks_of_the_deployment_find_no_open_table(db: None) -> None:
     call_command("check", database=["default"], fail_level="ERROR")
 
 
-def test_the_sweeps_reach_every_studio(cast: Cast, other: Cast, client: Client, tmp_path: Path) -> None:
+def test_the_sweeps_reach_every_studio(cast: Cast, other: Cast) -> None:
     scenes = [make_scene(cast), make_scene(other)]
     for scene in scenes:
-        stop(scene)
+        scene.stop()
         with studio_scope(scene.cast.studio.id):
             Agent.objects.update(state=AgentState.REVOKED)
     sweep_fleet()

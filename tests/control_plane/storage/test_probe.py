@@ -1,7 +1,6 @@
 """A store is tried for real before footage goes there; what is wrong with it is named, with the way out."""
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,10 @@ from control_plane.storage.local import LocalStore
 from control_plane.storage.place import S3Place, ServerSide
 from control_plane.storage.probe import probe
 from control_plane.storage.s3 import S3Store
-from tests.rigs.lax_s3 import LaxServer, lax_s3
+from tests.rigs.lax_s3 import LaxServer
 from tests.rigs.radosgw import KMS_KEY_ID, S3Server
 
 FOLDER = "0193"
-
-
-@pytest.fixture
-def lax() -> Iterator[LaxServer]:
-    with lax_s3() as server:
-        yield server
 
 
 def tried(lax: LaxServer, *, pinned: str = "", page_origin: str = "", **changes: Any) -> dict[str, Finding]:

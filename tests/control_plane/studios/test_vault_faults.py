@@ -29,7 +29,6 @@ from control_plane.studios.services import keys
 from control_plane.studios.services.checking import check_all_keys
 from control_plane.studios.tasks import sweep_keys
 from tests.control_plane.conftest import Cast, make_cast
-from tests.control_plane.recordings.test_services import stop
 from tests.control_plane.scenes import Scene, make_scene
 
 SYSTEM = Actor.system("tests")
@@ -92,7 +91,7 @@ def test_a_class_that_cannot_be_removed_keeps_no_other_studio_waiting(
     casts = [committed, make_cast(), make_cast()]
     for cast in casts:
         scene = make_scene(cast)
-        stop(scene)
+        scene.stop()
         shred_class(scene.reread(), confirmation="Ballet", reason="", actor=cast.alice.actor)
     real = remove_shredded
 
@@ -140,7 +139,7 @@ def aged_database(scene: Scene) -> tuple[bytes, StudioKey]:
 
 def test_mending_a_database_that_is_too_old_destroys_nothing_that_a_newer_one_opens(committed: Cast) -> None:
     scene = make_scene(committed)
-    stop(scene)
+    scene.stop()
     newest, new = aged_database(scene)
     found = check_all_keys(actor=SYSTEM, mend=True)
     assert found.lost == [f"class {scene.session.id}"]
@@ -157,7 +156,7 @@ def test_mending_a_database_that_is_too_old_destroys_nothing_that_a_newer_one_op
 
 def test_a_studio_whose_current_keys_are_found_destroyed_gets_new_ones(committed: Cast) -> None:
     scene = make_scene(committed)
-    stop(scene)
+    scene.stop()
     aged_database(scene)
     check_all_keys(actor=SYSTEM, mend=True)
     with studio_scope(committed.studio.id):
@@ -177,7 +176,7 @@ def test_a_class_that_begins_while_the_studio_is_shredded_is_never_left_without_
     """Either it is there, and the studio is not shredded; or it begins under the new keys."""
     cast = committed
     scene = make_scene(cast)
-    stop(scene)
+    scene.stop()
     recordings.give_up_class(scene.reread(), actor=cast.alice.actor)
     wrapped, go_on = threading.Event(), threading.Event()
     real, ended = vault.new_class_key, []

@@ -35,8 +35,8 @@ from control_plane.supervisor.unprivileged import Runner
 from shared.protocol.errors import Code
 from shared.protocol.upload import PutTarget, Refused
 from tests.control_plane.conftest import Cast
-from tests.control_plane.recordings.test_services import stop, upload
 from tests.control_plane.scenes import Scene, make_scene
+from tests.control_plane.sending import upload
 from tests.control_plane.studios import thief
 from tests.servers import DATABASE, POSTGRES
 
@@ -51,11 +51,11 @@ def _own_root(settings: Any, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def scene(committed: Cast, client: Client, tmp_path: Path) -> Scene:
+def scene(committed: Cast, tmp_path: Path) -> Scene:
     """A class of two segments that has been stopped, and a third segment that is announced and lies in the store."""
     made = make_scene(committed)
-    stop(made)
-    upload(made, client, *made.cuts(tmp_path))
+    made.stop()
+    upload(made, *made.cuts(tmp_path))
     return made
 
 
@@ -230,9 +230,7 @@ def test_a_shred_that_is_rolled_back_destroys_nothing(scene: Scene) -> None:
 # --- the whole studio -----------------------------------------------------------------------------------------------
 
 
-def test_a_shredded_studio_has_nothing_left_and_may_begin_anew(
-    scene: Scene, client: Client, tmp_path: Path
-) -> None:
+def test_a_shredded_studio_has_nothing_left_and_may_begin_anew(scene: Scene, tmp_path: Path) -> None:
     cast = scene.cast
     with studio_scope(cast.studio.id):
         kept_id = UUID(str(cast.studio.id))
@@ -251,8 +249,8 @@ def test_a_shredded_studio_has_nothing_left_and_may_begin_anew(
         acts = set(Entry.objects.values_list("action", flat=True))
         assert {"studio.shredded", "studio.key_destroyed", "class.shredded", "studio.key_made"} <= acts
     again = make_scene(cast, name="Small room")
-    stop(again)
-    upload(again, client, *again.cuts(tmp_path))
+    again.stop()
+    upload(again, *again.cuts(tmp_path))
     with studio_scope(cast.studio.id):
         assert Segment.objects.filter(class_session=again.session).exists()
 
