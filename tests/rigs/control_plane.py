@@ -3,15 +3,13 @@
 It keeps everything in memory and checks what the real one checks of an agent: tokens, hashes, sizes, immutability.
 """
 
-import asyncio
 import contextlib
 import hashlib
-import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -20,14 +18,12 @@ from uuid import UUID
 
 import jwt
 import msgspec
-import uvicorn
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from nacl.public import PrivateKey, PublicKey, SealedBox
-from uvicorn.protocols.utils import ClientDisconnected
 
 from shared.kernel.clock import Clock, SystemClock
-from shared.protocol.codec import MESSAGE_LIMIT_BYTES, decode, encode
+from shared.protocol.codec import decode, encode
 from shared.protocol.config import AgentBody, AgentConfig, Credentials, RecipientKey, config_document
 from shared.protocol.errors import PROBLEM_CONTENT_TYPE, Code, problem
 from shared.protocol.ids import AgentId, GapId, RecipientKeyId, SegmentId, StudioId, new_id
@@ -47,39 +43,10 @@ from shared.protocol.upload import (
     Refused,
 )
 from shared.protocol.version import PROTOCOL_VERSION
-
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-
-
-@dataclass
-class Faults:
-    """What goes wrong from now on; a test sets and clears these."""
-
-    unavailable: bool = False
-    """Every endpoint answers 503, and websockets are refused."""
-    store_unavailable: bool = False
-    """A PUT answers 503."""
-    cut_puts: int = 0
-    """So many PUTs are cut in the middle of their body."""
-    expired_targets: int = 0
-    """So many PUTs are told that their address has expired."""
-    lost_commit_answers: int = 0
-    """So many commits are done, and their answer is lost."""
-    refuse: dict[SegmentId, tuple[Code, bool]] = field(default_factory=dict)
-    """Segments refused at intent, with the code and whether it is retryable."""
-    link_closed: bool = False
-    """Websockets are refused while HTTP works."""
-    plain_401: bool = False
-    """Every signed call gets a 401 without a signed reason."""
-
-
-class Refusal(Exception):  # an answer, not an error
-    """Answers the request with a problem."""
-
-    def __init__(self, code: Code, detail: str = "", revocation: str = "") -> None:
-        self.problem = problem(code, detail, revocation=revocation)
+from tests.rigs.asgi import Receive, Scope, Send, body_of, serving
+from tests.rigs.faults import Faults, Refusal
+from tests.rigs.links import Links
+from tests.rigs.tokens import Tokens
 
 
 @dataclass
@@ -132,12 +99,11 @@ class ControlPlane:
         self.hellos: list[Hello] = []
         self.reports: list[Reported] = []
         self.statuses: list[AgentStatus] = []
-        self.used_tokens: set[str] = set()
+        self.tokens = Tokens()
         self.links = 0
         self._tls = tls
-        self._sockets: set[Send] = set()
         self._changed = threading.Condition()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._links = Links(self._greet, self._heard)
         self.url = ""
 
     # What a test does.
@@ -155,14 +121,11 @@ class ControlPlane:
 
     def push(self, message: Any) -> None:
         """Sends a message, or raw text, to every open link."""
-        text = message if isinstance(message, str) else encode(message).decode()
-        for send in tuple(self._sockets):
-            self._run(send({"type": "websocket.send", "text": text}))
+        self._links.push(message if isinstance(message, str) else encode(message).decode())
 
     def cut_links(self) -> None:
         """Closes every open link."""
-        for send in tuple(self._sockets):
-            self._run(send({"type": "websocket.close", "code": 1012}))
+        self._links.cut()
 
     def sealed(self, credentials: Credentials) -> bytes:
         """Returns credentials sealed for the paired box."""
@@ -198,53 +161,33 @@ class ControlPlane:
     def running(self, port: int = 0) -> Iterator["ControlPlane"]:
         """Serves for the length of the block."""
         certificate, key = self._tls or (None, None)
-        config = uvicorn.Config(
+        with serving(
             self._app,
-            host="127.0.0.1",
             port=port,
             log_level="critical",
             date_header=False,
             server_header=False,
             lifespan="off",
             interface="asgi3",
-            ws="websockets-sansio",
             ssl_certfile=certificate,
             ssl_keyfile=key,
             timeout_graceful_shutdown=1,
-        )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        deadline = time.monotonic() + 10
-        while not server.started:
-            if time.monotonic() > deadline:
-                raise TimeoutError("the test control plane did not start within 10 s")
-            threading.Event().wait(0.01)
-        bound = server.servers[0].sockets[0].getsockname()[1]
-        self.url = f"{'https' if self._tls else 'http'}://127.0.0.1:{bound}"
-        try:
+        ) as self.url:
             yield self
-        finally:
-            server.should_exit = True
-            thread.join(10)
-            self._sockets.clear()
-
-    def _run(self, coroutine: Any) -> None:
-        assert self._loop is not None
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-        with contextlib.suppress(RuntimeError, ClientDisconnected):
-            future.result(10)
+        self._links.forget()
 
     async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._loop = asyncio.get_running_loop()
         try:
             if scope["type"] == "websocket":
                 await self._link(scope, receive, send)
             else:
                 await self._http(scope, receive, send)
         finally:
-            with self._changed:
-                self._changed.notify_all()
+            self._notify()
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
@@ -256,7 +199,7 @@ class ControlPlane:
             if path.startswith("/agent/v1/objects/"):
                 status = await self._put(scope, headers, receive)
                 return await self._answer(send, status, b"")
-            body = await _body(receive)
+            body = await body_of(receive)
             if (method, path) == ("POST", "/agent/v1/pair"):
                 return await self._answer(send, 200, encode(self._pair(decode(body, PairRequest))))
             self._authenticate(headers)
@@ -318,30 +261,14 @@ class ControlPlane:
             raise Refusal(Code.AGENT_REVOKED, revocation=self.revocation)
         if self.faults.plain_401 or self.pairing is None:
             raise Refusal(Code.AGENT_TOKEN_INVALID, "told to")
-        try:
-            if jwt.get_unverified_header(token)["kid"] != str(self.agent_id):
-                raise Refusal(Code.AGENT_TOKEN_INVALID, "kid")
-            claims = jwt.decode(
-                token,
-                Ed25519PublicKey.from_public_bytes(self.pairing.identity_key),
-                algorithms=["EdDSA"],
-                audience=self.audience,
-                options={
-                    "require": ["iss", "std", "iat", "exp", "jti"],
-                    "verify_exp": False,
-                    "verify_iat": False,
-                },
-            )
-        except (jwt.PyJWTError, KeyError) as error:
-            raise Refusal(Code.AGENT_TOKEN_INVALID, str(error)) from error
-        now_s = self.now().timestamp()
-        if not claims["iat"] - 5 <= now_s <= claims["exp"] + 5 or claims["exp"] - claims["iat"] > 60:
-            raise Refusal(Code.AGENT_CLOCK_OFF)
-        if (claims["iss"], claims["std"]) != (str(self.agent_id), str(self.studio_id)):
-            raise Refusal(Code.AGENT_TOKEN_INVALID, "iss or std")
-        if claims["jti"] in self.used_tokens:
-            raise Refusal(Code.AGENT_TOKEN_INVALID, "used twice")
-        self.used_tokens.add(claims["jti"])
+        self.tokens.check(
+            token,
+            key=self.pairing.identity_key,
+            agent_id=self.agent_id,
+            studio_id=self.studio_id,
+            audience=self.audience,
+            now_s=self.now().timestamp(),
+        )
 
     def intent(self, request: IntentRequest) -> IntentAnswer:
         """Says where each segment goes."""
@@ -373,7 +300,7 @@ class ControlPlane:
             self.faults.cut_puts -= 1
             await receive()
             raise ConnectionError("the line is cut")
-        body = await _body(receive)
+        body = await body_of(receive)
         self.puts[segment_id] += 1
         if self.faults.store_unavailable:
             raise Refusal(Code.STORE_UNAVAILABLE)
@@ -415,31 +342,10 @@ class ControlPlane:
                 raise Refusal(Code.UNAVAILABLE)
             self._authenticate(headers)
         except Refusal as refusal:
-            return await self._refuse_link(send, refusal)
-        await send({"type": "websocket.accept"})
+            await self._refuse_link(send, refusal)
+            return
         self.links += 1
-        try:
-            while True:
-                event = await receive()
-                if event["type"] == "websocket.disconnect":
-                    return None
-                text = event.get("text") or event.get("bytes") or ""
-                assert len(text) <= MESSAGE_LIMIT_BYTES
-                message: Any = decode(text, FromAgent)  # type: ignore[arg-type]
-                if isinstance(message, Hello):
-                    self.hellos.append(message)
-                    self._sockets.add(send)
-                    for reply in (
-                        Welcome(protocol=PROTOCOL_VERSION, server_time_at=self.now()),
-                        Desired(config=self.config),
-                    ):
-                        await send({"type": "websocket.send", "text": encode(reply).decode()})
-                else:
-                    self._hear(message)
-                with self._changed:
-                    self._changed.notify_all()
-        finally:
-            self._sockets.discard(send)
+        await self._links.serve(receive, send)
 
     async def _refuse_link(self, send: Send, refusal: Refusal) -> None:
         await send(
@@ -453,10 +359,19 @@ class ControlPlane:
 
     def _hear(self, message: Any) -> None:
         match message:
+            case Hello():
+                self.hellos.append(message)
             case Report():
                 self.reports.append(message.reported)
             case Heartbeat():
                 self.statuses.append(message.status)
+
+    def _heard(self, message: Any) -> None:
+        self._hear(message)
+        self._notify()
+
+    def _greet(self) -> tuple[Welcome, Desired]:
+        return Welcome(protocol=PROTOCOL_VERSION, server_time_at=self.now()), Desired(config=self.config)
 
     def _headers(self, content_type: str, etag: str = "") -> list[tuple[bytes, bytes]]:
         headers = [
@@ -472,19 +387,3 @@ class ControlPlane:
             {"type": "http.response.start", "status": status, "headers": self._headers(content_type, etag)}
         )
         await send({"type": "http.response.body", "body": body})
-
-
-async def _body(receive: Receive) -> bytes:
-    body = b""
-    while True:
-        event = await receive()
-        if event["type"] == "http.disconnect":
-            raise ConnectionError("the client went away")
-        body += bytes(event.get("body", b""))
-        if not event.get("more_body"):
-            return body
-
-
-def client_context(certificate: str) -> ssl.SSLContext:
-    """Returns TLS settings of a client that trusts `certificate`."""
-    return ssl.create_default_context(cafile=certificate)
