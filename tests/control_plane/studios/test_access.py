@@ -40,11 +40,6 @@ MATRIX = {
 }
 
 
-@pytest.fixture
-def room(cast: Cast) -> Room:
-    return services.create_room(cast.studio, name="Big room", actor=cast.alice.actor)
-
-
 def test_the_matrix_names_every_action() -> None:
     assert set(MATRIX) == set(Action)
 

@@ -1,0 +1,89 @@
+"""Guardians see the classes of their own dancers, once confirmed, and no other family's."""
+
+import pytest
+
+from control_plane.common.errors import NotFound
+from control_plane.common.scoping import studio_scope
+from control_plane.recordings.models import ClassSession
+from control_plane.studios import access, services
+from control_plane.studios.access import Action, Why
+from control_plane.studios.dancer_list import NewDancer
+from control_plane.studios.models import Dancer, Relation, Role, Room
+from tests.control_plane.conftest import Cast
+from tests.control_plane.studios.rights import danced, may, recorded, why
+
+
+def shown(cast: Cast) -> set[str]:
+    with studio_scope(cast.studio.id):
+        return set(access.visible(cast.gita.actor, ClassSession).values_list("title", flat=True))
+
+
+def test_a_guardian_sees_the_classes_of_own_dancers_once_confirmed(
+    cast: Cast, room: Room, family: Dancer
+) -> None:
+    own, expected, foreign = recorded(room, "own"), recorded(room, "expected"), recorded(room, "foreign")
+    danced(family, own)
+    danced(family, expected, confirmed=False)
+    assert why(cast, "gita", Action.REPLAY, own) is Why.OWN_DANCER
+    for row in (expected, foreign):
+        assert why(cast, "gita", Action.REPLAY, row) is Why.NOT_OWN
+    assert shown(cast) == {"own"}
+    assert not may(cast, "gita", Action.REPLAY, cast.studio)
+    assert not may(cast, "gita", Action.REPLAY, room)
+    with studio_scope(cast.studio.id):
+        assert access.permissions(cast.gita.actor, cast.studio.id) == {Action.VIEW_STUDIO}
+        with pytest.raises(NotFound):
+            access.require(cast.gita.actor, Action.REPLAY, foreign)
+
+
+def test_a_guardian_of_two_sees_the_classes_of_both_and_each_once(
+    cast: Cast, room: Room, family: Dancer
+) -> None:
+    second = services.add_dancer(cast.studio, NewDancer("Dora", 2017), actor=cast.alice.actor)
+    services.start_guardianship(second, cast.gita, Relation.PARENT, actor=cast.alice.actor)
+    both, one = recorded(room, "both"), recorded(room, "one")
+    for dancer in (family, second):
+        danced(dancer, both)
+    danced(second, one)
+    with studio_scope(cast.studio.id):
+        titles = sorted(access.visible(cast.gita.actor, ClassSession).values_list("title", flat=True))
+    assert titles == ["both", "one"]
+
+
+def test_a_guardianship_that_ended_shows_nothing_more(cast: Cast, room: Room, family: Dancer) -> None:
+    row = recorded(room)
+    danced(family, row)
+    assert may(cast, "gita", Action.REPLAY, row)
+    with studio_scope(cast.studio.id):
+        (tie,) = family.guardianships.all()
+    services.end_guardianship(tie, actor=cast.alice.actor)
+    assert not may(cast, "gita", Action.REPLAY, row)
+    assert shown(cast) == set()
+
+
+def test_a_guardian_of_a_dancer_in_no_class_sees_none(cast: Cast, room: Room, family: Dancer) -> None:
+    recorded(room)
+    assert shown(cast) == set()
+
+
+def test_a_protected_dancer_closes_a_class_to_all_other_families(
+    cast: Cast, room: Room, family: Dancer
+) -> None:
+    row = recorded(room, "together")
+    danced(family, row)
+    hidden = services.add_dancer(cast.studio, NewDancer("Hana", protected=True), actor=cast.alice.actor)
+    danced(hidden, row, confirmed=False)
+    assert not may(cast, "gita", Action.REPLAY, row)
+    assert shown(cast) == set()
+    services.start_guardianship(hidden, cast.gita, Relation.PARENT, actor=cast.alice.actor)
+    assert may(cast, "gita", Action.REPLAY, row)
+    assert shown(cast) == {"together"}
+
+
+def test_the_default_shows_families_nothing_even_of_their_own(cast: Cast, room: Room, family: Dancer) -> None:
+    services.reset_role(cast.studio, Role.GUARDIAN, actor=cast.alice.actor)
+    row = recorded(room)
+    danced(family, row)
+    assert not may(cast, "gita", Action.VIEW_CLASS, row)
+    services.give_right(cast.gita, Action.REPLAY, row, actor=cast.alice.actor)
+    assert why(cast, "gita", Action.REPLAY, row) is Why.GRANT

@@ -1,0 +1,100 @@
+"""What a question about rights costs, what the answer says, and what cannot be asked."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from control_plane.common.errors import NotFound
+from control_plane.common.scoping import studio_scope
+from control_plane.recordings.models import ClassSession
+from control_plane.studios import access, services
+from control_plane.studios.access import Action, Why
+from control_plane.studios.models import Dancer, Role, Room, Studio, StudioKey
+from control_plane.studios.roles import DEFAULTS
+from control_plane.studios.things import VIEW_ACTIONS, UnlistedModel
+from tests.control_plane.conftest import SETUP, Cast
+from tests.control_plane.studios.rights import danced, recorded
+
+
+@pytest.mark.parametrize(("who", "most"), [("alice", 1), ("vera", 1), ("sam", 1), ("gita", 2)])
+def test_a_question_about_a_class_costs_one_query_and_a_guardians_two(
+    cast: Cast, room: Room, family: Dancer, who: str, most: int
+) -> None:
+    row = recorded(room)
+    danced(family, row)
+    actor = getattr(cast, who).actor
+    with studio_scope(cast.studio.id):
+        for ask in (
+            lambda: access.can(actor, Action.REPLAY, row),
+            lambda: access.permissions(actor, cast.studio.id),
+            lambda: list(access.visible(actor, ClassSession)),
+        ):
+            with CaptureQueriesContext(connection) as asked:
+                ask()
+            assert 1 <= len(asked) <= most
+
+
+def test_who_can_costs_the_same_for_one_person_and_for_many(cast: Cast, room: Room, family: Dancer) -> None:
+    row = recorded(room)
+    danced(family, row)
+    with studio_scope(cast.studio.id):
+        with CaptureQueriesContext(connection) as asked:
+            found = access.who_can(Action.REPLAY, row)
+        names = {user.display_name: decision.reason.why for user, decision in found if decision}
+        assert [user for user, _ in access.who_can(Action.REPLAY, row, after=1, most=2)] == [
+            user for user, _ in found[1:3]
+        ]
+        assert len(access.who_can(Action.REPLAY, row, most=10**6)) == len(found) == 5
+    assert len(asked) == 3
+    assert names == {
+        "Alice": Why.ROLE,
+        "Ivan": Why.ROLE,
+        "Vera": Why.ROLE,
+        "Gita": Why.OWN_DANCER,
+    }
+
+
+def test_what_somebody_can_is_told_for_each_action_of_people(cast: Cast) -> None:
+    with studio_scope(cast.studio.id):
+        told = dict(access.what_can(cast.vera, cast.studio.id))
+    assert {action for action, decision in told.items() if decision} == DEFAULTS[Role.VIEWER]
+    assert str(told[Action.REPLAY].reason) == "The role Viewer includes replay."
+    assert "does not include it" in str(told[Action.RECORD].reason)
+    assert Action.UPLOAD not in told
+
+
+def test_a_reason_says_until_when_and_by_whom(cast: Cast, room: Room) -> None:
+    end = timezone.now() + timedelta(days=2)
+    services.deny_right(cast.vera, Action.REPLAY, room, actor=cast.alice.actor, until=end)
+    with studio_scope(cast.studio.id):
+        reason = access.decide(cast.vera.actor, Action.REPLAY, room).reason
+    assert reason.by == cast.alice.id
+    assert reason.words(by_name="Alice") == f"Denied replay on the room until {end:%d %B %Y, %H:%M} by Alice."
+
+
+def test_a_table_that_nobody_listed_is_never_shown(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    with studio_scope(cast.studio.id):
+        key = StudioKey.objects.get()
+        monkeypatch.delitem(VIEW_ACTIONS, "studios.StudioKey")
+        for ask in (
+            lambda: access.can(cast.alice.actor, Action.MANAGE_STUDIO, key),
+            lambda: access.decide(cast.alice.actor, Action.MANAGE_STUDIO, key),
+            lambda: access.require(SETUP, Action.MAINTAIN, key),
+            lambda: access.visible(cast.alice.actor, StudioKey),
+            lambda: access.view_action(StudioKey),
+            lambda: access.who_can(Action.MANAGE_STUDIO, key),
+            lambda: access.can(cast.alice.actor, Action.MANAGE_PEOPLE, cast.vera),
+        ):
+            with pytest.raises(UnlistedModel):
+                ask()
+
+
+def test_a_thing_of_another_studio_than_the_one_in_scope_is_not_there(cast: Cast, other: Cast) -> None:
+    with studio_scope(cast.studio.id):
+        assert not access.can(cast.alice.actor, Action.VIEW_STUDIO, other.studio)
+        with pytest.raises(NotFound):
+            access.require(other.alice.actor, Action.VIEW_STUDIO, other.studio)
+        assert list(access.visible(cast.alice.actor, Studio)) == [cast.studio]

@@ -1,0 +1,67 @@
+"""A studio's own table of what each role may do, within its limits."""
+
+import pytest
+
+from control_plane.audit.catalogue import Action as Act
+from control_plane.common.errors import BadRequest, Forbidden, NotFound
+from control_plane.common.scoping import studio_scope
+from control_plane.studios import access, services
+from control_plane.studios.access import Action
+from control_plane.studios.models import Membership, Role, RoleActions, Room
+from control_plane.studios.roles import DEFAULTS, FLOOR
+from tests.control_plane.conftest import Cast
+from tests.control_plane.studios.rights import last, may
+
+
+def test_a_studio_says_what_a_role_allows_and_it_acts_at_once(cast: Cast, other: Cast, room: Room) -> None:
+    wanted = DEFAULTS[Role.VIEWER] - {Action.REPLAY} | {Action.RECORD}
+    services.set_role_actions(cast.studio, Role.VIEWER, wanted, actor=cast.alice.actor)
+    assert may(cast, "vera", Action.RECORD, room)
+    assert not may(cast, "vera", Action.REPLAY, room)
+    assert last(cast).action == Act.ROLE_CHANGED
+    assert last(cast).details == {"role": "viewer", "added": ["record"], "removed": ["replay"]}
+    with studio_scope(other.studio.id):
+        assert access.can(other.vera.actor, Action.REPLAY, other.studio)
+    services.reset_role(cast.studio, Role.VIEWER, actor=cast.alice.actor)
+    assert may(cast, "vera", Action.REPLAY, room)
+    assert last(cast).details == {"role": "viewer", "added": ["replay"], "removed": ["record"]}
+    assert last(cast).action == Act.ROLE_RESET
+
+
+@pytest.mark.parametrize(
+    ("role", "actions", "text"),
+    [
+        (Role.GUARDIAN, FLOOR[Role.GUARDIAN] | {Action.MANAGE_ROOMS}, "Manage rooms is beyond"),
+        (Role.PARTNER, FLOOR[Role.PARTNER] | {Action.VIEW_AUDIT}, "View audit is beyond"),
+        (Role.INSTRUCTOR, FLOOR[Role.INSTRUCTOR] | {Action.MANAGE_PEOPLE}, "Manage people is beyond"),
+        (Role.ADMIN, DEFAULTS[Role.ADMIN] - {Action.MANAGE_POLICY}, "Manage policy cannot be taken"),
+        (Role.VIEWER, frozenset(), "View studio cannot be taken"),
+        (Role.VIEWER, {Action.VIEW_STUDIO, Action.EXPORT}, "needs view class"),
+        (Role.ADMIN, frozenset(Action), "Upload is beyond"),
+    ],
+)
+def test_limit_and_floor_are_named(cast: Cast, role: Role, actions: set[Action], text: str) -> None:
+    with pytest.raises(BadRequest, match=text):
+        services.set_role_actions(cast.studio, role, actions, actor=cast.alice.actor)
+    with studio_scope(cast.studio.id):
+        assert not RoleActions.objects.exists()
+
+
+@pytest.mark.parametrize("who", ["ivan", "vera", "gita", "pat", "sam"])
+def test_only_who_manages_policy_changes_the_table(cast: Cast, who: str) -> None:
+    actor = getattr(cast, who).actor
+    with pytest.raises((Forbidden, NotFound)):
+        services.set_role_actions(cast.studio, Role.VIEWER, DEFAULTS[Role.VIEWER], actor=actor)
+    with pytest.raises((Forbidden, NotFound)):
+        services.reset_role(cast.studio, Role.VIEWER, actor=actor)
+
+
+def test_a_limit_that_is_tightened_counts_against_what_was_chosen_before(cast: Cast, room: Room) -> None:
+    with studio_scope(cast.studio.id):
+        RoleActions.objects.create(
+            studio=cast.studio, role=Role.GUARDIAN, actions=["manage_people", "upload", "no_such"]
+        )
+        for action in (Action.MANAGE_PEOPLE, Action.UPLOAD):
+            assert not access.can(cast.gita.actor, action, room)
+        assert not access.visible(cast.gita.actor, Membership).exists()
+        assert access.can(cast.gita.actor, Action.VIEW_STUDIO, room)
