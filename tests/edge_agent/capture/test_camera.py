@@ -10,50 +10,21 @@ import pytest
 
 from edge_agent.capture import camera as camera_module
 from edge_agent.capture.camera import Camera
-from edge_agent.capture.feed import Dropped, Feed, Item, RunEnded, RunStarted, Subscription
-from edge_agent.capture.packet import AudioTrack, Kind, MediaPacket, StreamInfo, VideoTrack
+from edge_agent.capture.feed import Feed, Item, RunEnded, RunStarted
+from edge_agent.capture.packet import MediaPacket, StreamInfo
 from edge_agent.capture.reader import Reader
-from edge_agent.capture.rtptime import RtpTimeline, SoundShift
 from edge_agent.errors import CameraFailed, CredentialsUnreadable
 from edge_agent.settings import Settings
 from edge_agent.status import StatusBoard
 from shared.kernel.clock import SystemClock
 from shared.protocol.config import CameraConfig, Credentials, FileSource, Position
 from shared.protocol.ids import CameraId, RoomId
-from shared.protocol.media import ClockEstimate
 from shared.protocol.status import CameraError, CameraState
+from tests.edge_agent.capture.scripted import INFO, KEY, SETS, StillClock, packet
 
-SETS = bytes.fromhex("000000016742c00dda05067e7840000003004000000f23c50aa80000000168ce0472")
 OTHER_SETS = bytes.fromhex(
     "0000000167640028acd100780227e5c044000003000400000300f03c60c65800000001 68ebe3cb22c0".replace(" ", "")
 )
-KEY = SETS + bytes.fromhex("0000000165") + b"k" * 50
-INFO = StreamInfo(
-    video=VideoTrack(codec="h264", width=320, height=180, fps=30.0, parameter_sets=SETS),
-    audio=AudioTrack(codec="aac", sample_rate_hz=48_000, channels=2, config=b"\x11\x90"),
-)
-
-
-def packet(
-    index: int, *, key: bool | None = None, data: bytes | None = None, shift_90k: int = 0
-) -> MediaPacket:
-    keyframe = index % 30 == 0 if key is None else key
-    pts = 900_000 + index * 3000 + shift_90k
-    body = data or (KEY if keyframe else b"\x00\x00\x00\x01\x41" + b"p" * 50)
-    return MediaPacket(Kind.VIDEO, body, len(body), pts, pts, keyframe, SystemClock().monotonic_ns())
-
-
-class StillClock:
-    """A clock map that knows nothing and steps when told."""
-
-    def __init__(self) -> None:
-        self.step = False
-
-    def observe(self, _: MediaPacket) -> bool:
-        return self.step
-
-    def estimate(self) -> ClockEstimate | None:
-        return None
 
 
 class ScriptedSource:
@@ -291,117 +262,3 @@ async def test_a_stepped_clock_begins_another_run_at_the_next_key_frame(board: S
     starts = [n for n, i in enumerate(items) if isinstance(i, RunStarted)]
     assert len(starts) == 2
     assert starts[1] - starts[0] == 32
-
-
-# The feed.
-
-
-def started() -> RunStarted:
-    return RunStarted(INFO, StillClock(), "connected")
-
-
-def test_a_slow_subscriber_loses_whole_groups_and_is_told_how_much() -> None:
-    feed = Feed()
-    slow, quick = Subscription(2000), Subscription(1 << 20)
-    feed._subscriptions = (slow, quick)
-    feed.publish(started())
-    packets = [packet(i) for i in range(120)]
-    lost = sum(feed.publish(p) for p in packets[:70])
-    got = slow.take(0)
-    lost += sum(feed.publish(p) for p in packets[70:])
-    later = slow.take(0)
-    assert lost > 0
-    told = [i for i in [*got, *later] if isinstance(i, Dropped)]
-    kept = [i for i in [*got, *later] if isinstance(i, MediaPacket)]
-    first_after = later[later.index(told[0]) + 1]
-    assert isinstance(first_after, MediaPacket)
-    assert first_after.keyframe
-    assert sum(d.packets for d in told) + slow._dropped == lost == len(packets) - len(kept)
-    assert [i for i in quick.take(0) if isinstance(i, MediaPacket)] == packets
-
-
-def test_a_new_subscriber_gets_the_last_groups_of_pictures() -> None:
-    feed = Feed()
-    feed.publish(started())
-    second = 1_000_000_000
-    packets = [
-        MediaPacket(Kind.VIDEO, KEY, len(KEY), i * 3000, i * 3000, i % 30 == 0, round(i / 30 * second))
-        for i in range(400)
-    ]
-    for p in packets:
-        feed.publish(p)
-    begin, *backlog = feed.subscribe().take(0)
-    assert isinstance(begin, RunStarted)
-    assert all(isinstance(i, MediaPacket) for i in backlog)
-    first = backlog[0]
-    assert isinstance(first, MediaPacket)
-    assert first.keyframe
-    assert backlog[-1] is packets[-1]
-    assert 4.5 <= (packets[-1].arrival_ns - first.arrival_ns) / second <= 7
-    assert [type(i) for i in feed.subscribe(backlog=False).take(0)] == [RunStarted]
-
-
-def test_a_subscriber_between_two_runs_gets_nothing_of_the_old_one() -> None:
-    feed = Feed()
-    feed.publish(started())
-    feed.publish(packet(0))
-    feed.publish(RunEnded(CameraError.ENDED))
-    subscription = feed.subscribe()
-    assert subscription.take(0) == []
-    feed.unsubscribe(subscription)
-    feed.publish(started())
-    assert subscription.take(0) == []
-
-
-# The media timeline of RTSP.
-
-WRAP = 1 << 32
-
-
-def test_rtp_time_is_recovered_through_every_step_of_the_cameras_clock() -> None:
-    """FFmpeg's pts jumps with the camera's wall clock; the timeline goes on by 3,000 a frame."""
-    timeline = RtpTimeline(90_000)
-    rtp, wall_us, pts = WRAP - 40_000, 1_700_000_000_000_000, 0
-    report: tuple[int, int] | None = None
-    places = []
-    for index in range(600):
-        sender_us = None
-        if index in (60, 200, 340, 480):
-            wall_us += 500_000 if index in (200, 340) else 0
-            pts += 45_000 if index in (200, 340) else 0
-            report = (rtp % WRAP, wall_us)
-            timeline.report(*report)
-        if report is not None:
-            sender_us = report[1] + ((rtp - report[0]) % WRAP) * 100 // 9
-        places.append(timeline.place(pts, 3000, sender_us))
-        rtp, wall_us, pts = rtp + 3000, wall_us + 33_333, pts + 3000
-    assert {b - a for a, b in itertools.pairwise(places)} == {3000}
-    assert timeline.reports == 4
-
-
-def test_a_lost_frame_is_a_hole_in_the_timeline_with_reports_and_without() -> None:
-    for reported in (False, True):
-        timeline = RtpTimeline(90_000)
-        if reported:
-            timeline.report(0, 1_000_000)
-        places = [
-            timeline.place(i * 3000, 3000, 1_000_000 + i * 3000 * 100 // 9 if reported else None)
-            for i in (0, 1, 2, 3, 4, 5, 9, 10)
-        ]
-        assert [b - a for a, b in itertools.pairwise(places)] == [3000, 3000, 3000, 3000, 3000, 12_000, 3000]
-
-
-def test_sound_is_shifted_once_the_reports_agree_and_only_when_it_can_be_heard() -> None:
-    shift = SoundShift()
-    for reading in range(2):
-        shift.video(900_000 + reading * 450_000, 5_000_000 + reading * 5_000_000)
-        shift.audio(900_000 + reading * 450_000, 5_100_000 + reading * 5_000_000)
-        assert shift.shift_90k == 0
-    shift.video(1_800_000, 15_000_000)
-    shift.audio(1_800_000, 15_100_000)
-    assert shift.shift_90k == 9000
-    close = SoundShift()
-    for reading in range(5):
-        close.video(900_000 + reading * 450_000, 5_000_000 + reading * 5_000_000)
-        close.audio(900_000 + reading * 450_000, 5_010_000 + reading * 5_000_000)
-    assert close.shift_90k == 0

@@ -1,0 +1,63 @@
+"""What a camera gives reaches its subscribers: whole groups of pictures, from the last ones on, and losses are told."""
+
+from edge_agent.capture.feed import Dropped, Feed, RunEnded, RunStarted, Subscription
+from edge_agent.capture.packet import Kind, MediaPacket
+from shared.protocol.status import CameraError
+from tests.edge_agent.capture.scripted import INFO, KEY, StillClock, packet
+
+
+def started() -> RunStarted:
+    return RunStarted(INFO, StillClock(), "connected")
+
+
+def test_a_slow_subscriber_loses_whole_groups_and_is_told_how_much() -> None:
+    feed = Feed()
+    slow, quick = Subscription(2000), Subscription(1 << 20)
+    feed._subscriptions = (slow, quick)
+    feed.publish(started())
+    packets = [packet(i) for i in range(120)]
+    lost = sum(feed.publish(p) for p in packets[:70])
+    got = slow.take(0)
+    lost += sum(feed.publish(p) for p in packets[70:])
+    later = slow.take(0)
+    assert lost > 0
+    told = [i for i in [*got, *later] if isinstance(i, Dropped)]
+    kept = [i for i in [*got, *later] if isinstance(i, MediaPacket)]
+    first_after = later[later.index(told[0]) + 1]
+    assert isinstance(first_after, MediaPacket)
+    assert first_after.keyframe
+    assert sum(d.packets for d in told) + slow._dropped == lost == len(packets) - len(kept)
+    assert [i for i in quick.take(0) if isinstance(i, MediaPacket)] == packets
+
+
+def test_a_new_subscriber_gets_the_last_groups_of_pictures() -> None:
+    feed = Feed()
+    feed.publish(started())
+    second = 1_000_000_000
+    packets = [
+        MediaPacket(Kind.VIDEO, KEY, len(KEY), i * 3000, i * 3000, i % 30 == 0, round(i / 30 * second))
+        for i in range(400)
+    ]
+    for p in packets:
+        feed.publish(p)
+    begin, *backlog = feed.subscribe().take(0)
+    assert isinstance(begin, RunStarted)
+    assert all(isinstance(i, MediaPacket) for i in backlog)
+    first = backlog[0]
+    assert isinstance(first, MediaPacket)
+    assert first.keyframe
+    assert backlog[-1] is packets[-1]
+    assert 4.5 <= (packets[-1].arrival_ns - first.arrival_ns) / second <= 7
+    assert [type(i) for i in feed.subscribe(backlog=False).take(0)] == [RunStarted]
+
+
+def test_a_subscriber_between_two_runs_gets_nothing_of_the_old_one() -> None:
+    feed = Feed()
+    feed.publish(started())
+    feed.publish(packet(0))
+    feed.publish(RunEnded(CameraError.ENDED))
+    subscription = feed.subscribe()
+    assert subscription.take(0) == []
+    feed.unsubscribe(subscription)
+    feed.publish(started())
+    assert subscription.take(0) == []
