@@ -93,6 +93,8 @@ class Action(StrEnum):
     AUDIT_EXPORTED = "audit.exported"
     CLASS_OPENED = "class.opened"
     PEOPLE_LISTED = "people.listed"
+    PERSON_OPENED = "person.opened"
+    ACCESS_READ = "access.read"
     DANCERS_LISTED = "dancers.listed"
     DANCER_OPENED = "dancer.opened"
     ROSTER_OPENED = "roster.opened"
@@ -194,6 +196,8 @@ MEANINGS: dict[Action, str] = {
     Action.AUDIT_EXPORTED: "The audit log, or a selection of it, was exported.",
     Action.CLASS_OPENED: "The page of a class was opened.",
     Action.PEOPLE_LISTED: "The list of the studio's people was read.",
+    Action.PERSON_OPENED: "A member's page, with what they can see, was opened.",
+    Action.ACCESS_READ: "Who can see a class, a room or the studio was read.",
     Action.DANCERS_LISTED: "The list of dancers was read.",
     Action.DANCER_OPENED: "A dancer's page, with guardians, was opened.",
     Action.ROSTER_OPENED: "The roster of a class was read.",

@@ -56,8 +56,9 @@ _BY_PREFIX: dict[str, Category] = {
     "plan": Category.SETUP, "quota": Category.SETUP, "policy": Category.ACCESS,
     "member": Category.PEOPLE, "dancer": Category.PEOPLE, "dancers": Category.PEOPLE,
     "guardianship": Category.PEOPLE, "roster": Category.PEOPLE, "people": Category.PEOPLE,
+    "person": Category.PEOPLE,
     "user": Category.PEOPLE, "invitation": Category.PEOPLE, "admin": Category.PEOPLE,
-    "api_key": Category.ACCESS, "grant": Category.ACCESS,
+    "access": Category.ACCESS, "api_key": Category.ACCESS, "grant": Category.ACCESS,
     "denial": Category.ACCESS, "role": Category.ACCESS, "signin": Category.ACCESS,
     "signin_link": Category.ACCESS, "signin_policy": Category.ACCESS, "identity_provider": Category.ACCESS,
     "break_glass": Category.ACCESS, "operator": Category.ACCESS,
@@ -70,6 +71,8 @@ _BY_PREFIX: dict[str, Category] = {
 FOOTAGE_READS = frozenset({Action.CLASS_OPENED, Action.CLASS_REPLAYED, Action.KEY_OPENED})
 READS = FOOTAGE_READS | {
     Action.PEOPLE_LISTED,
+    Action.PERSON_OPENED,
+    Action.ACCESS_READ,
     Action.DANCERS_LISTED,
     Action.DANCER_OPENED,
     Action.ROSTER_OPENED,
@@ -105,6 +108,8 @@ SENTENCES: dict[str, str] = {
     "dancers.listed": "{who} read the list of dancers",
     "dancer.opened": "{who} opened the page of {what}",
     "people.listed": "{who} read the list of people",
+    "person.opened": "{who} opened the page of {what}",
+    "access.read": "{who} read who can see {what}",
     "roster.opened": "{who} read who was in {what}",
     "roster.changed": "{who} changed who is expected in {what}",
     "roster.confirmed": "{who} confirmed who was in {what}",

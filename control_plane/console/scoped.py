@@ -18,6 +18,8 @@ from control_plane.studios.models import Studio
 
 ABOUT_PEOPLE = frozenset({Action.MANAGE_PEOPLE, Action.VIEW_DANCERS, Action.VIEW_AUDIT})
 """A model whose rows one of these rights shows is about people: that its pages are read is put on record."""
+ABOUT_READERS = frozenset({"compliance.Alert", "compliance.AlertAcknowledgement", "compliance.KnownNetwork"})
+"""So it is of these, though the right that shows them is about rules."""
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -146,23 +148,21 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Says why, where the service refuses."""
         try:
             with transaction.atomic():
-                return super().delete_view(request, object_id, extra_context)
+                return self._noted(request, super().delete_view(request, object_id, extra_context), object_id)
         except ControlPlaneError as error:
             messages.error(request, error.detail)
             return HttpResponseRedirect("../change/")
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Writes down that rows about people are read, then shows them."""
-        self._note_read(request)
-        return super().changelist_view(request, extra_context)
+        """Shows the rows, and writes down that rows about people are read."""
+        return self._noted(request, super().changelist_view(request, extra_context))
 
     def changeform_view(
         self, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None
     ) -> Any:
         """Writes down likewise."""
-        if request.method != "POST" and object_id is not None:
-            self._note_read(request, object_id)
-        return super().changeform_view(request, object_id, form_url, extra_context)
+        response = super().changeform_view(request, object_id, form_url, extra_context)
+        return response if object_id is None else self._noted(request, response, object_id)
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """There is none here: the audit log is the history."""
@@ -177,19 +177,21 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         """Writes nothing."""
 
-    def _note_read(self, request: HttpRequest, object_id: str = "") -> None:
+    def _noted(self, request: HttpRequest, response: Any, object_id: str = "") -> Any:
+        """Returns the response; where it is a page about people, that it is read is written with it or not at all."""
         studio: Studio | None = getattr(request, "studio", None)
-        about_people = access.view_action(self.model) in ABOUT_PEOPLE
-        if studio is None or not about_people or not self.has_view_permission(request):
-            return
-        record(
-            Act.AUDIT_READ if self.model._meta.app_label == "audit" else Act.ADMIN_READ,
-            actor=actor_of(request),
-            studio_id=studio.id,
-            object_type=self.model._meta.label,
-            object_id=object_id[:64] or studio.id,
-            details={"page": str(self.model._meta.verbose_name_plural)},
-        )
+        meta = self.model._meta
+        about_people = access.view_action(self.model) in ABOUT_PEOPLE or meta.label in ABOUT_READERS
+        if studio is not None and about_people and response.status_code == 200:
+            record(
+                Act.AUDIT_READ if meta.app_label == "audit" else Act.ADMIN_READ,
+                actor=actor_of(request),
+                studio_id=studio.id,
+                object_type=meta.label,
+                object_id=object_id[:64] or studio.id,
+                details={"page": str(meta.verbose_name_plural)},
+            )
+        return response
 
     def _may_write(self, request: HttpRequest) -> bool:
         return self.write_action is not None and self._allowed(request, self.write_action)

@@ -1,10 +1,18 @@
 """Reads that show people: put on record by whoever shows them, once for each page."""
 
+from datetime import timedelta
+
 from django.db.models import Model
+from django.utils import timezone
 
 from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.selectors import entries
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
+from control_plane.studios.models import Studio
+
+TYPING = timedelta(minutes=10)
+"""For so long one entry stands for the names that somebody is offered while typing."""
 
 
 def note_read(act: Act, obj: Model, *, actor: Actor, **details: str | int) -> None:
@@ -17,3 +25,11 @@ def note_read(act: Act, obj: Model, *, actor: Actor, **details: str | int) -> No
         object_id=str(obj.pk),
         details=details,
     )
+
+
+def note_offered(studio: Studio, *, actor: Actor) -> None:
+    """Puts down that `actor` is offered names while typing: a look at the list of people, not one for each letter."""
+    since = timezone.now() - TYPING
+    looks = entries().filter(action=Act.PEOPLE_LISTED.value, actor_id=actor.id, occurred_at__gt=since)
+    if not looks.exists():
+        note_read(Act.PEOPLE_LISTED, studio, actor=actor)

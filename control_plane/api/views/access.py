@@ -147,7 +147,7 @@ class WhoCan(Rights):
         given = {name: value for name, value in request.query_params.items() if name not in BOUNDS}
         asked = checked(WhoForm, given)
         thing = self.thing(asked["thing"], asked.get("thing_id"))
-        note_read(Act.PEOPLE_LISTED, self.studio, actor=self.actor)
+        note_read(Act.ACCESS_READ, thing, actor=self.actor)
         people = [
             {"user_id": str(user.id), "name": user.display_name, "email": user.email}
             | shapes.decision(answer)

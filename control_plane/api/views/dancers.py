@@ -11,11 +11,11 @@ from control_plane.accounts.models import User
 from control_plane.api import shapes
 from control_plane.api.resource import Resource, one
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
 from control_plane.studios import access, services
 from control_plane.studios.actions import Action
 from control_plane.studios.dancer_list import NewDancer
 from control_plane.studios.models import Dancer, Guardianship, Membership, Relation
+from control_plane.studios.reads import note_read
 
 
 class DancerForm(serializers.Serializer[Any]):
@@ -36,7 +36,7 @@ class Dancers(Resource):
         """Lists those who dance here by name; `?left=1` those who left."""
         here = request.query_params.get("left", "") != "1"
         found = access.visible(self.actor, Dancer).filter(left_at__isnull=here)
-        _note(self, Act.DANCERS_LISTED, "studios.Studio", self.studio.studio_id)
+        note_read(Act.DANCERS_LISTED, self.studio, actor=self.actor)
         return self.page(found.order_by("name", "pk"), shapes.dancer)
 
     def post(self, request: Request, slug: str) -> Response:
@@ -53,7 +53,7 @@ class DancerDetail(Resource):
     def get(self, request: Request, slug: str, dancer_id: UUID) -> Response:
         """Shows the dancer; to those who may change it, with who answers for them, as the page does."""
         row = self._found(dancer_id)
-        _note(self, Act.DANCER_OPENED, "studios.Dancer", UUID(str(row.id)))
+        note_read(Act.DANCER_OPENED, row, actor=self.actor)
         if not access.can(self.actor, Action.MANAGE_DANCERS, row):
             return Response(shapes.dancer(row))
         guardians = access.visible(self.actor, Guardianship).filter(dancer=row).order_by("started_at", "pk")
@@ -104,13 +104,3 @@ class GuardianshipDetail(Resource):
         row = one(access.visible(self.actor, Guardianship), pk=guardianship_id)
         services.end_guardianship(row, actor=self.actor)
         return Response(status=204)
-
-
-def _note(resource: Resource, act: Act, object_type: str, object_id: UUID) -> None:
-    record(
-        act,
-        actor=resource.actor,
-        studio_id=resource.studio.studio_id,
-        object_type=object_type,
-        object_id=object_id,
-    )

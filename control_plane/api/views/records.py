@@ -9,11 +9,11 @@ from rest_framework.response import Response
 from control_plane.api import shapes
 from control_plane.api.resource import Resource, checked
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
 from control_plane.audit.words import Category
 from control_plane.compliance.search import Question, read_place, search, written_place
 from control_plane.recordings.usage import uses
 from control_plane.studios.actions import Action
+from control_plane.studios.reads import note_read
 
 
 class QuestionForm(serializers.Serializer[Any]):
@@ -40,14 +40,7 @@ class Log(Resource):
         if "category" in values:
             values["category"] = Category(values["category"])
         question = Question(**values)
-        record(
-            Act.AUDIT_READ,
-            actor=self.actor,
-            studio_id=self.studio.studio_id,
-            object_type="studios.Studio",
-            object_id=self.studio.id,
-            details=question.facts(),
-        )
+        note_read(Act.AUDIT_READ, self.studio, actor=self.actor, **question.facts())
         page = search(question, reader=self.actor, before=read_place(before) if before else None)
         older = written_place(page.older) if page.older else None
         return Response({"items": [shapes.entry(row) for row in page.rows], "older": older})

@@ -11,7 +11,6 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from control_plane.audit.catalogue import Action
-from control_plane.audit.services import record
 from control_plane.common.errors import BadRequest, Conflict, NotFound
 from control_plane.compliance.models import Alert, WatchRules
 from control_plane.compliance.names import Names
@@ -19,6 +18,7 @@ from control_plane.compliance.watch import RULE_LABELS, Limits
 from control_plane.compliance.watching import LIMIT_FIELDS, acknowledge, change_limits, limits_of
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.studios import access
+from control_plane.studios.reads import note_read
 from control_plane.studios.requests import StudioRequest
 
 PAGE_SIZE = 50
@@ -55,14 +55,7 @@ def alert_list(request: StudioRequest, slug: str) -> HttpResponse:
         + [alert.acknowledgement.acknowledged_by for alert in alerts if hasattr(alert, "acknowledgement")],
         [("recordings.ClassSession", str(alert.facts.get("object", ""))) for alert in alerts],
     )
-    record(
-        Action.ALERTS_READ,
-        actor=actor,
-        studio_id=request.studio.id,
-        object_type="studios.Studio",
-        object_id=request.studio.id,
-        details={"rows": len(alerts)},
-    )
+    note_read(Action.ALERTS_READ, request.studio, actor=actor, rows=len(alerts))
     context = HERE | {"page": page, "rows": [_row(alert, names) for alert in alerts]}
     return studio_page(request, "portal/audit/alerts.html", context)
 

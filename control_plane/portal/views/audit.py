@@ -15,7 +15,6 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from control_plane.audit.catalogue import MEANINGS, Action
-from control_plane.audit.services import record
 from control_plane.audit.words import CATEGORY_LABELS, Category
 from control_plane.common.errors import BadRequest, NotFound
 from control_plane.compliance.checkpointing import receipts, standing
@@ -26,6 +25,7 @@ from control_plane.compliance.signing import public_key
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.studios import access
 from control_plane.studios.models import Dancer, Membership
+from control_plane.studios.reads import note_read
 from control_plane.studios.requests import StudioRequest
 
 HANDFUL = 1000
@@ -97,14 +97,7 @@ def audit_log(request: StudioRequest, slug: str) -> HttpResponse:
         status = 400
     else:
         page = search(question, reader=actor, before=before)
-        record(
-            Action.AUDIT_READ,
-            actor=actor,
-            studio_id=request.studio.id,
-            object_type="audit.Entry",
-            object_id="",
-            details={"rows": len(page.rows), **question.facts()},
-        )
+        note_read(Action.AUDIT_READ, request.studio, actor=actor, rows=len(page.rows), **question.facts())
         kept = {name: value for name, value in form.cleaned_data.items() if value}
         context |= {
             "page": page,
@@ -141,13 +134,7 @@ def audit_receipts(request: StudioRequest, slug: str) -> HttpResponse:
     actor = actor_of(request)
     access.require(actor, access.Action.VIEW_AUDIT, request.studio)
     content = b"".join(receipts(request.studio.id))
-    record(
-        Action.RECEIPTS_TAKEN,
-        actor=actor,
-        studio_id=request.studio.id,
-        object_type="studios.Studio",
-        object_id=request.studio.id,
-    )
+    note_read(Action.RECEIPTS_TAKEN, request.studio, actor=actor)
     return _file(content, f"checkpoints-{request.studio.slug}.jsonl", "application/jsonl")
 
 

@@ -63,7 +63,6 @@ def dancer_page(request: StudioRequest, slug: str, dancer_id: UUID) -> HttpRespo
     actor = actor_of(request)
     dancer = dancer_for(actor, dancer_id)
     if request.method != "POST":
-        note_read(Act.DANCER_OPENED, dancer, actor=actor)
         return _dancer(request, actor, dancer)
     access.require(actor, access.Action.MANAGE_DANCERS, dancer)
     form = DancerForm(request.POST)
@@ -148,6 +147,7 @@ def _dancer(
     form: DancerForm | None = None,
     guardian_form: GuardianForm | None = None,
 ) -> HttpResponse:
+    note_read(Act.DANCER_OPENED, dancer, actor=actor)
     may_write = access.can(actor, access.Action.MANAGE_DANCERS, dancer)
     initial = {name: getattr(dancer, name) for name in DancerForm.base_fields}
     ties = dancer.guardianships.select_related("user").order_by("ended_at", "started_at")

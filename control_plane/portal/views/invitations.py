@@ -18,6 +18,7 @@ from control_plane.accounts.limits import require_within
 from control_plane.accounts.models import User
 from control_plane.accounts.services import token_hash
 from control_plane.accounts.sessions import provider_of
+from control_plane.audit.catalogue import Action as Act
 from control_plane.common.errors import (
     BadRequest,
     Conflict,
@@ -32,6 +33,7 @@ from control_plane.portal.page import actor_of, studio_page
 from control_plane.portal.signin_forms import InviteForm
 from control_plane.studios import access
 from control_plane.studios.models import Invitation, Role
+from control_plane.studios.reads import note_read
 from control_plane.studios.requests import StudioRequest
 from control_plane.studios.selectors import invitation_of
 from control_plane.studios.services.invitations import Offer, accept, invite, revoke, send_again
@@ -135,9 +137,11 @@ def _accepted(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _list(request: StudioRequest, form: InviteForm, offer: Offer | None) -> HttpResponse:
-    rows = access.visible(actor_of(request), Invitation)
+    actor = actor_of(request)
+    note_read(Act.PEOPLE_LISTED, request.studio, actor=actor)
+    rows = access.visible(actor, Invitation)
     context = {
-        "section": "settings",
+        "section": "people",
         "form": form,
         "offer": offer,
         "has_mail": mail.has_server(),

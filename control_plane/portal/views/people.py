@@ -19,7 +19,7 @@ from control_plane.portal.people import member_for, members_found, person_lines,
 from control_plane.portal.persons import classes_seen, last_seen_at, own_dancers, single_rights, studio_rights
 from control_plane.studios import access, roles, services
 from control_plane.studios.models import Membership, Role
-from control_plane.studios.reads import note_read
+from control_plane.studios.reads import note_offered, note_read
 from control_plane.studios.requests import StudioRequest
 
 PAGE_SIZE = 50
@@ -53,8 +53,10 @@ def suggest_people(request: StudioRequest, slug: str) -> HttpResponse:
     actor = actor_of(request)
     access.require(actor, access.Action.MANAGE_PEOPLE, request.studio)
     wanted = request.GET.get("person", "").strip()[:80]
-    found = members_found(actor, wanted, "")[:SUGGESTED] if len(wanted) >= SHORTEST else []
-    return studio_page(request, "portal/people/suggested.html", {"people": person_lines(list(found))})
+    found = list(members_found(actor, wanted, "")[:SUGGESTED]) if len(wanted) >= SHORTEST else []
+    if found:
+        note_offered(request.studio, actor=actor)
+    return studio_page(request, "portal/people/suggested.html", {"people": found})
 
 
 class RoleForm(forms.Form):
@@ -148,6 +150,7 @@ def _person(
     role_form: RoleForm | None = None,
     end_form: EndForm | None = None,
 ) -> HttpResponse:
+    note_read(Act.PERSON_OPENED, member, actor=actor)
     count, latest = classes_seen(member.user, most=LATEST)
     (line,) = person_lines([member])
     context = HERE | {

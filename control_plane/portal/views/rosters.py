@@ -31,7 +31,6 @@ def roster(request: StudioRequest, slug: str, class_id: UUID) -> HttpResponse:
     actor = actor_of(request)
     class_session = _class(actor, class_id)
     if request.method != "POST":
-        note_read(Act.ROSTER_OPENED, class_session, actor=actor)
         return _page(request, actor, class_session)
     try:
         ticked = [UUID(item) for item in request.POST.getlist("dancer")]
@@ -51,7 +50,6 @@ def roster_file(request: StudioRequest, slug: str, class_id: UUID) -> HttpRespon
     """Ticks those whom a CSV file names. Nothing is saved before somebody has looked at it."""
     actor = actor_of(request)
     class_session = _class(actor, class_id)
-    note_read(Act.ROSTER_OPENED, class_session, actor=actor)
     form = ListForm(request.POST, request.FILES)
     if not form.is_valid():
         return _page(request, actor, class_session, file_form=form)
@@ -78,6 +76,7 @@ def _page(
     from_file: int = 0,
     **context: Any,
 ) -> HttpResponse:
+    note_read(Act.ROSTER_OPENED, class_session, actor=actor)
     lines = roster_lines(actor, class_session, ticked=ticked)
     wrong = bool(context)
     confirmed_by = None

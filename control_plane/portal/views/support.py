@@ -8,11 +8,13 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
+from control_plane.audit.catalogue import Action as Act
 from control_plane.common.errors import NotFound
 from control_plane.portal.operators import visit_lines
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.studios import access, services
 from control_plane.studios.models import BreakGlass
+from control_plane.studios.reads import note_read
 from control_plane.studios.requests import StudioRequest
 
 PAGE_SIZE = 30
@@ -23,6 +25,7 @@ def support(request: StudioRequest, slug: str) -> HttpResponse:
     """Shows every visit there ever was."""
     actor = actor_of(request)
     access.require(actor, access.Action.VIEW_AUDIT, request.studio)
+    note_read(Act.AUDIT_READ, request.studio, actor=actor, page="support visits")
     rows = access.visible(actor, BreakGlass).select_related("operator").order_by("-created_at")
     page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
     visits = visit_lines(page.object_list, {request.studio.id: request.studio})

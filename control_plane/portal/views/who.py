@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
+from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
 from control_plane.portal.page import actor_of, studio_page
@@ -24,6 +25,7 @@ from control_plane.recordings.selectors import class_for
 from control_plane.studios import access, services
 from control_plane.studios.actions import Action
 from control_plane.studios.models import Effect, Membership, ObjectRight, Room
+from control_plane.studios.reads import note_read
 from control_plane.studios.requests import StudioRequest
 
 PAGE_SIZE = 50
@@ -102,6 +104,7 @@ def _who(request: StudioRequest, thing: ClassSession | Room, *, back: str) -> Ht
     if request.method == "POST" and form.is_valid() and _give(form, thing, actor):
         messages.success(request, "Done. It holds from now on.")
         return redirect(request.path)
+    note_read(Act.ACCESS_READ, thing, actor=actor)
     asked = _asked(request, label)
     wanted, refused = request.GET.get("q", "").strip()[:80], "refused" in request.GET
     people, more = everybody(asked, thing, wanted=wanted)
