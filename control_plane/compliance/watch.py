@@ -12,6 +12,7 @@ from enum import StrEnum
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from control_plane.audit.catalogue import Action
 from control_plane.audit.words import FOOTAGE_READS, READS
 
 WINDOW = timedelta(hours=1)
@@ -214,5 +215,5 @@ def _break_glass(events: Iterable[Event], limits: Limits) -> Iterator[Finding]:
     if not limits.watch_break_glass:
         return
     for event in events:
-        if event.action.startswith("break_glass."):
+        if event.action == Action.BREAK_GLASS_OPENED:
             yield Finding(Rule.BREAK_GLASS, f"{Rule.BREAK_GLASS}:{event.sequence}", event)
