@@ -1,8 +1,6 @@
 """Alerts, the watch over reads, and checkpoints; to be read, for all of it is history or is changed in the portal."""
 
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
 
 from control_plane.compliance.models import (
     Alert,
@@ -30,11 +28,8 @@ class AlertAcknowledgementAdmin(ScopedAdmin):
     """Who looked into an alert."""
 
     list_display = ("alert", "acknowledged_by", "created_at")
+    list_select_related = ("alert",)
     fields = readonly_fields = ("alert", "acknowledged_by", "note", "created_at")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[AlertAcknowledgement]:
-        """Loads the alerts as well."""
-        return super().get_queryset(request).select_related("alert")
 
 
 @admin.register(AlertNotice)
@@ -42,11 +37,8 @@ class AlertNoticeAdmin(ScopedAdmin):
     """Which alerts were mailed."""
 
     list_display = ("alert", "recipients", "created_at")
+    list_select_related = ("alert",)
     fields = readonly_fields = ("alert", "recipients", "created_at")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[AlertNotice]:
-        """Loads the alerts as well."""
-        return super().get_queryset(request).select_related("alert")
 
 
 @admin.register(WatchRules)

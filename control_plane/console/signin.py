@@ -57,7 +57,7 @@ class ProvidedMembershipAdmin(ScopedAdmin):
     """Memberships that a provider made."""
 
     list_display = fields = readonly_fields = ("membership", "provider", "created_at")
-    list_select_related = ("membership", "provider")
+    list_select_related = ("membership__user", "provider")
 
 
 @admin.register(Invitation)

@@ -1,6 +1,8 @@
 """Stores, moves, plans and use: to look at. They are changed in the portal and by operators, never here."""
 
 from django.contrib import admin
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from control_plane.console.scoped import ScopedAdmin
 from control_plane.studios.models import (
@@ -32,6 +34,7 @@ class StudioStorageAdmin(ScopedAdmin):
     """Where footage has to stay, and where new footage goes."""
 
     list_display = ("region", "store", "warned_at")
+    list_select_related = ("store",)
     fields = readonly_fields = ("region", "store", "warned_at")
 
 
@@ -40,8 +43,15 @@ class StoreProbeAdmin(ScopedAdmin):
     """Tries of stores."""
 
     list_display = ("store", "state", "created_at", "finished_at")
+    list_select_related = ("store",)
     list_filter = ("state",)
-    fields = readonly_fields = ("store", "revision", "state", "step", "findings", "created_at", "finished_at")
+    fields = readonly_fields = ("store", "revision", "state", "step", "tried", "created_at", "finished_at")
+
+    @admin.display(description="What was tried")
+    def tried(self, obj: StoreProbe) -> SafeString:
+        """Returns what was found, a line each."""
+        lines = [(item["check"], item["outcome"], item["detail"], item["advice"]) for item in obj.findings]
+        return format_html("<ul>{}</ul>", format_html_join("", "<li>{}, {}: {} {}</li>", lines))
 
 
 @admin.register(StoreMove)
@@ -49,6 +59,7 @@ class StoreMoveAdmin(ScopedAdmin):
     """Ways of footage from one store to another."""
 
     list_display = ("source", "target", "state", "moved_segments", "total_segments", "created_at")
+    list_select_related = ("source", "target")
     fields = readonly_fields = (
         "source", "target", "state", "moved_segments", "total_segments", "moved_bytes", "total_bytes", "error",
         "retry_at", "heartbeat_at", "created_at", "copied_at", "finished_at",
@@ -69,6 +80,7 @@ class DisposalAdmin(ScopedAdmin):
     """Objects that are to be deleted."""
 
     list_display = ("object_key", "store", "reason", "due_at", "tries")
+    list_select_related = ("store",)
     list_filter = ("reason",)
     fields = readonly_fields = ("object_key", "store", "reason", "due_at", "claimed_at", "tries", "error")
 
