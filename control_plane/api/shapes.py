@@ -23,6 +23,8 @@ from control_plane.studios.models import (
 from control_plane.studios.roles import DEFAULTS, FLOOR, LIMITS, MEANINGS, ROLE_MEANINGS, effective
 
 Json = dict[str, Any]
+THINGS = {"studios.Studio": "studio", "studios.Room": "room", "recordings.ClassSession": "class"}
+"""What rights are on, as the API calls it."""
 
 
 def studio(row: Studio) -> Json:
@@ -92,7 +94,7 @@ def right(row: ObjectRight) -> Json:
         "user_id": str(row.user_id),
         "effect": row.effect,
         "action": name.value if name else None,
-        "thing": label,
+        "thing": THINGS.get(label, label),
         "thing_id": row.object_pk,
         "until": _at(row.until),
         "reason": row.reason,

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.views import defaults
 from rest_framework import exceptions as drf
 from rest_framework.views import set_rollback
 
@@ -61,6 +62,15 @@ def wants_html(request: HttpRequest) -> bool:
     return "text/html" in request.headers.get("Accept", "")
 
 
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answers an address that leads nowhere: a page to people, a problem to programs."""
+    return (
+        defaults.page_not_found(request, exception)
+        if wants_html(request)
+        else error_response(exception, request)
+    )
+
+
 def drf_exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
     """Answers errors in DRF views as problem+json; unknown ones go on to Django's own handling."""
     request = context["request"]._request
@@ -72,7 +82,16 @@ def drf_exception_handler(error: Exception, context: dict[str, Any]) -> HttpResp
         code = _DRF_CODES.get(
             error.status_code, Code.BAD_REQUEST if error.status_code < 500 else Code.UNAVAILABLE
         )
-        body = msgspec.structs.replace(problem(code, str(error.detail)), status=error.status_code)
+        instance = getattr(request, "request_id", "")
+        body = msgspec.structs.replace(
+            problem(code, str(error.detail), instance=instance), status=error.status_code
+        )
+        if isinstance(error, drf.MethodNotAllowed):
+            body = msgspec.structs.replace(
+                body,
+                title="This address does not take this method",
+                hint="The header Allow names those it takes.",
+            )
         wait_s = getattr(error, "wait", None)
         return problem_response(body, headers={"Retry-After": str(int(wait_s))} if wait_s else None)
     return None

@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from control_plane.config.health import live, ready
 
+handler404 = "control_plane.common.problems.page_not_found"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("livez", live, name="livez"),
     path("readyz", ready, name="readyz"),

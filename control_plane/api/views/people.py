@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from control_plane.api import shapes
 from control_plane.api.resource import Resource, one
 from control_plane.audit.catalogue import Action as Act
+from control_plane.common.errors import BadRequest
 from control_plane.studios import access, services
 from control_plane.studios.actions import Action
 from control_plane.studios.models import Invitation, Membership, Role
@@ -38,6 +39,8 @@ class Members(Resource):
         if wanted := request.query_params.get("q", "")[:80]:
             found = found.filter(Q(user__display_name__icontains=wanted) | Q(user__email__icontains=wanted))
         if role := request.query_params.get("role", ""):
+            if role not in Role.values:
+                raise BadRequest(f"role: one of {', '.join(Role.values)}.")
             found = found.filter(role=role)
         note_read(Act.PEOPLE_LISTED, self.studio, actor=self.actor)
         return self.page(found.order_by("user__display_name", "user__email", "pk"), shapes.member)
@@ -51,7 +54,7 @@ class Member(Resource):
     def get(self, request: Request, slug: str, member_id: UUID) -> Response:
         """Shows who it is, and what that person may do throughout the studio, with the reasons."""
         found = self._found(member_id)
-        note_read(Act.PEOPLE_LISTED, found, actor=self.actor)
+        note_read(Act.PERSON_OPENED, found, actor=self.actor)
         answers = access.what_can(found.user, self.studio.studio_id)
         can = [{"action": action.value} | shapes.decision(answer) for action, answer in answers]
         return Response(shapes.member(found) | {"can": can})

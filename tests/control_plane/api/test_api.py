@@ -85,6 +85,7 @@ def test_a_program_lists_and_changes_people(cast: Cast, ask: Ask) -> None:
     assert entry.actor_id == cast.alice.id
     assert entry.actor_job.startswith("api_key:")
     assert acts(cast, Act.PEOPLE_LISTED)
+    assert ask("GET", "members/?role=emperor").status_code == 400
 
 
 def test_the_role_table_is_read_changed_and_reset(cast: Cast, ask: Ask) -> None:
@@ -98,6 +99,11 @@ def test_the_role_table_is_read_changed_and_reset(cast: Cast, ask: Ask) -> None:
     assert "Manage people" in too_much.told["detail"]
     assert not ask("DELETE", "roles/viewer/").told["changed"]
     assert ask("PUT", "roles/emperor/", {"actions": []}).status_code == 404
+    refused = ask("GET", "roles/viewer/")
+    assert (refused.status_code, refused["Allow"]) == (405, "PUT, DELETE, OPTIONS")
+    assert refused.told["title"] == "This address does not take this method"
+    nowhere = ask("GET", "emperors/")
+    assert (nowhere.status_code, nowhere["Content-Type"]) == (404, "application/problem+json")
 
 
 def test_rights_are_given_explained_and_taken_back(cast: Cast, ask: Ask) -> None:
@@ -112,6 +118,7 @@ def test_rights_are_given_explained_and_taken_back(cast: Cast, ask: Ask) -> None
     }
     given = ask("POST", "rights/", right)
     assert given.status_code == 201
+    assert given.told["thing"] == "room", "as it is called when it is asked for"
     who = ask("GET", f"who-can/?thing=room&thing_id={room.id}&action=record").told["items"]
     vera = next(item for item in who if item["user_id"] == str(cast.vera.id))
     assert vera["allowed"]
@@ -312,12 +319,19 @@ def test_a_membership_with_an_end_becomes_an_admins_in_one_call(cast: Cast, ask:
 
 
 @pytest.mark.parametrize(
-    "path", ["members/", "member", "invitations/", "rights/", "who-can/?thing=studio&action=replay"]
+    ("path", "act"),
+    [
+        ("members/", Act.PEOPLE_LISTED),
+        ("member", Act.PERSON_OPENED),
+        ("invitations/", Act.PEOPLE_LISTED),
+        ("rights/", Act.PEOPLE_LISTED),
+        ("who-can/?thing=studio&action=replay", Act.ACCESS_READ),
+    ],
 )
-def test_who_is_shown_people_is_on_record(cast: Cast, ask: Ask, path: str) -> None:
+def test_who_is_shown_people_is_on_record(cast: Cast, ask: Ask, path: str, act: Act) -> None:
     path = f"members/{membership(cast, cast.vera).id}/" if path == "member" else path
     assert ask("GET", path).status_code == 200
-    (entry,) = acts(cast, Act.PEOPLE_LISTED)
+    (entry,) = acts(cast, act)
     assert entry.actor_id == cast.alice.id
 
 
