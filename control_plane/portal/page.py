@@ -1,12 +1,10 @@
-"""How every page of a studio is rendered: in the studio's time zone, with what its viewer may do."""
+"""How every page of a studio is rendered: with what its viewer may do. Its time zone is `studios.middleware`'s."""
 
-import zoneinfo
 from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 
 from control_plane.common.actors import Actor
 from control_plane.compliance.checkpointing import are_late
@@ -29,6 +27,12 @@ def is_part(request: HttpRequest) -> bool:
     return bool(getattr(request, "htmx", False))
 
 
+def page_number(request: HttpRequest) -> int:
+    """Returns which page of a list is asked for, from 1 on."""
+    text = request.GET.get("page", "")[:6]
+    return min(max(int(text), 1), 10_000) if text.isdecimal() else 1
+
+
 def studio_page(
     request: StudioRequest, template: str, context: dict[str, Any] | None = None, *, status: int = 200
 ) -> HttpResponse:
@@ -36,8 +40,7 @@ def studio_page(
     actor = actor_of(request)
     allowed = {action.value: True for action in access.permissions(actor, request.studio.id)}
     page = {"allowed": allowed, **_support(request, actor, allowed), **(context or {})}
-    with timezone.override(zoneinfo.ZoneInfo(request.studio.time_zone)):
-        response = render(request, template, page, status=status)
+    response = render(request, template, page, status=status)
     response["Cache-Control"] = "no-store"
     return response
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from control_plane.studios.access import Action
 from control_plane.studios.models import Studio
@@ -37,18 +37,9 @@ class Entry:
 
 
 def entries(studio: Studio, allowed: Iterable[str], path: str) -> list[Entry]:
-    """Returns the entries of those rights, for the page at `path`; a page that does not exist has none."""
+    """Returns the entries of those rights, for the page at `path`."""
     rights = set(allowed)
-    found = []
-    for label, name, right in ENTRIES:
-        url = _address(name, studio)
-        if url and right.value in rights:
-            found.append(Entry(label, url, path.startswith(url)))
-    return found
-
-
-def _address(name: str, studio: Studio) -> str:
-    try:
-        return reverse(name, args=[studio.slug])
-    except NoReverseMatch:
-        return ""
+    open_to = [
+        (label, reverse(name, args=[studio.slug])) for label, name, right in ENTRIES if right.value in rights
+    ]
+    return [Entry(label, url, path.startswith(url)) for label, url in open_to]

@@ -34,7 +34,7 @@ PROBE_TAGS = {ProbeState.PASSED: "good", ProbeState.WARNED: "warn", ProbeState.R
 
 @dataclass(frozen=True, slots=True)
 class StoreCard:
-    """One store: `id` empty for the platform's own."""
+    """One store: `id` empty for the platform's own. `holds_all`: new footage goes there, and none is elsewhere."""
 
     id: UUID | None
     name: str
@@ -43,6 +43,7 @@ class StoreCard:
     encryption: str
     access_key: str
     is_used: bool
+    holds_all: bool
     segments: int
     size_bytes: int
     probe: StoreProbe | None
@@ -222,9 +223,10 @@ def _card(
         name=_name(row),
         place=f"{row.endpoint}/{row.bucket}/{row.prefix}" if row else "Kept by this installation",
         region=stores.region_of(row),
-        encryption=Encryption(row.encryption).label if row else "",
+        encryption=row.get_encryption_display() if row and row.encryption != Encryption.NONE else "",
         access_key=row.masked_access_key if row else "",
         is_used=used == id_,
+        holds_all=used == id_ and held.keys() <= {id_},
         segments=segments,
         size_bytes=size_bytes,
         probe=probe,

@@ -60,7 +60,6 @@ def _changed(request: StudioRequest, actor: Actor, before: Table, after: Table) 
     moved_on = request.POST.get("seen") != digest(before)
     if errors or not shown or moved_on:
         if "save" in request.POST and not errors:
-            errors = []
             messages.warning(request, MOVED_ON if moved_on else "Look at what would change first.")
         return _page(request, before, after, asked=True, errors=errors)
     for role in Role:

@@ -33,15 +33,13 @@ class ApiKeyForm(forms.Form):
 
     def __init__(self, *args: Any, lendable: frozenset[Action], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        lent = lendable - {Action.VIEW_STUDIO, Action.USE_API}
         self.fields["actions"] = forms.MultipleChoiceField(
             label="What it may do with your rights",
             required=False,
             widget=forms.CheckboxSelectMultiple,
-            choices=[
-                (action.value, MEANINGS[action])
-                for action in Action
-                if action in lendable - {Action.VIEW_STUDIO, Action.USE_API}
-            ],
+            choices=[(action.value, MEANINGS[action]) for action in Action if action in lent],
+            help_text="" if lent else "You have no right throughout the studio that it could have.",
         )
 
 

@@ -76,7 +76,7 @@ def shred_one(request: StudioRequest, slug: str, class_id: UUID) -> HttpResponse
         else:
             messages.success(request, "The recording has been destroyed. Nothing brings it back.")
             return redirect("portal:classes", slug=request.studio.slug)
-    context = {"section": "settings", "class_session": class_session, "form": form}
+    context = {"section": "classes", "class_session": class_session, "form": form}
     status = 422 if form.errors else 200
     return studio_page(request, "portal/settings/shred_class.html", context, status=status)
 

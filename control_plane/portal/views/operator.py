@@ -17,7 +17,7 @@ from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFoun
 from control_plane.common.scoping import user_scope
 from control_plane.portal.access_words import GROUPS, TITLES
 from control_plane.portal.operators import own_visits, studio_by_id, studio_lines, studio_page_of
-from control_plane.portal.page import actor_of
+from control_plane.portal.page import actor_of, page_number
 from control_plane.studios import roles, services
 from control_plane.studios.actions import Action
 from control_plane.studios.models import BreakGlass
@@ -76,7 +76,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     """Shows the studios in numbers."""
     operator = _operator(request)
     wanted = request.GET.get("q", "").strip()[:80]
-    number = _number(request.GET.get("page", ""))
+    number = page_number(request)
     studios, count = studio_page_of(wanted, after=(number - 1) * PAGE_SIZE, most=PAGE_SIZE)
     context = {
         "studios": studio_lines(studios),
@@ -137,7 +137,7 @@ def studio(request: HttpRequest, studio_id: UUID) -> HttpResponse:
     context: dict[str, Any] = {
         "line": studio_lines([found])[0],
         "form": form,
-        "visits": visits,
+        "visits": [visit for visit in visits if not visit.is_open],
         "open": [visit for visit in visits if visit.is_open],
     }
     return render(request, "portal/operator/studio.html", context, status=400 if form.is_bound else 200)
@@ -169,8 +169,3 @@ def close_visit(request: HttpRequest, visit_id: UUID) -> HttpResponse:
 
 def _operator(request: HttpRequest) -> User:
     return services.require_operator(actor_of(request))
-
-
-def _number(text: str) -> int:
-    text = text[:6]
-    return min(max(int(text), 1), 10_000) if text.isdecimal() else 1

@@ -12,10 +12,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from control_plane.common.errors import BadRequest, Conflict, NotFound
-from control_plane.common.scoping import platform_scope, studio_scope
-from control_plane.portal.page import actor_of
+from control_plane.common.scoping import studio_scope
+from control_plane.portal.operators import studio_by_id
+from control_plane.portal.page import actor_of, page_number
 from control_plane.recordings.usage import all_uses, uses
-from control_plane.studios.models import Limit, Plan, Studio, StudioPlan
+from control_plane.studios.models import Limit, Plan, StudioPlan
 from control_plane.studios.quotas import allowance
 from control_plane.studios.services.plans import change_plan, create_plan, give_plan, require_operator
 
@@ -91,8 +92,7 @@ def plan_list(request: HttpRequest) -> HttpResponse:
     """Shows the plans, and every studio's use, page by page."""
     actor = actor_of(request)
     require_operator(actor)
-    text = request.GET.get("page", "")[:6]
-    number = min(max(int(text), 1), 10_000) if text.isdecimal() else 1
+    number = page_number(request)
     listed = all_uses(actor=actor, first=(number - 1) * PAGE_SIZE, most=PAGE_SIZE + 1)
     context = {
         "plans": Plan.objects.all(),
@@ -155,8 +155,7 @@ def studio_plan(request: HttpRequest, studio_id: UUID) -> HttpResponse:
     """Gives a studio a plan, and shows what it uses."""
     actor = actor_of(request)
     require_operator(actor)
-    with platform_scope("operator: a studio's plan"):
-        studio = Studio.objects.filter(pk=studio_id).first()
+    studio = studio_by_id(studio_id)
     if studio is None:
         raise NotFound
     with studio_scope(studio.id):

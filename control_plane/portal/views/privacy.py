@@ -2,7 +2,7 @@
 
 from django.http import HttpResponse
 from django.template.loader import render_to_string
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from control_plane.common.errors import NotFound
@@ -42,16 +42,9 @@ def _sections(found: Assessment, slug: str) -> list[dict[str, object]]:
             "title": section.title,
             "facts": section.facts,
             "to_do": [
-                {"text": item.text, "url": _address(item.page, slug) if item.page else ""}
+                {"text": item.text, "url": reverse(f"portal:{item.page}", args=[slug]) if item.page else ""}
                 for item in section.to_do
             ],
         }
         for section in found.sections
     ]
-
-
-def _address(page: str, slug: str) -> str:
-    try:
-        return reverse(f"portal:{page}", args=[slug])
-    except NoReverseMatch:
-        return ""

@@ -70,6 +70,11 @@ document.addEventListener("htmx:responseError", (event) => {
   if (status === 401 || status === 404) location.reload();
 });
 
+// On a phone the ways of the settings are a strip: the page that is open is brought into it, the page itself stays put.
+const strip = document.querySelector<HTMLElement>(".settings__nav");
+const here = strip?.querySelector<HTMLElement>("[aria-current]");
+if (strip && here) strip.scrollLeft = here.offsetLeft - (strip.clientWidth - here.offsetWidth) / 2;
+
 tick();
 window.setInterval(tick, 500);
 // What is swapped in comes without its figures: they are written before anybody sees it.
