@@ -177,7 +177,7 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         """Writes nothing."""
 
-    def _noted(self, request: HttpRequest, response: Any, object_id: str = "") -> Any:
+    def _noted(self, request: HttpRequest, response: HttpResponse, object_id: str = "") -> HttpResponse:
         """Returns the response; where it is a page about people, that it is read is written with it or not at all."""
         studio: Studio | None = getattr(request, "studio", None)
         meta = self.model._meta
