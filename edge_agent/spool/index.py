@@ -45,6 +45,11 @@ CREATE TABLE gaps (                -- one row: one gap
 CREATE INDEX gaps_to_send ON gaps (gap_id) WHERE settled = 0;
 """
 
+_ADD_SEGMENT = (
+    "INSERT INTO segments (segment_id, class_session_id, camera_id, sequence, state, size_bytes, closed_at_us, here,"
+    " refusal, manifest) VALUES (?, ?, ?, ?, ?, ?, ?, 1, '', ?) ON CONFLICT (segment_id) DO NOTHING"
+)
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -106,23 +111,29 @@ class Index:
             self._db.close()
 
     def add_segment(self, manifest: SegmentManifest) -> None:
-        """Adds a closed segment; one that is here already stays as it is."""
+        """Adds a closed segment; one that is here already stays as it is.
+
+        Raises:
+            sqlite3.IntegrityError: another segment has its number.
+        """
         with self._lock:
-            self._db.execute(
-                "INSERT INTO segments (segment_id, class_session_id, camera_id, sequence, state, size_bytes,"
-                " closed_at_us, here, refusal, manifest) VALUES (?, ?, ?, ?, ?, ?, ?, 1, '', ?)"
-                " ON CONFLICT (segment_id) DO NOTHING",
-                (
-                    str(manifest.segment_id),
-                    str(manifest.class_session_id),
-                    str(manifest.camera_id),
-                    manifest.sequence,
-                    SegmentState.CLOSED,
-                    manifest.size_bytes,
-                    _us(manifest.closed_at),
-                    encode(manifest),
-                ),
-            )
+            self._db.execute(_ADD_SEGMENT, _row(manifest))
+
+    def add_segments(self, manifests: Iterable[SegmentManifest]) -> list[SegmentManifest]:
+        """Adds closed segments, all at once, and returns those whose number another one has; they are left out."""
+        refused = []
+        with self._transaction():
+            for manifest in manifests:
+                try:
+                    self._db.execute(_ADD_SEGMENT, _row(manifest))
+                except sqlite3.IntegrityError:
+                    refused.append(manifest)
+        return refused
+
+    def segment_ids(self) -> set[str]:
+        """Returns the ids of all segments, as texts."""
+        with self._reading:
+            return {row[0] for row in self._reader.execute("SELECT segment_id FROM segments")}
 
     def last_sequence(self, camera_id: CameraId) -> int:
         """Returns the highest sequence number of a camera in the index, 0 where it has none."""
@@ -305,6 +316,19 @@ class Index:
         with self._reading:
             (value,) = self._reader.execute(sql, values).fetchone()
         return int(value)
+
+
+def _row(manifest: SegmentManifest) -> tuple[str | int | bytes, ...]:
+    return (
+        str(manifest.segment_id),
+        str(manifest.class_session_id),
+        str(manifest.camera_id),
+        manifest.sequence,
+        SegmentState.CLOSED,
+        manifest.size_bytes,
+        _us(manifest.closed_at),
+        encode(manifest),
+    )
 
 
 def _indexed(row: tuple[bytes, str, int]) -> IndexedSegment:

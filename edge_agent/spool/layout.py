@@ -15,6 +15,7 @@ STATE/
 ```
 """
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +94,12 @@ class Layout:
 
     def strays(self) -> list[Path]:
         """Returns what a crash left of files that were being written: nobody has ever read them."""
-        return [path for path in self.spool.rglob(f".*{BESIDE}") if path.is_file()]
+        return [
+            Path(folder, name)
+            for folder, _, names in os.walk(self.spool)
+            for name in names
+            if name.startswith(".") and name.endswith(BESIDE)
+        ]
 
     def segment_files(self) -> list[SegmentFile]:
         """Returns every file of a segment, by camera and sequence. Files with foreign names are left alone."""
@@ -101,17 +107,13 @@ class Layout:
         for folder in sorted(self.spool.iterdir()):
             if not (folder.is_dir() and (camera := _uuid(folder.name))):
                 continue
-            for path in sorted(folder.iterdir()):
-                match = _SEGMENT_NAME.match(path.name)
+            # By their names as text: there may be 50,000, and the agent is to record again at once.
+            for name in sorted(os.listdir(folder)):
+                match = _SEGMENT_NAME.match(name)
                 if match and (segment := _uuid(match["segment"])):
+                    sequence, suffix = int(match["sequence"]), match["suffix"]
                     found.append(
-                        SegmentFile(
-                            path,
-                            CameraId(camera),
-                            int(match["sequence"]),
-                            SegmentId(segment),
-                            match["suffix"],
-                        )
+                        SegmentFile(folder / name, CameraId(camera), sequence, SegmentId(segment), suffix)
                     )
         return found
 

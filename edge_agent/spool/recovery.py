@@ -4,7 +4,9 @@ import contextlib
 import hashlib
 import logging
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,6 +25,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+BATCH = 1000
+"""So many segments enter the index at once."""
+
 
 @dataclass
 class RecoveryReport:
@@ -37,6 +42,8 @@ class RecoveryReport:
     """Files that are of no segment any more; left where they are."""
     sequences: dict[CameraId, int] = field(default_factory=dict)
     """The highest number that each camera ever used."""
+    rest: list[Callable[[], None]] = field(default_factory=list)
+    """What the disk refused: it is left as it was found, and done by `mend_rest`."""
 
 
 def open_index(layout: Layout, files: Files) -> tuple[Index, bool]:
@@ -67,67 +74,123 @@ def _set_aside(index: Path, files: Files) -> None:
 
 
 def recover(layout: Layout, index: Index, clock: Clock, files: Files, *, rebuilt: bool) -> RecoveryReport:
-    """Closes what was open, takes what is closed into the index, and counts on from the highest number of each camera."""
+    """Closes what was open, takes what is closed into the index, and counts on from the highest number of each camera.
+
+    A disk that refuses, because it is full or read-only, keeps back what it refuses and nothing else.
+    """
     report = RecoveryReport(index_rebuilt=rebuilt)
-    for stray in layout.strays():
-        files.remove(stray)
+    jobs: list[Callable[[], None]] = [partial(files.remove, stray) for stray in layout.strays()]
     segments: dict[SegmentId, dict[str, SegmentFile]] = {}
     for file in layout.segment_files():
         segments.setdefault(file.segment_id, {})[file.suffix] = file
         report.sequences[file.camera_id] = max(file.sequence, report.sequences.get(file.camera_id, 0))
-    for found in segments.values():
-        try:
-            _recover_segment(found, index, clock, files, report)
-        except sqlite3.IntegrityError as error:
-            # Another segment has its number. Nothing of it is lost: it lies here, and is named in the log.
-            log.error("the index refuses a segment", extra={"reason": str(error)})
-            report.unreadable += [file.path for file in found.values()]
-    for path in sorted(layout.gaps.glob("*.json")):
-        gap = _read(path, GapRecord)
-        if gap is None:
-            report.unreadable.append(path)
-        else:
-            index.add_gap(gap)
+    known = index.segment_ids()
+    unknown: list[SegmentFile] = []
+    for segment_id, found in segments.items():
+        if found.keys() != {CLOSED, MANIFEST}:
+            one = next(iter(found.values()))
+            jobs.append(partial(_recover_segment, layout, one, index, clock, files, report))
+        elif str(segment_id) not in known:
+            unknown.append(found[MANIFEST])
+    # One transaction for many: each waits for the disk, and a lost index may have had 26,000 rows.
+    jobs += [
+        partial(_take_closed, unknown[n : n + BATCH], index, report) for n in range(0, len(unknown), BATCH)
+    ]
+    jobs += [partial(_take_gap, path, index, report) for path in sorted(layout.gaps.glob("*.json"))]
+    report.rest = jobs
+    mend_rest(report)
     for camera_id in report.sequences:
         report.sequences[camera_id] = max(report.sequences[camera_id], index.last_sequence(camera_id))
     for camera_id in index.cameras():
         report.sequences.setdefault(camera_id, index.last_sequence(camera_id))
-    if report.sealed or report.discarded or report.unreadable:
+    if report.sealed or report.discarded or report.unreadable or report.rest:
         log.warning(
             "the spool was mended after an unclean stop",
             extra={
                 "sealed": len(report.sealed),
                 "discarded": report.discarded,
                 "unreadable": len(report.unreadable),
+                "waiting_for_the_disk": len(report.rest),
             },
         )
     return report
 
 
+def mend_rest(report: RecoveryReport) -> None:
+    """Does what is left to mend; what the disk refuses is left to the next call. One thread at a time."""
+    left: list[Callable[[], None]] = []
+    for job in report.rest:
+        try:
+            job()
+        except FileNotFoundError:
+            continue  # it is gone: so is the work
+        except (OSError, sqlite3.OperationalError) as error:
+            if not left:
+                log.warning("the disk refuses to be mended", extra={"reason": str(error)})
+            left.append(job)
+    report.rest = left
+
+
+def _take_closed(found: list[SegmentFile], index: Index, report: RecoveryReport) -> None:
+    manifests: dict[SegmentId, SegmentManifest] = {}
+    paths: dict[SegmentId, Path] = {}
+    for file in found:
+        paths[file.segment_id] = file.path
+        if (manifest := _read(file.path, SegmentManifest)) is None:
+            report.unreadable.append(file.path.with_suffix(CLOSED))
+        else:
+            manifests[file.segment_id] = manifest
+    for refused in index.add_segments(manifests.values()):
+        _refused_by_number(report, [paths[refused.segment_id]])
+
+
+def _take_gap(path: Path, index: Index, report: RecoveryReport) -> None:
+    gap = _read(path, GapRecord)
+    if gap is None:
+        report.unreadable.append(path)
+    else:
+        index.add_gap(gap)
+
+
+def _refused_by_number(report: RecoveryReport, paths: list[Path]) -> None:
+    # Another segment has its number. Nothing of it is lost: it lies here, and is named in the log.
+    log.error("the index refuses a segment: another one has its number", extra={"files": len(paths)})
+    report.unreadable += paths
+
+
 def _recover_segment(
-    found: dict[str, SegmentFile], index: Index, clock: Clock, files: Files, report: RecoveryReport
+    layout: Layout, one: SegmentFile, index: Index, clock: Clock, files: Files, report: RecoveryReport
 ) -> None:
-    manifest = _read(found[MANIFEST].path, SegmentManifest) if MANIFEST in found else None
-    if manifest is not None and OPEN in found and CLOSED not in found:
-        # Closed but for the rename. The manifest was written last: the bytes are whole.
-        path = found[OPEN].path
-        files.rename(path, path.with_suffix(CLOSED))
-        files.sync_folder(path.parent)
-        found[CLOSED] = found.pop(OPEN)
-    if manifest is not None:
-        # A manifest without its object is that of a camera's newest segment, kept for its number; the index knows it.
-        if CLOSED in found:
-            index.add_segment(manifest)
-    elif JOURNAL in found and OPEN in found:
-        _seal(found[OPEN].path, found[JOURNAL].path, index, clock, files, report)
+    # As the files are now: an attempt that the disk ended may have gone half the way.
+    paths = {
+        suffix: layout.segment(one.camera_id, one.sequence, one.segment_id, suffix)
+        for suffix in (OPEN, JOURNAL, CLOSED, MANIFEST)
+    }
+    found = {suffix: path for suffix, path in paths.items() if path.exists()}
+    manifest = _read(found[MANIFEST], SegmentManifest) if MANIFEST in found else None
+    try:
+        if manifest is not None and OPEN in found and CLOSED not in found:
+            # Closed but for the rename. The manifest was written last: the bytes are whole.
+            files.rename(found[OPEN], paths[CLOSED])
+            files.sync_folder(paths[CLOSED].parent)
+            found[CLOSED] = paths[CLOSED]
+        if manifest is not None:
+            # A manifest without its object is that of a camera's newest segment, kept for its number; the index knows it.
+            if CLOSED in found:
+                index.add_segment(manifest)
+        elif JOURNAL in found and OPEN in found:
+            _seal(found[OPEN], found[JOURNAL], index, clock, files, report)
+            return
+        elif OPEN in found:
+            files.remove(found[OPEN])
+            report.discarded += 1
+        elif CLOSED in found:
+            report.unreadable.append(found[CLOSED])
+    except sqlite3.IntegrityError:
+        _refused_by_number(report, list(found.values()))
         return
-    elif OPEN in found:
-        report.discarded += 1
-        files.remove(found[OPEN].path)
-    elif CLOSED in found:
-        report.unreadable.append(found[CLOSED].path)
     if JOURNAL in found:
-        files.remove(found[JOURNAL].path)
+        files.remove(found[JOURNAL])
 
 
 def _seal(
@@ -136,9 +199,9 @@ def _seal(
     header, entries = read_journal(journal)
     whole = _whole_entries(part, header.init.size_bytes, header.init.sha256, entries) if header else []
     if header is None or not whole:
-        report.discarded += 1
         files.remove(part)
         files.remove(journal)
+        report.discarded += 1
         return
     last = whole[-1].fragment.blob
     descriptor = files.open_append(part)

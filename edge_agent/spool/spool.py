@@ -22,7 +22,7 @@ from edge_agent.spool.dating import begin_of, end_of
 from edge_agent.spool.index import Index, SegmentState
 from edge_agent.spool.layout import CLOSED, Layout
 from edge_agent.spool.notes import Note, Notes
-from edge_agent.spool.recovery import RecoveryReport, open_index, recover
+from edge_agent.spool.recovery import RecoveryReport, mend_rest, open_index, recover
 from shared.kernel.clock import Clock
 from shared.kernel.logs import FailureLog
 from shared.protocol.codec import decode, encode
@@ -82,6 +82,7 @@ class Spool:
         self._clock = clock
         self._policy = SpoolPolicy()
         self._guard = threading.Lock()
+        self._mending = threading.Lock()
         self._sequences: dict[CameraId, int] = dict(recovered.sequences)
         self._open: dict[SegmentId, int] = {}
         self._closed_bytes = index.bytes_here()
@@ -200,7 +201,8 @@ class Spool:
         """Returns what is made of a class and what of it is still to be sent, without the disk: while the index cannot
         be read, that something is."""
         # First what waits to be noted: a note that is written meanwhile is then counted twice rather than not at all.
-        waiting = self._notes.waiting(class_session_id)
+        # What could not be mended yet may be of any class.
+        waiting = self._notes.waiting(class_session_id) + bool(self.recovered.rest)
         tally = self._counts.tally(class_session_id, self._clock.now())
         return (
             msgspec.structs.replace(tally, segments_pending=tally.segments_pending + waiting)
@@ -238,7 +240,8 @@ class Spool:
         return max(0, min(by_disk, policy.max_bytes - self.bytes_used()))
 
     def clean(self) -> int:
-        """Removes committed copies that are past their minimum age, and younger ones where room is short.
+        """Removes committed copies that are past their minimum age, and younger ones where room is short; then does what
+        a full disk had refused.
 
         Returns how many bytes it freed. Never raises for a full or failing disk: that is its job.
         """
@@ -255,11 +258,22 @@ class Spool:
             self._cleaning.failed(reason=str(error))
             return 0
         self._cleaning.recovered()
+        self._mend_rest()
         self._notes.write()
         self._counts.count()
         with self._guard:
             self._closed_bytes = here
         return freed
+
+    def _mend_rest(self) -> None:
+        # Recorders clean, too, when they find no room: one of them at a time, the others need not wait for it.
+        if self.recovered.rest and self._mending.acquire(blocking=False):
+            try:
+                mend_rest(self.recovered)
+                self._counts.count()
+            finally:
+                self._mending.release()
+            self._tell()
 
     def _forget_old(self) -> None:
         """Drops what only classes that are long over could ask for. Looks once an hour."""

@@ -23,7 +23,16 @@ from edge_agent.files import Files
 from edge_agent.spool.index import Index
 
 SECTOR_BYTES = 512
-INDEX_WRITES = ("add_segment", "mark", "refuse", "mark_gone", "add_gap", "settle_gaps", "prune")
+INDEX_WRITES = (
+    "add_segment",
+    "add_segments",
+    "mark",
+    "refuse",
+    "mark_gone",
+    "add_gap",
+    "settle_gaps",
+    "prune",
+)
 
 
 @dataclass

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.errors import SpoolBroken, SpoolFull
+from edge_agent.errors import SpoolBroken, SpoolError, SpoolFull
 from edge_agent.files import Files
 from edge_agent.spool.layout import CLOSED
 from shared.protocol.config import SpoolPolicy
@@ -28,8 +28,22 @@ class SickDisk(Files):
         self.free: int | None = None
         self.refused = 0
         self.no_cuts = False
+        self.no_names: int | None = None
+        """With what it refuses to make a file or a folder."""
         self.bad: SegmentId | None = None
         """A segment whose object cannot be renamed."""
+
+    def make_folder(self, folder: Path) -> None:
+        self._name()
+        super().make_folder(folder)
+
+    def open_append(self, path: Path, *, mode: int = 0o600) -> int:
+        self._name()
+        return super().open_append(path, mode=mode)
+
+    def _name(self) -> None:
+        if self.no_names is not None:
+            raise OSError(self.no_names, "the disk says no")
 
     def truncate(self, descriptor: int, size_bytes: int) -> None:
         if self.no_cuts:
@@ -357,3 +371,54 @@ def test_a_disk_that_stays_full_is_accounted_for_while_it_is_full(
     assert sum((g.to_at - g.from_at for g in gaps), timedelta()).total_seconds() == pytest.approx(
         lost_s, abs=0.1
     )
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS, errno.EIO])
+def test_a_start_on_a_disk_that_takes_nothing_mends_later_what_it_cannot_mend_now(
+    studio: Studio, disk: SickDisk, error: int
+) -> None:
+    spool = studio.open_spool(disk)
+    whole = closed(studio, spool)
+    half = writer(studio, spool)
+    half.append(fragment(0), CLOCK)
+    spool._lock_file.close()  # as a killed process does
+    disk.error = error
+    again = studio.open_spool(disk)
+    again.follow(studio.class_id)
+    assert [s.manifest for s in again.pending(10)] == [whole]
+    assert again.tally(studio.class_id).segments_pending == 2
+    with pytest.raises(SpoolError):
+        writer(studio, again).append(fragment(0), CLOCK)
+    again.clean()
+    assert len(again.pending(10)) == 1
+    disk.error = None
+    again.clean()
+    mended = again.pending(10)[1].manifest
+    assert mended.recovered
+    assert studio.opened(again, mended, mended.fragments[0].blob) == fragment(0).data
+    assert again.tally(studio.class_id).segments_pending == 2
+    later = closed(studio, again)
+    assert later.sequence > mended.sequence
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("error", "full"),
+    [(errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EFBIG, True), (errno.EROFS, False)],
+    ids=["no inode left", "over the quota", "over the limit of a file", "remounted read-only"],
+)
+def test_a_disk_that_makes_no_new_file_costs_the_new_segment_only(
+    studio: Studio, disk: SickDisk, error: int, full: bool
+) -> None:
+    spool = studio.open_spool(disk)
+    first = closed(studio, spool)
+    disk.no_names = error
+    segment = writer(studio, spool)
+    with pytest.raises(SpoolFull if full else SpoolBroken):
+        segment.append(fragment(0), CLOCK)
+    assert segment.close(CLOCK, studio.clock.now()) is None
+    disk.no_names = None
+    second = closed(studio, spool)
+    assert [s.manifest for s in spool.pending(10)] == [first, second]
+    assert (first.sequence, second.sequence) == (1, 2)

@@ -1,6 +1,5 @@
 """After a crash at any instant: no durable fragment is lost, none is there twice, and no key is needed to mend it."""
 
-import errno
 import json
 import os
 import shutil
@@ -8,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -15,7 +15,8 @@ from uuid import uuid4
 import pytest
 
 from edge_agent.errors import SpoolBusy, StateUnwritable
-from edge_agent.files import FILES
+from edge_agent.spool import recovery
+from edge_agent.spool.index import Index
 from edge_agent.spool.journal import read_journal
 from edge_agent.spool.layout import CLOSED, JOURNAL, MANIFEST, OPEN
 from edge_agent.spool.spool import Spool
@@ -194,26 +195,6 @@ def test_an_unsent_gap_survives_a_crash(studio: Studio) -> None:
     assert studio.open_spool().gaps_pending(5) == []
 
 
-def test_a_disk_too_full_to_mend_on_says_so_and_loses_nothing(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    spool = studio.open_spool()
-    open_segment = writer(studio, spool)
-    open_segment.append(fragment(0), CLOCK)
-    _die(spool)
-
-    def no_room(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "no space left on device")
-
-    with monkeypatch.context() as full:
-        full.setattr(FILES, "write", no_room)
-        with pytest.raises(StateUnwritable, match="no space left"):
-            studio.open_spool()
-    again = studio.open_spool()
-    (manifest,) = studio.manifests(again)
-    assert _whole(studio, again, manifest) == [0]
-
-
 def test_a_second_agent_on_the_same_state_is_turned_away(studio: Studio) -> None:
     spool = studio.open_spool()
     with pytest.raises(SpoolBusy, match="another agent"):
@@ -304,3 +285,45 @@ def test_what_a_damaged_segment_held_is_one_gap(studio: Studio) -> None:
     again = studio.open_spool()
     assert [s.manifest for s in again.pending(10)] == [good]
     assert again.gaps_pending(10) == [gap]
+
+
+def test_a_start_reads_no_manifest_that_the_index_knows(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With 26,000 segments here the agent is to record again in 5 s: what is in order costs its name only."""
+    spool = studio.open_spool()
+    known = [closed(studio, spool, fragments=1) for _ in range(3)]
+    spool.close()
+    reads: list[Path] = []
+    read_bytes = Path.read_bytes
+
+    def counted(path: Path) -> bytes:
+        reads.append(path)
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", counted)
+    again = studio.open_spool()
+    assert [s.manifest for s in again.pending(10)] == known
+    assert not reads
+
+
+def test_a_lost_index_takes_its_rows_back_in_few_transactions(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = studio.open_spool()
+    known = [closed(studio, spool, fragments=1) for _ in range(5)]
+    spool.close()
+    spool.layout.index.unlink()
+    batches: list[int] = []
+    add = Index.add_segments
+
+    def counted(index: Index, manifests: Iterable[SegmentManifest]) -> list[SegmentManifest]:
+        made = list(manifests)
+        batches.append(len(made))
+        return add(index, made)
+
+    monkeypatch.setattr(Index, "add_segments", counted)
+    monkeypatch.setattr(recovery, "BATCH", 3)
+    again = studio.open_spool()
+    assert [s.manifest for s in again.pending(10)] == known
+    assert batches == [3, 2]
