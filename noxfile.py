@@ -108,8 +108,9 @@ WEB = HERE / "control_plane" / "portal" / "web"
 DIST = HERE / "control_plane" / "portal" / "static" / "portal" / "dist"
 PACKAGES = ("shared", "edge_agent", "control_plane", "deploy", "tests")
 LOCK_SOURCES = {
-    "bootstrap": ["--group", "bootstrap"],
-    "demo": ["--extra", "agent", "--extra", "control", "--group", "demo"],
+    "agent": ["--extra", "agent"],
+    "bootstrap": ["--group", "bootstrap", "--group", "build"],
+    "demo": ["--extra", "agent", "--extra", "control", "--group", "demo", "--group", "build"],
     "dev": [
         "--extra",
         "agent",
@@ -121,6 +122,8 @@ LOCK_SOURCES = {
         "lint",
         "--group",
         "test",
+        "--group",
+        "build",
     ],
 }
 
@@ -319,6 +322,12 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def deb(session: nox.Session) -> None:
+    """Builds the agent's Debian package for this machine's kind and Python, and runs what is in it."""
+    run_in(session, "dev", "python", "-m", "deploy.agent", *session.posargs)
+
+
+@nox.session
 def assets(session: nox.Session) -> None:
     """Builds the portal's scripts and styles, and checks and tests them."""
     (DIST / ".stamp").unlink(missing_ok=True)
@@ -335,5 +344,5 @@ def lock(session: nox.Session) -> None:
         session.run(
             "uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes",
             "--no-emit-index-url", "--no-header", "--no-annotate", *session.posargs,
-            "pyproject.toml", *source, "--group", "build", "-o", str(target.relative_to(HERE)),
+            "pyproject.toml", *source, "-o", str(target.relative_to(HERE)),
         )  # fmt: skip

@@ -15,18 +15,19 @@ from edge_agent.cli import check as checks
 from edge_agent.cli import running
 from edge_agent.cli import status as views
 from edge_agent.cli.console import StateOption, default_state, err, out, say_error, say_note
+from edge_agent.cli.service import handed_pairing
 from edge_agent.control.enrol import Paired, pair
 from edge_agent.control.identity import IdentityFolder
 from edge_agent.control.local import read_status
 from edge_agent.core.agent import Outcome
-from edge_agent.errors import AgentError, SettingsInvalid, StateUnwritable
+from edge_agent.errors import AgentError, NotPaired, SettingsInvalid, StateUnwritable
 from edge_agent.http import HttpClient
 from edge_agent.settings import Settings, load_settings, save_settings
 from shared import __version__
 from shared.kernel.clock import SystemClock
 from shared.protocol.version import PROTOCOL_VERSION
 
-EXIT_FAILED, EXIT_REVOKED = 1, 3
+EXIT_FAILED, EXIT_REVOKED, EXIT_NOT_PAIRED = 1, 3, 4
 CLOCK_TOLERANCE_S = 5.0
 
 app = typer.Typer(
@@ -76,13 +77,7 @@ def _pair(
 ) -> None:
     """Make this box an agent of a studio."""
 
-    async def claim() -> Paired:
-        async with HttpClient() as http:
-            return await pair(
-                url, code, IdentityFolder(state), replace=replace, http=http, clock=SystemClock()
-            )
-
-    paired = asyncio.run(claim())
+    paired = _claim(url, code, state, replace=replace)
     answer = paired.identity.pairing.answer
     out.print(Text.assemble("Paired with ", (answer.studio_name, "bold"), f" at {paired.identity.address}."))
     out.print(
@@ -101,6 +96,29 @@ def _pair(
         out.print(_next_step("threedance-agent run", state))
 
 
+def _claim(url: str, code: str, state: Path, *, replace: bool = False) -> Paired:
+    async def claim() -> Paired:
+        async with HttpClient() as http:
+            return await pair(
+                url, code, IdentityFolder(state), replace=replace, http=http, clock=SystemClock()
+            )
+
+    return asyncio.run(claim())
+
+
+def _pair_as_handed(state: Path) -> None:
+    """Pairs a box that never was with what its service was handed; a revoked one stays revoked."""
+    folder = IdentityFolder(state)
+    if folder.is_paired or folder.revocation() is not None:
+        return
+    try:
+        handed = handed_pairing()
+    except ValueError as error:
+        raise SettingsInvalid(str(error), "Write the address and the code of Agents -> Add agent.") from error
+    if handed is not None:
+        _claim(*handed, state)
+
+
 @app.command("run")
 def _run(
     state: StateOption,
@@ -110,7 +128,14 @@ def _run(
     ] = None,
 ) -> None:
     """Record and upload until stopped (Ctrl-C)."""
-    outcome = running.run_agent(state, json_logs=not sys.stderr.isatty() if json_logs is None else json_logs)
+    _pair_as_handed(state)
+    try:
+        outcome = running.run_agent(
+            state, json_logs=not sys.stderr.isatty() if json_logs is None else json_logs
+        )
+    except NotPaired as error:
+        say_error(error)
+        raise typer.Exit(EXIT_NOT_PAIRED) from error
     if outcome is Outcome.REVOKED:
         err.print("This agent has been revoked. Recordings on its disk are kept.")
         raise typer.Exit(EXIT_REVOKED)

@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+from edge_agent.cli.service import ServiceManager
 from edge_agent.control.identity import Identity, IdentityFolder
 from edge_agent.core.agent import Agent, Outcome
 from edge_agent.errors import NotPaired
@@ -49,6 +50,7 @@ def _identity(folder: IdentityFolder) -> Identity:
 
 async def _run(agent: Agent) -> Outcome:
     loop = asyncio.get_running_loop()
+    manager = ServiceManager.of_this_process()
     stopping = False
 
     def on_signal() -> None:
@@ -58,8 +60,10 @@ async def _run(agent: Agent) -> Outcome:
             sys.stderr.flush()
             os._exit(130)
         stopping = True
+        manager.tell("STOPPING=1")
         agent.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
-    return await agent.run()
+    async with manager.attended():
+        return await agent.run()

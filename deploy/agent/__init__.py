@@ -1,0 +1,1 @@
+"""The box as Debian knows it: the service unit and the package."""
