@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 import msgspec
@@ -76,14 +77,21 @@ def commit_segments(items: Sequence[CommitItem], caller: Caller) -> list[CommitR
         agent = _uploader(caller)
         pending = {
             row.id: row
-            for row in PendingSegment.objects.filter(pk__in=[i.segment_id for i in items], agent=agent)
+            for row in PendingSegment.objects.filter(
+                pk__in=[i.segment_id for i in items], agent=agent
+            ).select_related("store")
         }
+        pinned = storage().region
         committed = _hashes([item.segment_id for item in items], agent)
         stores = {store_id: open_store(store_id) for store_id in {row.store_id for row in pending.values()}}
     to_read = {item: pending.get(item.segment_id) for item in items if item.segment_id not in committed}
     lies_in = [stores[row.store_id] if row else None for row in to_read.values()]
     refusals = dict(
-        zip(to_read, _READERS.map(_verify, to_read.keys(), to_read.values(), lies_in), strict=True)
+        zip(
+            to_read,
+            _READERS.map(partial(_verify, pinned), to_read.keys(), to_read.values(), lies_in),
+            strict=True,
+        )
     )
     verified = []
     for item in items:
@@ -205,13 +213,20 @@ def _announce(manifest: SegmentManifest, agent: Agent, caller: Caller, chosen: S
     )
 
 
-def _verify(item: CommitItem, row: PendingSegment | None, store: ObjectStore | None) -> Refused | None:
+def _verify(
+    pinned: str, item: CommitItem, row: PendingSegment | None, store: ObjectStore | None
+) -> Refused | None:
     """Returns why a segment gets no receipt now; None where its bytes are in the store as announced."""
     if row is None or store is None:
         return _refused(item, Code.SEGMENT_MISSING, "It was never announced.", retryable=True)
     if (row.size_bytes, row.sha256) != (item.size_bytes, item.sha256):
         return _refused(item, Code.SEGMENT_HASH_CONFLICT, "It was announced with another size or hash.")
     try:
+        if text := region_fault(row.store, pinned):
+            # It was sent by an address that was signed before the region was set: the box is told a new one when it
+            # asks again, and nothing stays here.
+            store.delete(row.object_key)
+            return _refused(item, Code.STORE_UNAVAILABLE, text, retryable=True)
         facts = store.head(row.object_key)
         if text := server_side_fault(store, facts):
             store.delete(row.object_key)

@@ -101,6 +101,27 @@ def test_a_pinned_region_keeps_footage_in(
     assert "ap-far-1" in refused.detail
 
 
+def test_an_address_from_before_the_region_was_set_leads_nowhere(
+    scene: Scene, lax: LaxServer, settings: Any, tmp_path: Path
+) -> None:
+    """It is signed for 15 minutes, and the old store takes it all the while."""
+    alice, studio = scene.cast.alice.actor, scene.cast.studio
+    settings.OBJECT_STORE_REGION = "us-east-1"
+    (made,) = scene.cuts(tmp_path, each=2)
+    (early,) = announce(scene, made)
+    assert isinstance(early, PutTarget)
+    start_move(studio, named(scene, lax.place()), actor=alice)
+    storage.set_region(studio, "eu-test-1", actor=alice)
+    assert put(early, made.content).status_code == 200
+    (refused,) = commit(scene, made)
+    assert isinstance(refused, Refused), refused
+    assert (refused.code, refused.retryable) == (Code.STORE_UNAVAILABLE, True)
+    assert "stays in eu-test-1" in refused.detail
+    assert not [path for path in (tmp_path / "ours").rglob("*.seg")], "nothing of it stays there"
+    upload(scene, made)
+    assert None not in where(scene).values(), "the box sends it to where it may go"
+
+
 def test_a_store_inside_the_house_is_refused_when_it_is_named(
     scene: Scene, lax: LaxServer, settings: Any
 ) -> None:
