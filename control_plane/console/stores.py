@@ -7,7 +7,6 @@ from django.utils.safestring import SafeString
 from control_plane.console.scoped import ScopedAdmin
 from control_plane.studios.models import (
     Disposal,
-    MonthlyUse,
     MoveFault,
     Plan,
     StoreMove,
@@ -102,11 +101,3 @@ class StudioPlanAdmin(ScopedAdmin):
 
     list_display = ("plan", "overrides", "note")
     fields = readonly_fields = ("plan", "overrides", "note", "created_at")
-
-
-@admin.register(MonthlyUse)
-class MonthlyUseAdmin(ScopedAdmin):
-    """What was used in a month."""
-
-    list_display = ("limit", "month", "count")
-    fields = readonly_fields = ("limit", "month", "count")

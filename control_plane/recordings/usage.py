@@ -16,10 +16,11 @@ from control_plane.common.scoping import studio_scope
 from control_plane.fleet.selectors import count_agents, count_cameras
 from control_plane.recordings.selectors import stored_bytes
 from control_plane.studios.models import Limit, Membership, Role, Studio
-from control_plane.studios.quotas import Allowance, allowance, shown, spent
+from control_plane.studios.quotas import Allowance, allowance, shown
 from control_plane.studios.selectors import studio_ids
 from control_plane.studios.services.plans import require_operator
 from control_plane.studios.services.storage import lock_storage
+from control_plane.studios.standing import members
 
 SYSTEM = Actor.system("recordings.usage")
 WARN_AGAIN = timedelta(days=7)
@@ -78,14 +79,13 @@ class StudioUse:
 
 
 def uses(found: Allowance | None = None) -> list[Use]:
-    """Returns every limit of the studio in scope with what is used of it."""
+    """Returns the limits of the studio in scope with what is used of each; of analyses there are none to be used yet."""
     found = found or allowance()
     counted: dict[Limit, int | None] = {
         Limit.AGENTS: count_agents(),
         Limit.CAMERAS: count_cameras(),
         Limit.MEMBERS: Membership.objects.count(),
         Limit.STORAGE_BYTES: stored_bytes(),
-        Limit.ANALYSES_PER_MONTH: spent(Limit.ANALYSES_PER_MONTH),
         Limit.API_PER_MINUTE: None,
     }
     return [Use(limit, used, found.most(limit), found.soft(limit)) for limit, used in counted.items()]
@@ -142,7 +142,7 @@ def _tell_admins(studio: Studio, used: int, most: int, contact: str) -> None:
             f"{settings.PUBLIC_URL}/studio/{studio.slug}/settings/storage/",
         ]
     )
-    admins = Membership.objects.filter(role=Role.ADMIN, user__is_active=True)
+    admins = members(timezone.now()).filter(role=Role.ADMIN)
     for address in admins.values_list("user__email", flat=True):
         message = EmailMessage(f"Storage of {studio.name} is nearly used", text, to=[address])
         transaction.on_commit(message.send, robust=True)

@@ -5,15 +5,13 @@ A limit stops new things only. Footage of a class that is being recorded is alwa
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from zlib import crc32
 
 from django.db import connection
-from django.utils import timezone
 
 from control_plane.common.errors import Conflict
 from control_plane.common.scoping import current_studio_id
-from control_plane.studios.models import Limit, MonthlyUse, Plan, StudioPlan
+from control_plane.studios.models import Limit, Plan, StudioPlan
 
 NOUNS: dict[Limit, tuple[str, str]] = {
     Limit.AGENTS: ("box", "boxes"),
@@ -74,46 +72,14 @@ def require_room(limit: Limit, count: Callable[[], int], *, adding: int = 1) -> 
     Raises:
         QuotaReached: it does not.
     """
-    most = allowance().most(limit)
+    found = allowance()
+    most = found.most(limit)
     if most is None:
         return
     _lock(limit)
     used = count()
     if used + adding > most:
-        raise QuotaReached(limit, most=most, used=used, contact=allowance().contact)
-
-
-def spend(limit: Limit, *, at: datetime | None = None) -> int:
-    """Counts one use in the month, and returns how many there are; in the transaction of the use.
-
-    Raises:
-        QuotaReached: the month's uses are spent.
-    """
-    month = month_of(at or timezone.now())
-    studio_id = current_studio_id()
-    MonthlyUse.objects.bulk_create(
-        [MonthlyUse(studio_id=studio_id, limit=limit.value, month=month)], ignore_conflicts=True
-    )
-    row: MonthlyUse = MonthlyUse.objects.select_for_update().get(limit=limit.value, month=month)
-    found = allowance()
-    most = found.most(limit)
-    if most is not None and row.count >= most:
-        raise QuotaReached(limit, most=most, used=row.count, contact=found.contact)
-    row.count += 1
-    row.save(update_fields=["count"])
-    return int(row.count)
-
-
-def spent(limit: Limit, *, at: datetime | None = None) -> int:
-    """Returns how often something was used in the month."""
-    month = month_of(at or timezone.now())
-    found = MonthlyUse.objects.filter(limit=limit.value, month=month).values_list("count", flat=True).first()
-    return int(found or 0)
-
-
-def month_of(moment: datetime) -> date:
-    """Returns the first day of the month, in UTC."""
-    return moment.astimezone(UTC).date().replace(day=1)
+        raise QuotaReached(limit, most=most, used=used, contact=found.contact)
 
 
 def shown(limit: Limit, value: int) -> str:

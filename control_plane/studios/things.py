@@ -25,7 +25,6 @@ VIEW_ACTIONS: dict[str, Action] = {
     "studios.KeyTombstone": Action.MANAGE_STUDIO,
     "studios.Plan": Action.MANAGE_STUDIO,
     "studios.StudioPlan": Action.MANAGE_STUDIO,
-    "studios.MonthlyUse": Action.MANAGE_STUDIO,
     "studios.StudioStore": Action.MANAGE_STORAGE,
     "studios.StudioStorage": Action.MANAGE_STORAGE,
     "studios.StoreProbe": Action.MANAGE_STORAGE,

@@ -11,7 +11,7 @@ from control_plane.studios.models.api_keys import ApiKey
 from control_plane.studios.models.dancers import Dancer, Guardianship, Relation
 from control_plane.studios.models.keys import KeyTombstone, Shredded, StudioKey
 from control_plane.studios.models.people import Membership, Role
-from control_plane.studios.models.plans import Limit, MonthlyUse, Plan, StudioPlan
+from control_plane.studios.models.plans import Limit, Plan, StudioPlan
 from control_plane.studios.models.signin import (
     GroupRole,
     IdentityProvider,
@@ -50,7 +50,6 @@ __all__ = [
     "KeyTombstone",
     "Limit",
     "Membership",
-    "MonthlyUse",
     "MoveFault",
     "MoveState",
     "ObjectRight",

@@ -1,4 +1,4 @@
-"""Tables of plans: Plan (the platform's), StudioPlan, MonthlyUse."""
+"""Tables of plans: Plan (the platform's), StudioPlan."""
 
 from typing import ClassVar
 
@@ -9,13 +9,16 @@ from control_plane.common.models import StudioOwned, UUIDModel
 
 
 class Limit(models.TextChoices):
-    """What a plan limits, per studio. The value is also the column's name."""
+    """What a plan limits, per studio. The value is also the column's name.
+
+    `ANALYSES_PER_MONTH` is agreed in plans already; nothing counts against it until analyses are offered.
+    """
 
     AGENTS = "agents", "Boxes"
     CAMERAS = "cameras", "Cameras"
     MEMBERS = "members", "People"
     STORAGE_BYTES = "storage_bytes", "Storage with us"
-    ANALYSES_PER_MONTH = "analyses_per_month", "Analyses this month"
+    ANALYSES_PER_MONTH = "analyses_per_month", "Analyses a month (none are offered yet)"
     API_PER_MINUTE = "api_per_minute", "API requests a minute"
 
 
@@ -67,19 +70,3 @@ class StudioPlan(StudioOwned):
 
     def __str__(self) -> str:
         return f"{self.plan_id}"
-
-
-class MonthlyUse(StudioOwned):
-    """How often something was used in one month, which begins on `month` (UTC)."""
-
-    limit = models.CharField(max_length=24, choices=Limit.choices, editable=False)
-    month = models.DateField(editable=False)
-    count = models.PositiveIntegerField(default=0, editable=False)
-
-    class Meta(StudioOwned.Meta):
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["studio", "limit", "month"], name="studios_monthlyuse_once")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.limit} {self.month} {self.count}"

@@ -205,7 +205,6 @@ def test_every_table_of_stores_has_a_page_in_the_admin_site(scene: Scene, lax: L
     alice = as_person(scene.cast.alice)
     for model in (
         "studiostore", "studiostorage", "storeprobe", "storemove", "movefault", "disposal", "plan", "studioplan",
-        "monthlyuse",
     ):  # fmt: skip
         answer = alice.get(f"/admin/studios/{model}/")
         assert answer.status_code == 200, model

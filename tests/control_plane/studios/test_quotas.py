@@ -1,7 +1,8 @@
 """A plan limits what is new and never what is being recorded; two at once do not pass where one may."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ from control_plane.fleet import services as fleet
 from control_plane.fleet.models import Agent, Camera
 from control_plane.recordings import services as recordings
 from control_plane.recordings.usage import all_uses, uses, warn_when_nearly_full
+from control_plane.studios import quotas
 from control_plane.studios import services as studios
 from control_plane.studios.models import Limit, Membership, Plan, Role, StudioStorage
-from control_plane.studios.quotas import QuotaReached, allowance, spend, spent
+from control_plane.studios.quotas import QuotaReached, allowance, require_room
 from control_plane.studios.services.plans import change_plan, create_plan, give_plan
 from tests.control_plane.box import Box
 from tests.control_plane.conftest import SETUP, Cast
@@ -192,25 +194,28 @@ def test_nearly_full_storage_is_told_once_a_week(cast: Cast, tmp_path: Path, set
     assert mail.outbox == [] or "nearly used" in mail.outbox[0].subject
 
 
-def test_the_uses_of_a_month_are_counted_at_once_and_begin_anew(committed: Cast) -> None:
-    planned(committed, analyses_per_month=5)
+def test_every_limit_is_asked_for_where_something_is_added() -> None:
+    """A limit that operators can set and nothing asks for would be a promise to nobody."""
+    house = Path(quotas.__file__).parent.parent
+    asked = re.compile(r"(?:require_room|\.most)\(\s*Limit\.([A-Z_]+)")
+    pretending = {house / "studios" / "quotas.py", house / "recordings" / "usage.py"}
+    found = {
+        name
+        for path in house.rglob("*.py")
+        if path not in pretending
+        for name in asked.findall(path.read_text(encoding="utf-8"))
+    }
+    without = {Limit.ANALYSES_PER_MONTH.name} if not (house / "analysis").exists() else set()
+    assert found == {limit.name for limit in Limit} - without
 
-    def use(_: int) -> bool:
-        try:
-            with studio_scope(committed.studio.id):
-                spend(Limit.ANALYSES_PER_MONTH)
-        except QuotaReached:
-            return False
-        finally:
-            connections.close_all()
-        return True
 
-    with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(use, range(12))).count(True) == 5
-    with studio_scope(committed.studio.id):
-        assert spent(Limit.ANALYSES_PER_MONTH) == 5
-        spend(Limit.ANALYSES_PER_MONTH, at=datetime(2031, 2, 1, tzinfo=UTC))
-        assert spent(Limit.ANALYSES_PER_MONTH, at=datetime(2031, 2, 28, tzinfo=UTC)) == 1
+def test_a_months_limit_says_to_wait_for_the_next(cast: Cast) -> None:
+    planned(cast, analyses_per_month=5)
+    with studio_scope(cast.studio.id):
+        require_room(Limit.ANALYSES_PER_MONTH, lambda: 4)
+        with pytest.raises(QuotaReached, match=r"5 analyses a month, and 5 are used.*first of the month"):
+            require_room(Limit.ANALYSES_PER_MONTH, lambda: 5)
+        assert Limit.ANALYSES_PER_MONTH not in {use.limit for use in uses()}
 
 
 def test_a_bucket_gives_a_minutes_worth_and_refills_evenly(cast: Cast) -> None:
