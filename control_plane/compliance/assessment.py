@@ -42,6 +42,7 @@ from control_plane.studios.models import (
     StudioStorage,
 )
 from control_plane.studios.roles import FOOTAGE, MEANINGS, effective
+from control_plane.studios.standing import members
 
 VERIFY_EVERY = timedelta(days=30)
 _SHOWN = FOOTAGE | {access.Action.VIEW_DANCERS, access.Action.MANAGE_DANCERS, access.Action.VIEW_AUDIT}
@@ -171,7 +172,7 @@ def _who_sees(studio: Studio, actor: Actor) -> Section:
 
 def _signing_in(studio: Studio, actor: Actor) -> Section:
     policy = SigninPolicy.objects.first() or SigninPolicy(studio=studio)
-    admins = Membership.objects.filter(role=Role.ADMIN, user__is_active=True).values("user_id")
+    admins = members(timezone.now()).filter(role=Role.ADMIN).values("user_id")
     protected = Authenticator.objects.filter(user_id__in=admins).values("user_id").distinct().count()
     providers = list(IdentityProvider.objects.filter(enabled=True).values_list("name", flat=True))
     section = Section(

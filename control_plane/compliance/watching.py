@@ -43,6 +43,7 @@ from control_plane.recordings.models import Appearance, ClassSession
 from control_plane.studios import access
 from control_plane.studios.models import Guardianship, Membership, Role, Studio
 from control_plane.studios.services.saving import check
+from control_plane.studios.standing import members
 
 log = logging.getLogger(__name__)
 
@@ -152,7 +153,7 @@ def mail_alerts(studio_id: UUID) -> int:
             return 0
         studio = Studio.objects.get(pk=studio_id)
         waiting = list(Alert.objects.filter(notice__isnull=True).order_by("raised_at")[:200])
-        admins = Membership.objects.filter(role=Role.ADMIN, user__is_active=True)
+        admins = members(timezone.now()).filter(role=Role.ADMIN)
         addresses = sorted(set(admins.values_list("user__email", flat=True)))
         if not waiting or not addresses or settings.EMAIL_BACKEND.endswith("dummy.EmailBackend"):
             return 0

@@ -59,6 +59,10 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
         "task": "control_plane.accounts.tasks.clear_expired_sessions",
         "schedule": 86_400.0,
     },
+    "end-unconfirmed-memberships": {
+        "task": "control_plane.studios.tasks.end_unconfirmed_memberships",
+        "schedule": 86_400.0,
+    },
     "probe-stores": {"task": "control_plane.studios.tasks.probe_stores", "schedule": 86_400.0},
     "sweep-probes": {"task": "control_plane.studios.tasks.sweep_probes", "schedule": 60.0},
     "sweep-recordings": {"task": "control_plane.recordings.tasks.sweep_recordings", "schedule": 60.0},

@@ -1,5 +1,5 @@
-"""The sweeps of keys and of stores: what stands under older generations is brought along, what nothing needs any more
-ends, and stores are tried.
+"""The sweeps of keys, of stores and of memberships: what stands under older generations is brought along, what nothing
+needs any more or nobody vouches for ends, and stores are tried.
 """
 
 import logging
@@ -13,6 +13,7 @@ from control_plane.common.errors import ControlPlaneError
 from control_plane.common.scoping import studio_scope
 from control_plane.studios.selectors import studio_ids
 from control_plane.studios.services.keys import destroy_due_generations, rewrap_batch
+from control_plane.studios.services.sso import end_unconfirmed
 from control_plane.studios.services.storage import due_probes, request_probe, run_probe, stores_in_use
 from control_plane.studios.services.tombstones import settle_shelf
 
@@ -42,6 +43,13 @@ def _sweep_keys_of(scope: UUID) -> None:
                 break
     with studio_scope(scope):
         destroy_due_generations(actor=actor)
+
+
+@shared_task
+def end_unconfirmed_memberships() -> None:
+    """Ends memberships whose provider is silent, in every studio; started by beat once a day."""
+    for studio_id in studio_ids("unconfirmed memberships"):
+        end_unconfirmed(UUID(str(studio_id)))
 
 
 @shared_task

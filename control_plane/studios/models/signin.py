@@ -117,10 +117,15 @@ class GroupRole(StudioOwned):
 
 
 class ProvidedMembership(StudioOwned):
-    """A membership that a provider made, and may therefore change and end. One made by hand is never its to touch."""
+    """A membership that a provider made, and may therefore change and end. One made by hand is never its to touch.
+
+    `lapsed_at`: when it was ended because the provider had not vouched for the person for so long (`services.sso`);
+    null: never.
+    """
 
     provider = models.ForeignKey(IdentityProvider, on_delete=models.CASCADE, related_name="+", editable=False)
     membership = models.OneToOneField(Membership, on_delete=models.CASCADE, related_name="+", editable=False)
+    lapsed_at = models.DateTimeField(null=True, editable=False)
 
     def __str__(self) -> str:
         return f"{self.membership_id}"

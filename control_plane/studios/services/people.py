@@ -17,6 +17,7 @@ from control_plane.studios.quotas import require_room
 from control_plane.studios.services.dancers import end_guardianships_of
 from control_plane.studios.services.locking import lock_studio
 from control_plane.studios.services.saving import save_new
+from control_plane.studios.standing import members
 from control_plane.studios.things import studio_of
 
 _LAST_ADMIN = "A studio needs an admin; make somebody else one first."
@@ -70,11 +71,22 @@ def set_membership_end(membership: Membership, ends_at: datetime | None, *, acto
     with studio_scope(membership.studio_id):
         locked = _locked(membership, actor)
         _check_end(Role(locked.role), ends_at)
-        locked.ends_at = ends_at
-        locked.save(update_fields=["ends_at"])
-        _record_change(locked, actor, {"ends_at": ends_at.isoformat() if ends_at else None})
+        _set_end(locked, ends_at, actor)
     membership.ends_at = locked.ends_at
     return membership
+
+
+def set_aside(membership: Membership, now: datetime, *, actor: Actor) -> None:
+    """Ends a membership now and keeps what hangs on it, for the day it is prolonged; an admin's too where others stay.
+
+    Raises:
+        Conflict: the studio would be left without an admin.
+        NotFound, Forbidden: there is no such member any more; or `actor` may not manage people.
+    """
+    with studio_scope(membership.studio_id):
+        locked = _locked(membership, actor)
+        _keep_an_admin(locked, None)
+        _set_end(locked, now, actor)
 
 
 def remove_member(membership: Membership, *, actor: Actor) -> None:
@@ -162,6 +174,12 @@ def _locked(membership: Membership, actor: Actor) -> Membership:
     return found
 
 
+def _set_end(membership: Membership, ends_at: datetime | None, actor: Actor) -> None:
+    membership.ends_at = ends_at
+    membership.save(update_fields=["ends_at"])
+    _record_change(membership, actor, {"ends_at": ends_at.isoformat() if ends_at else None})
+
+
 def _check_end(role: Role, ends_at: datetime | None) -> None:
     if ends_at is None:
         return
@@ -173,7 +191,7 @@ def _check_end(role: Role, ends_at: datetime | None) -> None:
 
 def _keep_an_admin(membership: Membership, role: Role | None) -> None:
     """Raises unless somebody else who can sign in is an admin; the caller holds the studio's lock."""
-    others = Membership.objects.filter(role=Role.ADMIN, user__is_active=True).exclude(pk=membership.pk)
+    others = members(timezone.now()).filter(role=Role.ADMIN).exclude(pk=membership.pk)
     if role != Role.ADMIN and membership.role == Role.ADMIN and not others.exists():
         raise Conflict(_LAST_ADMIN)
 

@@ -2,6 +2,11 @@
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from allauth.socialaccount.models import SocialAccount
+from django.utils import timezone
 
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_user, is_proven
@@ -11,10 +16,19 @@ from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict
 from control_plane.common.scoping import studio_scope
 from control_plane.studios.models import GroupRole, IdentityProvider, Membership, ProvidedMembership, Role
-from control_plane.studios.services.people import change_role, join, remove_member
+from control_plane.studios.services.people import (
+    change_role,
+    join,
+    remove_member,
+    set_aside,
+    set_membership_end,
+)
+from control_plane.studios.standing import in_force
 
 JOB = Actor.system("studios.sso")
 SECRET_KIND = "provider-secret"  # noqa: S105  # a name
+CONFIRMED_FOR = timedelta(days=30)
+"""Longer than any session lives: who uses the studio by the provider is heard of in time."""
 _HIGHEST_FIRST = (Role.ADMIN, Role.INSTRUCTOR, Role.VIEWER, Role.GUARDIAN, Role.PARTNER)
 
 
@@ -52,13 +66,31 @@ def admit(provider: IdentityProvider, said: Said, *, linked: User | None) -> Ans
         membership = Membership.objects.filter(user=user).first() if user else None
         if membership is None:
             return _newcomer(provider, said, user, role)
-        if not ProvidedMembership.objects.filter(membership=membership, provider=provider).exists():
+        provided = ProvidedMembership.objects.filter(membership=membership, provider=provider).first()
+        if provided is None:
             return Answer(user)
         if role is None:
             return _leaver(membership, user)
+        if provided.lapsed_at is not None:
+            _revive(provided, membership)
         if role != membership.role:
             _unless_last_admin(membership, role)
         return Answer(user)
+
+
+def end_unconfirmed(studio_id: UUID) -> int:
+    """Ends memberships whose provider has not vouched for the person for `CONFIRMED_FOR`; returns how many.
+
+    A provider says nothing of whom it removes: without this, a key of the API or a password would open the studio to
+    them for as long as it lasts. Rights on single things are kept, uncounted, and come back at the next sign-in there.
+    The last admin stays.
+    """
+    now = timezone.now()
+    with studio_scope(studio_id):
+        rows = ProvidedMembership.objects.filter(
+            in_force(now, "membership__ends_at"), lapsed_at=None
+        ).select_related("membership")
+        return sum([_lapse(row, now) for row in rows if _heard_of_at(row) < now - CONFIRMED_FOR])
 
 
 def mapped_role(provider: IdentityProvider, groups: AbstractSet[str]) -> Role | None:
@@ -101,6 +133,32 @@ def _newcomer(provider: IdentityProvider, said: Said, user: User | None, role: R
         studio_id=provider.studio_id, provider_id=provider.id, membership=membership
     )
     return Answer(user)
+
+
+def _heard_of_at(provided: ProvidedMembership) -> datetime:
+    vouched: datetime | None = (
+        SocialAccount.objects.filter(user_id=provided.membership.user_id, provider=str(provided.provider_id))
+        .values_list("last_login", flat=True)
+        .first()
+    )
+    made: datetime = provided.created_at
+    return vouched or made
+
+
+def _lapse(provided: ProvidedMembership, now: datetime) -> bool:
+    try:
+        set_aside(provided.membership, now, actor=JOB)
+    except Conflict:
+        return False
+    ProvidedMembership.objects.filter(pk=provided.pk).update(lapsed_at=now)
+    return True
+
+
+def _revive(provided: ProvidedMembership, membership: Membership) -> None:
+    # Where somebody has set another end by hand since, that one holds.
+    if membership.ends_at == provided.lapsed_at:
+        set_membership_end(membership, None, actor=JOB)
+    ProvidedMembership.objects.filter(pk=provided.pk).update(lapsed_at=None)
 
 
 def _leaver(membership: Membership, user: User | None) -> Answer:

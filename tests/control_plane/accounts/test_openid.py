@@ -2,21 +2,28 @@
 
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from allauth.socialaccount.models import SocialAccount
+from django.conf import settings as configured
 from django.core.cache import cache
 from django.test import Client
+from django.utils import timezone
 
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_user
+from control_plane.audit.models import Entry
 from control_plane.common.scoping import studio_scope
 from control_plane.studios import services
 from control_plane.studios.models import IdentityProvider, Membership, ProviderKind, Role
+from control_plane.studios.services.api_keys import make_api_key
 from control_plane.studios.services.signin import ProviderFacts, add_provider, change_provider
+from control_plane.studios.services.sso import CONFIRMED_FOR
+from control_plane.studios.tasks import end_unconfirmed_memberships
 from tests.control_plane.conftest import SETUP, Cast
 from tests.rigs.openid_provider import (
     OpenIDProvider,
@@ -120,6 +127,53 @@ def test_the_groups_decide_at_each_sign_in(cast: Cast, rig: OpenIDProvider) -> N
     last = Client()
     assert sign_in(last, rig, provider, sub).status_code == 403
     assert (role_in(cast, user), is_in(last)) == (None, False)
+
+
+def test_whom_the_provider_has_removed_is_out_within_a_month_keys_included(
+    cast: Cast, rig: OpenIDProvider
+) -> None:
+    """A provider does not say whom it removes: it is only never heard of them again."""
+    provider, sub = provider_of(cast, rig), person(rig, "heads")
+    sign_in(Client(), rig, provider, sub)
+    user = User.objects.get(email=f"{sub}@school.example")
+    _, secret = make_api_key(
+        cast.studio,
+        name="Export",
+        actions=[],
+        expires_at=timezone.now() + timedelta(days=300),
+        actor=user.actor,
+    )
+    as_key = {"authorization": f"Bearer {secret}", "accept": "application/json"}
+    studio = f"/api/v1/studios/{cast.studio.slug}/"
+    own = Client()
+    own.force_login(user, backend=configured.AUTHENTICATION_BACKENDS[0])
+
+    def opens() -> list[int]:
+        return [own.get(studio).status_code, Client().get(studio, headers=as_key).status_code]
+
+    end_unconfirmed_memberships()
+    assert opens() == [200, 200]
+    SocialAccount.objects.filter(user=user).update(last_login=timezone.now() - CONFIRMED_FOR)
+    with studio_scope(cast.studio.id):
+        others = Membership.objects.filter(role=Role.ADMIN).exclude(user=user)
+        others.update(role=Role.VIEWER)
+    end_unconfirmed_memberships()
+    assert opens() == [200, 200], "the last admin stays"
+    with studio_scope(cast.studio.id):
+        Membership.objects.filter(user=cast.alice).update(role=Role.ADMIN)
+    end_unconfirmed_memberships()
+    assert opens() == [404, 404]
+    with studio_scope(cast.studio.id):
+        assert Entry.objects.filter(action="member.changed").count() == 1
+    # They come in by the provider again, and are what they were.
+    sign_in(Client(), rig, provider, sub)
+    assert (role_in(cast, user), opens()) == ("admin", [200, 200])
+    # One that a person has ended is not the provider's to bring back.
+    with studio_scope(cast.studio.id):
+        mine = Membership.objects.filter(user=user)
+        mine.update(role=Role.VIEWER, ends_at=timezone.now())
+    sign_in(Client(), rig, provider, sub)
+    assert opens() == [404, 404]
 
 
 def test_without_a_mapped_group_nobody_becomes_anything(
