@@ -112,12 +112,12 @@ def test_an_address_from_before_the_region_was_set_leads_nowhere(
     assert isinstance(early, PutTarget)
     start_move(studio, named(scene, lax.place()), actor=alice)
     storage.set_region(studio, "eu-test-1", actor=alice)
-    assert put(early, made.content).status_code == 200
+    assert put(early, made.content).status_code == 201
     (refused,) = commit(scene, made)
     assert isinstance(refused, Refused), refused
     assert (refused.code, refused.retryable) == (Code.STORE_UNAVAILABLE, True)
     assert "stays in eu-test-1" in refused.detail
-    assert not [path for path in (tmp_path / "ours").rglob("*.seg")], "nothing of it stays there"
+    assert not list((tmp_path / "ours").rglob("*.seg")), "nothing of it stays there"
     upload(scene, made)
     assert None not in where(scene).values(), "the box sends it to where it may go"
 
