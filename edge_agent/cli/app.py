@@ -63,7 +63,7 @@ def run_app() -> None:
         if os.environ.get("THREEDANCE_DEBUG"):
             raise
         say_error(error)
-        sys.exit(EXIT_FAILED)
+        sys.exit(EXIT_NOT_PAIRED if isinstance(error, NotPaired) else EXIT_FAILED)
 
 
 @app.command("pair")
@@ -129,13 +129,7 @@ def _run(
 ) -> None:
     """Record and upload until stopped (Ctrl-C)."""
     _pair_as_handed(state)
-    try:
-        outcome = running.run_agent(
-            state, json_logs=not sys.stderr.isatty() if json_logs is None else json_logs
-        )
-    except NotPaired as error:
-        say_error(error)
-        raise typer.Exit(EXIT_NOT_PAIRED) from error
+    outcome = running.run_agent(state, json_logs=not sys.stderr.isatty() if json_logs is None else json_logs)
     if outcome is Outcome.REVOKED:
         err.print("This agent has been revoked. Recordings on its disk are kept.")
         raise typer.Exit(EXIT_REVOKED)
