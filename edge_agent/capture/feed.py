@@ -40,7 +40,7 @@ class RunEnded(msgspec.Struct, frozen=True):
 
 
 class Dropped(msgspec.Struct, frozen=True):
-    """This subscriber was too slow: packets were dropped here, up to the next key frame."""
+    """This subscriber was too slow: packets were dropped here. What follows it begins with a key frame, or a new run."""
 
     packets: int
 
@@ -70,6 +70,11 @@ class Subscription:
         self._urgent = False
         self.closed = False
 
+    @property
+    def dropping(self) -> bool:
+        """Whether packets are being dropped now. Any thread."""
+        return self._dropping
+
     def offer(self, item: Item) -> int:
         """Puts an item in; never waits. Returns how many packets were dropped by it: 0 or 1."""
         with self._ready:
@@ -79,7 +84,9 @@ class Subscription:
                 self._bytes += item.size_bytes
                 self._urgent |= item.keyframe and item.kind is Kind.VIDEO
             else:
-                self._dropping = self._dropping and not isinstance(item, RunStarted)
+                # Before the run ends: whoever records has to hear of the loss in the run that it happened in.
+                self._tell_dropped()
+                self._dropping = False
                 self._urgent = True
             self._items.append(item)
             if self._urgent or self._bytes * 2 > self._limit_bytes:
@@ -92,16 +99,24 @@ class Subscription:
             self._dropping = True
             self._dropped += 1
             return False
-        if self._dropping:
-            self._items.append(Dropped(self._dropped))
-            self._dropping, self._dropped = False, 0
+        self._tell_dropped()
+        self._dropping = False
         return True
 
-    def take(self, timeout_s: float) -> list[Item]:
-        """Returns all that came since, waiting up to `timeout_s` for something worth waking for; may be empty."""
+    def _tell_dropped(self) -> None:
+        if self._dropped:
+            self._items.append(Dropped(self._dropped))
+            self._dropped = 0
+
+    def take(self, timeout_s: float, *, last: bool = False) -> list[Item]:
+        """Returns all that came since, waiting up to `timeout_s` for something worth waking for; may be empty.
+
+        Packets that are being dropped are told of when the loss is over, or now to one that asks for the `last` time."""
         with self._ready:
             if not (self._urgent or self.closed):
                 self._ready.wait(timeout_s)
+            if last:
+                self._tell_dropped()
             items = list(self._items)
             self._items.clear()
             self._bytes = 0

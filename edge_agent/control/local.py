@@ -56,10 +56,17 @@ async def serve_status(state: Path, status: Callable[[], LocalStatus]) -> AsyncI
     """Answers on the state folder's socket for the length of the block."""
 
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            writer.write(encode(status()))
-            await writer.drain()
-        writer.close()
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                writer.write(encode(status()))
+                await writer.drain()
+                writer.close()
+                await writer.wait_closed()
+        except (OSError, TimeoutError):
+            pass  # whoever asked does not listen any more
+        finally:
+            # Nothing is kept for one that asks and never reads: neither the task nor the descriptor.
+            writer.transport.abort()
 
     path = state / SOCKET
     path.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """The classes to record: one task for each order, from when it is met until the control plane takes it back."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 
 from edge_agent.capture.camera import Camera
@@ -9,6 +10,11 @@ from edge_agent.spool.recording import Recording
 from shared.protocol.config import RecipientKey, RecordingOrder
 from shared.protocol.ids import CameraId, ClassSessionId, RoomId
 from shared.protocol.status import RecordingState, RecordingStatus
+
+log = logging.getLogger(__name__)
+
+CLOSE_S = 20.0
+"""How long a recording that ends may take to cut and seal what is open."""
 
 MakeRecording = Callable[[RecordingOrder, RecipientKey, Mapping[CameraId, Camera]], Recording]
 CamerasOf = Callable[[RoomId], Mapping[CameraId, Camera]]
@@ -76,13 +82,20 @@ class Recordings:
         self._recordings.pop(class_id, None)
         task = self._tasks.pop(class_id, None)
         if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+            await _end([task])
 
     async def stop_all(self) -> None:
         """Closes the open segments of all classes; a later start goes on with them."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        if self._tasks:
+            await _end(list(self._tasks.values()))
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancels tasks and gives them time to close their files. A disk that hangs must not hold up the next order, nor the
+    end of the agent: what is left open is sealed by the next start."""
+    for task in tasks:
+        task.cancel()
+    _, hanging = await asyncio.wait(tasks, timeout=CLOSE_S)
+    for task in hanging:
+        log.error("a recording does not end: its disk hangs", extra={"task": task.get_name()})
+        task.cancel()  # the wait for its threads; they are left behind

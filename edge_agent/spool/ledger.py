@@ -50,7 +50,9 @@ class Ledger:
         self._absence = GapReason.AGENT_STOPPED if resumed else GapReason.AGENT_LATE
         self._emit = emit
         self._trouble: tuple[GapReason, str] | None = None
-        self.until_at = until_at
+        self._begins_at = self.until_at = until_at
+        self._looked_at = absent_until_at
+        self._set_back = False
 
     def trouble(self, reason: GapReason, detail: str = "") -> None:
         """Notes why what comes next may be missing; the first reason since the last fragment stands."""
@@ -71,8 +73,18 @@ class Ledger:
             self.gap(from_at, otherwise)
         stepped = self._trouble is not None and self._trouble[0] is GapReason.CLOCK_STEP
         self._trouble = None
+        self._set_back = self._set_back and not stepped
         # After a step back, what is missing until the old time comes round again is missing all the same.
         self.until_at = to_at if stepped else max(self.until_at, to_at)
+
+    def look(self, now_at: datetime, *, away: bool) -> None:
+        """Looks at the clock. Set back while the camera is `away`: what is missing from then on is missing all the same,
+        although the old time had come so far."""
+        self._set_back |= now_at < self._looked_at - TOLERANCE
+        self._looked_at = now_at
+        if self._set_back and away:
+            self._set_back = False
+            self.until_at = min(self.until_at, max(now_at, self._begins_at))
 
     def gap(self, to_at: datetime, otherwise: GapReason) -> None:
         """Writes down that nothing is there up to `to_at`."""

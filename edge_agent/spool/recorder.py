@@ -12,7 +12,7 @@ from edge_agent.errors import SpoolError, SpoolFull
 from edge_agent.spool.cutter import Cutter
 from edge_agent.spool.dating import begin_of, end_of, instant, span_of
 from edge_agent.spool.holes import holes
-from edge_agent.spool.ledger import Ledger, reason_of
+from edge_agent.spool.ledger import TOLERANCE, Ledger, reason_of
 from edge_agent.spool.segmenter import Fragment
 from edge_agent.spool.spool import Spool, TrackAccount
 from edge_agent.spool.store import SegmentWriter
@@ -161,7 +161,7 @@ class TrackRecorder:
         if self._wanted_feed is self._feed and (self._subscription is not None or self._feed is None):
             return
         if self._feed is not None and self._subscription is not None:
-            self._take_all(self._subscription.take(0))
+            self._take_all(self._subscription.take(0, last=True))
             self._feed.unsubscribe(self._subscription)
             self._take(RunEnded(None))
             self._ledger.trouble(GapReason.CAMERA_OFFLINE, "the camera was configured anew")
@@ -270,7 +270,6 @@ class TrackRecorder:
             for fragment in self._cutter.finish():
                 self._store(fragment, self._cutter)
             self._cutter = None
-        # What waits for the start is of this run's timeline.
         self._before.clear()
         self._close_segment()
         if self.recording:
@@ -353,6 +352,7 @@ class TrackRecorder:
 
     def _look_at_time(self, now_at: datetime) -> None:
         stop_at = self._order.stop_at
+        self._ledger.look(now_at, away=not self._connected)
         if self.finished or now_at < self._order.start_at:
             return
         if stop_at is not None and now_at >= stop_at + (LATE_PACKETS if self._connected else timedelta(0)):
@@ -363,8 +363,10 @@ class TrackRecorder:
 
     def _finish(self) -> None:
         self._end_run()
+        if self._subscription is not None and self._subscription.dropping:
+            self._ledger.trouble(GapReason.PACKETS_DROPPED)
         stop_at = self._order.stop_at or self._spool.now()
-        if stop_at - self._ledger.until_at > timedelta(milliseconds=250):
+        if stop_at - self._ledger.until_at > TOLERANCE:
             self._ledger.gap(stop_at, self._reason_now())
         self.finished = True
         self._keep_account()

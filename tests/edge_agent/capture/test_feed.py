@@ -1,6 +1,8 @@
 """What a camera gives reaches its subscribers: whole groups of pictures, from the last ones on, and losses are told."""
 
-from edge_agent.capture.feed import Dropped, Feed, RunEnded, RunStarted, Subscription
+import pytest
+
+from edge_agent.capture.feed import Dropped, Feed, Item, RunEnded, RunStarted, Subscription
 from edge_agent.capture.packet import Kind, MediaPacket
 from shared.protocol.status import CameraError
 from tests.edge_agent.capture.scripted import INFO, KEY, StillClock, packet
@@ -28,6 +30,24 @@ def test_a_slow_subscriber_loses_whole_groups_and_is_told_how_much() -> None:
     assert first_after.keyframe
     assert sum(d.packets for d in told) + slow._dropped == lost == len(packets) - len(kept)
     assert [i for i in quick.take(0) if isinstance(i, MediaPacket)] == packets
+
+
+@pytest.mark.parametrize("end", [RunEnded(None, "clock_step"), started()], ids=["ended", "begun anew"])
+def test_a_loss_at_the_end_of_a_run_is_told_before_the_run_is_over(end: Item) -> None:
+    slow = Subscription(2000)
+    slow.offer(started())
+    lost = sum(slow.offer(packet(i)) for i in range(70))
+    slow.offer(end)
+    *_, told, last = slow.take(0)
+    assert lost > 0
+    assert (told, last) == (Dropped(lost), end)
+
+
+def test_whoever_leaves_while_packets_are_dropped_is_told_how_many() -> None:
+    slow = Subscription(2000)
+    lost = sum(slow.offer(packet(i)) for i in range(70))
+    assert slow.take(0, last=True)[-1] == Dropped(lost)
+    assert slow.take(0, last=True) == []
 
 
 def test_a_new_subscriber_gets_the_last_groups_of_pictures() -> None:

@@ -4,6 +4,7 @@ import ast
 import asyncio
 import io
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from rich.console import Console
 from edge_agent.cli import main
 from edge_agent.cli.check import Grade, examine
 from edge_agent.cli.status import view
+from edge_agent.control import local
 from edge_agent.control.config_store import ConfigStore
 from edge_agent.control.local import LocalCamera, LocalStatus, read_status, serve_status
 from shared.protocol.config import FileSource, Position, RtspSource, config_document
@@ -125,6 +127,28 @@ async def test_the_running_agents_status_is_read_through_its_socket(tmp_path: Pa
             assert told.studio_name == "Demo Dance"
             assert (folder / "agent.sock").stat().st_mode & 0o777 == 0o600
         assert read_status(folder) is None
+
+
+async def test_one_that_asks_for_the_status_and_never_reads_keeps_nothing_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "TIMEOUT_S", 0.2)
+    large = _local(link_error="x" * 4_000_000)  # more than any socket buffer takes
+    tasks, descriptors = asyncio.all_tasks(), len(os.listdir("/proc/self/fd"))
+    async with serve_status(tmp_path, lambda: large):
+        callers = [await asyncio.open_unix_connection(str(tmp_path / "agent.sock")) for _ in range(5)]
+        for reader, _ in callers:
+            reader._transport.pause_reading()  # type: ignore[attr-defined]
+        await asyncio.sleep(0.05)
+        answers = asyncio.all_tasks() - tasks
+        assert len(answers) == 5
+        _, hanging = await asyncio.wait(answers, timeout=10)
+        assert not hanging
+        for _, writer in callers:
+            writer.transport.abort()
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.05)
+    assert len(os.listdir("/proc/self/fd")) == descriptors
 
 
 def test_status_says_plainly_that_no_agent_runs(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edge_agent.core import recordings
 from edge_agent.core.probation import GRACE_S, PROBATION_S
 from edge_agent.core.recordings import Recordings
 from edge_agent.files import FILES
@@ -272,4 +273,35 @@ async def test_which_classes_run_is_known_without_asking_the_disk(
         orders.set_order(order)
         assert orders.running() == frozenset()
         await orders.stop_all()
+    spool.close()
+
+
+async def test_a_recording_whose_disk_hangs_holds_up_neither_the_next_order_nor_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(recordings, "CLOSE_S", 0.05)
+    spool = Spool.open(tmp_path, clock=FakeClock())
+    never = asyncio.Event()
+
+    class Hanging(Recording):
+        async def run(self) -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await never.wait()
+
+    def make(order: RecordingOrder, recipient: RecipientKey, cameras: object) -> Recording:
+        return Hanging(order, spool=spool, recipient=recipient, board=StatusBoard(), cameras={})
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        orders = Recordings(group, make, lambda _: {})
+        orders.set_recipient(EMPTY.recipient)
+        first, second = an_order(), an_order()
+        orders.set_order(first)
+        orders.set_order(second)
+        await asyncio.sleep(0)
+        await orders.drop(first.class_session_id)
+        assert [s.class_session_id for s in orders.statuses()] == [second.class_session_id]
+        await orders.stop_all()
+    assert sum("does not end" in record.message for record in caplog.records) == 2
     spool.close()

@@ -205,3 +205,42 @@ def test_an_agent_killed_before_it_wrote_a_gap_down_finds_it_when_it_is_back(
     assert len(studio.gaps(again)) == 1
     studio.finish(second, order)
     assert [g.reason for g in studio.gaps(again)] == [GapReason.AGENT_STOPPED] * 2
+
+
+def test_a_camera_that_is_away_while_the_clock_is_set_back_leaves_no_silence(
+    studio: Studio, media: Path
+) -> None:
+    info, packets = read_media(media / "quiet.mp4", 8)
+    spool = studio.open_spool()
+    order = studio.order()
+    recorder = studio.recorder(spool, order)
+    studio.clock.advance(3600)
+    studio.play(studio.connect(info), packets, recorder)
+    studio.disconnect(CameraError.UNREACHABLE)
+    recorder.step(0)
+    studio.clock.advance(120)
+    recorder.step(0)  # written down in the old time, up to a minute past one
+    studio.clock.step_utc(-3600)
+    recorder.step(0)
+    away_at = studio.clock.now()
+    studio.clock.advance(300)
+    recorder.step(0)
+    studio.reference.utc_us(studio.clock.monotonic_ns())
+    back_at = studio.clock.now()
+    studio.play(studio.connect(info), packets, recorder)
+    gone_at = studio.clock.now()
+    studio.disconnect(CameraError.UNREACHABLE)
+    recorder.step(0)
+    studio.clock.advance(600)
+    studio.play(studio.connect(info), packets, recorder)
+    studio.finish(recorder, order)
+    since = [gap for gap in studio.gaps(spool) if away_at <= gap.from_at < NOON + timedelta(minutes=30)]
+    assert {gap.reason for gap in since} == {GapReason.CAMERA_OFFLINE}
+    near = timedelta(seconds=1)
+    first = [gap for gap in since if gap.from_at < back_at]
+    assert abs(first[0].from_at - away_at) < near
+    assert abs(first[-1].to_at - back_at) < near
+    # Still within the hour that the old time had seen already.
+    second = [gap for gap in since if gap.from_at >= back_at]
+    assert abs(second[0].from_at - gone_at) < near
+    assert sum((gap.to_at - gap.from_at for gap in second), timedelta()) > timedelta(seconds=590)
