@@ -11,8 +11,10 @@ from edge_agent.errors import (
     AddressInvalid,
     AgentRevoked,
     AuthenticationRefused,
+    LoginPageAnswers,
     NotThreeDance,
     RequestRefused,
+    ServerBroke,
     ServerUnavailable,
 )
 from edge_agent.http import HttpAnswer, HttpClient
@@ -83,7 +85,7 @@ class ControlPlaneApi:
             AuthenticationRefused: 401 or 403: the token, or the agent, is not accepted.
             AgentRevoked: 401 with a signed revocation; its signature is not checked yet.
             RequestRefused: any other problem the server states.
-            NotThreeDance: the answer is no answer of a 3Dance control plane.
+            NotThreeDance: the answer is no answer of a 3Dance control plane; `LoginPageAnswers`: but a web page's.
         """
         answer = await self.send("POST", path, body=encode(body))
         return _decoded(answer, type_, self.address)
@@ -120,23 +122,39 @@ class ControlPlaneApi:
         if self._sign is not None:
             full["authorization"] = f"Bearer {self._sign()}"
         answer = await self.http.request(method, self.address + path, headers=full, body=body)
-        raise_for_problem(answer, self.address, self.clock)
+        # Before it is paired a box has only what a person typed; after that the address is known to be right.
+        raise_for_problem(answer, self.address, self.clock, is_known=self._sign is not None)
         return answer
 
 
-def raise_for_problem(answer: HttpAnswer, address: str, clock: ServerClock) -> None:
-    """Takes the time from an answer of the control plane, and raises what its status means. 2xx and 304 pass."""
+def raise_for_problem(answer: HttpAnswer, address: str, clock: ServerClock, *, is_known: bool = True) -> None:
+    """Takes the time from an answer of the control plane, and raises what its status means. 2xx and 304 pass.
+
+    Args:
+        answer: what came.
+        address: whom it should be from.
+        clock: the server's time; no other's answer moves it.
+        is_known: whether a control plane has ever answered there; else a web page is rather a wrong address.
+    """
     status = answer.status
     problem = problem_of(answer)
-    if status < 300 or status == 304 or problem is not None:
+    fine = status in (204, 304) or (200 <= status < 300 and answer.content_type == JSON)
+    if fine or problem is not None:
         take_date(clock, answer.date_at)
-    if status < 300 or status == 304:
+    if fine:
         return
+    elsewhere = LoginPageAnswers if is_known else NotThreeDance
+    if status == 511:
+        raise elsewhere(address, "HTTP 511")
     if status == 429 or status >= 500:
-        raise ServerUnavailable(address, problem.title if problem else f"HTTP {status}", answer.retry_after_s)
+        said = problem.title if problem else f"HTTP {status}"
+        kind = ServerBroke if status == 500 else ServerUnavailable
+        raise kind(address, said, answer.retry_after_s)
     if 300 <= status < 400:
-        raise NotThreeDance(address, f"it points to {answer.headers.get('location', 'another address')}")
+        raise elsewhere(address, f"it points to {_place(answer.headers.get('location', 'another address'))}")
     if problem is None:
+        if answer.is_web_page and (status < 300 or (is_known and status in (401, 403))):
+            raise elsewhere(address, f"a web page, HTTP {status}")
         if status in (401, 403):
             raise AuthenticationRefused(address, None, f"HTTP {status}")
         raise NotThreeDance(address, f"it answers HTTP {status} without an explanation")
@@ -145,6 +163,11 @@ def raise_for_problem(answer: HttpAnswer, address: str, clock: ServerClock) -> N
     if status in (401, 403):
         raise AuthenticationRefused(address, problem.code, problem.detail or problem.title)
     raise RequestRefused(problem)
+
+
+def _place(location: str) -> str:
+    # A login page's address carries what it knows of this box.
+    return location.partition("?")[0][:200]
 
 
 def _decoded(answer: HttpAnswer, type_: type[T], address: str) -> T:

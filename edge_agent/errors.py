@@ -17,11 +17,15 @@ AgentError
  +-- ServerError
       +-- Retryable           try again later
       |    +-- ServerUnreachable, ServerTimeout, ServerUnavailable
+      |         +-- ServerBroke   it failed over this very request
       +-- AuthenticationRefused   401 or 403: go on recording, retry slowly
       +-- AgentRevoked            a signed revocation came with the answer
       +-- TargetExpired           the address for a PUT is no longer good: ask for a new one
       +-- ObjectRefused           the store does not take these bytes
-      +-- AddressInvalid, ServerNotHttp, NotThreeDance, TlsFailed, RequestRefused
+      +-- ProxyRefused        the network's proxy does not let us through
+      +-- AddressInvalid, ServerNotHttp, TlsFailed, RequestRefused
+      +-- NotThreeDance       what answers is no control plane
+           +-- LoginPageAnswers   it is a page of the network we are in
 """
 
 from shared.protocol.errors import Code, Problem
@@ -175,6 +179,10 @@ class ServerUnavailable(Retryable):
         self.retry_after_s = retry_after_s
 
 
+class ServerBroke(ServerUnavailable):
+    """The server answers 500: it may be down, or it cannot digest what it was sent."""
+
+
 class AuthenticationRefused(ServerError):
     """401 or 403 without a signed revocation: it may be a mistake of the server, so recording goes on."""
 
@@ -241,6 +249,35 @@ class NotThreeDance(ServerError):
         self.detail = detail
 
 
+class LoginPageAnswers(NotThreeDance):
+    """A web page answers in place of an address that is known to be a control plane's, or a store's."""
+
+    hint = (
+        "Open any web page from a device in the same network and sign in there, or have this box let through. "
+        "It goes on recording and tries again."
+    )
+
+    def __init__(self, address: str, detail: str = "", *, instead_of: str = "the control plane") -> None:
+        super().__init__(address, detail)
+        self.args = (
+            f"a login page of this network answers instead of {instead_of}"
+            + (f" ({address}: {detail})" if detail else f" ({address})"),
+        )
+
+
+class ProxyRefused(ServerError):
+    """The proxy that the environment names does not let us through to `host`."""
+
+    hint = (
+        "Check HTTPS_PROXY in the environment of the agent (http://user:password@host:port), "
+        "or name the host in NO_PROXY where it is to be reached directly."
+    )
+
+    def __init__(self, host: str, detail: str = "") -> None:
+        super().__init__(f"the proxy does not let us through to {host}" + (f": {detail}" if detail else ""))
+        self.host = host
+
+
 class TlsFailed(ServerError):
     """The certificate is not trusted, or (`plain`) there is no TLS at that port."""
 
@@ -252,7 +289,9 @@ class TlsFailed(ServerError):
         self.hint = (
             "Use http:// in the address if the server has no TLS."
             if plain
-            else "Check the clock of the box and the server's certificate; SSL_CERT_FILE adds an authority."
+            else "Check the server's certificate, and the date of this box (`date`). A network that puts its own "
+            "certificate in between has to let this box through; SSL_CERT_FILE adds an authority that you trust. "
+            "Certificates are never skipped: the box goes on recording and tries again."
         )
 
 
@@ -263,3 +302,8 @@ class RequestRefused(ServerError):
         super().__init__(f"{problem.title}: {problem.detail}" if problem.detail else problem.title)
         self.problem = problem
         self.hint = problem.hint
+
+    @property
+    def is_about_content(self) -> bool:
+        """Whether it is about what was sent, so that something else in its place may be taken."""
+        return self.problem.code in (Code.BAD_REQUEST, Code.TOO_LARGE)

@@ -13,7 +13,14 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from edge_agent.errors import AddressInvalid, ServerNotHttp, ServerTimeout, ServerUnreachable, TlsFailed
+from edge_agent.errors import (
+    AddressInvalid,
+    ProxyRefused,
+    ServerNotHttp,
+    ServerTimeout,
+    ServerUnreachable,
+    TlsFailed,
+)
 
 CONNECT_TIMEOUT_S = 10.0
 IDLE_TIMEOUT_S = 30.0
@@ -36,20 +43,38 @@ class HttpAnswer:
     @property
     def date_at(self) -> datetime | None:
         """The `Date` header in UTC (whole seconds), or None where it is missing or unreadable."""
-        text = self.headers.get("date")
-        if not text:
-            return None
-        try:
-            moment = parsedate_to_datetime(text)
-        except ValueError:
-            return None
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return _moment(self.headers.get("date", ""))
 
     @property
     def retry_after_s(self) -> float | None:
-        """`Retry-After` where it is a number of seconds, at most an hour."""
-        text = self.headers.get("retry-after", "")
-        return min(float(text), 3600.0) if text.isdigit() else None
+        """`Retry-After` in seconds, at most an hour; None where it says nothing.
+
+        A date is measured against the answer's own `Date`: the clock of the box may be wrong.
+        Source: RFC 9110, section 10.2.3.
+        """
+        text = self.headers.get("retry-after", "").strip()
+        if text.isascii() and text.isdigit():
+            return min(float(text), 3600.0)
+        until_at, date_at = _moment(text), self.date_at
+        if until_at is None or date_at is None:
+            return None
+        return min(max((until_at - date_at).total_seconds(), 0.0), 3600.0)
+
+    @property
+    def is_web_page(self) -> bool:
+        """Whether it is a page for people: no program that we speak to answers with one."""
+        start = self.body[:200].lstrip().lower()
+        return self.content_type in ("text/html", "application/xhtml+xml") or start.startswith(
+            (b"<!doctype html", b"<html")
+        )
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def trust() -> ssl.SSLContext:
@@ -65,6 +90,7 @@ def trust() -> ssl.SSLContext:
 class HttpClient:
     """Sends requests and returns answers of any status; only what prevents an answer raises.
 
+    Goes through the proxy that `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` of the environment name.
     Used by the tasks of one event loop.
     """
 
@@ -109,6 +135,7 @@ class HttpClient:
             ServerUnreachable: the name does not resolve, nobody listens, or the line broke before an answer.
             ServerTimeout: connected, but no answer in time.
             ServerNotHttp: what answers does not speak HTTP.
+            ProxyRefused: the proxy that the environment names does not let us through.
             TlsFailed: the certificate is not trusted, or there is no TLS at that port.
         """
         host = _host(url)
@@ -118,6 +145,8 @@ class HttpClient:
             raise AddressInvalid(url, str(error)) from error
         except httpx.TimeoutException as error:
             raise ServerTimeout(host) from error
+        except httpx.ProxyError as error:
+            raise ProxyRefused(host, str(error)) from error
         except httpx.ConnectError as error:
             raise _connect_error(host, error) from error
         except httpx.RemoteProtocolError as error:

@@ -15,3 +15,20 @@ async def wait_for_any(*events: asyncio.Event, most_s: float, sleep: Sleep) -> N
     finally:
         for wait in (*waits, timer):
             wait.cancel()
+
+
+class Signal:
+    """Wakes everybody who waits. Whoever takes `next` before looking at what it is about misses nothing that comes
+    while looking, however many others look and wait. Used from one event loop."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def next(self) -> asyncio.Event:
+        """Returns the event of the next `give`."""
+        return self._event
+
+    def give(self) -> None:
+        """Wakes those who wait now."""
+        self._event.set()
+        self._event = asyncio.Event()

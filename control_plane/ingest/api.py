@@ -59,7 +59,8 @@ def put_object(request: HttpRequest, key: str) -> HttpResponse:
         return problem_response(
             msgspec.structs.replace(problem(Code.CONFLICT, "The object is here already."), status=412)
         )
-    return HttpResponse(status=201)
+    # The proof that it was us, and these bytes: a login page on the way says 200 to everything.
+    return HttpResponse(status=201, headers={"ETag": f'"{allowed.sha256}"'})
 
 
 def _store_of(allowed: Allowed) -> ObjectStore:

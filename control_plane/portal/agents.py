@@ -82,6 +82,14 @@ def _problem(agent: Agent, status: AgentStatus | None) -> str:
         return f"The newest settings did not work, the ones before are in force: {reported.error}"
     if status and status.spool.full:
         return "The box's disk is full. Recording has stopped until something is uploaded or space is made."
+    if status and status.upload.problem:
+        return f"Nothing can be uploaded: {status.upload.problem}. {status.upload.hint} The box keeps what it records."
+    if status and status.upload.set_aside:
+        why = f" The last one: {status.upload.newest[0].reason}." if status.upload.newest else ""
+        return (
+            f"{status.upload.set_aside} pieces are refused and stay on the box; everything else is uploaded.{why} "
+            "They are tried again when the agent is started anew."
+        )
     if agent.last_seen_at is None:
         return "Paired, and never seen since. Start it on the box: threedance-agent run"
     return ""

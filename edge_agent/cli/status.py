@@ -18,6 +18,7 @@ from shared.protocol.status import (
     ConfigStatus,
     RecordingState,
     RecordingStatus,
+    UploadStatus,
 )
 
 REFRESH_S = 1.0
@@ -87,6 +88,8 @@ def _heading(status: LocalStatus) -> RenderableType:
         ),
     )
     line = Text("connected", "green") if status.link_up else Text(f"offline: {status.link_error}", "red")
+    if status.link_hint and not status.link_up:
+        line.append(f"\n{status.link_hint}", "dim")
     table.add_row("control plane", Text.assemble(status.address, "  ", line))
     reported = status.configuration
     config = Text(f"version {reported.version} {reported.status}")
@@ -183,8 +186,25 @@ def _spool(status: LocalStatus, bytes_per_s: float | None) -> RenderableType:
     )
     if bytes_per_s is not None:
         pending.append(f"  {bytes_per_s * 8 / 1e6:.1f} Mb/s up", "dim")
+    upload = status.status.upload
+    if upload.problem:
+        pending.append(f"\n{upload.problem}", "red")
+        pending.append(f"\n{upload.hint}" if upload.hint else "", "dim")
     table.add_row("upload", pending)
+    if upload.set_aside:
+        table.add_row("set aside", _aside(upload))
     return table
+
+
+def _aside(upload: UploadStatus) -> Text:
+    text = Text(
+        f"{upload.set_aside} segments are refused and stay on this box; the others go on. "
+        "They are tried again when the agent starts.",
+        "yellow",
+    )
+    for item in upload.newest:
+        text.append(f"\n{item.segment_id} of class {item.class_session_id}: {item.reason}", "dim")
+    return text
 
 
 def _duration(seconds: float) -> str:

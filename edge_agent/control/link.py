@@ -14,7 +14,7 @@ import websockets
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.http11 import Response
 
-from edge_agent.api import ControlPlaneApi, problem_of, take_date
+from edge_agent.api import ControlPlaneApi, raise_for_problem
 from edge_agent.control.box import Box, act
 from edge_agent.control.identity import Identity
 from edge_agent.control.polling import Polling
@@ -30,8 +30,16 @@ from edge_agent.control.session import (
     Session,
     State,
 )
-from edge_agent.errors import AgentRevoked
-from edge_agent.http import HttpAnswer, trust
+from edge_agent.errors import (
+    AgentRevoked,
+    AuthenticationRefused,
+    ProxyRefused,
+    Retryable,
+    ServerError,
+    ServerTimeout,
+    ServerUnreachable,
+)
+from edge_agent.http import HttpAnswer, tls_failed, trust
 from edge_agent.waits import Sleep, wait_for_any
 from shared import __version__
 from shared.kernel.backoff import Backoff
@@ -49,6 +57,7 @@ FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
 STEADY_S = 5.0
 """A link that stood for so long was good: the next one is opened at once."""
+WAS_OFF_S = 30.0
 QUIET_S = 0.5
 """The least time between two heartbeats: states that change together travel together."""
 WELCOME_TIMEOUT_S = 15.0
@@ -87,6 +96,8 @@ class Link:
         self._opened_ns: int | None = None
         self._time_is_exact = False
         self.last_error: str = ""
+        self.last_hint: str = ""
+        """What to do about it; empty where nothing is to be done."""
 
     @property
     def is_up(self) -> bool:
@@ -133,17 +144,18 @@ class Link:
             self._box.revoke(revoked.revocation)
             return True
         except websockets.InvalidStatus as refusal:
-            self._failed(f"HTTP {refusal.response.status_code}")
             return self._refused(refusal.response)
         except (OSError, TimeoutError, websockets.WebSocketException) as error:
-            self._failed(str(error) or type(error).__name__)
-            return False
+            said = _said(error, self._api.address)
+            self._failed(str(said), said.hint)
+            # What somebody has to mend first is not tried every second.
+            return not isinstance(said, Retryable)
         finally:
             self._up.clear()
 
     async def _converse(self) -> bool:
         session = Session(self._desires, __version__)
-        async with connect(
+        async with _Direct(
             _websocket_address(self._api.address),
             additional_headers={"Authorization": f"Bearer {self._identity.token(self._clock)}"},
             compression=None,
@@ -182,7 +194,7 @@ class Link:
     def _opened(self) -> None:
         self._opened_ns = self._clock.monotonic_ns()
         self._failures.recovered()
-        self.last_error = ""
+        self.last_error = self.last_hint = ""
         self._down.clear()
         self._up.set()
         # A reconnect is news enough: the other side may have been restarted.
@@ -249,19 +261,47 @@ class Link:
             {k.lower(): v for k, v in response.headers.raw_items()},
             bytes(response.body or b""),
         )
-        problem = problem_of(answer)
-        if problem is not None and problem.code is Code.AGENT_REVOKED and problem.revocation:
-            self._box.revoke(problem.revocation)
+        before_at = self._clock.now()
+        try:
+            raise_for_problem(answer, self._api.address, self._clock)
+        except AgentRevoked as revoked:
+            self._box.revoke(revoked.revocation)
             return True
-        date_at = answer.date_at
-        was_off = abs(self._clock.now() - date_at).total_seconds() if date_at else 0.0
-        take_date(self._clock, date_at)
-        # A refusal for the wrong time is mended by taking the time; any other 401 is not mended by trying at once.
-        return response.status_code in (401, 403) and was_off < 30
+        except AuthenticationRefused as refusal:
+            self._failed(str(refusal), refusal.hint)
+            # A refusal for the wrong time is mended by having taken the time; any other is not mended by asking again.
+            return abs(self._clock.now() - before_at).total_seconds() < WAS_OFF_S
+        except ServerError as error:
+            self._failed(str(error), error.hint)
+            return not isinstance(error, Retryable)
+        self._failed(f"HTTP {response.status_code} in place of a websocket")
+        return False
 
-    def _failed(self, error: str) -> None:
-        self.last_error = error
+    def _failed(self, error: str, hint: str = "") -> None:
+        self.last_error, self.last_hint = error, hint
         self._failures.failed(error=error)
+
+
+class _Direct(connect):
+    """A websocket to exactly the address asked for: a redirect is an answer, as it is in `edge_agent.http`."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        return exc
+
+
+def _said(error: Exception, address: str) -> ServerError:
+    """Returns our error for what kept a websocket from standing."""
+    host = urlsplit(address).netloc
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return tls_failed(host, cause)
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, websockets.ProxyError):
+        return ProxyRefused(host, str(error))
+    if isinstance(error, TimeoutError):
+        return ServerTimeout(host)
+    return ServerUnreachable(host, str(error) or type(error).__name__)
 
 
 def _raw(data: str | bytes) -> bytes:

@@ -44,6 +44,8 @@ class LocalStatus(msgspec.Struct, frozen=True, kw_only=True):
     link_up: bool
     link_error: str
     """Why the link is down; empty where it is up."""
+    link_hint: str = ""
+    """What to do about it."""
     configuration: Reported
     cameras: tuple[LocalCamera, ...]
     bytes_sent: int

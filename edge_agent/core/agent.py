@@ -222,6 +222,7 @@ class Agent:
             cameras=self._board.cameras(),
             recordings=self._recordings.statuses(),
             spool=self._spool.status(),
+            upload=self._replicator.status(),
         )
 
     def desire(self, config: AgentConfig) -> None:
@@ -256,6 +257,7 @@ class Agent:
             fingerprint=self._identity.keys.fingerprint,
             link_up=self._link.is_up,
             link_error=self._link.last_error,
+            link_hint=self._link.last_hint,
             configuration=self.reported(),
             cameras=tuple(
                 LocalCamera(camera_id=c.id, room_id=c.room_id, name=c.name, position=c.position)

@@ -14,6 +14,7 @@ from shared.protocol.codec import decode, encode
 from shared.protocol.errors import Code
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, SegmentId
 from shared.protocol.manifest import GapRecord, SegmentManifest
+from shared.protocol.status import SetAside
 from shared.protocol.upload import TrackTally
 
 SCHEMA_VERSION = 1
@@ -95,6 +96,10 @@ class Index:
                 raise sqlite3.DatabaseError(
                     f"the index has schema {version}, this agent knows {SCHEMA_VERSION}"
                 )
+            # Not part of the schema's version: an index without it is as good, only slower.
+            self._db.execute(
+                "CREATE INDEX IF NOT EXISTS segments_set_aside ON segments (closed_at_us) WHERE state = 'refused'"
+            )
             self._reading = threading.Lock()
             self._reader = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._reader.execute("PRAGMA query_only = ON")
@@ -206,6 +211,36 @@ class Index:
                 "UPDATE segments SET state = 'refused', refusal = ? WHERE segment_id = ? AND state <> 'committed'",
                 (f"{code}: {detail}" if detail else str(code), str(segment_id)),
             )
+
+    def recall(self) -> None:
+        """Makes what is set aside pending again where its file is good."""
+        with self._lock:
+            self._db.execute(
+                "UPDATE segments SET state = 'closed', refusal = ''"
+                " WHERE state = 'refused' AND here = 1 AND refusal NOT LIKE ?",
+                (f"{Code.SEGMENT_CORRUPT}%",),
+            )
+
+    def set_aside(self, limit: int) -> tuple[int, list[SetAside]]:
+        """Returns how many segments are set aside, and up to `limit` of them, newest first."""
+        with self._reading:
+            (count,) = self._reader.execute(
+                "SELECT count(*) FROM segments WHERE state = 'refused'"
+            ).fetchone()
+            rows = self._reader.execute(
+                "SELECT segment_id, class_session_id, camera_id, refusal FROM segments WHERE state = 'refused'"
+                " ORDER BY closed_at_us DESC LIMIT ?",
+                (limit,),
+            ).fetchall()
+        return count, [
+            SetAside(
+                segment_id=SegmentId(UUID(segment)),
+                class_session_id=ClassSessionId(UUID(class_session)),
+                camera_id=CameraId(UUID(camera)),
+                reason=refusal[:300],
+            )
+            for segment, class_session, camera, refusal in rows
+        ]
 
     def to_clean(self, committed_before_at: datetime, limit: int) -> list[SegmentManifest]:
         """Returns segments that are on this disk and were committed before the instant, oldest first."""

@@ -11,6 +11,7 @@ from edge_agent.spool.spool import Spool, StoredSegment
 from shared.protocol.errors import Code
 from shared.protocol.ids import ClassSessionId, GapId, SegmentId
 from shared.protocol.manifest import GapRecord, SegmentManifest
+from shared.protocol.status import SetAside
 
 T = TypeVar("T")
 
@@ -69,6 +70,14 @@ class SpoolOutbox:
     async def mark_damaged(self, manifest: SegmentManifest, detail: str) -> None:
         """See `Spool.mark_damaged`."""
         await self._do(partial(self._spool.mark_damaged, manifest, detail))
+
+    async def recall(self) -> None:
+        """See `Spool.recall`."""
+        await self._do(self._spool.recall)
+
+    async def set_aside(self, limit: int) -> tuple[int, Sequence[SetAside]]:
+        """See `Spool.set_aside`."""
+        return await self._do(partial(self._spool.set_aside, limit))
 
     async def gaps_pending(self, limit: int) -> Sequence[GapRecord]:
         """See `Spool.gaps_pending`."""

@@ -30,7 +30,7 @@ from shared.protocol.config import SpoolPolicy
 from shared.protocol.errors import Code
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, SegmentId
 from shared.protocol.manifest import GapReason, GapRecord, SegmentManifest
-from shared.protocol.status import SpoolStatus
+from shared.protocol.status import SetAside, SpoolStatus
 from shared.protocol.upload import TrackTally
 
 log = logging.getLogger(__name__)
@@ -176,6 +176,15 @@ class Spool:
         )
         self.index.refuse(manifest.segment_id, Code.SEGMENT_CORRUPT, detail)
         self._counts.count()
+
+    def recall(self) -> None:
+        """Has what the control plane refused asked for once more: what was wrong there may be mended by now."""
+        self.index.recall()
+        self._counts.count()
+
+    def set_aside(self, limit: int) -> tuple[int, list[SetAside]]:
+        """Returns how many segments are set aside, and up to `limit` of them, newest first."""
+        return self.index.set_aside(limit)
 
     def gaps_pending(self, limit: int) -> list[GapRecord]:
         """Returns up to `limit` gaps that the control plane has not settled, oldest first."""

@@ -1,5 +1,6 @@
 """Brings what the spool holds to the control plane: intent -> PUT straight to the store -> commit.
 
-`replicator` decides and waits, `client` is what it needs of the other side, `http` is that over HTTP, `lanes` says
-what goes first, `throttle` holds the ceiling of the line. Imports spool and below, never `control`.
+`replicator` decides and waits, `client` is what it needs of the other side, `http` is that over HTTP, `outbox` what it
+needs of the spool, `lanes` says what goes first, `deferrals` what waits, `line` with its `breaker` whether a destination
+is worth a try, `throttle` holds the ceiling of the line. Imports spool and below, never `control`.
 """

@@ -23,8 +23,9 @@ class UploadClient(Protocol):
         """Announces at most `BATCH_LIMIT` segments; returns one answer for each, in order."""
         ...
 
-    async def put(self, target: PutTarget, path: Path, size_bytes: int) -> None:
-        """Sends the file to the store with exactly the headers of `target`. Returns where it lies there, now or before.
+    async def put(self, target: PutTarget, path: Path, manifest: SegmentManifest) -> None:
+        """Sends the file to the store with exactly the headers of `target`. Returns where it lies there, now or before;
+        the proof of that is the commit.
 
         Raises:
             TargetExpired: ask for a new target.

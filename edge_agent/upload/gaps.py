@@ -1,14 +1,13 @@
 """Sends the gaps of the spool until the control plane has settled each of them."""
 
-import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from edge_agent.errors import RequestRefused
+from edge_agent.errors import RequestRefused, ServerBroke, ServerError, ServerTimeout
 from edge_agent.upload.client import UploadClient
-from edge_agent.upload.patience import Patience
-from edge_agent.waits import Sleep, wait_for_any
+from edge_agent.upload.line import Line
+from edge_agent.waits import Signal, Sleep, wait_for_any
 from shared.protocol.ids import GapId
 from shared.protocol.manifest import GapRecord
 from shared.protocol.upload import BATCH_LIMIT
@@ -17,6 +16,7 @@ log = logging.getLogger(__name__)
 
 IDLE_S = 30.0
 """How often gaps that are still not settled are sent again."""
+PASSED_OVER_MOST = 1000
 
 
 class GapOutbox(Protocol):
@@ -34,35 +34,50 @@ class GapOutbox(Protocol):
 class GapSender:
     """One task; all of it on one event loop."""
 
-    def __init__(self, client: UploadClient, outbox: GapOutbox, patience: Patience, *, sleep: Sleep) -> None:
+    def __init__(self, client: UploadClient, outbox: GapOutbox, line: Line, *, sleep: Sleep) -> None:
         self._client = client
         self._outbox = outbox
-        self._patience = patience
+        self._line = line
         self._sleep = sleep
-        self._news = asyncio.Event()
+        self._news = Signal()
+        self._refused: set[GapId] = set()
+        """Gaps that are not taken, tried again every `IDLE_S`; they hold up none behind them."""
 
     def wake(self) -> None:
         """Has the spool looked at now."""
-        self._news.set()
+        self._news.give()
 
     async def run(self) -> None:
         """Sends until cancelled."""
         while True:
-            self._news.clear()
-            gaps = await self._outbox.gaps_pending(BATCH_LIMIT)
+            news = self._news.next()
+            pending = await self._outbox.gaps_pending(BATCH_LIMIT + len(self._refused))
+            gaps = [gap for gap in pending if gap.gap_id not in self._refused][:BATCH_LIMIT]
             settled = await self._report(gaps) if gaps else ()
             if settled:
                 await self._outbox.settle_gaps(settled)
-            if not settled or len(gaps) < BATCH_LIMIT:
-                await wait_for_any(self._news, most_s=IDLE_S, sleep=self._sleep)
+            if not gaps:
+                await wait_for_any(news, most_s=IDLE_S, sleep=self._sleep)
+                self._refused.clear()
 
     async def _report(self, gaps: Sequence[GapRecord]) -> Sequence[GapId]:
         try:
-            return await self._patience.call(lambda: self._client.report_gaps(gaps))
-        except RequestRefused as refusal:
+            settled = await self._line.attempt(lambda: self._client.report_gaps(gaps))
+        except (RequestRefused, ServerBroke, ServerTimeout) as refusal:
             if len(gaps) == 1:
                 # It stays unsettled: a loss without a record would be worse than a line in the log.
-                log.error("a gap is refused", extra={"gap": str(gaps[0].gap_id), "error": str(refusal)})
+                self._pass_over(gaps[0], str(refusal))
                 return ()
             half = len(gaps) // 2
             return (*await self._report(gaps[:half]), *await self._report(gaps[half:]))
+        except ServerError:
+            return ()
+        for gap in gaps:
+            if gap.gap_id not in settled:
+                self._pass_over(gap, "the control plane does not settle it")
+        return settled
+
+    def _pass_over(self, gap: GapRecord, error: str) -> None:
+        log.error("a gap is not taken", extra={"gap": str(gap.gap_id), "error": error})
+        if len(self._refused) < PASSED_OVER_MOST:
+            self._refused.add(gap.gap_id)

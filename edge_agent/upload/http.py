@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -11,6 +12,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from edge_agent.api import ControlPlaneApi, problem_of
 from edge_agent.errors import (
+    LoginPageAnswers,
     NotThreeDance,
     ObjectRefused,
     ServerUnavailable,
@@ -42,7 +44,6 @@ GAPS_PATH = "/agent/v1/gaps"
 
 QUICK_TRIES = 3
 """A kept connection that the other side has just closed is not an outage: these tries happen at once, with jitter."""
-PIECE_BYTES = 64 * 1024
 
 
 class HttpUploadClient:
@@ -68,8 +69,9 @@ class HttpUploadClient:
         self._check_order([m.segment_id for m in manifests], [a.segment_id for a in answers])
         return answers
 
-    async def put(self, target: PutTarget, path: Path, size_bytes: int) -> None:
+    async def put(self, target: PutTarget, path: Path, manifest: SegmentManifest) -> None:
         """See `UploadClient.put`."""
+        size_bytes = manifest.size_bytes
         if path.stat().st_size != size_bytes:  # noqa: ASYNC240  # the answer of a local disk, from its cache
             # HTTP itself would refuse it, in words that sound like a line that broke: it would be tried for ever.
             raise OSError(errno.EIO, "its size is not that of its manifest", str(path))
@@ -83,7 +85,8 @@ class HttpUploadClient:
             body = await asyncio.to_thread(path.read_bytes)
         else:
             body = self._pieces(path)
-        raise_for_put(await self._store.request("PUT", url, headers=headers, body=body), url)
+        answer = await self._store.request("PUT", url, headers=headers, body=body)
+        raise_for_put(answer, url, manifest.sha256)
 
     async def commit(self, items: Sequence[CommitItem]) -> tuple[CommitResult, ...]:
         """See `UploadClient.commit`."""
@@ -109,7 +112,7 @@ class HttpUploadClient:
 
     async def _pieces(self, path: Path) -> AsyncIterator[bytes]:
         with path.open("rb") as file:
-            while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
+            while piece := await asyncio.to_thread(file.read, self._throttle.piece_bytes):
                 await self._throttle.take(len(piece))
                 yield piece
 
@@ -118,12 +121,27 @@ class HttpUploadClient:
             raise NotThreeDance(self._api.address, "its answers are not for what was asked")
 
 
-def raise_for_put(answer: HttpAnswer, url: str) -> None:
-    """Raises what the answer to a PUT means; 200, 201, 204 and 412 (it lies there already) pass."""
+def raise_for_put(answer: HttpAnswer, url: str, sha256: str) -> None:
+    """Raises what the answer to a PUT means; 412 (it lies there already) passes, and a success that a store proves.
+
+    A store names what it keeps (`ETag`), and our own names it by its hash; a login page says 200 to everything.
+    """
     status = answer.status
-    if status in (200, 201, 204, 412):
-        return
     where = url.partition("?")[0]
+    if answer.is_web_page and (status < 400 or status in (412, 511)):
+        raise LoginPageAnswers(where, f"a web page, HTTP {status}", instead_of="the object store")
+    if status == 412:
+        return
+    if status in (200, 201, 204):
+        etag = answer.headers.get("etag", "").removeprefix("W/").strip('"')
+        if not etag:
+            raise LoginPageAnswers(where, f"HTTP {status} without an ETag", instead_of="the object store")
+        told = answer.headers.get("x-amz-checksum-sha256")
+        if (told is not None and told != b64encode(bytes.fromhex(sha256)).decode()) or (
+            len(etag) == len(sha256) and etag.lower() != sha256
+        ):
+            raise ServerUnavailable(where, "it names other bytes than it was sent")
+        return
     problem = problem_of(answer)
     detail = problem.title if problem else answer.body[:300].decode("utf-8", "replace")
     if status in (401, 403, 404) or (problem and problem.code is Code.UPLOAD_TARGET_EXPIRED):

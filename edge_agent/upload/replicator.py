@@ -2,38 +2,52 @@
 
 intent (where to?) -> PUT (bytes to the store) -> commit (receipt) -> the local copy may go. Each step is safe to
 repeat, so nothing is remembered here that a kill -9 could lose: what is not marked committed is sent again.
+
+Each step has its own task, each destination its own line: what one of them waits for holds up none of the others.
 """
 
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TypeVar
 
-from edge_agent.errors import ObjectRefused, RequestRefused, TargetExpired
-from edge_agent.spool.spool import StoredSegment
+from edge_agent.errors import (
+    ObjectRefused,
+    RequestRefused,
+    ServerBroke,
+    ServerError,
+    ServerTimeout,
+    TargetExpired,
+)
+from edge_agent.upload.aside import Aside
 from edge_agent.upload.client import UploadClient
-from edge_agent.upload.gaps import GapOutbox, GapSender
+from edge_agent.upload.deferrals import Deferrals
+from edge_agent.upload.gaps import GapSender
 from edge_agent.upload.lanes import Lanes
-from edge_agent.upload.patience import Patience
-from edge_agent.waits import wait_for_any
+from edge_agent.upload.line import Line
+from edge_agent.upload.outbox import Outbox
+from edge_agent.upload.targets import Targets
+from edge_agent.waits import Signal, wait_for_any
 from shared.kernel.clock import Clock
 from shared.protocol.errors import Code
 from shared.protocol.ids import ClassSessionId, SegmentId
 from shared.protocol.manifest import SegmentManifest
+from shared.protocol.status import UploadStatus
 from shared.protocol.upload import BATCH_LIMIT, AlreadyCommitted, CommitItem, PutTarget, Refused
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 CONNECTIONS = 3
-LONGEST_DEFERRAL_S = 600.0
 IDLE_S = 30.0
 """How often the spool is looked at without having been told to: a lost wake-up costs this much, never a segment."""
-TARGET_MARGIN = timedelta(seconds=20)
-LEAST_LIFETIME_S = 60.0
+STORED_MOST = 4 * BATCH_LIMIT
+"""With so many segments in the store that got no receipt, no more are sent: the memory of the box is not the buffer."""
+STORE_OPENS_AFTER = CONNECTIONS
+"""One line that breaks under one segment is no dead store."""
 
 MENDABLE = frozenset(
     {
@@ -47,57 +61,6 @@ MENDABLE = frozenset(
     }
 )
 """Refusals that a new intent and a new PUT can mend, whatever the answer says of them."""
-
-
-class Outbox(GapOutbox, Protocol):
-    """What the replicator asks of the spool (`spool.outbox.SpoolOutbox`): the disk's time is not the event loop's."""
-
-    async def pending(
-        self,
-        limit: int,
-        *,
-        of: Collection[ClassSessionId] | None = None,
-        but_not_of: Collection[ClassSessionId] = (),
-        newest_first: bool = False,
-    ) -> Sequence[StoredSegment]:
-        """Returns up to `limit` segments that have no receipt and are not set aside."""
-        ...
-
-    def path(self, manifest: SegmentManifest) -> Path:
-        """Returns the sealed file of a segment."""
-        ...
-
-    async def mark_intended(self, segment_ids: Iterable[SegmentId]) -> None:
-        """Notes that the control plane has the manifests."""
-        ...
-
-    async def mark_committed(self, segment_ids: Iterable[SegmentId]) -> None:
-        """Notes receipts; durable when this returns."""
-        ...
-
-    async def mark_refused(self, segment_id: SegmentId, code: Code, detail: str = "") -> None:
-        """Sets a segment aside for a person to look at; it is not pending any more."""
-        ...
-
-    async def mark_damaged(self, manifest: SegmentManifest, detail: str) -> None:
-        """Sets a segment aside whose file is not what its manifest says, and puts the loss on record."""
-        ...
-
-
-@dataclass(frozen=True)
-class _Announced:
-    """A target, and until when (monotonic) it is worth a try."""
-
-    target: PutTarget
-    until_ns: int
-
-
-@dataclass
-class _Deferral:
-    """A segment that has to wait before it is tried again."""
-
-    failures: int
-    until_ns: int
 
 
 class Replicator:
@@ -122,41 +85,53 @@ class Replicator:
         self._outbox = outbox
         self._clock = clock
         self._running = running
+        self._revoked = revoked
         self._connections = connections
         self._sleep = sleep
-        self._targets: dict[SegmentId, _Announced] = {}
+        self._targets = Targets(clock, self._store_line)
         self._in_flight: dict[SegmentId, bool] = {}
         """Segments being sent; True for those of a running class."""
         self._stored: dict[SegmentId, SegmentManifest] = {}
         """Segments in the store, without a receipt yet."""
-        self._deferred: dict[SegmentId, _Deferral] = {}
-        self._choosing = asyncio.Lock()
-        self._news = asyncio.Event()
-        self._commit_news = asyncio.Event()
-        self._server_line = Patience("the control plane takes no uploads", sleep=sleep, revoked=revoked)
-        self._store_line = Patience("the object store takes no uploads", sleep=sleep, revoked=revoked)
-        self._gaps = GapSender(client, outbox, self._server_line, sleep=sleep)
+        self._deferred = Deferrals()
+        self._late_receipts = Deferrals()
+        self._batch = {"intent": BATCH_LIMIT, "commit": BATCH_LIMIT}
+        self._news = Signal()
+        self._ask_news = Signal()
+        self._commit_news = Signal()
+        self._server = Line("the control plane takes no uploads", clock, sleep=sleep, revoked=revoked)
+        self._gaps = GapSender(client, outbox, self._server, sleep=sleep)
+        self._aside = Aside(outbox)
         self.bytes_sent = 0
         self.segments_committed = 0
 
     def wake(self) -> None:
         """Has the spool looked at now: there is a new segment or a new gap."""
-        self._news.set()
+        self._look()
         self._gaps.wake()
 
     def line_up(self) -> None:
         """Ends the waits after failures: the control plane answers again."""
-        self._server_line.wake()
-        self._store_line.wake()
+        self._deferred.forgive_line()
+        self._late_receipts.forgive_line()
+        for line in (self._server, *self._targets.stores):
+            line.wake()
+        self._commit_news.give()
         self.wake()
+
+    def status(self) -> UploadStatus:
+        """Returns whether anything gets through, and what is set aside."""
+        problem = next((li.problem for li in (self._server, *self._targets.stores) if li.problem), None)
+        return self._aside.status(problem)
 
     async def run(self) -> None:
         """Sends until cancelled. What is half sent then is sent again by the next run."""
-        # A run that a full disk ended may have left segments that are stored and wait for their receipt only.
-        self._commit_news.set()
+        await self._outbox.recall()
+        await self._aside.load()
         async with asyncio.TaskGroup() as group:
             for number in range(self._connections):
                 group.create_task(self._send_segments(), name=f"upload-{number}")
+            group.create_task(self._announce_segments(), name="upload-intent")
             group.create_task(self._commit_stored(), name="upload-commit")
             group.create_task(self._gaps.run(), name="upload-gaps")
 
@@ -168,115 +143,186 @@ class Replicator:
             self.wake()
             await self._sleep(0.1)
 
-    async def _send_segments(self) -> None:
-        while True:
-            manifest, target = await self._next()
-            try:
-                await self._send(manifest, target)
-            finally:
-                self._in_flight.pop(manifest.segment_id, None)
+    # Which is next.
 
-    async def _next(self) -> tuple[SegmentManifest, PutTarget]:
-        """Returns the segment to send now, with a target that is good for a while. Waits where there is none."""
-        async with self._choosing:
-            while True:
-                self._news.clear()
-                lanes = await self._lanes()
-                chosen = lanes.choose(
-                    running_in_flight=sum(self._in_flight.values()), connections=self._connections
-                )
-                if chosen is None:
-                    await wait_for_any(self._news, most_s=self._idle_s(), sleep=self._sleep)
-                    continue
-                known = self._targets.get(chosen.segment_id)
-                if known is not None and known.until_ns > self._clock.monotonic_ns():
-                    self._in_flight[chosen.segment_id] = chosen in lanes.running
-                    return chosen, known.target
-                self._targets.pop(chosen.segment_id, None)
-                await self._announce(lanes.announce(BATCH_LIMIT, self._targets.__contains__))
+    def _look(self) -> None:
+        self._news.give()
+        self._ask_news.give()
 
     async def _lanes(self) -> Lanes:
         """Returns what may be sent now."""
         running = self._running()
-        limit = BATCH_LIMIT + len({*self._in_flight, *self._stored, *self._deferred})
+        limit = BATCH_LIMIT + len({*self._in_flight, *self._stored, *self._deferred.ids})
         newest = await self._outbox.pending(limit, of=running, newest_first=True) if running else ()
         backlog = await self._outbox.pending(limit, but_not_of=running)
         return Lanes([s.manifest for s in newest], [s.manifest for s in backlog]).ready(self._is_ready)
 
+    def _is_ready(self, segment_id: SegmentId) -> bool:
+        if segment_id in self._in_flight or segment_id in self._stored:
+            return False
+        return self._deferred.is_due(segment_id, self._clock.monotonic_ns())
+
+    def _store_line(self) -> Line:
+        return Line(
+            "the object store takes no uploads",
+            self._clock,
+            sleep=self._sleep,
+            revoked=self._revoked,
+            changed=self._news.give,
+            open_after=STORE_OPENS_AFTER,
+        )
+
+    def _idle_s(self) -> float:
+        """Returns after how long something may be ready that is not now."""
+        now_ns = self._clock.monotonic_ns()
+        waits_s = [IDLE_S, self._deferred.next_in_s(now_ns), *(li.wait_s() for li in self._targets.stores)]
+        return min(max(wait_s, 0.05) for wait_s in waits_s if wait_s)
+
+    # Intent.
+
+    async def _announce_segments(self) -> None:
+        """Keeps targets at hand for what will be sent next."""
+        while True:
+            news = self._ask_news.next()
+            lanes = await self._lanes()
+            soon = lanes.announce(2 * self._connections, lambda _: False)
+            if all(self._targets.has(m.segment_id) for m in soon):
+                await wait_for_any(news, most_s=self._idle_s(), sleep=self._sleep)
+                continue
+            await self._announce(lanes.announce(self._batch["intent"], self._targets.has))
+
     async def _announce(self, manifests: Sequence[SegmentManifest]) -> None:
         """Asks where the segments go, and acts on the answers. A batch that is refused as a whole is halved."""
         try:
-            answers = await self._server_line.call(lambda: self._client.intent(manifests))
+            answers = await self._call("intent", len(manifests), lambda: self._client.intent(manifests))
         except RequestRefused as refusal:
+            if not refusal.is_about_content:
+                return
             if len(manifests) == 1:
-                await self._quarantine(manifests[0].segment_id, refusal.problem.code, str(refusal))
+                await self._set_aside(manifests[0], refusal.problem.code, str(refusal))
                 return
             half = len(manifests) // 2
             await self._announce(manifests[:half])
             await self._announce(manifests[half:])
             return
+        except (ServerBroke, ServerTimeout) as error:
+            if len(manifests) == 1:
+                self._defer(self._deferred, manifests[0].segment_id, error, of_line=True)
+            return
+        except ServerError:
+            return
         await self._outbox.mark_intended([a.segment_id for a in answers if isinstance(a, PutTarget)])
         for manifest, answer in zip(manifests, answers, strict=True):
             match answer:
                 case PutTarget():
-                    self._targets[manifest.segment_id] = self._announced(answer)
+                    self._targets.add(answer)
                 case AlreadyCommitted():
                     await self._committed([manifest.segment_id])
                 case Refused():
                     await self._refused(manifest, answer)
+        self._news.give()
 
-    def _announced(self, target: PutTarget) -> _Announced:
-        # The store decides what has expired. By our clock a target is only judged old when it was good at first, so
-        # that two clocks that disagree cost a refused PUT and not an endless asking.
-        lifetime_s = (target.expires_at - self._clock.now() - TARGET_MARGIN).total_seconds()
-        return _Announced(target, self._clock.monotonic_ns() + round(max(lifetime_s, LEAST_LIFETIME_S) * 1e9))
-
-    async def _send(self, manifest: SegmentManifest, target: PutTarget) -> None:
-        segment_id = manifest.segment_id
-        path = self._outbox.path(manifest)
-        self._targets.pop(segment_id, None)
+    async def _call(self, step: str, size: int, once: Callable[[], Awaitable[T]]) -> T:
+        """Asks the control plane about a batch of `size`. One that it cannot digest, or not in time, makes the next
+        ones smaller, down to the one segment that it may be due to."""
         try:
-            await self._store_line.call(lambda: self._client.put(target, path, manifest.size_bytes))
+            answer = await self._server.attempt(once)
+        except (ServerBroke, ServerTimeout):
+            self._batch[step] = max(1, size // 2)
+            raise
+        self._batch[step] = min(BATCH_LIMIT, max(self._batch[step], 2 * size))
+        return answer
+
+    # PUT.
+
+    async def _send_segments(self) -> None:
+        while True:
+            manifest = await self._next()
+            try:
+                await self._send(manifest)
+            finally:
+                self._in_flight.pop(manifest.segment_id, None)
+
+    async def _next(self) -> SegmentManifest:
+        """Returns the segment to send now, which has a target and a store that works. Waits where there is none."""
+        while True:
+            news = self._news.next()
+            lanes = (await self._lanes()).ready(self._targets.can_go)
+            chosen = lanes.choose(
+                running_in_flight=sum(self._in_flight.values()), connections=self._connections
+            )
+            if chosen is not None and len(self._stored) < STORED_MOST:
+                self._in_flight[chosen.segment_id] = chosen in lanes.running
+                self._ask_news.give()
+                return chosen
+            await wait_for_any(news, most_s=self._idle_s(), sleep=self._sleep)
+
+    async def _send(self, manifest: SegmentManifest) -> None:
+        segment_id = manifest.segment_id
+        target, path = self._targets[segment_id], self._outbox.path(manifest)
+        try:
+            await self._targets.store_of(segment_id).attempt(lambda: self._client.put(target, path, manifest))
         except TargetExpired as error:
-            self._defer(segment_id, str(error))
+            self._targets.drop(segment_id)
+            self._defer(self._deferred, segment_id, error)
         except ObjectRefused as error:
+            self._targets.drop(segment_id)
             await self._mistrust(manifest, str(error))
+        except ServerError as error:
+            self._defer(self._deferred, segment_id, error, of_line=True)
         except OSError as error:
             log.error("a segment cannot be read back from the disk", extra={"error": str(error)})
             await self._mistrust(manifest, str(error))
         else:
+            self._targets.drop(segment_id)
             self.bytes_sent += manifest.size_bytes
             self._stored[segment_id] = manifest
-            self._commit_news.set()
+            self._commit_news.give()
+
+    # Commit.
 
     async def _commit_stored(self) -> None:
         while True:
-            await self._commit_news.wait()
-            self._commit_news.clear()
-            while batch := list(self._stored.values())[:BATCH_LIMIT]:
-                await self._commit(batch)
+            news = self._commit_news.next()
+            now_ns = self._clock.monotonic_ns()
+            due = [m for i, m in self._stored.items() if self._late_receipts.is_due(i, now_ns)]
+            if due:
+                await self._commit(due[: self._batch["commit"]])
+                continue
+            wait_s = self._late_receipts.next_in_s(now_ns) if self._stored else None
+            await wait_for_any(news, most_s=wait_s or IDLE_S, sleep=self._sleep)
 
     async def _commit(self, manifests: Sequence[SegmentManifest]) -> None:
         items = [
             CommitItem(segment_id=m.segment_id, size_bytes=m.size_bytes, sha256=m.sha256) for m in manifests
         ]
         try:
-            answers = await self._server_line.call(lambda: self._client.commit(items))
+            answers = await self._call("commit", len(items), lambda: self._client.commit(items))
         except RequestRefused as refusal:
+            if not refusal.is_about_content:
+                return
             if len(manifests) == 1:
-                self._stored.pop(manifests[0].segment_id, None)
-                await self._quarantine(manifests[0].segment_id, refusal.problem.code, str(refusal))
+                await self._set_aside(manifests[0], refusal.problem.code, str(refusal))
                 return
             half = len(manifests) // 2
             await self._commit(manifests[:half])
             await self._commit(manifests[half:])
             return
+        except (ServerBroke, ServerTimeout) as error:
+            if len(manifests) == 1:
+                self._defer(self._late_receipts, manifests[0].segment_id, error, of_line=True)
+            return
+        except ServerError:
+            return
         await self._committed([a.segment_id for a in answers if isinstance(a, AlreadyCommitted)])
         for manifest, answer in zip(manifests, answers, strict=True):
             self._stored.pop(manifest.segment_id, None)
+            self._late_receipts.forget(manifest.segment_id)
             if isinstance(answer, Refused):
                 await self._refused(manifest, answer)
-        self._news.set()
+        self._look()
+
+    # What became of a segment.
 
     async def _committed(self, segment_ids: Sequence[SegmentId]) -> None:
         if not segment_ids:
@@ -290,61 +336,54 @@ class Replicator:
         said = f"{refusal.code}: {refusal.detail}".rstrip(": ")
         if refusal.code is Code.SEGMENT_NOT_WANTED:
             log.warning("a segment is not wanted", extra={"segment": str(manifest.segment_id)})
-            await self._outbox.mark_committed([manifest.segment_id])
-            self._forget(manifest.segment_id)
+            await self._committed([manifest.segment_id])
         elif refusal.code is Code.SEGMENT_CORRUPT:
             await self._mistrust(manifest, said)
         elif refusal.retryable or refusal.code in MENDABLE:
-            self._defer(manifest.segment_id, said)
+            self._defer(self._deferred, manifest.segment_id, said)
         else:
-            await self._quarantine(manifest.segment_id, refusal.code, refusal.detail)
+            await self._set_aside(manifest, refusal.code, refusal.detail)
 
     async def _mistrust(self, manifest: SegmentManifest, said: str) -> None:
         """Tries again where the file on the disk is what the manifest says, and sets the segment aside where not."""
         path = self._outbox.path(manifest)
         if await asyncio.to_thread(_sha256_of, path) == manifest.sha256:
-            self._defer(manifest.segment_id, said)
-        else:
-            log.error(
-                "a segment is damaged on the disk", extra={"segment": str(manifest.segment_id), "said": said}
-            )
-            await self._outbox.mark_damaged(manifest, f"the file on the disk is damaged ({said})")
-            self._forget(manifest.segment_id)
-            self._gaps.wake()
-
-    async def _quarantine(self, segment_id: SegmentId, code: Code, detail: str) -> None:
+            self._defer(self._deferred, manifest.segment_id, said)
+            self._aside.tried(manifest, said, self._deferred.failures(manifest.segment_id))
+            return
         log.error(
-            "a segment is set aside", extra={"segment": str(segment_id), "code": code, "detail": detail}
+            "a segment is damaged on the disk", extra={"segment": str(manifest.segment_id), "said": said}
         )
-        await self._outbox.mark_refused(segment_id, code, detail)
-        self._forget(segment_id)
+        await self._outbox.mark_damaged(manifest, f"the file on the disk is damaged ({said})")
+        self._forget(manifest.segment_id)
+        await self._aside.load()
+        self._gaps.wake()
 
-    def _defer(self, segment_id: SegmentId, reason: str) -> None:
-        self._targets.pop(segment_id, None)
-        failures = self._deferred[segment_id].failures + 1 if segment_id in self._deferred else 0
-        # The first new target is asked for at once: an expired one is nobody's fault.
-        wait_s = min(LONGEST_DEFERRAL_S, 2.0**failures) if failures else 0.0
-        self._deferred[segment_id] = _Deferral(failures, self._clock.monotonic_ns() + round(wait_s * 1e9))
+    async def _set_aside(self, manifest: SegmentManifest, code: Code, detail: str) -> None:
+        log.error(
+            "a segment is set aside",
+            extra={"segment": str(manifest.segment_id), "code": code, "detail": detail},
+        )
+        await self._outbox.mark_refused(manifest.segment_id, code, detail)
+        self._forget(manifest.segment_id)
+        await self._aside.load()
+
+    def _defer(
+        self, deferrals: Deferrals, segment_id: SegmentId, reason: object, *, of_line: bool = False
+    ) -> None:
+        wait_s = deferrals.defer(segment_id, self._clock.monotonic_ns(), of_line=of_line)
         log.info(
             "a segment is tried again later",
-            extra={"segment": str(segment_id), "reason": reason, "wait_s": wait_s},
+            extra={"segment": str(segment_id), "reason": str(reason), "wait_s": wait_s},
         )
-        self._news.set()
+        self._look()
 
     def _forget(self, segment_id: SegmentId) -> None:
-        self._targets.pop(segment_id, None)
-        self._deferred.pop(segment_id, None)
-
-    def _is_ready(self, segment_id: SegmentId) -> bool:
-        if segment_id in self._in_flight or segment_id in self._stored:
-            return False
-        deferral = self._deferred.get(segment_id)
-        return deferral is None or deferral.until_ns <= self._clock.monotonic_ns()
-
-    def _idle_s(self) -> float:
-        now_ns = self._clock.monotonic_ns()
-        waits_s = [(d.until_ns - now_ns) / 1e9 for d in self._deferred.values()]
-        return min([IDLE_S, *(max(wait_s, 0.05) for wait_s in waits_s)])
+        self._targets.drop(segment_id)
+        self._stored.pop(segment_id, None)
+        self._deferred.forget(segment_id)
+        self._late_receipts.forget(segment_id)
+        self._aside.arrived(segment_id)
 
 
 def _sha256_of(path: Path) -> str:

@@ -9,6 +9,9 @@ BURST_S = 0.25
 """How much of a second may pass at once: short, so that a live view beside it does not notice."""
 
 
+PIECE_BYTES = 64 * 1024
+
+
 class Throttle:
     """Lets bytes pass at `max_bytes_per_s`, or freely where that is None. Used by the tasks of one event loop.
 
@@ -33,6 +36,11 @@ class Throttle:
     def is_open(self) -> bool:
         """Whether there is no ceiling."""
         return self._rate is None
+
+    @property
+    def piece_bytes(self) -> int:
+        """How much to take at once: a second's worth at most, so that a low ceiling does not look like a dead line."""
+        return PIECE_BYTES if self._rate is None else max(1024, min(PIECE_BYTES, self._rate))
 
     def set_ceiling(self, max_bytes_per_s: int | None) -> None:
         """Sets the ceiling from now on."""

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from shared.protocol.ids import CameraId, ClassSessionId
+from shared.protocol.ids import CameraId, ClassSessionId, SegmentId
 from shared.protocol.media import AudioFormat, ClockEstimate, Count, Sha256Hex, VideoFormat
 from shared.protocol.upload import TrackTally
 
@@ -102,6 +102,26 @@ class SpoolStatus(msgspec.Struct, frozen=True, kw_only=True):
     full: bool = False
 
 
+class SetAside(msgspec.Struct, frozen=True, kw_only=True):
+    """One segment that stays on the box because it is refused, and why. It blocks nothing, and is never dropped."""
+
+    segment_id: SegmentId
+    class_session_id: ClassSessionId
+    camera_id: CameraId
+    reason: str
+    """One line: code and detail of the refusal."""
+
+
+class UploadStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How the uploads are. `problem` says in one line why none gets through, `hint` what to do; both empty where fine."""
+
+    problem: str = ""
+    hint: str = ""
+    set_aside: Count = 0
+    newest: tuple[SetAside, ...] = ()
+    """The last few of those set aside."""
+
+
 class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The whole agent at `now_at` by the server's time; `clock_offset_ms` is server minus box."""
 
@@ -111,6 +131,7 @@ class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
     cameras: tuple[CameraStatus, ...]
     recordings: tuple[RecordingStatus, ...]
     spool: SpoolStatus
+    upload: UploadStatus = UploadStatus()
 
 
 class ConfigStatus(StrEnum):

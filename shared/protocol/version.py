@@ -2,10 +2,11 @@
 
 from typing import Final
 
-PROTOCOL_VERSION: Final = 1
+PROTOCOL_VERSION: Final = 2
 """What this code speaks.
 
 1 (2026-11-21): pairing, desired and reported configuration, recording orders, segment upload, gaps, status.
+2 (2026-11-21): how the uploads are, in the status; a PUT counts only where its answer has an ETag.
 """
 
 OLDEST_SPOKEN: Final = 1

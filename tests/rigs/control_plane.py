@@ -198,7 +198,8 @@ class ControlPlane:
                 raise Refusal(Code.UNAVAILABLE)
             if path.startswith("/agent/v1/objects/"):
                 status = await self._put(scope, headers, receive)
-                return await self._answer(send, status, b"")
+                etag = f'"{headers["x-content-sha256"]}"' if status == 201 else ""
+                return await self._answer(send, status, b"", etag=etag)
             body = await body_of(receive)
             if (method, path) == ("POST", "/agent/v1/pair"):
                 return await self._answer(send, 200, encode(self._pair(decode(body, PairRequest))))

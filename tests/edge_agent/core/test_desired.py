@@ -296,7 +296,7 @@ async def test_a_recording_whose_disk_hangs_holds_up_neither_the_next_order_nor_
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
         orders = Recordings(group, make, lambda _: {})
         orders.set_recipient(EMPTY.recipient)
-        first, second = an_order(), an_order()
+        first, second = ordered(), ordered()
         orders.set_order(first)
         orders.set_order(second)
         await asyncio.sleep(0)

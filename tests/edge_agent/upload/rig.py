@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
 from edge_agent.errors import (
     AgentRevoked,
     AuthenticationRefused,
+    ServerError,
     ServerUnavailable,
     ServerUnreachable,
     TargetExpired,
@@ -22,6 +24,7 @@ from edge_agent.upload.client import CommitResult, IntentResult
 from shared.protocol.errors import Code
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, SegmentId, new_id
 from shared.protocol.manifest import GapReason, GapRecord, SealedBlob, SegmentManifest
+from shared.protocol.status import SetAside
 from shared.protocol.upload import CommitItem, CommitRequest, IntentRequest, PutTarget
 from tests.rigs.control_plane import ControlPlane, Stored
 from tests.rigs.pacer import settle
@@ -118,6 +121,22 @@ class MemorySpool:
     async def mark_damaged(self, manifest: SegmentManifest, detail: str) -> None:
         self.refused[manifest.segment_id] = Code.SEGMENT_CORRUPT
 
+    async def recall(self) -> None:
+        for segment_id in [i for i, code in self.refused.items() if code is not Code.SEGMENT_CORRUPT]:
+            del self.refused[segment_id]
+
+    async def set_aside(self, limit: int) -> tuple[int, Sequence[SetAside]]:
+        found = [
+            SetAside(
+                segment_id=i,
+                class_session_id=self.segments[i].class_session_id,
+                camera_id=CAMERA,
+                reason=str(code),
+            )
+            for i, code in self.refused.items()
+        ]
+        return len(found), found[:limit]
+
     async def gaps_pending(self, limit: int) -> Sequence[GapRecord]:
         return [gap for gap in self.gaps.values() if gap.gap_id not in self.settled][:limit]
 
@@ -130,15 +149,25 @@ class DirectClient:
 
     def __init__(self, plane: ControlPlane) -> None:
         self._plane = plane
-        plane.url = "direct://"
+        plane.url = "https://old.store"
+        self.errors: dict[tuple[str, SegmentId], ServerError] = {}
+        """What a step is answered with whenever this segment is in it."""
+        self.dead_stores: set[str] = set()
+        """Hosts that nobody reaches."""
+        self.tries: Counter[str] = Counter()
 
     async def intent(self, manifests: Sequence[SegmentManifest]) -> tuple[IntentResult, ...]:
-        self._call("POST /agent/v1/intent")
+        self._call("POST /agent/v1/intent", [m.segment_id for m in manifests])
         return self._plane.intent(IntentRequest(manifests=tuple(manifests))).answers
 
-    async def put(self, target: PutTarget, path: Path, size_bytes: int) -> None:
+    async def put(self, target: PutTarget, path: Path, manifest: SegmentManifest) -> None:
         plane, body = self._plane, path.read_bytes()  # noqa: ASYNC240  # a small file of a test
         await settle(3)  # others may run, as they would while bytes travel
+        host = urlsplit(target.url).netloc
+        self.tries[host] += 1
+        if host in self.dead_stores:
+            raise ServerUnreachable(host)
+        self._break("PUT", [target.segment_id])
         if plane.faults.cut_puts:
             plane.faults.cut_puts -= 1
             raise ServerUnreachable("direct", "cut")
@@ -156,7 +185,7 @@ class DirectClient:
             plane.order.append(target.segment_id)
 
     async def commit(self, items: Sequence[CommitItem]) -> tuple[CommitResult, ...]:
-        self._call("POST /agent/v1/commit")
+        self._call("POST /agent/v1/commit", [i.segment_id for i in items])
         answer = self._plane.commit(CommitRequest(items=tuple(items)))
         if self._plane.faults.lost_commit_answers:
             self._plane.faults.lost_commit_answers -= 1
@@ -168,9 +197,15 @@ class DirectClient:
         self._plane.gaps.update({gap.gap_id: gap for gap in gaps})
         return tuple(gap.gap_id for gap in gaps)
 
-    def _call(self, name: str) -> None:
+    def _break(self, step: str, segment_ids: Iterable[SegmentId]) -> None:
+        for segment_id in segment_ids:
+            if error := self.errors.get((step, segment_id)):
+                raise error
+
+    def _call(self, name: str, segment_ids: Iterable[SegmentId] = ()) -> None:
         plane = self._plane
         plane.calls[name] += 1
+        self._break(name.rpartition("/")[2], segment_ids)
         if plane.faults.unavailable:
             raise ServerUnavailable("direct")
         if plane.revocation:

@@ -38,7 +38,7 @@ class Setting:
         return answer
 
     async def put(self, manifest: SegmentManifest) -> None:
-        await self.client.put(await self.target(manifest), self.spool.path(manifest), manifest.size_bytes)
+        await self.client.put(await self.target(manifest), self.spool.path(manifest), manifest)
 
 
 def _item(manifest: SegmentManifest) -> CommitItem:
@@ -115,7 +115,7 @@ async def test_an_outage_is_retryable_everywhere(setting: Setting) -> None:
     with pytest.raises(Retryable):
         await setting.client.intent([manifest])
     with pytest.raises(Retryable):
-        await setting.client.put(target, setting.spool.path(manifest), manifest.size_bytes)
+        await setting.client.put(target, setting.spool.path(manifest), manifest)
     with pytest.raises(Retryable):
         await setting.client.commit([_item(manifest)])
     with pytest.raises(Retryable):
@@ -133,7 +133,7 @@ async def test_a_file_of_another_size_is_a_fault_of_the_disk_and_not_of_the_line
     path = setting.spool.path(manifest)
     path.write_bytes(bytes(manifest.size_bytes + change))
     with pytest.raises(OSError, match="size"):
-        await setting.client.put(target, path, manifest.size_bytes)
+        await setting.client.put(target, path, manifest)
 
 
 async def test_a_line_cut_in_the_middle_of_a_put_is_retryable(setting: Setting) -> None:
@@ -141,7 +141,7 @@ async def test_a_line_cut_in_the_middle_of_a_put_is_retryable(setting: Setting) 
     target = await setting.target(manifest)
     setting.plane.faults.cut_puts = 1
     with pytest.raises(Retryable):
-        await setting.client.put(target, setting.spool.path(manifest), manifest.size_bytes)
+        await setting.client.put(target, setting.spool.path(manifest), manifest)
 
 
 async def test_an_expired_target_is_told_from_a_refusal(setting: Setting) -> None:
@@ -149,7 +149,7 @@ async def test_an_expired_target_is_told_from_a_refusal(setting: Setting) -> Non
     target = await setting.target(manifest)
     setting.plane.faults.expired_targets = 1
     with pytest.raises(TargetExpired):
-        await setting.client.put(target, setting.spool.path(manifest), manifest.size_bytes)
+        await setting.client.put(target, setting.spool.path(manifest), manifest)
 
 
 async def test_a_plain_401_and_a_signed_end_are_told_apart(setting: Setting) -> None:
@@ -168,4 +168,4 @@ async def test_a_file_that_is_gone_is_an_error_of_the_disk(setting: Setting) -> 
     target = await setting.target(manifest)
     setting.spool.path(manifest).unlink()
     with pytest.raises(FileNotFoundError):
-        await setting.client.put(target, setting.spool.path(manifest), manifest.size_bytes)
+        await setting.client.put(target, setting.spool.path(manifest), manifest)

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -13,12 +13,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edge_agent.errors import (
+    ObjectRefused,
+    RequestRefused,
+    ServerBroke,
+    ServerError,
+    ServerTimeout,
+    ServerUnavailable,
+    ServerUnreachable,
+)
+from edge_agent.upload import replicator
 from edge_agent.upload.replicator import CONNECTIONS, Replicator
 from shared.kernel.clock import FakeClock
-from shared.protocol.errors import Code
-from shared.protocol.ids import ClassSessionId, SegmentId, new_id
-from shared.protocol.manifest import SegmentManifest
-from shared.protocol.upload import BATCH_LIMIT
+from shared.protocol.errors import Code, problem
+from shared.protocol.ids import ClassSessionId, GapId, SegmentId, new_id
+from shared.protocol.manifest import GapRecord, SegmentManifest
+from shared.protocol.upload import BATCH_LIMIT, TARGET_LIFETIME_S
 from tests.edge_agent.upload.rig import DirectClient, MemorySpool
 from tests.rigs.control_plane import ControlPlane
 from tests.rigs.pacer import Pacer
@@ -35,8 +45,9 @@ class Uploads:
         self.spool = MemorySpool(folder)
         self.running: Collection[ClassSessionId] = ()
         self.revoked: list[str] = []
+        self.client = DirectClient(self.plane)
         self.replicator = Replicator(
-            DirectClient(self.plane),
+            self.client,
             self.spool,
             self.pacer.clock,
             running=lambda: self.running,
@@ -325,6 +336,172 @@ async def test_drained_returns_when_nothing_is_left(uploads: Uploads) -> None:
         drained = asyncio.create_task(uploads.replicator.drained())
         await uploads.until(drained.done)
     assert len(uploads.spool.committed) == 5
+
+
+async def test_a_store_that_never_comes_back_is_asked_for_no_longer_than_a_target_lasts(
+    uploads: Uploads,
+) -> None:
+    for _ in range(5):
+        uploads.spool.add(OLD)
+    uploads.client.dead_stores = {"old.store"}
+    async with uploads.at_work():
+        await uploads.pacer.advance(60)
+        # The studio has moved; nobody tells the box but the next intent.
+        uploads.plane.url = "https://new.store"
+        await uploads.pacer.advance(TARGET_LIFETIME_S)
+        assert "cannot reach old.store" not in uploads.replicator.status().problem
+        await uploads.until_home()
+    assert uploads.client.tries["new.store"] == 5
+
+
+async def test_what_has_a_target_goes_while_nobody_answers_intents(uploads: Uploads) -> None:
+    first = [uploads.spool.add(OLD) for _ in range(20)]
+    uploads.client.dead_stores = {"old.store"}
+    async with uploads.at_work():
+        await uploads.pacer.advance(5)
+        uploads.spool.add(OLD)
+        uploads.plane.faults.unavailable = True
+        uploads.client.dead_stores.clear()
+        await uploads.until(lambda: len(uploads.plane.objects) == len(first))
+        assert not uploads.spool.committed
+        uploads.plane.faults.unavailable = False
+        await uploads.until_home()
+
+
+BREAKS, TOO_LONG = ServerBroke("direct", "HTTP 500"), ServerTimeout("direct")
+
+
+@pytest.mark.parametrize(
+    ("step", "error"),
+    [
+        *((step, error) for step in ("intent", "PUT", "commit") for error in (BREAKS, TOO_LONG)),
+        ("PUT", ServerUnreachable("direct", "reset")),
+    ],
+)
+async def test_a_segment_that_one_step_always_fails_over_holds_up_none_of_the_others(
+    uploads: Uploads, step: str, error: ServerError
+) -> None:
+    segments = [uploads.spool.add(OLD) for _ in range(80)]
+    bad = {segments[0].segment_id, segments[1].segment_id, segments[40].segment_id}
+    uploads.client.errors = {(step, segment_id): error for segment_id in bad}
+    async with uploads.at_work():
+        await uploads.until(lambda: len(uploads.spool.committed) == 77)
+        began_at = uploads.pacer.clock.now()
+        later = uploads.spool.add(RUNNING)
+        uploads.running = {RUNNING}
+        await uploads.until(lambda: later.segment_id in uploads.spool.committed)
+        assert uploads.pacer.clock.now() - began_at < timedelta(minutes=3)
+        uploads.client.errors.clear()
+        await uploads.until_home()
+    assert not uploads.spool.refused
+
+
+async def test_a_dead_store_costs_a_probe_now_and_then(uploads: Uploads) -> None:
+    for _ in range(20):
+        uploads.spool.add(OLD)
+    uploads.client.dead_stores = {"old.store"}
+    async with uploads.at_work():
+        await uploads.pacer.advance(900)
+        assert 20 < uploads.client.tries["old.store"] < 150
+        assert "cannot reach old.store" in uploads.replicator.status().problem
+
+
+async def test_a_store_that_refuses_everything_is_not_sent_everything(uploads: Uploads) -> None:
+    for _ in range(100):
+        uploads.spool.add(OLD)
+    uploads.plane.faults.expired_targets = 10**6
+    async with uploads.at_work():
+        await uploads.pacer.advance(900)
+        assert sum(uploads.plane.puts.values()) < 150
+        uploads.plane.faults.expired_targets = 0
+        await uploads.until_home()
+
+
+async def test_a_control_plane_that_asks_to_be_left_alone_is(uploads: Uploads) -> None:
+    manifest = uploads.spool.add(OLD)
+    asks = ServerUnavailable("direct", "HTTP 429", 300.0)
+    uploads.client.errors = {("intent", manifest.segment_id): asks}
+    async with uploads.at_work():
+        await uploads.pacer.advance(290)
+        assert uploads.plane.calls["POST /agent/v1/intent"] == 1
+        uploads.client.errors.clear()
+        await uploads.pacer.advance(20)
+        await uploads.until_home()
+
+
+async def test_without_receipts_no_more_is_sent_than_memory_is_kept_for(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replicator, "STORED_MOST", 20)
+    for _ in range(60):
+        uploads.spool.add(OLD, size_bytes=16)
+    uploads.client.errors = {("commit", i): ServerUnavailable("direct") for i in uploads.spool.segments}
+    async with uploads.at_work():
+        await uploads.until(lambda: len(uploads.plane.order) >= 20)
+        await uploads.pacer.advance(60)
+        assert len(uploads.plane.order) < 20 + CONNECTIONS
+        uploads.client.errors.clear()
+        await uploads.until_home()
+
+
+async def test_what_is_set_aside_is_told_and_judged_once_more_by_the_next_start(uploads: Uploads) -> None:
+    bad = uploads.spool.add(OLD)
+    uploads.plane.faults.refuse[bad.segment_id] = (Code.SEGMENT_SEQUENCE_CONFLICT, False)
+    async with uploads.at_work():
+        await uploads.until(lambda: uploads.spool.refused)
+        status = uploads.replicator.status()
+    assert (status.set_aside, status.newest[0].segment_id) == (1, bad.segment_id)
+    assert "segment_sequence_conflict" in status.newest[0].reason
+    uploads.plane.faults.refuse.clear()
+    async with uploads.at_work():
+        await uploads.until_home()
+        assert uploads.replicator.status().set_aside == 0
+    assert set(uploads.spool.committed) == {bad.segment_id}
+
+
+async def test_a_segment_that_the_store_never_takes_is_told_and_tried_on(uploads: Uploads) -> None:
+    bad, good = uploads.spool.add(OLD), uploads.spool.add(OLD)
+    uploads.client.errors = {("PUT", bad.segment_id): ObjectRefused(413, "too large")}
+    async with uploads.at_work():
+        await uploads.until(lambda: good.segment_id in uploads.spool.committed)
+        await uploads.pacer.advance(600)
+        status = uploads.replicator.status()
+        assert [item.segment_id for item in status.newest] == [bad.segment_id]
+        assert "HTTP 413 too large" in status.newest[0].reason
+        uploads.client.errors.clear()
+        await uploads.until_home()
+        assert uploads.replicator.status().set_aside == 0
+
+
+async def test_an_agent_that_is_too_old_sets_nothing_aside(uploads: Uploads) -> None:
+    manifest = uploads.spool.add(OLD)
+    too_old = RequestRefused(problem(Code.PROTOCOL_TOO_OLD))
+    uploads.client.errors = {("intent", manifest.segment_id): too_old}
+    async with uploads.at_work():
+        await uploads.pacer.advance(600)
+        assert "too old" in uploads.replicator.status().problem
+        assert not uploads.spool.refused
+        uploads.client.errors.clear()
+        await uploads.until_home()
+
+
+async def test_a_gap_that_is_refused_holds_up_no_other(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gaps = [uploads.spool.add_gap(OLD) for _ in range(BATCH_LIMIT + 20)]
+    bad = {gap.gap_id for gap in gaps[:BATCH_LIMIT]}
+    report = uploads.client.report_gaps
+
+    async def picky(given: Sequence[GapRecord]) -> tuple[GapId, ...]:
+        if any(gap.gap_id in bad for gap in given):
+            raise RequestRefused(problem(Code.BAD_REQUEST))
+        return await report(given)
+
+    monkeypatch.setattr(uploads.client, "report_gaps", picky)
+    async with uploads.at_work():
+        await uploads.until(lambda: len(uploads.spool.settled) == 20)
+        bad.clear()
+        await uploads.until_home()
 
 
 def _arrived(uploads: Uploads, count: int) -> bool:

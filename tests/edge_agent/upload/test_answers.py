@@ -1,0 +1,164 @@
+"""Which answers are a success: only those of a control plane, and of a store. Login pages say 200 to everything."""
+
+from base64 import b64encode
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from edge_agent.api import raise_for_problem
+from edge_agent.errors import (
+    AuthenticationRefused,
+    LoginPageAnswers,
+    NotThreeDance,
+    ObjectRefused,
+    RequestRefused,
+    ServerBroke,
+    ServerError,
+    ServerUnavailable,
+    TargetExpired,
+)
+from edge_agent.http import HttpAnswer
+from edge_agent.upload.http import raise_for_put
+from shared.kernel.clock import FakeClock, ServerClock
+from shared.protocol.codec import encode
+from shared.protocol.errors import PROBLEM_CONTENT_TYPE, Code, problem
+
+US = "https://studio.example"
+SHA256 = "ab" * 32
+HTML = {"content-type": "text/html; charset=utf-8"}
+PAGE = b"<!DOCTYPE html><title>Free WiFi</title>"
+LATER = "Fri, 01 Jan 2027 12:00:00 GMT"
+
+
+def answer(status: int, headers: dict[str, str] | None = None, body: bytes = b"") -> HttpAnswer:
+    return HttpAnswer(status, {"date": LATER, **(headers or {})}, body)
+
+
+def stated(code: Code) -> HttpAnswer:
+    said = problem(code)
+    return answer(said.status, {"content-type": PROBLEM_CONTENT_TYPE}, encode(said))
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        (answer(200, HTML, PAGE), LoginPageAnswers),
+        (answer(200, {}, PAGE), LoginPageAnswers),
+        (answer(200, {"content-type": "text/plain"}, b"ok"), NotThreeDance),
+        (answer(302, {"location": "http://portal.example/?mac=00:11"}), LoginPageAnswers),
+        (answer(307, {**HTML, "location": "/login"}, PAGE), LoginPageAnswers),
+        (answer(403, HTML, PAGE), LoginPageAnswers),
+        (answer(511, HTML, PAGE), LoginPageAnswers),
+        (answer(404, HTML, PAGE), NotThreeDance),
+        (answer(503, HTML, PAGE), ServerUnavailable),
+        (answer(500, HTML, PAGE), ServerBroke),
+        (answer(401), AuthenticationRefused),
+        (stated(Code.BAD_REQUEST), RequestRefused),
+        (stated(Code.INTERNAL), ServerBroke),
+    ],
+)
+def test_only_an_answer_of_a_control_plane_counts(given: HttpAnswer, error: type[ServerError]) -> None:
+    clock = ServerClock(FakeClock())
+    with pytest.raises(ServerError) as caught:
+        raise_for_problem(given, US, clock)
+    assert type(caught.value) is error
+    assert "mac=" not in str(caught.value)
+    if given.content_type != PROBLEM_CONTENT_TYPE:
+        assert clock.offset_s() == 0, "the time of whoever this is was taken"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [answer(200, {"content-type": "application/json"}, b"{}"), answer(204), answer(304)],
+)
+def test_its_answers_pass_and_tell_the_time(given: HttpAnswer) -> None:
+    clock = ServerClock(FakeClock())
+    raise_for_problem(given, US, clock)
+    assert clock.now() == datetime(2027, 1, 1, 12, tzinfo=UTC)
+
+
+def test_before_the_box_is_paired_a_web_page_is_a_wrong_address() -> None:
+    with pytest.raises(NotThreeDance) as caught:
+        raise_for_problem(answer(200, HTML, PAGE), US, ServerClock(FakeClock()), is_known=False)
+    assert "is not a 3Dance control plane" in str(caught.value)
+
+
+def test_a_login_page_is_named_as_one_with_the_way_out() -> None:
+    with pytest.raises(LoginPageAnswers) as caught:
+        raise_for_problem(answer(200, HTML, PAGE), US, ServerClock(FakeClock()))
+    assert "a login page of this network answers instead of the control plane" in str(caught.value)
+    assert "sign in there" in caught.value.hint
+
+
+ETAG = {"etag": f'"{SHA256}"'}
+CHECKSUM = {"etag": '"x"', "x-amz-checksum-sha256": b64encode(bytes.fromhex(SHA256)).decode()}
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        (answer(200, HTML, PAGE), LoginPageAnswers),
+        (answer(201), LoginPageAnswers),
+        (answer(302, HTML, PAGE), LoginPageAnswers),
+        (answer(412, HTML, PAGE), LoginPageAnswers),
+        (answer(200, {"etag": f'"{"cd" * 32}"'}), ServerUnavailable),
+        (answer(200, CHECKSUM | {"x-amz-checksum-sha256": "AAAA"}), ServerUnavailable),
+        (answer(403, {"content-type": "application/xml"}, b"<Error/>"), TargetExpired),
+        (stated(Code.UPLOAD_TARGET_EXPIRED), TargetExpired),
+        (answer(400), ObjectRefused),
+        (answer(413, HTML, PAGE), ObjectRefused),
+        (answer(503, HTML, PAGE), ServerUnavailable),
+        (answer(307, {"location": "https://eu.store.example/"}), ServerUnavailable),
+    ],
+)
+def test_a_put_counts_only_where_a_store_says_what_it_keeps(
+    given: HttpAnswer, error: type[ServerError]
+) -> None:
+    with pytest.raises(ServerError) as caught:
+        raise_for_put(given, f"{US}/footage/a.seg?X-Amz-Signature=secret", SHA256)
+    assert type(caught.value) is error
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        answer(200, {"etag": '"d41d8cd98f00b204e9800998ecf8427e"'}),
+        answer(201, ETAG),
+        answer(204, {"etag": f'W/"{SHA256}"'}),
+        answer(200, CHECKSUM),
+        answer(412),
+        answer(412, {"content-type": "application/xml"}, b"<Error/>"),
+    ],
+)
+def test_a_put_that_a_store_answers_counts(given: HttpAnswer) -> None:
+    raise_for_put(given, US, SHA256)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "120"}, 120),
+        ({"retry-after": "999999"}, 3600),
+        ({"retry-after": "Fri, 01 Jan 2027 12:02:00 GMT"}, 120),
+        ({"retry-after": "Fri, 01 Jan 2027 11:00:00 GMT"}, 0),
+        ({"retry-after": "Sat, 01 Jan 2028 12:02:00 GMT"}, 3600),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "-5"}, None),
+        ({"retry-after": "Fri, 99 Jan 2027 12:02:00 GMT"}, None),
+        ({"retry-after": "\u0665"}, None),
+        ({}, None),
+    ],
+)
+def test_retry_after_is_read_in_both_its_forms_by_the_servers_own_clock(
+    headers: dict[str, str], seconds: Any
+) -> None:
+    assert answer(503, headers).retry_after_s == seconds
+
+
+def test_retry_after_as_a_date_says_nothing_without_the_servers_date() -> None:
+    until = (datetime(2027, 1, 1, 12, tzinfo=UTC) + timedelta(minutes=2)).strftime(
+        "%a, %d %b %Y %H:%M:%S GMT"
+    )
+    assert HttpAnswer(503, {"retry-after": until}, b"").retry_after_s is None
