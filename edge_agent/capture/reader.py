@@ -64,7 +64,7 @@ class Reader:
         self._waiting_for_key = True
         self._new_run_because = ""
         self._opened_ns = 0
-        self._second_ns = 0
+        self._second_ns: int | None = None
         self._second_frames = 0
         self._second_bytes = 0
         self.ended = False
@@ -158,7 +158,7 @@ class Reader:
         if self._stopping:
             return
         info = source.open()
-        self._opened_ns = self.last_arrival_ns = self._second_ns = self._clock.monotonic_ns()
+        self._opened_ns = self.last_arrival_ns = self._clock.monotonic_ns()
         self._sets = info.video.parameter_sets
         self.info = info
         self._new_run_because = "connected"
@@ -244,6 +244,10 @@ class Reader:
                 self._feed.publish(RunEnded(error, detail))
 
     def _count(self, packet: MediaPacket) -> None:
+        if self._second_ns is None:
+            # The first picture may come seconds after the camera was opened: the first second begins with it.
+            self._second_ns = packet.arrival_ns
+            return
         self._second_frames += 1
         self._second_bytes += packet.size_bytes
         elapsed_ns = packet.arrival_ns - self._second_ns

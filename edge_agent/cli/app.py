@@ -14,7 +14,7 @@ from rich.text import Text
 from edge_agent.cli import check as checks
 from edge_agent.cli import running
 from edge_agent.cli import status as views
-from edge_agent.cli.console import StateOption, default_state, err, out, say_error, say_note
+from edge_agent.cli.console import StateOption, err, in_state, out, say_error, say_note
 from edge_agent.cli.service import handed_pairing
 from edge_agent.control.enrol import Paired, pair
 from edge_agent.control.identity import IdentityFolder
@@ -93,7 +93,7 @@ def _pair(
     if read_status(state) is not None:
         say_note("an agent runs here; restart it, so that it uses its new identity.")
     else:
-        out.print(_next_step("threedance-agent run", state))
+        out.print(Text.assemble("Next: ", (in_state("threedance-agent run", state), "bold")))
 
 
 def _claim(url: str, code: str, state: Path, *, replace: bool = False) -> Paired:
@@ -186,7 +186,8 @@ def _media_list(state: StateOption) -> None:
     """Print the files that cameras may name."""
     files = _settings(state).media
     if not files:
-        out.print("No media files. Add one with: threedance-agent media add NAME PATH")
+        hint = in_state("threedance-agent media add NAME PATH", state)
+        out.print(f"No media files. Add one with: {hint}", soft_wrap=True)
         return
     table = Table("name", "file", "", box=None, pad_edge=False)
     for name, file in sorted(files.items()):
@@ -218,8 +219,3 @@ def _save(state: Path, settings: Settings, files: dict[str, str]) -> None:
         state,
         Settings(media=files, allowed_networks=settings.allowed_networks, log_level=settings.log_level),
     )
-
-
-def _next_step(command: str, state: Path) -> Text:
-    from_elsewhere = "" if state == default_state() else f" --state {state}"
-    return Text.assemble("Next: ", (command + from_elsewhere, "bold"))

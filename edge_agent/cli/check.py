@@ -15,7 +15,7 @@ from rich.text import Text
 
 from edge_agent.api import ControlPlaneApi
 from edge_agent.capture.connect import source_for
-from edge_agent.cli.console import out
+from edge_agent.cli.console import in_state, out
 from edge_agent.control.config_store import ConfigStore
 from edge_agent.control.identity import Identity, IdentityFolder
 from edge_agent.control.local import LocalStatus, read_status
@@ -28,7 +28,7 @@ from shared.kernel.redact import redact
 from shared.protocol.config import AgentConfig, CameraConfig, SpoolPolicy
 from shared.protocol.status import CAMERA_HINTS, CameraError, CameraState
 
-CONFIG_PATH = "/agent/v1/config"
+CONFIG_PATH, HEALTH_PATH = "/agent/v1/config", "/livez"
 CAMERA_TIMEOUT_S = 25.0
 CLOCK_TOLERANCE_S = 5.0
 COMFORT_BYTES = 20 * 10**9
@@ -66,7 +66,8 @@ def _warning(what: str, detail: str, hint: str) -> Finding:
 
 async def examine(state: Path, *, clock: Clock | None = None) -> list[Finding]:
     """Looks at everything and returns what it found; never raises for what is wrong with the box."""
-    return [finding async for finding in _findings(state, clock or SystemClock())]
+    found = [finding async for finding in _findings(state, clock or SystemClock())]
+    return [msgspec.structs.replace(item, hint=in_state(item.hint, state)) for item in found]
 
 
 async def _findings(state: Path, clock: Clock) -> AsyncIterator[Finding]:
@@ -153,7 +154,7 @@ async def _control_plane(identity: Identity, clock: Clock) -> AsyncIterator[Find
     async with HttpClient() as http:
         # The first answer brings the server's time, so a wrong box clock is no reason for a refusal.
         try:
-            date_at = (await http.request("HEAD", identity.address + CONFIG_PATH)).date_at
+            date_at = (await http.request("GET", identity.address + HEALTH_PATH)).date_at
         except AgentError as error:
             yield _failed("control plane", error)
             return

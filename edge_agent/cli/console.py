@@ -1,6 +1,8 @@
 """How the command line speaks: where state lies, and how an error is said."""
 
 import os
+import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +23,13 @@ def default_state() -> Path:
     """Returns the state folder where none is given."""
     home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(home) / "threedance-agent"
+
+
+def in_state(hint: str, state: Path) -> str:
+    """Returns a hint that is a command of ours, or ends with one after a colon, such that it works on `state`."""
+    if state == default_state() or not re.search(r"(^|: )threedance-agent ", hint):
+        return hint
+    return f"{hint} --state {shlex.quote(str(state))}"
 
 
 StateOption = Annotated[

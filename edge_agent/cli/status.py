@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from edge_agent.cli.console import err, out
+from edge_agent.cli.console import err, in_state, out
 from edge_agent.control.local import LocalCamera, LocalStatus, read_status
 from shared.protocol.status import (
     CAMERA_HINTS,
@@ -36,7 +36,8 @@ def show(state: Path, *, once: bool, as_json: bool) -> bool:
     if status is None:
         err.print(Text.assemble(("error: ", "bold red"), f"no agent runs on {state}"), soft_wrap=True)
         err.print(
-            Text.assemble(("  what to do: ", "bold"), "start it with: threedance-agent run"), soft_wrap=True
+            Text.assemble(("  what to do: ", "bold"), in_state("start it with: threedance-agent run", state)),
+            soft_wrap=True,
         )
         return False
     if as_json:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from edge_agent.capture import camera as camera_module
@@ -176,6 +177,28 @@ async def test_a_connection_that_cannot_be_closed_is_over_all_the_same(
     reader.start(over.set, name="camera")
     assert await asyncio.to_thread(over.wait, 5)
     assert reader.ended
+
+
+async def test_a_first_picture_that_comes_late_does_not_count_as_a_slow_camera() -> None:
+    begun_ns = SystemClock().monotonic_ns()
+    late = [
+        msgspec.structs.replace(packet(i), arrival_ns=begun_ns + 3 * 10**9 + i * 33_333_334)
+        for i in range(32)
+    ]
+    shown: list[float] = []
+
+    class Watching(ScriptedSource):
+        def packets(self) -> Iterator[MediaPacket]:
+            for item in super().packets():
+                yield item
+                shown.append(reader.rates.fps)
+
+    source = Watching(late)
+    reader = Reader(lambda: source, Feed(), clock=SystemClock(), run_clock=StillClock)
+    over = threading.Event()
+    reader.start(over.set, name="camera")
+    assert await asyncio.to_thread(over.wait, 5)
+    assert set(shown) == {0.0, 30.0}
 
 
 async def test_each_connection_is_a_run_of_its_own_that_begins_with_a_key_frame(board: StatusBoard) -> None:

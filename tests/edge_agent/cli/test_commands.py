@@ -155,7 +155,7 @@ def test_status_says_plainly_that_no_agent_runs(tmp_path: Path) -> None:
     done = agent_command(tmp_path, "status", "--once")
     assert done.returncode == 1
     assert f"no agent runs on {tmp_path}" in done.stderr
-    assert "threedance-agent run" in done.stderr
+    assert f"threedance-agent run --state {tmp_path}" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -219,8 +219,9 @@ async def test_check_of_an_unpaired_box_says_what_comes_first(tmp_path: Path) ->
     findings = {finding.what: finding for finding in await examine(tmp_path)}
     assert findings["state folder"].grade is not Grade.FAILED
     assert findings["pairing"].grade is Grade.FAILED
-    assert "threedance-agent pair" in findings["pairing"].hint
+    assert findings["pairing"].hint.endswith(f"threedance-agent pair URL CODE --state {tmp_path}")
     assert findings["process"].grade is Grade.WARNING
+    assert findings["process"].hint.endswith(f"threedance-agent run --state {tmp_path}")
 
 
 async def test_check_says_when_the_server_is_gone(tmp_path: Path) -> None:
@@ -251,7 +252,7 @@ def test_check_probes_each_camera_and_says_which_fails_and_why(tmp_path: Path) -
     assert found["camera Centre"].grade is Grade.FAILED
     assert found["camera Centre"].detail.startswith("unreachable")
     assert found["camera Right"].grade is Grade.FAILED
-    assert "media add" in found["camera Right"].hint
+    assert found["camera Right"].hint.endswith("`threedance-agent media add` adds one.")
 
 
 def test_check_as_json_is_for_programs(tmp_path: Path) -> None:
