@@ -54,17 +54,17 @@ def examine(state: Path) -> Iterator[Finding]:
     if facts is None:
         yield Finding(
             "control plane",
-            "note",
+            "bad",
             f"none runs on {state}, or it is not ready yet",
             f"threedance up --state {state}",
         )
         yield _port()
         return
     told = addresses(state)
-    database = _database(told.database)
+    database = _database(told.database, state)
     yield database
-    yield _valkey(told.valkey)
-    yield _web(str(facts["url"]))
+    yield _valkey(told.valkey, state)
+    yield _web(str(facts["url"]), state)
     if database.level == "ok":
         yield _django("settings", environment(state, told), "check", "--deploy", "--fail-level", "ERROR")
     if database.level == "ok":
@@ -128,7 +128,7 @@ def _keys(state: Path) -> Iterator[Finding]:
             "key shelf",
             "note",
             "it is not there; that is right only as long as nothing has been recorded",
-            "threedance manage key_shelf restore FOLDER, from its copy.",
+            f"threedance manage --state {state} key_shelf restore FOLDER, from its copy.",
         )
     if "THREEDANCE_ROOT_KEY" in os.environ:
         yield Finding("keys", "ok", "readable by their owner alone; the root key is elsewhere")
@@ -165,7 +165,7 @@ def _port() -> Finding:
     )
 
 
-def _database(url: str) -> Finding:
+def _database(url: str, state: Path) -> Finding:
     try:
         with psycopg.connect(url, connect_timeout=5) as connection:
             row = connection.execute(
@@ -176,7 +176,9 @@ def _database(url: str) -> Finding:
                 "SELECT count(*) FROM pg_class WHERE relrowsecurity AND NOT relforcerowsecurity"
             ).fetchone()
     except psycopg.Error as error:
-        return Finding("database", "bad", str(error).strip().splitlines()[0], "Read STATE/logs/postgres.log.")
+        return Finding(
+            "database", "bad", str(error).strip().splitlines()[0], f"Read {state}/logs/postgres.log."
+        )
     if row is None or row[0] or row[1]:
         return Finding(
             "database",
@@ -189,26 +191,26 @@ def _database(url: str) -> Finding:
             "database",
             "bad",
             f"{unforced[0]} tables do not force row security",
-            "threedance manage --owner migrate",
+            f"threedance manage --state {state} --owner migrate",
         )
     return Finding("database", "ok", "answers; the application's role is neither owner nor superuser")
 
 
-def _valkey(url: str) -> Finding:
+def _valkey(url: str, state: Path) -> Finding:
     try:
         with redis.Redis.from_url(url, socket_timeout=5) as client:
             client.ping()
     except redis.RedisError as error:
-        return Finding("Valkey", "bad", str(error), "Read STATE/logs/valkey.log.")
+        return Finding("Valkey", "bad", str(error), f"Read {state}/logs/valkey.log.")
     return Finding("Valkey", "ok", "answers")
 
 
-def _web(url: str) -> Finding:
+def _web(url: str, state: Path) -> Finding:
     try:
         with urllib.request.urlopen(f"{url}/readyz", timeout=10):  # noqa: S310  # an address of ours
             return Finding("web", "ok", f"ready at {url}")
     except (urllib.error.URLError, OSError) as error:
-        return Finding("web", "bad", f"{url} does not answer: {error}", "Read STATE/logs/web.log.")
+        return Finding("web", "bad", f"{url} does not answer: {error}", f"Read {state}/logs/web.log.")
 
 
 def _django(name: str, told: dict[str, str], *command: str) -> Finding:

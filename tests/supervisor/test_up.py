@@ -162,6 +162,9 @@ def test_up_is_ready_mends_itself_stops_whole_and_finds_its_data_again(state: Pa
             until(lambda: status_of(f"{url}/readyz") == 200, 60, "the database did not come back")
         until(lambda: not processes_of(state), 10, "something it started still runs")
         assert running(state) is None
+        stopped = command("doctor", "--state", str(state))
+        assert stopped.returncode == 1
+        assert f"threedance up --state {state}" in stopped.stderr
 
     with up(state, "--port", "0"):
         again = command("manage", "--state", str(state), "shell", "-v", "0", "-c", COUNT)
