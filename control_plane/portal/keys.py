@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django import forms
 from django.conf import settings
 
+from control_plane.recordings.shredding import classes_left
 from control_plane.storage.configured import key_shelf, root_key
 from control_plane.storage.shelf.folder import FolderShelf
 from control_plane.studios.models import KeyTombstone, Shredded, StudioKey
@@ -36,6 +37,7 @@ class KeyFacts:
     shelf: str
     waiting: int
     destroyed: list[KeyTombstone]
+    left: int
     keep_days: int
 
 
@@ -78,5 +80,6 @@ def key_facts() -> KeyFacts:
         shelf="a folder on the server" if isinstance(key_shelf(), FolderShelf) else "a database of its own",
         waiting=left_on_older(),
         destroyed=list(KeyTombstone.objects.exclude(what=Shredded.GENERATION)[:NEWEST]),
+        left=classes_left(),
         keep_days=settings.RETIRED_KEYS_DAYS,
     )

@@ -9,7 +9,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -39,6 +39,9 @@ from control_plane.studios.services.tombstones import entomb, settle_shelf
 SYSTEM = Actor.system("recordings.shredding")
 LATE = timedelta(days=2)
 """How long after a class was destroyed a commit that was under way may have left something behind."""
+BATCH = 50
+"""Of classes of a shredded studio, in one transaction: each has a row, an entry, and a half on the shelf."""
+_EMPTY = {"wrapped_key": b"", "title": "Destroyed"}
 
 
 def shred_class(class_session: ClassSession, *, confirmation: str, reason: str, actor: Actor) -> KeyTombstone:
@@ -62,6 +65,8 @@ def shred_class(class_session: ClassSession, *, confirmation: str, reason: str, 
 def shred_studio(studio: Studio, *, confirmation: str, reason: str, actor: Actor) -> KeyTombstone:
     """Destroys every recording of a studio for good. People, rooms and boxes stay; new keys take the old ones' place.
 
+    Nothing opens from then on, in no copy, however many classes there are; a job goes through them one by one.
+
     Args:
         confirmation: the name of the studio, as the person has typed it.
 
@@ -80,9 +85,10 @@ def shred_studio(studio: Studio, *, confirmation: str, reason: str, actor: Actor
             raise Conflict("A class is being recorded. Stop it first.")
         old = list(StudioKey.objects.filter(destroyed_at=None).select_for_update())
         new = keys.follow_with(studio, actor=actor)
+        # With the generations all class keys are gone that lie under them. What is left to do for each class
+        # (its own entry, its half, its rows) grows with the studio, and is `remove_shredded`'s.
         classes = ClassSession.objects.exclude(wrapped_key=b"").select_for_update().order_by("id")
-        for class_id in list(classes.values_list("id", flat=True)):
-            _shred(class_id, reason=reason, actor=actor)
+        ClassSession.objects.filter(pk__in=list(classes.values_list("id", flat=True))).update(**_EMPTY)
         # What is no footage (a store's password, say) goes on under the new keys.
         while keys.rewrap_batch(actor=SYSTEM):
             pass
@@ -101,17 +107,18 @@ def awaits_footage_of(key: StudioKey) -> bool:
 
 
 def remove_shredded() -> int:
-    """Goes on with what follows from tombstones of the studio in scope; returns how many classes were removed.
+    """Goes on with what follows from tombstones of the studio in scope; returns how many classes it went on with.
 
-    One class in one call: a worker that dies leaves the others as they are.
+    One class in one call, or a batch of those of a shredded studio that have no tombstone yet: a worker that dies
+    leaves the others as they are.
 
     Raises:
         KeysUnavailable: the shelf cannot be used; nothing is removed before the key is destroyed.
     """
     settle_shelf()
-    KeyTombstone.objects.exclude(what=Shredded.CLASS).filter(removed_at=None).update(
-        removed_at=timezone.now()
-    )
+    KeyTombstone.objects.filter(what=Shredded.GENERATION, removed_at=None).update(removed_at=timezone.now())
+    if entombed := _entomb_some():
+        return entombed
     late = Q(created_at__gt=timezone.now() - LATE) & Q(
         object_id__in=Segment.objects.values("class_session_id")
     )
@@ -144,16 +151,51 @@ def remove_shredded() -> int:
     return 1
 
 
+def classes_left() -> int:
+    """Returns how many classes of the studio in scope lost their key with the whole studio and wait for their turn."""
+    return _without_tombstone().count()
+
+
+def _without_tombstone() -> QuerySet[ClassSession]:
+    done = KeyTombstone.objects.filter(what=Shredded.CLASS).values("object_id")
+    found: QuerySet[ClassSession] = ClassSession.objects.filter(wrapped_key=b"").exclude(pk__in=done)
+    return found
+
+
+def _entomb_some() -> int:
+    """Gives a batch of classes of a shredded studio what a class that is shredded alone gets; returns how many."""
+    studio: KeyTombstone | None = (
+        KeyTombstone.objects.filter(what=Shredded.STUDIO, removed_at=None)
+        .select_for_update(skip_locked=True)
+        .order_by("created_at")
+        .first()
+    )
+    if studio is None:
+        return 0
+    actor = Actor(ActorKind(studio.actor_kind), id=studio.actor_id)
+    found = list(_without_tombstone().order_by("id").values_list("id", flat=True)[:BATCH])
+    for class_id in found:
+        _entomb_class(lock_class(class_id), reason=studio.reason, actor=actor)
+    if len(found) < BATCH:
+        KeyTombstone.objects.filter(pk=studio.pk).update(removed_at=timezone.now())
+    return len(found)
+
+
 def _shred(class_id: UUID, *, reason: str, actor: Actor) -> KeyTombstone:
     locked = lock_class(class_id)
     if locked.is_running:
         raise Conflict("This class is being recorded. Stop it first.")
     if not locked.wrapped_key:
         raise Conflict("The recording of this class has been destroyed already.")
+    return _entomb_class(locked, reason=reason, actor=actor)
+
+
+def _entomb_class(locked: ClassSession, *, reason: str, actor: Actor) -> KeyTombstone:
+    class_id = UUID(str(locked.id))
     if not locked.has_ended:
         locked.recorders.exclude(state__in=SETTLED).update(state=RecorderState.LOST)
         finish_if_settled(locked, actor=actor)
-    ClassSession.objects.filter(pk=class_id).update(wrapped_key=b"", title="Destroyed")
+    ClassSession.objects.filter(pk=class_id).update(**_EMPTY)
     # Every copy of a content key in the database goes with it, in the same transaction.
     Segment.objects.filter(class_session_id=class_id).update(wrapped_key=b"")
     return entomb(Shredded.CLASS, class_id, reason=reason, actor=actor, studio_id=UUID(str(locked.studio_id)))

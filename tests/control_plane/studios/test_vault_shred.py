@@ -13,6 +13,7 @@ import pytest
 from django.conf import settings as configured
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from control_plane.audit.models import Entry
 from control_plane.audit.selectors import verify_chain
@@ -21,13 +22,15 @@ from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFoun
 from control_plane.common.scoping import studio_scope
 from control_plane.ingest import services as ingest
 from control_plane.ingest.models import PendingSegment
+from control_plane.recordings import shredding
 from control_plane.recordings.models import ClassSession, Gap, Segment, Track
-from control_plane.recordings.shredding import remove_shredded, shred_class, shred_studio
+from control_plane.recordings.shredding import classes_left, remove_shredded, shred_class, shred_studio
+from control_plane.recordings.tasks import sweep_shredded
 from control_plane.storage.configured import key_shelf
 from control_plane.storage.errors import KeyDestroyed, KeysUnavailable
 from control_plane.storage.roots.file import FileRootKey, create_root_key
 from control_plane.storage.shelf.folder import FolderShelf
-from control_plane.studios import vault
+from control_plane.studios import keyring, vault
 from control_plane.studios.models import Disposal, KeyTombstone, StudioKey
 from control_plane.studios.services.checking import check_all_keys
 from control_plane.supervisor.postgres import find_binaries
@@ -237,6 +240,7 @@ def test_a_shredded_studio_has_nothing_left_and_may_begin_anew(scene: Scene, tmp
         old = StudioKey.objects.get()
         password = vault.wrap_secret(b"password", kind="store", id_=kept_id)
     shred_studio(cast.studio, confirmation=cast.studio.name, reason="closing", actor=cast.alice.actor)
+    sweep_shredded()
     with studio_scope(cast.studio.id):
         assert not ClassSession.objects.exclude(wrapped_key=b"").exists()
         assert not StudioKey.objects.get(pk=old.pk).wrapped_key
@@ -253,6 +257,73 @@ def test_a_shredded_studio_has_nothing_left_and_may_begin_anew(scene: Scene, tmp
     upload(again, *again.cuts(tmp_path))
     with studio_scope(cast.studio.id):
         assert Segment.objects.filter(class_session=again.session).exists()
+
+
+def test_a_studio_of_many_classes_is_dark_at_once_and_cleared_by_a_job_that_may_die(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast, alice = scene.cast, scene.cast.alice.actor
+    first = scene.reread()
+    with studio_scope(cast.studio.id):
+        for number in range(4):
+            other = ClassSession(
+                studio=cast.studio,
+                room=scene.room,
+                title=f"Class {number}",
+                state="complete",
+                requested_at=first.requested_at,
+            )
+            other.wrapped_key = vault.new_class_key(other.id, actor=alice, subject=cast.studio)
+            other.save(force_insert=True)
+        held = bytes(first.wrapped_key)
+    with CaptureQueriesContext(connection) as few:
+        shred_studio(cast.studio, confirmation=cast.studio.name, reason=WHY, actor=alice)
+    assert len(few) < 80, "what the person waits for does not grow with the number of classes"
+    with studio_scope(cast.studio.id):
+        assert not ClassSession.objects.exclude(wrapped_key=b"").exists()
+        assert not KeyTombstone.objects.filter(what="class").exists()
+        assert classes_left() == 5
+        # Not even somebody who has kept the class's wrapped key opens it: what it lies under has ended.
+        with pytest.raises(KeyDestroyed):
+            keyring.unwrap(held, kind=keyring.CLASS, id_=UUID(str(first.id)))
+    assert (
+        as_person(cast.alice).get(f"/studio/{cast.studio.slug}/classes/{first.id}/check").status_code == 410
+    )
+    assert (
+        b"5 classes still to be cleared"
+        in as_person(cast.alice).get(f"/studio/{cast.studio.slug}/keys/").content
+    )
+
+    monkeypatch.setattr(shredding, "BATCH", 2)
+    real, died = shredding._entomb_class, []
+
+    def dies_once(locked: ClassSession, **values: Any) -> KeyTombstone:
+        made = real(locked, **values)
+        if not died and KeyTombstone.objects.filter(what="class").count() == 4:
+            died.append(locked.id)
+            raise OSError("the worker is gone")
+        return made
+
+    monkeypatch.setattr(shredding, "_entomb_class", dies_once)
+    sweep_shredded()
+    with studio_scope(cast.studio.id):
+        assert (len(died), classes_left()) == (1, 3)
+        assert KeyTombstone.objects.get(what="studio").removed_at is None
+    sweep_shredded()
+    with studio_scope(cast.studio.id):
+        assert classes_left() == 0
+        assert KeyTombstone.objects.get(what="studio").removed_at is not None
+        rows = KeyTombstone.objects.filter(what="class")
+        assert [(row.reason, row.actor_id, row.shelf_at is not None) for row in rows] == [
+            (WHY, alice.id, True)
+        ] * 5
+        assert not Segment.objects.exists()
+        told = Entry.objects.filter(action="class.shredded")
+        assert sorted(told.values_list("object_id", flat=True)) == sorted(str(row.object_id) for row in rows)
+        assert set(told.values_list("actor_id", flat=True)) == {alice.id}
+        for row in rows:
+            with pytest.raises(KeyDestroyed):
+                key_shelf().take(row.object_id)
 
 
 def test_a_stores_password_outlives_the_recordings_that_lay_there(scene: Scene) -> None:
