@@ -10,7 +10,9 @@ from django.test import Client
 from django.utils import timezone
 
 from control_plane.accounts.models import User
+from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import Entry
+from control_plane.audit.services import record
 from control_plane.common.errors import Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.compliance.checkpointing import take_checkpoint_when_due
@@ -53,6 +55,28 @@ def test_the_report_says_who_when_how_long_and_by_which_right(cast: Cast, lesson
     assert round(lasted / timedelta(minutes=1)) == 12
     assert found.rows[0].class_title == "Ballet"
     assert (found.classes, found.unconfirmed) == (1, 0)
+
+
+def test_what_is_no_look_is_never_read(cast: Cast, lesson: Lesson, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class has thousands of entries of its arrival, and a dancer hundreds of classes."""
+    watch(lesson, cast.ivan)
+    loaded: list[str] = []
+    real = Entry.from_db.__func__  # type: ignore[attr-defined]
+
+    def noted(cls: Any, *args: Any) -> Any:
+        made = real(cls, *args)
+        loaded.append(made.action)
+        return made
+
+    with studio_scope(lesson.ada.studio_id):
+        for _ in range(5):
+            record(
+                Act.FOOTAGE_COMMITTED, actor=cast.agent, studio_id=cast.studio.id,
+                object_type="recordings.ClassSession", object_id=lesson.session.id,
+            )  # fmt: skip
+    monkeypatch.setattr(Entry, "from_db", classmethod(noted))
+    assert len(report(lesson, cast.alice).rows) == 1
+    assert loaded == ["class.replayed"]
 
 
 def test_a_dancer_who_was_not_there_has_been_seen_by_nobody(cast: Cast, lesson: Lesson) -> None:

@@ -18,6 +18,7 @@ from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, Forbidden
 from control_plane.common.scoping import studio_scope
+from control_plane.compliance import watching
 from control_plane.compliance.models import Alert, AlertNotice, WatchCursor
 from control_plane.compliance.tasks import watch_reads
 from control_plane.compliance.watch import Limits, Rule
@@ -99,15 +100,28 @@ def test_own_family_and_staff_are_not(cast: Cast, lesson: Lesson) -> None:
     assert watch(cast) == []
 
 
-def test_failed_signins_to_an_account_of_the_studio_are_noticed(cast: Cast, other: Cast) -> None:
-    for _ in range(11):
+def failed(*people: User) -> None:
+    for person in people:
         record(
             Action.SIGNIN_FAILED, actor=Actor.system("accounts.signin"), studio_id=None,
-            object_type="accounts.User", object_id=cast.vera.id,
+            object_type="accounts.User", object_id=person.id,
         )  # fmt: skip
+
+
+def test_failed_signins_to_an_account_of_the_studio_are_noticed(cast: Cast, other: Cast) -> None:
+    failed(*[cast.vera] * 11)
     assert watch(cast) == ["failed_signins"]
     assert watch(cast) == ["failed_signins"]
     assert watch(other) == []
+
+
+def test_tries_on_other_accounts_do_not_hide_those_on_the_studios(
+    cast: Cast, other: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody who tries passwords everywhere at once is not to be noticed less for it."""
+    monkeypatch.setattr(watching, "MOST_ENTRIES", 20)
+    failed(*[cast.vera] * 11, *[other.vera] * 20)
+    assert watch(cast) == ["failed_signins"]
 
 
 def test_a_read_from_a_second_network_is_noticed(cast: Cast) -> None:

@@ -295,7 +295,8 @@ def test_a_studio_of_many_classes_is_dark_at_once_and_cleared_by_a_job_that_may_
     )
 
     monkeypatch.setattr(shredding, "BATCH", 2)
-    real, died = shredding._entomb_class, []
+    real = shredding._entomb_class
+    died: list[UUID] = []
 
     def dies_once(locked: ClassSession, **values: Any) -> KeyTombstone:
         made = real(locked, **values)
