@@ -21,8 +21,15 @@ from edge_agent.control import local
 from edge_agent.control.config_store import ConfigStore
 from edge_agent.control.local import LocalCamera, LocalStatus, read_status, serve_status
 from shared.protocol.config import FileSource, Position, RtspSource, config_document
-from shared.protocol.ids import RoomId, new_id
-from shared.protocol.status import CameraState, ConfigStatus, RecordingState, Reported
+from shared.protocol.ids import ClassSessionId, RoomId, SegmentId, new_id
+from shared.protocol.status import (
+    CameraState,
+    ConfigStatus,
+    RecordingState,
+    Reported,
+    SetAside,
+    UploadStatus,
+)
 from tests.media import make_video
 from tests.rigs.agent_process import ROOT, agent_box, agent_command
 from tests.rigs.control_plane import ControlPlane
@@ -115,6 +122,28 @@ def test_every_state_of_a_camera_and_a_recording_can_be_shown() -> None:
             text = _printed(_local(status=status))
             assert camera_state in text
             assert recording_state in text
+
+
+def test_why_nothing_is_uploaded_and_what_is_set_aside_is_said_with_the_way_out() -> None:
+    aside = SetAside(
+        segment_id=SegmentId(new_id()),
+        class_session_id=ClassSessionId(new_id()),
+        camera_id=STATUS.cameras[0].camera_id,
+        reason="segment_hash_conflict: Another segment has this id",
+    )
+    upload = UploadStatus(problem="no way through", hint="mend it", set_aside=3, newest=(aside,))
+    text = _printed(
+        _local(
+            link_up=False,
+            link_error="a login page of this network answers",
+            link_hint="Sign in there.",
+            status=msgspec.structs.replace(STATUS, upload=upload),
+        )
+    )
+    for said in ("a login page", "Sign in there.", "no way through", "mend it", "3 segments are refused"):
+        assert said in text
+    assert str(aside.segment_id) in text
+    assert "set aside" not in _printed(_local())
 
 
 async def test_the_running_agents_status_is_read_through_its_socket(tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 """Pairing a box against real servers on localhost: right ones and all kinds of wrong ones."""
 
 import asyncio
-import datetime as dt
-import ipaddress
 import socket
 import ssl
 import stat
@@ -11,10 +9,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from edge_agent.control.enrol import Paired, pair
 from edge_agent.control.identity import IdentityFolder
@@ -34,6 +28,7 @@ from edge_agent.errors import (
 from edge_agent.http import HttpClient
 from shared.kernel.clock import SystemClock
 from shared.protocol.errors import Code
+from tests.rigs.certificate import self_signed
 from tests.rigs.control_plane import ControlPlane
 
 
@@ -61,26 +56,7 @@ def _http(status: str, body: bytes = b"<html>hello</html>", *headers: str) -> by
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    folder = tmp_path_factory.mktemp("tls")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "studio.example")])
-    now = dt.datetime.now(dt.UTC)
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "cert.pem").write_bytes(built.public_bytes(Encoding.PEM))
-    (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return str(folder / "cert.pem"), str(folder / "key.pem")
+    return self_signed(tmp_path_factory.mktemp("tls"))
 
 
 async def test_a_right_code_makes_an_identity_that_only_its_owner_can_read(
