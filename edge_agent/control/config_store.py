@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import msgspec
 
+from edge_agent.checked import Damaged, from_line, to_line
 from edge_agent.files import FILES, Files
-from shared.protocol.codec import encode
 from shared.protocol.config import AgentConfig
 from shared.protocol.ids import AgentId
 from shared.protocol.status import ConfigStatus, Reported
@@ -97,7 +97,7 @@ class ConfigStore:
         try:
             candidate = self._parsed("candidate", _Candidate)
             applied = self._parsed("applied", AgentConfig)
-        except (msgspec.DecodeError, OSError):
+        except (Damaged, OSError):
             return None
         found = [candidate.config if candidate else None, applied]
         return next((c for c in found if c is not None and c.agent_id == self._agent_id), None)
@@ -111,7 +111,7 @@ class ConfigStore:
         if self._candidate is None:
             return
         self.applied, self._candidate, self._failed = self._candidate.config, None, None
-        self._files.write(self._path("applied"), encode(self.applied))
+        self._files.write(self._path("applied"), to_line(self.applied))
         self._files.discard(self._path("candidate"))
         self._files.discard(self._path("failed"))
 
@@ -146,25 +146,25 @@ class ConfigStore:
 
     def _put_candidate(self, config: AgentConfig, starts: int) -> None:
         self._candidate = _Candidate(config=config, starts=starts)
-        self._files.write(self._path("candidate"), encode(self._candidate))
+        self._files.write(self._path("candidate"), to_line(self._candidate))
 
     def _put_failed(self, failed: _Failed) -> None:
         self._failed = failed
-        self._files.write(self._path("failed"), encode(failed))
+        self._files.write(self._path("failed"), to_line(failed))
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.json"
 
     def _parsed(self, name: str, type_: type[T]) -> T | None:
         try:
-            return msgspec.json.decode(self._path(name).read_bytes(), type=type_)
+            return from_line(self._path(name).read_bytes(), type_)
         except FileNotFoundError:
             return None
 
     def _read(self, name: str, type_: type[T]) -> T | None:
         try:
             return self._parsed(name, type_)
-        except msgspec.DecodeError as error:
+        except Damaged as error:
             log.error(
                 "a configuration file is damaged and set aside", extra={"file": name, "error": str(error)}
             )

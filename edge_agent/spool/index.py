@@ -1,50 +1,28 @@
 """The SQLite index of the spool: what is here, and how far its upload is. Everything in it can be rebuilt from files."""
 
+import logging
 import sqlite3
 import threading
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
+from typing import Any, TypeVar
 from uuid import UUID
 
-from shared.protocol.codec import decode, encode
+from edge_agent.checked import from_line, to_line
+from edge_agent.spool.schema import connect, connect_reader
 from shared.protocol.errors import Code
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, SegmentId
 from shared.protocol.manifest import GapRecord, SegmentManifest
 from shared.protocol.status import SetAside
 from shared.protocol.upload import TrackTally
 
-SCHEMA_VERSION = 1
+T = TypeVar("T")
 
-_SCHEMA = """
-CREATE TABLE segments (            -- one row: one closed segment of one camera
-    segment_id TEXT PRIMARY KEY,
-    class_session_id TEXT NOT NULL,
-    camera_id TEXT NOT NULL,
-    sequence INTEGER NOT NULL,
-    state TEXT NOT NULL,           -- SegmentState
-    size_bytes INTEGER NOT NULL,   -- of the object
-    closed_at_us INTEGER NOT NULL, -- UTC, microseconds since 1970
-    committed_at_us INTEGER,       -- UTC; null until committed
-    here INTEGER NOT NULL,         -- 1 while the object is on this disk
-    refusal TEXT NOT NULL,         -- why it is set aside; empty otherwise
-    manifest BLOB NOT NULL,        -- SegmentManifest as JSON
-    UNIQUE (camera_id, sequence)
-) STRICT;
-CREATE INDEX segments_to_send ON segments (closed_at_us) WHERE state IN ('closed', 'intended');
-CREATE INDEX segments_of_class ON segments (class_session_id, state);
-CREATE INDEX segments_to_clean ON segments (committed_at_us) WHERE here = 1 AND state = 'committed';
-CREATE TABLE gaps (                -- one row: one gap
-    gap_id TEXT PRIMARY KEY,
-    class_session_id TEXT NOT NULL,
-    settled INTEGER NOT NULL,      -- 1 once the control plane need not hear of it again
-    record BLOB NOT NULL           -- GapRecord as JSON
-) STRICT;
-CREATE INDEX gaps_to_send ON gaps (gap_id) WHERE settled = 0;
-"""
+log = logging.getLogger(__name__)
 
 _ADD_SEGMENT = (
     "INSERT INTO segments (segment_id, class_session_id, camera_id, sequence, state, size_bytes, closed_at_us, here,"
@@ -81,32 +59,9 @@ class Index:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        try:
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute("PRAGMA busy_timeout = 5000")
-            (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
-            if verdict != "ok":
-                raise sqlite3.DatabaseError(f"the index is damaged: {verdict}")
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                self._db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
-            elif version != SCHEMA_VERSION:
-                raise sqlite3.DatabaseError(
-                    f"the index has schema {version}, this agent knows {SCHEMA_VERSION}"
-                )
-            # Not part of the schema's version: an index without it is as good, only slower.
-            self._db.execute(
-                "CREATE INDEX IF NOT EXISTS segments_set_aside ON segments (closed_at_us) WHERE state = 'refused'"
-            )
-            self._reading = threading.Lock()
-            self._reader = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            self._reader.execute("PRAGMA query_only = ON")
-            self._reader.execute("PRAGMA busy_timeout = 5000")
-        except BaseException:
-            self._db.close()
-            raise
+        self._reading = threading.Lock()
+        self._db = connect(path)
+        self._reader = connect_reader(path)
 
     def close(self) -> None:
         """Closes the connections."""
@@ -175,7 +130,7 @@ class Index:
                 f" ORDER BY closed_at_us {order}, camera_id, sequence {order} LIMIT ?",
                 (*values, limit),
             ).fetchall()
-        return [_indexed(row) for row in rows]
+        return list(_readable(rows, _indexed))
 
     def segment(self, segment_id: SegmentId) -> IndexedSegment | None:
         """Returns one segment, or None where there is no such."""
@@ -183,7 +138,7 @@ class Index:
             row = self._reader.execute(
                 "SELECT manifest, state, here FROM segments WHERE segment_id = ?", (str(segment_id),)
             ).fetchone()
-        return _indexed(row) if row else None
+        return next(_readable([row] if row else [], _indexed), None)
 
     def segments_of(self, class_session_id: ClassSessionId, camera_id: CameraId) -> list[SegmentManifest]:
         """Returns the manifests of one track, in order."""
@@ -192,7 +147,7 @@ class Index:
                 "SELECT manifest FROM segments WHERE class_session_id = ? AND camera_id = ? ORDER BY sequence",
                 (str(class_session_id), str(camera_id)),
             ).fetchall()
-        return [decode(row[0], SegmentManifest) for row in rows]
+        return list(_readable(rows, _manifest))
 
     def mark(self, segment_ids: Iterable[SegmentId], state: SegmentState, now_at: datetime) -> None:
         """Moves segments forward to `state`; one that is committed or refused already stays so."""
@@ -250,7 +205,7 @@ class Index:
                 " ORDER BY committed_at_us LIMIT ?",
                 (_us(committed_before_at), limit),
             ).fetchall()
-        return [decode(row[0], SegmentManifest) for row in rows]
+        return list(_readable(rows, _manifest))
 
     def mark_gone(self, segment_ids: Iterable[SegmentId]) -> None:
         """Notes that the objects of these segments are no longer on this disk."""
@@ -265,7 +220,7 @@ class Index:
             self._db.execute(
                 "INSERT INTO gaps (gap_id, class_session_id, settled, record) VALUES (?, ?, 0, ?)"
                 " ON CONFLICT (gap_id) DO NOTHING",
-                (str(gap.gap_id), str(gap.class_session_id), encode(gap)),
+                (str(gap.gap_id), str(gap.class_session_id), to_line(gap)),
             )
 
     def gaps(self, class_session_id: ClassSessionId) -> list[GapRecord]:
@@ -274,7 +229,7 @@ class Index:
             rows = self._reader.execute(
                 "SELECT record FROM gaps WHERE class_session_id = ? ORDER BY gap_id", (str(class_session_id),)
             ).fetchall()
-        return [decode(row[0], GapRecord) for row in rows]
+        return list(_readable(rows, _gap))
 
     def gaps_pending(self, limit: int) -> list[GapRecord]:
         """Returns up to `limit` gaps that are not settled, oldest first."""
@@ -282,7 +237,7 @@ class Index:
             rows = self._reader.execute(
                 "SELECT record FROM gaps WHERE settled = 0 ORDER BY gap_id LIMIT ?", (limit,)
             ).fetchall()
-        return [decode(row[0], GapRecord) for row in rows]
+        return list(_readable(rows, _gap))
 
     def settle_gaps(self, gap_ids: Iterable[GapId]) -> None:
         """Notes that the control plane need not hear of these gaps again."""
@@ -362,12 +317,29 @@ def _row(manifest: SegmentManifest) -> tuple[str | int | bytes, ...]:
         SegmentState.CLOSED,
         manifest.size_bytes,
         _us(manifest.closed_at),
-        encode(manifest),
+        to_line(manifest),
     )
 
 
-def _indexed(row: tuple[bytes, str, int]) -> IndexedSegment:
-    return IndexedSegment(decode(row[0], SegmentManifest), SegmentState(row[1]), bool(row[2]))
+def _readable(rows: Iterable[tuple[Any, ...]], read: Callable[[tuple[Any, ...]], T]) -> Iterator[T]:
+    """Yields what the rows hold. One that the disk has damaged since the start blocks no other; the next start mends it."""
+    for row in rows:
+        try:
+            yield read(row)
+        except ValueError as error:
+            log.error("a row of the index is damaged; a restart rebuilds it", extra={"reason": str(error)})
+
+
+def _indexed(row: tuple[Any, ...]) -> IndexedSegment:
+    return IndexedSegment(_manifest(row), SegmentState(row[1]), bool(row[2]))
+
+
+def _manifest(row: tuple[Any, ...]) -> SegmentManifest:
+    return from_line(row[0], SegmentManifest)
+
+
+def _gap(row: tuple[Any, ...]) -> GapRecord:
+    return from_line(row[0], GapRecord)
 
 
 def _marks(values: Collection[UUID]) -> str:

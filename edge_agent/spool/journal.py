@@ -1,16 +1,16 @@
 """What of an open segment is durable, line by line, so that recovery needs no key and no guess.
 
-A line is the CRC-32 of a JSON text in eight hex digits, a space, the text, a line feed. The first is a
-`JournalHeader`, each further one a `JournalEntry`. A line that is cut or wrong ends the journal.
+Its lines are those of `edge_agent.checked`: the first a `JournalHeader`, each further one a `JournalEntry`. A line that
+is cut or wrong ends the journal.
 """
 
-import zlib
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
+from edge_agent.checked import Damaged, from_line
 from shared.protocol.ids import CameraId, ClassSessionId, RecipientKeyId, SegmentId
 from shared.protocol.manifest import FragmentRecord, SealedBlob, SegmentManifest
 from shared.protocol.media import AudioFormat, ClockEstimate, VideoFormat
@@ -39,12 +39,6 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     fragment: FragmentRecord
     clock: ClockEstimate
-
-
-def journal_line(value: JournalHeader | JournalEntry) -> bytes:
-    """Returns the line of one value."""
-    text = msgspec.json.encode(value)
-    return b"%08x %b\n" % (zlib.crc32(text), text)
 
 
 def read_journal(path: Path) -> tuple[JournalHeader | None, list[JournalEntry]]:
@@ -94,8 +88,6 @@ def manifest_of(
 
 def _value(line: bytes, type_: type[T]) -> T | None:
     try:
-        if len(line) < 10 or int(line[:8], 16) != zlib.crc32(line[9:]):
-            return None
-        return msgspec.json.decode(line[9:], type=type_)
-    except (ValueError, msgspec.DecodeError):
+        return from_line(line, type_)
+    except Damaged:
         return None

@@ -13,6 +13,8 @@ STATE/
       <sequence>-<segment id>.seg      a closed segment: ciphertext, immutable
       <sequence>-<segment id>.json     its manifest
 ```
+
+Each `.json` and each line of a journal is a line of `edge_agent.checked`.
 """
 
 import os

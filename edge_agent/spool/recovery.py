@@ -10,14 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
-
+from edge_agent.checked import Damaged, from_line, to_line
 from edge_agent.files import Files
 from edge_agent.spool.index import Index
 from edge_agent.spool.journal import JournalEntry, manifest_of, read_journal
 from edge_agent.spool.layout import CLOSED, JOURNAL, MANIFEST, OPEN, Layout, SegmentFile
 from shared.kernel.clock import Clock
-from shared.protocol.codec import decode, encode
 from shared.protocol.ids import CameraId, SegmentId
 from shared.protocol.manifest import GapRecord, SegmentManifest
 
@@ -220,7 +218,7 @@ def _seal(
         closed_at=clock.now(),
         recovered=True,
     )
-    files.write(part.with_suffix(MANIFEST), encode(manifest))
+    files.write(part.with_suffix(MANIFEST), to_line(manifest))
     files.rename(part, part.with_suffix(CLOSED))
     files.sync_folder(part.parent)
     index.add_segment(manifest)
@@ -247,6 +245,6 @@ def _whole_entries(
 
 def _read(path: Path, type_: type[T]) -> T | None:
     try:
-        return decode(path.read_bytes(), type_)
-    except (OSError, msgspec.DecodeError):
+        return from_line(path.read_bytes(), type_)
+    except (OSError, Damaged):
         return None

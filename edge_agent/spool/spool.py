@@ -14,6 +14,7 @@ from typing import IO, Self
 
 import msgspec
 
+from edge_agent.checked import Damaged, from_line, to_line
 from edge_agent.errors import SpoolBusy, StateUnwritable
 from edge_agent.files import FILES, Files
 from edge_agent.spool.cleaner import LOW_ROOM_BYTES, clean
@@ -25,7 +26,6 @@ from edge_agent.spool.notes import Note, Notes
 from edge_agent.spool.recovery import RecoveryReport, mend_rest, open_index, recover
 from shared.kernel.clock import Clock
 from shared.kernel.logs import FailureLog
-from shared.protocol.codec import decode, encode
 from shared.protocol.config import SpoolPolicy
 from shared.protocol.errors import Code
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, SegmentId
@@ -301,10 +301,10 @@ class Spool:
     def account(self, class_session_id: ClassSessionId, camera_id: CameraId) -> TrackAccount:
         """Returns how far the account of one track reached when it was last written."""
         try:
-            return decode(self.layout.track(class_session_id, camera_id).read_bytes(), TrackAccount)
+            return from_line(self.layout.track(class_session_id, camera_id).read_bytes(), TrackAccount)
         except FileNotFoundError:
             return TrackAccount()
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, Damaged) as error:
             log.warning("the account of a track cannot be read", extra={"reason": str(error)})
             return TrackAccount()
 
@@ -314,7 +314,7 @@ class Spool:
         """Writes the account of one track."""
         path = self.layout.track(class_session_id, camera_id)
         self._counts.follow(class_session_id, self._clock.now())
-        self._notes.add(path, Note(class_session_id, lambda: self.files.write(path, encode(account))))
+        self._notes.add(path, Note(class_session_id, lambda: self.files.write(path, to_line(account))))
 
     def take_sequence(self, camera_id: CameraId) -> int:
         """Returns the next number of a camera, used up by this. Two classes may end and begin on one camera at once."""
@@ -352,7 +352,7 @@ class Spool:
         """Keeps a gap until it is settled; on disk when this returns, or, on a full disk, as soon as there is room."""
 
         def keep(gap: GapRecord) -> None:
-            self.files.write(self.layout.gap(gap.gap_id), encode(gap))
+            self.files.write(self.layout.gap(gap.gap_id), to_line(gap))
             self.index.add_gap(gap)
 
         self._counts.follow(gap.class_session_id, self._clock.now())

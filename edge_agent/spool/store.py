@@ -8,13 +8,13 @@ from pathlib import Path
 
 import msgspec
 
+from edge_agent.checked import to_line
 from edge_agent.errors import SpoolBroken, SpoolError, SpoolFull
 from edge_agent.spool.cipher import Sealed, SegmentCipher
-from edge_agent.spool.journal import JournalEntry, JournalHeader, journal_line, manifest_of
+from edge_agent.spool.journal import JournalEntry, JournalHeader, manifest_of
 from edge_agent.spool.layout import CLOSED, JOURNAL, MANIFEST, OPEN
 from edge_agent.spool.segmenter import Fragment
 from edge_agent.spool.spool import Spool
-from shared.protocol.codec import encode
 from shared.protocol.config import RecipientKey
 from shared.protocol.ids import CameraId, ClassSessionId, SegmentId, new_id
 from shared.protocol.manifest import FragmentRecord, SealedBlob, SegmentManifest
@@ -95,13 +95,13 @@ class SegmentWriter:
             duration_90k=fragment.duration_90k,
             frames=fragment.frames,
         )
-        entry = journal_line(JournalEntry(fragment=record, clock=clock))
+        entry = to_line(JournalEntry(fragment=record, clock=clock))
         try:
             if self._torn:
                 self._cut()
             if self._journal < 0:
                 self._open_files()
-            lines = entry if self._fragments else journal_line(self.header) + entry
+            lines = entry if self._fragments else to_line(self.header) + entry
             self._write(blobs, lines)
         except OSError as error:
             self._undo()
@@ -187,7 +187,7 @@ class SegmentWriter:
             finally:
                 files.close(descriptor)
             self._torn = False
-        files.write(self._path(MANIFEST), encode(manifest))
+        files.write(self._path(MANIFEST), to_line(manifest))
         if not self._path(CLOSED).exists():
             files.rename(self._path(OPEN), self._path(CLOSED))
         files.sync_folder(self._path(CLOSED).parent)

@@ -21,11 +21,14 @@ def decode(data: bytes | str, type_: type[T]) -> T:
 
     Raises:
         msgspec.ValidationError: the JSON is well formed but not a `type_`; the message names the field.
-        msgspec.DecodeError: it is not JSON, or longer than `MESSAGE_LIMIT_BYTES`.
+        msgspec.DecodeError: it is not JSON in UTF-8, or longer than `MESSAGE_LIMIT_BYTES`.
     """
     if len(data) > MESSAGE_LIMIT_BYTES:
         raise msgspec.DecodeError(f"message of {len(data)} bytes is over the limit of {MESSAGE_LIMIT_BYTES}")
-    return msgspec.json.decode(data, type=type_)
+    try:
+        return msgspec.json.decode(data, type=type_)
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(f"it is not UTF-8: {error}") from error
 
 
 def document_hash(value: Any) -> str:

@@ -1,12 +1,12 @@
-"""`python -m tests.faults power|kill [--count N] [--seed S] [--short LENGTH]`: faults in numbers, with their seeds."""
+"""`python -m tests.faults power|kill|corrupt [--count N] [--seed S] [--short LENGTH]`: faults in numbers, with seeds."""
 
 import argparse
 import logging
 import sys
 
-from tests.faults import kill, power
+from tests.faults import corrupt, kill, power
 
-COUNTS = {"power": 20_000, "kill": 500}
+COUNTS = {"power": 20_000, "kill": 500, "corrupt": 10_000}
 KILLS_EACH = 50
 BOXES = 3
 
@@ -14,8 +14,12 @@ BOXES = 3
 def main() -> None:
     """Runs and reports; exits with 1 where a promise was broken."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="*", choices=sorted(COUNTS), default=["power", "kill"])
-    parser.add_argument("--count", type=int, help="how many faults to make, by default 20,000 and 500")
+    parser.add_argument("what", nargs="*", choices=sorted(COUNTS), default=sorted(COUNTS))
+    parser.add_argument(
+        "--count",
+        type=int,
+        help="how many faults to make: 20,000 cuts, 500 kills, 10,000 damages of each kind",
+    )
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     parser.add_argument("--short", type=int, help="power: every sequence of so many actions instead of dice")
     given = parser.parse_args()
@@ -23,7 +27,9 @@ def main() -> None:
     broken = 0
     for what in given.what:
         count = given.count or COUNTS[what]
-        if what == "kill":
+        if what == "corrupt":
+            broken += corrupt.report(corrupt.run(count, given.seed))
+        elif what == "kill":
             found = kill.rounds(count, given.seed, each=KILLS_EACH, at_once=BOXES)
             broken += kill.report(found, first_seed=given.seed)
         else:

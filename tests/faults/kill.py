@@ -21,10 +21,10 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
+from edge_agent.checked import from_line
 from edge_agent.spool.dating import instant
 from edge_agent.spool.journal import read_journal
 from edge_agent.spool.layout import CLOSED, JOURNAL, MANIFEST, OPEN, Layout
-from shared.protocol.codec import decode
 from shared.protocol.config import RecordingOrder, RtspSource
 from shared.protocol.ids import CameraId, SegmentId
 from shared.protocol.manifest import FragmentRecord, SegmentManifest
@@ -229,7 +229,7 @@ def _whole(path: Path) -> Iterator[tuple[FragmentRecord, ClockEstimate]]:
     """Yields what a journal or a manifest vouches for, as far as the bytes beside it are there and unharmed."""
     try:
         if path.suffix == MANIFEST:
-            manifest = decode(path.read_bytes(), SegmentManifest)
+            manifest = from_line(path.read_bytes(), SegmentManifest)
             stated = [(record, manifest.clock) for record in manifest.fragments]
         else:
             _, entries = read_journal(path)

@@ -1,0 +1,104 @@
+"""The index's file: its tables, and the proof at each start that it is whole."""
+
+import sqlite3
+from pathlib import Path
+
+import msgspec
+
+from edge_agent.checked import Damaged, from_line
+from shared.protocol.ids import CameraId, SegmentId
+from shared.protocol.manifest import GapRecord
+
+SCHEMA_VERSION = 2
+
+_SCHEMA = """
+CREATE TABLE segments (            -- one row: one closed segment of one camera
+    segment_id TEXT PRIMARY KEY,
+    class_session_id TEXT NOT NULL,
+    camera_id TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('closed', 'intended', 'committed', 'refused')),
+    size_bytes INTEGER NOT NULL,   -- of the object
+    closed_at_us INTEGER NOT NULL, -- UTC, microseconds since 1970
+    committed_at_us INTEGER,       -- UTC; null until committed
+    here INTEGER NOT NULL CHECK (here IN (0, 1)),       -- 1 while the object is on this disk
+    refusal TEXT NOT NULL,         -- why it is set aside; empty otherwise
+    manifest BLOB NOT NULL,        -- SegmentManifest as a line of `edge_agent.checked`
+    UNIQUE (camera_id, sequence)
+) STRICT;
+CREATE INDEX segments_to_send ON segments (closed_at_us) WHERE state IN ('closed', 'intended');
+CREATE INDEX segments_of_class ON segments (class_session_id, state);
+CREATE INDEX segments_to_clean ON segments (committed_at_us) WHERE here = 1 AND state = 'committed';
+CREATE INDEX segments_set_aside ON segments (closed_at_us) WHERE state = 'refused';
+CREATE TABLE gaps (                -- one row: one gap
+    gap_id TEXT PRIMARY KEY,
+    class_session_id TEXT NOT NULL,
+    settled INTEGER NOT NULL CHECK (settled IN (0, 1)), -- 1 once the control plane need not hear of it again
+    record BLOB NOT NULL           -- GapRecord likewise
+) STRICT;
+CREATE INDEX gaps_to_send ON gaps (gap_id) WHERE settled = 0;
+"""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Opens the index for writing, made where there is none. Any thread may use the connection, one at a time.
+
+    Raises:
+        sqlite3.OperationalError: the disk is full or read-only.
+        sqlite3.DatabaseError: the file is damaged, or of another version: it is to be rebuilt.
+    """
+    db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    try:
+        _prepare(db)
+        _verify(db)
+    except UnicodeDecodeError as error:
+        # SQLite's own complaint about a damaged schema quotes it.
+        db.close()
+        raise sqlite3.DatabaseError(f"the index is damaged: {error}") from error
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """Opens an index that is there for reading only."""
+    reader = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    reader.execute("PRAGMA query_only = ON")
+    reader.execute("PRAGMA busy_timeout = 5000")
+    return reader
+
+
+class _Name(msgspec.Struct, frozen=True):
+    """As much of a manifest as names its segment."""
+
+    segment_id: SegmentId
+    camera_id: CameraId
+    sequence: int
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA busy_timeout = 5000")
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version == 0:
+        db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
+    elif version != SCHEMA_VERSION:
+        raise sqlite3.DatabaseError(f"the index has schema {version}, this agent knows {SCHEMA_VERSION}")
+
+
+def _verify(db: sqlite3.Connection) -> None:
+    """SQLite knows whether its pages hang together, not whether what is in them is what was written."""
+    (verdict,) = db.execute("PRAGMA integrity_check(1)").fetchone()
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(f"the index is damaged: {verdict}")
+    try:
+        for line, *columns in db.execute("SELECT manifest, segment_id, camera_id, sequence FROM segments"):
+            named = from_line(line, _Name)
+            if [str(named.segment_id), str(named.camera_id), named.sequence] != columns:
+                raise Damaged("a row is not about the segment that it holds")
+        for (line,) in db.execute("SELECT record FROM gaps"):
+            from_line(line, GapRecord)
+    except ValueError as error:
+        raise sqlite3.DatabaseError(f"the index is damaged: {error}") from error
