@@ -140,7 +140,8 @@ def test_a_folder_is_its_owners_alone_and_says_what_it_is(tmp_path: Path) -> Non
     shelf = FolderShelf(tmp_path / "shelf")
     shelf.place(uuid4())
     assert stat.S_IMODE((tmp_path / "shelf").stat().st_mode) == 0o700
-    assert all(stat.S_IMODE(path.stat().st_mode) & 0o077 == 0 for path in (tmp_path / "shelf").glob("??/*"))
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "shelf").glob("??/*")]
+    assert [mode & 0o077 for mode in modes] == [0]
     assert (tmp_path / "shelf" / ".nobackup").is_file()
     assert "OUT of the backups" in (tmp_path / "shelf" / "README").read_text()
     assert not list((tmp_path / "shelf").rglob(".*.*")), "no part is left"

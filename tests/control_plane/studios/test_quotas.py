@@ -42,7 +42,7 @@ def planned(cast: Cast, **overrides: int | None) -> Plan:
 
 def test_without_a_plan_there_is_no_limit(cast: Cast) -> None:
     with studio_scope(cast.studio.id):
-        assert all(use.most is None for use in uses())
+        assert {use.limit: use.most for use in uses()} == dict.fromkeys(Limit)
 
 
 def test_the_default_plan_is_everybodys_and_overrides_are_one_studios(cast: Cast, other: Cast) -> None:

@@ -172,5 +172,5 @@ class Studio:
 
 
 def follow(numbers: list[int], loop: int) -> bool:
-    """Returns whether numbers count up by one, starting over after `loop`."""
-    return all((b - a) % loop == 1 for a, b in itertools.pairwise(numbers))
+    """Returns whether there are numbers, and they count up by one, starting over after `loop`."""
+    return bool(numbers) and all((b - a) % loop == 1 for a, b in itertools.pairwise(numbers))
