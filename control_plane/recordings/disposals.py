@@ -54,14 +54,16 @@ def delete_due(studio_id: UUID, *, most: int) -> int:
     gone = 0
     for _ in range(most):
         with studio_scope(studio_id):
-            due = _claim()
-        if due is None:
+            row = _next()
+            due = _claim(row) if row else None
+        if row is None:
             break
+        if due is None:
+            continue
         error = _delete(due)
         with studio_scope(studio_id):
             mine = Disposal.objects.filter(pk=due.id)
             if error:
-                row: Disposal = mine.get()
                 wait = min(LONGEST_WAIT, timedelta(minutes=1) * 2 ** min(row.tries, 12))
                 mine.update(error=error, tries=F("tries") + 1, claimed_at=None, due_at=timezone.now() + wait)
             else:
@@ -108,7 +110,7 @@ def retire_store(store: StudioStore, *, actor: Actor) -> StudioStore:
     return row
 
 
-def _claim() -> _Due | None:
+def _next() -> Disposal | None:
     now = timezone.now()
     row: Disposal | None = (
         Disposal.objects.filter(Q(claimed_at=None) | Q(claimed_at__lt=now - STALE), due_at__lte=now)
@@ -116,8 +118,12 @@ def _claim() -> _Due | None:
         .order_by("due_at")
         .first()
     )
-    if row is None:
-        return None
+    return row
+
+
+def _claim(row: Disposal) -> _Due | None:
+    """Makes a row this worker's; None where there is nothing to delete, or not now: the others do not wait for it."""
+    now = timezone.now()
     segment: Segment | None = Segment.objects.filter(object_key=row.object_key).first()
     if segment is not None and segment.store_id == row.store_id:
         # It is needed after all. The row was wrong, and says nothing of the object.

@@ -1,5 +1,6 @@
 """A studio's footage goes from one store to another while a class is recorded and replayed, and nothing is lost by it."""
 
+import hashlib
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,14 @@ from control_plane.recordings.models import Segment
 from control_plane.recordings.moves import advance_move, cancel_move, retry_faults, start_move
 from control_plane.storage.configured import object_store
 from control_plane.storage.errors import ObjectMissing
-from control_plane.studios.models import Disposal, DisposalReason, MoveFault, MoveState, StoreMove
+from control_plane.studios.models import (
+    Disposal,
+    DisposalReason,
+    MoveFault,
+    MoveState,
+    StoreMove,
+    StudioStore,
+)
 from control_plane.studios.services.disposals import dispose
 from control_plane.studios.stores import storage as chosen_storage
 from shared.protocol.upload import PutTarget
@@ -160,6 +168,21 @@ def test_an_old_copy_stays_until_the_new_one_is_seen(scene: Scene, lax: LaxServe
         Disposal.objects.update(due_at=timezone.now() - timedelta(1))
     lax.objects.update(kept)
     assert delete_due(scene.cast.studio.id, most=10) == 1
+
+
+def test_an_object_in_a_store_that_cannot_be_opened_holds_up_no_other(scene: Scene, lax: LaxServer) -> None:
+    store, studio_id = named(scene, lax.place()), scene.cast.studio.id
+    key = f"{studio_id}/gone.seg"
+    object_store().put(key, [b"x"], size_bytes=1, sha256=hashlib.sha256(b"x").hexdigest())
+    with studio_scope(studio_id):
+        StudioStore.objects.update(wrapped_secret=b"of another key")
+        for place in (store.id, None):
+            dispose([(place, key)], reason=DisposalReason.SHREDDED)
+    assert delete_due(studio_id, most=10) == 1
+    with pytest.raises(ObjectMissing):
+        object_store().head(key)
+    with studio_scope(studio_id):
+        assert [(row.store_id, row.tries) for row in Disposal.objects.all()] == [(store.id, 1)]
 
 
 def test_a_cancelled_move_leaves_footage_in_both_and_all_of_it_plays(
