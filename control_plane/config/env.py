@@ -125,8 +125,7 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def hosts(self) -> list[str]:
         """Host names that requests may be addressed to: the list, and the public address's own."""
-        listed = [host.strip() for host in self.allowed_hosts.split(",") if host.strip()]
-        return sorted({*listed, urlsplit(self.public_url).hostname or ""} - {""})
+        return sorted({*listed(self.allowed_hosts), urlsplit(self.public_url).hostname or ""} - {""})
 
     @property
     def state_path(self) -> Path:
@@ -150,7 +149,7 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
             WrongEnvironment: one is no network.
         """
         found = []
-        for text in (item.strip() for item in getattr(self, name).split(",") if item.strip()):
+        for text in listed(getattr(self, name)):
             try:
                 found.append(ip_network(text))
             except ValueError as error:
@@ -196,6 +195,11 @@ def parse(environ: Mapping[str, str]) -> Env:
 def variable(name: str) -> str:
     """Returns the variable's name of a field."""
     return PREFIX + name.upper()
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """Returns what stands between the commas of a variable."""
+    return tuple(item.strip() for item in text.split(",") if item.strip())
 
 
 def parse_database_url(value: str, key: str) -> DatabaseUrl:
@@ -304,7 +308,7 @@ def _validate(env: Env) -> None:
             f"THREEDANCE_OBJECT_STORE={redact(env.object_store)} starts with none of file:// s3+http:// s3+https://"
         )
     for name in ("root_key", "root_key_older"):
-        for url in (item.strip() for item in getattr(env, name).split(",") if item.strip()):
+        for url in listed(getattr(env, name)):
             if urlsplit(url).scheme not in ("file", "vault+http", "vault+https", "kms"):
                 raise WrongEnvironment(
                     f"{variable(name)}={redact(url)} starts with none of file:// vault+https:// kms://"
@@ -319,7 +323,7 @@ def _validate(env: Env) -> None:
         raise WrongEnvironment(
             f"THREEDANCE_CHECKPOINT_WEBHOOK={redact(env.checkpoint_webhook)} is no https:// address"
         )
-    if env.checkpoint_mail and not all("@" in item for item in env.checkpoint_mail.split(",")):
+    if not all("@" in address for address in listed(env.checkpoint_mail)):
         raise WrongEnvironment("THREEDANCE_CHECKPOINT_MAIL is no list of e-mail addresses parted by commas")
     if env.region and not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?", env.region):
         raise WrongEnvironment(f"THREEDANCE_REGION={env.region} is no region such as eu-central-1")

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 
-from control_plane.config.env import parse
+from control_plane.config.env import listed, parse
 
 ENV = parse(os.environ)
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -20,7 +20,7 @@ PUBLIC_URL = ENV.public_url.rstrip("/")
 STATE_DIR = ENV.state_path
 ROOT_KEY_FILE = Path(ENV.root_key_file) if ENV.root_key_file else STATE_DIR / "keys" / "root.key"
 ROOT_KEY_URL = ENV.root_key
-ROOT_KEY_OLDER_URLS = tuple(url.strip() for url in ENV.root_key_older.split(",") if url.strip())
+ROOT_KEY_OLDER_URLS = listed(ENV.root_key_older)
 ROOT_KEY_TOKEN_FILE = Path(ENV.root_key_token_file) if ENV.root_key_token_file else None
 KEY_SHELF_URL = ENV.key_shelf
 RETIRED_KEYS_DAYS = ENV.retired_keys_days
@@ -30,7 +30,7 @@ CHECKPOINT_KEY_FILE = (
 )
 CHECKPOINT_FOLDER = Path(ENV.checkpoint_folder) if ENV.checkpoint_folder else None
 CHECKPOINT_WEBHOOK = ENV.checkpoint_webhook
-CHECKPOINT_MAIL = tuple(address.strip() for address in ENV.checkpoint_mail.split(",") if address.strip())
+CHECKPOINT_MAIL = listed(ENV.checkpoint_mail)
 OBJECT_STORE_URL = ENV.object_store or f"file://{(STATE_DIR / 'objects').absolute()}"
 OBJECT_STORE_REGION = ENV.store_region()
 STORE_NETWORKS = ENV.networks("store_networks")

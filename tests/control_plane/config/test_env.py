@@ -1,5 +1,6 @@
 """The environment: every variable is known, every wrong one is named, and no secret is shown."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,21 @@ GOOD = {
     "PATH": "/bin",
     "THREEDANCE_AGENT_STATE": "/var/lib/agent",
 }
+
+ROOT = Path(__file__).resolve().parents[3]
+EXAMPLE = re.compile(r"(THREEDANCE_[A-Z_]+)=([^\s`),]+)")
+ROW = re.compile(r"^\| `(THREEDANCE_[A-Z_]+)` \|(.*)", re.MULTILINE)
+ADDRESS = re.compile(r"`([a-z0-9+]+://[^`]*)`")
+
+
+def documented() -> list[tuple[str, str]]:
+    """Returns each variable of the README and the guides with each value that is shown for it."""
+    found = []
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+        text = path.read_text(encoding="utf-8")
+        found += EXAMPLE.findall(text)
+        found += [(name, value) for name, rest in ROW.findall(text) for value in ADDRESS.findall(rest)]
+    return found
 
 
 def test_a_whole_environment_is_understood() -> None:
@@ -121,3 +137,10 @@ def test_a_secret_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     path.chmod(0o600)
     assert file_mode_fault(path) == ""
     assert file_mode_fault(tmp_path) == "is no file"
+
+
+def test_every_value_that_the_guides_show_is_taken() -> None:
+    shown = documented()
+    assert {name for name, _ in shown} >= {"THREEDANCE_EMAIL_URL", "THREEDANCE_OBJECT_STORE"}
+    for name, value in shown:
+        parse({name: value})
