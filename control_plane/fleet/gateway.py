@@ -164,7 +164,7 @@ class Link:
 
     def __init__(self, gateway: Gateway, caller: Caller, receive: Receive, send: Send) -> None:
         self._gateway = gateway
-        self.caller = self._caller = caller
+        self.caller = caller
         self._receive = receive
         self._send = send
         self._id = uuid4()
@@ -194,12 +194,12 @@ class Link:
         try:
             await in_thread(self._greet, hello)
             await self._say(Welcome(protocol=PROTOCOL_VERSION, server_time_at=timezone.now()))
-            async with self._gateway.hub.listening(self._caller.agent_id, self._hear):
+            async with self._gateway.hub.listening(self.caller.agent_id, self._hear):
                 with self._gateway.standing(self):
                     await self._until_either_ends()
         finally:
             # The socket may be cancelled together with the server; the row must not say that it stands.
-            await asyncio.shield(in_thread(reports.close_link, self._caller, self._id))
+            await asyncio.shield(in_thread(reports.close_link, self.caller, self._id))
 
     async def _until_either_ends(self) -> None:
         tasks = {asyncio.create_task(self._read()), asyncio.create_task(self._push())}
@@ -221,7 +221,7 @@ class Link:
     async def _push(self) -> None:
         while True:
             self._wake.clear()
-            news = await self._gateway.in_thread(_news, self._caller)
+            news = await self._gateway.in_thread(_news, self.caller)
             if news.revocation is not None:
                 with contextlib.suppress(NotListening):
                     await self._say(Revoked(revocation=news.revocation), within_s=FAREWELL_TIMEOUT_S)
@@ -262,13 +262,13 @@ class Link:
         if self._rival is None or time.monotonic() - self._rival[1] < RIVAL_GRACE_S:
             return
         (address, _), self._rival = self._rival, None
-        log.warning("two boxes speak with one identity", extra={"agent": self._caller.agent_id})
-        await self._gateway.in_thread(reports.report_duplicate, self._caller, address)
+        log.warning("two boxes speak with one identity", extra={"agent": self.caller.agent_id})
+        await self._gateway.in_thread(reports.report_duplicate, self.caller, address)
 
     async def _take(self, message: FromAgent) -> None:
         if not isinstance(message, Heartbeat):
             self._reported = message.reported
-        await self._gateway.in_thread(reports.take, message, self._caller)
+        await self._gateway.in_thread(reports.take, message, self.caller)
 
     async def _next(self) -> FromAgent | None:
         """Returns the next message; None at the end of the socket, or of our patience with it."""
@@ -292,7 +292,7 @@ class Link:
 
     def _greet(self, hello: Hello) -> None:
         """Writes the link down and says so to whoever holds another one of this box."""
-        reports.greet(hello, self._caller, self._id)
+        reports.greet(hello, self.caller, self._id)
         announce(self._announcement())
 
     async def _fault(self, code: Code, detail: str) -> None:
@@ -300,7 +300,7 @@ class Link:
         await _close(self._send, CLOSE_FAULT)
 
     def _announcement(self) -> Announcement:
-        caller = self._caller
+        caller = self.caller
         return Announcement(
             agent_id=caller.agent_id, topic=Topic.LINKED, link_id=self._id, address=caller.address
         )

@@ -15,7 +15,7 @@ import msgspec
 
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
-from control_plane.common.errors import ControlPlaneError, NotFound, StoreUnavailable
+from control_plane.common.errors import ControlPlaneError, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.authentication import Caller
 from control_plane.fleet.models import Agent
@@ -237,8 +237,6 @@ def _verify(
             return _refused(item, Code.SEGMENT_CORRUPT, "The stored bytes were other ones.", retryable=True)
     except ObjectMissing:
         return _refused(item, Code.SEGMENT_MISSING, "There is no such object.", retryable=True)
-    except StoreUnavailable as error:
-        return _refused(item, Code.STORE_UNAVAILABLE, error.detail, retryable=True)
     except ControlPlaneError as error:
         return _refused(item, error.code, error.detail, retryable=True)
     return None

@@ -89,9 +89,6 @@ class Kept(Generic[V]):
                 with self._lock:
                     self._making.pop(key, None)
 
-    def __len__(self) -> int:
-        return len(self._values)
-
 
 _PARTS = (Segment, Gap, Track)
 _DIGEST = """(SELECT count(*), coalesce(bit_xor(uuid_hash_extended(this.id, 0)), 0)

@@ -14,7 +14,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, F, Sum
 from django.utils import timezone
 
 from control_plane.audit.catalogue import Action as Act
@@ -29,6 +29,7 @@ from control_plane.storage.errors import ObjectExists, ObjectMismatch, ObjectMis
 from control_plane.storage.objects import ObjectStore
 from control_plane.studios import access, stores
 from control_plane.studios.models import (
+    OPEN_MOVES,
     Disposal,
     DisposalReason,
     MoveFault,
@@ -89,7 +90,7 @@ def start_move(studio: Studio, target: StudioStore | None, *, actor: Actor) -> S
         target_id = target.id if target else None
         if StoreMove.objects.filter(state=MoveState.COPYING).exists():
             raise Conflict("A move is under way. Cancel it, or wait until everything is copied.")
-        if chosen.store_id == target_id and not Segment.objects.exclude(_in(target_id)).exists():
+        if chosen.store_id == target_id and not Segment.objects.exclude(store=target_id).exists():
             raise Conflict("All footage is there already.")
         if fault := unfit(target) or stores.region_fault(target, chosen.region):
             raise Conflict(fault)
@@ -99,7 +100,7 @@ def start_move(studio: Studio, target: StudioStore | None, *, actor: Actor) -> S
         StoreMove.objects.filter(state=MoveState.GRACE).update(
             state=MoveState.DONE, finished_at=timezone.now()
         )
-        found = Segment.objects.filter(_in(source_id)).aggregate(count=Count("id"), size=Sum("size_bytes"))
+        found = Segment.objects.filter(store=source_id).aggregate(count=Count("id"), size=Sum("size_bytes"))
         move = StoreMove(
             studio=studio,
             source_id=source_id,
@@ -154,7 +155,7 @@ def retry_faults(move: StoreMove, *, actor: Actor) -> None:
     with studio_scope(move.studio_id):
         access.require(actor, access.Action.MANAGE_STORAGE, move)
         now = timezone.now()
-        open_ = StoreMove.objects.filter(pk=move.pk, state__in=[MoveState.COPYING, MoveState.GRACE])
+        open_ = StoreMove.objects.filter(pk=move.pk, state__in=OPEN_MOVES)
         if not open_.update(retry_at=None, tries=0, error=""):
             raise Conflict("This move is over. Begin another one to bring the rest along.")
         MoveFault.objects.filter(move=move).update(retry_at=now, given_up=False, tries=0)
@@ -164,7 +165,7 @@ def retry_faults(move: StoreMove, *, actor: Actor) -> None:
 def due_moves() -> list[UUID]:
     """Returns the moves of the studio in scope that something is to be done for now."""
     now = timezone.now()
-    rows = StoreMove.objects.filter(state__in=[MoveState.COPYING, MoveState.GRACE])
+    rows = StoreMove.objects.filter(state__in=OPEN_MOVES)
     rows = rows.exclude(retry_at__gt=now).exclude(lease_until__gt=now)
     return list(rows.values_list("id", flat=True))
 
@@ -175,7 +176,7 @@ def advance_move(studio_id: UUID, move_id: UUID, *, batches: int) -> int:
     Another worker on the same move is left alone. Every write is fenced by the lease.
     """
     with studio_scope(studio_id):
-        rows = StoreMove.objects.filter(pk=move_id, state__in=[MoveState.COPYING, MoveState.GRACE])
+        rows = StoreMove.objects.filter(pk=move_id, state__in=OPEN_MOVES)
         token = claim(rows)
         if token is None:
             return 0
@@ -208,14 +209,10 @@ def advance_move(studio_id: UUID, move_id: UUID, *, batches: int) -> int:
     return moved
 
 
-def _in(store_id: UUID | None) -> Q:
-    return Q(store__isnull=True) if store_id is None else Q(store_id=store_id)
-
-
 def _elsewhere(target_id: UUID | None) -> UUID | None:
     """Returns a store, other than the target, that footage lies in: what a cancelled move left behind."""
     found: UUID | None = (
-        Segment.objects.exclude(_in(target_id)).order_by("id").values_list("store_id", flat=True).first()
+        Segment.objects.exclude(store=target_id).order_by("id").values_list("store_id", flat=True).first()
     )
     return found
 
@@ -223,7 +220,7 @@ def _elsewhere(target_id: UUID | None) -> UUID | None:
 def _next(move: StoreMove) -> list[_Item]:
     waiting = MoveFault.objects.filter(move=move).exclude(given_up=False, retry_at__lte=timezone.now())
     rows = (
-        Segment.objects.filter(_in(move.source_id))
+        Segment.objects.filter(store=move.source_id)
         .exclude(pk__in=waiting.values("segment_id"))
         .order_by("id")
         .values_list("id", "object_key", "size_bytes", "sha256")[:BATCH]
@@ -294,7 +291,7 @@ def _what_is_there(item: _Item, source: ObjectStore) -> str:
 
 def _point(move: StoreMove, token: UUID, copied: Sequence[_Copied]) -> int | None:
     """Lets the rows of verified copies point at the target; None where the lease is another's by now."""
-    rows = StoreMove.objects.filter(pk=move.pk, state__in=[MoveState.COPYING, MoveState.GRACE])
+    rows = StoreMove.objects.filter(pk=move.pk, state__in=OPEN_MOVES)
     if not held(rows, token):
         return None
     good = [item.item for item in copied if not item.code]
@@ -303,7 +300,7 @@ def _point(move: StoreMove, token: UUID, copied: Sequence[_Copied]) -> int | Non
     pointed = [
         item
         for item in good
-        if Segment.objects.filter(_in(move.source_id), pk=item.segment_id).update(store_id=move.target_id)
+        if Segment.objects.filter(store=move.source_id, pk=item.segment_id).update(store_id=move.target_id)
     ]
     dispose(
         [(move.source_id, item.key) for item in pointed],
@@ -365,7 +362,7 @@ def _wait(tries: int) -> timedelta:
 
 def _settle(move: StoreMove) -> None:
     """Ends a phase that is through: all copied but for what was given up; then, after the grace, all old copies gone."""
-    left = Segment.objects.filter(_in(move.source_id))
+    left = Segment.objects.filter(store=move.source_id)
     given_up = MoveFault.objects.filter(move=move, given_up=True)
     if left.exclude(pk__in=given_up.values("segment_id")).exists():
         return

@@ -12,6 +12,7 @@ from control_plane.common.actors import Actor
 from control_plane.common.errors import NotFound
 from control_plane.recordings.fragments import decode_fragments
 from control_plane.recordings.models import (
+    RUNNING,
     SETTLED,
     ClassSession,
     ClassState,
@@ -61,9 +62,7 @@ def class_for(actor: Actor, class_session_id: UUID) -> ClassSession:
 
 def running_class(room: Room) -> ClassSession | None:
     """Returns the class that is recorded in a room now."""
-    running: ClassSession | None = ClassSession.objects.filter(
-        room=room, state__in=[ClassState.REQUESTED, ClassState.RECORDING]
-    ).first()
+    running: ClassSession | None = ClassSession.objects.filter(room=room, state__in=RUNNING).first()
     return running
 
 

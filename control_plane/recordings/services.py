@@ -6,9 +6,9 @@ Call inside `studio_scope` of the class's studio.
 import zoneinfo
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-import msgspec
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -80,7 +80,9 @@ def start_class(
             Recorder(studio_id=room.studio_id, class_session=class_session, agent=agent) for agent in agents
         )
         cameras = cameras_of_room(room)
-        Track.objects.bulk_create(_new_track(class_session, camera) for camera in cameras)
+        Track.objects.bulk_create(
+            Track(class_session=class_session, camera_id=camera.id, **_as_track(camera)) for camera in cameras
+        )
         _record(Act.CLASS_STARTED, class_session, actor, {"room": str(room.id), "cameras": len(cameras)})
     return class_session
 
@@ -163,9 +165,12 @@ def add_segments(
     access.require(actor, access.Action.UPLOAD, class_session)
     class_session = lock_class(class_session.id)
     refused, added = [], []
+    tracks = {
+        camera_id: track_for(class_session, agent, camera_id)
+        for camera_id in {manifest.camera_id for manifest, _, _ in arrived}
+    }
     for manifest, place, wrapped_key in arrived:
-        track = track_for(class_session, agent, manifest.camera_id)
-        row = segment_row(class_session, agent, track, manifest, place, wrapped_key)
+        row = segment_row(class_session, agent, tracks[manifest.camera_id], manifest, place, wrapped_key)
         try:
             with transaction.atomic():
                 row.save(force_insert=True)
@@ -236,10 +241,7 @@ def track_for(class_session: ClassSession, agent: Agent, camera_id: UUID) -> Tra
     camera = Camera.objects.filter(pk=camera_id, room_id=class_session.room_id, agent=agent).first()
     if camera is not None:
         track, _ = Track.objects.get_or_create(
-            class_session=class_session,
-            camera_id=camera_id,
-            defaults=msgspec.structs.asdict(_CameraFacts.of(camera))
-            | {"studio_id": camera.studio_id, "agent": agent},
+            class_session=class_session, camera_id=camera_id, defaults=_as_track(camera)
         )
     return track
 
@@ -299,25 +301,15 @@ def _infer_gaps(class_session: ClassSession, timeline: ClassTimeline) -> int:
     return len(rows)
 
 
-class _CameraFacts(msgspec.Struct, frozen=True):
-    name: str
-    position: str
-    record_audio: bool
-
-    @classmethod
-    def of(cls, camera: Camera) -> "_CameraFacts":
-        return cls(camera.name, camera.position, camera.record_audio)
-
-
-def _new_track(class_session: ClassSession, camera: Camera) -> Track:
-    facts = msgspec.structs.asdict(_CameraFacts.of(camera))
-    return Track(
-        studio_id=class_session.studio_id,
-        class_session=class_session,
-        camera_id=camera.id,
-        agent_id=camera.agent_id,
-        **facts,
-    )
+def _as_track(camera: Camera) -> dict[str, Any]:
+    """Returns what a track keeps of its camera, which may be another one by the time it is replayed."""
+    return {
+        "studio_id": camera.studio_id,
+        "agent_id": camera.agent_id,
+        "name": camera.name,
+        "position": camera.position,
+        "record_audio": camera.record_audio,
+    }
 
 
 def lock_classes(class_session_ids: Iterable[UUID]) -> None:

@@ -21,6 +21,7 @@ from control_plane.studios.models.signin import (
     SigninPolicy,
 )
 from control_plane.studios.models.storage import (
+    OPEN_MOVES,
     Disposal,
     DisposalReason,
     Encryption,
@@ -36,6 +37,7 @@ from control_plane.studios.models.tenancy import Room, Studio
 
 __all__ = [
     "BREAK_GLASS_LIMIT",
+    "OPEN_MOVES",
     "ApiKey",
     "BreakGlass",
     "Dancer",
