@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as configured
+from django.test import Client
 
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_user
@@ -60,6 +62,13 @@ def make_cast() -> Cast:
     ):
         services.add_member(studio, people[name], role, actor=SETUP)
     return Cast(studio=studio, agent=Actor.agent(new_id(), studio_id=studio.id), **people)
+
+
+def as_person(user: User) -> Client:
+    """Returns a browser in which somebody is signed in."""
+    client = Client()
+    client.force_login(user, backend=configured.AUTHENTICATION_BACKENDS[0])
+    return client
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
-from django.conf import settings as configured
-from django.test import Client
 from django.utils import timezone
 
 from control_plane.common.scoping import studio_scope
@@ -14,6 +12,7 @@ from control_plane.recordings.moves import advance_move
 from control_plane.storage.place import S3Place
 from control_plane.studios.models import Disposal, StoreMove, StoreProbe, StudioStore
 from control_plane.studios.services import storage
+from tests.control_plane.conftest import as_person
 from tests.control_plane.footage import Cut
 from tests.control_plane.scenes import Scene
 
@@ -45,9 +44,7 @@ def named(scene: Scene, place: S3Place, name: str = "Our bucket") -> StudioStore
 
 def replayed(scene: Scene, made: Cut) -> bytes:
     """Returns a segment's bytes as a viewer gets them, wherever they lie."""
-    client = Client()
-    client.force_login(scene.cast.ivan, backend=configured.AUTHENTICATION_BACKENDS[0])
-    answer = client.get(
+    answer = as_person(scene.cast.ivan).get(
         f"/studio/{scene.cast.studio.slug}/classes/{scene.session.id}/segments/{made.manifest.segment_id}/bytes.m4s"
     )
     if answer.status_code == 302:

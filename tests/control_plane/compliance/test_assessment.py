@@ -1,24 +1,15 @@
 """The privacy assessment says what is so, not what should be."""
 
 import pytest
-from django.conf import settings as configured
 from django.core.management import call_command
-from django.test import Client
 
-from control_plane.accounts.models import User
 from control_plane.audit.models import Entry
 from control_plane.common.errors import Forbidden
 from control_plane.common.scoping import studio_scope
 from control_plane.compliance.assessment import Assessment, as_markdown, assess
 from control_plane.studios.models import SigninPolicy
 from tests.control_plane.compliance.conftest import Lesson
-from tests.control_plane.conftest import Cast
-
-
-def as_person(user: User) -> Client:
-    client = Client()
-    client.force_login(user, backend=configured.AUTHENTICATION_BACKENDS[0])
-    return client
+from tests.control_plane.conftest import Cast, as_person
 
 
 def facts(found: Assessment) -> dict[str, str]:

@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.conf import settings as configured
 from django.db import connection
 from django.http import StreamingHttpResponse
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -29,13 +27,7 @@ from control_plane.compliance.signing import public_key
 from control_plane.studios import services as studios
 from shared.protocol.ids import new_id
 from tests.control_plane.compliance.conftest import Lesson
-from tests.control_plane.conftest import Cast
-
-
-def as_person(user: User) -> Client:
-    client = Client()
-    client.force_login(user, backend=configured.AUTHENTICATION_BACKENDS[0])
-    return client
+from tests.control_plane.conftest import Cast, as_person
 
 
 def content_of(response: Any) -> bytes:

@@ -4,9 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.conf import settings as configured
 from django.core.cache import cache
-from django.test import Client
 from django.utils import timezone
 
 from control_plane.accounts.models import User
@@ -23,13 +21,7 @@ from control_plane.recordings.rosters import save_roster
 from control_plane.studios.models import Guardianship, Studio
 from control_plane.studios.services import end_guardianship
 from tests.control_plane.compliance.conftest import Lesson
-from tests.control_plane.conftest import Cast
-
-
-def as_person(user: User) -> Client:
-    client = Client()
-    client.force_login(user, backend=configured.AUTHENTICATION_BACKENDS[0])
-    return client
+from tests.control_plane.conftest import Cast, as_person
 
 
 def watch(lesson: Lesson, user: User, *, minutes: int = 0) -> None:

@@ -5,10 +5,8 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.conf import settings as configured
 from django.core import mail
 from django.db import DatabaseError
-from django.test import Client
 from django.utils import timezone
 
 from control_plane.accounts.models import User
@@ -27,7 +25,7 @@ from control_plane.recordings.replays import continue_replay
 from control_plane.studios.models import Relation
 from control_plane.studios.services import start_guardianship
 from tests.control_plane.compliance.conftest import Lesson
-from tests.control_plane.conftest import Cast
+from tests.control_plane.conftest import Cast, as_person
 
 NOON = timezone.now().replace(hour=12, minute=0)
 
@@ -35,12 +33,6 @@ NOON = timezone.now().replace(hour=12, minute=0)
 @pytest.fixture(autouse=True)
 def _mailbox(settings: Any) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
-
-
-def as_person(user: User) -> Client:
-    client = Client()
-    client.force_login(user, backend=configured.AUTHENTICATION_BACKENDS[0])
-    return client
 
 
 def look(cast: Cast, user: User, thing: str, action: Action = Action.CLASS_REPLAYED) -> None:

@@ -5,16 +5,14 @@ from typing import Any
 
 import httpx
 import pytest
-from django.conf import settings as configured
 from django.core.management import call_command
-from django.test import Client
 
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.models import Segment
 from control_plane.storage.s3 import S3Store
 from shared.protocol.errors import Code
 from shared.protocol.upload import AlreadyCommitted, PutTarget, Refused
-from tests.control_plane.conftest import Cast
+from tests.control_plane.conftest import Cast, as_person
 from tests.control_plane.scenes import Scene, make_scene
 from tests.control_plane.sending import announce, commit, put
 from tests.rigs.radosgw import S3Server
@@ -43,11 +41,9 @@ def test_bytes_go_straight_to_the_store_and_come_straight_from_it(scene: Scene, 
     assert commit(scene, made) == [AlreadyCommitted(segment_id=made.manifest.segment_id)]
     with studio_scope(scene.cast.studio.id):
         segment = Segment.objects.get()
-    client = Client()
-    client.force_login(scene.cast.vera, backend=configured.AUTHENTICATION_BACKENDS[0])
     blob = made.manifest.fragments[0].blob
     last = blob.offset_bytes + blob.size_bytes - 1
-    redirect = client.get(
+    redirect = as_person(scene.cast.vera).get(
         f"/studio/{scene.cast.studio.slug}/classes/{scene.session.id}/segments/{segment.id}/bytes.m4s"
     )
     assert redirect.status_code == 302

@@ -24,7 +24,7 @@ from control_plane.storage.local import LocalStore
 from control_plane.studios.models import Disposal
 from shared.protocol.upload import PutTarget
 from tests.control_plane.scenes import Scene
-from tests.control_plane.sending import codes, commit, upload
+from tests.control_plane.sending import announce, codes, commit, put, upload
 from tests.rigs.lax_s3 import lax_s3
 
 pytestmark = pytest.mark.usefixtures("stores")
@@ -42,12 +42,10 @@ def old(scene: Scene, *, ended: bool = True) -> None:
 def test_what_was_never_sent_is_swept_with_its_object_and_may_come_again(
     scene: Scene, tmp_path: Path
 ) -> None:
-    from django.test import Client
-
     made, other = scene.cuts(tmp_path, seconds=2)
-    (target,) = ingest.announce_segments([made.manifest], scene.caller)
+    (target,) = announce(scene, made)
     assert isinstance(target, PutTarget)
-    Client().put(target.url, data=made.content, content_type="application/octet-stream")
+    put(target, made.content)
     with studio_scope(scene.cast.studio.id):
         key = PendingSegment.objects.get().object_key
     studio_id = scene.cast.studio.id
@@ -75,7 +73,7 @@ def test_a_box_that_comes_back_before_the_deletion_calls_its_object_back(
     scene: Scene, tmp_path: Path
 ) -> None:
     (made,) = scene.cuts(tmp_path, each=2)
-    ingest.announce_segments([made.manifest], scene.caller)
+    announce(scene, made)
     old(scene)
     sweep_studio(scene.cast.studio.id)
     upload(scene, made)

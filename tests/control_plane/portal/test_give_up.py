@@ -8,8 +8,7 @@ from django.utils import timezone
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.models import Agent
 from control_plane.recordings.models import ClassState
-from tests.control_plane.conftest import Cast
-from tests.control_plane.recordings.test_views import as_person
+from tests.control_plane.conftest import Cast, as_person
 from tests.control_plane.scenes import Scene, make_scene
 
 

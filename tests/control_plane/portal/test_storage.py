@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings as configured
-from django.test import Client
 from django.urls import reverse
 
 from control_plane.accounts.models import User
@@ -13,7 +11,7 @@ from control_plane.common.scoping import studio_scope
 from control_plane.recordings.moves import advance_move
 from control_plane.studios.models import MoveState, Plan, StoreMove, StudioPlan, StudioStorage, StudioStore
 from control_plane.studios.services import storage
-from tests.control_plane.conftest import Cast
+from tests.control_plane.conftest import Cast, as_person
 from tests.control_plane.scenes import Scene, make_scene
 from tests.control_plane.sending import upload
 from tests.control_plane.stores import named
@@ -28,12 +26,6 @@ pytestmark = pytest.mark.usefixtures("stores")
 @pytest.fixture
 def scene(cast: Cast) -> Scene:
     return make_scene(cast)
-
-
-def as_person(user: User) -> Client:
-    client = Client(headers={"Accept": "text/html"})
-    client.force_login(user, backend=configured.AUTHENTICATION_BACKENDS[0])
-    return client
 
 
 def address(scene: Scene, name: str, *args: object) -> str:

@@ -14,7 +14,6 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from time_machine import travel
 
-from control_plane.accounts.models import User
 from control_plane.audit.models import Entry
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings import views
@@ -29,7 +28,7 @@ from control_plane.studios import services as studios
 from control_plane.studios.models import Membership
 from shared.protocol.codec import decode
 from shared.protocol.errors import Code, Problem
-from tests.control_plane.conftest import Cast
+from tests.control_plane.conftest import Cast, as_person
 from tests.control_plane.footage import Cut, film
 from tests.control_plane.live import serve
 from tests.control_plane.scenes import Scene, make_scene
@@ -70,12 +69,6 @@ def played(cast: Cast, tmp_path: Path) -> Played:
     upload(scene, *made)
     scene.stop()
     return Played(scene, made)
-
-
-def as_person(user: User) -> Client:
-    client = Client()
-    client.force_login(user, backend=configured.AUTHENTICATION_BACKENDS[0])
-    return client
 
 
 def replays(cast: Cast) -> int:

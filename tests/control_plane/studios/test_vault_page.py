@@ -1,20 +1,10 @@
 """The key page: for the studio's admins, in words, with no byte of a key; what is destroyed is typed first."""
 
-from typing import Any
-
 import pytest
-from django.conf import settings as configured
-from django.test import Client
 
 from control_plane.common.scoping import studio_scope
 from control_plane.studios.models import KeyTombstone, StudioKey
-from tests.control_plane.conftest import Cast
-
-
-def as_person(user: Any) -> Client:
-    client = Client()
-    client.force_login(user, backend=configured.AUTHENTICATION_BACKENDS[0])
-    return client
+from tests.control_plane.conftest import Cast, as_person
 
 
 @pytest.mark.parametrize(("who", "status"), [("alice", 200), ("ivan", 403), ("vera", 403), ("sam", 404)])
