@@ -16,6 +16,7 @@ from deploy.demo import framecode, loop
 from deploy.demo.render import default_cache, ensure_media
 from tests.bench.installation import demo
 from tests.bench.peer_page import peer_page
+from tests.bench.plane import part
 from tests.web.browser import Watched, chromium
 
 PROBE = Path(__file__).with_name("skew.js").read_text()
@@ -56,11 +57,11 @@ def measure(folder: Path) -> dict[str, Any]:
                 ours.append(_first_pictures(context, report["address"]))
                 theirs.append(_first_pictures(context, peer))
     return {
-        "playing_p50_ms": _part(playing, 0.50),
-        "playing_p95_ms": _part(playing, 0.95),
+        "playing_p50_ms": part(playing, 0.50),
+        "playing_p95_ms": part(playing, 0.95),
         "playing_samples": len(playing),
-        "after_seek_p50_ms": _part(seeking, 0.50),
-        "after_seek_p95_ms": _part(seeking, 0.95),
+        "after_seek_p50_ms": part(seeking, 0.50),
+        "after_seek_p95_ms": part(seeking, 0.95),
         "paused_worst_ms": max(paused),
         "first_pictures_ms": statistics.median(ours),
         "peer_first_pictures_ms": statistics.median(theirs),
@@ -129,11 +130,6 @@ def _spread(frames: Sequence[float]) -> float:
     first = frames[0]
     placed = [(frame - first + half) % loop.FRAMES - half for frame in frames]
     return (max(placed) - min(placed)) * FRAME_MS
-
-
-def _part(values: Sequence[float], part: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
 
 
 def table(result: dict[str, Any]) -> str:

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.padding import PKCS7
 from django.conf import settings
 from django.test import Client
 from nacl.public import PublicKey, SealedBox
@@ -34,6 +32,7 @@ from shared.protocol.config import RecipientKey
 from shared.protocol.ids import CameraId, ClassSessionId, SegmentId, new_id
 from shared.protocol.manifest import FragmentRecord, SealedBlob, SegmentManifest
 from shared.protocol.media import ClockEstimate, ClockMethod, VideoFormat
+from tests.control_plane.footage import sealed
 
 SETUP = Actor.system("bench")
 POSITIONS = ("left", "centre", "right")
@@ -174,7 +173,7 @@ def _segment(
     stage: Stage, class_id: UUID, camera_id: UUID, number: int, start_at: datetime, bytes_per_s: int
 ) -> tuple[SegmentManifest, bytes]:
     key, content = os.urandom(16), bytearray()
-    init = _sealed(key, os.urandom(800), content)
+    init = sealed(key, os.urandom(800), content)
     fragments = []
     for index in range(PER_SEGMENT):
         size = bytes_per_s * FRAGMENT_S // 16 * 16
@@ -213,14 +212,3 @@ def _segment(
         closed_at=start_at,
     )
     return manifest, bytes(content)
-
-
-def _sealed(key: bytes, plain: bytes, content: bytearray) -> SealedBlob:
-    iv = os.urandom(16)
-    padder, encryptor = PKCS7(128).padder(), Cipher(algorithms.AES(key), modes.CBC(iv)).encryptor()
-    sealed = encryptor.update(padder.update(plain) + padder.finalize()) + encryptor.finalize()
-    blob = SealedBlob(
-        offset_bytes=len(content), size_bytes=len(sealed), iv=iv, sha256=hashlib.sha256(sealed).hexdigest()
-    )
-    content.extend(sealed)
-    return blob

@@ -19,9 +19,10 @@ from django.test import Client
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_user
 from control_plane.common.actors import Actor
+from control_plane.common.scoping import studio_scope
 from control_plane.storage.roots.file import create_root_key
 from control_plane.studios import services
-from control_plane.studios.models import Role, Studio
+from control_plane.studios.models import Membership, Role, Studio
 from shared.protocol.ids import new_id
 from tests.rigs.lax_s3 import LaxServer, lax_s3
 from tests.rigs.radosgw import S3Server, missing_programs
@@ -42,6 +43,18 @@ class Cast:
     pat: User
     sam: User
     agent: Actor
+
+    def membership(self, user: User) -> Membership:
+        """Returns somebody's membership as it stands now."""
+        with studio_scope(self.studio.id):
+            row: Membership = Membership.objects.get(user=user)
+            return row
+
+    def role_of(self, user: User) -> str | None:
+        """Returns the role that somebody has now; None: they are no member."""
+        with studio_scope(self.studio.id):
+            role: str | None = Membership.objects.filter(user=user).values_list("role", flat=True).first()
+            return role
 
 
 def make_cast() -> Cast:

@@ -86,6 +86,18 @@ def clock(*, start_at: datetime = START_AT, pts_90k: int = 0, **changes: Any) ->
     return ClockEstimate(**values | changes)
 
 
+def sealed(key: bytes, plain: bytes, content: bytearray) -> SealedBlob:
+    """Encrypts a blob as a box does (AES-128-CBC, an IV of its own, PKCS#7) and appends it to an object."""
+    iv = os.urandom(16)
+    padder, encryptor = PKCS7(128).padder(), Cipher(algorithms.AES(key), modes.CBC(iv)).encryptor()
+    body = encryptor.update(padder.update(plain) + padder.finalize()) + encryptor.finalize()
+    blob = SealedBlob(
+        offset_bytes=len(content), size_bytes=len(body), iv=iv, sha256=hashlib.sha256(body).hexdigest()
+    )
+    content.extend(body)
+    return blob
+
+
 def cut(
     footage: Film,
     *,
@@ -103,23 +115,11 @@ def cut(
     """Returns fragments `first` to `first + count` as one segment."""
     key = os.urandom(16)
     content = bytearray()
-
-    def seal(plain: bytes) -> SealedBlob:
-        iv = os.urandom(16)
-        padder, encryptor = PKCS7(128).padder(), Cipher(algorithms.AES(key), modes.CBC(iv)).encryptor()
-        sealed = encryptor.update(padder.update(plain) + padder.finalize()) + encryptor.finalize()
-        blob = SealedBlob(
-            offset_bytes=len(content),
-            size_bytes=len(sealed),
-            iv=iv,
-            sha256=hashlib.sha256(sealed).hexdigest(),
-        )
-        content.extend(sealed)
-        return blob
-
-    init = seal(footage.init)
+    init = sealed(key, footage.init, content)
     records = tuple(
-        FragmentRecord(blob=seal(plain), pts_90k=index * TICKS, duration_90k=TICKS, frames=FPS)
+        FragmentRecord(
+            blob=sealed(key, plain, content), pts_90k=index * TICKS, duration_90k=TICKS, frames=FPS
+        )
         for index, plain in enumerate(footage.fragments[first : first + count], start=first)
     )
     values: dict[str, Any] = {

@@ -51,12 +51,6 @@ def token_of(link: str) -> str:
     return parse_qs(urlsplit(link).query)["token"][0]
 
 
-def role_of(cast: Cast, user: User) -> str | None:
-    with studio_scope(cast.studio.id):
-        role: str | None = Membership.objects.filter(user=user).values_list("role", flat=True).first()
-        return role
-
-
 def is_in(client: Client) -> bool:
     return "_auth_user_id" in client.session
 
@@ -72,7 +66,7 @@ def test_a_new_person_joins_by_mail(cast: Cast, client: Client) -> None:
         assert cast.studio.name in page.content.decode()
     assert client.post("/invitation/", {"token": token_of(link)}).status_code == 302
     user = User.objects.get(email=NEW)
-    assert (client.session["_auth_user_id"], role_of(cast, user)) == (str(user.id), "instructor")
+    assert (client.session["_auth_user_id"], cast.role_of(user)) == (str(user.id), "instructor")
     assert EmailAddress.objects.get(user=user).verified
     again = Client()
     assert again.post("/invitation/", {"token": token_of(link)}).status_code == 410
@@ -108,10 +102,10 @@ def test_an_account_that_exists_is_not_entered_by_an_invitation(
     assert answer.status_code == 302
     assert answer["Location"].startswith("/accounts/login/?next=")
     assert not is_in(client)
-    assert role_of(cast, nora) is None
+    assert cast.role_of(nora) is None
     client.force_login(nora, backend="django.contrib.auth.backends.ModelBackend")
     assert client.post("/invitation/", {"token": token_of(link)}).status_code == 302
-    assert role_of(cast, nora) == "viewer"
+    assert cast.role_of(nora) == "viewer"
 
 
 def test_an_invitation_is_for_its_address_alone(cast: Cast, client: Client) -> None:
@@ -119,7 +113,7 @@ def test_an_invitation_is_for_its_address_alone(cast: Cast, client: Client) -> N
     token = token_of(mailed_link())
     client.force_login(cast.sam, backend="django.contrib.auth.backends.ModelBackend")
     assert client.post("/invitation/", {"token": token}).status_code == 403
-    assert role_of(cast, cast.sam) is None
+    assert cast.role_of(cast.sam) is None
     with pytest.raises(Forbidden):
         accept(token, user=cast.sam)
 
@@ -245,13 +239,7 @@ def test_of_many_at_once_one_joins(committed: Cast) -> None:
 
     with ThreadPoolExecutor(threads) as pool:
         assert sorted(pool.map(join, range(threads))) == [False] * (threads - 1) + [True]
-    services.remove_member(member(committed, nora), actor=SETUP)
-
-
-def member(cast: Cast, user: User) -> Membership:
-    with studio_scope(cast.studio.id):
-        row: Membership = Membership.objects.get(user=user)
-        return row
+    services.remove_member(committed.membership(nora), actor=SETUP)
 
 
 @pytest.mark.parametrize("how", ["removed", "demoted"])

@@ -77,12 +77,6 @@ def provider_of(cast: Cast, rig: OpenIDProvider, **values: Any) -> IdentityProvi
     return add_provider(cast.studio, facts(rig, **values), actor=cast.alice.actor)
 
 
-def role_in(cast: Cast, user: User) -> str | None:
-    with studio_scope(cast.studio.id):
-        role: str | None = Membership.objects.filter(user=user).values_list("role", flat=True).first()
-        return role
-
-
 def person(rig: OpenIDProvider, *groups: str, verified: Any = True, domain: str = "school.example") -> str:
     sub = f"p{uuid4().hex[:10]}"
     rig.knows(sub, email=f"{sub}@{domain}", email_verified=verified, name="Tom", groups=list(groups))
@@ -106,7 +100,7 @@ def test_a_provider_brings_a_teacher_into_its_studio(cast: Cast, rig: OpenIDProv
     assert answer.status_code == 302
     user = User.objects.get(email=f"{sub}@school.example")
     assert client.session["_auth_user_id"] == str(user.id)
-    assert (role_in(cast, user), user.display_name, user.has_usable_password()) == (
+    assert (cast.role_of(user), user.display_name, user.has_usable_password()) == (
         "instructor",
         "Tom",
         False,
@@ -122,11 +116,11 @@ def test_the_groups_decide_at_each_sign_in(cast: Cast, rig: OpenIDProvider) -> N
     user = User.objects.get(email=f"{sub}@school.example")
     rig.knows(sub, email=user.email, email_verified=True, groups=["teachers", "heads"])
     sign_in(Client(), rig, provider, sub)
-    assert role_in(cast, user) == "admin"
+    assert cast.role_of(user) == "admin"
     rig.knows(sub, email=user.email, email_verified=True, groups=["cooks"])
     last = Client()
     assert sign_in(last, rig, provider, sub).status_code == 403
-    assert (role_in(cast, user), is_in(last)) == (None, False)
+    assert (cast.role_of(user), is_in(last)) == (None, False)
 
 
 def test_whom_the_provider_has_removed_is_out_within_a_month_keys_included(
@@ -167,7 +161,7 @@ def test_whom_the_provider_has_removed_is_out_within_a_month_keys_included(
         assert Entry.objects.filter(action="member.changed").count() == 1
     # They come in by the provider again, and are what they were.
     sign_in(Client(), rig, provider, sub)
-    assert (role_in(cast, user), opens()) == ("admin", [200, 200])
+    assert (cast.role_of(user), opens()) == ("admin", [200, 200])
     # One that a person has ended is not the provider's to bring back.
     with studio_scope(cast.studio.id):
         mine = Membership.objects.filter(user=user)
@@ -189,7 +183,7 @@ def test_a_default_role_takes_the_rest_and_is_never_admin(
 ) -> None:
     provider, sub = provider_of(cast, rig, default_role=Role.VIEWER), person(rig)
     sign_in(client, rig, provider, sub)
-    assert role_in(cast, User.objects.get(email=f"{sub}@school.example")) == "viewer"
+    assert cast.role_of(User.objects.get(email=f"{sub}@school.example")) == "viewer"
     with pytest.raises(Exception, match="never of everybody"):
         change_provider(provider, facts(rig, default_role=Role.ADMIN), actor=cast.alice.actor)
 
@@ -203,7 +197,7 @@ def test_the_last_admin_stays(cast: Cast, rig: OpenIDProvider) -> None:
         services.remove_member(alice, actor=SETUP)
     rig.knows(sub, email=user.email, email_verified=True, groups=[])
     assert sign_in(Client(), rig, provider, sub).status_code == 302
-    assert role_in(cast, user) == "admin"
+    assert cast.role_of(user) == "admin"
 
 
 def test_a_membership_made_by_hand_is_not_the_providers_to_touch(cast: Cast, rig: OpenIDProvider) -> None:
@@ -211,7 +205,7 @@ def test_a_membership_made_by_hand_is_not_the_providers_to_touch(cast: Cast, rig
     user = create_user(f"{sub}@school.example", actor=SETUP)
     services.add_member(cast.studio, user, Role.VIEWER, actor=SETUP)
     assert sign_in(Client(), rig, provider, sub).status_code == 302
-    assert role_in(cast, user) == "viewer"
+    assert cast.role_of(user) == "viewer"
 
 
 def test_a_provider_speaks_for_its_own_domains_alone(cast: Cast, rig: OpenIDProvider, client: Client) -> None:

@@ -16,7 +16,7 @@ from control_plane.common.errors import BadRequest
 from control_plane.common.scoping import studio_scope
 from control_plane.studios import access, services
 from control_plane.studios.actions import Action
-from control_plane.studios.models import ApiKey, Membership, Role, Studio
+from control_plane.studios.models import ApiKey, Role, Studio
 from control_plane.studios.roles import DEFAULTS, LIMITS
 from control_plane.studios.services.api_keys import make_api_key
 from control_plane.studios.services.plans import create_plan, give_plan
@@ -63,12 +63,6 @@ def ask(cast: Cast) -> Ask:
 def acts(cast: Cast, act: Act) -> list[Entry]:
     with studio_scope(cast.studio.id):
         return list(Entry.objects.filter(action=act.value))
-
-
-def membership(cast: Cast, user: User) -> Membership:
-    with studio_scope(cast.studio.id):
-        row: Membership = Membership.objects.get(user=user)
-        return row
 
 
 def test_a_program_lists_and_changes_people(cast: Cast, ask: Ask) -> None:
@@ -204,12 +198,12 @@ def test_a_key_lends_no_more_than_it_says(cast: Cast) -> None:
 
 def test_a_key_lends_no_more_than_its_person_may_at_that_moment(cast: Cast, ask: Ask) -> None:
     services.add_member(cast.studio, cast.sam, Role.ADMIN, actor=cast.alice.actor)
-    services.change_role(membership(cast, cast.alice), Role.PARTNER, actor=cast.sam.actor)
+    services.change_role(cast.membership(cast.alice), Role.PARTNER, actor=cast.sam.actor)
     assert ask("GET", "").status_code == 200
     assert ask("GET", "members/").status_code == 403
-    services.change_role(membership(cast, cast.alice), Role.VIEWER, actor=cast.sam.actor)
+    services.change_role(cast.membership(cast.alice), Role.VIEWER, actor=cast.sam.actor)
     assert ask("GET", "").status_code == 403
-    services.remove_member(membership(cast, cast.alice), actor=cast.sam.actor)
+    services.remove_member(cast.membership(cast.alice), actor=cast.sam.actor)
     assert ask("GET", "").status_code == 401
     services.add_member(cast.studio, cast.alice, Role.ADMIN, actor=cast.sam.actor)
     assert ask("GET", "").status_code == 401, "a key must not come back with its person"
@@ -301,16 +295,16 @@ def test_nobody_else_is_answered(cast: Cast, other: Cast) -> None:
 
 
 def test_a_change_of_a_member_is_whole_or_none(cast: Cast, ask: Ask) -> None:
-    vera = membership(cast, cast.vera)
+    vera = cast.membership(cast.vera)
     over = (timezone.now() - WEEK).isoformat()
     answer = ask("PATCH", f"members/{vera.id}/", {"role": "instructor", "ends_at": over})
     assert answer.status_code == 400
-    assert membership(cast, cast.vera).role == Role.VIEWER
+    assert cast.membership(cast.vera).role == Role.VIEWER
     assert not acts(cast, Act.MEMBER_CHANGED)
 
 
 def test_a_membership_with_an_end_becomes_an_admins_in_one_call(cast: Cast, ask: Ask) -> None:
-    path = f"members/{membership(cast, cast.vera).id}/"
+    path = f"members/{cast.membership(cast.vera).id}/"
     soon = (timezone.now() + WEEK).isoformat()
     assert ask("PATCH", path, {"ends_at": soon}).status_code == 200
     assert ask("PATCH", path, {"role": "admin"}).status_code == 409
@@ -329,7 +323,7 @@ def test_a_membership_with_an_end_becomes_an_admins_in_one_call(cast: Cast, ask:
     ],
 )
 def test_who_is_shown_people_is_on_record(cast: Cast, ask: Ask, path: str, act: Act) -> None:
-    path = f"members/{membership(cast, cast.vera).id}/" if path == "member" else path
+    path = f"members/{cast.membership(cast.vera).id}/" if path == "member" else path
     assert ask("GET", path).status_code == 200
     (entry,) = acts(cast, act)
     assert entry.actor_id == cast.alice.id
@@ -359,7 +353,7 @@ def test_who_answers_for_a_dancer_is_shown_to_those_who_decide_it(cast: Cast, as
 def test_a_key_whose_person_may_use_none_lists_no_studio(cast: Cast) -> None:
     secret = key_for(cast.studio, cast.alice)
     services.add_member(cast.studio, cast.sam, Role.ADMIN, actor=cast.alice.actor)
-    services.change_role(membership(cast, cast.alice), Role.VIEWER, actor=cast.sam.actor)
+    services.change_role(cast.membership(cast.alice), Role.VIEWER, actor=cast.sam.actor)
     client = Client(headers={"Authorization": f"Bearer {secret}"})
     assert client.get("/api/v1/studios/").status_code == 403
 

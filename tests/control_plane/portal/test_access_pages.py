@@ -48,12 +48,6 @@ def may(cast: Cast, user: User, action: Action, obj: ClassSession) -> bool:
         return access.can(user.actor, action, obj)
 
 
-def member(cast: Cast, user: User) -> Membership:
-    with studio_scope(cast.studio.id):
-        found: Membership = Membership.objects.get(user=user)
-        return found
-
-
 def test_the_table_shows_what_a_change_does_and_then_does_it(house: House, sign_in: SignIn) -> None:
     row = record(house, ClassState.COMPLETE)
     alice, page = sign_in("alice"), f"{house.base}/access/"
@@ -120,7 +114,7 @@ def test_who_can_see_a_class_is_what_the_deciding_code_says(house: House, sign_i
     may_page, not_page = alice.get(page).content.decode(), alice.get(page + "?refused=1").content.decode()
     with studio_scope(cast.studio.id):
         for user in (cast.alice, cast.ivan, cast.vera, cast.gita, cast.pat):
-            link = f"/people/{member(cast, user).id}/"
+            link = f"/people/{cast.membership(user).id}/"
             assert (link in may_page) is access.can(user.actor, Action.REPLAY, row)
             assert (link in not_page) is not access.can(user.actor, Action.REPLAY, row)
     assert "3 of 5 people may" in may_page
@@ -239,7 +233,7 @@ def test_a_person_s_page_counts_the_classes_that_person_is_shown(house: House, s
     row = record(house, ClassState.COMPLETE, "Ballet")
     record(house, ClassState.COMPLETE, "Tap")
     services.deny_right(cast.vera, Action.VIEW_CLASS, row, actor=cast.alice.actor, reason="asked")
-    text = sign_in("alice").get(f"{house.base}/people/{member(cast, cast.vera).id}/").content.decode()
+    text = sign_in("alice").get(f"{house.base}/people/{cast.membership(cast.vera).id}/").content.decode()
     assert re.search(r"\b1 class\b", text)
     assert "Tap" in text
     assert "may not" in text
@@ -248,12 +242,12 @@ def test_a_person_s_page_counts_the_classes_that_person_is_shown(house: House, s
 def test_a_role_an_end_and_the_sessions_of_a_person_are_changed(house: House, sign_in: SignIn) -> None:
     cast, alice = house.cast, sign_in("alice")
     vera = sign_in("vera")
-    page = f"{house.base}/people/{member(cast, cast.vera).id}/"
+    page = f"{house.base}/people/{cast.membership(cast.vera).id}/"
     assert alice.post(page + "role/", {"role": "instructor"}).status_code == MOVED
-    assert member(cast, cast.vera).role == Role.INSTRUCTOR
+    assert cast.membership(cast.vera).role == Role.INSTRUCTOR
     end = (timezone.now() + timedelta(days=9)).strftime("%Y-%m-%dT%H:%M")
     assert alice.post(page + "end/", {"ends_at": end}).status_code == MOVED
-    assert member(cast, cast.vera).ends_at is not None
+    assert cast.membership(cast.vera).ends_at is not None
     assert vera.get(f"{house.base}/classes/").status_code == OK
     assert alice.post(page + "sessions/end/").status_code == MOVED
     assert alice.post(page + "remove/").status_code == MOVED
@@ -265,11 +259,11 @@ def test_a_role_an_end_and_the_sessions_of_a_person_are_changed(house: House, si
 
 def test_the_last_admin_stays_and_is_told_why(house: House, sign_in: SignIn) -> None:
     cast, alice = house.cast, sign_in("alice")
-    page = f"{house.base}/people/{member(cast, cast.alice).id}/"
+    page = f"{house.base}/people/{cast.membership(cast.alice).id}/"
     assert alice.post(page + "role/", {"role": "viewer"}).status_code == WRONG
     answer = alice.post(page + "remove/", follow=True).content.decode()
     assert "A studio needs an admin" in answer
-    assert member(cast, cast.alice).role == Role.ADMIN
+    assert cast.membership(cast.alice).role == Role.ADMIN
 
 
 def test_people_are_searched_filtered_and_suggested(house: House, sign_in: SignIn) -> None:
@@ -315,7 +309,7 @@ def test_nobody_else_opens_or_changes_any_of_it(house: House, sign_in: SignIn, n
         "class": row.id,
         "room": house.room.id,
         "right": right.id,
-        "vera": member(cast, cast.vera).id,
+        "vera": cast.membership(cast.vera).id,
     }
     client: Client = sign_in(name)
     values = {"person": cast.vera.email, "effect": "allow", "right": "export", "reason": "x", "role": "admin"}
@@ -327,7 +321,7 @@ def test_nobody_else_opens_or_changes_any_of_it(house: House, sign_in: SignIn, n
     with studio_scope(cast.studio.id):
         assert not RoleActions.objects.exists()
         assert ObjectRight.objects.get().pk == right.pk
-        assert member(cast, cast.vera).role == Role.VIEWER
+        assert cast.membership(cast.vera).role == Role.VIEWER
 
 
 def test_people_and_rights_of_another_studio_are_not_found(
@@ -335,7 +329,7 @@ def test_people_and_rights_of_another_studio_are_not_found(
 ) -> None:
     foreign = record(furnish(other), ClassState.COMPLETE)
     right = services.give_right(other.pat, Action.REPLAY, foreign, actor=other.alice.actor)
-    alice, stranger = sign_in("alice"), member(other, other.vera)
+    alice, stranger = sign_in("alice"), other.membership(other.vera)
     assert alice.get(f"{house.base}/people/{stranger.id}/").status_code == UNKNOWN
     assert alice.post(f"{house.base}/people/{stranger.id}/remove/").status_code == UNKNOWN
     assert alice.post(f"{house.base}/access/rights/{right.id}/end/").status_code == UNKNOWN

@@ -1,7 +1,11 @@
 """What the tests of who may see what begin with."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from control_plane.storage.roots.file import create_root_key
 from control_plane.studios import services
 from control_plane.studios.access import Action
 from control_plane.studios.dancer_list import NewDancer
@@ -24,3 +28,12 @@ def family(cast: Cast) -> Dancer:
     dancer = services.add_dancer(cast.studio, NewDancer("Dana", 2015), actor=cast.alice.actor)
     services.start_guardianship(dancer, cast.gita, Relation.PARENT, actor=cast.alice.actor)
     return dancer
+
+
+@pytest.fixture
+def own_root(settings: Any, tmp_path: Path) -> Path:
+    """A root key and a shelf of this test alone: it changes them."""
+    path: Path = tmp_path / "keys" / "root.key"
+    create_root_key(path)
+    settings.ROOT_KEY_FILE = path
+    return path

@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from control_plane.accounts.models import User
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.models import Entry
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
@@ -17,23 +16,18 @@ from control_plane.studios import services
 from control_plane.studios.dancer_list import NewDancer
 from control_plane.studios.models import Dancer, Guardianship, Membership, Relation
 from tests.control_plane.conftest import Cast
+from tests.control_plane.studios.rights import last
 
 
 def dancer_of(cast: Cast, name: str = "Ada", birth_year: int | None = 2014) -> Dancer:
     return services.add_dancer(cast.studio, NewDancer(name, birth_year), actor=cast.alice.actor)
 
 
-def last_entry(cast: Cast) -> Entry:
-    with studio_scope(cast.studio.id):
-        entry: Entry = Entry.objects.order_by("-sequence")[0]
-        return entry
-
-
 def test_a_dancer_is_kept_and_the_record_holds_no_name(cast: Cast) -> None:
     new = NewDancer(" Ada ", 2014, protected=True, note="no photographs")
     dancer = services.add_dancer(cast.studio, new, actor=cast.alice.actor)
     assert (dancer.name, dancer.birth_year, dancer.protected) == ("Ada", 2014, True)
-    entry = last_entry(cast)
+    entry = last(cast)
     assert (entry.action, entry.object_id) == (Act.DANCER_ADDED, str(dancer.id))
     assert "Ada" not in str(entry.details)
 
@@ -68,11 +62,11 @@ def test_a_list_adds_those_who_are_not_there_or_nobody(cast: Cast) -> None:
 def test_a_change_is_on_record_by_field_and_no_change_is_not(cast: Cast) -> None:
     dancer = dancer_of(cast)
     services.change_dancer(dancer, actor=cast.alice.actor, protected=True, name="Ada")
-    entry = last_entry(cast)
+    entry = last(cast)
     assert entry.action == Act.DANCER_CHANGED
     assert entry.details == {"fields": ["protected"], "protected": True}
     services.change_dancer(dancer, actor=cast.alice.actor, protected=True)
-    assert last_entry(cast).sequence == entry.sequence
+    assert last(cast).sequence == entry.sequence
     with pytest.raises(BadRequest, match="left_at"):
         services.change_dancer(dancer, actor=cast.alice.actor, left_at=None)
 
@@ -85,10 +79,10 @@ def test_a_guardian_is_a_member_once_and_until_it_ends(cast: Cast) -> None:
     with pytest.raises(Conflict):
         services.start_guardianship(dancer, cast.gita, Relation.CARER, actor=cast.alice.actor)
     services.end_guardianship(tie, actor=cast.alice.actor)
-    entry = last_entry(cast)
+    entry = last(cast)
     assert (entry.action, entry.details["user"]) == (Act.GUARDIANSHIP_ENDED, str(cast.gita.id))
     services.end_guardianship(tie, actor=cast.alice.actor)
-    assert last_entry(cast).sequence == entry.sequence
+    assert last(cast).sequence == entry.sequence
     services.start_guardianship(dancer, cast.gita, Relation.CARER, actor=cast.alice.actor)
     with studio_scope(cast.studio.id):
         assert Guardianship.objects.filter(dancer=dancer, ended_at__isnull=True).count() == 1
@@ -132,7 +126,7 @@ def test_only_those_who_manage_dancers_write(
     dancer = dancer_of(cast)
     tie = services.start_guardianship(dancer, cast.gita, Relation.PARENT, actor=cast.alice.actor)
     user: User = getattr(cast, name)
-    before = last_entry(cast).sequence
+    before = last(cast).sequence
     with studio_scope(cast.studio.id), pytest.raises((Forbidden, NotFound)):
         write(cast, dancer, tie, user.actor)
-    assert last_entry(cast).sequence == before
+    assert last(cast).sequence == before

@@ -28,12 +28,6 @@ from tests.control_plane.conftest import SETUP, Cast
 TIMEOUT_S = 60
 
 
-def member(cast: Cast, user: User) -> Membership:
-    with studio_scope(cast.studio.id):
-        found: Membership = Membership.objects.get(user=user)
-        return found
-
-
 def together(*writes: Callable[[], object]) -> list[ControlPlaneError | None]:
     """Runs all at the same time, each on a connection of its own; returns what each was refused with."""
     start = Barrier(len(writes))
@@ -75,8 +69,8 @@ def held_before_the_lock(
 
 def test_of_two_admins_who_demote_each_other_one_stays(committed: Cast) -> None:
     cast = committed
-    services.change_role(member(cast, cast.ivan), Role.ADMIN, actor=cast.alice.actor)
-    alice, ivan = member(cast, cast.alice), member(cast, cast.ivan)
+    services.change_role(cast.membership(cast.ivan), Role.ADMIN, actor=cast.alice.actor)
+    alice, ivan = cast.membership(cast.alice), cast.membership(cast.ivan)
     refused = together(
         lambda: services.change_role(ivan, Role.VIEWER, actor=cast.alice.actor),
         lambda: services.change_role(alice, Role.VIEWER, actor=cast.ivan.actor),
@@ -88,8 +82,8 @@ def test_of_two_admins_who_demote_each_other_one_stays(committed: Cast) -> None:
 
 def test_of_two_admins_who_leave_at_once_one_stays(committed: Cast) -> None:
     cast = committed
-    services.change_role(member(cast, cast.ivan), Role.ADMIN, actor=cast.alice.actor)
-    alice, ivan = member(cast, cast.alice), member(cast, cast.ivan)
+    services.change_role(cast.membership(cast.ivan), Role.ADMIN, actor=cast.alice.actor)
+    alice, ivan = cast.membership(cast.alice), cast.membership(cast.ivan)
     refused = together(
         lambda: services.remove_member(alice, actor=cast.alice.actor),
         lambda: services.remove_member(ivan, actor=cast.ivan.actor),
@@ -102,10 +96,10 @@ def test_of_two_admins_who_leave_at_once_one_stays(committed: Cast) -> None:
 @pytest.mark.parametrize(
     "write",
     [
-        lambda cast: services.remove_member(member(cast, cast.vera), actor=cast.ivan.actor),
+        lambda cast: services.remove_member(cast.membership(cast.vera), actor=cast.ivan.actor),
         lambda cast: services.add_member(cast.studio, cast.sam, Role.ADMIN, actor=cast.ivan.actor),
-        lambda cast: services.change_role(member(cast, cast.vera), Role.ADMIN, actor=cast.ivan.actor),
-        lambda cast: services.set_membership_end(member(cast, cast.vera), None, actor=cast.ivan.actor),
+        lambda cast: services.change_role(cast.membership(cast.vera), Role.ADMIN, actor=cast.ivan.actor),
+        lambda cast: services.set_membership_end(cast.membership(cast.vera), None, actor=cast.ivan.actor),
         lambda cast: services.give_right(cast.vera, Action.EXPORT, cast.studio, actor=cast.ivan.actor),
     ],
 )
@@ -113,8 +107,8 @@ def test_an_admin_who_is_removed_while_waiting_changes_nothing_more(
     committed: Cast, monkeypatch: pytest.MonkeyPatch, write: Callable[[Cast], object]
 ) -> None:
     cast = committed
-    services.change_role(member(cast, cast.ivan), Role.ADMIN, actor=cast.alice.actor)
-    ivan = member(cast, cast.ivan)
+    services.change_role(cast.membership(cast.ivan), Role.ADMIN, actor=cast.alice.actor)
+    ivan = cast.membership(cast.ivan)
     with held_before_the_lock(monkeypatch) as (arrived, go_on), ThreadPoolExecutor(1) as pool:
 
         def late() -> None:
@@ -143,7 +137,7 @@ def test_a_right_given_while_its_person_is_removed_is_none(
     committed: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cast = committed
-    vera = member(cast, cast.vera)
+    vera = cast.membership(cast.vera)
     with held_before_the_lock(monkeypatch) as (arrived, go_on), ThreadPoolExecutor(1) as pool:
 
         def late() -> None:
@@ -166,7 +160,7 @@ def test_nobody_is_tied_to_a_dancer_while_being_removed(
     committed: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cast = committed
-    gita = member(cast, cast.gita)
+    gita = cast.membership(cast.gita)
     dancer = services.add_dancer(cast.studio, NewDancer("Ada", 2015), actor=cast.alice.actor)
     with held_before_the_lock(monkeypatch, dancers) as (arrived, go_on), ThreadPoolExecutor(1) as pool:
 
@@ -189,7 +183,7 @@ def test_nobody_is_tied_to_a_dancer_while_being_removed(
 def test_rights_given_and_members_removed_at_once_leave_no_right_behind(committed: Cast) -> None:
     cast = committed
     for _ in range(3):
-        vera = member(cast, cast.vera)
+        vera = cast.membership(cast.vera)
 
         def give(action: Action) -> Callable[[], object]:
             return lambda: services.give_right(cast.vera, action, cast.studio, actor=cast.alice.actor)
@@ -217,23 +211,23 @@ def test_a_role_is_never_remembered(committed: Cast) -> None:
 
 
 def test_a_member_changed_by_a_page_that_is_old_is_read_anew(cast: Cast) -> None:
-    stale = member(cast, cast.ivan)
-    services.change_role(member(cast, cast.ivan), Role.ADMIN, actor=cast.alice.actor)
-    services.remove_member(member(cast, cast.alice), actor=cast.ivan.actor)
+    stale = cast.membership(cast.ivan)
+    services.change_role(cast.membership(cast.ivan), Role.ADMIN, actor=cast.alice.actor)
+    services.remove_member(cast.membership(cast.alice), actor=cast.ivan.actor)
     assert stale.role == Role.INSTRUCTOR
     with pytest.raises(Conflict):
         services.remove_member(stale, actor=cast.ivan.actor)
-    gone = member(cast, cast.vera)
+    gone = cast.membership(cast.vera)
     services.remove_member(gone, actor=cast.ivan.actor)
     with pytest.raises(NotFound, match="no member any more"):
         services.change_role(gone, Role.VIEWER, actor=cast.ivan.actor)
 
 
 def test_an_admin_who_cannot_sign_in_keeps_no_studio(cast: Cast) -> None:
-    services.change_role(member(cast, cast.ivan), Role.ADMIN, actor=cast.alice.actor)
+    services.change_role(cast.membership(cast.ivan), Role.ADMIN, actor=cast.alice.actor)
     User.objects.filter(pk=cast.ivan.pk).update(is_active=False)
     with pytest.raises(Conflict):
-        services.remove_member(member(cast, cast.alice), actor=cast.alice.actor)
+        services.remove_member(cast.membership(cast.alice), actor=cast.alice.actor)
 
 
 def test_every_table_of_a_studio_says_which_action_shows_it() -> None:

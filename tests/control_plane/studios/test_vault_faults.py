@@ -32,13 +32,7 @@ from tests.control_plane.conftest import Cast, make_cast
 from tests.control_plane.scenes import Scene, make_scene
 
 SYSTEM = Actor.system("tests")
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _own_root(settings: Any, tmp_path: Path) -> None:
-    create_root_key(tmp_path / "keys" / "root.key")
-    settings.ROOT_KEY_FILE = tmp_path / "keys" / "root.key"
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_root")]
 
 
 def opens(session: ClassSession) -> bytes:

@@ -32,15 +32,6 @@ from tests.rigs.transit import transit
 SYSTEM = Actor.system("tests")
 
 
-@pytest.fixture
-def own_root(settings: Any, tmp_path: Path) -> Path:
-    """A root key and a shelf of this test alone: it changes them."""
-    path: Path = tmp_path / "keys" / "root.key"
-    create_root_key(path)
-    settings.ROOT_KEY_FILE = path
-    return path
-
-
 def class_secret(session: ClassSession) -> bytes:
     row: ClassSession = ClassSession.objects.get(pk=session.pk)
     return keyring.unwrap(bytes(row.wrapped_key), kind=keyring.CLASS, id_=row.id)

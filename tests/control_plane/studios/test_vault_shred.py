@@ -25,7 +25,7 @@ from control_plane.recordings.shredding import classes_left, remove_shredded, sh
 from control_plane.recordings.tasks import sweep_shredded
 from control_plane.storage.configured import key_shelf
 from control_plane.storage.errors import KeyDestroyed, KeysUnavailable
-from control_plane.storage.roots.file import FileRootKey, create_root_key
+from control_plane.storage.roots.file import FileRootKey
 from control_plane.storage.shelf.folder import FolderShelf
 from control_plane.studios import keyring, vault
 from control_plane.studios.models import Disposal, KeyTombstone, StudioKey, StudioStore
@@ -40,14 +40,8 @@ from tests.control_plane.sending import announce, codes, commit, put, upload
 from tests.control_plane.studios import thief
 from tests.servers import DATABASE, POSTGRES
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_root")]
 WHY = "asked for by a family"
-
-
-@pytest.fixture(autouse=True)
-def _own_root(settings: Any, tmp_path: Path) -> None:
-    create_root_key(tmp_path / "keys" / "root.key")
-    settings.ROOT_KEY_FILE = tmp_path / "keys" / "root.key"
 
 
 @pytest.fixture
