@@ -17,6 +17,7 @@ from control_plane.storage.s3 import S3Store
 LIFETIME = timedelta(minutes=5)
 SKEW_WARNING_S = 30
 SKEW_REFUSAL_S = 300
+LONGEST_NAME = 64
 _COLD = ("GLACIER", "DEEP_ARCHIVE")
 
 
@@ -69,7 +70,8 @@ def _clock(trial: Trial) -> Finding:
 def _region(trial: Trial) -> Finding:
     said = _setting(trial, "location")
     match = re.search(r"<LocationConstraint[^>/]*>([^<]*)<", said or "")
-    named = match[1].strip() if match else ""
+    # It is shown and kept: a name, and not whatever else somebody sends.
+    named = match[1].strip()[:LONGEST_NAME] if match else ""
     if not named and _s3(trial).place.netloc.endswith(".amazonaws.com") and said is not None:
         named = "us-east-1"  # Amazon leaves its oldest region's name out (S3 API, GetBucketLocation).
     if not named:

@@ -184,7 +184,7 @@ class S3Store:
             key, lambda: self._client.stat_object(bucket_name=self.bucket, object_name=self.name_of(key))
         )
         said = (facts.metadata or {}).get("x-amz-server-side-encryption", "")
-        return ObjectFacts(facts.size or 0, facts.last_modified or datetime.now(UTC), str(said))
+        return ObjectFacts(facts.size or 0, facts.last_modified or datetime.now(UTC), str(said)[:64])
 
     def sha256(self, key: str) -> str:
         """See `ObjectStore.sha256`."""

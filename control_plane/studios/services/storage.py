@@ -40,6 +40,8 @@ from control_plane.studios.services.saving import check, save_new
 
 PROBE_LEASE = timedelta(minutes=2)
 PROBE_TIMEOUT_S = 5.0
+MOST_STORES = 20
+"""In use by one studio: each is written to and read from every night."""
 FRESH = timedelta(hours=24)
 """How old the result of a probe may be when footage is about to go to a store."""
 CHANGEABLE = frozenset({"name", "access_key", "ca_pem", "encryption", "kms_key_id"})
@@ -85,7 +87,7 @@ def add_store(
 
     Raises:
         BadRequest: a value breaks a rule, or the endpoint is at an address where no store may be.
-        Conflict: there is a store of this name, or it is outside the studio's region.
+        Conflict: there is a store of this name, it is outside the studio's region, or there are `MOST_STORES`.
         NotFound, Forbidden: `actor` may not manage storage.
     """
     with studio_scope(studio.id):
@@ -102,6 +104,9 @@ def add_store(
             encryption=encryption,
             kms_key_id=kms_key_id.strip(),
         )
+        lock_storage(studio.id)
+        if StudioStore.objects.filter(retired_at=None).count() >= MOST_STORES:
+            raise Conflict(f"There are {MOST_STORES} stores in use. Put one out of use first.")
         _seal(row, secret_key)
         _check_store(row, secret_key)
         if fault := stores.region_fault(row, stores.storage().region):

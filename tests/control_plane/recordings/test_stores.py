@@ -122,6 +122,19 @@ def test_an_address_from_before_the_region_was_set_leads_nowhere(
     assert None not in where(scene).values(), "the box sends it to where it may go"
 
 
+def test_a_studio_names_only_so_many_stores_at_a_time(
+    scene: Scene, lax: LaxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is tried every night, from our servers."""
+    monkeypatch.setattr(storage, "MOST_STORES", 2)
+    first = named(scene, lax.place(), "One")
+    named(scene, lax.place(), "Two")
+    with pytest.raises(Conflict, match="2 stores in use"):
+        named(scene, lax.place(), "Three")
+    retire_store(first, actor=scene.cast.alice.actor)
+    named(scene, lax.place(), "Three")
+
+
 def test_a_store_inside_the_house_is_refused_when_it_is_named(
     scene: Scene, lax: LaxServer, settings: Any
 ) -> None:
