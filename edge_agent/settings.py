@@ -27,6 +27,19 @@ PRIVATE_NETWORKS = (
 MediaName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 
 
+class SpoolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the box keeps what is not uploaded yet.
+
+    `when_full`: what goes where there is no room and no copy of something uploaded is left: the newest pictures
+    ("stop-newest": recording stands still) or the oldest footage that was never uploaded ("drop-oldest"). Either loss
+    is on record. `max_hours`: the budget in hours of all cameras together at the pace they record, beside the budget in
+    bytes of the configuration; None: bytes alone.
+    """
+
+    when_full: Literal["stop-newest", "drop-oldest"] = "stop-newest"
+    max_hours: Annotated[int, Meta(ge=1, le=8760)] | None = None
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the owner of the box allows.
 
@@ -37,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     media: dict[MediaName, str] = {}
     allowed_networks: tuple[str, ...] = PRIVATE_NETWORKS
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    spool: SpoolSettings = SpoolSettings()
 
 
 def load_settings(state: Path) -> Settings:
@@ -93,6 +107,9 @@ def _toml(settings: Settings) -> bytes:
         return msgspec.json.encode(text).decode().replace("\x7f", "\\u007f")
 
     networks = ", ".join(quoted(network) for network in settings.allowed_networks)
-    lines = [f"allowed_networks = [{networks}]", f"log_level = {quoted(settings.log_level)}", "", "[media]"]
+    lines = [f"allowed_networks = [{networks}]", f"log_level = {quoted(settings.log_level)}", ""]
+    lines += ["[spool]", f"when_full = {quoted(settings.spool.when_full)}"]
+    lines += [f"max_hours = {settings.spool.max_hours}"] if settings.spool.max_hours else []
+    lines += ["", "[media]"]
     lines += [f"{quoted(name)} = {quoted(path)}" for name, path in sorted(settings.media.items())]
     return ("\n".join(lines) + "\n").encode()

@@ -110,6 +110,7 @@ def _figures(agent: Agent, status: AgentStatus | None) -> list[tuple[str, str]]:
         ("Pieces to upload", str(spool.segments_pending)),
         ("Buffer used", size(spool.bytes_used)),
         ("Disk free", size(spool.bytes_free)),
+        ("Room to record", "not known yet" if spool.hours_left is None else lasting(spool.hours_left * 3600)),
         ("Running for", lasting(status.uptime_s)),
     ]
     if abs(status.clock_offset_ms) > CLOCK_OFF_MS:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.table import Table
 from rich.text import Text
@@ -215,7 +216,4 @@ def _save(state: Path, settings: Settings, files: dict[str, str]) -> None:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StateUnwritable(str(state), error.strerror or str(error)) from error
-    save_settings(
-        state,
-        Settings(media=files, allowed_networks=settings.allowed_networks, log_level=settings.log_level),
-    )
+    save_settings(state, msgspec.structs.replace(settings, media=files))

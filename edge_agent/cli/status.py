@@ -176,6 +176,8 @@ def _spool(status: LocalStatus, bytes_per_s: float | None) -> RenderableType:
     spool = status.status.spool
     table = Table.grid(padding=(0, 2))
     room = Text(f"{_bytes(spool.bytes_used)} used, room for {_bytes(spool.bytes_free)} more")
+    if spool.hours_left is not None:
+        room.append(f", {spool.hours_left:.1f} hours of recording", "red" if spool.hours_left < 2 else "")
     if spool.full:
         room.append("  FULL: recording stands still", "bold red")
     table.add_row("disk", room)

@@ -95,6 +95,7 @@ class Agent:
         self._time = time
         self._spool = spool
         self._outbox = SpoolOutbox(spool)
+        spool.set_rules(settings.spool)
         self._utc = UtcReference(time)
         self._board = StatusBoard()
         self._watchdog = Watchdog()
@@ -320,6 +321,7 @@ class Agent:
             if settings == self._settings:
                 continue
             old, self._settings = self._settings, settings
+            self._spool.set_rules(settings.spool)
             for config in tuple(self._cameras.configs.values()):
                 if concerns(config.source, old, settings):
                     await self._cameras.restart(config.id)

@@ -1,4 +1,7 @@
-"""Makes room: committed copies past their age go, younger ones too where the disk is nearly full. Never anything else."""
+"""Makes room: committed copies past their age go, younger ones too where the disk is nearly full.
+
+Never anything else, unless the owner of the box has said so: then `oldest` chooses what goes of what was not uploaded.
+"""
 
 import contextlib
 import logging
@@ -32,7 +35,7 @@ def clean(
     Raises:
         OSError: the disk refuses a removal; those before it are done and noted.
     """
-    freed = _remove(layout, index, files, index.to_clean(committed_before_at, BATCH))
+    freed = remove(layout, index, files, index.to_clean(committed_before_at, BATCH))
     while freed < wanted_bytes:
         younger = index.to_clean(datetime.max.replace(tzinfo=committed_before_at.tzinfo), BATCH)
         enough: list[SegmentManifest] = []
@@ -42,11 +45,26 @@ def clean(
             enough.append(manifest)
         if not enough:
             break
-        freed += _remove(layout, index, files, enough)
+        freed += remove(layout, index, files, enough)
     return freed
 
 
-def _remove(layout: Layout, index: Index, files: Files, manifests: list[SegmentManifest]) -> int:
+def oldest(index: Index, *, wanted_bytes: int, least: int) -> list[SegmentManifest]:
+    """Returns the segments that wait longest for their upload: so many, and more where they have too few bytes."""
+    chosen: list[SegmentManifest] = []
+    for row in index.pending(BATCH):
+        if len(chosen) >= least and sum(m.size_bytes for m in chosen) >= wanted_bytes:
+            break
+        chosen.append(row.manifest)
+    return chosen
+
+
+def remove(layout: Layout, index: Index, files: Files, manifests: list[SegmentManifest]) -> int:
+    """Removes the files of segments, and returns how many bytes that freed.
+
+    Raises:
+        OSError, sqlite3.Error: the disk refuses; what is removed is noted where it can be.
+    """
     freed = 0
     gone = []
     try:

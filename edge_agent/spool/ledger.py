@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+import msgspec
+
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, new_id
 from shared.protocol.manifest import GapReason, GapRecord
 from shared.protocol.status import CameraError
@@ -26,6 +28,14 @@ REASONS: dict[CameraError, GapReason] = {
 def reason_of(error: CameraError | None) -> GapReason:
     """Returns the reason of a gap that a camera's error makes; None: it has not been connected yet."""
     return GapReason.CAMERA_LATE if error is None else REASONS.get(error, GapReason.CAMERA_OFFLINE)
+
+
+class TrackAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """How far one track is accounted for: every instant before `until_at` is in a segment or in a gap."""
+
+    until_at: datetime | None = None
+    run: int = -1
+    finished: bool = False
 
 
 class Ledger:

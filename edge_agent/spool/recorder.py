@@ -12,9 +12,9 @@ from edge_agent.errors import SpoolError, SpoolFull
 from edge_agent.spool.cutter import Cutter
 from edge_agent.spool.dating import begin_of, end_of, instant, span_of
 from edge_agent.spool.holes import holes
-from edge_agent.spool.ledger import TOLERANCE, Ledger, reason_of
+from edge_agent.spool.ledger import TOLERANCE, Ledger, TrackAccount, reason_of
 from edge_agent.spool.segmenter import Fragment
-from edge_agent.spool.spool import Spool, TrackAccount
+from edge_agent.spool.spool import Spool
 from edge_agent.spool.store import SegmentWriter
 from edge_agent.status import StatusBoard
 from shared.kernel.timebase import TICKS_PER_S
@@ -302,7 +302,7 @@ class TrackRecorder:
         try:
             self._append(fragment, clock, cutter)
         except SpoolFull:
-            self._spool.clean()
+            self._spool.make_room()
             try:
                 self._append(fragment, clock, cutter)
             except SpoolError as error:

@@ -1,9 +1,7 @@
 """The local buffer: recordings put segments in, uploads take them out, and it looks after itself."""
 
 import contextlib
-import fcntl
 import logging
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable
@@ -15,15 +13,19 @@ from typing import IO, Self
 import msgspec
 
 from edge_agent.checked import Damaged, from_line, to_line
-from edge_agent.errors import SpoolBusy, StateUnwritable
+from edge_agent.errors import StateUnwritable
 from edge_agent.files import FILES, Files
-from edge_agent.spool.cleaner import LOW_ROOM_BYTES, clean
+from edge_agent.settings import SpoolSettings
+from edge_agent.spool.cleaner import LOW_ROOM_BYTES, clean, oldest, remove
 from edge_agent.spool.counts import Counts
 from edge_agent.spool.dating import begin_of, end_of
 from edge_agent.spool.index import Index, SegmentState
 from edge_agent.spool.layout import CLOSED, Layout
+from edge_agent.spool.ledger import TrackAccount
+from edge_agent.spool.lock import take_lock
 from edge_agent.spool.notes import Note, Notes
 from edge_agent.spool.recovery import RecoveryReport, mend_rest, open_index, recover
+from edge_agent.spool.room import Room
 from shared.kernel.clock import Clock
 from shared.kernel.logs import FailureLog
 from shared.protocol.config import SpoolPolicy
@@ -36,6 +38,8 @@ from shared.protocol.upload import TrackTally
 log = logging.getLogger(__name__)
 
 
+DROP_BYTES, DROP_LEAST = 64 << 20, 3
+"""What is dropped at once where the oldest is to go: enough for some time, and some files where names have run out."""
 MEMORY = timedelta(days=14)
 """How long the index remembers what is committed and gone, and an account a class that is over."""
 
@@ -47,14 +51,6 @@ class StoredSegment:
     manifest: SegmentManifest
     path: Path
     state: SegmentState
-
-
-class TrackAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """How far one track is accounted for: every instant before `until_at` is in a segment or in a gap."""
-
-    until_at: datetime | None = None
-    run: int = -1
-    finished: bool = False
 
 
 class Spool:
@@ -80,12 +76,11 @@ class Spool:
         self.files = files
         self._lock_file = lock
         self._clock = clock
-        self._policy = SpoolPolicy()
+        self._room = Room(files, layout.spool, index.bytes_here())
+        self._dropping = threading.Lock()
         self._guard = threading.Lock()
         self._mending = threading.Lock()
         self._sequences: dict[CameraId, int] = dict(recovered.sequences)
-        self._open: dict[SegmentId, int] = {}
-        self._closed_bytes = index.bytes_here()
         self._cleaning = FailureLog(log, "the disk refuses to let go of a segment")
         self._counts = Counts(index)
         self._notes = Notes(self._counts)
@@ -104,7 +99,7 @@ class Spool:
         layout = Layout(state)
         try:
             layout.make_folders(files)
-            lock = _take_lock(layout.lock)
+            lock = take_lock(layout.lock)
             index, rebuilt = open_index(layout, files)
             recovered = recover(layout, index, clock, files, rebuilt=rebuilt)
         except (OSError, sqlite3.OperationalError) as error:
@@ -162,6 +157,9 @@ class Spool:
 
     def mark_damaged(self, manifest: SegmentManifest, detail: str) -> None:
         """The object on this disk is not what was written: it is set aside, and what it held is a gap."""
+        self._set_aside(manifest, Code.SEGMENT_CORRUPT, GapReason.SEGMENT_CORRUPT, detail)
+
+    def _set_aside(self, manifest: SegmentManifest, code: Code, reason: GapReason, detail: str) -> None:
         # One gap however often this is said: it bears the segment's id.
         self.add_gap(
             GapRecord(
@@ -170,11 +168,11 @@ class Spool:
                 camera_id=manifest.camera_id,
                 from_at=begin_of(manifest),
                 to_at=end_of(manifest),
-                reason=GapReason.SEGMENT_CORRUPT,
+                reason=reason,
                 detail=detail[:200],
             )
         )
-        self.index.refuse(manifest.segment_id, Code.SEGMENT_CORRUPT, detail)
+        self.index.refuse(manifest.segment_id, code, detail)
         self._counts.count()
 
     def recall(self) -> None:
@@ -222,31 +220,34 @@ class Spool:
     def status(self) -> SpoolStatus:
         """Returns how full the buffer is and how far behind its upload, by the last backlog that could be read."""
         count, oldest_at = self._counts.backlog
-        behind_s = max(0.0, (self._clock.now() - oldest_at).total_seconds()) if oldest_at else 0.0
+        now_at = self._clock.now()
+        behind_s = max(0.0, (now_at - oldest_at).total_seconds()) if oldest_at else 0.0
         return SpoolStatus(
             bytes_used=self.bytes_used(),
             bytes_free=self.room_bytes(),
             segments_pending=count,
             behind_s=behind_s,
             full=self._full,
+            hours_left=self._room.left_hours(now_at),
         )
 
     # Room.
 
     def set_policy(self, policy: SpoolPolicy) -> None:
         """Takes new limits; they hold from the next fragment on."""
-        self._policy = policy
+        self._room.policy = policy
+
+    def set_rules(self, rules: SpoolSettings) -> None:
+        """Takes the box's own rules; they hold from the next fragment on."""
+        self._room.rules = rules
 
     def bytes_used(self) -> int:
         """Returns the size of all objects here, those being written included."""
-        with self._guard:
-            return self._closed_bytes + sum(self._open.values())
+        return self._room.used_bytes()
 
     def room_bytes(self) -> int:
-        """Returns how much more may be written: by the spool's limit, and by what must stay free on the disk."""
-        policy = self._policy
-        by_disk = self.files.free_bytes(self.layout.spool) - policy.keep_free_bytes
-        return max(0, min(by_disk, policy.max_bytes - self.bytes_used()))
+        """Returns how much more may be written: by the spool's limits, and by what must stay free on the disk."""
+        return self._room.left_bytes(self._clock.now())
 
     def clean(self) -> int:
         """Removes committed copies that are past their minimum age, and younger ones where room is short; then does what
@@ -254,8 +255,7 @@ class Spool:
 
         Returns how many bytes it freed. Never raises for a full or failing disk: that is its job.
         """
-        policy = self._policy
-        cutoff_at = self._clock.now() - timedelta(seconds=policy.keep_committed_s)
+        cutoff_at = self._clock.now() - timedelta(seconds=self._room.policy.keep_committed_s)
         try:
             wanted = LOW_ROOM_BYTES - self.room_bytes()
             freed = clean(
@@ -270,9 +270,33 @@ class Spool:
         self._mend_rest()
         self._notes.write()
         self._counts.count()
-        with self._guard:
-            self._closed_bytes = here
+        self._room.counted(here)
         return freed
+
+    def make_room(self) -> None:
+        """Cleans, and where that is not enough and the owner of the box wants it so, drops the oldest footage that was
+        never uploaded: each segment of it is a gap."""
+        self.clean()
+        if self._room.rules.when_full != "drop-oldest":
+            return
+        with self._dropping:
+            # Another recorder may have made room while this one waited.
+            if self.room_bytes() >= DROP_BYTES:
+                return
+            try:
+                for manifest in oldest(self.index, wanted_bytes=DROP_BYTES, least=DROP_LEAST):
+                    self._drop(manifest)
+            except (OSError, sqlite3.Error) as error:
+                self._cleaning.failed(reason=str(error))
+            self._counts.count()
+
+    def _drop(self, manifest: SegmentManifest) -> None:
+        log.error("footage is dropped to make room for newer", extra={"segment": str(manifest.segment_id)})
+        # First the bytes: on a full disk the note of it needs their room. An agent that is killed in between finds a
+        # segment without its file, and that is a gap as well.
+        remove(self.layout, self.index, self.files, [manifest])
+        self._room.counted(self.index.bytes_here())
+        self._set_aside(manifest, Code.SEGMENT_MISSING, GapReason.DISK_FULL, "dropped to make room for newer")
 
     def _mend_rest(self) -> None:
         # Recorders clean, too, when they find no room: one of them at a time, the others need not wait for it.
@@ -330,8 +354,7 @@ class Spool:
 
     def segment_growing(self, segment_id: SegmentId, size_bytes: int) -> None:
         """Notes that an open segment has so many durable bytes."""
-        with self._guard:
-            self._open[segment_id] = size_bytes
+        self._room.growing(segment_id, size_bytes)
 
     def segment_closed(self, manifest: SegmentManifest, settle: Callable[[], None]) -> None:
         """Takes a complete segment: `settle` gives its files their names, then it enters the index. On a disk that
@@ -341,9 +364,7 @@ class Spool:
             settle()
             self.index.add_segment(manifest)
 
-        with self._guard:
-            self._open.pop(manifest.segment_id, None)
-            self._closed_bytes += manifest.size_bytes
+        self._room.closed(manifest)
         self._counts.follow(manifest.class_session_id, self._clock.now())
         self._notes.add(manifest.segment_id, Note(manifest.class_session_id, take))
         self._tell()
@@ -376,14 +397,3 @@ class Spool:
             listeners = tuple(self._listeners)
         for listener in listeners:
             listener()
-
-
-def _take_lock(path: Path) -> IO[str]:
-    file = open(path, "w", encoding="ascii")  # noqa: SIM115  # held open for the life of the spool
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise SpoolBusy("another agent runs on this state folder") from None
-    os.fchmod(file.fileno(), 0o600)
-    return file

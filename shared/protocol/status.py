@@ -93,13 +93,15 @@ class RecordingStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SpoolStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The local buffer. `behind_s` is the age of the oldest segment that is not in the cloud."""
+    """The local buffer. `behind_s` is the age of the oldest segment that is not in the cloud; `hours_left` for how long
+    there is room at the pace of late, None where nothing was recorded lately."""
 
     bytes_used: Count
     bytes_free: Count
     segments_pending: Count
     behind_s: Annotated[float, Meta(ge=0)]
     full: bool = False
+    hours_left: Annotated[float, Meta(ge=0)] | None = None
 
 
 class SetAside(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.errors import SettingsInvalid, StateUnwritable
-from edge_agent.settings import PRIVATE_NETWORKS, Settings, load_settings, save_settings
+from edge_agent.settings import PRIVATE_NETWORKS, Settings, SpoolSettings, load_settings, save_settings
 
 
 def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:
@@ -20,6 +20,7 @@ def test_what_is_saved_is_read_back(tmp_path: Path) -> None:
         media={"left.wall": '/videos/with "quotes" and \\ and é.mp4', "x": "/x\ty.mp4"},
         allowed_networks=("10.1.0.0/16", "::1/128"),
         log_level="DEBUG",
+        spool=SpoolSettings(when_full="drop-oldest", max_hours=48),
     )
     save_settings(tmp_path, settings)
     assert load_settings(tmp_path) == settings
@@ -34,6 +35,8 @@ def test_what_is_saved_is_read_back(tmp_path: Path) -> None:
         ('allowed_networks = ["10.0.0.1/8"]', "allowed_networks"),
         ('[media]\n"../x" = "/a.mp4"', "media"),
         ('[media]\nx = "a.mp4"', "media.x"),
+        ('[spool]\nwhen_full = "drop-all"', "when_full"),
+        ("[spool]\nmax_hours = 0", "max_hours"),
         ("[media", "settings.toml"),
     ],
 )

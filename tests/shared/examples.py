@@ -138,7 +138,9 @@ STATUS = status.AgentStatus(
             tally=TALLY,
         ),
     ),
-    spool=status.SpoolStatus(bytes_used=10**9, bytes_free=10**11, segments_pending=2, behind_s=7.5),
+    spool=status.SpoolStatus(
+        bytes_used=10**9, bytes_free=10**11, segments_pending=2, behind_s=7.5, hours_left=41.5
+    ),
 )
 
 EXAMPLES: dict[str, tuple[Any, Any]] = {

@@ -83,7 +83,7 @@ def test_the_table_says_what_each_camera_does_and_what_to_do_about_one_that_fail
 def test_the_table_says_how_recording_disk_and_upload_are() -> None:
     text = _printed(_local(), bytes_per_s=250_000)
     assert "recording" in text
-    assert "1.0 GB used, room for 100.0 GB more" in text
+    assert "1.0 GB used, room for 100.0 GB more, 41.5 hours of recording" in text
     assert "2 segments pending, 7 s behind" in text
     assert "2.0 Mb/s up" in text
     assert "1 h 0 min off the server's; recordings are dated by the server's" in text

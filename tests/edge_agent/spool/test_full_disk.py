@@ -10,6 +10,7 @@ import pytest
 
 from edge_agent.errors import SpoolBroken, SpoolError, SpoolFull
 from edge_agent.files import Files
+from edge_agent.settings import SpoolSettings
 from edge_agent.spool.layout import CLOSED
 from shared.protocol.config import SpoolPolicy
 from shared.protocol.errors import Code
@@ -421,3 +422,50 @@ def test_a_disk_that_makes_no_new_file_costs_the_new_segment_only(
     second = closed(studio, spool)
     assert [s.manifest for s in spool.pending(10)] == [first, second]
     assert (first.sequence, second.sequence) == (1, 2)
+
+
+@pytest.mark.faults
+def test_where_the_owner_wants_it_so_the_oldest_footage_goes_and_is_a_gap(
+    studio: Studio, disk: SickDisk, tmp_path: Path
+) -> None:
+    info, packets = read_media(make_video(tmp_path / "clip.mp4", seconds=4), 60)
+    spool, order, recorder = studio.begin(files=disk)
+    spool.set_rules(SpoolSettings(when_full="drop-oldest"))
+    spool.set_policy(SpoolPolicy(max_bytes=300_000, keep_free_bytes=0))
+    studio.play(studio.connect(info), packets, recorder)
+    studio.finish(recorder, order)
+    kept, gaps = [s.manifest for s in spool.pending(100)], studio.gaps(spool)
+    made = studio.manifests(spool)
+    assert gaps
+    assert {g.reason for g in gaps} == {GapReason.DISK_FULL}
+    assert [g.gap_id for g in gaps] == [m.segment_id for m in made[: len(gaps)]]
+    assert kept == made[len(gaps) :]
+    assert not any(spool.path(m).exists() for m in made[: len(gaps)])
+    # Nothing is missing but what was dropped.
+    assert sum(f.frames for m in made for f in m.fragments) == len(packets)
+    assert spool.bytes_used() <= 300_000
+    assert not spool.status().full
+
+
+@pytest.mark.faults
+def test_by_default_nothing_that_was_not_uploaded_is_dropped(studio: Studio, disk: SickDisk) -> None:
+    spool = studio.open_spool(disk)
+    made = [closed(studio, spool) for _ in range(3)]
+    disk.free = 0
+    spool.make_room()
+    assert [s.manifest for s in spool.pending(10)] == made
+
+
+def test_the_hours_left_follow_from_the_pace_and_are_a_budget_too(studio: Studio, disk: SickDisk) -> None:
+    spool = studio.open_spool(disk)
+    assert spool.status().hours_left is None
+    for _ in range(2):  # two cameras
+        segment = closed(studio, spool)
+        other_camera(studio)
+    pace = 2 * segment.size_bytes / 3
+    disk.free = 10**9
+    spool.set_policy(SpoolPolicy(keep_free_bytes=10**8))
+    assert spool.status().hours_left == pytest.approx(9 * 10**8 / pace / 3600, rel=0.01)
+    spool.set_rules(SpoolSettings(max_hours=2))
+    assert spool.status().hours_left == pytest.approx(2, rel=0.01)
+    assert spool.room_bytes() == pytest.approx(2 * 3600 * pace, rel=0.01)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from edge_agent.spool.index import Index
+from edge_agent.spool.ledger import TrackAccount
 from edge_agent.spool.outbox import CALLS_MOST, SpoolOutbox
-from edge_agent.spool.spool import TrackAccount
 from shared.protocol.ids import GapId, new_id
 from shared.protocol.manifest import GapReason, GapRecord
 from tests.edge_agent.spool.made import CLOCK, closed, fragment, writer

@@ -15,7 +15,8 @@ from edge_agent.errors import SpoolError, SpoolFull, StateUnwritable
 from edge_agent.files import FILES, Files
 from edge_agent.spool.index import SegmentState
 from edge_agent.spool.layout import JOURNAL, OPEN
-from edge_agent.spool.spool import Spool, TrackAccount
+from edge_agent.spool.ledger import TrackAccount
+from edge_agent.spool.spool import Spool
 from edge_agent.spool.store import SegmentWriter
 from shared.protocol.config import SpoolPolicy
 from shared.protocol.ids import CameraId, GapId, SegmentId, new_id
