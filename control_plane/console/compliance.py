@@ -10,6 +10,7 @@ from control_plane.compliance.models import (
     WatchCursor,
     WatchRules,
 )
+from control_plane.compliance.watch import RULE_LABELS
 from control_plane.compliance.watching import LIMIT_FIELDS
 from control_plane.console.scoped import ScopedAdmin
 
@@ -18,9 +19,13 @@ from control_plane.console.scoped import ScopedAdmin
 class AlertAdmin(ScopedAdmin):
     """What was out of the ordinary."""
 
-    list_display = ("raised_at", "rule", "person_id", "sequence")
-    list_filter = ("rule",)
-    fields = readonly_fields = ("raised_at", "rule", "person_id", "sequence", "occasion", "facts")
+    list_display = ("raised_at", "what", "person_id", "sequence")
+    fields = readonly_fields = ("raised_at", "what", "person_id", "sequence", "occasion", "facts")
+
+    @admin.display(description="What", ordering="rule")
+    def what(self, obj: Alert) -> str:
+        """Returns the rule in words."""
+        return RULE_LABELS.get(obj.rule, obj.rule)
 
 
 @admin.register(AlertAcknowledgement)
