@@ -58,7 +58,7 @@ def migrate_template() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "django", "migrate", "--verbosity", "0"],
         env=database_environment(TEMPLATE) | {"THREEDANCE_DATABASE_ROLE": "owner"},
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     if done.returncode:
         pytest.exit(f"the migrations failed:\n{done.stdout}{done.stderr}", returncode=3)
@@ -70,17 +70,27 @@ def renew_database() -> None:
     POSTGRES.create_database(DATABASE, template=TEMPLATE)
 
 
+def start() -> None:
+    """Starts both, with the migrated template in it."""
+    POSTGRES.start()
+    VALKEY.start()
+    migrate_template()
+
+
+def stop() -> None:
+    """Stops both and removes their folder."""
+    VALKEY.stop()
+    POSTGRES.stop()
+    shutil.rmtree(STATE, ignore_errors=True)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Starts the servers, in the process that owns the run."""
     if _starts_servers and not config.option.collectonly:
-        POSTGRES.start()
-        VALKEY.start()
-        migrate_template()
+        start()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stops them and removes their folder."""
+    """Stops them, and removes their folder."""
     if _starts_servers:
-        VALKEY.stop()
-        POSTGRES.stop()
-        shutil.rmtree(STATE, ignore_errors=True)
+        stop()

@@ -1,7 +1,8 @@
 """`python -m tests.matrix`: the matrix three times, and a table of what it found.
 
 As it is; with the application's filters off, so that row security holds alone; with row security off, so that the
-filters hold alone. Arguments go to pytest. Exits with 1 where any cell is not as it should be.
+filters hold alone. Everybody asks for everything; with `--usual`, for what the usual tests ask. Other arguments go to
+pytest. Exits with 1 where any cell is not as it should be.
 """
 
 import os
@@ -25,25 +26,31 @@ class Figures:
     leaks: int = 0
     addresses: int = 0
     models: int = 0
+    jobs: int = 0
     failed: int = 0
     seconds: float = 0.0
 
 
 def main(arguments: list[str]) -> int:
     """Runs the matrix three times and prints the table."""
-    found = {wall: run(wall, arguments) for wall in RUNS}
-    print("\n| run | cells | addresses | admin models | other than expected | leaks | seconds |")
-    print("|---|---|---|---|---|---|---|")
+    asks = "usual" if "--usual" in arguments else "all"
+    arguments = [argument for argument in arguments if argument != "--usual"]
+    found = {wall: run(wall, asks, arguments) for wall in RUNS}
+    print(
+        "\n| run | cells | addresses | admin models | tasks, commands | other than expected | leaks | seconds |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
     for wall, figures in found.items():
         print(
-            f"| {RUNS[wall]} | {figures.cells:,} | {figures.addresses} | {figures.models} | {figures.failed} |"
+            f"| {RUNS[wall]} | {figures.cells:,} | {figures.addresses} | {figures.models} | {figures.jobs} |"
+            f" {figures.failed} |"
             f" {figures.leaks} | {figures.seconds:.0f} |"
         )
     return 1 if any(figures.failed or figures.leaks for figures in found.values()) else 0
 
 
-def run(wall: str, arguments: list[str]) -> Figures:
-    """Runs it once, with one wall taken down."""
+def run(wall: str, asks: str, arguments: list[str]) -> Figures:
+    """Runs it once, with one wall taken down; `asks` is `all` or `usual`."""
     print(f"matrix: {RUNS[wall]} ...", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
@@ -51,7 +58,8 @@ def run(wall: str, arguments: list[str]) -> Figures:
         subprocess.run(
             [sys.executable, "-m", "pytest", "tests/matrix", "-q", "-n", "2", "--dist", "loadgroup",
              f"--junitxml={report}", *arguments],
-            env=os.environ | {"THREEDANCE_TEST_MATRIX": wall}, timeout=TIMEOUT_S, check=False,
+            env=os.environ | {"THREEDANCE_TEST_MATRIX": wall, "THREEDANCE_TEST_MATRIX_ASKS": asks},
+            timeout=TIMEOUT_S, check=False,
         )  # fmt: skip
         figures = read(report)
         figures.seconds = time.monotonic() - began_s
@@ -69,6 +77,9 @@ def read(report: Path) -> Figures:
         figures.leaks += int(values.get("leaks") or 0)
         figures.failed += case.find("failure") is not None or case.find("error") is not None
         figures.addresses += "test_an_address_answers" in (case.get("name") or "")
+        figures.jobs += "test_a_task_" in (case.get("name") or "") or "test_a_command_" in (
+            case.get("name") or ""
+        )
         figures.models += "test_the_pages_of_a_model" in (case.get("name") or "")
     return figures
 

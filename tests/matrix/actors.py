@@ -1,9 +1,11 @@
 """Everybody who may ask, as facts that `expected` reasons with, and as something that can be sent with a request."""
 
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -11,18 +13,18 @@ from django.test import Client
 from django.utils import timezone
 
 from control_plane.accounts.models import User
+from control_plane.accounts.sessions import SEEN_AT, SIGNED_IN_AT
 from control_plane.studios.actions import Action
 from control_plane.studios.decision import Held, Standing, Visit
 from control_plane.studios.models import Role
 from control_plane.studios.roles import effective
+from control_plane.studios.services.api_keys import PREFIX
 from control_plane.studios.things import CLASS
 from tests.control_plane.box import Box
-from tests.matrix.world import GUARDIANS_MAY, VISIT, World
+from tests.matrix.world import EVERYTHING, NARROW, ROLES_MAY, VISIT, House, World
 
-IS_WHOLE = "THREEDANCE_TEST_MATRIX" in os.environ
-"""Whether everybody asks for everything, as `nox -s matrix` has it, or the usual tests are run."""
-ASK_ALWAYS = ("signed out", "stranger", "admin", "viewer", "guardian", "granted", "other admin", "agent")
-"""Who asks for everything in the usual tests as well; everybody else asks there for what is there in their own studio."""
+IS_WHOLE = os.environ.get("THREEDANCE_TEST_MATRIX_ASKS") == "all"
+"""Whether all is asked, as `nox -s matrix` does, or what `usual` leaves of it."""
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
@@ -48,6 +50,10 @@ class Asker:
     is_active: bool = True
     agent_of: str = ""
     token: Callable[[], str] | None = None
+    lends: frozenset[Action] | None = None
+    """What a key of the API lends of its person's rights; None for those who come without a key."""
+    is_spent: bool = False
+    """A key that opens nothing any more."""
     session: str = ""
 
     @property
@@ -56,18 +62,16 @@ class Asker:
         return self.user is not None and self.is_active
 
     @property
-    def asks_all(self) -> bool:
-        """Whether this one asks for things that are foreign, missing, granted or destroyed too."""
-        return self.is_usual and (IS_WHOLE or self.name in ASK_ALWAYS)
-
-    @property
     def is_operator(self) -> bool:
         """Whether the platform's own pages open."""
         return self.name.startswith("operator")
 
     @property
-    def is_usual(self) -> bool:
-        """Whether this one is somebody to a studio, or nobody in the two usual ways."""
+    def asks_all(self) -> bool:
+        """Whether this one asks for things that are foreign, missing, granted or destroyed too.
+
+        So do those who are somebody to a studio, and those who are nobody in the two usual ways.
+        """
         somebody = self.roles or self.visits or self.agent_of == "own"
         return bool(somebody and self.is_active) or self.name in ("signed out", "stranger")
 
@@ -76,6 +80,17 @@ class Asker:
         """The house whose admin site opens; empty for none."""
         return next((house for house, role in self.roles.items() if role is Role.ADMIN), "")
 
+    def at(self, address: str) -> "Asker":
+        """Returns who this one is to an address: a key is heard by the API alone."""
+        if self.lends is None or address.startswith("api/"):
+            return self
+        return Asker(self.name, token=self.token)
+
+    @property
+    def is_heard_nowhere_else(self) -> bool:
+        """Whether this one asks the API alone: of all keys, one asks everything else too, and is nobody there."""
+        return self.lends is not None and self.name != "key of the admin"
+
     def standing(self, house: str, class_key: str) -> Standing:
         """Returns what this one is to a house and to a class in it, for the rule that the product decides by."""
         role = self.roles.get(house)
@@ -83,11 +98,7 @@ class Asker:
         ends_at = timezone.now() + timedelta(hours=1)
         return Standing(
             role=role,
-            allowed=GUARDIANS_MAY
-            if role is Role.GUARDIAN
-            else effective(role, None)
-            if role
-            else frozenset(),
+            allowed=ROLES_MAY.get(role, effective(role, None)) if role else frozenset(),
             rights=(held,) if held else (),
             visits=(Visit(UUID(int=1), VISIT, ends_at),) if self.visits == house else (),
         )
@@ -139,13 +150,52 @@ def make_askers(world: World) -> dict[str, Asker]:
         Asker("revoked agent", token=own.revoked.authorization),
         Asker("false agent", token=lambda: _false(own.box, other.box)),
         Asker("lying agent", token=lambda: _lying(own.box, other.box)),
+        *_keys(world),
     ]
     for asker in found:
-        if asker.user is not None:
-            client = Client()
-            client.force_login(asker.user, backend=BACKEND)
-            asker.session = client.cookies[settings.SESSION_COOKIE_NAME].value
+        if asker.user is not None and asker.lends is None:
+            asker.session = _signed_in(asker.user)
     return {asker.name: asker for asker in found}
+
+
+def _keys(world: World) -> Iterator[Asker]:
+    """Yields programs: a key of a person of each role, and of each kind that opens less, or nothing."""
+    own, other = world.own, world.other
+
+    def key(
+        name: str, house: House, person: str, role: Role | None = None, whose: str = "", **more: Any
+    ) -> Asker:
+        bearer = f"Bearer {house.secrets[person]}"
+        user = world.people["both"] if person == "both" else house.people.get(whose or person)
+        more.setdefault("lends", EVERYTHING)
+        return Asker(name, user, {house.name: role} if role else {}, token=lambda: bearer, **more)
+
+    yield key("key of the admin", own, "admin", Role.ADMIN)
+    yield key("narrow key", own, "narrow", Role.ADMIN, "admin", lends=NARROW)
+    for role in (Role.INSTRUCTOR, Role.VIEWER, Role.GUARDIAN, Role.PARTNER):
+        yield key(
+            f"key of the {role}", own, role.value, role, answers_for="own" if role is Role.GUARDIAN else ""
+        )
+    yield key("key of the other admin", other, "admin", Role.ADMIN)
+    yield key("key of both", other, "both", Role.ADMIN)
+    yield key("key of one who left", own, "ended", is_spent=True)
+    for name in ("revoked", "expired"):
+        yield key(f"{name} key", own, f"{name} key", is_active=False, is_spent=True)
+    yield key("key of an account switched off", own, "inactive", is_active=False, is_spent=True)
+    unknown = PREFIX + "no-such-key-" + "0" * 31
+    yield Asker("false key", token=lambda: f"Bearer {unknown}", lends=EVERYTHING, is_spent=True)
+
+
+def _signed_in(user: User) -> str:
+    """Returns the key of a new session of a person."""
+    client = Client()
+    client.force_login(user, backend=BACKEND)
+    session = client.session
+    session[SIGNED_IN_AT] = time.time()
+    # Ahead of the clock for as long as a run may take: noting that it was seen is a write in each of thousands of requests.
+    session[SEEN_AT] = time.time() + 3600
+    session.save()
+    return str(client.cookies[settings.SESSION_COOKIE_NAME].value)
 
 
 def _false(claimed: Box, signer: Box) -> str:

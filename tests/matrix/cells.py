@@ -2,8 +2,9 @@
 
 import gzip
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
@@ -51,8 +52,27 @@ class Desk:
         self._handler = ClientHandler(enforce_csrf_checks=False)
         self._requests = RequestFactory()
         self._calls = 0
-        self.before = {house.name: fingerprint(house.studio.id) for house in world.houses}
+        self.before: dict[str, dict[str, tuple[int, int]]] = {}
         """The rows of both studios, as they are when a test begins."""
+        self.begin()
+
+    def begin(self) -> None:
+        """Takes the rows as they are now for what they were when the test began."""
+        self.before = {house.name: fingerprint(house.studio.id) for house in self.world.houses}
+
+    def changes(self, since: dict[str, int]) -> dict[str, set[str]]:
+        """Returns studio -> the tables in which its rows are not what they were when the test began.
+
+        Args:
+            since: what `written` said; tables that nothing was written to from then on are not read.
+        """
+        touched = {table for table, count in written().items() if count != since[table]}
+        if not touched:
+            return {}
+        return {
+            house.name: changed(self.before[house.name], fingerprint(house.studio.id, touched))
+            for house in self.world.houses
+        }
 
     def ask(self, asker: Asker, method: str, call: Call, *, page: bool = True) -> Answer:
         """Sends one request; an exception is a 500, as it is in production."""
@@ -79,15 +99,17 @@ class Desk:
         return Answer(response.status_code, f"{headers}\n{unquote(headers)}".encode(), body)
 
 
-def leaks(answer: Answer, asker: Asker, call: Call, houses: list[House]) -> Iterator[str]:
-    """Yields what of `houses` stands in an answer; what the asker sent does not count."""
+def leaks(
+    answer: Answer, asker: Asker, call: Call, houses: list[House], *, known: frozenset[str] = frozenset()
+) -> Iterator[str]:
+    """Yields what of `houses` stands in an answer; what the asker sent does not count, nor the ids in `known`."""
     sent = unquote(call.path).encode() + call.body
     for house in houses:
         text = answer.everything
         for found in set(re.findall(re.escape(house.prefix) + rb"[\w-]+", text, re.IGNORECASE)):
             if found not in sent and not _is_own(found, asker):
                 yield f"the word {found.decode()} of the studio {house.name}"
-        for found in {match.decode() for match in _UUID.findall(text)} & house.rows:
+        for found in {match.decode() for match in _UUID.findall(text)} & house.rows - known:
             if found.encode() not in sent:
                 yield f"the id {found} of a row of the studio {house.name}"
         for piece in house.raw:
@@ -109,21 +131,49 @@ def _is_own(found: bytes, asker: Asker) -> bool:
     return asker.user is not None and found.decode() in asker.user.email + asker.user.display_name
 
 
-def fingerprint(studio_id: UUID) -> dict[str, tuple[int, int]]:
-    """Returns for each table how many rows a studio has there, and a hash of them."""
+def fingerprint(studio_id: UUID, tables: Iterable[str] | None = None) -> dict[str, tuple[int, int]]:
+    """Returns for each of `tables` (None: all) how many rows a studio has there, and a hash of them."""
+    chosen = sorted(_oids() if tables is None else tables)
     parts = " UNION ALL ".join(
         f"SELECT '{table}', count(*), coalesce(sum(hashtextextended(t::text, 0)), 0) FROM {table} t"  # noqa: S608
         " WHERE studio_id = %s"
-        for table in tenant_tables()
+        for table in chosen
     )
     with studio_scope(studio_id), connection.cursor() as cursor:
-        cursor.execute(parts, [studio_id] * len(tenant_tables()))
+        cursor.execute(parts, [studio_id] * len(chosen))
         return {table: (count, hash_) for table, count, hash_ in cursor.fetchall()}
 
 
 def changed(before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]]) -> set[str]:
     """Returns the tables whose rows are not the same."""
-    return {table for table, rows in before.items() if after[table] != rows}
+    return {table for table, rows in after.items() if before[table] != rows}
+
+
+def written() -> dict[str, int]:
+    """Returns for each table of studios how many rows the open transaction has written there so far.
+
+    PostgreSQL counts each write, of whatever studio and by whatever role, and never takes one back where a savepoint is:
+    a table whose count has not moved holds what it held, so its rows need not be read again.
+    """
+    oids = _oids()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_stat_get_xact_tuples_inserted(t) + pg_stat_get_xact_tuples_updated(t)"
+            " + pg_stat_get_xact_tuples_deleted(t) FROM unnest(%s::oid[]) WITH ORDINALITY AS u(t, n) ORDER BY n",
+            [list(oids.values())],
+        )
+        return dict(zip(oids, (count for (count,) in cursor.fetchall()), strict=True))
+
+
+@cache
+def _oids() -> dict[str, int]:
+    tables = tenant_tables()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname, oid::bigint FROM pg_class WHERE relname = ANY(%s) AND relkind = 'r'", [tables]
+        )
+        found = dict(cursor.fetchall())
+    return {table: found[table] for table in tables}
 
 
 class Undo:

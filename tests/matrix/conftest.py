@@ -1,5 +1,6 @@
 """The two studios of the matrix, in a database of their own: made once in each process, undone after each test."""
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,8 @@ def world(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) 
     kept = {name: getattr(django_settings, name, None) for name in ("ACCOUNT_RATE_LIMITS",)}
     # Thousands of calls by one person are what the limits are there to stop.
     django_settings.ACCOUNT_RATE_LIMITS = False
+    # Each refusal would be written out with its traceback.
+    logging.disable(logging.WARNING)
     with django_db_blocker.unblock():
         if "world" not in _MADE:
             servers.POSTGRES.drop_database(DATABASE)
@@ -40,6 +43,7 @@ def world(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) 
         yield _MADE["world"]
         undo()
         _use(servers.DATABASE)
+    logging.disable(logging.NOTSET)
     for name, value in kept.items():
         setattr(django_settings, name, value)
 

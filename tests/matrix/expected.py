@@ -70,6 +70,8 @@ def may(asker: Asker, action: Action, target: Target, *, on_class: bool) -> bool
         on_class: the question is about the class that the target names; else about the studio or a thing beside classes.
     """
     key = (target.class_key or CLASS_KEYS.get(target.state, "class")) if on_class else ""
+    if asker.lends is not None and action not in asker.lends:
+        return False
     standing = asker.standing(target.studio, key)
     owns = on_class and key == "class" and asker.answers_for == target.studio
     return bool(judge(standing, action, owns=lambda: owns))
@@ -92,6 +94,8 @@ def expected(rule: Rule, asker: Asker, target: Target, *, page: bool, thing: str
         case "anyone" | "bearer":
             return rule.signed_out if rule.signed_out and not asker.signed_in else rule.answer
         case "signed in":
+            if asker.signed_in and any(_may_not_use_a_key(asker, house) for house in asker.roles):
+                return frozenset({FORBIDDEN})
             return rule.answer if asker.signed_in else rule.signed_out or frozenset({SIGN_IN_PAGE})
         case "agent":
             return rule.answer if asker.agent_of else frozenset({SIGN_IN_PROGRAM})
@@ -113,6 +117,8 @@ def _member(rule: Rule, asker: Asker, target: Target, thing: str, page: bool) ->
         return frozenset({NOT_FOUND})
     if asker.lacks_factor:
         return frozenset({SIGN_IN_PAGE if page else FORBIDDEN})
+    if _may_not_use_a_key(asker, target.studio):
+        return frozenset({FORBIDDEN})
     on_class = thing == "class_id"
     lacks = rule.right != "" and not may(asker, Action(rule.right), target, on_class=on_class)
     if rule.or_visitor and asker.visits == target.studio:
@@ -136,6 +142,11 @@ def _member(rule: Rule, asker: Asker, target: Target, thing: str, page: bool) ->
         # Most pages say that it is gone before they ask for more; those who do not see it are told nothing.
         return rule.gone if rule.gone and not lacks else answer | {GONE}
     return answer
+
+
+def _may_not_use_a_key(asker: Asker, house: str) -> bool:
+    here = Target(house, State.PRESENT)
+    return asker.lends is not None and not may(asker, Action.USE_API, here, on_class=False)
 
 
 def unlisted(method: str) -> frozenset[int]:

@@ -11,6 +11,17 @@ GROUPS = {
     "agent": {"fleet_agent", "fleet_camera"},
     "status": {"fleet_agent", "fleet_statusreport", "fleet_reportedconfig"},
     "pairing": {"fleet_pairingcode"},
+    "probe": {"studios_storeprobe"},
+    "move": {"studios_storemove"},
+    "shredded": {"recordings_segment", "recordings_classsession", "studios_keytombstone"},
+    "tombstones": {"studios_keytombstone"},
+    "watch": {
+        "compliance_alert",
+        "compliance_alertnotice",
+        "compliance_watchcursor",
+        "compliance_knownnetwork",
+    },
+    "disposals": {"studios_disposal"},
     "config": {"fleet_desiredconfig", "fleet_recordingorder"},
     "class": {"recordings_classsession", "recordings_recorder", "recordings_track"},
     "footage": {"recordings_segment", "recordings_gap", "recordings_recorder", "recordings_classsession"},
@@ -28,6 +39,7 @@ GROUPS = {
     "studio": {"studios_studio"},
     "storage": {"studios_studiostorage", "studios_storeprobe"},
     "keys": {"studios_studiokey", "studios_apikey"},
+    "programs": {"studios_apikey"},
     "alerts": {"compliance_watchrules", "compliance_alertacknowledgement"},
     "policy": {"studios_roleactions"},
     "dancers": {"studios_dancer", "studios_guardianship"},
@@ -85,13 +97,23 @@ class AdminRule:
 
 
 @dataclass(frozen=True)
+class JobRule:
+    """Whose rows a task or a command may change, and in which tables."""
+
+    of: str
+    """`one` studio, named by arguments; `each`, one after the other; `none`."""
+    writes: tuple[str, ...]
+    note: str
+
+
+@dataclass(frozen=True)
 class Policy:
     """The whole table."""
 
     rules: tuple[Rule, ...]
     admin: dict[str, AdminRule]
-    tasks: dict[str, str]
-    commands: dict[str, str]
+    tasks: dict[str, JobRule]
+    commands: dict[str, JobRule]
     sockets: dict[str, str]
 
     def of(self, address: str) -> list[Rule]:
@@ -115,15 +137,15 @@ def read_policy(path: Path = POLICY) -> Policy:
             rows = sections.setdefault(text.strip("[]"), [])
             continue
         cells = [cell.strip() for cell in text.split(" | ")]
-        wanted = {"addresses": 6, "admin": 5}.get(next(reversed(sections), ""), 2)
+        wanted = {"addresses": 6, "admin": 5, "tasks": 4, "commands": 4}.get(next(reversed(sections), ""), 2)
         if len(cells) != wanted:
             raise ValueError(f"{path.name}:{number}: {len(cells)} columns, not {wanted}: {text}")
         rows.append(cells)
     return Policy(
         rules=tuple(_rule(*cells) for cells in sections["addresses"]),
         admin={cells[0]: _admin_rule(*cells) for cells in sections["admin"]},
-        tasks=dict(cells for cells in sections["tasks"]),
-        commands=dict(cells for cells in sections["commands"]),
+        tasks={cells[0]: _job_rule(*cells) for cells in sections["tasks"]},
+        commands={cells[0]: _job_rule(*cells) for cells in sections["commands"]},
         sockets=dict(cells for cells in sections["sockets"]),
     )
 
@@ -150,6 +172,10 @@ def _plain(address: str) -> str:
 
 def _admin_rule(model: str, view: str, write: str, verbs: str, note: str) -> AdminRule:
     return AdminRule(model, view, "" if write == "-" else write, frozenset(verbs.split()) - {"-"}, note)
+
+
+def _job_rule(name: str, of: str, writes: str, note: str) -> JobRule:
+    return JobRule(of, () if writes == "-" else tuple(writes.split()), note)
 
 
 def _statuses(text: str) -> frozenset[int]:

@@ -34,8 +34,9 @@ def test_every_model_of_the_admin_site_stands_in_the_table() -> None:
 @pytest.mark.parametrize("section", ["tasks", "commands", "sockets"])
 def test_every_task_command_and_socket_stands_in_the_table(section: str) -> None:
     found: set[str] = getattr(routes, section)()
-    listed: dict[str, str] = getattr(POLICY, section)
-    missing = [f"{name} | WHAT IT MAY TOUCH" for name in sorted(found - set(listed))]
+    listed: dict[str, object] = getattr(POLICY, section)
+    columns = "WHO" if section == "sockets" else "one, each or none | WRITES | WHAT IT DOES"
+    missing = [f"{name} | {columns}" for name in sorted(found - set(listed))]
     assert not missing, _add(section, missing)
     assert set(listed) - found == set(), f"take these lines out of [{section}] in policy.txt"
 
@@ -52,6 +53,9 @@ def test_the_table_uses_known_words_only() -> None:
         assert admin_rule.view == "nobody" or Action(admin_rule.view)
         assert not admin_rule.write or Action(admin_rule.write)
         assert not admin_rule.verbs - {"add", "change", "remove"}
+    for job in (*POLICY.tasks.values(), *POLICY.commands.values()):
+        assert job.of in ("one", "each", "none"), job
+        assert not set(job.writes) - set(GROUPS), job
 
 
 def test_every_word_for_tables_names_tables_that_there_are() -> None:

@@ -5,14 +5,15 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.matrix import routes
-from tests.matrix.actors import Asker
+from tests.matrix.actors import IS_WHOLE, Asker
 from tests.matrix.calls import Call, call, targets, things
-from tests.matrix.cells import Answer, Desk, Tally, Undo, changed, fingerprint, forbidden_houses, leaks
+from tests.matrix.cells import Answer, Desk, Tally, Undo, forbidden_houses, leaks, written
 from tests.matrix.expected import State, Target, expected, may_write, unlisted
 from tests.matrix.policy import GROUPS, METHODS, SAFE, Policy, Rule
 from tests.matrix.routes import Route
+from tests.matrix.usual import is_asked
 
-ASK_EVERY_METHOD = ("signed out", "admin", "other admin", "agent")
+ASK_EVERY_METHOD = ("signed out", "admin", "other admin", "agent", "key of the admin")
 """Who tries HEAD, and methods that the table does not list; the rest would get the same refusals."""
 ASK_AS_PROGRAMS = ("signed out", "stranger", "admin", "viewer", "factorless", "agent")
 """Who asks once more as a program does, which is answered in JSON."""
@@ -29,8 +30,10 @@ def test_an_address_answers_everybody_as_the_table_says(
 ) -> None:
     tally = Tally()
     for asker in askers.values():
+        if asker.is_heard_nowhere_else and not address.startswith("api/"):
+            continue
         with Undo():
-            _ask_all(desk, ROUTES[address], policy, asker, tally)
+            _ask_all(desk, ROUTES[address], policy, asker.at(address), tally)
     record_property("cells", tally.cells)
     record_property("leaks", len(tally.leaks))
     assert not tally.leaks, listed(tally.leaks)
@@ -41,28 +44,37 @@ def _ask_all(desk: Desk, route: Route, policy: Policy, asker: Asker, tally: Tall
     rules = policy.of(route.address)
     listed = {method: rule for rule in rules for method in rule.methods}
     reads = [rule for rule in rules if "GET" in rule.methods]
+    begun = written()
     for method in METHODS:
         rule = listed.get(method)
-        for target, page in _cells(route, method, rule, asker):
+        for target, page in _cells(route, rules, method, asker):
             request = call(desk.world, route, method, target)
             if rule is None or method in SAFE:
                 answer = desk.ask(asker, method, request, page=page)
             else:
+                since = written()
                 with Undo():
                     answer = desk.ask(asker, method, request, page=page)
-                    if answer.status in rule.answer:
-                        cell = f"{method} {request.path} by {asker.name}"
-                        _look_for_writes(desk, [rule, *reads], asker, target, cell, tally)
-                if answer.status not in rule.answer and asker.asks_all:
-                    # What a refusal leaves behind stays, and is looked for at the end.
-                    desk.ask(asker, method, request, page=page)
+                    # A refusal changes nothing; what was read before it may have left an entry of the audit.
+                    allowed = [rule, *reads] if answer.status in rule.answer else reads
+                    cell = f"{method} {request.path} by {asker.name}"
+                    _look_for_writes(desk, since, allowed, asker, target, cell, tally)
             _judge(desk, route, rule or rules[0], method, asker, target, page, request, answer, tally)
-    cell = f"the refusals and reads of {route.address} by {asker.name}"
-    _look_for_writes(desk, reads, asker, None, cell, tally)
+    cell = f"the reads of {route.address} by {asker.name}"
+    _look_for_writes(desk, begun, reads, asker, None, cell, tally)
 
 
-def _cells(route: Route, method: str, rule: Rule | None, asker: Asker) -> Iterator[tuple[Target, bool]]:
-    """Yields what is asked for, and whether as a browser.
+def _cells(route: Route, rules: list[Rule], method: str, asker: Asker) -> Iterator[tuple[Target, bool]]:
+    """Yields what is asked for, and whether as a browser: all of it, or what the usual tests ask."""
+    rule = next((rule for rule in rules if method in rule.methods), None)
+    methods = [listed for rule in rules for listed in rule.methods]
+    for cell in _all_cells(route, rule, method, asker):
+        if IS_WHOLE or is_asked(route, rule, methods, method, asker, cell):
+            yield cell
+
+
+def _all_cells(route: Route, rule: Rule | None, method: str, asker: Asker) -> Iterator[tuple[Target, bool]]:
+    """Yields all that is asked for.
 
     Those who are nobody to a kind of address (boxes to pages, people to the boxes' addresses, those who have left) ask
     for what is there and for nothing else; so do methods that the table does not list.
@@ -112,14 +124,19 @@ def _judge(
 
 
 def _look_for_writes(
-    desk: Desk, rules: list[Rule], asker: Asker, target: Target | None, cell: str, tally: Tally
+    desk: Desk,
+    since: dict[str, int],
+    rules: list[Rule],
+    asker: Asker,
+    target: Target | None,
+    cell: str,
+    tally: Tally,
 ) -> None:
-    for house in desk.world.houses:
-        tables = changed(desk.before[house.name], fingerprint(house.studio.id))
-        if may_write(asker, house.name, target, bearer=any(rule.kind == "bearer" for rule in rules)):
+    for house, tables in desk.changes(since).items():
+        if may_write(asker, house, target, bearer=any(rule.kind == "bearer" for rule in rules)):
             tables -= {table for rule in rules for group in rule.writes for table in GROUPS[group]}
         if tables:
-            tally.faults.append(f"{cell} changed {', '.join(sorted(tables))} of the studio {house.name}")
+            tally.faults.append(f"{cell} changed {', '.join(sorted(tables))} of the studio {house}")
 
 
 def listed(lines: list[str]) -> str:

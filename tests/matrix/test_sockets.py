@@ -7,6 +7,11 @@ from typing import Any
 import pytest
 
 from control_plane.fleet.gateway import Gateway
+from shared.protocol.codec import encode
+from shared.protocol.messages import FromAgent, Heartbeat, Hello
+from shared.protocol.status import ConfigStatus, RecordingState, Reported
+from shared.protocol.version import PROTOCOL_VERSION
+from tests.control_plane.scenes import status_of
 from tests.matrix.actors import Asker
 from tests.matrix.calls import Call
 from tests.matrix.cells import Answer, changed, fingerprint, forbidden_houses, leaks
@@ -41,8 +46,29 @@ def test_the_socket_opens_to_boxes_alone(
     assert not faults
 
 
-async def opened(asker: Asker) -> Answer:
-    """Opens the socket, says nothing and leaves; returns the refusal, or 101 with all that was said."""
+def test_a_box_that_tells_of_another_studios_class_changes_nothing_there(
+    world: World, askers: dict[str, Asker], django_db_blocker: Any
+) -> None:
+    nothing = Reported(version=0, hash=None, status=ConfigStatus.APPLIED)
+    told = [
+        Hello(protocol=PROTOCOL_VERSION, agent_version="1", reported=nothing),
+        *(
+            Heartbeat(status=status_of(world.other.ids[key], state, made=9))
+            for key in ("running", "class", "shredded")
+            for state in (RecordingState.RECORDING, RecordingState.FINISHED)
+        ),
+    ]
+    with django_db_blocker.unblock():
+        before = fingerprint(world.other.studio.id)
+        answer = asyncio.run(opened(askers["agent"], *told))
+        assert answer.status == 101
+        assert not changed(before, fingerprint(world.other.studio.id))
+    assert b"welcome" in answer.body, "it was heard"
+    assert not list(leaks(answer, askers["agent"], Call(PATH), [world.other]))
+
+
+async def opened(asker: Asker, *told: FromAgent) -> Answer:
+    """Opens the socket, says `told` and leaves; returns the refusal, or 101 with all that was said."""
     headers = {"HTTP_AUTHORIZATION": b"authorization", "HTTP_COOKIE": b"cookie"}
     sent = [(headers[name], value.encode()) for name, value in asker.headers().items()]
     scope = {
@@ -53,7 +79,11 @@ async def opened(asker: Asker) -> Answer:
         "query_string": b"",
     }
     events: Iterator[Mapping[str, Any]] = iter(
-        [{"type": "websocket.connect"}, {"type": "websocket.disconnect", "code": 1000}]
+        [
+            {"type": "websocket.connect"},
+            *({"type": "websocket.receive", "text": encode(message).decode()} for message in told),
+            {"type": "websocket.disconnect", "code": 1000},
+        ]
     )
     said: list[Mapping[str, Any]] = []
 

@@ -7,6 +7,7 @@ connections of their own.
 import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from uuid import UUID
 
@@ -38,6 +39,7 @@ from control_plane.studios import services, vault
 from control_plane.studios.actions import Action
 from control_plane.studios.dancer_list import NewDancer
 from control_plane.studios.models import (
+    ApiKey,
     Dancer,
     IdentityProvider,
     Membership,
@@ -47,8 +49,9 @@ from control_plane.studios.models import (
     Room,
     Studio,
 )
+from control_plane.studios.roles import DEFAULTS
 from control_plane.studios.services import signin
-from control_plane.studios.services.api_keys import make_api_key
+from control_plane.studios.services.api_keys import PREFIX, make_api_key
 from control_plane.studios.services.invitations import invite
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, new_id
 from shared.protocol.manifest import GapReason, GapRecord
@@ -64,6 +67,11 @@ SETUP = Actor.system("the matrix")
 PREFIXES = {"own": "kanarya", "other": "zeisigb"}
 """What every canary word of a studio begins with: looking for one prefix finds them all."""
 GUARDIANS_MAY = frozenset({Action.VIEW_STUDIO, Action.VIEW_CLASS, Action.REPLAY})
+INSTRUCTORS_MAY = DEFAULTS[Role.INSTRUCTOR] | {Action.USE_API}
+ROLES_MAY = {Role.GUARDIAN: GUARDIANS_MAY, Role.INSTRUCTOR: INSTRUCTORS_MAY}
+"""Guardians see their own dancers' classes here, and instructors make keys: as the roles come, they do not."""
+EVERYTHING = DEFAULTS[Role.ADMIN]
+NARROW = frozenset({Action.VIEW_STUDIO, Action.VIEW_CLASS, Action.USE_API})
 VISIT = frozenset({Action.VIEW_STUDIO, Action.VIEW_CLASS, Action.REPLAY, Action.VIEW_AGENTS})
 """What the operator inside is let in for."""
 EXTRA = {
@@ -92,6 +100,8 @@ class House:
     revoked: Box = field(default_factory=Box)
     code: str = ""
     cuts: list[Cut] = field(default_factory=list)
+    secrets: dict[str, str] = field(default_factory=dict)
+    """Whose key of the API, or which -> its secret."""
     raw: list[bytes] = field(default_factory=list)
     """Bytes that only those who may replay get: content keys, pieces of ciphertext."""
     rows: frozenset[str] = frozenset()
@@ -150,6 +160,7 @@ def make_world(folder: Path) -> World:
     Authenticator.objects.create(user=people["both"], type=Authenticator.Type.TOTP, data={"secret": "x"})
     services.add_member(houses["own"].studio, people["both"], Role.VIEWER, actor=SETUP)
     services.add_member(houses["other"].studio, people["both"], Role.ADMIN, actor=SETUP)
+    _key(houses["other"], "both", people["both"])
     for house in houses.values():
         _find_rows(house)
     return World(houses["own"], houses["other"], people)
@@ -176,8 +187,8 @@ def _house(name: str, folder: Path) -> House:
         Membership.objects.filter(user=people["expired"]).update(ends_at=timezone.now() - timedelta(hours=1))
     people["inactive"].is_active = False
     people["inactive"].save()
-    # Guardians see their own dancers' classes here: as the roles come, they see none.
-    services.set_role_actions(studio, Role.GUARDIAN, GUARDIANS_MAY, actor=people["admin"].actor)
+    for role, actions in ROLES_MAY.items():
+        services.set_role_actions(studio, role, actions, actor=people["admin"].actor)
     for part in ("admin", "viewer"):
         row = Authenticator.objects.create(
             user=people[part],
@@ -277,13 +288,7 @@ def _settings(house: House) -> None:
     """Leaves a provider, an invitation, a key of the API and an alert."""
     admin = house.people["admin"].actor
     offer = invite(house.studio, f"{word(house.name, 'guest')}@example.org", Role.VIEWER, actor=admin)
-    key, _ = make_api_key(
-        house.studio,
-        name=word(house.name, "key"),
-        actions=[Action.VIEW_STUDIO, Action.VIEW_CLASS],
-        expires_at=timezone.now() + timedelta(days=7),
-        actor=admin,
-    )
+    key = _keys(house)
     with studio_scope(house.studio.id):
         provider = IdentityProvider.objects.create(
             studio=house.studio,
@@ -308,6 +313,49 @@ def _settings(house: House) -> None:
     }
 
 
+def _keys(house: House) -> ApiKey:
+    """Makes a key of the API for each kind of person; returns one of the admin's."""
+    soon = timezone.now() + timedelta(days=7)
+    made: dict[str, ApiKey] = {}
+    for whose in ("admin", "narrow", "instructor", "partner"):
+        person = house.people["admin" if whose == "narrow" else whose]
+        made[whose], house.secrets[whose] = make_api_key(
+            house.studio,
+            name=word(house.name, "key"),
+            actions=NARROW if whose == "narrow" else EVERYTHING,
+            expires_at=soon,
+            actor=person.actor,
+        )
+    # Made while these people were admins; what they are now is what counts.
+    for whose in ("viewer", "guardian", "ended", "inactive", "revoked key", "expired key"):
+        _key(house, whose, house.people.get(whose, house.people["admin"]))
+    with studio_scope(house.studio.id):
+        now = timezone.now()
+        # Ahead of the clock: noting that a key was used is a write in each of thousands of requests.
+        ApiKey.objects.update(last_used_at=now + timedelta(hours=1))
+        ended = {"revoked_at": now}, {"expires_at": now - timedelta(hours=1)}
+        for whose, change in zip(("revoked key", "expired key"), ended, strict=True):
+            ApiKey.objects.filter(secret_sha256=sha256(house.secrets[whose].encode()).digest()).update(
+                **change
+            )
+    return made["narrow"]
+
+
+def _key(house: House, whose: str, person: User) -> None:
+    secret = house.secrets[whose] = PREFIX + secrets.token_urlsafe(32)
+    with studio_scope(house.studio.id):
+        ApiKey.objects.create(
+            studio=house.studio,
+            user=person,
+            name=word(house.name, "key"),
+            shown=secret[:10],
+            secret_sha256=sha256(secret.encode()).digest(),
+            actions=sorted(EVERYTHING),
+            expires_at=timezone.now() + timedelta(days=7),
+            last_used_at=timezone.now() + timedelta(hours=1),
+        )
+
+
 def _rights(house: House) -> None:
     admin = house.people["admin"].actor
     with studio_scope(house.studio.id):
@@ -320,9 +368,10 @@ def _rights(house: House) -> None:
 
 def _upload(caller: Caller, made: list[Cut]) -> None:
     answers = ingest.announce_segments([item.manifest for item in made], caller)
+    client = Client()
     for target, item in zip(answers, made, strict=True):
         assert isinstance(target, PutTarget), target
-        Client().put(target.url, item.content, content_type="application/octet-stream")
+        client.put(target.url, item.content, content_type="application/octet-stream")
     items = [
         CommitItem(
             segment_id=item.manifest.segment_id,

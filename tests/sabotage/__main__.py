@@ -18,12 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
 
+from tests import servers
 from tests.sabotage.list import SABOTAGES
 from tests.sabotage.sabotage import ROOT, DoesNotFit, Sabotage
 
 COPIES = 2
 TIMEOUT_S = 600
-UNWANTED = ("THREEDANCE_", "PYTEST_")
+SCHEMA = ("/migrations/", "/rls.py")
+"""A fault in one of these is a fault of the database itself: its tests start servers of their own. All others share two."""
+UNWANTED = ("THREEDANCE_", "PYTEST_", "PYTHONPATH")
 CAUGHT = "caught"
 
 
@@ -46,17 +49,23 @@ def main(words: list[str]) -> int:
     if not chosen:
         print(f"no sabotage is about {' or '.join(words)}")
         return 2
+    began_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="sabotage-") as folder:
         copies: Queue[Path] = Queue()
         for number in range(min(COPIES, len(chosen))):
-            copies.put(copy_of_the_tree(Path(folder) / str(number)))
-        with ThreadPoolExecutor(COPIES) as threads:
-            outcomes = list(threads.map(lambda one: _tried(one, copies), chosen))
+            copies.put(copy_of_the_tree(Path(folder) / f"gw{number}"))
+        servers.start()
+        try:
+            with ThreadPoolExecutor(COPIES) as threads:
+                outcomes = list(threads.map(lambda one: _tried(one, copies), chosen))
+        finally:
+            servers.stop()
     print("\n| area | sabotage | caught by | |")
     print("|---|---|---|---|")
     for outcome in outcomes:
         tests = ", ".join(f"`{node.rpartition('::')[2] or node}`" for node in outcome.sabotage.tests)
         print(f"| {outcome.sabotage.area} | {outcome.sabotage.name} | {tests} | {outcome.said} |")
+    print(f"\nin {(time.monotonic() - began_s) / 60:.0f} minutes")
     missed = [outcome for outcome in outcomes if outcome.said != CAUGHT]
     print(f"\n{len(outcomes) - len(missed)} of {len(outcomes)} sabotages caught")
     return 1 if missed else 0
@@ -94,7 +103,7 @@ def attempt(sabotage: Sabotage, copy: Path) -> str:
     """Returns `caught`, or in words why not."""
     try:
         with applied(sabotage, copy):
-            return _run(sabotage.tests, copy)
+            return _run(sabotage.tests, copy, shares=not any(part in sabotage.file for part in SCHEMA))
     except DoesNotFit as error:
         return str(error)
 
@@ -115,14 +124,18 @@ def applied(sabotage: Sabotage, copy: Path) -> Iterator[None]:
         path.write_text(text, encoding="utf-8")
 
 
-def _run(tests: tuple[str, ...], copy: Path) -> str:
+def _run(tests: tuple[str, ...], copy: Path, *, shares: bool) -> str:
     report = copy / "sabotage-report.xml"
     report.unlink(missing_ok=True)
     clean = {name: value for name, value in os.environ.items() if not name.startswith(UNWANTED)}
+    clean["PYTHONDONTWRITEBYTECODE"] = "1"
+    if shares:
+        # Under the name of a worker, each copy has a database of its own there.
+        clean |= {servers.STATE_VARIABLE: str(servers.STATE), "PYTEST_XDIST_WORKER": copy.name}
     try:
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *tests],
-            cwd=copy, env=clean | {"PYTHONDONTWRITEBYTECODE": "1"}, capture_output=True, text=True,
+            cwd=copy, env=clean, capture_output=True, text=True,
             timeout=TIMEOUT_S, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:

@@ -139,6 +139,52 @@ ACCESS = (
         (route(_CLASSES),),
     ),
     Sabotage(
+        "the end of a right on a single thing is ignored",
+        "access",
+        "control_plane/studios/standing.py",
+        "            AND (held.until IS NULL OR held.until > %(now)s)),",
+        "            AND (held.until IS NULL OR held.until IS NOT NULL)),",
+        ("tests/control_plane/studios/test_rights.py::test_a_right_ends_at_the_very_instant",),
+    ),
+    Sabotage(
+        "support enters a studio and does not tell it",
+        "access",
+        "control_plane/studios/services/break_glass.py",
+        "        _tell_admins(studio, operator, glass)\n",
+        "",
+        (
+            "tests/control_plane/studios/test_break_glass.py::"
+            "test_every_admin_is_told_by_mail_and_by_the_portal",
+        ),
+    ),
+    Sabotage(
+        "a key of the API gives all that its person may",
+        "access",
+        _ACCESS,
+        "    return actor.only is None or action.value in actor.only",
+        "    return actor.only is None or bool(action.value)",
+        (route("api/v1/studios/<slug:slug>/dancers/"),),
+    ),
+    Sabotage(
+        "a key of the API that was taken back still opens",
+        "access",
+        "control_plane/studios/models/api_keys.py",
+        "        return self.revoked_at is None and self.expires_at > timezone.now()",
+        "        return self.expires_at > timezone.now()",
+        (route("api/v1/studios/<slug:slug>/classes/"),),
+    ),
+    Sabotage(
+        "a task works on a thing of another studio",
+        "access",
+        "control_plane/studios/tasks.py",
+        "    run_probe(UUID(studio), UUID(probe_id))",
+        '    for found in studio_ids("wherever it is"):\n        run_probe(UUID(str(found)), UUID(probe_id))',
+        (
+            "tests/matrix/test_jobs.py::test_a_task_touches_one_studio_and_tells_of_none"
+            "[control_plane.studios.tasks.try_store]",
+        ),
+    ),
+    Sabotage(
         "a guardian sees the classes of every dancer",
         "access",
         _DECISION,

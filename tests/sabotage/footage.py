@@ -7,6 +7,7 @@ _TEST_VAULT = "tests/control_plane/studios/test_vault.py"
 _TEST_KEYS = "tests/control_plane/storage/test_keys.py"
 _RECORD = "tests/control_plane/audit/test_record.py"
 _CHAIN = "tests/control_plane/audit/test_chain.py"
+_MOVES = "tests/control_plane/recordings/test_moves.py"
 _VIEWS = "tests/control_plane/recordings/test_views.py"
 
 KEYS = (
@@ -153,6 +154,33 @@ STORAGE = (
         ("tests/control_plane/storage/test_probe.py::test_no_store_is_inside_the_house",),
     ),
     Sabotage(
+        "footage leaves the region that it is pinned to",
+        "storage",
+        "control_plane/studios/stores.py",
+        "    if not pinned or region == pinned:",
+        "    if not pinned or region:",
+        ("tests/control_plane/recordings/test_stores.py::test_a_pinned_region_keeps_footage_in",),
+    ),
+    Sabotage(
+        "a worker writes after its lease went to another",
+        "storage",
+        "control_plane/common/leases.py",
+        "    return bool(rows.filter(lease_token=token).update(lease_until=now + lease",
+        "    return bool(rows.filter(lease_token__isnull=False).update(lease_until=now + lease",
+        (f"{_MOVES}::test_a_worker_that_slept_past_its_lease_points_at_nothing",),
+    ),
+    Sabotage(
+        "a kept answer is good for every version of a configuration",
+        "storage",
+        "control_plane/fleet/api.py",
+        "    etag = f'\"{document.version}-{document.hash}\"'",
+        "    etag = f'\"{document.agent_id}\"'",
+        (
+            "tests/control_plane/fleet/test_services.py::"
+            "test_the_configuration_by_http_is_sent_once_until_it_changes",
+        ),
+    ),
+    Sabotage(
         "an object is written over",
         "storage",
         "control_plane/storage/local.py",
@@ -163,6 +191,19 @@ STORAGE = (
 )
 
 SIGN_IN = (
+    Sabotage(
+        "a session outlives the account that was switched off",
+        "sign-in",
+        "control_plane/accounts/sessions.py",
+        "        if request.session.session_key and request.user.is_authenticated:\n            _live(request)\n",
+        '        if (known := request.session.get("_auth_user_id")) and not request.user.is_authenticated:\n'
+        "            request.user = User.objects.get(pk=known)\n"
+        "        if request.session.session_key and request.user.is_authenticated:\n            _live(request)\n",
+        (
+            "tests/control_plane/accounts/test_sessions.py::"
+            "test_a_session_ends_with_the_account_and_with_the_password",
+        ),
+    ),
     Sabotage(
         "a sign-in link works again and again",
         "sign-in",

@@ -1,0 +1,259 @@
+"""Tasks and management commands, really run: what they say, and which rows of which studio are others afterwards.
+
+`of` in the table says whose: `one` studio, named by arguments; `each`, one after the other; `none`. A job of one studio is
+also asked with a thing of the other one and with one that is not there, and then does nothing at all; a job of each is run
+with one studio alone to be swept, some days later, so that there is something to sweep. Nothing of the other changes.
+"""
+
+import importlib
+import io
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+import time_machine
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from control_plane.common.errors import ControlPlaneError
+from control_plane.common.scoping import studio_scope
+from control_plane.config.celery import app as celery_app
+from control_plane.studios.models import StoreMove, StoreProbe
+from tests import servers
+from tests.matrix import routes
+from tests.matrix.actors import Asker
+from tests.matrix.calls import MISSING, Call
+from tests.matrix.cells import Answer, Desk, Tally, Undo, leaks, written
+from tests.matrix.policy import GROUPS, Policy
+from tests.matrix.test_routes import listed
+from tests.matrix.world import House, World
+
+LATER = timedelta(days=40)
+NOBODY = Asker("nobody")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One way to run a task or a command."""
+
+    name: str
+    run: Callable[[], object]
+    about: str = ""
+    """The house that its arguments name; empty: none, or all."""
+    refused: bool = False
+    """What it names is not there: nothing changes."""
+    sent: tuple[str, ...] = ()
+    """What the arguments say; that it comes back is no leak."""
+    of: str = field(default="one")
+
+
+@pytest.mark.parametrize("name", sorted(routes.tasks()))
+def test_a_task_touches_one_studio_and_tells_of_none(
+    name: str, desk: Desk, policy: Policy, record_property: Callable[[str, object], None]
+) -> None:
+    rule = policy.tasks[name]
+    _try_all(desk, rule.writes, list(_task_jobs(name, rule.of, desk.world)), record_property)
+
+
+@pytest.mark.parametrize("name", sorted(routes.commands()))
+def test_a_command_touches_no_studio_but_its_own_and_tells_of_none(
+    name: str, desk: Desk, policy: Policy, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    rule = policy.commands[name]
+    jobs = [_command_job(name, rule.of, *case) for case in _command_cases(name, desk.world, tmp_path)]
+    _try_all(desk, rule.writes, jobs, record_property)
+
+
+def test_sweeps_find_something_to_do(desk: Desk, policy: Policy) -> None:
+    """Else what the tests above say of them would be said of nothing."""
+    desk.begin()
+    busy = set()
+    for name in sorted(routes.tasks()):
+        for job in _task_jobs(name, policy.tasks[name].of, desk.world):
+            since = written()
+            with Undo():
+                _said(job)
+                busy |= {name.rpartition(".")[2] for tables in desk.changes(since).values() if tables}
+    assert {"sweep_uploads", "sweep_shredded", "probe_stores", "try_store", "watch_reads"} <= busy, busy
+
+
+def _try_all(
+    desk: Desk, writes: tuple[str, ...], jobs: list[Job], note: Callable[[str, object], None]
+) -> None:
+    tally = Tally()
+    desk.begin()
+    for job in jobs:
+        allowed = set() if job.refused else {table for group in writes for table in GROUPS[group]}
+        files = {house.name: _files(house) for house in desk.world.houses}
+        since = written()
+        with Undo():
+            said = _said(job)
+            changes = desk.changes(since)
+        tally.cells += 1
+        for house in desk.world.houses:
+            found = changes.get(house.name, set())
+            found -= allowed if job.about in ("", house.name) else set()
+            if found:
+                tally.faults.append(
+                    f"{job.name} changed {', '.join(sorted(found))} of the studio {house.name}"
+                )
+            if _files(house) != files[house.name] and (job.refused or job.about not in ("", house.name)):
+                tally.faults.append(f"{job.name} changed what lies in the store of the studio {house.name}")
+            # Who runs the server may read which studio a job was about; the id is all that is said of it.
+            ids = (
+                frozenset({str(house.studio.id)})
+                if job.of == "each" or job.about == house.name
+                else frozenset[str]()
+            )
+            tally.leaks += [
+                f"{job.name}: {leak}"
+                for leak in leaks(said, NOBODY, Call(" ".join(job.sent)), [house], known=ids)
+            ]
+    note("cells", tally.cells)
+    note("leaks", len(tally.leaks))
+    assert jobs, "nobody has said how to run it: add it to tests/matrix/test_jobs.py"
+    assert not tally.leaks, listed(tally.leaks)
+    assert not tally.faults, listed(tally.faults)
+
+
+def _task_jobs(name: str, of: str, world: World) -> Iterator[Job]:
+    task = celery_app.tasks[name]
+    short = name.rpartition(".")[2]
+    own, other = world.own, world.other
+    if of == "one":
+        parameter, make = _THINGS[short]
+        cases = [
+            ("what is there", own, own, False),
+            ("a thing of the other studio", own, other, True),
+            ("a thing of this studio under the other's name", other, own, True),
+        ]
+        for words, house, owner, refused in cases:
+            yield Job(f"{short} of {words}", _given(task, house, parameter, make, owner), house.name, refused)
+        yield Job(
+            f"{short} of what is not there",
+            lambda: task(studio=str(own.studio.id), **{parameter: str(MISSING)}),
+            "own",
+            True,
+        )
+    elif of == "each":
+        for house in (own, other):
+            yield Job(f"{short} over {house.name} alone", _sweep(task, house), house.name, of=of)
+    else:
+        yield Job(short, task, "", of=of)
+
+
+def _given(
+    task: Any, house: House, parameter: str, make: Callable[[House], UUID], owner: House
+) -> Callable[[], object]:
+    named = {parameter: str(make(owner))}
+    return lambda: task(studio=str(house.studio.id), **named)
+
+
+def _probe(house: House) -> UUID:
+    with studio_scope(house.studio.id):
+        return UUID(str(StoreProbe.objects.get_or_create(studio=house.studio)[0].id))
+
+
+def _move(house: House) -> UUID:
+    with studio_scope(house.studio.id):
+        return UUID(str(StoreMove.objects.get_or_create(studio=house.studio)[0].id))
+
+
+_THINGS: dict[str, tuple[str, Callable[[House], UUID]]] = {
+    "try_store": ("probe_id", _probe),
+    "go_on_with_move": ("move_id", _move),
+}
+"""Task -> the parameter that names a thing, and what makes one."""
+
+
+def _sweep(task: Any, house: House) -> Callable[[], object]:
+    def run() -> None:
+        module = importlib.import_module(task.__module__)
+        with pytest.MonkeyPatch.context() as patch, time_machine.travel(datetime.now(UTC) + LATER, tick=True):
+            if hasattr(module, "studio_ids"):
+                patch.setattr(module, "studio_ids", lambda reason: [house.studio.id])
+            task()
+
+    return run
+
+
+def _command_job(
+    name: str, of: str, words: str, about: str, arguments: tuple[str, ...], refused: bool
+) -> Job:
+    def run() -> None:
+        was_refused = False
+        try:
+            call_command(name, *arguments)
+        except CommandError as error:
+            print(error)
+            was_refused = True
+        assert was_refused is refused, f"{name} {words}: {'refused' if was_refused else 'done'}"
+
+    return Job(f"{name} {words}", run, about, refused, arguments, of)
+
+
+def _command_cases(name: str, world: World, folder: Path) -> Iterator[tuple[str, str, tuple[str, ...], bool]]:
+    """Yields in words what is asked, the house it is about, the arguments, and whether it is refused."""
+    own, other = world.own, world.other
+    stranger = world.people["sam"].email
+    match name:
+        case "audit_verify":
+            yield "of one studio", "own", ("--studio", own.slug), False
+            yield "of the platform", "none", ("--platform",), False
+            yield "of a studio that is not there", "none", ("--studio", "no-such-studio"), True
+        case "create_studio":
+            yield "with a name that is taken", "none", (other.slug, "--admin", stranger), True
+            yield (
+                "for somebody of another studio",
+                "none",
+                ("nova", "--admin", other.people["admin"].email),
+                False,
+            )
+        case "create_admin" | "create_operator":
+            yield "for somebody of a studio", "none", (other.people["viewer"].email,), False
+        case "end_operator":
+            yield "for one who visits", "own", (world.people["otto"].email,), False
+            yield "for nobody", "none", ("nobody@example.org",), True
+        case "key_shelf":
+            yield "copy", "none", ("copy", str(folder / "shelf")), False
+            yield "restore of nothing", "none", ("restore", str(folder / "no-such-folder")), True
+        case "sweep_uploads":
+            yield "without doing it", "none", ("--dry-run",), False
+            yield "", "", (), False
+        case _:
+            yield "", "", (), False
+
+
+def _said(job: Job) -> Answer:
+    """Runs it and returns all that it says: output, log, and what it ends with."""
+    output = io.StringIO()
+    with redirect_stdout(output), redirect_stderr(output), _logged(output):
+        try:
+            result = job.run()
+        except ControlPlaneError as error:
+            result = f"{type(error).__name__}: {error} {error.detail}"
+    return Answer(0, b"", f"{result}\n{output.getvalue()}".encode())
+
+
+@contextmanager
+def _logged(output: io.StringIO) -> Iterator[None]:
+    handler = logging.StreamHandler(output)
+    logging.disable(logging.NOTSET)
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        logging.disable(logging.WARNING)
+
+
+def _files(house: House) -> set[str]:
+    """Returns what lies in the platform's store under a studio's name."""
+    root = servers.STATE / "objects" / servers.WORKER
+    return {str(path) for path in root.rglob("*") if str(house.studio.id) in path.parts}
