@@ -170,6 +170,14 @@ STORAGE = (
         (f"{_MOVES}::test_a_worker_that_slept_past_its_lease_points_at_nothing",),
     ),
     Sabotage(
+        "a playlist is kept without what the class consisted of",
+        "storage",
+        "control_plane/recordings/documents.py",
+        "    return Version(class_session.id, class_session.state, tuple(zip(row[::2], row[1::2], strict=True)))",
+        '    return Version(class_session.id, "", ((len(row), 0),))',
+        (f"{_VIEWS}::test_what_is_kept_of_a_class_is_not_shown_once_more_of_it_came",),
+    ),
+    Sabotage(
         "a kept answer is good for every version of a configuration",
         "storage",
         "control_plane/fleet/api.py",

@@ -170,6 +170,19 @@ def test_the_parts_are_the_segment_as_the_box_made_it(played: Played, tmp_path: 
     assert (turned.status_code, turned.content) == (200, made.content)
 
 
+def test_what_is_kept_of_a_class_is_not_shown_once_more_of_it_came(cast: Cast, tmp_path: Path) -> None:
+    scene = make_scene(cast)
+    first, second = scene.cuts(tmp_path, seconds=2)
+    upload(scene, first)
+    scene.stop()
+    vera, addresses = as_person(cast.vera), Played(scene, [first]).addresses
+    before = [vera.get(addresses[part]).content for part in ("timeline", "playlist")]
+    assert before == [vera.get(addresses[part]).content for part in ("timeline", "playlist")]
+    upload(scene, second)
+    after = [vera.get(addresses[part]).content for part in ("timeline", "playlist")]
+    assert [new != text for text, new in zip(before, after, strict=True)] == [True, True]
+
+
 def test_every_address_in_the_playlist_leads_to_its_part(played: Played) -> None:
     vera = as_person(played.scene.cast.vera)
     base = played.addresses["playlist"]
