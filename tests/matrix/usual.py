@@ -71,7 +71,8 @@ def is_asked_in_admin(page: str, method: str, asker: Asker, state: State) -> boo
     """
     match asker.name:
         case "admin":
-            return True
+            # What is missing is refused as what is foreign is, which has a row to find; HEAD and PUT never reach a model.
+            return method in ("GET", "POST") and (state is not State.MISSING or page == "change")
         case "other admin":
             return (method, page) in (
                 ("GET", "list"),

@@ -28,7 +28,7 @@ from control_plane.fleet import pairing
 from control_plane.fleet import reports as fleet_reports
 from control_plane.fleet import services as fleet
 from control_plane.fleet.authentication import Caller
-from control_plane.fleet.models import Agent
+from control_plane.fleet.models import Agent, PairingCode
 from control_plane.ingest import services as ingest
 from control_plane.recordings import services as recordings
 from control_plane.recordings.models import ClassSession, ClassState
@@ -233,6 +233,8 @@ def _fleet(house: House) -> None:
         fleet.revoke_agent(Agent.objects.get(pk=house.ids["revoked"]), reason="stolen", actor=admin)
         code = pairing.create_pairing_code(house.studio, actor=admin, agent_name=word(house.name, "agent"))
         house.code, house.ids["pairing"] = code.text, code.row.id
+        # A code is good for minutes; a run on a busy machine takes longer.
+        PairingCode.objects.update(expires_at=timezone.now() + timedelta(hours=6))
 
 
 def _classes(house: House, folder: Path) -> None:

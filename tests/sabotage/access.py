@@ -101,6 +101,7 @@ LEAKS = (
     ),
 )
 
+# The matrix asks `decision.judge` itself what is right: a fault in that pure rule is for the tests of the rule to catch.
 ACCESS = (
     *LEAKS,
     Sabotage(
@@ -128,7 +129,9 @@ ACCESS = (
         _DECISION,
         "    if role is not None and (denial := _strongest(standing, action, allows=False)):",
         "    if role is None and (denial := _strongest(standing, action, allows=False)):",
-        (route(_CLASS + "timeline.json"),),
+        (
+            "tests/control_plane/studios/test_rights.py::test_a_denial_beats_right_and_role_wherever_it_stands",
+        ),
     ),
     Sabotage(
         "the end of rights and memberships is ignored",
@@ -136,7 +139,7 @@ ACCESS = (
         "control_plane/studios/standing.py",
         '    return Q(**{f"{field}__isnull": True}) | Q(**{f"{field}__gt": now})',
         '    return Q(**{f"{field}__isnull": True}) | Q(**{f"{field}__isnull": False})',
-        (route(_CLASSES),),
+        ("tests/control_plane/studios/test_visible.py",),
     ),
     Sabotage(
         "the end of a right on a single thing is ignored",
@@ -190,7 +193,9 @@ ACCESS = (
         _DECISION,
         "        if not only_own:\n",
         "        if not only_own or not owns():\n",
-        (route(_CLASS + "timeline.json"),),
+        (
+            "tests/control_plane/studios/test_guardians.py::test_a_guardian_sees_the_classes_of_own_dancers_once_confirmed",
+        ),
     ),
     Sabotage(
         "break-glass opens more than was asked for",
@@ -198,7 +203,9 @@ ACCESS = (
         _DECISION,
         "        (visit for visit in standing.visits if action in visit.actions),",
         "        (visit for visit in standing.visits),",
-        (route("studio/<slug:slug>/agents/add/"),),
+        (
+            "tests/control_plane/studios/test_break_glass.py::test_an_operator_is_a_stranger_until_the_glass_is_broken_and_after",
+        ),
     ),
     Sabotage(
         "the limits of a role do not bind rights on single things",
