@@ -50,7 +50,7 @@ def test_a_box_that_tells_of_another_studios_class_changes_nothing_there(
     world: World, askers: dict[str, Asker], django_db_blocker: Any
 ) -> None:
     nothing = Reported(version=0, hash=None, status=ConfigStatus.APPLIED)
-    told = [
+    told: list[FromAgent] = [
         Hello(protocol=PROTOCOL_VERSION, agent_version="1", reported=nothing),
         *(
             Heartbeat(status=status_of(world.other.ids[key], state, made=9))
