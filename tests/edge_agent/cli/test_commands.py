@@ -30,6 +30,7 @@ from shared.protocol.status import (
     SetAside,
     UploadStatus,
 )
+from shared.protocol.version import PROTOCOL_VERSION
 from tests.media import make_video
 from tests.rigs.agent_process import ROOT, agent_box, agent_command
 from tests.rigs.control_plane import ControlPlane
@@ -322,4 +323,4 @@ def test_version_says_what_it_speaks(tmp_path: Path) -> None:
         check=False,
         timeout=60,
     )
-    assert done.stdout.startswith("threedance-agent 0.1.0, protocol 1")
+    assert done.stdout.startswith(f"threedance-agent 0.1.0, protocol {PROTOCOL_VERSION}, Python 3.")
