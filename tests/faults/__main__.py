@@ -1,12 +1,15 @@
-"""`python -m tests.faults power|kill|corrupt [--count N] [--seed S] [--short LENGTH]`: faults in numbers, with seeds."""
+"""`python -m tests.faults power|kill|corrupt|away|flapping [--count N] [--seed S] [--short LENGTH]`: faults in numbers,
+with seeds."""
 
 import argparse
 import logging
 import sys
 
-from tests.faults import corrupt, kill, power
+from tests.faults import corrupt, kill, line, power
 
-COUNTS = {"power": 20_000, "kill": 500, "corrupt": 10_000}
+COUNTS = {"power": 20_000, "kill": 500, "corrupt": 10_000, "away": 24, "flapping": 1}
+SEGMENT_S = {"away": 60.0, "flapping": 6.0}
+"""A day of segments of six seconds would take most of an hour to play through."""
 KILLS_EACH = 50
 BOXES = 3
 
@@ -18,7 +21,7 @@ def main() -> None:
     parser.add_argument(
         "--count",
         type=int,
-        help="how many faults to make: 20,000 cuts, 500 kills, 10,000 damages of each kind",
+        help="how many faults to make: 20,000 cuts, 500 kills, 10,000 damages of each kind, 24 and 1 hours of the line",
     )
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     parser.add_argument("--short", type=int, help="power: every sequence of so many actions instead of dice")
@@ -27,7 +30,9 @@ def main() -> None:
     broken = 0
     for what in given.what:
         count = given.count or COUNTS[what]
-        if what == "corrupt":
+        if what in SEGMENT_S:
+            broken += line.run(what, hours=count, segment_s=SEGMENT_S[what], seed=given.seed)
+        elif what == "corrupt":
             broken += corrupt.report(corrupt.run(count, given.seed))
         elif what == "kill":
             found = kill.rounds(count, given.seed, each=KILLS_EACH, at_once=BOXES)

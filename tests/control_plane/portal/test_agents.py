@@ -2,13 +2,21 @@
 
 import re
 
+import msgspec
+
 from control_plane.audit.models import Entry
 from control_plane.common.scoping import studio_scope
+from control_plane.fleet import reports
+from control_plane.fleet.authentication import Caller
 from control_plane.fleet.models import PairingCode, PairingState
 from control_plane.fleet.pairing import claim_pairing_code
+from shared.protocol.ids import CameraId, ClassSessionId, SegmentId, new_id
+from shared.protocol.messages import Heartbeat
 from shared.protocol.pairing import PairRequest
+from shared.protocol.status import SetAside, UploadStatus
 from shared.protocol.version import PROTOCOL_VERSION
 from tests.control_plane.portal.conftest import HOST, House, SignIn
+from tests.shared.examples import STATUS
 
 HTMX = {"HX-Request": "true"}
 
@@ -62,3 +70,26 @@ def test_an_instructor_makes_no_pairing_codes(house: House, sign_in: SignIn) -> 
     assert sign_in("ivan").post(f"{house.base}/agents/add/").status_code == 403
     with studio_scope(house.cast.studio.id):
         assert not PairingCode.objects.filter(state=PairingState.PENDING).exists()
+
+
+def test_a_box_that_cannot_upload_and_pieces_that_are_refused_are_shown_with_the_way_out(
+    house: House, sign_in: SignIn
+) -> None:
+    aside = SetAside(
+        segment_id=SegmentId(new_id()),
+        class_session_id=ClassSessionId(new_id()),
+        camera_id=CameraId(house.cameras[0].id),
+        reason="segment_hash_conflict: Another segment has this id",
+    )
+    caller = Caller(house.agent.id, house.agent.studio_id, "10.0.0.7")
+    for upload, said in (
+        (
+            UploadStatus(problem="no secure connection to store", hint="Check it."),
+            "no secure connection to store",
+        ),
+        (UploadStatus(set_aside=3, newest=(aside,)), "3 pieces are refused and stay on the box"),
+    ):
+        status = msgspec.structs.replace(STATUS, upload=upload, cameras=(), recordings=())
+        reports.take(Heartbeat(status=status), caller)
+        body = sign_in("alice").get(f"{house.base}/agents/").content.decode()
+        assert said in body
