@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edge_agent.cli import check as checks
-from edge_agent.cli import running
+from edge_agent.cli import running, spool_check
 from edge_agent.cli import status as views
 from edge_agent.cli.console import StateOption, err, in_state, out, say_error, say_note
 from edge_agent.cli.service import handed_pairing
@@ -24,6 +24,7 @@ from edge_agent.core.agent import Outcome
 from edge_agent.errors import AgentError, NotPaired, SettingsInvalid, StateUnwritable
 from edge_agent.http import HttpClient
 from edge_agent.settings import Settings, load_settings, save_settings
+from edge_agent.spool.scrub import Depth
 from shared import __version__
 from shared.kernel.clock import SystemClock
 from shared.protocol.version import PROTOCOL_VERSION
@@ -156,6 +157,19 @@ def _check(
     findings = asyncio.run(checks.examine(state))
     checks.show(findings, as_json=as_json)
     if any(finding.grade is checks.Grade.FAILED for finding in findings):
+        raise typer.Exit(EXIT_FAILED)
+
+
+@app.command("spool-check")
+def _spool_check(
+    state: StateOption,
+    depth: Annotated[
+        Depth,
+        typer.Option(help="presence: is each file there? size: is it whole? hash: is it what was written?"),
+    ] = Depth.SIZE,
+) -> None:
+    """Hold the recordings on this disk against the index; an agent may run meanwhile."""
+    if spool_check.show(state, depth):
         raise typer.Exit(EXIT_FAILED)
 
 

@@ -25,6 +25,7 @@ from edge_agent.http import HttpClient
 from edge_agent.settings import Settings, load_settings
 from edge_agent.spool.outbox import SpoolOutbox
 from edge_agent.spool.recording import Recording
+from edge_agent.spool.scrub import Scrubber
 from edge_agent.spool.spool import Spool
 from edge_agent.status import StatusBoard
 from edge_agent.sync.clockmap import ClockMap
@@ -50,6 +51,7 @@ from shared.protocol.upload import TrackTally
 log = logging.getLogger(__name__)
 
 CLEAN_S = 30.0
+SCRUB_S = 60.0
 WATCH_S = 5.0
 SETTINGS_S = 2.0
 STATES_S = 0.5
@@ -169,6 +171,7 @@ class Agent:
             "states": self._watch_states,
             "watchdog": self._watch_segments,
             "cleaner": self._clean,
+            "scrub": self._scrub,
             "settings": self._watch_settings,
         }
         return [group.create_task(keep_running(name, run), name=name) for name, run in tasks.items()]
@@ -332,6 +335,12 @@ class Agent:
         while True:
             await asyncio.to_thread(self._spool.clean)
             await asyncio.sleep(CLEAN_S)
+
+    async def _scrub(self) -> None:
+        scrubber = Scrubber(self._spool)
+        while True:
+            await asyncio.sleep(SCRUB_S)
+            await asyncio.to_thread(scrubber.look)
 
 
 def concerns(source: Source, old: Settings, new: Settings) -> bool:

@@ -95,6 +95,15 @@ class Index:
         with self._reading:
             return {row[0] for row in self._reader.execute("SELECT segment_id FROM segments")}
 
+    def here_after(self, segment_id: SegmentId | None, limit: int) -> list[SegmentManifest]:
+        """Returns up to `limit` segments whose objects are to be on this disk, by id, behind one of them."""
+        with self._reading:
+            rows = self._reader.execute(
+                "SELECT manifest FROM segments WHERE here = 1 AND segment_id > ? ORDER BY segment_id LIMIT ?",
+                (str(segment_id or ""), limit),
+            ).fetchall()
+        return list(_readable(rows, _manifest))
+
     def last_sequence(self, camera_id: CameraId) -> int:
         """Returns the highest sequence number of a camera in the index, 0 where it has none."""
         return int(

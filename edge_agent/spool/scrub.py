@@ -1,0 +1,120 @@
+"""Holds the files of segments against what the index says of them: is it there, is it whole, is it what was written?"""
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from edge_agent.spool.index import Index, SegmentState
+from edge_agent.spool.layout import CLOSED, Layout
+from edge_agent.spool.spool import Spool
+from shared.protocol.ids import SegmentId
+from shared.protocol.manifest import SegmentManifest
+
+log = logging.getLogger(__name__)
+
+LOOKS_PER_PASS = 7 * 24 * 60
+"""`Scrubber.look` is called once a minute; in a week everything is read once."""
+LEAST_BYTES = 16 << 20
+"""A look reads so much at least, where there is so much."""
+BATCH = 50
+WAITING = frozenset({SegmentState.CLOSED, SegmentState.INTENDED})
+
+
+class Depth(StrEnum):
+    """How closely a file is looked at; each includes those before it."""
+
+    PRESENCE = "presence"
+    SIZE = "size"
+    HASH = "hash"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A segment whose file is not what the index says."""
+
+    segment_id: SegmentId
+    path: Path
+    problem: str
+
+
+def problem_of(path: Path, manifest: SegmentManifest, depth: Depth) -> str:
+    """Returns what is wrong with the file of a segment, or an empty text."""
+    try:
+        size_bytes = path.stat().st_size
+        if depth is not Depth.PRESENCE and size_bytes != manifest.size_bytes:
+            return f"the file has {size_bytes} bytes, {manifest.size_bytes} were written"
+        if depth is Depth.HASH:
+            with path.open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != manifest.sha256:
+                    return "the bytes are not those that were written"
+    except FileNotFoundError:
+        return "the file is missing"
+    except OSError as error:
+        return f"the file cannot be read: {error.strerror or error}"
+    return ""
+
+
+def check_spool(layout: Layout, index: Index, depth: Depth) -> Iterator[Finding | None]:
+    """Yields for each segment that is to be on this disk what is wrong with it, or None; then each file nobody knows."""
+    known = index.segment_ids()
+    after: SegmentId | None = None
+    while batch := index.here_after(after, BATCH):
+        for manifest in batch:
+            path = layout.segment(manifest.camera_id, manifest.sequence, manifest.segment_id, CLOSED)
+            problem = problem_of(path, manifest, depth)
+            # It may have been uploaded and cleaned away since the batch was read.
+            if problem and (row := index.segment(manifest.segment_id)) is not None and row.here:
+                yield Finding(manifest.segment_id, path, problem)
+            else:
+                yield None
+        after = batch[-1].segment_id
+    for file in layout.segment_files():
+        if file.suffix == CLOSED and str(file.segment_id) not in known and file.path.exists():
+            yield Finding(file.segment_id, file.path, "the index does not know it; a restart takes it in")
+
+
+class Scrubber:
+    """Reads back what waits for its upload, a little at a time, and sets aside what the disk has spoilt.
+
+    Used by one task; `look` takes the disk's time and is called in a thread.
+    """
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._after: SegmentId | None = None
+
+    def look(self) -> int:
+        """Reads the next segments, and returns how many of them were damaged; each is a gap from then on."""
+        spool = self._spool
+        budget_bytes = max(LEAST_BYTES, spool.bytes_used() // LOOKS_PER_PASS)
+        damaged = 0
+        while budget_bytes > 0:
+            batch = spool.index.here_after(self._after, BATCH)
+            if not batch:
+                self._after = None
+                break
+            for manifest in batch:
+                damaged += self._look_at(manifest)
+                self._after = manifest.segment_id
+                budget_bytes -= manifest.size_bytes
+                if budget_bytes <= 0:
+                    break
+        return damaged
+
+    def _look_at(self, manifest: SegmentManifest) -> bool:
+        problem = problem_of(self._spool.path(manifest), manifest, Depth.HASH)
+        if not problem:
+            return False
+        # Only now: it may have been sent and cleaned away meanwhile. What is uploaded is no loss.
+        row = self._spool.index.segment(manifest.segment_id)
+        if row is None or not row.here or row.state not in WAITING:
+            return False
+        log.error(
+            "a segment is damaged on the disk",
+            extra={"segment": str(manifest.segment_id), "problem": problem},
+        )
+        self._spool.mark_damaged(manifest, problem)
+        return True
