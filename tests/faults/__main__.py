@@ -1,13 +1,13 @@
-"""`python -m tests.faults power|kill|corrupt|away|flapping [--count N] [--seed S] [--short LENGTH]`: faults in numbers,
-with seeds."""
+"""`python -m tests.faults power|kill|start|corrupt|away|flapping [--count N] [--seed S] [--short LENGTH]`: faults in
+numbers, with seeds."""
 
 import argparse
 import logging
 import sys
 
-from tests.faults import corrupt, kill, line, power
+from tests.faults import corrupt, kill, line, power, start
 
-COUNTS = {"power": 20_000, "kill": 500, "corrupt": 10_000, "away": 24, "flapping": 1}
+COUNTS = {"power": 20_000, "kill": 500, "start": 26_000, "corrupt": 10_000, "away": 24, "flapping": 1}
 SEGMENT_S = {"away": 60.0, "flapping": 6.0}
 """A day of segments of six seconds would take most of an hour to play through."""
 KILLS_EACH = 50
@@ -34,6 +34,8 @@ def main() -> None:
             broken += line.run(what, hours=count, segment_s=SEGMENT_S[what], seed=given.seed)
         elif what == "corrupt":
             broken += corrupt.report(corrupt.run(count, given.seed))
+        elif what == "start":
+            broken += start.run(count)
         elif what == "kill":
             found = kill.rounds(count, given.seed, each=KILLS_EACH, at_once=BOXES)
             broken += kill.report(found, first_seed=given.seed)
