@@ -54,8 +54,8 @@ def main(words: list[str]) -> int:
         copies: Queue[Path] = Queue()
         for number in range(min(COPIES, len(chosen))):
             copies.put(copy_of_the_tree(Path(folder) / f"gw{number}"))
-        servers.start()
         try:
+            servers.start()
             with ThreadPoolExecutor(COPIES) as threads:
                 outcomes = list(threads.map(lambda one: _tried(one, copies), chosen))
         finally:

@@ -139,7 +139,7 @@ ACCESS = (
         "control_plane/studios/standing.py",
         '    return Q(**{f"{field}__isnull": True}) | Q(**{f"{field}__gt": now})',
         '    return Q(**{f"{field}__isnull": True}) | Q(**{f"{field}__isnull": False})',
-        ("tests/control_plane/studios/test_visible.py",),
+        ("tests/control_plane/studios/test_memberships.py::test_a_membership_ends_at_the_very_instant",),
     ),
     Sabotage(
         "the end of a right on a single thing is ignored",
