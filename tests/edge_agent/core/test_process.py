@@ -170,7 +170,7 @@ def test_a_forged_revocation_changes_nothing_and_a_signed_one_ends_the_agent(box
     assert box.process.wait(30) == 3
     assert list((box.state / "spool").rglob("*.seg"))
     again = box.run("run")
-    assert again.returncode == 1
+    assert again.returncode == 4
     assert "the box was stolen" in again.stderr
     assert "Traceback" not in again.stderr
 
