@@ -18,7 +18,7 @@ from django.utils.module_loading import import_string
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
-from control_plane.common.errors import BadRequest, Conflict
+from control_plane.common.errors import BadRequest, Conflict, Unavailable
 from control_plane.common.scoping import capability_scope, studio_scope
 from control_plane.fleet import codes, instance
 from control_plane.fleet.desired import publish_config, publish_configs
@@ -39,6 +39,8 @@ HandoverListener = Callable[[Agent, Agent], None]
 
 LIFETIME = timedelta(minutes=10)
 MOST_TRIES = 5
+MOST_DRAWS = 100
+"""Of one new code: were half of all first halves taken, a hundred draws in a row would still not all be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ def create_pairing_code(
 
     Raises:
         Conflict: `replaces` does not record any more.
+        Unavailable: no code is free.
         NotFound, Forbidden: `actor` may not manage agents.
     """
     with studio_scope(studio.id):
@@ -130,13 +133,18 @@ def fingerprint(identity_key: bytes) -> str:
 
 
 def _free_code(key: bytes) -> str:
-    """Returns a code whose first half finds no other row, in any studio."""
-    while True:
+    """Returns a code whose first half finds no other row, in any studio.
+
+    Raises:
+        Unavailable: nearly every first half is taken, or looks taken.
+    """
+    for _ in range(MOST_DRAWS):
         code = codes.new_code()
         with capability_scope("pairing_hash", codes.lookup_hash(code, key)):
             taken = PairingCode.found.filter(expires_at__gt=timezone.now() - LIFETIME).exists()
         if not taken:
             return code
+    raise Unavailable("No pairing code is free. Try again in twenty minutes, when those of now have run out.")
 
 
 def _claim(code_id: UUID, studio_id: UUID, request: PairRequest) -> PairAnswer:

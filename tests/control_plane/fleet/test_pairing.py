@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from control_plane.audit.models import Entry
-from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
+from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import instance, pairing, services
 from control_plane.fleet.errors import PairingRefused
@@ -40,6 +40,22 @@ def refusal(box: Box, code: str) -> Code:
     with pytest.raises(PairingRefused) as refused:
         pairing.claim_pairing_code(box.pair_request(code))
     return refused.value.code
+
+
+def test_where_no_code_is_free_it_says_so_and_does_not_draw_for_ever(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = code_for(cast)
+    drawn: list[str] = []
+
+    def draw() -> str:
+        drawn.append(code.replace("-", ""))
+        return drawn[-1]
+
+    monkeypatch.setattr("control_plane.fleet.codes.new_code", draw)
+    with pytest.raises(Unavailable, match="Try again in twenty minutes"):
+        code_for(cast)
+    assert len(drawn) == pairing.MOST_DRAWS
 
 
 def test_a_code_makes_a_box_an_agent_and_tells_it_what_it_needs(cast: Cast) -> None:
