@@ -120,7 +120,7 @@ ACCESS = (
         "USING (true) WITH CHECK",
         (
             "tests/control_plane/common/test_row_security.py::test_with_the_filters_off_a_studio_sees_only_itself",
-            "tests/control_plane/recordings/test_walls.py",
+            "tests/control_plane/recordings/test_walls.py::test_every_table_shows_its_own_studio_and_nobody_elses",
         ),
     ),
     Sabotage(
@@ -213,7 +213,10 @@ ACCESS = (
         _DECISION,
         "    if role is not None and action in LIMITS[role] and (right :=",
         "    if role is not None and (right :=",
-        ("tests/control_plane/studios/test_visible.py",),
+        (
+            "tests/control_plane/studios/test_rights.py::test_a_right_stays_within_the_limit_of_the_role",
+            "tests/control_plane/studios/test_visible.py::test_a_row_is_visible_exactly_where_one_can_see_it",
+        ),
     ),
     Sabotage(
         "a studio can give a role more than the platform allows",

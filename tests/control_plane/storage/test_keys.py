@@ -31,6 +31,20 @@ def test_a_wrapped_key_opens_for_nothing_else() -> None:
             keys.unwrap(other_key, wrapped, kind=kind, id_=id_)
 
 
+def test_a_key_with_a_half_is_another_for_each_key_half_kind_and_id() -> None:
+    key, half = keys.new_key(), keys.new_key()
+    asked = [
+        (key, half, "class", A),
+        (keys.new_key(), half, "class", A),
+        (key, keys.new_key(), "class", A),
+        (key, bytes(32), "class", A),
+        (key, half, "studio", A),
+        (key, half, "class", B),
+    ]
+    made = {keys.with_half(*both, kind=kind, id_=id_) for *both, kind, id_ in asked}
+    assert len(made | {key, half}) == len(asked) + 2
+
+
 @given(position=st.integers(0, 34), bit=st.integers(0, 7))
 def test_one_changed_bit_closes_it(position: int, bit: int) -> None:
     key = keys.new_key()

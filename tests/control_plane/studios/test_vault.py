@@ -219,6 +219,10 @@ def test_a_class_opens_only_together_with_its_half_on_the_shelf(scope: Cast) -> 
     next(Path(root_folder(scope)).rglob(lost.session.id.hex)).unlink()
     with pytest.raises(KeyLost, match="copy"):
         lost.open()
+    # Asking for the half is not enough: with one that somebody made up it must not open either.
+    key_shelf().keep(lost.session.id, os.urandom(32))
+    with pytest.raises(KeyRefused, match="does not open"):
+        lost.open()
 
 
 def root_folder(scope: Cast) -> Path:
