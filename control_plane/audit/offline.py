@@ -6,6 +6,7 @@ new (the checkpoints). The chain alone shows an edit by somebody who cannot comp
 is found by the checkpoints, which lie elsewhere.
 """
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,7 +21,7 @@ from control_plane.audit.checkpoints import (
     row_fault,
     verify_signature,
 )
-from control_plane.audit.exports import BadFile, Export, Item, signed_bytes
+from control_plane.audit.exports import KIND, BadFile, Export, Item, signed_bytes
 
 REPORT_EVERY = 10_000
 MOST_CHECKPOINT_FILES = 1_000_000
@@ -54,7 +55,7 @@ def verify_export(
     """Returns what is wrong with an export.
 
     Args:
-        checkpoints: see `read_folder`; those of other studios and later times do no harm.
+        checkpoints: see `read_kept`; those of other studios and later times do no harm.
         public_key: whose signature the export must have; empty: the one it names, which shows only that it is whole.
         report: called now and then with how many bytes have been read.
 
@@ -97,28 +98,68 @@ def verify_export(
     return verdict
 
 
-def read_folder(folder: Path, *, public_key: str = "") -> tuple[list[Checked], list[str]]:
-    """Returns the checkpoints and receipts in a folder by number, and what is wrong with those that do not hold.
+@dataclass
+class Kept:
+    """Checkpoints and receipts as they were found, by number.
+
+    `faults` are wrong with those that do not hold; `notes` name files that were left out because they are none.
+    """
+
+    checkpoints: list[Checked] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_kept(place: Path, *, public_key: str = "") -> Kept:
+    """Returns the checkpoints and receipts in a file, or in all files of a folder and its folders.
+
+    In a folder, files of something else are left out, an export among them; a file that is named must be of checkpoints.
 
     Raises:
-        OSError: the folder cannot be read.
+        BadFile: there is none, so that nothing would be shown.
+        OSError: it is not there, or cannot be read.
     """
-    found: list[Checked] = []
-    faults: list[str] = []
-    paths = sorted(path for path in folder.rglob("*.json*") if path.is_file())[:MOST_CHECKPOINT_FILES]
+    kept = Kept()
+    if not place.exists():
+        raise BadFile(f"{place} is not there: give the file or the folder that the checkpoints are in")
+    paths = [place]
+    if place.is_dir():
+        paths = sorted(path for path in place.rglob("*.json*") if path.is_file())[:MOST_CHECKPOINT_FILES]
+    elif what := _other_than_checkpoints(place):
+        raise BadFile(f"{place} is {what}: give the receipts that the audit page downloads")
     for path in paths:
+        if path != place and (what := _other_than_checkpoints(path)):
+            kept.notes.append(f"{path.name} is {what}: left out")
+            continue
         # A file of receipts has one in each line.
         lines = path.read_bytes().splitlines() if path.suffix == ".jsonl" else [path.read_bytes()]
         for number, line in enumerate(lines, start=1):
             try:
-                found.append(read_checkpoint(line, public_key=public_key))
+                kept.checkpoints.append(read_checkpoint(line, public_key=public_key))
             except BadCheckpoint as error:
                 where = f"{path.name}, line {number}" if len(lines) > 1 else path.name
-                faults.append(f"{where}: {error}")
-    found.sort(key=lambda item: item.number)
-    if fault := row_fault(found):
-        faults.append(fault)
-    return found, faults
+                kept.faults.append(f"{where}: {error}")
+    if not kept.checkpoints and not kept.faults:
+        raise BadFile(f"there is no checkpoint in {place}: give the receipts that the audit page downloads")
+    kept.checkpoints.sort(key=lambda item: item.number)
+    if fault := row_fault(kept.checkpoints):
+        kept.faults.append(fault)
+    return kept
+
+
+def _other_than_checkpoints(path: Path) -> str:
+    """Returns what a file is that never was one of checkpoints; empty where it may be. A damaged one may be."""
+    with path.open("rb") as file:
+        content = file.readline() if path.suffix == ".jsonl" else file.read()
+    try:
+        document = json.loads(content)
+    except ValueError:
+        return ""
+    if not isinstance(document, dict) or not document.keys() & {"statement", "signature"}:
+        header = document.get("header") if isinstance(document, dict) else None
+        is_export = isinstance(header, dict) and header.get("kind") == KIND
+        return "an export of the log" if is_export else "no file of checkpoints"
+    return ""
 
 
 def _wanted(checkpoints: Iterable[Checked], studio_id: UUID | None) -> dict[int, tuple[str, datetime]]:

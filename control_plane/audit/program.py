@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
 from control_plane.audit.exports import BadFile, Export
-from control_plane.audit.offline import read_folder, verify_export
+from control_plane.audit.offline import Kept, read_kept, verify_export
 
 HOLDS, BROKEN, UNREADABLE = 0, 1, 2
 
@@ -27,7 +27,9 @@ def verify(
     file: Annotated[Path, typer.Argument(help="An export of the log: .jsonl or .csv.", dir_okay=False)],
     checkpoints: Annotated[
         Path | None,
-        typer.Option(help="A folder of checkpoints or receipts, best one that never was on the server."),
+        typer.Option(
+            help="A file or folder of checkpoints or receipts, best one that never was on the server."
+        ),
     ] = None,
     public_key: Annotated[
         str, typer.Option(help="Whose signatures they must be, as `threedance manage audit_key` prints it.")
@@ -36,7 +38,7 @@ def verify(
 ) -> None:
     """Verify an exported log: exit code 0 it holds, 1 it does not (and the first bad entry is named), 2 unreadable."""
     try:
-        known, faults = read_folder(checkpoints, public_key=public_key) if checkpoints else ([], [])
+        kept = read_kept(checkpoints, public_key=public_key) if checkpoints else Kept()
         size_bytes = Export(file).size_bytes
         with Progress(
             "verifying", BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=err, disable=quiet
@@ -44,7 +46,7 @@ def verify(
             task = bar.add_task("", total=size_bytes)
             verdict = verify_export(
                 file,
-                checkpoints=known,
+                checkpoints=kept.checkpoints,
                 public_key=public_key,
                 report=lambda read_bytes: bar.update(task, completed=read_bytes),
             )
@@ -54,15 +56,17 @@ def verify(
         raise typer.Exit(UNREADABLE) from None
     if verdict.first_break:
         out.print(f"BROKEN at entry {verdict.first_break.sequence}: {verdict.first_break.reason}")
-    for fault in (*verdict.faults, *faults):
+    for fault in (*verdict.faults, *kept.faults):
         out.print(f"WRONG: {fault}")
-    for note in verdict.notes:
+    for note in (*kept.notes, *verdict.notes):
         out.print(f"note: {note}")
     if checkpoints:
-        out.print(f"{len(known)} checkpoints read, {verdict.checkpoints_met} of them end within this file")
+        out.print(
+            f"{len(kept.checkpoints)} checkpoints read, {verdict.checkpoints_met} of them end within this file"
+        )
         if verdict.checkpoints_met == 0:
             out.print("note: no checkpoint ends in this file: who could rewrite all of it could hide that")
-    holds = verdict.holds and not faults
+    holds = verdict.holds and not kept.faults
     if holds:
         out.print(f"{verdict.entries} entries, unbroken")
     raise typer.Exit(HOLDS if holds else BROKEN)

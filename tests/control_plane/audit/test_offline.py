@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from control_plane.audit.chain import GENESIS, Link, link_hash
 from control_plane.audit.checkpoints import NOTHING_BEFORE, Head, public_text, receipt_for, write_checkpoint
 from control_plane.audit.exports import FORM, KIND, BadFile, Header, write_csv, write_jsonl
-from control_plane.audit.offline import read_folder, verify_export
+from control_plane.audit.offline import read_kept, verify_export
 from control_plane.audit.program import app
 from tests.control_plane.audit.links import as_stored
 
@@ -90,7 +90,7 @@ def checkpoints(folder: Path, *lengths: int, source: Chain | None = None) -> Pat
         )
         path = folder / f"{number:05d}.json"
         path.write_text(json.dumps(document))
-        previous = read_folder(folder)[0][-1].sha256
+        previous = read_kept(folder).checkpoints[-1].sha256
     return folder
 
 
@@ -156,7 +156,8 @@ def test_a_file_that_was_cut_off_is_noticed(tmp_path: Path, suffix: str) -> None
 def test_a_log_that_was_rewritten_with_new_hashes_is_found_by_the_checkpoints(tmp_path: Path) -> None:
     path = export(tmp_path / "log.jsonl", chain(20, forged_at=7))
     assert verify_export(path, public_key=PUBLIC).holds, "the chain alone cannot show it"
-    known, faults = read_folder(checkpoints(tmp_path / "kept", 5, 12, 20), public_key=PUBLIC)
+    kept = read_kept(checkpoints(tmp_path / "kept", 5, 12, 20), public_key=PUBLIC)
+    known, faults = kept.checkpoints, kept.faults
     assert faults == []
     found = verify_export(path, checkpoints=known, public_key=PUBLIC).first_break
     assert found is not None
@@ -166,7 +167,7 @@ def test_a_log_that_was_rewritten_with_new_hashes_is_found_by_the_checkpoints(tm
 
 def test_a_log_whose_end_was_cut_off_before_the_export_is_found_by_the_checkpoints(tmp_path: Path) -> None:
     path = export(tmp_path / "log.jsonl", chain(10))
-    known, _ = read_folder(checkpoints(tmp_path / "kept", 5, 12))
+    known = read_kept(checkpoints(tmp_path / "kept", 5, 12)).checkpoints
     found = verify_export(path, checkpoints=known).first_break
     assert found is not None
     assert (found.sequence, "its end was cut off" in found.reason) == (11, True)
@@ -174,7 +175,7 @@ def test_a_log_whose_end_was_cut_off_before_the_export_is_found_by_the_checkpoin
 
 def test_checkpoints_taken_after_the_export_do_no_harm(tmp_path: Path) -> None:
     path = export(tmp_path / "log.jsonl", chain(10), exported_at=AT + timedelta(minutes=90))
-    known, _ = read_folder(checkpoints(tmp_path / "kept", 5, 12))
+    known = read_kept(checkpoints(tmp_path / "kept", 5, 12)).checkpoints
     assert verify_export(path, checkpoints=known).holds
 
 
@@ -185,7 +186,8 @@ def test_receipts_in_one_file_serve_like_checkpoints(tmp_path: Path) -> None:
     ]
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "receipts.jsonl").write_text("\n".join(lines) + "\n")
-    known, faults = read_folder(tmp_path / "mine", public_key=PUBLIC)
+    kept = read_kept(tmp_path / "mine", public_key=PUBLIC)
+    known, faults = kept.checkpoints, kept.faults
     assert (len(known), faults) == (2, [])
     path = export(tmp_path / "log.csv", chain(12, forged_at=2))
     found = verify_export(path, checkpoints=known).first_break
@@ -197,7 +199,8 @@ def test_a_forged_checkpoint_is_a_fault_and_not_used(tmp_path: Path) -> None:
     folder = checkpoints(tmp_path / "kept", 5, 12)
     first = folder / "00001.json"
     first.write_text(first.read_text().replace('"sequence": 5', '"sequence": 4'))
-    known, faults = read_folder(folder, public_key=PUBLIC)
+    kept = read_kept(folder, public_key=PUBLIC)
+    known, faults = kept.checkpoints, kept.faults
     assert [item.number for item in known] == [2]
     assert faults == ["00001.json: the ends of the chains in it are not those that were signed"]
 
@@ -246,6 +249,48 @@ def test_the_program_says_what_is_wrong_and_exits_with_it(
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == code, result.output
     assert says in " ".join(result.output.split())
+
+
+def verified(path: Path, kept: Path) -> tuple[int, str]:
+    """Runs the program; returns its exit code and what it said, in one line."""
+    arguments = ["verify", str(path), "--checkpoints", str(kept), "--public-key", PUBLIC, "--quiet"]
+    result = CliRunner().invoke(app, arguments)
+    return result.exit_code, " ".join(result.output.split())
+
+
+def test_the_receipts_that_were_downloaded_serve_as_they_are_and_beside_the_export(tmp_path: Path) -> None:
+    whole = checkpoints(tmp_path / "whole", 5, 9)
+    mine = tmp_path / "downloads"
+    mine.mkdir()
+    lines = [
+        json.dumps(receipt_for(STUDIO, json.loads(path.read_text()))) for path in sorted(whole.iterdir())
+    ]
+    receipts = mine / "checkpoints-demo-dance.jsonl"
+    receipts.write_text("\n".join(lines) + "\n")
+    (mine / "other.json").write_text('{"name": "something else"}')
+    path = export(mine / "log.jsonl", chain(9))
+    code, said = verified(path, receipts)
+    assert (code, "2 checkpoints read, 2 of them" in said) == (0, True), said
+    code, said = verified(path, mine)
+    assert (code, "2 checkpoints read, 2 of them" in said, "WRONG" in said) == (0, True, False), said
+    assert "note: log.jsonl is an export of the log: left out" in said
+    receipts.write_text(lines[0][:-9] + "\n" + lines[1] + "\n")
+    code, said = verified(path, mine)
+    assert (code, "WRONG: checkpoints-demo-dance.jsonl, line 1" in said) == (1, True), said
+
+
+def test_checkpoints_that_were_asked_for_and_are_not_there_are_an_error(tmp_path: Path) -> None:
+    path = export(tmp_path / "log.jsonl", chain(9))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty.jsonl").touch()
+    for place, says in {
+        "nowhere": "is not there",
+        "empty": "there is no checkpoint in",
+        "empty.jsonl": "there is no checkpoint in",
+        "log.jsonl": "is an export of the log",
+    }.items():
+        code, said = verified(path, tmp_path / place)
+        assert (code, says in said, "unbroken" in said) == (2, True, False), said
 
 
 def test_verifying_needs_neither_django_nor_a_setting(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from control_plane.audit.checkpoints import read_checkpoint, row_fault
 from control_plane.audit.models import ChainHead
-from control_plane.audit.offline import read_folder
+from control_plane.audit.offline import read_kept
 from control_plane.common.errors import ScopeMissing, Unavailable
 from control_plane.common.scoping import capability_scope, studio_scope
 from control_plane.compliance import places
@@ -77,7 +77,8 @@ def test_each_reaches_every_place_once(cast: Cast, tmp_path: Path, settings: Any
     assert [path.name for path in settings.CHECKPOINT_FOLDER.iterdir()] == ["checkpoint-0000000001.json"]
     assert len(mail.outbox) == 1
     assert json.loads(mail.outbox[0].body.split("\n\n", 1)[1])["statement"]["number"] == 1
-    known, faults = read_folder(settings.CHECKPOINT_FOLDER, public_key=public_key())
+    kept = read_kept(settings.CHECKPOINT_FOLDER, public_key=public_key())
+    known, faults = kept.checkpoints, kept.faults
     assert (len(known), faults) == (1, [])
     assert standing().leaves
     assert not standing().copy_is_late
