@@ -228,9 +228,20 @@ def _system_node() -> bool:
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Runs the whole product: records a class from three cameras and replays it."""
+    """Runs the whole product: records a class from three cameras and replays it. Nothing comes after it."""
     build_assets(session, "demo")
-    run_in(session, "demo", "python", "-m", "deploy.demo", *session.posargs)
+    bin_dir = environment(session, "demo")
+    path = f"{bin_dir}{os.pathsep}{os.environ.get('PATH', '')}"
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # It takes the place of nox: a signal to the process that was started is one to the demonstration, which then stops its
+    # programs in their order. nox passes no TERM on, and after Ctrl-C waits for half a second only.
+    os.chdir(str(HERE))
+    os.execve(
+        str(bin_dir / "python"),
+        ["python", "-m", "deploy.demo", *session.posargs],
+        {**os.environ, "PATH": path},
+    )
 
 
 @nox.session

@@ -3,13 +3,15 @@
 import ast
 import importlib.metadata
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.repo.tracked import PACKAGES, text_of, with_suffix
+from tests.repo.tracked import PACKAGES, ROOT, text_of, with_suffix
 
 MODULES = [path for path in with_suffix(".py") if path.parts[0] in PACKAGES]
 MIGRATIONS = [path for path in MODULES if "migrations" in path.parts and path.name != "__init__.py"]
@@ -155,3 +157,25 @@ def test_the_console_scripts_lead_to_functions() -> None:
 
 def test_an_old_python_can_read_the_noxfile_and_be_told_that_it_is_old() -> None:
     ast.parse(text_of(Path("noxfile.py")), feature_version=(3, 7))
+
+
+def test_the_demo_takes_the_place_of_the_program_that_was_started(tmp_path: Path) -> None:
+    """A signal to `python3 noxfile.py demo` is then one to the demonstration, in the background as well."""
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho $$ "$@"\n')
+    python.chmod(0o700)
+    program = (
+        "import sys, types\n"
+        "from pathlib import Path\n"
+        "nox = sys.modules['nox'] = types.ModuleType('nox')\n"
+        "nox.options, nox.session, nox.Session = types.SimpleNamespace(), lambda made: made, object\n"
+        "import noxfile\n"
+        "noxfile.build_assets = lambda session, name: None\n"
+        "noxfile.environment = lambda session, name: Path(sys.argv[1])\n"
+        "noxfile.demo(types.SimpleNamespace(posargs=['--seconds', '4']))\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        said, _ = process.communicate(timeout=60)
+    assert said == f"{process.pid} -m deploy.demo --seconds 4\n"
