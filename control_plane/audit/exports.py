@@ -222,7 +222,7 @@ class Export:
     def _take_footer(self, line: bytes, number: int) -> None:
         try:
             found = msgspec.json.decode(line, type=_End)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise BadFile(f"line {number} is neither an entry nor the end: {error}") from error
         self.footer, self.signature = found.footer, found.signature
 

@@ -315,7 +315,7 @@ def _proof(studio: Studio, actor: Actor) -> Section:
     verified = (
         Entry.objects.filter(action=Act.AUDIT_VERIFIED.value).order_by("-occurred_at", "-sequence").first()
     )
-    checkpoints = standing()
+    checkpoints = standing(studio.created_at)
     waiting = Alert.objects.filter(acknowledgement__isnull=True)
     section = Section(
         "Proof",
@@ -328,9 +328,9 @@ def _proof(studio: Studio, actor: Actor) -> Section:
             ("What raises one", "; ".join(RULE_LABELS.values())),
         ],
     )
-    if verified is None or verified.occurred_at < timezone.now() - VERIFY_EVERY:
+    if (verified.occurred_at if verified else studio.created_at) < timezone.now() - VERIFY_EVERY:
         section.to_do.append(ToDo("The log has not been verified for a month.", "audit"))
-    elif verified.details.get("first_bad"):
+    elif verified and verified.details.get("first_bad"):
         section.to_do.append(ToDo(f"The log is broken at entry {verified.details['first_bad']}.", "audit"))
     if checkpoints.is_late or checkpoints.copy_is_late:
         section.to_do.append(ToDo("Checkpoints are late: ask whoever runs the platform.", "audit"))

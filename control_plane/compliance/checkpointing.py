@@ -42,23 +42,31 @@ _NEWEST = "compliance.newest_checkpoint"
 
 @dataclass(frozen=True)
 class Standing:
-    """How far checkpoints are; `taken_at` None: there is none yet. `away_at`: the newest that left this machine."""
+    """How far checkpoints are; `taken_at` None: there is none yet. `away_at`: the newest that left this machine.
+
+    `since`: from when on there were to be any; until `LATE_AFTER` later nothing is late. None: from long ago.
+    """
 
     number: int
     taken_at: datetime | None
     away_at: datetime | None
     places: tuple[str, ...]
     leaves: bool
+    since: datetime | None = None
 
     @property
     def is_late(self) -> bool:
         """Whether the last one is older than `LATE_AFTER`: the clock or the worker stands still."""
-        return self.taken_at is None or self.taken_at < timezone.now() - LATE_AFTER
+        return self._is_old(self.taken_at)
 
     @property
     def copy_is_late(self) -> bool:
         """Whether the places do not get them."""
-        return self.leaves and (self.away_at is None or self.away_at < timezone.now() - LATE_AFTER)
+        return self.leaves and self._is_old(self.away_at)
+
+    def _is_old(self, newest_at: datetime | None) -> bool:
+        at = newest_at or self.since
+        return at is None or at < timezone.now() - LATE_AFTER
 
 
 def take_checkpoint_when_due() -> int | None:
@@ -107,8 +115,8 @@ def carry_away() -> int:
     return made
 
 
-def standing() -> Standing:
-    """Returns how far checkpoints are."""
+def standing(since: datetime | None = None) -> Standing:
+    """Returns how far checkpoints are; `since`: from when on there were to be any, None: from long ago."""
     named = places()
     away = [place.name for place in named if place.leaves]
     with _open():
@@ -125,6 +133,7 @@ def standing() -> Standing:
         away_at=copied,
         places=tuple(place.name for place in named),
         leaves=bool(away),
+        since=since,
     )
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from control_plane.common.actors import Actor
+from control_plane.common.words import lasting, size
 from control_plane.fleet.models import Agent, AgentState, Camera
 from control_plane.fleet.selectors import (
     camera_statuses,
@@ -15,7 +16,6 @@ from control_plane.fleet.selectors import (
     visible_cameras,
 )
 from control_plane.portal.cameras import CameraCard, camera_card
-from control_plane.portal.words import lasting, size
 from shared.protocol.status import AgentStatus, ConfigStatus
 
 CLOCK_OFF_MS = 2000

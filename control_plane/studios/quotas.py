@@ -11,6 +11,7 @@ from django.db import connection
 
 from control_plane.common.errors import Conflict
 from control_plane.common.scoping import current_studio_id
+from control_plane.common.words import size
 from control_plane.studios.models import Limit, Plan, StudioPlan
 
 NOUNS: dict[Limit, tuple[str, str]] = {
@@ -85,7 +86,7 @@ def require_room(limit: Limit, count: Callable[[], int], *, adding: int = 1) -> 
 def shown(limit: Limit, value: int) -> str:
     """Returns a number as people say it."""
     if limit is Limit.STORAGE_BYTES:
-        return f"{value / 1e9:.1f} GB"
+        return size(value)
     one, many = NOUNS[limit]
     return f"{value} {one if value == 1 else many}"
 

@@ -156,7 +156,7 @@ def _disk(state: Path) -> Finding:
 def _port() -> Finding:
     free = pick_port(LISTEN_HOST, LISTEN_PORT)
     if free == LISTEN_PORT:
-        return Finding("port", "ok", f"{LISTEN_PORT} is free")
+        return Finding("port", "ok", f"{LISTEN_PORT}, which `up` takes without --port, is free")
     return Finding(
         "port",
         "note",

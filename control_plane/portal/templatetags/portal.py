@@ -6,8 +6,8 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from control_plane.common.words import lasting, size
 from control_plane.portal.settings_nav import Entry, entries
-from control_plane.portal.words import lasting, size
 
 register = template.Library()
 

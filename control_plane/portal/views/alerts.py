@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from control_plane.accounts import mail
 from control_plane.audit.catalogue import Action
 from control_plane.common.errors import BadRequest, Conflict, NotFound
 from control_plane.compliance.models import Alert, WatchRules
@@ -56,7 +57,11 @@ def alert_list(request: StudioRequest, slug: str) -> HttpResponse:
         [("recordings.ClassSession", str(alert.facts.get("object", ""))) for alert in alerts],
     )
     note_read(Action.ALERTS_READ, request.studio, actor=actor, rows=len(alerts))
-    context = HERE | {"page": page, "rows": [_row(alert, names) for alert in alerts]}
+    context = HERE | {
+        "page": page,
+        "rows": [_row(alert, names) for alert in alerts],
+        "has_mail": mail.has_server(),
+    }
     return studio_page(request, "portal/audit/alerts.html", context)
 
 

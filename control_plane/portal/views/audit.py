@@ -89,7 +89,11 @@ def audit_log(request: StudioRequest, slug: str) -> HttpResponse:
     access.require(actor, access.Action.VIEW_AUDIT, request.studio)
     form = _form(request)
     before = read_place(request.GET["before"]) if request.GET.get("before") else None
-    context: dict[str, Any] = HERE | {"form": form, "checkpoints": standing(), "public_key": public_key()}
+    context: dict[str, Any] = HERE | {
+        "form": form,
+        "checkpoints": standing(request.studio.created_at),
+        "public_key": public_key(),
+    }
     status = 200
     try:
         question = form.question(zoneinfo.ZoneInfo(request.studio.time_zone))

@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from control_plane.accounts import mail
 from control_plane.accounts.models import User
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable
 from control_plane.common.scoping import user_scope
@@ -139,6 +140,7 @@ def studio(request: HttpRequest, studio_id: UUID) -> HttpResponse:
         "form": form,
         "visits": [visit for visit in visits if not visit.is_open],
         "open": [visit for visit in visits if visit.is_open],
+        "has_mail": mail.has_server(),
     }
     return render(request, "portal/operator/studio.html", context, status=400 if form.is_bound else 200)
 

@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
+from control_plane.accounts import mail
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.errors import NotFound
 from control_plane.portal.operators import visit_lines
@@ -29,7 +30,7 @@ def support(request: StudioRequest, slug: str) -> HttpResponse:
     rows = access.visible(actor, BreakGlass).select_related("operator").order_by("-created_at")
     page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
     visits = visit_lines(page.object_list, {request.studio.id: request.studio})
-    context = {"section": "settings", "page": page, "visits": visits}
+    context = {"section": "settings", "page": page, "visits": visits, "has_mail": mail.has_server()}
     return studio_page(request, "portal/support.html", context)
 
 

@@ -1,7 +1,11 @@
 """The privacy assessment says what is so, not what should be."""
 
+from datetime import timedelta
+
 import pytest
+import time_machine
 from django.core.management import call_command
+from django.utils import timezone
 
 from control_plane.audit.models import Entry
 from control_plane.common.errors import Forbidden
@@ -35,7 +39,12 @@ def test_it_counts_what_is_there(cast: Cast, lesson: Lesson) -> None:
 def test_what_is_missing_is_to_do_until_it_is_there(cast: Cast) -> None:
     found = assess(cast.studio, actor=cast.alice.actor)
     assert "Require a second factor of admins." in to_do(found)
+    assert "The log has not been verified for a month." not in to_do(found), "the studio is new"
+    assert "Checkpoints are late" not in to_do(found)
+    with time_machine.travel(timezone.now() + timedelta(days=31), tick=False):
+        found = assess(cast.studio, actor=cast.alice.actor)
     assert "The log has not been verified for a month." in to_do(found)
+    assert "Checkpoints are late" in to_do(found)
     with studio_scope(cast.studio.id):
         SigninPolicy.objects.update_or_create(
             studio=cast.studio, defaults={"admins_need_second_factor": True}

@@ -118,6 +118,8 @@ def test_another_checkpoint_of_the_same_number_in_the_store_is_no_copy(cast: Cas
 
 def test_a_late_one_is_said_to_be_late(cast: Cast) -> None:
     assert standing().is_late
+    assert not standing(since=timezone.now() - timedelta(minutes=3)).is_late, "none is due yet"
+    assert standing(since=timezone.now() - timedelta(hours=3)).is_late
     take_checkpoint_when_due()
     assert not standing().is_late
     with time_machine.travel(timezone.now() + timedelta(hours=2, minutes=1), tick=False):

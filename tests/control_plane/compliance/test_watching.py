@@ -9,6 +9,7 @@ from django.core import mail
 from django.db import DatabaseError
 from django.utils import timezone
 
+from control_plane.accounts.mail import NO_SERVER
 from control_plane.accounts.models import User
 from control_plane.audit.catalogue import Action
 from control_plane.audit.models import Entry
@@ -209,6 +210,15 @@ def test_an_alert_is_looked_into_once_and_never_changed(cast: Cast) -> None:
         acknowledge(alert, note="again", actor=cast.alice.actor)
     with pytest.raises(DatabaseError, match="permission denied"), studio_scope(cast.studio.id):
         Alert.objects.update(rule="night")
+
+
+def test_no_page_promises_a_mail_where_there_is_no_mail_server(cast: Cast, settings: Any) -> None:
+    for page in ("alerts/", "support/"):
+        settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+        address = f"/studio/{cast.studio.slug}/{page}"
+        assert "no mail server is set up" not in as_person(cast.alice).get(address).content.decode()
+        settings.EMAIL_BACKEND = NO_SERVER
+        assert "no mail server is set up" in as_person(cast.alice).get(address).content.decode()
 
 
 def test_the_pages_are_for_those_who_decide_about_policy(cast: Cast, other: Cast) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
+from control_plane.common.words import lasting, size
 from control_plane.portal.classes import stretches
-from control_plane.portal.words import lasting, size
 
 
 @pytest.mark.parametrize(
