@@ -20,7 +20,7 @@ from control_plane.studios.models import (
     Studio,
     StudioKey,
 )
-from control_plane.studios.roles import DEFAULTS, FLOOR, LIMITS, MEANINGS, ROLE_MEANINGS, effective
+from control_plane.studios.roles import DEFAULTS, FLOOR, LIMITS, MEANINGS, ROLE_MEANINGS, TITLES, effective
 
 Json = dict[str, Any]
 THINGS = {"studios.Studio": "studio", "studios.Room": "room", "recordings.ClassSession": "class"}
@@ -83,7 +83,7 @@ def actions(some: frozenset[Action]) -> list[str]:
 
 def action(name: Action) -> Json:
     """A row of the role table."""
-    return {"action": name.value, "meaning": MEANINGS[name]}
+    return {"action": name.value, "title": TITLES[name], "meaning": MEANINGS[name]}
 
 
 def right(row: ObjectRight) -> Json:

@@ -1,7 +1,7 @@
 """What an act is called when people read it: category, weight, and a sentence. Pure; the stored text is the catalogue's.
 
 In a sentence `{who}` is the person, box or job, `{what}` the thing with its name where it has one, and any other word
-in braces is a field of the entry's details.
+in braces is a field of the entry's details, or what `compliance.telling` makes of one (`{right}`, `{until}`, ...).
 """
 
 from dataclasses import dataclass
@@ -101,8 +101,16 @@ SENTENCES: dict[str, str] = {
     "room.created": "{who} made {what}",
     "room.changed": "{who} changed {what}",
     "member.added": "{who} made somebody a member: {what}",
-    "member.changed": "{who} changed the role of {what}",
+    "member.changed": "{who} changed the membership of {what}: {change}",
     "member.removed": "{who} ended the membership of {what}",
+    "grant.given": "{who} gave {what} the right {right} on {thing}{until}{reason}",
+    "grant.taken": "{who} took the right {right} on {thing} back from {what}",
+    "denial.given": "{who} denied {what} {right} on {thing}{until}{reason}",
+    "denial.lifted": "{who} lifted the denial of {right} on {thing} for {what}",
+    "role.changed": "{who} changed what the role {role} allows: {change}",
+    "role.reset": "{who} put the role {role} back to what it comes with: {change}",
+    "api_key.made": "{who} made the {thing} for a program; it lends {lent}{until}",
+    "api_key.revoked": "{who} took back the {thing} for a program, of {what}",
     "dancer.added": "{who} added {what}",
     "dancer.changed": "{who} changed what is kept of {what}",
     "dancers.listed": "{who} read the list of dancers",

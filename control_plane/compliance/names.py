@@ -9,9 +9,10 @@ from django.apps import apps
 from django.db.models import Model
 
 from control_plane.accounts.models import User
+from control_plane.audit.models import Entry
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.studios import access
-from control_plane.studios.models import Membership
+from control_plane.studios.models import ApiKey, Membership
 
 _THINGS: dict[str, str] = {
     "studios.Room": "room",
@@ -20,21 +21,29 @@ _THINGS: dict[str, str] = {
     "recordings.ClassSession": "class",
     "fleet.Agent": "box",
     "fleet.Camera": "camera",
+    "studios.ApiKey": "key",
 }
 """What is named in sentences, and what it is called where it has no name any more."""
+_KEY, _BY_KEY = "studios.ApiKey", "api_key:"
 
 
 class Names:
     """Names of the people and things in a few log entries, as far as the reader may know them.
 
-    People are named who are, or were, part of what the studio's log speaks of; things whose rows the reader may see.
+    People are named who are, or were, part of what the studio's log speaks of, and `keys` by which programs acted for
+    them; things whose rows the reader may see.
     """
 
     def __init__(
-        self, reader: Actor, people: Iterable[UUID | None], things: Iterable[tuple[str, str]]
+        self,
+        reader: Actor,
+        people: Iterable[UUID | None],
+        things: Iterable[tuple[str, str]],
+        *,
+        keys: Iterable[UUID] = (),
     ) -> None:
         self._people = {user.pk: user.get_full_name() for user in _users(people)}
-        self._things = _named_things(reader, things)
+        self._things = _named_things(reader, things) | _named_keys(keys)
 
     def person(self, id_: UUID | None) -> str:
         """Returns the name of a person, or a pseudonym where there is none (any more)."""
@@ -43,9 +52,10 @@ class Names:
         return self._people.get(id_) or f"person {str(id_)[-8:]}"
 
     def actor(self, kind: str, id_: UUID | None, job: str) -> str:
-        """Returns who acted."""
+        """Returns who acted; of a program also the key."""
         if kind == ActorKind.USER:
-            return self.person(id_)
+            by = f" by the {self.thing(_KEY, job.removeprefix(_BY_KEY))}" if job.startswith(_BY_KEY) else ""
+            return self.person(id_) + by
         if kind == ActorKind.AGENT:
             return self.thing("fleet.Agent", str(id_))
         return f"the system ({job})" if job else "the system"
@@ -61,6 +71,20 @@ class Names:
         return f"{what} {id_[-8:]}" if id_ else what
 
 
+def keys_in(entry: Entry) -> list[UUID]:
+    """Returns the keys for programs that an entry speaks of: what was made or ended, and what its actor acted by."""
+    found = [entry.actor_job.removeprefix(_BY_KEY)] if entry.actor_job.startswith(_BY_KEY) else []
+    found += [entry.object_id] if entry.object_type == _KEY else []
+    return [key for key in map(_uuid, found) if key]
+
+
+def _named_keys(keys: Iterable[UUID]) -> dict[tuple[str, str], str]:
+    if not (wanted := set(keys)):
+        return {}
+    found = ApiKey.objects.filter(pk__in=wanted).values_list("pk", "name")
+    return {(_KEY, str(id_)): f"key “{name}”" for id_, name in found}
+
+
 def _users(people: Iterable[UUID | None]) -> Iterable[User]:
     return User.objects.filter(pk__in={id_ for id_ in people if id_}).only("id", "display_name", "email")
 
@@ -69,7 +93,7 @@ def _named_things(reader: Actor, things: Iterable[tuple[str, str]]) -> dict[tupl
     by_label: dict[str, set[UUID]] = defaultdict(set)
     for label, id_ in things:
         parsed = _uuid(id_)
-        if parsed and (label in _THINGS or label == "studios.Membership"):
+        if parsed and label != _KEY and (label in _THINGS or label == "studios.Membership"):
             by_label[label].add(parsed)
     found: dict[tuple[str, str], str] = {}
     for label, ids in by_label.items():

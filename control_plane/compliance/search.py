@@ -13,7 +13,8 @@ from control_plane.audit.models import Entry
 from control_plane.audit.words import CATEGORY_LABELS, Category, Weight, actions_of, kind_of
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest
-from control_plane.compliance.names import Names
+from control_plane.compliance.names import Names, keys_in
+from control_plane.compliance.telling import told
 from control_plane.compliance.watch import RULE_LABELS
 
 PAGE = 50
@@ -82,6 +83,7 @@ def in_words(entries: Sequence[Entry], *, reader: Actor) -> list[Row]:
         [entry.actor_id for entry in entries] + [person_in(entry) for entry in entries],
         [("fleet.Agent", str(entry.actor_id or "")) for entry in entries]
         + [(entry.object_type, entry.object_id) for entry in entries],
+        keys=[key for entry in entries for key in keys_in(entry)],
     )
     return [_row(entry, names) for entry in entries]
 
@@ -164,13 +166,13 @@ class _Facts(dict[str, Any]):
 def _row(entry: Entry, names: Names) -> Row:
     kind = kind_of(entry.action)
     who = names.actor(entry.actor_kind, entry.actor_id, entry.actor_job)
-    what = names.thing(entry.object_type, entry.object_id)
+    thing = names.thing(entry.object_type, entry.object_id)
     person = person_in(entry)
-    if person is not None:
-        what = names.person(person)
+    what = thing if person is None else names.person(person)
     facts = _Facts(
         {name: value for name, value in entry.details.items() if isinstance(value, str | int)}
-        | {"who": who, "what": what}
+        | told(entry.action, entry.details)
+        | {"who": who, "what": what, "thing": thing}
     )
     facts["rule"] = RULE_LABELS.get(str(entry.details.get("rule", "")), "").lower() or "…"
     words = kind.sentence.format_map(facts)

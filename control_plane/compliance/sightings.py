@@ -13,7 +13,7 @@ from control_plane.audit.services import record
 from control_plane.audit.words import FOOTAGE_READS
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.scoping import studio_scope
-from control_plane.compliance.names import Names
+from control_plane.compliance.names import Names, keys_in
 from control_plane.recordings.models import Appearance, ClassSession, Replay
 from control_plane.studios import access
 from control_plane.studios.models import Dancer, Guardianship, Membership, Role
@@ -131,7 +131,9 @@ def _rows(
     *,
     is_family: bool,
 ) -> list[Sighting]:
-    names = Names(reader, [entry.actor_id for entry in looks], [])
+    # What a program is called is for staff; to a family it is its person who looked.
+    keys = [] if is_family else [key for entry in looks for key in keys_in(entry)]
+    names = Names(reader, [entry.actor_id for entry in looks], [], keys=keys)
     people = {entry.actor_id for entry in looks if entry.actor_kind == ActorKind.USER}
     roles = dict(Membership.objects.filter(user_id__in=people).values_list("user_id", "role"))
     ends = dict(
@@ -144,7 +146,8 @@ def _rows(
         class_session: ClassSession = appearance.class_session
         role = Role(roles[entry.actor_id]).label if entry.actor_id in roles else "no member any more"
         seen_at = ends.get(_replay_of(entry))
-        named = names.actor(entry.actor_kind, entry.actor_id, entry.actor_job)
+        no_job = is_family and entry.actor_kind == ActorKind.USER
+        named = names.actor(entry.actor_kind, entry.actor_id, "" if no_job else entry.actor_job)
         rows.append(
             Sighting(
                 at=entry.occurred_at,

@@ -10,7 +10,6 @@ from control_plane.portal.access_words import (
     KEPT_BY_ADMINS,
     KEPT_BY_ALL,
     PLURALS,
-    TITLES,
     doing,
 )
 from control_plane.studios import roles
@@ -98,7 +97,7 @@ def differences(
 def objections(after: Table) -> list[str]:
     """Returns what makes no sense in a table: a right without the one that it needs."""
     return [
-        f"{PLURALS[role]}: “{TITLES[action]}” needs “{TITLES[need]}”. Tick both, or neither."
+        f"{PLURALS[role]}: “{roles.TITLES[action]}” needs “{roles.TITLES[need]}”. Tick both, or neither."
         for role in Role
         for _, actions in GROUPS
         for action in actions
@@ -134,7 +133,7 @@ def reasons() -> list[tuple[str, str]]:
 def _row(action: Action, table: Table) -> RightRow:
     return RightRow(
         action=action,
-        title=TITLES[action],
+        title=roles.TITLES[action],
         meaning=roles.MEANINGS[action],
         cells=[_cell(role, action, table) for role in Role],
     )

@@ -31,31 +31,6 @@ GROUPS: tuple[tuple[str, tuple[Action, ...]], ...] = (
 )
 """Every right of a person, once, in the order of the table."""
 
-TITLES: dict[Action, str] = {
-    Action.VIEW_CLASS: "See the list of classes",
-    Action.REPLAY: "Watch recorded classes",
-    Action.VIEW_LIVE: "Watch live",
-    Action.ANNOTATE: "Write notes at moments",
-    Action.SHARE: "Make links for others",
-    Action.EXPORT: "Download classes",
-    Action.RECORD: "Record",
-    Action.MANAGE_CLASS: "Look after classes",
-    Action.VIEW_DANCERS: "See the dancers",
-    Action.MANAGE_DANCERS: "Look after dancers",
-    Action.VIEW_AGENTS: "See boxes and cameras",
-    Action.MANAGE_AGENTS: "Look after boxes",
-    Action.MANAGE_CAMERAS: "Look after cameras",
-    Action.MANAGE_ROOMS: "Look after rooms",
-    Action.VIEW_STUDIO: "Come in",
-    Action.MANAGE_PEOPLE: "Look after people",
-    Action.MANAGE_POLICY: "Change this table",
-    Action.MANAGE_STUDIO: "Change the studio",
-    Action.MANAGE_STORAGE: "Decide on storage",
-    Action.VIEW_AUDIT: "Read the record",
-    Action.USE_API: "Make keys for programs",
-}
-"""What the table calls a right; `roles.MEANINGS` says what it is in a sentence."""
-
 DOING: dict[Action, str] = {
     Action.VIEW_CLASS: "see {classes} in the list",
     Action.REPLAY: "watch {classes}",

@@ -9,9 +9,11 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from control_plane.common.actors import Actor
 from control_plane.recordings.models import ClassSession, ClassState, Gap, Segment, Track
 from control_plane.recordings.reasons import InferredReason
 from control_plane.recordings.selectors import waited_for
+from control_plane.studios import access
 from shared.protocol.config import Position
 
 Stretch = tuple[float, float]
@@ -40,6 +42,7 @@ class ClassRow:
     gap_count: int
     gap_s: float
     segment_count: int = 0
+    may_replay: bool = False
 
     @property
     def is_replayable(self) -> bool:
@@ -70,8 +73,10 @@ class Day:
     rows: list[ClassRow]
 
 
-def class_rows(classes: Iterable[ClassSession], *, count_segments: bool = False) -> list[ClassRow]:
-    """Returns the rows of `classes`, whose rooms are loaded, in their order: two queries for all of them."""
+def class_rows(
+    classes: Iterable[ClassSession], *, actor: Actor, count_segments: bool = False
+) -> list[ClassRow]:
+    """Returns the rows of `classes`, whose rooms are loaded, as `actor` is shown them, in their order: three queries."""
     found = list(classes)
     ids = [item.id for item in found]
     gaps: dict[UUID, list[Gap]] = defaultdict(list)
@@ -83,7 +88,12 @@ def class_rows(classes: Iterable[ClassSession], *, count_segments: bool = False)
     counts: dict[UUID, int] = {}
     if count_segments:
         counts = {id_: Segment.objects.filter(class_session_id=id_).count() for id_ in ids}
-    return [_row(item, tracks[item.id], gaps, counts.get(item.id, 0)) for item in found]
+    asked = access.visible(actor, ClassSession, to=access.Action.REPLAY).filter(pk__in=ids)
+    watched = set(asked.values_list("pk", flat=True))
+    return [
+        _row(item, tracks[item.id], gaps, counts.get(item.id, 0), may_replay=item.id in watched)
+        for item in found
+    ]
 
 
 def waiting(class_session: ClassSession) -> list[Waiting]:
@@ -122,7 +132,9 @@ def stretches(length_s: float, gaps: Iterable[Stretch]) -> list[Stretch]:
     return [(from_s, to_s) for from_s, to_s in left if to_s > from_s]
 
 
-def _row(item: ClassSession, tracks: list[Track], gaps: dict[UUID, list[Gap]], segments: int) -> ClassRow:
+def _row(
+    item: ClassSession, tracks: list[Track], gaps: dict[UUID, list[Gap]], segments: int, *, may_replay: bool
+) -> ClassRow:
     first_at = item.started_at or item.requested_at
     end_at = item.stop_requested_at or (timezone.now() if item.is_running else first_at)
     length_s = max(0.0, (end_at - first_at).total_seconds()) if item.started_at else 0.0
@@ -146,6 +158,7 @@ def _row(item: ClassSession, tracks: list[Track], gaps: dict[UUID, list[Gap]], s
         gap_count=len(counted),
         gap_s=sum((gap.to_at - gap.from_at).total_seconds() for gap in counted),
         segment_count=segments,
+        may_replay=may_replay,
     )
 
 

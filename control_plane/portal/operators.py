@@ -11,10 +11,10 @@ from django.utils import timezone
 from control_plane.common.scoping import platform_scope, studio_scope, user_scope
 from control_plane.fleet.models import Agent
 from control_plane.fleet.selectors import RECORDS
-from control_plane.portal.access_words import TITLES
 from control_plane.recordings.models import ClassSession, Segment
 from control_plane.studios.actions import Action
 from control_plane.studios.models import BreakGlass, Membership, Room, Studio, StudioPlan
+from control_plane.studios.roles import TITLES
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,14 @@ from django.utils import timezone
 
 from control_plane.accounts.models import User
 from control_plane.common.actors import Actor
-from control_plane.portal.access_words import GROUPS, TITLES, because
+from control_plane.portal.access_words import GROUPS, because
 from control_plane.portal.who import RightLine, right_lines
 from control_plane.recordings.models import ClassSession
 from control_plane.recordings.selectors import visible_classes
 from control_plane.studios import access
 from control_plane.studios.decision import Reason, Why
 from control_plane.studios.models import Guardianship, ObjectRight, Room, Studio
+from control_plane.studios.roles import TITLES
 
 OWN_ONLY = "Only where a dancer they answer for takes part."
 

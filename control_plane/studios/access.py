@@ -31,6 +31,7 @@ from control_plane.studios.roles import (
     OWN_ONLY,
     SYSTEM_ACTIONS,
     denying,
+    title,
 )
 from control_plane.studios.standing import (
     everybody,
@@ -42,6 +43,7 @@ from control_plane.studios.standing import (
     standing_of,
 )
 from control_plane.studios.things import UnlistedModel, permission_name, view_action
+from shared.protocol.errors import Code
 
 __all__ = [
     "Action",
@@ -107,7 +109,7 @@ def require(actor: Actor, action: Action, obj: Model) -> None:
     view = view_action(type(obj))
     if action is not view and not ask(view):
         raise NotFound
-    raise Forbidden(_refusal(decision.reason))
+    raise _refused(decision.reason)
 
 
 def require_signed_in(user: object) -> Actor:
@@ -136,8 +138,11 @@ def permissions(actor: Actor, studio_id: UUID) -> frozenset[Action]:
     return frozenset(action for action in Action if ask(action))
 
 
-def visible(actor: Actor, of: type[M] | QuerySet[M]) -> QuerySet[M]:
+def visible(actor: Actor, of: type[M] | QuerySet[M], *, to: Action | None = None) -> QuerySet[M]:
     """Returns the rows of the studio in scope that `actor` may see, in one query that decides as `can` does.
+
+    Args:
+        to: what else than seeing them the rows are asked for, such as to replay them.
 
     Raises:
         ScopeMissing: no studio is in scope.
@@ -145,7 +150,7 @@ def visible(actor: Actor, of: type[M] | QuerySet[M]) -> QuerySet[M]:
     """
     queryset: QuerySet[Any] = of if isinstance(of, QuerySet) else of._default_manager.all()
     model = queryset.model
-    action = view_action(model)
+    action = to or view_action(model)
     studio_id, now = current_studio_id(), timezone.now()
     if model is User:
         queryset = queryset.filter(pk__in=Membership.objects.values("user_id"))
@@ -278,12 +283,13 @@ def _asks_own(standing: Standing, action: Action) -> bool:
     return standing.role is not None and action in OWN_ONLY.get(standing.role, frozenset())
 
 
-def _refusal(reason: Reason) -> str:
-    action = reason.action.value.replace("_", " ")
+def _refused(reason: Reason) -> Forbidden:
+    right = f"“{title(reason.action.value)}”"
     if reason.why is Why.NOT_LENT:
-        return f"This key does not lend {action}."
+        lent = f"This key does not lend {right} ({reason.action.value})."
+        return Forbidden(lent, code=Code.KEY_NOT_ENOUGH)
     if reason.why is Why.DENIED:
-        return f"You have been denied {action} here."
+        return Forbidden(f"You have been denied {right} here.")
     if reason.role is None:
-        return f"You were not let in for {action}."
-    return f"Your role in this studio does not include {action}."
+        return Forbidden(f"You were not let in for {right}.")
+    return Forbidden(f"Your role in this studio does not include {right}.")

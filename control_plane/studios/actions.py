@@ -31,3 +31,7 @@ class Action(StrEnum):
     REPORT = "report"
     MAINTAIN = "maintain"
     """Sweeps, checks and other work of the control plane itself; never a look at footage."""
+
+
+ALWAYS_LENT = frozenset({Action.VIEW_STUDIO, Action.USE_API})
+"""What every key for a program lends beside what is chosen: without it no call is answered."""

@@ -123,6 +123,31 @@ MEANINGS: dict[Action, str] = {
     Action.MAINTAIN: "Check and tidy up. For the platform itself only.",
 }
 
+TITLES: dict[Action, str] = {
+    Action.VIEW_CLASS: "See the list of classes",
+    Action.REPLAY: "Watch recorded classes",
+    Action.VIEW_LIVE: "Watch live",
+    Action.ANNOTATE: "Write notes at moments",
+    Action.SHARE: "Make links for others",
+    Action.EXPORT: "Download classes",
+    Action.RECORD: "Record",
+    Action.MANAGE_CLASS: "Look after classes",
+    Action.VIEW_DANCERS: "See the dancers",
+    Action.MANAGE_DANCERS: "Look after dancers",
+    Action.VIEW_AGENTS: "See boxes and cameras",
+    Action.MANAGE_AGENTS: "Look after boxes",
+    Action.MANAGE_CAMERAS: "Look after cameras",
+    Action.MANAGE_ROOMS: "Look after rooms",
+    Action.VIEW_STUDIO: "Come in",
+    Action.MANAGE_PEOPLE: "Look after people",
+    Action.MANAGE_POLICY: "Change the table of roles",
+    Action.MANAGE_STUDIO: "Change the studio",
+    Action.MANAGE_STORAGE: "Decide on storage",
+    Action.VIEW_AUDIT: "Read the record",
+    Action.USE_API: "Make keys for programs",
+}
+"""What pages and the log call a right; `MEANINGS` says what it is in a sentence."""
+
 ROLE_MEANINGS: dict[Role, str] = {
     Role.ADMIN: "Runs the studio: decides who belongs to it and what each role may do.",
     Role.INSTRUCTOR: "Teaches: records classes, watches them live and again, and notes moments.",
@@ -130,6 +155,12 @@ ROLE_MEANINGS: dict[Role, str] = {
     Role.GUARDIAN: "Answers for a dancer: sees classes with a confirmed roster that this dancer is on, and no others.",
     Role.PARTNER: "Another company or program that works with the studio, with no more than it is given.",
 }
+
+
+def title(action: str) -> str:
+    """Returns what pages call a right; one that no person has by its own name."""
+    known = Action(action) if action in Action._value2member_map_ else None
+    return TITLES[known] if known in TITLES else action.replace("_", " ")
 
 
 def needed_for(action: Action) -> frozenset[Action]:

@@ -14,6 +14,7 @@ class Code(StrEnum):
     BAD_REQUEST = "bad_request"
     NOT_FOUND = "not_found"
     FORBIDDEN = "forbidden"
+    KEY_NOT_ENOUGH = "key_not_enough"
     SIGN_IN_REQUIRED = "sign_in_required"
     TOO_MANY_REQUESTS = "too_many_requests"
     TOO_LARGE = "too_large"
@@ -50,6 +51,11 @@ MEANINGS: dict[Code, Meaning] = {
     Code.BAD_REQUEST: Meaning(400, "The request is not well formed", "Read the detail; it names the field."),
     Code.NOT_FOUND: Meaning(404, "There is no such thing", "Check the address, or ask for access to it."),
     Code.FORBIDDEN: Meaning(403, "Your role does not allow this", "Ask an admin of the studio."),
+    Code.KEY_NOT_ENOUGH: Meaning(
+        403,
+        "This key lends too little",
+        "Your role allows it: sign in and do it, or use a key that lends it (Settings -> Programs).",
+    ),
     Code.SIGN_IN_REQUIRED: Meaning(401, "Sign in first", "Sign in and try again."),
     Code.TOO_MANY_REQUESTS: Meaning(429, "Too many tries", "Wait for the time in Retry-After and try again."),
     Code.TOO_LARGE: Meaning(413, "The body is too large", "Send fewer items in one request."),

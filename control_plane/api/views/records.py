@@ -10,6 +10,7 @@ from control_plane.api import shapes
 from control_plane.api.resource import Resource, checked
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.words import Category
+from control_plane.common.errors import BadRequest
 from control_plane.compliance.search import Question, read_place, search, written_place
 from control_plane.recordings.usage import uses
 from control_plane.studios.actions import Action
@@ -34,14 +35,19 @@ class Log(Resource):
 
     def get(self, request: Request, slug: str) -> Response:
         """Lists entries, newest first; `?before=` is the `older` of the page before. The look itself is an entry."""
+        limit, _ = self.bounds()
+        if not limit:
+            raise BadRequest("limit: 1 or more.")
         asked = request.query_params.dict()
+        asked.pop("limit", None)
         before = asked.pop("before", "")
         values = checked(QuestionForm, asked)
         if "category" in values:
             values["category"] = Category(values["category"])
         question = Question(**values)
         note_read(Act.AUDIT_READ, self.studio, actor=self.actor, **question.facts())
-        page = search(question, reader=self.actor, before=read_place(before) if before else None)
+        place = read_place(before) if before else None
+        page = search(question, reader=self.actor, before=place, size=limit)
         older = written_place(page.older) if page.older else None
         return Response({"items": [shapes.entry(row) for row in page.rows], "older": older})
 

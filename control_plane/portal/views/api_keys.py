@@ -15,13 +15,15 @@ from django.views.decorators.http import require_http_methods, require_POST
 from control_plane.common.errors import BadRequest, Conflict, NotFound
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.studios import access
-from control_plane.studios.access import Action
+from control_plane.studios.actions import ALWAYS_LENT, Action
 from control_plane.studios.models import ApiKey
 from control_plane.studios.requests import StudioRequest
 from control_plane.studios.roles import MEANINGS
 from control_plane.studios.services.api_keys import make_api_key, revoke_api_key
 
 SHOWN = 200
+NONE_CHOSEN = "Tick at least one: a key that may do nothing is no use."
+NOTHING_TO_LEND = "You have no right throughout the studio that it could have."
 LIFETIMES = (("7", "A week"), ("30", "A month"), ("90", "Three months"), ("365", "A year"))
 
 
@@ -33,13 +35,13 @@ class ApiKeyForm(forms.Form):
 
     def __init__(self, *args: Any, lendable: frozenset[Action], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        lent = lendable - {Action.VIEW_STUDIO, Action.USE_API}
+        lent = lendable - ALWAYS_LENT
         self.fields["actions"] = forms.MultipleChoiceField(
             label="What it may do with your rights",
-            required=False,
+            error_messages={"required": NONE_CHOSEN if lent else NOTHING_TO_LEND},
             widget=forms.CheckboxSelectMultiple,
             choices=[(action.value, MEANINGS[action]) for action in Action if action in lent],
-            help_text="" if lent else "You have no right throughout the studio that it could have.",
+            help_text="" if lent else NOTHING_TO_LEND,
         )
 
 

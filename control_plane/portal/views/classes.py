@@ -37,7 +37,7 @@ def class_list(request: StudioRequest, slug: str) -> HttpResponse:
     context: dict[str, Any] = {
         "section": "classes",
         "page": page,
-        "days": by_day(class_rows(page.object_list)),
+        "days": by_day(class_rows(page.object_list, actor=actor)),
         "own_dancers": own_dancers(actor),
     }
     if access.can(actor, access.Action.RECORD, request.studio):
@@ -56,13 +56,11 @@ def class_page(request: StudioRequest, slug: str, class_id: UUID) -> HttpRespons
     actor = actor_of(request)
     class_session = class_for(actor, class_id)
     note_read(Act.CLASS_OPENED, class_session, actor=actor)
-    (row,) = class_rows([class_session], count_segments=True)
-    may_replay = access.can(actor, access.Action.REPLAY, class_session)
+    (row,) = class_rows([class_session], actor=actor, count_segments=True)
     context = {
         "section": "classes",
         "row": row,
-        "ready": row.is_replayable and may_replay and row.segment_count > 0,
-        "may_replay": may_replay,
+        "ready": row.is_replayable and row.may_replay and row.segment_count > 0,
         **_progress(actor, class_session),
         "first_urls": _first_urls(slug, class_session),
     }
@@ -89,14 +87,13 @@ def class_progress(request: StudioRequest, slug: str, class_id: UUID) -> HttpRes
     """Returns how far a class is, for polling; once it can be replayed, the browser is sent to its page anew."""
     actor = actor_of(request)
     class_session = class_for(actor, class_id)
-    (row,) = class_rows([class_session], count_segments=True)
+    (row,) = class_rows([class_session], actor=actor, count_segments=True)
     context = {
         "row": row,
-        "may_replay": access.can(actor, access.Action.REPLAY, class_session),
         **_progress(actor, class_session),
     }
     response = studio_page(request, "portal/classes/progress.html", context)
-    if row.is_replayable and context["may_replay"] and row.segment_count:
+    if row.is_replayable and row.may_replay and row.segment_count:
         response["HX-Redirect"] = reverse("portal:class", args=[slug, class_id])
     return response
 

@@ -16,7 +16,7 @@ from control_plane.accounts import mail
 from control_plane.accounts.models import User
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable
 from control_plane.common.scoping import user_scope
-from control_plane.portal.access_words import GROUPS, TITLES
+from control_plane.portal.access_words import GROUPS
 from control_plane.portal.operators import own_visits, studio_by_id, studio_lines, studio_page_of
 from control_plane.portal.page import actor_of, page_number
 from control_plane.studios import roles, services
@@ -53,7 +53,7 @@ class VisitForm(forms.Form):
     actions = forms.MultipleChoiceField(
         label="What for",
         choices=[
-            (action.value, TITLES[action])
+            (action.value, roles.TITLES[action])
             for _, group in GROUPS
             for action in group
             if action in roles.BREAK_GLASS_ACTIONS

@@ -36,7 +36,7 @@ def room_page(request: StudioRequest, slug: str, room_id: UUID) -> HttpResponse:
         "section": "rooms",
         "room": room,
         "cameras": cameras_in(actor, room),
-        "classes": class_rows(visible_classes(actor).filter(room=room)[:RECENT]),
+        "classes": class_rows(visible_classes(actor).filter(room=room)[:RECENT], actor=actor),
     }
     return studio_page(request, "portal/rooms/detail.html", context | _cards(request, only=room))
 

@@ -43,7 +43,9 @@ class RightForm(forms.Form):
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         help_text="Empty: until somebody ends it.",
     )
-    reason = forms.CharField(max_length=500, help_text="Stands beside it, and in the record.")
+    reason = forms.CharField(
+        max_length=500, help_text="Stands beside it, and in the record for good: no names."
+    )
 
     def __init__(self, *args: Any, label: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

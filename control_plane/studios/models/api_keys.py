@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from control_plane.common.models import StudioOwned
 from control_plane.common.scoping import CapabilityManager
+from control_plane.studios.actions import ALWAYS_LENT
 
 
 class ApiKey(StudioOwned):
@@ -37,6 +38,11 @@ class ApiKey(StudioOwned):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def chosen(self) -> list[str]:
+        """What it lends beside what every key does."""
+        return [action for action in self.actions if action not in ALWAYS_LENT]
 
     @property
     def is_open(self) -> bool:

@@ -15,10 +15,11 @@ from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
 from control_plane.common.scoping import capability_scope, studio_scope
 from control_plane.studios import access
-from control_plane.studios.actions import Action
+from control_plane.studios.actions import ALWAYS_LENT, Action
 from control_plane.studios.models import ApiKey, Studio
 from control_plane.studios.roles import MACHINE_ACTIONS, missing_needs
 from control_plane.studios.services.saving import check
+from shared.protocol.errors import Code
 
 PREFIX = "3dk_"
 LONGEST = timedelta(days=366)
@@ -32,13 +33,18 @@ def make_api_key(
     """Makes a key that lends `actions` of the actor's own rights; returns it with its secret, which is shown once.
 
     Raises:
-        BadRequest: no name, an action no person has or that is no use alone, or an end past or over a year away.
+        BadRequest: no name, no action, an action no person has or that is no use alone, or an end past or over a year away.
         Conflict: the studio has `MOST_KEYS` open keys.
         Forbidden, NotFound: the actor may not use the API, or is no person at a keyboard.
     """
-    wanted = frozenset(Action(action) for action in actions) | {Action.VIEW_STUDIO, Action.USE_API}
+    chosen = frozenset(Action(action) for action in actions)
+    wanted = chosen | ALWAYS_LENT
     if actor.kind is not ActorKind.USER or actor.id is None or actor.only is not None:
-        raise Forbidden("A key is made by a person who is signed in, not by another key.")
+        raise Forbidden(
+            "A key is made by a person who is signed in, not by another key.", code=Code.KEY_NOT_ENOUGH
+        )
+    if not chosen:
+        raise BadRequest("actions: choose at least one right; a key that lends none is no use.")
     _check(wanted, expires_at)
     secret = PREFIX + secrets.token_urlsafe(32)
     with studio_scope(studio.id):

@@ -117,8 +117,8 @@ def _put(
             },
         )
         act = Act.GRANT_GIVEN if effect == Effect.ALLOW else Act.DENIAL_GIVEN
-        end = {"until": until.isoformat() if until else None}
-        _record(act, user.id, action, obj._meta.label, str(obj.pk), studio_id, actor, end)
+        more = {"until": until.isoformat() if until else None, "reason": reason}
+        _record(act, user.id, action, obj._meta.label, str(obj.pk), studio_id, actor, more)
     found: ObjectRight = right
     return found
 

@@ -19,6 +19,7 @@ from control_plane.accounts.services import create_user
 from control_plane.audit.models import Entry
 from control_plane.common.scoping import studio_scope
 from control_plane.studios import services
+from control_plane.studios.actions import Action
 from control_plane.studios.models import IdentityProvider, Membership, ProviderKind, Role
 from control_plane.studios.services.api_keys import make_api_key
 from control_plane.studios.services.signin import ProviderFacts, add_provider, change_provider
@@ -133,7 +134,7 @@ def test_whom_the_provider_has_removed_is_out_within_a_month_keys_included(
     _, secret = make_api_key(
         cast.studio,
         name="Export",
-        actions=[],
+        actions=[Action.VIEW_STUDIO],
         expires_at=timezone.now() + timedelta(days=300),
         actor=user.actor,
     )

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
@@ -160,6 +161,12 @@ def test_sign_in_rules_keys_usage_and_the_log(cast: Cast, ask: Ask) -> None:
     assert acts(cast, Act.AUDIT_READ)
     assert ask("GET", "log/?action=nonsense").status_code == 400
     assert ask("GET", "log/?before=nonsense").status_code == 400
+    newest = ask("GET", "log/?limit=1").told
+    assert len(newest["items"]) == 1
+    assert ask("GET", f"log/?{urlencode({'limit': 1, 'before': newest['older']})}").status_code == 200
+    for limit in ("0", "x"):
+        assert ask("GET", f"log/?limit={limit}").status_code == 400
+    assert "by the key “Calendar”" in newest["items"][0]["words"]
 
 
 def test_the_studio_itself_is_shown_and_renamed(cast: Cast, ask: Ask) -> None:
@@ -194,13 +201,16 @@ def test_a_key_lends_no_more_than_it_says(cast: Cast) -> None:
         answer = ask("GET", path)
         assert answer.status_code == 403, path
         assert "key does not lend" in answer.told["detail"]
+        assert (answer.told["code"], answer.told["title"]) == ("key_not_enough", "This key lends too little")
+    assert "“Look after people” (manage_people)" in ask("GET", "members/").told["detail"]
 
 
 def test_a_key_lends_no_more_than_its_person_may_at_that_moment(cast: Cast, ask: Ask) -> None:
     services.add_member(cast.studio, cast.sam, Role.ADMIN, actor=cast.alice.actor)
     services.change_role(cast.membership(cast.alice), Role.PARTNER, actor=cast.sam.actor)
     assert ask("GET", "").status_code == 200
-    assert ask("GET", "members/").status_code == 403
+    beyond = ask("GET", "members/")
+    assert (beyond.status_code, beyond.told["code"]) == (403, "forbidden")
     services.change_role(cast.membership(cast.alice), Role.VIEWER, actor=cast.sam.actor)
     assert ask("GET", "").status_code == 403
     services.remove_member(cast.membership(cast.alice), actor=cast.sam.actor)
@@ -271,6 +281,7 @@ def test_the_database_holds_no_secret(cast: Cast) -> None:
 @pytest.mark.parametrize(
     ("values", "named"),
     [
+        ({"actions": []}, "at least one"),
         ({"actions": [Action.UPLOAD]}, "boxes"),
         ({"actions": [Action.EXPORT]}, "needs"),
         ({"expires_at": timezone.now() - WEEK}, "expires_at"),

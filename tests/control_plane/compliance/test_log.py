@@ -25,6 +25,9 @@ from control_plane.compliance.exporting import Form, export_log
 from control_plane.compliance.search import Question, read_place, search, written_place
 from control_plane.compliance.signing import public_key
 from control_plane.studios import services as studios
+from control_plane.studios.actions import Action as Right
+from control_plane.studios.models import ApiKey, Role
+from control_plane.studios.services.api_keys import actor_of, make_api_key
 from shared.protocol.ids import new_id
 from tests.control_plane.compliance.conftest import Lesson
 from tests.control_plane.conftest import Cast, as_person
@@ -64,6 +67,60 @@ def test_an_entry_reads_as_a_sentence_with_todays_names(cast: Cast, lesson: Less
     cast.ivan.display_name = "Ivan the Dancer"
     cast.ivan.save()
     assert words(cast)[0] == "Ivan the Dancer opened the replay of Ballet"
+
+
+def test_rights_roles_and_keys_are_told_with_what_they_are_about(cast: Cast, lesson: Lesson) -> None:
+    alice, until = cast.alice.actor, timezone.now() + timedelta(days=3)
+    with timezone.override("Europe/Berlin"):
+        end = f"{timezone.localtime(until):%B %Y, %H:%M %Z}"
+        studios.give_right(
+            cast.pat, Right.REPLAY, lesson.session, actor=alice, until=until, reason="a <b>guest</b>"
+        )
+        assert words(cast)[0].startswith("Alice gave Pat the right “Watch recorded classes” on Ballet until ")
+        assert words(cast)[0].endswith(f"{end}. Reason: a <b>guest</b>")
+    assert last(cast)[0].details["reason"] == "a <b>guest</b>"
+    page = as_person(cast.alice).get(f"/studio/{cast.studio.slug}/audit/").content.decode()
+    assert "Reason: a &lt;b&gt;guest&lt;/b&gt;" in page
+    studios.take_right(cast.pat, Right.REPLAY, lesson.session, actor=alice)
+    assert words(cast)[0] == "Alice took the right “Watch recorded classes” on Ballet back from Pat"
+    studios.deny_right(cast.vera, Right.REPLAY, lesson.session, actor=alice, reason="asked {who}")
+    assert words(cast)[0] == "Alice denied Vera “Watch recorded classes” on Ballet. Reason: asked {who}"
+    studios.set_role_actions(cast.studio, Role.VIEWER, {Right.VIEW_STUDIO, Right.VIEW_DANCERS}, actor=alice)
+    assert words(cast)[0] == (
+        "Alice changed what the role Viewer allows: now also “See the dancers”; "
+        "no longer “See the list of classes”, “Watch recorded classes”"
+    )
+    studios.change_role(cast.membership(cast.vera), Role.INSTRUCTOR, actor=alice)
+    assert words(cast)[0] == "Alice changed the membership of Vera: Viewer before, Instructor now"
+
+
+def test_an_act_by_a_key_names_the_person_and_the_key(cast: Cast) -> None:
+    key, _ = make_api_key(
+        cast.studio, name="Calendar", actions=[Right.MANAGE_ROOMS], actor=cast.alice.actor,
+        expires_at=timezone.now() + timedelta(days=3),
+    )  # fmt: skip
+    made = "Alice made the key “Calendar” for a program; it lends “Look after rooms” until "
+    assert words(cast)[0].startswith(made)
+    studios.create_room(cast.studio, name="Blue", actor=actor_of(key))
+    assert words(cast)[0] == "Alice by the key “Calendar” made Blue"
+    with studio_scope(cast.studio.id):
+        ApiKey.objects.all().delete()
+    assert words(cast)[0] == f"Alice by the key {str(key.id)[-8:]} made Blue"
+
+
+@pytest.mark.parametrize(
+    "details", [{}, {"right": 3, "until": "soon", "added": "x", "role": "duke", "actions": [1]}]
+)
+@pytest.mark.parametrize("action", ["grant.given", "role.changed", "member.changed", "api_key.made"])
+def test_details_that_say_nothing_or_are_odd_still_read(
+    cast: Cast, action: str, details: dict[str, Any]
+) -> None:
+    with studio_scope(cast.studio.id):
+        record(
+            Action(action), actor=cast.alice.actor, studio_id=cast.studio.id,
+            object_type="studios.Studio", object_id=cast.studio.id, details=details,
+        )  # fmt: skip
+    assert words(cast)[0].startswith("Alice ")
 
 
 def test_people_and_things_that_are_gone_are_pseudonyms(cast: Cast) -> None:

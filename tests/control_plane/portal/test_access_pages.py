@@ -24,6 +24,7 @@ from tests.control_plane.conftest import Cast
 from tests.control_plane.portal.conftest import House, SignIn, furnish, record
 
 OK, MOVED, WRONG, REFUSED, UNKNOWN = 200, 302, 400, 403, 404
+GREEN = """<span class="tag tag--good">Replay</span>"""
 
 
 def seen(text: str) -> str:
@@ -120,6 +121,22 @@ def test_who_can_see_a_class_is_what_the_deciding_code_says(house: House, sign_i
     assert "3 of 5 people may" in may_page
     assert "guest teacher" in may_page
     assert "Was refused this for this class, by Alice." in not_page
+
+
+def test_a_class_that_may_not_be_watched_is_offered_for_replay_nowhere(house: House, sign_in: SignIn) -> None:
+    row, cast = record(house, ClassState.COMPLETE), house.cast
+    pages = [f"{house.base}/{path}" for path in ("classes/", f"rooms/{house.room.id}/")]
+    vera = sign_in("vera")
+    assert all(GREEN in vera.get(page).content.decode() for page in pages)
+    services.deny_right(cast.vera, Action.REPLAY, row, actor=cast.alice.actor, reason="asked by a parent")
+    for page in [*pages, f"{house.base}/classes/{row.id}/", f"{house.base}/classes/{row.id}/progress/"]:
+        text = vera.get(page).content.decode()
+        assert GREEN not in text, page
+        assert "Recorded" in text, page
+    with studio_scope(cast.studio.id):
+        for user in (cast.alice, cast.ivan, cast.vera, cast.gita, cast.pat):
+            shown = access.visible(user.actor, ClassSession, to=Action.REPLAY).exists()
+            assert shown is access.can(user.actor, Action.REPLAY, row)
 
 
 def test_the_page_of_who_can_asks_no_more_for_many_people_than_for_few(house: House, sign_in: SignIn) -> None:

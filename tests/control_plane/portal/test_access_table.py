@@ -10,10 +10,10 @@ from control_plane.portal.access_table import (
     objections,
     ticked,
 )
-from control_plane.portal.access_words import DOING, GROUPS, PLURALS, RIGHT_WORDS, TITLES
+from control_plane.portal.access_words import DOING, GROUPS, PLURALS, RIGHT_WORDS
 from control_plane.studios.actions import Action
 from control_plane.studios.models import Role
-from control_plane.studios.roles import DEFAULTS, FLOOR, LIMITS, MACHINE_ACTIONS
+from control_plane.studios.roles import DEFAULTS, FLOOR, LIMITS, MACHINE_ACTIONS, TITLES
 
 COUNTS = {"classes": 14, "rooms": 1, "dancers": 0}
 

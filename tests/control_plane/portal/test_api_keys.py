@@ -24,11 +24,27 @@ def test_a_key_is_shown_once_works_and_is_ended_by_hand(cast: Cast) -> None:
     assert program.get(classes).status_code == 401
 
 
+def test_a_key_needs_a_tick_and_shows_as_many_rights_as_were_ticked(cast: Cast) -> None:
+    page = f"/studio/{cast.studio.slug}/programs/"
+    client = Client()
+    client.force_login(cast.alice)
+    refused = client.post(page, {"name": "Nothing", "days": "7"})
+    assert refused.status_code == 422
+    assert "Tick at least one" in refused.content.decode()
+    with studio_scope(cast.studio.id):
+        assert not ApiKey.objects.exists()
+    ticked = ["view_class", "view_dancers", "view_agents", "record"]
+    assert (
+        "<span>4 rights</span>"
+        in client.post(page, {"name": "Four", "days": "7", "actions": ticked}).content.decode()
+    )
+
+
 def test_a_partner_sees_own_keys_lends_own_rights_and_others_see_none(cast: Cast) -> None:
     page = f"/studio/{cast.studio.slug}/programs/"
     client = Client()
     client.force_login(cast.alice)
-    client.post(page, {"name": "Of Alice", "days": "7", "actions": []})
+    client.post(page, {"name": "Of Alice", "days": "7", "actions": ["view_class"]})
     client.force_login(cast.pat)
     text = client.get(page).content.decode()
     assert "Of Alice" not in text
