@@ -63,7 +63,7 @@ def test_an_operator_is_a_stranger_until_the_glass_is_broken_and_after(cast: Cas
         decision = access.decide(olga.actor, Action.VIEW_AGENTS, cast.studio)
         assert (decision.allowed, decision.reason.why) == (True, Why.BREAK_GLASS)
         assert access.permissions(olga.actor, cast.studio.id) == set(WANTED)
-        with pytest.raises(Forbidden, match="not let in for replay"):
+        with pytest.raises(Forbidden, match="not let in for “Watch recorded classes”"):
             access.require(olga.actor, Action.REPLAY, cast.studio)
     with time_machine.travel(glass.ends_at, tick=False), studio_scope(cast.studio.id):
         assert access.decide(olga.actor, Action.VIEW_AGENTS, cast.studio).reason.why is Why.NOT_A_MEMBER
