@@ -72,7 +72,7 @@ def test_a_denial_of_replay_denies_export_and_not_the_title(cast: Cast, room: Ro
     services.deny_right(cast.alice, Action.REPLAY, row, actor=cast.alice.actor)
     assert not may(cast, "alice", Action.EXPORT, row)
     assert may(cast, "alice", Action.VIEW_CLASS, row)
-    with studio_scope(cast.studio.id), pytest.raises(Forbidden, match="denied replay"):
+    with studio_scope(cast.studio.id), pytest.raises(Forbidden, match="denied “Watch recorded classes”"):
         access.require(cast.alice.actor, Action.REPLAY, row)
 
 
