@@ -114,8 +114,10 @@ def claim_pairing_code(request: PairRequest) -> PairAnswer:
     except ValueError as error:
         raise BadRequest(f"code: {error}") from error
     key = instance.pairing_key()
-    with capability_scope("pairing_hash", codes.lookup_hash(code, key)):
-        found = list(PairingCode.found.values_list("id", "studio_id", "code_hash", "state"))
+    lookup_hash = codes.lookup_hash(code, key)
+    with capability_scope("pairing_hash", lookup_hash):
+        rows = PairingCode.found.filter(lookup_hash=lookup_hash)
+        found = list(rows.values_list("id", "studio_id", "code_hash", "state"))
     wanted = codes.code_hash(code, key)
     for code_id, studio_id, hash_, _ in found:
         if codes.is_same(hash_, wanted):
@@ -140,8 +142,10 @@ def _free_code(key: bytes) -> str:
     """
     for _ in range(MOST_DRAWS):
         code = codes.new_code()
-        with capability_scope("pairing_hash", codes.lookup_hash(code, key)):
-            taken = PairingCode.found.filter(expires_at__gt=timezone.now() - LIFETIME).exists()
+        lookup_hash = codes.lookup_hash(code, key)
+        with capability_scope("pairing_hash", lookup_hash):
+            same = PairingCode.found.filter(lookup_hash=lookup_hash)
+            taken = same.filter(expires_at__gt=timezone.now() - LIFETIME).exists()
         if not taken:
             return code
     raise Unavailable("No pairing code is free. Try again in twenty minutes, when those of now have run out.")
