@@ -64,8 +64,9 @@ class HttpAnswer:
     def is_web_page(self) -> bool:
         """Whether it is a page for people: no program that we speak to answers with one."""
         start = self.body[:200].lstrip().lower()
-        return self.content_type in ("text/html", "application/xhtml+xml") or start.startswith(
-            (b"<!doctype html", b"<html")
+        return bool(start) and (
+            self.content_type in ("text/html", "application/xhtml+xml")
+            or start.startswith((b"<!doctype html", b"<html"))
         )
 
 

@@ -60,7 +60,10 @@ def put_object(request: HttpRequest, key: str) -> HttpResponse:
             msgspec.structs.replace(problem(Code.CONFLICT, "The object is here already."), status=412)
         )
     # The proof that it was us, and these bytes: a login page on the way says 200 to everything.
-    return HttpResponse(status=201, headers={"ETag": f'"{allowed.sha256}"'})
+    # Django would call an empty answer a web page.
+    return HttpResponse(
+        status=201, content_type="application/octet-stream", headers={"ETag": f'"{allowed.sha256}"'}
+    )
 
 
 def _store_of(allowed: Allowed) -> ObjectStore:

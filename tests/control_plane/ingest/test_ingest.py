@@ -51,7 +51,9 @@ def test_every_step_can_be_sent_again(scene: Scene, tmp_path: Path) -> None:
     (made,) = scene.cuts(tmp_path, each=2)
     announce(scene, made)
     (target,) = announce(scene, made)
-    assert put(target, made.content).status_code == 201
+    stored = put(target, made.content)
+    assert (stored.status_code, stored["Content-Type"]) == (201, "application/octet-stream")
+    assert stored["ETag"] == f'"{made.manifest.sha256}"'
     assert put(target, made.content).status_code == 412
     assert isinstance(announce(scene, made)[0], PutTarget)
     receipt = [AlreadyCommitted(segment_id=made.manifest.segment_id)]

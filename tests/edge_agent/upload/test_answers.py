@@ -126,6 +126,7 @@ def test_a_put_counts_only_where_a_store_says_what_it_keeps(
     [
         answer(200, {"etag": '"d41d8cd98f00b204e9800998ecf8427e"'}),
         answer(201, ETAG),
+        answer(201, ETAG | HTML),  # nothing at all is no page, whatever its type
         answer(204, {"etag": f'W/"{SHA256}"'}),
         answer(200, CHECKSUM),
         answer(412),
