@@ -21,7 +21,9 @@ from control_plane.studios.roles import effective
 from control_plane.studios.services.api_keys import PREFIX
 from control_plane.studios.things import CLASS
 from tests.control_plane.box import Box
-from tests.matrix.world import EVERYTHING, NARROW, ROLES_MAY, VISIT, House, World
+from tests.matrix.furniture import EVERYTHING, NARROW
+from tests.matrix.house import House
+from tests.matrix.world import ROLES_MAY, VISIT, World
 
 IS_WHOLE = os.environ.get("THREEDANCE_TEST_MATRIX_ASKS") == "all"
 """Whether all is asked, as `nox -s matrix` does, or what `usual` leaves of it."""

@@ -20,8 +20,9 @@ from tests.control_plane.box import Box
 from tests.control_plane.footage import START_AT
 from tests.control_plane.scenes import status_of
 from tests.matrix.expected import State, Target
+from tests.matrix.house import House
 from tests.matrix.routes import Route
-from tests.matrix.world import House, World
+from tests.matrix.world import World
 
 MISSING = UUID("00000000-0000-7000-8000-000000000000")
 FORM, JSON, BYTES = "application/x-www-form-urlencoded", "application/json", "application/octet-stream"

@@ -15,7 +15,8 @@ from django.test.client import ClientHandler, RequestFactory
 from control_plane.common.scoping import studio_scope
 from tests.matrix.actors import Asker
 from tests.matrix.calls import Call
-from tests.matrix.world import House, World, tenant_tables
+from tests.matrix.house import House, tenant_tables
+from tests.matrix.world import World
 
 _UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _HTML, _JSON = "text/html,application/xhtml+xml", "application/json"

@@ -11,10 +11,10 @@ from tests.matrix.actors import IS_WHOLE, Asker
 from tests.matrix.calls import MISSING, Call
 from tests.matrix.cells import Desk, Tally, Undo, forbidden_houses, leaks, written
 from tests.matrix.expected import State, expected_admin
+from tests.matrix.house import House
 from tests.matrix.policy import AdminRule, Policy
 from tests.matrix.test_routes import listed
 from tests.matrix.usual import is_asked_in_admin
-from tests.matrix.world import House
 
 PAGES = {
     "": "list",

@@ -30,9 +30,10 @@ from tests.matrix import routes
 from tests.matrix.actors import Asker
 from tests.matrix.calls import MISSING, Call
 from tests.matrix.cells import Answer, Desk, Tally, Undo, leaks, written
+from tests.matrix.house import House
 from tests.matrix.policy import GROUPS, Policy
 from tests.matrix.test_routes import listed
-from tests.matrix.world import House, World
+from tests.matrix.world import World
 
 LATER = timedelta(days=40)
 NOBODY = Asker("nobody")

@@ -1,15 +1,10 @@
-"""Shredding: at once for everybody, on record, for good; and no backup from before shows a picture afterwards."""
+"""Shredding: at once for everybody, on record, for good."""
 
-import secrets
-import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -21,47 +16,25 @@ from control_plane.common.scoping import studio_scope
 from control_plane.ingest.models import PendingSegment
 from control_plane.recordings import shredding
 from control_plane.recordings.models import ClassSession, Gap, Segment, Track
-from control_plane.recordings.shredding import classes_left, remove_shredded, shred_class, shred_studio
+from control_plane.recordings.shredding import classes_left, remove_shredded, shred_studio
 from control_plane.recordings.tasks import sweep_shredded
 from control_plane.storage.configured import key_shelf
 from control_plane.storage.errors import KeyDestroyed, KeysUnavailable
-from control_plane.storage.roots.file import FileRootKey
 from control_plane.storage.shelf.folder import FolderShelf
 from control_plane.studios import keyring, vault
 from control_plane.studios.models import Disposal, KeyTombstone, StudioKey, StudioStore
-from control_plane.studios.services.checking import check_all_keys
-from control_plane.supervisor.postgres import find_binaries
-from control_plane.supervisor.unprivileged import Runner
 from shared.protocol.errors import Code
 from tests.control_plane.conftest import Cast, as_person
-from tests.control_plane.footage import Cut
 from tests.control_plane.scenes import Scene, make_scene
-from tests.control_plane.sending import announce, codes, commit, put, upload
-from tests.control_plane.studios import thief
-from tests.servers import DATABASE, POSTGRES
+from tests.control_plane.sending import announce, codes, commit, upload
+from tests.control_plane.studios.shredded import WHY, announced, shred, stopped
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_root")]
-WHY = "asked for by a family"
 
 
 @pytest.fixture
 def scene(committed: Cast, tmp_path: Path) -> Scene:
-    """A class of two segments that has been stopped."""
-    made = make_scene(committed)
-    made.stop()
-    upload(made, *made.cuts(tmp_path))
-    return made
-
-
-def announced(scene: Scene, made: Cut) -> None:
-    """Has a segment lie in the store that was never committed."""
-    (target,) = announce(scene, made)
-    assert put(target, made.content).status_code == 201
-
-
-def shred(scene: Scene, **changes: Any) -> KeyTombstone:
-    given: dict[str, Any] = {"confirmation": "Ballet", "reason": WHY, "actor": scene.cast.alice.actor}
-    return shred_class(scene.reread(), **(given | changes))
+    return stopped(committed, tmp_path)
 
 
 # --- who, and with what words ---------------------------------------------------------------------------------------
@@ -318,115 +291,3 @@ def test_a_stores_password_outlives_the_recordings_that_lay_there(scene: Scene) 
     with studio_scope(cast.studio.id):
         store.refresh_from_db()
         assert vault.open_secret(store.wrapped_secret, kind="store", id_=UUID(str(store.id))) == b"password"
-
-
-# --- backups --------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def restored() -> Iterator[str]:
-    """A database to restore into."""
-    name = f"threedance_restored_{secrets.token_hex(4)}"
-    POSTGRES.create_database(name)
-    yield name
-    POSTGRES.drop_database(name)
-
-
-def dump(path: Path) -> None:
-    connection.close()
-    program = find_binaries(Runner.current()) / "pg_dump"
-    subprocess.run(
-        [program, "--format=plain", "--no-owner", "--no-privileges", f"--file={path}", POSTGRES.urls(DATABASE).superuser],
-        check=True, timeout=120, capture_output=True,
-    )  # fmt: skip
-
-
-def restore(path: Path, name: str) -> str:
-    program = find_binaries(Runner.current()) / "psql"
-    url = POSTGRES.urls(name).superuser
-    done = subprocess.run(
-        [program, "-v", "ON_ERROR_STOP=1", "-q", "-f", path, url],
-        timeout=120,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return url
-
-
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("what", ["class", "studio"])
-def test_no_backup_from_before_a_shred_shows_a_picture(
-    what: str, scene: Scene, tmp_path: Path, restored: str, settings: Any
-) -> None:
-    (waiting,) = scene.cuts(tmp_path / "late", "right", each=2)
-    announced(scene, waiting)
-    objects = Path(settings.OBJECT_STORE_URL.removeprefix("file://"))
-    shelf = key_shelf()
-    assert isinstance(shelf, FolderShelf)
-    dump(tmp_path / "before.sql")
-    shutil.copytree(objects, tmp_path / "objects before")
-    shutil.copytree(shelf.folder, tmp_path / "shelf before")
-    under, root = str(scene.session.id), FileRootKey(settings.ROOT_KEY_FILE)
-
-    if what == "class":
-        shred(scene)
-    else:
-        shred_studio(
-            scene.cast.studio, confirmation=scene.cast.studio.name, reason="", actor=scene.cast.alice.actor
-        )
-
-    loot = thief.rifled(restore(tmp_path / "before.sql", restored))
-    assert len(loot.segments) == 2
-    # Whoever has the shelf of that day as well sees everything: the search is a good one, and so is the backup.
-    whole = thief.stolen_keys(loot, root, FolderShelf(tmp_path / "shelf before"))
-    assert thief.pictures(tmp_path / "objects before", whole, under=under) == 3
-    # With the shelf as it is now, and all else of then: nothing.
-    left = thief.stolen_keys(loot, root, shelf)
-    assert thief.pictures(tmp_path / "objects before", left, under=under) == 0
-    assert not [key for key in left if len(key) == 16]
-    # Nor with everything of now.
-    connection.close()
-    now = thief.rifled(POSTGRES.urls(DATABASE).superuser)
-    assert thief.pictures(tmp_path / "objects before", thief.stolen_keys(now, root, shelf), under=under) == 0
-
-
-def test_a_database_from_before_a_shred_learns_what_was_destroyed(scene: Scene) -> None:
-    with studio_scope(scene.cast.studio.id):
-        before = bytes(scene.reread().wrapped_key)
-    shred(scene)
-    with studio_scope(scene.cast.studio.id):
-        # As a restored backup has it: the key is there, the tombstone is not.
-        KeyTombstone.objects.all().delete()
-        ClassSession.objects.filter(pk=scene.session.pk).update(wrapped_key=before, title="Ballet")
-    found = check_all_keys(actor=Actor.system("tests"))
-    assert (found.destroyed, found.lost) == (1, [])
-    assert check_all_keys(actor=Actor.system("tests"), mend=True).mended
-    assert not scene.reread().wrapped_key
-    assert check_all_keys(actor=Actor.system("tests")).destroyed == 0
-
-
-def test_a_shelf_from_before_a_shred_is_destroyed_again(scene: Scene, tmp_path: Path) -> None:
-    shelf = key_shelf()
-    assert isinstance(shelf, FolderShelf)
-    shutil.copytree(shelf.folder, tmp_path / "older")
-    shred(scene)
-    shutil.rmtree(shelf.folder)
-    shutil.copytree(tmp_path / "older", shelf.folder)
-    key_shelf().take(UUID(str(scene.session.id)))
-    check_all_keys(actor=Actor.system("tests"))
-    with pytest.raises(KeyDestroyed):
-        key_shelf().take(UUID(str(scene.session.id)))
-
-
-def test_a_lost_shelf_is_named_and_comes_back_from_its_copy(scene: Scene, tmp_path: Path) -> None:
-    shelf = key_shelf()
-    assert isinstance(shelf, FolderShelf)
-    call_command("key_shelf", "copy", str(tmp_path / "copy"))
-    shutil.rmtree(shelf.folder)
-    with pytest.raises(CommandError, match="key_shelf restore"):
-        call_command("check_keys")
-    call_command("key_shelf", "restore", str(tmp_path / "copy"))
-    call_command("check_keys")
-    key_shelf().take(UUID(str(scene.session.id)))

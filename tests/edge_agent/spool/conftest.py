@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.edge_agent.spool.sick import SickDisk
 from tests.edge_agent.spool.take import Studio
 from tests.media import make_video
 
@@ -12,6 +13,12 @@ from tests.media import make_video
 def studio(tmp_path: Path) -> Studio:
     """A box that has recorded nothing yet."""
     return Studio(tmp_path / "state")
+
+
+@pytest.fixture
+def disk() -> SickDisk:
+    """A disk that is well until it is told otherwise."""
+    return SickDisk()
 
 
 @pytest.fixture(scope="package")

@@ -15,8 +15,8 @@ from edge_agent.spool.outbox import CALLS_MOST, SpoolOutbox
 from shared.protocol.ids import GapId, new_id
 from shared.protocol.manifest import GapReason, GapRecord
 from tests.edge_agent.spool.made import CLOCK, closed, fragment, writer
+from tests.edge_agent.spool.sick import SickDisk
 from tests.edge_agent.spool.take import NOON, Studio
-from tests.edge_agent.spool.test_full_disk import SickDisk
 
 
 @pytest.fixture

@@ -1,0 +1,254 @@
+"""What stands in a studio of the matrix: a fleet, classes with footage and trouble, dancers, settings, keys, rights."""
+
+import secrets
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+
+from django.test import Client
+from django.utils import timezone
+from msgspec.structs import replace
+
+from control_plane.accounts.models import User
+from control_plane.common.scoping import studio_scope
+from control_plane.compliance.models import Alert
+from control_plane.fleet import pairing
+from control_plane.fleet import reports as fleet_reports
+from control_plane.fleet import services as fleet
+from control_plane.fleet.authentication import Caller
+from control_plane.fleet.models import Agent, PairingCode
+from control_plane.ingest import services as ingest
+from control_plane.recordings import services as recordings
+from control_plane.recordings.models import ClassSession, ClassState
+from control_plane.recordings.replays import continue_replay
+from control_plane.recordings.rosters import save_roster
+from control_plane.studios import services, vault
+from control_plane.studios.actions import Action
+from control_plane.studios.dancer_list import NewDancer
+from control_plane.studios.models import (
+    ApiKey,
+    Dancer,
+    IdentityProvider,
+    ProviderKind,
+    Relation,
+    Role,
+    Room,
+)
+from control_plane.studios.roles import DEFAULTS
+from control_plane.studios.services.api_keys import PREFIX, make_api_key
+from control_plane.studios.services.invitations import invite
+from shared.protocol.ids import CameraId, ClassSessionId, GapId, new_id
+from shared.protocol.manifest import GapReason, GapRecord
+from shared.protocol.messages import Heartbeat, Hello
+from shared.protocol.status import ConfigStatus, RecordingState, Reported
+from shared.protocol.upload import CommitItem, PutTarget
+from tests.control_plane.footage import START_AT, Cut, cuts, film
+from tests.control_plane.scenes import POSITIONS, status_of
+from tests.matrix.house import House, word
+
+EVERYTHING = DEFAULTS[Role.ADMIN]
+
+
+NARROW = frozenset({Action.VIEW_STUDIO, Action.VIEW_CLASS, Action.USE_API})
+
+
+def _fleet(house: House) -> None:
+    admin = house.people["admin"].actor
+    with studio_scope(house.studio.id):
+        for key in ("room", "spare_room"):
+            house.ids[key] = services.create_room(house.studio, name=word(house.name, "room"), actor=admin).id
+    for key, box in (("agent", house.box), ("revoked", house.revoked)):
+        code = pairing.create_pairing_code(house.studio, actor=admin, agent_name=word(house.name, "agent"))
+        box.answer = pairing.claim_pairing_code(box.pair_request(code.text))
+        house.ids[key] = box.agent_id
+    with studio_scope(house.studio.id):
+        room, agent = Room.objects.get(pk=house.ids["room"]), Agent.objects.get(pk=house.ids["agent"])
+        for position in POSITIONS:
+            camera = fleet.add_camera(
+                room,
+                agent,
+                name=word(house.name, "camera"),
+                position=position,
+                address=f"rtsp://user:{word(house.name, 'secret')}@10.0.0.1/{word(house.name, 'path')}",
+                actor=admin,
+            )
+            house.ids["camera"] = house.ids.get("camera", camera.id)
+        fleet.revoke_agent(Agent.objects.get(pk=house.ids["revoked"]), reason="stolen", actor=admin)
+        code = pairing.create_pairing_code(house.studio, actor=admin, agent_name=word(house.name, "agent"))
+        house.code, house.ids["pairing"] = code.text, code.row.id
+        # A code is good for minutes; a run on a busy machine takes longer.
+        PairingCode.objects.update(expires_at=timezone.now() + timedelta(hours=6))
+
+
+def _classes(house: House, folder: Path) -> None:
+    teacher, viewer = house.people["instructor"].actor, house.people["viewer"].actor
+    caller = Caller(house.box.agent_id, house.studio.id, "10.0.0.7")
+    for key in ("class", "granted_class", "shredded", "running"):
+        with studio_scope(house.studio.id):
+            room = Room.objects.get(pk=house.ids["room"])
+            row = recordings.start_class(room, title=word(house.name, "title"), actor=teacher)
+            house.ids[key] = row.id
+            recipient = vault.recipient()
+        made = list(
+            cuts(
+                film(folder, seconds=3),
+                each=1,
+                first_sequence=1 + 10 * len(house.cuts),
+                class_session_id=row.id,
+                camera_id=house.ids["camera"],
+                recipient=recipient,
+            )
+        )
+        house.cuts.extend(made)
+        _upload(caller, made[:2])
+        house.ids[f"{key}.segment"] = made[0].manifest.segment_id
+        with studio_scope(house.studio.id):
+            house.ids[f"{key}.track"] = row.tracks.get(camera_id=house.ids["camera"]).id
+        _trouble(house, caller, row, made[2])
+        fleet_reports.take(Heartbeat(status=status_of(row.id, RecordingState.RECORDING)), caller)
+        if key != "running":
+            with studio_scope(house.studio.id):
+                row = ClassSession.objects.get(pk=row.id)
+                continue_replay(row, actor=viewer)
+                recordings.stop_class(row, actor=teacher)
+                ClassSession.objects.filter(pk=row.id).update(state=ClassState.COMPLETE)
+    house.raw = [cut.key for cut in house.cuts]
+    house.raw += [cut.content[at : at + 24] for cut in house.cuts for at in (0, len(cut.content) - 24)]
+
+
+def _dancers(house: House) -> None:
+    admin = house.people["admin"].actor
+    with studio_scope(house.studio.id):
+        for key in ("dancer", "dancer_of_nobody"):
+            facts = NewDancer(name=word(house.name, "dancer"), note=word(house.name, "note"))
+            house.ids[key] = services.add_dancer(house.studio, facts, actor=admin).id
+        dancer = Dancer.objects.get(pk=house.ids["dancer"])
+        tie = services.start_guardianship(dancer, house.people["guardian"], Relation.PARENT, actor=admin)
+        house.ids["guardianship"] = tie.id
+        row = ClassSession.objects.get(pk=house.ids["class"])
+        save_roster(row, [dancer.id], confirm=True, actor=admin)
+
+
+def _settings(house: House) -> None:
+    """Leaves a provider, an invitation, a key of the API and an alert."""
+    admin = house.people["admin"].actor
+    offer = invite(house.studio, f"{word(house.name, 'guest')}@example.org", Role.VIEWER, actor=admin)
+    key = _keys(house)
+    with studio_scope(house.studio.id):
+        provider = IdentityProvider.objects.create(
+            studio=house.studio,
+            kind=ProviderKind.OIDC,
+            name=word(house.name, "provider"),
+            issuer=f"https://{word(house.name, 'issuer')}.example.org",
+            client_id=word(house.name, "client"),
+            domains=[f"{word(house.name, 'domain')}.example.org"],
+            enabled=False,
+        )
+        alert = Alert.objects.create(
+            studio=house.studio,
+            rule="many_classes",
+            occasion=word(house.name, "alert"),
+            raised_at=timezone.now(),
+        )
+    house.ids |= {
+        "invitation": offer.invitation.id,
+        "key": key.id,
+        "provider": provider.id,
+        "alert": alert.id,
+    }
+
+
+def _keys(house: House) -> ApiKey:
+    """Makes a key of the API for each kind of person; returns one of the admin's."""
+    soon = timezone.now() + timedelta(days=7)
+    made: dict[str, ApiKey] = {}
+    for whose in ("admin", "narrow", "instructor", "partner"):
+        person = house.people["admin" if whose == "narrow" else whose]
+        made[whose], house.secrets[whose] = make_api_key(
+            house.studio,
+            name=word(house.name, "key"),
+            actions=NARROW if whose == "narrow" else EVERYTHING,
+            expires_at=soon,
+            actor=person.actor,
+        )
+    # Made while these people were admins; what they are now is what counts.
+    for whose in ("viewer", "guardian", "ended", "inactive", "revoked key", "expired key"):
+        lend_key(house, whose, house.people.get(whose, house.people["admin"]))
+    with studio_scope(house.studio.id):
+        now = timezone.now()
+        # Ahead of the clock: noting that a key was used is a write in each of thousands of requests.
+        ApiKey.objects.update(last_used_at=now + timedelta(hours=1))
+        ended = {"revoked_at": now}, {"expires_at": now - timedelta(hours=1)}
+        for whose, change in zip(("revoked key", "expired key"), ended, strict=True):
+            ApiKey.objects.filter(secret_sha256=sha256(house.secrets[whose].encode()).digest()).update(
+                **change
+            )
+    return made["narrow"]
+
+
+def lend_key(house: House, whose: str, person: User) -> None:
+    secret = house.secrets[whose] = PREFIX + secrets.token_urlsafe(32)
+    with studio_scope(house.studio.id):
+        ApiKey.objects.create(
+            studio=house.studio,
+            user=person,
+            name=word(house.name, "key"),
+            shown=secret[:10],
+            secret_sha256=sha256(secret.encode()).digest(),
+            actions=sorted(EVERYTHING),
+            expires_at=timezone.now() + timedelta(days=7),
+            last_used_at=timezone.now() + timedelta(hours=1),
+        )
+
+
+def _rights(house: House) -> None:
+    admin = house.people["admin"].actor
+    with studio_scope(house.studio.id):
+        granted = ClassSession.objects.get(pk=house.ids["granted_class"])
+        denied = ClassSession.objects.get(pk=house.ids["class"])
+        right = services.give_right(house.people["granted"], Action.REPLAY, granted, actor=admin)
+        services.deny_right(house.people["denied"], Action.VIEW_CLASS, denied, actor=admin)
+        house.ids["right"] = right.id
+
+
+def _upload(caller: Caller, made: list[Cut]) -> None:
+    answers = ingest.announce_segments([item.manifest for item in made], caller)
+    client = Client()
+    for target, item in zip(answers, made, strict=True):
+        assert isinstance(target, PutTarget), target
+        client.put(target.url, item.content, content_type="application/octet-stream")
+    items = [
+        CommitItem(
+            segment_id=item.manifest.segment_id,
+            size_bytes=item.manifest.size_bytes,
+            sha256=item.manifest.sha256,
+        )
+        for item in made
+    ]
+    ingest.commit_segments(items, caller)
+
+
+def _trouble(house: House, caller: Caller, row: ClassSession, third: Cut) -> None:
+    """Leaves a row in every table that a day without mishap leaves empty."""
+    ingest.announce_segments([third.manifest], caller)
+    ingest.announce_segments([replace(third.manifest, sha256="ab" * 32)], caller)
+    gap = GapRecord(
+        gap_id=GapId(new_id()),
+        class_session_id=ClassSessionId(row.id),
+        camera_id=CameraId(house.ids["camera"]),
+        from_at=START_AT,
+        to_at=START_AT,
+        reason=GapReason.AGENT_LATE,
+    )
+    ingest.settle_gaps([gap], caller)
+    nothing = Reported(version=0, hash=None, status=ConfigStatus.APPLIED)
+    fleet_reports.take(Hello(protocol=1, agent_version="1", reported=nothing), caller)
+
+
+def furnish(house: House, folder: Path) -> None:
+    """Fills a studio that has its people."""
+    _fleet(house)
+    _classes(house, folder)
+    _dancers(house)
+    _rights(house)
+    _settings(house)
