@@ -192,24 +192,12 @@ class Replicator:
             await self._announce(lanes.announce(self._batch["intent"], self._targets.has))
 
     async def _announce(self, manifests: Sequence[SegmentManifest]) -> None:
-        """Asks where the segments go, and acts on the answers. A batch that is refused as a whole is halved."""
+        """Asks where the segments go, and acts on the answers."""
         try:
             answers = await self._call("intent", len(manifests), lambda: self._client.intent(manifests))
-        except RequestRefused as refusal:
-            if not refusal.is_about_content:
-                return
-            if len(manifests) == 1:
-                await self._set_aside(manifests[0], refusal.problem.code, str(refusal))
-                return
-            half = len(manifests) // 2
-            await self._announce(manifests[:half])
-            await self._announce(manifests[half:])
-            return
-        except (ServerBroke, ServerTimeout) as error:
-            if len(manifests) == 1:
-                self._defer(self._deferred, manifests[0].segment_id, error, of_line=True)
-            return
-        except ServerError:
+        except ServerError as error:
+            for half in await self._halves(manifests, error, self._deferred):
+                await self._announce(half)
             return
         await self._outbox.mark_intended([a.segment_id for a in answers if isinstance(a, PutTarget)])
         for manifest, answer in zip(manifests, answers, strict=True):
@@ -232,6 +220,21 @@ class Replicator:
             raise
         self._batch[step] = min(BATCH_LIMIT, max(self._batch[step], 2 * size))
         return answer
+
+    async def _halves(
+        self, manifests: Sequence[SegmentManifest], error: ServerError, deferrals: Deferrals
+    ) -> Sequence[Sequence[SegmentManifest]]:
+        """Returns what to ask about at once in place of a batch that failed: the halves of one that is refused for what is
+        in it. A segment that fails alone is set aside where it is refused, and put back where it may be at fault."""
+        is_alone = len(manifests) == 1
+        if isinstance(error, RequestRefused) and error.is_about_content:
+            if not is_alone:
+                half = len(manifests) // 2
+                return manifests[:half], manifests[half:]
+            await self._set_aside(manifests[0], error.problem.code, str(error))
+        elif is_alone and isinstance(error, (ServerBroke, ServerTimeout)):
+            self._defer(deferrals, manifests[0].segment_id, error, of_line=True)
+        return ()
 
     # PUT.
 
@@ -298,21 +301,9 @@ class Replicator:
         ]
         try:
             answers = await self._call("commit", len(items), lambda: self._client.commit(items))
-        except RequestRefused as refusal:
-            if not refusal.is_about_content:
-                return
-            if len(manifests) == 1:
-                await self._set_aside(manifests[0], refusal.problem.code, str(refusal))
-                return
-            half = len(manifests) // 2
-            await self._commit(manifests[:half])
-            await self._commit(manifests[half:])
-            return
-        except (ServerBroke, ServerTimeout) as error:
-            if len(manifests) == 1:
-                self._defer(self._late_receipts, manifests[0].segment_id, error, of_line=True)
-            return
-        except ServerError:
+        except ServerError as error:
+            for half in await self._halves(manifests, error, self._late_receipts):
+                await self._commit(half)
             return
         await self._committed([a.segment_id for a in answers if isinstance(a, AlreadyCommitted)])
         for manifest, answer in zip(manifests, answers, strict=True):
