@@ -18,6 +18,7 @@ STORES_MOST = 16
 @dataclass(frozen=True)
 class _Known:
     target: PutTarget
+    store: str
     until_ns: int
 
 
@@ -42,7 +43,7 @@ class Targets:
         # that two clocks that disagree cost a refused PUT and not an endless asking.
         lifetime_s = (target.expires_at - self._clock.now() - TARGET_MARGIN).total_seconds()
         until_ns = self._clock.monotonic_ns() + round(max(lifetime_s, LEAST_LIFETIME_S) * 1e9)
-        self._known[target.segment_id] = _Known(target, until_ns)
+        self._known[target.segment_id] = _Known(target, urlsplit(target.url).netloc, until_ns)
 
     def has(self, segment_id: SegmentId) -> bool:
         """Returns whether there is a target that is good now."""
@@ -63,18 +64,20 @@ class Targets:
 
     def store_of(self, segment_id: SegmentId) -> Line:
         """Returns the line to the store of a segment that has a target."""
-        place = urlsplit(self[segment_id].url).netloc
-        if place not in self._stores:
-            named = {urlsplit(known.target.url).netloc for known in self._known.values()}
-            for old in [name for name in self._stores if name not in named][
-                : len(self._stores) - STORES_MOST + 1
-            ]:
+        store = self._known[segment_id].store
+        if store not in self._stores:
+            named = self._named()
+            unnamed = [name for name in self._stores if name not in named]
+            for old in unnamed[: max(0, len(self._stores) - STORES_MOST + 1)]:
                 del self._stores[old]
-            self._stores[place] = self._make_line()
-        return self._stores[place]
+            self._stores[store] = self._make_line()
+        return self._stores[store]
 
     @property
     def stores(self) -> tuple[Line, ...]:
         """The lines to the stores that targets name now."""
-        named = {urlsplit(known.target.url).netloc for known in self._known.values()}
+        named = self._named()
         return tuple(line for name, line in self._stores.items() if name in named)
+
+    def _named(self) -> set[str]:
+        return {known.store for known in self._known.values()}

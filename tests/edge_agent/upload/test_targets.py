@@ -1,0 +1,37 @@
+"""Targets are kept as long as they are good, and what is known of a store longer than the targets that name it."""
+
+from datetime import timedelta
+
+from edge_agent.upload.line import Line
+from edge_agent.upload.targets import STORES_MOST, Targets
+from shared.kernel.clock import FakeClock
+from shared.protocol.ids import SegmentId, new_id
+from shared.protocol.upload import PutTarget
+from tests.rigs.pacer import Pacer
+
+
+def test_the_store_that_was_named_longest_ago_is_forgotten_and_only_where_there_are_too_many() -> None:
+    clock = FakeClock()
+    pacer = Pacer(clock)
+    targets = Targets(clock, lambda: Line("a store", clock, sleep=pacer.sleep, revoked=print))
+
+    def used(number: int) -> Line:
+        """Returns the line to a store whose one target is used up at once."""
+        target = PutTarget(
+            segment_id=SegmentId(new_id()),
+            url=f"https://store-{number}/x?signature",
+            headers={},
+            expires_at=clock.now() + timedelta(minutes=15),
+        )
+        targets.add(target)
+        line = targets.store_of(target.segment_id)
+        assert targets.stores == (line,)
+        targets.drop(target.segment_id)
+        assert not targets.stores
+        return line
+
+    lines = [used(number) for number in range(STORES_MOST)]
+    assert [used(number) for number in range(STORES_MOST)] == lines
+    used(STORES_MOST)
+    assert [used(number) for number in range(1, STORES_MOST)] == lines[1:]
+    assert used(0) is not lines[0]
