@@ -174,21 +174,23 @@ def _host(url: str) -> str:
 
 
 def _connect_error(host: str, error: httpx.ConnectError) -> ServerUnreachable | TlsFailed:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            return tls_failed(host, cause)
-        cause = cause.__cause__ or cause.__context__
+    if (failed := tls_failed(host, error)) is not None:
+        return failed
     text = str(error)
     if "CERTIFICATE" in text or "SSL" in text:
         return TlsFailed(host, text)
     return ServerUnreachable(host, text)
 
 
-def tls_failed(host: str, error: ssl.SSLError) -> TlsFailed:
-    """Returns our error for a handshake with `host` that failed."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return TlsFailed(host, error.verify_message or "the certificate is not trusted")
-    if "WRONG_VERSION_NUMBER" in str(error) or "RECORD_LAYER_FAILURE" in str(error):
+def tls_failed(host: str, error: BaseException) -> TlsFailed | None:
+    """Returns our error for a handshake with `host` that failed, or None where `error` came of something else."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is None:
+        return None
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return TlsFailed(host, cause.verify_message or "the certificate is not trusted")
+    if "WRONG_VERSION_NUMBER" in str(cause) or "RECORD_LAYER_FAILURE" in str(cause):
         return TlsFailed(host, "the server does not speak TLS at this port", plain=True)
-    return TlsFailed(host, error.reason or str(error))
+    return TlsFailed(host, cause.reason or str(cause))

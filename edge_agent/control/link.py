@@ -292,11 +292,8 @@ class _Direct(connect):
 def _said(error: Exception, address: str) -> ServerError:
     """Returns our error for what kept a websocket from standing."""
     host = urlsplit(address).netloc
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            return tls_failed(host, cause)
-        cause = cause.__cause__ or cause.__context__
+    if (failed := tls_failed(host, error)) is not None:
+        return failed
     if isinstance(error, websockets.ProxyError):
         return ProxyRefused(host, str(error))
     if isinstance(error, TimeoutError):
