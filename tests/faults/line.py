@@ -6,16 +6,18 @@ import gc
 import random
 import shutil
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import TypeVar
 
 import msgspec
 
 from edge_agent.errors import ServerTimeout, ServerUnreachable
-from edge_agent.spool.spool import Spool, StoredSegment
+from edge_agent.spool.outbox import SpoolOutbox
+from edge_agent.spool.spool import Spool
 from edge_agent.upload.client import CommitResult, IntentResult
 from edge_agent.upload.replicator import Replicator
 from edge_agent.waits import wait_for_any
@@ -23,10 +25,11 @@ from shared.kernel.clock import FakeClock
 from shared.protocol.errors import Code
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, SegmentId, new_id
 from shared.protocol.manifest import GapRecord, SegmentManifest
-from shared.protocol.status import SetAside
 from shared.protocol.upload import AlreadyCommitted, CommitItem, PutTarget, Refused
 from tests.rigs.pacer import Pacer
 from tests.shared.examples import MANIFEST
+
+T = TypeVar("T")
 
 MEMORY = Path("/dev/shm")
 CAMERAS = 3
@@ -37,48 +40,11 @@ TIMEOUT_S = 30.0
 LIFETIME = timedelta(minutes=15)
 
 
-class Inline:
+class Inline(SpoolOutbox):
     """The real spool as the uploads see it, without a thread: virtual time does not run on while the disk works."""
 
-    def __init__(self, spool: Spool) -> None:
-        self._spool = spool
-
-    async def pending(
-        self,
-        limit: int,
-        *,
-        of: Collection[ClassSessionId] | None = None,
-        but_not_of: Collection[ClassSessionId] = (),
-        newest_first: bool = False,
-    ) -> Sequence[StoredSegment]:
-        return self._spool.pending(limit, of=of, but_not_of=but_not_of, newest_first=newest_first)
-
-    def path(self, manifest: SegmentManifest) -> Path:
-        return self._spool.path(manifest)
-
-    async def mark_intended(self, segment_ids: Iterable[SegmentId]) -> None:
-        self._spool.mark_intended(segment_ids)
-
-    async def mark_committed(self, segment_ids: Iterable[SegmentId]) -> None:
-        self._spool.mark_committed(segment_ids)
-
-    async def mark_refused(self, segment_id: SegmentId, code: Code, detail: str = "") -> None:
-        self._spool.mark_refused(segment_id, code, detail)
-
-    async def mark_damaged(self, manifest: SegmentManifest, detail: str) -> None:
-        self._spool.mark_damaged(manifest, detail)
-
-    async def recall(self) -> None:
-        self._spool.recall()
-
-    async def set_aside(self, limit: int) -> tuple[int, Sequence[SetAside]]:
-        return self._spool.set_aside(limit)
-
-    async def gaps_pending(self, limit: int) -> Sequence[GapRecord]:
-        return self._spool.gaps_pending(limit)
-
-    async def settle_gaps(self, gap_ids: Iterable[GapId]) -> None:
-        self._spool.settle_gaps(gap_ids)
+    async def _do(self, call: Callable[[], T]) -> T:
+        return call()
 
 
 @dataclass
