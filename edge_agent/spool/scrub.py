@@ -59,7 +59,6 @@ def problem_of(path: Path, manifest: SegmentManifest, depth: Depth) -> str:
 
 def check_spool(layout: Layout, index: Index, depth: Depth) -> Iterator[Finding | None]:
     """Yields for each segment that is to be on this disk what is wrong with it, or None; then each file nobody knows."""
-    known = index.segment_ids()
     after: SegmentId | None = None
     while batch := index.here_after(after, BATCH):
         for manifest in batch:
@@ -71,7 +70,10 @@ def check_spool(layout: Layout, index: Index, depth: Depth) -> Iterator[Finding 
             else:
                 yield None
         after = batch[-1].segment_id
-    for file in layout.segment_files():
+    # First the names: what a running agent closes after that is nobody's stray.
+    files = layout.segment_files()
+    known = index.segment_ids()
+    for file in files:
         if file.suffix == CLOSED and str(file.segment_id) not in known and file.path.exists():
             yield Finding(file.segment_id, file.path, "the index does not know it; a restart takes it in")
 

@@ -96,6 +96,15 @@ def test_a_check_finds_what_its_depth_can_find(
     assert len(spool.pending(10)) == 4
 
 
+def test_what_a_running_agent_closes_during_a_check_is_no_finding(studio: Studio) -> None:
+    spool = studio.open_spool()
+    closed(studio, spool)
+    looked = check_spool(spool.layout, spool.index, Depth.HASH)
+    assert next(looked) is None
+    closed(studio, spool)
+    assert list(looked) == [None]
+
+
 def test_a_folder_without_a_spool_is_named(tmp_path: Path) -> None:
     with pytest.raises(StateUnwritable, match="recorded here"):
         spool_check.show(tmp_path, Depth.SIZE)
