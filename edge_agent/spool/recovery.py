@@ -97,10 +97,8 @@ def recover(layout: Layout, index: Index, clock: Clock, files: Files, *, rebuilt
     jobs += [partial(_take_gap, path, index, report) for path in sorted(layout.gaps.glob("*.json"))]
     report.rest = jobs
     mend_rest(report)
-    for camera_id in report.sequences:
-        report.sequences[camera_id] = max(report.sequences[camera_id], index.last_sequence(camera_id))
     for camera_id in index.cameras():
-        report.sequences.setdefault(camera_id, index.last_sequence(camera_id))
+        report.sequences[camera_id] = max(index.last_sequence(camera_id), report.sequences.get(camera_id, 0))
     if report.sealed or report.discarded or report.unreadable or report.rest:
         log.warning(
             "the spool was mended after an unclean stop",
