@@ -1,6 +1,7 @@
-"""Waiting for one of several things, with the sleep given from outside so that tests own the time."""
+"""Waiting for one of several things, with the sleep given from outside so that tests own the time, and being woken."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -32,3 +33,9 @@ class Signal:
         """Wakes those who wait now."""
         self._event.set()
         self._event = asyncio.Event()
+
+
+def call_soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    """Has `call` made in the event loop, from any thread. A loop that is closed needs none: the thread outlived it."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(call)

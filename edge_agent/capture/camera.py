@@ -12,6 +12,7 @@ from edge_agent.capture.reader import Reader
 from edge_agent.capture.source import Source
 from edge_agent.settings import Settings
 from edge_agent.status import StatusBoard
+from edge_agent.waits import call_soon
 from shared.kernel.backoff import Backoff
 from shared.kernel.clock import Clock
 from shared.kernel.logs import FailureLog
@@ -95,7 +96,8 @@ class Camera:
         reader = Reader(self._make_source, self.feed, clock=self._clock, run_clock=self._run_clock)
         ended = asyncio.Event()
         loop = asyncio.get_running_loop()
-        reader.start(partial(_tell, loop, ended), name=f"camera-{str(self.config.id)[-8:]}")
+        # A reader that hangs in a read may outlive the loop.
+        reader.start(partial(call_soon, loop, ended.set), name=f"camera-{str(self.config.id)[-8:]}")
         started_ns = self._clock.monotonic_ns()
         try:
             while not ended.is_set():
@@ -153,9 +155,3 @@ class Camera:
             fps=0.0,
             bits_per_s=0,
         )
-
-
-def _tell(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
-    # A reader that hung in a read may outlive the loop.
-    with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(ended.set)

@@ -33,6 +33,7 @@ from edge_agent.sync.reference import UtcReference
 from edge_agent.upload.http import HttpUploadClient
 from edge_agent.upload.replicator import CONNECTIONS, Replicator
 from edge_agent.upload.throttle import Throttle
+from edge_agent.waits import call_soon
 from shared import __version__
 from shared.kernel.clock import Clock, ServerClock
 from shared.protocol.config import (
@@ -161,8 +162,8 @@ class Agent:
 
     def _start(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         loop = asyncio.get_running_loop()
-        self._board.on_change(lambda: _call_soon(loop, self._link.status_changed))
-        self._spool.on_change(lambda: _call_soon(loop, self._replicator.wake))
+        self._board.on_change(lambda: call_soon(loop, self._link.status_changed))
+        self._spool.on_change(lambda: call_soon(loop, self._replicator.wake))
         tasks: dict[str, Callable[[], Awaitable[None]]] = {
             "desired": self._follow_desires,
             "link": self._link.run,
@@ -352,8 +353,3 @@ def concerns(source: Source, old: Settings, new: Settings) -> bool:
 
 def _is_home(tally: TrackTally) -> bool:
     return not tally.segments_pending and not tally.gaps_pending
-
-
-def _call_soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
-    with contextlib.suppress(RuntimeError):  # the loop is closed: the agent has ended
-        loop.call_soon_threadsafe(call)

@@ -1,8 +1,7 @@
 """One recording order: every camera of the room, from its start to its stop."""
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 
@@ -11,6 +10,7 @@ from edge_agent.capture.feed import Feed
 from edge_agent.spool.recorder import TrackRecorder
 from edge_agent.spool.spool import Spool
 from edge_agent.status import StatusBoard
+from edge_agent.waits import call_soon
 from shared.protocol.config import RecipientKey, RecordingOrder
 from shared.protocol.ids import CameraId
 from shared.protocol.status import RecordingState, RecordingStatus
@@ -139,7 +139,8 @@ class Recording:
         self._tracks[camera_id] = track
         if not track.finished:
             self._running += 1
-            track.start(partial(_tell, loop, self._ended))
+            # A recorder that a second cancellation left behind may outlive the loop.
+            track.start(partial(call_soon, loop, self._ended))
 
     def _ended(self) -> None:
         self._running -= 1
@@ -164,9 +165,3 @@ class Recording:
             first_picture_at=min(begun) if begun else None,
             tally=self._spool.tally(self.order.class_session_id),
         )
-
-
-def _tell(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
-    # A recorder that a second cancellation left behind may outlive the loop.
-    with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(call)
