@@ -16,7 +16,7 @@ def test_the_store_that_was_named_longest_ago_is_forgotten_and_only_where_there_
     targets = Targets(clock, lambda: Line("a store", clock, sleep=pacer.sleep, revoked=print))
 
     def used(number: int) -> Line:
-        """Returns the line to a store whose one target is used up at once."""
+        """Returns the line to a store whose one target is used up at once: no longer told of, and not forgotten."""
         target = PutTarget(
             segment_id=SegmentId(new_id()),
             url=f"https://store-{number}/x?signature",
@@ -25,9 +25,9 @@ def test_the_store_that_was_named_longest_ago_is_forgotten_and_only_where_there_
         )
         targets.add(target)
         line = targets.store_of(target.segment_id)
-        assert targets.stores == (line,)
+        assert list(targets.stores) == [line]
         targets.drop(target.segment_id)
-        assert not targets.stores
+        assert list(targets.stores) == []
         return line
 
     lines = [used(number) for number in range(STORES_MOST)]
