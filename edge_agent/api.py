@@ -21,6 +21,7 @@ from edge_agent.http import HttpAnswer, HttpClient
 from shared.kernel.clock import ServerClock
 from shared.protocol.codec import decode, encode
 from shared.protocol.errors import PROBLEM_CONTENT_TYPE, Code, Problem
+from shared.protocol.version import PROTOCOL_HEADER, PROTOCOL_VERSION
 
 T = TypeVar("T")
 
@@ -116,7 +117,8 @@ class ControlPlaneApi:
     async def _send_once(
         self, method: str, path: str, body: bytes | None, headers: dict[str, str] | None
     ) -> HttpAnswer:
-        full = {"accept": f"{JSON}, {PROBLEM_CONTENT_TYPE}"} | (headers or {})
+        full = {"accept": f"{JSON}, {PROBLEM_CONTENT_TYPE}", PROTOCOL_HEADER: str(PROTOCOL_VERSION)}
+        full |= headers or {}
         if body is not None:
             full["content-type"] = JSON
         if self._sign is not None:

@@ -5,15 +5,18 @@ from typing import Any, cast
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from control_plane.common.errors import NotFound
+from control_plane.common.errors import BadRequest, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import reports, valkey
 from control_plane.fleet.authentication import Caller
 from control_plane.fleet.calls import address_of, agent_call, body_of, json_response, program_call
+from control_plane.fleet.desired import agree_on_words
+from control_plane.fleet.models import Agent
 from control_plane.fleet.pairing import claim_pairing_code
 from control_plane.fleet.selectors import desired_document
 from shared.protocol.messages import FromAgent
 from shared.protocol.pairing import PairRequest
+from shared.protocol.version import LAST_WITHOUT_HEADER, PROTOCOL_HEADER
 
 WINDOW_S = 600
 
@@ -29,8 +32,10 @@ def pair(request: HttpRequest) -> HttpResponse:
 
 @agent_call("GET")
 def config(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Gives the newest desired configuration, or 304 where the box has it."""
+    """Gives the newest desired configuration in words that the box knows, or 304 where it has it."""
     with studio_scope(caller.studio_id):
+        agent: Agent = Agent.objects.get(pk=caller.agent_id)
+        agree_on_words(agent, _protocol(request, agent))
         document = desired_document(caller.agent_id)
     if document is None:
         raise NotFound("This agent has no configuration.")
@@ -38,6 +43,17 @@ def config(request: HttpRequest, caller: Caller) -> HttpResponse:
     if request.headers.get("If-None-Match") == etag:
         return HttpResponse(status=304, headers={"ETag": etag})
     return json_response(document, headers={"ETag": etag})
+
+
+def _protocol(request: HttpRequest, agent: Agent) -> int:
+    """Returns the version that the box which asks speaks."""
+    said = request.headers.get(PROTOCOL_HEADER)
+    if said is None:
+        # It may have been set back to a version that did not say so yet.
+        return min(agent.protocol, LAST_WITHOUT_HEADER)
+    if not (said.isascii() and said.isdigit() and len(said) < 10):
+        raise BadRequest(f"{PROTOCOL_HEADER}: it has to be the number of a version.")
+    return int(said)
 
 
 @agent_call("POST")

@@ -6,12 +6,17 @@ from uuid import UUID
 from django.utils import timezone
 
 from control_plane.fleet.announce import Topic, announce_on_commit
+from control_plane.fleet.errors import ProtocolTooOld
 from control_plane.fleet.models import Agent, AgentState, Camera, DesiredConfig, RecordingOrder
 from control_plane.studios import vault
 from shared.protocol.codec import document_hash, encode
-from shared.protocol.config import AgentBody, CameraConfig, Position
+from shared.protocol.config import AgentBody, CameraConfig, Position, in_words_of
 from shared.protocol.config import RecordingOrder as OrderOnWire
 from shared.protocol.ids import CameraId, ClassSessionId, RoomId, StudioId
+from shared.protocol.version import OLDEST_SPOKEN
+
+NEWEST_NOTED = 32_767
+"""What the column holds; whoever speaks something newer than we do is spoken to as we speak."""
 
 
 def follow_studio_key(studio_id: UUID) -> None:
@@ -25,6 +30,25 @@ def publish_configs(agents: Iterable[Agent]) -> None:
         publish_config(agent)
 
 
+def agree_on_words(agent: Agent, protocol: int) -> None:
+    """Notes which version of the wire an agent speaks; what it is to do is written anew where that changes the words.
+
+    As a version of its own: a box that was updated, or set back, has the old words in force under the old number, and
+    the same number with another hash is what two control planes look like.
+
+    Raises:
+        ProtocolTooOld: nobody here speaks it any more.
+    """
+    if protocol < OLDEST_SPOKEN:
+        raise ProtocolTooOld(f"This control plane speaks version {OLDEST_SPOKEN} or later.")
+    protocol = min(protocol, NEWEST_NOTED)
+    if agent.protocol == protocol:
+        return
+    agent.protocol = protocol
+    agent.save(update_fields=["protocol"])
+    publish_config(agent)
+
+
 def publish_config(agent: Agent) -> DesiredConfig:
     """Makes what the tables say the agent's newest desired configuration; without a change, no new version.
 
@@ -35,7 +59,9 @@ def publish_config(agent: Agent) -> DesiredConfig:
         ignore_conflicts=True,
     )
     row: DesiredConfig = DesiredConfig.objects.select_for_update().get(agent=agent)
-    body = _body(agent)
+    # Read behind the lock: another edit, or a box that was updated, may have changed it while this one waited.
+    agent = Agent.objects.get(pk=agent.pk)
+    body = in_words_of(agent.protocol, _body(agent))
     hash_ = document_hash(body)
     if row.version and row.hash == hash_:
         return row

@@ -4,6 +4,7 @@ ControlPlaneError
 ├── PairingRefused           the code says which way: unknown, expired, used, locked
 ├── TokenInvalid             an agent's token is not one of ours, or was used before
 │   └── ClockOff             it is, but from another time: the answer's Date header mends it
+├── ProtocolTooOld           an agent speaks a version that nobody here speaks any more
 └── AgentRevoked             carries the signed reason that ends the agent
 """
 
@@ -29,6 +30,12 @@ class ClockOff(TokenInvalid):
     """The token is well signed, but was made at another time than ours."""
 
     default_code = Code.AGENT_CLOCK_OFF
+
+
+class ProtocolTooOld(ControlPlaneError):
+    """The agent has to be updated before it can be spoken to."""
+
+    default_code = Code.PROTOCOL_TOO_OLD
 
 
 class AgentRevoked(ControlPlaneError):

@@ -13,6 +13,7 @@ from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.authentication import Caller
+from control_plane.fleet.desired import agree_on_words
 from control_plane.fleet.models import Agent, AgentState, ReportedConfig, StatusReport
 from control_plane.studios import access
 from shared.protocol.codec import encode
@@ -39,9 +40,10 @@ def take(message: FromAgent, caller: Caller) -> None:
         _seen(agent, caller)
         match message:
             case Hello():
-                agent.agent_version, agent.protocol = message.agent_version[:40], message.protocol
-                agent.save(update_fields=["agent_version", "protocol"])
+                agent.agent_version = message.agent_version[:40]
+                agent.save(update_fields=["agent_version"])
                 _take_reported(agent, message.reported)
+                agree_on_words(agent, message.protocol)
             case Report():
                 _take_reported(agent, message.reported)
             case Heartbeat():

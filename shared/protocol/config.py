@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from shared.protocol.codec import document_hash
 from shared.protocol.ids import AgentId, CameraId, ClassSessionId, RecipientKeyId, RoomId, StudioId
@@ -95,10 +95,39 @@ class RecordingOrder(_Strict, frozen=True):
     stop_at: datetime | None = None
 
 
+LocalTime = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+"""A time of day as the clock on the wall shows it, `22:00`."""
+TimeZoneName = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$", max_length=64)]
+"""A name of the IANA time zone database. Whether a box knows it is for the box to find out: zones are born and renamed."""
+
+
+class UploadWindow(_Strict, frozen=True):
+    """When segments may be uploaded: each day from `opens` until `closes`, across midnight where `closes` is the earlier.
+
+    It is open while the clock on the wall in `time_zone` shows a time from `opens` on and before `closes`. So a change
+    to or from summer time lengthens, shortens or splits it exactly as that clock does.
+    """
+
+    opens: LocalTime
+    closes: LocalTime
+    time_zone: TimeZoneName
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where it would be always open or never."""
+        if self.opens == self.closes:
+            raise ValueError(
+                f"`opens` and `closes` are both {self.opens}: name no window to upload at any time"
+            )
+
+
 class UploadPolicy(_Strict, frozen=True):
-    """How the line may be used. None means no ceiling."""
+    """How the line may be used. `max_bytes_per_s` None: no ceiling; `window` unset: at any time.
+
+    A window that is not wished is not written: such a policy reads, and hashes, the same in every version of the wire.
+    """
 
     max_bytes_per_s: PositiveInt | None = None
+    window: UploadWindow | UnsetType = UNSET
 
 
 class SpoolPolicy(_Strict, frozen=True):
@@ -127,6 +156,14 @@ class AgentConfig(_Strict, frozen=True):
     version: PositiveInt
     hash: Sha256Hex
     body: AgentBody
+
+
+def in_words_of(protocol: int, body: AgentBody) -> AgentBody:
+    """Returns as much of `body` as an agent of version `protocol` understands: it refuses keys that came later."""
+    if protocol < 3:
+        upload = msgspec.structs.replace(body.upload, window=UNSET)
+        body = msgspec.structs.replace(body, upload=upload)
+    return body
 
 
 def config_document(agent_id: AgentId, version: int, body: AgentBody) -> AgentConfig:

@@ -114,6 +114,19 @@ class SetAside(msgspec.Struct, frozen=True, kw_only=True):
     """One line: code and detail of the refusal."""
 
 
+class WindowState(StrEnum):
+    """How the upload window stands. Only `waits` keeps segments back."""
+
+    ANY_TIME = "any_time"
+    """There is no window."""
+    OPEN = "open"
+    WAITS = "waits"
+    OVERRULED = "overruled"
+    """It is closed, and segments go all the same: the buffer is nearly full."""
+    UNUSABLE = "unusable"
+    """It cannot be told whether it is open: the box does not know the time zone. Segments go."""
+
+
 class UploadStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How the uploads are. `problem` says in one line why none gets through, `hint` what to do; both empty where fine."""
 
@@ -122,6 +135,9 @@ class UploadStatus(msgspec.Struct, frozen=True, kw_only=True):
     set_aside: Count = 0
     newest: tuple[SetAside, ...] = ()
     """The last few of those set aside."""
+    window: WindowState = WindowState.ANY_TIME
+    opens_at: datetime | None = None
+    """When the window opens next; None where it is open, or there is none."""
 
 
 class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):

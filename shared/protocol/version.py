@@ -2,12 +2,18 @@
 
 from typing import Final
 
-PROTOCOL_VERSION: Final = 2
+PROTOCOL_VERSION: Final = 3
 """What this code speaks.
 
 1 (2026-11-21): pairing, desired and reported configuration, recording orders, segment upload, gaps, status.
 2 (2026-11-21): how the uploads are, in the status; a PUT counts only where its answer has an ETag.
+3 (2026-11-21): the upload window, in the configuration and in the status; each request names the
+    version the agent speaks, and a configuration is written in the words of the version that reads it.
 """
+
+PROTOCOL_HEADER: Final = "threedance-protocol"
+"""Names in each request of an agent what it speaks. Versions 1 and 2 do not send it: their `Hello` alone says so."""
+LAST_WITHOUT_HEADER: Final = 2
 
 OLDEST_SPOKEN: Final = 1
 """The oldest version this code still answers; a peer older than this is told to update."""

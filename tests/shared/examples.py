@@ -64,7 +64,10 @@ BODY = config.AgentBody(
             stop_at=AT + timedelta(hours=1),
         ),
     ),
-    upload=config.UploadPolicy(max_bytes_per_s=1_000_000),
+    upload=config.UploadPolicy(
+        max_bytes_per_s=1_000_000,
+        window=config.UploadWindow(opens="22:00", closes="06:00", time_zone="Europe/Berlin"),
+    ),
 )
 CONFIG = config.config_document(ids.AgentId(uid(8)), 12, BODY)
 REPORTED = status.Reported(version=12, hash=CONFIG.hash, status=status.ConfigStatus.APPLIED)
@@ -140,6 +143,9 @@ STATUS = status.AgentStatus(
     ),
     spool=status.SpoolStatus(
         bytes_used=10**9, bytes_free=10**11, segments_pending=2, behind_s=7.5, hours_left=41.5
+    ),
+    upload=status.UploadStatus(
+        window=status.WindowState.WAITS, opens_at=datetime(2026, 11, 21, 21, tzinfo=UTC)
     ),
 )
 

@@ -26,6 +26,7 @@ from shared.protocol.config import AgentConfig, Credentials, RtspSource
 from shared.protocol.ids import new_id
 from shared.protocol.messages import Heartbeat, Hello, Report
 from shared.protocol.status import ConfigStatus, RecordingState, Reported
+from shared.protocol.version import PROTOCOL_HEADER
 from tests.control_plane.box import Box
 from tests.control_plane.conftest import Cast
 from tests.control_plane.fleet.conftest import make_room, pair_box
@@ -325,3 +326,32 @@ def test_the_configuration_by_http_is_sent_once_until_it_changes(
         headers={"Authorization": box.authorization()},
     )
     assert sent.status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("before", "header", "status", "noted"),
+    [
+        (1, None, 200, 1),
+        (1, "3", 200, 3),
+        (3, "3", 200, 3),
+        (3, None, 200, 2),
+        (3, "2", 200, 2),
+        (3, "99999", 200, 32767),
+        (3, "0", 426, 3),
+        (3, "three", 400, 3),
+        (3, "-1", 400, 3),
+        (3, "9" * 5000, 400, 3),
+    ],
+)
+def test_the_poll_tells_what_the_box_speaks(
+    cast: Cast, paired: Paired, client: Client, before: int, header: str | None, status: int, noted: int
+) -> None:
+    box, agent = paired
+    with studio_scope(cast.studio.id):
+        Agent.objects.filter(pk=agent.pk).update(protocol=before)
+    said = {} if header is None else {PROTOCOL_HEADER: header}
+    answer = client.get("/agent/v1/config", headers={"Authorization": box.authorization()} | said)
+    assert answer.status_code == status
+    with studio_scope(cast.studio.id):
+        agent.refresh_from_db()
+    assert agent.protocol == noted
