@@ -8,6 +8,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
+from django.db import connections
 from playwright._impl._api_structures import SetCookieParam
 from playwright.sync_api import Browser, BrowserContext
 
@@ -25,6 +26,8 @@ SignIn = Callable[..., BrowserContext]
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One Chromium for the module."""
+    # While Playwright's loop runs, this thread has other connections; one left open here would meet a renewed database.
+    connections.close_all()
     with chromium() as browser:
         yield browser
 
