@@ -6,14 +6,14 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
 from edge_agent.checked import from_line, to_line
-from edge_agent.spool.schema import connect, connect_reader
+from edge_agent.spool.schema import EPOCH, connect, connect_reader, to_us
 from shared.protocol.errors import Code
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, SegmentId
 from shared.protocol.manifest import GapRecord, SegmentManifest
@@ -28,8 +28,6 @@ _ADD_SEGMENT = (
     "INSERT INTO segments (segment_id, class_session_id, camera_id, sequence, state, size_bytes, closed_at_us, here,"
     " refusal, manifest) VALUES (?, ?, ?, ?, ?, ?, ?, 1, '', ?) ON CONFLICT (segment_id) DO NOTHING"
 )
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class SegmentState(StrEnum):
@@ -94,6 +92,11 @@ class Index:
         """Returns the ids of all segments, as texts."""
         with self._reading:
             return {row[0] for row in self._reader.execute("SELECT segment_id FROM segments")}
+
+    def gone_ids(self) -> set[str]:
+        """Returns the ids of the segments whose objects are no longer on this disk, as texts."""
+        with self._reading:
+            return {row[0] for row in self._reader.execute("SELECT segment_id FROM segments WHERE here = 0")}
 
     def here_after(self, segment_id: SegmentId | None, limit: int) -> list[SegmentManifest]:
         """Returns up to `limit` segments whose objects are to be on this disk, by id, behind one of them."""
@@ -160,7 +163,7 @@ class Index:
 
     def mark(self, segment_ids: Iterable[SegmentId], state: SegmentState, now_at: datetime) -> None:
         """Moves segments forward to `state`; one that is committed or refused already stays so."""
-        committed_at_us = _us(now_at) if state is SegmentState.COMMITTED else None
+        committed_at_us = to_us(now_at) if state is SegmentState.COMMITTED else None
         with self._transaction():
             self._db.executemany(
                 "UPDATE segments SET state = ?, committed_at_us = ?"
@@ -212,7 +215,7 @@ class Index:
             rows = self._reader.execute(
                 "SELECT manifest FROM segments WHERE here = 1 AND state = 'committed' AND committed_at_us <= ?"
                 " ORDER BY committed_at_us LIMIT ?",
-                (_us(committed_before_at), limit),
+                (to_us(committed_before_at), limit),
             ).fetchall()
         return list(_readable(rows, _manifest))
 
@@ -221,6 +224,13 @@ class Index:
         with self._transaction():
             self._db.executemany(
                 "UPDATE segments SET here = 0 WHERE segment_id = ?", [(str(i),) for i in segment_ids]
+            )
+
+    def mark_here(self, segment_ids: Iterable[SegmentId]) -> None:
+        """Notes that the objects of these segments are on this disk after all."""
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE segments SET here = 1 WHERE segment_id = ?", [(str(i),) for i in segment_ids]
             )
 
     def add_gap(self, gap: GapRecord) -> None:
@@ -262,10 +272,10 @@ class Index:
             self._db.execute(
                 "DELETE FROM segments AS old WHERE here = 0 AND state = 'committed' AND committed_at_us < ?"
                 " AND sequence < (SELECT max(sequence) FROM segments WHERE camera_id = old.camera_id)",
-                (_us(before_at),),
+                (to_us(before_at),),
             )
             # A gap's id begins with the time it was made (UUIDv7), in milliseconds.
-            oldest = f"{_us(before_at) // 1000:012x}"
+            oldest = f"{to_us(before_at) // 1000:012x}"
             self._db.execute(
                 "DELETE FROM gaps WHERE settled = 1 AND gap_id < ?", (f"{oldest[:8]}-{oldest[8:]}",)
             )
@@ -292,7 +302,7 @@ class Index:
             count, oldest_us = self._reader.execute(
                 "SELECT count(*), min(closed_at_us) FROM segments WHERE state IN ('closed', 'intended')"
             ).fetchone()
-        return count, None if oldest_us is None else _EPOCH + timedelta(microseconds=oldest_us)
+        return count, None if oldest_us is None else EPOCH + timedelta(microseconds=oldest_us)
 
     def bytes_here(self) -> int:
         """Returns the size of all closed objects on this disk."""
@@ -325,7 +335,7 @@ def _row(manifest: SegmentManifest) -> tuple[str | int | bytes, ...]:
         manifest.sequence,
         SegmentState.CLOSED,
         manifest.size_bytes,
-        _us(manifest.closed_at),
+        to_us(manifest.closed_at),
         to_line(manifest),
     )
 
@@ -353,7 +363,3 @@ def _gap(row: tuple[Any, ...]) -> GapRecord:
 
 def _marks(values: Collection[UUID]) -> str:
     return ", ".join("?" * len(values))
-
-
-def _us(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)

@@ -82,7 +82,12 @@ def recover(layout: Layout, index: Index, clock: Clock, files: Files, *, rebuilt
     for file in layout.segment_files():
         segments.setdefault(file.segment_id, {})[file.suffix] = file
         report.sequences[file.camera_id] = max(file.sequence, report.sequences.get(file.camera_id, 0))
-    known = index.segment_ids()
+    known, gone = index.segment_ids(), index.gone_ids()
+    # The row is damaged, or a power cut has undone the removal: to be sent, or to be removed once more.
+    back = [i for i, found in segments.items() if CLOSED in found and str(i) in gone]
+    if back:
+        log.warning("segments are here that the index takes for gone", extra={"segments": len(back)})
+        jobs.append(partial(index.mark_here, back))
     unknown: list[SegmentFile] = []
     for segment_id, found in segments.items():
         if found.keys() != {CLOSED, MANIFEST}:
@@ -194,6 +199,7 @@ def _seal(
 ) -> None:
     header, entries = read_journal(journal)
     whole = _whole_entries(part, header.init.size_bytes, header.init.sha256, entries) if header else []
+    _tell_what_is_cut(part, whole, promised=len(entries))
     if header is None or not whole:
         files.remove(part)
         files.remove(journal)
@@ -222,6 +228,23 @@ def _seal(
     index.add_segment(manifest)
     files.remove(journal)
     report.sealed.append(manifest)
+
+
+def _tell_what_is_cut(part: Path, whole: list[JournalEntry], *, promised: int) -> None:
+    """A fragment that was being written when the agent was killed is cut, too: only the disk's faults are errors."""
+    kept_bytes = whole[-1].fragment.blob.offset_bytes + whole[-1].fragment.blob.size_bytes if whole else 0
+    dropped_bytes = part.stat().st_size - kept_bytes
+    if dropped_bytes > 0 or promised > len(whole):
+        log.log(
+            logging.ERROR if promised > len(whole) else logging.WARNING,
+            "an open segment is cut to what is proven whole",
+            extra={
+                "file": part.name,
+                "fragments": len(whole),
+                "fragments_lost": promised - len(whole),
+                "dropped_bytes": max(0, dropped_bytes),
+            },
+        )
 
 
 def _whole_entries(

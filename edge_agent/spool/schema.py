@@ -1,12 +1,13 @@
 """The index's file: its tables, and the proof at each start that it is whole."""
 
 import sqlite3
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
 from edge_agent.checked import Damaged, from_line
-from shared.protocol.ids import CameraId, SegmentId
+from shared.protocol.ids import CameraId, ClassSessionId, SegmentId
 from shared.protocol.manifest import GapRecord
 
 SCHEMA_VERSION = 2
@@ -40,6 +41,14 @@ CREATE INDEX gaps_to_send ON gaps (gap_id) WHERE settled = 0;
 """
 
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def to_us(moment: datetime) -> int:
+    """Returns an instant as the columns hold it."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """Opens the index for writing, made where there is none. Any thread may use the connection, one at a time.
 
@@ -70,11 +79,14 @@ def connect_reader(path: Path) -> sqlite3.Connection:
 
 
 class _Name(msgspec.Struct, frozen=True):
-    """As much of a manifest as names its segment."""
+    """As much of a manifest as the columns of its row repeat."""
 
     segment_id: SegmentId
+    class_session_id: ClassSessionId
     camera_id: CameraId
     sequence: int
+    size_bytes: int
+    closed_at: datetime
 
 
 def _prepare(db: sqlite3.Connection) -> None:
@@ -94,9 +106,12 @@ def _verify(db: sqlite3.Connection) -> None:
     if verdict != "ok":
         raise sqlite3.DatabaseError(f"the index is damaged: {verdict}")
     try:
-        for line, *columns in db.execute("SELECT manifest, segment_id, camera_id, sequence FROM segments"):
+        for line, *columns in db.execute(
+            "SELECT manifest, segment_id, class_session_id, camera_id, sequence, size_bytes, closed_at_us FROM segments"
+        ):
             named = from_line(line, _Name)
-            if [str(named.segment_id), str(named.camera_id), named.sequence] != columns:
+            ids = [str(i) for i in (named.segment_id, named.class_session_id, named.camera_id)]
+            if [*ids, named.sequence, named.size_bytes, to_us(named.closed_at)] != columns:
                 raise Damaged("a row is not about the segment that it holds")
         for (line,) in db.execute("SELECT record FROM gaps"):
             from_line(line, GapRecord)

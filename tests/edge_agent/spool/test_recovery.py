@@ -152,6 +152,57 @@ def test_a_damaged_index_is_set_aside_and_rebuilt_from_the_files(studio: Studio)
     assert index.with_name("index.sqlite.damaged-1").exists()
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("class_session_id", str(uuid4())), ("size_bytes", 1 << 60), ("closed_at_us", 1), ("sequence", 9)],
+)
+def test_a_row_that_is_not_about_its_segment_has_the_index_rebuilt(
+    studio: Studio, column: str, value: object
+) -> None:
+    spool = studio.open_spool()
+    manifest = closed(studio, spool)
+    spool.index._db.execute(f"UPDATE segments SET {column} = ?", (value,))  # noqa: S608
+    spool.close()
+    again = studio.open_spool()
+    assert again.recovered.index_rebuilt
+    assert studio.manifests(again) == [manifest]
+    assert again.bytes_used() == manifest.size_bytes
+
+
+def test_a_segment_whose_file_is_here_is_here_whatever_its_row_says(studio: Studio) -> None:
+    """One bit of the row; or a power cut that undid a removal: then it is removed once more."""
+    spool = studio.open_spool()
+    waiting, sent = closed(studio, spool), closed(studio, spool)
+    spool.mark_committed([sent.segment_id])
+    spool.index.mark_gone([waiting.segment_id, sent.segment_id])
+    spool.close()
+    again = studio.open_spool()
+    assert again.bytes_used() == waiting.size_bytes + sent.size_bytes
+    again.set_policy(SpoolPolicy(keep_committed_s=0, keep_free_bytes=0))
+    assert again.clean() == sent.size_bytes
+    assert [s.manifest for s in again.pending(10)] == [waiting]
+    assert again.path(waiting).exists()
+    assert not again.path(sent).exists()
+
+
+def test_what_of_an_open_segment_is_not_kept_is_said(
+    studio: Studio, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool = studio.open_spool()
+    open_segment = writer(studio, spool)
+    for number in range(3):
+        open_segment.append(fragment(number), CLOCK)
+    _die(spool)
+    journal = _files(studio, JOURNAL)[0]
+    header, first, second, third = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(header + first + second[:40] + b"?" + second[41:] + third)
+    again = studio.open_spool()
+    assert _whole(studio, again, studio.manifests(again)[0]) == [0]
+    (said,) = [r for r in caplog.records if r.msg == "an open segment is cut to what is proven whole"]
+    assert said.__dict__["file"] == journal.with_suffix(OPEN).name
+    assert said.__dict__["dropped_bytes"] > 2 * 2000
+
+
 @pytest.mark.parametrize("damage", [b"", b"not a database at all" * 300])
 def test_an_index_that_is_no_database_is_rebuilt(studio: Studio, damage: bytes) -> None:
     spool = studio.open_spool()
