@@ -1,9 +1,10 @@
-"""`python -m tests.faults power|kill|start|corrupt|away|flapping [--count N] [--seed S] [--short LENGTH]`: faults in
-numbers, with seeds."""
+"""`python -m tests.faults power|kill|start|corrupt|away|flapping [--count N] [--seed S] [--short LENGTH] [--notes FILE]`:
+faults in numbers, with seeds."""
 
 import argparse
 import logging
 import sys
+from pathlib import Path
 
 from tests.faults import corrupt, kill, line, power, start
 
@@ -25,15 +26,19 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     parser.add_argument("--short", type=int, help="power: every sequence of so many actions instead of dice")
+    parser.add_argument(
+        "--notes", type=Path, help="corrupt: keep the tallies in this file, and go on where it ends"
+    )
     given = parser.parse_args()
-    logging.disable(logging.ERROR)
     broken = 0
     for what in given.what:
         count = given.count or COUNTS[what]
+        # What damages are about is whether the box says what is wrong.
+        logging.disable(logging.NOTSET if what == "corrupt" else logging.ERROR)
         if what in SEGMENT_S:
             broken += line.run(what, hours=count, segment_s=SEGMENT_S[what], seed=given.seed)
         elif what == "corrupt":
-            broken += corrupt.report(corrupt.run(count, given.seed))
+            broken += corrupt.report(count, given.seed, given.notes)
         elif what == "start":
             broken += start.run(count)
         elif what == "kill":

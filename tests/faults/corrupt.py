@@ -1,16 +1,17 @@
 """Bad bytes by the ten thousand: bits flipped, tails cut, sectors of zeros, pieces doubled, in all that the box reads.
 
-A case is good where the box goes on within five seconds, and everything it would send afterwards is what it made, or is
-known to be damaged. A damage that cannot be told from the truth is a broken promise.
+A case is good where the box goes on within five seconds, and each thing is there as it was or the box has said what it
+lost. A damage that cannot be told from the truth is a broken promise. The box's own settings are the exception that
+is counted apart: people write that file, so what is valid there is taken as meant.
 """
 
-import contextlib
 import json
+import logging
 import random
+import resource
 import shutil
-import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -18,174 +19,110 @@ from tempfile import mkdtemp
 import msgspec
 
 from edge_agent.control.config_store import ConfigStore
-from edge_agent.control.session import Candidate, Desires, Session
-from edge_agent.errors import AgentError, SettingsInvalid
+from edge_agent.control.session import Candidate, Desires, Ignored, Refusal, Session
+from edge_agent.errors import SettingsInvalid
 from edge_agent.settings import Settings, load_settings, save_settings
 from edge_agent.spool.layout import CLOSED, JOURNAL, MANIFEST, OPEN
 from shared.protocol.codec import encode
 from shared.protocol.config import AgentConfig, config_document
-from shared.protocol.ids import SegmentId
-from shared.protocol.manifest import SegmentManifest
 from shared.protocol.messages import Desired
 from tests.edge_agent.core.box import AGENT, CAMERAS, EMPTY, STUDIO, ordered
-from tests.edge_agent.spool.trial import Trial, Violation, numbers_in
+from tests.edge_agent.spool.trial import Violation
 from tests.faults.power import MEMORY
+from tests.faults.spoil import spoil, told
+from tests.faults.spoilt_spool import SpoolCases
 
-SECTOR_BYTES = 512
 TOO_LONG_S = 5.0
-ACTIONS = ("append",) * 9 + ("close", "append", "append", "gap", "account", "append")
+KINDS = ("segment", "journal", "manifest", "index", "configuration", "settings", "message")
 
 
 @dataclass(frozen=True)
 class Case:
-    """One damage: to which kind of thing, by which seed, and what became of it."""
+    """One damage: to which kind of thing, by which seed, and what became of it.
+
+    `noticed`: the box has said that something is wrong; otherwise all is as it was.
+    """
 
     kind: str
     seed: int
+    noticed: bool = False
     violation: str = ""
-
-
-def spoil(data: bytes, dice: random.Random) -> bytes:
-    """Returns `data` with one damage that disks and lines do; never `data` itself unless it is empty."""
-    if not data:
-        return data
-    place = dice.randrange(len(data))
-    end = min(len(data), place + dice.choice((1, 4, 64, SECTOR_BYTES)))
-    spoilt = dice.choice(
-        (
-            data[:place] + bytes([data[place] ^ 1 << dice.randrange(8)]) + data[place + 1 :],
-            data[:place],
-            data[:place] + bytes(end - place) + data[end:],
-            data[:end] + data[place:],
-            data[:place] + dice.randbytes(end - place) + data[end:],
-            data[:place] + data[end:],
-        )
-    )
-    return spoilt if spoilt != data else data[:-1]
-
-
-class SpoolCases:
-    """A spool as a killed agent leaves it: closed segments, one open, a gap, accounts, the index."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.trial = Trial(folder / "whole", 7)
-        self.trial.work(ACTIONS)
-        self.whole = folder / "whole"
-        probe = self._copied("probe")
-        self.truth = self._manifests(probe)
-        self.numbers = {i: self._read_back(probe, manifest) for i, manifest in self.truth.items()}
-        assert len(self.truth) > 3
-
-    def spoil(self, suffixes: tuple[str, ...], dice: random.Random) -> None:
-        """Damages one file of these kinds and starts the box on it.
-
-        Raises:
-            Violation: the box does not go on, or takes the damage for the truth.
-        """
-        state = self._copied("spoilt")
-        try:
-            victim = dice.choice([p for p in sorted(state.rglob("*")) if p.name.endswith(suffixes)])
-            victim.write_bytes(spoil(victim.read_bytes(), dice))
-            if not victim.name.startswith("index") and dice.random() < 0.5:
-                (state / "index.sqlite").unlink()
-            try:
-                found = self._manifests(state)
-            except (AgentError, OSError, sqlite3.Error, msgspec.MsgspecError, ValueError) as error:
-                raise Violation(f"{victim.suffix}: the box does not start: {error!r}") from error
-            for segment_id, manifest in found.items():
-                self._judge(state, segment_id, manifest)
-        finally:
-            shutil.rmtree(state)
-
-    def _judge(self, state: Path, segment_id: SegmentId, manifest: SegmentManifest) -> None:
-        whole = self.truth.get(segment_id)
-        if whole is None:
-            raise Violation("a segment that never was is sent")
-        try:
-            numbers = self._read_back(state, manifest)
-        except Violation:
-            return  # its bytes are not what its manifest says: it is found before it is sent
-        except Exception as error:
-            raise Violation(f"a segment is sent that does not open: {error!r}") from error
-        same = msgspec.structs.replace(
-            manifest, closed_at=whole.closed_at, recovered=whole.recovered, clock=whole.clock
-        )
-        if manifest.recovered and numbers == self.numbers[segment_id][: len(numbers)]:
-            return
-        if same != whole or numbers != self.numbers[segment_id] or manifest.clock != whole.clock:
-            raise Violation(f"{segment_id} is sent with a manifest that is not its own")
-
-    def _manifests(self, state: Path) -> dict[SegmentId, SegmentManifest]:
-        self.trial.studio.state = state
-        spool = self.trial.studio.open_spool()
-        try:
-            return {waiting.manifest.segment_id: waiting.manifest for waiting in spool.pending(1000)}
-        finally:
-            spool.close()
-
-    def _read_back(self, state: Path, manifest: SegmentManifest) -> list[int]:
-        self.trial.studio.state = state
-        spool = self.trial.studio.open_spool()
-        try:
-            return list(numbers_in(self.trial.studio, spool, manifest))
-        except OSError as error:
-            raise Violation(str(error)) from error
-        finally:
-            spool.close()
-
-    def _copied(self, name: str) -> Path:
-        return Path(shutil.copytree(self.whole, self.folder / name))
+    took_s: float = 0.0
 
 
 class ConfigCases:
     """The configuration on the disk, and the settings of the box."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self._state = folder / "state"
+        self._documents = [_document(1), _document(2)]
+        store = ConfigStore(self._state / "config", AGENT)
+        store.load()
+        for document in self._documents:
+            store.stage(document)
+            if document is self._documents[0]:
+                store.accept()
+        self._files = {path: path.read_bytes() for path in (self._state / "config").iterdir()}
+        self._settings = Settings(media={"left.mp4": "/srv/left.mp4"})
+        save_settings(self._state, self._settings)
+        self._settings_file = next(self._state.glob("*.toml"))
+        self._toml = self._settings_file.read_bytes()
 
-    def spoil(self, dice: random.Random) -> None:
-        """Damages one file and starts the box on it.
+    def spoil(self, dice: random.Random) -> bool:
+        """Damages one file of the configuration and starts the box on it.
 
         Raises:
-            Violation: it does not go on, or does what nobody configured.
+            Violation: it does what nobody configured, or is silent about what it lost.
         """
-        state = self.folder / "state"
-        state.mkdir()
+        for path in (self._state / "config").iterdir():
+            path.unlink()
+        victim = dice.choice(sorted(self._files))
+        for path, data in self._files.items():
+            path.write_bytes(spoil(data, dice) if path == victim else data)
+        spoilt = victim.read_bytes()
+        again = ConfigStore(self._state / "config", AGENT)
+        again.load()
+        applied, candidate = self._documents
+        found = {"applied": again.applied, "candidate": again.candidate}
+        truth = {"applied": applied, "candidate": candidate}
+        for name, config in found.items():
+            if config is not None and config != truth[name]:
+                raise Violation(f"{name}: nobody made it ({told(self._files[victim], spoilt)})")
+        aside = [path.name for path in (self._state / "config").glob("*.set-aside.json")]
+        if found != truth and aside != [f"{victim.stem}.set-aside.json"]:
+            raise Violation(f"{victim.name} is lost and nothing said ({told(self._files[victim], spoilt)})")
+        return bool(aside)
+
+    def spoil_settings(self, dice: random.Random) -> bool:
+        """Damages the box's own settings: they are refused with their name, or valid.
+
+        Raises:
+            Violation: the error does not say where to look.
+        """
+        self._settings_file.write_bytes(spoil(self._toml, dice))
         try:
-            store = ConfigStore(state / "config", AGENT)
-            store.load()
-            documents = [_document(1), _document(2)]
-            for document in documents:
-                store.stage(document)
-                if document is documents[0]:
-                    store.accept()
-            save_settings(state, Settings(media={"left.mp4": "/srv/left.mp4"}))
-            victim = dice.choice(sorted(p for p in state.rglob("*") if p.is_file()))
-            victim.write_bytes(spoil(victim.read_bytes(), dice))
-            again = ConfigStore(state / "config", AGENT)
-            again.load()
-            for config in (again.applied, again.candidate):
-                if config is not None and config not in documents:
-                    raise Violation(f"{victim.name}: a configuration that nobody made is in force")
-            with contextlib.suppress(SettingsInvalid):
-                load_settings(state)
-        finally:
-            shutil.rmtree(state)
+            return load_settings(self._state) != self._settings
+        except SettingsInvalid as error:
+            if self._settings_file.name not in str(error) or not error.hint:
+                raise Violation(f"the error does not name the file: {error}") from error
+            return True
 
 
-def message(dice: random.Random) -> None:
+def message(dice: random.Random) -> bool:
     """Hands the box a damaged frame.
 
     Raises:
         Violation: it takes a configuration that nobody made.
     """
     document = _document(3)
-    event = Session(Desires(AGENT, STUDIO, (2, "")), "1").receive(
-        spoil(encode(Desired(config=document)), dice)
-    )
-    if isinstance(event, Candidate) and event.config != document:
-        raise Violation("a damaged frame is taken for a configuration")
+    whole = encode(Desired(config=document))
+    spoilt = spoil(whole, dice)
+    event = Session(Desires(AGENT, STUDIO, (2, "")), "1").receive(spoilt)
+    if isinstance(event, Candidate) and event.config == document:
+        return False
+    if not isinstance(event, Refusal | Ignored):
+        raise Violation(f"a damaged frame is taken for {event!r:.60} ({told(whole, spoilt)})")
+    return True
 
 
 def _document(version: int) -> AgentConfig:
@@ -196,42 +133,98 @@ def _document(version: int) -> AgentConfig:
 _ORDER = ordered()
 
 
-def run(count: int, seed: int) -> Iterator[Case]:
-    """Yields `count` cases of each kind."""
+def run(count: int, seed: int, kinds: Iterable[str] = KINDS) -> Iterator[Case]:
+    """Yields `count` cases of each kind, from `seed` on."""
     folder = Path(mkdtemp(dir=MEMORY if MEMORY.is_dir() else None))
     try:
         spool, config = SpoolCases(folder), ConfigCases(folder)
-        kinds: dict[str, Callable[[random.Random], None]] = {
+        damages: dict[str, Callable[[random.Random], bool]] = {
             "segment": lambda dice: spool.spoil((OPEN, CLOSED), dice),
             "journal": lambda dice: spool.spoil((JOURNAL,), dice),
             "manifest": lambda dice: spool.spoil((MANIFEST,), dice),
             "index": lambda dice: spool.spoil((".sqlite", ".sqlite-wal"), dice),
             "configuration": config.spoil,
+            "settings": config.spoil_settings,
             "message": message,
         }
-        for kind, damage in kinds.items():
-            for number in range(count):
-                began_s = time.monotonic()
-                try:
-                    damage(random.Random(f"{kind}-{seed + number}"))
-                    took_s = time.monotonic() - began_s
-                    yield Case(kind, seed + number, f"took {took_s:.1f} s" if took_s > TOO_LONG_S else "")
-                except Exception as error:
-                    yield Case(
-                        kind, seed + number, str(error) if isinstance(error, Violation) else repr(error)
-                    )
+        for kind in kinds:
+            for number in range(seed, seed + count):
+                yield _case(kind, number, damages[kind])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def report(cases: Iterator[Case]) -> int:
-    """Prints a line for each kind and each violation; returns how many promises were broken."""
-    counts: dict[str, int] = {}
-    broken: list[Case] = []
+def _case(kind: str, seed: int, damage: Callable[[random.Random], bool]) -> Case:
+    began_s = time.monotonic()
+    noticed, violation = False, ""
+    try:
+        noticed = damage(random.Random(f"{kind}-{seed}"))
+    except Violation as error:
+        violation = str(error)
+    except Exception as error:
+        violation = f"it does not go on: {error!r}"
+    took_s = time.monotonic() - began_s
+    return Case(
+        kind, seed, noticed, violation or (f"took {took_s:.1f} s" if took_s > TOO_LONG_S else ""), took_s
+    )
+
+
+class Tally(msgspec.Struct, kw_only=True):
+    """What came of the damages of one kind; `next_seed` is where another run goes on."""
+
+    next_seed: int
+    damages: int = 0
+    noticed: int = 0
+    harmless: int = 0
+    broken: list[str] = []
+    longest_s: float = 0.0
+    grown_mib: float = 0.0
+    """By how much the process grew while it worked on this kind."""
+    cpu_s: float = 0.0
+
+
+def report(count: int, seed: int, notes: Path | None = None) -> int:
+    """Makes `count` damages of each kind and prints a line for each kind and each broken promise; returns how many.
+
+    `notes`: keeps the tallies in this file, and goes on where it ends.
+    """
+    tallies: dict[str, Tally] = {}
+    if notes is not None and notes.exists():
+        tallies = msgspec.json.decode(notes.read_bytes(), type=dict[str, Tally])
+    logging.getLogger("edge_agent.control").setLevel(logging.CRITICAL)
+    for start in range(0, count, SLICE):
+        for kind in KINDS:
+            tally = tallies.setdefault(kind, Tally(next_seed=seed))
+            slice_ = min(SLICE, start + SLICE, count - start, seed + count - tally.next_seed)
+            if tally.next_seed - seed <= start and slice_ > 0:
+                _add(tally, run(slice_, tally.next_seed, (kind,)))
+            if notes is not None:
+                notes.write_bytes(msgspec.json.format(msgspec.json.encode(tallies)))
+        print(f"  {start + SLICE} of {count} of each kind", flush=True)
+    for kind, tally in tallies.items():
+        print(json.dumps({kind: msgspec.to_builtins(tally)}))
+    return sum(len(tally.broken) for tally in tallies.values())
+
+
+SLICE = 500
+
+
+def _add(tally: Tally, cases: Iterator[Case]) -> None:
+    began_mib, began_s = _peak_mib(), time.process_time()
     for case in cases:
-        counts[case.kind] = counts.get(case.kind, 0) + 1
+        tally.next_seed = case.seed + 1
+        tally.damages += 1
+        tally.longest_s = max(tally.longest_s, round(case.took_s, 3))
         if case.violation:
-            broken.append(case)
-            print(f"  BROKEN {case.kind} seed {case.seed}: {case.violation}", flush=True)
-    print(json.dumps({"damages": counts, "broken": len(broken)}))
-    return len(broken)
+            tally.broken.append(f"{case.kind} seed {case.seed}: {case.violation}")
+            print(f"  BROKEN {tally.broken[-1]}", flush=True)
+        elif case.noticed:
+            tally.noticed += 1
+        else:
+            tally.harmless += 1
+    tally.grown_mib = round(max(tally.grown_mib, _peak_mib() - began_mib), 1)
+    tally.cpu_s = round(tally.cpu_s + time.process_time() - began_s, 1)
+
+
+def _peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
