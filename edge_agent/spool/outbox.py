@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from edge_agent.spool.spool import Spool, StoredSegment
+from edge_agent.spool.index import IndexedSegment
+from edge_agent.spool.spool import Spool
 from shared.protocol.errors import Code
 from shared.protocol.ids import ClassSessionId, GapId, SegmentId
 from shared.protocol.manifest import GapRecord, SegmentManifest
@@ -42,7 +43,7 @@ class SpoolOutbox:
         of: Collection[ClassSessionId] | None = None,
         but_not_of: Collection[ClassSessionId] = (),
         newest_first: bool = False,
-    ) -> Sequence[StoredSegment]:
+    ) -> Sequence[IndexedSegment]:
         """See `Spool.pending`."""
         spool = self._spool
         # The classes that run may be others by the time it is this call's turn.

@@ -5,7 +5,6 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Self
@@ -19,7 +18,7 @@ from edge_agent.settings import SpoolSettings
 from edge_agent.spool.cleaner import LOW_ROOM_BYTES, clean, oldest, remove
 from edge_agent.spool.counts import Counts
 from edge_agent.spool.dating import begin_of, end_of
-from edge_agent.spool.index import Index, SegmentState
+from edge_agent.spool.index import Index, IndexedSegment, SegmentState
 from edge_agent.spool.layout import CLOSED, Layout
 from edge_agent.spool.ledger import TrackAccount
 from edge_agent.spool.lock import take_lock
@@ -42,15 +41,6 @@ DROP_BYTES, DROP_LEAST = 64 << 20, 3
 """What is dropped at once where the oldest is to go: enough for some time, and some files where names have run out."""
 MEMORY = timedelta(days=14)
 """How long the index remembers what is committed and gone, and an account a class that is over."""
-
-
-@dataclass(frozen=True)
-class StoredSegment:
-    """A closed segment that waits for its upload: its manifest, and the file that holds exactly its object."""
-
-    manifest: SegmentManifest
-    path: Path
-    state: SegmentState
 
 
 class Spool:
@@ -125,7 +115,7 @@ class Spool:
         of: Collection[ClassSessionId] | None = None,
         but_not_of: Collection[ClassSessionId] = (),
         newest_first: bool = False,
-    ) -> list[StoredSegment]:
+    ) -> list[IndexedSegment]:
         """Returns up to `limit` segments that wait for their upload, oldest closed first unless told otherwise.
 
         Args:
@@ -134,8 +124,7 @@ class Spool:
             but_not_of: none of these classes.
             newest_first: turns the order round.
         """
-        rows = self.index.pending(limit, of=of, but_not_of=but_not_of, newest_first=newest_first)
-        return [StoredSegment(row.manifest, self.path(row.manifest), row.state) for row in rows]
+        return self.index.pending(limit, of=of, but_not_of=but_not_of, newest_first=newest_first)
 
     def path(self, manifest: SegmentManifest) -> Path:
         """Returns the file of a closed segment."""

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from edge_agent.spool.spool import StoredSegment
+from edge_agent.spool.index import IndexedSegment
 from edge_agent.upload.gaps import GapOutbox
 from shared.protocol.errors import Code
 from shared.protocol.ids import ClassSessionId, SegmentId
@@ -22,7 +22,7 @@ class Outbox(GapOutbox, Protocol):
         of: Collection[ClassSessionId] | None = None,
         but_not_of: Collection[ClassSessionId] = (),
         newest_first: bool = False,
-    ) -> Sequence[StoredSegment]:
+    ) -> Sequence[IndexedSegment]:
         """Returns up to `limit` segments that have no receipt and are not set aside."""
         ...
 

@@ -29,6 +29,7 @@ from edge_agent.upload.lanes import Lanes
 from edge_agent.upload.line import Line
 from edge_agent.upload.outbox import Outbox
 from edge_agent.upload.targets import Targets
+from edge_agent.upload.waiting import Waiting
 from edge_agent.waits import Signal, wait_for_any
 from shared.kernel.clock import Clock
 from shared.protocol.errors import Code
@@ -84,11 +85,11 @@ class Replicator:
         self._client = client
         self._outbox = outbox
         self._clock = clock
-        self._running = running
         self._revoked = revoked
         self._connections = connections
         self._sleep = sleep
         self._targets = Targets(clock, self._store_line)
+        self._waiting = Waiting(outbox, clock, running=running, least=2 * connections)
         self._in_flight: dict[SegmentId, bool] = {}
         """Segments being sent; True for those of a running class."""
         self._stored: dict[SegmentId, SegmentManifest] = {}
@@ -107,6 +108,7 @@ class Replicator:
 
     def wake(self) -> None:
         """Has the spool looked at now: there is a new segment or a new gap."""
+        self._waiting.changed()
         self._look()
         self._gaps.wake()
 
@@ -126,6 +128,7 @@ class Replicator:
 
     async def run(self) -> None:
         """Sends until cancelled. What is half sent then is sent again by the next run."""
+        self._waiting.changed()
         await self._outbox.recall()
         await self._aside.load()
         async with asyncio.TaskGroup() as group:
@@ -151,11 +154,9 @@ class Replicator:
 
     async def _lanes(self) -> Lanes:
         """Returns what may be sent now."""
-        running = self._running()
-        limit = BATCH_LIMIT + len({*self._in_flight, *self._stored, *self._deferred.ids})
-        newest = await self._outbox.pending(limit, of=running, newest_first=True) if running else ()
-        backlog = await self._outbox.pending(limit, but_not_of=running)
-        return Lanes([s.manifest for s in newest], [s.manifest for s in backlog]).ready(self._is_ready)
+        return await self._waiting.lanes(
+            self._is_ready, lambda: len({*self._in_flight, *self._stored, *self._deferred.ids})
+        )
 
     def _is_ready(self, segment_id: SegmentId) -> bool:
         if segment_id in self._in_flight or segment_id in self._stored:
@@ -370,6 +371,7 @@ class Replicator:
         self._look()
 
     def _forget(self, segment_id: SegmentId) -> None:
+        self._waiting.gone(segment_id)
         self._targets.drop(segment_id)
         self._stored.pop(segment_id, None)
         self._deferred.forget(segment_id)

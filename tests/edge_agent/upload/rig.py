@@ -18,8 +18,7 @@ from edge_agent.errors import (
     ServerUnreachable,
     TargetExpired,
 )
-from edge_agent.spool.index import SegmentState
-from edge_agent.spool.spool import StoredSegment
+from edge_agent.spool.index import IndexedSegment, SegmentState
 from edge_agent.upload.client import CommitResult, IntentResult
 from shared.protocol.errors import Code
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, SegmentId, new_id
@@ -45,6 +44,7 @@ class MemorySpool:
         self.refused: dict[SegmentId, Code] = {}
         self.gaps: dict[GapId, GapRecord] = {}
         self.settled: set[GapId] = set()
+        self.rows_read = 0
 
     def add(self, class_id: ClassSessionId, *, size_bytes: int = 1000) -> SegmentManifest:
         """Puts the next segment of a class into the spool."""
@@ -95,15 +95,16 @@ class MemorySpool:
         of: Collection[ClassSessionId] | None = None,
         but_not_of: Collection[ClassSessionId] = (),
         newest_first: bool = False,
-    ) -> Sequence[StoredSegment]:
+    ) -> Sequence[IndexedSegment]:
         found = [
-            StoredSegment(manifest, self.path(manifest), SegmentState.CLOSED)
+            IndexedSegment(manifest, SegmentState.CLOSED, here=True)
             for manifest in self.segments.values()
             if self.is_pending(manifest.segment_id)
             and (of is None or manifest.class_session_id in of)
             and manifest.class_session_id not in but_not_of
         ]
         found.sort(key=lambda s: s.manifest.closed_at, reverse=newest_first)
+        self.rows_read += len(found[:limit])
         return found[:limit]
 
     def path(self, manifest: SegmentManifest) -> Path:

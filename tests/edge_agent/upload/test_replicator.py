@@ -57,6 +57,14 @@ async def test_the_backlog_goes_in_the_order_it_was_recorded(tmp_path: Path) -> 
     assert uploads.plane.order == [m.segment_id for m in segments]
 
 
+async def test_a_long_backlog_is_not_read_anew_for_each_segment(uploads: Uploads) -> None:
+    for _ in range(300):
+        uploads.spool.add(OLD)
+    async with uploads.at_work():
+        await uploads.until_home()
+    assert uploads.spool.rows_read < 3 * 300
+
+
 async def test_the_running_class_goes_newest_first_and_before_the_backlog(tmp_path: Path) -> None:
     uploads = Uploads(tmp_path, connections=1)
     old = [uploads.spool.add(OLD) for _ in range(5)]
