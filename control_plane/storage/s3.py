@@ -264,20 +264,17 @@ class S3Store:
 
     @contextlib.contextmanager
     def _opened(self, key: str, offset_bytes: int, size_bytes: int | None) -> Iterator[Iterator[bytes]]:
-        facts = self.head(key)
-        available = facts.size_bytes - offset_bytes
-        wanted = available if size_bytes is None else size_bytes
-        if available < wanted or available < 0:
-            raise ObjectMismatch(f"object {key} is shorter than the range asked for")
-        if wanted > LARGEST_BYTES:
-            raise ObjectMismatch(f"object {key} is larger than anything of ours")
-        if not wanted:
+        if size_bytes == 0:
+            self.head(key)
             yield iter(())
             return
         response = self._tried(
             key,
             lambda: self._client.get_object(
-                bucket_name=self.bucket, object_name=self.name_of(key), offset=offset_bytes, length=wanted
+                bucket_name=self.bucket,
+                object_name=self.name_of(key),
+                offset=offset_bytes,
+                length=size_bytes or 0,
             ),
         )
 
@@ -286,10 +283,23 @@ class S3Store:
                 yield from stream(response, wanted, chunk_bytes=CHUNK_BYTES)
 
         try:
+            wanted = self._announced(response, key, size_bytes)
             yield chunks()
         finally:
             response.close()
             response.release_conn()
+
+    def _announced(self, response: urllib3.BaseHTTPResponse, key: str, wanted: int | None) -> int:
+        said = response.headers.get("Content-Length", "")
+        if said.isdecimal():
+            size_bytes = int(said)
+        else:  # in pieces: what was asked for is the limit, and of a whole object what a look says
+            size_bytes = self.head(key).size_bytes if wanted is None else wanted
+        if size_bytes > LARGEST_BYTES:
+            raise ObjectMismatch(f"object {key} is larger than anything of ours")
+        if wanted is not None and size_bytes != wanted:
+            raise ObjectMismatch(f"object {key} is shorter than the range asked for")
+        return size_bytes
 
     def _tried(self, key: str, call: Callable[[], T]) -> T:
         @_again
@@ -369,6 +379,8 @@ def _by_status(status: int, key: str, code: str) -> Exception:
         return ObjectMissing(f"object {key} does not exist")
     if status == 412:
         return ObjectExists(f"object {key} exists")
+    if status == 416:
+        return ObjectMismatch(f"object {key} ends before the range asked for")
     if status in (408, 429) or status >= 500:
         return StoreUnavailable(f"the object store answers {status} {code}".rstrip())
     return StoreRefused(f"the object store answers {status} {code}: check its credentials, bucket and region")

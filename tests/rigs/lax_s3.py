@@ -86,6 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+        self.close_connection |= headers.get("Content_Length", str(len(body))) != str(len(body))
         return None
 
     def _answer_badly(self, body: bytes) -> None:
@@ -150,7 +151,8 @@ class _Handler(BaseHTTPRequestHandler):
         if wanted:
             first, _, last = wanted.partition("-")
             return self._answer(206, body[int(first) : int(last or len(body)) + 1])
-        return self._answer(200, body)
+        claimed = {"Content_Length": str(ways.claims_bytes)} if ways.claims_bytes else {}
+        return self._answer(200, body, **claimed)
 
     def do_HEAD(self) -> None:
         if self.lax.ways.status:

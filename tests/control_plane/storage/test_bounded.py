@@ -54,9 +54,6 @@ def test_a_flood_behind_an_error_is_not_taken_in(lax: LaxServer, store: S3Store)
     lax.ways.more_bytes = FLOOD
     with pytest.raises(StoreRefused, match="larger than"):
         store.ask("policy")
-    # Its size is known from a HEAD, and then it is gone.
-    head = store.head
-    store.head = lambda key: head(KEY)  # type: ignore[method-assign]
     with pytest.raises(StoreRefused, match="larger than"), store.open("studio/gone"):
         pass
     assert lax.sent_bytes < FLOOD
@@ -77,10 +74,22 @@ def test_an_object_larger_than_any_of_ours_is_not_begun(lax: LaxServer, store: S
         store.sha256(KEY)
 
 
+def test_a_range_takes_one_request(store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "head", None)
+    with store.open(KEY, offset_bytes=10, size_bytes=100) as chunks:
+        assert b"".join(chunks) == BODY[10:110]
+
+
 def test_an_object_that_ends_early_is_no_object(lax: LaxServer, store: S3Store) -> None:
     lax.ways.claims_bytes = len(BODY) + 1
-    with pytest.raises(ObjectMismatch):
+    with pytest.raises(StoreUnavailable):
         store.sha256(KEY)
+    lax.ways.byte_every_s = 1e-6  # and without a word of how long it is
+    with (
+        pytest.raises(ObjectMismatch),
+        store.open(KEY, offset_bytes=len(BODY) - 10, size_bytes=11) as chunks,
+    ):
+        b"".join(chunks)
 
 
 def test_a_store_that_drips_is_given_up(

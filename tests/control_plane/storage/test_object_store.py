@@ -128,8 +128,11 @@ def test_what_is_missing_is_said_to_be(store: ObjectStore, key: str) -> None:
 
 def test_a_range_past_the_end_is_refused(store: ObjectStore, key: str) -> None:
     put(store, key)
-    with pytest.raises(ObjectMismatch), store.open(key, offset_bytes=len(BODY) - 1, size_bytes=2):
-        pass
+    for offset_bytes in (len(BODY) - 1, len(BODY), len(BODY) + 1):
+        with pytest.raises(ObjectMismatch), store.open(key, offset_bytes=offset_bytes, size_bytes=2):
+            pass
+    with store.open(key, size_bytes=0) as chunks:
+        assert list(chunks) == []
 
 
 def test_deleting_is_final_and_may_be_repeated(store: ObjectStore, key: str) -> None:
