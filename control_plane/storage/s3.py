@@ -293,8 +293,10 @@ class S3Store:
         said = response.headers.get("Content-Length", "")
         if said.isdecimal():
             size_bytes = int(said)
-        else:  # in pieces: what was asked for is the limit, and of a whole object what a look says
-            size_bytes = self.head(key).size_bytes if wanted is None else wanted
+        elif wanted is not None:  # it comes in pieces: what was asked for is the limit
+            size_bytes = wanted
+        else:
+            size_bytes = self.head(key).size_bytes
         if size_bytes > LARGEST_BYTES:
             raise ObjectMismatch(f"object {key} is larger than anything of ours")
         if wanted is not None and size_bytes != wanted:
