@@ -24,6 +24,8 @@ class HttpSource(AvSource):
             "multiple_requests": "0",
             # Somewhere else may be anywhere else: the box's address rules hold for the configured host only.
             "max_redirects": "0",
+            # The proxy of the environment is for the way out; a camera's name and password are not for it to see.
+            "http_proxy": "",
         }
         if self.tls:
             options |= tls_options()

@@ -267,6 +267,14 @@ def test_a_redirect_cannot_lead_the_box_elsewhere(server: http.server.ThreadingH
     assert "127.0.0.2" not in str(error)
 
 
+def test_a_camera_is_never_asked_through_a_proxy(
+    server: http.server.ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    opened(camera(config.HttpSource(url=url(server, "/clip.ts")))).close()
+
+
 def test_a_camera_that_never_answers_times_out(
     server: http.server.ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -286,6 +294,8 @@ def test_an_untrusted_certificate_is_refused_and_a_trusted_one_works(
     assert error.error is CameraError.TLS
     assert "certificate" in error.hint
     monkeypatch.setenv("SSL_CERT_FILE", str(media / "cert.pem"))
+    opened(camera(secure)).close()
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     opened(camera(secure)).close()
 
 
