@@ -15,6 +15,7 @@ from edge_agent.files import Files
 from edge_agent.spool.index import Index
 from edge_agent.spool.journal import JournalEntry, manifest_of, read_journal
 from edge_agent.spool.layout import CLOSED, JOURNAL, MANIFEST, OPEN, Layout, SegmentFile
+from edge_agent.spool.schema import is_refusal
 from shared.kernel.clock import Clock
 from shared.protocol.ids import CameraId, SegmentId
 from shared.protocol.manifest import GapRecord, SegmentManifest
@@ -53,9 +54,9 @@ def open_index(layout: Layout, files: Files) -> tuple[Index, bool]:
     new = not layout.index.exists()
     try:
         return Index(layout.index), new
-    except sqlite3.OperationalError:
-        raise
     except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError) and is_refusal(error):
+            raise
         log.error("the index is damaged and is rebuilt from the files", extra={"reason": str(error)})
         _set_aside(layout.index, files)
         return Index(layout.index), True

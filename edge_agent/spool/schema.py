@@ -2,6 +2,7 @@
 
 import sqlite3
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,7 @@ from shared.protocol.ids import CameraId, ClassSessionId, SegmentId
 from shared.protocol.manifest import GapRecord
 
 SCHEMA_VERSION = 2
+"""An index whose tables are not word for word those below is rebuilt: a change of them raises this, for those who read it."""
 
 _SCHEMA = """
 CREATE TABLE segments (            -- one row: one closed segment of one camera
@@ -53,7 +55,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """Opens the index for writing, made where there is none. Any thread may use the connection, one at a time.
 
     Raises:
-        sqlite3.OperationalError: the disk is full or read-only.
+        sqlite3.OperationalError: the disk is full or read-only (`is_refusal`), or the file is damaged.
         sqlite3.DatabaseError: the file is damaged, or of another version: it is to be rebuilt.
     """
     db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
@@ -70,12 +72,50 @@ def connect(path: Path) -> sqlite3.Connection:
     return db
 
 
+def is_refusal(error: sqlite3.OperationalError) -> bool:
+    """Returns whether the disk refuses; else, and where a part of it cannot be read any more, the file is damaged."""
+    # What Python itself raises, of text that is none, has no code.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+    return code & 0xFF in _REFUSALS and code not in _UNREADABLE
+
+
+_REFUSALS = frozenset(
+    {
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+    }
+)
+_UNREADABLE = frozenset(
+    {sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS}
+)
+
+
 def connect_reader(path: Path) -> sqlite3.Connection:
     """Opens an index that is there for reading only."""
     reader = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
     reader.execute("PRAGMA query_only = ON")
     reader.execute("PRAGMA busy_timeout = 5000")
     return reader
+
+
+def _tables(db: sqlite3.Connection) -> list[tuple[str, ...]]:
+    return db.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name").fetchall()
+
+
+@cache
+def _tables_as_made() -> list[tuple[str, ...]]:
+    db = sqlite3.connect(":memory:")
+    try:
+        db.executescript(_SCHEMA)
+        return _tables(db)
+    finally:
+        db.close()
 
 
 class _Name(msgspec.Struct, frozen=True):
@@ -102,6 +142,8 @@ def _prepare(db: sqlite3.Connection) -> None:
 
 def _verify(db: sqlite3.Connection) -> None:
     """SQLite knows whether its pages hang together, not whether what is in them is what was written."""
+    if _tables(db) != _tables_as_made():
+        raise sqlite3.DatabaseError("the index is damaged: its tables are not those that were made")
     (verdict,) = db.execute("PRAGMA integrity_check(1)").fetchone()
     if verdict != "ok":
         raise sqlite3.DatabaseError(f"the index is damaged: {verdict}")
@@ -113,7 +155,9 @@ def _verify(db: sqlite3.Connection) -> None:
             ids = [str(i) for i in (named.segment_id, named.class_session_id, named.camera_id)]
             if [*ids, named.sequence, named.size_bytes, to_us(named.closed_at)] != columns:
                 raise Damaged("a row is not about the segment that it holds")
-        for (line,) in db.execute("SELECT record FROM gaps"):
-            from_line(line, GapRecord)
+        for line, *columns in db.execute("SELECT record, gap_id, class_session_id FROM gaps"):
+            gap = from_line(line, GapRecord)
+            if [str(gap.gap_id), str(gap.class_session_id)] != columns:
+                raise Damaged("a row is not about the gap that it holds")
     except ValueError as error:
         raise sqlite3.DatabaseError(f"the index is damaged: {error}") from error

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -19,6 +19,7 @@ from edge_agent.spool import recovery
 from edge_agent.spool.index import Index
 from edge_agent.spool.journal import read_journal
 from edge_agent.spool.layout import CLOSED, JOURNAL, MANIFEST, OPEN
+from edge_agent.spool.schema import is_refusal
 from edge_agent.spool.spool import Spool
 from shared.protocol.config import SpoolPolicy
 from shared.protocol.ids import GapId
@@ -167,6 +168,53 @@ def test_a_row_that_is_not_about_its_segment_has_the_index_rebuilt(
     assert again.recovered.index_rebuilt
     assert studio.manifests(again) == [manifest]
     assert again.bytes_used() == manifest.size_bytes
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE sqlite_schema SET sql = replace(sql, 'size_bytes', 'size_bytez') WHERE name = 'segments'",
+        "UPDATE sqlite_schema SET sql = replace(sql, 'intended', 'intendee') WHERE name = 'segments_to_send'",
+        "UPDATE sqlite_schema SET sql = 'CREATE TABLE gaps' WHERE name = 'gaps'",
+        "UPDATE gaps SET class_session_id = 'another'",
+    ],
+)
+def test_an_index_whose_tables_or_gaps_are_others_is_rebuilt(studio: Studio, damage: str) -> None:
+    spool = studio.open_spool()
+    manifest = closed(studio, spool)
+    spool.add_gap(_gap(studio))
+    db = spool.index._db
+    db.execute("PRAGMA writable_schema = ON")
+    db.execute(damage)
+    spool.close()
+    again = studio.open_spool()
+    assert again.recovered.index_rebuilt
+    assert [s.manifest for s in again.pending(10)] == [manifest]
+    assert studio.gaps(again) == [_gap(studio)]
+
+
+def _gap(studio: Studio) -> GapRecord:
+    return GapRecord(
+        gap_id=GapId(UUID(int=1)),
+        class_session_id=studio.class_id,
+        camera_id=studio.camera_id,
+        from_at=NOON,
+        to_at=NOON + timedelta(seconds=2),
+        reason=GapReason.CAMERA_OFFLINE,
+    )
+
+
+def test_an_index_on_an_unreadable_sector_is_rebuilt_and_a_full_disk_is_waited_for(studio: Studio) -> None:
+    for code, refusal in (
+        (sqlite3.SQLITE_IOERR_READ, False),
+        (sqlite3.SQLITE_ERROR, False),
+        (sqlite3.SQLITE_FULL, True),
+        (sqlite3.SQLITE_IOERR_WRITE, True),
+        (sqlite3.SQLITE_READONLY_DBMOVED, True),
+    ):
+        error = sqlite3.OperationalError("no")
+        error.sqlite_errorcode = code
+        assert is_refusal(error) is refusal
 
 
 def test_a_segment_whose_file_is_here_is_here_whatever_its_row_says(studio: Studio) -> None:
