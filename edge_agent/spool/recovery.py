@@ -251,17 +251,22 @@ def _tell_what_is_cut(part: Path, whole: list[JournalEntry], *, promised: int) -
 def _whole_entries(
     part: Path, init_bytes: int, init_sha256: str, entries: list[JournalEntry]
 ) -> list[JournalEntry]:
-    """Returns the entries whose bytes are there and unharmed, up to the first that is not."""
+    """Returns the entries whose bytes are there and unharmed, one behind the other, up to the first that is not."""
     whole: list[JournalEntry] = []
+    end_bytes = init_bytes
     with part.open("rb") as file:
         if hashlib.sha256(file.read(init_bytes)).hexdigest() != init_sha256:
             return []
         for entry in entries:
             blob = entry.fragment.blob
+            # A line that is there twice is as good as the first time.
+            if blob.offset_bytes != end_bytes:
+                break
             file.seek(blob.offset_bytes)
             if hashlib.sha256(file.read(blob.size_bytes)).hexdigest() != blob.sha256:
                 break
             whole.append(entry)
+            end_bytes += blob.size_bytes
     return whole
 
 

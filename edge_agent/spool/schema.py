@@ -12,7 +12,7 @@ from shared.protocol.ids import CameraId, ClassSessionId, SegmentId
 from shared.protocol.manifest import GapRecord
 
 SCHEMA_VERSION = 2
-"""An index whose tables are not word for word those below is rebuilt: a change of them raises this, for those who read it."""
+"""An index whose tables are not word for word those below is rebuilt: a change of them raises this, for who reads it."""
 
 _SCHEMA = """
 CREATE TABLE segments (            -- one row: one closed segment of one camera

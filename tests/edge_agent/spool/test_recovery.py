@@ -233,6 +233,23 @@ def test_a_segment_whose_file_is_here_is_here_whatever_its_row_says(studio: Stud
     assert not again.path(sent).exists()
 
 
+@pytest.mark.parametrize("order", [(0, 1, 1, 2), (0, 0, 1, 2), (0, 2), (1, 2)])
+def test_lines_of_a_journal_that_are_doubled_or_missing_double_nothing(
+    studio: Studio, order: tuple[int, ...]
+) -> None:
+    spool = studio.open_spool()
+    open_segment = writer(studio, spool)
+    for number in range(3):
+        open_segment.append(fragment(number), CLOCK)
+    _die(spool)
+    journal = _files(studio, JOURNAL)[0]
+    header, *entries = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(header + b"".join(entries[n] for n in order))
+    again = studio.open_spool()
+    kept = [number for manifest in studio.manifests(again) for number in _whole(studio, again, manifest)]
+    assert kept == {(0, 1, 1, 2): [0, 1], (0, 0, 1, 2): [0], (0, 2): [0], (1, 2): []}[order]
+
+
 def test_what_of_an_open_segment_is_not_kept_is_said(
     studio: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:
