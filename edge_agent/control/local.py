@@ -91,7 +91,7 @@ def read_status(state: Path) -> LocalStatus | None:
                 client.connect(short)
             data = b"".join(iter(lambda: client.recv(65536), b""))
             return msgspec.json.decode(data, type=LocalStatus)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return None
 
 

@@ -194,7 +194,7 @@ class _Outline(msgspec.Struct, frozen=True):
 def _outline(data: bytes) -> _Outline:
     try:
         return msgspec.json.decode(data, type=_Outline)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return _Outline()
 
 

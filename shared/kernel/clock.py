@@ -34,6 +34,9 @@ SLEW_PPM = 100
 STEP_OVER = timedelta(seconds=10)
 """A difference that no line explains: one of the two clocks was set."""
 
+YEARS = range(2000, 2200)
+"""What clocks show; near enough that nothing counted from there overflows."""
+
 
 class ServerClock:
     """UTC as the control plane tells it, carried forward by the monotonic clock: a wrong box clock changes nothing.
@@ -49,7 +52,10 @@ class ServerClock:
         self._told: tuple[datetime, int, int] | None = None
 
     def set_server_time(self, server_time_at: datetime, *, at_once: bool = False) -> None:
-        """Takes `server_time_at` as now: slowly where it is close, unless `at_once`."""
+        """Takes `server_time_at` as now: slowly where it is close, unless `at_once`. One of another century is no time
+        of a server, and not taken."""
+        if server_time_at.year not in YEARS:
+            return
         here_ns = self._clock.monotonic_ns()
         behind = server_time_at - self.now()
         if at_once or self._told is None or abs(behind) > STEP_OVER:

@@ -1,6 +1,5 @@
 """The desired configuration of one agent: what it serves, what it records now, and within which limits."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -9,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from shared.protocol.codec import document_hash
 from shared.protocol.ids import AgentId, CameraId, ClassSessionId, RecipientKeyId, RoomId, StudioId
-from shared.protocol.media import Count, PositiveInt, Sha256Hex
+from shared.protocol.media import Count, Instant, PositiveInt, Sha256Hex
 
 
 class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,8 +90,8 @@ class RecordingOrder(_Strict, frozen=True):
 
     class_session_id: ClassSessionId
     room_id: RoomId
-    start_at: datetime
-    stop_at: datetime | None = None
+    start_at: Instant
+    stop_at: Instant | None = None
 
 
 LocalTime = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]

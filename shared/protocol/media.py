@@ -9,6 +9,9 @@ from msgspec import Meta
 
 PositiveInt = Annotated[int, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=0)]
+Instant = Annotated[datetime, Meta(tz=True)]
+"""With its zone: one without cannot be held against a clock. Manifests and gaps, which come in batches, are not refused
+here for it but each alone, by name (`control_plane.ingest.manifests`)."""
 Sha256Hex = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 
 

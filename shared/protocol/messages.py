@@ -1,11 +1,10 @@
 """What travels over the agent's websocket, one tagged union for each direction."""
 
-from datetime import datetime
-
 import msgspec
 
 from shared.protocol.config import AgentConfig
 from shared.protocol.errors import Code
+from shared.protocol.media import Instant
 from shared.protocol.status import AgentStatus, Reported
 
 
@@ -37,7 +36,7 @@ class Welcome(_Message, tag="welcome", frozen=True):
     """First frame of the control plane: its time, and what it speaks."""
 
     protocol: int
-    server_time_at: datetime
+    server_time_at: Instant
 
 
 class Desired(_Message, tag="desired", frozen=True):

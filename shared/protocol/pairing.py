@@ -1,12 +1,12 @@
 """How a box becomes an agent of a studio, and how it learns that it no longer is."""
 
-from datetime import datetime
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from shared.protocol.ids import AgentId, StudioId
+from shared.protocol.media import Instant
 
 PAIRING_ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 """Twenty consonants: no vowels (no words), no digits, nothing that reads as another. Source: RFC 8628, section 6.1."""
@@ -67,7 +67,7 @@ class PairAnswer(msgspec.Struct, frozen=True, kw_only=True):
     studio_name: str
     audience: str
     revocation_key: PublicKey
-    server_time_at: datetime
+    server_time_at: Instant
 
 
 class Revocation(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,5 @@
 """What an agent says of itself: twice a minute, and at once when a state changes."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -8,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from shared.protocol.ids import CameraId, ClassSessionId, SegmentId
-from shared.protocol.media import AudioFormat, ClockEstimate, Count, Sha256Hex, VideoFormat
+from shared.protocol.media import AudioFormat, ClockEstimate, Count, Instant, Sha256Hex, VideoFormat
 from shared.protocol.upload import TrackTally
 
 HEARTBEAT_S = 30
@@ -71,7 +70,7 @@ class CameraStatus(msgspec.Struct, frozen=True, kw_only=True):
     bits_per_s: Count = 0
     packets_dropped: Count = 0
     segments_closed: Count = 0
-    last_segment_at: datetime | None = None
+    last_segment_at: Instant | None = None
 
 
 class RecordingState(StrEnum):
@@ -88,7 +87,7 @@ class RecordingStatus(msgspec.Struct, frozen=True, kw_only=True):
     class_session_id: ClassSessionId
     state: RecordingState
     cameras_recording: Count
-    first_picture_at: datetime | None
+    first_picture_at: Instant | None
     tally: TrackTally
 
 
@@ -136,14 +135,14 @@ class UploadStatus(msgspec.Struct, frozen=True, kw_only=True):
     newest: tuple[SetAside, ...] = ()
     """The last few of those set aside."""
     window: WindowState = WindowState.ANY_TIME
-    opens_at: datetime | None = None
+    opens_at: Instant | None = None
     """When the window opens next; None where it is open, or there is none."""
 
 
 class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The whole agent at `now_at` by the server's time; `clock_offset_ms` is server minus box."""
 
-    now_at: datetime
+    now_at: Instant
     uptime_s: Annotated[float, Meta(ge=0)]
     clock_offset_ms: float
     cameras: tuple[CameraStatus, ...]

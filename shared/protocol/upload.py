@@ -1,6 +1,5 @@
 """The three steps of an upload: intent, PUT, commit; and the same for gaps, which have no bytes."""
 
-from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -9,7 +8,7 @@ from msgspec import Meta
 from shared.protocol.errors import Code
 from shared.protocol.ids import ClassSessionId, GapId, SegmentId
 from shared.protocol.manifest import GapRecord, SegmentManifest
-from shared.protocol.media import Count, PositiveInt, Sha256Hex
+from shared.protocol.media import Count, Instant, PositiveInt, Sha256Hex
 
 BATCH_LIMIT = 64
 TARGET_LIFETIME_S = 900
@@ -27,7 +26,7 @@ class PutTarget(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
     segment_id: SegmentId
     url: str
     headers: dict[str, str]
-    expires_at: datetime
+    expires_at: Instant
 
 
 class AlreadyCommitted(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="committed"):

@@ -81,6 +81,13 @@ def test_a_difference_that_no_line_explains_is_taken_at_once() -> None:
     assert server.now() == AT - timedelta(minutes=1)
 
 
+@pytest.mark.parametrize("year", [1, 1999, 2200, 9999])
+def test_a_time_of_another_century_is_not_taken(year: int) -> None:
+    server = clock.ServerClock(clock.FakeClock(AT))
+    server.set_server_time(datetime(year, 12, 31, 23, 59, 59, tzinfo=UTC), at_once=True)
+    assert server.now() == AT
+
+
 def test_waits_grow_to_their_ceiling_and_start_over_after_a_success() -> None:
     waits = backoff.Backoff(1, 30, rng=random.Random(4))
     drawn = [waits.next_wait_s() for _ in range(200)]

@@ -99,7 +99,19 @@ def test_a_configuration_with_an_unknown_key_is_refused_by_its_version_and_names
     assert "command" in event.error
 
 
-@pytest.mark.parametrize("frame", [b"", b"{", b"[]", b'{"type":"dance"}', b'{"type":"welcome"}', b"\xff"])
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"type":"dance"}',
+        b'{"type":"welcome"}',
+        b"\xff",
+        b'{"type":"f\xf1ult","code":"bad_request"}',
+        b'{"type":"welcome","protocol":3,"server_time_at":"2026-11-21T10:00:00"}',
+    ],
+)
 def test_a_frame_we_do_not_know_changes_nothing(frame: bytes) -> None:
     session = _session()
     assert isinstance(session.receive(frame), Ignored)
