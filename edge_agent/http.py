@@ -155,6 +155,8 @@ class HttpClient:
             if "disconnected" in str(error).lower() or "peer closed" in str(error).lower():
                 raise ServerUnreachable(host, "it closed the connection without an HTTP answer") from error
             raise ServerNotHttp(host) from error
+        except httpx.DecodingError as error:
+            raise ServerUnreachable(host, f"its answer cannot be unpacked: {error}") from error
         except (httpx.TransportError, ssl.SSLError, ConnectionError) as error:
             raise ServerUnreachable(host, str(error) or type(error).__name__) from error
         return HttpAnswer(

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
 
@@ -14,7 +15,7 @@ from edge_agent.control.enrol import pair
 from edge_agent.control.identity import Identity, IdentityFolder
 from edge_agent.control.link import Link
 from edge_agent.control.session import Desires
-from edge_agent.errors import LoginPageAnswers, ProxyRefused, ServerError
+from edge_agent.errors import LoginPageAnswers, ProxyRefused, ServerError, ServerUnreachable
 from edge_agent.http import HttpClient
 from edge_agent.upload.http import HttpUploadClient
 from edge_agent.upload.replicator import Replicator
@@ -107,6 +108,15 @@ async def test_a_certificate_that_nobody_vouches_for_is_named_with_what_to_do(
         assert "self-signed certificate" in link.last_error
         assert "Certificates are never skipped" in link.last_hint
         assert not plane.calls
+
+
+async def test_an_answer_that_cannot_be_unpacked_is_a_line_that_broke() -> None:
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip"))
+
+    async with HttpClient(transport=httpx.MockTransport(answer)) as http:
+        with pytest.raises(ServerUnreachable, match="unpacked"):
+            await http.request("GET", "https://studio.example/")
 
 
 @pytest.mark.parametrize("hours", [7, -7])
