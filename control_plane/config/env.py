@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import msgspec
 
@@ -26,6 +26,19 @@ SECRETS = (
     "checkpoint_webhook",
 )
 
+ADDRESSES = (
+    "public_url",
+    "database_url",
+    "database_owner_url",
+    "valkey_url",
+    "object_store",
+    "root_key",
+    "root_key_older",
+    "key_shelf",
+    "checkpoint_webhook",
+    "email_url",
+)
+"""Those that hold addresses."""
 MAIL_PORTS = {"smtp": 587, "smtps": 465, "smtp+plain": 25}
 
 
@@ -202,13 +215,20 @@ def listed(text: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in text.split(",") if item.strip())
 
 
+def _split(value: str, key: str) -> SplitResult:
+    try:
+        return urlsplit(value)
+    except ValueError as error:
+        raise WrongEnvironment(f"{key}={redact(value)} is no address: {error}") from error
+
+
 def parse_database_url(value: str, key: str) -> DatabaseUrl:
     """Returns the parts of a database address.
 
     Raises:
         WrongEnvironment: it is not `postgresql://user:password@host:port/name`.
     """
-    parts = urlsplit(value)
+    parts = _split(value, key)
     query = parse_qs(parts.query)
     name = unquote(parts.path.lstrip("/"))
     try:
@@ -242,7 +262,7 @@ def parse_email_url(value: str, key: str) -> EmailUrl:
     Raises:
         WrongEnvironment: it is none of the three forms of `Env.email_url`.
     """
-    parts = urlsplit(value)
+    parts = _split(value, key)
     sender = parse_qs(parts.query).get("from", [""])[0]
     try:
         port = parts.port or MAIL_PORTS.get(parts.scheme, 0)
@@ -291,6 +311,9 @@ def _validate(env: Env) -> None:
         raise WrongEnvironment(
             f"THREEDANCE_DATABASE_ROLE={env.database_role} is neither application nor owner"
         )
+    for name in ADDRESSES:
+        for url in listed(getattr(env, name)):
+            _split(url, variable(name))
     for name in ("database_url", "database_owner_url"):
         if value := getattr(env, name):
             parse_database_url(value, variable(name))

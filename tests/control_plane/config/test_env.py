@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from control_plane.config.env import Env, WrongEnvironment, file_mode_fault, parse
+from control_plane.config.env import ADDRESSES, Env, WrongEnvironment, file_mode_fault, parse, variable
 
 GOOD = {
     "THREEDANCE_DATABASE_URL": "postgresql://app:hush%21@/three?host=/run/pg&port=5433",
@@ -144,3 +144,9 @@ def test_every_value_that_the_guides_show_is_taken() -> None:
     assert {name for name, _ in shown} >= {"THREEDANCE_EMAIL_URL", "THREEDANCE_OBJECT_STORE"}
     for name, value in shown:
         parse({name: value})
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_an_address_that_cannot_be_taken_apart_is_named(name: str) -> None:
+    with pytest.raises(WrongEnvironment, match=variable(name)):
+        parse({variable(name): "https://[::1/x"})
