@@ -125,6 +125,21 @@ LOCK_SOURCES = {
         "--group",
         "build",
     ],
+    # Beside what `demo` has: what the examples of the targets are made with.
+    "fuzz": [
+        "--extra",
+        "agent",
+        "--extra",
+        "control",
+        "--group",
+        "demo",
+        "--group",
+        "test",
+        "--group",
+        "build",
+        "--group",
+        "fuzz",
+    ],
 }
 
 
@@ -324,6 +339,12 @@ def faults(session: nox.Session) -> None:
     """Cuts the power under the spool 20,000 times, kills a real agent 500 times, damages each kind of file 10,000 times, and
     takes the control plane away for a day, and the line every few seconds for an hour, of virtual time."""
     run_in(session, "dev", "python", "-m", "tests.faults", *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Gives every decoder whatever bytes reach the most of it, for an hour of processor time; or TARGET ... SECONDS."""
+    run_in(session, "fuzz", "python", "-m", "tests.faults.fuzz", *session.posargs)
 
 
 @nox.session

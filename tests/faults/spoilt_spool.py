@@ -123,7 +123,7 @@ class _Shape:
             if gap_id not in seen.pending_gaps:
                 _expect(seen.says(gap_id), f"gap {gap_id} is lost and nothing said")
             else:
-                _expect(seen.gaps[gap_id] == truth.gaps[gap_id], f"gap {gap_id} is another one")
+                _expect(seen.gaps.get(gap_id) == truth.gaps[gap_id], f"gap {gap_id} is another one")
         for gap_id in seen.gaps.keys() - truth.gaps.keys():
             _expect(SegmentId(gap_id) in seen.rows, f"a gap that never was: {gap_id}")
         for camera_id, account in truth.accounts.items():
@@ -198,6 +198,7 @@ def _judge_segment(was: IndexedSegment, row: IndexedSegment | None, numbers: lis
         )
         return
     _expect(row.state in WAITING and row.here, f"{name} is taken for {row.state}, here: {row.here}")
+    _expect(whole.segment_id in seen.numbers, f"{name} waits, and is never offered")
     kept = seen.numbers[whole.segment_id]
     if row.manifest == whole and kept == numbers:
         return

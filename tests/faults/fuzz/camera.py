@@ -1,0 +1,183 @@
+"""What cameras send: parameter sets, times, packets. A camera may send anything; the box goes on recording the others."""
+
+import struct
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from functools import cache
+
+from edge_agent.capture.file import FileSource
+from edge_agent.capture.packet import AudioTrack, Kind, MediaPacket, StreamInfo
+from edge_agent.capture.parameter_sets import Codec, continues_picture, describe, parameter_sets
+from edge_agent.capture.rtptime import RtpTimeline, SoundShift
+from edge_agent.spool.cutter import Cutter
+from edge_agent.spool.dating import instant
+from edge_agent.sync.clockmap import ClockMap
+from edge_agent.sync.reference import UtcReference
+from shared.kernel.clock import FakeClock
+from shared.protocol.codec import decode, encode
+from shared.protocol.media import ClockEstimate, VideoFormat
+from tests.faults.fuzz.target import Pieces, Target, expect, folder
+from tests.media import make_video
+from tests.shared.examples import AT
+
+CODECS: tuple[Codec, Codec] = ("h264", "h265")
+_PACKET = struct.Struct(">Biibi")
+
+
+def sets(data: bytes) -> None:
+    """A key frame of a camera: what is read of it can be kept in a manifest, or nothing is read."""
+    codec = CODECS[Pieces(data).number() & 1]
+    unit = data[1:]
+    continues_picture(unit, codec)
+    found = parameter_sets(unit, codec)
+    expect(parameter_sets(found, codec) == found, "its own sets are not found again")
+    picture = describe(unit, codec)
+    if picture is not None:
+        format_ = VideoFormat(
+            codec=codec,
+            codec_string=picture.codec_string,
+            width=picture.width,
+            height=picture.height,
+            fps=30.0,
+        )
+        expect(decode(encode(format_), VideoFormat) == format_, f"{picture} is no format of a picture")
+        expect(max(picture.width, picture.height) < 1 << 31, f"{picture} is too large for a column")
+
+
+def _set_seeds() -> Sequence[bytes]:
+    return [bytes([n]) + bytes(_recorded(codec)[1][0].data)[:3000] for n, codec in enumerate(CODECS)]
+
+
+@cache
+def _recorded(codec: Codec) -> tuple[StreamInfo, list[MediaPacket]]:
+    """Returns what a real camera of this codec sends in the first second."""
+    path = make_video(folder("media") / f"{codec}.mp4", seconds=1, codec=codec)
+    clock = FakeClock(AT)
+    source = FileSource(path, with_audio=False, clock=clock, wait=clock.advance)
+    info = source.open()
+    packets = [packet for packet, _ in zip(source.packets(), range(20), strict=False)]
+    source.close()
+    return info, packets
+
+
+def rtp_time(data: bytes) -> None:
+    """Sender reports and packets in any order with any times: places on the timeline, and a shift of the sound."""
+    pieces = Pieces(data)
+    timeline, shift = RtpTimeline(pieces.number(3) or 90_000), SoundShift()
+    while pieces:
+        kind = pieces.number()
+        if kind & 3 == 0:
+            timeline.report(pieces.number(4), pieces.number(7))
+        elif kind & 3 == 3:
+            (shift.video if kind & 4 else shift.audio)(pieces.number(4, signed=True), pieces.number(7))
+        else:
+            pts = None if kind & 4 else pieces.number(5, signed=True)
+            sender_us = pieces.number(7) if kind & 2 else None
+            expect(type(timeline.place(pts, pieces.number(3), sender_us)) is int, "no place")
+
+
+def _rtp_seeds() -> Sequence[bytes]:
+    report = b"\0" + (90_000).to_bytes(4, "big") + (1_790_000_000_000_000).to_bytes(7, "big")
+    packets = b"".join(
+        b"\2"
+        + (3000 * n).to_bytes(5, "big")
+        + (1_790_000_000_000_000 + n * 33_333).to_bytes(7, "big")
+        + b"\0\x0b\xb8"
+        for n in range(6)
+    )
+    return [b"\x01\x5f\x90" + report + packets]
+
+
+def clock(data: bytes) -> None:
+    """Pictures with any times: a line that dates them, which a manifest can carry and the control plane takes."""
+    fake = FakeClock(AT)
+    map_ = ClockMap(UtcReference(fake))
+    pieces, pts_90k = Pieces(data), 0
+    while pieces:
+        kind = pieces.number()
+        step = pieces.number(4, signed=True) if kind & 1 else 3000
+        pts_90k = pts_90k + step
+        fake.advance(pieces.number(2) / 1000 if kind & 2 else 1 / 30)
+        stepped = map_.observe(
+            MediaPacket(
+                kind=Kind.VIDEO, data=b"", size_bytes=0, pts_90k=pts_90k, dts_90k=pts_90k, keyframe=True,
+                arrival_ns=fake.monotonic_ns(),
+                sender_us=pieces.number(8, signed=True) if kind & 4 else None,
+                reports=kind >> 3,
+            )
+        )  # fmt: skip
+        estimate = map_.estimate()
+        if estimate is None or stepped:
+            break
+        expect(decode(encode(estimate), ClockEstimate) == estimate, f"{estimate} does not travel")
+        expect(type(instant(pts_90k, estimate)) is datetime, "it dates nothing")
+
+
+def _clock_seeds() -> Sequence[bytes]:
+    us = 1_795_255_200_000_000
+    reports = b"".join(
+        bytes([6 + (n + 1) * 8]) + (2000).to_bytes(2, "big") + (us + n * 33_333).to_bytes(8, "big")
+        for n in range(4)
+    )
+    return [bytes(60), reports, b"\2\x03\xe8" * 20, b"\3\0\x01\x5f\x90\x03\xe8" * 20 + reports]
+
+
+def packets(data: bytes) -> None:
+    """Packets with any bytes and times: they become fragments, or `CameraFailed` or an error of FFmpeg ends the run."""
+    pieces = Pieces(data)
+    flags = pieces.number()
+    codec = CODECS[flags & 1]
+    info, recorded = _recorded(codec)
+    sound = AudioTrack(codec="pcm_mulaw", sample_rate_hz=8000, channels=1) if flags & 2 else None
+    cutter = Cutter(StreamInfo(video=info.video, audio=sound))
+    made = 0
+    for packet in _packets(pieces, recorded):
+        if cutter.wants_restart(packet):
+            break
+        for fragment in cutter.push(packet):
+            made += 1
+            expect(
+                fragment.duration_90k > 0 and fragment.frames > 0,
+                f"{fragment.duration_90k=} {fragment.frames=}",
+            )
+    for _ in cutter.finish():
+        made += 1
+    expect(made == 0 or bool(cutter.init), "fragments without their init section")
+
+
+def _packets(pieces: Pieces, recorded: list[MediaPacket]) -> Iterator[MediaPacket]:
+    """Yields recorded pictures, some of them changed: byte by byte, in time, in order."""
+    pts_90k = 0
+    for _ in range(24):
+        if not pieces:
+            return
+        kind = pieces.number()
+        packet = recorded[kind % len(recorded)]
+        body = bytes(packet.data)
+        if kind & 0x20:
+            at = pieces.number(2) % (len(body) + 1)
+            changed = pieces.line()
+            body = body[:at] + changed + body[at + len(changed) :]
+        step = pieces.number(4, signed=True) if kind & 0x40 else 3000
+        pts_90k += step
+        audio = bool(kind & 0x80)
+        yield MediaPacket(
+            kind=Kind.AUDIO if audio else Kind.VIDEO,
+            data=body[:320] if audio else body,
+            size_bytes=len(body), pts_90k=pts_90k, dts_90k=pts_90k - (pieces.number(2) if kind & 0x60 == 0x60 else 0),
+            keyframe=not audio and (packet.keyframe or kind & 0x30 == 0x30), arrival_ns=0,
+        )  # fmt: skip
+
+
+def _packet_seeds() -> Sequence[bytes]:
+    return [bytes([n, *range(20)]) for n in (0, 1, 2)] + [
+        bytes([2, *(b for n in range(10) for b in (n, 0x80))])
+    ]
+
+
+TARGETS = {
+    "sets": Target(sets, _set_seeds, 16384),
+    "rtp_time": Target(rtp_time, _rtp_seeds),
+    "clock": Target(clock, _clock_seeds),
+    "packets": Target(packets, _packet_seeds, 2048),
+}
