@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -122,6 +123,35 @@ def manage(
 ) -> None:
     """Run a Django management command on a state folder."""
     raise typer.Exit(_manage(state, *context.args, owner=owner))
+
+
+class Depth(StrEnum):
+    """How closely objects are looked at; each includes those before it."""
+
+    PRESENCE = "presence"
+    SIZE = "size"
+    HASH = "hash"
+
+
+@app.command()
+def fsck(
+    state: State = None,
+    depth: Annotated[
+        Depth,
+        typer.Option(
+            help="Is it there (presence), is it whole (size), is it what was written (hash: reads everything)?"
+        ),
+    ] = Depth.SIZE,
+    studio: Annotated[
+        list[str] | None, typer.Option(help="Only this studio, by its slug; may be repeated.")
+    ] = None,
+) -> None:
+    """Compare the footage in the database with the object stores: 0 clean, 1 findings, 2 bad use.
+
+    What is missing or damaged becomes a gap with its reason, is served no longer, and is on record.
+    """
+    named = [part for slug in studio or () for part in ("--studio", slug)]
+    raise typer.Exit(_manage(state, "fsck", "--depth", depth, *named))
 
 
 @studio_app.command("create")

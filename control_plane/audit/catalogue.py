@@ -69,6 +69,8 @@ class Action(StrEnum):
     CLASS_SHREDDED = "class.shredded"
     FOOTAGE_REMOVED = "footage.removed"
     FOOTAGE_COMMITTED = "footage.committed"
+    FOOTAGE_DAMAGED = "footage.damaged"
+    FOOTAGE_REPAIRED = "footage.repaired"
     SEGMENT_QUARANTINED = "segment.quarantined"
     KEY_OPENED = "key.opened"
     STORE_ADDED = "store.added"
@@ -172,6 +174,8 @@ MEANINGS: dict[Action, str] = {
     Action.CLASS_SHREDDED: "A class was destroyed: its key is gone.",
     Action.FOOTAGE_REMOVED: "What was left of a destroyed class was removed.",
     Action.FOOTAGE_COMMITTED: "Footage of a class arrived and was verified.",
+    Action.FOOTAGE_DAMAGED: "Footage that had arrived was found missing or damaged in its store; it is a gap now.",
+    Action.FOOTAGE_REPAIRED: "Footage that was missing or damaged in its store is whole again.",
     Action.SEGMENT_QUARANTINED: "A segment that contradicts another was set aside.",
     Action.KEY_OPENED: "A content key was opened outside of a replay.",
     Action.STORE_ADDED: "A store of the studio's own was named.",

@@ -90,7 +90,7 @@ _SERIOUS = frozenset(
         "audit.exported", "class.shredded", "studio.shredded", "studio.key_destroyed", "key.opened",
         "member.changed", "signin_policy.changed", "identity_provider.overruled", "agent.duplicated",
         "segment.quarantined", "store.changed", "store.retired", "watch.changed", "policy.changed",
-        "signin.factor_removed",
+        "signin.factor_removed", "footage.damaged",
     }
 )  # fmt: skip
 _ROUTINE_PREFIXES = ("footage.committed", "class.finished", "uploads.", "signin.succeeded", "signin.ended")
@@ -138,6 +138,8 @@ SENTENCES: dict[str, str] = {
     "class.replayed": "{who} opened the replay of {what}",
     "class.shredded": "{who} destroyed the footage of {what}",
     "footage.committed": "Footage of {what} arrived and was verified",
+    "footage.damaged": "Footage of {what} was found missing or damaged in its store",
+    "footage.repaired": "Footage of {what} that was missing or damaged is whole again",
     "admin.read": "{who} read {page} in the admin site",
     "audit.read": "{who} read the audit log",
     "audit.exported": "{who} exported the audit log",

@@ -35,6 +35,7 @@ OBJECT_STORE_URL = ENV.object_store or f"file://{(STATE_DIR / 'objects').absolut
 OBJECT_STORE_REGION = ENV.store_region()
 STORE_NETWORKS = ENV.networks("store_networks")
 STORE_GRACE = timedelta(days=ENV.store_grace_days)
+CHECK_DAYS = ENV.check_days
 VALKEY_URL = ENV.valkey_url
 DATABASE_APPLICATION_ROLE = ENV.application_role()
 DATABASE_AS_OWNER = ENV.database_role == "owner"
@@ -48,6 +49,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "sweep-fleet": {"task": "control_plane.fleet.tasks.sweep_fleet", "schedule": 60.0},
     "sweep-shredded": {"task": "control_plane.recordings.tasks.sweep_shredded", "schedule": 60.0},
     "sweep-keys": {"task": "control_plane.studios.tasks.sweep_keys", "schedule": 60.0},
+    "sweep-checks": {"task": "control_plane.recordings.tasks.sweep_checks", "schedule": 86_400.0},
     "sweep-moves": {"task": "control_plane.recordings.tasks.sweep_moves", "schedule": 60.0},
     "sweep-disposals": {"task": "control_plane.recordings.tasks.sweep_disposals", "schedule": 300.0},
     "warn-of-full-storage": {

@@ -7,6 +7,7 @@ from control_plane.audit.models import ChainHead, Entry
 from control_plane.console.scoped import ScopedAdmin, ServiceForm
 from control_plane.ingest.models import PendingSegment, QuarantinedSegment
 from control_plane.recordings import services
+from control_plane.recordings.fault_models import SegmentFault, StoreRound
 from control_plane.recordings.models import ClassSession, Gap, Recorder, Replay, Segment, Track
 from control_plane.studios.access import Action
 
@@ -71,6 +72,27 @@ class SegmentAdmin(ScopedAdmin):
         "video_codec_string", "width", "height", "fps", "audio_codec_string", "audio_transcoded_from",
         "clock_method", "clock_error_bound_us", "clock_rate_ppb", "clock_provisional", "closed_at", "recovered",
     )  # fmt: skip
+
+
+@admin.register(SegmentFault)
+class SegmentFaultAdmin(ScopedAdmin):
+    """Footage whose object is missing or damaged in its store, and whether its box can send it again."""
+
+    list_display = ("class_session", "segment", "kind", "repair", "agent", "created_at")
+    list_select_related = ("class_session", "segment", "agent")
+    list_filter = ("kind", "repair")
+    fields = readonly_fields = (
+        "class_session", "segment", "kind", "detail", "created_at", "agent", "repair", "answered_at",
+    )  # fmt: skip
+
+
+@admin.register(StoreRound)
+class StoreRoundAdmin(ScopedAdmin):
+    """How far the nightly check of each store is."""
+
+    list_display = ("store", "depth", "begun_at", "finished_at")
+    list_select_related = ("store",)
+    fields = readonly_fields = ("store", "depth", "begun_at", "finished_at", "after")
 
 
 @admin.register(Gap)

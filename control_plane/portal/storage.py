@@ -7,10 +7,11 @@ from uuid import UUID
 
 from django import forms
 from django.conf import settings
-from django.db.models import Count, Sum
+from django.db.models import Count, Q, Sum
 
 from control_plane.common.actors import Actor
 from control_plane.common.errors import NotFound
+from control_plane.recordings.fault_models import Depth, FaultKind, RepairState, SegmentFault, StoreRound
 from control_plane.recordings.models import Segment
 from control_plane.studios import access, stores
 from control_plane.studios.models import (
@@ -49,6 +50,8 @@ class StoreCard:
     probe: StoreProbe | None
     probe_tag: str
     why_not: str
+    read_at: datetime | None
+    """When the last round of the nightly check ended, in which all of it was read back."""
 
     @property
     def key(self) -> str:
@@ -95,6 +98,18 @@ class MoveCard:
     def is_open(self) -> bool:
         """Whether something is still to be done."""
         return self.state in (MoveState.COPYING, MoveState.GRACE)
+
+
+@dataclass(frozen=True, slots=True)
+class DamageCard:
+    """Footage that is damaged in its store: of which class, how many pieces, and how far their way back is."""
+
+    class_id: UUID
+    title: str
+    pieces: int
+    missing: int
+    coming: int
+    lost: int
 
 
 class RegionForm(forms.Form):
@@ -164,8 +179,10 @@ def store_cards(studio: Studio) -> list[StoreCard]:
     used = stores.storage()
     found = Segment.objects.values("store_id").annotate(count=Count("id"), size=Sum("size_bytes"))
     held = {row["store_id"]: (row["count"], row["size"]) for row in found}
+    rounds = StoreRound.objects.filter(depth=Depth.HASH)
+    read = dict(rounds.values_list("store_id", "finished_at"))
     own = StudioStore.objects.filter(retired_at=None)
-    return [_card(row, used.region, used.store_id, held) for row in (None, *own)]
+    return [_card(row, used.region, used.store_id, held, read) for row in (None, *own)]
 
 
 def move_card() -> MoveCard | None:
@@ -193,6 +210,31 @@ def move_card() -> MoveCard | None:
     )
 
 
+def damage_cards(actor: Actor) -> list[DamageCard]:
+    """Returns the classes that `actor` may see with footage that is damaged in its store, newest first."""
+    found = (
+        access.visible(actor, SegmentFault)
+        .values("class_session_id", "class_session__title")
+        .annotate(
+            pieces=Count("id"),
+            missing=Count("id", filter=Q(kind=FaultKind.MISSING)),
+            coming=Count("id", filter=Q(repair__in=(RepairState.ASKED, RepairState.COMING))),
+            lost=Count("id", filter=Q(repair=RepairState.LOST)),
+        )
+    )
+    return [
+        DamageCard(
+            row["class_session_id"],
+            row["class_session__title"],
+            row["pieces"],
+            row["missing"],
+            row["coming"],
+            row["lost"],
+        )
+        for row in found.order_by("-class_session__requested_at")[:MOST_FAULTS]
+    ]
+
+
 def store_named(actor: Actor, studio: Studio, key: str) -> StudioStore | None:
     """Returns the store that an address names; None for the platform's own.
 
@@ -213,7 +255,11 @@ def store_named(actor: Actor, studio: Studio, key: str) -> StudioStore | None:
 
 
 def _card(
-    row: StudioStore | None, pinned: str, used: UUID | None, held: dict[UUID | None, tuple[int, int]]
+    row: StudioStore | None,
+    pinned: str,
+    used: UUID | None,
+    held: dict[UUID | None, tuple[int, int]],
+    read: dict[UUID | None, datetime | None],
 ) -> StoreCard:
     id_ = row.id if row else None
     probe = latest_probe(row)
@@ -232,6 +278,7 @@ def _card(
         probe=probe,
         probe_tag=PROBE_TAGS.get(ProbeState(probe.state), "") if probe else "",
         why_not=unfit(row) or stores.region_fault(row, pinned),
+        read_at=read.get(id_),
     )
 
 

@@ -1,8 +1,8 @@
 """Playlists and timelines as they were last written, so that 200 viewers of an hour's class cost one laying out.
 
 What is kept is what anybody who may replay the class is given, word for word; *whether* somebody may is asked before,
-each time, and never kept. A document stands under what it was written from: a class to which a segment or a gap was
-added is another version, and the old one is forgotten when its turn comes. Each process keeps its own.
+each time, and never kept. A document stands under what it was written from: a class to which a segment, a gap or a
+fault was added is another version, and the old one is forgotten when its turn comes. Each process keeps its own.
 """
 
 import gzip
@@ -17,6 +17,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 
 from control_plane.common.scoping import in_scope_sql
+from control_plane.recordings.fault_models import SegmentFault
 from control_plane.recordings.models import ClassSession, Gap, Segment, Track
 from control_plane.recordings.selectors import class_timeline
 from control_plane.recordings.timeline import ClassTimeline
@@ -32,7 +33,7 @@ GZIP_LEVEL = 6
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What a class consists of: its state, and its segments, gaps and tracks by number and by all their ids together."""
+    """What a class consists of: its state, and its segments, their faults, gaps and tracks by number and by all ids."""
 
     class_id: UUID
     state: str
@@ -90,7 +91,7 @@ class Kept(Generic[V]):
                     self._making.pop(key, None)
 
 
-_PARTS = (Segment, Gap, Track)
+_PARTS = (Segment, SegmentFault, Gap, Track)
 _DIGEST = """(SELECT count(*), coalesce(bit_xor(uuid_hash_extended(this.id, 0)), 0)
 FROM {table} this WHERE this.class_session_id = %s AND SCOPED) {name}"""
 _DIGESTS = "SELECT * FROM " + ", ".join(  # noqa: S608  # names of our own tables

@@ -1,10 +1,11 @@
-"""Tables of recordings: ClassSession, Appearance, Recorder, Track, Segment, Gap, Replay."""
+"""Tables of recordings: ClassSession, Appearance, Recorder, Track, Segment, Gap, Replay; and those of `fault_models`."""
 
 from typing import ClassVar
 
 from django.db import models
 
 from control_plane.common.models import StudioOwned
+from control_plane.recordings import fault_models  # noqa: F401  # Django finds the tables of an app here
 from control_plane.recordings.fragments import FragmentRow, decode_fragments
 from control_plane.recordings.reasons import LABELS, InferredReason
 from shared.protocol.config import Position

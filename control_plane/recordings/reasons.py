@@ -12,6 +12,8 @@ class InferredReason(StrEnum):
     PENDING = "pending"
     UNREPORTED = "unreported"
     AGENT_LOST = "agent_lost"
+    STORE_MISSING = "store_missing"
+    STORE_DAMAGED = "store_damaged"
 
 
 INFERRED = frozenset(item.value for item in InferredReason)
@@ -33,6 +35,8 @@ LABELS: dict[GapReason | InferredReason, str] = {
     InferredReason.PENDING: "still on the box",
     InferredReason.UNREPORTED: "missing, and nobody said why",
     InferredReason.AGENT_LOST: "the box was given up before it had uploaded this",
+    InferredReason.STORE_MISSING: "recorded, and lost from the store since",
+    InferredReason.STORE_DAMAGED: "recorded, and damaged in the store since",
 }
 
 

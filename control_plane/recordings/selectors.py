@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from control_plane.common.actors import Actor
 from control_plane.common.errors import NotFound
+from control_plane.recordings.fault_models import FaultKind
 from control_plane.recordings.fragments import decode_fragments
 from control_plane.recordings.models import (
     RUNNING,
@@ -37,6 +38,12 @@ from shared.protocol.media import ClockEstimate, ClockMethod
 
 DATES_OFF = timedelta(hours=1)
 """A picture that is dated further than this from its class was dated by a clock that was not set."""
+LOST = {
+    FaultKind.MISSING: InferredReason.STORE_MISSING,
+    FaultKind.SIZE: InferredReason.STORE_DAMAGED,
+    FaultKind.HASH: InferredReason.STORE_DAMAGED,
+}
+"""What a stretch is called whose object is not what it was."""
 
 
 def visible_classes(actor: Actor) -> QuerySet[ClassSession]:
@@ -155,10 +162,11 @@ def _segment_facts(class_session: ClassSession) -> Iterator[tuple[UUID, SegmentF
             "clock_rate_ppb",
             "clock_error_bound_us",
             "clock_provisional",
+            "fault__kind",
         )
     )
     for track_id, id_, agent_id, sequence, run, init_sha256, fragments, method, *line in rows:
-        anchor_pts_90k, anchor_at, rate_ppb, error_bound_us, provisional = line
+        anchor_pts_90k, anchor_at, rate_ppb, error_bound_us, provisional, fault = line
         clock = ClockEstimate(
             method=ClockMethod(method),
             anchor_pts_90k=anchor_pts_90k,
@@ -168,7 +176,8 @@ def _segment_facts(class_session: ClassSession) -> Iterator[tuple[UUID, SegmentF
             provisional=provisional,
         )
         rows_ = decode_fragments(fragments)
-        yield track_id, SegmentFacts(id_, agent_id, sequence, run, init_sha256, clock, rows_)
+        missing = LOST[FaultKind(fault)] if fault else ""
+        yield track_id, SegmentFacts(id_, agent_id, sequence, run, init_sha256, clock, rows_, missing)
 
 
 def _missing(class_session: ClassSession) -> InferredReason:

@@ -190,7 +190,7 @@ def add_segments(
         )
         if class_session.has_ended:
             # Given up, and there after all: what was written off is found anew.
-            _infer_gaps(class_session, class_timeline(class_session))
+            infer_gaps(class_session, class_timeline(class_session))
     return refused
 
 
@@ -219,7 +219,7 @@ def add_gap(class_session: ClassSession, gap: GapRecord, agent: Agent, *, actor:
         ignore_conflicts=True,
     )
     if class_session.has_ended:
-        _infer_gaps(class_session, class_timeline(class_session))
+        infer_gaps(class_session, class_timeline(class_session))
 
 
 def track_for(class_session: ClassSession, agent: Agent, camera_id: UUID) -> Track | None:
@@ -267,17 +267,17 @@ def finish_if_settled(class_session: ClassSession, *, actor: Actor) -> bool:
     class_session.save(update_fields=["state", "finished_at", "started_at"])
     for recorder in class_session.recorders.select_related("agent").order_by("agent_id"):
         fleet.drop_order(class_session.id, recorder.agent)
-    holes = _infer_gaps(class_session, timeline)
+    holes = infer_gaps(class_session, timeline)
     _record(
         Act.CLASS_FINISHED, class_session, actor, {"state": class_session.state.value, "gaps_found": holes}
     )
     return True
 
 
-def _infer_gaps(class_session: ClassSession, timeline: ClassTimeline) -> int:
+def infer_gaps(class_session: ClassSession, timeline: ClassTimeline) -> int:
     """Writes a row for each stretch that is missing and that no agent reported: silence without one is a bug.
 
-    What was written so before is replaced.
+    What was written so before is replaced. The caller holds the lock on the class's row.
     """
     Gap.objects.filter(class_session=class_session, inferred=True).delete()
     if timeline.start_at is None:

@@ -11,6 +11,7 @@ from control_plane.common.scoping import studio_scope
 from control_plane.recordings.disposals import delete_due
 from control_plane.recordings.moves import advance_move, due_moves
 from control_plane.recordings.reports import settle_lost_recorders
+from control_plane.recordings.rounds import check_tonight
 from control_plane.recordings.shredding import remove_shredded
 from control_plane.recordings.usage import warn_when_nearly_full
 from control_plane.studios.selectors import studio_ids
@@ -68,6 +69,19 @@ def go_on_with_move(studio: str, move_id: str) -> None:
     """
     if advance_move(UUID(studio), UUID(move_id), batches=BATCHES_AT_ONCE):
         go_on_with_move.delay(studio=studio, move_id=move_id)
+
+
+@shared_task
+def sweep_checks() -> None:
+    """Kicks tonight's check of the stores, of every studio; started by beat once a day."""
+    for studio_id in studio_ids("checks sweep"):
+        check_footage.delay(studio=str(studio_id))
+
+
+@shared_task
+def check_footage(studio: str) -> None:
+    """Looks at tonight's part of a studio's footage; objects are read outside of any transaction, hence `studio`."""
+    check_tonight(UUID(studio))
 
 
 @shared_task

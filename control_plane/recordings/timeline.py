@@ -13,22 +13,19 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from control_plane.recordings.fragments import FragmentRow
+from control_plane.recordings.holes import SHORTEST_GAP_US, Hole, find_holes, joined
 from control_plane.recordings.reasons import InferredReason
 from shared.kernel.timebase import rescale, ticks_to_us
 from shared.protocol.media import ClockEstimate
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-SHORTEST_GAP_US = 100_000
-"""A hole shorter than this (three frames) is a hiccup that a player bridges, no gap."""
-LONGEST_KEY_FRAME_WAIT_US = 2_500_000
-"""A fragment is 2 s at most: so long may a track begin later, or end earlier, than another for its key frames."""
 CONTIGUOUS_TICKS = 900
 """Fragments whose media times are this close (10 ms) follow each other without a hole."""
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentFacts:
-    """One committed segment, as far as dating needs it."""
+    """One committed segment, as far as dating needs it. `missing`: why nothing of it can be shown; empty: it can."""
 
     id: UUID
     agent_id: UUID
@@ -37,6 +34,7 @@ class SegmentFacts:
     init_sha256: str
     clock: ClockEstimate
     fragments: tuple[FragmentRow, ...]
+    missing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ class Placed:
     """One fragment in its place.
 
     `class_us` and `duration_us` are class time, `playlist_us` and `extinf_us` playlist time. `discontinuity`: it begins
-    another run than the fragment before it.
+    another run than the fragment before it. `missing`: it has its place, and no picture.
     """
 
     segment_id: UUID
@@ -71,6 +69,7 @@ class Placed:
     row: FragmentRow
     class_us: int
     duration_us: int
+    missing: str = ""
     discontinuity: bool = False
     playlist_us: int = 0
     extinf_us: int = 0
@@ -83,16 +82,6 @@ class Filler:
     playlist_us: int
     extinf_us: int
     class_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class Hole:
-    """A stretch of class time without a picture on this track, and why."""
-
-    from_us: int
-    to_us: int
-    reason: str
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +140,19 @@ def lay_out(
             Hole(_us(gap.from_at) - zero_us, _us(gap.to_at) - zero_us, gap.reason, gap.detail)
             for gap in track.gaps
         ]
+        shown = [_span(item) for item in placed if not item.missing]
+        lost = joined(Hole(*_span(item), item.missing) for item in placed if item.missing)
         laid[track.id] = TrackTimeline(
-            track.id, _playlist(placed), _holes(placed, reported, duration_us, missing)
+            track.id,
+            _with_fillers(_playlist(placed)),
+            find_holes(shown, [*lost, *reported], duration_us, missing),
         )
     start_at = EPOCH + timedelta(microseconds=zero_us) if firsts else None
     return ClassTimeline(start_at, duration_us, laid)
+
+
+def _span(item: Placed) -> tuple[int, int]:
+    return item.class_us, item.class_us + item.duration_us
 
 
 def unbroken(segments: Iterable[SegmentFacts]) -> list[SegmentFacts]:
@@ -211,6 +208,7 @@ def _date(segments: Sequence[SegmentFacts], span: tuple[int, int] | None, *, gro
                     row,
                     utc_us + shift_us,
                     line.utc_us(row.pts_90k + row.duration_90k) - utc_us,
+                    segment.missing,
                     discontinuity=before is None and bool(placed),
                 )
                 if placed:
@@ -341,52 +339,22 @@ def _playlist(placed: Sequence[Placed]) -> list[Placed | Filler]:
     return entries
 
 
+def _with_fillers(entries: Sequence[Placed | Filler]) -> list[Placed | Filler]:
+    """Returns the entries, a filler in the place of each fragment that is missing: what was told of a class that still
+    arrives keeps its number in the playlist."""
+    shown: list[Placed | Filler] = []
+    broken = False
+    for item in entries:
+        if isinstance(item, Placed) and item.missing:
+            broken |= item.discontinuity
+            shown.append(Filler(item.playlist_us, item.extinf_us, item.class_us))
+            continue
+        if isinstance(item, Placed):
+            item.discontinuity |= broken
+            broken = False
+        shown.append(item)
+    return shown
+
+
 def _class_end(last: Placed | None) -> int:
     return last.class_us + last.duration_us if last else 0
-
-
-def _holes(
-    placed: Sequence[Placed], reported: Sequence[Hole], duration_us: int, missing: InferredReason
-) -> list[Hole]:
-    """Returns what of `[0, duration_us]` no fragment covers, each stretch with its reason."""
-    holes: list[Hole] = []
-    covered_us = 0
-    ordered = sorted(reported, key=lambda gap: (gap.from_us, gap.to_us))
-    for from_us, to_us in [*((p.class_us, p.class_us + p.duration_us) for p in placed), (duration_us,) * 2]:
-        if from_us - covered_us >= SHORTEST_GAP_US:
-            # What is still to come may yet fill the end; a track without a picture waited for no key frame.
-            at_end = from_us == duration_us and missing is not InferredReason.PENDING
-            at_edge = bool(placed) and (covered_us == 0 or at_end)
-            holes += _explained(covered_us, from_us, ordered, missing, at_edge=at_edge)
-        covered_us = max(covered_us, to_us)
-    return holes
-
-
-def _explained(
-    from_us: int, to_us: int, reported: Sequence[Hole], missing: InferredReason, *, at_edge: bool
-) -> list[Hole]:
-    """Returns one hole cut into stretches, each with the reason that was reported for it, or one of ours."""
-    pieces: list[Hole] = []
-    at_us = from_us
-    for gap in reported:
-        start_us, end_us = max(gap.from_us, at_us), min(gap.to_us, to_us)
-        if end_us <= start_us:
-            continue
-        if start_us - at_us >= SHORTEST_GAP_US:
-            pieces.append(_inferred(at_us, start_us, missing, known=at_edge or bool(pieces)))
-        else:
-            start_us = at_us
-        pieces.append(Hole(start_us, end_us, gap.reason, gap.detail))
-        at_us = end_us
-    if at_us < to_us:
-        if pieces and to_us - at_us < SHORTEST_GAP_US:
-            pieces[-1] = Hole(pieces[-1].from_us, to_us, pieces[-1].reason, pieces[-1].detail)
-        else:
-            pieces.append(_inferred(at_us, to_us, missing, known=at_edge or bool(pieces)))
-    return pieces
-
-
-def _inferred(from_us: int, to_us: int, missing: InferredReason, *, known: bool) -> Hole:
-    # At the edges of the class, and next to a hole that was explained, a short rest is the wait for a key frame.
-    short = to_us - from_us <= LONGEST_KEY_FRAME_WAIT_US
-    return Hole(from_us, to_us, (InferredReason.KEY_FRAME if known and short else missing).value)

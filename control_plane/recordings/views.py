@@ -33,6 +33,7 @@ from control_plane.common.problems import error_response
 from control_plane.common.rows import one
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.documents import document, layout, version_of
+from control_plane.recordings.fault_models import SegmentFault
 from control_plane.recordings.models import ClassSession, Replay, Segment
 from control_plane.recordings.playlist import CONTENT_TYPE, write_playlist
 from control_plane.recordings.ranges import ByteRange, Unsatisfiable, asked_for
@@ -63,6 +64,8 @@ _SERVED = (
     "init_size_bytes",
     "init_iv",
 )
+_SOUND = f"NOT EXISTS (SELECT 1 FROM {SegmentFault._meta.db_table} fault WHERE fault.segment_id = this.id)"  # noqa: S608  # a table of ours
+"""Damaged bytes are given to nobody, also not to a page whose playlist is older than what was found."""
 
 View = Callable[..., HttpResponseBase]
 
@@ -244,7 +247,10 @@ def _require(actor: Actor, class_session: ClassSession) -> None:
 
 def _segment(class_session: ClassSession, segment_id: UUID, *, track_id: UUID | None = None) -> Segment:
     # Without the fragments: they are most of a row, and nothing here asks for them.
-    where, values = "this.id = %s AND this.class_session_id = %s", [segment_id, class_session.pk]
+    where, values = (
+        f"this.id = %s AND this.class_session_id = %s AND {_SOUND}",
+        [segment_id, class_session.pk],
+    )
     if track_id is not None:
         where, values = f"{where} AND this.track_id = %s", [*values, track_id]
     segment = one(Segment, where, values, only=_SERVED)

@@ -33,6 +33,11 @@ class LocalStore:
         self.root = root
         self._incoming = root / INCOMING
 
+    def require_there(self) -> None:
+        """See `ObjectStore.require_there`."""
+        if not self.root.is_dir():
+            raise StoreUnavailable(f"the object folder {self.root} is not there")
+
     def put(self, key: str, chunks: Iterable[bytes], *, size_bytes: int, sha256: str) -> None:
         """See `ObjectStore.put`."""
         path = self._path(key)

@@ -40,6 +40,10 @@ class ObjectStore(Protocol):
     help, and `StoreRefused` where it will not. Threads may share one store.
     """
 
+    def require_there(self) -> None:
+        """Returns where there is a store at all: its bucket or folder, whatever lies in it."""
+        ...
+
     def put(self, key: str, chunks: Iterable[bytes], *, size_bytes: int, sha256: str) -> None:
         """Stores an object durably, or nothing.
 

@@ -47,7 +47,7 @@ def _setting(trial: Trial, question: str) -> str | None:
 
 def _reachable(trial: Trial) -> Finding:
     store = _s3(trial)
-    store.bucket_is_there()
+    store.require_there()
     return passed("reachable", f"The bucket {store.bucket} at {store.place.origin} answers.")
 
 

@@ -90,11 +90,11 @@ class S3Store:
             if not self._client.bucket_exists(bucket_name=self.bucket):
                 self._client.make_bucket(bucket_name=self.bucket, location=self.place.region)
 
-    def bucket_is_there(self) -> None:
-        """Returns when the bucket answers to these credentials.
+    def require_there(self) -> None:
+        """See `ObjectStore.require_there`.
 
         Raises:
-            StoreRefused: there is no such bucket, or they may not.
+            StoreRefused: there is no such bucket, or these credentials may not.
         """
         if not self._tried(self.bucket, lambda: self._client.bucket_exists(bucket_name=self.bucket)):
             raise StoreRefused(f"there is no bucket {self.bucket} at {self.place.origin}")

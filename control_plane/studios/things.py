@@ -56,8 +56,10 @@ VIEW_ACTIONS: dict[str, Action] = {
     "recordings.Recorder": Action.VIEW_CLASS,
     "recordings.Track": Action.VIEW_CLASS,
     "recordings.Segment": Action.VIEW_CLASS,
+    "recordings.SegmentFault": Action.VIEW_CLASS,
     "recordings.Gap": Action.VIEW_CLASS,
     "recordings.Replay": Action.VIEW_AUDIT,
+    "recordings.StoreRound": Action.MANAGE_STORAGE,
 }
 """Which action shows rows of a table. What is not listed can be neither seen nor asked about: `UnlistedModel`."""
 
@@ -77,6 +79,7 @@ BELONGS: dict[str, Belongs] = {
     "recordings.Recorder": Belongs("class_session_id", "class_session__room_id"),
     "recordings.Track": Belongs("class_session_id", "class_session__room_id"),
     "recordings.Segment": Belongs("class_session_id", "class_session__room_id"),
+    "recordings.SegmentFault": Belongs("class_session_id", "class_session__room_id"),
     "recordings.Gap": Belongs("class_session_id", "class_session__room_id"),
 }
 """A right on a class or a room holds for all that belongs to it; a right on the studio for everything in it."""

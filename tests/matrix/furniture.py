@@ -18,8 +18,12 @@ from control_plane.fleet import services as fleet
 from control_plane.fleet.authentication import Caller
 from control_plane.fleet.models import Agent, PairingCode
 from control_plane.ingest import services as ingest
+from control_plane.recordings import checks
 from control_plane.recordings import services as recordings
-from control_plane.recordings.models import ClassSession, ClassState
+from control_plane.recordings.arrivals import ObjectPlace
+from control_plane.recordings.fault_models import Depth, FaultKind, StoreRound
+from control_plane.recordings.faults import Found, note_faults
+from control_plane.recordings.models import ClassSession, ClassState, Segment
 from control_plane.recordings.replays import continue_replay
 from control_plane.recordings.rosters import save_roster
 from control_plane.studios import services, vault
@@ -106,6 +110,8 @@ def _classes(house: House, folder: Path) -> None:
             house.ids[f"{key}.track"] = row.tracks.get(camera_id=house.ids["camera"]).id
         _trouble(house, caller, row, made[2])
         fleet_reports.take(Heartbeat(status=status_of(row.id, RecordingState.RECORDING)), caller)
+        if key == "class":
+            _fault(house, made[1])
         if key != "running":
             with studio_scope(house.studio.id):
                 row = ClassSession.objects.get(pk=row.id)
@@ -114,6 +120,15 @@ def _classes(house: House, folder: Path) -> None:
                 ClassSession.objects.filter(pk=row.id).update(state=ClassState.COMPLETE)
     house.raw = [cut.key for cut in house.cuts]
     house.raw += [cut.content[at : at + 24] for cut in house.cuts for at in (0, len(cut.content) - 24)]
+
+
+def _fault(house: House, cut: Cut) -> None:
+    """Says of a segment that it is damaged in its store, which the next check finds to be untrue."""
+    with studio_scope(house.studio.id):
+        row = Segment.objects.get(pk=cut.manifest.segment_id)
+        place = ObjectPlace(row.store_id, row.object_key)
+        note_faults([Found(row.id, place, FaultKind.HASH, word(house.name, "note"))], actor=checks.SYSTEM)
+        StoreRound.objects.create(studio=house.studio, depth=Depth.HASH, begun_at=timezone.now())
 
 
 def _dancers(house: House) -> None:

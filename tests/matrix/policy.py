@@ -25,6 +25,7 @@ GROUPS = {
     "config": {"fleet_desiredconfig", "fleet_recordingorder"},
     "class": {"recordings_classsession", "recordings_recorder", "recordings_track"},
     "footage": {"recordings_segment", "recordings_gap", "recordings_recorder", "recordings_classsession"},
+    "checks": {"recordings_segmentfault", "recordings_storeround"},
     "ingest": {"ingest_pendingsegment", "ingest_quarantinedsegment"},
     "replay": {"recordings_replay"},
     "people": {"studios_membership", "studios_objectright", "studios_guardianship", "studios_invitation"},

@@ -127,7 +127,9 @@ def _task_jobs(name: str, of: str, world: World) -> Iterator[Job]:
     task = celery_app.tasks[name]
     short = name.rpartition(".")[2]
     own, other = world.own, world.other
-    if of == "one":
+    if of == "one" and short not in _THINGS:
+        yield Job(f"{short} of the studio", lambda: task(studio=str(own.studio.id)), "own")
+    elif of == "one":
         parameter, make = _THINGS[short]
         cases = [
             ("what is there", own, own, False),
@@ -227,6 +229,10 @@ def _command_cases(name: str, world: World, folder: Path) -> Iterator[tuple[str,
         case "sweep_uploads":
             yield "without doing it", "none", ("--dry-run",), False
             yield "", "", (), False
+        case "fsck":
+            yield "of one studio", "own", ("--studio", own.slug), False
+            yield "of a studio that is not there", "none", ("--studio", "no-such-studio"), True
+            yield "", "", ("--depth", "hash"), False
         case _:
             yield "", "", (), False
 

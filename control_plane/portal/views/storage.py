@@ -15,6 +15,7 @@ from control_plane.portal.storage import (
     ChangeStoreForm,
     RegionForm,
     StoreForm,
+    damage_cards,
     move_card,
     store_cards,
     store_named,
@@ -187,7 +188,12 @@ def _move(request: StudioRequest, move_id: UUID) -> StoreMove:
 def _state(request: StudioRequest) -> dict[str, Any]:
     cards, move = store_cards(request.studio), move_card()
     copying = move is not None and move.is_copying
-    return {"cards": cards, "move": move, "busy": copying or any(card.is_trying for card in cards)}
+    return {
+        "cards": cards,
+        "move": move,
+        "damage": damage_cards(actor_of(request)),
+        "busy": copying or any(card.is_trying for card in cards),
+    }
 
 
 def _page(request: StudioRequest, form: RegionForm, *, status: int = 200) -> HttpResponse:

@@ -1,5 +1,6 @@
 """The playlist's text, line by line: what players are given."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -127,3 +128,44 @@ def test_a_playlist_of_an_hour_adds_up_to_the_hour() -> None:
     text = write_playlist(laid, start_at=AT, complete=True)
     total_s = sum(float(line[8:-1]) for line in text.split("\n") if line.startswith("#EXTINF:"))
     assert abs(total_s - 3600 * ticks / TICKS) < 2e-6
+
+
+def damaged(item: SegmentFacts) -> SegmentFacts:
+    return replace(item, missing="store_damaged")
+
+
+def test_a_damaged_segment_is_a_gap_and_nothing_else_moves() -> None:
+    segments = facts(ONE, 1, 0, 1), facts(TWO, 2, 2, 3), facts(THREE, 3, 4)
+    whole = write_playlist(track(*segments), start_at=AT, complete=True).split("\n")
+    broken_track = track(segments[0], damaged(segments[1]), segments[2])
+    broken = write_playlist(broken_track, start_at=AT, complete=True).split("\n")
+    assert [line for line in broken if str(TWO) in line] == []
+    assert broken.count("#EXT-X-GAP") == 2
+    assert "#EXT-X-DISCONTINUITY" not in broken
+    for tag in ("#EXTINF", "#EXT-X-PROGRAM-DATE-TIME", "#EXT-X-TARGETDURATION"):
+        assert [line for line in broken if line.startswith(tag)] == [
+            line for line in whole if line.startswith(tag)
+        ], "every fragment keeps its number, its place and its length"
+    assert [(hole.from_us, hole.to_us, hole.reason) for hole in broken_track.holes] == [
+        (2_000_000, 4_000_000, "store_damaged")
+    ]
+
+
+def test_a_new_run_whose_first_segment_is_damaged_still_begins_with_a_discontinuity() -> None:
+    text = write_playlist(
+        track(facts(ONE, 1, 0), damaged(facts(TWO, 2, 0, run=1, at_s=1)), facts(THREE, 3, 1, run=1, at_s=1)),
+        start_at=AT,
+        complete=True,
+    )
+    lines = text.split("\n")
+    assert lines.index("#EXT-X-GAP") < lines.index("#EXT-X-DISCONTINUITY")
+    assert lines.count("#EXT-X-DISCONTINUITY") == 1
+
+
+def test_a_track_that_begins_with_a_damaged_segment_is_set_up_by_the_first_sound_one() -> None:
+    text = write_playlist(
+        track(damaged(facts(ONE, 1, 0, init="a")), facts(TWO, 2, 1, init="b")), start_at=AT, complete=True
+    )
+    assert text.count("#EXT-X-MAP") == 1
+    assert f'#EXT-X-MAP:URI="init/{TWO}.mp4"' in text
+    assert str(ONE) not in text

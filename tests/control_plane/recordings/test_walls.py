@@ -13,9 +13,14 @@ from control_plane.fleet import reports as fleet_reports
 from control_plane.fleet.models import Agent, AgentState
 from control_plane.fleet.tasks import sweep_fleet
 from control_plane.ingest import services as ingest
-from control_plane.recordings.models import ClassState
+from control_plane.recordings.arrivals import ObjectPlace
+from control_plane.recordings.checks import SYSTEM
+from control_plane.recordings.fault_models import FaultKind
+from control_plane.recordings.faults import Found, note_faults
+from control_plane.recordings.models import ClassState, Segment
 from control_plane.recordings.replays import continue_replay
 from control_plane.recordings.rosters import save_roster
+from control_plane.recordings.rounds import check_tonight
 from control_plane.recordings.tasks import sweep_recordings
 from control_plane.studios import services as studios
 from control_plane.studios.dancer_list import NewDancer
@@ -56,6 +61,11 @@ def full_scene(cast: Cast, folder: Path) -> Scene:
     fleet_reports.take(Heartbeat(status=scene.status(RecordingState.RECORDING)), scene.caller)
     dancer = studios.add_dancer(cast.studio, NewDancer("Dora"), actor=cast.alice.actor)
     with studio_scope(cast.studio.id):
+        row = Segment.objects.get()
+    check_tonight(cast.studio.id)
+    with studio_scope(cast.studio.id):
+        place = ObjectPlace(row.store_id, row.object_key)
+        note_faults([Found(row.id, place, FaultKind.HASH, "other bytes")], actor=SYSTEM)
         continue_replay(scene.session, actor=cast.vera.actor)
         save_roster(scene.session, [dancer.id], confirm=False, actor=cast.alice.actor)
     return scene
@@ -72,7 +82,7 @@ def counts() -> dict[str, int]:
 
 def test_every_table_shows_its_own_studio_and_nobody_elses(cast: Cast, other: Cast, tmp_path: Path) -> None:
     full_scene(cast, tmp_path)
-    assert len(TABLES) == 16
+    assert len(TABLES) == 18
     with studio_scope(cast.studio.id):
         assert all(counts().values()), counts()
     with studio_scope(other.studio.id):

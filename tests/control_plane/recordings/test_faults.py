@@ -1,0 +1,341 @@
+"""What the check of the stores finds: it becomes a gap, is served to nobody, and is on record; nothing else is blamed."""
+
+from collections.abc import Callable
+from functools import partial
+from io import StringIO
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from control_plane.audit.models import Entry
+from control_plane.common.scoping import studio_scope
+from control_plane.recordings import checks, reports, rounds
+from control_plane.recordings.checks import walk
+from control_plane.recordings.disposals import delete_due
+from control_plane.recordings.fault_models import Depth, FaultKind, SegmentFault, StoreRound
+from control_plane.recordings.models import Gap, Segment
+from control_plane.recordings.moves import start_move
+from control_plane.recordings.reasons import InferredReason
+from control_plane.recordings.shredding import remove_shredded, shred_class
+from control_plane.storage.configured import object_store
+from control_plane.storage.local import LocalStore
+from shared.protocol.status import RecordingState
+from tests.control_plane.conftest import as_person
+from tests.control_plane.footage import Cut
+from tests.control_plane.scenes import Scene
+from tests.control_plane.sending import upload
+from tests.control_plane.stores import grace_is_over, named, run
+from tests.rigs.lax_s3 import LaxServer
+
+Spoil = Callable[[Path], object]
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def shorten(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-16])
+
+
+def lengthen(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + bytes(16))
+
+
+def flip(path: Path) -> None:
+    body = bytearray(path.read_bytes())
+    body[len(body) // 2] ^= 1
+    path.write_bytes(body)
+
+
+def file_of(scene: Scene, made: Cut) -> Path:
+    """Returns the file of a segment in the platform's own store."""
+    store = object_store()
+    assert isinstance(store, LocalStore)
+    with studio_scope(scene.cast.studio.id):
+        return store.root / Segment.objects.get(pk=made.manifest.segment_id).object_key
+
+
+def faults(scene: Scene) -> dict[UUID, str]:
+    with studio_scope(scene.cast.studio.id):
+        return dict(SegmentFault.objects.values_list("segment_id", "kind"))
+
+
+def acts(scene: Scene, name: str = "footage.") -> list[str]:
+    with studio_scope(scene.cast.studio.id):
+        found = Entry.objects.filter(action__startswith=name).order_by("sequence")
+        return [act for act in found.values_list("action", flat=True) if act != "footage.committed"]
+
+
+def fsck(scene: Scene, *arguments: str) -> tuple[int, str]:
+    """Returns exit code and output."""
+    out = StringIO()
+    try:
+        call_command("fsck", "--studio", scene.cast.studio.slug, *arguments, stdout=out)
+    except CommandError as error:
+        return error.returncode, out.getvalue() + str(error)
+    return 0, out.getvalue()
+
+
+def finish(scene: Scene) -> None:
+    """The class ends, and all of it has arrived."""
+    scene.stop()
+    with studio_scope(scene.cast.studio.id):
+        reports.take_status(scene.agent, scene.status(RecordingState.FINISHED), scene.caller.actor)
+
+
+DAMAGES: list[tuple[Spoil, FaultKind, set[Depth]]] = [
+    (remove, FaultKind.MISSING, {Depth.PRESENCE, Depth.SIZE, Depth.HASH}),
+    (shorten, FaultKind.SIZE, {Depth.SIZE, Depth.HASH}),
+    (lengthen, FaultKind.SIZE, {Depth.SIZE, Depth.HASH}),
+    (flip, FaultKind.HASH, {Depth.HASH}),
+]
+
+
+@pytest.mark.parametrize("depth", list(Depth))
+def test_each_depth_finds_what_it_can_find_and_nothing_else(
+    scene: Scene, tmp_path: Path, depth: Depth
+) -> None:
+    cuts = scene.cuts(tmp_path, seconds=10)
+    upload(scene, *cuts)
+    assert fsck(scene, "--depth", depth)[0] == 0
+    wanted = {}
+    for made, (spoil, kind, found_at) in zip(cuts, DAMAGES, strict=False):
+        spoil(file_of(scene, made))
+        if depth in found_at:
+            wanted[made.manifest.segment_id] = kind
+    code, said = fsck(scene, "--depth", depth)
+    assert (code, faults(scene)) == (1, wanted), said
+    for segment_id in wanted:
+        assert str(segment_id) in said
+    assert f"{len(cuts)} segments looked at ({depth})" in said
+    assert acts(scene) == ["footage.damaged"], "one entry for the class"
+    assert fsck(scene, "--depth", depth)[0] == 1, "it stays a finding"
+    assert acts(scene) == ["footage.damaged"], "and is put on record once"
+
+
+def test_bad_use_is_told_from_findings(scene: Scene) -> None:
+    with pytest.raises(CommandError) as raised:
+        call_command("fsck", "--studio", "no-such-studio")
+    assert raised.value.returncode == 2
+    with pytest.raises(CommandError, match="invalid choice"):
+        call_command("fsck", "--depth", "touch")
+
+
+def part(scene: Scene, path: str) -> Any:
+    """Returns the answer to Ivan, who may replay."""
+    return as_person(scene.cast.ivan).get(
+        f"/studio/{scene.cast.studio.slug}/classes/{scene.session.id}/{path}"
+    )
+
+
+def test_what_is_found_is_a_gap_until_it_is_sound_again(scene: Scene, tmp_path: Path) -> None:
+    cuts = scene.cuts(tmp_path, seconds=5)
+    upload(scene, *cuts)
+    finish(scene)
+    made = cuts[2]
+    segment_id = made.manifest.segment_id
+    with studio_scope(scene.cast.studio.id):
+        track = Segment.objects.get(pk=segment_id).track_id
+        gaps = set(Gap.objects.values_list("reason", flat=True))
+    before = part(scene, f"tracks/{track}/playlist.m3u8").content.decode()
+    assert (str(segment_id) in before, "EXT-X-GAP" in before) == (True, False)
+    flip(file_of(scene, made))
+    assert fsck(scene, "--depth", "hash")[0] == 1
+    playlist = part(scene, f"tracks/{track}/playlist.m3u8").content.decode()
+    assert (str(segment_id) in playlist, "EXT-X-GAP" in playlist) == (False, True)
+    assert before.count("#EXTINF") == playlist.count("#EXTINF")
+    (hole,) = next(t["gaps"] for t in part(scene, "timeline.json").json()["tracks"] if t["id"] == str(track))
+    assert hole["label"] == "recorded, and damaged in the store since"
+    for path in ("bytes.m4s", "key"):
+        assert part(scene, f"segments/{segment_id}/{path}").status_code == 404
+    assert part(scene, f"tracks/{track}/init/{segment_id}.mp4").status_code == 404
+    with studio_scope(scene.cast.studio.id):
+        (gap,) = Gap.objects.filter(reason=InferredReason.STORE_DAMAGED)
+        assert (gap.to_at - gap.from_at).total_seconds() == pytest.approx(hole["to_s"] - hole["from_s"])
+    flip(file_of(scene, made))
+    code, said = fsck(scene, "--depth", "presence")
+    assert code == 0, said
+    assert part(scene, f"tracks/{track}/playlist.m3u8").content.decode() == before
+    assert part(scene, f"segments/{segment_id}/bytes.m4s").content == made.content
+    with studio_scope(scene.cast.studio.id):
+        assert set(Gap.objects.values_list("reason", flat=True)) == gaps
+    assert acts(scene) == ["footage.damaged", "footage.repaired"]
+
+
+def test_a_damaged_object_that_is_merely_there_again_is_no_good_news(scene: Scene, tmp_path: Path) -> None:
+    (made, _) = scene.cuts(tmp_path, seconds=2)
+    upload(scene, made)
+    path = file_of(scene, made)
+    path.unlink()
+    assert fsck(scene)[0] == 1
+    path.write_bytes(bytes(len(made.content)))
+    assert fsck(scene, "--depth", "presence")[0] == 1
+    assert list(faults(scene).values()) == [FaultKind.MISSING]
+
+
+def test_what_was_destroyed_is_no_finding(scene: Scene, tmp_path: Path) -> None:
+    cuts = scene.cuts(tmp_path, seconds=3)
+    upload(scene, *cuts)
+    finish(scene)
+    remove(file_of(scene, cuts[0]))
+    fsck(scene)
+    shred_class(scene.reread(), confirmation="Ballet", reason="", actor=scene.cast.alice.actor)
+    for made in cuts[1:]:
+        remove(file_of(scene, made))
+    assert fsck(scene)[0] == 0, "its key is gone: nothing of it could be damaged"
+    with studio_scope(scene.cast.studio.id):
+        while remove_shredded():
+            pass
+    assert (fsck(scene)[0], faults(scene)) == (0, {})
+    assert acts(scene) == ["footage.damaged", "footage.removed"]
+
+
+def test_a_move_and_the_end_of_old_copies_are_no_findings(
+    scene: Scene, lax: LaxServer, stores: None, tmp_path: Path
+) -> None:
+    cuts = scene.cuts(tmp_path, seconds=12)
+    for made in cuts[:10]:
+        upload(scene, made)
+    store = named(scene, lax.place())
+    move = start_move(scene.cast.studio, store, actor=scene.cast.alice.actor)
+    upload(scene, cuts[10])
+    for _ in range(4):
+        move = run(scene, move, batches=1)
+        assert fsck(scene, "--depth", "hash")[0] == 0
+    grace_is_over(scene)
+    assert delete_due(scene.cast.studio.id, most=100) == 10
+    assert fsck(scene, "--depth", "hash")[0] == 0
+
+
+def test_what_moved_while_it_was_looked_at_is_no_finding(
+    scene: Scene, lax: LaxServer, stores: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (made, _) = scene.cuts(tmp_path, seconds=2)
+    upload(scene, made)
+    looked = checks.look_at_all
+
+    def slow(*args: Any) -> Any:
+        move = start_move(scene.cast.studio, named(scene, lax.place()), actor=scene.cast.alice.actor)
+        run(scene, move)
+        grace_is_over(scene)
+        assert delete_due(scene.cast.studio.id, most=100) == 1
+        return looked(*args)
+
+    monkeypatch.setattr(checks, "look_at_all", slow)
+    (found,) = walk(scene.cast.studio.id, None, Depth.SIZE)
+    assert found.seen[0].kind == FaultKind.MISSING
+    assert (found.noted, faults(scene), acts(scene)) == ([], {}, [])
+
+
+def test_a_store_of_the_studio_is_looked_into_at_every_depth(
+    scene: Scene, lax: LaxServer, stores: None, tmp_path: Path
+) -> None:
+    store = named(scene, lax.place(prefix="dance/"))
+    start_move(scene.cast.studio, store, actor=scene.cast.alice.actor)
+    gone, short, other, _ = cuts = scene.cuts(tmp_path, seconds=4)
+    upload(scene, *cuts)
+    keys = {UUID(key.rpartition("/")[2].removesuffix(".seg")): key for key in lax.objects}
+    of = {made.manifest.segment_id: keys[made.manifest.segment_id] for made in cuts}
+    lax.objects.pop(of[gone.manifest.segment_id])
+    key = of[short.manifest.segment_id]
+    lax.objects[key] = lax.objects[key][:-16]
+    key = of[other.manifest.segment_id]
+    lax.objects[key] = bytes(len(lax.objects[key]))
+    assert fsck(scene, "--depth", "presence")[0] == 1
+    assert faults(scene) == {gone.manifest.segment_id: "missing"}
+    fsck(scene, "--depth", "size")
+    assert len(faults(scene)) == 2
+    code, said = fsck(scene, "--depth", "hash")
+    assert faults(scene) == {
+        gone.manifest.segment_id: "missing", short.manifest.segment_id: "size", other.manifest.segment_id: "hash",
+    }, said  # fmt: skip
+    assert (code, "Our bucket" in said) == (1, True)
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_a_store_that_refuses_blames_nothing(
+    scene: Scene, lax: LaxServer, stores: None, tmp_path: Path, status: int
+) -> None:
+    store = named(scene, lax.place())
+    start_move(scene.cast.studio, store, actor=scene.cast.alice.actor)
+    upload(scene, *scene.cuts(tmp_path, seconds=3))
+    lax.ways.status = status
+    code, said = fsck(scene, "--depth", "hash")
+    assert (code, faults(scene), acts(scene)) == (1, {}, [])
+    assert "Our bucket cannot be checked" in said
+    rounds.check_tonight(scene.cast.studio.id)
+    with studio_scope(scene.cast.studio.id):
+        assert set(StoreRound.objects.values_list("after", "finished_at")) == {(None, None)}
+    lax.ways.status = 0
+    assert fsck(scene, "--depth", "hash")[0] == 0
+
+
+def test_an_empty_store_is_not_believed(scene: Scene, tmp_path: Path, stores: None) -> None:
+    cuts = scene.cuts(tmp_path, seconds=checks.EMPTY_FROM + 1)
+    upload(scene, *cuts)
+    store = object_store()
+    assert isinstance(store, LocalStore)
+    aside = store.root.with_name("elsewhere")
+    store.root.rename(aside)
+    for said in ("is not there", "has none of the"):
+        code, output = fsck(scene)
+        assert (code, faults(scene)) == (1, {})
+        assert said in output
+        store.root.mkdir(exist_ok=True)
+    store.root.rmdir()
+    aside.rename(store.root)
+    assert fsck(scene)[0] == 0
+
+
+def test_a_night_takes_its_part_and_all_comes_round_in_the_told_time(
+    scene: Scene, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "LEAST", 1)
+    monkeypatch.setattr(rounds, "SIZE_DAYS", 1)
+    settings.CHECK_DAYS = 4
+    cuts = scene.cuts(tmp_path, seconds=9)
+    upload(scene, *cuts)
+    read: list[UUID] = []
+    looked = checks._look
+
+    def noted(item: checks.Item, store: Any, depth: Depth) -> checks.Seen:
+        if depth is Depth.HASH:
+            read.append(item.segment_id)
+        return looked(item, store, depth)
+
+    monkeypatch.setattr(checks, "_look", noted)
+    nights = []
+    for _ in range(8):
+        rounds.check_tonight(scene.cast.studio.id)
+        nights.append(len(read))
+    in_order = sorted(made.manifest.segment_id for made in cuts)
+    assert nights[:4] == [3, 6, 9, 9], "a part each night; the last finds the end of the round"
+    assert read[: len(cuts)] == in_order, "the longest not looked at first"
+    assert sorted(read[len(cuts) :]) == in_order, "and round again"
+    with studio_scope(scene.cast.studio.id):
+        row = StoreRound.objects.get(depth=Depth.HASH)
+        assert row.finished_at is not None
+    flip(file_of(scene, cuts[4]))
+    for _ in range(5):
+        rounds.check_tonight(scene.cast.studio.id)
+    assert faults(scene) == {cuts[4].manifest.segment_id: "hash"}
+
+
+def test_a_night_ends_in_time_and_the_next_goes_on(
+    scene: Scene, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CHECK_DAYS = 0
+    monkeypatch.setattr(checks, "BATCH", dict.fromkeys(Depth, 2))
+    cuts = scene.cuts(tmp_path, seconds=7)
+    upload(scene, *cuts)
+    ids = sorted(made.manifest.segment_id for made in cuts)
+    for last in (ids[1], ids[3]):
+        readings = iter([0.0, 0.0])
+        rounds.check_tonight(scene.cast.studio.id, elapsed_s=partial(next, readings, rounds.MOST_S))
+        with studio_scope(scene.cast.studio.id):
+            assert StoreRound.objects.get().after == last
