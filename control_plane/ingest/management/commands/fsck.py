@@ -68,18 +68,18 @@ class Command(BaseCommand):
         depth = Depth(options["depth"])
         begun_s = time.monotonic()
         lines: list[Line] = []
-        for studio_id, slug in _studios(options["studio"]):
-            lines += self._check_studio(studio_id, slug, depth)
+        for studio_id, called in _studios(options["studio"]):
+            lines += self._check_studio(studio_id, called, depth)
         self._table(lines, depth, time.monotonic() - begun_s)
         if not all(line.is_clean for line in lines):
             raise CommandError("not everything is as it was committed; see above", returncode=FINDINGS)
 
-    def _check_studio(self, studio_id: UUID, slug: str, depth: Depth) -> Iterator[Line]:
+    def _check_studio(self, studio_id: UUID, called: str, depth: Depth) -> Iterator[Line]:
         with studio_scope(studio_id):
             stores = [(store_id, segments_in(store_id)) for store_id in stores_in_use()]
             names = dict(StudioStore.objects.values_list("id", "name"))
         for store_id, count in stores:
-            line = Line(slug, names.get(store_id, "ours"), count)
+            line = Line(called, names.get(store_id, "ours"), count)
             screen = _Progress(line, self.stderr)
             try:
                 for part in recheck(studio_id, store_id):
@@ -90,7 +90,7 @@ class Command(BaseCommand):
                     screen.tell()
             except ControlPlaneError as error:
                 line.said = error.detail or type(error).__name__
-                self.stdout.write(f"{slug}: the store {line.store} cannot be checked: {line.said}")
+                self.stdout.write(f"{called}: the store {line.store} cannot be checked: {line.said}")
             screen.close()
             yield line
 
@@ -167,8 +167,9 @@ class _Progress:
 
 
 def _studios(slugs: Sequence[str]) -> list[tuple[UUID, str]]:
+    """Returns what is to be checked, and how to call it: whoever runs the server is told a name that they know already."""
     with platform_scope("fsck"):
         found = list(Studio.objects.order_by("slug").values_list("id", "slug"))
     if unknown := sorted(set(slugs) - {slug for _, slug in found}):
         raise CommandError(f"there is no studio {', '.join(unknown)}", returncode=BAD_USE)
-    return [(id_, slug) for id_, slug in found if not slugs or slug in slugs]
+    return [(id_, slug if slugs else str(id_)) for id_, slug in found if not slugs or slug in slugs]
