@@ -57,7 +57,7 @@ def file_of(scene: Scene, made: Cut) -> Path:
     store = object_store()
     assert isinstance(store, LocalStore)
     with studio_scope(scene.cast.studio.id):
-        return store.root / Segment.objects.get(pk=made.manifest.segment_id).object_key
+        return store.root / str(Segment.objects.get(pk=made.manifest.segment_id).object_key)
 
 
 def faults(scene: Scene) -> dict[UUID, str]:

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from control_plane.recordings.fragments import FragmentRow
+from control_plane.recordings.holes import SHORTEST_GAP_US
 from control_plane.recordings.timeline import (
-    SHORTEST_GAP_US,
     ClassTimeline,
     Filler,
     GapFacts,
