@@ -4,6 +4,7 @@ HTTP/1.1 with a few kept-alive connections (HTTP/2 in pure Python costs eight ti
 """
 
 import ssl
+import sys
 from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,9 +12,13 @@ from email.utils import parsedate_to_datetime
 from typing import Self
 from urllib.parse import urlsplit
 
-import httpx
+# httpx loads a command line of its own, with click and pygments, wherever it finds them: a fifth of a start of the agent.
+# It does without where the module is not to be had.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
-from edge_agent.errors import (
+import httpx  # noqa: E402
+
+from edge_agent.errors import (  # noqa: E402
     AddressInvalid,
     ProxyRefused,
     ServerNotHttp,

@@ -1,33 +1,33 @@
-"""The commands and what they print."""
+"""The commands and what they print.
+
+Each command brings what it alone needs when it is called: an agent that records again after a power cut does not first
+load what pairs, checks and shows it.
+"""
 
 import asyncio
 import os
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
-from rich.table import Table
 from rich.text import Text
 
-from edge_agent.cli import check as checks
-from edge_agent.cli import running, spool_check
-from edge_agent.cli import status as views
 from edge_agent.cli.console import StateOption, err, in_state, out, say_error, say_note
 from edge_agent.cli.service import handed_pairing
-from edge_agent.control.enrol import Paired, pair
 from edge_agent.control.identity import IdentityFolder
 from edge_agent.control.local import read_status
-from edge_agent.core.agent import Outcome
 from edge_agent.errors import AgentError, NotPaired, SettingsInvalid, StateUnwritable
-from edge_agent.http import HttpClient
 from edge_agent.settings import Settings, load_settings, save_settings
 from edge_agent.spool.scrub import Depth
 from shared import __version__
 from shared.kernel.clock import SystemClock
 from shared.protocol.version import PROTOCOL_VERSION
+
+if TYPE_CHECKING:
+    from edge_agent.control.enrol import Paired
 
 EXIT_FAILED, EXIT_REVOKED, EXIT_NOT_PAIRED = 1, 3, 4
 CLOCK_TOLERANCE_S = 5.0
@@ -98,8 +98,11 @@ def _pair(
         out.print(Text.assemble("Next: ", (in_state("threedance-agent run", state), "bold")))
 
 
-def _claim(url: str, code: str, state: Path, *, replace: bool = False) -> Paired:
-    async def claim() -> Paired:
+def _claim(url: str, code: str, state: Path, *, replace: bool = False) -> "Paired":
+    from edge_agent.control.enrol import pair
+    from edge_agent.http import HttpClient
+
+    async def claim() -> "Paired":
         async with HttpClient() as http:
             return await pair(
                 url, code, IdentityFolder(state), replace=replace, http=http, clock=SystemClock()
@@ -130,6 +133,9 @@ def _run(
     ] = None,
 ) -> None:
     """Record and upload until stopped (Ctrl-C)."""
+    from edge_agent.cli import running
+    from edge_agent.core.agent import Outcome
+
     _pair_as_handed(state)
     outcome = running.run_agent(state, json_logs=not sys.stderr.isatty() if json_logs is None else json_logs)
     if outcome is Outcome.REVOKED:
@@ -144,6 +150,8 @@ def _status(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Show what the running agent does: cameras, recordings, spool, uploads."""
+    from edge_agent.cli import status as views
+
     if not views.show(state, once=once or as_json, as_json=as_json):
         raise typer.Exit(EXIT_FAILED)
 
@@ -154,6 +162,8 @@ def _check(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Say what is wrong with this box, and what to do about it."""
+    from edge_agent.cli import check as checks
+
     findings = asyncio.run(checks.examine(state))
     checks.show(findings, as_json=as_json)
     if any(finding.grade is checks.Grade.FAILED for finding in findings):
@@ -169,6 +179,8 @@ def _spool_check(
     ] = Depth.SIZE,
 ) -> None:
     """Hold the recordings on this disk against the index; an agent may run meanwhile."""
+    from edge_agent.cli import spool_check
+
     if spool_check.show(state, depth):
         raise typer.Exit(EXIT_FAILED)
 
@@ -199,6 +211,8 @@ def _media_add(
 @media.command("list")
 def _media_list(state: StateOption) -> None:
     """Print the files that cameras may name."""
+    from rich.table import Table
+
     files = _settings(state).media
     if not files:
         hint = in_state("threedance-agent media add NAME PATH", state)

@@ -21,7 +21,7 @@ from edge_agent.core.recordings import Recordings
 from edge_agent.core.supervision import keep_running
 from edge_agent.core.watchdog import Watchdog
 from edge_agent.errors import RevocationInvalid, SettingsInvalid
-from edge_agent.http import HttpClient
+from edge_agent.http import HttpClient, trust
 from edge_agent.settings import Settings, load_settings
 from edge_agent.spool.outbox import SpoolOutbox
 from edge_agent.spool.recording import Recording
@@ -115,9 +115,10 @@ class Agent:
     async def run(self) -> Outcome:
         """Runs until `stop` or a revocation, and leaves everything closed and durable."""
         await asyncio.to_thread(self._store.load)
+        tls = trust()
         async with (
-            HttpClient(connections=CONNECTIONS + 2) as server_http,
-            HttpClient(connections=CONNECTIONS) as store_http,
+            HttpClient(connections=CONNECTIONS + 2, verify=tls) as server_http,
+            HttpClient(connections=CONNECTIONS, verify=tls) as store_http,
             asyncio.TaskGroup() as group,
         ):
             self._build(group, server_http, store_http)

@@ -1,14 +1,13 @@
 """The upload client over HTTP: JSON calls to the control plane, bytes straight to the store."""
 
 import asyncio
+import contextlib
 import errno
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urljoin
-
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from edge_agent.api import ControlPlaneApi, problem_of
 from edge_agent.errors import (
@@ -22,6 +21,7 @@ from edge_agent.errors import (
 from edge_agent.http import HttpAnswer, HttpClient
 from edge_agent.upload.client import CommitResult, IntentResult
 from edge_agent.upload.throttle import Throttle
+from shared.kernel.backoff import Backoff
 from shared.protocol.errors import Code
 from shared.protocol.ids import GapId
 from shared.protocol.manifest import GapRecord, SegmentManifest
@@ -42,7 +42,7 @@ INTENT_PATH = "/agent/v1/intent"
 COMMIT_PATH = "/agent/v1/commit"
 GAPS_PATH = "/agent/v1/gaps"
 
-QUICK_TRIES = 3
+QUICK_TRIES, QUICK_FIRST_S, QUICK_MOST_S = 3, 0.1, 1.0
 """A kept connection that the other side has just closed is not an outage: these tries happen at once, with jitter."""
 
 
@@ -99,16 +99,12 @@ class HttpUploadClient:
         return (await self._post(GAPS_PATH, GapsRequest(gaps=tuple(gaps)), GapsAnswer)).settled
 
     async def _post(self, path: str, body: object, type_: type[T]) -> T:
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(ServerUnreachable),
-            stop=stop_after_attempt(QUICK_TRIES),
-            wait=wait_random_exponential(multiplier=0.1, max=1),
-            sleep=self._sleep,
-            reraise=True,
-        ):
-            with attempt:
+        backoff = Backoff(QUICK_FIRST_S, QUICK_MOST_S)
+        for _ in range(QUICK_TRIES - 1):
+            with contextlib.suppress(ServerUnreachable):
                 return await self._api.post(path, body, type_)
-        raise AssertionError("unreachable: the last try returns or raises")
+            await self._sleep(backoff.next_wait_s())
+        return await self._api.post(path, body, type_)
 
     async def _pieces(self, path: Path) -> AsyncIterator[bytes]:
         with path.open("rb") as file:

@@ -129,8 +129,9 @@ def test_no_import_inside_a_function_dodges_a_cycle() -> None:
         for node in ast.walk(function)
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OWN
     ]
-    # A composition root loads what can only be loaded later, and a program what may be missing, to say so plainly.
-    roots = ("control_plane/config/", "edge_agent/cli/__init__.py")
+    # A composition root loads what can only be loaded later, a program what may be missing, to say so plainly, and a
+    # command what no other needs: nobody imports these, so that there is no cycle to dodge.
+    roots = ("control_plane/config/", "edge_agent/cli/__init__.py", "edge_agent/cli/app.py")
     assert [one for one in inner if not one.startswith(roots)] == []
 
 
