@@ -35,7 +35,7 @@ from control_plane.fleet.selectors import desired_document, standing
 from shared.protocol.codec import decode, encode
 from shared.protocol.config import AgentConfig
 from shared.protocol.errors import PROBLEM_CONTENT_TYPE, Code
-from shared.protocol.messages import Desired, Fault, FromAgent, Heartbeat, Hello, Revoked, ToAgent, Welcome
+from shared.protocol.messages import Fault, FromAgent, Heartbeat, Hello, Revoked, ToAgent, Welcome, pushed
 from shared.protocol.status import Reported
 from shared.protocol.version import OLDEST_SPOKEN, PROTOCOL_VERSION
 
@@ -170,6 +170,7 @@ class Link:
         self._id = uuid4()
         self._wake = asyncio.Event()
         self._reported: Reported | None = None
+        self._protocol = OLDEST_SPOKEN
         self._sent: tuple[int, float] = (0, 0.0)
         self._rival: tuple[str, float] | None = None
 
@@ -190,7 +191,7 @@ class Link:
             await self._fault(Code.PROTOCOL_TOO_OLD, f"this control plane speaks {OLDEST_SPOKEN} or later")
             return
         in_thread = self._gateway.in_thread
-        self._reported = hello.reported
+        self._reported, self._protocol = hello.reported, hello.protocol
         try:
             await in_thread(self._greet, hello)
             await self._say(Welcome(protocol=PROTOCOL_VERSION, server_time_at=timezone.now()))
@@ -229,7 +230,7 @@ class Link:
                 return
             if news.desired is not None and self._is_due(news.desired):
                 self._sent = (news.desired.version, time.monotonic())
-                await self._say(Desired(config=news.desired))
+                await self._say(pushed(news.desired, protocol=self._protocol))
             await self._wake.wait()
 
     def lacks(self, version: int) -> bool:

@@ -174,6 +174,9 @@ class Session:
                 self.state = State.OPEN
                 return Opened(message.protocol, message.server_time_at)
             case Desired():
+                if not message.is_whole:
+                    # Not refused: it is sent once more where it is not acknowledged.
+                    return Ignored("a configuration was damaged on the way")
                 return self._desires.judge(message.config)
             case Revoked():
                 self.state = State.CLOSED

@@ -1,10 +1,12 @@
 """What travels over the agent's websocket, one tagged union for each direction."""
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
+from shared.protocol.codec import document_hash
 from shared.protocol.config import AgentConfig
 from shared.protocol.errors import Code
-from shared.protocol.media import Instant
+from shared.protocol.media import Instant, Sha256Hex
 from shared.protocol.status import AgentStatus, Reported
 
 
@@ -40,9 +42,28 @@ class Welcome(_Message, tag="welcome", frozen=True):
 
 
 class Desired(_Message, tag="desired", frozen=True):
-    """The newest desired configuration. Losing, doubling or reordering these frames is harmless."""
+    """The newest desired configuration. Losing, doubling or reordering these frames is harmless.
+
+    `check` is of what the document's own hash is not of: with a digit of its number changed on the way, a box would take
+    all that comes later for older. Versions before 3 do not write it; it is made by `pushed`.
+    """
 
     config: AgentConfig
+    check: Sha256Hex | UnsetType = UNSET
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it came as it was sent, as far as it says so."""
+        return self.check is UNSET or self.check == _check(self.config)
+
+
+def pushed(config: AgentConfig, *, protocol: int) -> Desired:
+    """Returns the frame that brings a configuration to an agent that speaks `protocol`."""
+    return Desired(config=config, check=_check(config) if protocol >= 3 else UNSET)
+
+
+def _check(config: AgentConfig) -> str:
+    return document_hash([config.agent_id, config.version, config.hash])
 
 
 class Revoked(_Message, tag="revoked", frozen=True):

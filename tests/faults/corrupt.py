@@ -25,7 +25,8 @@ from edge_agent.settings import Settings, load_settings, save_settings
 from edge_agent.spool.layout import CLOSED, JOURNAL, MANIFEST, OPEN
 from shared.protocol.codec import encode
 from shared.protocol.config import AgentConfig, config_document
-from shared.protocol.messages import Desired
+from shared.protocol.messages import pushed
+from shared.protocol.version import PROTOCOL_VERSION
 from tests.edge_agent.core.box import AGENT, CAMERAS, EMPTY, STUDIO, ordered
 from tests.edge_agent.spool.trial import Violation
 from tests.faults.power import MEMORY
@@ -115,7 +116,7 @@ def message(dice: random.Random) -> bool:
         Violation: it takes a configuration that nobody made.
     """
     document = _document(3)
-    whole = encode(Desired(config=document))
+    whole = encode(pushed(document, protocol=PROTOCOL_VERSION))
     spoilt = spoil(whole, dice)
     event = Session(Desires(AGENT, STUDIO, (2, "")), "1").receive(spoilt)
     if isinstance(event, Candidate) and event.config == document:

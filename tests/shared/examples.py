@@ -161,7 +161,7 @@ EXAMPLES: dict[str, tuple[Any, Any]] = {
     "report": (messages.FromAgent, messages.Report(reported=REPORTED)),
     "heartbeat": (messages.FromAgent, messages.Heartbeat(status=STATUS)),
     "welcome": (messages.ToAgent, messages.Welcome(protocol=1, server_time_at=AT)),
-    "desired": (messages.ToAgent, messages.Desired(config=CONFIG)),
+    "desired": (messages.ToAgent, messages.pushed(CONFIG, protocol=3)),
     "revoked": (messages.ToAgent, messages.Revoked(revocation="header.claims.signature")),
     "fault": (messages.ToAgent, messages.Fault(code=errors.Code.BAD_REQUEST, detail="not JSON")),
     "pair_request": (

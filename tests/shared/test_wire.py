@@ -43,7 +43,9 @@ def test_a_box_of_an_older_version_understands_and_is_understood(name: str, prot
     codec.decode(theirs, type_)
     if isinstance(value, messages.Desired):
         body = config.in_words_of(protocol, value.config.body)
-        value = messages.Desired(config=config.config_document(CONFIG.agent_id, CONFIG.version, body))
+        value = messages.pushed(
+            config.config_document(CONFIG.agent_id, CONFIG.version, body), protocol=protocol
+        )
     if name in TO_BOX:
         # It refuses fields that it does not know: what it is sent must not grow before its version is let go.
         assert msgspec.json.format(codec.encode(value), indent=2) == theirs

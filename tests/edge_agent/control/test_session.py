@@ -23,7 +23,7 @@ from shared.protocol.codec import decode, encode
 from shared.protocol.config import AgentBody, AgentConfig, RecipientKey, UploadPolicy, config_document
 from shared.protocol.errors import Code
 from shared.protocol.ids import AgentId, RecipientKeyId, StudioId, new_id
-from shared.protocol.messages import Desired, Fault, FromAgent, Hello, Revoked, Welcome
+from shared.protocol.messages import Desired, Fault, FromAgent, Hello, Revoked, Welcome, pushed
 from shared.protocol.status import ConfigStatus, Reported
 from shared.protocol.version import PROTOCOL_VERSION
 
@@ -89,6 +89,15 @@ def test_a_configuration_that_does_not_match_its_hash_is_refused() -> None:
     event = _desires().judge(msgspec.structs.replace(_config(3), hash="0" * 64))
     assert isinstance(event, Refusal)
     assert event.version == 3
+
+
+def test_a_configuration_whose_number_was_changed_on_the_way_is_waited_for_once_more() -> None:
+    """Taken for version 7, all that comes later would be older."""
+    session, whole = _session(), encode(pushed(_config(3), protocol=3))
+    for name, changed in ((b'"version":3', b'"version":7'), (_config(3).hash[:9].encode(), b"123456789")):
+        assert isinstance(session.receive(whole.replace(name, changed)), Ignored)
+    assert session.receive(whole) == Candidate(_config(3))
+    assert "check" not in encode(pushed(_config(3), protocol=2)).decode()
 
 
 def test_a_configuration_with_an_unknown_key_is_refused_by_its_version_and_names_the_key() -> None:
