@@ -42,7 +42,7 @@ def base_address(text: str) -> str:
         port = parts.port
     except ValueError as error:
         raise AddressInvalid(address, str(error)) from error
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or not address.isprintable():
         raise AddressInvalid(address, "it has to start with http:// or https:// and name a host")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}{f':{port}' if port else ''}"

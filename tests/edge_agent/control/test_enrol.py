@@ -149,7 +149,9 @@ async def test_a_box_whose_clock_is_an_hour_off_pairs_all_the_same(tmp_path: Pat
     assert 3590 < paired.clock_offset_s < 3610
 
 
-@pytest.mark.parametrize("address", ["studio.example", "ftp://studio.example", "http://", "http://a:b", ""])
+@pytest.mark.parametrize(
+    "address", ["studio.example", "ftp://studio.example", "http://", "http://a:b", "", "http://\x1c\x14"]
+)
 async def test_what_is_no_address_is_named(tmp_path: Path, address: str) -> None:
     with pytest.raises(AddressInvalid) as caught:
         await _pair(address, tmp_path)
