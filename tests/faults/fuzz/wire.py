@@ -134,13 +134,32 @@ def _loop() -> asyncio.AbstractEventLoop:
     return asyncio.new_event_loop()
 
 
-def _http(raw: bytes) -> HttpClient:
-    """Returns a client whose every connection says `raw`, whatever it is asked."""
-    transport = httpx.AsyncHTTPTransport(verify=_untrusting())
-    transport._pool._network_backend = httpcore.AsyncMockBackend(
-        [raw[i : i + 512] for i in range(0, len(raw), 512)]
+class _Saying(httpcore.AsyncNetworkBackend):
+    """A network where every connection says the same, whatever it is asked."""
+
+    def __init__(self) -> None:
+        self.raw = b""
+
+    async def connect_tcp(self, *_: object, **__: object) -> httpcore.AsyncNetworkStream:
+        pieces = [self.raw[i : i + 512] for i in range(0, len(self.raw), 512)]
+        return httpcore.AsyncMockStream(pieces)
+
+
+@cache
+def _http() -> tuple[HttpClient, _Saying]:
+    network = _Saying()
+    # Each request begins a connection of its own: what the last one left over is nobody's answer.
+    transport = httpx.AsyncHTTPTransport(
+        verify=_untrusting(), limits=httpx.Limits(max_keepalive_connections=0)
     )
-    return HttpClient(transport=transport, verify=_untrusting())
+    transport._pool._network_backend = network
+    return HttpClient(transport=transport, verify=_untrusting()), network
+
+
+def _line(raw: bytes) -> HttpClient:
+    http, network = _http()
+    network.raw = raw
+    return http
 
 
 @cache
@@ -149,23 +168,22 @@ def _untrusting() -> Any:
 
 
 async def _converse(which: int, raw: bytes) -> None:
-    async with _http(raw) as http:
-        clock = _clock()
-        api = ControlPlaneApi(http, "http://127.0.0.1:9", clock, lambda: "token")
-        with contextlib.suppress(ServerError, OSError):
-            client = HttpUploadClient(api, http, Throttle(clock), sleep=_at_once)
-            if which == 0:
-                await client.intent([MANIFEST])
-            elif which == 1:
-                await client.commit([CommitItem(segment_id=MANIFEST.segment_id, size_bytes=1, sha256=SHA)])
-            elif which == 2:
-                await client.report_gaps([GAP])
-            elif which == 3:
-                found = await api.get("/agent/v1/config", msgspec.Raw, etag='"1"')
-                if found is not None:
-                    Desires(CONFIG.agent_id, BODY.studio_id, (3, "")).judge_bytes(bytes(found[0]))
-            else:
-                await api.post_for_nothing("/agent/v1/report", {})
+    http, clock = _line(raw), _clock()
+    api = ControlPlaneApi(http, "http://127.0.0.1:9", clock, lambda: "token")
+    with contextlib.suppress(ServerError):
+        client = HttpUploadClient(api, http, Throttle(clock), sleep=_at_once)
+        if which == 0:
+            await client.intent([MANIFEST])
+        elif which == 1:
+            await client.commit([CommitItem(segment_id=MANIFEST.segment_id, size_bytes=1, sha256=SHA)])
+        elif which == 2:
+            await client.report_gaps([GAP])
+        elif which == 3:
+            found = await api.get("/agent/v1/config", msgspec.Raw, etag='"1"')
+            if found is not None:
+                Desires(CONFIG.agent_id, BODY.studio_id, (3, "")).judge_bytes(bytes(found[0]))
+        else:
+            await api.post_for_nothing("/agent/v1/report", {})
 
 
 async def _at_once(_: float) -> None:
@@ -205,11 +223,10 @@ async def _put(target: PutTarget) -> None:
     path = folder("put") / "object"
     if not path.exists():
         path.write_bytes(bytes(MANIFEST.size_bytes))
-    async with _http(b'HTTP/1.1 200 OK\r\nETag: "1"\r\nContent-Length: 0\r\n\r\n') as http:
-        clock = _clock()
-        api = ControlPlaneApi(http, ADDRESS, clock, None)
-        with contextlib.suppress(ServerError):
-            await HttpUploadClient(api, http, Throttle(clock), sleep=_at_once).put(target, path, MANIFEST)
+    http, clock = _line(b'HTTP/1.1 200 OK\r\nETag: "1"\r\nContent-Length: 0\r\n\r\n'), _clock()
+    api = ControlPlaneApi(http, ADDRESS, clock, None)
+    with contextlib.suppress(ServerError):
+        await HttpUploadClient(api, http, Throttle(clock), sleep=_at_once).put(target, path, MANIFEST)
 
 
 def _put_seeds() -> Sequence[bytes]:
@@ -292,11 +309,9 @@ def plane_address(data: bytes) -> None:
 
 
 async def _pair(raw: bytes) -> None:
-    async with _http(raw) as http:
-        with contextlib.suppress(AgentError):
-            await pair(
-                "http://127.0.0.1:9", "BCDF-GHJK", _Keys(), replace=True, http=http, clock=FakeClock(AT)
-            )
+    folder_, clock = _Keys(), FakeClock(AT)
+    with contextlib.suppress(AgentError):
+        await pair("http://127.0.0.1:9", "BCDF-GHJK", folder_, replace=True, http=_line(raw), clock=clock)
 
 
 class _Keys(IdentityFolder):

@@ -17,7 +17,22 @@ LIMIT_MIB = 256
 """By so much the process may grow, whatever comes."""
 TIMEOUT_S = 5
 CPU_S = "FUZZ_CPU_S"
-OURS = ["edge_agent", "shared", "control_plane"]
+OURS = [
+    "edge_agent",
+    "shared",
+    "control_plane.audit",
+    "control_plane.config.env",
+    "control_plane.fleet.tokens",
+    "control_plane.ingest.manifests",
+    "control_plane.ingest.targets",
+    "control_plane.recordings.fragments",
+    "control_plane.recordings.playlist",
+    "control_plane.recordings.ranges",
+    "control_plane.recordings.timeline",
+    "control_plane.storage.place",
+    "control_plane.storage.roots.file",
+]
+"""What is watched for new ways through it."""
 
 
 def main() -> None:
