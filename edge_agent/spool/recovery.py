@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import logging
+import os
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -255,12 +256,13 @@ def _whole_entries(
     whole: list[JournalEntry] = []
     end_bytes = init_bytes
     with part.open("rb") as file:
-        if hashlib.sha256(file.read(init_bytes)).hexdigest() != init_sha256:
+        size_bytes = os.fstat(file.fileno()).st_size
+        if init_bytes > size_bytes or hashlib.sha256(file.read(init_bytes)).hexdigest() != init_sha256:
             return []
         for entry in entries:
             blob = entry.fragment.blob
-            # A line that is there twice is as good as the first time.
-            if blob.offset_bytes != end_bytes:
+            # A line that is there twice is as good as the first time; and a read stops at the end of the file.
+            if blob.offset_bytes != end_bytes or end_bytes + blob.size_bytes > size_bytes:
                 break
             file.seek(blob.offset_bytes)
             if hashlib.sha256(file.read(blob.size_bytes)).hexdigest() != blob.sha256:

@@ -12,12 +12,14 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
+from edge_agent.checked import from_line, to_line
 from edge_agent.errors import SpoolBusy, StateUnwritable
 from edge_agent.spool import recovery
 from edge_agent.spool.index import Index
-from edge_agent.spool.journal import read_journal
+from edge_agent.spool.journal import JournalEntry, read_journal
 from edge_agent.spool.layout import CLOSED, JOURNAL, MANIFEST, OPEN
 from edge_agent.spool.schema import is_refusal
 from edge_agent.spool.spool import Spool
@@ -248,6 +250,27 @@ def test_lines_of_a_journal_that_are_doubled_or_missing_double_nothing(
     again = studio.open_spool()
     kept = [number for manifest in studio.manifests(again) for number in _whole(studio, again, manifest)]
     assert kept == {(0, 1, 1, 2): [0, 1], (0, 0, 1, 2): [0], (0, 2): [0], (1, 2): []}[order]
+
+
+@pytest.mark.parametrize("size_bytes", [1, 1 << 60])
+def test_a_journal_that_names_more_bytes_than_there_are_is_not_believed(
+    studio: Studio, size_bytes: int
+) -> None:
+    spool = studio.open_spool()
+    open_segment = writer(studio, spool)
+    for number in range(2):
+        open_segment.append(fragment(number), CLOCK)
+    _die(spool)
+    journal = _files(studio, JOURNAL)[0]
+    header, first, last = journal.read_bytes().splitlines(keepends=True)
+    entry = from_line(last, JournalEntry)
+    blob = msgspec.structs.replace(
+        entry.fragment.blob, size_bytes=entry.fragment.blob.size_bytes + size_bytes
+    )
+    wrong = msgspec.structs.replace(entry, fragment=msgspec.structs.replace(entry.fragment, blob=blob))
+    journal.write_bytes(header + first + to_line(wrong))
+    again = studio.open_spool()
+    assert _whole(studio, again, studio.manifests(again)[0]) == [0]
 
 
 def test_what_of_an_open_segment_is_not_kept_is_said(
