@@ -104,7 +104,7 @@ def _codec(stream: Any) -> str:
 def _fps(video: Any) -> float:
     # Without its long probe FFmpeg takes the rate of H.264's fields, twice that of the pictures; the codec knows better.
     for rate in (video.average_rate, video.codec_context.framerate, video.guessed_rate, video.base_rate):
-        if rate and 0 < rate <= 1000:
+        if rate and 0.01 <= rate <= 1000:
             return float(rate)
     return 30.0
 

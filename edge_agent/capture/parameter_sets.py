@@ -12,6 +12,10 @@ _H264_SETS = (7, 8)
 _H265_SETS = (32, 33, 34)
 _H264_SLICES = range(1, 6)
 _CHROMA_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
+LARGEST = 16_888
+"""Pixels of a side: the longest that H.264 level 6.2 allows (sqrt of eight frames of 139,264 macroblocks)."""
+MOST_ZEROS = 32
+"""Before a number in Exp-Golomb code. Source: ITU-T H.264, 9.1."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,12 @@ def describe(sets: bytes, codec: Codec) -> Picture | None:
         kind = unit[0] & 0x1F if codec == "h264" else unit[0] >> 1 & 0x3F
         if kind == wanted:
             try:
-                return _h264(unit) if codec == "h264" else _h265(unit)
+                picture = _h264(unit) if codec == "h264" else _h265(unit)
             except IndexError:
                 return None
+            # What crops itself away, or is larger than any level allows, was not understood.
+            fits = 0 < picture.width <= LARGEST and 0 < picture.height <= LARGEST
+            return picture if fits else None
     return None
 
 
@@ -81,7 +88,7 @@ def _units_before_slice(data: bytes, codec: Codec) -> list[bytes]:
 
 
 class _Bits:
-    """Reads a raw byte sequence payload bit by bit. Raises `IndexError` at its end."""
+    """Reads a raw byte sequence payload bit by bit. Raises `IndexError` at its end, and where it is none."""
 
     def __init__(self, unit: bytes) -> None:
         self._bytes = unit.replace(b"\x00\x00\x03", b"\x00\x00")
@@ -98,6 +105,8 @@ class _Bits:
         zeros = 0
         while not self.take(1):
             zeros += 1
+            if zeros > MOST_ZEROS:
+                raise IndexError("a number of more than 32 bits")
         return (1 << zeros) - 1 + self.take(zeros)
 
     def se(self) -> int:

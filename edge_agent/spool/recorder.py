@@ -253,8 +253,8 @@ class TrackRecorder:
         self._format = VideoFormat(
             codec=video.codec,
             codec_string=picture.codec_string if picture else ("avc1" if video.codec == "h264" else "hvc1"),
-            width=picture.width if picture else video.width,
-            height=picture.height if picture else video.height,
+            width=picture.width if picture else max(1, video.width),
+            height=picture.height if picture else max(1, video.height),
             fps=round(video.fps, 3),
         )
         if self.first_picture_at is None:

@@ -53,6 +53,21 @@ def test_damaged_sets_are_nothing_and_no_error(tmp_path: Path, codec: str) -> No
     assert parameter_sets(b"", codec) == b""  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    "sps",
+    [
+        "42010101600000030090000003000003003ca00a082cd820d923eeef783236342d20636f7265",
+        "42010101600000030090000003000003003c3820286329204d756c4b7469636f726577617265",
+        "420101016000000300900000030000216f2d74736b69702d66617374206e6f2d63752d6c6f73",
+        "42010101600000030090000003000003003c" + "00" * 40 + "01" + "ff" * 60,
+    ],
+    ids=["cropped away", "no width", "cropped from nothing", "a number of 300 bits"],
+)
+def test_a_size_that_no_picture_has_is_nothing(sps: str) -> None:
+    """It would have stood in manifests that nobody takes, the box's own index neither."""
+    assert describe(b"\0\0\0\1" + bytes.fromhex(sps), "h265") is None
+
+
 def test_each_set_is_named_once() -> None:
     sps, pps, slice_ = b"\x67\x42\x00\x0d", b"\x68\xce\x04", b"\x65\x88\x80"
     start = b"\x00\x00\x00\x01"
