@@ -1,15 +1,13 @@
 """The hourly checkpoint, and the watch over reads: Celery shells around one service each."""
 
-import logging
+from uuid import UUID
 
 from celery import shared_task
 
 from control_plane.common.scoping import studio_scope
 from control_plane.compliance.checkpointing import carry_away, take_checkpoint_when_due
 from control_plane.compliance.watching import mail_alerts, watch_studio
-from control_plane.studios.selectors import studio_ids
-
-log = logging.getLogger(__name__)
+from control_plane.studios.sweeping import each_studio
 
 
 @shared_task
@@ -22,11 +20,10 @@ def take_checkpoint() -> None:
 @shared_task
 def watch_reads() -> None:
     """Looks through what is new in the log of every studio; started by beat once a minute."""
-    for studio_id in studio_ids("watch over reads"):
-        try:
-            with studio_scope(studio_id):
-                watch_studio(studio_id)
-            mail_alerts(studio_id)
-        except Exception:
-            # One studio's trouble, a mail server that refuses as a rule, must not blind the others.
-            log.exception("the watch over reads failed", extra={"studio": str(studio_id)})
+    each_studio("watch over reads", _watch)
+
+
+def _watch(studio_id: UUID) -> None:
+    with studio_scope(studio_id):
+        watch_studio(studio_id)
+    mail_alerts(studio_id)

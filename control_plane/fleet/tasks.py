@@ -6,12 +6,15 @@ from celery import shared_task
 
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.sweep import sweep_studio
-from control_plane.studios.selectors import studio_ids
+from control_plane.studios.sweeping import each_studio
 
 
 @shared_task
 def sweep_fleet() -> None:
     """Sweeps every studio; started by beat once a minute."""
-    for studio_id in studio_ids("fleet sweep"):
-        with studio_scope(UUID(str(studio_id))):
-            sweep_studio()
+    each_studio("fleet sweep", _sweep_fleet_of)
+
+
+def _sweep_fleet_of(scope: UUID) -> None:
+    with studio_scope(scope):
+        sweep_studio()

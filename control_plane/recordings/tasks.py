@@ -1,12 +1,10 @@
 """The sweeps of recordings: classes whose box will never answer again, and what is left of destroyed ones."""
 
-import logging
+from functools import partial
 from uuid import UUID
 
 from celery import shared_task
-from django.db import DatabaseError
 
-from control_plane.common.errors import ControlPlaneError
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.disposals import delete_due
 from control_plane.recordings.moves import advance_move, due_moves
@@ -14,9 +12,7 @@ from control_plane.recordings.reports import settle_lost_recorders
 from control_plane.recordings.rounds import check_tonight
 from control_plane.recordings.shredding import remove_shredded
 from control_plane.recordings.usage import warn_when_nearly_full
-from control_plane.studios.selectors import studio_ids
-
-log = logging.getLogger(__name__)
+from control_plane.studios.sweeping import each_studio
 
 BATCHES_AT_ONCE = 20
 """Of a move, in one run of the sweep; a move that has more to copy is kicked again at once."""
@@ -28,20 +24,18 @@ CLASSES_AT_ONCE = 500
 @shared_task
 def sweep_recordings() -> None:
     """Sweeps every studio; started by beat once a minute."""
-    for studio_id in studio_ids("recordings sweep"):
-        with studio_scope(UUID(str(studio_id))):
-            settle_lost_recorders()
+    each_studio("recordings sweep", _settle_lost_recorders_of)
+
+
+def _settle_lost_recorders_of(scope: UUID) -> None:
+    with studio_scope(scope):
+        settle_lost_recorders()
 
 
 @shared_task
 def sweep_shredded() -> None:
     """Removes what is left of destroyed classes, in every studio; started by beat and after each shred."""
-    for studio_id in studio_ids("shredding sweep"):
-        try:
-            _remove_shredded_of(UUID(str(studio_id)))
-        except (ControlPlaneError, DatabaseError, OSError):
-            # Nobody else's destroyed classes wait for it.
-            log.exception("a destroyed class cannot be removed", extra={"studio": str(studio_id)})
+    each_studio("shredding sweep", _remove_shredded_of)
 
 
 def _remove_shredded_of(scope: UUID) -> None:
@@ -54,11 +48,14 @@ def _remove_shredded_of(scope: UUID) -> None:
 @shared_task
 def sweep_moves() -> None:
     """Kicks the moves between stores, in every studio; started by beat once a minute."""
-    for studio_id in studio_ids("moves sweep"):
-        with studio_scope(UUID(str(studio_id))):
-            due = due_moves()
-        for move_id in due:
-            go_on_with_move.delay(studio=str(studio_id), move_id=str(move_id))
+    each_studio("moves sweep", _kick_moves_of)
+
+
+def _kick_moves_of(scope: UUID) -> None:
+    with studio_scope(scope):
+        due = due_moves()
+    for move_id in due:
+        go_on_with_move.delay(studio=str(scope), move_id=str(move_id))
 
 
 @shared_task
@@ -87,12 +84,10 @@ def check_footage(studio: str) -> None:
 @shared_task
 def sweep_disposals() -> None:
     """Deletes objects whose time has come, in every studio; started by beat every five minutes."""
-    for studio_id in studio_ids("disposals sweep"):
-        delete_due(UUID(str(studio_id)), most=DELETIONS_AT_ONCE)
+    each_studio("disposals sweep", partial(delete_due, most=DELETIONS_AT_ONCE))
 
 
 @shared_task
 def warn_of_full_storage() -> None:
     """Tells admins whose studio's storage is nearly used, once a week at most; started by beat once an hour."""
-    for studio_id in studio_ids("storage warning"):
-        warn_when_nearly_full(UUID(str(studio_id)))
+    each_studio("storage warning", warn_when_nearly_full)

@@ -2,22 +2,17 @@
 needs any more or nobody vouches for ends, and stores are tried.
 """
 
-import logging
 from uuid import UUID
 
 from celery import shared_task
-from django.db import DatabaseError
 
 from control_plane.common.actors import Actor
-from control_plane.common.errors import ControlPlaneError
 from control_plane.common.scoping import studio_scope
-from control_plane.studios.selectors import studio_ids
 from control_plane.studios.services.keys import destroy_due_generations, rewrap_batch
 from control_plane.studios.services.sso import end_unconfirmed
 from control_plane.studios.services.storage import due_probes, request_probe, run_probe, stores_in_use
 from control_plane.studios.services.tombstones import settle_shelf
-
-log = logging.getLogger(__name__)
+from control_plane.studios.sweeping import each_studio
 
 BATCHES_AT_ONCE = 50
 """Of one studio, before the next one has its turn."""
@@ -25,12 +20,8 @@ BATCHES_AT_ONCE = 50
 
 @shared_task
 def sweep_keys() -> None:
-    """Sweeps every studio; started by beat once a minute. One studio's trouble keeps no other waiting."""
-    for studio_id in studio_ids("keys sweep"):
-        try:
-            _sweep_keys_of(UUID(str(studio_id)))
-        except (ControlPlaneError, DatabaseError, OSError):
-            log.exception("the keys of a studio cannot be swept", extra={"studio": str(studio_id)})
+    """Sweeps every studio; started by beat once a minute."""
+    each_studio("keys sweep", _sweep_keys_of)
 
 
 def _sweep_keys_of(scope: UUID) -> None:
@@ -48,28 +39,32 @@ def _sweep_keys_of(scope: UUID) -> None:
 @shared_task
 def end_unconfirmed_memberships() -> None:
     """Ends memberships whose provider is silent, in every studio; started by beat once a day."""
-    for studio_id in studio_ids("unconfirmed memberships"):
-        end_unconfirmed(UUID(str(studio_id)))
+    each_studio("sweep of unconfirmed memberships", end_unconfirmed)
 
 
 @shared_task
 def probe_stores() -> None:
     """Has every studio's stores tried; started by beat once a day."""
-    actor = Actor.system("storage.nightly")
-    for studio_id in studio_ids("nightly probe"):
-        with studio_scope(UUID(str(studio_id))):
-            for studio, store in stores_in_use():
-                request_probe(studio, store, actor=actor)
+    each_studio("nightly probe", _request_probes_of)
+
+
+def _request_probes_of(scope: UUID) -> None:
+    with studio_scope(scope):
+        for studio, store in stores_in_use():
+            request_probe(studio, store, actor=Actor.system("storage.nightly"))
 
 
 @shared_task
 def sweep_probes() -> None:
     """Runs the probes that wait, or whose worker is gone; started by beat once a minute."""
-    for studio_id in studio_ids("probes sweep"):
-        with studio_scope(UUID(str(studio_id))):
-            due = due_probes()
-        for probe_id in due:
-            try_store.delay(studio=str(studio_id), probe_id=str(probe_id))
+    each_studio("probes sweep", _kick_probes_of)
+
+
+def _kick_probes_of(scope: UUID) -> None:
+    with studio_scope(scope):
+        due = due_probes()
+    for probe_id in due:
+        try_store.delay(studio=str(scope), probe_id=str(probe_id))
 
 
 @shared_task

@@ -5,7 +5,6 @@ also asked with a thing of the other one and with one that is not there, and the
 with one studio alone to be swept, some days later, so that there is something to sweep. Nothing of the other changes.
 """
 
-import importlib
 import io
 import logging
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from django.core.management.base import CommandError
 from control_plane.common.errors import ControlPlaneError
 from control_plane.common.scoping import studio_scope
 from control_plane.config.celery import app as celery_app
+from control_plane.studios import sweeping
 from control_plane.studios.models import StoreMove, StoreProbe
 from tests import servers
 from tests.matrix import routes
@@ -177,10 +177,8 @@ _THINGS: dict[str, tuple[str, Callable[[House], UUID]]] = {
 
 def _sweep(task: Any, house: House) -> Callable[[], object]:
     def run() -> None:
-        module = importlib.import_module(task.__module__)
         with pytest.MonkeyPatch.context() as patch, time_machine.travel(datetime.now(UTC) + LATER, tick=True):
-            if hasattr(module, "studio_ids"):
-                patch.setattr(module, "studio_ids", lambda reason: [house.studio.id])
+            patch.setattr(sweeping, "studio_ids", lambda reason: [house.studio.id])
             task()
 
     return run
