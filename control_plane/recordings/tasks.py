@@ -71,8 +71,7 @@ def go_on_with_move(studio: str, move_id: str) -> None:
 @shared_task
 def sweep_checks() -> None:
     """Kicks tonight's check of the stores, of every studio; started by beat once a day."""
-    for studio_id in studio_ids("checks sweep"):
-        check_footage.delay(studio=str(studio_id))
+    each_studio("checks sweep", lambda scope: check_footage.delay(studio=str(scope)))
 
 
 @shared_task
