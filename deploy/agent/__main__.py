@@ -32,7 +32,7 @@ Architecture: {architecture}
 Maintainer: The 3Dance authors <noreply@invalid>
 Section: video
 Priority: optional
-Depends: {python}, ca-certificates
+Depends: {python}, ca-certificates, tzdata
 Recommends: systemd (>= 250)
 Installed-Size: {size_kib}
 Description: records the cameras of a dance room for a 3Dance control plane

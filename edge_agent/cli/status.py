@@ -19,6 +19,7 @@ from shared.protocol.status import (
     RecordingState,
     RecordingStatus,
     UploadStatus,
+    WindowState,
 )
 
 REFRESH_S = 1.0
@@ -185,11 +186,13 @@ def _spool(status: LocalStatus, bytes_per_s: float | None) -> RenderableType:
         "everything is uploaded"
         if not spool.segments_pending
         else f"{spool.segments_pending} segments pending, {_duration(spool.behind_s)} behind",
-        "green" if spool.behind_s < 60 else "yellow",
+        "green" if spool.behind_s < 60 or status.status.upload.window is WindowState.WAITS else "yellow",
     )
     if bytes_per_s is not None:
         pending.append(f"  {bytes_per_s * 8 / 1e6:.1f} Mb/s up", "dim")
     upload = status.status.upload
+    if waits := _window(upload):
+        pending.append(f"\n{waits}", "cyan" if upload.window is WindowState.WAITS else "yellow")
     if upload.problem:
         pending.append(f"\n{upload.problem}", "red")
         pending.append(f"\n{upload.hint}" if upload.hint else "", "dim")
@@ -197,6 +200,19 @@ def _spool(status: LocalStatus, bytes_per_s: float | None) -> RenderableType:
     if upload.set_aside:
         table.add_row("set aside", _aside(upload))
     return table
+
+
+def _window(upload: UploadStatus) -> str:
+    match upload.window:
+        case WindowState.WAITS:
+            opens = f", from {upload.opens_at:%H:%M}" if upload.opens_at else ""
+            return f"waits for the upload window{opens}"
+        case WindowState.OVERRULED:
+            return "uploads outside the upload window, because the disk is nearly full"
+        case WindowState.UNUSABLE:
+            return "uploads at any time: the box knows no time yet, or not the time zone of the upload window"
+        case WindowState.ANY_TIME | WindowState.OPEN:
+            return ""
 
 
 def _aside(upload: UploadStatus) -> Text:

@@ -30,6 +30,7 @@ from edge_agent.spool.spool import Spool
 from edge_agent.status import StatusBoard
 from edge_agent.sync.clockmap import ClockMap
 from edge_agent.sync.reference import UtcReference
+from edge_agent.upload.gate import Gate
 from edge_agent.upload.http import HttpUploadClient
 from edge_agent.upload.replicator import CONNECTIONS, Replicator
 from edge_agent.upload.throttle import Throttle
@@ -139,6 +140,9 @@ class Agent:
         answer = identity.pairing.answer
         api = ControlPlaneApi(server_http, identity.address, time, lambda: identity.token(time))
         self._throttle = Throttle(self._clock)
+        self._gate = Gate(
+            lambda: time.now() if time.is_told else None, self._spool.filled, sleep=asyncio.sleep
+        )
         self._cameras = Cameras(group, self._make_camera)
         self._recordings = Recordings(group, self._make_recording, self._cameras.in_room)
         self._replicator = Replicator(
@@ -147,6 +151,7 @@ class Agent:
             time,
             running=self._recordings.running,
             revoked=self.revoke,
+            gate=self._gate,
         )
         desires = Desires(answer.agent_id, answer.studio_id, self._store.newest)
         self._link = Link(identity=identity, api=api, clock=time, box=self, desires=desires)
@@ -212,6 +217,7 @@ class Agent:
 
     def _set_upload(self, policy: UploadPolicy) -> None:
         self._throttle.set_ceiling(policy.max_bytes_per_s)
+        self._gate.set_window(policy.window)
 
     # What the link asks (`control.link.Box`).
 
@@ -286,13 +292,14 @@ class Agent:
             await self._link.wait_down()
 
     async def _watch_states(self) -> None:
-        """Has a heartbeat sent at once when a recording gets on: the portal waits for these."""
+        """Has a heartbeat sent at once when a recording gets on, or the upload window: the portal waits for these."""
         seen: object = None
         while True:
-            states = [
+            recordings = [
                 (s.class_session_id, s.state, s.cameras_recording, s.first_picture_at, _is_home(s.tally))
                 for s in self._recordings.statuses()
             ]
+            states = recordings, self._gate.look()
             if states != seen:
                 seen = states
                 self._link.status_changed()

@@ -304,9 +304,13 @@ class Index:
             ).fetchone()
         return count, None if oldest_us is None else EPOCH + timedelta(microseconds=oldest_us)
 
-    def bytes_here(self) -> int:
-        """Returns the size of all closed objects on this disk."""
-        return int(self._one("SELECT coalesce(sum(size_bytes), 0) FROM segments WHERE here = 1"))
+    def bytes_here(self) -> tuple[int, int]:
+        """Returns the size of all closed objects on this disk, and of those among them that are committed and may go."""
+        with self._reading:
+            here, committed = self._reader.execute(
+                "SELECT sum(size_bytes), sum(size_bytes) FILTER (WHERE state = 'committed') FROM segments WHERE here = 1"
+            ).fetchone()
+        return here or 0, committed or 0
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -19,15 +19,17 @@ class Room:
         files: what knows how much is free.
         folder: where the segments lie.
         closed_bytes: the size of all closed objects there.
+        committed_bytes: of those among them that are committed: they may go.
     """
 
-    def __init__(self, files: Files, folder: Path, closed_bytes: int) -> None:
+    def __init__(self, files: Files, folder: Path, closed_bytes: int, committed_bytes: int) -> None:
         self.policy = SpoolPolicy()
         self.rules = SpoolSettings()
         self._files = files
         self._folder = folder
         self._guard = threading.Lock()
         self._closed_bytes = closed_bytes
+        self._committed_bytes = committed_bytes
         self._open: dict[SegmentId, int] = {}
         self._pace = Pace()
 
@@ -43,10 +45,11 @@ class Room:
             self._closed_bytes += manifest.size_bytes
         self._pace.closed(manifest)
 
-    def counted(self, closed_bytes: int) -> None:
-        """All closed objects were added up anew."""
+    def counted(self, closed_bytes: int, committed_bytes: int) -> None:
+        """All closed objects were added up anew, and those of them that may go."""
         with self._guard:
             self._closed_bytes = closed_bytes
+            self._committed_bytes = committed_bytes
 
     def used_bytes(self) -> int:
         """Returns the size of all objects here, those being written included."""
@@ -60,6 +63,12 @@ class Room:
         if self.rules.max_hours and (pace := self._pace.bytes_per_s(now_at)):
             budget = min(budget, int(self.rules.max_hours * 3600 * pace))
         return max(0, min(by_disk, budget - self.used_bytes()))
+
+    def filled(self, now_at: datetime) -> float:
+        """Returns how much of the room holds what must stay until it is uploaded, 0 to 1."""
+        used = self.used_bytes()
+        waiting = max(0, used - self._committed_bytes)
+        return waiting / (used + self.left_bytes(now_at)) if waiting else 0.0
 
     def left_hours(self, now_at: datetime) -> float | None:
         """Returns for how long there is room at the pace of late, or None where nothing was recorded lately."""

@@ -66,7 +66,7 @@ class Spool:
         self.files = files
         self._lock_file = lock
         self._clock = clock
-        self._room = Room(files, layout.spool, index.bytes_here())
+        self._room = Room(files, layout.spool, *index.bytes_here())
         self._dropping = threading.Lock()
         self._guard = threading.Lock()
         self._mending = threading.Lock()
@@ -238,6 +238,10 @@ class Spool:
         """Returns how much more may be written: by the spool's limits, and by what must stay free on the disk."""
         return self._room.left_bytes(self._clock.now())
 
+    def filled(self) -> float:
+        """Returns how much of the room holds what must stay until it is uploaded, 0 to 1, as of the last `clean`."""
+        return self._room.filled(self._clock.now())
+
     def clean(self) -> int:
         """Removes committed copies that are past their minimum age, and younger ones where room is short; then does what
         a full disk had refused.
@@ -259,7 +263,7 @@ class Spool:
         self._mend_rest()
         self._notes.write()
         self._counts.count()
-        self._room.counted(here)
+        self._room.counted(*here)
         return freed
 
     def make_room(self) -> None:
@@ -284,7 +288,7 @@ class Spool:
         # First the bytes: on a full disk the note of it needs their room. An agent that is killed in between finds a
         # segment without its file, and that is a gap as well.
         remove(self.layout, self.index, self.files, [manifest])
-        self._room.counted(self.index.bytes_here())
+        self._room.counted(*self.index.bytes_here())
         self._set_aside(manifest, Code.SEGMENT_MISSING, GapReason.DISK_FULL, "dropped to make room for newer")
 
     def _mend_rest(self) -> None:

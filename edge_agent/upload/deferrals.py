@@ -6,12 +6,26 @@ A segment that fails is put behind the others, further each time: one that can n
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from shared.protocol.errors import Code
 from shared.protocol.ids import SegmentId
 
 MOST = 256
 LONGEST_WAIT_S = 600.0
 LONGEST_LINE_S = 60.0
 """For a failure that may well have been the line's."""
+
+MENDABLE = frozenset(
+    {
+        Code.SEGMENT_MISSING,
+        Code.SEGMENT_CORRUPT,
+        Code.STORE_UNAVAILABLE,
+        Code.UNAVAILABLE,
+        Code.INTERNAL,
+        Code.TOO_MANY_REQUESTS,
+        Code.UPLOAD_TARGET_EXPIRED,
+    }
+)
+"""Refusals that a new intent and a new PUT can mend, whatever the answer says of them."""
 
 
 @dataclass

@@ -80,11 +80,8 @@ class HttpUploadClient:
         headers = {name.lower(): value for name, value in target.headers.items()}
         headers["content-length"] = str(size_bytes)
         headers.setdefault("content-type", "application/octet-stream")
-        body: bytes | AsyncIterator[bytes]
-        if self._throttle.is_open:
-            body = await asyncio.to_thread(path.read_bytes)
-        else:
-            body = self._pieces(path)
+        # Always in pieces: a ceiling that is set while a segment is on its way holds for the rest of it.
+        body = self._pieces(await asyncio.to_thread(path.read_bytes))
         answer = await self._store.request("PUT", url, headers=headers, body=body)
         raise_for_put(answer, url, manifest.sha256)
 
@@ -106,11 +103,12 @@ class HttpUploadClient:
             await self._sleep(backoff.next_wait_s())
         return await self._api.post(path, body, type_)
 
-    async def _pieces(self, path: Path) -> AsyncIterator[bytes]:
-        with path.open("rb") as file:
-            while piece := await asyncio.to_thread(file.read, self._throttle.piece_bytes):
-                await self._throttle.take(len(piece))
-                yield piece
+    async def _pieces(self, content: bytes) -> AsyncIterator[bytes]:
+        sent = 0
+        while piece := content[sent : sent + self._throttle.piece_bytes]:
+            await self._throttle.take(len(piece))
+            yield piece
+            sent += len(piece)
 
     def _check_order(self, asked: list[object], answered: list[object]) -> None:
         if asked != answered:

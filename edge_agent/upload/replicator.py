@@ -23,8 +23,9 @@ from edge_agent.errors import (
 )
 from edge_agent.upload.aside import Aside
 from edge_agent.upload.client import UploadClient
-from edge_agent.upload.deferrals import Deferrals
+from edge_agent.upload.deferrals import MENDABLE, Deferrals
 from edge_agent.upload.gaps import GapSender
+from edge_agent.upload.gate import Gate
 from edge_agent.upload.lanes import Lanes
 from edge_agent.upload.line import Line
 from edge_agent.upload.outbox import Outbox
@@ -50,25 +51,12 @@ STORED_MOST = 4 * BATCH_LIMIT
 STORE_OPENS_AFTER = CONNECTIONS
 """One line that breaks under one segment is no dead store."""
 
-MENDABLE = frozenset(
-    {
-        Code.SEGMENT_MISSING,
-        Code.SEGMENT_CORRUPT,
-        Code.STORE_UNAVAILABLE,
-        Code.UNAVAILABLE,
-        Code.INTERNAL,
-        Code.TOO_MANY_REQUESTS,
-        Code.UPLOAD_TARGET_EXPIRED,
-    }
-)
-"""Refusals that a new intent and a new PUT can mend, whatever the answer says of them."""
-
 
 class Replicator:
     """The uploads of one agent. All of it runs on one event loop.
 
     `running` returns the classes that are being recorded now; `revoked` is called with a revocation (not verified
-    yet) that came with an answer.
+    yet) that came with an answer; `gate` holds the upload window, None: there is none.
     """
 
     def __init__(
@@ -79,12 +67,14 @@ class Replicator:
         *,
         running: Callable[[], Collection[ClassSessionId]],
         revoked: Callable[[str], None],
+        gate: Gate | None = None,
         connections: int = CONNECTIONS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._client = client
         self._outbox = outbox
         self._clock = clock
+        self._gate = gate or Gate(clock.now, lambda: 0.0, sleep=sleep)
         self._revoked = revoked
         self._connections = connections
         self._sleep = sleep
@@ -100,7 +90,13 @@ class Replicator:
         self._news = Signal()
         self._ask_news = Signal()
         self._commit_news = Signal()
-        self._server = Line("the control plane takes no uploads", clock, sleep=sleep, revoked=revoked)
+        self._server = Line(
+            "the control plane takes no uploads",
+            clock,
+            sleep=sleep,
+            revoked=revoked,
+            changed=self._ask_news.give,
+        )
         self._gaps = GapSender(client, outbox, self._server, sleep=sleep)
         self._aside = Aside(outbox)
         self.bytes_sent = 0
@@ -122,9 +118,9 @@ class Replicator:
         self.wake()
 
     def status(self) -> UploadStatus:
-        """Returns whether anything gets through, and what is set aside."""
+        """Returns whether anything gets through, what is set aside, and how the upload window stands."""
         problem = next((li.problem for li in (self._server, *self._targets.stores) if li.problem), None)
-        return self._aside.status(problem)
+        return self._gate.told(self._aside.status(problem))
 
     async def run(self) -> None:
         """Sends until cancelled. What is half sent then is sent again by the next run."""
@@ -137,11 +133,14 @@ class Replicator:
             group.create_task(self._announce_segments(), name="upload-intent")
             group.create_task(self._commit_stored(), name="upload-commit")
             group.create_task(self._gaps.run(), name="upload-gaps")
+            group.create_task(self._gate.follow(self.line_up), name="upload-window")
 
     async def drained(self) -> None:
-        """Returns once nothing is left to send, as far as the spool says."""
+        """Returns once nothing is left to send that may be sent now, as far as the spool says."""
         while True:
-            if not await self._outbox.pending(1) and not await self._outbox.gaps_pending(1):
+            kept_back = not (self._gate.is_open or self._in_flight or self._stored)
+            nothing = kept_back or not await self._outbox.pending(1)
+            if nothing and not await self._outbox.gaps_pending(1):
                 return
             self.wake()
             await self._sleep(0.1)
@@ -154,9 +153,11 @@ class Replicator:
 
     async def _lanes(self) -> Lanes:
         """Returns what may be sent now."""
-        return await self._waiting.lanes(
+        lanes = await self._waiting.lanes(
             self._is_ready, lambda: len({*self._in_flight, *self._stored, *self._deferred.ids})
         )
+        # Last: nothing comes between this look at the time and what is chosen by it.
+        return lanes if self._gate.is_open else Lanes((), ())
 
     def _is_ready(self, segment_id: SegmentId) -> bool:
         if segment_id in self._in_flight or segment_id in self._stored:
@@ -176,7 +177,8 @@ class Replicator:
     def _idle_s(self) -> float:
         """Returns after how long something may be ready that is not now."""
         now_ns = self._clock.monotonic_ns()
-        waits_s = [IDLE_S, self._deferred.next_in_s(now_ns), *(li.wait_s() for li in self._targets.stores)]
+        lines = (self._server, *self._targets.stores)
+        waits_s = [IDLE_S, self._deferred.next_in_s(now_ns), *(line.wait_s() for line in lines)]
         return min(max(wait_s, 0.05) for wait_s in waits_s if wait_s)
 
     # Intent.
@@ -187,7 +189,8 @@ class Replicator:
             news = self._ask_news.next()
             lanes = await self._lanes()
             soon = lanes.announce(2 * self._connections, lambda _: False)
-            if all(self._targets.has(m.segment_id) for m in soon):
+            # Not handed to a line that would hold it: by the time it let go, the window might be closed.
+            if self._server.wait_s() != 0 or all(self._targets.has(m.segment_id) for m in soon):
                 await wait_for_any(news, most_s=self._idle_s(), sleep=self._sleep)
                 continue
             await self._announce(lanes.announce(self._batch["intent"], self._targets.has))

@@ -8,8 +8,9 @@ from shared.kernel.clock import Clock
 BURST_S = 0.25
 """How much of a second may pass at once: short, so that a live view beside it does not notice."""
 
-
 PIECE_BYTES = 64 * 1024
+FREE_PIECE_BYTES = 512 * 1024
+"""Without a ceiling: large, for each piece costs something; not all of it, so that a ceiling that is set now holds soon."""
 
 
 class Throttle:
@@ -33,14 +34,9 @@ class Throttle:
         self._filled_ns = clock.monotonic_ns()
 
     @property
-    def is_open(self) -> bool:
-        """Whether there is no ceiling."""
-        return self._rate is None
-
-    @property
     def piece_bytes(self) -> int:
         """How much to take at once: a second's worth at most, so that a low ceiling does not look like a dead line."""
-        return PIECE_BYTES if self._rate is None else max(1024, min(PIECE_BYTES, self._rate))
+        return FREE_PIECE_BYTES if self._rate is None else max(1024, min(PIECE_BYTES, self._rate))
 
     def set_ceiling(self, max_bytes_per_s: int | None) -> None:
         """Sets the ceiling from now on."""

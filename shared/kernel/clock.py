@@ -63,6 +63,11 @@ class ServerClock:
         else:
             self._told = (self.now(), here_ns, behind // timedelta(microseconds=1))
 
+    @property
+    def is_told(self) -> bool:
+        """Whether the server has spoken."""
+        return self._told is not None
+
     def now(self) -> datetime:
         """Returns UTC now by the server's time where known."""
         told = self._told

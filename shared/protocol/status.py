@@ -123,7 +123,7 @@ class WindowState(StrEnum):
     OVERRULED = "overruled"
     """It is closed, and segments go all the same: the buffer is nearly full."""
     UNUSABLE = "unusable"
-    """It cannot be told whether it is open: the box does not know the time zone. Segments go."""
+    """It cannot be told whether it is open: the box knows no time yet, or not the time zone. Segments go."""
 
 
 class UploadStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,7 +136,7 @@ class UploadStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The last few of those set aside."""
     window: WindowState = WindowState.ANY_TIME
     opens_at: Instant | None = None
-    """When the window opens next; None where it is open, or there is none."""
+    """When the window opens next, in its own time zone; None where it is open, or there is none."""
 
 
 class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):

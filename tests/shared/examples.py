@@ -145,7 +145,7 @@ STATUS = status.AgentStatus(
         bytes_used=10**9, bytes_free=10**11, segments_pending=2, behind_s=7.5, hours_left=41.5
     ),
     upload=status.UploadStatus(
-        window=status.WindowState.WAITS, opens_at=datetime(2026, 11, 21, 21, tzinfo=UTC)
+        window=status.WindowState.WAITS, opens_at=datetime.fromisoformat("2026-11-21T22:00:00+01:00")
     ),
 )
 

@@ -29,6 +29,7 @@ from shared.protocol.status import (
     Reported,
     SetAside,
     UploadStatus,
+    WindowState,
 )
 from shared.protocol.version import PROTOCOL_VERSION
 from tests.media import make_video
@@ -145,6 +146,18 @@ def test_why_nothing_is_uploaded_and_what_is_set_aside_is_said_with_the_way_out(
         assert said in text
     assert str(aside.segment_id) in text
     assert "set aside" not in _printed(_local())
+
+
+def test_a_box_that_waits_for_its_window_says_so_and_looks_well() -> None:
+    def said(window: WindowState) -> str:
+        upload = msgspec.structs.replace(STATUS.upload, window=window)
+        return _printed(_local(status=msgspec.structs.replace(STATUS, upload=upload)))
+
+    assert "waits for the upload window, from 22:00" in said(WindowState.WAITS)
+    assert "outside the upload window, because the disk is nearly full" in said(WindowState.OVERRULED)
+    assert "uploads at any time: the box knows no time yet" in said(WindowState.UNUSABLE)
+    for quiet in (WindowState.OPEN, WindowState.ANY_TIME):
+        assert "window" not in said(quiet)
 
 
 async def test_the_running_agents_status_is_read_through_its_socket(tmp_path: Path) -> None:

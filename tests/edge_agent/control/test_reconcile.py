@@ -32,10 +32,12 @@ from shared.protocol.config import (
     RtspSource,
     SpoolPolicy,
     UploadPolicy,
+    UploadWindow,
 )
 from shared.protocol.ids import CameraId, ClassSessionId, RecipientKeyId, RoomId, StudioId
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
+NIGHT = UploadWindow(opens="22:00", closes="06:00", time_zone="Europe/Berlin")
 
 
 def _uid(number: int) -> UUID:
@@ -83,7 +85,7 @@ bodies = st.builds(
     ),
     cameras=cameras,
     recordings=orders,
-    upload=st.sampled_from([UploadPolicy(), UploadPolicy(max_bytes_per_s=9)]),
+    upload=st.sampled_from([UploadPolicy(), UploadPolicy(max_bytes_per_s=9), UploadPolicy(window=NIGHT)]),
     spool=st.sampled_from([SpoolPolicy(), SpoolPolicy(keep_committed_s=9)]),
 )
 

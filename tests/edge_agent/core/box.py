@@ -128,6 +128,8 @@ class Box:
 
     async def _run(self) -> None:
         await self.desired.begin()
+        # What it reported so far is not the answer to what it is given next.
+        self._told.clear()
         self.begun.set()
         await self.desired.run()
 

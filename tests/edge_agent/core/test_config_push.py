@@ -14,8 +14,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from edge_agent.control.session import Candidate, Desires, Refusal, Repeated, Session
 from edge_agent.core.probation import PROBATION_S
-from shared.protocol.codec import encode
-from shared.protocol.config import AgentConfig, FileSource, RecordingOrder, config_document
+from shared.protocol.codec import document_hash, encode
+from shared.protocol.config import (
+    AgentBody,
+    AgentConfig,
+    FileSource,
+    RecordingOrder,
+    UploadPolicy,
+    UploadWindow,
+    config_document,
+    in_words_of,
+)
 from shared.protocol.ids import new_id
 from shared.protocol.messages import Desired
 from shared.protocol.status import CameraState, ConfigStatus, Reported
@@ -26,6 +35,11 @@ from tests.rigs.power import PoweredFiles, cut
 NAMES = st.sets(st.sampled_from(sorted(CAMERAS)))
 FRAMES_MOST = 12
 ORDERS = tuple(ordered() for _ in range(2))
+UPLOADS = (
+    UploadPolicy(),
+    UploadPolicy(window=UploadWindow(opens="22:00", closes="06:00", time_zone="Europe/Berlin")),
+    UploadPolicy(max_bytes_per_s=10**6),
+)
 
 
 class ConfigPush(RuleBasedStateMachine):
@@ -58,8 +72,13 @@ class ConfigPush(RuleBasedStateMachine):
 
     # The control plane.
 
-    @rule(names=NAMES, reads=st.sampled_from("ab"), orders=st.sets(st.sampled_from(ORDERS)))
-    def edit(self, names: set[str], reads: str, orders: set[RecordingOrder]) -> None:
+    @rule(
+        names=NAMES,
+        reads=st.sampled_from("ab"),
+        orders=st.sets(st.sampled_from(ORDERS)),
+        upload=st.sampled_from(UPLOADS),
+    )
+    def edit(self, names: set[str], reads: str, orders: set[RecordingOrder], upload: UploadPolicy) -> None:
         cameras = tuple(
             msgspec.structs.replace(CAMERAS[name], source=FileSource(name=f"{reads}.mp4"))
             if name == "left"
@@ -67,9 +86,22 @@ class ConfigPush(RuleBasedStateMachine):
             for name in sorted(names)
         )
         recordings = tuple(order for order in ORDERS if order in orders)
-        body = msgspec.structs.replace(EMPTY, cameras=cameras, recordings=recordings)
-        self.documents.append(config_document(AGENT, len(self.documents) + 1, body))
-        self._send(self.documents[-1])
+        self._publish(msgspec.structs.replace(EMPTY, cameras=cameras, recordings=recordings, upload=upload))
+
+    @precondition(lambda self: self.documents)
+    @rule(upload=st.sampled_from(UPLOADS))
+    def edit_the_window_alone(self, upload: UploadPolicy) -> None:
+        """And the box hears of it at once: what it leaves alone in `_hear` is then every camera."""
+        self._publish(msgspec.structs.replace(self.documents[-1].body, upload=upload))
+        self._hear(self.line[-1])
+
+    @precondition(lambda self: self.documents)
+    @rule(protocol=st.sampled_from((2, 3)))
+    def box_is_updated_or_set_back(self, protocol: int) -> None:
+        """Other words are another version: see docs/design/control.md."""
+        body = in_words_of(protocol, self.documents[-1].body)
+        if document_hash(body) != self.documents[-1].hash:
+            self._publish(body)
 
     @precondition(lambda self: self.documents)
     @rule(back=st.integers(0, 3))
@@ -153,6 +185,7 @@ class ConfigPush(RuleBasedStateMachine):
         assert all(wanted[i] == camera for i, camera in self.box.cameras.configs.items())
         missing = wanted.keys() - self.box.cameras.configs.keys()
         assert {CAMERAS[name].id for name in self.broken_when_tried} >= missing
+        assert self.box.uploads[-1] == self.documents[told.version - 1].body.upload
 
     @invariant()
     def no_camera_runs_twice(self) -> None:
@@ -166,7 +199,7 @@ class ConfigPush(RuleBasedStateMachine):
     def a_good_configuration_comes_through(self) -> None:
         """Whatever went before: once all is well again, the newest is in force within the time of a probation."""
         self.broken.clear()
-        self.edit({"left", "centre", "right"}, "a", {ORDERS[0]})
+        self.edit({"left", "centre", "right"}, "a", {ORDERS[0]}, UPLOADS[1])
         self._hear(self.line[-1])
         for name in CAMERAS:
             self.camera_changes(name, CameraState.CONNECTED)
@@ -178,6 +211,10 @@ class ConfigPush(RuleBasedStateMachine):
         ]
 
     # How it is done.
+
+    def _publish(self, body: AgentBody) -> None:
+        self.documents.append(config_document(AGENT, len(self.documents) + 1, body))
+        self._send(self.documents[-1])
 
     def _send(self, config: AgentConfig) -> None:
         self.line.append(encode(Desired(config=config)))

@@ -209,3 +209,22 @@ def test_the_hours_left_follow_from_the_pace_and_are_a_budget_too(studio: Studio
     spool.set_rules(SpoolSettings(max_hours=2))
     assert spool.status().hours_left == pytest.approx(2, rel=0.01)
     assert spool.room_bytes() == pytest.approx(2 * 3600 * pace, rel=0.01)
+
+
+def test_what_must_stay_fills_the_room_and_what_is_committed_does_not(studio: Studio, disk: SickDisk) -> None:
+    spool = studio.open_spool(disk)
+    disk.free = 10**9
+    spool.set_policy(SpoolPolicy(max_bytes=10**9, keep_free_bytes=0, keep_committed_s=10**6))
+    assert spool.filled() == 0
+    kept, gone = closed(studio, spool), closed(studio, spool)
+    share = kept.size_bytes / 10**9
+    assert spool.filled() == pytest.approx(2 * share)
+    spool.mark_committed([gone.segment_id])
+    spool.clean()
+    assert spool.bytes_used() == kept.size_bytes + gone.size_bytes, "it keeps its copy for long"
+    assert spool.filled() == pytest.approx(share)
+    disk.free = 0
+    assert spool.filled() == pytest.approx(0.5), "other things fill the disk: half of what we have may go"
+    spool.mark_committed([kept.segment_id])
+    spool.clean()
+    assert spool.filled() == 0

@@ -156,6 +156,8 @@ class DirectClient:
         self.dead_stores: set[str] = set()
         """Hosts that nobody reaches."""
         self.tries: Counter[str] = Counter()
+        self.asked: list[tuple[str, datetime]] = []
+        """Each step that was asked for, and when."""
 
     async def intent(self, manifests: Sequence[SegmentManifest]) -> tuple[IntentResult, ...]:
         self._call("POST /agent/v1/intent", [m.segment_id for m in manifests])
@@ -163,6 +165,7 @@ class DirectClient:
 
     async def put(self, target: PutTarget, path: Path, manifest: SegmentManifest) -> None:
         plane, body = self._plane, path.read_bytes()  # noqa: ASYNC240  # a small file of a test
+        self.asked.append(("PUT", plane.now()))
         await settle(3)  # others may run, as they would while bytes travel
         host = urlsplit(target.url).netloc
         self.tries[host] += 1
@@ -206,6 +209,7 @@ class DirectClient:
     def _call(self, name: str, segment_ids: Iterable[SegmentId] = ()) -> None:
         plane = self._plane
         plane.calls[name] += 1
+        self.asked.append((name.rpartition("/")[2], plane.now()))
         self._break(name.rpartition("/")[2], segment_ids)
         if plane.faults.unavailable:
             raise ServerUnavailable("direct")

@@ -1,9 +1,11 @@
 """The contract of `UploadClient`, on the one over HTTP against a real server and on the one the other tests use."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
 
@@ -22,6 +24,7 @@ from shared.protocol.manifest import SegmentManifest
 from shared.protocol.upload import AlreadyCommitted, CommitItem, PutTarget, Refused
 from tests.edge_agent.upload.rig import DirectClient, MemorySpool
 from tests.rigs.control_plane import ControlPlane
+from tests.rigs.pacer import Pacer
 
 CLASS = ClassSessionId(new_id())
 
@@ -62,6 +65,35 @@ async def setting(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         ceiling = 10_000_000 if "ceiling" in request.param else None
         throttle = Throttle(clock, max_bytes_per_s=ceiling)
         yield Setting(HttpUploadClient(api, http, throttle), plane, spool)
+
+
+async def test_a_ceiling_that_is_set_while_a_segment_is_sent_holds_for_the_rest_of_it(tmp_path: Path) -> None:
+    pacer, spool, plane = Pacer(), MemorySpool(tmp_path), ControlPlane()
+    throttle = Throttle(pacer.clock, sleep=pacer.sleep)
+    pieces: list[int] = []
+
+    class Store(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            assert isinstance(request.stream, httpx.AsyncByteStream)
+            async for piece in request.stream:
+                pieces.append(len(piece))
+                if len(pieces) == 1:
+                    throttle.set_ceiling(100_000)
+            return httpx.Response(200, headers={"etag": f'"{manifest.sha256}"'})
+
+    manifest = spool.add(CLASS, size_bytes=2_000_000)
+    async with HttpClient(transport=Store()) as http:
+        api = ControlPlaneApi(http, "https://plane.example", ServerClock(pacer.clock), None)
+        target = await Setting(DirectClient(plane), plane, spool).target(manifest)
+        put = asyncio.ensure_future(
+            HttpUploadClient(api, http, throttle).put(target, spool.path(manifest), manifest)
+        )
+        began_ns = pacer.clock.monotonic_ns()
+        await pacer.advance_until(put.done, step_s=0.5)
+        await put
+    assert sum(pieces) == manifest.size_bytes
+    rest = manifest.size_bytes - pieces[0]
+    assert rest / 100_000 - 1 <= (pacer.clock.monotonic_ns() - began_ns) / 1e9 <= rest / 100_000 + 1
 
 
 async def test_a_segment_is_announced_stored_and_committed(setting: Setting) -> None:

@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from edge_agent.upload.gate import Gate
 from edge_agent.upload.replicator import CONNECTIONS, Replicator
 from shared.kernel.clock import FakeClock
 from shared.protocol.ids import ClassSessionId, new_id
@@ -13,25 +15,29 @@ from tests.edge_agent.upload.rig import DirectClient, MemorySpool
 from tests.rigs.control_plane import ControlPlane
 from tests.rigs.pacer import Pacer
 
+NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 RUNNING, OLD = ClassSessionId(new_id()), ClassSessionId(new_id())
 
 
 class Uploads:
     """A replicator between a spool and a control plane, all in memory."""
 
-    def __init__(self, folder: Path, *, connections: int = CONNECTIONS) -> None:
-        self.pacer = Pacer(FakeClock())
+    def __init__(self, folder: Path, *, connections: int = CONNECTIONS, at: datetime = NEW_YEAR) -> None:
+        self.pacer = Pacer(FakeClock(at))
         self.plane = ControlPlane(clock=self.pacer.clock)
         self.spool = MemorySpool(folder)
         self.running: Collection[ClassSessionId] = ()
         self.revoked: list[str] = []
         self.client = DirectClient(self.plane)
+        self.filled = 0.0
+        self.gate = Gate(self.pacer.clock.now, lambda: self.filled, sleep=self.pacer.sleep)
         self.replicator = Replicator(
             self.client,
             self.spool,
             self.pacer.clock,
             running=lambda: self.running,
             revoked=self.revoked.append,
+            gate=self.gate,
             connections=connections,
             sleep=self.pacer.sleep,
         )
