@@ -359,7 +359,7 @@ def soak(session: nox.Session) -> None:
 
 @nox.session
 def deb(session: nox.Session) -> None:
-    """Builds the agent's Debian package for this machine's kind and Python, and runs what is in it."""
+    """Builds the agent's Debian package for this machine's kind and Python, or does another act of `deploy.agent`."""
     run_in(session, "dev", "python", "-m", "deploy.agent", *session.posargs)
 
 

@@ -25,7 +25,7 @@ from shared.protocol.version import PROTOCOL_HEADER, PROTOCOL_VERSION
 
 T = TypeVar("T")
 
-JSON = "application/json"
+JSON, BYTES = "application/json", "application/octet-stream"
 DATE_TOLERANCE = timedelta(seconds=2)
 """`Date` has whole seconds and is as old as the way of the answer: only a larger difference moves the server's time."""
 
@@ -140,7 +140,7 @@ def raise_for_problem(answer: HttpAnswer, address: str, clock: ServerClock, *, i
     """
     status = answer.status
     problem = problem_of(answer)
-    fine = status in (204, 304) or (200 <= status < 300 and answer.content_type == JSON)
+    fine = status in (204, 304) or (200 <= status < 300 and answer.content_type in (JSON, BYTES))
     if fine or problem is not None:
         take_date(clock, answer.date_at)
     if fine:

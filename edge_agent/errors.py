@@ -12,6 +12,7 @@ AgentError
  +-- IdentityError           the box's identity is missing or cannot be used
  |    +-- NotPaired           there is none in this state folder
  |    +-- RevocationInvalid   a revocation that our control plane did not sign for us
+ +-- ReleaseRefused          a newer version of the agent that is not to be believed, or not for this box
  +-- PairingError            the box could not be paired
  |    +-- PairingCodeMalformed, PairingRefused, AlreadyPaired
  +-- ServerError
@@ -23,7 +24,7 @@ AgentError
       +-- TargetExpired           the address for a PUT is no longer good: ask for a new one
       +-- ObjectRefused           the store does not take these bytes
       +-- ProxyRefused        the network's proxy does not let us through
-      +-- AddressInvalid, ServerNotHttp, TlsFailed, RequestRefused
+      +-- AddressInvalid, ServerNotHttp, AnswerTooLarge, TlsFailed, RequestRefused
       +-- NotThreeDance       what answers is no control plane
            +-- LoginPageAnswers   it is a page of the network we are in
 """
@@ -108,6 +109,12 @@ class NotPaired(IdentityError):
 
 class RevocationInvalid(IdentityError):
     """A revocation that our control plane did not sign for this agent: it ends nothing."""
+
+
+class ReleaseRefused(AgentError):
+    """A release of the agent that is not installed: not signed, altered, expired, older, or for other boxes."""
+
+    hint = "Nothing to do here: this version goes on. Whoever publishes releases has to look."
 
 
 class PairingError(AgentError):
@@ -235,6 +242,16 @@ class ServerNotHttp(ServerError):
 
     def __init__(self, host: str) -> None:
         super().__init__(f"what answers at {host} does not speak HTTP")
+        self.host = host
+
+
+class AnswerTooLarge(ServerError):
+    """An answer is longer than any that we ask for; it was not read to its end."""
+
+    hint = "Check host and port of the control plane's address."
+
+    def __init__(self, host: str) -> None:
+        super().__init__(f"{host} answers more than anything we ask for")
         self.host = host
 
 

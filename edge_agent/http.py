@@ -20,6 +20,7 @@ import httpx  # noqa: E402
 
 from edge_agent.errors import (  # noqa: E402
     AddressInvalid,
+    AnswerTooLarge,
     ProxyRefused,
     ServerNotHttp,
     ServerTimeout,
@@ -30,6 +31,9 @@ from edge_agent.errors import (  # noqa: E402
 CONNECT_TIMEOUT_S = 10.0
 IDLE_TIMEOUT_S = 30.0
 """How long an answer, or room for the next bytes of a body, may keep us waiting."""
+
+ANSWER_LIMIT_BYTES = 8 * 1024 * 1024
+"""No answer that we ask for is longer; one that is must not fill the memory of the box."""
 
 
 @dataclass(frozen=True)
@@ -143,10 +147,12 @@ class HttpClient:
             ServerNotHttp: what answers does not speak HTTP.
             ProxyRefused: the proxy that the environment names does not let us through.
             TlsFailed: the certificate is not trusted, or there is no TLS at that port.
+            AnswerTooLarge: it is over `ANSWER_LIMIT_BYTES`.
         """
         host = _host(url)
         try:
-            answer = await self._client.request(method, url, headers=headers, content=body)
+            async with self._client.stream(method, url, headers=headers, content=body) as answer:
+                content = await _bounded(answer, host)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise AddressInvalid(url, str(error)) from error
         except httpx.TimeoutException as error:
@@ -164,9 +170,16 @@ class HttpClient:
             raise ServerUnreachable(host, f"its answer cannot be unpacked: {error}") from error
         except (httpx.TransportError, ssl.SSLError, ConnectionError) as error:
             raise ServerUnreachable(host, str(error) or type(error).__name__) from error
-        return HttpAnswer(
-            answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content
-        )
+        return HttpAnswer(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, content)
+
+
+async def _bounded(answer: httpx.Response, host: str) -> bytes:
+    content = bytearray()
+    async for piece in answer.aiter_bytes():
+        content += piece
+        if len(content) > ANSWER_LIMIT_BYTES:
+            raise AnswerTooLarge(host)
+    return bytes(content)
 
 
 def _host(url: str) -> str:

@@ -40,6 +40,13 @@ class SpoolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     max_hours: Annotated[int, Meta(ge=1, le=8760)] | None = None
 
 
+class UpdateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether the box takes newer versions of itself. It does by default: nobody looks after most boxes, and it goes back
+    to the old version where the new one is not heard of. Only a package that brings the keys of releases ever does."""
+
+    automatic: bool = True
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the owner of the box allows.
 
@@ -51,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     allowed_networks: tuple[str, ...] = PRIVATE_NETWORKS
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     spool: SpoolSettings = SpoolSettings()
+    update: UpdateSettings = UpdateSettings()
 
 
 def load_settings(state: Path) -> Settings:
@@ -110,6 +118,7 @@ def _toml(settings: Settings) -> bytes:
     lines = [f"allowed_networks = [{networks}]", f"log_level = {quoted(settings.log_level)}", ""]
     lines += ["[spool]", f"when_full = {quoted(settings.spool.when_full)}"]
     lines += [f"max_hours = {settings.spool.max_hours}"] if settings.spool.max_hours else []
+    lines += ["", "[update]", f"automatic = {str(settings.update.automatic).lower()}"]
     lines += ["", "[media]"]
     lines += [f"{quoted(name)} = {quoted(path)}" for name, path in sorted(settings.media.items())]
     return ("\n".join(lines) + "\n").encode()

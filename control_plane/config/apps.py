@@ -26,4 +26,5 @@ class ConfigConfig(AppConfig):
         register(checks.check_database_url, deploy=True)
         register(checks.check_assets, deploy=True)
         register(checks.check_mail, deploy=True)
+        register(checks.check_releases, deploy=True)
         register(checks.check_application_role, Tags.database)

@@ -109,6 +109,20 @@ def check_assets(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
+def check_releases(**kwargs: Any) -> list[CheckMessage]:
+    """The folder of releases, where one is named, holds releases."""
+    folder = settings.FLEET_RELEASES
+    if folder is None or (folder / "metadata" / "timestamp.json").is_file():
+        return []
+    return [
+        Warning(
+            f"THREEDANCE_RELEASES={folder} holds no releases: boxes find nothing to update to",
+            hint="`python -m deploy.agent publish` makes such a folder; copy it here whole.",
+            id="threedance.W017",
+        )
+    ]
+
+
 def check_mail(**kwargs: Any) -> list[CheckMessage]:
     """There is a server for mail."""
     if settings.ENV.email_url:

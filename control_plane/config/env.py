@@ -104,6 +104,8 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
     """An https:// address that each checkpoint is posted to."""
     checkpoint_mail: str = ""
     """Addresses, parted by commas, that each checkpoint's hash is mailed to."""
+    releases: str = ""
+    """A folder of signed releases of the agent (`python -m deploy.agent publish`), for boxes to update from; empty: none."""
     region: str = ""
     """Where the platform's own store is, such as `eu-central-1`; empty: what the store's address says, or `local`."""
     store_networks: str = ""

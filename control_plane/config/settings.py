@@ -93,6 +93,8 @@ FLEET_HANDOVER_LISTENERS = ["control_plane.recordings.reports.take_over"]
 TRUSTED_PROXIES = ENV.trusted_proxies
 # Most tries to pair within ten minutes: from one address, and from all together.
 FLEET_PAIRING_LIMITS = (20, 600)
+# Signed releases of the agent, that boxes update from.
+FLEET_RELEASES = Path(ENV.releases) if ENV.releases else None
 
 # --- Django -------------------------------------------------------------------------------------------------------
 DEBUG = ENV.debug

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 
 from control_plane.common.errors import BadRequest, NotFound
 from control_plane.common.scoping import studio_scope
-from control_plane.fleet import reports, valkey
+from control_plane.fleet import releases, reports, valkey
 from control_plane.fleet.authentication import Caller
 from control_plane.fleet.calls import address_of, agent_call, body_of, json_response, program_call
 from control_plane.fleet.desired import agree_on_words
@@ -61,3 +61,15 @@ def report(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Takes one message of the websocket by HTTP, while that is down."""
     reports.take(body_of(request, cast(type[Any], FromAgent)), caller)
     return HttpResponse(status=204)
+
+
+@agent_call("GET")
+def release(request: HttpRequest, caller: Caller, name: str) -> HttpResponse:
+    """Gives a part of a file of the folder of releases; what is in it is signed, and the same for every box."""
+    part = releases.part_of(settings.FLEET_RELEASES, name, asked=request.headers.get("Range", ""))
+    return HttpResponse(
+        part.data,
+        status=206,
+        content_type="application/octet-stream",
+        headers={"Content-Range": part.content_range, "Cache-Control": "no-store"},
+    )

@@ -8,4 +8,5 @@ urlpatterns = [
     path("pair", api.pair, name="agent-pair"),
     path("config", api.config, name="agent-config"),
     path("report", api.report, name="agent-report"),
+    path("releases/<path:name>", api.release, name="agent-release"),
 ]

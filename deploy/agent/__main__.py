@@ -1,170 +1,80 @@
-"""Builds the Debian package of the agent from an environment's lock: `python -m deploy.agent FOLDER`.
-
-The package carries its own libraries under `/usr/lib/threedance-agent` and uses the system's Python of the version that
-built it; nothing of it touches what other programs install.
-"""
+"""The agent's package and its releases: `python -m deploy.agent build|keys|publish|refresh|rotate`."""
 
 import argparse
 import os
-import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-from shared import __version__
-
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-NAME = "threedance-agent"
-PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
-OURS = ("edge_agent", "shared")
-
-LAUNCHER = f"""#!/bin/sh
-here=$(dirname "$(readlink -f "$0")")
-: "${{THREEDANCE_AGENT_STATE:=/var/lib/{NAME}}}"
-export THREEDANCE_AGENT_STATE
-PYTHONPATH="$here/../lib/{NAME}" PYTHONDONTWRITEBYTECODE=1 exec {PYTHON} -P -s -m edge_agent "$@"
-"""
-CONTROL = """Package: {name}
-Version: {version}
-Architecture: {architecture}
-Maintainer: The 3Dance authors <noreply@invalid>
-Section: video
-Priority: optional
-Depends: {python}, ca-certificates, tzdata
-Recommends: systemd (>= 250)
-Installed-Size: {size_kib}
-Description: records the cameras of a dance room for a 3Dance control plane
- Captures three fixed cameras in sync, encrypts before anything touches the disk, survives outages and uploads.
-"""
-AFTER_INSTALL = """#!/bin/sh
-set -e
-if [ "$1" = configure ] && command -v systemd-sysusers >/dev/null; then
-    systemd-sysusers threedance-agent.conf
-    if [ -d /run/systemd/system ]; then
-        systemctl daemon-reload
-        systemctl enable threedance-agent.service
-        systemctl restart --no-block threedance-agent.service
-    fi
-fi
-"""
-BEFORE_REMOVAL = """#!/bin/sh
-set -e
-if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
-    systemctl disable --now threedance-agent.service
-fi
-"""
-"""Recordings stay: the state folder is never removed, not even by a purge."""
-
-
-def build(into: Path) -> Path:
-    """Returns the package, made in `into`."""
-    with tempfile.TemporaryDirectory() as scratch:
-        tree = Path(scratch) / NAME
-        _libraries(tree / "usr" / "lib" / NAME)
-        _put(tree / "usr" / "bin" / NAME, LAUNCHER, mode=0o755)
-        _put(tree / "usr/lib/systemd/system" / f"{NAME}.service", (HERE / f"{NAME}.service").read_text())
-        _put(tree / "usr/lib/sysusers.d" / f"{NAME}.conf", (HERE / f"{NAME}.sysusers").read_text())
-        for text in ("LICENSE", "NOTICE"):
-            _put(tree / "usr/share/doc" / NAME / text, (ROOT / text).read_text())
-        _put(tree / "DEBIAN" / "control", _control(tree))
-        _put(tree / "DEBIAN" / "postinst", AFTER_INSTALL, mode=0o755)
-        _put(tree / "DEBIAN" / "prerm", BEFORE_REMOVAL, mode=0o755)
-        _prove(tree)
-        into.mkdir(parents=True, exist_ok=True)
-        package = into / f"{NAME}_{__version__}_{_architecture()}.deb"
-        subprocess.run(
-            ["dpkg-deb", "--root-owner-group", "-Zxz", "--build", str(tree), str(package)],
-            check=True,
-            timeout=600,
-            stdout=subprocess.DEVNULL,
-        )
-        return package
-
-
-def _libraries(folder: Path) -> None:
-    lock = ROOT / "deploy" / "locks" / "agent.txt"
-    command = ["uv", "pip", "install", "--quiet", "--python", sys.executable, "--target", str(folder)]
-    subprocess.run(
-        [*command, "--no-deps", "--only-binary", ":all:", "--require-hashes", "-r", str(lock)],
-        check=True,
-        timeout=600,
-    )
-    for package in OURS:
-        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.rmtree(folder / "bin", ignore_errors=True)
-    _compile(folder)
-
-
-def _compile(folder: Path) -> None:
-    """Puts the compiled form beside each module: nothing is written there later, and a start would compile all of them
-    anew. It is not held against the source: the package is the only one to change either."""
-    said = subprocess.run(
-        [
-            sys.executable, "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash",
-            "-s", str(folder), "-p", f"/usr/lib/{NAME}", str(folder),
-        ],
-        capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
-    if said.returncode:
-        raise SystemExit(f"a module of the package does not compile: {said.stdout}{said.stderr}")
-
-
-def _prove(tree: Path) -> None:
-    """Runs the agent out of the tree, with nothing but it and the system's Python.
-
-    Raises:
-        SystemExit: it does not run, or brings what a box must not have.
-    """
-    folder = tree / "usr" / "lib" / NAME
-    if (folder / "django").exists() or (folder / "control_plane").exists():
-        raise SystemExit("the package holds parts of the control plane: a box never installs Django")
-    clean = {"PATH": f"/usr/bin:/bin:{Path(sys.executable).parent}", "HOME": str(tree.parent)}
-    for arguments in (["version"], ["status", "--once", "--state", str(tree.parent / "none")]):
-        done = subprocess.run(
-            [str(tree / "usr" / "bin" / NAME), *arguments],
-            env=clean,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        if "Traceback" in done.stderr or (arguments == ["version"] and done.returncode):
-            raise SystemExit(f"the packaged agent does not run: {done.stderr}")
-
-
-def _control(tree: Path) -> str:
-    size_bytes = sum(path.stat().st_size for path in tree.rglob("*") if path.is_file())
-    return CONTROL.format(
-        name=NAME,
-        version=__version__,
-        architecture=_architecture(),
-        python=PYTHON,
-        size_kib=size_bytes // 1024,
-    )
-
-
-def _architecture() -> str:
-    asked = subprocess.run(
-        ["dpkg", "--print-architecture"], capture_output=True, text=True, timeout=10, check=True
-    )
-    return asked.stdout.strip()
-
-
-def _put(path: Path, text: str, *, mode: int = 0o644) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    path.chmod(mode)
+from deploy.agent.package import ROOT, build
+from deploy.agent.releases import RELEASE_DAYS, Folder, Keys, ReleaseError, make_keys
 
 
 def main() -> None:
-    """Builds the package and prints where it lies."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.agent", description=__doc__)
-    parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "dist")
+    """Does what was asked, and says where the result lies."""
+    arguments = _parser().parse_args(sys.argv[1:] or ["build"])
     os.umask(0o022)
-    package = build(parser.parse_args().folder)
-    print(f"{package}  ({package.stat().st_size / 1e6:.0f} MB)")
+    try:
+        print(arguments.act(arguments))
+    except (ReleaseError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m deploy.agent", description=__doc__)
+    acts = parser.add_subparsers(required=True)
+    act = acts.add_parser("build", help="the Debian package, for this kind of machine and Python")
+    act.add_argument("folder", type=Path, nargs="?", default=ROOT / "dist")
+    act.add_argument("--root", type=Path, help="root.json of `keys`; without it a box never updates itself")
+    act.set_defaults(act=_build)
+    act = acts.add_parser("keys", help="keys for releases; keep the folder off every server")
+    act.add_argument("keys", type=Path)
+    act.add_argument("--roots", type=int, default=1, help="how many root keys, for as many drawers")
+    act.add_argument("--threshold", type=int, default=1, help="how many of them a change of keys needs")
+    act.set_defaults(act=_keys)
+    act = acts.add_parser("publish", help="sign a package as the newest, into a folder of releases")
+    act.add_argument("releases", type=Path)
+    act.add_argument("package", type=Path)
+    act.set_defaults(act=_publish)
+    refresh = acts.add_parser("refresh", help=f"sign the list again: it counts for {RELEASE_DAYS} days")
+    refresh.add_argument("releases", type=Path)
+    refresh.set_defaults(act=_refresh)
+    rotate = acts.add_parser("rotate", help="put a new release key in place of the old one")
+    rotate.add_argument("releases", type=Path)
+    rotate.add_argument("--new-keys", type=Path, required=True, help="the folder for it")
+    rotate.set_defaults(act=_rotate)
+    for one in (act, refresh, rotate):
+        one.add_argument("--keys", type=Path, required=True, help="the folder that `keys` made")
+    return parser
+
+
+def _build(arguments: argparse.Namespace) -> str:
+    package = build(arguments.folder, root=arguments.root)
+    note = "" if arguments.root else "\nwithout --root: a box with it never updates itself"
+    return f"{package}  ({package.stat().st_size / 1e6:.0f} MB){note}"
+
+
+def _keys(arguments: argparse.Namespace) -> str:
+    root = make_keys(arguments.keys, roots=arguments.roots, threshold=arguments.threshold)
+    return f"{root} goes into packages; keep the other files of {arguments.keys} off every server"
+
+
+def _publish(arguments: argparse.Namespace) -> str:
+    version = Folder(arguments.releases, Keys(arguments.keys)).publish(arguments.package)
+    return f"{version} is the newest in {arguments.releases}; {_until(RELEASE_DAYS)}"
+
+
+def _refresh(arguments: argparse.Namespace) -> str:
+    until_at = Folder(arguments.releases, Keys(arguments.keys)).refresh()
+    return f"the list counts until {until_at:%Y-%m-%d}; {_until(RELEASE_DAYS)}"
+
+
+def _rotate(arguments: argparse.Namespace) -> str:
+    root = Folder(arguments.releases, Keys(arguments.keys)).rotate(new_keys=arguments.new_keys)
+    return f"boxes believe the new key from their next look on; build packages with --root {root} from now on"
+
+
+def _until(days: int) -> str:
+    return f"sign it again (`refresh`) within {days} days"
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from edge_agent.control.config_store import ConfigStore
 from edge_agent.control.identity import Identity, IdentityFolder
 from edge_agent.control.link import Link
 from edge_agent.control.local import LocalCamera, LocalStatus, serve_status
+from edge_agent.control.polling import REPORT_PATH
 from edge_agent.control.session import Desires
 from edge_agent.core.cameras import Cameras
 from edge_agent.core.desired import DesiredState
@@ -30,6 +31,8 @@ from edge_agent.spool.spool import Spool
 from edge_agent.status import StatusBoard
 from edge_agent.sync.clockmap import ClockMap
 from edge_agent.sync.reference import UtcReference
+from edge_agent.update.quiet import is_quiet
+from edge_agent.update.watch import updates_of
 from edge_agent.upload.gate import Gate
 from edge_agent.upload.http import HttpUploadClient
 from edge_agent.upload.replicator import CONNECTIONS, Replicator
@@ -47,6 +50,7 @@ from shared.protocol.config import (
     UploadPolicy,
 )
 from shared.protocol.ids import CameraId
+from shared.protocol.messages import Heartbeat
 from shared.protocol.status import AgentStatus, Reported
 from shared.protocol.upload import TrackTally
 
@@ -153,6 +157,16 @@ class Agent:
             revoked=self.revoke,
             gate=self._gate,
         )
+        self._api = api
+        self._updates = updates_of(
+            self._state,
+            api,
+            version=__version__,
+            say_alive=self._say_alive,
+            is_allowed=lambda: self._settings.update.automatic,
+            is_quiet=self._is_quiet,
+            pace=self._throttle.take,
+        )
         desires = Desires(answer.agent_id, answer.studio_id, self._store.newest)
         self._link = Link(identity=identity, api=api, clock=time, box=self, desires=desires)
         self._desired = DesiredState(
@@ -181,6 +195,8 @@ class Agent:
             "scrub": self._scrub,
             "settings": self._watch_settings,
         }
+        if self._updates is not None:
+            tasks["updates"] = self._updates.run
         return [group.create_task(keep_running(name, run), name=name) for name, run in tasks.items()]
 
     async def _wind_down(self) -> None:
@@ -277,7 +293,24 @@ class Agent:
             ),
             bytes_sent=self._replicator.bytes_sent,
             status=self.status(),
+            update=self._update_said(),
         )
+
+    # What an update asks.
+
+    async def _say_alive(self) -> None:
+        """Returns once the control plane has answered a heartbeat; the websocket's are not answered."""
+        await self._api.post_for_nothing(REPORT_PATH, Heartbeat(status=self.status()))
+
+    def _is_quiet(self) -> bool:
+        if self._store.candidate is not None:
+            return False  # a configuration is on probation
+        body = self._store.applied.body if self._store.applied else None
+        return is_quiet(body, self._recordings.statuses(), self._time.now())
+
+    def _update_said(self) -> str:
+        last = self._updates.last() if self._updates is not None else None
+        return last.said if last is not None else ""
 
     # The small loops.
 

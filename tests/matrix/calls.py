@@ -119,6 +119,8 @@ def _value(name: str, route: Route, house: House, away: House, target: Target) -
             return source.ids["passkey_admin"]
         case "key":
             return f"{source.studio.id}/{source.ids['class']}/{source.ids['class.segment']}.seg"
+        case "name" if route.name == "agent-release":
+            return "metadata/timestamp.json"
         case "uidb36":
             return int_to_base36(1)
         case "content_type_id":

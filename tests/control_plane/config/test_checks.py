@@ -21,6 +21,15 @@ def test_a_short_or_missing_secret_key_is_an_error(settings: Any) -> None:
     assert checks.check_secret_key() == []
 
 
+def test_a_folder_of_releases_without_releases_is_a_warning(settings: Any, tmp_path: Path) -> None:
+    assert checks.check_releases() == []
+    settings.FLEET_RELEASES = tmp_path
+    assert [message.id for message in checks.check_releases()] == ["threedance.W017"]
+    (tmp_path / "metadata").mkdir()
+    (tmp_path / "metadata" / "timestamp.json").touch()
+    assert checks.check_releases() == []
+
+
 def test_a_root_key_that_others_read_is_an_error(settings: Any, tmp_path: Path) -> None:
     settings.ROOT_KEY_FILE = tmp_path / "root.key"
     assert [message.id for message in checks.check_root_key()] == ["threedance.E011"]

@@ -1,0 +1,5 @@
+"""`python -m edge_agent.update`: what the unit `threedance-agent-update.service` runs as root."""
+
+from edge_agent.update.take import main
+
+main()

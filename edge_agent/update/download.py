@@ -1,0 +1,78 @@
+"""How the agent gets the bytes of releases: from its control plane, in parts, by its own rules of HTTP."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterator
+
+from tuf.api.exceptions import DownloadHTTPError
+from tuf.ngclient import FetcherInterface
+
+from edge_agent.api import ControlPlaneApi
+from edge_agent.errors import NotThreeDance, RequestRefused, Retryable
+
+RELEASES_PATH = "/agent/v1/releases"
+PART_BYTES = 1024 * 1024
+TRIES = 4
+"""A part that a broken line lost is asked for again; what came before it is kept."""
+LONGEST_WAIT_S = 60.0
+PART_TIMEOUT_S = 600.0
+"""A part at the lowest ceiling of a line that one would still call a line."""
+
+
+class PartsFetcher(FetcherInterface):
+    """Gives files of the control plane's folder of releases to a thread, while an event loop does the asking."""
+
+    def __init__(
+        self,
+        api: ControlPlaneApi,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        pace: Callable[[int], Awaitable[None]],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Args:
+        api: the control plane.
+        loop: where `api` lives.
+        pace: returns when so many bytes may have passed.
+        sleep: waits so many seconds.
+        """
+        self._api = api
+        self._loop = loop
+        self._pace = pace
+        self._sleep = sleep
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        first, total = 0, 1
+        while first < total:
+            asked = asyncio.run_coroutine_threadsafe(self._part(url, first), self._loop)
+            try:
+                part, total = asked.result(PART_TIMEOUT_S)
+            except BaseException:
+                asked.cancel()
+                raise
+            first += len(part)
+            yield part
+
+    async def _part(self, url: str, first: int) -> tuple[bytes, int]:
+        for left in reversed(range(TRIES)):
+            try:
+                return await self._part_once(url, first)
+            except Retryable as error:
+                if not left:
+                    raise
+                await self._sleep(min(error.retry_after_s or 2.0 ** (TRIES - left), LONGEST_WAIT_S))
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    async def _part_once(self, url: str, first: int) -> tuple[bytes, int]:
+        last = first + PART_BYTES - 1
+        try:
+            answer = await self._api.send(
+                "GET", f"{RELEASES_PATH}/{url}", headers={"range": f"bytes={first}-{last}"}
+            )
+        except RequestRefused as refusal:
+            raise DownloadHTTPError(str(refusal), refusal.problem.status) from refusal
+        said = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("content-range", ""))
+        if answer.status != 206 or said is None or int(said[1]) != first or not answer.body:
+            raise NotThreeDance(self._api.address, "it gives another part of a release than it was asked for")
+        await self._pace(len(answer.body))
+        return answer.body, int(said[2])

@@ -1,0 +1,156 @@
+"""Changes the package, waits for the first heartbeat of the new one, and puts the old one back where there is none.
+
+Every step stands in the journal before it is taken, and may be taken again: whenever the power goes, the next start goes
+on where the last one was, and what ends it is an old or a new agent that runs. The package's own scripts restart the
+agent. Run as a program, with the folders as arguments, it goes on with what the journal says.
+"""
+
+import argparse
+import dataclasses
+import logging
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from edge_agent.update.handover import HEARD, Handed
+from edge_agent.update.journal import Journal, Record, State
+from edge_agent.update.packages import PackageFailed, Packages, PackagesBusy
+
+log = logging.getLogger(__name__)
+
+HEARD_WITHIN_S = 300.0
+LOOK_S = 1.0
+MOST_STARTS = {State.INSTALLING: 2, State.TRYING: 3}
+"""A state entered so often was not left by chance: the new version takes the box down with it."""
+BUSY_S, BUSY_TRIES = 10.0, 60
+RUNNER_FILE = "runner.zip"
+RUNNER = (
+    "edge_agent/__init__.py",
+    "edge_agent/files.py",
+    "edge_agent/update/__init__.py",
+    "edge_agent/update/handover.py",
+    "edge_agent/update/journal.py",
+    "edge_agent/update/packages.py",
+    "edge_agent/update/install.py",
+)
+"""This program, as it is kept aside from the package that it changes."""
+
+
+class Installer:
+    """One update from journal to end. Used by one process at a time: its unit sees to that."""
+
+    def __init__(
+        self,
+        record: Record,
+        packages: Packages,
+        handed: Handed,
+        *,
+        heard_within_s: float = HEARD_WITHIN_S,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._record = record
+        self._packages = packages
+        self._handed = handed
+        self._heard_within_s = heard_within_s
+        self._sleep = sleep
+        self._monotonic_s = monotonic_s
+
+    def run(self) -> None:
+        """Goes on until the update has ended; returns at once where none is under way.
+
+        Raises:
+            PackageFailed: the old package could not be put back yet; the journal stands, to be run again.
+        """
+        while (journal := self._record.journal()) is not None:
+            log.info("update to %s: %s", journal.version, journal.state)
+            if self._is_superseded(journal):
+                self._end(journal, "superseded", "another version was installed by hand")
+                return
+            most = MOST_STARTS.get(journal.state)
+            if most is not None and journal.starts >= most:
+                self._take_back(journal, f"the box stopped {journal.starts} times while {journal.state} it")
+                continue
+            journal = self._record.put(dataclasses.replace(journal, starts=journal.starts + 1))
+            match journal.state:
+                case State.INSTALLING:
+                    self._install(journal)
+                case State.TRYING:
+                    self._try(journal)
+                case State.ROLLING_BACK:
+                    self._roll_back(journal)
+
+    def _install(self, journal: Journal) -> None:
+        self._handed.discard(HEARD)
+        try:
+            self._patiently(self._record.new)
+        except PackagesBusy as error:
+            # Nothing was changed: it is no fault of this version.
+            self._end(journal, "refused", f"other packages were being installed all the time: {error}")
+        except PackageFailed as error:
+            self._take_back(journal, f"it could not be installed: {error}")
+        else:
+            self._record.put(Journal(State.TRYING, journal.version, journal.old))
+
+    def _try(self, journal: Journal) -> None:
+        until_s = self._monotonic_s() + self._heard_within_s
+        while self._handed.heard() != journal.version:
+            if self._monotonic_s() >= until_s:
+                minutes = f"{self._heard_within_s / 60:g} minutes"
+                self._take_back(journal, f"the control plane did not hear from it within {minutes}")
+                return
+            self._sleep(LOOK_S)
+        self._end(journal, "installed")
+
+    def _roll_back(self, journal: Journal) -> None:
+        # Before the old agent starts: it must not ask for the same version at once.
+        self._record.tell("rolled back", journal.version, journal.reason, bad=True)
+        if self._record.old.is_file():  # else its record is damaged: what is installed is all there is
+            self._patiently(self._record.old)
+        self._record.end()
+        log.error("update to %s rolled back: %s", journal.version, journal.reason)
+
+    def _take_back(self, journal: Journal, reason: str) -> None:
+        self._record.put(Journal(State.ROLLING_BACK, journal.version, journal.old, reason=reason))
+
+    def _end(self, journal: Journal, outcome: str, reason: str = "") -> None:
+        self._record.tell(outcome, journal.version, reason)
+        self._record.end()
+        log.info("update to %s: %s %s", journal.version, outcome, reason)
+
+    def _is_superseded(self, journal: Journal) -> bool:
+        installed = self._packages.installed()
+        if installed is None or not installed.whole or not journal.version:
+            return False
+        by_hand = {journal.version, journal.old} if journal.state is not State.TRYING else {journal.version}
+        return installed.version not in by_hand
+
+    def _patiently(self, package: Path) -> None:
+        for _ in range(BUSY_TRIES):
+            try:
+                self._packages.install(package)
+            except PackagesBusy:
+                self._sleep(BUSY_S)
+            else:
+                return
+        self._packages.install(package)
+
+
+def main() -> int:
+    """Goes on with the update under way; returns the status of the process, 1 to be run again."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("record", type=Path, help="the root-owned folder")
+    parser.add_argument("state", type=Path, help="the agent's state folder")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        Installer(Record(arguments.record), Packages(), Handed(arguments.state)).run()
+    except (PackageFailed, OSError) as error:
+        log.error("the update is not over, and is gone on with in a minute: %s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

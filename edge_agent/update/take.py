@@ -1,0 +1,165 @@
+"""Root's first step: verifies from scratch what the agent asks for, makes the way back ready, and begins.
+
+Nothing of the agent's is believed. That it asks is all that is taken from the request; which version, and every byte of
+it, is what `root.json` of the installed package vouches for.
+"""
+
+import io
+import logging
+import os
+import re
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tuf.api.exceptions import DownloadHTTPError
+from tuf.ngclient import FetcherInterface
+
+import edge_agent
+from edge_agent.errors import ReleaseRefused
+from edge_agent.update.handover import METADATA, PACKAGE, PIECE_BYTES, REQUEST, Handed, Tricked
+from edge_agent.update.install import RUNNER, RUNNER_FILE
+from edge_agent.update.journal import Journal, Record, State
+from edge_agent.update.packages import PackageFailed, Packages, is_newer
+from edge_agent.update.release import METADATA_URL, Release, Releases
+from edge_agent.update.trust import Trust
+
+log = logging.getLogger(__name__)
+
+REQUEST_AGE_S = 120.0
+"""An older request was left behind by a power cut: by now a class may be running."""
+ROOM = 10
+"""What an update needs beside it, in sizes of its package: both packages, and what comes out of the new one."""
+
+
+class HandedFetcher(FetcherInterface):
+    """Gives what the agent has downloaded, out of the folders that its own look left behind."""
+
+    def __init__(self, handed: Handed) -> None:
+        self._handed = handed
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        names: tuple[str, ...] = (PACKAGE,)
+        if url.startswith(f"{METADATA_URL}/"):
+            name = url.removeprefix(f"{METADATA_URL}/")
+            # A client keeps all roots, and of everything else the newest, without its number.
+            is_root = re.fullmatch(r"\d+\.root\.json", name)
+            names = (METADATA, "root_history", name) if is_root else (METADATA, re.sub(r"^\d+\.", "", name))
+        try:
+            with self._handed.open(*names) as file:
+                while piece := file.read(PIECE_BYTES):
+                    yield piece
+        except FileNotFoundError as error:
+            raise DownloadHTTPError(f"{'/'.join(names)} is not there", 404) from error
+
+
+class Taker:
+    """Turns a request into an update under way. Used by one process at a time: its unit sees to that."""
+
+    def __init__(self, record: Record, packages: Packages, handed: Handed, trust: Trust) -> None:
+        self._record = record
+        self._packages = packages
+        self._handed = handed
+        self._trust = trust
+
+    def take(self) -> bool:
+        """Returns whether an update is under way now; if the agent asked in vain, it can read why."""
+        if self._record.journal() is not None:
+            return True
+        try:
+            asked = self._is_asked()
+        except Tricked as error:
+            self._record.tell("refused", "", str(error))
+            return False
+        finally:
+            self._handed.discard(REQUEST)
+        if not asked:
+            return False
+        version = ""
+        try:
+            release, releases = self._newest()
+            version = release.version
+            self._begin(release, releases)
+        except (ReleaseRefused, PackageFailed, Tricked, OSError) as error:
+            log.error("an update is refused: %s", error)
+            self._record.tell("refused", version, str(error))
+            self._record.end()
+            return False
+        return True
+
+    def _is_asked(self) -> bool:
+        try:
+            with self._handed.open(REQUEST) as file:
+                age_s = time.time() - os.fstat(file.fileno()).st_mtime
+        except FileNotFoundError:
+            return False
+        return abs(age_s) <= REQUEST_AGE_S
+
+    def _newest(self) -> tuple[Release, Releases]:
+        metadata = self._record.folder / "metadata"
+        self._record.files.ensure_folder(metadata)
+        releases = Releases(self._trust, metadata, HandedFetcher(self._handed))
+        release = releases.newest()
+        if release is None:
+            raise ReleaseRefused("there is no release for this kind of box")
+        return release, releases
+
+    def _begin(self, release: Release, releases: Releases) -> None:
+        record, installed = self._record, self._packages.installed()
+        if installed is None or not installed.whole:
+            raise PackageFailed(f"{self._packages.name} is not installed as a package")
+        if not is_newer(release.version, than=installed.version):
+            raise ReleaseRefused(f"it is not newer than {installed.version}, which is installed")
+        if release.version in record.bad():
+            raise ReleaseRefused("it was tried and taken back before")
+        if record.files.free_bytes(record.folder) < ROOM * release.size_bytes:
+            raise ReleaseRefused("the disk has no room for the old and the new version at once")
+        releases.fetch(release, record.new)
+        said = self._packages.describe(record.new)
+        if (said.name, said.architecture) != (self._packages.name, self._packages.architecture()):
+            raise ReleaseRefused(f"it is {said.name} for {said.architecture}")
+        if said.version != release.version:
+            raise ReleaseRefused(f"the package says that it is version {said.version}")
+        self._packages.repack(record.old)
+        for package in (record.new, record.old):
+            self._sync(package)
+        self._keep_runner()
+        record.put(Journal(State.INSTALLING, release.version, installed.version))
+
+    def _keep_runner(self) -> None:
+        source, packed = Path(edge_agent.__file__).parents[1], io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            for name in RUNNER:
+                archive.write(source / name, name)
+        self._record.files.write(runner_of(self._record.folder), packed.getvalue())
+
+    def _sync(self, path: Path) -> None:
+        descriptor = self._record.files.open_append(path)
+        try:
+            self._record.files.sync(descriptor)
+        finally:
+            self._record.files.close(descriptor)
+        self._record.files.sync_folder(path.parent)
+
+
+def runner_of(folder: Path) -> Path:
+    """Returns where the program lies that changes the package, apart from the package."""
+    return folder / RUNNER_FILE
+
+
+def main() -> None:
+    """Takes a request where there is one; then becomes the program that installs, out of its own copy."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    folder, state = Path(os.environ["THREEDANCE_AGENT_RECORD"]), Path(os.environ["THREEDANCE_AGENT_STATE"])
+    record, trust = Record(folder), Trust.of_this_package()
+    if trust is None:
+        log.info("this package brings no keys: it updates nothing")
+        Handed(state).discard(REQUEST)
+        return
+    if not Taker(record, Packages(), Handed(state), trust).take():
+        return
+    environment = {**os.environ, "PYTHONPATH": f"{runner_of(folder)}:{os.environ.get('PYTHONPATH', '')}"}
+    program = [sys.executable, "-P", "-s", "-m", "edge_agent.update.install", str(folder), str(state)]
+    os.execve(sys.executable, program, environment)  # noqa: S606  # no shell: the same interpreter, our arguments

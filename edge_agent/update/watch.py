@@ -1,0 +1,179 @@
+"""The agent's half: finds and downloads a newer version, asks root for it when no class is near, and says when it is heard.
+
+Nothing here is trusted by the half that installs; all it can do is to ask.
+"""
+
+import asyncio
+import logging
+import os
+import random
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from edge_agent.api import ControlPlaneApi
+from edge_agent.errors import ReleaseRefused, ServerError
+from edge_agent.files import FILES, Files
+from edge_agent.update.handover import FOLDER, HEARD, METADATA, PACKAGE, REQUEST, Outcome, read_outcome
+from edge_agent.update.packages import is_newer
+from edge_agent.update.trust import Trust
+from edge_agent.waits import Sleep
+from shared.kernel.backoff import Backoff
+from shared.kernel.logs import FailureLog
+
+log = logging.getLogger(__name__)
+
+FIRST_S = 300.0
+"""When the first look is at the latest: boxes that come up together do not ask together."""
+RECORD_VARIABLE = "THREEDANCE_AGENT_RECORD"
+LOOK_S = 6 * 3600.0
+JITTER = 0.25
+QUIET_S = 60.0
+QUIET_TRIES = 24 * 60
+ANSWER_S = 900.0
+"""How long root may take until something is heard of it; a box that is updated is restarted meanwhile."""
+
+
+class Updates:
+    """One task of the agent; the blocking parts run in a thread. Used by one event loop."""
+
+    def __init__(
+        self,
+        state: Path,
+        record: Path,
+        trust: Trust,
+        api: ControlPlaneApi,
+        *,
+        version: str,
+        say_alive: Callable[[], Awaitable[None]],
+        is_allowed: Callable[[], bool],
+        is_quiet: Callable[[], bool],
+        pace: Callable[[int], Awaitable[None]],
+        files: Files = FILES,
+        sleep: Sleep = asyncio.sleep,
+        rng: random.Random | None = None,
+    ) -> None:
+        """Args:
+        state: the agent's state folder.
+        record: root's folder, of which the agent reads how updates ended.
+        trust: whose releases are believed.
+        api: the control plane.
+        version: which one runs.
+        say_alive: returns once the control plane has answered a heartbeat, raises ServerError if it does not.
+        is_allowed: whether the box's settings let it update itself.
+        is_quiet: whether no class is near.
+        pace: returns when so many bytes may have come down the line.
+        files: the file system.
+        sleep: waits so many seconds.
+        rng: where jitter comes from.
+        """
+        self._folder = state / FOLDER
+        self._record = record
+        self._trust = trust
+        self._api = api
+        self._version = version
+        self._say_alive = say_alive
+        self._is_allowed = is_allowed
+        self._is_quiet = is_quiet
+        self._pace = pace
+        self._files = files
+        self._sleep = sleep
+        self._rng = rng or random.SystemRandom()
+        self._failures = FailureLog(log, "looking for a newer version does not work")
+
+    def last(self) -> Outcome | None:
+        """Returns how the last update ended, None where there was none."""
+        return read_outcome(self._record)
+
+    async def run(self) -> None:
+        """Says that this version is heard, then looks for a newer one for ever."""
+        await self.be_heard()
+        await self._sleep(self._rng.uniform(0, FIRST_S))
+        while True:
+            try:
+                await self.look()
+            except (ServerError, ReleaseRefused, OSError) as error:
+                self._failures.failed(error=str(error))
+            else:
+                self._failures.recovered()
+            await self._sleep(LOOK_S * self._rng.uniform(1 - JITTER, 1 + JITTER))
+
+    async def be_heard(self) -> None:
+        """Returns once a heartbeat of this version was answered, and that stands where root looks for it."""
+        backoff = Backoff(1, 30)
+        while True:
+            try:
+                await self._say_alive()
+                await asyncio.to_thread(self._write, HEARD, self._version)
+            except (ServerError, OSError) as error:
+                log.info("this version has not been heard yet", extra={"error": str(error)})
+            else:
+                return
+            await self._sleep(backoff.next_wait_s())
+
+    async def look(self) -> None:
+        """Looks once, downloads what is newer, and asks for it.
+
+        Raises:
+            ServerError: it could not be looked for.
+            ReleaseRefused: what was found is not to be believed.
+            OSError: the disk refuses it.
+        """
+        if not self._is_allowed():
+            return
+        version = await asyncio.to_thread(self._download, asyncio.get_running_loop())
+        if version:
+            await self._ask(version)
+
+    def _download(self, loop: asyncio.AbstractEventLoop) -> str:
+        # Only now: a third of a second and 12 MB that a box which has just started needs for its cameras.
+        from edge_agent.update.download import PartsFetcher
+        from edge_agent.update.release import Releases
+
+        metadata = self._folder / METADATA
+        self._files.ensure_folder(metadata)
+        releases = Releases(self._trust, metadata, PartsFetcher(self._api, loop, pace=self._pace))
+        release = releases.newest()
+        if release is None or not is_newer(release.version, than=self._version):
+            self._files.discard(self._folder / PACKAGE)
+            return ""
+        last = self.last()
+        if last is not None and release.version in last.bad:
+            return ""
+        releases.fetch(release, self._folder / PACKAGE)
+        log.info("a newer version is here", extra={"version": release.version})
+        return release.version
+
+    async def _ask(self, version: str) -> None:
+        """Asks once, when no class is near and the control plane answers: else nobody could tell that it works."""
+        before = self.last()
+        for _ in range(QUIET_TRIES):
+            if not self._is_allowed():
+                return
+            if self._is_quiet() and await self._is_answered():
+                await asyncio.to_thread(self._write, REQUEST, version)
+                log.info("an update is asked for", extra={"version": version})
+                break
+            await self._sleep(QUIET_S)
+        for _ in range(int(ANSWER_S / QUIET_S)):
+            await self._sleep(QUIET_S)
+            if (last := self.last()) != before and last is not None:
+                log.info("an update has ended", extra={"said": last.said})
+                return
+
+    async def _is_answered(self) -> bool:
+        try:
+            await self._say_alive()
+        except ServerError:
+            return False
+        return True
+
+    def _write(self, name: str, text: str) -> None:
+        self._files.ensure_folder(self._folder)
+        self._files.write(self._folder / name, f"{text}\n".encode("ascii"))
+
+
+def updates_of(state: Path, api: ControlPlaneApi, **given: Any) -> Updates | None:
+    """Returns the updates of a box whose package brings the keys of releases, None of any other."""
+    trust, record = Trust.of_this_package(), os.environ.get(RECORD_VARIABLE)
+    return Updates(state, Path(record), trust, api, **given) if trust and record else None

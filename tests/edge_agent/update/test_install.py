@@ -1,0 +1,323 @@
+"""Root's half: what it installs, what it takes back, and that a power cut at any step ends in an agent that runs."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_agent.files import Files
+from edge_agent.update.handover import FOLDER, HEARD
+from edge_agent.update.install import RUNNER
+from edge_agent.update.journal import Journal, Record, State
+from edge_agent.update.packages import PackageFailed, Packages, PackagesBusy
+from edge_agent.update.take import runner_of
+from tests.edge_agent.update.system import OPTIONS, ROOT, System, make_package
+
+OWN = {name: (ROOT / name).read_bytes() for name in RUNNER}
+
+pytestmark = pytest.mark.faults
+
+
+def test_a_signed_newer_version_is_installed_and_kept_once_it_is_heard(offered: System) -> None:
+    assert offered.take()
+    offered.go_on()
+    assert offered.version() == offered.running() == "2.0"
+    assert (offered.outcome().outcome, offered.outcome().version) == ("installed", "2.0")
+    assert not list(offered.record.glob("*.deb"))
+    assert not (offered.record / "journal.json").exists()
+
+
+def test_a_version_that_is_not_heard_of_gives_way_to_the_old_one_and_is_not_tried_again(
+    system: System,
+) -> None:
+    system.publish(make_package(system.folder, "2.0", mute=True))
+    system.download()
+    system.ask()
+    assert system.take()
+    system.go_on()
+    assert system.version() == system.running() == "1.0"
+    assert system.outcome().outcome == "rolled back"
+    assert "did not hear" in system.outcome().reason
+    assert system.outcome().bad == ("2.0",)
+    system.ask()
+    assert not system.take()
+    assert "taken back before" in system.outcome().reason
+    assert system.outcome().bad == ("2.0",)
+    system.publish(make_package(system.folder, "2.1"))
+    system.download()
+    system.ask()
+    assert system.take()
+    system.go_on()
+    assert system.version() == "2.1"
+
+
+def test_a_sign_of_the_old_version_is_none_of_the_new_one(system: System) -> None:
+    system.publish(make_package(system.folder, "2.0", mute=True))
+    system.download()
+    system.ask()
+    assert system.take()
+    (system.state / FOLDER / HEARD).write_text("1.0\n")
+    system.go_on()
+    assert system.version() == "1.0"
+
+
+def test_a_package_that_cannot_be_installed_gives_way_to_the_old_one(offered: System) -> None:
+    assert offered.take()
+    (offered.record / "new.deb").write_bytes(b"!<arch>\nnot a package")
+    offered.go_on()
+    assert offered.version() == offered.running() == "1.0"
+    assert "could not be installed" in offered.outcome().reason
+
+
+def test_a_version_installed_by_hand_meanwhile_stays(offered: System) -> None:
+    assert offered.take()
+    offered.install("3.0")
+    offered.go_on()
+    assert offered.version() == "3.0"
+    assert offered.outcome().outcome == "superseded"
+
+
+class Busy(Packages):
+    """Another program installs packages all the time, or for a while."""
+
+    def __init__(self, root: Path, times: int) -> None:
+        super().__init__(root=root, options=OPTIONS)
+        self.times = times
+
+    def install(self, package: Path) -> None:
+        self.times -= 1
+        if self.times >= 0:
+            raise PackagesBusy("dpkg frontend lock was locked by another process")
+        super().install(package)
+
+
+@pytest.mark.parametrize(("times", "ends"), [(3, "2.0"), (10**6, "1.0")])
+def test_it_waits_for_other_packages_and_gives_up_without_blaming_the_version(
+    offered: System, times: int, ends: str
+) -> None:
+    assert offered.take()
+    offered.go_on(packages=Busy(offered.root, times))
+    assert offered.version() == ends
+    assert offered.outcome().bad == ()
+
+
+def test_dpkg_says_when_it_is_busy(offered: System) -> None:
+    assert offered.take()
+    lock = offered.root / "var/lib/dpkg/lock"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", f"import fcntl,sys\nf=open({str(lock)!r},'w')\nfcntl.lockf(f,fcntl.LOCK_EX)\n"
+         "print('held',flush=True)\nsys.stdin.read()"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline()
+        with pytest.raises(PackagesBusy):
+            offered.packages.install(offered.record / "new.deb")
+    finally:
+        holder.communicate(timeout=10)
+
+
+def test_the_runner_needs_no_package_but_pythons_own(offered: System) -> None:
+    assert offered.take()
+    runner = runner_of(offered.record)
+    assert packed(runner) == OWN
+    done = subprocess.run(
+        [sys.executable, "-S", "-P", "-s", "-m", "edge_agent.update.install", "--help"],
+        env={"PYTHONPATH": str(runner), "PATH": os.environ["PATH"]},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# Power cuts.
+
+
+class PowerCut(BaseException):
+    """The box has no power: nothing after this happens."""
+
+
+class Fuse:
+    """Blows at the `at`-th step."""
+
+    def __init__(self, at: int) -> None:
+        self.steps = 0
+        self.at = at
+
+    def step(self) -> None:
+        self.steps += 1
+        if self.steps == self.at:
+            raise PowerCut
+
+
+class FusedFiles(Files):
+    """The file system until the power goes."""
+
+    def __init__(self, fuse: Fuse) -> None:
+        self._fuse = fuse
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("append", "sync", "rename", "remove", "sync_folder", "make_folder"):
+            object.__getattribute__(self, "_fuse").step()
+        return object.__getattribute__(self, name)
+
+
+class FusedPackages(Packages):
+    """dpkg, before or after which the power may go."""
+
+    def __init__(self, root: Path, fuse: Fuse) -> None:
+        super().__init__(root=root, options=OPTIONS)
+        self._fuse = fuse
+
+    def install(self, package: Path) -> None:
+        self._fuse.step()
+        super().install(package)
+        self._fuse.step()
+
+    def repack(self, into: Path) -> None:
+        self._fuse.step()
+        super().repack(into)
+        self._fuse.step()
+
+
+def after_a_cut(system: System) -> None:
+    """Boots as often as it takes, as the unit does: at boot, and again after a failure."""
+    system.boot()
+    for _ in range(4):
+        try:
+            system.go_on()
+        except PackageFailed:
+            continue
+        return
+    raise AssertionError("the update does not end")
+
+
+@pytest.mark.parametrize("mute", [False, True], ids=["heard", "mute"])
+def test_power_cuts_at_every_step_of_an_installation_end_in_an_agent_that_runs(
+    system: System, mute: bool
+) -> None:
+    system.publish(make_package(system.folder, "2.0", mute=mute))
+    system.download()
+    system.ask()
+    assert system.take()
+    ends = set()
+    for box, fuse in boxes(system):
+        try:
+            box.go_on(FusedFiles(fuse), FusedPackages(box.root, fuse), heard_within_s=1.0)
+        except PowerCut:
+            after_a_cut(box)
+        assert box.version() == box.running(), fuse.at
+        assert not (box.record / "journal.json").exists(), fuse.at
+        ends.add(box.version())
+    assert fuse.steps >= 20
+    assert ends == {"1.0" if mute else "2.0"}
+
+
+def test_power_cuts_at_every_step_of_the_preparations_leave_the_old_agent_or_all_that_is_needed(
+    offered: System,
+) -> None:
+    for box, fuse in boxes(offered):
+        with contextlib.suppress(PowerCut):
+            assert box.take(FusedFiles(fuse), FusedPackages(box.root, fuse))
+        assert box.version() == "1.0"
+        if Record(box.record).journal() is not None:
+            for package, version in (("new", "2.0"), ("old", "1.0")):
+                assert box.packages.describe(box.record / f"{package}.deb").version == version
+            assert packed(runner_of(box.record)) == OWN
+        box.go_on()  # what the unit does at the next boot
+    assert fuse.steps >= 12
+
+
+def packed(archive: Path) -> dict[str, bytes]:
+    """Returns what lies in a zip file."""
+    with zipfile.ZipFile(archive) as opened:
+        return {name: opened.read(name) for name in opened.namelist()}
+
+
+def boxes(system: System) -> Iterator[tuple[System, Fuse]]:
+    """Yields copies of a box, each with a fuse that blows one step later, until one does not blow any more."""
+    for at in range(1, 1000):
+        box, fuse = system.copy(system.folder / f"cut-{at}"), Fuse(at)
+        box.boot()
+        try:
+            yield box, fuse
+        finally:
+            box.stop()
+            shutil.rmtree(box.folder)
+        if fuse.steps < at:
+            return
+    raise AssertionError("it does not end")
+
+
+@pytest.mark.parametrize(
+    "script", ["prerm-1.0", "preinst-2.0", "postrm-1.0", "postinst-2.0", "prerm-2.0", "postinst-1.0"]
+)
+@pytest.mark.parametrize("mute", [False, True], ids=["heard", "mute"])
+def test_dpkg_itself_may_be_cut_anywhere(system: System, script: str, mute: bool) -> None:
+    system.publish(make_package(system.folder, "2.0", mute=mute))
+    system.download()
+    system.ask()
+    (system.state / f"cut-{script}").touch()
+    assert system.take()
+    try:
+        system.go_on(packages=Cutting(system))
+    except PowerCut:
+        after_a_cut(system)
+    assert system.version() == system.running() == ("1.0" if mute else "2.0")
+
+
+class Cutting(Packages):
+    """A dpkg that is killed takes the whole box down with it."""
+
+    def __init__(self, system: System) -> None:
+        super().__init__(root=system.root, options=OPTIONS)
+        self._system = system
+
+    def install(self, package: Path) -> None:
+        cuts = set(self._system.state.glob("cut-*"))
+        try:
+            super().install(package)
+        except PackageFailed as error:
+            if set(self._system.state.glob("cut-*")) != cuts:
+                raise PowerCut from error
+            raise
+
+
+def test_a_version_that_takes_the_box_down_is_taken_back(offered: System) -> None:
+    assert offered.take()
+    for _ in range(2):  # power goes while it is installed
+        fuse = Fuse(0)
+        packages = FusedPackages(offered.root, fuse)
+        fuse.at = 1
+        with pytest.raises(PowerCut):
+            offered.go_on(packages=packages)
+    offered.go_on()
+    assert offered.version() == "1.0"
+    assert "stopped 2 times" in offered.outcome().reason
+
+
+@pytest.mark.parametrize("harm", [lambda data: b"", lambda data: data[:-20], lambda data: b"x" + data[1:]])
+def test_a_damaged_journal_leads_back(offered: System, harm: Callable[[bytes], bytes]) -> None:
+    assert offered.take()
+    journal = offered.record / "journal.json"
+    journal.write_bytes(harm(journal.read_bytes()))
+    offered.go_on()
+    assert offered.version() == offered.running() == "1.0"
+
+
+def test_the_states_of_a_journal_survive_the_disk(tmp_path: Path) -> None:
+    record = Record(tmp_path)
+    for state in State:
+        written = record.put(Journal(state, "2.0", "1.0", starts=1, reason="why"))
+        assert record.journal() == written
