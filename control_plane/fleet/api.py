@@ -11,6 +11,7 @@ from control_plane.fleet import releases, reports, valkey
 from control_plane.fleet.authentication import Caller
 from control_plane.fleet.calls import address_of, agent_call, body_of, json_response, program_call
 from control_plane.fleet.desired import agree_on_words
+from control_plane.fleet.fit import unfit
 from control_plane.fleet.models import Agent
 from control_plane.fleet.pairing import claim_pairing_code
 from control_plane.fleet.selectors import desired_document
@@ -59,7 +60,10 @@ def _protocol(request: HttpRequest, agent: Agent) -> int:
 @agent_call("POST")
 def report(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Takes one message of the websocket by HTTP, while that is down."""
-    reports.take(body_of(request, cast(type[Any], FromAgent)), caller)
+    message: FromAgent = body_of(request, cast(type[Any], FromAgent))
+    if wrong := unfit(message):
+        raise BadRequest(wrong)
+    reports.take(message, caller)
     return HttpResponse(status=204)
 
 

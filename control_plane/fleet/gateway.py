@@ -29,6 +29,7 @@ from control_plane.common.scoping import studio_scope
 from control_plane.fleet import instance, reports
 from control_plane.fleet.announce import Announcement, Topic, announce
 from control_plane.fleet.authentication import Caller, authenticate
+from control_plane.fleet.fit import unfit
 from control_plane.fleet.hub import Hub
 from control_plane.fleet.models import Agent
 from control_plane.fleet.selectors import desired_document, standing
@@ -279,10 +280,14 @@ class Link:
         data = event.get("text") or event.get("bytes") or b""
         try:
             # To msgspec a union is a type, to the type checker it is not.
-            return cast(FromAgent, decode(data, cast(type[Any], FromAgent)))
+            message = cast(FromAgent, decode(data, cast(type[Any], FromAgent)))
+            wrong = unfit(message)
         except msgspec.DecodeError as error:
-            await self._fault(Code.BAD_REQUEST, str(error))
+            wrong = str(error)
+        if wrong:
+            await self._fault(Code.BAD_REQUEST, wrong)
             return None
+        return message
 
     async def _say(self, message: ToAgent, *, within_s: float = SEND_TIMEOUT_S) -> None:
         try:

@@ -23,6 +23,7 @@ from control_plane.common.scoping import capability_scope, studio_scope
 from control_plane.fleet import codes, instance
 from control_plane.fleet.desired import publish_config, publish_configs
 from control_plane.fleet.errors import PairingRefused
+from control_plane.fleet.fit import unfit
 from control_plane.fleet.models import Agent, AgentState, Camera, PairingCode, PairingState
 from control_plane.fleet.selectors import RECORDS, count_agents
 from control_plane.fleet.services import hand_over_orders
@@ -101,7 +102,7 @@ def claim_pairing_code(request: PairRequest) -> PairAnswer:
     The same box asking again with the same keys, because the answer was lost, gets the same answer.
 
     Raises:
-        BadRequest: the code is not made of the right letters.
+        BadRequest: the code is not made of the right letters, or what the box says of itself cannot be kept.
         PairingRefused: unknown, expired, used or locked; the code says which.
     """
     if request.protocol < OLDEST_SPOKEN:
@@ -109,6 +110,8 @@ def claim_pairing_code(request: PairRequest) -> PairAnswer:
             f"The agent speaks version {request.protocol}; this control plane needs {OLDEST_SPOKEN} or later.",
             code=Code.PROTOCOL_TOO_OLD,
         )
+    if wrong := unfit(request):
+        raise BadRequest(wrong)
     try:
         code = normalise_pairing_code(request.code)
     except ValueError as error:

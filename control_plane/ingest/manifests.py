@@ -8,8 +8,8 @@ import msgspec
 from control_plane.storage.objects import LARGEST_BYTES
 from shared.protocol.manifest import GapRecord, SegmentManifest
 
-LARGEST_COUNT = 2**31 - 1
-"""What an integer column takes."""
+LARGEST_SMALL, LARGEST_COUNT, LARGEST_SEQUENCE = 2**15 - 1, 2**31 - 1, 2**63 - 1
+"""What the columns take."""
 LARGEST_PTS_90K = 90_000 * 86_400 * 3660
 """Ten years of media time: far beyond any run, near enough that dating by it cannot overflow."""
 LARGEST_RATE_PPB = 1_000_000
@@ -64,16 +64,17 @@ def _unfit_value(manifest: SegmentManifest) -> str:
         if moment_at.year not in YEARS:
             return f"{name}: the year {moment_at.year} is not ours"
     counts = {
-        "run": manifest.run,
-        "video.width": video.width,
-        "video.height": video.height,
-        "audio.sample_rate_hz": audio.sample_rate_hz if audio else 0,
-        "audio.channels": audio.channels if audio else 0,
-        "clock.error_bound_us": clock.error_bound_us,
+        "sequence": (manifest.sequence, LARGEST_SEQUENCE),
+        "run": (manifest.run, LARGEST_COUNT),
+        "video.width": (video.width, LARGEST_COUNT),
+        "video.height": (video.height, LARGEST_COUNT),
+        "audio.sample_rate_hz": (audio.sample_rate_hz if audio else 0, LARGEST_COUNT),
+        "audio.channels": (audio.channels if audio else 0, LARGEST_SMALL),
+        "clock.error_bound_us": (clock.error_bound_us, LARGEST_COUNT),
     }
-    for name, value in counts.items():
-        if value > LARGEST_COUNT:
-            return f"{name}: {value} is over {LARGEST_COUNT}"
+    for name, (value, largest) in counts.items():
+        if value > largest:
+            return f"{name}: {value} is over {largest}"
     if abs(clock.rate_ppb) > LARGEST_RATE_PPB:
         return f"clock.rate_ppb: {clock.rate_ppb} is over {LARGEST_RATE_PPB} either way"
     times = [clock.anchor_pts_90k, *(item.pts_90k for item in manifest.fragments)]

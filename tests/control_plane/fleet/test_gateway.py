@@ -265,16 +265,28 @@ async def test_a_socket_without_a_good_token_is_refused_before_it_opens(
         assert decode(bytes(refusal.value.response.body), Problem).code is Code.AGENT_TOKEN_INVALID
 
 
-async def test_a_frame_that_cannot_be_used_is_answered_with_a_fault(committed: Cast, address: str) -> None:
+@pytest.mark.parametrize(
+    ("frame", "named"),
+    [
+        ('{"type":"heartbeat","status":{"now_at":1}}', "status"),
+        (
+            '{"type":"report","reported":{"version":99999999999,"hash":null,"status":"applied"}}',
+            "reported.version",
+        ),
+    ],
+)
+async def test_a_frame_that_cannot_be_used_is_answered_with_a_fault(
+    committed: Cast, address: str, frame: str, named: str
+) -> None:
     box, _ = await aside(pair_box, committed)
     async with linked(box, address) as socket:
         await hear(socket)
         await hear(socket)
-        await socket.send('{"type":"heartbeat","status":{"now_at":1}}')
+        await socket.send(frame)
         fault = await hear(socket)
         assert isinstance(fault, Fault)
         assert fault.code is Code.BAD_REQUEST
-        assert "status" in fault.detail
+        assert named in fault.detail
         with pytest.raises(websockets.ConnectionClosed):
             await hear(socket)
 

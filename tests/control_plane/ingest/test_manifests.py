@@ -26,7 +26,9 @@ def test_a_sound_manifest_has_no_fault() -> None:
 @pytest.mark.parametrize(
     ("name", "changes"),
     [
+        ("sequence", {"sequence": 2**63}),
         ("run", {"run": 2**31}),
+        ("audio.channels", {"audio": replace(AUDIO, channels=2**15)}),
         ("video.width", {"video": replace(VIDEO, width=2**40)}),
         ("audio.sample_rate_hz", {"audio": replace(AUDIO, sample_rate_hz=2**40)}),
         ("codec_string", {"video": replace(VIDEO, codec_string="avc1\0")}),

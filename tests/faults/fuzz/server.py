@@ -25,10 +25,14 @@ from control_plane.audit.exports import BadFile, write_csv, write_jsonl
 from control_plane.audit.offline import verify_export
 from control_plane.common.errors import ControlPlaneError
 from control_plane.config.env import WrongEnvironment, parse
+from control_plane.fleet.fit import unfit
+from control_plane.fleet.models import Agent
 from control_plane.fleet.tokens import bearer, claimed, verify
-from control_plane.ingest.manifests import LARGEST_COUNT, fault, sound_gap
+from control_plane.ingest.manifests import fault, sound_gap
 from control_plane.ingest.targets import allowed_by
+from control_plane.recordings.arrivals import ObjectPlace, segment_row
 from control_plane.recordings.fragments import FragmentRow, decode_fragments
+from control_plane.recordings.models import ClassSession
 from control_plane.recordings.playlist import write_playlist
 from control_plane.recordings.ranges import Unsatisfiable, asked_for
 from control_plane.recordings.timeline import GapFacts, SegmentFacts, TrackFacts, lay_out
@@ -37,7 +41,7 @@ from control_plane.storage.place import S3Place
 from control_plane.storage.roots.file import FileRootKey
 from shared.protocol.codec import decode, encode
 from shared.protocol.manifest import GapRecord, SegmentManifest
-from shared.protocol.messages import FromAgent
+from shared.protocol.messages import FromAgent, Hello
 from shared.protocol.pairing import PairRequest
 from shared.protocol.upload import CommitRequest, GapsRequest, IntentRequest
 from tests.control_plane.audit.links import as_stored
@@ -55,6 +59,8 @@ def body(data: bytes) -> None:
         with contextlib.suppress(msgspec.DecodeError):
             value = decode(data, type_)  # type: ignore[arg-type]  # a union is no `type` to the checker
             expect(decode(encode(value), type_) == value, "it does not read back as itself")  # type: ignore[arg-type]
+            if isinstance(value, Hello | PairRequest) and not unfit(value):
+                expect(value.protocol < 1 << 15, "no column takes its version")
 
 
 def manifest(data: bytes) -> None:
@@ -65,7 +71,9 @@ def manifest(data: bytes) -> None:
         return
     if fault(found):
         return
-    expect(found.sequence < 1 << 63 and found.run <= LARGEST_COUNT, "no column takes its numbers")
+    row = segment_row(ClassSession(), Agent(), None, found, ObjectPlace(None, "key"), b"wrapped")
+    row.clean_fields(exclude=["studio", "class_session", "agent", "track", "store"])
+    expect("\0" not in row.video_codec_string + row.audio_codec_string, "no column takes its names")
     rows = tuple(
         FragmentRow(
             item.blob.offset_bytes, item.blob.size_bytes, item.blob.iv.hex(), item.blob.sha256, item.pts_90k,

@@ -22,6 +22,7 @@ OURS = [
     "shared",
     "control_plane.audit",
     "control_plane.config.env",
+    "control_plane.fleet.fit",
     "control_plane.fleet.tokens",
     "control_plane.ingest.manifests",
     "control_plane.ingest.targets",

@@ -1,0 +1,41 @@
+"""What a box says of itself is answered by the field that does not fit, not by a fault of ours."""
+
+import pytest
+from msgspec.structs import replace
+
+from control_plane.fleet.fit import unfit
+from shared.protocol.messages import Heartbeat, Hello, Report
+from shared.protocol.status import RecordingStatus
+from tests.shared.examples import EXAMPLES, REPORTED, STATUS, TALLY
+
+RECORDING: RecordingStatus = STATUS.recordings[0]
+PAIR = EXAMPLES["pair_request"][1]
+
+
+def test_the_examples_fit() -> None:
+    for name in ("hello", "report", "heartbeat", "pair_request"):
+        assert unfit(EXAMPLES[name][1]) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("protocol", Hello(protocol=2**15, agent_version="1", reported=REPORTED)),
+        ("protocol", Hello(protocol=-1, agent_version="1", reported=REPORTED)),
+        ("agent_version", Hello(protocol=1, agent_version="1\0", reported=REPORTED)),
+        ("reported.version", Report(reported=replace(REPORTED, version=2**31))),
+        ("reported.failed_version", Report(reported=replace(REPORTED, failed_version=2**31))),
+        ("protocol", replace(PAIR, protocol=2**40)),
+        ("host.model", replace(PAIR, host=replace(PAIR.host, model="a\0"))),
+        *(
+            (f"status.recordings[0].{name}", Heartbeat(status=replace(STATUS, recordings=(recording,))))
+            for name, recording in (
+                ("cameras_recording", replace(RECORDING, cameras_recording=2**15)),
+                ("tally.segments_made", replace(RECORDING, tally=replace(TALLY, segments_made=2**31))),
+                ("tally.gaps_pending", replace(RECORDING, tally=replace(TALLY, gaps_pending=2**31))),
+            )
+        ),
+    ],
+)
+def test_what_no_column_takes_is_named(name: str, said: Hello | Report | Heartbeat) -> None:
+    assert unfit(said).startswith(f"{name}: ")
