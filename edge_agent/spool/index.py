@@ -1,7 +1,6 @@
 """The SQLite index of the spool: what is here, and how far its upload is. Everything in it can be rebuilt from files."""
 
 import logging
-import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -24,10 +23,12 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-_ADD_SEGMENT = (
+_INSERT = (
     "INSERT INTO segments (segment_id, class_session_id, camera_id, sequence, state, size_bytes, closed_at_us, here,"
-    " refusal, manifest) VALUES (?, ?, ?, ?, ?, ?, ?, 1, '', ?) ON CONFLICT (segment_id) DO NOTHING"
+    " refusal, manifest) VALUES (?, ?, ?, ?, ?, ?, ?, 1, '', ?)"
 )
+_ADD_SEGMENT = f"{_INSERT} ON CONFLICT (segment_id) DO NOTHING"
+_ADD_WHAT_CAN_BE = f"{_INSERT} ON CONFLICT DO NOTHING"
 
 
 class SegmentState(StrEnum):
@@ -75,18 +76,27 @@ class Index:
             sqlite3.IntegrityError: another segment has its number.
         """
         with self._lock:
-            self._db.execute(_ADD_SEGMENT, _row(manifest))
+            self._db.execute(_ADD_SEGMENT, _row(manifest, to_line(manifest)))
 
-    def add_segments(self, manifests: Iterable[SegmentManifest]) -> list[SegmentManifest]:
-        """Adds closed segments, all at once, and returns those whose number another one has; they are left out."""
-        refused = []
+    def add_segments(self, segments: Iterable[tuple[SegmentManifest, bytes]]) -> list[SegmentId]:
+        """Adds closed segments, all at once, and returns those whose number another one has; they are left out.
+
+        Args:
+            segments: each with its manifest as a line of `edge_agent.checked`, as it lies beside the segment.
+        """
+        rows = [_row(manifest, line) for manifest, line in segments]
         with self._transaction():
-            for manifest in manifests:
-                try:
-                    self._db.execute(_ADD_SEGMENT, _row(manifest))
-                except sqlite3.IntegrityError:
-                    refused.append(manifest)
-        return refused
+            before = self._db.total_changes
+            self._db.executemany(_ADD_WHAT_CAN_BE, rows)
+            if self._db.total_changes - before == len(rows):
+                return []
+            # Few: some of them were here already, or have another one's number.
+            ids = (SegmentId(UUID(str(row[0]))) for row in rows)
+            return [segment_id for segment_id in ids if not self._has(segment_id)]
+
+    def _has(self, segment_id: SegmentId) -> bool:
+        found = self._db.execute("SELECT 1 FROM segments WHERE segment_id = ?", (str(segment_id),))
+        return found.fetchone() is not None
 
     def segment_ids(self) -> set[str]:
         """Returns the ids of all segments, as texts."""
@@ -331,7 +341,7 @@ class Index:
         return int(value)
 
 
-def _row(manifest: SegmentManifest) -> tuple[str | int | bytes, ...]:
+def _row(manifest: SegmentManifest, line: bytes) -> tuple[str | int | bytes, ...]:
     return (
         str(manifest.segment_id),
         str(manifest.class_session_id),
@@ -340,7 +350,7 @@ def _row(manifest: SegmentManifest) -> tuple[str | int | bytes, ...]:
         SegmentState.CLOSED,
         manifest.size_bytes,
         to_us(manifest.closed_at),
-        to_line(manifest),
+        line,
     )
 
 

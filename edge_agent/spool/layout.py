@@ -21,6 +21,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID
 
 from edge_agent.files import BESIDE, Files
@@ -28,18 +29,32 @@ from shared.protocol.ids import CameraId, ClassSessionId, GapId, SegmentId
 
 OPEN, JOURNAL, CLOSED, MANIFEST = ".part", ".journal", ".seg", ".json"
 
-_SEGMENT_NAME = re.compile(r"^(?P<sequence>\d{10})-(?P<segment>[0-9a-f-]{36})(?P<suffix>\.[a-z]+)$")
+_SEGMENT_NAME = re.compile(
+    r"(\d{10})-([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(\.[a-z]+)", re.ASCII
+)
 
 
-@dataclass(frozen=True)
-class SegmentFile:
-    """One file of a segment, as its name tells."""
+class SegmentFile(NamedTuple):
+    """One file of a segment, as its name tells. There may be 50,000 of them, and the agent is to record again at once:
+    what few are asked for is made when they are."""
 
-    path: Path
+    folder: Path
+    name: str
     camera_id: CameraId
     sequence: int
-    segment_id: SegmentId
+    segment: str
+    """The segment's id as text."""
     suffix: str
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self.folder / self.name
+
+    @property
+    def segment_id(self) -> SegmentId:
+        """The segment's id."""
+        return SegmentId(UUID(self.segment))
 
 
 @dataclass(frozen=True)
@@ -109,14 +124,10 @@ class Layout:
         for folder in sorted(self.spool.iterdir()):
             if not (folder.is_dir() and (camera := _uuid(folder.name))):
                 continue
-            # By their names as text: there may be 50,000, and the agent is to record again at once.
             for name in sorted(os.listdir(folder)):
-                match = _SEGMENT_NAME.match(name)
-                if match and (segment := _uuid(match["segment"])):
-                    sequence, suffix = int(match["sequence"]), match["suffix"]
-                    found.append(
-                        SegmentFile(folder / name, CameraId(camera), sequence, SegmentId(segment), suffix)
-                    )
+                if match := _SEGMENT_NAME.fullmatch(name):
+                    number, segment, suffix = match.groups()
+                    found.append(SegmentFile(folder, name, CameraId(camera), int(number), segment, suffix))
         return found
 
 

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import msgspec
 
+from edge_agent.checked import to_line
 from edge_agent.errors import ServerTimeout, ServerUnreachable
 from edge_agent.spool.outbox import SpoolOutbox
 from edge_agent.spool.spool import Spool
@@ -169,7 +170,7 @@ class House:
             manifests = [self._manifest(camera) for camera in self.cameras]
             for manifest in manifests:
                 self.spool.path(manifest).parent.mkdir(parents=True, exist_ok=True)
-            self.spool.index.add_segments(manifests)
+            self.spool.index.add_segments([(manifest, to_line(manifest)) for manifest in manifests])
             self.replicator.wake()
 
     def _manifest(self, camera: CameraId) -> SegmentManifest:

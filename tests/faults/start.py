@@ -50,7 +50,8 @@ def _fill(studio: Studio, segments: int) -> None:
         spool.files.ensure_folder(spool.layout.camera(camera_id)) if sequence == 1 else None
         path = spool.layout.segment(camera_id, sequence, manifest.segment_id, CLOSED)
         path.write_bytes(b"what is in it is not read by a start")
-        path.with_suffix(MANIFEST).write_bytes(to_line(manifest))
-        made.append(manifest)
+        line = to_line(manifest)
+        path.with_suffix(MANIFEST).write_bytes(line)
+        made.append((manifest, line))
     spool.index.add_segments(made)
     spool.close()
