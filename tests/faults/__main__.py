@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.faults import corrupt, kill, line, power, start
+from tests.faults.kept import Kept, revision
 
 COUNTS = {"power": 20_000, "kill": 500, "start": 26_000, "corrupt": 10_000, "away": 24, "flapping": 1}
 SEGMENT_S = {"away": 60.0, "flapping": 6.0}
@@ -29,6 +30,9 @@ def main() -> None:
     parser.add_argument(
         "--notes", type=Path, help="corrupt: keep the tallies in this file, and go on where it ends"
     )
+    parser.add_argument(
+        "--keep", type=Path, help="kill: a folder; a run that was ended goes on from what is there"
+    )
     given = parser.parse_args()
     broken = 0
     for what in given.what:
@@ -42,8 +46,8 @@ def main() -> None:
         elif what == "start":
             broken += start.run(count)
         elif what == "kill":
-            found = kill.rounds(count, given.seed, each=KILLS_EACH, at_once=BOXES)
-            broken += kill.report(found, first_seed=given.seed)
+            kept = Kept(given.keep / "kill.jsonl", kill.Found, of=revision()) if given.keep else None
+            broken += kill.report(kill.rounds(count, given.seed, each=KILLS_EACH, at_once=BOXES, kept=kept))
         else:
             tasks = power.all_short(given.short) if given.short else power.by_dice(given.seed)
             cuts = sys.maxsize if given.short else count

@@ -29,11 +29,13 @@ from shared.protocol.config import RecordingOrder, RtspSource
 from shared.protocol.ids import CameraId, SegmentId
 from shared.protocol.manifest import FragmentRecord, SegmentManifest
 from shared.protocol.media import ClockEstimate
+from tests.faults.kept import Kept
 from tests.media import make_video, split_frames
 from tests.rigs import rtsp
 from tests.rigs.agent_process import AgentBox, agent_box
 from tests.rigs.control_plane import ControlPlane
 
+CAMERAS = 3
 GOP_S = 1.0
 LOOP = 240
 """Pictures until the cameras' film begins again."""
@@ -75,7 +77,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Kept:
+class Durable:
     """One fragment that was whole on the disk."""
 
     camera_id: CameraId
@@ -98,7 +100,7 @@ class Site:
     def __init__(self, box: AgentBox, dice: random.Random, late_s: float) -> None:
         self.box = box
         self.found = Found()
-        self.kept: dict[str, Kept] = {}
+        self.kept: dict[str, Durable] = {}
         """Fragments by the hash of their ciphertext: no two are alike."""
         self.lives: list[Life] = []
         self._dice = dice
@@ -151,7 +153,7 @@ class Site:
                 continue
             for record, clock in _whole(file.path):
                 ends_at = instant(record.pts_90k + record.duration_90k, clock)
-                self.kept[record.blob.sha256] = Kept(file.camera_id, file.segment_id, ends_at)
+                self.kept[record.blob.sha256] = Durable(file.camera_id, file.segment_id, ends_at)
             if file.suffix == MANIFEST:
                 self._read.add(file.path)
         for kept in self.kept.values():
@@ -262,21 +264,18 @@ def _covered(from_at: datetime, to_at: datetime, gaps: list[tuple[datetime, date
     return reached_at >= to_at
 
 
-def run(kills: int, seed: int, folder: Path, frames: Path, late_s: float) -> Found:
+def run(kills: int, seed: int, folder: Path, frames: Path, server: rtsp.RtspServer, late_s: float) -> Found:
     """Kills one box so often, in one class, and judges it.
 
     Args:
         kills: how many.
         seed: chooses the moments; what the machine does at them it does not.
         folder: an empty one, for the box's state.
-        frames: the cameras' film, as `tests.rigs.rtsp` plays it.
+        frames: the cameras' film, as `server` plays it.
+        server: the cameras; each box that asks gets pictures of its own.
         late_s: how long the agent records at most, once it does.
     """
-    with (
-        rtsp.RtspServer({f"/{n}": {"frames": str(frames)} for n in range(3)}) as server,
-        ControlPlane().running() as plane,
-        agent_box(plane, folder / "state", frames) as box,
-    ):
+    with ControlPlane().running() as plane, agent_box(plane, folder / "state", frames) as box:
         box.cameras = tuple(
             msgspec.structs.replace(camera, source=RtspSource(url=server.url(f"/{number}")))
             for number, camera in enumerate(box.cameras)
@@ -289,29 +288,44 @@ def run(kills: int, seed: int, folder: Path, frames: Path, late_s: float) -> Fou
 
 
 def rounds(
-    kills: int, first_seed: int, *, each: int, at_once: int, late_s: float = LATE_S
-) -> Iterator[Found]:
-    """Yields what came of each class: so many kills in all, `each` per class and box, so many boxes `at_once`."""
+    kills: int,
+    first_seed: int,
+    *,
+    each: int,
+    at_once: int,
+    late_s: float = LATE_S,
+    kept: Kept[Found] | None = None,
+) -> Iterator[tuple[int, Found]]:
+    """Yields the seed of each class and what came of it: so many kills in all, `each` per class and box, so many boxes
+    `at_once` under one set of cameras. Classes that are in `kept` are not run again, those that are run are added to it."""
+    done = dict(kept.rounds()) if kept else {}
+    counts = {first_seed + number: min(each, kills - number * each) for number in range(-(-kills // each))}
+    known = {seed: done[seed] for seed, count in counts.items() if seed in done and done[seed].kills == count}
+    yield from known.items()
     with TemporaryDirectory(prefix="kill-") as folder:
         film = make_video(Path(folder) / "film.h264", seconds=LOOP / 30, gop=round(GOP_S * 30))
         frames = split_frames(film, Path(folder) / "frames")
 
-        def one(number: int) -> Found:
-            state = Path(folder) / f"{number}"
+        def one(seed: int) -> tuple[int, Found]:
+            state = Path(folder) / f"{seed}"
             state.mkdir()
             try:
-                return run(min(each, kills - number * each), first_seed + number, state, frames, late_s)
+                return seed, run(counts[seed], seed, state, frames, server, late_s)
             finally:
                 shutil.rmtree(state, ignore_errors=True)
 
-        with ThreadPoolExecutor(at_once) as boxes:
-            yield from boxes.map(one, range(-(-kills // each)))
+        mounts = {f"/{n}": {"frames": str(frames)} for n in range(CAMERAS)}
+        with rtsp.RtspServer(mounts) as server, ThreadPoolExecutor(at_once) as boxes:
+            for seed, found in boxes.map(one, [seed for seed in counts if seed not in known]):
+                if kept:
+                    kept.add(seed, found)
+                yield seed, found
 
 
-def report(found: Iterator[Found], *, first_seed: int) -> int:
+def report(found: Iterator[tuple[int, Found]]) -> int:
     """Prints each round and the sum; returns how many promises were broken."""
     began_s, total = time.monotonic(), Found()
-    for number, one in enumerate(found):
+    for seed, one in found:
         total.kills += one.kills
         total.early += one.early
         total.durable += one.durable
@@ -322,7 +336,7 @@ def report(found: Iterator[Found], *, first_seed: int) -> int:
         total.again_s += one.again_s
         total.broken += one.broken
         for text in one.broken:
-            print(f"BROKEN seed {first_seed + number}: {text}", flush=True)
+            print(f"BROKEN seed {seed}: {text}", flush=True)
         print(f"  {total.kills} kills, {len(total.broken)} broken promises", flush=True)
     print(
         f"{total.kills} kills ({total.early} while starting) in {time.monotonic() - began_s:.0f} s: "

@@ -5,7 +5,7 @@ import pytest
 from tests.faults import kill
 from tests.rigs import rtsp
 
-KILLS, BOXES = 16, 2
+KILLS, BOXES = 50, 3
 
 
 @pytest.mark.faults
@@ -14,10 +14,12 @@ KILLS, BOXES = 16, 2
 def test_an_agent_killed_at_random_moments_loses_nothing_durable_and_doubles_nothing() -> None:
     if reason := rtsp.missing():
         pytest.skip(reason)
-    broken, durable = [], 0
-    for found in kill.rounds(KILLS, 1, each=KILLS // BOXES, at_once=BOXES, late_s=0.8):
+    broken, durable, kills = [], 0, 0
+    for _, found in kill.rounds(KILLS, 1, each=-(-KILLS // BOXES), at_once=BOXES, late_s=0.8):
         broken += found.broken
         durable += found.durable
+        kills += found.kills
     assert not broken
+    assert kills == KILLS
     # How much was under way at the kill is a matter of the machine's haste: `nox -s faults` counts it.
     assert durable >= KILLS

@@ -1,0 +1,49 @@
+"""What a long run has found so far, so that it goes on where it was ended: one line for each finished round."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def revision() -> str:
+    """Returns which code runs: a round of other code says nothing of this."""
+    told = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+        cwd=ROOT, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    return told.stdout.strip() or "no revision"
+
+
+class Kept(Generic[T]):
+    """The rounds of one kind in one file, each named by its seed; only those of one revision count."""
+
+    def __init__(self, path: Path, type_: type[T], *, of: str) -> None:
+        self._path = path
+        self._type = type_
+        self._of = of
+
+    def rounds(self) -> Iterator[tuple[int, T]]:
+        """Yields the seed of each round that is done, and what it found. A line that was cut off is one not done."""
+        if not self._path.exists():
+            return
+        for line in self._path.read_bytes().splitlines():
+            try:
+                of, seed, found = msgspec.json.decode(line, type=tuple[str, int, self._type])  # type: ignore[name-defined]
+            except msgspec.DecodeError:
+                continue
+            if of == self._of:
+                yield seed, found
+
+    def add(self, seed: int, found: T) -> None:
+        """Keeps a round."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("ab") as file:
+            # A line before it that was cut off ends here.
+            file.write(b"\n" + msgspec.json.encode((self._of, seed, found)) + b"\n")
