@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
@@ -24,7 +25,7 @@ from edge_agent.spool.layout import CLOSED, JOURNAL, MANIFEST, OPEN
 from edge_agent.spool.schema import is_refusal
 from edge_agent.spool.spool import Spool
 from shared.protocol.config import SpoolPolicy
-from shared.protocol.ids import GapId
+from shared.protocol.ids import GapId, SegmentId
 from shared.protocol.manifest import GapReason, GapRecord, SegmentManifest
 from tests.edge_agent.spool.made import CLOCK, closed, fragment, writer
 from tests.edge_agent.spool.take import NOON, Studio
@@ -433,17 +434,20 @@ def test_a_start_reads_no_manifest_that_the_index_knows(
     spool = studio.open_spool()
     known = [closed(studio, spool, fragments=1) for _ in range(3)]
     spool.close()
-    reads: list[Path] = []
-    read_bytes = Path.read_bytes
+    reads: list[bytes] = []
 
-    def counted(path: Path) -> bytes:
-        reads.append(path)
-        return read_bytes(path)
+    def counted(line: bytes, type_: type[Any]) -> Any:
+        reads.append(line)
+        return from_line(line, type_)
 
-    monkeypatch.setattr(Path, "read_bytes", counted)
+    monkeypatch.setattr(recovery, "from_line", counted)
     again = studio.open_spool()
     assert [s.manifest for s in again.pending(10)] == known
     assert not reads
+    again.close()
+    again.layout.index.unlink()
+    studio.open_spool()
+    assert len(reads) == len(known)
 
 
 def test_a_lost_index_takes_its_rows_back_in_few_transactions(
@@ -456,8 +460,8 @@ def test_a_lost_index_takes_its_rows_back_in_few_transactions(
     batches: list[int] = []
     add = Index.add_segments
 
-    def counted(index: Index, manifests: Iterable[SegmentManifest]) -> list[SegmentManifest]:
-        made = list(manifests)
+    def counted(index: Index, segments: Iterable[tuple[SegmentManifest, bytes]]) -> list[SegmentId]:
+        made = list(segments)
         batches.append(len(made))
         return add(index, made)
 
