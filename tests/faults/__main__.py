@@ -1,5 +1,5 @@
-"""`python -m tests.faults power|kill|start|corrupt|away|flapping [--count N] [--seed S] [--short LENGTH] [--notes FILE]`:
-faults in numbers, with seeds."""
+"""`python -m tests.faults power|kill|start|corrupt|away|flapping [--count N] [--seed S] [--short LENGTH]
+[--kind KIND] [--notes FILE]`: faults in numbers, with seeds."""
 
 import argparse
 import logging
@@ -33,6 +33,9 @@ def main() -> None:
     parser.add_argument(
         "--keep", type=Path, help="kill: a folder; a run that was ended goes on from what is there"
     )
+    parser.add_argument(
+        "--kind", action="append", choices=corrupt.KINDS, help="corrupt: this kind alone, or these"
+    )
     given = parser.parse_args()
     broken = 0
     for what in given.what:
@@ -42,7 +45,7 @@ def main() -> None:
         if what in SEGMENT_S:
             broken += line.run(what, hours=count, segment_s=SEGMENT_S[what], seed=given.seed)
         elif what == "corrupt":
-            broken += corrupt.report(count, given.seed, given.notes)
+            broken += corrupt.report(count, given.seed, tuple(given.kind or corrupt.KINDS), given.notes)
         elif what == "start":
             broken += start.run(count)
         elif what == "kill":

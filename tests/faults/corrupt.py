@@ -184,24 +184,24 @@ class Tally(msgspec.Struct, kw_only=True):
     cpu_s: float = 0.0
 
 
-def report(count: int, seed: int, notes: Path | None = None) -> int:
-    """Makes `count` damages of each kind and prints a line for each kind and each broken promise; returns how many.
+def report(count: int, seed: int, kinds: Iterable[str] = KINDS, notes: Path | None = None) -> int:
+    """Makes `count` damages of each of these kinds; prints a line for each kind, and each broken promise.
 
-    `notes`: keeps the tallies in this file, and goes on where it ends.
+    Returns how many promises were broken. `notes`: keeps the tallies in this file, and goes on where it ends.
     """
     tallies: dict[str, Tally] = {}
     if notes is not None and notes.exists():
         tallies = msgspec.json.decode(notes.read_bytes(), type=dict[str, Tally])
     logging.getLogger("edge_agent.control").setLevel(logging.CRITICAL)
     for start in range(0, count, SLICE):
-        for kind in KINDS:
+        for kind in kinds:
             tally = tallies.setdefault(kind, Tally(next_seed=seed))
             slice_ = min(SLICE, start + SLICE, count - start, seed + count - tally.next_seed)
             if tally.next_seed - seed <= start and slice_ > 0:
                 _add(tally, run(slice_, tally.next_seed, (kind,)))
             if notes is not None:
                 notes.write_bytes(msgspec.json.format(msgspec.json.encode(tallies)))
-        print(f"  {start + SLICE} of {count} of each kind", flush=True)
+        print(f"  {min(start + SLICE, count)} of {count} of each kind", flush=True)
     for kind, tally in tallies.items():
         print(json.dumps({kind: msgspec.to_builtins(tally)}))
     return sum(len(tally.broken) for tally in tallies.values())
