@@ -12,6 +12,8 @@ from shared.kernel.timebase import TICKS_PER_S
 HOLD_90K = 2 * TICKS_PER_S
 SILENT_90K = 3 * TICKS_PER_S
 """A player waits for sound that a file promises: a microphone that is silent for so long must not be promised."""
+FAR_90K = 10 * TICKS_PER_S
+"""Sound so far from the pictures has another clock than they have: FFmpeg's muxer aborts the program for a day of it."""
 
 
 class Cutter:
@@ -27,6 +29,7 @@ class Cutter:
         self._held: list[MediaPacket] = []
         self._segmenter: Segmenter | None = None
         self._sound: Sound | None = None
+        self._last_picture_90k: int | None = None
         self._last_sound_90k: int | None = None
         self._sound_since_90k: int | None = None
         self._carried = info.audio is not None
@@ -54,7 +57,11 @@ class Cutter:
 
     def push(self, packet: MediaPacket) -> Iterator[Fragment]:
         """Takes a packet; yields the fragments that are complete by it."""
-        if packet.kind is Kind.AUDIO:
+        if packet.kind is Kind.VIDEO:
+            self._last_picture_90k = packet.pts_90k
+        elif self._last_picture_90k is None or abs(packet.pts_90k - self._last_picture_90k) > FAR_90K:
+            return
+        else:
             if self._last_sound_90k is None or packet.pts_90k - self._last_sound_90k > SILENT_90K:
                 self._sound_since_90k = packet.pts_90k
             self._last_sound_90k = packet.pts_90k

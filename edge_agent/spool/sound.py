@@ -81,10 +81,11 @@ class PassedThrough:
     def frames(self, packet: MediaPacket) -> Iterator[SoundFrame]:
         """See `Sound`."""
         data = bytes(packet.data)
-        if data[:1] == b"\xff" and data[1] & 0xF6 == 0xF0:
+        if data[:1] == b"\xff" and data[1:2] and data[1] & 0xF6 == 0xF0:
             data = data[7 if data[1] & 1 else 9 :]
         at = self._steps.place(packet.pts_90k, _SAMPLES)
-        if at is not None and data:
+        # What begins like a header behind the header is no frame; the muxer would stop, and the pictures with it.
+        if at is not None and data and not (data[0] == 0xFF and data[1:2] >= b"\xf0"):
             yield SoundFrame(data, at)
 
 

@@ -4,10 +4,12 @@ import io
 from pathlib import Path
 
 import av
+import msgspec
 import numpy as np
 import pytest
 
 from edge_agent.capture.packet import Kind
+from edge_agent.spool.cutter import Cutter
 from tests.edge_agent.spool.take import LOOP, Studio, follow, read_media
 
 
@@ -63,3 +65,29 @@ def test_a_microphone_that_never_sends_is_not_promised(studio: Studio, media: Pa
     spool = studio.record(info, [p for p in packets if p.kind is Kind.VIDEO])
     assert {m.audio for m in studio.manifests(spool)} == {None}
     assert follow(studio.recorded_numbers(spool), LOOP)
+
+
+@pytest.mark.parametrize("jump_s", [-3600, 60, 90_000])
+def test_sound_with_another_clock_than_the_pictures_is_left_out(media: Path, jump_s: int) -> None:
+    """A day of it made FFmpeg's muxer abort the whole agent."""
+    info, packets = read_media(media / "h264.mp4", 4)
+    cutter, made = Cutter(info), 0
+    for number, packet in enumerate(packets):
+        if packet.kind is Kind.AUDIO and number > len(packets) // 2:
+            moved_90k = packet.pts_90k + jump_s * 90_000
+            packet = msgspec.structs.replace(packet, pts_90k=moved_90k, dts_90k=moved_90k)
+        made += sum(fragment.frames for fragment in cutter.push(packet))
+    made += sum(fragment.frames for fragment in cutter.finish())
+    assert made == sum(packet.kind is Kind.VIDEO for packet in packets)
+
+
+@pytest.mark.parametrize("frame", [b"\xff", b"\xff\xf1", b"\xff\xf1\x4c\x40\x29\xbf\xfc" * 2, b""])
+def test_a_frame_of_sound_that_is_none_does_not_stop_the_pictures(media: Path, frame: bytes) -> None:
+    info, packets = read_media(media / "h264.mp4", 2)
+    cutter, made = Cutter(info), 0
+    for packet in packets:
+        if packet.kind is Kind.AUDIO:
+            packet = msgspec.structs.replace(packet, data=frame)
+        made += sum(fragment.frames for fragment in cutter.push(packet))
+    made += sum(fragment.frames for fragment in cutter.finish())
+    assert made == sum(packet.kind is Kind.VIDEO for packet in packets)
