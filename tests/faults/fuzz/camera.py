@@ -8,12 +8,14 @@ from functools import cache
 from edge_agent.capture.file import FileSource
 from edge_agent.capture.packet import AudioTrack, Kind, MediaPacket, StreamInfo
 from edge_agent.capture.parameter_sets import Codec, continues_picture, describe, parameter_sets
+from edge_agent.capture.reader import JUMP_90K
 from edge_agent.capture.rtptime import RtpTimeline, SoundShift
 from edge_agent.spool.cutter import Cutter
 from edge_agent.spool.dating import instant
 from edge_agent.sync.clockmap import ClockMap
 from edge_agent.sync.reference import UtcReference
 from shared.kernel.clock import FakeClock
+from shared.kernel.timebase import TICKS_PER_S
 from shared.protocol.codec import decode, encode
 from shared.protocol.media import ClockEstimate, VideoFormat
 from tests.faults.fuzz.target import Pieces, Target, expect, folder
@@ -128,7 +130,12 @@ def packets(data: bytes) -> None:
     flags = pieces.number()
     codec = CODECS[flags & 1]
     info, recorded = _recorded(codec)
-    sound = AudioTrack(codec="pcm_mulaw", sample_rate_hz=8000, channels=1) if flags & 2 else None
+    sound = None
+    if flags & 2:
+        sound = AudioTrack(codec="pcm_mulaw", sample_rate_hz=8000, channels=1)
+    elif flags & 4:
+        config = b"" if flags & 8 else pieces.number(2).to_bytes(2, "big")
+        sound = AudioTrack(codec="aac", sample_rate_hz=48_000, channels=1 + (flags >> 4 & 7), config=config)
     cutter = Cutter(StreamInfo(video=info.video, audio=sound))
     made = 0
     for packet in _packets(pieces, recorded):
@@ -146,33 +153,49 @@ def packets(data: bytes) -> None:
 
 
 def _packets(pieces: Pieces, recorded: list[MediaPacket]) -> Iterator[MediaPacket]:
-    """Yields recorded pictures, some of them changed: byte by byte, in time, in order."""
-    pts_90k = 0
+    """Yields recorded pictures, some of them changed: byte by byte, in time, in order; and sound at any time.
+
+    A picture's time jumps as far as the reader lets it within one run; nobody has looked at the sound's.
+    """
+    pts_90k = last_dts_90k = 900_000
     for _ in range(24):
         if not pieces:
             return
         kind = pieces.number()
+        audio = bool(kind & 0x80)
         packet = recorded[kind % len(recorded)]
-        body = bytes(packet.data)
+        body, changed = bytes(packet.data), b""
         if kind & 0x20:
             at = pieces.number(2) % (len(body) + 1)
             changed = pieces.line()
             body = body[:at] + changed + body[at + len(changed) :]
-        step = pieces.number(4, signed=True) if kind & 0x40 else 3000
-        pts_90k += step
-        audio = bool(kind & 0x80)
-        yield MediaPacket(
-            kind=Kind.AUDIO if audio else Kind.VIDEO,
-            data=body[:320] if audio else body,
-            size_bytes=len(body), pts_90k=pts_90k, dts_90k=pts_90k - (pieces.number(2) if kind & 0x60 == 0x60 else 0),
-            keyframe=not audio and (packet.keyframe or kind & 0x30 == 0x30), arrival_ns=0,
-        )  # fmt: skip
+        step_90k = pieces.number(4, signed=True) if kind & 0x40 else 3000
+        if audio:
+            body = changed if kind & 0x20 else _ADTS + body[:320]
+            yield _packet(Kind.AUDIO, body, pts_90k + step_90k, pts_90k + step_90k)
+            continue
+        step_90k = max(1 - TICKS_PER_S, min(JUMP_90K - 1, step_90k))
+        dts_90k, last_dts_90k = last_dts_90k + step_90k, last_dts_90k + step_90k
+        pts_90k = dts_90k + (pieces.number(2) if kind & 0x60 == 0x60 else 0)
+        keyframe = packet.keyframe or kind & 0x30 == 0x30
+        yield _packet(Kind.VIDEO, body, pts_90k, dts_90k, keyframe=keyframe)
+
+
+def _packet(kind: Kind, body: bytes, pts_90k: int, dts_90k: int, *, keyframe: bool = False) -> MediaPacket:
+    return MediaPacket(
+        kind=kind, data=body, size_bytes=len(body), pts_90k=pts_90k, dts_90k=dts_90k, keyframe=keyframe, arrival_ns=0
+    )  # fmt: skip
+
+
+_ADTS = bytes.fromhex("fff14c4029bffc")
+"""The header of a frame of 48 kHz, one channel."""
 
 
 def _packet_seeds() -> Sequence[bytes]:
-    return [bytes([n, *range(20)]) for n in (0, 1, 2)] + [
-        bytes([2, *(b for n in range(10) for b in (n, 0x80))])
-    ]
+    sounds = ([0, 0x80] * 10, [0, 0xA0, 0, 0, *_ADTS, 1, 2, 3, 10] * 8)
+    heads = ([2], [4, 0x11, 0x88], [12], [0x1C])
+    silent = [bytes([n, *range(20)]) for n in (0, 1)]
+    return silent + [bytes([*head, *rest]) for rest in sounds for head in heads]
 
 
 TARGETS = {
