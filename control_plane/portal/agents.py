@@ -113,6 +113,8 @@ def _figures(agent: Agent, status: AgentStatus | None) -> list[tuple[str, str]]:
         ("Room to record", "not known yet" if spool.hours_left is None else lasting(spool.hours_left * 3600)),
         ("Running for", lasting(status.uptime_s)),
     ]
+    if status.update:
+        figures.append(("Last update", status.update))
     if abs(status.clock_offset_ms) > CLOCK_OFF_MS:
         figures.append(("Box clock", f"off by {lasting(abs(status.clock_offset_ms) / 1000)}"))
     return figures

@@ -53,7 +53,7 @@ Description: records the cameras of a dance room for a 3Dance control plane
 """
 AFTER_INSTALL = """#!/bin/sh
 set -e
-if [ "$1" = configure ] && command -v systemd-sysusers >/dev/null; then
+if [ "$1" = configure ] && [ -z "$DPKG_ROOT" ] && command -v systemd-sysusers >/dev/null; then
     systemd-sysusers threedance-agent.conf
     if [ -d /run/systemd/system ]; then
         systemctl daemon-reload
@@ -65,7 +65,7 @@ fi
 """
 BEFORE_REMOVAL = """#!/bin/sh
 set -e
-if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
+if [ "$1" = remove ] && [ -z "$DPKG_ROOT" ] && [ -d /run/systemd/system ]; then
     systemctl disable --now threedance-agent-update.path threedance-agent.service
     systemctl disable threedance-agent-update.service
 fi

@@ -98,8 +98,8 @@ def _heading(status: LocalStatus) -> RenderableType:
     if reported.status is ConfigStatus.FAILED:
         config.append(f" (version {reported.failed_version}: {reported.error})", "red")
     table.add_row("configuration", config)
-    if status.update:
-        table.add_row("last update", status.update)
+    if status.status.update:
+        table.add_row("last update", status.status.update)
     offset_ms = status.status.clock_offset_ms
     off = Text(f"{_offset(offset_ms)} off the server's; recordings are dated by the server's", "yellow")
     table.add_row(

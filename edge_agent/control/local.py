@@ -51,8 +51,6 @@ class LocalStatus(msgspec.Struct, frozen=True, kw_only=True):
     bytes_sent: int
     """Since the start of the agent."""
     status: AgentStatus
-    update: str = ""
-    """How the last update of the agent's package ended; empty where there was none."""
 
 
 @contextlib.asynccontextmanager

@@ -251,6 +251,7 @@ class Agent:
             recordings=self._recordings.statuses(),
             spool=self._spool.status(),
             upload=self._replicator.status(),
+            update=self._updates.said() if self._updates is not None else "",
         )
 
     def desire(self, config: AgentConfig) -> None:
@@ -293,7 +294,6 @@ class Agent:
             ),
             bytes_sent=self._replicator.bytes_sent,
             status=self.status(),
-            update=self._update_said(),
         )
 
     # What an update asks.
@@ -307,10 +307,6 @@ class Agent:
             return False  # a configuration is on probation
         body = self._store.applied.body if self._store.applied else None
         return is_quiet(body, self._recordings.statuses(), self._time.now())
-
-    def _update_said(self) -> str:
-        last = self._updates.last() if self._updates is not None else None
-        return last.said if last is not None else ""
 
     # The small loops.
 

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 HEARD_WITHIN_S = 300.0
 LOOK_S = 1.0
-MOST_STARTS = {State.INSTALLING: 2, State.TRYING: 3}
+MOST_STARTS = {State.INSTALLING: 3, State.TRYING: 3}
 """A state entered so often was not left by chance: the new version takes the box down with it."""
 BUSY_S, BUSY_TRIES = 10.0, 60
 RUNNER_FILE = "runner.zip"

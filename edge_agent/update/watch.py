@@ -23,9 +23,11 @@ from shared.kernel.logs import FailureLog
 
 log = logging.getLogger(__name__)
 
-FIRST_S = 300.0
+FIRST_S = 120.0
 """When the first look is at the latest: boxes that come up together do not ask together."""
 RECORD_VARIABLE = "THREEDANCE_AGENT_RECORD"
+SAID_LIMIT = 600
+"""What the wire takes."""
 LOOK_S = 6 * 3600.0
 JITTER = 0.25
 QUIET_S = 60.0
@@ -84,6 +86,11 @@ class Updates:
     def last(self) -> Outcome | None:
         """Returns how the last update ended, None where there was none."""
         return read_outcome(self._record)
+
+    def said(self) -> str:
+        """Returns how the last update ended, in one line; empty where there was none."""
+        last = self.last()
+        return last.said[:SAID_LIMIT] if last is not None else ""
 
     async def run(self) -> None:
         """Says that this version is heard, then looks for a newer one for ever."""

@@ -149,6 +149,8 @@ class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
     recordings: tuple[RecordingStatus, ...]
     spool: SpoolStatus
     upload: UploadStatus = UploadStatus()
+    update: Annotated[str, Meta(max_length=600)] = ""
+    """How the last update of the box's package ended, in one line; empty where there was none."""
 
 
 class ConfigStatus(StrEnum):

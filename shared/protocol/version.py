@@ -9,7 +9,7 @@ PROTOCOL_VERSION: Final = 3
 2 (2026-11-21): how the uploads are, in the status; a PUT counts only where its answer has an ETag.
 3 (2026-11-21): the upload window, in the configuration and in the status; each request names the
     version the agent speaks, and a configuration is written in the words of the version that reads it,
-    and pushed with a checksum of its number.
+    and pushed with a checksum of its number. The status says how the last update of the box ended.
 """
 
 PROTOCOL_HEADER: Final = "threedance-protocol"

@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 
 from edge_agent.errors import SettingsInvalid, StateUnwritable
-from edge_agent.settings import PRIVATE_NETWORKS, Settings, SpoolSettings, load_settings, save_settings
+from edge_agent.settings import (
+    PRIVATE_NETWORKS,
+    Settings,
+    SpoolSettings,
+    UpdateSettings,
+    load_settings,
+    save_settings,
+)
 
 
 def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:
@@ -21,6 +28,7 @@ def test_what_is_saved_is_read_back(tmp_path: Path) -> None:
         allowed_networks=("10.1.0.0/16", "::1/128"),
         log_level="DEBUG",
         spool=SpoolSettings(when_full="drop-oldest", max_hours=48),
+        update=UpdateSettings(automatic=False),
     )
     save_settings(tmp_path, settings)
     assert load_settings(tmp_path) == settings

@@ -1,4 +1,4 @@
-"""`python -m tests.faults power|kill|start|corrupt|away|flapping [--count N] [--seed S] [--short LENGTH]
+"""`python -m tests.faults power|kill|start|corrupt|away|flapping|update [--count N] [--seed S] [--short LENGTH]
 [--kind KIND] [--notes FILE]`: faults in numbers, with seeds."""
 
 import argparse
@@ -6,10 +6,18 @@ import logging
 import sys
 from pathlib import Path
 
-from tests.faults import corrupt, kill, line, power, start
+from tests.faults import corrupt, kill, line, power, start, update
 from tests.faults.kept import Kept, revision
 
-COUNTS = {"power": 20_000, "kill": 500, "start": 26_000, "corrupt": 10_000, "away": 24, "flapping": 1}
+COUNTS = {
+    "power": 20_000,
+    "kill": 500,
+    "start": 26_000,
+    "corrupt": 10_000,
+    "away": 24,
+    "flapping": 1,
+    "update": 1,
+}
 SEGMENT_S = {"away": 60.0, "flapping": 6.0}
 """A day of segments of six seconds would take most of an hour to play through."""
 KILLS_EACH = 50
@@ -48,6 +56,8 @@ def main() -> None:
             broken += corrupt.report(count, given.seed, tuple(given.kind or corrupt.KINDS), given.notes)
         elif what == "start":
             broken += start.run(count)
+        elif what == "update":
+            broken += update.run()
         elif what == "kill":
             kept = Kept(given.keep / "kill.jsonl", kill.Found, of=revision()) if given.keep else None
             broken += kill.report(kill.rounds(count, given.seed, each=KILLS_EACH, at_once=BOXES, kept=kept))

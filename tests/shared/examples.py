@@ -147,6 +147,7 @@ STATUS = status.AgentStatus(
     upload=status.UploadStatus(
         window=status.WindowState.WAITS, opens_at=datetime.fromisoformat("2026-11-21T22:00:00+01:00")
     ),
+    update="0.2.0: installed",
 )
 
 EXAMPLES: dict[str, tuple[Any, Any]] = {

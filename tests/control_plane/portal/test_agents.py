@@ -93,3 +93,7 @@ def test_a_box_that_cannot_upload_and_pieces_that_are_refused_are_shown_with_the
         reports.take(Heartbeat(status=status), caller)
         body = sign_in("alice").get(f"{house.base}/agents/").content.decode()
         assert said in body
+    status = msgspec.structs.replace(STATUS, update="0.2.0: rolled back (<not heard>)")
+    reports.take(Heartbeat(status=status), caller)
+    body = sign_in("alice").get(f"{house.base}/agents/").content.decode()
+    assert "0.2.0: rolled back (&lt;not heard&gt;)" in body

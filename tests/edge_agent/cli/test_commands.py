@@ -148,6 +148,13 @@ def test_why_nothing_is_uploaded_and_what_is_set_aside_is_said_with_the_way_out(
     assert "set aside" not in _printed(_local())
 
 
+def test_how_the_last_update_ended_is_said() -> None:
+    status = msgspec.structs.replace(STATUS, update="0.2.0: rolled back (not heard)")
+    assert "last update" in _printed(_local(status=status))
+    assert "0.2.0: rolled back (not heard)" in _printed(_local(status=status))
+    assert "last update" not in _printed(_local(status=msgspec.structs.replace(STATUS, update="")))
+
+
 def test_a_box_that_waits_for_its_window_says_so_and_looks_well() -> None:
     def said(window: WindowState) -> str:
         upload = msgspec.structs.replace(STATUS.upload, window=window)

@@ -296,7 +296,7 @@ class Cutting(Packages):
 
 def test_a_version_that_takes_the_box_down_is_taken_back(offered: System) -> None:
     assert offered.take()
-    for _ in range(2):  # power goes while it is installed
+    for _ in range(3):  # power goes while it is installed
         fuse = Fuse(0)
         packages = FusedPackages(offered.root, fuse)
         fuse.at = 1
@@ -304,7 +304,7 @@ def test_a_version_that_takes_the_box_down_is_taken_back(offered: System) -> Non
             offered.go_on(packages=packages)
     offered.go_on()
     assert offered.version() == "1.0"
-    assert "stopped 2 times" in offered.outcome().reason
+    assert "stopped 3 times" in offered.outcome().reason
 
 
 @pytest.mark.parametrize("harm", [lambda data: b"", lambda data: data[:-20], lambda data: b"x" + data[1:]])

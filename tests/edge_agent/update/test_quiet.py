@@ -1,0 +1,75 @@
+"""When an update may begin, and what it must not cost a box: a class, or memory for an endless answer."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import msgspec
+import pytest
+
+from edge_agent import http
+from edge_agent.errors import AnswerTooLarge
+from edge_agent.http import HttpClient
+from edge_agent.update.quiet import is_quiet
+from shared.protocol.config import AgentBody, RecordingOrder
+from shared.protocol.ids import ClassSessionId, RoomId, new_id
+from shared.protocol.status import RecordingState
+from tests.shared.examples import BODY, STATUS
+
+NOW_AT = datetime(2026, 11, 21, 18, 0, tzinfo=UTC)
+
+
+def orders(*spans: tuple[int, int | None]) -> AgentBody:
+    """Returns a configuration with classes from so many minutes from now until so many, None: until told."""
+    made = (
+        RecordingOrder(
+            class_session_id=ClassSessionId(new_id()),
+            room_id=RoomId(new_id()),
+            start_at=NOW_AT + timedelta(minutes=start),
+            stop_at=None if stop is None else NOW_AT + timedelta(minutes=stop),
+        )
+        for start, stop in spans
+    )
+    return msgspec.structs.replace(BODY, recordings=tuple(made))
+
+
+@pytest.mark.parametrize(
+    ("spans", "quiet"),
+    [
+        ((), True),
+        (((-60, -1),), True),
+        (((-60, 0),), True),
+        (((16, 60),), True),
+        (((15, 60),), False),
+        (((-10, 50),), False),
+        (((-600, None),), False),
+        (((-60, -1), (20, 80), (5, 10)), False),
+    ],
+)
+def test_a_class_that_runs_or_is_near_keeps_an_update_away(
+    spans: tuple[tuple[int, int | None], ...], quiet: bool
+) -> None:
+    assert is_quiet(orders(*spans), (), NOW_AT) is quiet
+
+
+def test_what_is_still_being_recorded_keeps_it_away_whatever_the_orders_say() -> None:
+    for state in RecordingState:
+        recording = msgspec.structs.replace(STATUS.recordings[0], state=state)
+        assert is_quiet(None, (recording,), NOW_AT) is (state is not RecordingState.RECORDING)
+
+
+async def test_an_answer_that_does_not_end_is_not_read_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "ANSWER_LIMIT_BYTES", 1000)
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 100
+            yield b"x" * 100
+
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, content=endless()))
+    async with HttpClient(transport=transport) as client:
+        with pytest.raises(AnswerTooLarge, match=r"studio\.example"):
+            await client.request("GET", "https://studio.example/")
+    assert sent < 5000
