@@ -352,10 +352,13 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Cuts the power 100,000 times, and kills a real agent that records three cameras 10,000 times: takes hours, or one of
-    them (`-- kill`). The kills go on where they were ended, as long as the code is the same."""
-    what = session.posargs[:1] or ["power", "kill"]
+    """Cuts the power 100,000 times, kills a real agent that records three cameras 10,000 times, and has one upload over a
+    line that loses packets for an hour: takes hours, or one of them (`-- kill`). The kills go on where they were ended, as
+    long as the code is the same."""
+    what = session.posargs[:1] or ["packets", "power", "kill"]
     rest = session.posargs[1:]
+    if "packets" in what:
+        run_in(session, "dev", "python", "-m", "tests.faults", "packets", "--count", "60", *rest)
     if "power" in what:
         run_in(session, "dev", "python", "-m", "tests.faults", "power", "--count", "100000", *rest)
     if "kill" in what:

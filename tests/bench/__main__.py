@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import audit, cost, gateway, playback, recording, replay, revocation, soak, start
+from tests.bench import audit, cost, gateway, playback, recording, replay, revocation, soak, start, upkeep
 
 BENCHES = {
     "recording": recording,
@@ -20,6 +20,7 @@ BENCHES = {
     "revocation": revocation,
     "gateway": gateway,
     "soak": soak,
+    "upkeep": upkeep,
 }
 UNNAMED = ("recording", "replay", "start")
 """What runs where nothing is named: minutes, not the twenty of the soak."""
@@ -30,6 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("benches", nargs="*", choices=[*BENCHES, []], default=[])
     parser.add_argument("--json", type=Path, help="also write every figure here")
+    parser.add_argument("--against", default=upkeep.BEFORE, help="upkeep: the revision to compare with")
     arguments = parser.parse_args()
     figures: dict[str, object] = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
@@ -38,7 +40,8 @@ def main() -> None:
         Path(folder).chmod(0o711)
         for name in arguments.benches or UNNAMED:
             print(f"measuring {name} ...", file=sys.stderr, flush=True)
-            result = BENCHES[name].measure(Path(folder) / name)
+            wishes = {"against": arguments.against} if name == "upkeep" else {}
+            result = BENCHES[name].measure(Path(folder) / name, **wishes)
             figures[name] = result
             print(BENCHES[name].table(result), "\n", flush=True)
     if arguments.json:

@@ -5,6 +5,7 @@ process per camera, writes plain files. Both run throughout, and their CPU time 
 """
 
 import contextlib
+import os
 import statistics
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from tests.bench.cameras import rtsp_cameras
 from tests.bench.usage import usage
 from tests.rigs.control_plane import ControlPlane
 
+ROOT = Path(__file__).resolve().parents[2]
 WINDOWS = 5
 WARM_UP_S = 15.0
 
@@ -76,8 +78,16 @@ def _ffmpeg(urls: dict[str, str], folder: Path) -> Iterator[list[int]]:
 
 
 @contextlib.contextmanager
-def agent_recording(urls: dict[str, str], state: Path) -> Iterator[tuple[int, ControlPlane]]:
-    """Runs a real agent that records the cameras to a control plane on loopback; yields its process id and the latter."""
+def agent_recording(
+    urls: dict[str, str], state: Path, *, tree: Path = ROOT
+) -> Iterator[tuple[int, ControlPlane]]:
+    """Runs a real agent that records the cameras to a control plane on loopback; yields its process id and the latter.
+
+    Args:
+        urls: the camera at each position.
+        state: the agent's state folder; its log lies beside it.
+        tree: the checkout whose agent runs.
+    """
     room = RoomId(new_id())
     cameras = tuple(
         CameraConfig(
@@ -90,12 +100,21 @@ def agent_recording(urls: dict[str, str], state: Path) -> Iterator[tuple[int, Co
         for name, url in urls.items()
     )
     program = [sys.executable, "-m", "edge_agent"]
+    state.parent.mkdir(parents=True, exist_ok=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     with ControlPlane().running() as plane:
         subprocess.run(
-            [*program, "pair", plane.url, "BCDFGHJK", "--state", str(state)], check=True, capture_output=True
+            [*program, "pair", plane.url, "BCDFGHJK", "--state", str(state)],
+            check=True,
+            capture_output=True,
+            cwd=tree,
+            env=environment,
         )
         agent = subprocess.Popen(
-            [*program, "run", "--state", str(state)], stderr=(state.parent / "agent.log").open("wb")
+            [*program, "run", "--state", str(state)],
+            stderr=(state.parent / "agent.log").open("wb"),
+            cwd=tree,
+            env=environment,
         )
         try:
             order = RecordingOrder(

@@ -1,4 +1,4 @@
-"""`python -m tests.faults power|kill|start|corrupt|away|flapping|update [--count N] [--seed S] [--short LENGTH]
+"""`python -m tests.faults power|kill|start|corrupt|away|flapping|packets|update [--count N] [--seed S] [--short LENGTH]
 [--kind KIND] [--notes FILE]`: faults in numbers, with seeds."""
 
 import argparse
@@ -6,7 +6,7 @@ import logging
 import sys
 from pathlib import Path
 
-from tests.faults import corrupt, kill, line, power, start, update
+from tests.faults import corrupt, kill, line, packets, power, start, update
 from tests.faults.kept import Kept, revision
 
 COUNTS = {
@@ -16,6 +16,7 @@ COUNTS = {
     "corrupt": 10_000,
     "away": 24,
     "flapping": 1,
+    "packets": 10,
     "update": 1,
 }
 SEGMENT_S = {"away": 60.0, "flapping": 6.0}
@@ -31,7 +32,8 @@ def main() -> None:
     parser.add_argument(
         "--count",
         type=int,
-        help="how many faults to make: 20,000 cuts, 500 kills, 10,000 damages of each kind, 24 and 1 hours of the line",
+        help="how many faults to make: 20,000 cuts, 500 kills, 10,000 damages of each kind, 24 and 1 hours of the line,"
+        " 10 minutes of a real one",
     )
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     parser.add_argument("--short", type=int, help="power: every sequence of so many actions instead of dice")
@@ -54,6 +56,8 @@ def main() -> None:
             broken += line.run(what, hours=count, segment_s=SEGMENT_S[what], seed=given.seed)
         elif what == "corrupt":
             broken += corrupt.report(count, given.seed, tuple(given.kind or corrupt.KINDS), given.notes)
+        elif what == "packets":
+            broken += packets.run(count, given.seed)
         elif what == "start":
             broken += start.run(count)
         elif what == "update":

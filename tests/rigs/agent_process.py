@@ -63,6 +63,8 @@ class AgentBox:
             for position in Position
         )
         self.process: subprocess.Popen[bytes] | None = None
+        self.within: tuple[str, ...] = ()
+        """What the agent's command begins with where it runs in a place of its own, as `BadLine.within`."""
         self.identity = asyncio.run(_pair(plane.url, state)).identity
         save_settings(state, Settings(media={"class.mp4": str(video)}))
 
@@ -81,7 +83,10 @@ class AgentBox:
         log = (self.state.parent / "agent.log").open("ab")
         with log:
             self.process = subprocess.Popen(
-                [*AGENT, "run", "--text-logs", "--state", str(self.state)], cwd=ROOT, stdout=log, stderr=log
+                [*self.within, *AGENT, "run", "--text-logs", "--state", str(self.state)],
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
             )
 
     def log(self) -> str:

@@ -17,13 +17,13 @@ STOPS_WITHIN_S = 20
 
 
 @contextlib.contextmanager
-def serving(app: Any, *, port: int = 0, **options: Any) -> Iterator[str]:
+def serving(app: Any, *, port: int = 0, host: str = "127.0.0.1", **options: Any) -> Iterator[str]:
     """Serves until the block ends; gives the address, without a trailing slash. `options` are uvicorn's.
 
     Raises:
         RuntimeError: it did not start, or does not stop.
     """
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, ws="websockets-sansio", **options)
+    config = uvicorn.Config(app, host=host, port=port, ws="websockets-sansio", **options)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="served by a test", daemon=True)
     thread.start()
@@ -33,7 +33,7 @@ def serving(app: Any, *, port: int = 0, **options: Any) -> Iterator[str]:
             if not thread.is_alive() or time.monotonic() > deadline:
                 raise RuntimeError("the server did not start; its log says why")
             time.sleep(0.01)
-        host, bound = server.servers[0].sockets[0].getsockname()
+        _, bound = server.servers[0].sockets[0].getsockname()
         yield f"{'https' if config.is_ssl else 'http'}://{host}:{bound}"
     finally:
         server.should_exit = True

@@ -158,12 +158,13 @@ class ControlPlane:
     # The server.
 
     @contextlib.contextmanager
-    def running(self, port: int = 0) -> Iterator["ControlPlane"]:
-        """Serves for the length of the block."""
+    def running(self, port: int = 0, host: str = "127.0.0.1") -> Iterator["ControlPlane"]:
+        """Serves for the length of the block, at one address of this machine."""
         certificate, key = self._tls or (None, None)
         with serving(
             self._app,
             port=port,
+            host=host,
             log_level="critical",
             date_header=False,
             server_header=False,
