@@ -205,12 +205,15 @@ class Site:
 
     def _judge_account(self, camera_id: CameraId, segments: list[SegmentManifest]) -> None:
         """Every instant is in one fragment or in a gap row, and each start records again in time."""
-        spans = [span for manifest in segments for span in _spans(manifest)]
+        spans = list(_dated(segments))
         gaps = sorted((g.from_at, g.to_at) for g in self.box.plane.gaps.values() if g.camera_id == camera_id)
         for (_, before_at), (after_at, _) in itertools.pairwise(spans):
             if after_at < before_at - NEAR:
                 self.found.twice += 1
-                self.found.broken.append(f"camera {camera_id}: {after_at} is there twice")
+                over_s = (before_at - after_at).total_seconds()
+                self.found.broken.append(
+                    f"camera {camera_id}: {over_s:.2f} s from {after_at} on are there twice"
+                )
             elif after_at > before_at + NEAR and not _covered(before_at, after_at, gaps):
                 self.found.broken.append(f"camera {camera_id}: no gap row from {before_at} to {after_at}")
         for life in self.lives:
@@ -248,12 +251,17 @@ def _whole(path: Path) -> Iterator[tuple[FragmentRecord, ClockEstimate]]:
         yield record, clock
 
 
-def _spans(manifest: SegmentManifest) -> Iterator[tuple[datetime, datetime]]:
-    for record in manifest.fragments:
-        yield (
-            instant(record.pts_90k, manifest.clock),
-            instant(record.pts_90k + record.duration_90k, manifest.clock),
-        )
+def _dated(segments: list[SegmentManifest]) -> Iterator[tuple[datetime, datetime]]:
+    """Yields from when to when each fragment of a track is, dated as `ClockEstimate` wants it: by the first line of its
+    run that is not provisional. An agent that starts on a busy machine knows no better at first."""
+    lines: dict[int, ClockEstimate] = {}
+    for manifest in segments:
+        if not manifest.clock.provisional:
+            lines.setdefault(manifest.run, manifest.clock)
+    for manifest in segments:
+        line = lines.get(manifest.run, manifest.clock)
+        for record in manifest.fragments:
+            yield instant(record.pts_90k, line), instant(record.pts_90k + record.duration_90k, line)
 
 
 def _covered(from_at: datetime, to_at: datetime, gaps: list[tuple[datetime, datetime]]) -> bool:
