@@ -160,7 +160,7 @@ MEANINGS: dict[Action, str] = {
     Action.SIGNIN_LINK_USED: "A one-time sign-in link was used.",
     Action.AGENT_PAIRING_STARTED: "A pairing code was shown.",
     Action.AGENT_PAIRED: "A box was paired.",
-    Action.AGENT_CHANGED: "A box was renamed or given other rooms.",
+    Action.AGENT_CHANGED: "A box was renamed, or given other times or another limit for its uploads.",
     Action.AGENT_REVOKED: "A box was revoked.",
     Action.AGENT_DUPLICATED: "Two boxes showed the same identity.",
     Action.CAMERA_CREATED: "A camera was added.",

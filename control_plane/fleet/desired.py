@@ -4,13 +4,22 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from django.utils import timezone
+from msgspec import UNSET, UnsetType
 
 from control_plane.fleet.announce import Topic, announce_on_commit
 from control_plane.fleet.errors import ProtocolTooOld
 from control_plane.fleet.models import Agent, AgentState, Camera, DesiredConfig, RecordingOrder
 from control_plane.studios import vault
+from control_plane.studios.models import Studio
 from shared.protocol.codec import document_hash, encode
-from shared.protocol.config import AgentBody, CameraConfig, Position, in_words_of
+from shared.protocol.config import (
+    AgentBody,
+    CameraConfig,
+    Position,
+    UploadPolicy,
+    UploadWindow,
+    in_words_of,
+)
 from shared.protocol.config import RecordingOrder as OrderOnWire
 from shared.protocol.ids import CameraId, ClassSessionId, RoomId, StudioId
 from shared.protocol.version import OLDEST_SPOKEN
@@ -72,9 +81,19 @@ def publish_config(agent: Agent) -> DesiredConfig:
     return row
 
 
+def _upload(agent: Agent) -> UploadPolicy:
+    window: UploadWindow | UnsetType = UNSET
+    if agent.upload_opens:
+        # Asked anew each time: a studio that moves takes its boxes along with the next sweep.
+        zone = Studio.objects.values_list("time_zone", flat=True).get(pk=agent.studio_id)
+        window = UploadWindow(opens=agent.upload_opens, closes=agent.upload_closes, time_zone=zone)
+    return UploadPolicy(max_bytes_per_s=agent.upload_max_bytes_per_s, window=window)
+
+
 def _body(agent: Agent) -> AgentBody:
     return AgentBody(
         studio_id=StudioId(agent.studio_id),
+        upload=_upload(agent),
         recipient=vault.recipient(),
         cameras=tuple(
             CameraConfig(

@@ -51,6 +51,8 @@ class Agent(StudioOwned):
     `identity_key` (Ed25519) signs its requests, camera credentials are sealed to `sealing_key` (X25519); 32 bytes each.
     `fingerprint` is what an admin compares with the box. `link_id` names the websocket that stands now; null: none.
     `duplicate_at` is when two boxes were seen with this identity; `duplicate_detail` names both addresses.
+    It uploads from `upload_opens` until `upload_closes`, times of day in the studio's zone (`22:00`; both empty: at any
+    time), and at `upload_max_bytes_per_s` at most (null: no ceiling).
     """
 
     name = models.CharField(max_length=80)
@@ -72,6 +74,9 @@ class Agent(StudioOwned):
     )
     duplicate_at = models.DateTimeField(null=True, blank=True, editable=False)
     duplicate_detail = models.CharField(max_length=200, blank=True, editable=False)
+    upload_opens = models.CharField(max_length=5, blank=True, editable=False)
+    upload_closes = models.CharField(max_length=5, blank=True, editable=False)
+    upload_max_bytes_per_s = models.PositiveBigIntegerField(null=True, editable=False)
 
     class Meta(StudioOwned.Meta):
         ordering: ClassVar = ["name", "id"]

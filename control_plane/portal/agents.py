@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.utils import timezone
+
 from control_plane.common.actors import Actor
 from control_plane.common.words import lasting, size
 from control_plane.fleet.models import Agent, AgentState, Camera
@@ -15,16 +17,19 @@ from control_plane.fleet.selectors import (
     visible_agents,
     visible_cameras,
 )
+from control_plane.fleet.uploads import is_too_old_for_window, upload_limits
 from control_plane.portal.cameras import CameraCard, camera_card
-from shared.protocol.status import AgentStatus, ConfigStatus
+from shared.protocol.status import AgentStatus, ConfigStatus, WindowState
 
+BYTES_PER_MBIT = 125_000
 CLOCK_OFF_MS = 2000
 """A box whose clock is further off than this is told: recording does not mind, people who read its logs do."""
 
 
 @dataclass(frozen=True, slots=True)
 class AgentCard:
-    """One agent. `figures` are names and values in the order to show; `problem` is empty where all is well."""
+    """One agent. `figures` are names and values in the order to show; `problem` is empty where all is well, `note` where
+    there is nothing particular about its uploads."""
 
     id: UUID
     name: str
@@ -36,6 +41,7 @@ class AgentCard:
     fingerprint: str
     rooms_text: str
     problem: str
+    note: str
     cameras: list[CameraCard]
     figures: list[tuple[str, str]]
 
@@ -47,6 +53,31 @@ def agent_cards(actor: Actor) -> list[AgentCard]:
         cameras[camera.agent_id].append(camera)
     cards = [_card(agent, cameras[agent.id]) for agent in visible_agents(actor)]
     return sorted(cards, key=lambda card: (card.is_revoked, card.name))
+
+
+def limits_text(agent: Agent) -> str:
+    """Returns when and how fast a box is to upload, to go on from "uploads": `from 22:00 until 06:00, ...`."""
+    limits = upload_limits(agent)
+    when = f"from {limits.opens} until {limits.closes}" if limits.opens else "at any time"
+    if limits.max_bytes_per_s is None:
+        return when
+    return f"{when}, at most {limits.max_bytes_per_s / BYTES_PER_MBIT:g} Mbit/s"
+
+
+def window_note(agent: Agent, status: AgentStatus | None) -> str:
+    """Returns what the upload window of a box does now, as a sentence; empty where it does nothing."""
+    if is_too_old_for_window(agent):
+        return "This box's software is too old for an upload window, so it uploads at any time. Update it."
+    match status.upload.window if status else WindowState.ANY_TIME:
+        case WindowState.WAITS:
+            opens_at = status.upload.opens_at if status else None
+            opens = f", from {timezone.localtime(opens_at):%H:%M}" if opens_at else ""
+            return f"Waits for the upload window{opens}. What it records is kept on the box until then."
+        case WindowState.OVERRULED:
+            return "Uploads outside the upload window, because the box's disk is nearly full. Nothing is lost for it."
+        case WindowState.UNUSABLE:
+            return "Uploads at any time: the box does not know the studio's time zone. Install tzdata on it."
+    return ""
 
 
 def _card(agent: Agent, cameras: list[Camera]) -> AgentCard:
@@ -65,6 +96,7 @@ def _card(agent: Agent, cameras: list[Camera]) -> AgentCard:
         fingerprint=agent.fingerprint,
         rooms_text=", ".join(rooms) or "no room yet",
         problem=_problem(agent, status),
+        note="" if agent.state == AgentState.REVOKED else window_note(agent, status),
         cameras=sorted(cards, key=lambda card: card.order),
         figures=_figures(agent, status),
     )
@@ -101,6 +133,8 @@ def _figures(agent: Agent, status: AgentStatus | None) -> list[tuple[str, str]]:
     if desired:
         settings = "in force" if is_acknowledged(agent) else "on their way"
         figures.append(("Settings", f"version {desired.version}, {settings}"))
+    if agent.state != AgentState.REVOKED:
+        figures.append(("Uploads", limits_text(agent)))
     if status is None:
         return figures
     spool = status.spool

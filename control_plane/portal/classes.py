@@ -10,6 +10,8 @@ from uuid import UUID
 from django.utils import timezone
 
 from control_plane.common.actors import Actor
+from control_plane.fleet.selectors import fresh_status
+from control_plane.portal.agents import window_note
 from control_plane.recordings.models import ClassSession, ClassState, Gap, Segment, Track
 from control_plane.recordings.reasons import InferredReason
 from control_plane.recordings.selectors import waited_for
@@ -63,6 +65,8 @@ class Waiting:
     pending: int
     heard_at: datetime | None
     is_silent: bool
+    note: str
+    """What its upload window does now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,7 @@ def waiting(class_session: ClassSession) -> list[Waiting]:
             recorder.segments_pending,
             recorder.agent.last_seen_at,
             recorder.agent.last_seen_at is None or recorder.agent.last_seen_at < long_ago,
+            window_note(recorder.agent, fresh_status(recorder.agent)),
         )
         for recorder in waited_for(class_session)
     ]

@@ -93,6 +93,7 @@ urlpatterns = [
     path(f"{_STUDIO}/agents/", agents.agent_list, name="agents"),
     path(f"{_STUDIO}/agents/cards/", agents.agent_cards_part, name="agent_cards"),
     path(f"{_STUDIO}/agents/add/", agents.add_agent, name="add_agent"),
+    path(f"{_STUDIO}/agents/<uuid:agent_id>/uploads/", agents.uploads, name="agent_uploads"),
     path(f"{_STUDIO}/agents/pairing/<uuid:pairing_id>/", agents.pairing_state, name="pairing_state"),
     path(f"{_STUDIO}/access/", access.access_table, name="access"),
     path(f"{_STUDIO}/access/reset/", access.access_reset, name="access_reset"),

@@ -74,9 +74,9 @@ def running_class(room: Room) -> ClassSession | None:
 
 
 def waited_for(class_session: ClassSession) -> list[Recorder]:
-    """Returns the parts of a class whose agents have not sent everything yet, with the agents loaded."""
+    """Returns the parts of a class whose agents have not sent everything yet, with the agents and their last status."""
     waiting = Recorder.objects.filter(class_session=class_session).exclude(state__in=SETTLED)
-    return list(waiting.select_related("agent").order_by("agent__name"))
+    return list(waiting.select_related("agent__status_report").order_by("agent__name"))
 
 
 def stored_bytes() -> int:

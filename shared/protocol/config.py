@@ -96,6 +96,8 @@ class RecordingOrder(_Strict, frozen=True):
 
 LocalTime = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 """A time of day as the clock on the wall shows it, `22:00`."""
+UPLOAD_WINDOW_SINCE = 3
+"""The version of the wire in which agents know an upload window."""
 TimeZoneName = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$", max_length=64)]
 """A name of the IANA time zone database. Whether a box knows it is for the box to find out: zones are born and renamed."""
 
@@ -159,7 +161,7 @@ class AgentConfig(_Strict, frozen=True):
 
 def in_words_of(protocol: int, body: AgentBody) -> AgentBody:
     """Returns as much of `body` as an agent of version `protocol` understands: it refuses keys that came later."""
-    if protocol < 3:
+    if protocol < UPLOAD_WINDOW_SINCE:
         upload = msgspec.structs.replace(body.upload, window=UNSET)
         body = msgspec.structs.replace(body, upload=upload)
     return body

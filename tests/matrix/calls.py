@@ -202,6 +202,7 @@ _BODIES: dict[str, Any] = {
     "portal:administer": lambda house, source: {"studio": source.slug},
     "portal:record": lambda house, source: {"title": "Tango"},
     "portal:add_agent": lambda house, source: {"agent_name": "Box", "replaces": ""},
+    "portal:agent_uploads": lambda house, source: {"opens": "22:00", "closes": "06:00", "mbit_per_s": "8"},
     "agent-pair": lambda house, source: Box().pair_request(source.code),
     "agent-report": lambda house, source: Heartbeat(
         status=status_of(source.ids["running"], RecordingState.RECORDING)

@@ -15,6 +15,7 @@ VIEW_OF = {
     "class_id": Action.VIEW_CLASS,
     "room_id": Action.VIEW_STUDIO,
     "pairing_id": Action.MANAGE_AGENTS,
+    "agent_id": Action.VIEW_AGENTS,
     "membership_id": Action.MANAGE_PEOPLE,
     "right_id": Action.MANAGE_PEOPLE,
     "dancer_id": Action.VIEW_DANCERS,

@@ -28,6 +28,7 @@ PORTAL = (
     "{base}/rooms/{room}/",
     "{base}/agents/",
     "{base}/agents/add/",
+    "{base}/agents/{agent}/uploads/",
     "/accounts/sessions/",
 )
 CONSOLE = (

@@ -4,19 +4,22 @@ from uuid import UUID
 
 from django import forms
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_safe
 
 from control_plane.common.actors import Actor
-from control_plane.common.errors import NotFound
+from control_plane.common.errors import BadRequest, NotFound
 from control_plane.fleet.models import Agent, PairingCode, PairingState
 from control_plane.fleet.pairing import create_pairing_code
 from control_plane.fleet.selectors import RECORDS, visible_agents
-from control_plane.portal.agents import agent_cards
+from control_plane.fleet.uploads import UploadLimits, set_upload_limits, upload_limits
+from control_plane.portal.agents import BYTES_PER_MBIT, agent_cards, limits_text
 from control_plane.portal.page import actor_of, is_part, studio_page
 from control_plane.studios import access
 from control_plane.studios.requests import StudioRequest
+from shared.protocol.config import UPLOAD_WINDOW_SINCE
 
 
 class AddAgentForm(forms.Form):
@@ -69,6 +72,72 @@ def add_agent(request: StudioRequest, slug: str) -> HttpResponse:
     )
     context = {"section": "agents", "code": code.text, "address": settings.PUBLIC_URL} | _state(code.row)
     return studio_page(request, "portal/agents/pairing.html", context)
+
+
+class UploadsForm(forms.Form):
+    """When a box may upload, and how fast."""
+
+    opens = forms.TimeField(
+        label="Upload only from",
+        required=False,
+        input_formats=["%H:%M"],
+        widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
+        help_text="Leave both times empty to upload at any time.",
+    )
+    closes = forms.TimeField(
+        label="Until",
+        required=False,
+        input_formats=["%H:%M"],
+        widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
+        help_text="Earlier than the time above: the next morning.",
+    )
+    mbit_per_s = forms.DecimalField(
+        label="At most, in Mbit/s",
+        required=False,
+        min_value=0,
+        max_value=10_000,
+        max_digits=8,
+        decimal_places=3,
+        widget=forms.NumberInput(attrs={"step": "any", "inputmode": "decimal"}),
+        help_text="Empty or 0: no limit.",
+    )
+
+    def limits(self) -> UploadLimits:
+        """Returns what was asked for."""
+        given = self.cleaned_data
+        opens, closes = (f"{given[name]:%H:%M}" if given[name] else "" for name in ("opens", "closes"))
+        mbit = given["mbit_per_s"]
+        return UploadLimits(opens, closes, round(mbit * BYTES_PER_MBIT) if mbit else None)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def uploads(request: StudioRequest, slug: str, agent_id: UUID) -> HttpResponse:
+    """Says when a box may upload and how fast, and takes a change of it."""
+    actor = actor_of(request)
+    agent = visible_agents(actor).filter(pk=agent_id).first()
+    if agent is None:
+        raise NotFound
+    access.require(actor, access.Action.MANAGE_AGENTS, agent)
+    limits = upload_limits(agent)
+    mbit = limits.max_bytes_per_s and limits.max_bytes_per_s / BYTES_PER_MBIT
+    initial = {"opens": limits.opens, "closes": limits.closes, "mbit_per_s": mbit and f"{mbit:g}"}
+    form = UploadsForm(request.POST or None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        try:
+            set_upload_limits(agent, form.limits(), actor=actor)
+        except BadRequest as error:
+            form.add_error(None, error.detail)
+        else:
+            messages.success(request, f"{agent.name}: uploads {limits_text(agent)}.")
+            return redirect("portal:agents", slug=slug)
+    context = {
+        "section": "agents",
+        "form": form,
+        "agent": agent,
+        "time_zone": request.studio.time_zone,
+        "too_old": agent.protocol < UPLOAD_WINDOW_SINCE,
+    }
+    return studio_page(request, "portal/agents/uploads.html", context)
 
 
 @require_safe

@@ -3,17 +3,18 @@
 import re
 
 import msgspec
+import pytest
 
 from control_plane.audit.models import Entry
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import reports
 from control_plane.fleet.authentication import Caller
-from control_plane.fleet.models import PairingCode, PairingState
+from control_plane.fleet.models import Agent, PairingCode, PairingState
 from control_plane.fleet.pairing import claim_pairing_code
 from shared.protocol.ids import CameraId, ClassSessionId, SegmentId, new_id
 from shared.protocol.messages import Heartbeat
 from shared.protocol.pairing import PairRequest
-from shared.protocol.status import SetAside, UploadStatus
+from shared.protocol.status import SetAside, UploadStatus, WindowState
 from shared.protocol.version import PROTOCOL_VERSION
 from tests.control_plane.portal.conftest import HOST, House, SignIn
 from tests.shared.examples import STATUS
@@ -64,6 +65,83 @@ def test_a_code_is_shown_once_with_the_command_and_its_state_follows_the_box(
     assert "hx-get" not in body, "there is nothing more to wait for"
     with studio_scope(house.cast.studio.id):
         assert Entry.objects.filter(action="agent.pairing_started").count() == 2
+
+
+def test_an_admin_says_when_a_box_uploads_and_how_fast(house: House, sign_in: SignIn) -> None:
+    page, alice = f"{house.base}/agents/{house.agent.id}/uploads/", sign_in("alice")
+    body = alice.get(page).content.decode()
+    assert house.cast.studio.time_zone in body
+    given = {"opens": "22:00", "closes": "06:00", "mbit_per_s": "2.5"}
+    saved = alice.post(page, given, follow=True)
+    assert saved.redirect_chain == [(f"{house.base}/agents/", 302)]
+    said = "from 22:00 until 06:00, at most 2.5 Mbit/s"
+    assert saved.content.decode().count(said) == 2, "once for what was done, once in the figures"
+    body = alice.get(page).content.decode()
+    for value in given.values():
+        assert f'value="{value}"' in body
+    alice.post(page, {"opens": "", "closes": "", "mbit_per_s": "0"})
+    assert re.search(r"<dd>\s*at any time\s*</dd>", alice.get(f"{house.base}/agents/").content.decode())
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"opens": "22:00"}, "Give both times"),
+        ({"opens": "22:00", "closes": "22:00"}, "Both times are 22:00"),
+        ({"opens": "25:00", "closes": "06:00"}, "Enter a valid time"),
+        ({"mbit_per_s": "0.05"}, "from 0.1 to 10000 Mbit/s"),
+        ({"mbit_per_s": "-1"}, "greater than or equal to 0"),
+        ({"mbit_per_s": "fast"}, "Enter a number"),
+    ],
+)
+def test_what_cannot_be_is_said_beside_what_was_typed(
+    house: House, sign_in: SignIn, given: dict[str, str], says: str
+) -> None:
+    page = f"{house.base}/agents/{house.agent.id}/uploads/"
+    answer = sign_in("alice").post(page, given)
+    assert answer.status_code == 200
+    body = answer.content.decode()
+    assert says in body
+    assert all(f'value="{value}"' in body for value in given.values()), "nobody types twice"
+
+
+def test_others_do_not_say_when_a_box_uploads(house: House, sign_in: SignIn) -> None:
+    page = f"{house.base}/agents/{house.agent.id}/uploads/"
+    for who, status in (("ivan", 403), ("vera", 404), ("sam", 404), ("nobody", 302)):
+        assert sign_in(who).get(page).status_code == status
+        assert sign_in(who).post(page, {"mbit_per_s": "5"}).status_code == status
+    assert "Change when it uploads" not in sign_in("ivan").get(f"{house.base}/agents/").content.decode()
+    assert sign_in("alice").get(f"{house.base}/agents/{new_id()}/uploads/").status_code == 404
+
+
+def test_a_box_that_waits_for_its_window_is_no_broken_one(house: House, sign_in: SignIn) -> None:
+    caller = Caller(house.agent.id, house.agent.studio_id, "10.0.0.7")
+    # The studio's clock is UTC here, and the box's zone an hour ahead of it.
+    for window, said in (
+        (WindowState.WAITS, "Waits for the upload window, from 21:00."),
+        (
+            WindowState.OVERRULED,
+            "Uploads outside the upload window, because the box&#x27;s disk is nearly full.",
+        ),
+        (WindowState.UNUSABLE, "does not know the studio&#x27;s time zone"),
+        (WindowState.OPEN, ""),
+    ):
+        upload = msgspec.structs.replace(STATUS.upload, window=window)
+        status = msgspec.structs.replace(STATUS, upload=upload, cameras=(), recordings=())
+        reports.take(Heartbeat(status=status), caller)
+        body = sign_in("alice").get(f"{house.base}/agents/").content.decode()
+        assert said in body
+        assert said or "upload window" not in body
+        assert "message--error" not in body
+
+
+def test_a_box_that_is_too_old_for_a_window_is_shown_as_such(house: House, sign_in: SignIn) -> None:
+    page = f"{house.base}/agents/{house.agent.id}/uploads/"
+    sign_in("alice").post(page, {"opens": "22:00", "closes": "06:00"})
+    with studio_scope(house.cast.studio.id):
+        Agent.objects.filter(pk=house.agent.pk).update(protocol=2)
+    assert "too old for an upload window" in sign_in("ivan").get(f"{house.base}/agents/").content.decode()
+    assert "too old for an upload window" in sign_in("alice").get(page).content.decode()
 
 
 def test_an_instructor_makes_no_pairing_codes(house: House, sign_in: SignIn) -> None:

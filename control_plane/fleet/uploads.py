@@ -1,0 +1,86 @@
+"""When a box may upload and how fast, as its studio says: one service, and what to say of it."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import msgspec
+
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.services import record
+from control_plane.common.actors import Actor
+from control_plane.common.errors import BadRequest
+from control_plane.common.scoping import studio_scope
+from control_plane.fleet.desired import publish_config
+from control_plane.fleet.models import Agent
+from control_plane.studios import access
+from shared.protocol.config import UPLOAD_WINDOW_SINCE, UploadPolicy
+
+LEAST_BYTES_PER_S = 12_500
+"""A slower ceiling would not bring a segment up before its address expires."""
+MOST_BYTES_PER_S = 1_250_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class UploadLimits:
+    """What a studio asks of a box: times of day (`22:00`; both empty: at any time) and a ceiling (None: none)."""
+
+    opens: str = ""
+    closes: str = ""
+    max_bytes_per_s: int | None = None
+
+
+def upload_limits(agent: Agent) -> UploadLimits:
+    """Returns what is asked of a box."""
+    return UploadLimits(agent.upload_opens, agent.upload_closes, agent.upload_max_bytes_per_s)
+
+
+def is_too_old_for_window(agent: Agent) -> bool:
+    """Says whether a box is asked for an upload window that its software does not know yet."""
+    return bool(agent.upload_opens) and agent.protocol < UPLOAD_WINDOW_SINCE
+
+
+def set_upload_limits(agent: Agent, limits: UploadLimits, *, actor: Actor) -> Agent:
+    """Has a box upload only at these times of day, by the clock of the studio, and no faster than this.
+
+    Raises:
+        BadRequest: a value breaks a rule; the text is for people.
+        NotFound, Forbidden: `actor` may not manage agents.
+    """
+    with studio_scope(agent.studio_id):
+        access.require(actor, access.Action.MANAGE_AGENTS, agent)
+        _check(limits)
+        if limits == upload_limits(agent):
+            return agent
+        agent.upload_opens, agent.upload_closes = limits.opens, limits.closes
+        agent.upload_max_bytes_per_s = limits.max_bytes_per_s
+        agent.save(update_fields=["upload_opens", "upload_closes", "upload_max_bytes_per_s"])
+        publish_config(agent)
+        record(
+            Act.AGENT_CHANGED,
+            actor=actor,
+            studio_id=agent.studio_id,
+            object_type=agent._meta.label,
+            object_id=UUID(str(agent.id)),
+            details={
+                "fields": ["upload_limits"],
+                "opens": limits.opens,
+                "closes": limits.closes,
+                "max_bytes_per_s": limits.max_bytes_per_s,
+            },
+        )
+    return agent
+
+
+def _check(limits: UploadLimits) -> None:
+    if bool(limits.opens) != bool(limits.closes):
+        raise BadRequest("Give both times, or neither: then uploads go at any time.")
+    if limits.opens and limits.opens == limits.closes:
+        raise BadRequest(f"Both times are {limits.opens}. Leave both empty for uploads at any time.")
+    most = limits.max_bytes_per_s
+    if most is not None and not LEAST_BYTES_PER_S <= most <= MOST_BYTES_PER_S:
+        raise BadRequest("Give a speed from 0.1 to 10000 Mbit/s, or 0 for no limit.")
+    window = {"opens": limits.opens, "closes": limits.closes, "time_zone": "UTC"}
+    try:
+        msgspec.convert({"window": window} if limits.opens else {}, UploadPolicy)
+    except msgspec.ValidationError as error:
+        raise BadRequest("Give times such as 22:00 and 06:00.") from error
