@@ -145,13 +145,16 @@ def fsck(
     studio: Annotated[
         list[str] | None, typer.Option(help="Only this studio, by its slug; may be repeated.")
     ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Ask the boxes to send what is damaged once more.")
+    ] = False,
 ) -> None:
     """Compare the footage in the database with the object stores: 0 clean, 1 findings, 2 bad use.
 
     What is missing or damaged becomes a gap with its reason, is served no longer, and is on record.
     """
     named = [part for slug in studio or () for part in ("--studio", slug)]
-    raise typer.Exit(_manage(state, "fsck", "--depth", depth, *named))
+    raise typer.Exit(_manage(state, "fsck", "--depth", depth, *named, *(("--repair",) if repair else ())))
 
 
 @studio_app.command("create")

@@ -87,6 +87,9 @@ SHRED_LISTENERS = ["control_plane.ingest.services.forget_class"]
 STORE_LISTENERS = ["control_plane.ingest.services.leave_store"]
 # Which apps above the fleet are told of each heartbeat; the fleet itself must not know them.
 FLEET_STATUS_LISTENERS = ["control_plane.recordings.reports.take_status"]
+# Who says which footage a box is asked to send again, and who is told what it has of it.
+FLEET_LOST_FOOTAGE = "control_plane.recordings.repairs.asked_of"
+FLEET_ANSWER_LISTENER = "control_plane.recordings.repairs.take_answer"
 # Which are told that a box replaces another, in the transaction of its pairing.
 FLEET_HANDOVER_LISTENERS = ["control_plane.recordings.reports.take_over"]
 # Proxies in front of us whose word on the caller's address is taken (X-Forwarded-For, from the right).

@@ -25,6 +25,7 @@ class Topic(StrEnum):
     CONFIG = "config"
     REVOKED = "revoked"
     LINKED = "linked"
+    FOOTAGE = "footage"
 
 
 class Announcement(msgspec.Struct, frozen=True, kw_only=True):

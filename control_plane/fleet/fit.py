@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from shared.protocol.messages import FromAgent, Heartbeat, Hello
+from shared.protocol.messages import FromAgent, Heartbeat, Hello, SendingAgain
 from shared.protocol.pairing import PairRequest
 from shared.protocol.status import Reported
 
@@ -25,7 +25,7 @@ def unfit(said: FromAgent | PairRequest) -> str:
 def _numbers(said: FromAgent | PairRequest) -> Iterator[tuple[str, int, int]]:
     if isinstance(said, Hello | PairRequest):
         yield "protocol", said.protocol, LARGEST_SMALL
-    if isinstance(said, PairRequest):
+    if isinstance(said, PairRequest | SendingAgain):
         return
     if not isinstance(said, Heartbeat):
         yield from _configuration(said.reported)

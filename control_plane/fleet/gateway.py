@@ -36,7 +36,21 @@ from control_plane.fleet.selectors import desired_document, standing
 from shared.protocol.codec import decode, encode
 from shared.protocol.config import AgentConfig
 from shared.protocol.errors import PROBLEM_CONTENT_TYPE, Code
-from shared.protocol.messages import Fault, FromAgent, Heartbeat, Hello, Revoked, ToAgent, Welcome, pushed
+from shared.protocol.ids import SegmentId
+from shared.protocol.messages import (
+    SEND_AGAIN_SINCE,
+    Fault,
+    FromAgent,
+    Heartbeat,
+    Hello,
+    Report,
+    Revoked,
+    SendAgain,
+    SendingAgain,
+    ToAgent,
+    Welcome,
+    pushed,
+)
 from shared.protocol.status import Reported
 from shared.protocol.version import OLDEST_SPOKEN, PROTOCOL_VERSION
 
@@ -70,10 +84,12 @@ CLOSE_FAULT, CLOSE_REVOKED, CLOSE_BROKEN = 4400, 4401, 1011
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What the database says to an agent now: the signed end of it, or its newest configuration."""
+    """What the database says to an agent now: the signed end of it, or its newest configuration and what is lost."""
 
     revocation: str | None
     desired: AgentConfig | None
+    lost: tuple[SegmentId, ...] = ()
+    """Segments that it is asked to send again; of a box that knows how to."""
 
 
 class NotListening(Exception):
@@ -173,6 +189,7 @@ class Link:
         self._reported: Reported | None = None
         self._protocol = OLDEST_SPOKEN
         self._sent: tuple[int, float] = (0, 0.0)
+        self._asks: tuple[tuple[SegmentId, ...], float] = ((), 0.0)
         self._rival: tuple[str, float] | None = None
 
     async def serve(self) -> None:
@@ -232,6 +249,9 @@ class Link:
             if news.desired is not None and self._is_due(news.desired):
                 self._sent = (news.desired.version, time.monotonic())
                 await self._say(pushed(news.desired, protocol=self._protocol))
+            if self._is_to_be_asked(news.lost):
+                self._asks = (news.lost, time.monotonic())
+                await self._say(SendAgain(segment_ids=news.lost))
             await self._wake.wait()
 
     def lacks(self, version: int) -> bool:
@@ -252,6 +272,10 @@ class Link:
         version, sent_s = self._sent
         return desired.version != version or time.monotonic() - sent_s >= RESEND_S
 
+    def _is_to_be_asked(self, lost: tuple[SegmentId, ...]) -> bool:
+        asked, at_s = self._asks
+        return bool(lost) and (lost != asked or time.monotonic() - at_s >= RESEND_S)
+
     def _hear(self, announcement: Announcement | None) -> None:
         if announcement is not None and announcement.topic is Topic.LINKED:
             if announcement.link_id != self._id:
@@ -268,9 +292,12 @@ class Link:
         await self._gateway.in_thread(reports.report_duplicate, self.caller, address)
 
     async def _take(self, message: FromAgent) -> None:
-        if not isinstance(message, Heartbeat):
+        if isinstance(message, Hello | Report):
             self._reported = message.reported
         await self._gateway.in_thread(reports.take, message, self.caller)
+        if isinstance(message, SendingAgain):
+            # There may be more than fit into one question.
+            self.wake()
 
     async def _next(self) -> FromAgent | None:
         """Returns the next message; None at the end of the socket, or of our patience with it."""
@@ -322,7 +349,8 @@ def _news(caller: Caller) -> News:
         agent: Agent = Agent.objects.get(pk=caller.agent_id)
         if not agent.is_trusted:
             return News(instance.sign_revocation(agent.id, agent.revoked_reason), None)
-        return News(None, desired_document(agent.id))
+        knows_how = agent.protocol >= SEND_AGAIN_SINCE
+        return News(None, desired_document(agent.id), reports.lost_footage(agent.id) if knows_how else ())
 
 
 def _with_connection(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

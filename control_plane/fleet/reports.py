@@ -17,11 +17,16 @@ from control_plane.fleet.desired import agree_on_words
 from control_plane.fleet.models import Agent, AgentState, ReportedConfig, StatusReport
 from control_plane.studios import access
 from shared.protocol.codec import encode
-from shared.protocol.messages import FromAgent, Heartbeat, Hello, Report
+from shared.protocol.ids import SegmentId
+from shared.protocol.messages import FromAgent, Heartbeat, Hello, Report, SendingAgain
 from shared.protocol.status import AgentStatus, Reported
 
 StatusListener = Callable[[Agent, AgentStatus, Actor], None]
 """What the apps above the fleet want to know of a heartbeat; named in `settings.FLEET_STATUS_LISTENERS`."""
+
+
+AnswerListener = Callable[[Agent, SendingAgain, Actor], None]
+"""Who is told what a box has of the footage that it was asked for; named in `settings.FLEET_ANSWER_LISTENER`."""
 
 
 def take(message: FromAgent, caller: Caller) -> None:
@@ -48,6 +53,15 @@ def take(message: FromAgent, caller: Caller) -> None:
                 _take_reported(agent, message.reported)
             case Heartbeat():
                 _take_status(agent, message.status, caller.actor)
+            case SendingAgain():
+                listener: AnswerListener = import_string(settings.FLEET_ANSWER_LISTENER)
+                listener(agent, message, caller.actor)
+
+
+def lost_footage(agent_id: UUID) -> tuple[SegmentId, ...]:
+    """Returns the segments that a box is to be asked to send again; inside the studio's scope."""
+    ask: Callable[[UUID], tuple[SegmentId, ...]] = import_string(settings.FLEET_LOST_FOOTAGE)
+    return ask(agent_id)
 
 
 def greet(hello: Hello, caller: Caller, link_id: UUID) -> None:

@@ -25,6 +25,7 @@ from control_plane.ingest.targets import LIFETIME, put_target
 from control_plane.recordings import services as recordings
 from control_plane.recordings.arrivals import ObjectPlace
 from control_plane.recordings.models import ClassSession, Segment
+from control_plane.recordings.repairs import faults_among, replace_segments
 from control_plane.storage.errors import KeyDestroyed, KeyLost, KeyRefused, ObjectMissing, RootRefused
 from control_plane.storage.objects import ObjectStore
 from control_plane.studios import access, vault
@@ -82,7 +83,9 @@ def commit_segments(items: Sequence[CommitItem], caller: Caller) -> list[CommitR
             ).select_related("store")
         }
         pinned = storage().region
-        committed = _hashes([item.segment_id for item in items], agent)
+        ids = [item.segment_id for item in items]
+        damaged = faults_among(ids, agent)
+        committed = {id_: sha256 for id_, sha256 in _hashes(ids, agent).items() if id_ not in damaged}
         stores = {store_id: open_store(store_id) for store_id in {row.store_id for row in pending.values()}}
     to_read = {item: pending.get(item.segment_id) for item in items if item.segment_id not in committed}
     lies_in = [stores[row.store_id] if row else None for row in to_read.values()]
@@ -162,10 +165,13 @@ def _uploader(caller: Caller) -> Agent:
 
 def _announce(manifest: SegmentManifest, agent: Agent, caller: Caller, chosen: StudioStorage) -> IntentResult:
     committed = _hashes([manifest.segment_id], agent)
+    fault_id: UUID | None = None
     if manifest.segment_id in committed:
-        if committed[manifest.segment_id] == manifest.sha256:
+        if committed[manifest.segment_id] != manifest.sha256:
+            return _quarantine(manifest, Code.SEGMENT_HASH_CONFLICT, agent, caller)
+        fault_id = faults_among([manifest.segment_id], agent).get(manifest.segment_id)
+        if fault_id is None:
             return AlreadyCommitted(segment_id=manifest.segment_id)
-        return _quarantine(manifest, Code.SEGMENT_HASH_CONFLICT, agent, caller)
     if text := fault(manifest):
         return _refused(manifest, Code.BAD_REQUEST, text)
     class_session = _class_of(manifest.class_session_id, agent)
@@ -173,7 +179,7 @@ def _announce(manifest: SegmentManifest, agent: Agent, caller: Caller, chosen: S
         return _refused(
             manifest, Code.SEGMENT_NOT_WANTED, "This agent does not record this camera for this class."
         )
-    if Segment.objects.filter(pk=manifest.segment_id).exists():
+    if fault_id is None and Segment.objects.filter(pk=manifest.segment_id).exists():
         # Another box's: its bytes would be taken for a bad upload of these, and deleted at the commit.
         return _quarantine(manifest, Code.SEGMENT_HASH_CONFLICT, agent, caller)
     if _place_is_taken(manifest, agent):
@@ -181,7 +187,9 @@ def _announce(manifest: SegmentManifest, agent: Agent, caller: Caller, chosen: S
     if text := region_fault(chosen.store, chosen.region):
         # The box keeps it and asks again: nothing is lost while an admin puts the region right.
         return _refused(manifest, Code.STORE_UNAVAILABLE, text, retryable=True)
-    key = f"{agent.studio_id}/{class_session.id}/{manifest.segment_id}.seg"
+    # Keys are immutable: what takes the place of a damaged object has one of its own.
+    again = f"-{fault_id.hex}" if fault_id else ""
+    key = f"{agent.studio_id}/{class_session.id}/{manifest.segment_id}{again}.seg"
     if recall(chosen.store_id, [key]):
         return _refused(manifest, Code.STORE_UNAVAILABLE, "An older object is being deleted.", retryable=True)
     pending, made = PendingSegment.objects.get_or_create(
@@ -195,19 +203,21 @@ def _announce(manifest: SegmentManifest, agent: Agent, caller: Caller, chosen: S
             "store_id": chosen.store_id,
             "object_key": key,
             "manifest_json": encode(_unsealed(manifest)).decode(),
-            "wrapped_seal": lambda: _held(manifest, class_session, caller),
+            # The content key of what was committed once is here already.
+            "wrapped_seal": b"" if fault_id else lambda: _held(manifest, class_session, caller),
         },
     )
     if not made and (pending.sha256, pending.agent_id) != (manifest.sha256, agent.id):
         return _quarantine(manifest, Code.SEGMENT_HASH_CONFLICT, agent, caller)
-    if pending.store_id != chosen.store_id:
-        # Announced before the studio moved: it goes to the new store, and what lies in the old one is forgotten.
+    place = ObjectPlace(chosen.store_id, key if fault_id else pending.object_key)
+    if place != (pending.store_id, pending.object_key):
+        # Announced before the studio moved, or before this damage: it goes to the new place, the old one is forgotten.
         dispose([(pending.store_id, pending.object_key)], reason=DisposalReason.REPLACED, after=LIFETIME)
-        PendingSegment.objects.filter(pk=pending.pk).update(store_id=chosen.store_id)
+        PendingSegment.objects.filter(pk=pending.pk).update(store_id=place.store_id, object_key=place.key)
     return put_target(
         manifest.segment_id,
-        pending.object_key,
-        store_id=chosen.store_id,
+        place.key,
+        store_id=place.store_id,
         size_bytes=manifest.size_bytes,
         sha256=manifest.sha256,
     )
@@ -261,6 +271,17 @@ def _commit_to(
 ) -> dict[UUID, CommitResult]:
     """Opens what was sealed to the studio, keeps it under the class's key, and adds the segments to the class."""
     answers: dict[UUID, CommitResult] = {}
+    known = _hashes([item.manifest.segment_id for item in items], agent)
+    again = [item for item in items if item.manifest.segment_id in known]
+    items = [item for item in items if item.manifest.segment_id not in known]
+    if again:
+        places = [
+            (i.manifest.segment_id, ObjectPlace(i.pending.store_id, i.pending.object_key)) for i in again
+        ]
+        replace_segments(class_session, agent, places, actor=caller.actor)
+        answers |= {item.manifest.segment_id: _second(item.manifest, agent, caller) for item in again}
+    if not items:
+        return answers
     arrived = []
     with vault.opening(caller.actor, vault.Purpose.INGEST, class_session) as opening:
         for item in items:

@@ -300,7 +300,9 @@ def _point(move: StoreMove, token: UUID, copied: Sequence[_Copied]) -> int | Non
     pointed = [
         item
         for item in good
-        if Segment.objects.filter(store=move.source_id, pk=item.segment_id).update(store_id=move.target_id)
+        if Segment.objects.filter(store=move.source_id, pk=item.segment_id, object_key=item.key).update(
+            store_id=move.target_id
+        )
     ]
     dispose(
         [(move.source_id, item.key) for item in pointed],

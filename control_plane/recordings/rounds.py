@@ -17,6 +17,7 @@ from control_plane.common.errors import ControlPlaneError
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.checks import SYSTEM, recheck, segments_in, stores_in_use, walk
 from control_plane.recordings.fault_models import Depth, StoreRound
+from control_plane.recordings.repairs import ask_boxes
 from control_plane.studios import access
 from control_plane.studios.models import Studio
 
@@ -30,7 +31,7 @@ MOST_S = 1200.0
 
 
 def check_tonight(studio_id: UUID, *, elapsed_s: Callable[[], float] = time.monotonic) -> None:
-    """Looks at tonight's part of each store of a studio, and first at what is damaged so far.
+    """Looks at tonight's part of each store of a studio, and first at what is damaged so far; boxes are asked for the rest.
 
     A store that does not answer keeps back none of the others, and stays where it is in its round.
 
@@ -51,6 +52,8 @@ def check_tonight(studio_id: UUID, *, elapsed_s: Callable[[], float] = time.mono
                 "a store cannot be checked",
                 extra={"studio": str(studio_id), "store": str(store_id or "ours"), "error": error.detail},
             )
+    with studio_scope(studio_id):
+        ask_boxes(actor=SYSTEM)
 
 
 def _recheck(

@@ -247,10 +247,8 @@ def _require(actor: Actor, class_session: ClassSession) -> None:
 
 def _segment(class_session: ClassSession, segment_id: UUID, *, track_id: UUID | None = None) -> Segment:
     # Without the fragments: they are most of a row, and nothing here asks for them.
-    where, values = (
-        f"this.id = %s AND this.class_session_id = %s AND {_SOUND}",
-        [segment_id, class_session.pk],
-    )
+    where, values = "this.id = %s AND this.class_session_id = %s", [segment_id, class_session.pk]
+    where = f"{where} AND {_SOUND}"
     if track_id is not None:
         where, values = f"{where} AND this.track_id = %s", [*values, track_id]
     segment = one(Segment, where, values, only=_SERVED)

@@ -1,17 +1,20 @@
 """What the control plane's wishes are acted on with: the agent, as the link sees it."""
 
 import logging
+from collections.abc import Sequence
 from typing import Protocol
 
 from edge_agent.control.session import Candidate, Judgement, Refusal, Repeated
 from shared.protocol.config import AgentConfig
+from shared.protocol.ids import SegmentId
+from shared.protocol.messages import SendingAgain
 from shared.protocol.status import AgentStatus, Reported
 
 log = logging.getLogger(__name__)
 
 
 class Box(Protocol):
-    """What the link asks of the agent around it. None of it may block; `core.agent.Agent` is one."""
+    """What the link asks of the agent around it. None of it may block the event loop; `core.agent.Agent` is one."""
 
     def reported(self) -> Reported:
         """Returns which configuration is in force."""
@@ -27,6 +30,10 @@ class Box(Protocol):
 
     def refuse(self, version: int | None, error: str) -> None:
         """Notes a configuration that must not be applied."""
+        ...
+
+    async def send_again(self, segment_ids: Sequence[SegmentId]) -> SendingAgain | None:
+        """Has what is still here and good sent once more, and returns what is; None where the disk cannot tell now."""
         ...
 
     def revoke(self, jwt: str) -> None:

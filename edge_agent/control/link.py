@@ -29,6 +29,7 @@ from edge_agent.control.session import (
     Revocation,
     Session,
     State,
+    WantedAgain,
 )
 from edge_agent.errors import (
     AgentRevoked,
@@ -47,6 +48,7 @@ from shared.kernel.clock import ServerClock
 from shared.kernel.logs import FailureLog
 from shared.protocol.codec import MESSAGE_LIMIT_BYTES
 from shared.protocol.errors import Code
+from shared.protocol.ids import SegmentId
 from shared.protocol.status import HEARTBEAT_S
 
 log = logging.getLogger(__name__)
@@ -88,6 +90,8 @@ class Link:
         self._backoff = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S, rng=rng)
         self._status_changed = asyncio.Event()
         self._config_changed = asyncio.Event()
+        self._wanted_again: dict[SegmentId, None] = {}
+        self._asked_again = asyncio.Event()
         self._up = asyncio.Event()
         self._down = asyncio.Event()
         self._hope = asyncio.Event()
@@ -215,6 +219,10 @@ class Link:
                 return ended.code in (Code.PROTOCOL_TOO_OLD, Code.AGENT_TOKEN_INVALID, Code.FORBIDDEN)
             case Ignored() as ignored:
                 log.warning("a frame was not understood", extra={"error": ignored.detail})
+            case WantedAgain() as wanted:
+                # More than can be answered at a time is asked for again once this is answered.
+                self._wanted_again = dict.fromkeys(wanted.segment_ids)
+                self._asked_again.set()
             case Candidate() | Repeated() | Refusal() as judgement:
                 if act(self._box, judgement):
                     self._config_changed.set()
@@ -233,6 +241,7 @@ class Link:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._send_reports(socket, session))
                 group.create_task(self._send_heartbeats(socket, session))
+                group.create_task(self._answer_asks(socket, session))
         except* websockets.ConnectionClosed:
             pass
 
@@ -248,6 +257,15 @@ class Link:
             self._status_changed.clear()
             await socket.send(session.heartbeat(self._box.status()), text=True)
             await self._sleep(QUIET_S)
+
+    async def _answer_asks(self, socket: ClientConnection, session: Session) -> None:
+        """Says of what is wanted again what is coming; reading it back takes the disk's time."""
+        while True:
+            await self._asked_again.wait()
+            self._asked_again.clear()
+            wanted, self._wanted_again = self._wanted_again, {}
+            if wanted and (answer := await self._box.send_again(tuple(wanted))) is not None:
+                await socket.send(session.sending_again(answer), text=True)
 
     async def _rest(self, most_s: float) -> None:
         """Waits before the next try, unless there is reason to believe that it works now."""

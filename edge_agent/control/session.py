@@ -13,7 +13,7 @@ import msgspec
 from shared.protocol.codec import decode, document_hash, encode
 from shared.protocol.config import AgentConfig
 from shared.protocol.errors import Code
-from shared.protocol.ids import AgentId, StudioId
+from shared.protocol.ids import AgentId, SegmentId, StudioId
 from shared.protocol.messages import (
     Desired,
     Fault,
@@ -22,6 +22,8 @@ from shared.protocol.messages import (
     Hello,
     Report,
     Revoked,
+    SendAgain,
+    SendingAgain,
     ToAgent,
     Welcome,
 )
@@ -62,6 +64,13 @@ class Refusal:
 
 
 @dataclass(frozen=True)
+class WantedAgain:
+    """Committed segments that the control plane has lost: to be sent again where they are still here."""
+
+    segment_ids: tuple[SegmentId, ...]
+
+
+@dataclass(frozen=True)
 class Revocation:
     """The end of this agent, if the signature is good: a compact JWT."""
 
@@ -84,7 +93,7 @@ class Ignored:
 
 
 Judgement = Candidate | Repeated | Refusal
-Event = Opened | Candidate | Repeated | Refusal | Revocation | Ended | Ignored
+Event = Opened | Candidate | Repeated | Refusal | WantedAgain | Revocation | Ended | Ignored
 
 
 class Desires:
@@ -161,6 +170,10 @@ class Session:
         """Returns the frame that states how the agent is."""
         return _frame(Heartbeat(status=status))
 
+    def sending_again(self, answer: SendingAgain) -> bytes:
+        """Returns the frame that says what of the segments that were wanted again is coming."""
+        return _frame(answer)
+
     def receive(self, data: bytes) -> Event:
         """Returns what a frame of the control plane means for us."""
         try:
@@ -178,6 +191,8 @@ class Session:
                     # Not refused: it is sent once more where it is not acknowledged.
                     return Ignored("a configuration was damaged on the way")
                 return self._desires.judge(message.config)
+            case SendAgain():
+                return WantedAgain(message.segment_ids)
             case Revoked():
                 self.state = State.CLOSED
                 return Revocation(message.revocation)

@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import Enum, auto
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from edge_agent.core.watchdog import Watchdog
 from edge_agent.errors import RevocationInvalid, SettingsInvalid
 from edge_agent.http import HttpClient, trust
 from edge_agent.settings import Settings, load_settings
+from edge_agent.spool.again import send_again
 from edge_agent.spool.outbox import SpoolOutbox
 from edge_agent.spool.recording import Recording
 from edge_agent.spool.scrub import Scrubber
@@ -49,8 +51,8 @@ from shared.protocol.config import (
     Source,
     UploadPolicy,
 )
-from shared.protocol.ids import CameraId
-from shared.protocol.messages import Heartbeat
+from shared.protocol.ids import CameraId, SegmentId
+from shared.protocol.messages import Heartbeat, SendingAgain
 from shared.protocol.status import AgentStatus, Reported
 from shared.protocol.upload import TrackTally
 
@@ -261,6 +263,15 @@ class Agent:
     def refuse(self, version: int | None, error: str) -> None:
         """Takes note of a configuration that must not be applied."""
         self._desired.refuse(version, error)
+
+    async def send_again(self, segment_ids: Sequence[SegmentId]) -> SendingAgain | None:
+        """Sends once more what the control plane has lost and this box still has."""
+        try:
+            return await asyncio.to_thread(send_again, self._spool, segment_ids)
+        except (OSError, sqlite3.Error) as error:
+            # No answer: it is asked for again at the next link.
+            log.error("what is wanted again cannot be looked for", extra={"error": str(error)})
+            return None
 
     def revoke(self, jwt: str) -> None:
         """Ends this agent if its control plane has signed so; keeps recording if not."""

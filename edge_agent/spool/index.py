@@ -32,7 +32,9 @@ _ADD_WHAT_CAN_BE = f"{_INSERT} ON CONFLICT DO NOTHING"
 
 
 class SegmentState(StrEnum):
-    """How far the upload of a closed segment is. Only forward: closed -> intended -> committed, or set aside as refused."""
+    """How far the upload of a closed segment is. Forward: closed -> intended -> committed, or set aside as refused; back
+    to closed alone where the control plane asks for it once more.
+    """
 
     CLOSED = "closed"
     INTENDED = "intended"
@@ -180,6 +182,16 @@ class Index:
                 " WHERE segment_id = ? AND state IN ('closed', 'intended')",
                 [(state, committed_at_us, str(i)) for i in segment_ids],
             )
+
+    def take_back(self, segment_id: SegmentId) -> bool:
+        """Makes a segment pending again that was committed or set aside; says whether its object is to be here."""
+        with self._lock:
+            cursor = self._db.execute(
+                "UPDATE segments SET state = 'closed', committed_at_us = NULL, refusal = ''"
+                " WHERE segment_id = ? AND state IN ('committed', 'refused') AND here = 1",
+                (str(segment_id),),
+            )
+            return cursor.rowcount > 0
 
     def refuse(self, segment_id: SegmentId, code: Code, detail: str) -> None:
         """Sets a segment aside: it blocks nothing behind it, and its object stays on the disk."""

@@ -70,6 +70,7 @@ class Spool:
         self._dropping = threading.Lock()
         self._guard = threading.Lock()
         self._mending = threading.Lock()
+        self._leaving = threading.Lock()
         self._sequences: dict[CameraId, int] = dict(recovered.sequences)
         self._cleaning = FailureLog(log, "the disk refuses to let go of a segment")
         self._counts = Counts(index)
@@ -138,6 +139,14 @@ class Spool:
         """The control plane has given receipts: the local copies may go after their minimum age."""
         self.index.mark(segment_ids, SegmentState.COMMITTED, self._clock.now())
         self._counts.count()
+
+    def take_back(self, manifest: SegmentManifest) -> bool:
+        """The control plane has lost this one: it is pending again, and says whether it was still here."""
+        with self._leaving:
+            taken = self.path(manifest).exists() and self.index.take_back(manifest.segment_id)
+        self._counts.count()
+        self._tell()
+        return taken
 
     def mark_refused(self, segment_id: SegmentId, code: Code, detail: str = "") -> None:
         """The control plane will never take this one: it is set aside and no longer pending; its file stays."""
@@ -251,9 +260,10 @@ class Spool:
         cutoff_at = self._clock.now() - timedelta(seconds=self._room.policy.keep_committed_s)
         try:
             wanted = LOW_ROOM_BYTES - self.room_bytes()
-            freed = clean(
-                self.layout, self.index, self.files, committed_before_at=cutoff_at, wanted_bytes=wanted
-            )
+            with self._leaving:
+                freed = clean(
+                    self.layout, self.index, self.files, committed_before_at=cutoff_at, wanted_bytes=wanted
+                )
             self._forget_old()
             here = self.index.bytes_here()
         except (OSError, sqlite3.Error) as error:

@@ -1,13 +1,23 @@
 """What travels over the agent's websocket, one tagged union for each direction."""
 
+from typing import Annotated
+
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from shared.protocol.codec import document_hash
 from shared.protocol.config import AgentConfig
 from shared.protocol.errors import Code
+from shared.protocol.ids import SegmentId
 from shared.protocol.media import Instant, Sha256Hex
 from shared.protocol.status import AgentStatus, Reported
+
+SEND_AGAIN_MOST = 64
+"""So many segments are asked for at a time: the box reads each back before it answers."""
+SEND_AGAIN_SINCE = 3
+"""The first version that knows `SendAgain`."""
+
+Segments = Annotated[tuple[SegmentId, ...], Meta(max_length=SEND_AGAIN_MOST)]
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -32,6 +42,16 @@ class Heartbeat(_Message, tag="heartbeat", frozen=True):
     """The agent's status, every `status.HEARTBEAT_S` and at once when a state in it changes."""
 
     status: AgentStatus
+
+
+class SendingAgain(_Message, tag="sending_again", frozen=True):
+    """The answer to `SendAgain`: what is on its way as if it had never been sent, what is no longer on the disk, and what
+    is there and damaged. Losing or doubling it is harmless: what was not answered is asked for again.
+    """
+
+    coming: Segments = ()
+    gone: Segments = ()
+    damaged: Segments = ()
 
 
 class Welcome(_Message, tag="welcome", frozen=True):
@@ -66,6 +86,15 @@ def _check(config: AgentConfig) -> str:
     return document_hash([config.agent_id, config.version, config.hash])
 
 
+class SendAgain(_Message, tag="send_again", frozen=True):
+    """Segments that were committed and whose objects the control plane has lost since: the box is to send what it still has.
+
+    Losing, doubling or reordering these frames is harmless.
+    """
+
+    segment_ids: Segments
+
+
 class Revoked(_Message, tag="revoked", frozen=True):
     """The end of this agent: a signed `pairing.Revocation` as compact JWT."""
 
@@ -79,5 +108,5 @@ class Fault(_Message, tag="fault", frozen=True):
     detail: str
 
 
-FromAgent = Hello | Report | Heartbeat
-ToAgent = Welcome | Desired | Revoked | Fault
+FromAgent = Hello | Report | Heartbeat | SendingAgain
+ToAgent = Welcome | Desired | SendAgain | Revoked | Fault

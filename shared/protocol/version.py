@@ -10,6 +10,7 @@ PROTOCOL_VERSION: Final = 3
 3 (2026-11-21): the upload window, in the configuration and in the status; each request names the
     version the agent speaks, and a configuration is written in the words of the version that reads it,
     and pushed with a checksum of its number. The status says how the last update of the box ended.
+    Footage that was committed and lost is asked for again (`SendAgain`, `SendingAgain`).
 """
 
 PROTOCOL_HEADER: Final = "threedance-protocol"

@@ -8,7 +8,19 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import audit, cost, gateway, playback, recording, replay, revocation, soak, start, upkeep
+from tests.bench import (
+    audit,
+    cost,
+    fsck,
+    gateway,
+    playback,
+    recording,
+    replay,
+    revocation,
+    soak,
+    start,
+    upkeep,
+)
 
 BENCHES = {
     "recording": recording,
@@ -19,6 +31,7 @@ BENCHES = {
     "cost": cost,
     "revocation": revocation,
     "gateway": gateway,
+    "fsck": fsck,
     "soak": soak,
     "upkeep": upkeep,
 }

@@ -28,7 +28,16 @@ from shared.protocol.config import AgentBody, AgentConfig, Credentials, Recipien
 from shared.protocol.errors import PROBLEM_CONTENT_TYPE, Code, problem
 from shared.protocol.ids import AgentId, GapId, RecipientKeyId, SegmentId, StudioId, new_id
 from shared.protocol.manifest import GapRecord, SegmentManifest
-from shared.protocol.messages import Desired, FromAgent, Heartbeat, Hello, Report, Revoked, Welcome
+from shared.protocol.messages import (
+    Desired,
+    FromAgent,
+    Heartbeat,
+    Hello,
+    Report,
+    Revoked,
+    SendingAgain,
+    Welcome,
+)
 from shared.protocol.pairing import PairAnswer, PairRequest
 from shared.protocol.status import AgentStatus, Reported
 from shared.protocol.upload import (
@@ -99,6 +108,7 @@ class ControlPlane:
         self.hellos: list[Hello] = []
         self.reports: list[Reported] = []
         self.statuses: list[AgentStatus] = []
+        self.sending_again: list[SendingAgain] = []
         self.tokens = Tokens()
         self.links = 0
         self._tls = tls
@@ -365,6 +375,8 @@ class ControlPlane:
                 self.hellos.append(message)
             case Report():
                 self.reports.append(message.reported)
+            case SendingAgain():
+                self.sending_again.append(message)
             case Heartbeat():
                 self.statuses.append(message.status)
 

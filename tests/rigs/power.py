@@ -29,6 +29,7 @@ INDEX_WRITES = (
     "mark",
     "refuse",
     "mark_gone",
+    "take_back",
     "mark_here",
     "add_gap",
     "settle_gaps",

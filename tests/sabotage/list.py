@@ -2,6 +2,7 @@
 
 from tests.sabotage.access import ACCESS
 from tests.sabotage.footage import AUDIT, KEYS, SIGN_IN, STORAGE
+from tests.sabotage.fsck import FSCK
 from tests.sabotage.sabotage import Sabotage
 
-SABOTAGES: tuple[Sabotage, ...] = (*ACCESS, *KEYS, *AUDIT, *STORAGE, *SIGN_IN)
+SABOTAGES: tuple[Sabotage, ...] = (*ACCESS, *KEYS, *AUDIT, *STORAGE, *SIGN_IN, *FSCK)

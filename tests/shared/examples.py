@@ -164,6 +164,15 @@ EXAMPLES: dict[str, tuple[Any, Any]] = {
     "welcome": (messages.ToAgent, messages.Welcome(protocol=1, server_time_at=AT)),
     "desired": (messages.ToAgent, messages.pushed(CONFIG, protocol=3)),
     "revoked": (messages.ToAgent, messages.Revoked(revocation="header.claims.signature")),
+    "send_again": (messages.ToAgent, messages.SendAgain(segment_ids=(ids.SegmentId(uid(9)),))),
+    "sending_again": (
+        messages.FromAgent,
+        messages.SendingAgain(
+            coming=(ids.SegmentId(uid(9)),),
+            gone=(ids.SegmentId(uid(10)),),
+            damaged=(ids.SegmentId(uid(11)),),
+        ),
+    ),
     "fault": (messages.ToAgent, messages.Fault(code=errors.Code.BAD_REQUEST, detail="not JSON")),
     "pair_request": (
         pairing.PairRequest,

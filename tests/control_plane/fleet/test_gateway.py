@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import httpx
@@ -19,6 +20,12 @@ from control_plane.common.scoping import studio_scope
 from control_plane.fleet import announce, gateway, services
 from control_plane.fleet.models import Agent, AgentState, Camera
 from control_plane.fleet.sweep import sweep_studio
+from control_plane.recordings.arrivals import ObjectPlace
+from control_plane.recordings.checks import SYSTEM
+from control_plane.recordings.fault_models import FaultKind, SegmentFault
+from control_plane.recordings.faults import Found, note_faults
+from control_plane.recordings.models import Segment
+from control_plane.recordings.repairs import ask_boxes
 from control_plane.studios.models import Room
 from shared.protocol.codec import decode, encode
 from shared.protocol.config import AgentConfig
@@ -31,6 +38,8 @@ from shared.protocol.messages import (
     Hello,
     Report,
     Revoked,
+    SendAgain,
+    SendingAgain,
     ToAgent,
     Welcome,
 )
@@ -39,6 +48,8 @@ from tests.control_plane.box import Box
 from tests.control_plane.conftest import Cast
 from tests.control_plane.fleet.conftest import make_room, pair_box
 from tests.control_plane.live import serve
+from tests.control_plane.scenes import Scene, make_scene
+from tests.control_plane.sending import upload
 
 T = TypeVar("T")
 
@@ -53,11 +64,13 @@ def address(committed: Cast) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def linked(box: Box, address: str, reported: Reported = NOTHING) -> AsyncIterator[ClientConnection]:
+async def linked(
+    box: Box, address: str, reported: Reported = NOTHING, *, protocol: int = 1
+) -> AsyncIterator[ClientConnection]:
     headers = {"Authorization": box.authorization()}
     url = f"{address.replace('http', 'ws')}/agent/v1/link"
     async with connect(url, additional_headers=headers, compression=None) as socket:
-        await say(socket, Hello(protocol=1, agent_version="0.1.0", reported=reported))
+        await say(socket, Hello(protocol=protocol, agent_version="0.1.0", reported=reported))
         yield socket
 
 
@@ -190,6 +203,68 @@ async def test_a_lost_announcement_is_made_up_for_and_a_doubled_one_is_harmless(
         )
         await eventually(committed, agent, lambda row: row.reported.version == second.version)
         assert await aside(sweep) == 0
+
+
+async def test_a_box_is_asked_for_lost_footage_at_each_link_until_it_answers(
+    committed: Cast, address: str, tmp_path: Path
+) -> None:
+    def damaged() -> Scene:
+        scene = make_scene(committed)
+        made = scene.cuts(tmp_path, seconds=3)[:2]
+        upload(scene, *made)
+        with studio_scope(committed.studio.id):
+            note_faults(
+                [
+                    Found(row.id, ObjectPlace(None, row.object_key), FaultKind.MISSING, "")
+                    for row in Segment.objects.all()
+                ],
+                actor=SYSTEM,
+            )
+        return scene
+
+    def ask() -> int:
+        with studio_scope(committed.studio.id):
+            return ask_boxes(actor=SYSTEM)
+
+    def repairs() -> set[str]:
+        with studio_scope(committed.studio.id):
+            return set(SegmentFault.objects.values_list("repair", flat=True))
+
+    scene = await aside(damaged)
+    config = decode((await aside(box_at(scene.box, address).call, "GET", "config")).content, AgentConfig)
+    known = Reported(version=config.version, hash=config.hash, status=ConfigStatus.APPLIED)
+    async with linked(scene.box, address, known, protocol=3) as socket:
+        assert isinstance(await hear(socket), Welcome)
+        assert await aside(ask) == 2
+        asked = await hear(socket)
+        assert isinstance(asked, SendAgain)
+        assert len(asked.segment_ids) == 2
+        await aside(ask)
+        with pytest.raises(TimeoutError):
+            await hear(socket, within_s=0.5)
+    async with linked(scene.box, address, known, protocol=2) as socket:
+        assert isinstance(await hear(socket), Welcome)
+        with pytest.raises(TimeoutError):
+            await hear(socket, within_s=0.5)
+    async with linked(scene.box, address, known, protocol=3) as socket:
+        assert isinstance(await hear(socket), Welcome)
+        assert await hear(socket) == asked, "asked anew at each link"
+        await say(socket, SendingAgain(coming=asked.segment_ids[:1]))
+        rest = await hear(socket)
+        assert rest == SendAgain(segment_ids=asked.segment_ids[1:])
+        await say(socket, SendingAgain(gone=rest.segment_ids))
+        with pytest.raises(TimeoutError):
+            await hear(socket, within_s=0.5)
+    async with linked(scene.box, address, known, protocol=3) as socket:
+        assert isinstance(await hear(socket), Welcome)
+        with pytest.raises(TimeoutError):
+            await hear(socket, within_s=0.5)
+    assert await aside(repairs) == {"coming", "lost"}
+
+
+def box_at(box: Box, address: str) -> Box:
+    box.address = address
+    return box
 
 
 async def test_revocation_closes_the_socket_within_five_seconds_with_a_signed_reason(

@@ -12,15 +12,21 @@ import av
 import httpx
 import pytest
 from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.test import Client
 
+from control_plane.audit.models import Entry
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import pairing
 from control_plane.fleet import services as fleet
 from control_plane.fleet.models import Agent
 from control_plane.fleet.selectors import camera_statuses
 from control_plane.recordings import services as recordings
+from control_plane.recordings.fault_models import RepairState, SegmentFault
 from control_plane.recordings.models import ClassSession, ClassState, Segment
+from control_plane.storage.configured import object_store
+from control_plane.storage.local import LocalStore
 from control_plane.studios import services as studios
 from shared.protocol.status import CameraState
 from tests.control_plane.conftest import Cast
@@ -56,6 +62,38 @@ def until(is_so: Callable[[], Any], what: str) -> float:
         assert time.monotonic() - began_s < PATIENCE_S, f"never: {what}"
         time.sleep(0.05)
     return time.monotonic() - began_s
+
+
+def lose_and_repair(cast: Cast, state: Path) -> None:
+    """Loses three objects, one of them damaged, one also on the box; two come back from it, the third from elsewhere."""
+    store = object_store()
+    assert isinstance(store, LocalStore)
+    with studio_scope(cast.studio.id):
+        first, second, third = Segment.objects.order_by("id")[:3]
+    gone, damaged, elsewhere = (store.root / row.object_key for row in (first, second, third))
+    gone.unlink()
+    damaged.write_bytes(bytes(second.size_bytes))
+    kept = elsewhere.read_bytes()
+    elsewhere.unlink()
+    (copy,) = (state / "spool").rglob(f"*{third.id}*.seg")
+    copy.unlink()
+    with pytest.raises(CommandError):
+        call_command("fsck", "--depth", "hash", "--repair", verbosity=0)
+
+    def repairs() -> list[str]:
+        with studio_scope(cast.studio.id):
+            return list(SegmentFault.objects.values_list("repair", flat=True))
+
+    until(lambda: repairs() == [RepairState.LOST], "two are back, and the third is not to be had")
+    elsewhere.write_bytes(kept)
+    call_command("fsck", "--depth", "hash", verbosity=0)
+    assert repairs() == []
+    with studio_scope(cast.studio.id):
+        entries = Entry.objects.filter(action="footage.repaired").values_list("details", flat=True)
+        back = sorted((id_, entry["how"]) for entry in entries for id_ in entry["segments"])
+    assert back == sorted(
+        [(str(first.id), "sent_again"), (str(second.id), "sent_again"), (str(third.id), "sound_again")]
+    )
 
 
 def test_a_real_agent_records_a_class_and_every_picture_of_it_is_replayed_in_order(
@@ -97,6 +135,7 @@ def test_a_real_agent_records_a_class_and_every_picture_of_it_is_replayed_in_ord
         with studio_scope(cast.studio.id):
             recordings.stop_class(session, actor=cast.ivan.actor)
         finished_s = until(lambda: state_of_class() == ClassState.COMPLETE, "complete")
+        lose_and_repair(cast, state)
     finally:
         process.terminate()
         process.wait(timeout=20)

@@ -2,9 +2,10 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from edge_agent.control.session import Desires
 from edge_agent.http import HttpClient
 from shared.kernel.clock import FakeClock, ServerClock, SystemClock
 from shared.protocol.config import AgentConfig, SpoolPolicy
-from shared.protocol.messages import Desired
+from shared.protocol.ids import SegmentId, new_id
+from shared.protocol.messages import Desired, SendAgain, SendingAgain
 from shared.protocol.status import HEARTBEAT_S, AgentStatus, ConfigStatus, Reported, SpoolStatus
 from tests.rigs.control_plane import ControlPlane
 from tests.rigs.pacer import Pacer
@@ -34,6 +36,8 @@ class FakeBox:
         self.desired: list[AgentConfig] = []
         self.refused: list[tuple[int | None, str]] = []
         self.revoked: list[str] = []
+        self.wanted_again: list[Sequence[SegmentId]] = []
+        self.disk_is_well = True
         self.changed: Callable[[], None] = lambda: None
 
     def reported(self) -> Reported:
@@ -55,6 +59,10 @@ class FakeBox:
 
     def refuse(self, version: int | None, error: str) -> None:
         self.refused.append((version, error))
+
+    async def send_again(self, segment_ids: Sequence[SegmentId]) -> SendingAgain | None:
+        self.wanted_again.append(segment_ids)
+        return SendingAgain(coming=tuple(segment_ids)) if self.disk_is_well else None
 
     def revoke(self, jwt: str) -> None:
         self.revoked.append(jwt)
@@ -152,6 +160,29 @@ async def test_a_doubled_push_is_acknowledged_again_and_applied_once(line: Line)
     await asyncio.to_thread(line.plane.push, Desired(config=line.plane.config))
     await line.heard(lambda: len(line.plane.reports) > before)
     assert len(line.box.desired) == 1
+
+
+async def test_what_is_wanted_again_is_looked_for_and_answered_each_time(line: Line) -> None:
+    await line.up()
+    ask = SendAgain(segment_ids=(SegmentId(new_id()), SegmentId(new_id())))
+    for times in (1, 2):
+        await asyncio.to_thread(line.plane.push, ask)
+        await line.heard(partial(_is_long, line.plane.sending_again, times))
+    assert line.box.wanted_again == [ask.segment_ids] * 2
+    assert line.plane.sending_again == [SendingAgain(coming=ask.segment_ids)] * 2
+
+
+def _is_long(found: Sequence[object], length: int) -> bool:
+    return len(found) == length
+
+
+async def test_a_disk_that_cannot_tell_now_gives_no_answer_and_ends_no_link(line: Line) -> None:
+    await line.up()
+    line.box.disk_is_well = False
+    await asyncio.to_thread(line.plane.push, SendAgain(segment_ids=(SegmentId(new_id()),)))
+    await asyncio.to_thread(line.plane.desire, spool=SpoolPolicy(keep_committed_s=5))
+    await line.heard(lambda: line.plane.reports and line.plane.reports[-1].version == 2)
+    assert (len(line.box.wanted_again), line.plane.sending_again, line.plane.links) == (1, [], 1)
 
 
 async def test_a_frame_of_garbage_does_not_end_the_link(line: Line) -> None:

@@ -13,9 +13,11 @@ from uuid import UUID
 
 from edge_agent.errors import SpoolError, SpoolFull, StateUnwritable
 from edge_agent.files import FILES, Files
+from edge_agent.spool.again import send_again
 from edge_agent.spool.index import SegmentState
 from edge_agent.spool.layout import JOURNAL, OPEN
 from edge_agent.spool.ledger import TrackAccount
+from edge_agent.spool.scrub import WAITING
 from edge_agent.spool.spool import Spool
 from edge_agent.spool.store import SegmentWriter
 from shared.protocol.config import SpoolPolicy
@@ -38,6 +40,7 @@ ACTIONS = (
     "intend",
     "commit",
     "clean",
+    "again",
     "restart",
     "kill",
 )
@@ -58,6 +61,8 @@ class Promises:
     intended: dict[SegmentId, tuple[CameraId, int]] = field(default_factory=dict)
     committed: dict[SegmentId, tuple[CameraId, tuple[int, ...]]] = field(default_factory=dict)
     """Receipts, with the fragments that they are for: their copies here may go."""
+    again: frozenset[SegmentId] = frozenset()
+    """Said to be coming once more: pending until there is another receipt."""
 
 
 class Violation(AssertionError):
@@ -186,7 +191,27 @@ class Trial:
                 refused = self.files.refused
                 self._if_it_can(partial(self.spool.mark_committed, [manifest.segment_id]))
                 if self.files.refused == refused:
-                    self.promises = replace(self.promises, committed=self.promises.committed | receipt)
+                    self.promises = replace(
+                        self.promises,
+                        committed=self.promises.committed | receipt,
+                        again=self.promises.again - {manifest.segment_id},
+                    )
+
+    def _again(self, camera_id: CameraId) -> None:
+        receipts = self.promises.committed
+        for segment_id in self._dice.sample(sorted(receipts), min(2, len(receipts))):
+            row = self.spool.index.segment(segment_id)
+            try:
+                answer = send_again(self.spool, [segment_id])
+            except sqlite3.Error:
+                assert self.files.refused
+                continue
+            if segment_id in answer.coming:
+                rest = {i: receipt for i, receipt in self.promises.committed.items() if i != segment_id}
+                again = self.promises.again | {segment_id}
+                self.promises = replace(self.promises, committed=rest, again=again)
+            elif answer.damaged or (row is not None and self.spool.path(row.manifest).exists()):
+                raise Violation("a good copy is not given back")
 
     def _clean(self, camera_id: CameraId) -> None:
         self.studio.clock.advance(1)
@@ -269,6 +294,8 @@ def _judge_camera(
         receipt = promises.committed.get(manifest.segment_id)
         if index_survived and receipt and row.state is not SegmentState.COMMITTED:
             raise Violation("a receipt is forgotten")
+        if manifest.segment_id in promises.again and row.state not in WAITING:
+            raise Violation("what was said to be coming again is not")
         if spool.path(manifest).exists():
             kept += numbers_in(studio, spool, manifest)
         elif receipt:

@@ -13,8 +13,9 @@ from django.core.management.base import BaseCommand, CommandError
 
 from control_plane.common.errors import ControlPlaneError
 from control_plane.common.scoping import platform_scope, studio_scope
-from control_plane.recordings.checks import Part, recheck, segments_in, stores_in_use, walk
+from control_plane.recordings.checks import SYSTEM, Part, recheck, segments_in, stores_in_use, walk
 from control_plane.recordings.fault_models import Depth, FaultKind
+from control_plane.recordings.repairs import ask_boxes
 from control_plane.studios.models import Studio, StudioStore
 
 TELL_EACH_S = 5.0
@@ -59,6 +60,10 @@ class Command(BaseCommand):
             "--studio", action="append", default=[], help="only this one, by its slug; may be repeated"
         )
 
+        parser.add_argument(
+            "--repair", action="store_true", help="have the boxes asked to send what is damaged once more"
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Runs the command.
 
@@ -70,6 +75,10 @@ class Command(BaseCommand):
         lines: list[Line] = []
         for studio_id, called in _studios(options["studio"]):
             lines += self._check_studio(studio_id, called, depth)
+            if options["repair"]:
+                with studio_scope(studio_id):
+                    asked = ask_boxes(actor=SYSTEM, lost_too=True)
+                self.stdout.write(f"{called}: the boxes are asked for {asked} segments once more")
         self._table(lines, depth, time.monotonic() - begun_s)
         if not all(line.is_clean for line in lines):
             raise CommandError("not everything is as it was committed; see above", returncode=FINDINGS)

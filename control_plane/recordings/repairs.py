@@ -1,0 +1,122 @@
+"""The way back of damaged footage: its box is asked for it, says what it has, and sends that once more.
+
+What is asked is state (`SegmentFault.repair`), read anew at each link of the box: a question that is lost, doubled or late
+changes nothing. The new copy goes to a key of its own, so that there is no moment without the old one: the row points to
+it only when it has been read back, and only then the old object is noted to be deleted. Call inside `studio_scope`.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from django.db.models import Q
+from django.utils import timezone
+
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.services import record
+from control_plane.common.actors import Actor
+from control_plane.fleet.announce import Topic, announce_on_commit
+from control_plane.fleet.models import Agent, AgentState
+from control_plane.recordings.arrivals import ObjectPlace
+from control_plane.recordings.fault_models import RepairState, SegmentFault
+from control_plane.recordings.models import ClassSession, Segment
+from control_plane.recordings.selectors import class_timeline
+from control_plane.recordings.services import infer_gaps, lock_class
+from control_plane.studios import access
+from control_plane.studios.models import DisposalReason, MoveFault, Studio
+from control_plane.studios.services.disposals import dispose
+from shared.protocol.ids import SegmentId
+from shared.protocol.messages import SEND_AGAIN_MOST, SendingAgain
+from shared.protocol.upload import TARGET_LIFETIME_S
+
+ASK_AGAIN = timedelta(days=1)
+"""What was said to be coming and has not come by then is asked for once more."""
+
+
+def ask_boxes(*, actor: Actor, lost_too: bool = False) -> int:
+    """Has the boxes asked for what is damaged in the studio in scope; returns for how many segments they are.
+
+    Args:
+        lost_too: also for what they said to have no good copy of.
+
+    Raises:
+        Forbidden, NotFound: `actor` may not maintain the studio.
+    """
+    access.require(actor, access.Action.MAINTAIN, Studio.objects.get())
+    overdue = Q(repair=RepairState.COMING, answered_at__lt=timezone.now() - ASK_AGAIN)
+    due = Q(repair=RepairState.OPEN) | overdue | (Q(repair=RepairState.LOST) if lost_too else Q())
+    trusted = Agent.objects.exclude(state=AgentState.REVOKED).values("id")
+    SegmentFault.objects.filter(due, agent__in=trusted).update(repair=RepairState.ASKED, answered_at=None)
+    asked = SegmentFault.objects.filter(repair=RepairState.ASKED, agent__in=trusted)
+    for agent_id in set(asked.order_by().values_list("agent_id", flat=True)):
+        announce_on_commit(agent_id, Topic.FOOTAGE)
+    return int(asked.count())
+
+
+def asked_of(agent_id: UUID) -> tuple[SegmentId, ...]:
+    """Returns what a box is to be asked for next, the longest damaged first."""
+    asked = SegmentFault.objects.filter(agent=agent_id, repair=RepairState.ASKED).order_by("created_at", "id")
+    return tuple(asked.values_list("segment_id", flat=True)[:SEND_AGAIN_MOST])
+
+
+def take_answer(agent: Agent, answer: SendingAgain, actor: Actor) -> None:
+    """Writes down what a box said of the segments that it was asked for; of others, nothing.
+
+    Raises:
+        Forbidden, NotFound: `actor` may not report for the box.
+    """
+    access.require(actor, access.Action.REPORT, agent)
+    asked = SegmentFault.objects.filter(agent=agent, repair=RepairState.ASKED)
+    now = timezone.now()
+    asked.filter(segment_id__in=answer.coming).update(repair=RepairState.COMING, answered_at=now)
+    lost = (*answer.gone, *answer.damaged)
+    asked.filter(segment_id__in=lost).update(repair=RepairState.LOST, answered_at=now)
+
+
+def faults_among(segment_ids: Sequence[UUID], agent: Agent) -> dict[UUID, UUID]:
+    """Returns which of some segments of a box are damaged, with the ids of their faults."""
+    found = SegmentFault.objects.filter(segment_id__in=list(segment_ids), agent=agent)
+    return dict(found.values_list("segment_id", "id"))
+
+
+def replace_segments(
+    class_session: ClassSession, agent: Agent, arrived: Sequence[tuple[UUID, ObjectPlace]], *, actor: Actor
+) -> list[UUID]:
+    """Points damaged segments to their new copies, which were read back; returns those that were damaged.
+
+    The others keep what they have, and their copies are noted to be deleted.
+
+    Raises:
+        NotFound, Forbidden: `actor` may not upload to this class.
+    """
+    access.require(actor, access.Action.UPLOAD, class_session)
+    class_session = lock_class(class_session.id)
+    places = dict(arrived)
+    rows = Segment.objects.filter(pk__in=list(places), agent=agent, class_session=class_session)
+    old: list[tuple[UUID | None, str]] = []
+    replaced: list[UUID] = []
+    is_living = bool(class_session.wrapped_key)
+    for row in rows.select_for_update(of=("self",)).defer("fragments_json", "wrapped_key").order_by("id"):
+        place = places[row.id]
+        if is_living and SegmentFault.objects.filter(segment_id=row.id).delete()[0]:
+            old.append((row.store_id, row.object_key))
+            row.store_id, row.object_key = place
+            row.save(update_fields=["store", "object_key"])
+            replaced.append(row.id)
+        elif place != (row.store_id, row.object_key):
+            old.append((place.store_id, place.key))
+    # An address that was signed for one of them may be good for so long.
+    dispose(old, reason=DisposalReason.REPLACED, after=timedelta(seconds=TARGET_LIFETIME_S))
+    if replaced:
+        MoveFault.objects.filter(segment_id__in=replaced).delete()
+        record(
+            Act.FOOTAGE_REPAIRED,
+            actor=actor,
+            studio_id=class_session.studio_id,
+            object_type="recordings.ClassSession",
+            object_id=class_session.id,
+            details={"segments": [str(id_) for id_ in replaced], "how": "sent_again"},
+        )
+        if class_session.has_ended:
+            infer_gaps(class_session, class_timeline(class_session))
+    return replaced

@@ -1,0 +1,33 @@
+"""Committed copies that the control plane wants once more: back into the line of uploads, where they are still good."""
+
+from collections.abc import Iterable
+
+from edge_agent.spool.scrub import WAITING, Depth, problem_of
+from edge_agent.spool.spool import Spool
+from shared.protocol.ids import SegmentId
+from shared.protocol.messages import SendingAgain
+
+
+def send_again(spool: Spool, segment_ids: Iterable[SegmentId]) -> SendingAgain:
+    """Makes pending again what is on this disk and what it was, and returns what became of each; once more is harmless.
+
+    Each is read back first: what the disk has spoilt is never sent as good. One that is pending already is coming.
+
+    Raises:
+        OSError, sqlite3.Error: the index cannot be read or written now; those before it are pending.
+    """
+    coming, gone, damaged = [], [], []
+    for segment_id in dict.fromkeys(segment_ids):
+        row = spool.index.segment(segment_id)
+        path = spool.path(row.manifest) if row is not None else None
+        if row is None or path is None or not (row.here and path.exists()):
+            gone.append(segment_id)
+        elif row.state in WAITING:
+            coming.append(segment_id)
+        elif problem_of(path, row.manifest, Depth.HASH):
+            damaged.append(segment_id)
+        elif spool.take_back(row.manifest):
+            coming.append(segment_id)
+        else:
+            gone.append(segment_id)
+    return SendingAgain(coming=tuple(coming), gone=tuple(gone), damaged=tuple(damaged))
