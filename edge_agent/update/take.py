@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 REQUEST_AGE_S = 120.0
 """An older request was left behind by a power cut: by now a class may be running."""
-ROOM = 10
+ROOM = 12
 """What an update needs beside it, in sizes of its package: both packages, and what comes out of the new one."""
 
 
