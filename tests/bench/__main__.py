@@ -16,6 +16,7 @@ from tests.bench import (
     playback,
     recording,
     replay,
+    restart,
     revocation,
     soak,
     start,
@@ -34,7 +35,9 @@ BENCHES = {
     "fsck": fsck,
     "soak": soak,
     "upkeep": upkeep,
+    "restart": restart,
 }
+AGAINST = ("upkeep", "restart")
 UNNAMED = ("recording", "replay", "start")
 """What runs where nothing is named: minutes, not the twenty of the soak."""
 
@@ -44,7 +47,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("benches", nargs="*", choices=[*BENCHES, []], default=[])
     parser.add_argument("--json", type=Path, help="also write every figure here")
-    parser.add_argument("--against", default=upkeep.BEFORE, help="upkeep: the revision to compare with")
+    parser.add_argument(
+        "--against", default=upkeep.BEFORE, help="upkeep, restart: the revision to compare with"
+    )
     arguments = parser.parse_args()
     figures: dict[str, object] = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
@@ -53,7 +58,7 @@ def main() -> None:
         Path(folder).chmod(0o711)
         for name in arguments.benches or UNNAMED:
             print(f"measuring {name} ...", file=sys.stderr, flush=True)
-            wishes = {"against": arguments.against} if name == "upkeep" else {}
+            wishes = {"against": arguments.against} if name in AGAINST else {}
             result = BENCHES[name].measure(Path(folder) / name, **wishes)
             figures[name] = result
             print(BENCHES[name].table(result), "\n", flush=True)

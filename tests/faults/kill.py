@@ -125,7 +125,7 @@ class Site:
         if early:
             time.sleep(self._dice.uniform(0, EARLY_S))
         else:
-            if not self._records_within(PATIENCE_S, began_at):
+            if not self.records_within(PATIENCE_S, began_at):
                 self.found.broken.append(f"kill {self.found.kills}: no recording within {PATIENCE_S} s")
             time.sleep(self._dice.uniform(0, self._late_s))
         self.box.stop(signal.SIGKILL)
@@ -137,7 +137,8 @@ class Site:
         for ends_at in newest.values():
             self.found.missing_s.append((killed_at - ends_at).total_seconds())
 
-    def _records_within(self, timeout_s: float, since_at: datetime) -> bool:
+    def records_within(self, timeout_s: float, since_at: datetime) -> bool:
+        """Returns whether each camera has something durable that is newer than an instant, as soon as that is so."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             if len(self.look(since_at)) == len(self.box.cameras):
@@ -165,7 +166,7 @@ class Site:
         """Lets the agent finish, and holds what arrived against what was kept."""
         began_at = datetime.now(UTC)
         self.box.start()
-        self._records_within(PATIENCE_S, began_at)
+        self.records_within(PATIENCE_S, began_at)
         stopped_at = self.box.finish(order)
         self.lives.append(Life(began_at, stopped_at, early=False))
         if self.box.stop() != 0:

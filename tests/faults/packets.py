@@ -48,6 +48,8 @@ def run(minutes: int, seed: int) -> int:
         home_s, sent = time.monotonic() - stopped_s, line.sent_bytes() - sent
         wrong = [text for camera in box.cameras for text in _judge(box.segments(order, camera))]
         wrong += [f"{len(plane.gaps)} gaps, with cameras that never failed"] if plane.gaps else []
+        dropped = sum(camera.packets_dropped for camera in plane.statuses[-1].cameras)
+        wrong += [f"{dropped} packets of cameras dropped"] if dropped else []
         arrived = sum(manifest.size_bytes for manifest in plane.committed.values())
         extra = sent / arrived - 1
         for text in wrong:

@@ -65,6 +65,8 @@ class AgentBox:
         self.process: subprocess.Popen[bytes] | None = None
         self.within: tuple[str, ...] = ()
         """What the agent's command begins with where it runs in a place of its own, as `BadLine.within`."""
+        self.tree = ROOT
+        """The checkout whose agent runs."""
         self.identity = asyncio.run(_pair(plane.url, state)).identity
         save_settings(state, Settings(media={"class.mp4": str(video)}))
 
@@ -84,7 +86,7 @@ class AgentBox:
         with log:
             self.process = subprocess.Popen(
                 [*self.within, *AGENT, "run", "--text-logs", "--state", str(self.state)],
-                cwd=ROOT,
+                cwd=self.tree,
                 stdout=log,
                 stderr=log,
             )
