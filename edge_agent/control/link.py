@@ -7,7 +7,7 @@ import asyncio
 import logging
 import random
 import ssl
-from datetime import datetime, timedelta
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import websockets
@@ -63,7 +63,7 @@ WAS_OFF_S = 30.0
 QUIET_S = 0.5
 """The least time between two heartbeats: states that change together travel together."""
 WELCOME_TIMEOUT_S = 15.0
-STEP = timedelta(seconds=0.5)
+STEP_S = 0.5
 """The server's time is taken once, and again only where it has moved by more than this."""
 
 
@@ -98,6 +98,8 @@ class Link:
         self._polling = Polling(api, box, desires, down=self._down, hope=self._hope, sleep=sleep)
         self._failures = FailureLog(log, "the link to the control plane is down")
         self._opened_ns: int | None = None
+        self._asked_ns = 0
+        """When the connection of now was begun."""
         self._time_is_exact = False
         self.last_error: str = ""
         self.last_hint: str = ""
@@ -159,6 +161,7 @@ class Link:
 
     async def _converse(self) -> bool:
         session = Session(self._desires, __version__)
+        self._asked_ns = self._clock.monotonic_ns()
         async with _Direct(
             _websocket_address(self._api.address),
             additional_headers={"Authorization": f"Bearer {self._identity.token(self._clock)}"},
@@ -229,8 +232,11 @@ class Link:
         return None
 
     def _take_time(self, server_time_at: datetime) -> None:
-        # Its age is the way of one frame. A reconnect must not shift the dates of a class that is being recorded.
-        if not self._time_is_exact or abs(self._clock.now() - server_time_at) > STEP:
+        # It was stamped somewhere between our asking and now. A clock that fits in there is not known to be wrong, and is
+        # left alone: to take what was long on its way for now would shift the dates of a class that is being recorded.
+        late_s = (self._clock.now() - server_time_at).total_seconds()
+        fits = 0 <= late_s <= (self._clock.monotonic_ns() - self._asked_ns) / 1e9
+        if not fits and (not self._time_is_exact or abs(late_s) > STEP_S):
             # The first one corrects what a `Date` of whole seconds may have told: slewing would take hours.
             self._clock.set_server_time(server_time_at, at_once=not self._time_is_exact)
         self._time_is_exact = True

@@ -16,7 +16,7 @@ from edge_agent.control.enrol import pair
 from edge_agent.control.identity import Identity, IdentityFolder
 from edge_agent.control.link import LONGEST_WAIT_S, QUIET_S, STEADY_S, Link
 from edge_agent.control.polling import POLL_S
-from edge_agent.control.session import Desires
+from edge_agent.control.session import Desires, Event, Opened, Session
 from edge_agent.http import HttpClient
 from shared.kernel.clock import FakeClock, ServerClock, SystemClock
 from shared.protocol.config import AgentConfig, SpoolPolicy
@@ -275,6 +275,23 @@ async def test_a_box_whose_clock_is_an_hour_off_gets_through(
     async with _line(plane, paired.identity) as line:
         await line.up()
         assert 3595 < line.clock.offset_s() < 3605
+
+
+async def test_a_welcome_that_was_long_on_its_way_moves_no_clock(
+    plane: ControlPlane, identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive = Session.receive
+
+    def late(session: Session, data: bytes) -> Event:
+        event = receive(session, data)
+        if isinstance(event, Opened):
+            here.pacer.clock.advance(2)  # since the server has stamped it
+        return event
+
+    monkeypatch.setattr(Session, "receive", late)
+    async with _line(plane, identity) as here:
+        await here.up()
+        assert abs(here.clock.offset_s()) < 0.001
 
 
 async def test_a_signed_revocation_arrives_over_the_socket(line: Line) -> None:
