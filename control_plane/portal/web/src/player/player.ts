@@ -191,7 +191,7 @@ export class Player {
     if (reason !== null || tile.track.fragments.length === 0) {
       if (reason === null) {
         const why = missingOf(tile.track)[0];
-        tile.refuse(why ? `Nothing was recorded: ${why.label}.` : "Nothing was recorded.");
+        tile.refuse(why ? `Nothing to show: ${why.label}.` : "Nothing to show.");
       }
       return [];
     }
