@@ -55,14 +55,13 @@ def table(result: dict[str, Any]) -> str:
     """Returns the result as the Markdown of `docs/ref/measurements.md`."""
     each_mb = result["each_bytes"] / 1e6
     rows = [
-        f"| {depth} | {row['per_s']:.0f} | {row['per_s'] * each_mb:.0f} | {row['cpu_ms']:.2f} |"
-        for depth, row in result["depths"].items()
+        f"| {depth} | {row['per_s']:.0f} | {row['cpu_ms']:.2f} |" for depth, row in result["depths"].items()
     ]
     return "\n".join(
         [
             f"| {result['segments']} segments of {each_mb:.1f} MB, load {result['load']:.0f}"
-            " | segments/s | MB/s | CPU for each, ms |",
-            "|---|---|---|---|",
+            " | segments/s | CPU for each, ms |",
+            "|---|---|---|",
             *rows,
         ]
     )
