@@ -15,12 +15,12 @@ from edge_agent.control.config_store import ConfigStore
 from edge_agent.control.identity import Identity, IdentityFolder
 from edge_agent.control.link import Link
 from edge_agent.control.local import LocalCamera, LocalStatus, serve_status
-from edge_agent.control.polling import REPORT_PATH
 from edge_agent.control.session import Desires
 from edge_agent.core.cameras import Cameras
 from edge_agent.core.desired import DesiredState
 from edge_agent.core.recordings import Recordings
 from edge_agent.core.supervision import keep_running
+from edge_agent.core.updating import make_updates
 from edge_agent.core.watchdog import Watchdog
 from edge_agent.errors import RevocationInvalid, SettingsInvalid
 from edge_agent.http import HttpClient, trust
@@ -33,8 +33,6 @@ from edge_agent.spool.spool import Spool
 from edge_agent.status import StatusBoard
 from edge_agent.sync.clockmap import ClockMap
 from edge_agent.sync.reference import UtcReference
-from edge_agent.update.quiet import is_quiet
-from edge_agent.update.watch import updates_of
 from edge_agent.upload.gate import Gate
 from edge_agent.upload.http import HttpUploadClient
 from edge_agent.upload.replicator import CONNECTIONS, Replicator
@@ -52,7 +50,7 @@ from shared.protocol.config import (
     UploadPolicy,
 )
 from shared.protocol.ids import CameraId, SegmentId
-from shared.protocol.messages import Heartbeat, SendingAgain
+from shared.protocol.messages import SendingAgain
 from shared.protocol.status import AgentStatus, Reported
 from shared.protocol.upload import TrackTally
 
@@ -159,14 +157,13 @@ class Agent:
             revoked=self.revoke,
             gate=self._gate,
         )
-        self._api = api
-        self._updates = updates_of(
+        self._updates = make_updates(
             self._state,
             api,
-            version=__version__,
-            say_alive=self._say_alive,
+            store=self._store,
+            time=time,
+            status=self.status,
             is_allowed=lambda: self._settings.update.automatic,
-            is_quiet=self._is_quiet,
             pace=self._throttle.take,
         )
         desires = Desires(answer.agent_id, answer.studio_id, self._store.newest)
@@ -306,18 +303,6 @@ class Agent:
             bytes_sent=self._replicator.bytes_sent,
             status=self.status(),
         )
-
-    # What an update asks.
-
-    async def _say_alive(self) -> None:
-        """Returns once the control plane has answered a heartbeat; the websocket's are not answered."""
-        await self._api.post_for_nothing(REPORT_PATH, Heartbeat(status=self.status()))
-
-    def _is_quiet(self) -> bool:
-        if self._store.candidate is not None:
-            return False  # a configuration is on probation
-        body = self._store.applied.body if self._store.applied else None
-        return is_quiet(body, self._recordings.statuses(), self._time.now())
 
     # The small loops.
 

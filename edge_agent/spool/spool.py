@@ -36,7 +36,6 @@ from shared.protocol.upload import TrackTally
 
 log = logging.getLogger(__name__)
 
-
 DROP_BYTES, DROP_LEAST = 64 << 20, 3
 """What is dropped at once where the oldest is to go: enough for some time, and some files where names have run out."""
 MEMORY = timedelta(days=14)
@@ -67,10 +66,9 @@ class Spool:
         self._lock_file = lock
         self._clock = clock
         self._room = Room(files, layout.spool, *index.bytes_here())
-        self._dropping = threading.Lock()
+        self._dropping, self._leaving = threading.Lock(), threading.Lock()
         self._guard = threading.Lock()
         self._mending = threading.Lock()
-        self._leaving = threading.Lock()
         self._sequences: dict[CameraId, int] = dict(recovered.sequences)
         self._cleaning = FailureLog(log, "the disk refuses to let go of a segment")
         self._counts = Counts(index)
