@@ -12,6 +12,7 @@ from control_plane.recordings.moves import advance_move
 from control_plane.studios.models import MoveState, Plan, StoreMove, StudioPlan, StudioStorage, StudioStore
 from control_plane.studios.services import storage
 from tests.control_plane.conftest import Cast, as_person
+from tests.control_plane.recordings.test_faults import file_of, fsck
 from tests.control_plane.scenes import Scene, make_scene
 from tests.control_plane.sending import upload
 from tests.control_plane.stores import named
@@ -162,6 +163,21 @@ def test_replay_may_read_from_the_studios_store_and_from_no_other(
     upload(scene, made)
     assert f"http://127.0.0.1:{lax.port}" in ivan.get(page)["Content-Security-Policy"]
     assert f"127.0.0.1:{lax.port}" not in ivan.get(address(scene, "classes"))["Content-Security-Policy"]
+
+
+def test_damaged_footage_is_an_alarm_until_it_is_sound_again(scene: Scene, tmp_path: Path) -> None:
+    made = scene.cuts(tmp_path, seconds=3)
+    upload(scene, *made)
+    path = file_of(scene, made[0])
+    assert "Alarm" not in as_person(scene.cast.alice).get(address(scene, "storage")).content.decode()
+    path.unlink()
+    fsck(scene, "--repair")
+    page = as_person(scene.cast.alice).get(address(scene, "storage")).content.decode()
+    for text in ("Alarm", "Ballet", "1 piece, 1 of them missing", "1 asked for again"):
+        assert text in page
+    path.write_bytes(made[0].content)
+    fsck(scene)
+    assert "Alarm" not in as_person(scene.cast.alice).get(address(scene, "storage")).content.decode()
 
 
 def test_the_plan_and_its_use_are_shown_as_bars(scene: Scene, settings: Any) -> None:
