@@ -224,8 +224,8 @@ def measure(folder: Path) -> int:
         code = console.ask({"do": "enrol", "agent_id": None}, 60)["pairing_code"]
         (folder / "box").mkdir()
         system = box(folder / "box")
-        shutil.copy(package, system / "root/first.deb")
-        enter(system, "dpkg", "--install", "/root/first.deb")
+        shutil.copy(package, system / "first.deb")
+        enter(system, "dpkg", "--install", "/first.deb")
         for name, mode, owner in ((STATE, 0o700, "threedance-agent"), (RECORD, 0o755, "root")):
             (system / name).mkdir(mode=mode)
             enter(system, "chown", f"{owner}:{owner}", f"/{name}")
