@@ -56,6 +56,11 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     public_key: str
     selection: dict[str, str] = {}
 
+    def __post_init__(self) -> None:
+        """Raises ValueError where `exported_at` is no instant."""
+        if datetime.fromisoformat(self.exported_at).tzinfo is None:
+            raise ValueError(f"`exported_at` is {self.exported_at}, without a time zone")
+
 
 class Footer(msgspec.Struct, frozen=True, kw_only=True):
     """What an export ends with; `sha256` is of all bytes before it."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -115,6 +116,17 @@ def test_any_changed_byte_is_noticed(tmp_path: Path, suffix: str, data: st.DataO
     path.write_bytes(content)
     with contextlib.suppress(BadFile):
         assert not verify_export(path, public_key=PUBLIC).holds
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
+@pytest.mark.parametrize("time", ["2026-11-31T12:00:00+00:00", "2026-11-21T12:00:00", "today"])
+def test_a_file_of_no_time_is_no_export(tmp_path: Path, suffix: str, time: str) -> None:
+    path = export(tmp_path / f"log.{suffix}", chain(3))
+    content, made = re.subn(rb'(exported_at[":]+)[0-9T:+-]+', rb"\g<1>" + time.encode(), path.read_bytes())
+    assert made == 1
+    path.write_bytes(content)
+    with pytest.raises(BadFile, match="does not begin like an export"):
+        verify_export(path, public_key=PUBLIC)
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "csv"])

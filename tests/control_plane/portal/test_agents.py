@@ -11,12 +11,13 @@ from control_plane.fleet import reports
 from control_plane.fleet.authentication import Caller
 from control_plane.fleet.models import Agent, PairingCode, PairingState
 from control_plane.fleet.pairing import claim_pairing_code
+from control_plane.recordings.models import ClassState
 from shared.protocol.ids import CameraId, ClassSessionId, SegmentId, new_id
 from shared.protocol.messages import Heartbeat
 from shared.protocol.pairing import PairRequest
 from shared.protocol.status import SetAside, UploadStatus, WindowState
 from shared.protocol.version import PROTOCOL_VERSION
-from tests.control_plane.portal.conftest import HOST, House, SignIn
+from tests.control_plane.portal.conftest import HOST, House, SignIn, record
 from tests.shared.examples import STATUS
 
 HTMX = {"HX-Request": "true"}
@@ -116,6 +117,7 @@ def test_others_do_not_say_when_a_box_uploads(house: House, sign_in: SignIn) -> 
 
 def test_a_box_that_waits_for_its_window_is_no_broken_one(house: House, sign_in: SignIn) -> None:
     caller = Caller(house.agent.id, house.agent.studio_id, "10.0.0.7")
+    waits = record(house, ClassState.FINISHING)
     # The studio's clock is UTC here, and the box's zone an hour ahead of it.
     for window, said in (
         (WindowState.WAITS, "Waits for the upload window, from 21:00."),
@@ -133,6 +135,7 @@ def test_a_box_that_waits_for_its_window_is_no_broken_one(house: House, sign_in:
         assert said in body
         assert said or "upload window" not in body
         assert "message--error" not in body
+        assert said in sign_in("ivan").get(f"{house.base}/classes/{waits.id}/").content.decode()
 
 
 def test_a_box_that_is_too_old_for_a_window_is_shown_as_such(house: House, sign_in: SignIn) -> None:
