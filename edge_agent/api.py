@@ -50,8 +50,12 @@ def base_address(text: str) -> str:
 
 def take_date(clock: ServerClock, moment: datetime | None) -> None:
     """Sets `clock` from the `Date` of an answer of the control plane where it is off by more than its coarseness."""
-    if moment is not None and abs(clock.now() - moment) > DATE_TOLERANCE:
+    if moment is None:
+        return
+    if abs(clock.now() - moment) > DATE_TOLERANCE:
         clock.set_server_time(moment)
+    else:
+        clock.confirm()
 
 
 def problem_of(answer: HttpAnswer) -> Problem | None:

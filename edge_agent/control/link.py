@@ -236,7 +236,9 @@ class Link:
         # left alone: to take what was long on its way for now would shift the dates of a class that is being recorded.
         late_s = (self._clock.now() - server_time_at).total_seconds()
         fits = 0 <= late_s <= (self._clock.monotonic_ns() - self._asked_ns) / 1e9
-        if not fits and (not self._time_is_exact or abs(late_s) > STEP_S):
+        if fits:
+            self._clock.confirm()
+        elif not self._time_is_exact or abs(late_s) > STEP_S:
             # The first one corrects what a `Date` of whole seconds may have told: slewing would take hours.
             self._clock.set_server_time(server_time_at, at_once=not self._time_is_exact)
         self._time_is_exact = True

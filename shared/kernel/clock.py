@@ -63,6 +63,11 @@ class ServerClock:
         else:
             self._told = (self.now(), here_ns, behind // timedelta(microseconds=1))
 
+    def confirm(self) -> None:
+        """The server has told a time that may well be the one here: nothing moves."""
+        if self._told is None:
+            self._told = (self.now(), self._clock.monotonic_ns(), 0)
+
     @property
     def is_told(self) -> bool:
         """Whether the server has spoken."""

@@ -291,6 +291,7 @@ async def test_a_welcome_that_was_long_on_its_way_moves_no_clock(
     monkeypatch.setattr(Session, "receive", late)
     async with _line(plane, identity) as here:
         await here.up()
+        assert here.clock.is_told
         assert abs(here.clock.offset_s()) < 0.001
 
 

@@ -10,9 +10,16 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from shared.protocol.config import CameraConfig, Credentials, RtspSource, SpoolPolicy, UploadPolicy
+from shared.protocol.config import (
+    CameraConfig,
+    Credentials,
+    RtspSource,
+    SpoolPolicy,
+    UploadPolicy,
+    UploadWindow,
+)
 from shared.protocol.manifest import GapReason
-from shared.protocol.status import ConfigStatus
+from shared.protocol.status import ConfigStatus, WindowState
 from tests.media import make_video
 from tests.rigs.agent_process import AgentBox, agent_box
 from tests.rigs.control_plane import ControlPlane
@@ -188,10 +195,15 @@ def test_new_policies_and_a_new_media_file_take_effect_without_a_restart(box: Ag
     box.start()
     box.connect_cameras()
     counted = {c.camera_id: c.failures_in_row for c in box.plane.statuses[-1].cameras}
-    box.plane.desire(upload=UploadPolicy(max_bytes_per_s=10**6), spool=SpoolPolicy(keep_committed_s=1))
+    opens, closes = (f"{box.plane.now() + timedelta(hours=hours):%H:%M}" for hours in (2, 3))
+    window = UploadWindow(opens=opens, closes=closes, time_zone="UTC")
+    box.plane.desire(
+        upload=UploadPolicy(max_bytes_per_s=10**6, window=window), spool=SpoolPolicy(keep_committed_s=1)
+    )
     version = box.plane.config.version
     box.plane.wait(lambda: box.plane.reports[-1].version == version)
     assert box.plane.reports[-1].status is ConfigStatus.APPLIED
+    box.plane.wait(lambda: box.plane.statuses[-1].upload.window is WindowState.WAITS)
     assert {c.camera_id: c.failures_in_row for c in box.plane.statuses[-1].cameras} == counted
     box.must("media", "remove", "class.mp4")
     box.plane.wait(lambda: not box.all_connected())
