@@ -15,7 +15,7 @@ from pathlib import Path
 
 from edge_agent.update.handover import HEARD, Handed
 from edge_agent.update.journal import Journal, Record, State
-from edge_agent.update.packages import PackageFailed, Packages, PackagesBusy
+from edge_agent.update.packages import Installed, PackageFailed, Packages, PackagesBusy
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Installer:
         """Goes on until the update has ended; returns at once where none is under way.
 
         Raises:
-            PackageFailed: the old package could not be put back yet; the journal stands, to be run again.
+            PackageFailed: no package could be put in yet; the journal stands, to be run again.
         """
         while (journal := self._record.journal()) is not None:
             log.info("update to %s: %s", journal.version, journal.state)
@@ -86,6 +86,8 @@ class Installer:
         try:
             self._patiently(self._record.new)
         except PackagesBusy as error:
+            if self._packages.installed() != Installed(journal.old, whole=True):
+                raise  # a power cut has left half of it: to let go of the old package now is to lose both
             # Nothing was changed: it is no fault of this version.
             self._end(journal, "refused", f"other packages were being installed all the time: {error}")
         except PackageFailed as error:

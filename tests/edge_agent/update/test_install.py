@@ -108,6 +108,19 @@ def test_it_waits_for_other_packages_and_gives_up_without_blaming_the_version(
     assert offered.outcome().bad == ()
 
 
+def test_half_an_installation_waits_for_other_packages_as_long_as_it_takes(offered: System) -> None:
+    """A power cut has left half a package; what installs others at the boot after it must not make that the end."""
+    (offered.state / "cut-postinst-2.0").touch()
+    assert offered.take()
+    with pytest.raises(PowerCut):
+        offered.go_on(packages=Cutting(offered))
+    with pytest.raises(PackagesBusy):
+        offered.go_on(packages=Busy(offered.root, 10**6))
+    offered.go_on()
+    assert offered.version() == offered.running() == "2.0"
+    assert offered.outcome().outcome == "installed"
+
+
 def test_dpkg_says_when_it_is_busy(offered: System) -> None:
     assert offered.take()
     lock = offered.root / "var/lib/dpkg/lock"
