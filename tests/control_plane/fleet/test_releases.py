@@ -25,7 +25,7 @@ from tests.control_plane.conftest import Cast
 from tests.control_plane.fleet.conftest import pair_box
 from tests.control_plane.live import serve
 from tests.control_plane.scenes import status_of
-from tests.edge_agent.update.system import System, make_package
+from tests.edge_agent.update.system import MUTE_S, System, make_package
 
 
 class Rig:
@@ -140,7 +140,7 @@ async def test_nothing_is_downloaded_that_is_forbidden_or_not_newer_or_was_taken
     rig.allowed = True
     await rig.run()
     assert rig.system.take()
-    rig.system.go_on()
+    rig.system.go_on(heard_within_s=MUTE_S)
     (rig.system.state / FOLDER / PACKAGE).unlink()
     await rig.run()
     assert not rig.has(PACKAGE)

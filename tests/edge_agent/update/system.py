@@ -31,6 +31,9 @@ from tests.edge_agent.update.shelf import ShelfFetcher
 
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
+HEARD_S, MUTE_S = 100.0, 2.0
+"""By the clock of the installer: ten seconds of ours for an agent that has to start first, and a fifth of one for one that
+says nothing whenever it starts."""
 OPTIONS = ("--force-script-chrootless", "--force-not-root", "--force-depends", "--force-unsafe-io")
 
 # The agent of these packages: it says that it runs and, unless it is mute, that it was heard; then it stays.
@@ -163,14 +166,14 @@ class System:
         return Taker(record, packages or self.packages, self.handed, self.trust).take()
 
     def go_on(
-        self, files: Files = FILES, packages: Packages | None = None, *, heard_within_s: float = 5.0
+        self, files: Files = FILES, packages: Packages | None = None, *, heard_within_s: float = HEARD_S
     ) -> None:
         """Runs root's second step to its end."""
         record = Record(self.record, files=files)
         self.installer(record, packages, heard_within_s=heard_within_s).run()
 
     def installer(
-        self, record: Record, packages: Packages | None = None, *, heard_within_s: float = 5.0
+        self, record: Record, packages: Packages | None = None, *, heard_within_s: float
     ) -> Installer:
         """Returns root's second step."""
         clock = iter(range(10**6))

@@ -18,7 +18,7 @@ from edge_agent.update.install import RUNNER
 from edge_agent.update.journal import Journal, Record, State
 from edge_agent.update.packages import PackageFailed, Packages, PackagesBusy
 from edge_agent.update.take import runner_of
-from tests.edge_agent.update.system import OPTIONS, ROOT, System, make_package
+from tests.edge_agent.update.system import HEARD_S, MUTE_S, OPTIONS, ROOT, System, make_package
 
 OWN = {name: (ROOT / name).read_bytes() for name in RUNNER}
 
@@ -41,7 +41,7 @@ def test_a_version_that_is_not_heard_of_gives_way_to_the_old_one_and_is_not_trie
     system.download()
     system.ask()
     assert system.take()
-    system.go_on()
+    system.go_on(heard_within_s=MUTE_S)
     assert system.version() == system.running() == "1.0"
     assert system.outcome().outcome == "rolled back"
     assert "did not hear" in system.outcome().reason
@@ -64,7 +64,7 @@ def test_a_sign_of_the_old_version_is_none_of_the_new_one(system: System) -> Non
     system.ask()
     assert system.take()
     (system.state / FOLDER / HEARD).write_text("1.0\n")
-    system.go_on()
+    system.go_on(heard_within_s=MUTE_S)
     assert system.version() == "1.0"
 
 
@@ -204,12 +204,12 @@ class FusedPackages(Packages):
         self._fuse.step()
 
 
-def after_a_cut(system: System) -> None:
+def after_a_cut(system: System, heard_within_s: float) -> None:
     """Boots as often as it takes, as the unit does: at boot, and again after a failure."""
     system.boot()
     for _ in range(4):
         try:
-            system.go_on(heard_within_s=2.0)
+            system.go_on(heard_within_s=heard_within_s)
         except PackageFailed:
             continue
         return
@@ -218,7 +218,7 @@ def after_a_cut(system: System) -> None:
 
 def test_power_cuts_at_every_step_of_an_installation_end_in_the_new_agent(offered: System) -> None:
     assert offered.take()
-    assert cut_everywhere(offered) == {"2.0"}
+    assert cut_everywhere(offered, HEARD_S) == {"2.0"}
 
 
 def test_power_cuts_at_every_step_of_the_way_back_end_in_the_old_agent(system: System) -> None:
@@ -231,17 +231,17 @@ def test_power_cuts_at_every_step_of_the_way_back_end_in_the_old_agent(system: S
     system.packages.install(record.new)
     record.put(Journal(State.TRYING, "2.0", "1.0"))
     system.handed.discard(HEARD)
-    assert cut_everywhere(system) == {"1.0"}
+    assert cut_everywhere(system, MUTE_S) == {"1.0"}
 
 
-def cut_everywhere(system: System) -> set[str]:
+def cut_everywhere(system: System, heard_within_s: float) -> set[str]:
     """Cuts the power at each step from here to the end of the update; returns the versions that run afterwards."""
     ends = set()
     for box, fuse in boxes(system):
         try:
-            box.go_on(FusedFiles(fuse), FusedPackages(box.root, fuse), heard_within_s=2.0)
+            box.go_on(FusedFiles(fuse), FusedPackages(box.root, fuse), heard_within_s=heard_within_s)
         except PowerCut:
-            after_a_cut(box)
+            after_a_cut(box, heard_within_s)
         assert box.version() == box.running(), fuse.at
         assert not (box.record / "journal.json").exists(), fuse.at
         ends.add(box.version())
@@ -295,10 +295,11 @@ def test_dpkg_itself_may_be_cut_anywhere(system: System, script: str, mute: bool
     system.ask()
     (system.state / f"cut-{script}").touch()
     assert system.take()
+    heard_within_s = MUTE_S if mute else HEARD_S
     try:
-        system.go_on(packages=Cutting(system))
+        system.go_on(packages=Cutting(system), heard_within_s=heard_within_s)
     except PowerCut:
-        after_a_cut(system)
+        after_a_cut(system, heard_within_s)
     assert system.version() == system.running() == ("1.0" if mute else "2.0")
 
 
