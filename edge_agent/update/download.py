@@ -15,6 +15,9 @@ PART_BYTES = 1024 * 1024
 TRIES = 4
 """A part that a broken line lost is asked for again; what came before it is kept."""
 LONGEST_WAIT_S = 60.0
+PACE_BYTES = 16 * 1024
+"""By so much a part takes its place under the ceiling of the line: taken at once, it would keep the uploads that share the
+ceiling still for so long that a store takes their line for dead."""
 PART_TIMEOUT_S = 600.0
 """A part at the lowest ceiling of a line that one would still call a line."""
 
@@ -74,5 +77,6 @@ class PartsFetcher(FetcherInterface):
         said = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("content-range", ""))
         if answer.status != 206 or said is None or int(said[1]) != first or not answer.body:
             raise NotThreeDance(self._api.address, "it gives another part of a release than it was asked for")
-        await self._pace(len(answer.body))
+        for taken in range(0, len(answer.body), PACE_BYTES):
+            await self._pace(min(PACE_BYTES, len(answer.body) - taken))
         return answer.body, int(said[2])

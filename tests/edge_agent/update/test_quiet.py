@@ -1,5 +1,6 @@
-"""When an update may begin, and what it must not cost a box: a class, or memory for an endless answer."""
+"""When an update may begin, and what it must not cost a box: a class, its line, or memory for an endless answer."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -8,9 +9,12 @@ import msgspec
 import pytest
 
 from edge_agent import http
+from edge_agent.api import ControlPlaneApi
 from edge_agent.errors import AnswerTooLarge
 from edge_agent.http import HttpClient
+from edge_agent.update.download import PartsFetcher
 from edge_agent.update.quiet import is_quiet
+from shared.kernel.clock import ServerClock, SystemClock
 from shared.protocol.config import AgentBody, RecordingOrder
 from shared.protocol.ids import ClassSessionId, RoomId, new_id
 from shared.protocol.status import RecordingState
@@ -73,3 +77,25 @@ async def test_an_answer_that_does_not_end_is_not_read_on(monkeypatch: pytest.Mo
         with pytest.raises(AnswerTooLarge, match=r"studio\.example"):
             await client.request("GET", "https://studio.example/")
     assert sent < 5000
+
+
+async def test_a_download_shares_the_line_in_small_pieces() -> None:
+    package, passed = bytes(range(256)) * 5000, list[int]()
+
+    def part(request: httpx.Request) -> httpx.Response:
+        first, last = (int(number) for number in request.headers["range"].removeprefix("bytes=").split("-"))
+        data = package[first : last + 1]
+        said = f"bytes {first}-{first + len(data) - 1}/{len(package)}"
+        kind = "application/octet-stream"
+        return httpx.Response(206, content=data, headers={"content-range": said, "content-type": kind})
+
+    async def pace(size_bytes: int) -> None:
+        passed.append(size_bytes)
+
+    async with HttpClient(transport=httpx.MockTransport(part)) as client:
+        api = ControlPlaneApi(client, "https://studio.example", ServerClock(SystemClock()), lambda: "token")
+        fetcher = PartsFetcher(api, asyncio.get_running_loop(), pace=pace)
+        fetched = await asyncio.to_thread(lambda: b"".join(fetcher.fetch("targets/package")))
+    assert fetched == package
+    assert sum(passed) == len(package)
+    assert max(passed) <= 20_000, "a second's worth of a slow line, not a minute's"
