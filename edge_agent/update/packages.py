@@ -11,6 +11,7 @@ from pathlib import Path
 
 NAME = "threedance-agent"
 TIMEOUT_S = 900.0
+SCRATCH = "repack-"
 LOCAL = ("Status", "Conffiles", "Config-Version")
 """Fields that dpkg adds to a package's own."""
 
@@ -93,7 +94,10 @@ class Packages:
         Raises:
             PackageFailed: it cannot be made.
         """
-        with tempfile.TemporaryDirectory(dir=into.parent, prefix="repack-") as scratch:
+        for left in into.parent.glob(f"{SCRATCH}*"):
+            # Of a power cut: its links would hold on to all files of that version.
+            shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(dir=into.parent, prefix=SCRATCH) as scratch:
             tree = Path(scratch) / self.name
             tree.mkdir(mode=0o755)
             for line in self._run("dpkg-query", "--listfiles", self.name).splitlines():

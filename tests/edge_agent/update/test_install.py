@@ -264,6 +264,14 @@ def test_power_cuts_at_every_step_of_the_preparations_leave_the_old_agent_or_all
     assert fuse.steps >= 12
 
 
+def test_a_power_cut_while_the_old_package_is_packed_leaves_nothing_behind_for_ever(offered: System) -> None:
+    left = offered.record / "repack-cut" / "threedance-agent"
+    left.mkdir(parents=True)
+    (left / "version").write_text("1.0")
+    assert offered.take()
+    assert not list(offered.record.glob("repack-*"))
+
+
 def packed(archive: Path) -> dict[str, bytes]:
     """Returns what lies in a zip file."""
     with zipfile.ZipFile(archive) as opened:
