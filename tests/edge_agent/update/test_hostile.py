@@ -258,8 +258,9 @@ def test_a_change_of_keys_needs_as_many_root_keys_as_was_said(tmp_path: Path) ->
     with pytest.raises(ReleaseError, match="2 of the root keys are needed, 1 are here"):
         folder.rotate(new_keys=tmp_path / "new")
     assert sorted(path.name for path in (shelf / "metadata").glob("*.root.json")) == ["1.root.json"]
+    assert not (tmp_path / "new").exists()
     (tmp_path / "root-3.pem").rename(keys / "root-3.pem")
-    Folder(shelf, Keys(keys)).rotate(new_keys=tmp_path / "newer")
+    Folder(shelf, Keys(keys)).rotate(new_keys=tmp_path / "new")
 
 
 def test_a_list_is_signed_again_without_a_new_release(system: System) -> None:
