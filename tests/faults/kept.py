@@ -1,6 +1,7 @@
 """What a long run has found so far, so that it goes on where it was ended: one line for each finished round."""
 
 import subprocess
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -14,11 +15,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def revision() -> str:
     """Returns which code runs: a round of other code says nothing of this."""
+    commit, changed = _git("describe", "--always", "--abbrev=12"), _git("diff", "HEAD")
+    return f"{commit}-{zlib.crc32(changed.encode()):08x}" if changed else commit or "no revision"
+
+
+def _git(*arguments: str) -> str:
     told = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-        cwd=ROOT, capture_output=True, text=True, timeout=30, check=False,
-    )  # fmt: skip
-    return told.stdout.strip() or "no revision"
+        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+    )
+    return told.stdout.strip()
 
 
 class Kept(Generic[T]):
