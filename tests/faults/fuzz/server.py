@@ -228,7 +228,9 @@ def store_address(data: bytes) -> None:
 
 TARGETS = {
     "body": Target(
-        body, vectors("hello", "report", "heartbeat", "intent", "commit", "gaps", "pair_request"), 8192
+        body,
+        vectors("hello", "report", "heartbeat", "sending_again", "intent", "commit", "gaps", "pair_request"),
+        8192,
     ),
     "manifest": Target(manifest, lambda: [encode(MANIFEST)]),
     "gap": Target(gap, lambda: [encode(GAP)], 1024),

@@ -345,7 +345,7 @@ def _pairing_seeds() -> Sequence[bytes]:
 
 
 TARGETS = {
-    "frame": Target(frame, vectors("welcome", "desired", "revoked", "fault")),
+    "frame": Target(frame, vectors("welcome", "desired", "send_again", "revoked", "fault")),
     "configuration": Target(configuration, lambda: [encode(BODY)]),
     "answer": Target(answer, _answer_seeds),
     "conversation": Target(conversation, _conversation_seeds),
