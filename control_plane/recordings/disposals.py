@@ -1,6 +1,7 @@
 """The end of objects that nothing needs any more. An object goes only when no segment lies there, never by a LIST.
 
-The old copy of a moved segment goes only when the new store shows the object, of the right size, at that moment.
+The old copy of a moved segment goes only when the new store shows the object, of the right size, at that moment, and
+nothing was found to be wrong with it: else the old copy may be the last good one.
 """
 
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict, ControlPlaneError
 from control_plane.common.scoping import studio_scope
+from control_plane.recordings.fault_models import SegmentFault
 from control_plane.recordings.models import Segment
 from control_plane.storage.objects import ObjectStore
 from control_plane.studios import access, stores
@@ -133,7 +135,7 @@ def _claim(row: Disposal) -> _Due | None:
     try:
         keeper = None
         if segment is not None and row.reason == DisposalReason.MOVED:
-            keeper = stores.open_store(segment.store_id)
+            keeper = _keeper(segment)
         store = stores.open_store(row.store_id)
     except ControlPlaneError as error:
         Disposal.objects.filter(pk=row.pk).update(
@@ -141,6 +143,18 @@ def _claim(row: Disposal) -> _Due | None:
         )
         return None
     return _Due(row.id, row.object_key, store, keeper, segment.size_bytes if segment else 0)
+
+
+def _keeper(segment: Segment) -> ObjectStore:
+    """Returns the store with the new copy of a segment that was moved.
+
+    Raises:
+        Conflict: that copy is damaged.
+        ControlPlaneError: the store cannot be opened.
+    """
+    if SegmentFault.objects.filter(segment=segment).exists():
+        raise Conflict("The new copy is damaged. The old one is kept.")
+    return stores.open_store(segment.store_id)
 
 
 def _delete(due: _Due) -> str:

@@ -28,7 +28,7 @@ from tests.control_plane.conftest import as_person
 from tests.control_plane.footage import Cut
 from tests.control_plane.scenes import Scene
 from tests.control_plane.sending import upload
-from tests.control_plane.stores import grace_is_over, named, run
+from tests.control_plane.stores import grace_is_over, named, replayed, run
 from tests.rigs.lax_s3 import LaxServer
 
 Spoil = Callable[[Path], object]
@@ -210,6 +210,26 @@ def test_a_move_and_the_end_of_old_copies_are_no_findings(
     grace_is_over(scene)
     assert delete_due(scene.cast.studio.id, most=100) == 10
     assert fsck(scene, "--depth", "hash")[0] == 0
+
+
+def test_the_old_copy_stays_while_the_new_one_is_damaged(
+    scene: Scene, lax: LaxServer, stores: None, tmp_path: Path
+) -> None:
+    (made, _) = scene.cuts(tmp_path, seconds=2)
+    upload(scene, made)
+    old = file_of(scene, made)
+    run(scene, start_move(scene.cast.studio, named(scene, lax.place()), actor=scene.cast.alice.actor))
+    ((key, sound),) = lax.objects.items()
+    lax.objects[key] = bytes(len(sound))
+    assert fsck(scene, "--depth", "hash")[0] == 1
+    grace_is_over(scene)
+    assert delete_due(scene.cast.studio.id, most=100) == 0
+    assert old.read_bytes() == made.content, "of the right size is not enough: this is the last good copy"
+    lax.objects[key] = sound
+    assert fsck(scene)[0] == 0
+    grace_is_over(scene)
+    assert delete_due(scene.cast.studio.id, most=100) == 1
+    assert replayed(scene, made) == made.content
 
 
 def test_what_moved_while_it_was_looked_at_is_no_finding(
