@@ -29,7 +29,7 @@ SYSTEM = Actor.system("recordings.checks")
 THREADS = 8
 BATCH = {Depth.PRESENCE: 256, Depth.SIZE: 256, Depth.HASH: 32}
 EMPTY_FROM = 20
-"""A store that has nothing of the first so many objects is not mounted, or not the one it should be."""
+"""A store that has nothing of so many objects, first and newest, is not mounted, or not the one it should be."""
 
 
 class Item(NamedTuple):
@@ -99,7 +99,7 @@ def walk(
         if not items:
             return
         seen = look_at_all(items, store, depth)
-        is_believed = is_believed or len(items) < EMPTY_FROM or any(s.kind != FaultKind.MISSING for s in seen)
+        is_believed = is_believed or _is_the_one(studio_id, store_id, store, seen)
         if not is_believed:
             raise StoreUnavailable(f"it has none of the {len(items)} objects that it was asked for first")
         after = items[-1].segment_id
@@ -149,9 +149,30 @@ def look_at_all(items: Sequence[Item], store: ObjectStore, depth: Depth) -> list
     return seen
 
 
-def _items(rows: QuerySet[Segment], most: int) -> list[Item]:
+def _is_the_one(studio_id: UUID, store_id: UUID | None, store: ObjectStore, seen: Sequence[Seen]) -> bool:
+    """Says whether a store has anything of ours: of what it was asked for, or else of what came last.
+
+    What is missing may lie together, such as all that is older than somebody's rule for the bucket allows; and a night's
+    part may be a few objects. Where a store holds less than `EMPTY_FROM` all of it may well be lost.
+    """
+    if any(_is_there(one) for one in seen):
+        return True
+    with studio_scope(studio_id):
+        rows = Segment.objects.filter(store=store_id, fault=None)
+        others = rows.exclude(pk__in=[one.item.segment_id for one in seen])
+        newest = _items(others, EMPTY_FROM, order="-id")
+    if len(seen) + len(newest) < EMPTY_FROM:
+        return True
+    return any(_is_there(one) for one in look_at_all(newest, store, Depth.PRESENCE))
+
+
+def _is_there(seen: Seen) -> bool:
+    return seen.kind != FaultKind.MISSING and not seen.silent
+
+
+def _items(rows: QuerySet[Segment], most: int, *, order: str = "id") -> list[Item]:
     # A class whose key is destroyed has nothing that could be damaged: what is left of it is being removed.
-    living = rows.exclude(class_session__wrapped_key=b"").order_by("id")
+    living = rows.exclude(class_session__wrapped_key=b"").order_by(order)
     return [Item(*row) for row in living.values_list("id", "object_key", "size_bytes", "sha256")[:most]]
 
 

@@ -312,6 +312,36 @@ def test_an_empty_store_is_not_believed(scene: Scene, tmp_path: Path, stores: No
     assert fsck(scene)[0] == 0
 
 
+def test_the_small_parts_of_a_night_blame_nothing_on_an_empty_store(
+    scene: Scene, tmp_path: Path, stores: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "LEAST", 1)
+    monkeypatch.setattr(checks, "EMPTY_FROM", 4)
+    upload(scene, *scene.cuts(tmp_path, seconds=5))
+    store = object_store()
+    assert isinstance(store, LocalStore)
+    aside = store.root.with_name("elsewhere")
+    store.root.rename(aside)
+    store.root.mkdir()
+    rounds.check_tonight(scene.cast.studio.id)
+    store.root.rmdir()
+    aside.rename(store.root)
+    assert (faults(scene), acts(scene)) == ({}, [])
+
+
+def test_the_oldest_of_a_store_may_all_be_gone(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "EMPTY_FROM", 2)
+    monkeypatch.setattr(checks, "BATCH", dict.fromkeys(Depth, 2))
+    cuts = sorted(scene.cuts(tmp_path, seconds=5), key=lambda made: made.manifest.segment_id)
+    upload(scene, *cuts)
+    for made in cuts[:4]:
+        remove(file_of(scene, made))
+    code, said = fsck(scene)
+    assert (code, set(faults(scene))) == (1, {made.manifest.segment_id for made in cuts[:4]}), said
+
+
 def test_a_night_takes_its_part_and_all_comes_round_in_the_told_time(
     scene: Scene, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
