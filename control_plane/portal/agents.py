@@ -76,7 +76,10 @@ def window_note(agent: Agent, status: AgentStatus | None) -> str:
         case WindowState.OVERRULED:
             return "Uploads outside the upload window, because the box's disk is nearly full. Nothing is lost for it."
         case WindowState.UNUSABLE:
-            return "Uploads at any time: the box does not know the studio's time zone. Install tzdata on it."
+            return (
+                "Uploads at any time: the box does not know the time yet, or not the studio's time zone. "
+                "If this stays, install tzdata on it."
+            )
     return ""
 
 

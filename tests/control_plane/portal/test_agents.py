@@ -125,7 +125,7 @@ def test_a_box_that_waits_for_its_window_is_no_broken_one(house: House, sign_in:
             WindowState.OVERRULED,
             "Uploads outside the upload window, because the box&#x27;s disk is nearly full.",
         ),
-        (WindowState.UNUSABLE, "does not know the studio&#x27;s time zone"),
+        (WindowState.UNUSABLE, "the time yet, or not the studio&#x27;s time zone"),
         (WindowState.OPEN, ""),
     ):
         upload = msgspec.structs.replace(STATUS.upload, window=window)
