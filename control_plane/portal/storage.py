@@ -102,12 +102,12 @@ class MoveCard:
 
 @dataclass(frozen=True, slots=True)
 class DamageCard:
-    """Footage that is damaged in its store: of which class, how many pieces, and how far their way back is."""
+    """Pieces of a class that are not as they arrived. `coming`: their box is asked for them; `lost`: it has no good copy."""
 
     class_id: UUID
     title: str
-    pieces: int
     missing: int
+    damaged: int
     coming: int
     lost: int
 
@@ -216,8 +216,8 @@ def damage_cards(actor: Actor) -> list[DamageCard]:
         access.visible(actor, SegmentFault)
         .values("class_session_id", "class_session__title")
         .annotate(
-            pieces=Count("id"),
             missing=Count("id", filter=Q(kind=FaultKind.MISSING)),
+            damaged=Count("id", filter=~Q(kind=FaultKind.MISSING)),
             coming=Count("id", filter=Q(repair__in=(RepairState.ASKED, RepairState.COMING))),
             lost=Count("id", filter=Q(repair=RepairState.LOST)),
         )
@@ -226,8 +226,8 @@ def damage_cards(actor: Actor) -> list[DamageCard]:
         DamageCard(
             row["class_session_id"],
             row["class_session__title"],
-            row["pieces"],
             row["missing"],
+            row["damaged"],
             row["coming"],
             row["lost"],
         )

@@ -171,11 +171,15 @@ def test_damaged_footage_is_an_alarm_until_it_is_sound_again(scene: Scene, tmp_p
     path = file_of(scene, made[0])
     assert "Alarm" not in as_person(scene.cast.alice).get(address(scene, "storage")).content.decode()
     path.unlink()
+    others = [file_of(scene, item) for item in made[1:3]]
+    for other in others:
+        other.write_bytes(b"short")
     fsck(scene, "--repair")
     page = as_person(scene.cast.alice).get(address(scene, "storage")).content.decode()
-    for text in ("Alarm", "Ballet", "1 piece, 1 of them missing", "1 asked for again"):
+    for text in ("Alarm", "Ballet", "1 piece missing", "2 pieces damaged", "3 asked for again"):
         assert text in page
-    path.write_bytes(made[0].content)
+    for item, damaged in zip(made, (path, *others), strict=False):
+        damaged.write_bytes(item.content)
     fsck(scene)
     assert "Alarm" not in as_person(scene.cast.alice).get(address(scene, "storage")).content.decode()
 
