@@ -28,6 +28,8 @@ LEAST = 8
 """So many segments are looked at each night at least, where there are so many."""
 MOST_S = 1200.0
 """For one store at one depth. What does not fit is the next night's, and the round takes longer than it should."""
+NIGHT_S = 2700.0
+"""For one studio: well under the hour after which the broker gives a kick to another worker as well."""
 
 
 def check_tonight(studio_id: UUID, *, elapsed_s: Callable[[], float] = time.monotonic) -> None:
@@ -42,11 +44,16 @@ def check_tonight(studio_id: UUID, *, elapsed_s: Callable[[], float] = time.mono
         access.require(SYSTEM, access.Action.MAINTAIN, Studio.objects.get())
         used = stores_in_use()
     depths = [(Depth.SIZE, SIZE_DAYS)] + ([(Depth.HASH, settings.CHECK_DAYS)] if settings.CHECK_DAYS else [])
+    night_s = elapsed_s() + NIGHT_S
+
+    def until_s() -> float:
+        return min(night_s, elapsed_s() + MOST_S)
+
     for store_id in used:
         try:
-            _recheck(studio_id, store_id, until_s=elapsed_s() + MOST_S, elapsed_s=elapsed_s)
+            _recheck(studio_id, store_id, until_s=until_s(), elapsed_s=elapsed_s)
             for depth, days in depths:
-                _go_on(studio_id, store_id, depth, days, until_s=elapsed_s() + MOST_S, elapsed_s=elapsed_s)
+                _go_on(studio_id, store_id, depth, days, until_s=until_s(), elapsed_s=elapsed_s)
         except ControlPlaneError as error:
             log.error(
                 "a store cannot be checked",

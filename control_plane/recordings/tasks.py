@@ -1,5 +1,6 @@
 """The sweeps of recordings: classes whose box will never answer again, and what is left of destroyed ones."""
 
+from collections.abc import Sequence
 from functools import partial
 from uuid import UUID
 
@@ -71,13 +72,26 @@ def go_on_with_move(studio: str, move_id: str) -> None:
 @shared_task
 def sweep_checks() -> None:
     """Kicks tonight's check of the stores, of every studio; started by beat once a day."""
-    each_studio("checks sweep", lambda scope: check_footage.delay(studio=str(scope)))
+    studios: list[UUID] = []
+    each_studio("checks sweep", studios.append)
+    _kick_check([str(studio) for studio in studios])
 
 
 @shared_task
-def check_footage(studio: str) -> None:
-    """Looks at tonight's part of a studio's footage; objects are read outside of any transaction, hence `studio`."""
-    check_tonight(UUID(studio))
+def check_footage(studio: str, then: Sequence[str] = ()) -> None:
+    """Looks at tonight's part of a studio's footage; objects are read outside of any transaction, hence `studio`.
+
+    `then` are the studios whose turn is next: a check takes long, and all at once would keep every worker from the sweeps.
+    """
+    try:
+        check_tonight(UUID(studio))
+    finally:
+        _kick_check(then)
+
+
+def _kick_check(studios: Sequence[str]) -> None:
+    if studios:
+        check_footage.delay(studio=studios[0], then=list(studios[1:]))
 
 
 @shared_task

@@ -1,6 +1,7 @@
 """What the check of the stores finds: it becomes a gap, is served to nobody, and is on record; nothing else is blamed."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from io import StringIO
 from pathlib import Path
@@ -13,7 +14,7 @@ from django.core.management.base import CommandError
 
 from control_plane.audit.models import Entry
 from control_plane.common.scoping import studio_scope
-from control_plane.recordings import checks, reports, rounds
+from control_plane.recordings import checks, reports, rounds, tasks
 from control_plane.recordings.checks import walk
 from control_plane.recordings.disposals import delete_due
 from control_plane.recordings.fault_models import Depth, FaultKind, SegmentFault, StoreRound
@@ -23,6 +24,8 @@ from control_plane.recordings.reasons import InferredReason
 from control_plane.recordings.shredding import remove_shredded, shred_class
 from control_plane.storage.configured import object_store
 from control_plane.storage.local import LocalStore
+from control_plane.studios import sweeping
+from shared.protocol.ids import new_id
 from shared.protocol.status import RecordingState
 from tests.control_plane.conftest import as_person
 from tests.control_plane.footage import Cut
@@ -385,7 +388,30 @@ def test_a_night_ends_in_time_and_the_next_goes_on(
     upload(scene, *cuts)
     ids = sorted(made.manifest.segment_id for made in cuts)
     for last in (ids[1], ids[3]):
-        readings = iter([0.0, 0.0])
+        readings = iter([0.0, 0.0, 0.0])
         rounds.check_tonight(scene.cast.studio.id, elapsed_s=partial(next, readings, rounds.MOST_S))
         with studio_scope(scene.cast.studio.id):
             assert StoreRound.objects.get().after == last
+
+
+def test_studios_are_checked_one_after_another_also_behind_one_that_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    studios = [new_id() for _ in range(3)]
+    kicks: list[dict[str, Any]] = []
+    checked: list[UUID] = []
+
+    def check(studio_id: UUID) -> None:
+        checked.append(studio_id)
+        assert kicks == [], "no other worker is at it meanwhile"
+        if studio_id == studios[0]:
+            raise OSError("no disk")
+
+    monkeypatch.setattr(sweeping, "studio_ids", lambda reason: studios)
+    monkeypatch.setattr(tasks, "check_tonight", check)
+    monkeypatch.setattr(tasks.check_footage, "delay", lambda **given: kicks.append(given))
+    tasks.sweep_checks()
+    while kicks:
+        with suppress(OSError):
+            tasks.check_footage(**kicks.pop())
+    assert checked == studios
