@@ -50,6 +50,14 @@ FSCK = (
         (f"{_FAULTS}::test_an_empty_store_is_not_believed",),
     ),
     Sabotage(
+        "the last good copy goes, for there is a damaged one",
+        "fsck",
+        "control_plane/recordings/disposals.py",
+        "    if SegmentFault.objects.filter(segment=segment).exists():\n",
+        "    if not segment:\n",
+        (f"{_FAULTS}::test_the_old_copy_stays_while_the_new_one_is_damaged",),
+    ),
+    Sabotage(
         "an object that is there again is sound",
         "fsck",
         "control_plane/recordings/checks.py",

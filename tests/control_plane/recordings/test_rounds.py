@@ -1,0 +1,109 @@
+"""The nights of the check of the stores: a part each night, all of it in a told time, one studio after another."""
+
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from control_plane.common.scoping import studio_scope
+from control_plane.recordings import checks, rounds, tasks
+from control_plane.recordings.fault_models import Depth, StoreRound
+from control_plane.storage.configured import object_store
+from control_plane.storage.local import LocalStore
+from control_plane.studios import sweeping
+from shared.protocol.ids import new_id
+from tests.control_plane.recordings.test_faults import acts, faults, file_of, flip
+from tests.control_plane.scenes import Scene
+from tests.control_plane.sending import upload
+
+
+def test_the_small_parts_of_a_night_blame_nothing_on_an_empty_store(
+    scene: Scene, tmp_path: Path, stores: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "LEAST", 1)
+    monkeypatch.setattr(checks, "EMPTY_FROM", 4)
+    upload(scene, *scene.cuts(tmp_path, seconds=5))
+    store = object_store()
+    assert isinstance(store, LocalStore)
+    aside = store.root.with_name("elsewhere")
+    store.root.rename(aside)
+    store.root.mkdir()
+    rounds.check_tonight(scene.cast.studio.id)
+    store.root.rmdir()
+    aside.rename(store.root)
+    assert (faults(scene), acts(scene)) == ({}, [])
+
+
+def test_a_night_takes_its_part_and_all_comes_round_in_the_told_time(
+    scene: Scene, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "LEAST", 1)
+    monkeypatch.setattr(rounds, "SIZE_DAYS", 1)
+    settings.CHECK_DAYS = 4
+    cuts = scene.cuts(tmp_path, seconds=9)
+    upload(scene, *cuts)
+    read: list[UUID] = []
+    looked = checks._look
+
+    def noted(item: checks.Item, store: Any, depth: Depth) -> checks.Seen:
+        if depth is Depth.HASH:
+            read.append(item.segment_id)
+        return looked(item, store, depth)
+
+    monkeypatch.setattr(checks, "_look", noted)
+    nights = []
+    for _ in range(8):
+        rounds.check_tonight(scene.cast.studio.id)
+        nights.append(len(read))
+    in_order = sorted(made.manifest.segment_id for made in cuts)
+    assert nights[:4] == [3, 6, 9, 9], "a part each night; the last finds the end of the round"
+    assert read[: len(cuts)] == in_order, "the longest not looked at first"
+    assert sorted(read[len(cuts) :]) == in_order, "and round again"
+    with studio_scope(scene.cast.studio.id):
+        row = StoreRound.objects.get(depth=Depth.HASH)
+        assert row.finished_at is not None
+    flip(file_of(scene, cuts[4]))
+    for _ in range(5):
+        rounds.check_tonight(scene.cast.studio.id)
+    assert faults(scene) == {cuts[4].manifest.segment_id: "hash"}
+
+
+def test_a_night_ends_in_time_and_the_next_goes_on(
+    scene: Scene, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CHECK_DAYS = 0
+    monkeypatch.setattr(checks, "BATCH", dict.fromkeys(Depth, 2))
+    cuts = scene.cuts(tmp_path, seconds=7)
+    upload(scene, *cuts)
+    ids = sorted(made.manifest.segment_id for made in cuts)
+    for last in (ids[1], ids[3]):
+        readings = iter([0.0, 0.0, 0.0])
+        rounds.check_tonight(scene.cast.studio.id, elapsed_s=partial(next, readings, rounds.MOST_S))
+        with studio_scope(scene.cast.studio.id):
+            assert StoreRound.objects.get().after == last
+
+
+def test_studios_are_checked_one_after_another_also_behind_one_that_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    studios = [new_id() for _ in range(3)]
+    kicks: list[dict[str, Any]] = []
+    checked: list[UUID] = []
+
+    def check(studio_id: UUID) -> None:
+        checked.append(studio_id)
+        assert kicks == [], "no other worker is at it meanwhile"
+        if studio_id == studios[0]:
+            raise OSError("no disk")
+
+    monkeypatch.setattr(sweeping, "studio_ids", lambda reason: studios)
+    monkeypatch.setattr(tasks, "check_tonight", check)
+    monkeypatch.setattr(tasks.check_footage, "delay", lambda **given: kicks.append(given))
+    tasks.sweep_checks()
+    while kicks:
+        with suppress(OSError):
+            tasks.check_footage(**kicks.pop())
+    assert checked == studios
