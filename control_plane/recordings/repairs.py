@@ -48,7 +48,7 @@ def ask_boxes(*, actor: Actor, lost_too: bool = False) -> int:
     trusted = Agent.objects.exclude(state=AgentState.REVOKED).values("id")
     SegmentFault.objects.filter(due, agent__in=trusted).update(repair=RepairState.ASKED, answered_at=None)
     asked = SegmentFault.objects.filter(repair=RepairState.ASKED, agent__in=trusted)
-    for agent_id in set(asked.order_by().values_list("agent_id", flat=True)):
+    for agent_id in asked.order_by().values_list("agent_id", flat=True).distinct():
         announce_on_commit(agent_id, Topic.FOOTAGE)
     return int(asked.count())
 
