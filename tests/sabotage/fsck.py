@@ -37,8 +37,8 @@ FSCK = (
         "what is left of a destroyed class is looked at",
         "fsck",
         "control_plane/recordings/checks.py",
-        'rows.exclude(class_session__wrapped_key=b"").order_by("id")',
-        'rows.order_by("id")',
+        'rows.exclude(class_session__wrapped_key=b"").order_by(order)',
+        "rows.order_by(order)",
         (f"{_FAULTS}::test_what_was_destroyed_is_no_finding",),
     ),
     Sabotage(
