@@ -68,6 +68,14 @@ class Installer:
             if self._is_superseded(journal):
                 self._end(journal, "superseded", "another version was installed by hand")
                 return
+            if (
+                journal.state is State.INSTALLING
+                and self._is_untouched(journal)
+                and not self._record.is_fresh()
+            ):
+                # The box was off, and may be in a class by now; the agent asks again when none is near.
+                self._end(journal, "refused", "the box was off before anything was changed")
+                return
             most = MOST_STARTS.get(journal.state)
             if most is not None and journal.starts >= most:
                 self._take_back(journal, f"the box stopped {journal.starts} times while {journal.state} it")
@@ -86,7 +94,7 @@ class Installer:
         try:
             self._patiently(self._record.new)
         except PackagesBusy as error:
-            if self._packages.installed() != Installed(journal.old, whole=True):
+            if not self._is_untouched(journal):
                 raise  # a power cut has left half of it: to let go of the old package now is to lose both
             # Nothing was changed: it is no fault of this version.
             self._end(journal, "refused", f"other packages were being installed all the time: {error}")
@@ -120,6 +128,9 @@ class Installer:
         self._record.tell(outcome, journal.version, reason)
         self._record.end()
         log.info("update to %s: %s %s", journal.version, outcome, reason)
+
+    def _is_untouched(self, journal: Journal) -> bool:
+        return self._packages.installed() == Installed(journal.old, whole=True)
 
     def _is_superseded(self, journal: Journal) -> bool:
         installed = self._packages.installed()

@@ -11,6 +11,8 @@ from edge_agent.update.handover import OUTCOME, Outcome, from_line, read_outcome
 
 BAD_LIMIT = 20
 """How many versions that failed are remembered; the oldest are forgotten first."""
+FRESH_S = 120.0
+"""What was asked for in a quiet time is done so soon after, or not at all: later a class may be running."""
 
 
 class State(StrEnum):
@@ -57,6 +59,10 @@ class Record:
             return None
         except (ValueError, KeyError, TypeError):
             return Journal(State.ROLLING_BACK, "", "", reason="the record of the update was damaged")
+
+    def is_fresh(self) -> bool:
+        """Whether the journal of an update under way was written a moment ago."""
+        return abs(time.time() - self._path.stat().st_mtime) <= FRESH_S
 
     def put(self, journal: Journal) -> Journal:
         """Writes it down, durably, and returns it."""

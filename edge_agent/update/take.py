@@ -21,15 +21,13 @@ import edge_agent
 from edge_agent.errors import ReleaseRefused
 from edge_agent.update.handover import METADATA, PACKAGE, PIECE_BYTES, REQUEST, Handed, Tricked
 from edge_agent.update.install import RUNNER, RUNNER_FILE
-from edge_agent.update.journal import Journal, Record, State
+from edge_agent.update.journal import FRESH_S, Journal, Record, State
 from edge_agent.update.packages import PackageFailed, Packages, is_newer
 from edge_agent.update.release import METADATA_URL, Release, Releases
 from edge_agent.update.trust import Trust
 
 log = logging.getLogger(__name__)
 
-REQUEST_AGE_S = 120.0
-"""An older request was left behind by a power cut: by now a class may be running."""
 ROOM = 12
 """What an update needs beside it, in sizes of its package: both packages, and what comes out of the new one."""
 
@@ -95,7 +93,7 @@ class Taker:
                 age_s = time.time() - os.fstat(file.fileno()).st_mtime
         except FileNotFoundError:
             return False
-        return abs(age_s) <= REQUEST_AGE_S
+        return abs(age_s) <= FRESH_S
 
     def _newest(self) -> tuple[Release, Releases]:
         metadata = self._record.folder / "metadata"

@@ -16,7 +16,7 @@ from deploy.agent.releases import Folder, Keys, ReleaseError, make_keys
 from edge_agent.errors import ReleaseRefused
 from edge_agent.update import release as releases
 from edge_agent.update.handover import FOLDER, HEARD, METADATA, PACKAGE, REQUEST
-from edge_agent.update.take import REQUEST_AGE_S
+from edge_agent.update.journal import FRESH_S
 from tests.edge_agent.update.system import System, make_package
 
 
@@ -220,7 +220,7 @@ def test_an_endless_sign_is_read_to_its_limit(system: System) -> None:
     assert len(system.handed.heard()) <= 200
 
 
-@pytest.mark.parametrize("off_s", [-REQUEST_AGE_S - 60, REQUEST_AGE_S + 60])
+@pytest.mark.parametrize("off_s", [-FRESH_S - 60, FRESH_S + 60])
 def test_a_request_left_behind_by_a_power_cut_is_not_taken(offered: System, off_s: float) -> None:
     when = time.time() + off_s
     os.utime(handed(offered, REQUEST), (when, when))

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from edge_agent.files import Files
 from edge_agent.update.handover import FOLDER, HEARD
 from edge_agent.update.install import RUNNER
-from edge_agent.update.journal import Journal, Record, State
+from edge_agent.update.journal import FRESH_S, Journal, Record, State
 from edge_agent.update.packages import PackageFailed, Packages, PackagesBusy
 from edge_agent.update.take import runner_of
 from tests.edge_agent.update.system import HEARD_S, MUTE_S, OPTIONS, ROOT, System, make_package
@@ -106,6 +107,23 @@ def test_it_waits_for_other_packages_and_gives_up_without_blaming_the_version(
     offered.go_on(packages=Busy(offered.root, times))
     assert offered.version() == ends
     assert offered.outcome().bad == ()
+
+
+def test_what_a_power_cut_left_untouched_for_long_is_asked_for_again(offered: System) -> None:
+    """The box comes back in the middle of a class, say; it may not be restarted for an update then."""
+    assert offered.take()
+    journal = offered.record / "journal.json"
+    then = time.time() - FRESH_S - 1
+    os.utime(journal, (then, then))
+    offered.go_on()
+    assert offered.version() == offered.running() == "1.0"
+    assert offered.outcome().outcome == "refused"
+    assert offered.outcome().bad == ()
+    assert not journal.exists()
+    offered.ask()
+    assert offered.take()
+    offered.go_on()
+    assert offered.version() == "2.0"
 
 
 def test_half_an_installation_waits_for_other_packages_as_long_as_it_takes(offered: System) -> None:
