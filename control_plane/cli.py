@@ -46,14 +46,14 @@ State = Annotated[
 
 
 @contextlib.contextmanager
-def _plain_errors() -> Iterator[None]:
+def _plain_errors(status: int = 1) -> Iterator[None]:
     try:
         yield
     except SupervisorError as error:
         err.print(f"[bold red]error:[/] {error}", soft_wrap=True)
         if error.hint:
             err.print(f"[bold]what to do:[/] {error.hint}", soft_wrap=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(status) from None
 
 
 @app.command()
@@ -154,7 +154,9 @@ def fsck(
     What is missing or damaged becomes a gap with its reason, is served no longer, and is on record.
     """
     named = [part for slug in studio or () for part in ("--studio", slug)]
-    raise typer.Exit(_manage(state, "fsck", "--depth", depth, *named, *(("--repair",) if repair else ())))
+    asked = ("--repair",) if repair else ()
+    # 1 would look like damage to whatever runs this each night.
+    raise typer.Exit(_manage(state, "fsck", "--depth", depth, *named, *asked, not_running=2))
 
 
 @studio_app.command("create")
@@ -198,9 +200,9 @@ def version() -> None:
     typer.echo(f"threedance {__version__}")
 
 
-def _manage(state: Path | None, *arguments: str, owner: bool = False) -> int:
+def _manage(state: Path | None, *arguments: str, owner: bool = False, not_running: int = 1) -> int:
     folder = (state or default_state()).absolute()
-    with _plain_errors():
+    with _plain_errors(not_running):
         if running(folder) is None and os.environ.get("THREEDANCE_DATABASE_URL") is None:
             raise NotRunning(folder)
         told = (

@@ -227,7 +227,7 @@ async def _away(house: House, hours: float) -> int:
     lost = house.lost()
     print(
         f"{hours:g} h away, segments of {house.segment_s:g} s: {house.made * CAMERAS} made, {waiting} waited,"
-        f" {lost} lost; {asked} requests while away; memory {growth:+.1%}, after the drain"
+        f" {lost} lost; {asked} requests from the second hour on; memory {growth:+.1%}, after the drain"
         f" {drained_growth:+.1%}; drained at {share:.0%} of the line; {time.monotonic() - began_s:.0f} s"
     )
     return lost + (growth >= 0.10) + (share < 0.80)

@@ -9,8 +9,10 @@ from uuid import UUID
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from typer.testing import CliRunner
 
 from control_plane.audit.models import Entry
+from control_plane.cli import app
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings import checks, reports, rounds
 from control_plane.recordings.checks import walk
@@ -123,6 +125,13 @@ def test_bad_use_is_told_from_findings(scene: Scene) -> None:
     assert raised.value.returncode == 2
     with pytest.raises(CommandError, match="invalid choice"):
         call_command("fsck", "--depth", "touch")
+
+
+def test_a_control_plane_that_does_not_run_is_no_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("THREEDANCE_DATABASE_URL", raising=False)
+    assert CliRunner().invoke(app, ["fsck", "--state", str(tmp_path)]).exit_code == 2
 
 
 def part(scene: Scene, path: str) -> Any:

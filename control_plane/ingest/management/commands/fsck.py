@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from control_plane.common.errors import ControlPlaneError
 from control_plane.common.scoping import platform_scope, studio_scope
 from control_plane.recordings.checks import SYSTEM, Part, recheck, segments_in, stores_in_use, walk
-from control_plane.recordings.fault_models import Depth, FaultKind
+from control_plane.recordings.fault_models import Depth, FaultKind, RepairState, SegmentFault
 from control_plane.recordings.repairs import ask_boxes
 from control_plane.studios.models import Studio, StudioStore
 
@@ -77,8 +77,12 @@ class Command(BaseCommand):
             lines += self._check_studio(studio_id, called, depth)
             if options["repair"]:
                 with studio_scope(studio_id):
+                    lost = SegmentFault.objects.filter(repair=RepairState.LOST).count()
                     asked = ask_boxes(actor=SYSTEM, lost_too=True)
-                self.stdout.write(f"{called}: the boxes are asked for {asked} segments once more")
+                self.stdout.write(
+                    f"{called}: the boxes are asked for {asked} segments once more; of {lost} they had said before that"
+                    " they have no good copy"
+                )
         self._table(lines, depth, time.monotonic() - begun_s)
         if not all(line.is_clean for line in lines):
             raise CommandError("not everything is as it was committed; see above", returncode=FINDINGS)
