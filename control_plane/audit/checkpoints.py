@@ -232,7 +232,7 @@ def _node(left: bytes, right: bytes) -> bytes:
 
 def _head(item: dict[str, Any]) -> Head:
     studio = item["studio"]
-    return Head(None if studio is None else UUID(studio), item["sequence"], bytes.fromhex(item["hash"]))
+    return Head(None if studio is None else UUID(str(studio)), item["sequence"], bytes.fromhex(item["hash"]))
 
 
 def _verify(public_key: str, signature: bytes, said: bytes) -> None:

@@ -226,6 +226,10 @@ def _split(value: str, key: str) -> SplitResult:
         raise WrongEnvironment(f"{key}={redact(value)} is no address: {error}") from error
 
 
+def _scheme(value: str, name: str) -> str:
+    return _split(value, variable(name)).scheme
+
+
 def parse_database_url(value: str, key: str) -> DatabaseUrl:
     """Returns the parts of a database address.
 
@@ -321,32 +325,32 @@ def _validate(env: Env) -> None:
     for name in ("database_url", "database_owner_url"):
         if value := getattr(env, name):
             parse_database_url(value, variable(name))
-    public = urlsplit(env.public_url)
+    public = _split(env.public_url, "THREEDANCE_PUBLIC_URL")
     if public.scheme not in ("http", "https") or not public.hostname or public.path not in ("", "/"):
         raise WrongEnvironment(
             f"THREEDANCE_PUBLIC_URL={redact(env.public_url)} is no http(s)://host[:port] without a path"
         )
-    if env.valkey_url and urlsplit(env.valkey_url).scheme not in ("redis", "rediss", "unix"):
+    if env.valkey_url and _scheme(env.valkey_url, "valkey_url") not in ("redis", "rediss", "unix"):
         raise WrongEnvironment(
             f"THREEDANCE_VALKEY_URL={redact(env.valkey_url)} starts with none of redis:// rediss:// unix://"
         )
-    if env.object_store and urlsplit(env.object_store).scheme not in ("file", "s3+http", "s3+https"):
+    if env.object_store and _scheme(env.object_store, "object_store") not in ("file", "s3+http", "s3+https"):
         raise WrongEnvironment(
             f"THREEDANCE_OBJECT_STORE={redact(env.object_store)} starts with none of file:// s3+http:// s3+https://"
         )
     for name in ("root_key", "root_key_older"):
         for url in listed(getattr(env, name)):
-            if urlsplit(url).scheme not in ("file", "vault+http", "vault+https", "kms"):
+            if _scheme(url, name) not in ("file", "vault+http", "vault+https", "kms"):
                 raise WrongEnvironment(
                     f"{variable(name)}={redact(url)} starts with none of file:// vault+https:// kms://"
                 )
-    if env.key_shelf and urlsplit(env.key_shelf).scheme not in ("file", "postgresql", "postgres"):
+    if env.key_shelf and _scheme(env.key_shelf, "key_shelf") not in ("file", "postgresql", "postgres"):
         raise WrongEnvironment(
             f"THREEDANCE_KEY_SHELF={redact(env.key_shelf)} starts with none of file:// postgresql://"
         )
     if env.retired_keys_days < 1:
         raise WrongEnvironment(f"THREEDANCE_RETIRED_KEYS_DAYS={env.retired_keys_days} is below 1")
-    if env.checkpoint_webhook and urlsplit(env.checkpoint_webhook).scheme != "https":
+    if env.checkpoint_webhook and _scheme(env.checkpoint_webhook, "checkpoint_webhook") != "https":
         raise WrongEnvironment(
             f"THREEDANCE_CHECKPOINT_WEBHOOK={redact(env.checkpoint_webhook)} is no https:// address"
         )
