@@ -29,6 +29,7 @@ COLUMNS = (
 _OPEN, _MARK = b'{"entry":', b',"hash":"'
 _TAIL_BYTES = len(_MARK) + 64 + len(b'"}')
 _CSV_MARK = "#" + KIND
+_CSV_END = f"{_CSV_MARK}-end ".encode()
 LONGEST_LINE_BYTES = 1 << 20
 
 Sign = Callable[[bytes], bytes]
@@ -96,7 +97,7 @@ def write_jsonl(header: Header, entries: Iterable[Stored], sign: Sign) -> Iterat
         header,
         first,
         map(_json_line, entries),
-        lambda footer, signature: msgspec.json.encode({"footer": footer, "signature": signature}) + b"\n",
+        _json_end,
         sign,
     )
 
@@ -108,9 +109,7 @@ def write_csv(header: Header, rows: Iterable[Row], sign: Sign) -> Iterator[bytes
         header,
         first,
         (_csv_line(link, stored, words) for link, stored, words in rows),
-        lambda footer, signature: (
-            f"{_CSV_MARK}-end {msgspec.json.encode({'footer': footer, 'signature': signature}).decode()}\r\n".encode()
-        ),
+        _csv_end,
         sign,
     )
 
@@ -119,7 +118,7 @@ def _signed(
     header: Header,
     first: bytes,
     lines: Iterable[bytes],
-    last: Callable[[Footer, str], bytes],
+    last: Callable[["_End"], bytes],
     sign: Sign,
 ) -> Iterator[bytes]:
     digest, entries = hashlib.sha256(first), 0
@@ -129,7 +128,7 @@ def _signed(
         entries += 1
         yield line
     footer = Footer(entries=entries, sha256=digest.hexdigest())
-    yield last(footer, base64.b64encode(sign(signed_bytes(header, footer))).decode())
+    yield last(_End(footer, base64.b64encode(sign(signed_bytes(header, footer))).decode()))
 
 
 def signed_bytes(header: Header, footer: Footer) -> bytes:
@@ -209,32 +208,46 @@ class Export:
             number += 1
             self._refuse_more(number)
             if record.startswith(_CSV_MARK.encode()):
-                self._take_footer(record[len(_CSV_MARK) + len("-end") :], number)
+                self._take_footer(record, number)
                 continue
             self._digest.update(record)
             self.read_bytes += len(record)
             try:
                 (cells,) = csv.reader(io.StringIO(record.decode(), newline=""), strict=True)
                 link, stored = _from_cells(cells, self.header.studio)
+                computed = link_hash(link).hex()
             except (ValueError, csv.Error) as error:
                 raise BadFile(f"entry {number - 2} of the file cannot be read: {error}") from error
-            yield Item(link.sequence, link.studio_id, link.previous_hash.hex(), stored, link_hash(link).hex())
+            yield Item(link.sequence, link.studio_id, link.previous_hash.hex(), stored, computed)
 
     def _refuse_more(self, number: int) -> None:
         if self.footer is not None:
             raise BadFile(f"line {number} comes after the end of the export")
 
     def _take_footer(self, line: bytes, number: int) -> None:
+        mark, write = (_CSV_END, _csv_end) if self._is_csv else (b"", _json_end)
         try:
-            found = msgspec.json.decode(line, type=_End)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            found = msgspec.json.decode(line[len(mark) :], type=_End)
+            signature = base64.b64decode(found.signature, validate=True)
+        except (msgspec.MsgspecError, ValueError) as error:
             raise BadFile(f"line {number} is neither an entry nor the end: {error}") from error
+        # No hash and no signature is of this line: it is what would be written here, or it was changed.
+        if line != write(_End(found.footer, base64.b64encode(signature).decode())):
+            raise BadFile(f"line {number} is not the end as an export has it: it was changed")
         self.footer, self.signature = found.footer, found.signature
 
 
 class _End(msgspec.Struct, frozen=True):
     footer: Footer
     signature: str
+
+
+def _json_end(end: _End) -> bytes:
+    return msgspec.json.encode(end) + b"\n"
+
+
+def _csv_end(end: _End) -> bytes:
+    return _CSV_END + msgspec.json.encode(end) + b"\r\n"
 
 
 def _records(file: io.BufferedReader) -> Iterator[bytes]:

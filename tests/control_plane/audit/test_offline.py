@@ -119,6 +119,28 @@ def test_any_changed_byte_is_noticed(tmp_path: Path, suffix: str, data: st.DataO
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "csv"])
+def test_each_changed_byte_of_the_last_line_is_noticed(tmp_path: Path, suffix: str) -> None:
+    """No hash is of that line: it is held against what would have been written."""
+    path = export(tmp_path / f"log.{suffix}", chain(1))
+    content = path.read_bytes()
+    for place in range(content.rstrip().rindex(b"\n") + 1, len(content)):
+        for bits in (1, 4, 0x20):
+            changed = bytearray(content)
+            changed[place] ^= bits
+            path.write_bytes(changed)
+            with contextlib.suppress(BadFile):
+                assert not verify_export(path, public_key=PUBLIC).holds, bytes(changed[place - 5 :])
+
+
+def test_a_number_that_json_does_not_have_is_no_entry(tmp_path: Path) -> None:
+    path = export(tmp_path / "log.csv", chain(3))
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b'""n"":2', b'""n"":' + b"2" * 40))
+    assert path.read_bytes() != content
+    assert "entry 2 of the file cannot be read" in str(verify_export(path, public_key=PUBLIC))
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
 @pytest.mark.parametrize("time", ["2026-11-31T12:00:00+00:00", "2026-11-21T12:00:00", "today"])
 def test_a_file_of_no_time_is_no_export(tmp_path: Path, suffix: str, time: str) -> None:
     path = export(tmp_path / f"log.{suffix}", chain(3))
