@@ -17,7 +17,7 @@ MODULES = [path for path in with_suffix(".py") if path.parts[0] in PACKAGES]
 MIGRATIONS = [path for path in MODULES if "migrations" in path.parts and path.name != "__init__.py"]
 PRODUCT = [path for path in MODULES if path.parts[0] != "tests" and "migrations" not in path.parts]
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "manager", "misc", "common_utils", "base2"}
-LONGEST_MODULE_LINES = 400
+LONGEST_MODULE_LINES = 500
 Named = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 OWN = ("shared", "edge_agent", "control_plane")
 TEMPLATES = with_suffix(".html", under="control_plane/")
