@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -110,40 +111,20 @@ BYTECODE = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(NOX_DIR / 
 """Compiled modules are kept, whatever the environment says: without them each process of the control plane compiles Django
 anew, 4.8 s of processor time in place of 2.0."""
 PACKAGES = ("shared", "edge_agent", "control_plane", "deploy", "tests")
+EXTRAS = ("agent", "control", "kms")
+"""Roles that a machine can have: an agent, a control plane, a control plane whose root key lies in a KMS."""
 LOCK_SOURCES = {
-    "agent": ["--extra", "agent"],
-    "bootstrap": ["--group", "bootstrap", "--group", "build"],
-    "demo": ["--extra", "agent", "--extra", "control", "--group", "demo", "--group", "build"],
-    "dev": [
-        "--extra",
-        "agent",
-        "--extra",
-        "control",
-        "--group",
-        "demo",
-        "--group",
-        "lint",
-        "--group",
-        "test",
-        "--group",
-        "build",
-    ],
-    # Beside what `demo` has: what the examples of the targets are made with.
-    "fuzz": [
-        "--extra",
-        "agent",
-        "--extra",
-        "control",
-        "--group",
-        "demo",
-        "--group",
-        "test",
-        "--group",
-        "build",
-        "--group",
-        "fuzz",
-    ],
+    # First: every other lock is held to the versions of this one, so that roles can share an environment.
+    "dev": ["agent", "control", "kms", "demo", "lint", "test"],
+    "agent": ["agent"],
+    "control": ["control", "assets"],
+    "kms": ["kms"],
+    "demo": ["agent", "control", "demo"],
+    # Adds to `demo` what the examples of the fuzz targets are made with.
+    "fuzz": ["agent", "control", "demo", "test", "fuzz"],
+    "bootstrap": ["bootstrap", "build"],
 }
+"""The extras and dependency groups of pyproject.toml in each file of deploy/locks."""
 
 
 def environment(session: nox.Session, name: str) -> Path:
@@ -157,14 +138,29 @@ def environment(session: nox.Session, name: str) -> Path:
     if not _is_current(name):
         began = time.monotonic()
         say(f"installing the environment {name} from deploy/locks/{name}.txt ...")
-        quiet = () if sys.stderr.isatty() else ("--quiet",)
-        session.run("uv", "venv", *quiet, "--clear", "--python", sys.executable, str(home), env=_index())
-        install = ["uv", "pip", "install", *quiet, "--python", str(home / "bin" / "python")]
-        session.run(*install, "--require-hashes", "-r", str(LOCKS / f"{name}.txt"), env=_index())
-        session.run(*install, "--no-deps", "--no-build-isolation", "-e", str(HERE), env=_index())
+        session.run("uv", "venv", *_quiet(), "--clear", "--python", sys.executable, str(home), env=_index())
+        _install_locked(session, home, [name])
         (home / "stamp").write_text(_wanted(name))
         say(f"installed {name} in {time.monotonic() - began:.0f} s")
     return home / "bin"
+
+
+def _install_locked(session: nox.Session, home: Path, names: Sequence[str]) -> None:
+    """Installs the locks `names` and this checkout into the environment `home`; all of it is checked by hash."""
+    install = ["uv", "pip", "install", *_quiet(), "--python", str(home / "bin" / "python")]
+    for name in names:
+        session.run(*install, "--require-hashes", "-r", str(LOCKS / f"{name}.txt"), env=_index())
+    _install_checkout(session, install)
+
+
+def _install_checkout(session: nox.Session, install: Sequence[str]) -> None:
+    """Installs this checkout, without its dependencies, by the command `install`; what builds it is locked too."""
+    lock = str(LOCKS / "bootstrap.txt")
+    session.run(*install, "--no-deps", "--build-constraint", lock, "-e", str(HERE), env=_index())
+
+
+def _quiet() -> tuple[str, ...]:
+    return () if sys.stderr.isatty() else ("--quiet",)
 
 
 def _wanted(name: str) -> str:
@@ -197,8 +193,8 @@ def run_in(session: nox.Session, name: str, program: str, *arguments: str, **var
     session.run(str(bin_dir / program), *arguments, env={"PATH": path, **BYTECODE, **variables})
 
 
-def build_assets(session: nox.Session, name: str) -> None:
-    """Builds the portal's scripts and styles with the system's Node, or with the one in environment `name`."""
+def build_assets(session: nox.Session, bin_dir: Path) -> None:
+    """Builds the portal's scripts and styles with the system's Node, or with the one of the environment with `bin_dir`."""
     sources = sorted(
         path
         for path in WEB.rglob("*")
@@ -210,7 +206,6 @@ def build_assets(session: nox.Session, name: str) -> None:
         return
     began = time.monotonic()
     say("building the web assets ...")
-    bin_dir = environment(session, name)
     npm(session, bin_dir, "ci", "--no-audit", "--no-fund", "--loglevel=error")
     npm(session, bin_dir, "run", "--silent", "build")
     stamp.write_text(wanted)
@@ -245,10 +240,35 @@ def _system_node() -> bool:
 
 
 @nox.session
+def install(session: nox.Session) -> None:
+    """Installs roles into `.venv` from their locks: `control`, `agent`, `kms` (for a root key in a KMS), or several."""
+    roles = session.posargs
+    if not roles or not set(roles) <= set(EXTRAS):
+        stop(f"name one or more of {', '.join(EXTRAS)}: python3 noxfile.py install -- control")
+    began = time.monotonic()
+    home = HERE / ".venv"
+    if not _runs(home / "bin" / "python"):
+        session.run("uv", "venv", *_quiet(), "--clear", "--python", sys.executable, str(home), env=_index())
+    say(f"installing {', '.join(roles)} into .venv ...")
+    _install_locked(session, home, roles)
+    if "control" in roles:
+        build_assets(session, home / "bin")
+    say(f"installed in {time.monotonic() - began:.0f} s; to use it: . .venv/bin/activate")
+
+
+def _runs(python: Path) -> bool:
+    """Says whether `python` is there and starts: one that was made of an interpreter since removed does not."""
+    try:
+        return not subprocess.run([str(python), "-c", ""], capture_output=True, check=False).returncode
+    except OSError:
+        return False
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """Runs the whole product: records a class from three cameras and replays it. Nothing comes after it."""
-    build_assets(session, "demo")
     bin_dir = environment(session, "demo")
+    build_assets(session, bin_dir)
     path = f"{bin_dir}{os.pathsep}{os.environ.get('PATH', '')}"
     sys.stdout.flush()
     sys.stderr.flush()
@@ -268,11 +288,26 @@ def tests(session: nox.Session) -> None:
     if not session.posargs:
         for check in (lint, types, imports):
             check.func(session)  # type: ignore[attr-defined]
-    build_assets(session, "dev")
+    build_assets(session, environment(session, "dev"))
     say("running the tests ...")
     # nox speaks to the same stream: the last line is to be pytest's own.
     logging.getLogger("nox").setLevel(logging.CRITICAL)
     run_in(session, "dev", "pytest", "-n", "2", "--dist", "loadgroup", *(session.posargs or ["tests"]))
+
+
+@nox.session
+def newest(session: nox.Session) -> None:
+    """Runs the tests with the newest releases that pyproject.toml allows, not the locked ones; arguments go to pytest."""
+    home = NOX_DIR / "newest"
+    parts = _selected(LOCK_SOURCES["dev"])
+    session.run("uv", "venv", *_quiet(), "--clear", "--python", sys.executable, str(home), env=_index())
+    install = ["uv", "pip", "install", *_quiet(), "--upgrade", "--python", str(home / "bin" / "python")]
+    session.run(*install, "-r", "pyproject.toml", *parts, env=_index())
+    _install_checkout(session, install)
+    build_assets(session, home / "bin")
+    path = f"{home / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    arguments = ("-n", "2", "--dist", "loadgroup", *(session.posargs or ["tests"]))
+    session.run(str(home / "bin" / "pytest"), *arguments, env={"PATH": path, **BYTECODE})
 
 
 @nox.session
@@ -312,28 +347,28 @@ def s3(session: nox.Session) -> None:
 @nox.session
 def e2e(session: nox.Session) -> None:
     """Runs the tests of the whole product, in a browser and with faults."""
-    build_assets(session, "dev")
+    build_assets(session, environment(session, "dev"))
     run_in(session, "dev", "pytest", "-m", "e2e", *(session.posargs or ["tests"]))
 
 
 @nox.session
 def matrix(session: nox.Session) -> None:
     """Asks everything as everybody, three times: as it is, without filters, without row security."""
-    build_assets(session, "dev")
+    build_assets(session, environment(session, "dev"))
     run_in(session, "dev", "python", "-m", "tests.matrix", *session.posargs)
 
 
 @nox.session
 def sabotage(session: nox.Session) -> None:
     """Breaks one rule after the other in a scratch copy and expects the tests to notice."""
-    build_assets(session, "dev")
+    build_assets(session, environment(session, "dev"))
     run_in(session, "dev", "python", "-m", "tests.sabotage", *session.posargs)
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measures side by side with public peers and prints the tables of docs/ref/measurements.md."""
-    build_assets(session, "dev")
+    build_assets(session, environment(session, "dev"))
     run_in(session, "dev", "python", "-m", "tests.bench", *session.posargs)
 
 
@@ -376,18 +411,25 @@ def deb(session: nox.Session) -> None:
 def assets(session: nox.Session) -> None:
     """Builds the portal's scripts and styles, and checks and tests them."""
     (DIST / ".stamp").unlink(missing_ok=True)
-    build_assets(session, "dev")
+    bin_dir = environment(session, "dev")
+    build_assets(session, bin_dir)
     for script in ("check", "test"):
-        npm(session, environment(session, "dev"), "run", "--silent", script)
+        npm(session, bin_dir, "run", "--silent", script)
 
 
 @nox.session
 def lock(session: nox.Session) -> None:
-    """Renews the locked dependencies from pyproject.toml."""
-    for name, source in LOCK_SOURCES.items():
+    """Renews the locked dependencies from pyproject.toml; arguments go to uv (`-- --upgrade`)."""
+    for name, parts in LOCK_SOURCES.items():
         target = LOCKS / f"{name}.txt"
+        same_versions = () if name in ("dev", "bootstrap") else ("--constraint", str(LOCKS / "dev.txt"))
         session.run(
             "uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes",
-            "--no-emit-index-url", "--no-header", "--no-annotate", *session.posargs,
-            "pyproject.toml", *source, "-o", str(target.relative_to(HERE)),
+            "--no-emit-index-url", "--no-header", "--no-annotate", *same_versions, *session.posargs,
+            "pyproject.toml", *_selected(parts), "-o", str(target.relative_to(HERE)), env=_index(),
         )  # fmt: skip
+
+
+def _selected(parts: Sequence[str]) -> list[str]:
+    """Returns uv's options that select extras and dependency groups by name."""
+    return [word for part in parts for word in ("--extra" if part in EXTRAS else "--group", part)]

@@ -5,6 +5,8 @@ import os
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
+from allauth.core import context
 from allauth.core.internal import ratelimit
 from allauth.mfa.adapter import DefaultMFAAdapter
 from cryptography.exceptions import InvalidTag
@@ -16,6 +18,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 
 from control_plane.accounts.limits import APP
+from control_plane.accounts.sessions import is_recently_authenticated
 from control_plane.common.caller import network_of
 
 _FORM = "v1:"
@@ -36,6 +39,17 @@ class ClosedAccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Returns False, always."""
         return False
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Says whether the person has to sign in again before a sensitive act.
+
+        An account without a password and without a factor has nothing to ask for again: for it a recent sign-in counts,
+        else nobody could add the first one.
+        """
+        request = context.request
+        if not get_reauthentication_flows(request.user) and is_recently_authenticated(request):
+            return False
+        return bool(super().is_reauthentication_required(app=app, **kwargs))
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Counts a try, before the password is looked at.

@@ -9,13 +9,12 @@ from functools import wraps
 from typing import Any
 
 from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
-from control_plane.accounts.sessions import authenticated_s_ago, provider_of
+from control_plane.accounts.sessions import is_recently_authenticated, provider_of
 
 TEMPLATE = "accounts/not_here.html"
 View = Callable[..., Any]
@@ -53,7 +52,6 @@ def _refused(request: HttpRequest) -> HttpResponse | None:
         return render(request, TEMPLATE, {"reason": "provider"}, status=403)
     if get_reauthentication_flows(request.user):  # type: ignore[arg-type]
         return None
-    ago = authenticated_s_ago(request)
-    if ago is None or ago > settings.ACCOUNT_REAUTHENTICATION_TIMEOUT:
+    if not is_recently_authenticated(request):
         return render(request, TEMPLATE, {"reason": "too long ago"}, status=403)
     return None

@@ -65,6 +65,9 @@ class OpenIDAdapter(OpenIDConnectOAuth2Adapter):
             if more.get("sub") != claims["sub"]:
                 raise OAuth2Error("the provider speaks of two different people")
             claims = more | claims
+        # A boolean (OpenID Connect Core 1.0, section 5.1). The library also takes words such as "true" for it, which a
+        # provider may have passed through from a form of its own.
+        claims = dict(claims) | {"email_verified": claims.get("email_verified") is True}
         provider = self.get_provider()  # type: ignore[no-untyped-call]
         return provider.sociallogin_from_response(request, {"id_token": claims})
 

@@ -103,6 +103,12 @@ def authenticated_s_ago(request: HttpRequest) -> float | None:
     return time.time() - float(entries[-1]["at"]) if entries else None
 
 
+def is_recently_authenticated(request: HttpRequest) -> bool:
+    """Says whether the person signed in recently enough to change how the account is entered."""
+    ago_s = authenticated_s_ago(request)
+    return ago_s is not None and ago_s <= settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+
+
 def seen_from(request: HttpRequest, user: User) -> list[UserSession]:
     """Returns those of a person's sessions that this one may see and end.
 

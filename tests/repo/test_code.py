@@ -186,3 +186,27 @@ def test_the_demo_takes_the_place_of_the_program_that_was_started(tmp_path: Path
     ) as process:
         said, _ = process.communicate(timeout=60)
     assert said == f"{process.pid} -m deploy.demo --seconds 4\n"
+
+
+def test_private_parts_of_a_library_are_used_only_below_an_upper_bound() -> None:
+    """A minor release may change them, as django-allauth 65.22 did to an installation without locks."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    bounded = {
+        re.split(r"[\[<>=;]", requirement)[0].strip()
+        for requirement in (one for extra in declared.values() for one in extra)
+        if "<" in requirement.partition(";")[0]
+    }
+    owners = importlib.metadata.packages_distributions()
+    unbounded = {
+        f"{path}:{node.lineno} {node.module}"
+        for path in PRODUCT
+        for node in ast.walk(ast.parse(text_of(path)))
+        if isinstance(node, ast.ImportFrom) and node.module and _is_private(node.module)
+        if not bounded & {name.lower() for name in owners.get(node.module.split(".")[0], [])}
+    }
+    assert not unbounded
+
+
+def _is_private(module: str) -> bool:
+    package, *parts = module.split(".")
+    return package not in OWN and any(part.startswith("_") or part == "internal" for part in parts)

@@ -1,5 +1,6 @@
 """Dependencies are locked, with hashes, in files that work with any mirror."""
 
+import ast
 import json
 import re
 import tomllib
@@ -13,6 +14,18 @@ from tests.repo.tracked import text_of, tracked_files, with_suffix
 LOCKS = with_suffix(".txt", under="deploy/locks/")
 PYPROJECT = tomllib.loads(text_of(Path("pyproject.toml")))
 NPM_LOCK = Path("control_plane/portal/web/package-lock.json")
+
+
+def _lock_sources() -> dict[str, list[str]]:
+    """Returns which extras and groups each lock is made of, as the noxfile says (nox is not installed here)."""
+    for node in ast.parse(text_of(Path("noxfile.py"))).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "LOCK_SOURCES":
+            sources: dict[str, list[str]] = ast.literal_eval(node.value)
+            return sources
+    raise AssertionError("noxfile.py has no LOCK_SOURCES")
+
+
+LOCK_SOURCES = _lock_sources()
 
 
 def locked(path: Path) -> dict[str, list[str]]:
@@ -48,34 +61,36 @@ def test_a_lock_holds_only_pinned_packages_with_hashes(path: Path) -> None:
     assert not without
 
 
-@pytest.mark.parametrize(
-    ("lock", "groups"),
-    [
-        ("bootstrap", ["bootstrap", "build"]),
-        ("demo", ["demo", "build"]),
-        ("dev", ["demo", "lint", "test", "build"]),
-    ],
-)
-def test_a_lock_holds_every_dependency_it_is_made_for(lock: str, groups: list[str]) -> None:
-    wanted = names([part for group in groups for part in PYPROJECT["dependency-groups"][group]])
-    if lock != "bootstrap":
-        wanted |= names(PYPROJECT["project"]["dependencies"])
-        # `kms` is for those who keep their root key there.
-        for extra in ("agent", "control"):
-            wanted |= names(PYPROJECT["project"]["optional-dependencies"][extra])
+@pytest.mark.parametrize("lock", LOCK_SOURCES)
+def test_a_lock_holds_every_dependency_it_is_made_for(lock: str) -> None:
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    parts = LOCK_SOURCES[lock]
+    wanted = names(
+        [one for part in parts for one in extras.get(part) or PYPROJECT["dependency-groups"][part]]
+    )
+    wanted |= names(PYPROJECT["project"]["dependencies"])
     assert wanted - set(locked(Path(f"deploy/locks/{lock}.txt"))) == set(), "run: python3 noxfile.py lock"
 
 
+def test_each_lock_is_made_by_the_lock_session() -> None:
+    assert {path.stem for path in LOCKS} == set(LOCK_SOURCES)
+
+
 def test_the_locks_agree_with_each_other() -> None:
-    versions: dict[str, set[str]] = {}
+    """Roles share an environment, and none runs other versions than were tested."""
+    tested = versions(Path("deploy/locks/dev.txt"))
     for path in LOCKS:
-        for name, version in re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", text_of(path), re.MULTILINE):
-            versions.setdefault(name, set()).add(version)
-    dev = set(re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", text_of(Path("deploy/locks/dev.txt")), re.MULTILINE))
-    demo = set(
-        re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", text_of(Path("deploy/locks/demo.txt")), re.MULTILINE)
-    )
-    assert demo <= dev, "the demo would run other versions than were tested; run: python3 noxfile.py lock"
+        if path.stem != "bootstrap":
+            others = {name: found - tested[name] for name, found in versions(path).items() if name in tested}
+            assert not any(others.values()), f"{path}: run python3 noxfile.py lock"
+
+
+def versions(path: Path) -> dict[str, set[str]]:
+    """Returns name -> versions of a lock; a package may stand there once for each kind of Python."""
+    found: dict[str, set[str]] = {}
+    for name, version in re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", text_of(path), re.MULTILINE):
+        found.setdefault(name, set()).add(version)
+    return found
 
 
 def test_the_npm_lock_names_no_address_and_has_every_hash() -> None:
