@@ -1,0 +1,105 @@
+"""The two studios of the bench, and their description for processes that know no Django.
+
+`prepare` needs `django.setup()`. A `Ground` is plain data: the attacker's process reads it from its standard input.
+"""
+
+from typing import Any
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+ATTACKER_ADDRESSES = tuple(f"127.0.66.{index}" for index in range(1, 5))
+"""Where attacks connect from: other addresses than the honest studio's viewers, who come from 127.0.0.1."""
+
+
+class HostileAgent(msgspec.Struct, frozen=True, kw_only=True):
+    """A paired agent of the hostile studio, and the running class that it may send footage for."""
+
+    agent_id: str
+    studio_id: str
+    private_key: bytes
+    """Ed25519, raw: signs the agent's tokens."""
+    audience: str
+    class_id: str
+    camera_ids: tuple[str, ...]
+    recipient_key_id: str
+    recipient_public_key: bytes
+    """X25519, raw: content keys of segments are sealed to it."""
+
+
+class Ground(msgspec.Struct, frozen=True, kw_only=True):
+    """The address under attack, the honest studio's page, and the hostile studio's credentials."""
+
+    address: str
+    page: str
+    """Path of the honest studio's list of classes."""
+    cookie: str
+    """Session cookie of the honest studio's admin."""
+    hostile_slug: str
+    hostile_cookie: str
+    """Session cookie of the hostile studio's admin."""
+    agent: HostileAgent
+
+    def box(self) -> Any:
+        """Returns the hostile agent as `tests.control_plane.box.Box`: `call`, `post`, `authorization`."""
+        from datetime import UTC, datetime
+        from uuid import UUID
+
+        from shared.protocol.ids import AgentId, StudioId
+        from shared.protocol.pairing import PairAnswer
+        from tests.control_plane.box import Box
+
+        box = Box(self.address)
+        box.identity = Ed25519PrivateKey.from_private_bytes(self.agent.private_key)
+        box.answer = PairAnswer(
+            agent_id=AgentId(UUID(self.agent.agent_id)),
+            studio_id=StudioId(UUID(self.agent.studio_id)),
+            studio_name="",
+            audience=self.agent.audience,
+            revocation_key=b"",
+            server_time_at=datetime.now(UTC),
+        )
+        return box
+
+
+def prepare(address: str) -> Ground:
+    """Creates an honest studio with a class, and a hostile one with a paired agent and a running class."""
+    from django.db import connections
+
+    from control_plane.common.scoping import studio_scope
+    from control_plane.fleet import instance
+    from control_plane.fleet.desired import publish_config
+    from control_plane.fleet.models import Agent
+    from control_plane.recordings import services as recordings
+    from tests.bench.stage import cookie_of, make_class, make_stage
+
+    try:
+        honest, hostile = make_stage("honest"), make_stage("hostile")
+        make_class(honest, length_s=60, stored_s=12, bytes_per_s=100_000)
+        key = Ed25519PrivateKey.generate()
+        with studio_scope(hostile.studio.id):
+            public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+            Agent.objects.filter(pk=hostile.agent.pk).update(identity_key=public)
+            publish_config(hostile.agent)
+            session = recordings.start_class(hostile.room, actor=hostile.alice.actor)
+        agent = HostileAgent(
+            agent_id=str(hostile.agent.id),
+            studio_id=str(hostile.studio.id),
+            private_key=key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()),
+            audience=instance.audience(),
+            class_id=str(session.id),
+            camera_ids=tuple(map(str, hostile.cameras)),
+            recipient_key_id=str(hostile.recipient.id),
+            recipient_public_key=hostile.recipient.public_key,
+        )
+        return Ground(
+            address=address,
+            page=f"/studio/{honest.studio.slug}/classes/",
+            cookie=cookie_of(honest.alice),
+            hostile_slug=hostile.studio.slug,
+            hostile_cookie=cookie_of(hostile.alice),
+            agent=agent,
+        )
+    finally:
+        connections.close_all()
