@@ -1,16 +1,96 @@
-"""From which network the running request came, for entries that say so without an address."""
+"""Where a request came from: the caller's address behind trusted proxies, and the networks that limits and logs count.
+
+`client_address` is the one place that reads `X-Forwarded-For`, for HTTP and for websockets alike. `Forwarded` (RFC 7239)
+is not read: a proxy that writes only `X-Forwarded-For` passes on whatever the caller wrote there.
+"""
 
 import contextlib
 import contextvars
 import hashlib
 import hmac
-from collections.abc import Iterator
-from ipaddress import ip_address, ip_network
+import logging
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 
+from shared.kernel.logs import FailureLog
+
+UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104  # never bound; "this host on this network", which no caller has
+"""The address of a caller whose address cannot be known: a value that is nobody's, so limits lock out nobody else."""
+FORWARDED_FOR = b"x-forwarded-for"
+LIMITED_PREFIX_V6 = 64
+"""Whoever has one IPv6 address has all of its /64."""
+
+log = logging.getLogger(__name__)
+_unreadable = FailureLog(log, "the proxy's X-Forwarded-For holds no address", every_s=600.0)
 _network: contextvars.ContextVar[str] = contextvars.ContextVar("threedance_network", default="")
+
+
+def client_address(peer: str, forwarded_for: str) -> str:
+    """Returns the caller's address: the peer's, or behind `TRUSTED_PROXIES` the one that our own proxies report.
+
+    Only as many entries are believed, from the right, as there are proxies: the caller wrote those further left. An
+    entry may carry a port (`203.0.113.5:4711`, `[2001:db8::5]:4711`), as Azure, IIS and AWS write it.
+
+    Args:
+        peer: the other end of the connection; empty for a unix socket.
+        forwarded_for: all `X-Forwarded-For` headers, joined by commas.
+
+    Returns:
+        An IPv4 or IPv6 address without port or zone; `UNKNOWN_ADDRESS` where there is none.
+    """
+    proxies: int = settings.TRUSTED_PROXIES
+    entries = [part.strip() for part in forwarded_for.split(",") if part.strip()] if proxies else []
+    address = _address_in(entries[-min(proxies, len(entries))] if entries else peer)
+    if address is None:
+        if entries:
+            _unreadable.failed()
+        return UNKNOWN_ADDRESS
+    return str(address)
+
+
+def address_of_scope(scope: Mapping[str, Any]) -> str:
+    """Returns the caller's address of an ASGI connection, as `client_address` does."""
+    client = scope.get("client")
+    values = [value.decode("latin-1") for name, value in scope["headers"] if name == FORWARDED_FOR]
+    return client_address(str(client[0]) if client else "", ",".join(values))
+
+
+def limit_key(address: str) -> str:
+    """Returns what limits count an address by: an IPv4 address itself, the /64 of an IPv6 address."""
+    known = _address_in(address)
+    if known is None:
+        return UNKNOWN_ADDRESS
+    if known.version == 4:
+        return str(known)
+    return str(ip_network(f"{known}/{LIMITED_PREFIX_V6}", strict=False))
+
+
+def _address_in(entry: str) -> IPv4Address | IPv6Address | None:
+    """Returns the address in an entry of X-Forwarded-For, or None where it holds none."""
+    text = entry.strip().strip('"')
+    if text.startswith("["):
+        text, closed, port = text[1:].partition("]")
+        if not closed or (port and not _is_port(port)):
+            return None
+    elif text.count(":") == 1:
+        text, _, port = text.partition(":")
+        if not _is_port(f":{port}"):
+            return None
+    try:
+        found = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    # A server that listens on both families sees IPv4 callers so; counted as IPv6 they would share one /64.
+    return getattr(found, "ipv4_mapped", None) or found
+
+
+def _is_port(text: str) -> bool:
+    digits = text.removeprefix(":")
+    return text.startswith(":") and digits.isascii() and digits.isdigit() and int(digits[:6]) < 65_536
 
 
 @contextlib.contextmanager
@@ -36,10 +116,9 @@ def network_hash(studio_id: UUID) -> str:
 
 
 def network_of(address: str) -> str:
-    """Returns the network of an address: its /24, or its /48; empty for what is no address."""
-    try:
-        known = ip_address(address)
-    except ValueError:
+    """Returns the network of an address: its /24, or its /48; empty where the address is not known."""
+    known = _address_in(address)
+    if known is None or address == UNKNOWN_ADDRESS:
         return ""
     # A home keeps its /24 or /48 for weeks, its last bits change by the day.
     return str(ip_network(f"{known}/{24 if known.version == 4 else 48}", strict=False))

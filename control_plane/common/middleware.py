@@ -2,15 +2,13 @@
 
 import re
 from collections.abc import Callable
-from ipaddress import ip_address
 from urllib.parse import urlencode
 
-from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
 
-from control_plane.common.caller import calling_from
+from control_plane.common.caller import calling_from, client_address
 from control_plane.common.errors import ControlPlaneError, Forbidden, NotFound, SignInRequired
 from control_plane.common.problems import error_response, wants_html
 from shared.protocol.errors import Code
@@ -38,27 +36,16 @@ class RequestId:
 
 
 class ClientAddress:
-    """Puts the caller's address where everybody looks (REMOTE_ADDR): the peer's, or what our own proxies say.
-
-    Of X-Forwarded-For only as many entries are believed, from the right, as there are proxies (`TRUSTED_PROXIES`):
-    whatever stands further left was written by the caller.
-    """
+    """Puts the caller's address where everybody looks (REMOTE_ADDR): see `client_address`."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Calls on."""
-        count: int = settings.TRUSTED_PROXIES
-        told = [
-            part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()
-        ]
-        candidate = told[-min(count, len(told))] if count and told else request.META.get("REMOTE_ADDR", "")
-        try:
-            request.META["REMOTE_ADDR"] = str(ip_address(candidate))
-        except ValueError:
-            # A socket in the file system has no address, and a proxy may write nonsense.
-            request.META["REMOTE_ADDR"] = "127.0.0.1"
+        request.META["REMOTE_ADDR"] = client_address(
+            request.META.get("REMOTE_ADDR") or "", request.headers.get("X-Forwarded-For", "")
+        )
         with calling_from(request.META["REMOTE_ADDR"]):
             return self.get_response(request)
 

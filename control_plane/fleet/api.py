@@ -5,6 +5,7 @@ from typing import Any, cast
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from control_plane.common.caller import limit_key
 from control_plane.common.errors import BadRequest, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import releases, reports, valkey
@@ -26,7 +27,7 @@ WINDOW_S = 600
 def pair(request: HttpRequest) -> HttpResponse:
     """Makes a box an agent."""
     most_here, most_anywhere = settings.FLEET_PAIRING_LIMITS
-    valkey.limit(f"pair:{address_of(request)}", most=most_here, window_s=WINDOW_S)
+    valkey.limit(f"pair:{limit_key(address_of(request))}", most=most_here, window_s=WINDOW_S)
     valkey.limit("pair", most=most_anywhere, window_s=WINDOW_S)
     return json_response(claim_pairing_code(body_of(request, PairRequest)))
 

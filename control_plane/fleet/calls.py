@@ -62,8 +62,8 @@ def program_call(*methods: str) -> Callable[[Callable[..., HttpResponse]], View]
 
 
 def address_of(request: HttpRequest) -> str:
-    """Returns the address a request came from; behind a proxy, the server puts the real one there."""
-    return str(request.META.get("REMOTE_ADDR") or "unknown")
+    """Returns the address a request came from, as `common.middleware.ClientAddress` found it."""
+    return str(request.META["REMOTE_ADDR"])
 
 
 def body_of(request: HttpRequest, type_: type[B]) -> B:

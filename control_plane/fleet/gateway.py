@@ -24,6 +24,7 @@ import msgspec
 from django.db import connections
 from django.utils import timezone
 
+from control_plane.common.caller import address_of_scope
 from control_plane.common.errors import ControlPlaneError, Unavailable
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import instance, reports
@@ -111,7 +112,7 @@ class Gateway:
         await receive()
         try:
             caller = await self.in_thread(
-                authenticate, _header(scope, b"authorization"), address=_address(scope)
+                authenticate, _header(scope, b"authorization"), address=address_of_scope(scope)
             )
             self._admit(caller)
         except ControlPlaneError as error:
@@ -383,11 +384,6 @@ async def _close(send: Send, code: int) -> None:
 
 def _header(scope: Scope, name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
-
-
-def _address(scope: Scope) -> str:
-    client = scope.get("client")
-    return str(client[0]) if client else "unknown"
 
 
 gateway = Gateway()

@@ -21,6 +21,7 @@ from control_plane.accounts.sessions import clear_sessions
 from control_plane.accounts.tasks import clear_expired_sessions
 from control_plane.audit.models import Entry
 from control_plane.audit.services import chain_scope
+from control_plane.common.caller import UNKNOWN_ADDRESS
 from control_plane.common.errors import Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.studios.models import Membership
@@ -276,7 +277,7 @@ def test_what_ended_is_cleared_away_at_night_and_what_lives_is_not(cast: Cast) -
         (2, "6.6.6.6, 203.0.113.5, 10.1.1.1", "203.0.113.5"),
         (2, "203.0.113.5", "203.0.113.5"),
         (1, "", "10.0.0.9"),
-        (1, "nonsense", "127.0.0.1"),
+        (1, "nonsense", UNKNOWN_ADDRESS),
     ],
 )
 def test_the_address_comes_from_our_own_proxies_alone(

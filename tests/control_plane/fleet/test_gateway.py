@@ -65,9 +65,11 @@ def address(committed: Cast) -> Iterator[str]:
 
 @asynccontextmanager
 async def linked(
-    box: Box, address: str, reported: Reported = NOTHING, *, protocol: int = 1
+    box: Box, address: str, reported: Reported = NOTHING, *, protocol: int = 1, forwarded_for: str = ""
 ) -> AsyncIterator[ClientConnection]:
     headers = {"Authorization": box.authorization()}
+    if forwarded_for:
+        headers["X-Forwarded-For"] = forwarded_for
     url = f"{address.replace('http', 'ws')}/agent/v1/link"
     async with connect(url, additional_headers=headers, compression=None) as socket:
         await say(socket, Hello(protocol=protocol, agent_version="0.1.0", reported=reported))
@@ -367,24 +369,25 @@ async def test_a_frame_that_cannot_be_used_is_answered_with_a_fault(
 
 
 async def test_two_boxes_with_one_identity_are_noticed_and_a_reconnect_is_not(
-    committed: Cast, address: str, monkeypatch: pytest.MonkeyPatch
+    committed: Cast, address: str, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     monkeypatch.setattr(gateway, "RIVAL_GRACE_S", 0.2)
+    settings.TRUSTED_PROXIES = 1
     box, agent = await aside(pair_box, committed)
-    async with linked(box, address) as first:
+    async with linked(box, address, forwarded_for="203.0.113.5") as first:
         await hear(first)
-    async with linked(box, address) as first:
+    async with linked(box, address, forwarded_for="6.6.6.6, 203.0.113.5:4711") as first:
         await hear(first)
         await say(first, Heartbeat(status=status()))
         row = await eventually(committed, agent, lambda row: row.link_id is not None)
         assert row.duplicate_at is None
-        async with linked(box, address) as second:
+        async with linked(box, address, forwarded_for="[2001:db8::5]:4711") as second:
             await hear(second)
             await asyncio.sleep(0.3)
             await say(second, Heartbeat(status=status()))
             await say(first, Heartbeat(status=status()))
             row = await eventually(committed, agent, lambda row: row.duplicate_at is not None)
-            assert row.duplicate_detail == "seen at 127.0.0.1 and at 127.0.0.1"
+            assert row.duplicate_detail == "seen at 203.0.113.5 and at 2001:db8::5"
 
 
 def revocation_of(box: Box, token: str) -> dict[str, Any]:

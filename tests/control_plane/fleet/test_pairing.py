@@ -191,6 +191,12 @@ def test_over_http_refusals_say_what_to_do_and_tries_are_limited(
     assert 0 < int(response["Retry-After"]) <= 600
     elsewhere = client.post("/agent/v1/pair", body, content_type="application/json", REMOTE_ADDR="10.9.9.9")
     assert elsewhere.status_code == 404
+    network = [f"2001:db8:1:2::{last}" for last in range(4)]
+    answers = [
+        client.post("/agent/v1/pair", body, content_type="application/json", REMOTE_ADDR=one).status_code
+        for one in network
+    ]
+    assert answers == [404, 404, 404, 429]
     settings.FLEET_PAIRING_LIMITS = (600, 4)
     everywhere = client.post("/agent/v1/pair", body, content_type="application/json", REMOTE_ADDR="10.9.9.8")
     assert everywhere.status_code == 429
