@@ -57,8 +57,13 @@ class ConsoleSite(AdminSite):
         return bool(request.user.is_active) and getattr(request, "studio", None) is not None
 
     def get_urls(self) -> list[Any]:
-        """Returns the site's addresses, without the one that leads from any row of any table to the row's own page."""
-        return [url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"]
+        """Return the site's addresses, without those of Django's that no page of ours uses.
+
+        `view_on_site` leads from any row of any table to the row's own page. `autocomplete` searches the model behind
+        any relation of any installed model, and leaves no audit event.
+        """
+        unused = {"view_on_site", "autocomplete"}
+        return [url for url in super().get_urls() if getattr(url, "name", "") not in unused]
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         """Returns the view as Django's site makes it, for the methods that a browser sends."""

@@ -3,7 +3,17 @@
 from tests.sabotage.access import ACCESS
 from tests.sabotage.footage import AUDIT, KEYS, SIGN_IN, STORAGE
 from tests.sabotage.fsck import FSCK
+from tests.sabotage.people import PEOPLE
 from tests.sabotage.sabotage import Sabotage
 from tests.sabotage.web import WEB
 
-SABOTAGES: tuple[Sabotage, ...] = (*ACCESS, *KEYS, *AUDIT, *STORAGE, *SIGN_IN, *FSCK, *WEB)
+SABOTAGES: tuple[Sabotage, ...] = (
+    *ACCESS,
+    *KEYS,
+    *AUDIT,
+    *STORAGE,
+    *SIGN_IN,
+    *FSCK,
+    *PEOPLE,
+    *WEB,
+)
