@@ -8,6 +8,7 @@ ControlPlaneError
 ├── Conflict                 somebody else was first, or the state does not allow it
 ├── TooManyRequests
 ├── Unavailable              retry later
+│   ├── Busy                 the caller's share of something is in use
 │   └── StoreUnavailable     the object store does not answer
 └── ScopeError               a programming error, never shown as it is
     ├── ScopeMissing         a tenant query outside `studio_scope`
@@ -16,6 +17,7 @@ ControlPlaneError
 Each carries a stable `code` of `shared.protocol.errors`, from which the HTTP status, title and hint follow.
 """
 
+from concurrent.futures import Future
 from typing import ClassVar
 
 from shared.protocol.errors import Code, Problem, problem
@@ -80,6 +82,20 @@ class Unavailable(ControlPlaneError):
     """Something this needs does not answer now."""
 
     default_code = Code.UNAVAILABLE
+
+
+class Busy(Unavailable):
+    """The caller's share of something is in use; `retry_after_s` goes into the Retry-After header.
+
+    `until` is settled as soon as another try is worth it: a request may wait for it where it holds nothing (see
+    `config.handler`). None: nobody can tell.
+    """
+
+    def __init__(
+        self, detail: str = "", *, retry_after_s: int = 1, until: Future[None] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.retry_after_s, self.until = retry_after_s, until
 
 
 class StoreUnavailable(Unavailable):

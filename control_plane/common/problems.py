@@ -10,7 +10,14 @@ from django.views import defaults
 from rest_framework import exceptions as drf
 from rest_framework.views import set_rollback
 
-from control_plane.common.errors import ControlPlaneError, Forbidden, NotFound, ScopeError, TooManyRequests
+from control_plane.common.errors import (
+    Busy,
+    ControlPlaneError,
+    Forbidden,
+    NotFound,
+    ScopeError,
+    TooManyRequests,
+)
 from shared.protocol.codec import encode
 from shared.protocol.errors import PROBLEM_CONTENT_TYPE, Code, Problem, problem
 
@@ -44,6 +51,12 @@ def error_response(error: BaseException, request: HttpRequest) -> HttpResponse:
             return problem_response(
                 error.problem(instance), headers={"Retry-After": str(error.retry_after_s)}
             )
+        case Busy():
+            response = problem_response(
+                error.problem(instance), headers={"Retry-After": str(error.retry_after_s)}
+            )
+            response.busy_until = error.until  # type: ignore[attr-defined]  # for `config.handler`
+            return response
         case ControlPlaneError():
             return problem_response(error.problem(instance))
         case Http404():

@@ -8,6 +8,7 @@ more than the work of a playlist: here the loop reads and writes, and one thread
 import asyncio
 import contextlib
 import contextvars
+import io
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar, cast
@@ -27,6 +28,9 @@ Send = Callable[[Message], Awaitable[None]]
 
 THREADS = 8
 """More only wait for each other: Python runs one at a time, and what they wait for meanwhile is PostgreSQL."""
+
+BUSY_WAIT_S = 5.0
+"""How long a request waits for what is in use, before it is answered with Retry-After."""
 
 
 class Handler(ASGIHandler):
@@ -51,11 +55,29 @@ class Handler(ASGIHandler):
             return
         with contextlib.closing(body):
             response = await self._in_thread(self._answer, scope, body)
+            if scope["method"] in ("GET", "HEAD"):
+                response = await self._when_free(response, scope)
             try:
                 await self._give(response, send)
             finally:
                 if response.streaming:
                     await asyncio.shield(self._in_thread(response.close))
+
+    async def _when_free(self, response: HttpResponseBase, scope: dict[str, Any]) -> HttpResponseBase:
+        """Returns the answer to a request that found something in use (`common.errors.Busy`), asked again when it is free.
+
+        It waits here, where that costs neither a thread nor a database connection, and for `BUSY_WAIT_S` at most; then
+        the caller is told to come again. Everything is asked anew, the right to it included.
+        """
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + BUSY_WAIT_S
+        while (busy := getattr(response, "busy_until", None)) is not None:
+            left_s = until_s - loop.time()
+            if left_s <= 0 or not (await asyncio.wait({asyncio.wrap_future(busy)}, timeout=left_s))[0]:
+                break
+            # The body was closed with the first answer; none of these has one.
+            response = await self._in_thread(self._answer, scope, io.BytesIO())
+        return response
 
     def _answer(self, scope: dict[str, Any], body: Any) -> HttpResponseBase:
         """Does all of a request; what is no stream is closed here, and gives its connection back here."""

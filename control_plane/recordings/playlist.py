@@ -5,6 +5,7 @@ sections 4.4.4.4 (`EXT-X-KEY` also covers the `EXT-X-MAP` lines behind it, hence
 and 4.4.4.7 (`EXT-X-GAP`). Addresses are relative to `.../tracks/<track>/playlist.m3u8`.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -13,7 +14,8 @@ from control_plane.recordings.timeline import Filler, Placed, TrackTimeline
 CONTENT_TYPE = "application/vnd.apple.mpegurl"
 LONGEST_FILLER_US = 10_000_000
 MOST_FILLERS = 8640
-"""In one hole: a day of the longest. A box that began without the right time dates its pictures decades apart."""
+"""In one whole playlist: a day of the longest. An agent that began without the right time dates its pictures decades
+apart, and one that lies does so between all of its fragments."""
 GAP_ADDRESS = "gap.m4s"
 """The address of what does not exist; players that know `EXT-X-GAP` never ask for it."""
 
@@ -27,7 +29,7 @@ def write_playlist(track: TrackTimeline, *, start_at: datetime, complete: bool) 
             last fragment waits for the one that says where it ends, and no target duration is too short for later.
     """
     entries = track.entries if complete else track.entries[:-1]
-    pieces = [piece for entry in entries for piece in _split(entry)]
+    pieces = _split(entries)
     longest_us = max((piece.extinf_us for piece in pieces), default=0)
     if not complete:
         longest_us = max(longest_us, LONGEST_FILLER_US)
@@ -74,20 +76,30 @@ def _fragment_lines(piece: Placed, start_at: datetime) -> list[str]:
     ]
 
 
-def _split(entry: Placed | Filler) -> list[Placed | Filler]:
-    """Returns an entry, a long filler cut so that it does not blow up the target duration."""
-    if isinstance(entry, Placed) or entry.extinf_us <= LONGEST_FILLER_US:
-        return [entry]
-    step_us = max(LONGEST_FILLER_US, -(-entry.extinf_us // MOST_FILLERS))
-    offsets = range(0, entry.extinf_us, step_us)
-    return [
-        Filler(
-            entry.playlist_us + offset,
-            min(step_us, entry.extinf_us - offset),
-            entry.class_us + offset,
-        )
-        for offset in offsets
-    ]
+def _split(entries: Sequence[Placed | Filler]) -> list[Placed | Filler]:
+    """Returns the entries, long fillers cut so that they do not blow up the target duration.
+
+    Each filler takes its pieces from what those before it have left of `MOST_FILLERS`; where nothing is left it stays
+    whole. Only what stands before a filler decides, so a playlist that grows never changes what it said before.
+    """
+    pieces: list[Placed | Filler] = []
+    left = MOST_FILLERS
+    for entry in entries:
+        if isinstance(entry, Placed) or entry.extinf_us <= LONGEST_FILLER_US or left <= 1:
+            pieces.append(entry)
+            continue
+        step_us = max(LONGEST_FILLER_US, -(-entry.extinf_us // left))
+        offsets = range(0, entry.extinf_us, step_us)
+        left -= len(offsets)
+        pieces += [
+            Filler(
+                entry.playlist_us + offset,
+                min(step_us, entry.extinf_us - offset),
+                entry.class_us + offset,
+            )
+            for offset in offsets
+        ]
+    return pieces
 
 
 def _map_line(segment_id: UUID) -> str:

@@ -6,7 +6,6 @@ a fragment asks again while it is sent. The studio of the address is in scope (`
 got their 404 there.
 """
 
-import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
@@ -32,13 +31,11 @@ from control_plane.common.errors import ControlPlaneError, NotFound, SignInRequi
 from control_plane.common.problems import error_response
 from control_plane.common.rows import one
 from control_plane.common.scoping import studio_scope
-from control_plane.recordings.documents import document, layout, version_of
+from control_plane.recordings.documents import documents_of
 from control_plane.recordings.fault_models import SegmentFault
 from control_plane.recordings.models import ClassSession, Replay, Segment
-from control_plane.recordings.playlist import CONTENT_TYPE, write_playlist
 from control_plane.recordings.ranges import ByteRange, Unsatisfiable, asked_for
 from control_plane.recordings.replays import continue_replay
-from control_plane.recordings.wire import timeline_body
 from control_plane.storage.errors import KeyDestroyed
 from control_plane.storage.objects import ObjectStore
 from control_plane.studios import access, vault
@@ -112,14 +109,7 @@ def check(request: HttpRequest, actor: Actor, class_session: ClassSession) -> Ht
 def timeline(request: HttpRequest, actor: Actor, class_session: ClassSession) -> HttpResponseBase:
     """Gives what the player needs to know of a class."""
     _require(actor, class_session)
-    version = version_of(class_session)
-
-    def write() -> bytes:
-        body = timeline_body(class_session, layout(class_session, version), request.path)
-        return json.dumps(body, separators=(",", ":")).encode()
-
-    key = ("timeline", version, class_session.title, class_session.started_at, request.path)
-    return document(key, write, content_type="application/json").response(request)
+    return documents_of(class_session, folder=_folder(request)).timeline.response(request)
 
 
 @_for_viewer
@@ -128,16 +118,10 @@ def playlist(
 ) -> HttpResponseBase:
     """Gives the HLS playlist of one track."""
     _require(actor, class_session)
-    version = version_of(class_session)
-
-    def write() -> bytes:
-        laid_out = layout(class_session, version)
-        track = laid_out.tracks.get(track_id)
-        if track is None or laid_out.start_at is None or not track.placed:
-            raise NotFound("This track has no picture.")
-        return write_playlist(track, start_at=laid_out.start_at, complete=class_session.has_ended).encode()
-
-    written = document(("playlist", version, track_id), write, content_type=CONTENT_TYPE)
+    folder = _folder(request).removesuffix(f"/tracks/{track_id}")
+    written = documents_of(class_session, folder=folder).playlists.get(track_id)
+    if written is None:
+        raise NotFound("This track has no picture.")
     continue_replay(class_session, actor=actor)
     return written.response(request)
 
@@ -197,6 +181,10 @@ def content(
             content_type="video/mp4",
         )
     return _with_length(response, part, segment.size_bytes)
+
+
+def _folder(request: HttpRequest) -> str:
+    return request.path.rpartition("/")[0]
 
 
 def _range_of(request: HttpRequest) -> str:

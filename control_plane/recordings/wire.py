@@ -12,13 +12,12 @@ CLOCK_ORDER = ("rtcp_sr", "arrival")
 """Best first; a track is as good as its worst segment."""
 
 
-def timeline_body(class_session: ClassSession, timeline: ClassTimeline, path: str) -> dict[str, Any]:
+def timeline_body(class_session: ClassSession, timeline: ClassTimeline, folder: str) -> dict[str, Any]:
     """Returns the body of `timeline.json`; times in seconds, `media_t` as the playlist of the track counts.
 
     Args:
-        path: the address of `timeline.json` itself, beside which the playlists lie.
+        folder: the address of the class, under which `timeline.json` and the playlists lie.
     """
-    folder = path.rpartition("/")[0]
     start_at = timeline.start_at or class_session.started_at or class_session.requested_at
     return {
         "class": {

@@ -3,6 +3,7 @@
 from tests.sabotage.access import ACCESS
 from tests.sabotage.footage import AUDIT, KEYS, SIGN_IN, STORAGE
 from tests.sabotage.fsck import FSCK
+from tests.sabotage.limits import LIMITS
 from tests.sabotage.people import PEOPLE
 from tests.sabotage.sabotage import Sabotage
 from tests.sabotage.web import WEB
@@ -14,6 +15,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     *STORAGE,
     *SIGN_IN,
     *FSCK,
+    *LIMITS,
     *PEOPLE,
     *WEB,
 )

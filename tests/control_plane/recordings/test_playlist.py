@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from uuid import UUID
 
 from control_plane.recordings.fragments import FragmentRow
@@ -93,6 +94,27 @@ def test_a_hole_of_decades_is_a_playlist_of_bounded_length() -> None:
     assert text.count("#EXT-X-GAP\n") == MOST_FILLERS
     lengths = [float(line[8:-1]) for line in text.split("\n") if line.startswith("#EXTINF:")]
     assert abs(sum(lengths) - (decades_s + 1)) < 0.1
+
+
+def test_many_holes_of_days_share_one_bound() -> None:
+    """One manifest of 256 fragments, each two weeks behind the last, made 2.2 million entries."""
+    two_weeks_s = 14 * 86_400
+    text = write_playlist(
+        track(facts(ONE, 1, *[n * two_weeks_s for n in range(256)])), start_at=AT, complete=True
+    )
+    assert text.count("#EXT-X-GAP\n") <= MOST_FILLERS + 255
+    assert len(text) < 2 << 20
+    lengths = [float(line[8:-1]) for line in text.split("\n") if line.startswith("#EXTINF:")]
+    assert abs(sum(lengths) - (255 * two_weeks_s + 1)) < 0.1
+
+
+def test_a_playlist_that_grows_past_the_bound_repeats_what_it_said_before() -> None:
+    days_s = 86_400 * 0.4
+    segments = [facts(UUID(int=0xA0 + n), n + 1, n * days_s) for n in range(6)]
+    texts = [write_playlist(track(*segments[:count]), start_at=AT, complete=False) for count in range(2, 7)]
+    pieces = [[line for line in text.split("\n") if "TARGETDURATION" not in line] for text in texts]
+    for shorter, longer in pairwise(pieces):
+        assert longer[: len(shorter) - 1] == shorter[:-1]
 
 
 def test_another_run_is_a_discontinuity_and_another_format_has_its_own_clear_init() -> None:
