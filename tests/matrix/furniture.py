@@ -77,6 +77,15 @@ def _fleet(house: House) -> None:
                 actor=admin,
             )
             house.ids["camera"] = house.ids.get("camera", camera.id)
+        # Where a class can be started: in the first room, one is running.
+        fleet.add_camera(
+            Room.objects.get(pk=house.ids["spare_room"]),
+            agent,
+            name=word(house.name, "camera"),
+            position=POSITIONS[0],
+            address=f"rtsp://10.0.0.1/{word(house.name, 'path')}",
+            actor=admin,
+        )
         fleet.revoke_agent(Agent.objects.get(pk=house.ids["revoked"]), reason="stolen", actor=admin)
         code = pairing.create_pairing_code(house.studio, actor=admin, agent_name=word(house.name, "agent"))
         house.code, house.ids["pairing"] = code.text, code.row.id

@@ -63,6 +63,9 @@ class Rule:
     gone: frozenset[int]
     """What is answered of a class whose recording was destroyed, where that is another answer."""
     writes: tuple[str, ...]
+    """Groups of tables that may change."""
+    demands: tuple[str, ...]
+    """Those of them that have to change wherever the answer is a success."""
     note: str
 
     @property
@@ -95,6 +98,11 @@ class AdminRule:
     write: str
     verbs: frozenset[str]
     note: str
+
+    @property
+    def is_audited(self) -> bool:
+        """Whether each page with a row of it has to leave an audit event."""
+        return "audited" in self.verbs
 
 
 @dataclass(frozen=True)
@@ -161,7 +169,8 @@ def _rule(address: str, methods: str, who: str, answer: str, writes: str, note: 
         answer=_statuses(said),
         signed_out=_statuses(other.get("out", "")),
         gone=_statuses(other.get("gone", "")),
-        writes=() if writes == "-" else tuple(writes.split()),
+        writes=tuple(group.rstrip("?") for group in writes.split() if group != "-"),
+        demands=tuple(group for group in writes.split() if not group.endswith("?") and group != "-"),
         note=note,
     )
 

@@ -25,6 +25,8 @@ PAGES = {
     "<path:object_id>/": "redirect",
 }
 MODELS = routes.admin_pages()
+AUDITED = {("list", 200), ("change", 200), ("delete", 200)}
+"""Page and status where somebody is shown rows."""
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -54,19 +56,22 @@ def _ask_all(desk: Desk, rule: AdminRule, asker: Asker, tally: Tally) -> None:
     away = desk.world.own if home is desk.world.other else desk.world.other
     begun = written()
     for suffix in sorted(MODELS[rule.model]):
+        page = PAGES[suffix]
         for method in ("GET", "HEAD", "POST", "PUT"):
             for state in _states(suffix, method, asker):
                 if state is State.PRESENT and rule.model not in home.one_of:
                     # The studio has none of it: a row that is there is one that is missing.
                     state = State.MISSING
                 call = _call(rule, suffix, method, state, home, away)
-                wanted = expected_admin(rule, PAGES[suffix], method, asker, state)
+                wanted = expected_admin(rule, page, method, asker, state)
                 where = f"{method} {call.path} ({state}) by {asker.name}"
-                since = written() if method == "POST" else {}
+                since = written() if method == "POST" or rule.is_audited else {}
                 with Undo() if method == "POST" else nullcontext():
                     answer = desk.ask(asker, method, call)
                     if method == "POST":
                         _look_for_writes(desk, since, where, asker, answer.status, tally)
+                    if rule.is_audited and (page, answer.status) in AUDITED:
+                        _look_for_an_event(since, where, tally)
                 tally.cells += 1
                 if answer.status not in wanted:
                     tally.faults.append(
@@ -109,6 +114,11 @@ def _call(rule: AdminRule, suffix: str, method: str, state: State, home: House, 
     foreign = away.one_of.get(rule.model, MISSING)
     body = {"post": "yes", "action": "delete_selected", "_selected_action": str(foreign), "index": "0"}
     return Call(path, urlencode(body).encode() if method == "POST" else b"")
+
+
+def _look_for_an_event(since: dict[str, int], where: str, tally: Tally) -> None:
+    if written()["audit_entry"] == since["audit_entry"]:
+        tally.faults.append(f"{where}: somebody was shown rows about people, and no audit event was written")
 
 
 def _look_for_writes(

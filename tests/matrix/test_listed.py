@@ -52,10 +52,21 @@ def test_the_table_uses_known_words_only() -> None:
     for admin_rule in POLICY.admin.values():
         assert admin_rule.view == "nobody" or Action(admin_rule.view)
         assert not admin_rule.write or Action(admin_rule.write)
-        assert not admin_rule.verbs - {"add", "change", "remove"}
+        assert not admin_rule.verbs - {"add", "change", "remove", "audited"}
     for job in (*POLICY.tasks.values(), *POLICY.commands.values()):
         assert job.of in ("one", "each", "none"), job
         assert not set(job.writes) - set(GROUPS), job
+
+
+def test_pages_of_the_admin_site_about_people_are_audited() -> None:
+    about_people = {"manage_people", "view_dancers", "view_audit"}
+    about_readers = {"compliance.Alert", "compliance.AlertAcknowledgement", "compliance.KnownNetwork"}
+    unaudited = [
+        model
+        for model, rule in POLICY.admin.items()
+        if not rule.is_audited and (rule.view in about_people or model in about_readers)
+    ]
+    assert not unaudited, "a page that shows people leaves an audit event: add the word audited"
 
 
 def test_every_word_for_tables_names_tables_that_there_are() -> None:

@@ -8,7 +8,7 @@ from tests.matrix import routes
 from tests.matrix.actors import IS_WHOLE, Asker
 from tests.matrix.calls import Call, call, targets, things
 from tests.matrix.cells import Answer, Desk, Tally, Undo, forbidden_houses, leaks, written
-from tests.matrix.expected import State, Target, expected, may_write, unlisted
+from tests.matrix.expected import State, Target, belongs, expected, may_write, unlisted
 from tests.matrix.policy import GROUPS, METHODS, SAFE, Policy, Rule
 from tests.matrix.routes import Route
 from tests.matrix.usual import is_asked
@@ -49,16 +49,18 @@ def _ask_all(desk: Desk, route: Route, policy: Policy, asker: Asker, tally: Tall
         rule = listed.get(method)
         for target, page in _cells(route, rules, method, asker):
             request = call(desk.world, route, method, target)
+            cell = f"{method} {request.path} by {asker.name}"
+            since = written() if rule is not None and (rule.demands or method not in SAFE) else {}
             if rule is None or method in SAFE:
                 answer = desk.ask(asker, method, request, page=page)
+                _look_for_demands(since, rule, asker, target, answer.status, cell, tally)
             else:
-                since = written()
                 with Undo():
                     answer = desk.ask(asker, method, request, page=page)
                     # A refusal changes nothing; what was read before it may have left an entry of the audit.
                     allowed = [rule, *reads] if answer.status in rule.answer else reads
-                    cell = f"{method} {request.path} by {asker.name}"
                     _look_for_writes(desk, since, allowed, asker, target, cell, tally)
+                    _look_for_demands(since, rule, asker, target, answer.status, cell, tally)
             _judge(desk, route, rule or rules[0], method, asker, target, page, request, answer, tally)
     cell = f"the reads of {route.address} by {asker.name}"
     _look_for_writes(desk, begun, reads, asker, None, cell, tally)
@@ -137,6 +139,38 @@ def _look_for_writes(
             tables -= {table for rule in rules for group in rule.writes for table in GROUPS[group]}
         if tables:
             tally.faults.append(f"{cell} changed {', '.join(sorted(tables))} of the studio {house}")
+
+
+def _look_for_demands(
+    since: dict[str, int],
+    rule: Rule | None,
+    asker: Asker,
+    target: Target,
+    status: int,
+    cell: str,
+    tally: Tally,
+) -> None:
+    """Notes which of the writes that the table demands of a success are missing."""
+    if rule is None or not rule.demands or target != Target("own", State.PRESENT):
+        return
+    if status not in rule.answer or status >= 400 or not _is_heard(rule, asker):
+        return
+    now = written()
+    for group in rule.demands:
+        if all(now[table] == since[table] for table in GROUPS[group]):
+            tally.faults.append(f"{cell}: {status}, and nothing was written to {group}")
+
+
+def _is_heard(rule: Rule, asker: Asker) -> bool:
+    """Says whether a success is one: whoever is signed out is led to the sign-in page with 302 as well."""
+    match rule.kind:
+        case "member":
+            return asker.signed_in and belongs(asker, "own")
+        case "operator":
+            return asker.signed_in and asker.is_operator
+        case "agent":
+            return asker.agent_of == "own"
+    return True
 
 
 def listed(lines: list[str]) -> str:
