@@ -72,7 +72,7 @@ class DemoStudio:
             with studio_scope(studio.id):
                 for part, (_, _, role) in PEOPLE.items():
                     if not Membership.objects.filter(user=people[part]).exists():
-                        add_member(studio, people[part], role, actor=admin)
+                        add_member(studio, people[part], role, actor=SYSTEM)
                 room = Room.objects.filter(name=ROOM_NAME).first() or create_room(
                     studio, name=ROOM_NAME, actor=admin
                 )

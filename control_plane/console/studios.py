@@ -3,17 +3,15 @@
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 
-from control_plane.accounts.models import User
-from control_plane.accounts.services import create_signin_link, create_user, is_proven
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict
 from control_plane.console.scoped import ScopedAdmin, ServiceForm
-from control_plane.studios import access, services
+from control_plane.studios import services
 from control_plane.studios.access import Action
 from control_plane.studios.models import KeyTombstone, Membership, Role, Room, Studio, StudioKey
 
@@ -80,37 +78,6 @@ class RoomAdmin(ScopedAdmin):
         return super().change_view(request, object_id, form_url, (extra_context or {}) | _add_agent(request))
 
 
-class NewMemberForm(ServiceForm):
-    """A person by address, made where unknown, and the role."""
-
-    email = forms.EmailField(label="E-mail address")
-    display_name = forms.CharField(label="Name", max_length=120, required=False)
-
-    class Meta:
-        model = Membership
-        fields = ("role",)
-
-    field_order = ("email", "display_name", "role")
-    signin_link = ""
-
-    def call(self) -> Membership:
-        """Makes the member; a new person gets a one-time sign-in link, which the admin hands on."""
-        access.require(self.actor, Action.MANAGE_PEOPLE, self.studio)
-        user = User.objects.by_address(self.cleaned_data["email"])
-        if user is None:
-            name = self.cleaned_data["display_name"]
-            # Nobody has proven the mailbox: the admin is shown the link, and may be the first to use it.
-            address = self.cleaned_data["email"]
-            user = create_user(address, actor=self.actor, display_name=name, verified=False)
-            # Never for somebody who has an account: the link signs in, in whatever studio that person belongs to.
-            self.signin_link = create_signin_link(user, actor=self.actor)
-        elif not is_proven(user):
-            raise Conflict(
-                "There is an account with this address that nobody has proven to own. Invite them."
-            )
-        return services.add_member(self.studio, user, Role(self.cleaned_data["role"]), actor=self.actor)
-
-
 class MemberForm(ServiceForm):
     """A member's role."""
 
@@ -130,20 +97,17 @@ class MembershipAdmin(ScopedAdmin):
     """Who belongs to the studio, and as what."""
 
     service_form = MemberForm
-    new_form = NewMemberForm
     write_action = Action.MANAGE_PEOPLE
-    can_add = can_change = can_remove = True
+    can_change = can_remove = True
     list_display = ("person", "email", "role", "created_at")
     list_select_related = ("user",)
     list_filter = ("role",)
     readonly_fields = ("person", "email", "created_at")
 
-    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
-        """Shows a new person's sign-in link, this once."""
-        if link := getattr(form, "signin_link", ""):
-            messages.info(
-                request, f"New account. This link signs in once, within 15 minutes; hand it on: {link}"
-            )
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Add the link to the invitations: nobody is made a member without being asked."""
+        link = {"invite_url": reverse("portal:invitations", args=[request.studio.slug])}  # type: ignore[attr-defined]
+        return super().changelist_view(request, (extra_context or {}) | link)
 
     def remove(self, obj: Model, *, actor: Actor) -> None:
         """Ends the membership."""

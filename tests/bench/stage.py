@@ -100,7 +100,7 @@ def make_viewers(stage: Stage, number: int, role: Role = Role.VIEWER) -> list[Us
     for index in range(number):
         user = create_user(f"v{index}-{tag}@example.org", actor=SETUP)
         with studio_scope(stage.studio.id):
-            studios.add_member(stage.studio, user, role, actor=stage.alice.actor)
+            studios.add_member(stage.studio, user, role, actor=SETUP)
         made.append(user)
     return made
 

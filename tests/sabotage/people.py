@@ -57,4 +57,14 @@ PEOPLE = (
         "        return self.page(found.order_by(",
         (route("api/v1/studios/<slug:slug>/members/"),),
     ),
+    Sabotage(
+        "an admin makes a member of somebody who was not asked",
+        "access",
+        "control_plane/studios/services/people.py",
+        '            raise Forbidden("People join a studio by invitation: invite them.")\n',
+        "",
+        (
+            "tests/control_plane/studios/test_memberships.py::test_nobody_is_made_a_member_without_being_asked",
+        ),
+    ),
 )

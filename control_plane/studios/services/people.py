@@ -9,7 +9,7 @@ from control_plane.accounts.models import User
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
-from control_plane.common.errors import BadRequest, Conflict, NotFound
+from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.studios import access
 from control_plane.studios.models import ApiKey, Limit, Membership, ObjectRight, Role, Studio
@@ -26,15 +26,22 @@ _LAST_ADMIN = "A studio needs an admin; make somebody else one first."
 def add_member(
     studio: Studio, user: User, role: Role, *, actor: Actor, ends_at: datetime | None = None
 ) -> Membership:
-    """Makes a person a member, until `ends_at` (None: no end).
+    """Make a person a member until `ends_at` (None: no end). The platform alone may: people join by invitation.
+
+    A member's account is shown to the studio's admins, and the studio to the person: both takes the person's consent,
+    which only the person can give (`services.invitations.accept`).
 
     Raises:
         BadRequest: `ends_at` is over, or the role is an admin's, which has no end.
         Conflict: the person is a member already.
-        NotFound, Forbidden: `actor` may not manage people.
+        Forbidden: `actor` is a person.
+        NotFound: `actor` is a stranger to the studio.
     """
     with studio_scope(studio.id):
-        lock_people(actor, studio)
+        if actor.kind is not ActorKind.SYSTEM:
+            require_people(actor, studio)
+            raise Forbidden("People join a studio by invitation: invite them.")
+        lock_studio(studio.id)
         _check_end(role, ends_at)
         return join(studio, user, role, actor, ends_at=ends_at)
 

@@ -108,6 +108,29 @@ def test_an_account_that_exists_is_not_entered_by_an_invitation(
     assert cast.role_of(nora) == "viewer"
 
 
+@pytest.mark.parametrize("by_mail", [True, False])
+def test_inviting_does_not_tell_whether_an_address_has_an_account(
+    cast: Cast, settings: Any, by_mail: bool
+) -> None:
+    if not by_mail:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+    create_user("known@example.org", actor=SETUP)
+    admin = Client(headers=HTML)
+    admin.force_login(cast.alice, backend="django.contrib.auth.backends.ModelBackend")
+    page = f"/studio/{cast.studio.slug}/people/invitations/"
+    answers = []
+    for name in ("known", "stranger"):
+        answer = admin.post(page, {"email": f"{name}@example.org", "role": "viewer"}, follow=True)
+        assert answer.status_code == 200
+        with studio_scope(cast.studio.id):
+            row = Invitation.objects.get(email=f"{name}@example.org")
+        revoke(row, actor=cast.alice.actor)
+        text = answer.content.decode().partition("<main")[2]
+        text = re.sub(r"token=[\w-]{43}|[0-9a-f-]{36}|csrfmiddlewaretoken[^>]*", "", text)
+        answers.append(text.partition('id="waiting"')[0].replace(name, "NAME"))
+    assert answers[0] == answers[1]
+
+
 def test_an_invitation_is_for_its_address_alone(cast: Cast, client: Client) -> None:
     invite(cast.studio, NEW, Role.ADMIN, actor=cast.alice.actor)
     token = token_of(mailed_link())

@@ -67,10 +67,6 @@ def test_an_account_that_nobody_has_proven_is_not_brought_into_a_studio(
     provider, sub = provider_of(cast, rig), person(rig, "heads")
     user = made_first(f"{sub}@school.example")
     assert sign_in(Client(), rig, provider, sub).status_code == 403
-    admin = Client(headers=HTML)
-    admin.force_login(cast.alice, backend="django.contrib.auth.backends.ModelBackend")
-    page = admin.post("/admin/studios/membership/add/", {"email": user.email, "role": "viewer"})
-    assert b"nobody has proven" in page.content
     # Its owner comes by mail: what was put into it goes, and the provider is believed from then on.
     thief = enter(user)
     assert set_new(ask_for_reset(user)).status_code == 302
@@ -78,14 +74,6 @@ def test_an_account_that_nobody_has_proven_is_not_brought_into_a_studio(
     assert not Authenticator.objects.filter(user=user).exists()
     assert not is_in(thief)
     assert sign_in(Client(), rig, provider, sub).status_code == 302
-
-
-def test_an_account_whose_link_an_admin_saw_is_not_proven(cast: Cast) -> None:
-    admin = Client(headers=HTML)
-    admin.force_login(cast.alice, backend="django.contrib.auth.backends.ModelBackend")
-    posted = {"email": "new@school.example", "display_name": "New", "role": "viewer"}
-    assert admin.post("/admin/studios/membership/add/", posted).status_code == 302
-    assert not is_proven(User.objects.get(email="new@school.example"))
 
 
 def test_a_reset_leaves_the_factors_of_a_proven_account(cast: Cast) -> None:

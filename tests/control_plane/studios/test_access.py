@@ -114,7 +114,7 @@ def test_taking_a_role_away_acts_at_once(cast: Cast, room: Room) -> None:
         assert access.can(cast.vera.actor, Action.RECORD, room)
         services.remove_member(membership, actor=cast.alice.actor)
         assert not access.can(cast.vera.actor, Action.RECORD, room)
-        services.add_member(cast.studio, cast.vera, Role.PARTNER, actor=cast.alice.actor)
+        services.add_member(cast.studio, cast.vera, Role.PARTNER, actor=SETUP)
         assert not access.can(cast.vera.actor, Action.RECORD, room)
 
 

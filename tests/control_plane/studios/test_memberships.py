@@ -6,14 +6,14 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from control_plane.common.errors import BadRequest, NotFound
+from control_plane.common.errors import BadRequest, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.models import ClassSession
 from control_plane.studios import access, services
 from control_plane.studios.access import Action, Why
 from control_plane.studios.models import Membership, ObjectRight, Role, Room
 from control_plane.studios.selectors import own_membership, own_memberships
-from tests.control_plane.conftest import Cast
+from tests.control_plane.conftest import SETUP, Cast
 from tests.control_plane.studios.rights import last, may, recorded, why
 
 
@@ -59,6 +59,15 @@ def test_a_membership_ends_at_the_very_instant(cast: Cast, room: Room) -> None:
     assert last(cast).details["ends_at"] is None
 
 
+def test_nobody_is_made_a_member_without_being_asked(cast: Cast, other: Cast) -> None:
+    for person in (cast.sam, other.alice):
+        with pytest.raises(Forbidden, match="by invitation"):
+            services.add_member(cast.studio, person, Role.VIEWER, actor=cast.alice.actor)
+        assert cast.role_of(person) is None
+    with pytest.raises(NotFound):
+        services.add_member(cast.studio, cast.sam, Role.VIEWER, actor=other.alice.actor)
+
+
 def test_an_admins_membership_has_no_end(cast: Cast) -> None:
     end = timezone.now() + timedelta(days=1)
     with studio_scope(cast.studio.id):
@@ -66,7 +75,7 @@ def test_an_admins_membership_has_no_end(cast: Cast) -> None:
     with pytest.raises(BadRequest, match="no end"):
         services.set_membership_end(alice, end, actor=cast.alice.actor)
     with pytest.raises(BadRequest, match="no end"):
-        services.add_member(cast.studio, cast.sam, Role.ADMIN, actor=cast.alice.actor, ends_at=end)
+        services.add_member(cast.studio, cast.sam, Role.ADMIN, actor=SETUP, ends_at=end)
     with pytest.raises(BadRequest, match="over"):
         services.set_membership_end(vera, timezone.now(), actor=cast.alice.actor)
     services.set_membership_end(vera, end, actor=cast.alice.actor)

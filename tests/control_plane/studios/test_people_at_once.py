@@ -97,7 +97,6 @@ def test_of_two_admins_who_leave_at_once_one_stays(committed: Cast) -> None:
     "write",
     [
         lambda cast: services.remove_member(cast.membership(cast.vera), actor=cast.ivan.actor),
-        lambda cast: services.add_member(cast.studio, cast.sam, Role.ADMIN, actor=cast.ivan.actor),
         lambda cast: services.change_role(cast.membership(cast.vera), Role.ADMIN, actor=cast.ivan.actor),
         lambda cast: services.set_membership_end(cast.membership(cast.vera), None, actor=cast.ivan.actor),
         lambda cast: services.give_right(cast.vera, Action.EXPORT, cast.studio, actor=cast.ivan.actor),

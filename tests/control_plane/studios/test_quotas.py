@@ -131,7 +131,7 @@ def test_a_camera_too_many_is_refused(cast: Cast) -> None:
 def test_a_person_too_many_is_refused(cast: Cast) -> None:
     planned(cast, members=5)
     with pytest.raises(QuotaReached, match="includes 5 people, and 5 are used"):
-        studios.add_member(cast.studio, cast.sam, Role.VIEWER, actor=cast.alice.actor)
+        studios.add_member(cast.studio, cast.sam, Role.VIEWER, actor=SETUP)
 
 
 def test_of_many_who_join_at_once_as_many_as_fit_do(committed: Cast) -> None:

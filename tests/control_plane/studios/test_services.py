@@ -11,6 +11,7 @@ from control_plane.common.scoping import studio_scope
 from control_plane.studios import services
 from control_plane.studios.access import Action
 from control_plane.studios.models import Membership, Role, Room, Studio, StudioKey
+from control_plane.studios.services.invitations import invite
 from tests.control_plane.conftest import SETUP, Cast
 
 
@@ -77,7 +78,7 @@ WRITES: list[Callable[[Cast, Membership, Room], Callable[..., object]]] = [
     lambda cast, member, room: lambda actor: services.create_room(cast.studio, name="New", actor=actor),
     lambda cast, member, room: lambda actor: services.rename_room(room, name="Other", actor=actor),
     lambda cast, member, room: (
-        lambda actor: services.add_member(cast.studio, cast.sam, Role.VIEWER, actor=actor)
+        lambda actor: invite(cast.studio, "nora@example.org", Role.VIEWER, actor=actor)
     ),
     lambda cast, member, room: lambda actor: services.change_role(member, Role.VIEWER, actor=actor),
     lambda cast, member, room: lambda actor: services.remove_member(member, actor=actor),
