@@ -5,11 +5,21 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from control_plane.recordings.arrivals import LARGEST_INIT_BYTES
 from control_plane.storage.objects import LARGEST_BYTES
 from shared.protocol.manifest import GapRecord, SegmentManifest
 
-LARGEST_SMALL, LARGEST_COUNT, LARGEST_SEQUENCE = 2**15 - 1, 2**31 - 1, 2**63 - 1
+LARGEST_SMALL, LARGEST_COUNT = 2**15 - 1, 2**31 - 1
 """What the columns take."""
+LARGEST_SEQUENCE = 10**10 - 1
+"""What an agent can count to: ten digits in the names of its files. A segment a second reaches it after 300 years."""
+LONGEST_SEGMENT_90K = 90_000 * 3600
+"""From its first picture to the end of its last. The longest that an agent makes is 250 fragments of 8 s, of a camera
+whose groups of pictures never end."""
+LARGEST_FRAMES = 100_000
+LARGEST_FPS = 1_000_000
+LONGEST_TEXT = 128
+"""Of the name of a codec; the columns keep 64 and 40 characters of it."""
 LARGEST_PTS_90K = 90_000 * 86_400 * 3660
 """Ten years of media time: far beyond any run, near enough that dating by it cannot overflow."""
 LARGEST_RATE_PPB = 1_000_000
@@ -26,6 +36,8 @@ def fault(manifest: SegmentManifest) -> str:
     """
     if manifest.size_bytes > LARGEST_BYTES:
         return f"size_bytes: {manifest.size_bytes} is over {LARGEST_BYTES}"
+    if manifest.init.size_bytes > LARGEST_INIT_BYTES:
+        return f"init.size_bytes: {manifest.init.size_bytes} is over {LARGEST_INIT_BYTES}"
     at = 0
     blobs = [("init", manifest.init)]
     blobs += [(f"fragments[{index}].blob", item.blob) for index, item in enumerate(manifest.fragments)]
@@ -40,6 +52,10 @@ def fault(manifest: SegmentManifest) -> str:
     pts = [item.pts_90k for item in manifest.fragments]
     if any(later <= earlier for earlier, later in itertools.pairwise(pts)):
         return "fragments: their pts_90k do not rise"
+    # A playlist holds a piece of ten seconds for all that lies between them.
+    span = max(item.pts_90k + item.duration_90k for item in manifest.fragments) - pts[0]
+    if span > LONGEST_SEGMENT_90K:
+        return f"fragments: they span {span} ticks of 90 kHz, over {LONGEST_SEGMENT_90K}"
     return _unfit_value(manifest)
 
 
@@ -71,6 +87,8 @@ def _unfit_value(manifest: SegmentManifest) -> str:
         "audio.sample_rate_hz": (audio.sample_rate_hz if audio else 0, LARGEST_COUNT),
         "audio.channels": (audio.channels if audio else 0, LARGEST_SMALL),
         "clock.error_bound_us": (clock.error_bound_us, LARGEST_COUNT),
+        "video.fps": (video.fps, LARGEST_FPS),
+        "fragments.frames": (max(item.frames for item in manifest.fragments), LARGEST_FRAMES),
     }
     for name, (value, largest) in counts.items():
         if value > largest:
@@ -84,4 +102,6 @@ def _unfit_value(manifest: SegmentManifest) -> str:
     texts = (video.codec_string, audio.codec_string if audio else "", audio.transcoded_from if audio else "")
     if any("\0" in text for text in texts):
         return "codec_string: it holds a zero character"
+    if max(len(text) for text in texts) > LONGEST_TEXT:
+        return f"codec_string: it has more than {LONGEST_TEXT} characters"
     return ""

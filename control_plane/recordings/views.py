@@ -31,6 +31,7 @@ from control_plane.common.errors import ControlPlaneError, NotFound, SignInRequi
 from control_plane.common.problems import error_response
 from control_plane.common.rows import one
 from control_plane.common.scoping import studio_scope
+from control_plane.recordings.arrivals import LARGEST_INIT_BYTES
 from control_plane.recordings.documents import documents_of
 from control_plane.recordings.fault_models import SegmentFault
 from control_plane.recordings.models import ClassSession, Replay, Segment
@@ -41,11 +42,14 @@ from control_plane.storage.objects import ObjectStore
 from control_plane.studios import access, vault
 from control_plane.studios.access import require_signed_in
 from control_plane.studios.stores import open_store
+from shared.protocol.errors import Code
 
 PRESIGNED_LIFETIME = timedelta(seconds=4)
 """It ends by the store's clock: one that is behind ours gives as much longer, which the probe of a store warns of."""
-WHOLE_BYTES = 8 << 20
-"""An answer up to this size is read and sent in one piece: a fragment of 2 s at 30 Mb/s."""
+WHOLE_BYTES = 1 << 20
+"""An answer up to this size is read and sent in one piece, and stays in memory until the slowest reader has it: a fragment
+of 2 s at 4 Mb/s. A larger one goes in chunks, each read when the one before it was taken."""
+_NO_INIT = "The init section of this segment is damaged. Its camera cannot be played here."
 ASK_AGAIN_S = 2.0
 """How long a longer answer goes on before it is asked again whether it may."""
 _SERVED = (
@@ -133,12 +137,18 @@ def init(
     """Gives the init section of a segment in clear: it holds formats, no picture."""
     segment = _segment(class_session, segment_id, track_id=track_id)
     replay = continue_replay(class_session, actor=actor)
+    if segment.init_size_bytes > LARGEST_INIT_BYTES:  # from before there was a limit: it is not even read
+        raise ControlPlaneError(_NO_INIT, code=Code.SEGMENT_CORRUPT)
     # Before the key: its entry locks the studio's chain, and the store may be slow to answer.
     sealed = b"".join(_read(segment, segment.init_offset_bytes, segment.init_size_bytes))
     content_key = _content_key(segment, class_session, actor, replay)
     decryptor = Cipher(algorithms.AES(content_key), modes.CBC(bytes(segment.init_iv))).decryptor()
     unpadder = PKCS7(128).unpadder()
-    plain = unpadder.update(decryptor.update(sealed) + decryptor.finalize()) + unpadder.finalize()
+    try:
+        plain = unpadder.update(decryptor.update(sealed) + decryptor.finalize()) + unpadder.finalize()
+    except ValueError as error:
+        # Neither padding nor whole blocks: nobody but the agent has looked into what it encrypted.
+        raise ControlPlaneError(_NO_INIT, code=Code.SEGMENT_CORRUPT) from error
     return HttpResponse(plain, content_type="video/mp4")
 
 

@@ -6,7 +6,34 @@ _PLAYLIST = "tests/control_plane/recordings/test_playlist.py"
 _HOLES = "tests/control_plane/recordings/test_holes.py"
 _DOCUMENTS = "tests/control_plane/recordings/test_documents.py"
 
+_MANIFESTS = "tests/control_plane/ingest/test_manifests.py"
+_VIEWS = "tests/control_plane/recordings/test_views.py"
+
 LIMITS = (
+    Sabotage(
+        "the fragments of a segment may lie weeks apart",
+        "limits",
+        "control_plane/ingest/manifests.py",
+        "    if span > LONGEST_SEGMENT_90K:",
+        "    if span < 0:",
+        (f"{_MANIFESTS}::test_fragments_that_span_more_than_an_hour_are_refused",),
+    ),
+    Sabotage(
+        "an init section of any size is read whole",
+        "limits",
+        "control_plane/recordings/views.py",
+        "    if segment.init_size_bytes > LARGEST_INIT_BYTES:",
+        "    if segment.init_size_bytes < 0:",
+        (f"{_VIEWS}::test_an_init_section_larger_than_any_is_not_even_read",),
+    ),
+    Sabotage(
+        "wrong padding of an init section is an error of the server",
+        "limits",
+        "control_plane/recordings/views.py",
+        "    except ValueError as error:",
+        "    except LookupError as error:",
+        (f"{_VIEWS}::test_an_init_section_with_wrong_padding_is_damaged_footage_and_no_fault_of_ours",),
+    ),
     Sabotage(
         "each hole of a playlist has a day of fillers of its own",
         "limits",

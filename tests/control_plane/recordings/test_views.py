@@ -1,5 +1,6 @@
 """Playback over HTTP: who gets what, with what headers, and what is on record before a key is given."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -334,3 +335,49 @@ def test_the_timeline_tells_what_the_player_needs(played: Played) -> None:
     right = next(track for track in body["tracks"] if track["position"] == "right")
     assert (right["video"], right["clock"], right["fragments"]) == (None, None, [])
     assert right["gaps"] == [{"from_s": 0.0, "to_s": 2.0, "reason": "pending", "label": "still on the box"}]
+
+
+def test_an_init_section_larger_than_any_is_not_even_read(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of 240 MB was decrypted whole, and stayed in memory for as long as its reader was slow."""
+
+    def read(*_: Any) -> Iterator[bytes]:
+        pytest.fail("it was read")
+
+    monkeypatch.setattr(views, "_chunks", read)
+    with studio_scope(played.scene.cast.studio.id):
+        Segment.objects.filter(pk=played.segment.pk).update(init_size_bytes=(64 << 10) + 16)
+    refused = as_person(played.scene.cast.vera).get(played.addresses["init"])
+    assert (refused.status_code, decode(refused.content, Problem).code) == (422, Code.SEGMENT_CORRUPT)
+
+
+def test_an_init_section_with_wrong_padding_is_damaged_footage_and_no_fault_of_ours(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "_chunks", lambda *_: iter([bytes(32)]))
+    refused = as_person(played.scene.cast.vera).get(played.addresses["init"])
+    assert (refused.status_code, decode(refused.content, Problem).code) == (422, Code.SEGMENT_CORRUPT)
+
+
+def test_a_slow_reader_of_a_large_answer_holds_one_piece_of_it(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = 0
+
+    def pieces(*_: Any) -> Iterator[bytes]:
+        nonlocal read
+        for _piece in range(1000):
+            read += 1
+            yield b"x" * 16
+
+    monkeypatch.setattr(views, "_chunks", pieces)
+    monkeypatch.setattr(views, "WHOLE_BYTES", 16)
+    answer: Any = as_person(played.scene.cast.vera).get(played.addresses["bytes"])
+    assert answer.streaming
+
+    async def take_one() -> bytes:
+        return bytes(await anext(aiter(answer.streaming_content)))
+
+    assert asyncio.run(take_one()) == b"x" * 16
+    assert read == 1
