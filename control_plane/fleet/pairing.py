@@ -40,6 +40,10 @@ HandoverListener = Callable[[Agent, Agent], None]
 
 LIFETIME = timedelta(minutes=10)
 MOST_TRIES = 5
+MOST_CODES = 60
+"""Of one studio within two lifetimes. All studios draw first halves from one stock of 160,000."""
+MOST_AGENTS = 200
+"""That record for one studio, where no plan says less."""
 MOST_DRAWS = 100
 """Of one new code: were half of all first halves taken, a hundred draws in a row would still not all be."""
 
@@ -63,7 +67,7 @@ def create_pairing_code(
         replaces: the agent whose cameras the new box takes over; it stays able to upload what it still holds.
 
     Raises:
-        Conflict: `replaces` does not record any more.
+        Conflict: `replaces` does not record any more, or the studio has as many agents or new codes as it can.
         Unavailable: no code is free.
         NotFound, Forbidden: `actor` may not manage agents.
     """
@@ -73,6 +77,10 @@ def create_pairing_code(
             raise Conflict(f"{replaces.name} does not record any more and cannot be replaced.")
         if replaces is None:
             require_room(Limit.AGENTS, count_agents)
+            if count_agents() >= MOST_AGENTS:
+                raise Conflict(f"A studio has at most {MOST_AGENTS} agents. Revoke those that are gone.")
+        if PairingCode.objects.filter(created_at__gt=timezone.now() - 2 * LIFETIME).count() >= MOST_CODES:
+            raise Conflict("This studio has made many pairing codes just now. Try again in twenty minutes.")
         key = instance.pairing_key()
         code = _free_code(key)
         row = PairingCode(

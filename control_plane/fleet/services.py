@@ -44,6 +44,8 @@ from shared.protocol.config import (
 
 T = TypeVar("T")
 
+MOST_CAMERAS_OF_ROOM, MOST_CAMERAS_OF_AGENT = 32, 64
+"""Where no plan says less. An agent's configuration is one message of at most 1 MiB, and a camera is up to 5 kB of it."""
 CAMERA_FIELDS = frozenset({"name", "position", "record_audio", "offset_us", "enabled"})
 
 
@@ -122,7 +124,8 @@ def add_camera(
 
     Raises:
         BadRequest: a value breaks a rule; the text is for people.
-        Conflict: the room has a camera of this name, or the agent does not record any more.
+        Conflict: the room has a camera of this name, room or agent have as many as they can, or the agent does not
+            record any more.
         NotFound, Forbidden: `actor` may not manage cameras.
     """
     with studio_scope(room.studio_id):
@@ -130,6 +133,8 @@ def add_camera(
         access.require(actor, access.Action.MANAGE_CAMERAS, agent)
         source, credentials = _typed(address, username, password)
         require_room(Limit.CAMERAS, count_cameras)
+        if Camera.objects.filter(room=room).count() >= MOST_CAMERAS_OF_ROOM:
+            raise Conflict(f"A room has at most {MOST_CAMERAS_OF_ROOM} cameras. Remove one first.")
         camera = Camera(
             studio_id=room.studio_id,
             room=room,
@@ -168,7 +173,7 @@ def change_camera(
 
     Raises:
         BadRequest: a value breaks a rule, or credentials would travel to another host unasked.
-        Conflict: the room has a camera of this name, or the new agent does not record any more.
+        Conflict: the room has a camera of this name, or the new agent has as many as it can or does not record any more.
         NotFound, Forbidden: `actor` may not manage cameras.
     """
     unknown = set(values) - CAMERA_FIELDS
@@ -329,6 +334,10 @@ def _save_camera(camera: Camera, *, fields: Iterable[str] | None = None) -> None
     """Saves a camera: all of it where it is new (`fields` None), else these columns."""
     if camera.agent.state not in RECORDS:
         raise Conflict(f"{camera.agent.name} does not record any more; choose another agent.")
+    if Camera.objects.filter(agent=camera.agent).exclude(pk=camera.pk).count() >= MOST_CAMERAS_OF_AGENT:
+        raise Conflict(
+            f"{camera.agent.name} reads {MOST_CAMERAS_OF_AGENT} cameras, which is all that an agent can."
+        )
     _check(camera)
     try:
         with transaction.atomic():

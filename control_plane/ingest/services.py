@@ -44,6 +44,8 @@ READERS = 4
 """How many segments of all batches are read back at a time: hashing runs beside other work, and memory stays small."""
 _READERS = ThreadPoolExecutor(READERS, thread_name_prefix="ingest-read-back")
 
+CLASS_IS_FULL = "The class holds as much footage as cameras can have made in its time."
+
 IntentResult = PutTarget | AlreadyCommitted | Refused
 CommitResult = AlreadyCommitted | Refused
 
@@ -122,24 +124,25 @@ def settle_gaps(gaps: Sequence[GapRecord], caller: Caller) -> list[GapId]:
     """Writes gaps down; returns those that need not be sent again, which is all of them.
 
     A gap of a class or camera that is not this agent's has no place to be written to, and will never have one; nor has
-    one of a year that is not ours.
+    one of a year that is not ours, or one more than its class can hold (`recordings.footage_limits`).
 
     Raises:
         NotFound, Forbidden: the caller may not upload.
     """
+    by_class: defaultdict[UUID, list[GapRecord]] = defaultdict(list)
+    for gap in map(sound_gap, gaps):
+        if gap is not None:
+            by_class[gap.class_session_id].append(gap)
     with studio_scope(caller.studio_id):
         agent = _uploader(caller)
         recordings.lock_classes(
-            ClassSession.objects.filter(
-                pk__in={gap.class_session_id for gap in gaps}, recorders__agent=agent
-            ).values_list("id", flat=True)
+            ClassSession.objects.filter(pk__in=list(by_class), recorders__agent=agent).values_list(
+                "id", flat=True
+            )
         )
-        for gap in (sound_gap(item) for item in gaps):
-            if gap is None:
-                continue
-            class_session = _class_of(gap.class_session_id, agent)
-            if class_session and recordings.track_for(class_session, agent, gap.camera_id):
-                recordings.add_gap(class_session, gap, agent, actor=caller.actor)
+        for class_session_id, of_class in by_class.items():
+            if class_session := _class_of(class_session_id, agent):
+                recordings.add_gaps(class_session, of_class, agent, actor=caller.actor)
     return [gap.gap_id for gap in gaps]
 
 
@@ -179,6 +182,8 @@ def _announce(manifest: SegmentManifest, agent: Agent, caller: Caller, chosen: S
         return _refused(
             manifest, Code.SEGMENT_NOT_WANTED, "This agent does not record this camera for this class."
         )
+    if fault_id is None and not recordings.fitting(class_session, [manifest]):
+        return _refused(manifest, Code.TOO_MANY_REQUESTS, CLASS_IS_FULL, retryable=True)
     if fault_id is None and Segment.objects.filter(pk=manifest.segment_id).exists():
         # Another box's: its bytes would be taken for a bad upload of these, and deleted at the commit.
         return _quarantine(manifest, Code.SEGMENT_HASH_CONFLICT, agent, caller)
@@ -282,6 +287,13 @@ def _commit_to(
         answers |= {item.manifest.segment_id: _second(item.manifest, agent, caller) for item in again}
     if not items:
         return answers
+    fits = recordings.fitting(recordings.lock_class(class_session.id), [item.manifest for item in items])
+    for item in items:
+        if item.manifest.segment_id not in fits:
+            answers[item.manifest.segment_id] = _refused(
+                item.manifest, Code.TOO_MANY_REQUESTS, CLASS_IS_FULL, retryable=True
+            )
+    items = [item for item in items if item.manifest.segment_id in fits]
     arrived = []
     with vault.opening(caller.actor, vault.Purpose.INGEST, class_session) as opening:
         for item in items:

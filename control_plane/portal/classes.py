@@ -1,12 +1,14 @@
 """What a class's row and page show, without reading its footage: state, length, and which stretches each camera has."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from uuid import UUID
 
+from django.db.models import Count, F, Sum, Window
+from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from control_plane.common.actors import Actor
@@ -25,6 +27,8 @@ EDGES = frozenset({InferredReason.KEY_FRAME.value})
 """Recording begins and ends at a key frame: shown on the timeline, not counted as something missing."""
 SILENT_FOR = timedelta(minutes=10)
 """After this the page says that a box may not come back; it is people who stop waiting, never we."""
+MOST_GAPS_SHOWN = 200
+"""Of one track, in its lane."""
 _ORDER = [item.value for item in Position]
 
 
@@ -80,12 +84,10 @@ class Day:
 def class_rows(
     classes: Iterable[ClassSession], *, actor: Actor, count_segments: bool = False
 ) -> list[ClassRow]:
-    """Returns the rows of `classes`, whose rooms are loaded, as `actor` is shown them, in their order: three queries."""
+    """Returns the rows of `classes`, whose rooms are loaded, as `actor` is shown them, in their order."""
     found = list(classes)
     ids = [item.id for item in found]
-    gaps: dict[UUID, list[Gap]] = defaultdict(list)
-    for gap in Gap.objects.filter(class_session_id__in=ids).order_by("from_at"):
-        gaps[gap.track_id].append(gap)
+    gaps, missing = _longest_gaps(ids), _missing(ids)
     tracks: dict[UUID, list[Track]] = defaultdict(list)
     for track in Track.objects.filter(class_session_id__in=ids):
         tracks[track.class_session_id].append(track)
@@ -95,7 +97,14 @@ def class_rows(
     asked = access.visible(actor, ClassSession, to=access.Action.REPLAY).filter(pk__in=ids)
     watched = set(asked.values_list("pk", flat=True))
     return [
-        _row(item, tracks[item.id], gaps, counts.get(item.id, 0), may_replay=item.id in watched)
+        _row(
+            item,
+            tracks[item.id],
+            gaps,
+            missing.get(item.id, (0, timedelta())),
+            segments=counts.get(item.id, 0),
+            may_replay=item.id in watched,
+        )
         for item in found
     ]
 
@@ -137,20 +146,45 @@ def stretches(length_s: float, gaps: Iterable[Stretch]) -> list[Stretch]:
     return [(from_s, to_s) for from_s, to_s in left if to_s > from_s]
 
 
+def _longest_gaps(class_ids: Collection[UUID]) -> dict[UUID, list[Gap]]:
+    """Returns the longest gaps of each track, in order; a lane is too narrow to show more."""
+    by_length = (F("to_at") - F("from_at")).desc()
+    place = Window(RowNumber(), partition_by=F("track_id"), order_by=by_length)
+    rows = Gap.objects.filter(class_session_id__in=class_ids).annotate(place=place)
+    gaps: dict[UUID, list[Gap]] = defaultdict(list)
+    for gap in rows.filter(place__lte=MOST_GAPS_SHOWN).order_by("from_at"):
+        gaps[gap.track_id].append(gap)
+    return gaps
+
+
+def _missing(class_ids: Collection[UUID]) -> dict[UUID, tuple[int, timedelta]]:
+    """Returns how many gaps each class has, and how long they are together."""
+    counted = Gap.objects.filter(class_session_id__in=class_ids).exclude(reason__in=EDGES).order_by()
+    rows = counted.values("class_session_id").annotate(
+        count=Count("pk"), length=Sum(F("to_at") - F("from_at"))
+    )
+    return {row["class_session_id"]: (row["count"], row["length"]) for row in rows}
+
+
 def _row(
-    item: ClassSession, tracks: list[Track], gaps: dict[UUID, list[Gap]], segments: int, *, may_replay: bool
+    item: ClassSession,
+    tracks: list[Track],
+    gaps: dict[UUID, list[Gap]],
+    missing: tuple[int, timedelta],
+    *,
+    segments: int,
+    may_replay: bool,
 ) -> ClassRow:
     first_at = item.started_at or item.requested_at
     end_at = item.stop_requested_at or (timezone.now() if item.is_running else first_at)
     length_s = max(0.0, (end_at - first_at).total_seconds()) if item.started_at else 0.0
-    counted = [gap for track in tracks for gap in gaps[track.id] if gap.reason not in EDGES]
     lanes = []
     for track in sorted(tracks, key=lambda track: (_ORDER.index(track.position), track.name)):
-        missing = [
+        shown = [
             ((gap.from_at - first_at).total_seconds(), (gap.to_at - first_at).total_seconds())
             for gap in gaps[track.id]
         ]
-        lanes.append((track.position, stretches(length_s, missing)))
+        lanes.append((track.position, stretches(length_s, shown)))
     return ClassRow(
         id=item.id,
         title=item.title,
@@ -160,8 +194,8 @@ def _row(
         first_picture_at=item.started_at,
         length_s=length_s,
         lanes=lanes,
-        gap_count=len(counted),
-        gap_s=sum((gap.to_at - gap.from_at).total_seconds() for gap in counted),
+        gap_count=missing[0],
+        gap_s=missing[1].total_seconds(),
         segment_count=segments,
         may_replay=may_replay,
     )

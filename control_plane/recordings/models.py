@@ -44,7 +44,8 @@ class ClassSession(StudioOwned):
     `requested_at` is when Record was pressed, `started_at` when the first picture was taken (null: none yet),
     `stop_requested_at` when Stop was pressed, `finished_at` when it reached one of `ENDED`. `wrapped_key` is the class
     key as `studios.vault` made it; empty: destroyed, and with it the footage. `roster_confirmed_at` null: nobody has
-    said yet who was in it.
+    said yet who was in it. `fragment_count` and `footage_bytes` count what was committed (`footage_limits`); of classes
+    from before there were limits, only what came later.
     """
 
     room = models.ForeignKey("studios.Room", on_delete=models.PROTECT, related_name="+", editable=False)
@@ -60,6 +61,8 @@ class ClassSession(StudioOwned):
     wrapped_key = models.BinaryField(editable=False)
     roster_confirmed_at = models.DateTimeField(null=True, editable=False)
     roster_confirmed_by = models.UUIDField(null=True, editable=False)
+    fragment_count = models.PositiveIntegerField(default=0, editable=False)
+    footage_bytes = models.PositiveBigIntegerField(default=0, editable=False)
 
     class Meta(StudioOwned.Meta):
         ordering: ClassVar = ["-requested_at"]

@@ -3,6 +3,7 @@
 Call inside `studio_scope` of the class's studio.
 """
 
+import logging
 import zoneinfo
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -21,6 +22,12 @@ from control_plane.fleet import services as fleet
 from control_plane.fleet.models import Agent, Camera
 from control_plane.fleet.selectors import cameras_of_room
 from control_plane.recordings.arrivals import ObjectPlace, segment_row
+from control_plane.recordings.footage_limits import (
+    MOST_INFERRED_GAPS,
+    MOST_TRACKS,
+    FootageLimits,
+    footage_limits,
+)
 from control_plane.recordings.models import (
     SETTLED,
     ClassSession,
@@ -39,6 +46,12 @@ from control_plane.studios.quotas import require_room
 from shared.protocol.ids import new_id
 from shared.protocol.manifest import GapRecord, SegmentManifest
 
+MOST_STARTS_AN_HOUR = 240
+MOST_UNFINISHED = 200
+"""Of one room. An agent's configuration is one message of at most 1 MiB, and a class is 0.2 kB of it."""
+
+log = logging.getLogger(__name__)
+
 
 def start_class(
     room: Room, *, actor: Actor, title: str = "", start_at: datetime | None = None
@@ -50,7 +63,8 @@ def start_class(
 
     Raises:
         BadRequest: the title is longer than 120 characters.
-        Conflict: a class is recorded in this room already, or no agent has a camera there.
+        Conflict: a class is recorded in this room already, no agent has a camera there, or the studio has started
+            too many classes in the last hour or left too many of the room unfinished.
         NotFound, Forbidden: `actor` may not record here.
     """
     with studio_scope(room.studio_id):
@@ -60,6 +74,7 @@ def start_class(
         if len(title) > 120:
             raise BadRequest("title: it has more than 120 characters")
         require_room(Limit.STORAGE_BYTES, stored_bytes)
+        _require_turn(room)
         class_id = new_id()
         class_session = ClassSession(
             id=class_id,
@@ -85,6 +100,22 @@ def start_class(
         )
         _record(Act.CLASS_STARTED, class_session, actor, {"room": str(room.id), "cameras": len(cameras)})
     return class_session
+
+
+def _require_turn(room: Room) -> None:
+    """Returns where another class of a room can begin.
+
+    Raises:
+        Conflict: too many were started or left unfinished. Each class is an order in the agents' configuration.
+    """
+    hour_ago = timezone.now() - timedelta(hours=1)
+    if ClassSession.objects.filter(created_at__gt=hour_ago).count() >= MOST_STARTS_AN_HOUR:
+        raise Conflict(f"{MOST_STARTS_AN_HOUR} classes were started in the last hour. Try again later.")
+    waiting = ClassSession.objects.filter(room=room, state=ClassState.FINISHING).count()
+    if waiting >= MOST_UNFINISHED:
+        raise Conflict(
+            f"{waiting} classes of this room still wait for footage. Wait for their upload, or give some up."
+        )
 
 
 def stop_class(class_session: ClassSession, *, actor: Actor) -> ClassSession:
@@ -178,7 +209,10 @@ def add_segments(
             refused.append(row.id)
         else:
             added.append(row)
+            class_session.fragment_count += len(manifest.fragments)
+            class_session.footage_bytes += manifest.size_bytes
     if added:
+        class_session.save(update_fields=["fragment_count", "footage_bytes"])
         _record(
             Act.FOOTAGE_COMMITTED,
             class_session,
@@ -194,32 +228,73 @@ def add_segments(
     return refused
 
 
-def add_gap(class_session: ClassSession, gap: GapRecord, agent: Agent, *, actor: Actor) -> None:
-    """Writes down a reported gap; once more is harmless. The class stays locked until the transaction ends.
+def add_gaps(
+    class_session: ClassSession, gaps: Sequence[GapRecord], agent: Agent, *, actor: Actor
+) -> list[UUID]:
+    """Writes down reported gaps of cameras that are this agent's, and as many as the class can hold; returns their ids.
+
+    Idempotent. The class stays locked until the transaction ends. What finds no place is said in the log: its stretch is
+    still shown as missing, without a reason.
 
     Raises:
         NotFound, Forbidden: `actor` may not upload to this class.
     """
     access.require(actor, access.Action.UPLOAD, class_session)
     class_session = lock_class(class_session.id)
+    known = set(Gap.objects.filter(pk__in=[gap.gap_id for gap in gaps]).values_list("pk", flat=True))
+    tracks = {id_: track_for(class_session, agent, id_) for id_ in {gap.camera_id for gap in gaps}}
+    new = {gap.gap_id: gap for gap in gaps if gap.gap_id not in known and tracks[gap.camera_id]}
+    left = limits_of(class_session).gaps - class_session.gaps.filter(inferred=False).count()
+    taken = list(new.values())[: max(0, left)]
+    if len(taken) < len(new):
+        log.warning("a class can hold no more gaps", extra={"class": class_session.id, "agent": agent.id})
+    if not taken:
+        return []
     Gap.objects.bulk_create(
         [
             Gap(
                 id=gap.gap_id,
                 studio_id=class_session.studio_id,
                 class_session=class_session,
-                track=track_for(class_session, agent, gap.camera_id),
+                track=tracks[gap.camera_id],
                 from_at=gap.from_at,
                 to_at=max(gap.from_at, gap.to_at),
                 reason=gap.reason.value,
                 # PostgreSQL has no place for the character.
                 detail=gap.detail.replace("\0", "")[:500],
             )
+            for gap in taken
         ],
         ignore_conflicts=True,
     )
     if class_session.has_ended:
         infer_gaps(class_session, class_timeline(class_session))
+    return [gap.gap_id for gap in taken]
+
+
+def limits_of(class_session: ClassSession) -> FootageLimits:
+    """Returns what a class can hold by now."""
+    return footage_limits(
+        begun_at=class_session.requested_at,
+        until_at=class_session.stop_requested_at or timezone.now(),
+        tracks=class_session.tracks.count(),
+    )
+
+
+def fitting(class_session: ClassSession, manifests: Iterable[SegmentManifest]) -> set[UUID]:
+    """Returns the ids of the segments that a class can hold beside what it has, in their order.
+
+    The caller holds the lock on the class's row where it is to be exact.
+    """
+    limits, fits = limits_of(class_session), set[UUID]()
+    fragments, size_bytes = class_session.fragment_count, class_session.footage_bytes
+    for manifest in manifests:
+        fragments += len(manifest.fragments)
+        size_bytes += manifest.size_bytes
+        if fragments > limits.fragments or size_bytes > limits.size_bytes:
+            break
+        fits.add(manifest.segment_id)
+    return fits
 
 
 def track_for(class_session: ClassSession, agent: Agent, camera_id: UUID) -> Track | None:
@@ -228,7 +303,7 @@ def track_for(class_session: ClassSession, agent: Agent, camera_id: UUID) -> Tra
     A track is written to by the agent whose camera it was, by the one whose camera it is now, and by the box that
     replaced either.
 
-    None: the camera is not one of this class, or not this agent's.
+    None: the camera is not one of this class, or not this agent's, or the class has as many tracks as one can have.
     """
     track: Track | None = class_session.tracks.select_related("agent").filter(camera_id=camera_id).first()
     camera: Camera | None
@@ -239,7 +314,7 @@ def track_for(class_session: ClassSession, agent: Agent, camera_id: UUID) -> Tra
         owners = Agent.objects.filter(cameras=camera_id).values_list("id", flat=True)
         return track if agent.id in owners else None
     camera = Camera.objects.filter(pk=camera_id, room_id=class_session.room_id, agent=agent).first()
-    if camera is not None:
+    if camera is not None and class_session.tracks.count() < MOST_TRACKS:
         track, _ = Track.objects.get_or_create(
             class_session=class_session, camera_id=camera_id, defaults=_as_track(camera)
         )
@@ -275,30 +350,35 @@ def finish_if_settled(class_session: ClassSession, *, actor: Actor) -> bool:
 
 
 def infer_gaps(class_session: ClassSession, timeline: ClassTimeline) -> int:
-    """Writes a row for each stretch that is missing and that no agent reported: silence without one is a bug.
+    """Writes a row for each stretch that is missing and that no agent reported; returns how many such stretches there are.
 
-    What was written so before is replaced. The caller holds the lock on the class's row.
+    Rows that were written so before are replaced. Of more than `MOST_INFERRED_GAPS`, which only an agent that lies can
+    make, the longest get a row; the timeline shows all of them. The caller holds the lock on the class's row.
     """
     Gap.objects.filter(class_session=class_session, inferred=True).delete()
     if timeline.start_at is None:
         return 0
-    rows = [
+    holes = [
+        (track.id, hole)
+        for track in timeline.tracks.values()
+        for hole in track.holes
+        if hole.reason in INFERRED
+    ]
+    longest = sorted(holes, key=lambda item: item[1].from_us - item[1].to_us)[:MOST_INFERRED_GAPS]
+    Gap.objects.bulk_create(
         Gap(
             studio_id=class_session.studio_id,
             class_session=class_session,
-            track_id=track.id,
+            track_id=track_id,
             from_at=timeline.start_at + timedelta(microseconds=hole.from_us),
             to_at=timeline.start_at + timedelta(microseconds=hole.to_us),
             reason=hole.reason,
             detail=hole.detail,
             inferred=True,
         )
-        for track in timeline.tracks.values()
-        for hole in track.holes
-        if hole.reason in INFERRED
-    ]
-    Gap.objects.bulk_create(rows)
-    return len(rows)
+        for track_id, hole in longest
+    )
+    return len(holes)
 
 
 def _as_track(camera: Camera) -> dict[str, Any]:

@@ -8,8 +8,49 @@ _DOCUMENTS = "tests/control_plane/recordings/test_documents.py"
 
 _MANIFESTS = "tests/control_plane/ingest/test_manifests.py"
 _VIEWS = "tests/control_plane/recordings/test_views.py"
+_FOOTAGE = "tests/control_plane/recordings/test_footage_limits.py"
 
 LIMITS = (
+    Sabotage(
+        "a class takes footage without end",
+        "limits",
+        "control_plane/recordings/services.py",
+        "        if fragments > limits.fragments or size_bytes > limits.size_bytes:\n            break\n",
+        "",
+        (f"{_FOOTAGE}::test_more_than_a_class_can_hold_is_refused_for_now_before_and_after_it_was_sent",),
+    ),
+    Sabotage(
+        "what a class can hold does not depend on its time",
+        "limits",
+        "control_plane/recordings/footage_limits.py",
+        "    passed_s = max(0.0, (until_at - begun_at + GRACE).total_seconds())\n",
+        "    passed_s = 1e12\n",
+        (f"{_FOOTAGE}::test_what_fits_grows_with_the_time_and_ends_somewhere",),
+    ),
+    Sabotage(
+        "a class takes gaps without end",
+        "limits",
+        "control_plane/recordings/services.py",
+        "    taken = list(new.values())[: max(0, left)]\n",
+        "    taken = list(new.values())\n",
+        (f"{_FOOTAGE}::test_gaps_beyond_what_a_class_can_hold_are_settled_and_not_kept",),
+    ),
+    Sabotage(
+        "every hole that nobody explained gets a row",
+        "limits",
+        "control_plane/recordings/services.py",
+        "[:MOST_INFERRED_GAPS]",
+        "[:]",
+        (f"{_FOOTAGE}::test_of_holes_without_number_the_longest_get_a_row",),
+    ),
+    Sabotage(
+        "a studio takes all pairing codes there are",
+        "limits",
+        "control_plane/fleet/pairing.py",
+        "timezone.now() - 2 * LIFETIME).count() >= MOST_CODES:",
+        "timezone.now() - 2 * LIFETIME).count() < 0:",
+        ("tests/control_plane/fleet/test_pairing.py::test_a_studio_makes_so_many_codes_in_a_while",),
+    ),
     Sabotage(
         "the fragments of a segment may lie weeks apart",
         "limits",

@@ -82,7 +82,7 @@ def _record(scene: Scene, folder: Path) -> None:
             to_at=START_AT + timedelta(seconds=GAP_S[1], milliseconds=4),
             reason=GapReason.CAMERA_OFFLINE,
         )
-        services.add_gap(scene.session, away, agent, actor=scene.caller.actor)
+        services.add_gaps(scene.session, [away], agent, actor=scene.caller.actor)
         services.stop_class(scene.session, actor=scene.cast.ivan.actor)
         reports.take_status(agent, scene.status(RecordingState.FINISHED), scene.caller.actor)
 

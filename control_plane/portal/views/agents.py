@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_safe
 
 from control_plane.common.actors import Actor
-from control_plane.common.errors import BadRequest, NotFound
+from control_plane.common.errors import BadRequest, Conflict, NotFound
 from control_plane.fleet.models import Agent, PairingCode, PairingState
 from control_plane.fleet.pairing import create_pairing_code
 from control_plane.fleet.selectors import RECORDS, visible_agents
@@ -64,12 +64,16 @@ def add_agent(request: StudioRequest, slug: str) -> HttpResponse:
     form = AddAgentForm(request.POST or None, actor=actor)
     if request.method != "POST" or not form.is_valid():
         return studio_page(request, "portal/agents/add.html", {"section": "agents", "form": form})
-    code = create_pairing_code(
-        request.studio,
-        actor=actor,
-        agent_name=form.cleaned_data["agent_name"],
-        replaces=form.cleaned_data.get("replaces"),
-    )
+    try:
+        code = create_pairing_code(
+            request.studio,
+            actor=actor,
+            agent_name=form.cleaned_data["agent_name"],
+            replaces=form.cleaned_data.get("replaces"),
+        )
+    except Conflict as error:
+        form.add_error(None, error.detail)
+        return studio_page(request, "portal/agents/add.html", {"section": "agents", "form": form})
     context = {"section": "agents", "code": code.text, "address": settings.PUBLIC_URL} | _state(code.row)
     return studio_page(request, "portal/agents/pairing.html", context)
 

@@ -37,7 +37,7 @@ RECORDS = {"record", "write", "_record", "_record_right", "_audit", "note_read",
 UNRECORDED = {
     "order_recording": "a step of `recordings.start_class`, whose entry it is",
     "stop_recording": "a step of `recordings.stop_class`, likewise",
-    "add_gap": "what a box reports is missing; the row is the record and is never changed",
+    "add_gaps": "what a box reports is missing; the row is the record and is never changed",
     "check_all_keys": "calls the check of each studio, which writes the entry",
     "destroy_due_generations": "calls `destroy_generation` of each that is due",
     "destroy_generation": "writes its entry by `tombstones`",

@@ -22,7 +22,7 @@ from shared.protocol.codec import decode, encode
 from shared.protocol.errors import Code, Problem
 from shared.protocol.pairing import PAIRING_ALPHABET, PairAnswer
 from tests.control_plane.box import Box
-from tests.control_plane.conftest import Cast
+from tests.control_plane.conftest import Cast, as_person
 from tests.control_plane.fleet.conftest import pair_box
 
 
@@ -200,3 +200,25 @@ def test_over_http_refusals_say_what_to_do_and_tries_are_limited(
     settings.FLEET_PAIRING_LIMITS = (600, 4)
     everywhere = client.post("/agent/v1/pair", body, content_type="application/json", REMOTE_ADDR="10.9.9.8")
     assert everywhere.status_code == 429
+
+
+def test_a_studio_makes_so_many_codes_in_a_while(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All studios draw from one stock of first halves: one that takes them all leaves none to the others."""
+    monkeypatch.setattr(pairing, "MOST_CODES", 2)
+    with studio_scope(cast.studio.id):
+        for _ in range(2):
+            pairing.create_pairing_code(cast.studio, actor=cast.alice.actor)
+        with pytest.raises(Conflict, match="many pairing codes"):
+            pairing.create_pairing_code(cast.studio, actor=cast.alice.actor)
+        with time_machine.travel(timezone.now() + 2 * pairing.LIFETIME):
+            pairing.create_pairing_code(cast.studio, actor=cast.alice.actor)
+
+
+def test_a_studio_has_so_many_agents(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair_box(cast)
+    monkeypatch.setattr(pairing, "MOST_AGENTS", 1)
+    with studio_scope(cast.studio.id), pytest.raises(Conflict, match="at most 1 agents"):
+        pairing.create_pairing_code(cast.studio, actor=cast.alice.actor)
+    page = as_person(cast.alice).post(f"/studio/{cast.studio.slug}/agents/add/", {"agent_name": "box"})
+    assert page.status_code == 200
+    assert "at most 1 agents" in page.content.decode()
