@@ -26,6 +26,7 @@ COPIES = 2
 TIMEOUT_S = 600
 SCHEMA = ("/migrations/", "/rls.py")
 """A fault in one of these is a fault of the database itself: its tests start servers of their own. All others share two."""
+WEB = Path("control_plane/portal/web")
 UNWANTED = ("THREEDANCE_", "PYTEST_", "PYTHONPATH")
 CAUGHT = "caught"
 
@@ -84,6 +85,8 @@ def copy_of_the_tree(target: Path) -> Path:
     dist = Path("control_plane/portal/static/portal/dist")
     if (ROOT / dist).is_dir():
         shutil.copytree(ROOT / dist, target / dist, dirs_exist_ok=True)
+    if (ROOT / WEB / "node_modules").is_dir():
+        (target / WEB / "node_modules").symlink_to(ROOT / WEB / "node_modules")
     return target
 
 
@@ -118,10 +121,20 @@ def applied(sabotage: Sabotage, copy: Path) -> Iterator[None]:
     path = copy / sabotage.file
     text = path.read_text(encoding="utf-8")
     path.write_text(sabotage.applied(text), encoding="utf-8")
+    is_script = path.suffix == ".ts"
     try:
+        if is_script:
+            _build(copy)
         yield
     finally:
         path.write_text(text, encoding="utf-8")
+        if is_script:
+            _build(copy)
+
+
+def _build(copy: Path) -> None:
+    """Bundles the scripts of the portal anew: what a browser loads is not what stands in the sources."""
+    subprocess.run(["node", "build.mjs"], cwd=copy / WEB, check=True, timeout=120)
 
 
 def _run(tests: tuple[str, ...], copy: Path, *, shares: bool) -> str:

@@ -5,6 +5,7 @@ from tests.sabotage.footage import AUDIT, KEYS, SIGN_IN, STORAGE
 from tests.sabotage.fsck import FSCK
 from tests.sabotage.limits import LIMITS
 from tests.sabotage.people import PEOPLE
+from tests.sabotage.replay import REPLAY
 from tests.sabotage.sabotage import Sabotage
 from tests.sabotage.web import WEB
 
@@ -18,4 +19,5 @@ SABOTAGES: tuple[Sabotage, ...] = (
     *LIMITS,
     *PEOPLE,
     *WEB,
+    *REPLAY,
 )

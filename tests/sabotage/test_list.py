@@ -12,7 +12,9 @@ from tests.sabotage.sabotage import ROOT, Sabotage
 @pytest.mark.parametrize("sabotage", SABOTAGES, ids=lambda sabotage: sabotage.name)
 def test_a_sabotage_fits_the_code(sabotage: Sabotage) -> None:
     text = (ROOT / sabotage.file).read_text(encoding="utf-8")
-    compile(sabotage.applied(text), sabotage.file, "exec")
+    broken = sabotage.applied(text)
+    if sabotage.file.endswith(".py"):
+        compile(broken, sabotage.file, "exec")
     assert sabotage.put != sabotage.find
 
 

@@ -6,7 +6,8 @@ the player is tried against what it will meet, without a control plane behind it
 
 import io
 import os
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -32,6 +33,15 @@ class Footage:
     key: bytes
     pieces: tuple[tuple[int, int, bytes], ...]
     """Offset, size and IV of each fragment's ciphertext."""
+    plain: tuple[bytes, ...] = ()
+    """The fragments before they were encrypted."""
+    inits: dict[int, bytes] = field(default_factory=dict)
+    """Other init sections, by the first fragment that needs each of them."""
+
+    def with_fragments(self, changed: Mapping[int, bytes]) -> "Footage":
+        """Returns the same recording with some fragments replaced before encryption."""
+        plain = [changed.get(index, piece) for index, piece in enumerate(self.plain)]
+        return replace(seal(self.init, plain), inits=self.inits)
 
 
 @dataclass(frozen=True)
@@ -77,7 +87,13 @@ def _picture(number: int, tint: tuple[int, int, int], width: int, height: int) -
 
 
 def film(
-    seconds: int, *, tint: tuple[int, int, int], width: int = 640, height: int = 360, audio: bool = True
+    seconds: int,
+    *,
+    tint: tuple[int, int, int],
+    width: int = 640,
+    height: int = 360,
+    audio: bool = True,
+    codec: str = "libx264",
 ) -> Footage:
     """Returns `seconds` of footage at 30 pictures a second, a key frame and a fragment each second."""
     sink = io.BytesIO()
@@ -89,15 +105,15 @@ def film(
             "movflags": "frag_keyframe+empty_moov+default_base_moof+skip_trailer+negative_cts_offsets+frag_discont"
         },
     )
-    video = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "26"})
+    video: Any = container.add_stream(codec, rate=FPS, options={"preset": "ultrafast", "crf": "26"})
     video.width, video.height, video.pix_fmt = width, height, "yuv420p"
     video.codec_context.gop_size = GOP
     video.codec_context.options = {
         "preset": "ultrafast",
-        "x264-params": f"keyint={GOP}:min-keyint={GOP}:scenecut=0",
+        f"{codec[3:]}-params": f"keyint={GOP}:min-keyint={GOP}:scenecut=0:log-level=none",
     }
     video.codec_context.time_base = Fraction(1, FPS)
-    sound = container.add_stream("aac", rate=48_000, layout="mono") if audio else None
+    sound: Any = container.add_stream("aac", rate=48_000, layout="mono") if audio else None
     container.start_encoding()
     samples_done = 0
     packets: list[Any] = []
@@ -121,10 +137,11 @@ def film(
     for packet in packets:
         container.mux_one(packet)
     container.close()
-    return _seal(*_fragments(sink.getvalue()))
+    return seal(*_fragments(sink.getvalue()))
 
 
-def _seal(init: bytes, plain: list[bytes]) -> Footage:
+def seal(init: bytes, plain: list[bytes]) -> Footage:
+    """Returns fragments as they are stored: in one object, each with its own IV."""
     key = os.urandom(16)
     content = bytearray()
     pieces = []
@@ -135,7 +152,7 @@ def _seal(init: bytes, plain: list[bytes]) -> Footage:
         sealed = encryptor.update(padder.update(piece) + padder.finalize()) + encryptor.finalize()
         pieces.append((len(content), len(sealed), iv))
         content += sealed
-    return Footage(init, bytes(content), key, tuple(pieces))
+    return Footage(init, bytes(content), key, tuple(pieces), tuple(plain))
 
 
 def playlist(scene: Scene, base: str) -> str:
@@ -152,6 +169,12 @@ def playlist(scene: Scene, base: str) -> str:
         lines.append(
             f"#EXT-X-PROGRAM-DATE-TIME:{at.isoformat(timespec='milliseconds').replace('+00:00', 'Z')}"
         )
+        if index in scene.footage.inits:
+            lines += [
+                "#EXT-X-DISCONTINUITY",
+                "#EXT-X-KEY:METHOD=NONE",
+                f'#EXT-X-MAP:URI="{base}/init{index}.mp4"',
+            ]
         if index in scene.missing:
             lines += ["#EXT-X-GAP", "#EXTINF:1.000000,", f"{base}/gap.m4s"]
             continue

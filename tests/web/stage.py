@@ -3,7 +3,7 @@
 import http.server
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from tests.web.footage import Scene, playlist, timeline
 
 PORTAL = Path(__file__).parents[2] / "control_plane" / "portal"
 DIST = PORTAL / "static" / "portal" / "dist"
+SILENT = 0
 POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
     "font-src 'self'; worker-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'"
@@ -34,13 +35,31 @@ PAGE = """<!doctype html>
 
 @dataclass
 class Stage:
-    """The address of the page, what it serves, and the faults it plays: a path prefix and the status it answers."""
+    """The address of the page, what it serves, and the faults it plays.
+
+    A fault is a path prefix and the status that is answered; `SILENT` is no answer at all, as long as the fault stands.
+    The bytes of one fragment have their number behind their path: `/media/left/bytes.m4s#3`.
+    """
 
     scenes: dict[str, Scene]
     duration_s: float
     address: str = ""
     faults: dict[str, int] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def fault(self, path: str) -> int | None:
+        """Returns the status that `path` is answered with, or None where it is served."""
+        for prefix, status in list(self.faults.items()):
+            if path == prefix or ("#" not in prefix and path.startswith(prefix)):
+                return status
+        return None
+
+    def set_faults(self, faults: Mapping[str, int]) -> None:
+        """Replaces all faults; what waits for an answer gets one now."""
+        with self.changed:
+            self.faults = dict(faults)
+            self.changed.notify_all()
 
 
 class _Server(http.server.ThreadingHTTPServer):
@@ -58,6 +77,7 @@ def serve(stage: Stage, *, port: int = 0) -> Iterator[Stage]:
     try:
         yield stage
     finally:
+        stage.set_faults({})
         server.shutdown()
         thread.join()
         server.server_close()
@@ -73,10 +93,13 @@ def _handler(stage: Stage) -> type[http.server.BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
             stage.asked.append(path)
-            for prefix, status in list(stage.faults.items()):
-                if path.startswith(prefix):
-                    self.answer(b"", "text/plain", status=status)
-                    return
+            place = path + self.piece(path)
+            with stage.changed:
+                stage.changed.wait_for(lambda: stage.fault(place) != SILENT, timeout=60)
+            status = stage.fault(place)
+            if status is not None:
+                self.answer(b"", "text/plain", status=status)
+                return
             if path == "/":
                 wordmark = (PORTAL / "templates/portal/parts/wordmark.svg").read_text()
                 self.answer(PAGE.replace("{wordmark}", wordmark).encode(), "text/html; charset=utf-8")
@@ -93,6 +116,14 @@ def _handler(stage: Stage) -> type[http.server.BaseHTTPRequestHandler]:
                 self.media(*path.removeprefix("/media/").split("/"))
             else:
                 self.answer(b"", "text/plain", status=404)
+
+        def piece(self, path: str) -> str:
+            parts = path.split("/")
+            if parts[-1] != "bytes.m4s":
+                return ""
+            first = self.headers["Range"].removeprefix("bytes=").partition("-")[0]
+            offsets = [offset for offset, _, _ in stage.scenes[parts[2]].footage.pieces]
+            return f"#{offsets.index(int(first))}"
 
         def asset(self, file: Path) -> None:
             kinds = {".js": "text/javascript", ".css": "text/css", ".woff2": "font/woff2"}
@@ -116,7 +147,8 @@ def _handler(stage: Stage) -> type[http.server.BaseHTTPRequestHandler]:
                     extra={"Content-Range": f"bytes {first}-{last}/{len(footage.content)}"},
                 )
             else:
-                body = {"key": footage.key, "init.mp4": footage.init}.get(name)
+                inits = {f"init{index}.mp4": init for index, init in footage.inits.items()}
+                body = {"key": footage.key, "init.mp4": footage.init, **inits}.get(name)
                 self.answer(body or b"", "application/octet-stream", status=200 if body else 404)
 
         def answer(

@@ -49,3 +49,15 @@ test("no answer, or a server that is busy, is asked again at once and stops noth
   await it.look(ASK_EVERY_MS + 1500);
   assert.equal(asked.length, 3);
 });
+
+test("a refused piece of the class is no refusal of the class: that is asked for at once", async () => {
+  const { asked, told, it } = permit([204, null, 503, 403]);
+  it.heard(1000);
+  assert.ok(await it.isAllowed(1001));
+  assert.ok(await it.isAllowed(1002), "no answer is no refusal");
+  assert.ok(await it.isAllowed(1003));
+  assert.equal(told.length, 0);
+  assert.ok(!(await it.isAllowed(1004)));
+  assert.deepEqual(told.map((trouble) => trouble.kind), ["forbidden"]);
+  assert.equal(asked.length, 4);
+});

@@ -4,14 +4,17 @@ import { test } from "node:test";
 import {
   blankAt,
   classTimeAt,
+  fragmentAt,
   frameAt,
   mediaTimeAt,
   missingOf,
   openingS,
   parseTimeline,
   playableRange,
+  sameGap,
   stepFrom,
   TimelineError,
+  withoutFragment,
   type Track,
 } from "../src/player/timeline.ts";
 
@@ -135,6 +138,42 @@ test("replay opens where every camera has its first picture", () => {
 
 test("a class without pictures has an empty range", () => {
   assert.deepEqual(playableRange(parseTimeline(body([]))), [0, 0]);
+});
+
+test("a fragment that turns out not to play becomes a blank with its reason, and joins its neighbours", () => {
+  const whole = track([
+    [0, 0, 2],
+    [2, 2, 2],
+    [4, 4, 6],
+  ]);
+  const [once, gap] = withoutFragment(whole, 2, "undecodable", "recording damaged") ?? [];
+  assert.ok(once && gap);
+  assert.deepEqual([gap.fromS, gap.toS, gap.label], [2, 4, "recording damaged"]);
+  assert.equal(frameAt(once, 3), null);
+  assert.ok(sameGap(blankAt(once, 3), gap));
+  assert.deepEqual(missingOf(once), [gap]);
+  assert.ok(frameAt(once, 1.99) && frameAt(once, 4));
+  const [twice] = withoutFragment(once, 4, "unavailable", "not available") ?? [];
+  assert.deepEqual([blankAt(twice as Track, 3)?.fromS, blankAt(twice as Track, 3)?.toS], [2, 10]);
+  assert.equal(withoutFragment(whole, 1, "undecodable", ""), null, "no fragment begins there");
+  assert.equal(whole.fragments.length, 3);
+});
+
+test("also the shortest fragment leaves a blank, so that nobody looks for its picture again", () => {
+  const whole = track([
+    [0, 0, 2],
+    [2, 2, 0.05],
+    [2.05, 2.05, 7.95],
+  ]);
+  const [without] = withoutFragment(whole, 2, "undecodable", "recording damaged") ?? [];
+  assert.ok(blankAt(without as Track, 2.02));
+  assert.equal(blankAt(without as Track, 2.06), null);
+});
+
+test("a media time lies in the fragment that plays it, or in none", () => {
+  const it = track(WITH_HOLE);
+  assert.equal(fragmentAt(it, 3.9)?.mediaS, 2);
+  assert.equal(fragmentAt(it, 7), null);
 });
 
 test("a body that is no timeline is refused by name", () => {

@@ -1,15 +1,19 @@
 /**
- * Several views on one master clock: play, pause, seek, step, rate, sound. The decisions are `conductor`'s.
+ * Several views on one master clock: play, pause, seek, step, rate, sound. The decisions are `conductor`'s, and
+ * `patience`'s.
  *
  * Alignment is always the same: pause all, seek all to one class time, wait until each has shown its picture, play all.
  * While playing, ten times a second each view is compared with the master and bent, or made to jump. A view whose
- * camera has no picture is parked, and joins again by itself; nobody waits for it.
+ * camera has no picture is parked, and joins again by itself. The others wait for a view that is slow, but not for
+ * long, and not at all for one that has failed: it is late, is loaded behind its plate, and joins like a parked one.
  */
 import { MasterClock, reference, skewMs, type Shown } from "./conductor.ts";
 import { PulseCost } from "./follower.ts";
+import { JOIN_BROKEN_S, JOIN_DRY_S, JUMP_S, Latecomers } from "./latecomers.ts";
+import { latecomers, LATE_MEMORY_MS } from "./patience.ts";
 import type { Screen } from "./screen.ts";
-import { seatOf, type Seat } from "./seat.ts";
-import { blankAt, clamp, frameAt, playableRange, stepFrom, type ClassTimeline, type Gap } from "./timeline.ts";
+import { attendanceOf, isPresent, seatOf, type Seat } from "./seat.ts";
+import { blankAt, clamp, frameAt, playableRange, sameGap, stepFrom, type ClassTimeline, type Gap } from "./timeline.ts";
 
 /** `aligning` is a pause or a seek on its way, `waiting` one that takes so long that the viewer should know. */
 export type State = "loading" | "paused" | "aligning" | "playing" | "waiting" | "ended";
@@ -23,11 +27,17 @@ const EARLY_S = 0.25;
 const DRY_MS = 250;
 /** A seek that a newer wish overtakes is given up after this long, so that a dragged bar shows pictures. */
 const OVERTAKE_MS = 250;
+/** How often a wait is looked at, where nothing has happened. */
+const LOOK_MS = 50;
+/** A parked view is taken to the end of its blank this long before, so that each piece is tried when it is due. */
+const PREPARE_S = 6;
 
 export interface EnsembleEvents {
   state(state: State): void;
   time(classS: number): void;
   blank(trackId: string, blank: Gap | null, freeze: boolean): void;
+  /** The others go on without a view that should have a picture; or it is back. */
+  late(trackId: string, late: boolean): void;
   blocked(): void;
 }
 
@@ -44,6 +54,8 @@ export class Ensemble {
   private lead: string | null = null;
   private timer = 0;
   private generation = 0;
+  private readonly latecomers: Latecomers;
+  private stir: () => void = () => undefined;
 
   constructor(
     timeline: ClassTimeline,
@@ -54,6 +66,7 @@ export class Ensemble {
   ) {
     [this.firstS, this.lastS] = playableRange(timeline);
     this.seats = screens.map((screen) => seatOf(screen, pulseCost));
+    this.latecomers = new Latecomers((trackId, late) => events.late(trackId, late));
   }
 
   get state(): State {
@@ -76,14 +89,14 @@ export class Ensemble {
 
   /** Returns whether every view that plays stands in its place. */
   get isSettled(): boolean {
-    return this.current === "playing" && this.seats.every((seat) => seat.blank !== null || seat.settled);
+    return this.current === "playing" && this.seats.every((seat) => !isPresent(seat) || seat.settled);
   }
 
   /** Returns how far apart the views' clocks are, in ms; null while fewer than two play. */
   get skewMs(): number | null {
     const now = performance.now();
     const places = this.seats
-      .filter((seat) => seat.blank === null)
+      .filter(isPresent)
       .map((seat) => seat.screen.reading.at(now, this.rate))
       .filter((place) => place !== null);
     return this.current === "playing" ? skewMs(places) : null;
@@ -126,6 +139,11 @@ export class Ensemble {
     if (seat === undefined) return;
     const fromS = this.target ?? this.timeS;
     await this.seek(stepFrom(seat.screen.track, fromS, frames));
+  }
+
+  /** Brings back a picture that has failed while the class stands; at any other time that happens anyway. */
+  mend(): void {
+    if (this.current === "paused" || this.current === "ended") void this.move(this.timeS);
   }
 
   setRate(rate: number): void {
@@ -193,36 +211,80 @@ export class Ensemble {
       seat.screen.video.pause();
       seat.settled = false;
       seat.drySinceMs = null;
+      this.latecomers.halt(seat);
     }
     if (this.current !== "loading" && this.current !== "waiting") this.become("aligning");
   }
 
-  /** Seeks every view to the master's place; returns when all have shown it, or when a newer wish overtakes. */
+  /** Seeks every view to the master's place; returns when all have shown it that can, or when a newer wish overtakes. */
   private async gather(): Promise<void> {
     const atS = this.timeS;
     this.events.time(atS);
-    const shown = this.seats.map(async (seat) => {
-      this.setBlank(seat, blankAt(seat.screen.track, atS), false);
-      if (seat.blank === null) await seat.screen.show(atS);
-      else this.prepare(seat);
+    for (const seat of this.seats) this.call(seat, atS);
+    await this.meet(this.seats, (seat) => seat.arrived, () => false);
+  }
+
+  /** Calls a view to its picture of `atS`. */
+  private call(seat: Seat, atS: number): void {
+    const { screen } = seat;
+    const call = ++seat.calls;
+    const blank = blankAt(screen.track, atS);
+    seat.arrived = blank !== null;
+    seat.preparedS = null;
+    this.setBlank(seat, blank, false);
+    if (blank !== null) {
+      this.prepare(seat, atS);
+      return;
+    }
+    void screen.show(atS).then((shown) => {
+      if (call !== seat.calls) return;
+      const lost = shown ? null : blankAt(screen.track, atS);
+      if (shown) this.latecomers.welcome(seat);
+      else if (lost === null) this.latecomers.leave(seat, JOIN_BROKEN_S);
+      else this.setBlank(seat, lost, false);
+      seat.arrived = shown || lost !== null;
+      if (lost !== null) this.prepare(seat, atS);
+      this.stir();
     });
-    let slow = 0;
-    const overtaken = new Promise<void>((resolve) => {
-      slow = window.setInterval(() => {
+  }
+
+  /** Waits until the views have arrived, or are given up as late, or until something newer is wanted. */
+  private async meet(
+    seats: readonly Seat[],
+    hasArrived: (seat: Seat) => boolean,
+    isOvertaken: () => boolean,
+  ): Promise<void> {
+    const { generation } = this;
+    const sinceMs = performance.now();
+    for (;;) {
+      const nowMs = performance.now();
+      const waitedMs = nowMs - sinceMs;
+      const views = seats.map((seat) => attendanceOf(seat, hasArrived(seat), this.lastS));
+      const late = latecomers(views, waitedMs, nowMs).flatMap((index) => seats[index] ?? []);
+      for (const seat of late) this.latecomers.leave(seat, JOIN_DRY_S);
+      const isOver = seats.every((seat, index) => views[index]?.arrived || late.includes(seat));
+      if (isOver || isOvertaken() || generation !== this.generation) return;
+      if (waitedMs >= OVERTAKE_MS) {
         if (this.current !== "loading") this.become("waiting");
-        if (this.target !== null) resolve();
-      }, OVERTAKE_MS);
-    });
-    await Promise.race([Promise.all(shown), overtaken]);
-    window.clearInterval(slow);
+        if (this.target !== null) return;
+      }
+      await new Promise<void>((resolve) => {
+        this.stir = resolve;
+        window.setTimeout(resolve, LOOK_MS);
+      });
+    }
   }
 
   private async start(): Promise<void> {
-    const active = this.seats.filter((seat) => seat.blank === null);
-    const slow = window.setTimeout(() => this.become("waiting"), OVERTAKE_MS);
-    await Promise.all(active.map((seat) => this.overtakable(seat.screen.untilReady())));
-    window.clearTimeout(slow);
-    if (!this.wantsToPlay || this.target !== null) {
+    const { generation } = this;
+    const isOvertaken = (): boolean => !this.wantsToPlay || this.target !== null || generation !== this.generation;
+    for (const seat of this.seats) {
+      seat.calls++;
+      if (isPresent(seat) && seat.screen.broken) this.latecomers.leave(seat, JOIN_BROKEN_S);
+    }
+    const isReady = (seat: Seat): boolean => seat.screen.ready || blankAt(seat.screen.track, this.timeS) !== null;
+    await this.meet(this.seats.filter(isPresent), isReady, isOvertaken);
+    if (isOvertaken()) {
       this.target ??= this.timeS;
       return;
     }
@@ -232,14 +294,28 @@ export class Ensemble {
       screen.reading.clear();
       screen.setRate(this.rate);
     }
-    const started = await Promise.allSettled(active.map((seat) => seat.screen.play()));
-    if (started.some((result) => result.status === "rejected" && result.reason?.name === "NotAllowedError")) {
+    const answered = new Set<Seat>();
+    let isBlocked = false;
+    const active = this.seats.filter(isPresent);
+    for (const seat of active) {
+      void seat.screen
+        .play()
+        .catch((error: unknown) => {
+          isBlocked ||= error instanceof DOMException && error.name === "NotAllowedError";
+        })
+        .finally(() => {
+          answered.add(seat);
+          this.stir();
+        });
+    }
+    await this.meet(active, (seat) => answered.has(seat), isOvertaken);
+    if (isBlocked) {
       this.wantsToPlay = false;
       this.target ??= fromS;
       this.events.blocked();
       return;
     }
-    if (!this.wantsToPlay || this.target !== null) {
+    if (isOvertaken()) {
       this.target ??= fromS;
       return;
     }
@@ -249,23 +325,12 @@ export class Ensemble {
     this.timer = window.setInterval(() => this.tick(), TICK_MS);
   }
 
-  private async overtakable(ready: Promise<void>): Promise<void> {
-    let timer = 0;
-    const overtaken = new Promise<void>((resolve) => {
-      timer = window.setInterval(() => {
-        if (this.target !== null || !this.wantsToPlay) resolve();
-      }, 50);
-    });
-    await Promise.race([ready, overtaken]);
-    window.clearInterval(timer);
-  }
-
   private tick(): void {
     const now = performance.now();
     const leader = reference(
       this.seats.map((seat) => ({
         id: seat.screen.track.id,
-        active: seat.blank === null && !seat.screen.video.paused,
+        active: isPresent(seat) && !seat.screen.video.paused && !seat.screen.broken,
         settled: seat.settled,
         audible: seat.screen.track.id === this.audible,
         lead: seat.screen.track.id === this.lead,
@@ -282,24 +347,38 @@ export class Ensemble {
     }
     for (const seat of this.seats) this.attend(seat, led, atS, now);
     this.events.time(atS);
+    const goesOn = this.seats.some((seat) => seat.late === null && (seat.blank === null || seat.blank.toS < this.lastS));
+    // Nobody is left who has a picture, now or later: the class waits for those that are late.
+    if (!goesOn && this.seats.some((seat) => seat.late !== null)) void this.move(atS);
   }
 
   private attend(seat: Seat, led: Seat | undefined, atS: number, now: number): void {
     const { screen } = seat;
     const early = seat.blank !== null && atS < seat.blank.fromS && atS > seat.blank.fromS - EARLY_S;
     const blank = early ? seat.blank : blankAt(screen.track, atS);
-    if (blank !== seat.blank) {
+    if (!sameGap(blank, seat.blank)) {
       if (blank === null) this.join(seat, atS);
       else this.park(seat, blank);
       return;
     }
-    if (blank !== null) return;
+    if (blank !== null) {
+      this.prepare(seat, atS);
+      return;
+    }
+    if (seat.late !== null) {
+      this.latecomers.bringBack(seat, atS, now, this.rate);
+      return;
+    }
+    if (screen.broken) {
+      this.latecomers.leave(seat, JOIN_BROKEN_S);
+      return;
+    }
     this.foresee(seat, atS);
     if (screen.ready) seat.drySinceMs = null;
     else seat.drySinceMs ??= now;
     if (seat.drySinceMs !== null && now - seat.drySinceMs > DRY_MS) {
-      this.target = atS;
-      void this.move(atS);
+      if (seat.lateMs !== null && now - seat.lateMs < LATE_MEMORY_MS) this.latecomers.leave(seat, JOIN_DRY_S);
+      else void this.move(atS);
       return;
     }
     if (screen.video.paused && !screen.video.ended) void screen.play().catch(() => undefined);
@@ -320,7 +399,7 @@ export class Ensemble {
     const advice = seat.follower.advise(now, screen.clockS - atS, pictureErrorS, frameS, this.rate);
     seat.settled = advice.settled;
     screen.setRate(advice.rate);
-    if (advice.seek) screen.jump(atS + 0.1 * this.rate);
+    if (advice.seek) screen.jump(atS + JUMP_S * this.rate);
   }
 
   /** Parks or joins between two ticks, on time. */
@@ -338,15 +417,20 @@ export class Ensemble {
   }
 
   private park(seat: Seat, blank: Gap): void {
+    seat.calls++;
     seat.screen.video.pause();
+    seat.preparedS = null;
     this.setBlank(seat, blank, true);
-    this.prepare(seat);
+    this.prepare(seat, this.timeS);
   }
 
   /** Takes a parked view to the end of its blank, under the plate, so that it is loaded when its time comes. */
-  private prepare(seat: Seat): void {
+  private prepare(seat: Seat, atS: number): void {
     const { blank, screen } = seat;
-    if (blank !== null && blank.toS < this.lastS) void screen.show(blank.toS + 0.001);
+    if (blank === null || blank.toS >= this.lastS || seat.preparedS === blank.toS) return;
+    if (blank.toS - atS > PREPARE_S * Math.max(1, this.rate)) return;
+    seat.preparedS = blank.toS;
+    void screen.show(blank.toS + 0.001);
   }
 
   private join(seat: Seat, atS: number): void {
@@ -358,19 +442,20 @@ export class Ensemble {
     screen.setRate(this.rate);
     const frame = frameAt(screen.track, atS);
     const standsS = screen.video.currentTime;
-    if (frame !== null && Math.abs(standsS - frame.mediaS) > 0.25) screen.jump(atS + 0.1 * this.rate);
+    if (screen.broken || (frame !== null && Math.abs(standsS - frame.mediaS) > 0.25)) screen.jump(atS + JUMP_S * this.rate);
     void screen.play().catch(() => undefined);
   }
 
   private setBlank(seat: Seat, blank: Gap | null, freeze: boolean): void {
-    if (seat.blank === blank) return;
+    if (blank !== null) this.latecomers.welcome(seat);
+    if (sameGap(seat.blank, blank)) return;
     this.events.blank(seat.screen.track.id, blank, freeze);
     seat.blank = blank;
   }
 
   private leadingSeat(): Seat | undefined {
     const atS = this.timeS;
-    const seeing = this.seats.filter((seat) => blankAt(seat.screen.track, atS) === null);
+    const seeing = this.seats.filter((seat) => seat.late === null && blankAt(seat.screen.track, atS) === null);
     return seeing.find((seat) => seat.screen.track.id === this.lead) ?? seeing[0] ?? this.seats[0];
   }
 

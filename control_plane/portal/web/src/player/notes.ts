@@ -2,7 +2,7 @@
 import { el } from "./dom.ts";
 import { clockText, lengthText } from "./format.ts";
 import { betweenText } from "./score.ts";
-import { missingOf, type ClassTimeline, type Track } from "./timeline.ts";
+import { missingOf, type ClassTimeline, type Gap, type Track } from "./timeline.ts";
 
 const CODECS: Record<string, string> = { h264: "H.264", h265: "H.265" };
 const CLOCKS: Record<string, string> = { rtcp_sr: "the camera's own clock", arrival: "time of arrival" };
@@ -10,13 +10,42 @@ const CLOCKS: Record<string, string> = { rtcp_sr: "the camera's own clock", arri
 /** Recording begins and ends at a key frame: the lanes show it, but nothing is missing that was meant to be there. */
 const EDGES = new Set(["key_frame"]);
 
-export function notes(timeline: ClassTimeline, firstS: number, lastS: number, seek: (classS: number) => void): HTMLElement {
-  return el("div", { class: "notes" }, missing(timeline, firstS, lastS, seek), cameras(timeline));
+/** A stretch of one track, and what is wrong with it. */
+export interface Missing {
+  readonly track: Track;
+  readonly gap: Gap;
 }
 
-function missing(timeline: ClassTimeline, firstS: number, lastS: number, seek: (classS: number) => void): HTMLElement {
-  const rows = timeline.tracks
-    .flatMap((track) => missingOf(track).map((gap) => ({ track, gap })))
+export class Notes {
+  readonly root: HTMLElement;
+  private missing: HTMLElement;
+
+  constructor(
+    timeline: ClassTimeline,
+    private readonly firstS: number,
+    private readonly lastS: number,
+    private readonly seek: (classS: number) => void,
+  ) {
+    this.missing = missing(timeline, [], firstS, lastS, seek);
+    this.root = el("div", { class: "notes" }, this.missing, cameras(timeline));
+  }
+
+  /** Writes anew what is missing, after something turned out not to play. */
+  add(timeline: ClassTimeline, silences: readonly Missing[]): void {
+    const now = missing(timeline, silences, this.firstS, this.lastS, this.seek);
+    // The heading and the section stay: only the list changes under a reader.
+    this.missing.lastElementChild?.replaceWith(now.lastElementChild ?? "");
+  }
+}
+
+function missing(
+  timeline: ClassTimeline,
+  silences: readonly Missing[],
+  firstS: number,
+  lastS: number,
+  seek: (classS: number) => void,
+): HTMLElement {
+  const rows = [...timeline.tracks.flatMap((track) => missingOf(track).map((gap) => ({ track, gap }))), ...silences]
     .filter(({ gap }) => gap.toS > gap.fromS && !EDGES.has(gap.reason))
     .sort((a, b) => a.gap.fromS - b.gap.fromS)
     .map(({ track, gap }) =>

@@ -47,15 +47,24 @@ export class Permit {
   async look(nowMs: number): Promise<void> {
     if (this.asking || nowMs - this.heardMs < ASK_EVERY_MS) return;
     this.asking = true;
-    const status = await this.ask(this.url, ANSWER_TIMEOUT_MS);
+    await this.isAllowed(nowMs);
     this.asking = false;
-    if (status === null || status >= 500) return;
+  }
+
+  /**
+   * Asks now and returns whether the replay may go on; what a refused piece of the class does not tell, as a damaged
+   * one is refused to everybody. No answer is no refusal.
+   */
+  async isAllowed(nowMs: number): Promise<boolean> {
+    const status = await this.ask(this.url, ANSWER_TIMEOUT_MS);
+    if (status === null || status >= 500) return true;
     if (REFUSALS.has(status)) {
       this.stop();
       this.refused(troubleOfStatus(status));
-    } else {
-      this.heard(nowMs);
+      return false;
     }
+    this.heard(nowMs);
+    return true;
   }
 }
 

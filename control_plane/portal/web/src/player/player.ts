@@ -4,12 +4,12 @@ import { el } from "./dom.ts";
 import { Ensemble, RATES, type State } from "./ensemble.ts";
 import { PulseCost } from "./follower.ts";
 import { Keyboard, type Wish } from "./keyboard.ts";
-import { notes } from "./notes.ts";
+import { Notes, type Missing } from "./notes.ts";
 import { Permit } from "./permit.ts";
 import { betweenText, Score } from "./score.ts";
 import { Screen } from "./screen.ts";
 import { clamp, missingOf, openingS, type ClassTimeline, type Gap } from "./timeline.ts";
-import type { Trouble } from "./trouble.ts";
+import { NO_TROUBLE_KNOWN, type Trouble } from "./trouble.ts";
 import {
   keepsake,
   openingArrangement,
@@ -43,6 +43,7 @@ export class Player {
   readonly ensemble: Ensemble;
   private readonly stage: Stage;
   private readonly score: Score;
+  private readonly notes: Notes;
   private readonly desk: Desk;
   private readonly keyboard: Keyboard;
   private readonly live: HTMLElement;
@@ -56,10 +57,11 @@ export class Player {
   private playsAfterHold = false;
   private hasStarted = false;
   private idleTimer = 0;
+  private readonly silences: Missing[] = [];
 
   constructor(
     private readonly root: HTMLElement,
-    private readonly timeline: ClassTimeline,
+    private timeline: ClassTimeline,
     private readonly options: PlayerOptions,
   ) {
     const { tracks } = timeline;
@@ -77,11 +79,8 @@ export class Player {
     const events = {
       state: (state: State) => this.onState(state),
       time: () => undefined,
-      blank: (id: string, blank: Gap | null, freeze: boolean) => {
-        const tile = this.tiles.find((other) => other.track.id === id);
-        tile?.setBlank(blank, blank === null ? "" : betweenText(blank, timeline), freeze);
-        if (blank !== null && freeze && tile) this.say(`${tile.track.name} camera: no picture, ${blank.label}`);
-      },
+      blank: (id: string, blank: Gap | null, freeze: boolean) => this.showBlank(id, blank, freeze),
+      late: (id: string, late: boolean) => this.showLate(id, late),
       blocked: () => this.onState("paused"),
     };
     this.ensemble = new Ensemble(timeline, this.screens, events, learnt);
@@ -100,6 +99,7 @@ export class Player {
       listen: (id) => this.listen(id),
       volume: (volume) => this.setVolume(volume),
     });
+    this.notes = new Notes(timeline, firstS, lastS, (classS) => this.seek(classS));
     this.keyboard = new Keyboard((wish) => this.ask(wish));
     this.live = el("div", { class: "unseen", role: "status", "aria-live": "polite" });
     this.sync = document.querySelector<HTMLElement>("[data-sync]") ?? el("span");
@@ -107,7 +107,7 @@ export class Player {
       this.stage.root,
       this.score.root,
       this.desk.root,
-      notes(timeline, firstS, lastS, (classS) => this.seek(classS)),
+      this.notes.root,
       this.keyboard.sheet,
       this.live,
     );
@@ -202,8 +202,12 @@ export class Player {
           tile.root.dataset["firstPictureMs"] ??= performance.now().toFixed(0);
           this.report("frame", { track: tile.track.id, classS: shown.classS, mediaS, atMs: shown.atMs });
         },
-        trouble: (trouble) => this.showTrouble(trouble),
-        recovered: () => this.stage.notice.replaceChildren(),
+        trouble: () => this.weighTroubles(),
+        refused: (trouble) => this.showTrouble(trouble),
+        permitted: () => this.permit.isAllowed(performance.now()),
+        broken: () => this.ensemble.mend(),
+        lost: (gap) => this.lose(tile.track.id, gap),
+        silenced: (stretch) => this.noteSilence(tile, stretch),
         answered: () => this.permit.heard(performance.now()),
       }),
     ];
@@ -317,6 +321,49 @@ export class Player {
       this.sync.dataset["state"] = "good";
       this.sync.textContent = this.screens.length > 1 ? "Same instant" : "One view";
     }
+  }
+
+  private showBlank(id: string, blank: Gap | null, freeze: boolean): void {
+    const tile = this.tiles.find((other) => other.track.id === id);
+    tile?.setBlank(blank, blank === null ? "" : betweenText(blank, this.timeline), freeze);
+    if (blank !== null && tile) this.say(`${tile.track.name} camera: no picture, ${blank.label}`);
+  }
+
+  private showLate(id: string, late: boolean): void {
+    const tile = this.tiles.find((other) => other.track.id === id);
+    const screen = this.screens.find((other) => other.track.id === id);
+    const why = screen?.trouble?.view ?? NO_TROUBLE_KNOWN;
+    tile?.setLate(late ? why : null);
+    if (tile) this.say(`${tile.track.name} camera: ${late ? `waiting for its picture. ${why}` : "its picture is back"}`);
+  }
+
+  /** Notes a stretch that turned out not to play, wherever missing pictures are named. */
+  private lose(id: string, gap: Gap): void {
+    const tracks = this.timeline.tracks.map(
+      (track) => this.screens.find((screen) => track.id === id && screen.track.id === id)?.track ?? track,
+    );
+    this.timeline = { ...this.timeline, tracks };
+    const track = tracks.find((other) => other.id === id);
+    if (track === undefined) return;
+    this.score.add(this.timeline, track, gap);
+    this.notes.add(this.timeline, this.silences);
+    this.report("lost", { track: id, fromS: gap.fromS, toS: gap.toS, reason: gap.reason });
+  }
+
+  /** Notes a stretch whose sound is damaged; its pictures play. */
+  private noteSilence(tile: Tile, stretch: Gap): void {
+    this.silences.push({ track: tile.track, gap: stretch });
+    this.notes.add(this.timeline, this.silences);
+    this.say(`${tile.track.name} camera: ${stretch.label}`);
+    this.report("silenced", { track: tile.track.id, fromS: stretch.fromS, toS: stretch.toS });
+  }
+
+  /** A trouble that only some views have stands on their plates; one that all have concerns the whole class. */
+  private weighTroubles(): void {
+    const troubles = this.screens.map((screen) => screen.trouble);
+    const [trouble] = troubles;
+    if (trouble && troubles.every((other) => other !== null)) this.showTrouble(trouble);
+    else this.stage.notice.replaceChildren();
   }
 
   private showTrouble(trouble: Trouble): void {

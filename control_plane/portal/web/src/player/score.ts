@@ -16,11 +16,13 @@ export class Score {
   private readonly thumb: HTMLElement;
   private readonly needle: HTMLElement;
   private readonly bubble: HTMLElement;
+  private readonly rail: HTMLElement;
+  private readonly strips = new Map<string, HTMLElement>();
   private nowS = 0;
   private spokenS = -1;
 
   constructor(
-    private readonly timeline: ClassTimeline,
+    private timeline: ClassTimeline,
     private readonly firstS: number,
     private readonly lastS: number,
     private readonly events: ScoreEvents,
@@ -28,7 +30,8 @@ export class Score {
     this.played = el("div", { class: "score__played" });
     this.thumb = el("div", { class: "score__thumb" });
     this.bubble = el("div", { class: "score__bubble", "aria-hidden": "true" });
-    const rail = el("div", { class: "score__rail" }, this.played, ...this.commonHoles());
+    this.rail = el("div", { class: "score__rail" }, this.played);
+    for (const { blanks } of timeline.tracks) for (const blank of blanks) this.markRail(blank);
     this.bar = el(
       "div",
       {
@@ -39,7 +42,7 @@ export class Score {
         "aria-valuemin": 0,
         "aria-valuemax": Math.round(lastS - firstS),
       },
-      rail,
+      this.rail,
       this.thumb,
       this.bubble,
     );
@@ -69,6 +72,13 @@ export class Score {
     this.bar.setAttribute("aria-valuetext", this.spoken(classS));
   }
 
+  /** Marks a stretch of a track that turned out not to play; `timeline` is the class with it. */
+  add(timeline: ClassTimeline, track: Track, gap: Gap): void {
+    this.timeline = timeline;
+    this.markRail(gap);
+    this.strips.get(track.id)?.append(this.gapMark(track, gap));
+  }
+
   private spoken(classS: number): string {
     const place = `${spokenTime(classS - this.firstS)} of ${spokenTime(this.lastS - this.firstS)}`;
     const dark = this.timeline.tracks.filter((track) =>
@@ -83,6 +93,7 @@ export class Score {
 
   private lane(track: Track): HTMLElement {
     const strip = el("div", { class: "lane__track" });
+    this.strips.set(track.id, strip);
     for (const [fromS, toS] of pieces(track)) {
       strip.append(this.lay(el("div", { class: "lane__piece" }), fromS, toS));
     }
@@ -116,12 +127,10 @@ export class Score {
     return this.lay(mark, gap.fromS, gap.toS);
   }
 
-  /** Returns hatched stretches of the seek bar where at least one camera has no picture. */
-  private commonHoles(): HTMLElement[] {
-    return this.timeline.tracks
-      .flatMap((track) => track.blanks)
-      .filter((blank) => blank.toS > this.firstS && blank.fromS < this.lastS)
-      .map((blank) => this.lay(el("div", { class: "score__hole" }), blank.fromS, blank.toS));
+  /** Hatches a stretch of the seek bar where at least one camera has no picture. */
+  private markRail(gap: Gap): void {
+    if (gap.toS <= this.firstS || gap.fromS >= this.lastS) return;
+    this.rail.append(this.lay(el("div", { class: "score__hole" }), gap.fromS, gap.toS));
   }
 
   private lay<T extends HTMLElement>(element: T, fromS: number, toS: number): T {

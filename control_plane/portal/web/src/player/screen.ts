@@ -1,47 +1,90 @@
 /**
- * One view: a `<video>` fed by hls.js with one track. It shows a class time, says which pictures it has really shown,
- * and reports trouble; it decides nothing.
+ * One view: a `<video>` fed with one track. It shows a class time, and says which pictures it has really shown.
+ *
+ * It keeps the view alive. A stream that fails is replaced; a piece that fails again is given up, and from then on a
+ * blank of the track like any other. What it cannot do is left to the ensemble: to go on without this view.
  */
 import Hls from "hls.js/light";
 
+import { PieceBook } from "./book.ts";
 import { Reading, type Shown } from "./conductor.ts";
-import { classTimeAt, frameAt, type Frame, type Track } from "./timeline.ts";
+import { Stream, type Failure, type PieceFault } from "./stream.ts";
+import { classTimeAt, fragmentAt, frameAt, withoutFragment, type Frame, type Gap, type Track } from "./timeline.ts";
 import { trouble, troubleOfStatus, type Trouble } from "./trouble.ts";
 
 /** RFC 6381 names to ask the browser with, where the timeline gives only the family. */
 const PROBES: Record<string, string> = { h264: "avc1.64001f", h265: "hvc1.1.6.L93.B0" };
 const CODEC_NAMES: Record<string, string> = { h264: "H.264", h265: "H.265" };
-const RETRY_MS = 3000;
-const REFUSALS = new Set([401, 403, 404, 410]);
+/** In words for a viewer, as the labels of the control plane's reasons are. */
+const LABELS: Record<PieceFault, string> = {
+  undecodable: "recording damaged",
+  inaudible: "sound damaged",
+  unavailable: "recording not available",
+  unsupported: "format this browser cannot play",
+};
+const RETRY_PIECE_MS = 1000;
+/** After the first failure in a row of the server, the second, and all later ones. */
+const RETRY_MS = [1000, 3000, 6000, 15_000] as const;
+/** How often one call of `show` starts the stream anew. A piece is given up after three failures. */
+const MOST_TRIES = 5;
 const SAME_PLACE_S = 0.002;
+/** A browser that has less than this to play has nothing to play. */
+const NEXT_S = 0.2;
 /** A browser may show a seeked picture without telling; after this long a finished seek counts as shown. */
 const SHOWN_GRACE_MS = 600;
 
 export interface ScreenEvents {
   shown(shown: Shown, mediaS: number): void;
-  trouble(trouble: Trouble): void;
-  recovered(): void;
+  /** The server or the network does not deliver (null: it does again). */
+  trouble(trouble: Trouble | null): void;
+  /** The viewer may see no more of the class. */
+  refused(trouble: Trouble): void;
+  /** Returns whether the viewer may still watch the class, where the server has refused one piece of it. */
+  permitted(): Promise<boolean>;
+  /** The video element has failed: it needs a new stream to show anything. */
+  broken(): void;
+  /** A stretch of the track was given up. */
+  lost(gap: Gap): void;
+  /** A stretch of the track plays without its sound, which is damaged. */
+  silenced(stretch: Gap): void;
   /** The control plane has given something of the class. */
   answered(): void;
+}
+
+/** A seek on its way. */
+interface Seek {
+  look(shown: Shown, presentedMs: number): void;
+  end(shown: boolean): void;
 }
 
 export class Screen {
   readonly reading = new Reading();
   firstPictureMs: number | null = null;
-  private hls: Hls | null = null;
-  private waiting: ((shown: Shown, presentedMs: number) => void)[] = [];
+  private now: Track;
+  private readonly book = new PieceBook();
+  private readonly failures = new Map<number, number>();
+  /** A piece was given up, and no picture has been shown since. */
+  private failing = false;
+  /** Where the pieces begin that are to be played without their sound, until that is told. */
+  private readonly silenced = new Set<number>();
+  private stream: Stream | null = null;
+  private seek: Seek | null = null;
+  private wish = 0;
   private retry = 0;
-  private inTrouble = false;
+  private retries = 0;
+  private callback = 0;
+  private closed = false;
+  private current: Trouble | null = null;
   /** It has played since it was last put on a picture: what it shows may be ahead of what it has told. */
   private hasPlayed = false;
 
   constructor(
-    readonly track: Track,
+    track: Track,
     readonly video: HTMLVideoElement,
     private readonly workerPath: string,
     private readonly events: ScreenEvents,
   ) {
-    this.watchPictures();
+    this.now = track;
   }
 
   /** Returns why this browser cannot play the track, or null where it can. */
@@ -53,92 +96,88 @@ export class Screen {
     return `This browser cannot play ${name}. Safari, or Chrome on a computer with ${name} in hardware, can.`;
   }
 
-  /** Starts loading, so that the picture of `classS` is the first to appear. */
-  open(classS: number): void {
-    const frame = frameAt(this.track, classS) ?? this.firstFrame();
-    const hls = new Hls({
-      // Where the browser decrypts by itself (off this thread), a worker only delays the first picture; over plain
-      // http it does not, and hls.js's own decryption must not hold up the page.
-      enableWorker: !window.isSecureContext,
-      workerPath: this.workerPath,
-      startPosition: frame?.middleMediaS ?? 0,
-      startFragPrefetch: true,
-      maxBufferLength: 20,
-      maxMaxBufferLength: 60,
-      backBufferLength: 40,
-      maxBufferHole: 0.05,
-      nudgeOnVideoHole: false,
-      fragLoadPolicy: { default: { ...Hls.DefaultConfig.fragLoadPolicy.default, maxTimeToFirstByteMs: 15_000 } },
-    });
-    this.hls = hls;
-    hls.on(Hls.Events.ERROR, (_name, data) => {
-      const status = data.response?.code ?? null;
-      if (status !== null && REFUSALS.has(status)) {
-        // A right that was taken away does not come back by asking again.
-        hls.stopLoad();
-        this.events.trouble(troubleOfStatus(status));
-        return;
-      }
-      if (!data.fatal) return;
-      if (data.type === Hls.ErrorTypes.MEDIA_ERROR) {
-        this.inTrouble = true;
-        this.events.trouble(trouble("media"));
-        return;
-      }
-      const problem = troubleOfStatus(status);
-      this.inTrouble = true;
-      this.events.trouble(problem);
-      if (problem.retried) this.retryLater(data.details === Hls.ErrorDetails.MANIFEST_LOAD_ERROR);
-    });
-    hls.on(Hls.Events.FRAG_BUFFERED, () => {
-      if (!this.inTrouble) return;
-      this.inTrouble = false;
-      this.events.recovered();
-    });
-    for (const event of [Hls.Events.KEY_LOADED, Hls.Events.FRAG_LOADED] as const) hls.on(event, () => this.events.answered());
-    hls.loadSource(this.track.playlistUrl);
-    hls.attachMedia(this.video);
+  /** Returns the track without what was given up so far. */
+  get track(): Track {
+    return this.now;
   }
 
-  close(): void {
-    window.clearTimeout(this.retry);
-    this.hls?.destroy();
-    this.hls = null;
-    this.video.removeAttribute("src");
-    this.video.load();
+  /** Returns what keeps the server from delivering, or null. */
+  get trouble(): Trouble | null {
+    return this.current;
   }
 
   /** Returns the class time on its own clock now. */
   get clockS(): number {
-    return classTimeAt(this.track, this.video.currentTime);
+    return classTimeAt(this.now, this.video.currentTime);
   }
 
   /** Returns true where it can play on at once. */
   get ready(): boolean {
-    return this.video.readyState >= HTMLMediaElement.HAVE_FUTURE_DATA || this.video.ended;
+    const { readyState, ended, error } = this.video;
+    return error === null && (readyState >= HTMLMediaElement.HAVE_FUTURE_DATA || ended);
   }
 
-  /** Seeks to the picture of `classS` and resolves when it has been shown; at once where it stands there. */
-  async show(classS: number): Promise<void> {
-    const frame = frameAt(this.track, classS);
-    if (frame === null) return;
-    if (!this.hasPlayed && !this.video.seeking && Math.abs(this.video.currentTime - frame.middleMediaS) < SAME_PLACE_S) {
-      if (this.isShowing(frame)) return;
+  /** Returns true where the pictures of its place, or the very next ones, cannot come without a new stream. */
+  get broken(): boolean {
+    const { stream, video } = this;
+    if (stream === null || !stream.reaches(video.currentTime)) return true;
+    if (this.ready) return false;
+    const nextS = video.currentTime + NEXT_S;
+    return fragmentAt(this.now, nextS) !== null && !stream.reaches(nextS);
+  }
+
+  /** Starts loading, so that the picture of `classS` is the first to appear. */
+  open(classS: number): void {
+    const frame = frameAt(this.now, classS) ?? this.firstFrame();
+    if (frame !== null) this.reopen(frame.middleMediaS);
+  }
+
+  close(): void {
+    this.closed = true;
+    this.wish++;
+    window.clearTimeout(this.retry);
+    this.stream?.close();
+    this.stream = null;
+    this.seek?.end(false);
+    this.video.removeAttribute("src");
+    this.video.load();
+  }
+
+  /**
+   * Seeks to the picture of `classS` and resolves when it has been shown; at once where it stands there.
+   *
+   * @returns false where there is no such picture, or where a newer call has taken the view elsewhere
+   */
+  async show(classS: number): Promise<boolean> {
+    const wish = ++this.wish;
+    this.seek?.end(false);
+    for (let tries = 0; tries < MOST_TRIES && !this.closed; tries++) {
+      const frame = frameAt(this.now, classS);
+      if (frame === null) return false;
+      if (this.standsOn(frame)) return true;
+      const shown = await this.seekTo(frame);
+      if (wish !== this.wish) return false;
+      if (shown) return true;
     }
-    this.hasPlayed = false;
-    this.reading.clear();
-    const shown = this.nextShown((picture) => Math.abs(picture.classS - frame.classS) < frame.durationS * 0.75);
-    this.video.currentTime = frame.middleMediaS;
-    await shown;
-    if (this.video.seeking) await once(this.video, "seeked");
+    return false;
   }
 
   /** Jumps while playing, without waiting. */
   jump(classS: number): void {
-    const frame = frameAt(this.track, classS);
+    const frame = frameAt(this.now, classS);
     if (frame === null) return;
-    this.reading.clear();
-    this.video.currentTime = frame.mediaS + (classS - frame.classS);
+    this.wish++;
+    this.seek?.end(false);
+    this.place(frame.mediaS + (classS - frame.classS));
+  }
+
+  /** Returns whether the pictures of `aheadS` seconds from `classS` on are loaded, or all up to the next blank. */
+  holds(classS: number, aheadS: number): boolean {
+    const frame = frameAt(this.now, classS);
+    if (frame === null || !this.stream?.reaches(frame.mediaS)) return false;
+    const blank = this.now.blanks.find(({ fromS }) => fromS > classS);
+    const untilS = Math.min(classS + aheadS, blank?.fromS ?? Infinity, this.lastS);
+    return this.stream.holds(frame.mediaS, Math.max(0, untilS - classS - frame.durationS));
   }
 
   play(): Promise<void> {
@@ -146,24 +185,142 @@ export class Screen {
     return this.video.play();
   }
 
-  /** Resolves when it can play on at once. */
-  async untilReady(): Promise<void> {
-    while (!this.ready) {
-      await new Promise<void>((resolve) => {
-        const events = ["canplay", "canplaythrough", "playing", "ended"];
-        const done = (): void => {
-          window.clearTimeout(timer);
-          for (const name of events) this.video.removeEventListener(name, done);
-          resolve();
-        };
-        const timer = window.setTimeout(done, 250);
-        for (const name of events) this.video.addEventListener(name, done);
-      });
-    }
-  }
-
   setRate(rate: number): void {
     if (Math.abs(this.video.playbackRate - rate) > 0.0005) this.video.playbackRate = rate;
+  }
+
+  private get lastS(): number {
+    const last = this.now.fragments.at(-1);
+    return last === undefined ? 0 : last.classS + last.durationS;
+  }
+
+  /** Goes to a place in media time, with a new stream where the present one cannot reach it. */
+  private place(mediaS: number): void {
+    this.reading.clear();
+    const { stream } = this;
+    // hls.js would wait until its next try at the old place is due.
+    const isWaiting = this.current !== null && !stream?.holds(mediaS, 0);
+    if (stream === null || isWaiting || !stream.reaches(mediaS)) this.reopen(mediaS);
+    this.video.currentTime = mediaS;
+  }
+
+  private reopen(mediaS: number): void {
+    if (this.closed) return;
+    window.clearTimeout(this.retry);
+    this.stream?.close();
+    this.stream = new Stream(this.video, this.now.playlistUrl, this.book, mediaS, this.workerPath, {
+      failed: (startS, failure) => void this.failed(startS, failure),
+      busy: (status, stopped) => this.busy(status, stopped),
+      refused: (status) => this.events.refused(troubleOfStatus(status)),
+      buffered: () => this.delivered(),
+      answered: () => this.events.answered(),
+    });
+    this.watchPictures();
+  }
+
+  private standsOn(frame: Frame): boolean {
+    const { video } = this;
+    if (this.hasPlayed || video.seeking || this.broken) return false;
+    return Math.abs(video.currentTime - frame.middleMediaS) < SAME_PLACE_S && this.isShowing(frame);
+  }
+
+  /**
+   * Resolves with true when the picture was shown, with false when something came between.
+   *
+   * A busy page hears late of pictures: what was presented before it asked says nothing of what is shown now.
+   */
+  private seekTo(frame: Frame): Promise<boolean> {
+    this.hasPlayed = false;
+    const askedMs = performance.now();
+    return new Promise((resolve) => {
+      let isShown = false;
+      const end = (shown: boolean): void => {
+        this.video.removeEventListener("seeked", seeked);
+        if (this.seek === seek) this.seek = null;
+        resolve(shown);
+      };
+      const seeked = (): void => {
+        if (isShown) end(true);
+        else window.setTimeout(() => this.seek === seek && end(true), SHOWN_GRACE_MS);
+      };
+      const seek: Seek = {
+        end,
+        look: (picture, presentedMs) => {
+          if (presentedMs < askedMs || Math.abs(picture.classS - frame.classS) >= frame.durationS * 0.75) return;
+          isShown = true;
+          if (!this.video.seeking) end(true);
+        },
+      };
+      this.seek = seek;
+      this.video.addEventListener("seeked", seeked);
+      this.place(frame.middleMediaS);
+    });
+  }
+
+  private async failed(startS: number, { fault, final, dead, certain, status }: Failure): Promise<void> {
+    const { stream } = this;
+    if (status !== null && !(await this.events.permitted())) return;
+    if (this.closed || stream !== this.stream) return;
+    const count = (this.failures.get(startS) ?? 0) + 1;
+    this.failures.set(startS, count);
+    const isOut = final || this.failing || count > 1;
+    // Sound never takes its pictures with it: they are given up only where they fail without it, too.
+    const isSilenced = dead && !certain && (isOut || fault === "inaudible") && this.book.silence(startS);
+    if (isSilenced) this.silenced.add(startS);
+    else if (isOut) this.lose(startS, fault);
+    if (dead) {
+      this.seek?.end(false);
+      this.events.broken();
+      return;
+    }
+    // Never at once: hls.js is still in the middle of what failed.
+    window.clearTimeout(this.retry);
+    this.retry = window.setTimeout(() => stream?.resume(), isOut ? 0 : RETRY_PIECE_MS);
+  }
+
+  /** Tells that a piece plays without its sound, once it does. */
+  private tellSilenced(mediaS: number): void {
+    const fragment = this.silenced.size > 0 ? fragmentAt(this.now, mediaS) : null;
+    const startS = [...this.silenced].find((other) => fragment !== null && fragmentAt(this.now, other) === fragment);
+    if (fragment === null || startS === undefined) return;
+    this.silenced.delete(startS);
+    const { classS, durationS } = fragment;
+    const toS = this.book.isAllSilent ? this.lastS : classS + durationS;
+    this.events.silenced({ fromS: classS, toS, reason: "inaudible", label: LABELS.inaudible });
+  }
+
+  private lose(startS: number, fault: PieceFault): void {
+    const fragment = fragmentAt(this.now, startS);
+    this.book.lose(startS);
+    const [track, gap] = (fragment && withoutFragment(this.now, fragment.mediaS, fault, LABELS[fault])) ?? [];
+    if (track === undefined || gap === undefined) return;
+    this.failing = true;
+    this.now = track;
+    this.events.lost(gap);
+    this.seek?.end(false);
+  }
+
+  /** The server does not deliver: tries again, ever more slowly. */
+  private busy(status: number | null, stopped: boolean): void {
+    const isRefusal = status !== null && status < 500 && status !== 429;
+    if (isRefusal) void this.events.permitted();
+    this.tell(isRefusal ? trouble("server") : troubleOfStatus(status));
+    if (!stopped) return;
+    const { stream } = this;
+    window.clearTimeout(this.retry);
+    this.retry = window.setTimeout(() => stream?.resume(), RETRY_MS[this.retries] ?? RETRY_MS.at(-1));
+    this.retries = Math.min(this.retries + 1, RETRY_MS.length - 1);
+  }
+
+  private delivered(): void {
+    this.retries = 0;
+    this.tell(null);
+  }
+
+  private tell(now: Trouble | null): void {
+    if (now?.kind === this.current?.kind) return;
+    this.current = now;
+    this.events.trouble(now);
   }
 
   private isShowing(frame: Frame): boolean {
@@ -172,51 +329,23 @@ export class Screen {
   }
 
   private firstFrame(): Frame | null {
-    const first = this.track.fragments[0];
-    return first === undefined ? null : frameAt(this.track, first.classS);
+    const first = this.now.fragments[0];
+    return first === undefined ? null : frameAt(this.now, first.classS);
   }
 
-  /** A busy page hears late of pictures: what was presented before it asked says nothing of what is shown now. */
-  private nextShown(matches: (shown: Shown) => boolean): Promise<void> {
-    const askedMs = performance.now();
-    return new Promise((resolve) => {
-      const done = (): void => {
-        this.video.removeEventListener("seeked", seeked);
-        this.waiting = this.waiting.filter((other) => other !== look);
-        resolve();
-      };
-      const look = (shown: Shown, presentedMs: number): void => {
-        if (presentedMs >= askedMs && matches(shown)) done();
-      };
-      const seeked = (): void => {
-        window.setTimeout(done, SHOWN_GRACE_MS);
-      };
-      this.waiting.push(look);
-      this.video.addEventListener("seeked", seeked);
-    });
-  }
-
+  /** Asks anew after each change of the stream: a browser may drop the request with the element's source. */
   private watchPictures(): void {
+    this.video.cancelVideoFrameCallback(this.callback);
     const onPicture: VideoFrameRequestCallback = (_now, data) => {
       this.firstPictureMs ??= performance.now();
-      const shown = { classS: classTimeAt(this.track, data.mediaTime), atMs: data.expectedDisplayTime };
+      this.failing = false;
+      this.tellSilenced(data.mediaTime);
+      const shown = { classS: classTimeAt(this.now, data.mediaTime), atMs: data.expectedDisplayTime };
       this.reading.add(shown);
-      for (const look of [...this.waiting]) look(shown, data.presentationTime);
+      this.seek?.look(shown, data.presentationTime);
       this.events.shown(shown, data.mediaTime);
-      this.video.requestVideoFrameCallback(onPicture);
+      this.callback = this.video.requestVideoFrameCallback(onPicture);
     };
-    this.video.requestVideoFrameCallback(onPicture);
+    this.callback = this.video.requestVideoFrameCallback(onPicture);
   }
-
-  private retryLater(fromTheStart: boolean): void {
-    window.clearTimeout(this.retry);
-    this.retry = window.setTimeout(() => {
-      if (fromTheStart) this.hls?.loadSource(this.track.playlistUrl);
-      else this.hls?.startLoad();
-    }, RETRY_MS);
-  }
-}
-
-function once(target: EventTarget, name: string): Promise<void> {
-  return new Promise((resolve) => target.addEventListener(name, () => resolve(), { once: true }));
 }

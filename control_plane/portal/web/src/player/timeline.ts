@@ -40,6 +40,8 @@ export interface Track {
   readonly gaps: readonly Gap[];
   /** What cannot be played, from the fragments themselves; every second outside these has a picture. */
   readonly blanks: readonly Gap[];
+  /** Of the class, seconds. */
+  readonly durationS: number;
 }
 
 export interface ClassTimeline {
@@ -65,6 +67,8 @@ export interface Frame {
 
 /** A hole shorter than this is a hiccup that the eye and the controller bridge; a longer one is a blank. */
 export const SHORTEST_BLANK_S = 0.12;
+/** Playlist and timeline round the start of a fragment to a microsecond each. */
+const SAME_FRAGMENT_S = 0.002;
 
 const POSITIONS = ["left", "centre", "right"];
 
@@ -132,7 +136,35 @@ function parseTrack(entry: Record<string, unknown>, durationS: number): Track {
     fragments,
     gaps,
     blanks: blanksOf(fragments, gaps, durationS),
+    durationS,
   };
+}
+
+/**
+ * Returns the track without the fragment that begins at `mediaS`, and the gap that takes its place; null where there is
+ * no such fragment.
+ */
+export function withoutFragment(track: Track, mediaS: number, reason: string, label: string): [Track, Gap] | null {
+  const lost = track.fragments.find((fragment) => Math.abs(fragment.mediaS - mediaS) < SAME_FRAGMENT_S);
+  if (lost === undefined) return null;
+  const gap = { fromS: lost.classS, toS: lost.classS + lost.durationS, reason, label };
+  const fragments = track.fragments.filter((fragment) => fragment !== lost);
+  const gaps = [...track.gaps, gap];
+  const blanks = blanksOf(fragments, gaps, track.durationS);
+  // A fragment may be shorter than the shortest blank; without its picture it is one all the same.
+  if (!blanks.some((blank) => blank.fromS <= gap.fromS && gap.toS <= blank.toS)) blanks.push(gap);
+  return [{ ...track, fragments, gaps, blanks: blanks.sort((a, b) => a.fromS - b.fromS) }, gap];
+}
+
+/** Returns the fragment that plays at `mediaS`, or null where there is none. */
+export function fragmentAt(track: Track, mediaS: number): Fragment | null {
+  const fragment = track.fragments[lastAtOrBefore(track.fragments, (item) => item.mediaS, mediaS + 1e-4)];
+  return fragment !== undefined && mediaS < fragment.mediaS + fragment.durationS ? fragment : null;
+}
+
+/** Returns whether two gaps, or two times without one, are the same. */
+export function sameGap(a: Gap | null, b: Gap | null): boolean {
+  return a === b || (a !== null && b !== null && a.fromS === b.fromS && a.toS === b.toS && a.reason === b.reason);
 }
 
 /** Returns the stretches of `[0, durationS]` that no fragment covers, each with the ledger's reason where it has one. */

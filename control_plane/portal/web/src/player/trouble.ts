@@ -1,50 +1,49 @@
 /** What can go wrong between the player and the control plane, in words a viewer can act on. Pure. */
 
-export type TroubleKind = "signed-out" | "forbidden" | "gone" | "network" | "server" | "media" | "timeline";
+export type TroubleKind = "signed-out" | "forbidden" | "gone" | "network" | "server" | "timeline";
 
 export interface Trouble {
   readonly kind: TroubleKind;
   readonly title: string;
   readonly advice: string;
-  /** It is tried again without anybody's help. */
-  readonly retried: boolean;
+  /** What the plate of one view says that has it alone. */
+  readonly view: string;
 }
+
+/** What the plate of a view says that has no picture, and nobody knows why. */
+export const NO_TROUBLE_KNOWN = "The other views play on; this one joins them when it is loaded.";
+const RETRIED = "It is tried again; the other views play on.";
 
 const WORDS: Record<TroubleKind, Omit<Trouble, "kind">> = {
   "signed-out": {
     title: "Your sign-in has ended",
     advice: "Sign in again; replay goes on where you are.",
-    retried: false,
+    view: "",
   },
   forbidden: {
     title: "You may no longer watch this class",
     advice: "Your access was changed. Ask an admin of the studio.",
-    retried: false,
+    view: "",
   },
   gone: {
     title: "This class is not here",
     advice: "It was removed, or its link is wrong. Go back to the list of classes.",
-    retried: false,
+    view: "",
   },
   network: {
     title: "No connection",
     advice: "Trying again by itself. What is loaded can still be watched.",
-    retried: true,
+    view: `No connection to its recording. ${RETRIED}`,
   },
   server: {
     title: "The studio's server is busy",
     advice: "Trying again by itself.",
-    retried: true,
-  },
-  media: {
-    title: "A picture could not be decoded",
-    advice: "Reload the page. If it stays so, report the class and the time.",
-    retried: false,
+    view: `The server does not give its recording. ${RETRIED}`,
   },
   timeline: {
     title: "The class could not be opened",
     advice: "Reload the page. If it stays so, report the class to an admin.",
-    retried: false,
+    view: "",
   },
 };
 

@@ -76,6 +76,8 @@ export class Tile {
   private readonly pick: HTMLButtonElement;
   private readonly listen: HTMLButtonElement | null;
   private refused = false;
+  private blank = false;
+  private late: string | null = null;
 
   constructor(
     readonly track: Track,
@@ -145,18 +147,28 @@ export class Tile {
   /** Shows that there is no picture between two times, over the last one where `freeze`; null takes the plate away. */
   setBlank(blank: Gap | null, between: string, freeze: boolean): void {
     if (this.refused) return;
-    this.root.dataset["blank"] = String(blank !== null);
+    this.blank = blank !== null;
+    this.root.dataset["blank"] = String(this.blank);
     if (blank === null) {
       this.plate.hidden = true;
       this.freeze.hidden = true;
+      if (this.late !== null) this.setLate(this.late);
       return;
     }
-    if (freeze && this.video.videoWidth > 0) this.keepPicture();
+    if (freeze) this.keepPicture();
     else this.freeze.hidden = true;
-    this.plateTitle.textContent = `${this.track.name} camera: no picture`;
-    this.plateDetail.textContent = `${between} · ${blank.label}`;
-    this.plate.hidden = false;
-    this.pictured();
+    this.showPlate(`${this.track.name} camera: no picture`, `${between} · ${blank.label}`);
+  }
+
+  /** Shows that the others go on without this view, and why; null takes the plate away. */
+  setLate(why: string | null): void {
+    if (this.refused) return;
+    this.late = why;
+    this.root.dataset["late"] = String(why !== null);
+    if (this.blank) return;
+    this.freeze.hidden = true;
+    this.plate.hidden = why === null;
+    if (why !== null) this.showPlate(`${this.track.name} camera: waiting for its picture`, why);
   }
 
   /** Takes the picture away. */
@@ -169,13 +181,20 @@ export class Tile {
   refuse(reason: string): void {
     this.refused = true;
     this.root.dataset["refused"] = "true";
-    this.plateTitle.textContent = `${this.track.name} camera cannot be shown here`;
-    this.plateDetail.textContent = reason;
+    this.showPlate(`${this.track.name} camera cannot be shown here`, reason);
+  }
+
+  private showPlate(title: string, detail: string): void {
+    this.plateTitle.textContent = title;
+    this.plateDetail.textContent = detail;
     this.plate.hidden = false;
     this.pictured();
   }
 
   private keepPicture(): void {
+    this.freeze.hidden = true;
+    // A video that has failed gives its last picture to nobody.
+    if (this.video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return;
     this.freeze.width = this.video.videoWidth;
     this.freeze.height = this.video.videoHeight;
     this.freeze.getContext("2d")?.drawImage(this.video, 0, 0);
@@ -194,14 +213,14 @@ export class Stage {
     private readonly tiles: readonly Tile[],
     onStart: () => void,
   ) {
-    this.grid = el("div", { class: "stage__grid" }, ...tiles.map((tile) => tile.root));
     this.notice = el("div", { class: "stage__notice", role: "status", "aria-live": "polite" });
     this.start = el(
       "button",
       { type: "button", class: "stage__start", "aria-label": "Play", tabindex: -1, hidden: true, click: onStart },
       icon("play"),
     );
-    this.root = el("div", { class: "stage" }, this.grid, this.notice, this.start);
+    this.grid = el("div", { class: "stage__grid" }, ...tiles.map((tile) => tile.root), this.start);
+    this.root = el("div", { class: "stage" }, this.grid, this.notice);
     const first = tiles[0]?.track;
     if (first !== undefined && first.width > 0 && first.height > 0) {
       const aspect = Math.min(Math.max(first.width / first.height, 0.6), 2);

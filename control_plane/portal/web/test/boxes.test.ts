@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { areWhole, hideSound, soundIdsOf, tracksOf } from "../src/player/boxes.ts";
+
+const VIDEO = 1;
+const SOUND = 2;
+
+const INIT = join(
+  box("ftyp", text("iso5")),
+  box("moov", box("mvhd"), trak(VIDEO, "vide", "avc1"), trak(SOUND, "soun", "mp4a"), box("mvex", trex(VIDEO), trex(SOUND))),
+);
+const FRAGMENT = join(box("moof", box("mfhd"), traf(VIDEO), traf(SOUND)), box("mdat", text("pictures and sound")));
+
+test("an init section declares its tracks by kind and format", () => {
+  assert.equal(tracksOf(INIT), "soun:mp4a vide:avc1");
+  assert.deepEqual(soundIdsOf(INIT), [SOUND]);
+  assert.equal(tracksOf(text("no boxes at all, but bytes")), "");
+  assert.equal(tracksOf(new Uint8Array()), "");
+});
+
+test("a hidden track leaves every other byte where it was", () => {
+  for (const media of [INIT, FRAGMENT]) {
+    const hidden = media.slice();
+    hideSound(hidden, [SOUND]);
+    assert.equal(hidden.length, media.length);
+    const changed = [...hidden].flatMap((byte, at) => (byte === media[at] ? [] : [at]));
+    assert.ok(changed.length > 0);
+    assert.ok(changed.every((at) => "trakfex".includes(String.fromCharCode(media[at] ?? 0))));
+  }
+  const init = INIT.slice();
+  hideSound(init, [SOUND]);
+  assert.equal(tracksOf(init), "vide:avc1");
+  const fragment = FRAGMENT.slice();
+  hideSound(fragment, [SOUND]);
+  assert.equal(latin(fragment).split("traf").length, 2);
+  assert.ok(latin(fragment).includes("pictures and sound"));
+});
+
+test("media are whole where their boxes end with them", () => {
+  assert.ok(areWhole(FRAGMENT) && areWhole(new Uint8Array()));
+  for (const cut of [1, 4, 8, 20]) assert.ok(!areWhole(FRAGMENT.slice(0, -cut)), `${cut} bytes missing`);
+  assert.ok(!areWhole(join(FRAGMENT, text("x"))));
+});
+
+test("bytes that claim any size are read without an error", () => {
+  for (let seed = 1; seed < 200; seed++) {
+    const noise = Uint8Array.from({ length: seed }, (_, at) => (at * seed * 7919 + seed) & 255);
+    tracksOf(noise);
+    soundIdsOf(join(box("moov", noise), noise));
+    hideSound(join(box("moof", noise), box("moov", box("trak", noise))), [SOUND]);
+    areWhole(noise);
+  }
+  for (const kind of ["trak", "trex", "traf", "tkhd", "tfhd", "hdlr", "stsd"]) {
+    const empty = box(kind);
+    const nested = [box("moov", box("trak", empty)), box("moov", box("mvex", empty)), box("moof", box("traf", empty))];
+    for (const media of [...nested, box("moov", empty), box("moof", empty)]) {
+      tracksOf(media);
+      hideSound(media, [SOUND]);
+    }
+  }
+});
+
+function trak(id: number, handler: string, format: string): Uint8Array {
+  const header = box("tkhd", new Uint8Array(12), int(id), new Uint8Array(60));
+  const description = box("stsd", new Uint8Array(4), int(1), box(format, new Uint8Array(20)));
+  const media = box("mdia", box("hdlr", new Uint8Array(8), text(handler)), box("minf", box("stbl", description)));
+  return box("trak", header, media);
+}
+
+function trex(id: number): Uint8Array {
+  return box("trex", new Uint8Array(4), int(id), new Uint8Array(16));
+}
+
+function traf(id: number): Uint8Array {
+  return box("traf", box("tfhd", new Uint8Array(4), int(id)), box("trun", new Uint8Array(12)));
+}
+
+function box(kind: string, ...contents: Uint8Array[]): Uint8Array {
+  const body = join(...contents);
+  return join(int(body.length + 8), text(kind), body);
+}
+
+function int(value: number): Uint8Array {
+  return Uint8Array.of(value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255);
+}
+
+function text(words: string): Uint8Array {
+  return Uint8Array.from(words, (letter) => letter.charCodeAt(0));
+}
+
+function latin(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes);
+}
+
+function join(...parts: Uint8Array[]): Uint8Array {
+  return Uint8Array.from(parts.flatMap((part) => [...part]));
+}
