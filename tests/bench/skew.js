@@ -1,5 +1,6 @@
 // Evaluated in the replay page: whenever the first view shows a new picture, notes which frame of the demo's loop every
-// view shows at that instant, read from the squares burnt into the pictures (geometry: deploy/demo/framecode.py).
+// view shows at that instant, read from the squares burnt into the pictures (geometry: deploy/demo/framecode.py), and
+// how far apart the page says that they are.
 (geometry) => {
   const { width, height, left, top, cell, tall, cells } = geometry;
   const videos = [...document.querySelectorAll("video")];
@@ -7,6 +8,7 @@
   [canvas.width, canvas.height] = [cells * 4, videos.length];
   const context = canvas.getContext("2d", { willReadFrequently: true });
   const notes = [];
+  const claims = [];
   const frameIn = (pixels, row) => {
     const level = (index) => pixels[(row * cells * 4 + index * 4 + 2) * 4];
     const middle = (level(0) + level(1)) / 2;
@@ -22,11 +24,13 @@
     });
     const pixels = context.getImageData(0, 0, cells * 4, videos.length).data;
     notes.push(videos.map((_, row) => frameIn(pixels, row)));
+    const claim = window.threedance?.player?.ensemble.skewMs ?? null;
+    if (claim !== null) claims.push(claim);
   };
   const shown = () => {
     note();
     videos[0].requestVideoFrameCallback(shown);
   };
   videos[0].requestVideoFrameCallback(shown);
-  window.measured = { notes, note };
+  window.measured = { notes, claims, note };
 }

