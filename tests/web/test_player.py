@@ -167,7 +167,9 @@ def test_keys_choose_views_rate_and_time(viewer: Watched) -> None:
     keys.press("?")
     assert viewer.page.get_by_role("dialog").is_visible()
     keys.press("Escape")
+    keys.press("End")
     assert not viewer.page.get_by_role("dialog").is_visible()
+    viewer.until(lambda: viewer.time_s() > 29.9)
 
 
 def test_slow_play_runs_at_its_rate(viewer: Watched) -> None:

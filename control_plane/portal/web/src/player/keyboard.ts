@@ -118,7 +118,9 @@ export class Keyboard {
 
   private onKey(event: KeyboardEvent): void {
     if (event.defaultPrevented || this.sheet.open) return;
-    const target = event.target instanceof Element ? event.target : null;
+    const element = event.target instanceof Element ? event.target : null;
+    // The focus stays in the sheet for a moment after it has closed: what is pressed then is meant for the player.
+    const target = element?.closest("dialog:not([open])") ? null : element;
     if (target?.closest("input, select, textarea, [contenteditable], dialog, [role=menu]")) return;
     const wish = wishOf(event);
     if (wish === null || (!this.on && wish.do !== "help")) return;
