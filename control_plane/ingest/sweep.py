@@ -16,7 +16,7 @@ from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
 from control_plane.ingest.models import PendingSegment, QuarantinedSegment
-from control_plane.recordings.models import ENDED, Segment
+from control_plane.recordings.models import Segment
 from control_plane.storage.configured import object_store
 from control_plane.storage.local import LocalStore
 from control_plane.studios import access
@@ -24,8 +24,9 @@ from control_plane.studios.models import DisposalReason, Studio
 from control_plane.studios.services.disposals import dispose
 
 SYSTEM = Actor.system("ingest.sweep")
-PENDING_AGE = timedelta(days=30)
-"""A box that was away for its holidays comes back within that."""
+PENDING_AGE = timedelta(days=1)
+"""What an agent still holds it announces again before it sends it, however long it was away: then its row is made anew, and
+an object that lies there already is called back."""
 QUARANTINE_AGE = timedelta(days=90)
 INCOMING_AGE = timedelta(days=1)
 MOST = 5000
@@ -52,9 +53,7 @@ def sweep_studio(studio_id: UUID, *, dry_run: bool = False, most: int = MOST) ->
     now = timezone.now()
     with studio_scope(studio_id):
         access.require(SYSTEM, access.Action.MAINTAIN, Studio.objects.get())
-        pending = PendingSegment.objects.filter(
-            created_at__lt=now - PENDING_AGE, class_session__state__in=[state.value for state in ENDED]
-        )
+        pending = PendingSegment.objects.filter(created_at__lt=now - PENDING_AGE)
         rows = list(pending.order_by("id").values_list("id", "store_id", "object_key")[:most])
         aside = QuarantinedSegment.objects.filter(created_at__lt=now - QUARANTINE_AGE)
         old = list(aside.order_by("id").values_list("id", flat=True)[:most])

@@ -1,6 +1,7 @@
 """What a studio may have, and what it has of it. Counting and adding happen under one lock, so two at once never pass.
 
-A limit stops new things only. Footage of a class that is being recorded is always taken, whatever the plan says.
+A limit stops new things only. Footage of a class that is being recorded is taken up to a tenth beyond the plan
+(`ingest.services.overdraft_bytes`); after that its agent keeps it.
 """
 
 from collections.abc import Callable

@@ -9,8 +9,68 @@ _DOCUMENTS = "tests/control_plane/recordings/test_documents.py"
 _MANIFESTS = "tests/control_plane/ingest/test_manifests.py"
 _VIEWS = "tests/control_plane/recordings/test_views.py"
 _FOOTAGE = "tests/control_plane/recordings/test_footage_limits.py"
+_READBACK = "tests/control_plane/ingest/test_readback.py"
+_PENDING = "tests/control_plane/ingest/test_pending.py"
 
 LIMITS = (
+    Sabotage(
+        "one studio has all threads that read objects back",
+        "limits",
+        "control_plane/ingest/readback.py",
+        "if self._running.get(id_, 0) < self._of_one), None)",
+        "if True), None)",
+        (f"{_READBACK}::test_one_studio_leaves_readers_to_the_others",),
+    ),
+    Sabotage(
+        "an agent has as many commits under way as it likes",
+        "limits",
+        "control_plane/ingest/readback.py",
+        "            if agent_id in self._agents or of_studio >= self._of_one_studio:\n",
+        "            if False:\n",
+        (f"{_READBACK}::test_an_agent_has_one_commit_under_way_and_a_studio_two",),
+    ),
+    Sabotage(
+        "what was read back and refused is read again at each commit",
+        "limits",
+        "control_plane/ingest/verification.py",
+        "    _read.put(name, True)\n",
+        "",
+        (f"{_READBACK}::test_what_was_read_back_and_refused_for_another_reason_is_not_read_again",),
+    ),
+    Sabotage(
+        "a segment that is refused for good stays announced",
+        "limits",
+        "control_plane/ingest/services.py",
+        "        drop_pending(for_good)\n",
+        "        pass\n",
+        (f"{_PENDING}::test_a_segment_whose_key_does_not_open_is_read_once_and_never_taken_again",),
+    ),
+    Sabotage(
+        "what loses against a segment of its id takes that one's object along",
+        "storage",
+        "control_plane/ingest/quarantine.py",
+        " for row in rows if row.object_key not in known],",
+        " for row in rows],",
+        (f"{_PENDING}::test_what_loses_against_a_segment_of_its_id_leaves_that_one_its_object",),
+    ),
+    Sabotage(
+        "an agent announces without end",
+        "limits",
+        "control_plane/ingest/services.py",
+        "        if self._count >= MOST_PENDING or",
+        "        if False and",
+        (f"{_PENDING}::test_an_agent_announces_so_many_segments_before_some_are_committed",),
+    ),
+    Sabotage(
+        "a class that nobody stops fills the platform's store",
+        "limits",
+        "control_plane/ingest/services.py",
+        "            self._overdrawn = most is not None and",
+        "            self._overdrawn = most is None and",
+        (
+            f"{_PENDING}::test_a_class_that_is_recorded_goes_a_little_over_the_storage_of_its_plan_and_no_further",
+        ),
+    ),
     Sabotage(
         "a class takes footage without end",
         "limits",

@@ -1,13 +1,11 @@
 """How segments arrive: announced, put and committed, each step as often as the box likes, and gaps beside them."""
 
 import hashlib
-import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 
 from control_plane.audit.models import Entry
 from control_plane.common.scoping import studio_scope
@@ -124,34 +122,6 @@ def test_one_gap_that_cannot_be_kept_as_it_is_does_not_hold_up_the_others(scene:
             gaps[3].gap_id,
         }
         assert Gap.objects.get(pk=gaps[1].gap_id).from_at == START_AT
-
-
-def test_segments_of_a_batch_are_read_back_beside_each_other_but_not_all_at_once(
-    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = scene.cuts(tmp_path, seconds=8)
-    for target, item in zip(announce(scene, *made), made, strict=True):
-        put(target, item.content)
-    running, most, lock = 0, 0, threading.Lock()
-    together = threading.Barrier(services.READERS)
-    verify = services._verify
-
-    def counted(*arguments: Any) -> Any:
-        nonlocal running, most
-        with lock:
-            running += 1
-            most = max(most, running)
-        together.wait(10)
-        try:
-            return verify(*arguments)
-        finally:
-            with lock:
-                running -= 1
-
-    monkeypatch.setattr(services, "_verify", counted)
-    answers = commit(scene, *made)
-    assert {type(answer).__name__ for answer in answers} == {"AlreadyCommitted"}
-    assert most == services.READERS
 
 
 def test_nothing_at_rest_is_in_clear(scene: Scene, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from control_plane.audit.models import Entry
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import services as fleet
+from control_plane.ingest import services
 from control_plane.ingest.models import PendingSegment, QuarantinedSegment
 from control_plane.ingest.targets import LIFETIME
 from control_plane.recordings import repairs
@@ -31,7 +32,7 @@ from tests.control_plane.conftest import Cast
 from tests.control_plane.footage import Cut
 from tests.control_plane.recordings.test_faults import acts, faults, file_of, finish, flip, fsck, part, remove
 from tests.control_plane.scenes import Scene, make_scene
-from tests.control_plane.sending import announce, arrived, codes, commit, put, send, upload
+from tests.control_plane.sending import announce, arrived, codes, commit, item_of, put, send, upload
 from tests.control_plane.stores import named, replayed, run, where
 from tests.rigs.lax_s3 import LaxServer
 
@@ -135,7 +136,8 @@ def test_commits_at_the_same_time_repair_once(committed: Cast, tmp_path: Path) -
 
     def once(_: int) -> Any:
         try:
-            return commit(scene, made)
+            # As in processes of their own: in one process an agent has one commit under way.
+            return services._commit_segments([item_of(made)], scene.caller)
         finally:
             connections.close_all()
 

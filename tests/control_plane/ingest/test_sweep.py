@@ -17,7 +17,6 @@ from control_plane.ingest import services as ingest
 from control_plane.ingest.models import PendingSegment, QuarantinedSegment
 from control_plane.ingest.sweep import sweep_incoming, sweep_studio
 from control_plane.recordings.disposals import delete_due
-from control_plane.recordings.models import ClassSession, ClassState
 from control_plane.storage.configured import object_store
 from control_plane.storage.errors import ObjectMissing
 from control_plane.storage.local import LocalStore
@@ -30,13 +29,11 @@ from tests.rigs.lax_s3 import lax_s3
 pytestmark = pytest.mark.usefixtures("stores")
 
 
-def old(scene: Scene, *, ended: bool = True) -> None:
+def old(scene: Scene, *, days: float = 100) -> None:
     with studio_scope(scene.cast.studio.id):
-        long_ago = timezone.now() - timedelta(days=100)
+        long_ago = timezone.now() - timedelta(days=days)
         PendingSegment.objects.update(created_at=long_ago)
         QuarantinedSegment.objects.update(created_at=long_ago)
-        if ended:
-            ClassSession.objects.update(state=ClassState.INCOMPLETE)
 
 
 def test_what_was_never_sent_is_swept_with_its_object_and_may_come_again(
@@ -50,9 +47,9 @@ def test_what_was_never_sent_is_swept_with_its_object_and_may_come_again(
         key = PendingSegment.objects.get().object_key
     studio_id = scene.cast.studio.id
     assert sweep_studio(studio_id).pending == 0, "it is young"
-    old(scene, ended=False)
-    assert sweep_studio(studio_id).pending == 0, "its class still waits for it"
-    old(scene)
+    old(scene, days=0.9)
+    assert sweep_studio(studio_id).pending == 0, "it is less than a day old"
+    old(scene, days=1.1)
     assert sweep_studio(studio_id, dry_run=True).pending == 1
     with studio_scope(studio_id):
         assert PendingSegment.objects.count() == 1, "a dry run takes nothing"

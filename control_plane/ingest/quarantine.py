@@ -1,0 +1,100 @@
+"""Manifests that are refused for good: put on record once, and remembered, so that nobody looks into them again."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+import msgspec
+
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.services import record
+from control_plane.fleet.authentication import Caller
+from control_plane.fleet.models import Agent
+from control_plane.ingest.models import PendingSegment, QuarantinedSegment
+from control_plane.ingest.targets import LIFETIME
+from control_plane.recordings.models import Segment
+from control_plane.studios.models import DisposalReason
+from control_plane.studios.services.disposals import dispose
+from shared.protocol.codec import encode
+from shared.protocol.errors import Code
+from shared.protocol.manifest import SegmentManifest
+from shared.protocol.upload import CommitItem, Refused
+
+MOST_QUARANTINED = 500
+"""Rows of one agent; what is refused beyond them is refused without one."""
+
+
+def refused(
+    item: SegmentManifest | CommitItem, code: Code, detail: str, *, retryable: bool = False
+) -> Refused:
+    """Returns the refusal of one segment."""
+    return Refused(segment_id=item.segment_id, code=code, detail=detail, retryable=retryable)
+
+
+def unsealed(manifest: SegmentManifest) -> SegmentManifest:
+    """Returns a manifest without its content key.
+
+    A sealed key in a backup would open with the studio's key alone, long after its class was shredded.
+    """
+    return msgspec.structs.replace(manifest, sealed_key=bytes(len(manifest.sealed_key)))
+
+
+def quarantine(
+    manifest: SegmentManifest, code: Code, agent: Agent, caller: Caller, *, detail: str = ""
+) -> Refused:
+    """Puts a manifest that is refused for good on record, once, and returns the refusal. In scope."""
+    of_agent = QuarantinedSegment.objects.filter(agent=agent)
+    if of_agent.filter(segment_id=manifest.segment_id, sha256=manifest.sha256).exists():
+        return refused(manifest, code, detail)
+    if of_agent.count() >= MOST_QUARANTINED:
+        return refused(manifest, code, detail)
+    _, made = QuarantinedSegment.objects.get_or_create(
+        agent=agent,
+        segment_id=manifest.segment_id,
+        sha256=manifest.sha256,
+        defaults={
+            "studio_id": agent.studio_id,
+            "code": code.value,
+            "detail": detail,
+            "manifest_json": encode(unsealed(manifest)).decode(),
+        },
+    )
+    if made:
+        record(
+            Act.SEGMENT_QUARANTINED,
+            actor=caller.actor,
+            studio_id=agent.studio_id,
+            object_type="recordings.Segment",
+            object_id=manifest.segment_id,
+            details={"code": code.value, "sha256": manifest.sha256},
+        )
+    return refused(manifest, code, detail)
+
+
+def condemned(manifests: Iterable[SegmentManifest], agent: Agent) -> dict[tuple[UUID, str], Refused]:
+    """Returns the refusals of those whose content key was found not to open, by id and hash of the object. In scope.
+
+    Nothing that is sent again changes that: their bytes are neither taken nor read back a second time.
+    """
+    found = {(item.segment_id, item.sha256): item for item in manifests}
+    rows = QuarantinedSegment.objects.filter(
+        agent=agent, segment_id__in=[id_ for id_, _ in found], code=Code.SEGMENT_CORRUPT.value
+    ).defer("manifest_json")
+    keys = [((row.segment_id, row.sha256), row.detail) for row in rows]
+    return {key: refused(found[key], Code.SEGMENT_CORRUPT, detail) for key, detail in keys if key in found}
+
+
+def drop_pending(pending: Iterable[PendingSegment]) -> None:
+    """Forgets what was announced and is refused for good, and notes its objects to be deleted. In scope.
+
+    Not those that a segment names, which has the same key where it has the same id.
+    """
+    rows = list(pending)
+    keys = [row.object_key for row in rows]
+    known = set(Segment.objects.filter(object_key__in=keys).values_list("object_key", flat=True))
+    dispose(
+        [(row.store_id, row.object_key) for row in rows if row.object_key not in known],
+        reason=DisposalReason.NEVER_SENT,
+        # An address that was signed for one of them may be good for so long.
+        after=LIFETIME,
+    )
+    PendingSegment.objects.filter(pk__in=[row.pk for row in rows]).delete()

@@ -1,0 +1,85 @@
+"""Whether the bytes of an announced segment lie in its store: looked up and read back outside of any transaction."""
+
+from collections.abc import Mapping
+from functools import partial
+from uuid import UUID
+
+from control_plane.common.errors import ControlPlaneError
+from control_plane.ingest.models import PendingSegment
+from control_plane.ingest.quarantine import refused
+from control_plane.ingest.readback import FairReaders, Remembered, settled
+from control_plane.storage.errors import ObjectMissing
+from control_plane.storage.objects import ObjectStore
+from control_plane.studios.stores import region_fault, server_side_fault
+from shared.protocol.errors import Code
+from shared.protocol.upload import CommitItem, Refused
+
+STILL_READING = "Its bytes are still being read back. Ask again."
+
+_readers = FairReaders()
+_read: Remembered[bool] = Remembered()
+"""Objects that were read back and found as announced: what is refused for another reason is not read once more."""
+
+
+def verify(
+    studio_id: UUID,
+    pinned: str,
+    to_read: Mapping[CommitItem, PendingSegment | None],
+    stores: Mapping[UUID | None, ObjectStore],
+) -> dict[CommitItem, Refused | None]:
+    """Returns for each item why it gets no receipt now; None where its bytes are in the store as announced.
+
+    Waits `readback.WAIT_S` at most; what is not read by then is refused for now.
+
+    Args:
+        pinned: the region that the studio's footage has to stay in.
+        stores: by the ids that the pending rows name.
+    """
+    calls = [
+        partial(_verify, pinned, item, row, stores[row.store_id] if row else None)
+        for item, row in to_read.items()
+    ]
+    results = settled(_readers.submit(studio_id, calls))
+    return {
+        item: refused(item, Code.UNAVAILABLE, STILL_READING, retryable=True) if result is None else result[0]
+        for item, result in zip(to_read, results, strict=True)
+    }
+
+
+def _verify(
+    pinned: str, item: CommitItem, row: PendingSegment | None, store: ObjectStore | None
+) -> tuple[Refused | None]:
+    if row is None or store is None:
+        return (refused(item, Code.SEGMENT_MISSING, "It was never announced.", retryable=True),)
+    if (row.size_bytes, row.sha256) != (item.size_bytes, item.sha256):
+        return (refused(item, Code.SEGMENT_HASH_CONFLICT, "It was announced with another size or hash."),)
+    try:
+        return (_looked_up(pinned, item, row, store),)
+    except ObjectMissing:
+        return (refused(item, Code.SEGMENT_MISSING, "There is no such object.", retryable=True),)
+    except ControlPlaneError as error:
+        return (refused(item, error.code, error.detail, retryable=True),)
+
+
+def _looked_up(pinned: str, item: CommitItem, row: PendingSegment, store: ObjectStore) -> Refused | None:
+    name = (row.store_id, row.object_key, row.sha256)
+    if text := region_fault(row.store, pinned):
+        # It was sent by an address that was signed before the region was set: the box is told a new one when it
+        # asks again, and nothing stays here.
+        return _removed(item, row, store, Code.STORE_UNAVAILABLE, text)
+    facts = store.head(row.object_key)
+    if text := server_side_fault(store, facts):
+        return _removed(item, row, store, Code.STORE_UNAVAILABLE, text)
+    # Not every store checks what it is sent, so all of it is read back before the only other copy may go.
+    if facts.size_bytes != row.size_bytes or not (
+        _read.get(name) or store.sha256(row.object_key) == row.sha256
+    ):
+        return _removed(item, row, store, Code.SEGMENT_CORRUPT, "The stored bytes were other ones.")
+    _read.put(name, True)
+    return None
+
+
+def _removed(item: CommitItem, row: PendingSegment, store: ObjectStore, code: Code, detail: str) -> Refused:
+    store.delete(row.object_key)
+    _read.forget((row.store_id, row.object_key, row.sha256))
+    return refused(item, code, detail, retryable=True)
