@@ -14,10 +14,16 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
+from control_plane.accounts.models import User
 from control_plane.accounts.sessions import is_recently_authenticated, provider_of
 
 TEMPLATE = "accounts/not_here.html"
 View = Callable[..., Any]
+
+
+def can_confirm(request: HttpRequest) -> bool:
+    """Say whether the person can show again who they are without signing out: by a password or a factor of their own."""
+    return isinstance(request.user, User) and bool(get_reauthentication_flows(request.user))
 
 
 def own_signin(view: View) -> View:
@@ -50,7 +56,7 @@ def owners_only(view: View) -> View:
 def _refused(request: HttpRequest) -> HttpResponse | None:
     if provider_of(request):
         return render(request, TEMPLATE, {"reason": "provider"}, status=403)
-    if get_reauthentication_flows(request.user):  # type: ignore[arg-type]
+    if can_confirm(request):
         return None
     if not is_recently_authenticated(request):
         return render(request, TEMPLATE, {"reason": "too long ago"}, status=403)

@@ -31,6 +31,8 @@ from control_plane.common.middleware import Handler
 SIGNED_IN_AT = "signed_in_at"
 SEEN_AT = "seen_at"
 """Session keys: seconds since 1970."""
+LONGEST_PAUSE = "longest_pause"
+"""Session key: the longest pause between two requests, in seconds, and when it ended."""
 NOTED_EVERY_S = 60
 PROVIDER_METHOD = "socialaccount"
 
@@ -65,14 +67,35 @@ def begin(request: HttpRequest) -> None:
     request.session[SIGNED_IN_AT] = request.session[SEEN_AT] = time.time()
 
 
+def proved_at(request: HttpRequest) -> float:
+    """Return when the person last showed who they are in this session, in seconds since 1970.
+
+    That is the sign-in, or a confirmation by password or factor since (`account_reauthenticate`).
+    """
+    signed_in = float(request.session.get(SIGNED_IN_AT, time.time()))
+    records = get_authentication_records(request, request.user) if request.user.is_authenticated else []
+    return max([signed_in, *(float(entry["at"]) for entry in records if "at" in entry)])
+
+
 def age_s(request: HttpRequest) -> float:
-    """Returns for how long the person has been signed in."""
-    return max(0.0, time.time() - float(request.session.get(SIGNED_IN_AT, time.time())))
+    """Return how long ago the person last showed who they are in this session."""
+    return max(0.0, time.time() - proved_at(request))
 
 
 def idle_s(request: HttpRequest) -> float:
-    """Returns how long the session had not been used before this request, give or take a minute."""
+    """Return the longest time that the session was not used since `proved_at`, give or take a minute.
+
+    Not the pause before this request alone: whichever page comes first after a long pause, the pause counts until the
+    person has shown again who they are.
+    """
     return float(getattr(request, "session_idle_s", 0.0))
+
+
+def has_shown_factor(request: HttpRequest) -> bool:
+    """Say whether a second factor, or a passkey, was used in this session."""
+    if not request.user.is_authenticated:
+        return False
+    return any(entry.get("method") == "mfa" for entry in get_authentication_records(request, request.user))
 
 
 def provider_of(request: HttpRequest) -> str:
@@ -177,9 +200,17 @@ def _live(request: HttpRequest) -> None:
         UserSession.objects.filter(session_key=session.session_key).delete()
         logout(request)
         return
-    request.session_idle_s = idle  # type: ignore[attr-defined]
+    pause = max(idle, _pause_s(request))
+    request.session_idle_s = pause  # type: ignore[attr-defined]
     if idle > NOTED_EVERY_S:
         session[SEEN_AT] = now
+        session[LONGEST_PAUSE] = [pause, now]
         UserSession.objects.filter(session_key=session.session_key).update(
             last_seen_at=timezone.now(), ip=get_adapter().get_client_ip(request)
         )
+
+
+def _pause_s(request: HttpRequest) -> float:
+    """Return the longest pause that was noted since the person last showed who they are."""
+    pause_s, ended_at = request.session.get(LONGEST_PAUSE, (0.0, 0.0))
+    return float(pause_s) if float(ended_at) > proved_at(request) else 0.0

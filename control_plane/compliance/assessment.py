@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.utils import timezone
 
@@ -172,15 +171,15 @@ def _who_sees(studio: Studio, actor: Actor) -> Section:
 
 def _signing_in(studio: Studio, actor: Actor) -> Section:
     policy = SigninPolicy.objects.first() or SigninPolicy(studio=studio)
-    admins = members(timezone.now()).filter(role=Role.ADMIN).values("user_id")
-    protected = Authenticator.objects.filter(user_id__in=admins).values("user_id").distinct().count()
+    admins = members(timezone.now()).filter(role=Role.ADMIN)
+    protected = admins.filter(seen_with_factor=True).count()
     providers = list(IdentityProvider.objects.filter(enabled=True).values_list("name", flat=True))
     section = Section(
         "Signing in",
         [
             ("Passwords", "Stored as argon2 hashes; passkeys and codes from an app can be used."),
             ("Second factor of admins", "required" if policy.admins_need_second_factor else "not required"),
-            ("Admins with a second factor", f"{protected} of {admins.count()}"),
+            ("Admins who last signed in with a second factor", f"{protected} of {admins.count()}"),
             ("Services that say who somebody is", ", ".join(providers) or "none"),
             ("A sign-in lasts at most", f"{policy.session_hours} h" if policy.session_hours else "14 days"),
             ("New accounts", "by invitation of an admin only"),

@@ -150,9 +150,10 @@ class QuarantinedSegmentAdmin(ScopedAdmin):
 class UserAdmin(ScopedAdmin):
     """People who belong to the studio; their roles are under memberships."""
 
-    list_display = ("email", "display_name", "is_active", "last_login")
+    list_display = ("email", "display_name", "is_active")
     search_fields = ("email", "display_name")
-    fields = readonly_fields = ("email", "display_name", "is_active", "last_login", "created_at")
+    # Nothing of when the account was made or used: that is not this studio's own part.
+    fields = readonly_fields = ("email", "display_name", "is_active")
 
 
 @admin.register(Entry)

@@ -99,10 +99,17 @@ class MembershipAdmin(ScopedAdmin):
     service_form = MemberForm
     write_action = Action.MANAGE_PEOPLE
     can_change = can_remove = True
-    list_display = ("person", "email", "role", "created_at")
+    list_display = ("person", "email", "role", "created_at", "last_seen_at")
     list_select_related = ("user",)
     list_filter = ("role",)
-    readonly_fields = ("person", "email", "created_at")
+    readonly_fields = (
+        "person",
+        "email",
+        "created_at",
+        "last_seen_at",
+        "seen_with_factor",
+        "signin_not_before",
+    )
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Add the link to the invitations: nobody is made a member without being asked."""

@@ -1,11 +1,10 @@
-"""What the list of a studio's people shows: roles, second factors, and when each was last here."""
+"""What the list of a studio's people shows: roles, and when and how each person last came into this studio."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from allauth.mfa.models import Authenticator
 from django.db.models import Count, Q, QuerySet
 
 from control_plane.common.actors import Actor
@@ -13,20 +12,18 @@ from control_plane.common.errors import NotFound
 from control_plane.studios import access
 from control_plane.studios.models import Membership, Role
 
-SECOND_FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
-
 
 @dataclass(frozen=True, slots=True)
 class PersonLine:
-    """One member. `signed_in_at` None: never."""
+    """One member. `last_seen_at` None: never in this studio; `with_factor` None: not known before that."""
 
     membership_id: UUID
     name: str
     email: str
     role: str
     role_text: str
-    has_second_factor: bool
-    signed_in_at: datetime | None
+    with_factor: bool | None
+    last_seen_at: datetime | None
 
 
 def members_found(actor: Actor, wanted: str, role: str) -> QuerySet[Membership]:
@@ -59,12 +56,10 @@ def role_counts(actor: Actor) -> list[tuple[str, str, int]]:
 
 
 def person_lines(members: Sequence[Membership]) -> list[PersonLine]:
-    """Returns the lines of `members`, whose users are loaded: one query for all of them."""
-    safe = set(
-        Authenticator.objects.filter(
-            user_id__in=[item.user_id for item in members], type__in=SECOND_FACTORS
-        ).values_list("user_id", flat=True)
-    )
+    """Return the lines of `members`, whose users are loaded.
+
+    Both facts are of this studio: when the account was used elsewhere, and with which factors, is not its to know.
+    """
     return [
         PersonLine(
             membership_id=item.id,
@@ -72,8 +67,8 @@ def person_lines(members: Sequence[Membership]) -> list[PersonLine]:
             email=item.user.email,
             role=item.role,
             role_text=Role(item.role).label,
-            has_second_factor=item.user_id in safe,
-            signed_in_at=item.user.last_login,
+            with_factor=item.seen_with_factor,
+            last_seen_at=item.last_seen_at,
         )
         for item in members
     ]

@@ -1,11 +1,9 @@
 """What "What can this person see?" shows: rights by role, rights on single things, and classes."""
 
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from uuid import UUID
 
-from allauth.usersessions.models import UserSession
-from django.db.models import Max
 from django.utils import timezone
 
 from control_plane.accounts.models import User
@@ -69,12 +67,6 @@ def own_dancers(actor: Actor, user: User) -> list[Guardianship]:
     """Returns whom a person answers for now, as far as `actor` may see dancers."""
     rows = access.visible(actor, Guardianship).filter(user=user, ended_at__isnull=True)
     return list(rows.select_related("dancer").order_by("dancer__name"))
-
-
-def last_seen_at(user: User) -> datetime | None:
-    """Returns when a person last signed in, or was last seen in a session that is still open."""
-    seen: datetime | None = UserSession.objects.filter(user=user).aggregate(at=Max("last_seen_at"))["at"]
-    return max((at for at in (seen, user.last_login) if at is not None), default=None)
 
 
 def _besides_role(reason: Reason, zone: tzinfo) -> str:

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from typing import Any, cast
 from uuid import UUID
 
-from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
+from control_plane.accounts import mail
+from control_plane.accounts.guard import can_confirm
 from control_plane.common.errors import ControlPlaneError, Forbidden, NotFound, SignInRequired
 from control_plane.common.middleware import Handler, answer
 from control_plane.common.problems import wants_html
@@ -20,11 +21,16 @@ from control_plane.studios.models import ApiKey, BreakGlass, Membership
 from control_plane.studios.requests import StudioRequest
 from control_plane.studios.selectors import admin_memberships, own_break_glass, own_membership
 from control_plane.studios.services.api_keys import actor_of
-from control_plane.studios.signin_rules import Missing, Refusal, reachable, refusal
+from control_plane.studios.signin_rules import Missing, Refusal, note_seen, reachable, refusal
 
 ADMIN_PREFIX = "/admin/"
 ADMIN_STUDIO = "admin_studio_id"
 """Session key: the studio that the admin site shows."""
+
+_AGAIN = {
+    Missing.FRESH: "The studio asks you to sign in again.",
+    Missing.ENDED: "An admin of the studio ended your sessions in it. Sign in again to open it.",
+}
 
 WayIn = Membership | BreakGlass
 
@@ -93,9 +99,11 @@ def _call(
         key = _key_of(request)
         opened.actor = require_signed_in(request.user) if key is None else actor_of(key)
         # A key has no session to ask anything of: whoever made it had one that was good enough.
-        refused = refusal(request, membership.role if membership else None) if key is None else None
+        refused = refusal(request, membership) if key is None else None
         if refused is not None:
             return _refuse(opened, refused)
+        if membership is not None and key is None:
+            note_seen(request, membership)
         response: HttpResponse = view(opened, *args, **kwargs)
         render = getattr(response, "render", None)
         if callable(render) and not getattr(response, "is_rendered", True):
@@ -118,15 +126,34 @@ def _refuse(request: StudioRequest, refused: Refusal) -> HttpResponse:
         # Whoever runs another studio's provider signs in as anybody: they learn no more than a stranger would.
         request.studio = request.membership = None  # type: ignore[assignment]
         raise NotFound
-    if refused.missing is Missing.FRESH:
-        logout(request)
-        return answer(request, SignInRequired("The studio asks you to sign in again."))
+    if refused.missing in (Missing.FRESH, Missing.ENDED):
+        return _ask_again(request, refused)
     if not wants_html(request):
         return answer(request, Forbidden(f"The studio asks for more at sign-in: {refused.missing}."))
     if refused.missing is Missing.SECOND_FACTOR:
         return redirect(f"{reverse('mfa_index')}?needed={request.studio.slug}")
     context = {"providers": refused.providers, "asking": request.studio}
     request.studio = request.membership = None  # type: ignore[assignment]
-    response = render(request, "studios/signin_needed.html", context, status=403)
+    return _page(request, "studios/signin_needed.html", context)
+
+
+def _ask_again(request: StudioRequest, refused: Refusal) -> HttpResponse:
+    """Ask for another sign-in for this studio. The session stays: what it opens elsewhere is not this studio's to end."""
+    if not wants_html(request):
+        return answer(request, SignInRequired(_AGAIN[refused.missing]))
+    context: dict[str, object] = {
+        "asking": request.studio,
+        "why": refused.missing.value,
+        "ended_at": request.membership.signin_not_before if request.membership else None,
+        "providers": refused.providers,
+        "can_confirm": not refused.providers and can_confirm(request),
+        "has_mail": mail.has_server(),
+    }
+    request.studio = request.membership = None  # type: ignore[assignment]
+    return _page(request, "studios/signin_again.html", context)
+
+
+def _page(request: StudioRequest, template: str, context: dict[str, object]) -> HttpResponse:
+    response = render(request, template, context, status=403)
     response["Cache-Control"] = "no-store"
     return response

@@ -6,19 +6,25 @@ provider can say anything of anybody, but only at home.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from uuid import UUID
 
 from allauth.mfa.models import Authenticator
 from django.http import HttpRequest
+from django.utils import timezone
 
 from control_plane.accounts.models import User
-from control_plane.accounts.sessions import age_s, idle_s, provider_of
+from control_plane.accounts.sessions import age_s, has_shown_factor, idle_s, proved_at, provider_of
 from control_plane.common.rows import one
-from control_plane.common.scoping import capability_scope
+from control_plane.common.scoping import before_close, capability_scope
 from control_plane.studios.models import IdentityProvider, Membership, Role, SigninPolicy
 
 SECOND_FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+SEEN_EVERY, FACTOR_EVERY = timedelta(hours=1), timedelta(minutes=5)
+"""How often a member's row says at most that they were here, and how soon that they came with another kind of sign-in."""
+_BEFORE_AUDIT = -1
 
 
 class Missing(StrEnum):
@@ -30,7 +36,9 @@ class Missing(StrEnum):
     PROVIDER = "provider"
     """The studio wants its provider to vouch."""
     FRESH = "fresh"
-    """The session is older, or was left alone for longer, than the studio allows."""
+    """The last sign-in is longer ago, or the session was not used for longer, than the studio allows."""
+    ENDED = "ended"
+    """An admin of the studio ended the member's sessions in it after the last sign-in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +49,17 @@ class Refusal:
     providers: tuple[IdentityProvider, ...] = ()
 
 
-def refusal(request: HttpRequest, role: str | None) -> Refusal | None:
-    """Returns why the studio in scope does not open for this session; None where it does.
+def refusal(request: HttpRequest, membership: Membership | None) -> Refusal | None:
+    """Return why the studio in scope does not open for this session; None where it does.
 
     Args:
-        role: the person's role in the studio; None for an operator, who signs in at the platform and opened the studio
-            with a second factor (`services.open_break_glass`).
+        membership: the person's own in the studio; None for an operator, who signs in at the platform and opened the
+            studio with a second factor (`services.open_break_glass`).
     """
     policy = one(SigninPolicy, "TRUE")
     provider_id = provider_of(request)
-    if policy is None and not provider_id:
+    has_ended = membership is not None and _has_ended(request, membership)
+    if policy is None and not provider_id and not has_ended:
         return None
     provider: IdentityProvider | None = None
     if provider_id:
@@ -59,17 +68,37 @@ def refusal(request: HttpRequest, role: str | None) -> Refusal | None:
             return Refusal(Missing.OWN_SIGNIN)
         if not provider.enabled:
             return Refusal(Missing.PROVIDER, _providers())
+    own = (provider,) if provider else ()
+    if has_ended:
+        return Refusal(Missing.ENDED, own)
     if policy is None:
         return None
     if _is_too_old(request, policy):
-        return Refusal(Missing.FRESH)
-    if role is None:
+        return Refusal(Missing.FRESH, own)
+    if membership is None:
         return None
-    if role == Role.ADMIN:
+    if membership.role == Role.ADMIN:
         return _for_admin(request, policy, provider)
     if policy.provider_only and provider is None:
         return Refusal(Missing.PROVIDER, _providers())
     return None
+
+
+def note_seen(request: HttpRequest, membership: Membership) -> None:
+    """Note on the membership that a session has opened the studio in scope, at most once in `SEEN_EVERY`.
+
+    It is all that the studio is told of when somebody was here, and of their second factor: what the account shows
+    elsewhere is not this studio's to know.
+    """
+    now = timezone.now()
+    since = now - membership.last_seen_at if membership.last_seen_at else SEEN_EVERY
+    if since < FACTOR_EVERY:
+        return
+    with_factor = has_shown_factor(request) or _provider_asks(provider_of(request))
+    if since < SEEN_EVERY and with_factor == membership.seen_with_factor:
+        return
+    # Last, as audit events are and before them: a service that locks the studio first must not wait for this row.
+    before_close(partial(_stamp, membership, now, with_factor), order=_BEFORE_AUDIT)
 
 
 def reachable(request: HttpRequest, memberships: Iterable[Membership]) -> list[Membership]:
@@ -104,6 +133,20 @@ def _for_admin(
     if policy.admins_need_second_factor and not has_factor and not asked_there:
         return Refusal(Missing.SECOND_FACTOR)
     return None
+
+
+def _stamp(membership: Membership, now: datetime, with_factor: bool) -> None:
+    Membership.objects.filter(pk=membership.pk).update(last_seen_at=now, seen_with_factor=with_factor)
+
+
+def _provider_asks(provider_id: str) -> bool:
+    asking = IdentityProvider.objects.filter(pk=provider_id, asks_second_factor=True) if provider_id else None
+    return asking is not None and asking.exists()
+
+
+def _has_ended(request: HttpRequest, membership: Membership) -> bool:
+    begins = membership.signin_not_before
+    return begins is not None and proved_at(request) < begins.timestamp()
 
 
 def _is_too_old(request: HttpRequest, policy: SigninPolicy) -> bool:

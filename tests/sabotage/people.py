@@ -3,6 +3,8 @@
 from tests.sabotage.sabotage import Sabotage, page, route
 
 _SCOPED = "control_plane/console/scoped.py"
+_RULES = "control_plane/studios/signin_rules.py"
+_OWN_PART = "tests/control_plane/accounts/test_own_part.py"
 _LISTS = "tests/matrix/test_api_lists.py"
 _LOOKUPS = "tests/control_plane/console/test_lookups.py"
 
@@ -66,5 +68,40 @@ PEOPLE = (
         (
             "tests/control_plane/studios/test_memberships.py::test_nobody_is_made_a_member_without_being_asked",
         ),
+    ),
+    Sabotage(
+        "sessions that an admin ended go on in the studio",
+        "sign-in",
+        _RULES,
+        "    return begins is not None and proved_at(request) < begins.timestamp()\n",
+        "    return False\n",
+        (f"{_OWN_PART}::test_ending_sessions_closes_this_studio_alone",),
+    ),
+    Sabotage(
+        "a studio that asks for another sign-in ends the whole session",
+        "sign-in",
+        "control_plane/studios/middleware.py",
+        "    if not wants_html(request):\n        return answer(request, SignInRequired(_AGAIN[refused.missing]))\n",
+        "    __import__('django.contrib.auth', fromlist=['auth']).logout(request)\n",
+        (
+            f"{_OWN_PART}::test_ending_sessions_closes_this_studio_alone",
+            f"{_OWN_PART}::test_a_studio_may_ask_for_shorter_sessions_and_ends_none",
+        ),
+    ),
+    Sabotage(
+        "a long pause is forgotten at the first page of another studio",
+        "sign-in",
+        "control_plane/accounts/sessions.py",
+        "    pause = max(idle, _pause_s(request))\n",
+        "    pause = idle\n",
+        (f"{_OWN_PART}::test_a_long_pause_counts_whichever_page_comes_first",),
+    ),
+    Sabotage(
+        "a studio is shown when a member last signed in anywhere",
+        "access",
+        "control_plane/portal/people.py",
+        "            last_seen_at=item.last_seen_at,\n",
+        "            last_seen_at=item.user.last_login,\n",
+        (f"{_OWN_PART}::test_when_a_member_was_here_is_when_they_were_in_this_studio",),
     ),
 )

@@ -16,7 +16,7 @@ from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.portal.people import member_for, members_found, person_lines, role_counts
-from control_plane.portal.persons import classes_seen, last_seen_at, own_dancers, single_rights, studio_rights
+from control_plane.portal.persons import classes_seen, own_dancers, single_rights, studio_rights
 from control_plane.studios import access, roles, services
 from control_plane.studios.models import Membership, Role
 from control_plane.studios.reads import note_offered, note_read
@@ -133,12 +133,11 @@ def remove_person(request: StudioRequest, slug: str, membership_id: UUID) -> Htt
 
 @require_POST
 def end_sessions(request: StudioRequest, slug: str, membership_id: UUID) -> HttpResponse:
-    """Signs a member out everywhere."""
+    """End a member's sessions in this studio."""
     actor = actor_of(request)
     member = member_for(actor, membership_id)
-    count = services.end_member_sessions(member, actor=actor)
-    places = "place" if count == 1 else "places"
-    messages.success(request, f"{member.user} was signed out in {count} {places}.")
+    services.end_member_sessions(member, actor=actor)
+    messages.success(request, f"{member.user} has to sign in again before {request.studio.name} opens.")
     return redirect("portal:person", slug, membership_id)
 
 
@@ -160,7 +159,6 @@ def _person(
         "is_self": member.user_id == actor.id,
         "is_over": member.ends_at is not None and member.ends_at <= timezone.now(),
         "about_role": roles.ROLE_MEANINGS[Role(member.role)],
-        "last_seen_at": last_seen_at(member.user),
         "rights": studio_rights(member.user, request.studio.id),
         "single": single_rights(actor, member.user, request.studio),
         "dancers": own_dancers(actor, member.user),

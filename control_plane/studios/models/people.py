@@ -23,11 +23,17 @@ class Membership(StudioOwned):
     """One person in one studio, with one role. Deleting the row ends every right at once.
 
     `ends_at` null: no end. From then on `access` knows of no role, as though the row were gone.
+    `signin_not_before`: a session opens the studio only where the person has shown who they are after this moment; null:
+    every session may (`signin_rules`). `last_seen_at`: when a session last opened the studio, give or take an hour; null:
+    never. `seen_with_factor`: whether a second factor had been shown in that session; null: never seen.
     """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     role = models.CharField(max_length=16, choices=Role.choices)
     ends_at = models.DateTimeField(null=True, blank=True, editable=False)
+    signin_not_before = models.DateTimeField(null=True, editable=False)
+    last_seen_at = models.DateTimeField(null=True, editable=False)
+    seen_with_factor = models.BooleanField(null=True, editable=False)
 
     own: ClassVar[OwnManager] = OwnManager()
 

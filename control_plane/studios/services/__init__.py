@@ -17,9 +17,15 @@ from control_plane.studios.services.operators import (
     make_operator,
     require_operator,
 )
-from control_plane.studios.services.people import add_member, change_role, remove_member, set_membership_end
+from control_plane.studios.services.people import (
+    add_member,
+    change_role,
+    end_member_sessions,
+    remove_member,
+    set_membership_end,
+)
 from control_plane.studios.services.roles import reset_role, set_role_actions
-from control_plane.studios.services.signin import change_signin_policy, end_member_sessions
+from control_plane.studios.services.signin import change_signin_policy
 from control_plane.studios.services.tenancy import change_studio, create_room, create_studio, rename_room
 
 __all__ = [

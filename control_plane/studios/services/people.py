@@ -123,6 +123,29 @@ def remove_member(membership: Membership, *, actor: Actor) -> None:
         )
 
 
+def end_member_sessions(membership: Membership, *, actor: Actor) -> None:
+    """Have a member sign in again before this studio opens, in every place, at once.
+
+    Sessions themselves go on: they belong to the person, and may be open in other studios.
+
+    Raises:
+        NotFound: there is no such member any more; or `actor` is a stranger.
+        Forbidden: `actor` may not manage people.
+    """
+    with studio_scope(membership.studio_id):
+        locked = _locked(membership, actor)
+        locked.signin_not_before = timezone.now()
+        locked.save(update_fields=["signin_not_before"])
+        record(
+            Act.MEMBER_SESSIONS_ENDED,
+            actor=actor,
+            studio_id=locked.studio_id,
+            object_type="studios.Membership",
+            object_id=locked.id,
+            details={"user": str(locked.user_id)},
+        )
+
+
 def require_people(actor: Actor, obj: Model) -> None:
     """Returns when `actor` may manage people of the studio of `obj`.
 

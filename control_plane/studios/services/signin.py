@@ -1,4 +1,4 @@
-"""Writes of signing in: a studio's rules, its identity providers, and the end of its members' sessions."""
+"""Writes of signing in: a studio's rules and its identity providers."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,6 @@ from cryptography import x509
 from requests import RequestException
 
 from control_plane.accounts.outbound import require_safe
-from control_plane.accounts.services import end_other_sessions
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
@@ -19,13 +18,11 @@ from control_plane.studios import access, vault
 from control_plane.studios.models import (
     GroupRole,
     IdentityProvider,
-    Membership,
     ProviderKind,
     Role,
     SigninPolicy,
     Studio,
 )
-from control_plane.studios.services.people import require_people
 from control_plane.studios.services.saving import check, save_new, unless_taken
 from control_plane.studios.services.sso import SECRET_KIND
 
@@ -132,26 +129,6 @@ def remove_provider(provider: IdentityProvider, *, actor: Actor) -> None:
         _require_a_way_in(False, provider)
         _record(Act.PROVIDER_REMOVED, provider, actor)
         IdentityProvider.objects.filter(pk=provider.pk).delete()
-
-
-def end_member_sessions(membership: Membership, *, actor: Actor) -> int:
-    """Signs a member out everywhere, at once; returns in how many places they were signed in.
-
-    Raises:
-        NotFound, Forbidden: `actor` may not manage people.
-    """
-    with studio_scope(membership.studio_id):
-        require_people(actor, membership)
-        count = end_other_sessions(membership.user, keep_key=None, actor=actor)
-        record(
-            Act.SESSIONS_ENDED,
-            actor=actor,
-            studio_id=membership.studio_id,
-            object_type="studios.Membership",
-            object_id=membership.id,
-            details={"user": str(membership.user_id), "sessions": count},
-        )
-    return count
 
 
 def _take(provider: IdentityProvider, facts: ProviderFacts) -> None:

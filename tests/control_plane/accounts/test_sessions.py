@@ -22,10 +22,7 @@ from control_plane.accounts.tasks import clear_expired_sessions
 from control_plane.audit.models import Entry
 from control_plane.audit.services import chain_scope
 from control_plane.common.caller import UNKNOWN_ADDRESS
-from control_plane.common.errors import Forbidden, NotFound
-from control_plane.common.scoping import studio_scope
-from control_plane.studios.models import Membership
-from control_plane.studios.services.signin import change_signin_policy, end_member_sessions
+from control_plane.studios.services.signin import change_signin_policy
 from tests.control_plane.conftest import SETUP, Cast
 
 PASSWORD = "correct horse battery staple"
@@ -89,18 +86,6 @@ def test_all_others_end_together(cast: Cast) -> None:
     assert (is_in(here), [is_in(client) for client in there]) == (True, [False] * 3)
 
 
-def test_an_admin_signs_a_member_out_everywhere(cast: Cast, other: Cast) -> None:
-    places = [enter(cast.vera), another(cast.vera)]
-    with studio_scope(cast.studio.id):
-        membership = Membership.objects.select_related("user").get(user=cast.vera)
-    for actor, refusal in ((other.alice.actor, NotFound), (cast.ivan.actor, Forbidden)):
-        with pytest.raises(refusal):
-            end_member_sessions(membership, actor=actor)
-    assert all(is_in(client) for client in places)
-    assert end_member_sessions(membership, actor=cast.alice.actor) == 2
-    assert not any(is_in(client) for client in places)
-
-
 def test_a_session_ends_with_the_account_and_with_the_password(cast: Cast) -> None:
     vera, ivan, ivan_elsewhere = enter(cast.vera), enter(cast.ivan), another(cast.ivan)
     User.objects.filter(pk=cast.vera.pk).update(is_active=False)
@@ -123,21 +108,6 @@ def test_a_session_ends_when_it_is_old_or_was_left_alone(cast: Cast, settings: A
         assert not is_in(old)
     with time_machine.travel(now + timedelta(minutes=61)):
         assert not is_in(idle)
-
-
-def test_a_studio_may_ask_for_shorter_sessions(cast: Cast) -> None:
-    change_signin_policy(cast.studio, actor=cast.alice.actor, session_hours=2, idle_minutes=30)
-    client, now = enter(cast.vera), timezone.now()
-    page = f"/studio/{cast.studio.slug}/classes/"
-    for minutes in (25, 50, 75, 100, 119):
-        with time_machine.travel(now + timedelta(minutes=minutes)):
-            assert client.get(page).status_code == 200
-    with time_machine.travel(now + timedelta(minutes=121)):
-        assert client.get(page)["Location"].startswith("/accounts/login/")
-        assert not is_in(client)
-    lazy = enter(cast.ivan)
-    with time_machine.travel(timezone.now() + timedelta(minutes=31)):
-        assert lazy.get(page)["Location"].startswith("/accounts/login/")
 
 
 def test_an_admin_without_a_second_factor_gets_nothing_of_the_studio(cast: Cast) -> None:
