@@ -18,6 +18,7 @@ class Action(StrEnum):
     MEMBER_ADDED = "member.added"
     MEMBER_CHANGED = "member.changed"
     MEMBER_REMOVED = "member.removed"
+    MEMBER_LEFT = "member.left"
     MEMBER_SESSIONS_ENDED = "member.sessions_ended"
     GRANT_GIVEN = "grant.given"
     GRANT_TAKEN = "grant.taken"
@@ -124,6 +125,7 @@ MEANINGS: dict[Action, str] = {
     Action.MEMBER_ADDED: "A person became a member.",
     Action.MEMBER_CHANGED: "A member's role was changed.",
     Action.MEMBER_REMOVED: "A person stopped being a member.",
+    Action.MEMBER_LEFT: "A person left the studio.",
     Action.MEMBER_SESSIONS_ENDED: "A member has to sign in again before the studio opens.",
     Action.GRANT_GIVEN: "A person was given a right on one thing.",
     Action.GRANT_TAKEN: "A right on one thing was taken back.",

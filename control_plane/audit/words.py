@@ -102,6 +102,7 @@ SENTENCES: dict[str, str] = {
     "room.changed": "{who} changed {what}",
     "member.added": "{who} made somebody a member: {what}",
     "member.changed": "{who} changed the membership of {what}: {change}",
+    "member.left": "{who} left the studio",
     "member.sessions_ended": "{who} ended the sessions of {what} in this studio",
     "member.removed": "{who} ended the membership of {what}",
     "grant.given": "{who} gave {what} the right {right} on {thing}{until}{reason}",

@@ -120,6 +120,8 @@ def _member(rule: Rule, asker: Asker, target: Target, thing: str, page: bool) ->
         return frozenset({SIGN_IN_PAGE if page else FORBIDDEN})
     if _may_not_use_a_key(asker, target.studio):
         return frozenset({FORBIDDEN})
+    if rule.visit and asker.visits == target.studio:
+        return rule.visit
     on_class = thing == "class_id"
     lacks = rule.right != "" and not may(asker, Action(rule.right), target, on_class=on_class)
     if rule.or_visitor and asker.visits == target.studio:

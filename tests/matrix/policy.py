@@ -62,6 +62,8 @@ class Rule:
     """What those get who are not signed in, where that is another answer."""
     gone: frozenset[int]
     """What is answered of a class whose recording was destroyed, where that is another answer."""
+    visit: frozenset[int]
+    """What an operator gets who is in the studio on a visit, where that is another answer."""
     writes: tuple[str, ...]
     """Groups of tables that may change."""
     demands: tuple[str, ...]
@@ -169,6 +171,7 @@ def _rule(address: str, methods: str, who: str, answer: str, writes: str, note: 
         answer=_statuses(said),
         signed_out=_statuses(other.get("out", "")),
         gone=_statuses(other.get("gone", "")),
+        visit=_statuses(other.get("visit", "")),
         writes=tuple(group.rstrip("?") for group in writes.split() if group != "-"),
         demands=tuple(group for group in writes.split() if not group.endswith("?") and group != "-"),
         note=note,

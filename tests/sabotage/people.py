@@ -5,6 +5,8 @@ from tests.sabotage.sabotage import Sabotage, page, route
 _SCOPED = "control_plane/console/scoped.py"
 _RULES = "control_plane/studios/signin_rules.py"
 _OWN_PART = "tests/control_plane/accounts/test_own_part.py"
+_SERVICE = "control_plane/studios/services/people.py"
+_LEAVING = "tests/control_plane/portal/test_leaving.py"
 _LISTS = "tests/matrix/test_api_lists.py"
 _LOOKUPS = "tests/control_plane/console/test_lookups.py"
 
@@ -103,5 +105,21 @@ PEOPLE = (
         "            last_seen_at=item.last_seen_at,\n",
         "            last_seen_at=item.user.last_login,\n",
         (f"{_OWN_PART}::test_when_a_member_was_here_is_when_they_were_in_this_studio",),
+    ),
+    Sabotage(
+        "the last admin leaves the studio to nobody",
+        "access",
+        _SERVICE,
+        "        _keep_an_admin(mine, None)\n",
+        "",
+        (f"{_LEAVING}::test_the_last_admin_does_not_leave_until_there_is_another",),
+    ),
+    Sabotage(
+        "an admin ends a membership in its member's name",
+        "access",
+        _SERVICE,
+        "Membership.objects.filter(pk=membership.pk, user_id=actor.id).first()",
+        "Membership.objects.filter(pk=membership.pk).first()",
+        (f"{_LEAVING}::test_nobody_leaves_for_somebody_else",),
     ),
 )

@@ -21,6 +21,7 @@ from control_plane.studios.services.people import (
     add_member,
     change_role,
     end_member_sessions,
+    leave_studio,
     remove_member,
     set_membership_end,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "end_operator",
     "found_studio",
     "give_right",
+    "leave_studio",
     "make_operator",
     "open_break_glass",
     "remove_member",

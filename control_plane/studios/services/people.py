@@ -19,6 +19,7 @@ from control_plane.studios.services.locking import lock_studio
 from control_plane.studios.services.saving import save_new
 from control_plane.studios.standing import members
 from control_plane.studios.things import studio_of
+from shared.protocol.errors import Code
 
 _LAST_ADMIN = "A studio needs an admin; make somebody else one first."
 
@@ -107,20 +108,26 @@ def remove_member(membership: Membership, *, actor: Actor) -> None:
     with studio_scope(membership.studio_id):
         locked = _locked(membership, actor)
         _keep_an_admin(locked, None)
-        membership_id, user_id = locked.id, locked.user_id
-        Membership.objects.filter(pk=membership_id).delete()
-        rights, _ = ObjectRight.objects.filter(user_id=user_id).delete()
-        end_guardianships_of(user_id, actor=actor)
-        # A key lends nothing now; it must not come to life again should the person come back.
-        keys = ApiKey.objects.filter(user_id=user_id, revoked_at=None).update(revoked_at=timezone.now())
-        record(
-            Act.MEMBER_REMOVED,
-            actor=actor,
-            studio_id=locked.studio_id,
-            object_type="studios.Membership",
-            object_id=membership_id,
-            details={"user": str(user_id), "role": str(locked.role), "rights": rights, "api_keys": keys},
-        )
+        _end_membership(locked, Act.MEMBER_REMOVED, actor)
+
+
+def leave_studio(membership: Membership, *, actor: Actor) -> None:
+    """End the actor's own membership, as `remove_member` does. It takes no right: nobody is held in a studio.
+
+    Raises:
+        Conflict: the studio would be left without an admin.
+        Forbidden: an API key asks, which acts for its person in the studio and not about the membership.
+        NotFound: it is somebody else's, or is there no more.
+    """
+    with studio_scope(membership.studio_id):
+        lock_studio(membership.studio_id)
+        mine: Membership | None = Membership.objects.filter(pk=membership.pk, user_id=actor.id).first()
+        if mine is None or actor.kind is not ActorKind.USER:
+            raise NotFound
+        if actor.only is not None:
+            raise Forbidden("An API key does not leave a studio for its person.", code=Code.KEY_NOT_ENOUGH)
+        _keep_an_admin(mine, None)
+        _end_membership(mine, Act.MEMBER_LEFT, actor)
 
 
 def end_member_sessions(membership: Membership, *, actor: Actor) -> None:
@@ -202,6 +209,24 @@ def _locked(membership: Membership, actor: Actor) -> Membership:
     if found is None:
         raise NotFound("This person is no member any more.")
     return found
+
+
+def _end_membership(membership: Membership, act: Act, actor: Actor) -> None:
+    """Delete a membership with everything that hangs on it in its studio; the caller holds the studio's lock."""
+    membership_id, user_id = membership.id, membership.user_id
+    Membership.objects.filter(pk=membership_id).delete()
+    rights, _ = ObjectRight.objects.filter(user_id=user_id).delete()
+    end_guardianships_of(user_id, actor=actor)
+    # A key lends nothing now; it must not come to life again should the person come back.
+    keys = ApiKey.objects.filter(user_id=user_id, revoked_at=None).update(revoked_at=timezone.now())
+    record(
+        act,
+        actor=actor,
+        studio_id=membership.studio_id,
+        object_type="studios.Membership",
+        object_id=membership_id,
+        details={"user": str(user_id), "role": str(membership.role), "rights": rights, "api_keys": keys},
+    )
 
 
 def _set_end(membership: Membership, ends_at: datetime | None, actor: Actor) -> None:
