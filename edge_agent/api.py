@@ -1,7 +1,7 @@
 """Calls to the control plane: JSON both ways, signed, its time taken from every answer, its problems mapped to ours."""
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+import secrets
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -21,13 +21,12 @@ from edge_agent.http import HttpAnswer, HttpClient
 from shared.kernel.clock import ServerClock
 from shared.protocol.codec import decode, encode
 from shared.protocol.errors import PROBLEM_CONTENT_TYPE, Code, Problem
+from shared.protocol.timing import NONCE_HEADER, TIME_HEADER, TIME_PATH, read_time
 from shared.protocol.version import PROTOCOL_HEADER, PROTOCOL_VERSION
 
 T = TypeVar("T")
 
 JSON, BYTES = "application/json", "application/octet-stream"
-DATE_TOLERANCE = timedelta(seconds=2)
-"""`Date` has whole seconds and is as old as the way of the answer: only a larger difference moves the server's time."""
 
 
 def base_address(text: str) -> str:
@@ -48,14 +47,26 @@ def base_address(text: str) -> str:
     return f"{parts.scheme}://{host}{f':{port}' if port else ''}"
 
 
-def take_date(clock: ServerClock, moment: datetime | None) -> None:
-    """Sets `clock` from the `Date` of an answer of the control plane where it is off by more than its coarseness."""
-    if moment is None:
-        return
-    if abs(clock.now() - moment) > DATE_TOLERANCE:
-        clock.set_server_time(moment)
-    else:
-        clock.confirm()
+class TimeQuestion:
+    """One request's question for the time: made just before the request is sent, answered by its answer's headers."""
+
+    def __init__(self, clock: ServerClock) -> None:
+        self._clock = clock
+        self._nonce = secrets.token_urlsafe(12)
+        self._asked_ns = clock.mark()
+        self.headers = {NONCE_HEADER: self._nonce}
+        """To be sent with the request."""
+
+    def take(self, headers: Mapping[str, str]) -> bool:
+        """Gives the clock the time in an answer's headers (names in lower case); False where it states none to us.
+
+        Only what answers this very request counts: a `Date`, the time of a proxy, and a kept answer do not.
+        """
+        server_time_at = read_time(headers.get(TIME_HEADER, ""), self._nonce)
+        if server_time_at is None:
+            return False
+        self._clock.take(server_time_at, self._asked_ns)
+        return True
 
 
 def problem_of(answer: HttpAnswer) -> Problem | None:
@@ -113,7 +124,7 @@ class ControlPlaneApi:
         try:
             return await self._send_once(method, path, body, headers)
         except AuthenticationRefused as refusal:
-            # The answer's Date has been taken; a token made from it is from the right time.
+            # The refusal stated the server's time: the next token is made from it.
             if refusal.code is not Code.AGENT_CLOCK_OFF:
                 raise
         return await self._send_once(method, path, body, headers)
@@ -127,26 +138,39 @@ class ControlPlaneApi:
             full["content-type"] = JSON
         if self._sign is not None:
             full["authorization"] = f"Bearer {self._sign()}"
-        answer = await self.http.request(method, self.address + path, headers=full, body=body)
+        question = TimeQuestion(self.clock)
+        answer = await self.http.request(
+            method, self.address + path, headers=full | question.headers, body=body
+        )
+        question.take(answer.headers)
         # Before it is paired a box has only what a person typed; after that the address is known to be right.
-        raise_for_problem(answer, self.address, self.clock, is_known=self._sign is not None)
+        raise_for_problem(answer, self.address, is_known=self._sign is not None)
         return answer
 
+    async def ask_time(self) -> None:
+        """Asks for the server's time, and gives it to the clock. Needs no token.
 
-def raise_for_problem(answer: HttpAnswer, address: str, clock: ServerClock, *, is_known: bool = True) -> None:
-    """Takes the time from an answer of the control plane, and raises what its status means. 2xx and 304 pass.
+        Raises:
+            ServerError: there is no answer, or it does not state the time.
+        """
+        question = TimeQuestion(self.clock)
+        answer = await self.http.request("GET", self.address + TIME_PATH, headers=question.headers)
+        if not question.take(answer.headers):
+            raise_for_problem(answer, self.address)
+            raise NotThreeDance(self.address, "its answer does not state the time")
+
+
+def raise_for_problem(answer: HttpAnswer, address: str, *, is_known: bool = True) -> None:
+    """Raises what the status of an answer means. 2xx and 304 of a control plane pass.
 
     Args:
         answer: what came.
         address: whom it should be from.
-        clock: the server's time; no other's answer moves it.
         is_known: whether a control plane has ever answered there; else a web page is rather a wrong address.
     """
     status = answer.status
     problem = problem_of(answer)
     fine = status in (204, 304) or (200 <= status < 300 and answer.content_type in (JSON, BYTES))
-    if fine or problem is not None:
-        take_date(clock, answer.date_at)
     if fine:
         return
     elsewhere = LoginPageAnswers if is_known else NotThreeDance

@@ -15,6 +15,7 @@ django.setup(set_prefix=False)
 from control_plane.config.checks import refuse_unsafe_start  # noqa: E402
 from control_plane.config.handler import Handler  # noqa: E402
 from control_plane.fleet.gateway import gateway  # noqa: E402
+from control_plane.fleet.server_time import timed  # noqa: E402
 from control_plane.ingest.gate import gated  # noqa: E402
 
 LINK_PATH = "/agent/v1/link"
@@ -32,7 +33,8 @@ def _raise_descriptor_limit() -> None:
 
 _raise_descriptor_limit()
 
-_django = gated(Handler())
+_django = timed(gated(Handler()))
+_gateway = timed(gateway)
 
 Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -45,7 +47,7 @@ async def application(scope: dict[str, Any], receive: Receive, send: Send) -> No
         await _lifespan(receive, send)
     elif scope["type"] == "websocket":
         if scope["path"] == LINK_PATH:
-            await gateway(scope, receive, send)
+            await _gateway(scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": 4404})
     else:

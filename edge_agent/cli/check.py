@@ -28,7 +28,9 @@ from shared.kernel.redact import redact
 from shared.protocol.config import AgentConfig, CameraConfig, SpoolPolicy
 from shared.protocol.status import CAMERA_HINTS, CameraError, CameraState
 
-CONFIG_PATH, HEALTH_PATH = "/agent/v1/config", "/livez"
+CONFIG_PATH = "/agent/v1/config"
+TIME_QUESTIONS = 3
+"""So many agree on the time before the box's clock is judged by it."""
 CAMERA_TIMEOUT_S = 25.0
 CLOCK_TOLERANCE_S = 5.0
 COMFORT_BYTES = 20 * 10**9
@@ -152,15 +154,14 @@ def _identity(state: Path) -> tuple[Identity | None, Finding]:
 async def _control_plane(identity: Identity, clock: Clock) -> AsyncIterator[Finding]:
     time = ServerClock(clock)
     async with HttpClient() as http:
-        # The first answer brings the server's time, so a wrong box clock is no reason for a refusal.
+        api = ControlPlaneApi(http, identity.address, time, lambda: identity.token(time.newest))
+        # Their answers bring the server's time, so a wrong box clock is no reason for a refusal.
         try:
-            date_at = (await http.request("GET", identity.address + HEALTH_PATH)).date_at
+            for _ in range(TIME_QUESTIONS):
+                await api.ask_time()
         except AgentError as error:
             yield _failed("control plane", error)
             return
-        if date_at is not None:
-            time.set_server_time(date_at)
-        api = ControlPlaneApi(http, identity.address, time, lambda: identity.token(time))
         try:
             await api.get(CONFIG_PATH, msgspec.Raw)
         except AgentRevoked as revoked:

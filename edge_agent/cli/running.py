@@ -13,7 +13,7 @@ from edge_agent.core.agent import Agent, Outcome
 from edge_agent.errors import NotPaired
 from edge_agent.settings import load_settings
 from edge_agent.spool.spool import Spool
-from shared.kernel.clock import ServerClock, SystemClock
+from shared.kernel.clock import Clock, ServerClock, SystemClock, boottime_ns
 from shared.kernel.logs import configure_logs
 
 
@@ -30,13 +30,18 @@ def run_agent(state: Path, *, json_logs: bool) -> Outcome:
         logging.getLogger(library).setLevel(logging.WARNING)
     identity = _identity(IdentityFolder(state))
     clock = SystemClock()
-    time = ServerClock(clock)
+    time = server_clock(clock)
     spool = Spool.open(state, clock=time)
     try:
         agent = Agent(state, identity=identity, settings=settings, clock=clock, spool=spool, time=time)
         return asyncio.run(_run(agent))
     finally:
         spool.close()
+
+
+def server_clock(clock: Clock) -> ServerClock:
+    """Returns the server's time on this machine, which goes on while the machine is suspended."""
+    return ServerClock(clock, elapsed_ns=boottime_ns)
 
 
 def _identity(folder: IdentityFolder) -> Identity:

@@ -7,14 +7,14 @@ import asyncio
 import logging
 import random
 import ssl
-from datetime import datetime
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.http11 import Response
 
-from edge_agent.api import ControlPlaneApi, raise_for_problem
+from edge_agent.api import ControlPlaneApi, TimeQuestion, raise_for_problem
 from edge_agent.control.box import Box, act
 from edge_agent.control.identity import Identity
 from edge_agent.control.polling import Polling
@@ -59,12 +59,9 @@ FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
 STEADY_S = 5.0
 """A link that stood for so long was good: the next one is opened at once."""
-WAS_OFF_S = 30.0
 QUIET_S = 0.5
 """The least time between two heartbeats: states that change together travel together."""
 WELCOME_TIMEOUT_S = 15.0
-STEP_S = 0.5
-"""The server's time is taken once, and again only where it has moved by more than this."""
 
 
 class Link:
@@ -98,9 +95,10 @@ class Link:
         self._polling = Polling(api, box, desires, down=self._down, hope=self._hope, sleep=sleep)
         self._failures = FailureLog(log, "the link to the control plane is down")
         self._opened_ns: int | None = None
-        self._asked_ns = 0
-        """When the connection of now was begun."""
-        self._time_is_exact = False
+        self._question: TimeQuestion | None = None
+        """The time that the connection under way asked for."""
+        self._greeted_ns = 0
+        """When the greeting of the present connection was sent, by `ServerClock.mark`."""
         self.last_error: str = ""
         self.last_hint: str = ""
         """What to do about it; empty where nothing is to be done."""
@@ -161,10 +159,11 @@ class Link:
 
     async def _converse(self) -> bool:
         session = Session(self._desires, __version__)
-        self._asked_ns = self._clock.monotonic_ns()
+        token = self._identity.token(self._clock.newest)
+        question = self._question = TimeQuestion(self._clock)
         async with _Direct(
             _websocket_address(self._api.address),
-            additional_headers={"Authorization": f"Bearer {self._identity.token(self._clock)}"},
+            additional_headers={"Authorization": f"Bearer {token}", **question.headers},
             compression=None,
             max_size=MESSAGE_LIMIT_BYTES,
             max_queue=4,
@@ -174,6 +173,9 @@ class Link:
             ping_timeout=20,
             ssl=_tls(self._api.address),
         ) as socket:
+            if socket.response is not None:
+                question.take(_headers(socket.response))
+            self._greeted_ns = self._clock.mark()
             await socket.send(session.hello(self._box.reported()), text=True)
             async with asyncio.timeout(WELCOME_TIMEOUT_S):
                 while session.state is State.GREETING:
@@ -213,7 +215,8 @@ class Link:
         """Acts on one frame. Returns None to go on, else whether to stay away for long."""
         match session.receive(data):
             case Opened() as opened:
-                self._take_time(opened.server_time_at)
+                # The greeting answers ours, so it was stamped between our sending it and now.
+                self._clock.take(opened.server_time_at, self._greeted_ns)
             case Revocation() as revocation:
                 self._box.revoke(revocation.jwt)
                 return True
@@ -230,18 +233,6 @@ class Link:
                 if act(self._box, judgement):
                     self._config_changed.set()
         return None
-
-    def _take_time(self, server_time_at: datetime) -> None:
-        # It was stamped somewhere between our asking and now. A clock that fits in there is not known to be wrong, and is
-        # left alone: to take what was long on its way for now would shift the dates of a class that is being recorded.
-        late_s = (self._clock.now() - server_time_at).total_seconds()
-        fits = 0 <= late_s <= (self._clock.monotonic_ns() - self._asked_ns) / 1e9
-        if fits:
-            self._clock.confirm()
-        elif not self._time_is_exact or abs(late_s) > STEP_S:
-            # The first one corrects what a `Date` of whole seconds may have told: slewing would take hours.
-            self._clock.set_server_time(server_time_at, at_once=not self._time_is_exact)
-        self._time_is_exact = True
 
     async def _speak(self, socket: ClientConnection, session: Session) -> None:
         """Sends reports at once and heartbeats in their time; ends with the connection."""
@@ -282,21 +273,17 @@ class Link:
 
     def _refused(self, response: Response) -> bool:
         """Takes time and reason from an upgrade that was refused; returns whether to stay away for long."""
-        answer = HttpAnswer(
-            response.status_code,
-            {k.lower(): v for k, v in response.headers.raw_items()},
-            bytes(response.body or b""),
-        )
-        before_at = self._clock.now()
+        answer = HttpAnswer(response.status_code, _headers(response), bytes(response.body or b""))
+        knows_time = self._question is not None and self._question.take(answer.headers)
         try:
-            raise_for_problem(answer, self._api.address, self._clock)
+            raise_for_problem(answer, self._api.address)
         except AgentRevoked as revoked:
             self._box.revoke(revoked.revocation)
             return True
         except AuthenticationRefused as refusal:
             self._failed(str(refusal), refusal.hint)
             # A refusal for the wrong time is mended by having taken the time; any other is not mended by asking again.
-            return abs(self._clock.now() - before_at).total_seconds() < WAS_OFF_S
+            return not (refusal.code is Code.AGENT_CLOCK_OFF and knows_time)
         except ServerError as error:
             self._failed(str(error), error.hint)
             return not isinstance(error, Retryable)
@@ -325,6 +312,10 @@ def _said(error: Exception, address: str) -> ServerError:
     if isinstance(error, TimeoutError):
         return ServerTimeout(host)
     return ServerUnreachable(host, str(error) or type(error).__name__)
+
+
+def _headers(response: Response) -> Mapping[str, str]:
+    return {name.lower(): value for name, value in response.headers.raw_items()}
 
 
 def _raw(data: str | bytes) -> bytes:

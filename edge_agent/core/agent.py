@@ -16,6 +16,7 @@ from edge_agent.control.identity import Identity, IdentityFolder
 from edge_agent.control.link import Link
 from edge_agent.control.local import LocalCamera, LocalStatus, serve_status
 from edge_agent.control.session import Desires
+from edge_agent.control.timekeeper import Timekeeper
 from edge_agent.core.cameras import Cameras
 from edge_agent.core.desired import DesiredState
 from edge_agent.core.recordings import Recordings
@@ -142,10 +143,10 @@ class Agent:
     def _build(self, group: asyncio.TaskGroup, server_http: HttpClient, store_http: HttpClient) -> None:
         identity, time = self._identity, self._time
         answer = identity.pairing.answer
-        api = ControlPlaneApi(server_http, identity.address, time, lambda: identity.token(time))
+        api = ControlPlaneApi(server_http, identity.address, time, lambda: identity.token(time.newest))
         self._throttle = Throttle(self._clock)
         self._gate = Gate(
-            lambda: time.now() if time.is_told else None, self._spool.filled, sleep=asyncio.sleep
+            lambda: time.now() if time.has_time else None, self._spool.filled, sleep=asyncio.sleep
         )
         self._cameras = Cameras(group, self._make_camera)
         self._recordings = Recordings(group, self._make_recording, self._cameras.in_room)
@@ -168,6 +169,7 @@ class Agent:
         )
         desires = Desires(answer.agent_id, answer.studio_id, self._store.newest)
         self._link = Link(identity=identity, api=api, clock=time, box=self, desires=desires)
+        self._timekeeper = Timekeeper(api, time)
         self._desired = DesiredState(
             store=self._store,
             cameras=self._cameras,
@@ -186,6 +188,7 @@ class Agent:
         tasks: dict[str, Callable[[], Awaitable[None]]] = {
             "desired": self._follow_desires,
             "link": self._link.run,
+            "time": self._timekeeper.run,
             "uploads": self._replicator.run,
             "line": self._tell_uploads_of_the_line,
             "states": self._watch_states,

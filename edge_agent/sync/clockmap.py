@@ -12,7 +12,10 @@ AGREE_US = 5_000
 """Two reports in a row that agree so well settle the map."""
 EARLIEST_US = -100_000
 LATEST_US = 1_000_000
-"""Where arrival minus the camera's own time may lie for its clock to count as sane."""
+"""Where arrival minus the camera's own time may lie for its clock to count as sane, by a clock that is right."""
+SANE_MORE_MOST_US = 1_000_000
+"""So much the error of our own clock widens that, at most: of two cameras in a room one may be believed and the other not,
+and then they lie as far apart as this says."""
 STEP_US = 50_000
 """A settled camera clock that moves by more than this has been set."""
 ARRIVAL_EARLY_US = 100_000
@@ -28,10 +31,15 @@ SLEW_US_PER_S = 500.0
 REPORT_ERROR_US = 1_000.0
 ARRIVAL_ERROR_US = 40_000.0
 """What arrivals cannot show: FFmpeg holds a frame until the next begins, and the shortest way takes time too."""
+ERROR_BOUND_MOST_US = 1_800_000_000
+"""Stands for "not known": a control plane takes no larger one."""
 
 
 class ClockMap:
     """The clock of one run.
+
+    Its error bound is against the clock that dates it: the control plane's for arrivals, whose own error all cameras of an
+    agent share, so that they fit together better than that; the camera's own for sender reports.
 
     The reader's thread calls `observe` for each picture; `estimate` may be called from any thread, and returns the line
     in force, which is replaced as a whole once a second. The method is chosen once: until then the line is provisional.
@@ -99,7 +107,9 @@ class ClockMap:
         if len(self._reports) >= 2:
             (_, before), (_, last) = self._reports[-2], self._reports[-1]
             late_us = line.offset_at(x_us) - offset
-            if abs(last - before) <= AGREE_US and EARLIEST_US < late_us < LATEST_US:
+            # An honest camera must not be refused because it is our clock that is off.
+            more_us = min(self._reference.error_us(), SANE_MORE_MOST_US)
+            if abs(last - before) <= AGREE_US and EARLIEST_US - more_us < late_us < LATEST_US + more_us:
                 while len(self._reports) > 2:
                     self._reports.popleft()
                 self._method = ClockMethod.RTCP_SR
@@ -142,11 +152,15 @@ class ClockMap:
         line = self._line = line.moved_to(x_us)
         anchor_90k = x_us * 9 // 100
         utc_us = ticks_to_us(anchor_90k) + line.offset_at(ticks_to_us(anchor_90k)) + self._offset_us
+        error_us = max(line.error_us, REPORT_ERROR_US)
+        if self._method is not ClockMethod.RTCP_SR:
+            # Arrivals are dated by our clock; reports by the camera's, which is as right as it is.
+            error_us += self._reference.error_us()
         self._estimate = ClockEstimate(
             method=self._method or ClockMethod.ARRIVAL,
             anchor_pts_90k=anchor_90k,
             anchor_at=utc_of(round(utc_us)),
             rate_ppb=round(line.rate_ppb),
-            error_bound_us=round(max(line.error_us, REPORT_ERROR_US)),
+            error_bound_us=round(min(error_us, ERROR_BOUND_MOST_US)),
             provisional=self._method is None,
         )

@@ -2,12 +2,12 @@
 
 import threading
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
-from shared.kernel.clock import Clock
+from shared.kernel.clock import SLEW_PPM
 
 STEP_US = 200_000
 """A difference between the clock and this line that is no longer slewed away but starts a new line."""
-SLEW_PPM = 100
 LOOK_NS = 1_000_000_000
 APART_NS = 2_000_000
 TRIES = 5
@@ -15,23 +15,43 @@ TRIES = 5
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class Timescale(Protocol):
+    """What UTC is taken from: a clock that knows how far it may be off, and says when it stepped."""
+
+    steps: int
+
+    def now(self) -> datetime:
+        """Returns UTC now, with time zone."""
+        ...
+
+    def monotonic_ns(self) -> int:
+        """Returns nanoseconds since an arbitrary start; never goes back."""
+        ...
+
+    def error_bound_us(self) -> int:
+        """Returns how far `now` may be off, in microseconds."""
+        ...
+
+
 class UtcReference:
-    """Follows a `Clock` without its jitter: straight between looks, slewed by at most 100 ppm, stepped as a last resort.
+    """Follows a `Timescale` without its jitter: straight between looks, slewed at most as fast as it is, stepped with it.
 
     Any thread may call it. `generation` rises with each step; whoever built on the old line starts anew.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Timescale) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self.generation = 0
         self._begin()
 
     def _begin(self) -> None:
+        self._steps = self._clock.steps
         readings = [self._read() for _ in range(TRIES)]
         _, self._base_ns, self._base_us = min(readings)
         self._looked_ns = self._base_ns
         self._slewed_us = 0.0
+        self._behind_us = 0.0
 
     def _read(self) -> tuple[int, int, int]:
         """Returns both clocks as of one instant: how far apart in ns the readings may be, monotonic ns, UTC us."""
@@ -47,6 +67,12 @@ class UtcReference:
                 self._look()
             return self._line(monotonic_ns)
 
+    def error_us(self) -> int:
+        """Returns how far `utc_us` may be off, in microseconds: the clock's own error and the way to it."""
+        with self._lock:
+            behind_us = self._behind_us
+        return self._clock.error_bound_us() + round(abs(behind_us))
+
     def _line(self, monotonic_ns: int) -> int:
         return self._base_us + (monotonic_ns - self._base_ns) // 1000 + round(self._slewed_us)
 
@@ -56,12 +82,14 @@ class UtcReference:
             # On a busy box this thread was held up between the readings: they say nothing.
             return
         off_us = utc_us - self._line(now_ns)
-        if abs(off_us) > STEP_US:
+        if abs(off_us) > STEP_US or self._steps != self._clock.steps:
             self.generation += 1
             self._begin()
             return
         most_us = (now_ns - self._looked_ns) / 1e9 * SLEW_PPM
-        self._slewed_us += max(-most_us, min(most_us, off_us))
+        slewed_us = max(-most_us, min(most_us, off_us))
+        self._slewed_us += slewed_us
+        self._behind_us = off_us - slewed_us
         self._looked_ns = now_ns
 
 

@@ -1,8 +1,17 @@
 """Where the time comes from: one small Protocol, so that tests own the clock."""
 
+import logging
+import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+from shared.kernel.logs import FailureLog
+from shared.kernel.readings import READINGS_KEPT, WRONG_MOST, Reading, combine, independent
+
+log = logging.getLogger(__name__)
 
 
 class Clock(Protocol):
@@ -29,75 +38,240 @@ class SystemClock:
         return time.monotonic_ns()
 
 
-SLEW_PPM = 100
-"""How fast a server's time is followed: slower than crystals drift apart, so that what is dated by it keeps its shape."""
-STEP_OVER = timedelta(seconds=10)
-"""A difference that no line explains: one of the two clocks was set."""
+SLEW_PPM = 150
+"""How fast the server's time is followed: faster than crystals drift apart, and too slow to bend what is dated by it."""
+STEP_OVER_US = 100_000
+"""An error that would take more than eleven minutes to slew away is stepped away."""
+FIRST_STEP_OVER_US = 10_000
+"""The same for the first time that is known, when hardly anything is dated yet."""
+ENOUGH = 2 * WRONG_MOST + 1
+"""So many readings outvote those that may be wrong."""
+MARGIN_US = 10_000
+"""The clock is led to the middle of what is possible where that is narrow, and else only so far inside its edge."""
+SLEW_LOGGED_US = 10_000
+SLEPT_NS = 500_000_000
+"""Two clocks that differ by so much more than before: the machine was suspended."""
+LONG_UNHEARD_S = 300.0
+"""After so long without a reading one alone does not tell much: several are wanted."""
+SLEEP_ERROR_US = 2_000_000
+"""How well a machine knows for how long it slept: some have nothing but a clock of whole seconds."""
+UNKNOWN_ERROR_US = 10 * 366 * 86_400 * 1_000_000
+"""The error bound before any reading: the machine's clock may show any year."""
 
 YEARS = range(2000, 2200)
 """What clocks show; near enough that nothing counted from there overflows."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def boottime_ns() -> int:
+    """Returns nanoseconds since the machine started, suspension included where the system tells it (CLOCK_BOOTTIME)."""
+    clock_id = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return time.clock_gettime_ns(clock_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """From `from_ns` on: the offset in force then, and the one it is slewed to."""
+
+    from_ns: int
+    offset_us: int
+    target_us: int
+
+    def offset_at(self, now_ns: int) -> int:
+        """Returns the offset in force at a later reading, in microseconds."""
+        reach_us = (now_ns - self.from_ns) * SLEW_PPM // 1_000_000_000
+        return self.offset_us + max(-reach_us, min(reach_us, self.target_us - self.offset_us))
 
 
 class ServerClock:
     """UTC as the control plane tells it, carried forward by the monotonic clock: a wrong box clock changes nothing.
 
-    The first time told is taken at once. Later ones differ by what the line's delay adds: they are slewed to, at
-    `SLEW_PPM`, so that pictures dated before and after a reconnect stay in line; only a difference over `STEP_OVER` is
-    taken at once again. Until `set_server_time` is called it is the machine's own UTC. One task sets it, any thread may
-    read it: what is read is a single attribute.
+    `take` is given each reading of the server's clock together with `mark`, taken before it was asked for. What is known
+    is computed anew from all readings kept, each time, so that a bad one is forgotten and not followed. The clock steps
+    only where two independent readings agree, and only far; else it is slewed. Before that it is the machine's own UTC.
+    `error_bound_us` says at any time how far it may be off.
+
+    One task calls `take`; any thread may read. Readers take no lock but to note that the machine was suspended.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, elapsed_ns: Callable[[], int] | None = None) -> None:
+        """Args:
+        clock: the machine's clocks.
+        elapsed_ns: a monotonic reading that counts suspension too (`boottime_ns`); None: that of `clock`.
+        """
         self._clock = clock
-        self._told: tuple[datetime, int, int] | None = None
+        self._elapsed_ns = elapsed_ns or clock.monotonic_ns
+        self._asleep_ns = self._elapsed_ns() - clock.monotonic_ns()
+        self._readings: tuple[Reading, ...] = ()
+        self._course: _Course | None = None
+        self._newest: tuple[int, int] | None = None
+        self._disturbed_ns = self._elapsed_ns()
+        self._slewing = False
+        self._lock = threading.RLock()
+        self._disagreement = FailureLog(log, "the control plane's answers disagree about the time")
+        self.steps = 0
+        """Rises whenever the time jumps: what is dated before and after does not fit together."""
+        self.newest: Clock = _Newest(self)
+        """The time of the newest reading alone, for what must fit the server that answered last: request tokens."""
 
-    def set_server_time(self, server_time_at: datetime, *, at_once: bool = False) -> None:
-        """Takes `server_time_at` as now: slowly where it is close, unless `at_once`. One of another century is no time
-        of a server, and not taken."""
+    def mark(self) -> int:
+        """Returns the reading of our clock to take before the server is asked."""
+        return self._elapsed_ns()
+
+    def take(self, server_time_at: datetime, asked_ns: int) -> None:
+        """Takes a reading of the server's clock, made between `asked_ns` (see `mark`) and now.
+
+        One of another century is no time of a server, and not taken.
+        """
         if server_time_at.year not in YEARS:
             return
-        here_ns = self._clock.monotonic_ns()
-        behind = server_time_at - self.now()
-        if at_once or self._told is None or abs(behind) > STEP_OVER:
-            self._told = (server_time_at, here_ns, 0)
-        else:
-            self._told = (self.now(), here_ns, behind // timedelta(microseconds=1))
+        self._note_sleep()
+        with self._lock:
+            here_ns = self._elapsed_ns()
+            reading = Reading.of(_us(server_time_at), asked_ns, here_ns)
+            if self._newest is None or asked_ns >= self._newest[0]:
+                self._newest = (asked_ns, (reading.low_us + reading.high_us) // 2)
+            if self.unheard_s() > LONG_UNHEARD_S:
+                self._disturbed_ns = asked_ns
+            self._readings = (*self._readings[1 - READINGS_KEPT :], reading)
+            self._steer(here_ns)
 
-    def confirm(self) -> None:
-        """The server has told a time that may well be the one here: nothing moves."""
-        if self._told is None:
-            self._told = (self.now(), self._clock.monotonic_ns(), 0)
+    def _steer(self, here_ns: int) -> None:
+        offset = combine(self._readings, here_ns)
+        if offset is None:
+            return
+        here_us = self._offset_us(here_ns)
+        if not offset.agreed:
+            self._disagreement.failed(within_s=round((offset.high_us - offset.low_us) / 1e6, 3))
+            self._hold(here_ns, here_us)
+            return
+        self._disagreement.recovered()
+        is_first = self._course is None
+        apart_us = abs(offset.nearest_us(here_us, margin_us=0) - here_us)
+        # Vague readings may be off by as much as the clock that they would correct: better ones come within seconds.
+        is_vague = offset.half_us > max(STEP_OVER_US, apart_us // 10) and len(self._readings) < ENOUGH
+        is_moving = is_first or apart_us > STEP_OVER_US
+        if is_moving and ((is_first and is_vague) or independent(self._readings, offset, here_ns) < 2):
+            self._hold(here_ns, here_us)
+            return
+        # A step to the middle of what is possible must make more good than it may spoil.
+        is_far = apart_us > (FIRST_STEP_OVER_US if is_first else STEP_OVER_US) and apart_us >= offset.half_us
+        target_us = offset.middle_us if is_far else offset.nearest_us(here_us, margin_us=MARGIN_US)
+        if is_far:
+            self.steps += 1
+            self._slewing = False
+            log.warning(
+                "the time was stepped to the control plane's",
+                extra={"by_ms": _ms(target_us - here_us), "within_ms": _ms(offset.error_us(target_us))},
+            )
+            here_us = target_us
+        self._course = _Course(here_ns, here_us, target_us)
+        self._log_slew(target_us - here_us)
+
+    def _hold(self, here_ns: int, here_us: int) -> None:
+        if self._course is not None:
+            self._course = _Course(here_ns, here_us, here_us)
+
+    def _log_slew(self, left_us: int) -> None:
+        if not self._slewing and abs(left_us) >= SLEW_LOGGED_US:
+            self._slewing = True
+            log.info("the time is slewed to the control plane's", extra={"by_ms": _ms(left_us)})
+        elif self._slewing and abs(left_us) < SLEW_LOGGED_US // 10:
+            self._slewing = False
+            log.info("the time has reached the control plane's")
+
+    def _note_sleep(self) -> None:
+        before_ns = self._clock.monotonic_ns()
+        elapsed_ns = self._elapsed_ns()
+        # A thread that was held up between the readings must not take that for sleep.
+        asleep_ns = elapsed_ns - self._clock.monotonic_ns()
+        if asleep_ns - self._asleep_ns <= SLEPT_NS or elapsed_ns - before_ns - self._asleep_ns <= SLEPT_NS:
+            return
+        with self._lock:
+            slept_ns = asleep_ns - self._asleep_ns
+            if slept_ns <= SLEPT_NS:
+                return
+            self._asleep_ns = asleep_ns
+            self._readings = tuple(reading.widened(SLEEP_ERROR_US) for reading in self._readings)
+            self._disturbed_ns = elapsed_ns
+            self.steps += 1
+            log.warning("the machine was suspended", extra={"for_s": round(slept_ns / 1e9, 1)})
 
     @property
-    def is_told(self) -> bool:
-        """Whether the server has spoken."""
-        return self._told is not None
+    def has_time(self) -> bool:
+        """Whether the server's time is known, by two readings that agree."""
+        return self._course is not None
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether recent readings suffice and agree: if not, more are wanted soon."""
+        readings, here_ns = self._readings, self._elapsed_ns()
+        offset = combine(readings, here_ns)
+        if offset is None or not offset.agreed or self._course is None:
+            return False
+        low_us, high_us = readings[-1].at(here_ns)
+        fits = low_us <= offset.high_us and high_us >= offset.low_us
+        recent = sum(reading.asked_ns >= self._disturbed_ns for reading in readings)
+        return fits and recent >= ENOUGH
+
+    def unheard_s(self) -> float:
+        """Returns for how long no reading has come, in seconds; infinite before the first."""
+        if not self._readings:
+            return float("inf")
+        return (self._elapsed_ns() - self._readings[-1].answered_ns) / 1e9
 
     def now(self) -> datetime:
         """Returns UTC now by the server's time where known."""
-        told = self._told
-        if told is None:
+        here_ns = self._elapsed_ns()
+        course = self._course
+        if course is None:
             return self._clock.now()
-        told_at, told_ns, behind_us = told
-        elapsed_us = (self._clock.monotonic_ns() - told_ns) // 1000
-        reach_us = elapsed_us * SLEW_PPM // 1_000_000
-        return told_at + timedelta(microseconds=elapsed_us + max(-reach_us, min(reach_us, behind_us)))
+        return _EPOCH + timedelta(microseconds=here_ns // 1000 + course.offset_at(here_ns))
+
+    def error_bound_us(self) -> int:
+        """Returns how far `now` may be from the server's clock, in microseconds; `UNKNOWN_ERROR_US` before any reading.
+
+        It holds while crystals drift apart by no more than `DRIFT_PPM`, and no more of the readings kept are wrong than
+        `combine` allows for.
+        """
+        self._note_sleep()
+        here_ns = self._elapsed_ns()
+        offset = combine(self._readings, here_ns)
+        if offset is None:
+            return UNKNOWN_ERROR_US
+        return min(offset.error_us(self._offset_us(here_ns)), UNKNOWN_ERROR_US)
+
+    def _offset_us(self, here_ns: int) -> int:
+        if self._course is None:
+            return _us(self._clock.now()) - here_ns // 1000
+        return self._course.offset_at(here_ns)
+
+    def newest_now(self) -> datetime:
+        """Returns UTC now by the newest reading alone; the machine's own UTC before the first."""
+        newest = self._newest
+        if newest is None:
+            return self._clock.now()
+        return _EPOCH + timedelta(microseconds=self._elapsed_ns() // 1000 + newest[1])
 
     def monotonic_ns(self) -> int:
         """Returns the monotonic reading of the clock beneath."""
         return self._clock.monotonic_ns()
 
     def offset_s(self) -> float:
-        """Returns server minus box in seconds; 0 before the server has spoken."""
-        return (self.now() - self._clock.now()).total_seconds() if self._told else 0.0
+        """Returns server minus box in seconds; 0 before the server's time is known."""
+        return (self.now() - self._clock.now()).total_seconds() if self._course else 0.0
 
 
 class FakeClock:
-    """A clock that stands still until told."""
+    """A clock that stands still until told; `error_us` off at most, as it says, and never stepping as far as it says."""
 
     def __init__(self, now: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         self._now = now
         self._monotonic_ns = 1_000_000_000
+        self._asleep_ns = 0
+        self.error_us = 0
+        self.steps = 0
 
     def now(self) -> datetime:
         """Returns the time it was set to."""
@@ -107,6 +281,19 @@ class FakeClock:
         """Returns the reading it was set to."""
         return self._monotonic_ns
 
+    def boottime_ns(self) -> int:
+        """Returns the monotonic reading plus the time in which the machine was suspended."""
+        return self._monotonic_ns + self._asleep_ns
+
+    def error_bound_us(self) -> int:
+        """Returns the error it was told to state."""
+        return self.error_us
+
+    def suspend(self, seconds: float) -> None:
+        """Lets time pass while the machine sleeps: the monotonic reading stands still."""
+        self._now += timedelta(seconds=seconds)
+        self._asleep_ns += round(seconds * 1e9)
+
     def advance(self, seconds: float) -> None:
         """Moves both readings on by `seconds`."""
         self._now += timedelta(seconds=seconds)
@@ -115,3 +302,26 @@ class FakeClock:
     def step_utc(self, seconds: float) -> None:
         """Moves UTC alone, as an NTP step does."""
         self._now += timedelta(seconds=seconds)
+
+
+class _Newest:
+    """The time of a `ServerClock`'s newest reading."""
+
+    def __init__(self, clock: ServerClock) -> None:
+        self._clock = clock
+
+    def now(self) -> datetime:
+        """Returns UTC now by the newest reading."""
+        return self._clock.newest_now()
+
+    def monotonic_ns(self) -> int:
+        """Returns the monotonic reading of the clock beneath."""
+        return self._clock.monotonic_ns()
+
+
+def _us(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _ms(microseconds: int) -> float:
+    return round(microseconds / 1000, 1)

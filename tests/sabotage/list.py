@@ -1,6 +1,7 @@
 """All sabotages, in the order in which they are tried."""
 
 from tests.sabotage.access import ACCESS
+from tests.sabotage.clock import CLOCK
 from tests.sabotage.footage import AUDIT, KEYS, SIGN_IN, STORAGE
 from tests.sabotage.fsck import FSCK
 from tests.sabotage.limits import LIMITS
@@ -21,3 +22,4 @@ SABOTAGES: tuple[Sabotage, ...] = (
     *WEB,
     *REPLAY,
 )
+SABOTAGES: tuple[Sabotage, ...] = (*ACCESS, *KEYS, *AUDIT, *STORAGE, *SIGN_IN, *FSCK, *CLOCK)

@@ -16,8 +16,8 @@ class DoesNotFit(Exception):
 class Sabotage:
     """One fault: in `file`, `find` (which stands there exactly once) becomes `put`; then `tests` must fail.
 
-    `name` says in words what is broken. `area` is access, keys, audit, storage, sign-in or replay. A
-    file may be one of the portal's scripts: it is bundled with the fault in it.
+    `name` says in words what is broken; `area` is what it belongs to, such as access, clock or replay. A file may be one
+    of the portal's scripts: it is bundled with the fault in it.
     """
 
     name: str

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kernel import backoff, clock, logs, redact, timebase
+from shared.kernel import backoff, logs, redact, timebase
 
 AT = datetime(2026, 11, 21, 10, tzinfo=UTC)
 TICKS = st.integers(min_value=-(2**50), max_value=2**50)
@@ -40,52 +40,6 @@ def test_a_camera_clock_that_runs_fast_by_100_ppm_gains_360_ms_in_an_hour() -> N
     hour = 90_000 * 3600
     moment_at = timebase.utc_at(hour, anchor_pts_90k=0, anchor_at=AT, rate_ppb=100_000)
     assert moment_at == AT + timedelta(hours=1, milliseconds=360)
-
-
-def test_the_servers_time_goes_on_when_the_boxs_own_clock_steps() -> None:
-    box = clock.FakeClock(AT)
-    server = clock.ServerClock(box)
-    assert server.now() == AT
-    server.set_server_time(AT + timedelta(hours=1))
-    box.advance(10)
-    box.step_utc(-7200)
-    assert server.now() == AT + timedelta(hours=1, seconds=10)
-    assert server.offset_s() == 3600 + 7200
-
-
-def test_the_servers_time_is_followed_slowly_so_that_a_reconnect_moves_no_picture() -> None:
-    box = clock.FakeClock(AT)
-    server = clock.ServerClock(box)
-    server.set_server_time(AT)
-    server.set_server_time(AT + timedelta(milliseconds=20))
-    assert server.now() == AT
-    box.advance(100)
-    assert server.now() == AT + timedelta(seconds=100, milliseconds=10)
-    box.advance(1000)
-    assert server.now() == AT + timedelta(seconds=1100, milliseconds=20)
-
-
-def test_an_exact_time_takes_the_place_of_a_coarse_one_at_once() -> None:
-    box = clock.FakeClock(AT)
-    server = clock.ServerClock(box)
-    server.set_server_time(AT + timedelta(hours=1))
-    server.set_server_time(AT + timedelta(hours=1, milliseconds=900), at_once=True)
-    assert server.now() == AT + timedelta(hours=1, milliseconds=900)
-
-
-def test_a_difference_that_no_line_explains_is_taken_at_once() -> None:
-    box = clock.FakeClock(AT)
-    server = clock.ServerClock(box)
-    server.set_server_time(AT)
-    server.set_server_time(AT - timedelta(minutes=1))
-    assert server.now() == AT - timedelta(minutes=1)
-
-
-@pytest.mark.parametrize("year", [1, 1999, 2200, 9999])
-def test_a_time_of_another_century_is_not_taken(year: int) -> None:
-    server = clock.ServerClock(clock.FakeClock(AT))
-    server.set_server_time(datetime(year, 12, 31, 23, 59, 59, tzinfo=UTC), at_once=True)
-    assert server.now() == AT
 
 
 def test_waits_grow_to_their_ceiling_and_start_over_after_a_success() -> None:

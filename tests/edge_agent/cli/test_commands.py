@@ -7,7 +7,8 @@ import json
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -16,10 +17,12 @@ from rich.console import Console
 
 from edge_agent.cli import main
 from edge_agent.cli.check import Grade, examine
+from edge_agent.cli.running import server_clock
 from edge_agent.cli.status import view
 from edge_agent.control import local
 from edge_agent.control.config_store import ConfigStore
 from edge_agent.control.local import LocalCamera, LocalStatus, read_status, serve_status
+from shared.kernel.clock import SystemClock
 from shared.protocol.config import FileSource, Position, RtspSource, config_document
 from shared.protocol.ids import ClassSessionId, RoomId, SegmentId, new_id
 from shared.protocol.status import (
@@ -38,6 +41,21 @@ from tests.rigs.control_plane import ControlPlane
 from tests.shared.examples import STATUS
 
 HINT = "what to do:"
+
+
+def test_the_agents_clock_counts_the_time_in_which_the_machine_sleeps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine, slept_ns = SystemClock(), 0
+    real_ns = time.clock_gettime_ns
+    monkeypatch.setattr(time, "clock_gettime_ns", lambda clock_id: real_ns(clock_id) + slept_ns)
+    clock = server_clock(machine)
+    for _ in range(2):
+        asked_ns = clock.mark()
+        clock.take(machine.now() + timedelta(days=1), asked_ns)
+    before_at = clock.now()
+    slept_ns = 3_600_000_000_000
+    assert clock.now() - before_at == pytest.approx(timedelta(hours=1), abs=timedelta(seconds=30))
 
 
 def _local(**changes: object) -> LocalStatus:

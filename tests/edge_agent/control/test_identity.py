@@ -22,9 +22,9 @@ def test_a_token_is_dated_by_the_servers_clock_and_never_the_same_twice(identity
     box = FakeClock()
     clock = ServerClock(box)
     box.step_utc(3600)
-    clock.set_server_time(FakeClock().now())
+    clock.take(FakeClock().now(), clock.mark())
     box.advance(10)
-    first, second = identity.token(clock), identity.token(clock)
+    first, second = identity.token(clock.newest), identity.token(clock.newest)
     claims = jwt.decode(
         first,
         identity.keys.identity.public_key(),

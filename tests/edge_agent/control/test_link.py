@@ -107,7 +107,7 @@ async def _line(plane: ControlPlane, identity: Identity) -> AsyncIterator[Line]:
     plane.clock = pacer.clock
     answer = identity.pairing.answer
     async with HttpClient() as http:
-        api = ControlPlaneApi(http, identity.address, clock, lambda: identity.token(clock))
+        api = ControlPlaneApi(http, identity.address, clock, lambda: identity.token(clock.newest))
         link = Link(
             identity=identity,
             api=api,
@@ -274,7 +274,9 @@ async def test_a_box_whose_clock_is_an_hour_off_gets_through(
     )
     async with _line(plane, paired.identity) as line:
         await line.up()
-        assert 3595 < line.clock.offset_s() < 3605
+        # While it connects, seconds of the test's time pass in milliseconds, so the readings are vague.
+        ahead_s = (line.clock.newest.now() - line.pacer.clock.now()).total_seconds()
+        assert 3570 < ahead_s < 3630
 
 
 async def test_a_welcome_that_was_long_on_its_way_moves_no_clock(
@@ -291,8 +293,8 @@ async def test_a_welcome_that_was_long_on_its_way_moves_no_clock(
     monkeypatch.setattr(Session, "receive", late)
     async with _line(plane, identity) as here:
         await here.up()
-        assert here.clock.is_told
         assert abs(here.clock.offset_s()) < 0.001
+        assert here.clock.error_bound_us() < 10_000_000
 
 
 async def test_a_signed_revocation_arrives_over_the_socket(line: Line) -> None:

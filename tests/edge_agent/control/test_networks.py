@@ -38,13 +38,13 @@ def _moved(identity: Identity, address: str) -> Identity:
 
 def _link(identity: Identity, http: HttpClient, clock: ServerClock) -> Link:
     answer = identity.pairing.answer
-    api = ControlPlaneApi(http, identity.address, clock, lambda: identity.token(clock))
+    api = ControlPlaneApi(http, identity.address, clock, lambda: identity.token(clock.newest))
     desires = Desires(answer.agent_id, answer.studio_id, None)
     return Link(identity=identity, api=api, clock=clock, box=FakeBox(), desires=desires)
 
 
 def _client(identity: Identity, http: HttpClient, clock: ServerClock) -> HttpUploadClient:
-    api = ControlPlaneApi(http, identity.address, clock, lambda: identity.token(clock))
+    api = ControlPlaneApi(http, identity.address, clock, lambda: identity.token(clock.newest))
     return HttpUploadClient(api, http, Throttle(clock))
 
 

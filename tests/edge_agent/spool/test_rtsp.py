@@ -29,6 +29,7 @@ from shared.protocol.status import CameraError, CameraState, RecordingState
 from tests.edge_agent.spool.take import Studio, follow
 from tests.media import make_video, split_frames
 from tests.rigs import rtsp
+from tests.rigs.remote_clock import synchronised
 
 pytestmark = pytest.mark.rtsp
 LOOP = 240
@@ -71,7 +72,7 @@ class Room:
         self.board = StatusBoard()
         self.spool = Spool.open(tmp_path / "state", clock=self.clock)
         self.room_id = RoomId(uuid4())
-        reference = UtcReference(self.clock)
+        reference = UtcReference(synchronised(self.clock))
         self.cameras = {}
         for url in urls:
             config = CameraConfig(

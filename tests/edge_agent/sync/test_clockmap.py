@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from edge_agent.capture.packet import Kind, MediaPacket
-from edge_agent.sync.clockmap import ClockMap
+from edge_agent.sync.clockmap import ERROR_BOUND_MOST_US, ClockMap
 from edge_agent.sync.line import beneath, fitted
 from edge_agent.sync.reference import UtcReference
-from shared.kernel.clock import FakeClock
+from shared.kernel.clock import SLEW_PPM, UNKNOWN_ERROR_US, FakeClock
 from shared.kernel.timebase import utc_at
 from shared.protocol.media import ClockMethod
 
@@ -220,7 +220,9 @@ def test_all_cameras_share_one_line_of_arrivals_through_small_corrections(clock:
     start_us = reference.utc_us(clock.monotonic_ns())
     clock.step_utc(0.1)
     clock.advance(10)
-    assert reference.utc_us(clock.monotonic_ns()) - start_us == pytest.approx(10_000_000, abs=1100)
+    assert reference.utc_us(clock.monotonic_ns()) - start_us == pytest.approx(
+        10_000_000, abs=10 * SLEW_PPM + 100
+    )
     for _ in range(2000):
         clock.advance(1)
         reference.utc_us(clock.monotonic_ns())
@@ -240,6 +242,61 @@ def test_a_step_of_the_box_clock_begins_another_run_for_every_camera(clock: Fake
     assert all(m.observe(packet) for m in maps)
     fresh = ClockMap(reference)
     assert not fresh.observe(packet)
+
+
+def test_a_step_of_the_timescale_begins_another_run_however_small_it_is(clock: FakeClock) -> None:
+    clock_map = ClockMap(UtcReference(clock))
+    camera = SyntheticCamera(clock)
+    for packet in camera.play(5):
+        assert not clock_map.observe(packet)
+    clock.step_utc(0.05)
+    clock.steps += 1
+    clock.advance(2)
+    assert clock_map.observe(next(camera.play(1, begin_s=7)))
+
+
+def test_dates_by_arrival_are_claimed_no_better_than_the_clock_they_are_made_of(clock: FakeClock) -> None:
+    camera = SyntheticCamera(clock, reports=False)
+    clock_map = ClockMap(UtcReference(clock))
+    _play(camera, clock_map, 15)
+    line = clock_map.estimate()
+    assert line is not None
+    clock.error_us = 1_700_000
+    _play(camera, clock_map, 15, begin_s=15)
+    wider = clock_map.estimate()
+    assert wider is not None
+    assert wider.error_bound_us - line.error_bound_us == pytest.approx(1_700_000, abs=10_000)
+    clock.error_us = UNKNOWN_ERROR_US
+    _play(camera, clock_map, 2, begin_s=30)
+    unknown = clock_map.estimate()
+    assert unknown is not None
+    assert unknown.error_bound_us == ERROR_BOUND_MOST_US < 2**31
+
+
+def test_an_honest_camera_is_believed_where_it_may_be_our_clock_that_is_off(clock: FakeClock) -> None:
+    """Ours is 0.5 s slow: to it, pictures seem to arrive before they were taken."""
+    methods = {}
+    for error_us in (0, 450_000):
+        clock.error_us = error_us
+        camera = SyntheticCamera(clock, wall_error_s=0.5)
+        clock_map = ClockMap(UtcReference(clock))
+        _play(camera, clock_map, 40)
+        line = clock_map.estimate()
+        assert line is not None
+        methods[error_us] = line.method
+        if line.method is ClockMethod.RTCP_SR:
+            assert line.error_bound_us < 5_000, "its dates are its own clock's, and not made of ours"
+    assert methods == {0: ClockMethod.ARRIVAL, 450_000: ClockMethod.RTCP_SR}
+
+
+def test_a_clock_that_knows_nothing_believes_no_camera_that_is_plainly_wrong(clock: FakeClock) -> None:
+    clock.error_us = UNKNOWN_ERROR_US
+    camera = SyntheticCamera(clock, wall_error_s=5.0)
+    clock_map = ClockMap(UtcReference(clock))
+    _play(camera, clock_map, 40)
+    line = clock_map.estimate()
+    assert line is not None
+    assert line.method is ClockMethod.ARRIVAL
 
 
 class HeldUp(FakeClock):

@@ -20,7 +20,6 @@ from edge_agent.errors import (
 )
 from edge_agent.http import HttpAnswer
 from edge_agent.upload.http import raise_for_put
-from shared.kernel.clock import FakeClock, ServerClock
 from shared.protocol.codec import encode
 from shared.protocol.errors import PROBLEM_CONTENT_TYPE, Code, problem
 
@@ -59,34 +58,29 @@ def stated(code: Code) -> HttpAnswer:
     ],
 )
 def test_only_an_answer_of_a_control_plane_counts(given: HttpAnswer, error: type[ServerError]) -> None:
-    clock = ServerClock(FakeClock())
     with pytest.raises(ServerError) as caught:
-        raise_for_problem(given, US, clock)
+        raise_for_problem(given, US)
     assert type(caught.value) is error
     assert "mac=" not in str(caught.value)
-    if given.content_type != PROBLEM_CONTENT_TYPE:
-        assert clock.offset_s() == 0, "the time of whoever this is was taken"
 
 
 @pytest.mark.parametrize(
     "given",
     [answer(200, {"content-type": "application/json"}, b"{}"), answer(204), answer(304)],
 )
-def test_its_answers_pass_and_tell_the_time(given: HttpAnswer) -> None:
-    clock = ServerClock(FakeClock())
-    raise_for_problem(given, US, clock)
-    assert clock.now() == datetime(2027, 1, 1, 12, tzinfo=UTC)
+def test_its_answers_pass(given: HttpAnswer) -> None:
+    raise_for_problem(given, US)
 
 
 def test_before_the_box_is_paired_a_web_page_is_a_wrong_address() -> None:
     with pytest.raises(NotThreeDance) as caught:
-        raise_for_problem(answer(200, HTML, PAGE), US, ServerClock(FakeClock()), is_known=False)
+        raise_for_problem(answer(200, HTML, PAGE), US, is_known=False)
     assert "is not a 3Dance control plane" in str(caught.value)
 
 
 def test_a_login_page_is_named_as_one_with_the_way_out() -> None:
     with pytest.raises(LoginPageAnswers) as caught:
-        raise_for_problem(answer(200, HTML, PAGE), US, ServerClock(FakeClock()))
+        raise_for_problem(answer(200, HTML, PAGE), US)
     assert "a login page of this network answers instead of the control plane" in str(caught.value)
     assert "sign in there" in caught.value.hint
 

@@ -188,9 +188,14 @@ async def test_a_box_that_is_switched_off_does_not_wait_for_the_window(tmp_path:
 
 
 def gate_of(clock: ServerClock, window: UploadWindow = NIGHT) -> Gate:
-    gate = Gate(lambda: clock.now() if clock.is_told else None, lambda: 0.0, sleep=asyncio.sleep)
+    gate = Gate(lambda: clock.now() if clock.has_time else None, lambda: 0.0, sleep=asyncio.sleep)
     gate.set_window(window)
     return gate
+
+
+def tell(clock: ServerClock, server_time_at: datetime) -> None:
+    for _ in range(2):
+        clock.take(server_time_at, clock.mark())
 
 
 def test_the_time_is_the_servers_and_without_it_everything_goes() -> None:
@@ -200,7 +205,7 @@ def test_the_time_is_the_servers_and_without_it_everything_goes() -> None:
     told = gate.told(UploadStatus())
     assert (told.window, told.opens_at) == (WindowState.UNUSABLE, None)
     assert gate.is_open
-    clock.set_server_time(OPENS - timedelta(seconds=10))
+    tell(clock, OPENS - timedelta(seconds=10))
     assert gate.look() is WindowState.WAITS
     here.advance(10)
     assert gate.look() is WindowState.OPEN
@@ -208,7 +213,7 @@ def test_the_time_is_the_servers_and_without_it_everything_goes() -> None:
 
 def test_a_zone_that_the_box_does_not_know_keeps_nothing_back() -> None:
     clock = ServerClock(FakeClock())
-    clock.set_server_time(CLOSES)
+    tell(clock, CLOSES)
     gate = gate_of(clock, UploadWindow(opens="22:00", closes="06:00", time_zone="Mars/Olympus"))
     assert gate.look() is WindowState.UNUSABLE
     assert gate.is_open

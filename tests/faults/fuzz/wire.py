@@ -54,9 +54,11 @@ def _clock() -> ServerClock:
 
 def _take_time(clock: ServerClock, server_time_at: Any) -> None:
     """What the link does with the time in a greeting, and what everybody does with the clock after that."""
-    abs(clock.now() - server_time_at)
-    clock.set_server_time(server_time_at, at_once=True)
-    clock.offset_s()
+    for _ in range(2):
+        clock.take(server_time_at, clock.mark())
+        clock.offset_s()
+        clock.error_bound_us()
+        clock.newest.now()
 
 
 def frame(data: bytes) -> None:
@@ -114,7 +116,7 @@ def answer(data: bytes) -> None:
     wait_s = found.retry_after_s
     expect(wait_s is None or 0 <= wait_s <= 3600, f"it would wait for {wait_s} s")
     with contextlib.suppress(ServerError):
-        raise_for_problem(found, ADDRESS, _clock())
+        raise_for_problem(found, ADDRESS)
 
 
 def _answer_seeds() -> Sequence[bytes]:
