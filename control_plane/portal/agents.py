@@ -19,7 +19,9 @@ from control_plane.fleet.selectors import (
 )
 from control_plane.fleet.uploads import is_too_old_for_window, upload_limits
 from control_plane.portal.cameras import CameraCard, camera_card
+from shared.protocol.media import ClockMethod
 from shared.protocol.status import AgentStatus, ConfigStatus, WindowState
+from shared.protocol.timing import ERROR_BOUND_MOST_US
 
 BYTES_PER_MBIT = 125_000
 CLOCK_OFF_MS = 2000
@@ -130,6 +132,19 @@ def _problem(agent: Agent, status: AgentStatus | None) -> str:
     return ""
 
 
+def _dated_within(status: AgentStatus) -> str:
+    """Says how far the worst of the pictures dated by arrival may be off the server's clock; empty where there are none."""
+    clocks = [camera.clock for camera in status.cameras if camera.clock is not None]
+    errors_us = [clock.error_bound_us for clock in clocks if clock.method is ClockMethod.ARRIVAL]
+    if not errors_us:
+        return ""
+    worst_us = max(errors_us)
+    if worst_us >= ERROR_BOUND_MOST_US:
+        return "before the server's time was known"
+    worst = lasting(worst_us / 1e6) if worst_us >= 1_000_000 else f"{worst_us / 1000:.0f} ms"
+    return f"within {worst} of the server's time"
+
+
 def _figures(agent: Agent, status: AgentStatus | None) -> list[tuple[str, str]]:
     figures: list[tuple[str, str]] = []
     desired = getattr(agent, "desired", None)
@@ -152,6 +167,8 @@ def _figures(agent: Agent, status: AgentStatus | None) -> list[tuple[str, str]]:
     ]
     if status.update:
         figures.append(("Last update", status.update))
+    if dated := _dated_within(status):
+        figures.append(("Footage dated", dated))
     if abs(status.clock_offset_ms) > CLOCK_OFF_MS:
         figures.append(("Box clock", f"off by {lasting(abs(status.clock_offset_ms) / 1000)}"))
     return figures

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from edge_agent.cli.console import err, in_state, out
 from edge_agent.control.local import LocalCamera, LocalStatus, read_status
+from shared.protocol.media import ClockEstimate
 from shared.protocol.status import (
     CAMERA_HINTS,
     CameraState,
@@ -21,8 +22,10 @@ from shared.protocol.status import (
     UploadStatus,
     WindowState,
 )
+from shared.protocol.timing import ERROR_BOUND_MOST_US
 
 REFRESH_S = 1.0
+VAGUE_US = 500_000
 
 _STATE_STYLES = {
     CameraState.CONNECTED: "green",
@@ -100,11 +103,13 @@ def _heading(status: LocalStatus) -> RenderableType:
     table.add_row("configuration", config)
     if status.status.update:
         table.add_row("last update", status.status.update)
-    offset_ms = status.status.clock_offset_ms
-    off = Text(f"{_offset(offset_ms)} off the server's; recordings are dated by the server's", "yellow")
-    table.add_row(
-        "box clock", off if abs(offset_ms) > 2000 else Text(f"{_offset(offset_ms)} off the server's")
-    )
+    table.add_row("server's time", _known(status.clock_error_us))
+    if status.clock_error_us is not None:
+        offset_ms = status.status.clock_offset_ms
+        off = Text(f"{_offset(offset_ms)} off the server's; recordings are dated by the server's", "yellow")
+        table.add_row(
+            "box clock", off if abs(offset_ms) > 2000 else Text(f"{_offset(offset_ms)} off the server's")
+        )
     return table
 
 
@@ -142,7 +147,7 @@ def _camera(camera: CameraStatus, named: LocalCamera | None) -> tuple[Renderable
     clock = "-"
     if camera.clock is not None:
         waits = " (settling)" if camera.clock.provisional else ""
-        clock = f"{camera.clock.method} ±{camera.clock.error_bound_us / 1000:.1f} ms{waits}"
+        clock = f"{camera.clock.method} {_bound(camera.clock)}{waits}"
     return (
         name,
         state,
@@ -153,6 +158,18 @@ def _camera(camera: CameraStatus, named: LocalCamera | None) -> tuple[Renderable
         str(camera.segments_closed),
         Text(str(camera.packets_dropped), "red" if camera.packets_dropped else ""),
     )
+
+
+def _known(error_us: int | None) -> Text:
+    if error_us is None:
+        return Text("not known yet: recordings are dated by the clock of this machine", "yellow")
+    return Text(f"known within {_offset(error_us / 1000)}", "yellow" if error_us >= VAGUE_US else "")
+
+
+def _bound(clock: ClockEstimate) -> str:
+    if clock.error_bound_us >= ERROR_BOUND_MOST_US:
+        return "(date not known)"
+    return f"±{clock.error_bound_us / 1000:.1f} ms"
 
 
 def _recordings(status: LocalStatus) -> RenderableType:

@@ -50,6 +50,8 @@ class LocalStatus(msgspec.Struct, frozen=True, kw_only=True):
     cameras: tuple[LocalCamera, ...]
     bytes_sent: int
     """Since the start of the agent."""
+    clock_error_us: int | None = None
+    """How far the agent's idea of the control plane's time may be off; None where it has heard none yet."""
     status: AgentStatus
 
 

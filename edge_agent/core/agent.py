@@ -304,6 +304,7 @@ class Agent:
                 for c in self._cameras.configs.values()
             ),
             bytes_sent=self._replicator.bytes_sent,
+            clock_error_us=self._time.error_bound_us() if self._time.has_time else None,
             status=self.status(),
         )
 

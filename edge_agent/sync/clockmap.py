@@ -7,6 +7,7 @@ from edge_agent.sync.line import Line, beneath, fitted
 from edge_agent.sync.reference import UtcReference, utc_of
 from shared.kernel.timebase import ticks_to_us
 from shared.protocol.media import ClockEstimate, ClockMethod
+from shared.protocol.timing import ERROR_BOUND_MOST_US
 
 AGREE_US = 5_000
 """Two reports in a row that agree so well settle the map."""
@@ -31,8 +32,6 @@ SLEW_US_PER_S = 500.0
 REPORT_ERROR_US = 1_000.0
 ARRIVAL_ERROR_US = 40_000.0
 """What arrivals cannot show: FFmpeg holds a frame until the next begins, and the shortest way takes time too."""
-ERROR_BOUND_MOST_US = 1_800_000_000
-"""Stands for "not known": a control plane takes no larger one."""
 
 
 class ClockMap:

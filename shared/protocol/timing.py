@@ -15,6 +15,10 @@ NONCE_HEADER: Final = "threedance-nonce"
 TIME_HEADER: Final = "threedance-time"
 """`MICROSECONDS NONCE`: the server's time since 1970, taken as late as possible, and the request's own nonce."""
 
+ERROR_BOUND_MOST_US: Final = 1_800_000_000
+"""The largest error bound of a `ClockEstimate`, half an hour: it stands for "not known", and no control plane takes more
+than 2^31 - 1."""
+
 _NONCE = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _TIME = re.compile(r"([0-9]{1,18}) ([A-Za-z0-9_-]{8,64})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -13,12 +13,14 @@ from control_plane.fleet.models import Agent, PairingCode, PairingState
 from control_plane.fleet.pairing import claim_pairing_code
 from control_plane.recordings.models import ClassState
 from shared.protocol.ids import CameraId, ClassSessionId, SegmentId, new_id
+from shared.protocol.media import ClockMethod
 from shared.protocol.messages import Heartbeat
 from shared.protocol.pairing import PairRequest
 from shared.protocol.status import SetAside, UploadStatus, WindowState
+from shared.protocol.timing import ERROR_BOUND_MOST_US
 from shared.protocol.version import PROTOCOL_VERSION
 from tests.control_plane.portal.conftest import HOST, House, SignIn, record
-from tests.shared.examples import STATUS
+from tests.shared.examples import CLOCK, STATUS
 
 HTMX = {"HX-Request": "true"}
 
@@ -145,6 +147,29 @@ def test_a_box_that_is_too_old_for_a_window_is_shown_as_such(house: House, sign_
         Agent.objects.filter(pk=house.agent.pk).update(protocol=2)
     assert "too old for an upload window" in sign_in("ivan").get(f"{house.base}/agents/").content.decode()
     assert "too old for an upload window" in sign_in("alice").get(page).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("method", "error_us", "says"),
+    [
+        (ClockMethod.ARRIVAL, 57_600, "within 58 ms of the server&#x27;s time"),
+        (ClockMethod.ARRIVAL, 8_640_000, "within 8.6 s of the server&#x27;s time"),
+        (ClockMethod.ARRIVAL, ERROR_BOUND_MOST_US, "before the server&#x27;s time was known"),
+        (ClockMethod.RTCP_SR, 900, ""),
+    ],
+)
+def test_the_card_says_how_exactly_footage_is_dated_where_the_servers_time_dates_it(
+    house: House, sign_in: SignIn, method: ClockMethod, error_us: int, says: str
+) -> None:
+    clock = msgspec.structs.replace(CLOCK, method=method, error_bound_us=error_us)
+    cameras = (
+        msgspec.structs.replace(STATUS.cameras[1], camera_id=CameraId(house.cameras[0].id), clock=clock),
+    )
+    caller = Caller(house.agent.id, house.agent.studio_id, "10.0.0.7")
+    reports.take(Heartbeat(status=msgspec.structs.replace(STATUS, cameras=cameras, recordings=())), caller)
+    body = sign_in("alice").get(f"{house.base}/agents/").content.decode()
+    assert says in body
+    assert ("Footage dated" in body) == bool(says)
 
 
 def test_an_instructor_makes_no_pairing_codes(house: House, sign_in: SignIn) -> None:

@@ -34,11 +34,12 @@ from shared.protocol.status import (
     UploadStatus,
     WindowState,
 )
+from shared.protocol.timing import ERROR_BOUND_MOST_US
 from shared.protocol.version import PROTOCOL_VERSION
 from tests.media import make_video
 from tests.rigs.agent_process import ROOT, agent_box, agent_command
 from tests.rigs.control_plane import ControlPlane
-from tests.shared.examples import STATUS
+from tests.shared.examples import CLOCK, STATUS
 
 HINT = "what to do:"
 
@@ -77,6 +78,7 @@ def _local(**changes: object) -> LocalStatus:
         configuration=Reported(version=12, hash="0" * 64, status=ConfigStatus.APPLIED),
         cameras=cameras,
         bytes_sent=0,
+        clock_error_us=12_300,
         status=STATUS,
     )
     return msgspec.structs.replace(status, **changes)
@@ -107,6 +109,17 @@ def test_the_table_says_how_recording_disk_and_upload_are() -> None:
     assert "2 segments pending, 7 s behind" in text
     assert "2.0 Mb/s up" in text
     assert "1 h 0 min off the server's; recordings are dated by the server's" in text
+    assert "known within 12 ms" in text
+
+
+def test_a_time_that_is_not_known_is_said_so_and_no_bound_is_made_up() -> None:
+    clock = msgspec.structs.replace(CLOCK, error_bound_us=ERROR_BOUND_MOST_US)
+    camera = msgspec.structs.replace(STATUS.cameras[1], clock=clock)
+    text = _printed(_local(clock_error_us=None, status=msgspec.structs.replace(STATUS, cameras=(camera,))))
+    assert "not known yet: recordings are dated by the clock of this machine" in text
+    assert "off the server's" not in text
+    assert "(date not known)" in text
+    assert "known within 1 min 40 s" in _printed(_local(clock_error_us=100_000_000))
 
 
 def test_the_table_says_plainly_what_is_wrong() -> None:

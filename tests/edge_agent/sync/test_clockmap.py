@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from edge_agent.capture.packet import Kind, MediaPacket
-from edge_agent.sync.clockmap import ERROR_BOUND_MOST_US, ClockMap
+from edge_agent.sync.clockmap import ClockMap
 from edge_agent.sync.line import beneath, fitted
 from edge_agent.sync.reference import UtcReference
 from shared.kernel.clock import SLEW_PPM, UNKNOWN_ERROR_US, FakeClock
 from shared.kernel.timebase import utc_at
 from shared.protocol.media import ClockMethod
+from shared.protocol.timing import ERROR_BOUND_MOST_US
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 FRAME_S = 1 / 30

@@ -37,6 +37,26 @@ export function lengthText(seconds: number): string {
   return rest === 0 ? `${whole / 60} min` : `${Math.floor(whole / 60)} min ${rest} s`;
 }
 
+/** An error bound this large stands for "not known": `ERROR_BOUND_MOST_US` of the wire, in milliseconds. */
+const UNKNOWN_ERROR_MS = 1_800_000;
+
+/**
+ * Returns how a camera's pictures were dated, and how exactly. The bound is against the clock that dated them: views of
+ * one agent are closer to each other than the bound of arrivals says, because they share the error of its clock.
+ */
+export function datedText(method: string, errorMs: number): string {
+  if (errorMs >= UNKNOWN_ERROR_MS) return "Dated before the agent knew the time";
+  const bound = errorMs >= 1000 ? lengthText(errorMs / 1000) : `${errorMs < 10 ? errorMs.toFixed(1) : Math.round(errorMs).toString()} ms`;
+  switch (method) {
+    case "rtcp_sr":
+      return `Dated by the camera's own clock, within ${bound} of it`;
+    case "arrival":
+      return `Dated by time of arrival, within ${bound} of the server's clock`;
+    default:
+      return `Dated by ${method}, within ${bound}`;
+  }
+}
+
 /** Returns the time of day `HH:MM:SS` at a class time, in `timeZone` (default: the viewer's). */
 export function wallText(startAtMs: number, classS: number, timeZone?: string): string {
   return new Intl.DateTimeFormat("en-GB", {

@@ -1,11 +1,10 @@
 /** The class in words: what is missing, and how exact each camera is. */
 import { el } from "./dom.ts";
-import { clockText, lengthText } from "./format.ts";
+import { clockText, datedText, lengthText } from "./format.ts";
 import { betweenText } from "./score.ts";
 import { missingOf, type ClassTimeline, type Gap, type Track } from "./timeline.ts";
 
 const CODECS: Record<string, string> = { h264: "H.264", h265: "H.265" };
-const CLOCKS: Record<string, string> = { rtcp_sr: "the camera's own clock", arrival: "time of arrival" };
 
 /** Recording begins and ends at a key frame: the lanes show it, but nothing is missing that was meant to be there. */
 const EDGES = new Set(["key_frame"]);
@@ -110,6 +109,5 @@ function pictureText(track: Track): string {
 function clockWords(track: Track): string {
   const sound = track.audio ? "with sound" : "no sound";
   if (track.clockErrorMs === null) return sound;
-  const bound = track.clockErrorMs < 10 ? track.clockErrorMs.toFixed(1) : Math.round(track.clockErrorMs).toString();
-  return `Timed by ${CLOCKS[track.clockMethod] ?? track.clockMethod}, within ${bound} ms · ${sound}`;
+  return `${datedText(track.clockMethod, track.clockErrorMs)} · ${sound}`;
 }
