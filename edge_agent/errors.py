@@ -30,7 +30,7 @@ AgentError
 """
 
 from shared.protocol.errors import Code, Problem
-from shared.protocol.status import CAMERA_HINTS, CameraError
+from shared.protocol.status import CAMERA_HINTS, CameraError, camera_fault
 
 
 class AgentError(Exception):
@@ -63,7 +63,7 @@ class CameraFailed(AgentError):
     """A camera gives no pictures: `error` says why, `detail` is one line without secrets."""
 
     def __init__(self, error: CameraError, detail: str = "") -> None:
-        super().__init__(f"{error}: {detail}" if detail else str(error))
+        super().__init__(camera_fault(error, detail))
         self.error = error
         self.detail = detail
         self.hint = CAMERA_HINTS[error]

@@ -12,7 +12,15 @@ from edge_agent.errors import SettingsInvalid, StateUnwritable
 
 SETTINGS_FILE = "settings.toml"
 
-PRIVATE_NETWORKS = (
+PRIVATE_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+"""Where wall cameras live. Source: RFC 1918, RFC 4193.
+
+Not the agent's own machine (127.0.0.0/8, ::1), where services listen that trust whoever can reach them, and not the
+link-local networks (169.254.0.0/16, fe80::/10), where clouds answer with the keys of the machine: an owner who has
+cameras there says so in `allowed_networks`.
+"""
+
+_FORMER_DEFAULT = (
     "10.0.0.0/8",
     "172.16.0.0/12",
     "192.168.0.0/16",
@@ -22,7 +30,7 @@ PRIVATE_NETWORKS = (
     "fc00::/7",
     "fe80::/10",
 )
-"""Where wall cameras live: private ranges and the box itself. Source: RFC 1918, 3927, 4193, 4291."""
+"""The default before 30 November 2026; `media add` wrote it into the file of every agent that has one."""
 
 MediaName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 
@@ -51,7 +59,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What the owner of the box allows.
 
     `media` maps the names that file cameras may use to paths of video files on the box; `allowed_networks` are the
-    networks (CIDR) in which cameras may be, by default the private ranges and the box itself.
+    networks (CIDR) in which cameras may be, by default the private ranges.
     """
 
     media: dict[MediaName, str] = {}
@@ -75,9 +83,13 @@ def load_settings(state: Path) -> Settings:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsInvalid(f"{path} cannot be read: {error}") from error
     try:
-        return _validated(path, msgspec.convert(tomllib.loads(text), Settings))
+        settings = _validated(path, msgspec.convert(tomllib.loads(text), Settings))
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise SettingsInvalid(f"{path}: {error}") from error
+    if settings.allowed_networks == _FORMER_DEFAULT:
+        # Nobody chose it: it was written beside a media file.
+        settings = msgspec.structs.replace(settings, allowed_networks=PRIVATE_NETWORKS)
+    return settings
 
 
 def save_settings(state: Path, settings: Settings) -> None:
@@ -115,7 +127,10 @@ def _toml(settings: Settings) -> bytes:
         return msgspec.json.encode(text).decode().replace("\x7f", "\\u007f")
 
     networks = ", ".join(quoted(network) for network in settings.allowed_networks)
-    lines = [f"allowed_networks = [{networks}]", f"log_level = {quoted(settings.log_level)}", ""]
+    # A default that is not written down is followed by the agent's updates.
+    chosen = settings.allowed_networks != PRIVATE_NETWORKS
+    lines = [f"allowed_networks = [{networks}]"] if chosen else []
+    lines += [f"log_level = {quoted(settings.log_level)}", ""]
     lines += ["[spool]", f"when_full = {quoted(settings.spool.when_full)}"]
     lines += [f"max_hours = {settings.spool.max_hours}"] if settings.spool.max_hours else []
     lines += ["", "[update]", f"automatic = {str(settings.update.automatic).lower()}"]

@@ -25,7 +25,7 @@ from control_plane.fleet.selectors import RECORDS, camera_statuses
 from control_plane.studios.access import Action
 from control_plane.studios.models import Room
 from shared.protocol.config import Position
-from shared.protocol.status import CAMERA_HINTS, CameraStatus
+from shared.protocol.status import CAMERA_HINTS, CameraStatus, camera_fault
 
 
 class AgentForm(ServiceForm):
@@ -258,4 +258,5 @@ def _state_text(status: CameraStatus) -> str:
         if status.video is None:
             return status.state.value
         return f"{status.state.value}, {status.video.width} × {status.video.height}, {status.fps:.0f} fps"
-    return f"{status.state.value}: {CAMERA_HINTS[status.error]}"
+    why = camera_fault(status.error, status.error_detail)
+    return f"{status.state.value}: {why} {CAMERA_HINTS[status.error]}"

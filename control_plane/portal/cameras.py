@@ -6,27 +6,13 @@ from uuid import UUID
 
 from control_plane.fleet.models import Agent, Camera
 from shared.protocol.config import Position
-from shared.protocol.status import CAMERA_HINTS, CameraError, CameraState, CameraStatus
+from shared.protocol.status import CAMERA_HINTS, CameraState, CameraStatus, camera_fault
 
 _ORDER = [item.value for item in Position]
 _STATES = {
     CameraState.CONNECTING: "Connecting",
     CameraState.CONNECTED: "Connected",
     CameraState.RETRYING: "Retrying",
-}
-_ERRORS = {
-    CameraError.UNREACHABLE: "The camera cannot be reached.",
-    CameraError.REFUSED: "The camera refused user or password.",
-    CameraError.NOT_FOUND: "The camera has no stream at this path.",
-    CameraError.NO_VIDEO: "There is no video at this address.",
-    CameraError.UNSUPPORTED_CODEC: "The camera's video format cannot be recorded.",
-    CameraError.TIMED_OUT: "The camera stopped sending.",
-    CameraError.ENDED: "The camera closed the stream.",
-    CameraError.BAD_DATA: "The stream cannot be read.",
-    CameraError.TLS: "The camera's certificate is not trusted.",
-    CameraError.NOT_ON_LIST: "The box has no media file of this name.",
-    CameraError.ADDRESS_REFUSED: "The box may not connect to this address.",
-    CameraError.CREDENTIALS_UNREADABLE: "The box cannot read the credentials.",
 }
 _CODECS = {"h264": "H.264", "h265": "H.265"}
 
@@ -87,8 +73,7 @@ def camera_card(camera: Camera, agent: Agent, statuses: Mapping[UUID, CameraStat
 def _error(status: CameraStatus | None) -> str:
     if status is None or status.error is None:
         return ""
-    words = _ERRORS[status.error]
-    return f"{words} ({status.error_detail})" if status.error_detail else words
+    return camera_fault(status.error, status.error_detail)
 
 
 def _facts(camera: Camera, status: CameraStatus | None) -> str:

@@ -25,6 +25,8 @@ Facts = dict[str, Any]
 
 CONTROL_PLANE = (sys.executable, "-c", "from control_plane.cli import main; main()")
 AGENT = (sys.executable, "-m", "edge_agent")
+CAMERA_NETWORKS = ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+"""Where the cameras of a demonstration are: on this machine, or a person's own."""
 FIRST_PORT = 8000
 POLL_S = 0.25
 ANSWER_TIMEOUT_S = 60.0
@@ -157,6 +159,7 @@ class Programs:
                 raise DemoError(
                     f"the agent has no identity in {state} after pairing", "Remove that folder and try again."
                 )
+            _allow_own_cameras(state)
             self._agent_since_at = datetime.now(UTC).isoformat()
             agent = self._start(
                 "the agent",
@@ -273,6 +276,14 @@ class Programs:
         except (OSError, ValueError):
             return {}
         return read
+
+
+def _allow_own_cameras(agent_state: Path) -> None:
+    """Lets the agent read cameras of this very machine, as those of the demo are; by itself it does not."""
+    settings = agent_state / "settings.toml"
+    if not settings.exists():
+        networks = ", ".join(f'"{network}"' for network in CAMERA_NETWORKS)
+        settings.write_text(f"allowed_networks = [{networks}]\n")
 
 
 def _pairing(agent_state: Path) -> tuple[str, str] | tuple[None, None]:

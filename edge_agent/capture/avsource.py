@@ -24,12 +24,10 @@ FORMATS = "mpegts,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,flv,live_flv,h264,hevc,m
 class AvSource:
     """A `Source` read with PyAV. Subclasses say what to open, and may reshape the flow of packets."""
 
-    tls = False
     dated = False
     """Whether wall times in packets are those of the camera's sender reports."""
 
-    def __init__(self, url: str, options: dict[str, str], *, with_audio: bool, clock: Clock) -> None:
-        self._url = url
+    def __init__(self, options: dict[str, str], *, with_audio: bool, clock: Clock) -> None:
         self._options = options
         self._with_audio = with_audio
         self._clock = clock
@@ -39,13 +37,18 @@ class AvSource:
     def open(self) -> StreamInfo:
         """Connects and returns what the camera carries. Raises `CameraFailed`."""
         try:
-            self._container = av.open(self._url, options=self._options)
+            self._container = self._open_container()
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise camera_failed(error, tls=self.tls) from None
-        finally:
-            # The address may hold the password: it is needed once.
-            self._url = ""
+            raise self._failure() or camera_failed(error) from None
         return self._choose()
+
+    def _open_container(self) -> Any:
+        """Connects and returns PyAV's container. Raises `CameraFailed`, or what `camera_failed` understands."""
+        raise NotImplementedError
+
+    def _failure(self) -> CameraFailed | None:
+        """Returns why the connection ended, where that is known better than by what FFmpeg says."""
+        return None
 
     def _choose(self) -> StreamInfo:
         if not self._container.streams.video:
@@ -65,7 +68,9 @@ class AvSource:
         try:
             yield from self._flow()
         except (av.error.FFmpegError, OSError) as error:
-            raise camera_failed(error, tls=self.tls) from None
+            raise self._failure() or camera_failed(error) from None
+        if failure := self._failure():
+            raise failure
 
     def _flow(self) -> Iterator[MediaPacket]:
         """Yields all packets with their times; the first picture stands at `ORIGIN_90K`."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from edge_agent.capture.addresses import checked_url
 from edge_agent.capture.file import FileSource, media_path
 from edge_agent.capture.http import HttpSource
 from edge_agent.capture.rtsp import RtspSource
@@ -17,22 +16,16 @@ Unseal = Callable[[bytes], Credentials]
 
 
 def source_for(camera: CameraConfig, *, unseal: Unseal, settings: Settings, clock: Clock) -> Source:
-    """Returns a source for one connection to a camera. It may resolve a name: call it from a thread.
+    """Returns a source for one connection to a camera; it is connected by `open`.
 
     Raises:
-        CameraFailed: the address breaks the box's rules, the host is unknown, or the file is not on the list.
+        CameraFailed: the address cannot be read, or the file is not on the list.
         CredentialsUnreadable: the credentials were sealed for another box.
     """
     match camera.source:
         case config.FileSource(name=name):
             return FileSource(media_path(name, settings), with_audio=camera.record_audio, clock=clock)
-        case config.RtspSource(url=url):
+        case config.RtspSource(url=url) | config.HttpSource(url=url):
+            kind = RtspSource if isinstance(camera.source, config.RtspSource) else HttpSource
             credentials = unseal(camera.sealed_credentials) if camera.sealed_credentials else None
-            return RtspSource(
-                checked_url(url, settings, credentials), with_audio=camera.record_audio, clock=clock
-            )
-        case config.HttpSource(url=url):
-            credentials = unseal(camera.sealed_credentials) if camera.sealed_credentials else None
-            return HttpSource(
-                checked_url(url, settings, credentials), with_audio=camera.record_audio, clock=clock
-            )
+            return kind(url, credentials, settings=settings, with_audio=camera.record_audio, clock=clock)

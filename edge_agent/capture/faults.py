@@ -1,4 +1,7 @@
-"""The one place where what FFmpeg and PyAV raise becomes a `CameraFailed`."""
+"""The one place where what FFmpeg and PyAV raise, and what cameras answer, becomes a `CameraFailed`."""
+
+import re
+from urllib.parse import urlsplit
 
 import av
 import av.error
@@ -8,13 +11,6 @@ from shared.kernel.redact import redact
 from shared.protocol.status import CameraError
 
 _BY_TYPE: tuple[tuple[type[BaseException], CameraError], ...] = (
-    (av.error.HTTPUnauthorizedError, CameraError.REFUSED),
-    (av.error.HTTPForbiddenError, CameraError.REFUSED),
-    (av.error.HTTPNotFoundError, CameraError.NOT_FOUND),
-    (av.error.HTTPBadRequestError, CameraError.NOT_FOUND),
-    (av.error.HTTPTooManyRequestsError, CameraError.UNREACHABLE),
-    (av.error.HTTPServerError, CameraError.UNREACHABLE),
-    (av.error.HTTPOtherClientError, CameraError.NOT_FOUND),
     (TimeoutError, CameraError.TIMED_OUT),
     (ConnectionRefusedError, CameraError.UNREACHABLE),
     (ConnectionResetError, CameraError.ENDED),
@@ -33,17 +29,64 @@ _UNREACHABLE_ERRNOS = frozenset({100, 101, 112, 113, 5})
 """ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH, and EIO, which is FFmpeg's word for a connection that failed."""
 
 
-def camera_failed(error: BaseException, *, tls: bool = False) -> CameraFailed:
-    """Returns our error for what `av` raised. `tls`: the connection was being made with TLS."""
+def camera_failed(error: BaseException) -> CameraFailed:
+    """Returns our error for what `av` raised."""
     for type_, reason in _BY_TYPE:
         if isinstance(error, type_):
             return CameraFailed(reason, _line(error))
-    if isinstance(error, OSError):
-        if tls and error.errno == 5:
-            return CameraFailed(CameraError.TLS, "the secure connection could not be made")
-        if error.errno in _UNREACHABLE_ERRNOS:
-            return CameraFailed(CameraError.UNREACHABLE, _line(error))
+    if isinstance(error, OSError) and error.errno in _UNREACHABLE_ERRNOS:
+        return CameraFailed(CameraError.UNREACHABLE, _line(error))
     return CameraFailed(CameraError.BAD_DATA, _line(error))
+
+
+_BY_STATUS: dict[int, CameraError] = {
+    400: CameraError.NOT_FOUND,
+    401: CameraError.REFUSED,
+    403: CameraError.FORBIDDEN,
+    404: CameraError.NOT_FOUND,
+    405: CameraError.NOT_FOUND,
+    410: CameraError.NOT_FOUND,
+    429: CameraError.BUSY,
+    453: CameraError.BUSY,
+    454: CameraError.ENDED,
+    459: CameraError.NOT_FOUND,
+    460: CameraError.NOT_FOUND,
+    461: CameraError.NO_TCP,
+    503: CameraError.BUSY,
+}
+"""What a status code of RTSP or HTTP means for the owner. Source: RFC 2326 section 11, RFC 7826 section 17, RFC 9110."""
+
+
+def answered(status: int, reason: str, *, location: str = "") -> CameraFailed:
+    """Returns our error for a camera that answers with a status code instead of a stream.
+
+    Args:
+        status: of RTSP or HTTP.
+        reason: the camera's own words; shown as far as they can be printed.
+        location: where it sends viewers to. Nobody goes there: it is shown without credentials and query.
+    """
+    if 300 <= status < 400:
+        where = _shown_address(location)
+        return CameraFailed(
+            CameraError.REDIRECTED,
+            f"the camera sends viewers to {where}" if where else "it does not say where to",
+        )
+    words = re.sub(r"[^ -~]", "", reason).strip()[:60]
+    return CameraFailed(
+        _BY_STATUS.get(status, CameraError.CAMERA_FAULT),
+        redact(f"the camera answers {status} {words}".strip()),
+    )
+
+
+def _shown_address(location: str) -> str:
+    try:
+        parts = urlsplit(re.sub(r"[^!-~]", "", location[:2000]))
+        shown = (
+            f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if parts.netloc else parts.path
+        )
+    except ValueError:
+        return ""
+    return redact(shown)[:120]
 
 
 def _line(error: BaseException) -> str:

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+
+import av
 
 from edge_agent.capture.avsource import FORMATS, AvSource
 from edge_agent.capture.flow import ORIGIN_90K
@@ -41,9 +44,12 @@ class FileSource(AvSource):
         wait: waits so many seconds, or until aborted; tests pass their own.
         """
         options = {"protocol_whitelist": "file", "format_whitelist": FORMATS, "fpsprobesize": "0"}
-        super().__init__(str(path), options, with_audio=with_audio, clock=clock)
+        super().__init__(options, with_audio=with_audio, clock=clock)
         self._path = path
         self._wait = wait or self._aborted.wait
+
+    def _open_container(self) -> Any:
+        return av.open(str(self._path), options=self._options)
 
     def _flow(self) -> Iterator[MediaPacket]:
         length_90k = self._length_90k()
@@ -86,7 +92,6 @@ class FileSource(AvSource):
     def _rewind(self) -> None:
         """Opens the file again: seeking is exact in few containers."""
         self.close()
-        self._url = str(self._path)
         self.open()
 
     def _length_90k(self) -> int:

@@ -1,32 +1,141 @@
 """Cameras that answer an HTTP GET with an endless stream."""
 
+import contextlib
+import http.client
+from typing import Any
+
+import av
+
+from edge_agent.capture.addresses import Endpoint, endpoint_of
+from edge_agent.capture.authentication import Authenticator
 from edge_agent.capture.avsource import FORMATS, AvSource
-from edge_agent.capture.tls import tls_options
+from edge_agent.capture.dial import dial
+from edge_agent.capture.faults import answered
+from edge_agent.errors import CameraFailed
+from edge_agent.settings import Settings
 from shared.kernel.clock import Clock
+from shared.protocol.config import Credentials
+from shared.protocol.status import CameraError
 
 TIMEOUT_S = 5
+"""How long a camera may be silent."""
+MOST_TRIES = 3
+"""How often the stream is asked for: unsigned, signed, and signed again where the nonce was out of date."""
+USER_AGENT = "3Dance"
+
+
+class _Body:
+    """The body of an answer, as the file that FFmpeg reads. What goes wrong in it is raised through FFmpeg."""
+
+    name = "camera"
+
+    def __init__(self, answer: http.client.HTTPResponse) -> None:
+        self._answer = answer
+
+    def read(self, size: int) -> bytes:
+        try:
+            return self._answer.read1(size)
+        except (http.client.HTTPException, ValueError) as error:
+            raise ConnectionAbortedError(f"the camera's answer is damaged: {type(error).__name__}") from error
+
+    def close(self) -> None:
+        self._answer.close()
 
 
 class HttpSource(AvSource):
-    """One GET, read until it ends. The certificate of an https address is checked against the system's authorities."""
+    """One GET, read until it ends, over a connection of our own: FFmpeg is handed bytes and connects to nothing.
 
-    def __init__(self, url: str, *, with_audio: bool, clock: Clock) -> None:
-        self.tls = url.startswith("https:")
+    No proxy is used: that of the environment is for the way out, and a camera's password is not for it to see. No
+    redirect is followed: the agent's address rules hold for the configured address only.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        credentials: Credentials | None,
+        *,
+        settings: Settings,
+        with_audio: bool,
+        clock: Clock,
+    ) -> None:
+        """Args:
+        url: the camera's address, without credentials.
+        credentials: its user and password; forgotten once the stream runs.
+        settings: the agent's own rules, for its address.
+        with_audio: whether its sound is read.
+        clock: dates arrivals.
+        """
         options = {
-            "timeout": str(TIMEOUT_S * 1_000_000),
-            "rw_timeout": str(TIMEOUT_S * 1_000_000),
             "fpsprobesize": "0",
             "analyzeduration": "3000000",
             "format_whitelist": FORMATS,
-            "protocol_whitelist": "http,https,tcp,tls",
-            "user_agent": "3Dance",
-            "seekable": "0",
-            "multiple_requests": "0",
-            # Somewhere else may be anywhere else: the box's address rules hold for the configured host only.
-            "max_redirects": "0",
-            # The proxy of the environment is for the way out; a camera's name and password are not for it to see.
-            "http_proxy": "",
+            # It has nothing to open: no format may name another address.
+            "protocol_whitelist": "none",
         }
-        if self.tls:
-            options |= tls_options()
-        super().__init__(url, options, with_audio=with_audio, clock=clock)
+        super().__init__(options, with_audio=with_audio, clock=clock)
+        self._endpoint = endpoint_of(url)
+        self._credentials = credentials
+        self._settings = settings
+        self._body: _Body | None = None
+
+    def _open_container(self) -> Any:
+        authenticator = Authenticator(self._credentials)
+        self._credentials = None
+        self._body = _Body(self._stream(authenticator))
+        return av.open(self._body, options=self._options, buffer_size=32 << 10)
+
+    def _stream(self, authenticator: Authenticator) -> http.client.HTTPResponse:
+        """Returns the answer that is the stream."""
+        for _ in range(MOST_TRIES):
+            signed = authenticator.header("GET", self._endpoint.target)
+            answer = self._asked(signed)
+            if answer.status == 200:
+                return answer
+            with contextlib.closing(answer):
+                if answer.status != 401:
+                    raise answered(answer.status, answer.reason, location=answer.getheader("Location") or "")
+                authenticator.take(
+                    answer.headers.get_all("WWW-Authenticate") or (), was_signed=signed is not None
+                )
+        raise CameraFailed(CameraError.REFUSED, "the camera asks to sign in again and again")
+
+    def _asked(self, signed: str | None) -> http.client.HTTPResponse:
+        endpoint = self._endpoint
+        connection = http.client.HTTPConnection(endpoint.host, endpoint.port)
+        with dial(endpoint, self._settings, timeout_s=TIMEOUT_S, is_aborted=self._aborted.is_set) as line:
+            connection.sock = line
+            connection.putrequest("GET", endpoint.target, skip_host=True, skip_accept_encoding=True)
+            for name, value in _headers(endpoint, signed):
+                connection.putheader(name, value)
+            try:
+                connection.endheaders()
+                # It holds the line open from here on, until it is closed.
+                return connection.getresponse()
+            except http.client.HTTPException as error:
+                raise _no_http(error) from error
+
+    def close(self) -> None:
+        """Lets go of the connection; harmless twice."""
+        super().close()
+        body, self._body = self._body, None
+        if body is not None:
+            body.close()
+
+
+def _headers(endpoint: Endpoint, signed: str | None) -> list[tuple[str, str]]:
+    headers = [("Host", endpoint.authority), ("User-Agent", USER_AGENT), ("Accept", "*/*")]
+    headers += [("Authorization", signed)] if signed else []
+    return [*headers, ("Connection", "close")]
+
+
+def _no_http(error: http.client.HTTPException) -> CameraFailed:
+    if isinstance(error, http.client.RemoteDisconnected):
+        return CameraFailed(CameraError.ENDED, "the camera closed the connection without an answer")
+    line = str(error) if isinstance(error, http.client.BadStatusLine) else ""
+    if "RTSP/" in line:
+        return CameraFailed(CameraError.WRONG_PROTOCOL, "what answers at this port speaks RTSP, not HTTP")
+    if "\x15\x03" in line:
+        return CameraFailed(
+            CameraError.WRONG_PROTOCOL, "what answers at this port speaks TLS; https:// does too"
+        )
+    return CameraFailed(CameraError.WRONG_PROTOCOL, "what answers at this port does not speak HTTP")

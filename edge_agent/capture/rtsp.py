@@ -1,31 +1,75 @@
 """Cameras by RTSP over TCP."""
 
+from typing import Any
+
+import av
+
+from edge_agent.capture.addresses import endpoint_of
 from edge_agent.capture.avsource import AvSource
-from edge_agent.capture.tls import tls_options
+from edge_agent.capture.dial import dial
+from edge_agent.capture.relay import Relay
+from edge_agent.errors import CameraFailed
+from edge_agent.settings import Settings
 from shared.kernel.clock import Clock
+from shared.protocol.config import Credentials
 
 TIMEOUT_S = 5
+"""How long a camera may be silent."""
 
 
 class RtspSource(AvSource):
     """One RTSP session, interleaved over TCP: what arrives is whole and in order.
 
-    `fpsprobesize=0` makes FFmpeg hand over everything from the first key frame on instead of guessing the frame rate.
+    FFmpeg reads it from a `Relay`: it follows redirects, looks names up by itself and signs in with MD5 alone.
+    `fpsprobesize=0` makes it hand over everything from the first key frame on instead of guessing the frame rate.
     """
 
     dated = True
 
-    def __init__(self, url: str, *, with_audio: bool, clock: Clock) -> None:
-        self.tls = url.startswith("rtsps:")
+    def __init__(
+        self,
+        url: str,
+        credentials: Credentials | None,
+        *,
+        settings: Settings,
+        with_audio: bool,
+        clock: Clock,
+    ) -> None:
+        """Args:
+        url: the camera's address, without credentials.
+        credentials: its user and password; kept while the connection stands: cameras ask for them again and again.
+        settings: the agent's own rules, for its address.
+        with_audio: whether its sound is read.
+        clock: dates arrivals.
+        """
         options = {
             "rtsp_transport": "tcp",
             "timeout": str(TIMEOUT_S * 1_000_000),
             "fpsprobesize": "0",
             "analyzeduration": "3000000",
             "allowed_media_types": "video+audio" if with_audio else "video",
-            "protocol_whitelist": "rtsp,rtp,tcp,tls,rtsps,udp",
-            "user_agent": "3Dance",
+            "protocol_whitelist": "rtsp,tcp",
         }
-        if self.tls:
-            options |= tls_options()
-        super().__init__(url, options, with_audio=with_audio, clock=clock)
+        super().__init__(options, with_audio=with_audio, clock=clock)
+        self._endpoint = endpoint_of(url)
+        self._credentials = credentials
+        self._settings = settings
+        self._relay: Relay | None = None
+
+    def _open_container(self) -> Any:
+        connection = dial(
+            self._endpoint, self._settings, timeout_s=TIMEOUT_S, is_aborted=self._aborted.is_set
+        )
+        self._relay = Relay(connection, url=self._endpoint.url, credentials=self._credentials)
+        self._credentials = None
+        return av.open(self._relay.start(name=f"relay-{self._endpoint.port}"), options=self._options)
+
+    def _failure(self) -> CameraFailed | None:
+        return self._relay.failure if self._relay is not None else None
+
+    def close(self) -> None:
+        """Ends the session and lets go of the connection; harmless twice."""
+        super().close()
+        relay, self._relay = self._relay, None
+        if relay is not None:
+            relay.close()

@@ -1,4 +1,4 @@
-"""How FFmpeg is told to check certificates, which by itself it does not."""
+"""Whom connections to cameras trust."""
 
 import os
 import ssl
@@ -10,15 +10,20 @@ _BUNDLES = (
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 )
-"""Where distributions keep their authorities in one file, which is what FFmpeg reads."""
+"""Where distributions keep their authorities, for a Python that was built to look elsewhere."""
 
 
-def tls_options() -> dict[str, str]:
-    """Returns the options under which a certificate must be trusted by the system, or by `SSL_CERT_FILE`.
+def tls_context() -> ssl.SSLContext:
+    """Returns settings that ask for a certificate for the camera's name, trusted by the system or by `SSL_CERT_FILE`.
 
-    Where no authorities are found at all, every certificate is refused rather than none checked.
+    A camera's own certificate may be installed as it is: it need not be that of an authority, nor keep every rule of
+    RFC 5280. Where no authorities are found at all, every certificate is refused.
     """
-    found = ssl.get_default_verify_paths().cafile
-    candidates = (os.environ.get("SSL_CERT_FILE"), found, *_BUNDLES)
-    bundle = next((path for path in candidates if path and Path(path).is_file()), None)
-    return {"tls_verify": "1"} | ({"ca_file": bundle} if bundle else {})
+    context = ssl.create_default_context()
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if not (os.environ.get("SSL_CERT_FILE") or context.cert_store_stats()["x509_ca"]):
+        bundle = next((path for path in _BUNDLES if Path(path).is_file()), None)
+        if bundle is not None:
+            context.load_verify_locations(bundle)
+    return context

@@ -21,6 +21,7 @@ from shared.protocol.status import (
     RecordingStatus,
     UploadStatus,
     WindowState,
+    camera_fault,
 )
 from shared.protocol.timing import ERROR_BOUND_MOST_US
 
@@ -133,9 +134,7 @@ def _camera(camera: CameraStatus, named: LocalCamera | None) -> tuple[Renderable
     name = f"{named.name} ({named.position})" if named else str(camera.camera_id)
     state = Text(camera.state, _STATE_STYLES[camera.state])
     if camera.error is not None:
-        state.append(f" {camera.error}", "red")
-        if camera.error_detail:
-            state.append(f": {camera.error_detail}", "dim")
+        state.append(f"\n{camera_fault(camera.error, camera.error_detail)}", "red")
         state.append(f"\n{CAMERA_HINTS[camera.error]}", "dim")
     picture = Text("-")
     if camera.video is not None:

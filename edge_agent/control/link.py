@@ -215,6 +215,7 @@ class Link:
         """Acts on one frame. Returns None to go on, else whether to stay away for long."""
         match session.receive(data):
             case Opened() as opened:
+                self._polling.peer = opened.protocol
                 # The greeting answers ours, so it was stamped between our sending it and now.
                 self._clock.take(opened.server_time_at, self._greeted_ns)
             case Revocation() as revocation:

@@ -12,6 +12,8 @@ from edge_agent.errors import AgentRevoked, AuthenticationRefused, ServerError
 from edge_agent.waits import Sleep, wait_for_any
 from shared.kernel.logs import FailureLog
 from shared.protocol.messages import Heartbeat, Report
+from shared.protocol.status import status_in_words_of
+from shared.protocol.version import OLDEST_SPOKEN
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,8 @@ class Polling:
         self._hope = hope
         self._sleep = sleep
         self._etag: str | None = None
+        self.peer = OLDEST_SPOKEN
+        """The version of the wire that the control plane was last known to speak: only a websocket tells."""
         self._fails = False
         self._failures = FailureLog(log, "asking the control plane by HTTP does not work either")
 
@@ -80,4 +84,5 @@ class Polling:
             document, self._etag = answer
             act(self._box, self._desires.judge_bytes(bytes(document)))
         await self._api.post_for_nothing(REPORT_PATH, Report(reported=self._box.reported()))
-        await self._api.post_for_nothing(REPORT_PATH, Heartbeat(status=self._box.status()))
+        status = status_in_words_of(self.peer, self._box.status())
+        await self._api.post_for_nothing(REPORT_PATH, Heartbeat(status=status))

@@ -27,8 +27,8 @@ from shared.protocol.messages import (
     ToAgent,
     Welcome,
 )
-from shared.protocol.status import AgentStatus, Reported
-from shared.protocol.version import PROTOCOL_VERSION
+from shared.protocol.status import AgentStatus, Reported, status_in_words_of
+from shared.protocol.version import OLDEST_SPOKEN, PROTOCOL_VERSION
 
 
 @dataclass(frozen=True)
@@ -156,6 +156,7 @@ class Session:
     def __init__(self, desires: Desires, agent_version: str) -> None:
         self._desires = desires
         self._agent_version = agent_version
+        self._peer = OLDEST_SPOKEN
         self.state = State.GREETING
 
     def hello(self, reported: Reported) -> bytes:
@@ -168,7 +169,7 @@ class Session:
 
     def heartbeat(self, status: AgentStatus) -> bytes:
         """Returns the frame that states how the agent is."""
-        return _frame(Heartbeat(status=status))
+        return _frame(Heartbeat(status=status_in_words_of(self._peer, status)))
 
     def sending_again(self, answer: SendingAgain) -> bytes:
         """Returns the frame that says what of the segments that were wanted again is coming."""
@@ -185,6 +186,7 @@ class Session:
         match message:
             case Welcome():
                 self.state = State.OPEN
+                self._peer = message.protocol
                 return Opened(message.protocol, message.server_time_at)
             case Desired():
                 if not message.is_whole:

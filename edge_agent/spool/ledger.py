@@ -18,8 +18,11 @@ REASONS: dict[CameraError, GapReason] = {
     CameraError.REFUSED: GapReason.CAMERA_REFUSED,
     CameraError.CREDENTIALS_UNREADABLE: GapReason.CAMERA_REFUSED,
     CameraError.ADDRESS_REFUSED: GapReason.CAMERA_REFUSED,
+    CameraError.FORBIDDEN: GapReason.CAMERA_REFUSED,
+    CameraError.AUTHENTICATION_UNSUPPORTED: GapReason.CAMERA_REFUSED,
     CameraError.UNSUPPORTED_CODEC: GapReason.CAMERA_UNSUPPORTED,
     CameraError.NO_VIDEO: GapReason.CAMERA_UNSUPPORTED,
+    CameraError.NO_TCP: GapReason.CAMERA_UNSUPPORTED,
     CameraError.TIMED_OUT: GapReason.CAMERA_SILENT,
 }
 """All other errors are `camera_offline`."""

@@ -22,7 +22,7 @@ class CameraState(StrEnum):
 
 
 class CameraError(StrEnum):
-    """Why a camera gives no pictures. The text is the wire value; the hint for people stands in `CAMERA_HINTS`."""
+    """Why a camera gives no pictures. The text is the wire value; for people it is `CAMERA_REASONS`, `CAMERA_HINTS`."""
 
     UNREACHABLE = "unreachable"
     REFUSED = "credentials_refused"
@@ -36,22 +36,77 @@ class CameraError(StrEnum):
     NOT_ON_LIST = "not_on_list"
     ADDRESS_REFUSED = "address_refused"
     CREDENTIALS_UNREADABLE = "credentials_unreadable"
+    FORBIDDEN = "forbidden"
+    AUTHENTICATION_UNSUPPORTED = "authentication_unsupported"
+    BUSY = "busy"
+    NO_TCP = "no_tcp"
+    REDIRECTED = "redirected"
+    WRONG_PROTOCOL = "wrong_protocol"
+    CAMERA_FAULT = "camera_fault"
 
+
+CAMERA_REASONS: dict[CameraError, str] = {
+    CameraError.UNREACHABLE: "The camera cannot be reached.",
+    CameraError.REFUSED: "The camera refused user or password.",
+    CameraError.NOT_FOUND: "The camera has no stream at this path.",
+    CameraError.NO_VIDEO: "There is no video at this address.",
+    CameraError.UNSUPPORTED_CODEC: "The camera's video format cannot be recorded.",
+    CameraError.TIMED_OUT: "The camera stopped sending.",
+    CameraError.ENDED: "The camera closed the stream.",
+    CameraError.BAD_DATA: "The stream cannot be read.",
+    CameraError.TLS: "No secure connection to the camera can be made.",
+    CameraError.NOT_ON_LIST: "The agent has no media file of this name.",
+    CameraError.ADDRESS_REFUSED: "The agent may not connect to this address.",
+    CameraError.CREDENTIALS_UNREADABLE: "The agent cannot read the camera's user and password.",
+    CameraError.FORBIDDEN: "The camera does not let this user view the stream.",
+    CameraError.AUTHENTICATION_UNSUPPORTED: "The camera asks to sign in in a way that the agent does not know.",
+    CameraError.BUSY: "The camera serves no more viewers.",
+    CameraError.NO_TCP: "The camera does not send RTP over TCP.",
+    CameraError.REDIRECTED: "The camera redirects to another address.",
+    CameraError.WRONG_PROTOCOL: "Another protocol is spoken at this port.",
+    CameraError.CAMERA_FAULT: "The camera reports a fault of its own.",
+}
+"""What is wrong, for people: one sentence. `CAMERA_HINTS` says what to do about it, and repeats none of it."""
 
 CAMERA_HINTS: dict[CameraError, str] = {
     CameraError.UNREACHABLE: "Check that the camera has power and network, and that host and port are right.",
-    CameraError.REFUSED: "The camera refused user or password. Enter them again in the camera's page.",
-    CameraError.NOT_FOUND: "The camera answers, but not at this path. Take the stream path from its manual.",
-    CameraError.NO_VIDEO: "The address gives no video stream. Take the address of the main stream.",
+    CameraError.REFUSED: "Enter them again on the camera's page.",
+    CameraError.NOT_FOUND: "Take the stream path from the camera's manual.",
+    CameraError.NO_VIDEO: "Take the address of the main stream.",
     CameraError.UNSUPPORTED_CODEC: "Set the camera to H.264 or H.265.",
-    CameraError.TIMED_OUT: "The camera stopped sending. Check its network; it is tried again for ever.",
-    CameraError.ENDED: "The camera closed the stream. It is tried again for ever.",
-    CameraError.BAD_DATA: "The stream cannot be read. Restart the camera; check that the address is a video stream.",
-    CameraError.TLS: "The camera's certificate is not trusted. Use its plain address or install the certificate.",
-    CameraError.NOT_ON_LIST: "The box has no media file of this name. `threedance-agent media add` adds one.",
-    CameraError.ADDRESS_REFUSED: "The box's own address rules forbid this host. See `allowed_networks` in its settings.",
-    CameraError.CREDENTIALS_UNREADABLE: "The credentials were sealed for another box. Enter them again.",
+    CameraError.TIMED_OUT: "Check its network. The agent keeps trying.",
+    CameraError.ENDED: "The agent keeps trying. If this stays, restart the camera.",
+    CameraError.BAD_DATA: "Check that the address is that of a video stream. Restart the camera.",
+    CameraError.TLS: "Use the camera's plain address, or install its certificate on the agent.",
+    CameraError.NOT_ON_LIST: "Add it on the agent: threedance-agent media add NAME FILE",
+    CameraError.ADDRESS_REFUSED: "To allow it, add its network to `allowed_networks` in the agent's settings.toml.",
+    CameraError.CREDENTIALS_UNREADABLE: "They were sealed for another agent. Enter them again on the camera's page.",
+    CameraError.FORBIDDEN: "Give this user the right to view the stream in the camera, or enter another user. After "
+    "several wrong passwords cameras lock a user out for some minutes.",
+    CameraError.AUTHENTICATION_UNSUPPORTED: "Set the camera's authentication to Digest (MD5 or SHA-256) or Basic.",
+    CameraError.BUSY: "Close other viewers of it, or raise its limit of streams. The agent keeps trying.",
+    CameraError.NO_TCP: "Switch on RTP over TCP (RTSP interleaved) in the camera.",
+    CameraError.REDIRECTED: "The agent does not follow. If you trust that address, enter it on the camera's page.",
+    CameraError.WRONG_PROTOCOL: "Check scheme and port. Most cameras have RTSP at 554, HTTP at 80, HTTPS at 443.",
+    CameraError.CAMERA_FAULT: "Restart it. If this stays, look the answer up in its manual.",
 }
+
+
+def camera_fault(error: CameraError, detail: str) -> str:
+    """Returns why a camera gives no pictures, for people; `detail` is the one line that its status carries."""
+    return f"{CAMERA_REASONS[error]} ({detail})" if detail else CAMERA_REASONS[error]
+
+
+_BEFORE_4: dict[CameraError, CameraError] = {
+    CameraError.FORBIDDEN: CameraError.REFUSED,
+    CameraError.AUTHENTICATION_UNSUPPORTED: CameraError.REFUSED,
+    CameraError.BUSY: CameraError.UNREACHABLE,
+    CameraError.NO_TCP: CameraError.BAD_DATA,
+    CameraError.REDIRECTED: CameraError.NOT_FOUND,
+    CameraError.WRONG_PROTOCOL: CameraError.BAD_DATA,
+    CameraError.CAMERA_FAULT: CameraError.BAD_DATA,
+}
+"""The nearest reason that versions before 4 know, for each that they do not."""
 
 
 class CameraStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +206,19 @@ class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
     upload: UploadStatus = UploadStatus()
     update: Annotated[str, Meta(max_length=600)] = ""
     """How the last update of the box's package ended, in one line; empty where there was none."""
+
+
+def status_in_words_of(protocol: int, status: AgentStatus) -> AgentStatus:
+    """Returns `status` as a control plane of version `protocol` understands it: it refuses reasons that came later."""
+    if protocol >= 4:
+        return status
+    cameras = tuple(
+        msgspec.structs.replace(camera, error=_BEFORE_4.get(camera.error, camera.error))
+        if camera.error is not None
+        else camera
+        for camera in status.cameras
+    )
+    return msgspec.structs.replace(status, cameras=cameras)
 
 
 class ConfigStatus(StrEnum):

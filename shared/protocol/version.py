@@ -2,7 +2,7 @@
 
 from typing import Final
 
-PROTOCOL_VERSION: Final = 3
+PROTOCOL_VERSION: Final = 4
 """What this code speaks.
 
 1 (2026-11-21): pairing, desired and reported configuration, recording orders, segment upload, gaps, status.
@@ -11,6 +11,7 @@ PROTOCOL_VERSION: Final = 3
     version the agent speaks, and a configuration is written in the words of the version that reads it,
     and pushed with a checksum of its number. The status says how the last update of the box ended.
     Footage that was committed and lost is asked for again (`SendAgain`, `SendingAgain`).
+4 (2026-11-30): more reasons why a camera gives no pictures; the secret end of a camera's address travels sealed.
 """
 
 PROTOCOL_HEADER: Final = "threedance-protocol"

@@ -2,6 +2,7 @@
 
 from tests.sabotage.access import ACCESS
 from tests.sabotage.clock import CLOCK
+from tests.sabotage.cameras import CAMERAS
 from tests.sabotage.footage import AUDIT, KEYS, SIGN_IN, STORAGE
 from tests.sabotage.fsck import FSCK
 from tests.sabotage.limits import LIMITS
@@ -21,5 +22,6 @@ SABOTAGES: tuple[Sabotage, ...] = (
     *PEOPLE,
     *WEB,
     *REPLAY,
+    *CAMERAS,
 )
 SABOTAGES: tuple[Sabotage, ...] = (*ACCESS, *KEYS, *AUDIT, *STORAGE, *SIGN_IN, *FSCK, *CLOCK)

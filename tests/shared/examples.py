@@ -131,6 +131,13 @@ STATUS = status.AgentStatus(
             segments_closed=30,
             last_segment_at=AT,
         ),
+        status.CameraStatus(
+            camera_id=ids.CameraId(uid(6)),
+            state=status.CameraState.RETRYING,
+            error=status.CameraError.REDIRECTED,
+            error_detail="it redirects to rtsp://192.168.1.30:554/main",
+            failures_in_row=12,
+        ),
     ),
     recordings=(
         status.RecordingStatus(

@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from shared.protocol import codec, config, errors, messages, pairing
+from shared.protocol import codec, config, errors, messages, pairing, status
 from shared.protocol.ids import new_id
 from shared.protocol.schema import schema_text
 from shared.protocol.version import OLDEST_SPOKEN, PROTOCOL_VERSION
-from tests.shared.examples import BODY, CONFIG, EXAMPLES
+from tests.shared.examples import BODY, CONFIG, EXAMPLES, STATUS
 
 VECTORS = Path(__file__).parent / "vectors"
 TO_BOX = {
@@ -62,13 +62,50 @@ def test_a_box_of_an_older_version_understands_and_is_understood(name: str, prot
 
 def test_what_is_not_wished_reads_and_hashes_the_same_in_every_version() -> None:
     # So no agent is given a new configuration for being updated, and a newer box understands an older control plane.
-    for protocol in range(OLDEST_SPOKEN, PROTOCOL_VERSION):
-        plain = config.in_words_of(protocol, BODY)
-        assert b"window" not in codec.encode(plain)
+    plain = config.in_words_of(OLDEST_SPOKEN, BODY)
+    for protocol in range(OLDEST_SPOKEN, PROTOCOL_VERSION + 1):
+        assert config.in_words_of(protocol, plain) == plain
         back = codec.decode(codec.encode(plain), config.AgentBody)
         assert codec.document_hash(back) == codec.document_hash(plain)
-        assert codec.document_hash(plain) != CONFIG.hash
+    assert codec.document_hash(plain) != CONFIG.hash
     assert config.in_words_of(PROTOCOL_VERSION, BODY) is BODY
+
+
+def test_a_wish_is_written_for_those_who_know_it() -> None:
+    for protocol in range(OLDEST_SPOKEN, PROTOCOL_VERSION + 1):
+        written = codec.encode(config.in_words_of(protocol, BODY))
+        assert (b'"window"' in written) == (protocol >= config.UPLOAD_WINDOW_SINCE)
+
+
+REASONS_BEFORE_4 = {
+    "unreachable", "credentials_refused", "not_found", "no_video", "unsupported_codec", "timed_out", "ended",
+    "bad_data", "tls", "not_on_list", "address_refused", "credentials_unreadable",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("reason", status.CameraError)
+def test_an_older_control_plane_is_told_of_a_camera_in_reasons_that_it_knows(
+    reason: status.CameraError,
+) -> None:
+    one = msgspec.structs.replace(STATUS.cameras[0], error=reason)
+    told = msgspec.structs.replace(STATUS, cameras=(one, STATUS.cameras[1]))
+    for protocol in range(OLDEST_SPOKEN, PROTOCOL_VERSION + 1):
+        said = status.status_in_words_of(protocol, told)
+        assert said.cameras[1] == told.cameras[1]
+        assert (said.cameras[0].error in REASONS_BEFORE_4) or protocol >= 4
+        if reason in REASONS_BEFORE_4 or protocol >= 4:
+            assert said == told
+
+
+def test_every_reason_of_a_camera_is_told_once_and_has_a_way_out() -> None:
+    assert set(status.CAMERA_REASONS) == set(status.CAMERA_HINTS) == set(status.CameraError)
+    for error in status.CameraError:
+        reason, hint = status.CAMERA_REASONS[error], status.CAMERA_HINTS[error]
+        assert reason.endswith(".")
+        assert reason.count(".") == 1
+        assert reason.rstrip(".").lower() not in hint.lower()
+        assert status.camera_fault(error, "") == reason
+        assert status.camera_fault(error, "why") == f"{reason} (why)"
 
 
 def test_every_vector_has_an_example() -> None:

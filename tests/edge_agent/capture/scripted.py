@@ -1,8 +1,12 @@
 """Packets of a camera made by hand, and a clock map that steps when told."""
 
 from edge_agent.capture.packet import AudioTrack, Kind, MediaPacket, StreamInfo, VideoTrack
+from edge_agent.settings import Settings
 from shared.kernel.clock import SystemClock
 from shared.protocol.media import ClockEstimate
+
+LOCAL = Settings(allowed_networks=("127.0.0.0/8", "::1/128"))
+"""Where the cameras of tests are; by default the agent talks to nobody there."""
 
 SETS = bytes.fromhex("000000016742c00dda05067e7840000003004000000f23c50aa80000000168ce0472")
 

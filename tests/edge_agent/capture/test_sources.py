@@ -1,5 +1,6 @@
 """File and HTTP cameras, as they really are: what comes out, and what each fault is called."""
 
+import contextlib
 import http.server
 import itertools
 import socket
@@ -24,7 +25,9 @@ from shared.protocol import config
 from shared.protocol.config import CameraConfig, Credentials, Position
 from shared.protocol.ids import CameraId, RoomId
 from shared.protocol.status import CameraError
+from tests.edge_agent.capture.scripted import LOCAL
 from tests.media import make_video
+from tests.rigs.scripted_rtsp import Listener, Login, ScriptedCamera
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LOOP_90K = 360_000
@@ -68,7 +71,7 @@ def unseal(sealed: bytes) -> Credentials:
 
 
 def opened(configured: CameraConfig, settings: Settings | None = None) -> Source:
-    source = source_for(configured, unseal=unseal, settings=settings or Settings(), clock=SystemClock())
+    source = source_for(configured, unseal=unseal, settings=settings or LOCAL, clock=SystemClock())
     source.open()
     return source
 
@@ -175,20 +178,52 @@ def test_real_footage_plays(shared_data: Path, name: str, error: CameraError | N
 
 
 class Pages(http.server.BaseHTTPRequestHandler):
-    """Serves a folder; `/locked/` asks for alice and secret, `/away` points elsewhere, `/hang` never answers."""
+    """Serves a folder; `/locked/` asks for alice and secret, `/away/302/URL` points elsewhere, `/hang` never answers."""
 
     folder: Path
+    login = Login("alice", "secret", "SHA-256", "auth")
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        if self.path == "/away":
-            self.send_response(302)
-            self.send_header("Location", "http://127.0.0.2:9/clip.ts")
+        if self.path.startswith("/away/"):
+            _, _, status, where = self.path.split("/", 3)
+            self.send_response(int(status))
+            self.send_header("Location", where.replace("%40", "@"))
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
         if self.path == "/hang":
             threading.Event().wait(20)
+            return
+        if self.path.startswith("/digest/") and not self.login.lets_in(
+            "GET", self.headers.get("Authorization", "")
+        ):
+            self.send_response(401)
+            for header in self.login.challenges():
+                self.send_header(*header.split(": ", 1))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        if self.path.startswith("/status/"):
+            self.send_response(int(self.path.split("/")[2]))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        if self.path == "/stalls":
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write((self.folder / "clip.ts").read_bytes()[:200_000])
+            self.wfile.flush()
+            threading.Event().wait(20)
+            return
+        if self.path.startswith("/chunks"):
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            data = (self.folder / "clip.ts").read_bytes()
+            for at in range(0, len(data), 1000):
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(data[at : at + 1000]), data[at : at + 1000]))
+            self.wfile.write(b"zz\r\n" if self.path == "/chunks-damaged" else b"0\r\n\r\n")
             return
         if self.path.startswith("/locked/") and self.headers.get("Authorization") != "Basic YWxpY2U6c2VjcmV0":
             self.send_response(401)
@@ -196,7 +231,7 @@ class Pages(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        path = self.folder / self.path.rpartition("/")[2]
+        path = self.folder / self.path.partition("?")[0].rpartition("/")[2]
         if not path.is_file():
             self.send_error(404)
             return
@@ -244,7 +279,7 @@ def test_http_credentials_are_used_and_wrong_ones_refused(server: http.server.Th
     assert failure(camera(locked, sealed=b"alice:wrong")).error is CameraError.REFUSED
     error = failure(camera(locked))
     assert error.error is CameraError.REFUSED
-    assert "user or password" in error.hint
+    assert "user or password" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -261,10 +296,120 @@ def test_http_faults_have_their_names(
     assert failure(camera(config.HttpSource(url=url(server, path)))).error is error
 
 
-def test_a_redirect_cannot_lead_the_box_elsewhere(server: http.server.ThreadingHTTPServer) -> None:
-    error = failure(camera(config.HttpSource(url=url(server, "/away"))))
-    assert error.error in (CameraError.UNREACHABLE, CameraError.BAD_DATA, CameraError.NOT_FOUND)
-    assert "127.0.0.2" not in str(error)
+@pytest.mark.parametrize("scheme", ["Basic", "plain", "MD5", "MD5-sess", "SHA-256", "SHA-512-256"])
+def test_http_cameras_are_signed_in_to_as_they_ask(
+    server: http.server.ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    qop = "auth" if scheme not in ("Basic", "plain") else ""
+    monkeypatch.setattr(server.RequestHandlerClass, "login", Login("alice", "secret", scheme, qop))
+    locked = config.HttpSource(url=url(server, "/digest/clip.ts?a=1"))
+    assert failure(camera(locked, sealed=b"alice:wrong")).error is CameraError.REFUSED
+    with contextlib.closing(opened(camera(locked, sealed=b"alice:secret"))) as source:
+        assert sum(p.kind is Kind.VIDEO for p in source.packets()) == 120
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (403, CameraError.FORBIDDEN),
+        (404, CameraError.NOT_FOUND),
+        (418, CameraError.CAMERA_FAULT),
+        (429, CameraError.BUSY),
+        (500, CameraError.CAMERA_FAULT),
+        (503, CameraError.BUSY),
+    ],
+)
+def test_what_an_http_camera_answers_is_told(
+    server: http.server.ThreadingHTTPServer, status: int, error: CameraError
+) -> None:
+    told = failure(camera(config.HttpSource(url=url(server, f"/status/{status}"))))
+    assert told.error is error
+    assert str(status) in told.detail
+
+
+@pytest.mark.parametrize(
+    ("greeting", "error", "words"),
+    [
+        (b"RTSP/1.0 400 Bad Request\r\n\r\n", CameraError.WRONG_PROTOCOL, "RTSP"),
+        (b"\x15\x03\x01\x00\x02\x02\x28", CameraError.WRONG_PROTOCOL, "TLS"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", CameraError.WRONG_PROTOCOL, "HTTP"),
+        (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200 + b"\r\n", CameraError.WRONG_PROTOCOL, "HTTP"),
+        (b"", CameraError.ENDED, "without an answer"),
+    ],
+)
+def test_what_answers_but_is_no_http_camera_is_told_apart(
+    greeting: bytes, error: CameraError, words: str
+) -> None:
+    with ScriptedCamera(greeting=greeting) as other:
+        told = failure(camera(config.HttpSource(url=other.url(scheme="http"))))
+    assert told.error is error
+    assert words in told.detail
+
+
+def test_a_stream_in_chunks_is_read_whole_and_a_damaged_one_ends(
+    server: http.server.ThreadingHTTPServer,
+) -> None:
+    with contextlib.closing(opened(camera(config.HttpSource(url=url(server, "/chunks"))))) as source:
+        assert sum(p.kind is Kind.VIDEO for p in source.packets()) == 120
+    with contextlib.closing(opened(camera(config.HttpSource(url=url(server, "/chunks-damaged"))))) as source:
+        with pytest.raises(CameraFailed) as caught:
+            list(source.packets())
+        assert caught.value.error is CameraError.ENDED
+
+
+def test_a_stream_that_stalls_times_out(
+    server: http.server.ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_agent.capture.http.TIMEOUT_S", 1)
+    with contextlib.closing(opened(camera(config.HttpSource(url=url(server, "/stalls"))))) as source:
+        with pytest.raises(CameraFailed) as caught:
+            list(source.packets())
+        assert caught.value.error is CameraError.TIMED_OUT
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_cannot_lead_the_agent_elsewhere(
+    server: http.server.ThreadingHTTPServer, status: int
+) -> None:
+    """Nor to another port of the same host: the address rules hold for what was configured."""
+    for host in ("127.0.0.2", "127.0.0.1"):
+        with Listener(host) as other:
+            away = f"/away/{status}/http://trick:hidden@{host}:{other.port}/clip.ts?token=hidden"
+            error = failure(
+                camera(config.HttpSource(url=url(server, away.replace("@", "%40"))), sealed=b"alice:x")
+            )
+            assert other.visitors == 0
+        assert error.error is CameraError.REDIRECTED
+        assert f"http://{host}:{other.port}/clip.ts" in error.detail
+        assert "hidden" not in error.detail
+
+
+def test_no_format_may_name_another_address(server: http.server.ThreadingHTTPServer, media: Path) -> None:
+    """Playlists, lists of files, descriptions of streams: FFmpeg would open whatever stands in them."""
+    with Listener() as other:
+        there = f"{other.host}:{other.port}"
+        pages = {
+            "list.m3u8": f"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nhttp://{there}/a.ts\n",
+            "master.m3u8": f"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nhttp://{there}/a.m3u8\n",
+            "local.m3u8": f"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nfile://{media}/clip.ts\n#EXT-X-ENDLIST\n",
+            "key.m3u8": f'#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-KEY:METHOD=AES-128,URI="http://{there}/k"\n'
+            f"#EXTINF:4,\nhttp://{there}/a.ts\n",
+            "list.ffconcat": f"ffconcat version 1.0\nfile http://{there}/a.ts\n",
+            "local.ffconcat": f"ffconcat version 1.0\nfile {media}/clip.ts\n",
+            "list.mpd": '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" '
+            f'mediaPresentationDuration="PT4S"><BaseURL>http://{there}/</BaseURL><Period><AdaptationSet '
+            'contentType="video"><Representation id="1" bandwidth="1"><SegmentTemplate media="$Number$.m4s" '
+            'initialization="i.mp4" duration="4"/></Representation></AdaptationSet></Period></MPD>',
+            "it.sdp": f"v=0\r\no=- 1 1 IN IP4 {other.host}\r\ns=x\r\nc=IN IP4 {other.host}\r\nt=0 0\r\n"
+            f"m=video {other.port} RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n",
+            "it.asx": f'<asx version="3.0"><entry><ref href="http://{there}/a"/></entry></asx>',
+            "list.txt": f"http://{there}/a.ts\n",
+        }
+        for name, text in pages.items():
+            (media / name).write_text(text)
+            error = failure(camera(config.HttpSource(url=url(server, f"/{name}"))))
+            assert error.error in (CameraError.BAD_DATA, CameraError.ENDED), name
+        assert other.visitors == 0
 
 
 def test_a_camera_is_never_asked_through_a_proxy(

@@ -63,7 +63,7 @@ def _local(**changes: object) -> LocalStatus:
     cameras = tuple(
         LocalCamera(camera_id=c.camera_id, room_id=RoomId(new_id()), name=name, position=position)
         for c, name, position in zip(
-            STATUS.cameras, ("Left wall", "Mirror"), (Position.LEFT, Position.CENTRE), strict=True
+            STATUS.cameras, ("Left wall", "Mirror", "Right wall"), Position, strict=True
         )
     )
     status = LocalStatus(
@@ -93,8 +93,8 @@ def _printed(status: LocalStatus, *, bytes_per_s: float | None = None) -> str:
 def test_the_table_says_what_each_camera_does_and_what_to_do_about_one_that_fails() -> None:
     text = _printed(_local())
     assert "Left wall (left)" in text
-    assert "retrying credentials_refused: 401 Unauthorized" in text
-    assert "The camera refused user or password" in text
+    assert text.count("The camera refused user or password. (401 Unauthorized)") == 1
+    assert "Enter them again" in text
     assert "Mirror (centre)" in text
     assert "h264 1280x720 + pcm_mulaw as AAC" in text
     assert "30.0" in text
@@ -331,9 +331,9 @@ def test_check_probes_each_camera_and_says_which_fails_and_why(tmp_path: Path) -
     assert found["camera Left"].grade is Grade.OK
     assert found["camera Left"].detail == "h264 320x180, 30 fps, no sound"
     assert found["camera Centre"].grade is Grade.FAILED
-    assert found["camera Centre"].detail.startswith("unreachable")
+    assert found["camera Centre"].detail.startswith("The camera cannot be reached. (127.0.0.1: ")
     assert found["camera Right"].grade is Grade.FAILED
-    assert found["camera Right"].hint.endswith("`threedance-agent media add` adds one.")
+    assert "threedance-agent media add NAME FILE --state " in found["camera Right"].hint
 
 
 def test_check_as_json_is_for_programs(tmp_path: Path) -> None:

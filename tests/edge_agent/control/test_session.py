@@ -26,6 +26,7 @@ from shared.protocol.ids import AgentId, RecipientKeyId, StudioId, new_id
 from shared.protocol.messages import Desired, Fault, FromAgent, Hello, Revoked, Welcome, pushed
 from shared.protocol.status import ConfigStatus, Reported
 from shared.protocol.version import PROTOCOL_VERSION
+from tests.shared.examples import STATUS
 
 AGENT, STUDIO = AgentId(new_id()), StudioId(new_id())
 RECIPIENT = RecipientKey(id=RecipientKeyId(new_id()), public_key=bytes(32))
@@ -55,6 +56,15 @@ def test_the_welcome_opens_the_conversation_and_brings_the_servers_time() -> Non
     at = datetime(2026, 11, 21, 10, tzinfo=UTC)
     assert session.receive(encode(Welcome(protocol=1, server_time_at=at))) == Opened(1, at)
     assert session.state is State.OPEN
+
+
+def test_a_heartbeat_is_in_words_that_the_control_plane_knows() -> None:
+    session, at = _session(), datetime(2026, 11, 21, 10, tzinfo=UTC)
+    assert b'"redirected"' not in session.heartbeat(STATUS)
+    session.receive(encode(Welcome(protocol=3, server_time_at=at)))
+    assert b'"redirected"' not in session.heartbeat(STATUS)
+    session.receive(encode(Welcome(protocol=4, server_time_at=at)))
+    assert b'"redirected"' in session.heartbeat(STATUS)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ import pytest
 from edge_agent.capture.camera import Camera
 from edge_agent.capture.connect import source_for
 from edge_agent.errors import CameraFailed
-from edge_agent.settings import Settings
 from edge_agent.spool.recording import Recording
 from edge_agent.spool.spool import Spool
 from edge_agent.status import StatusBoard
@@ -26,6 +25,7 @@ from shared.protocol.ids import CameraId, RoomId
 from shared.protocol.manifest import GapReason
 from shared.protocol.media import ClockMethod
 from shared.protocol.status import CameraError, CameraState, RecordingState
+from tests.edge_agent.capture.scripted import LOCAL
 from tests.edge_agent.spool.take import Studio, follow
 from tests.media import make_video, split_frames
 from tests.rigs import rtsp
@@ -85,7 +85,7 @@ class Room:
             self.cameras[config.id] = Camera(
                 config,
                 unseal=lambda _: Credentials(username="", password=""),
-                settings=Settings(),
+                settings=LOCAL,
                 board=self.board,
                 clock=self.clock,
                 run_clock=partial(ClockMap, reference),
@@ -230,7 +230,7 @@ def test_faults_have_their_names(frames: dict[str, str]) -> None:
                 source = source_for(
                     config,
                     unseal=lambda _: Credentials(username=login[0], password=login[1]),  # type: ignore[index]
-                    settings=Settings(),
+                    settings=LOCAL,
                     clock=SystemClock(),
                 )
                 try:

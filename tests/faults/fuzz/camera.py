@@ -1,15 +1,19 @@
 """What cameras send: parameter sets, times, packets. A camera may send anything; the box goes on recording the others."""
 
+import contextlib
 import struct
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import cache
 
+from edge_agent.capture.authentication import Authenticator
 from edge_agent.capture.file import FileSource
 from edge_agent.capture.packet import AudioTrack, Kind, MediaPacket, StreamInfo
 from edge_agent.capture.parameter_sets import Codec, continues_picture, describe, parameter_sets
 from edge_agent.capture.reader import JUMP_90K
 from edge_agent.capture.rtptime import RtpTimeline, SoundShift
+from edge_agent.capture.rtspexchange import RtspExchange
+from edge_agent.errors import CameraFailed
 from edge_agent.spool.cutter import Cutter
 from edge_agent.spool.dating import instant
 from edge_agent.sync.clockmap import ClockMap
@@ -17,6 +21,7 @@ from edge_agent.sync.reference import UtcReference
 from shared.kernel.clock import FakeClock
 from shared.kernel.timebase import TICKS_PER_S
 from shared.protocol.codec import decode, encode
+from shared.protocol.config import Credentials
 from shared.protocol.media import ClockEstimate, VideoFormat
 from tests.faults.fuzz.target import Pieces, Target, expect, folder
 from tests.media import make_video
@@ -198,9 +203,63 @@ def _packet_seeds() -> Sequence[bytes]:
     return silent + [bytes([*head, *rest]) for rest in sounds for head in heads]
 
 
+LOCAL_URL, CAMERA_URL = "rtsp://127.0.0.1:9/secret", "rtsp://10.0.0.1/cam"
+
+
+def rtsp(data: bytes) -> None:
+    """What a camera answers to FFmpeg's requests, cut up in any way: nothing is held for ever, and no header leads away."""
+    login = Credentials(username="alice", password="s3cret")
+    exchange = RtspExchange(local_url=LOCAL_URL, camera_url=CAMERA_URL, authenticator=Authenticator(login))
+    methods = iter(("OPTIONS", "DESCRIBE", "SETUP", "PLAY", "GET_PARAMETER", "TEARDOWN") * 4)
+    at = 0
+    while at < len(data) and exchange.failure is None:
+        step = data[at]
+        if step & 1 and (method := next(methods, "")):
+            exchange.take_from_player(f"{method} {LOCAL_URL} RTSP/1.0\r\nCSeq: 1\r\n\r\n".encode())
+        exchange.take_from_camera(data[at + 1 : at + 1 + step * 8])
+        at += 1 + step * 8
+        heads = bytes(exchange.to_player).lower()
+        expect(len(heads) <= len(data) + 200 * 24, "more was passed on than came")
+        expect(b"s3cret" not in bytes(exchange.to_camera), "the password is sent in clear")
+        if not heads.startswith(b"$"):
+            head = heads.partition(b"\r\n\r\n")[0]
+            expect(b"\r\nlocation:" not in head, "a redirect was passed on")
+    exchange.camera_closed()
+    expect(exchange.failure is not None, "an end without a reason")
+
+
+def _rtsp_seeds() -> Sequence[bytes]:
+    answers = [
+        b'RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\nWWW-Authenticate: Digest realm="c", nonce="n"\r\n\r\n',
+        b"RTSP/1.0 200 OK\r\nCSeq: 2\r\nContent-Type: application/sdp\r\nContent-Length: 5\r\n\r\nv=0\r\n",
+        b"RTSP/1.0 302 Moved\r\nCSeq: 3\r\nLocation: rtsp://127.0.0.2/\r\n\r\n",
+        b"$\0\0\x04abcdOPTIONS rtsp://x RTSP/1.0\r\nCSeq: 1\r\n\r\n",
+    ]
+    return [
+        b"".join(bytes([len(one) // 8 + 1 | 1]) + one.ljust((len(one) // 8 + 1 | 1) * 8) for one in answers)
+    ]
+
+
+def challenge(data: bytes) -> None:
+    """What a camera asks for in a 401: `CameraFailed`, or one line to sign with that does not hold the password."""
+    authenticator = Authenticator(Credentials(username="al\r\nice", password="s3cret"))
+    with contextlib.suppress(CameraFailed):
+        authenticator.take(data.decode("latin-1").split("\0"), was_signed=False)
+        header = authenticator.header("DESCRIBE", CAMERA_URL) or ""
+        expect(not set(header) & set("\r\n"), "more than one header")
+        expect("s3cret" not in header, "the password is sent in clear")
+
+
 TARGETS = {
     "sets": Target(sets, _set_seeds, 16384),
     "rtp_time": Target(rtp_time, _rtp_seeds),
     "clock": Target(clock, _clock_seeds),
     "packets": Target(packets, _packet_seeds, 2048),
+    "rtsp": Target(rtsp, _rtsp_seeds),
+    "challenge": Target(
+        challenge,
+        lambda: [
+            b'Digest realm="c", nonce="n", qop="auth,auth-int", algorithm=SHA-256-sess, opaque="o"\0Basic x'
+        ],
+    ),
 }

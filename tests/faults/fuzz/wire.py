@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 from unittest.mock import patch
-from urllib.parse import urlsplit
 
 import httpcore
 import httpx
@@ -19,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from nacl.public import PrivateKey, SealedBox
 
 from edge_agent.api import JSON, ControlPlaneApi, base_address, raise_for_problem
-from edge_agent.capture.addresses import allowed, checked_url
+from edge_agent.capture.addresses import allowed, checked_addresses, endpoint_of
 from edge_agent.control.enrol import pair
 from edge_agent.control.identity import REVOCATION_TYPE, BoxKeys, Identity, IdentityFolder, Pairing
 from edge_agent.control.reconcile import reconcile
@@ -284,13 +283,13 @@ def _credential_seeds() -> Sequence[bytes]:
 
 
 def camera_address(data: bytes) -> None:
-    """An address of a camera: `CameraFailed`, or one whose host lies in an allowed network."""
-    url = data.decode("utf-8", "surrogateescape")
+    """An address of a camera: `CameraFailed`, or addresses in allowed networks and one line to ask with."""
     settings = Settings()
     with patch.object(socket, "getaddrinfo", _found), contextlib.suppress(CameraFailed):
-        host = urlsplit(checked_url(url, settings, Credentials(username="a:b", password="@/"))).hostname
-        if urlsplit(url).scheme in ("rtsp", "http"):
-            expect(allowed(str(host), settings), f"{host} is no place for a camera")
+        endpoint = endpoint_of(data.decode("utf-8", "surrogateescape"))
+        expect(not set(endpoint.target) & set(" \r\n\t\0"), f"{endpoint.target!r} is more than one line")
+        for _, address in checked_addresses(endpoint, settings):
+            expect(allowed(str(address[0]), settings), f"{address} is no place for a camera")
 
 
 def _found(host: str, port: int, **_: object) -> list[tuple[int, int, int, str, tuple[str, int]]]:

@@ -1,0 +1,142 @@
+"""Makes the connections to cameras. FFmpeg makes none: it would look names up again, and go wherever a camera sends it."""
+
+import errno
+import os
+import selectors
+import socket
+import ssl
+import time
+from collections import deque
+from collections.abc import Callable
+
+from edge_agent.capture.addresses import Endpoint, SocketAddress, checked_addresses
+from edge_agent.capture.tls import tls_context
+from edge_agent.errors import CameraFailed
+from edge_agent.settings import Settings
+from shared.protocol.status import CameraError
+
+CONNECT_TIMEOUT_S = 5.0
+"""For all addresses of a camera together."""
+NEXT_ADDRESS_S = 0.25
+"""How long one address has before the next is tried beside it. Source: RFC 8305, section 8."""
+
+_NO_TLS = (
+    "WRONG_VERSION_NUMBER",
+    "RECORD_LAYER_FAILURE",
+    "HTTP_REQUEST",
+    "PACKET_LENGTH_TOO_LONG",
+    "UNKNOWN_PROTOCOL",
+)
+
+
+def dial(
+    endpoint: Endpoint,
+    settings: Settings,
+    *,
+    timeout_s: float,
+    is_aborted: Callable[[], bool] = lambda: False,
+) -> socket.socket:
+    """Returns a connection to a camera, with TLS where its address says so. Blocks; call it from a reader's thread.
+
+    Args:
+        endpoint: where to.
+        settings: the agent's own rules.
+        timeout_s: how long each later read or write may wait; the TLS handshake too.
+        is_aborted: asked several times a second; True gives up.
+
+    Raises:
+        CameraFailed: the host is unknown or nobody answers (`unreachable`), an address is not allowed
+            (`address_refused`), the certificate is not trusted (`tls`), there is no TLS (`wrong_protocol`).
+    """
+    connection = _first_to_answer(checked_addresses(endpoint, settings), is_aborted)
+    connection.settimeout(timeout_s)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return _secured(connection, endpoint) if endpoint.is_secure else connection
+
+
+def _first_to_answer(addresses: list[SocketAddress], is_aborted: Callable[[], bool]) -> socket.socket:
+    """Tries the addresses one after the other, each beside those that have not answered yet."""
+    waiting = deque(addresses)
+    trying: dict[socket.socket, SocketAddress] = {}
+    failures: list[str] = []
+    deadline_s = time.monotonic() + CONNECT_TIMEOUT_S
+    next_at_s = 0.0
+    with selectors.DefaultSelector() as selector:
+        try:
+            while waiting or trying:
+                now_s = time.monotonic()
+                if now_s >= deadline_s or is_aborted():
+                    failures += [f"{address[0]}: no answer" for _, address in trying.values()]
+                    break
+                if waiting and (now_s >= next_at_s or not trying):
+                    _begin(waiting.popleft(), trying, selector, failures)
+                    next_at_s = now_s + NEXT_ADDRESS_S
+                for key, _ in selector.select(NEXT_ADDRESS_S if trying else 0):
+                    connection: socket.socket = key.fileobj  # type: ignore[assignment]  # only sockets are registered
+                    selector.unregister(connection)
+                    _, address = trying.pop(connection)
+                    if not (error := _failure_of(connection)):
+                        return connection
+                    failures.append(f"{address[0]}: {error}")
+                    connection.close()
+        finally:
+            for connection in trying:
+                connection.close()
+    raise CameraFailed(CameraError.UNREACHABLE, "; ".join(failures)[:200] or "no answer")
+
+
+def _begin(
+    target: SocketAddress,
+    trying: dict[socket.socket, SocketAddress],
+    selector: selectors.BaseSelector,
+    failures: list[str],
+) -> None:
+    family, address = target
+    connection = None
+    try:
+        connection = socket.socket(family, socket.SOCK_STREAM)
+        connection.setblocking(False)
+        begun = connection.connect_ex(address)
+        if begun not in (0, errno.EINPROGRESS):
+            raise OSError(begun, os.strerror(begun))
+    except OSError as error:
+        failures.append(f"{address[0]}: {error.strerror or error}")
+        if connection is not None:
+            connection.close()
+        return
+    trying[connection] = target
+    selector.register(connection, selectors.EVENT_WRITE)
+
+
+def _failure_of(connection: socket.socket) -> str:
+    """Returns why a connection did not come about; empty where it stands."""
+    if number := connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        return os.strerror(number)
+    try:
+        if connection.getsockname() == connection.getpeername():
+            # A port of this machine that nobody listens on can be the one that this very socket was given.
+            return os.strerror(errno.ECONNREFUSED)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def _secured(connection: socket.socket, endpoint: Endpoint) -> ssl.SSLSocket:
+    try:
+        return tls_context().wrap_socket(connection, server_hostname=endpoint.host)
+    except ssl.SSLCertVerificationError as error:
+        failed = CameraFailed(CameraError.TLS, error.verify_message or "the certificate is not trusted")
+    except ssl.SSLError as error:
+        reason = error.reason or ""
+        if reason in _NO_TLS:
+            failed = CameraFailed(CameraError.WRONG_PROTOCOL, "what answers at this port does not speak TLS")
+        else:
+            said = reason.replace("_", " ").lower() or "it was given up"
+            failed = CameraFailed(CameraError.TLS, f"the TLS handshake failed: {said}"[:200])
+    except TimeoutError:
+        failed = CameraFailed(CameraError.TLS, "no answer to the TLS handshake")
+    except (OSError, ValueError) as error:
+        failed = CameraFailed(CameraError.TLS, f"the TLS handshake broke off: {error}"[:200])
+    connection.close()
+    raise failed

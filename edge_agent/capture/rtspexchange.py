@@ -1,0 +1,227 @@
+"""What passes between FFmpeg and an RTSP camera, without sockets: requests are signed, answers are judged.
+
+FFmpeg plays `local_url` and knows neither the camera's address nor its password. Of the camera's answers it gets what
+it needs to read packets, and nothing that could lead it elsewhere. Pure. Source: RFC 2326; RFC 7826 for status codes.
+"""
+
+from dataclasses import dataclass
+
+from edge_agent.capture.authentication import Authenticator
+from edge_agent.capture.faults import answered
+from edge_agent.capture.rtspwire import Message, NotRtsp, RtspWire
+from edge_agent.errors import CameraFailed
+from shared.protocol.status import CameraError
+
+MOST_TRIES = 3
+"""How often one request is sent: unsigned, signed, and signed again where the nonce was out of date."""
+USER_AGENT = "3Dance"
+
+_FROM_PLAYER = ("accept", "transport", "session", "range", "content-type", "scale", "speed", "blocksize")
+_TO_PLAYER = (
+    "session",
+    "transport",
+    "content-base",
+    "content-type",
+    "public",
+    "rtp-info",
+    "range",
+)
+"""The headers that are passed on. FFmpeg acts on `Location`, `WWW-Authenticate`, `Server`, `RealChallenge1`, `Notice`."""
+_MUST_SUCCEED = ("DESCRIBE", "SETUP", "PLAY")
+
+
+@dataclass
+class _Pending:
+    """A request of FFmpeg that the camera has not answered yet."""
+
+    method: str
+    uri: str
+    cseq: str
+    headers: list[tuple[str, str]]
+    tries: int = 0
+    is_signed: bool = False
+
+
+class RtspExchange:
+    """One connection. What is to be sent stands in `to_camera` and `to_player`; whoever sends it takes it out.
+
+    Used by one thread. `failure` says why the camera gives no stream, as soon as that is known.
+    """
+
+    def __init__(self, *, local_url: str, camera_url: str, authenticator: Authenticator) -> None:
+        """Args:
+        local_url: the address that FFmpeg was given.
+        camera_url: the camera's, without credentials.
+        authenticator: signs the requests.
+        """
+        self.to_camera = bytearray()
+        self.to_player = bytearray()
+        self.failure: CameraFailed | None = None
+        self._local_url = local_url
+        self._camera_url = camera_url
+        self._authenticator = authenticator
+        self._from_player = RtspWire()
+        self._from_camera = RtspWire()
+        self._current: _Pending | None = None
+        self._cseq = 0
+        self._session = ""
+        self._session_uri = ""
+
+    def take_from_player(self, data: bytes) -> None:
+        """Takes what FFmpeg sends: requests, and receiver reports."""
+        try:
+            items = self._from_player.feed(data)
+        except NotRtsp as error:
+            self._fail(CameraFailed(CameraError.BAD_DATA, f"the reader sends no RTSP: {error}"))
+            return
+        for item in items:
+            if isinstance(item, bytes):
+                self.to_camera += item
+            elif not item.is_response:
+                self._take_request(item)
+
+    def take_from_camera(self, data: bytes) -> None:
+        """Takes what the camera sends: packets, answers, and requests of its own."""
+        try:
+            items = self._from_camera.feed(data)
+        except NotRtsp as error:
+            self._fail(_wrong_protocol(error))
+            return
+        for item in items:
+            if self.failure is not None:
+                return
+            if isinstance(item, bytes):
+                self.to_player += item
+            elif item.is_response:
+                self._take_answer(item)
+            else:
+                self._take_camera_request(item)
+
+    def camera_closed(self) -> None:
+        """Notes that the camera has closed the connection."""
+        if self._from_camera.has_begun:
+            self._fail(CameraFailed(CameraError.ENDED, "the camera closed the connection"))
+        else:
+            self._fail(CameraFailed(CameraError.ENDED, "the camera closed the connection without an answer"))
+
+    def camera_broke(self, reason: str) -> None:
+        """Notes that the connection to the camera broke."""
+        self._fail(CameraFailed(CameraError.ENDED, f"the connection broke: {reason}"[:200]))
+
+    def player_closed(self) -> None:
+        """Notes that FFmpeg is gone: the camera's session is ended, if FFmpeg could not say so itself any more."""
+        if self._session:
+            headers = [("session", self._session)]
+            self._send(_Pending("TEARDOWN", self._session_uri, "", headers))
+            self._session = ""
+
+    def _fail(self, error: CameraFailed) -> None:
+        if self.failure is None:
+            self.failure = error
+
+    # Requests of FFmpeg.
+
+    def _take_request(self, request: Message) -> None:
+        """Sends a request on. FFmpeg waits for the answer to each, but for those that keep a playing session alive:
+
+        of these a camera may leave some unanswered, so a new one takes the place of the last.
+        """
+        headers = [(name, value) for name, value in request.headers if name in _FROM_PLAYER]
+        uri = request.uri
+        if uri.startswith(self._local_url):
+            uri = self._camera_url + uri.removeprefix(self._local_url)
+        if request.method == "TEARDOWN":
+            self._session = ""
+        self._current = _Pending(request.method, uri, request.header("cseq"), headers)
+        self._send(self._current)
+
+    def _send(self, pending: _Pending) -> None:
+        self._cseq += 1
+        pending.tries += 1
+        signed = self._authenticator.header(pending.method, pending.uri)
+        pending.is_signed = signed is not None
+        lines = [
+            f"{pending.method} {pending.uri} RTSP/1.0",
+            f"CSeq: {self._cseq}",
+            f"User-Agent: {USER_AGENT}",
+        ]
+        lines += [f"Authorization: {signed}"] if signed else []
+        lines += [f"{_NAMES.get(name, name.title())}: {value}" for name, value in pending.headers]
+        self.to_camera += ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+
+    # Answers of the camera.
+
+    def _take_answer(self, answer: Message) -> None:
+        # Cameras that echo a wrong CSeq are many, and answers out of turn are none.
+        pending = self._current
+        if pending is None or answer.status < 200:
+            return
+        if answer.status == 401:
+            try:
+                if pending.tries >= MOST_TRIES:
+                    raise CameraFailed(CameraError.REFUSED, "the camera asks to sign in again and again")
+                self._authenticator.take(
+                    answer.headers_called("www-authenticate"), was_signed=pending.is_signed
+                )
+            except CameraFailed as error:
+                self._fail(error)
+                return
+            self._send(pending)
+            return
+        self._current = None
+        if 300 <= answer.status < 400:
+            self._fail(answered(answer.status, answer.reason, location=answer.header("location")))
+        elif answer.status >= 400 and pending.method in _MUST_SUCCEED:
+            self._fail(answered(answer.status, answer.reason))
+        else:
+            self._pass_on(pending, answer)
+
+    def _pass_on(self, pending: _Pending, answer: Message) -> None:
+        if answer.status < 300:
+            self._authenticator.accepted()
+        transport = answer.header("transport").lower()
+        if pending.method == "SETUP" and "tcp" not in transport and "interleaved" not in transport:
+            self._fail(CameraFailed(CameraError.NO_TCP, "the camera answers with another transport"))
+            return
+        if pending.method in ("SETUP", "PLAY") and (
+            session := answer.header("session").partition(";")[0].strip()
+        ):
+            self._session, self._session_uri = session, pending.uri
+        headers = [(name, value) for name, value in answer.headers if name in _TO_PLAYER]
+        body = b""
+        if pending.method == "DESCRIBE":
+            if "sdp" not in (answer.header("content-type") or "sdp").lower() or not answer.body:
+                self._fail(CameraFailed(CameraError.BAD_DATA, "the camera describes no stream"))
+                return
+            body = answer.body
+        # Cameras refuse OPTIONS or what keeps a session alive, and play all the same.
+        lines = ["RTSP/1.0 200 OK", f"CSeq: {pending.cseq}"]
+        lines += [f"{_NAMES.get(name, name.title())}: {value}" for name, value in headers]
+        lines += [f"Content-Length: {len(body)}"] if body else []
+        self.to_player += ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body
+
+    def _take_camera_request(self, request: Message) -> None:
+        if request.method == "REDIRECT":
+            self._fail(answered(302, "", location=request.header("location")))
+            return
+        known = request.method in ("OPTIONS", "GET_PARAMETER", "SET_PARAMETER")
+        lines = ["RTSP/1.0 200 OK" if known else "RTSP/1.0 501 Not Implemented"]
+        lines += [f"CSeq: {request.header('cseq')}"]
+        lines += [f"Session: {session}"] if (session := request.header("session")) else []
+        self.to_camera += ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+_NAMES = {"content-base": "Content-Base", "rtp-info": "RTP-Info"}
+
+
+def _wrong_protocol(error: NotRtsp) -> CameraFailed:
+    began = error.began_with
+    if began.startswith(b"HTTP/"):
+        return CameraFailed(CameraError.WRONG_PROTOCOL, "what answers at this port speaks HTTP, not RTSP")
+    if began[:1] in (b"\x15", b"\x16") and began[1:2] == b"\x03":
+        return CameraFailed(
+            CameraError.WRONG_PROTOCOL, "what answers at this port speaks TLS; rtsps:// does too"
+        )
+    if began:
+        return CameraFailed(CameraError.WRONG_PROTOCOL, "what answers at this port does not speak RTSP")
+    return CameraFailed(CameraError.BAD_DATA, str(error))

@@ -1,0 +1,103 @@
+"""Sabotages of what stands between the agent and its cameras."""
+
+from tests.sabotage.sabotage import Sabotage
+
+_ADDRESSES = "edge_agent/capture/addresses.py"
+_DIAL = "edge_agent/capture/dial.py"
+_EXCHANGE = "edge_agent/capture/rtspexchange.py"
+_HTTP = "edge_agent/capture/http.py"
+_RTSP = "tests/edge_agent/capture/test_rtsp.py"
+_SOURCES = "tests/edge_agent/capture/test_sources.py"
+
+CAMERAS = (
+    Sabotage(
+        "the first address of a name is the only one that is looked at",
+        "cameras",
+        _ADDRESSES,
+        "    for _, address in addresses:\n",
+        "    for _, address in addresses[:1]:\n",
+        (f"{_RTSP}::test_a_name_is_refused_when_any_of_its_addresses_is",),
+    ),
+    Sabotage(
+        "a metadata service may be a camera",
+        "cameras",
+        _ADDRESSES,
+        "    if ip in _METADATA:\n",
+        "    if False:\n",
+        (f"{_RTSP}::test_a_metadata_service_is_no_camera_whatever_is_allowed",),
+    ),
+    Sabotage(
+        "the agent's own machine is an allowed network by default",
+        "cameras",
+        "edge_agent/settings.py",
+        'PRIVATE_NETWORKS = ("10.0.0.0/8",',
+        'PRIVATE_NETWORKS = ("127.0.0.0/8", "10.0.0.0/8",',
+        (
+            f"{_RTSP}::test_by_default_no_camera_is_on_this_machine_at_a_metadata_service_or_outside[127.0.0.1]",
+        ),
+    ),
+    Sabotage(
+        "RTSP redirects are handed to FFmpeg",
+        "cameras",
+        _EXCHANGE,
+        "        if 300 <= answer.status < 400:\n"
+        '            self._fail(answered(answer.status, answer.reason, location=answer.header("location")))\n',
+        "        if 300 <= answer.status < 400:\n"
+        "            lines = [answer.start, f'CSeq: {pending.cseq}', 'Location: ' + answer.header('location')]\n"
+        '            self.to_player += ("\\r\\n".join(lines) + "\\r\\n\\r\\n").encode()\n',
+        (f"{_RTSP}::test_a_redirect_leads_nowhere_and_is_named",),
+    ),
+    Sabotage(
+        "FFmpeg connects to the camera itself, by name",
+        "cameras",
+        "edge_agent/capture/rtsp.py",
+        'return av.open(self._relay.start(name=f"relay-{self._endpoint.port}"), options=self._options)',
+        "return av.open(self._endpoint.url, options=self._options)",
+        (f"{_RTSP}::test_a_redirect_leads_nowhere_and_is_named",),
+    ),
+    Sabotage(
+        "formats of HTTP cameras may name other addresses",
+        "cameras",
+        _HTTP,
+        '            "format_whitelist": FORMATS,\n'
+        "            # It has nothing to open: no format may name another address.\n"
+        '            "protocol_whitelist": "none",\n',
+        '            "protocol_whitelist": "file,http,tcp,udp,rtp,crypto,concat",\n',
+        (f"{_SOURCES}::test_no_format_may_name_another_address",),
+    ),
+    Sabotage(
+        "HTTP redirects are followed",
+        "cameras",
+        _HTTP,
+        "                if answer.status != 401:\n",
+        "                if where := answer.getheader('Location'):\n"
+        "                    self._endpoint = endpoint_of(where.replace('trick:hidden@', ''))\n"
+        "                    continue\n"
+        "                if answer.status != 401:\n",
+        (f"{_SOURCES}::test_a_redirect_cannot_lead_the_agent_elsewhere",),
+    ),
+    Sabotage(
+        "only the first address of a name is tried",
+        "cameras",
+        _DIAL,
+        "    waiting = deque(addresses)\n",
+        "    waiting = deque(addresses[:1])\n",
+        (f"{_RTSP}::test_each_address_of_a_name_is_tried",),
+    ),
+    Sabotage(
+        "anybody on the machine may watch a camera through the relay",
+        "cameras",
+        "edge_agent/capture/relay.py",
+        '                if secrets.compare_digest(first.partition(b"\\n")[0].partition(secret)[1], secret):\n',
+        "                if first:\n",
+        (f"{_RTSP}::test_a_stranger_who_is_quicker_than_ffmpeg_gets_nothing",),
+    ),
+    Sabotage(
+        "certificates of cameras are not checked",
+        "cameras",
+        "edge_agent/capture/tls.py",
+        "    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN\n",
+        "    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE\n",
+        (f"{_RTSP}::test_a_secure_camera_is_read_where_its_certificate_is_trusted",),
+    ),
+)
