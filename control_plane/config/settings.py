@@ -96,6 +96,8 @@ FLEET_HANDOVER_LISTENERS = ["control_plane.recordings.reports.take_over"]
 TRUSTED_PROXIES = ENV.trusted_proxies
 # Most tries to pair within ten minutes: from one address, and from all together.
 FLEET_PAIRING_LIMITS = (20, 600)
+# How many camera addresses a studio may set in an hour: each one has an agent connect somewhere and tell what answers.
+FLEET_CAMERA_ADDRESSES_PER_HOUR = 60
 # Signed releases of the agent, that boxes update from.
 FLEET_RELEASES = Path(ENV.releases) if ENV.releases else None
 

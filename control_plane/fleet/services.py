@@ -4,11 +4,13 @@ Each write that changes what an agent is to do publishes the next version of its
 Call inside `studio_scope` of the thing's studio.
 """
 
+import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Model
@@ -17,8 +19,9 @@ from django.utils import timezone
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
-from control_plane.common.errors import BadRequest, Conflict
+from control_plane.common.errors import BadRequest, Conflict, TooManyRequests, Unavailable
 from control_plane.common.scoping import studio_scope
+from control_plane.fleet import valkey
 from control_plane.fleet.announce import Topic, announce_on_commit
 from control_plane.fleet.desired import publish_config, publish_configs
 from control_plane.fleet.models import (
@@ -42,7 +45,10 @@ from shared.protocol.config import (
     Source,
 )
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
+HOUR_S = 3600
 
 MOST_CAMERAS_OF_ROOM, MOST_CAMERAS_OF_AGENT = 32, 64
 """Where no plan says less. An agent's configuration is one message of at most 1 MiB, and a camera is up to 5 kB of it."""
@@ -132,6 +138,7 @@ def add_camera(
         access.require(actor, access.Action.MANAGE_CAMERAS, room)
         access.require(actor, access.Action.MANAGE_CAMERAS, agent)
         source, credentials = _typed(address, username, password)
+        _require_another_address(room.studio_id, source)
         require_room(Limit.CAMERAS, count_cameras)
         if Camera.objects.filter(room=room).count() >= MOST_CAMERAS_OF_ROOM:
             raise Conflict(f"A room has at most {MOST_CAMERAS_OF_ROOM} cameras. Remove one first.")
@@ -192,6 +199,7 @@ def change_camera(
         if address is not None and address.strip() != camera.address:
             old_origin = _origin_of(camera)
             source, split_out = _typed(address, username, password)
+            _require_another_address(camera.studio_id, source)
             credentials = credentials or split_out
             _point(camera, source)
             # Or a changed address would make the box send the camera's password to a host of the editor's choice, or
@@ -296,6 +304,23 @@ def _typed(address: str, username: str, password: str) -> tuple[Source, Credenti
     if isinstance(typed.source, FileSource) and given:
         raise BadRequest("A video file has no user name and password; leave both empty.")
     return typed.source, given or typed.credentials
+
+
+def _require_another_address(studio_id: UUID, source: Source) -> None:
+    """Counts an address that a studio sets. What an agent tells of it is also whether a port of the network is open."""
+    if isinstance(source, FileSource):
+        return
+    most = settings.FLEET_CAMERA_ADDRESSES_PER_HOUR
+    try:
+        valkey.limit(f"camera-address:{studio_id}", most=most, window_s=HOUR_S)
+    except TooManyRequests as error:
+        minutes = -(-error.retry_after_s // 60)
+        raise TooManyRequests(
+            f"This studio has set {most} camera addresses within an hour. Try again in {minutes} minutes.",
+            retry_after_s=error.retry_after_s,
+        ) from error
+    except Unavailable:
+        log.warning("camera addresses are not counted: Valkey does not answer")
 
 
 def _point(camera: Camera, source: Source) -> None:

@@ -100,4 +100,15 @@ CAMERAS = (
         "    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE\n",
         (f"{_RTSP}::test_a_secure_camera_is_read_where_its_certificate_is_trusted",),
     ),
+    Sabotage(
+        "a studio may try as many addresses of its network as it likes",
+        "cameras",
+        "control_plane/fleet/services.py",
+        '        valkey.limit(f"camera-address:{studio_id}", most=most, window_s=HOUR_S)\n',
+        "        pass\n",
+        (
+            "tests/control_plane/fleet/test_services.py"
+            "::test_a_studio_sets_so_many_addresses_an_hour_and_no_other_studio_notices",
+        ),
+    ),
 )

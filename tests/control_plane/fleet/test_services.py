@@ -11,9 +11,16 @@ from django.utils import timezone
 from nacl.public import SealedBox
 
 from control_plane.audit.models import Entry
-from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
+from control_plane.common.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    NotFound,
+    TooManyRequests,
+    Unavailable,
+)
 from control_plane.common.scoping import studio_scope
-from control_plane.fleet import reports, services
+from control_plane.fleet import reports, services, valkey
 from control_plane.fleet.authentication import Caller
 from control_plane.fleet.models import Agent, AgentState, Camera, DesiredConfig
 from control_plane.fleet.selectors import camera_statuses, is_acknowledged, visible_agents, visible_cameras
@@ -90,6 +97,40 @@ def test_a_new_host_does_not_get_the_old_hosts_password(cast: Cast, room: Room, 
             services.change_camera(camera, actor=cast.alice.actor, **values)
             known.append(camera.has_credentials)
     assert known == [True, False, True, False]
+
+
+def test_a_studio_sets_so_many_addresses_an_hour_and_no_other_studio_notices(
+    cast: Cast, other: Cast, room: Room, paired: Paired, settings: Any
+) -> None:
+    """An agent tells what answers at each: without a limit a manager of cameras could try every port of the network."""
+    settings.FLEET_CAMERA_ADDRESSES_PER_HOUR = 3
+    camera = add(room, paired[1], cast)
+    actor = cast.alice.actor
+    with studio_scope(cast.studio.id):
+        for port in (81, 82):
+            services.change_camera(camera, address=f"rtsp://10.0.0.1:{port}/a", actor=actor)
+        # What is no new address is not counted: a name, the same address again, a file of the agent's own list.
+        services.change_camera(camera, name="left", address="rtsp://10.0.0.1:82/a", actor=actor)
+        with pytest.raises(TooManyRequests, match="3 camera addresses within an hour") as caught:
+            services.change_camera(camera, address="rtsp://10.0.0.1:83/a", actor=actor)
+        assert 0 < caught.value.retry_after_s <= 3600
+        camera.refresh_from_db()
+        assert camera.source_url == "rtsp://10.0.0.1:82/a"
+        services.change_camera(camera, address="file:a.mp4", actor=actor)
+    with pytest.raises(TooManyRequests):
+        add(room, paired[1], cast, name="another")
+    _, their_agent = pair_box(other)
+    add(make_room(other), their_agent, other)
+
+
+def test_cameras_can_be_set_up_while_addresses_cannot_be_counted(
+    cast: Cast, room: Room, paired: Paired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*_: object, **__: object) -> None:
+        raise Unavailable("it does not answer")
+
+    monkeypatch.setattr(valkey, "limit", silent)
+    add(room, paired[1], cast)
 
 
 @pytest.mark.parametrize(
