@@ -9,7 +9,7 @@ from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 # httpx loads a command line of its own, with click and pygments, wherever it finds them: a fifth of a start of the agent.
@@ -27,6 +27,7 @@ from edge_agent.errors import (  # noqa: E402
     ServerUnreachable,
     TlsFailed,
 )
+from shared.kernel.loopback import SelfConnected, refuse_self_connection  # noqa: E402
 
 CONNECT_TIMEOUT_S = 10.0
 IDLE_TIMEOUT_S = 30.0
@@ -151,7 +152,9 @@ class HttpClient:
         """
         host = _host(url)
         try:
-            async with self._client.stream(method, url, headers=headers, content=body) as answer:
+            async with self._client.stream(
+                method, url, headers=headers, content=body, extensions={"trace": _refuse_self_connection}
+            ) as answer:
                 content = await _bounded(answer, host)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise AddressInvalid(url, str(error)) from error
@@ -171,6 +174,17 @@ class HttpClient:
         except (httpx.TransportError, ssl.SSLError, ConnectionError) as error:
             raise ServerUnreachable(host, str(error) or type(error).__name__) from error
         return HttpAnswer(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, content)
+
+
+async def _refuse_self_connection(event: str, info: Mapping[str, Any]) -> None:
+    """Closes a new connection whose other end is itself, as happens while a control plane on this machine is down."""
+    if event == "connection.connect_tcp.complete":
+        stream = info["return_value"]
+        try:
+            refuse_self_connection(stream.get_extra_info("socket"))
+        except SelfConnected as error:
+            await stream.aclose()
+            raise httpx.ConnectError(str(error)) from error
 
 
 async def _bounded(answer: httpx.Response, host: str) -> bytes:

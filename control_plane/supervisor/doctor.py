@@ -1,12 +1,12 @@
 """Tests everything the control plane stands on, and says of each fault what to do."""
 
+import http.client
 import os
 import platform
 import shutil
 import stat
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -209,7 +209,7 @@ def _web(url: str, state: Path) -> Finding:
     try:
         with urllib.request.urlopen(f"{url}/readyz", timeout=10):  # noqa: S310  # an address of ours
             return Finding("web", "ok", f"ready at {url}")
-    except (urllib.error.URLError, OSError) as error:
+    except (OSError, http.client.HTTPException) as error:
         return Finding("web", "bad", f"{url} does not answer: {error}", f"Read {state}/logs/web.log.")
 
 

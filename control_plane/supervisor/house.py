@@ -3,25 +3,26 @@
 import fcntl
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 
 from control_plane.supervisor.errors import ServerFailed, StateInUse
-from control_plane.supervisor.ports import allowed_hosts, pick_port, public_address
+from control_plane.supervisor.ports import allowed_hosts, listen, public_address
 from control_plane.supervisor.postgres import EmbeddedPostgres, PostgresUrls
 from control_plane.supervisor.process import Child, ServerWatch
 from control_plane.supervisor.screen import Screen
 from control_plane.supervisor.state import Addresses, environment, prepare_state
 from control_plane.supervisor.valkey import EmbeddedValkey
+from shared.kernel.loopback import http_status
 
 LISTEN_HOST = "127.0.0.1"
 LISTEN_PORT = 8000
@@ -64,7 +65,8 @@ class House:
                 state = prepare_state(self._options.state)
                 stack.enter_context(_alone(state))
             servers, urls, cache = self._start_servers(stack, state)
-            port = self._choose_port()
+            listener = stack.enter_context(self._listen())
+            port = listener.getsockname()[1]
             url = self._options.public_url or public_address(self._options.host, port)
             told = environment(state, Addresses(urls.application, urls.owner, cache, url))
             told.setdefault("THREEDANCE_ALLOWED_HOSTS", ",".join(allowed_hosts(self._options.host)))
@@ -73,7 +75,7 @@ class House:
             if told.get("THREEDANCE_OBJECT_STORE", "").startswith("s3+"):
                 with self._screen.step("object store"):
                     _prepare_store(told, state)
-            programs = self._start_programs(stack, told, state, port)
+            programs = self._start_programs(stack, told, state, listener)
             if self._stop.is_set():
                 return
             stack.callback(_facts_path(state).unlink, missing_ok=True)
@@ -95,15 +97,18 @@ class House:
             cache = valkey.start().cache
         return [ServerWatch("PostgreSQL", postgres), ServerWatch("Valkey", valkey)], urls, cache
 
-    def _choose_port(self) -> int:
-        port = pick_port(self._options.host, self._options.port)
+    def _listen(self) -> socket.socket:
+        listener = listen(self._options.host, self._options.port)
+        port = listener.getsockname()[1]
         if self._options.port and port != self._options.port:
             self._screen.note(f"port {self._options.port} is taken: using {port}")
-        return port
+        return listener
 
-    def _start_programs(self, stack: ExitStack, told: dict[str, str], state: Path, port: int) -> list[Child]:
+    def _start_programs(
+        self, stack: ExitStack, told: dict[str, str], state: Path, listener: socket.socket
+    ) -> list[Child]:
         """Starts the web, and once it answers the rest: all at once would share the processor while the page waits."""
-        programs = _children(told, state, self._options.host, port)
+        programs = _children(told, state, listener)
         for child in programs:
             stack.callback(child.stop)
         for child in programs:  # on the way out: all are asked first, and then waited for
@@ -111,26 +116,29 @@ class House:
         web, *later = programs
         with self._screen.step("web"):
             web.start()
-            self._wait_ready(f"http://{_dialled(self._options.host)}:{port}/readyz", web)
+            self._wait_ready(listener.getsockname()[1], web)
         for child in later:
             if not self._stop.is_set():
                 child.start()
         return programs
 
-    def _wait_ready(self, url: str, web: Child) -> None:
+    def _wait_ready(self, port: int, web: Child) -> None:
+        """Returns when the web process is ready, or when told to stop.
+
+        Raises:
+            ServerFailed: it ended, or was not ready in time.
+        """
         deadline_s = time.monotonic() + READY_TIMEOUT_S
         while not self._stop.is_set():
             if web.ended():
                 raise ServerFailed(web.name, "ended while it started", web.log_path)
-            try:
-                with urllib.request.urlopen(url, timeout=5):  # noqa: S310  # an address of ours
-                    return
-            except (urllib.error.URLError, OSError) as error:
-                if time.monotonic() > deadline_s:
-                    raise ServerFailed(
-                        "web", f"was not ready in {READY_TIMEOUT_S:.0f} s: {error}", web.log_path
-                    ) from error
-            time.sleep(0.1)
+            status = http_status(_dialled(self._options.host), port, "/readyz", timeout_s=5)
+            if status == HTTPStatus.OK:
+                return
+            if time.monotonic() > deadline_s:
+                said = f"it answers {status}" if status else "no answer"
+                raise ServerFailed("web", f"was not ready in {READY_TIMEOUT_S:.0f} s: {said}", web.log_path)
+            self._stop.wait(0.1)
 
     def _publish(self, state: Path, url: str) -> None:
         facts = {
@@ -237,16 +245,16 @@ def _manage(what: str, told: dict[str, str], log_path: Path, *command: str) -> N
         raise ServerFailed(what, "could not be made ready", log_path)
 
 
-def _children(told: dict[str, str], state: Path, host: str, port: int) -> list[Child]:
+def _children(told: dict[str, str], state: Path, listener: socket.socket) -> list[Child]:
     python, logs = sys.executable, state / "logs"
     web = [
-        python, "-m", "uvicorn", "control_plane.config.asgi:application", "--host", host, "--port", str(port),
+        python, "-m", "uvicorn", "control_plane.config.asgi:application", "--fd", str(listener.fileno()),
         "--no-access-log", "--log-level", "warning", "--ws", "websockets-sansio", "--ws-max-size", str(1 << 20),
         "--ws-per-message-deflate", "false", "--timeout-graceful-shutdown", "5", "--no-server-header", "--no-proxy-headers",
     ]  # fmt: skip
     celery = [python, "-m", "celery", "-A", "control_plane.config.celery", "--quiet"]
     return [
-        Child("web", web, told, logs / "web.log"),
+        Child("web", web, told, logs / "web.log", files=[listener.fileno()]),
         Child(
             "worker",
             [
@@ -272,5 +280,4 @@ def _children(told: dict[str, str], state: Path, host: str, port: int) -> list[C
 
 
 def _dialled(host: str) -> str:
-    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
-    return f"[{name}]" if ":" in name else name
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound

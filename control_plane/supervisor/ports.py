@@ -1,31 +1,42 @@
-"""Which address to listen on, and which name to give others."""
+"""Listening on an address, and which name to give others."""
 
+import errno
 import socket
 
 from control_plane.supervisor.errors import StateUnusable
 
 TRIES = 50
+BACKLOG = 2048
+"""Connections that may wait to be accepted; the system may allow fewer (`net.core.somaxconn`)."""
 
 
-def pick_port(host: str, wanted: int) -> int:
-    """Returns `wanted` if nobody listens there, else the next free one above it; 0 asks for any.
+def listen(host: str, wanted: int) -> socket.socket:
+    """Returns a socket that listens on `wanted`, else on the next free port above it; 0 asks for any.
+
+    It is handed to the web process and kept here: nobody can take the port in between, a client that comes while the
+    web process is away waits in the queue of the socket, and no poll can be connected to itself.
 
     Raises:
         StateUnusable: `host` is no address of this machine, or none of fifty ports is free.
     """
-    if wanted == 0:
-        return _bound(host, 0)
-    for port in range(wanted, min(wanted + TRIES, 65536)):
+    for port in range(wanted, min(wanted + TRIES, 65536)) if wanted else (0,):
         try:
-            return _bound(host, port)
+            return _listening(host, port)
         except PermissionError as error:
             raise StateUnusable(f"port {port} is for root alone", "Give --port 1024 or above.") from error
         except OSError as error:
-            if isinstance(error, socket.gaierror) or error.errno == 99:
+            if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
                 raise StateUnusable(
                     f"{host} is no address of this machine", "Give another --host."
                 ) from error
     raise StateUnusable(f"none of the ports {wanted} to {wanted + TRIES - 1} is free", "Give another --port.")
+
+
+def pick_port(host: str, wanted: int) -> int:
+    """Returns the port that `listen` would take now. Raises as it does."""
+    with listen(host, wanted) as probe:
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def public_address(host: str, port: int) -> str:
@@ -60,10 +71,18 @@ def _own_addresses() -> set[str]:
     return addresses
 
 
-def _bound(host: str, port: int) -> int:
+def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((host, port))
-        number: int = probe.getsockname()[1]
-        return number
+    server = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Inherited by what is accepted: the web process is told nothing of the socket's family, and would not set it.
+        server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if family == socket.AF_INET6:
+            server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        server.bind((host, port))
+        server.listen(BACKLOG)
+    except BaseException:
+        server.close()
+        raise
+    return server

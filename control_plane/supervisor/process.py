@@ -48,8 +48,18 @@ class Child:
     """A program of ours that should always run. Used by one thread; `tick` is called about once a second."""
 
     def __init__(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str], log_path: Path
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log_path: Path,
+        *,
+        files: Sequence[int] = (),
     ) -> None:
+        """Args:
+        files: descriptors that the process inherits under the same numbers.
+        """
+        self._files = tuple(files)
         self.name = name
         self.log_path = log_path
         self.state = State.STOPPED
@@ -76,6 +86,7 @@ class Child:
             stderr=self._log_file,
             env=self._environment,
             start_new_session=True,
+            pass_fds=self._files,
             preexec_fn=dies_with_parent(signal.SIGTERM),
         )
         self._started_s = time.monotonic()

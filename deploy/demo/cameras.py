@@ -17,6 +17,7 @@ With `--login left=USER:PASSWORD` a camera asks for that name and password.
 import argparse
 import asyncio
 import base64
+import errno
 import hmac
 import json
 import logging
@@ -38,6 +39,7 @@ log = logging.getLogger("threedance.demo.cameras")
 REQUEST_TIMEOUT_S = 10.0
 MAX_UNSENT_BYTES = 4 << 20
 CLOCK_APART_TICKS = 1_000_000
+PORT_TRIES = 50
 
 
 class UtcClock(Protocol):
@@ -118,7 +120,7 @@ class CameraServer:
         self._clients: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "CameraServer":
-        self._server = await asyncio.start_server(self._accept, self._host, self._port)
+        self._server = await self._listen()
         self._port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -128,6 +130,18 @@ class CameraServer:
         for client in self._clients:
             client.cancel()
         await asyncio.gather(*self._clients, return_exceptions=True)
+
+    async def _listen(self) -> asyncio.Server:
+        """Listens on the port asked for, or on the next free one above it; nobody can take it in between."""
+        wanted = self._port
+        tries = range(wanted, min(wanted + PORT_TRIES, 65_536)) if wanted else (0,)
+        for port in tries:
+            try:
+                return await asyncio.start_server(self._accept, self._host, port)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or port == tries[-1]:
+                    raise
+        raise AssertionError("the last port returns or raises")
 
     def addresses(self) -> dict[str, str]:
         """Returns the address of each camera by its name, without user and password."""
@@ -226,7 +240,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--media", type=Path, required=True, help="the folder that deploy.demo.render wrote")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
-    parser.add_argument("--port", type=int, default=0, help="the port to listen on; 0 takes a free one")
+    parser.add_argument(
+        "--port", type=int, default=0, help="the port to listen on, or the next free one; 0 takes any"
+    )
     parser.add_argument(
         "--login",
         action="append",

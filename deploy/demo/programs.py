@@ -1,12 +1,11 @@
 """The programs of the demonstration: each is started, waited for, watched, and stopped in reverse order."""
 
+import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -28,6 +27,9 @@ AGENT = (sys.executable, "-m", "edge_agent")
 CAMERA_NETWORKS = ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 """Where the cameras of a demonstration are: on this machine, or a person's own."""
 FIRST_PORT = 8000
+FIRST_CAMERA_PORT = 8600
+"""Below the ephemeral range: the agent dials it from the last run before the cameras listen again, and must not be given
+the port as its own."""
 POLL_S = 0.25
 ANSWER_TIMEOUT_S = 60.0
 UP_TIMEOUT_S = 240.0
@@ -191,7 +193,7 @@ class Programs:
                 raise DemoError("the demo cameras could not be rendered", log=renderer.log)
             media = renderer.last_line()
         with self._screen.step("starting the demo cameras"):
-            port = _free_port(self._remembered().get("camera_port", 0))
+            port = self._remembered().get("camera_port", FIRST_CAMERA_PORT)
             command = (sys.executable, "-m", "deploy.demo.cameras", "--media", media, "--port", str(port))
             server = self._start("the demo cameras", command, "demo-cameras.log", OTHER_STOP_S, talks=True)
             addresses: dict[str, str] = server.read_line(30, "their addresses")["cameras"]
@@ -243,7 +245,7 @@ class Programs:
         try:
             with urllib.request.urlopen(f"{url}/", timeout=30) as answer:  # noqa: S310  # an address of ours
                 answer.read()
-        except (urllib.error.URLError, OSError) as error:
+        except (OSError, http.client.HTTPException) as error:
             raise DemoError(f"the first page, {url}/, does not open: {error}", log=child.log) from error
         self.facts["first_page_s"] = round(self._screen.elapsed_s(), 2)
 
@@ -293,14 +295,3 @@ def _pairing(agent_state: Path) -> tuple[str, str] | tuple[None, None]:
         return str(paired["answer"]["agent_id"]), str(paired["address"]).rstrip("/")
     except (OSError, ValueError, KeyError, TypeError):
         return None, None
-
-
-def _free_port(wanted: int) -> int:
-    """Returns `wanted` where nobody listens there, else 0: any."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", wanted))
-        except (OSError, OverflowError):
-            return 0
-    return wanted

@@ -1,1 +1,2 @@
-"""Small pure tools that both sides need: time, back-off, redaction, logs. No I/O beyond the clock and the log stream."""
+"""Small pure tools that both sides need: time, back-off, redaction, logs. No I/O beyond the clock, the log
+stream and the one poll of `loopback`."""

@@ -8,16 +8,16 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from shared.kernel.loopback import http_status
+from tests.rigs.ports import free_port
 
 PROGRAMS = (
     "ceph-mon",
@@ -55,14 +55,6 @@ class S3Server:
 def missing_programs() -> list[str]:
     """Returns the programs of a Ceph that this machine lacks."""
     return [name for name in PROGRAMS if shutil.which(name) is None]
-
-
-def free_port() -> int:
-    """Returns a TCP port of loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class _Cluster:
@@ -193,11 +185,7 @@ def _start_cluster(cluster: _Cluster) -> None:
 
 
 def _answers(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=3):
-            return True
-    except urllib.error.HTTPError:
-        return True
+    return http_status("127.0.0.1", port, "/", timeout_s=3) is not None
 
 
 def _wait(ready: Callable[[], bool], what: str) -> None:

@@ -5,6 +5,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from tests.rigs.ports import free_port
+
 SYSTEM_PYTHON = "/usr/bin/python3"
 SCRIPT = Path(__file__).with_name("rtsp_server.py")
 
@@ -24,7 +26,7 @@ class RtspServer:
     def __init__(self, mounts: dict[str, dict[str, Any]], **wishes: Any) -> None:
         self._wishes = {"mounts": mounts, **wishes}
         self._process: subprocess.Popen[str] | None = None
-        self.port = int(wishes.get("port", 0))
+        self.port = int(wishes.get("port", 0)) or free_port()
 
     def __enter__(self) -> "RtspServer":
         self.start()

@@ -25,3 +25,6 @@ SABOTAGES: tuple[Sabotage, ...] = (
     *CAMERAS,
 )
 SABOTAGES: tuple[Sabotage, ...] = (*ACCESS, *KEYS, *AUDIT, *STORAGE, *SIGN_IN, *FSCK, *CLOCK)
+from tests.sabotage.supervision import SUPERVISION
+
+SABOTAGES: tuple[Sabotage, ...] = (*ACCESS, *KEYS, *AUDIT, *STORAGE, *SIGN_IN, *FSCK, *SUPERVISION)

@@ -1,7 +1,6 @@
 """One suite for every holder of a root key: a file, the transit engine of Vault or OpenBao, and a KMS (moto's server)."""
 
 import logging
-import socket
 import stat
 import threading
 import time
@@ -18,6 +17,7 @@ from control_plane.storage.roots.file import FileRootKey, create_root_key
 from control_plane.storage.roots.kms import KmsRootKey
 from control_plane.storage.roots.root import RootKey, RootRing
 from control_plane.storage.roots.transit import TransitRootKey
+from tests.rigs.ports import refusing_port
 from tests.rigs.transit import Transit, transit
 
 A, B = UUID(int=1), UUID(int=2)
@@ -221,11 +221,10 @@ def test_a_sealed_one_is_away_and_says_so_in_time(vault: Transit, token: Path) -
 
 
 def test_one_that_hangs_or_is_gone_is_away(token: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    root = TransitRootKey(f"vault+http://127.0.0.1:{port}/transit/threedance", token_file=token)
-    with pytest.raises(KeysUnavailable, match="does not answer"):
-        root.wrap(b"s", kind="studio", id_=A)
+    with refusing_port() as port:
+        root = TransitRootKey(f"vault+http://127.0.0.1:{port}/transit/threedance", token_file=token)
+        with pytest.raises(KeysUnavailable, match="does not answer"):
+            root.wrap(b"s", kind="studio", id_=A)
 
 
 def test_a_renewed_token_is_taken_and_a_refused_one_is_named(vault: Transit, token: Path) -> None:
@@ -291,11 +290,10 @@ def test_a_kms_that_is_gone_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("boto3")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    root = KmsRootKey(f"kms://eu-central-1/key?endpoint=http://127.0.0.1:{port}")
-    with pytest.raises(KeysUnavailable, match="does not answer"):
-        root.wrap(b"s", kind="studio", id_=A)
+    with refusing_port() as port:
+        root = KmsRootKey(f"kms://eu-central-1/key?endpoint=http://127.0.0.1:{port}")
+        with pytest.raises(KeysUnavailable, match="does not answer"):
+            root.wrap(b"s", kind="studio", id_=A)
 
 
 @pytest.mark.parametrize("url", ["kms://", "kms://eu-central-1", "kms://eu-central-1/key?what=else"])

@@ -3,7 +3,6 @@
 import contextlib
 import http.server
 import itertools
-import socket
 import ssl
 import subprocess
 import threading
@@ -27,6 +26,7 @@ from shared.protocol.ids import CameraId, RoomId
 from shared.protocol.status import CameraError
 from tests.edge_agent.capture.scripted import LOCAL
 from tests.media import make_video
+from tests.rigs.ports import refusing_port
 from tests.rigs.scripted_rtsp import Listener, Login, ScriptedCamera
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -448,14 +448,12 @@ def test_an_untrusted_certificate_is_refused_and_a_trusted_one_works(
 
 
 def test_nobody_listening_is_unreachable() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    for source in (
-        config.RtspSource(url=f"rtsp://127.0.0.1:{port}/one"),
-        config.HttpSource(url=f"http://127.0.0.1:{port}/one"),
-    ):
-        assert failure(camera(source)).error is CameraError.UNREACHABLE
+    with refusing_port() as port:
+        for source in (
+            config.RtspSource(url=f"rtsp://127.0.0.1:{port}/one"),
+            config.HttpSource(url=f"http://127.0.0.1:{port}/one"),
+        ):
+            assert failure(camera(source)).error is CameraError.UNREACHABLE
 
 
 def test_a_name_nobody_knows_is_unreachable() -> None:

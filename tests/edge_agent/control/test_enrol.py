@@ -1,7 +1,6 @@
 """Pairing a box against real servers on localhost: right ones and all kinds of wrong ones."""
 
 import asyncio
-import socket
 import ssl
 import stat
 from contextlib import asynccontextmanager
@@ -30,6 +29,7 @@ from shared.kernel.clock import SystemClock
 from shared.protocol.errors import Code
 from tests.rigs.certificate import self_signed
 from tests.rigs.control_plane import ControlPlane
+from tests.rigs.ports import refusing_port
 
 
 async def _pair(url: str, state: Path, code: str = "BCDF-GHJK", *, replace: bool = False) -> Paired:
@@ -160,11 +160,8 @@ async def test_what_is_no_address_is_named(tmp_path: Path, address: str) -> None
 
 
 async def test_a_port_where_nobody_listens(tmp_path: Path) -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
-        with pytest.raises(ServerUnreachable) as caught:
-            await _pair(f"http://127.0.0.1:{port}", tmp_path)
+    with refusing_port() as port, pytest.raises(ServerUnreachable) as caught:
+        await _pair(f"http://127.0.0.1:{port}", tmp_path)
     assert f"127.0.0.1:{port}" in str(caught.value)
 
 

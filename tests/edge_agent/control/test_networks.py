@@ -1,10 +1,12 @@
 """A box in somebody else's network: behind a login page, a proxy, a strange certificate, or with a clock that is wrong."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
@@ -28,6 +30,7 @@ from tests.edge_agent.upload.rig import MemorySpool
 from tests.rigs.certificate import self_signed
 from tests.rigs.control_plane import ControlPlane
 from tests.rigs.network import connect_proxy, login_page
+from tests.rigs.ports import free_port
 
 CLASS = ClassSessionId(new_id())
 
@@ -186,3 +189,21 @@ async def test_calls_uploads_and_the_websocket_go_through_the_proxy_of_the_envir
             run.cancel()
             await asyncio.gather(run, return_exceptions=True)
         assert len(proxy.asked) == before
+
+
+async def test_a_control_plane_of_this_machine_that_is_away_is_not_answered_for_by_the_agent_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    port = free_port()
+    create_connection = asyncio.BaseEventLoop.create_connection
+
+    async def from_the_same_port(self: asyncio.BaseEventLoop, *args: Any, **options: Any) -> Any:
+        return await create_connection(self, *args, **{**options, "local_addr": ("127.0.0.1", port)})
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "create_connection", from_the_same_port)
+    async with HttpClient() as http:
+        with pytest.raises(ServerUnreachable, match="connected to itself"):
+            await http.request("GET", f"http://127.0.0.1:{port}/livez")
+        # The port is free again for the control plane that should listen there.
+        with socket.create_server(("127.0.0.1", port)):
+            pass
