@@ -177,7 +177,7 @@ def raise_for_problem(answer: HttpAnswer, address: str, *, is_known: bool = True
     if status == 511:
         raise elsewhere(address, "HTTP 511")
     if status == 429 or status >= 500:
-        said = problem.title if problem else f"HTTP {status}"
+        said = (problem.detail or problem.title) if problem else f"HTTP {status}"
         kind = ServerBroke if status == 500 else ServerUnavailable
         raise kind(address, said, answer.retry_after_s)
     if 300 <= status < 400:

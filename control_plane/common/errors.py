@@ -79,9 +79,15 @@ class TooManyRequests(ControlPlaneError):
 
 
 class Unavailable(ControlPlaneError):
-    """Something this needs does not answer now."""
+    """Something this needs does not answer now; `retry_after_s`, where it is known, goes into the Retry-After header."""
 
     default_code = Code.UNAVAILABLE
+
+    def __init__(
+        self, detail: str = "", *, retry_after_s: int | None = None, code: Code | None = None
+    ) -> None:
+        super().__init__(detail, code=code)
+        self.retry_after_s = retry_after_s
 
 
 class Busy(Unavailable):

@@ -1,6 +1,7 @@
 """Errors as answers: problem+json for programs, Django's own pages for people."""
 
 import logging
+import sys
 from typing import Any
 
 import msgspec
@@ -17,7 +18,9 @@ from control_plane.common.errors import (
     NotFound,
     ScopeError,
     TooManyRequests,
+    Unavailable,
 )
+from control_plane.common.outages import OUTAGES, unavailable
 from shared.protocol.codec import encode
 from shared.protocol.errors import PROBLEM_CONTENT_TYPE, Code, Problem, problem
 
@@ -47,16 +50,16 @@ def error_response(error: BaseException, request: HttpRequest) -> HttpResponse:
         case ScopeError():
             log.error("scope rule broken", exc_info=error, extra={"request_id": instance})
             return problem_response(problem(Code.INTERNAL, instance=instance))
-        case TooManyRequests():
-            return problem_response(
-                error.problem(instance), headers={"Retry-After": str(error.retry_after_s)}
-            )
         case Busy():
             response = problem_response(
                 error.problem(instance), headers={"Retry-After": str(error.retry_after_s)}
             )
             response.busy_until = error.until  # type: ignore[attr-defined]  # for `config.handler`
             return response
+        case TooManyRequests() | Unavailable() if error.retry_after_s is not None:
+            return problem_response(
+                error.problem(instance), headers={"Retry-After": str(error.retry_after_s)}
+            )
         case ControlPlaneError():
             return problem_response(error.problem(instance))
         case Http404():
@@ -65,6 +68,8 @@ def error_response(error: BaseException, request: HttpRequest) -> HttpResponse:
             return problem_response(Forbidden().problem(instance))
         case msgspec.ValidationError() | msgspec.DecodeError():
             return problem_response(problem(Code.BAD_REQUEST, str(error), instance=instance))
+        case _ if isinstance(error, OUTAGES):
+            return unavailable(request)
         case _:
             log.error("request failed", exc_info=error, extra={"request_id": instance})
             return problem_response(problem(Code.INTERNAL, instance=instance))
@@ -82,6 +87,13 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
         if wants_html(request)
         else error_response(exception, request)
     )
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answers a request that failed: with 503 where the database or the cache is away, else with the page for a fault."""
+    if isinstance(sys.exc_info()[1], OUTAGES):
+        return unavailable(request)
+    return defaults.server_error(request)
 
 
 def drf_exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:

@@ -20,7 +20,9 @@ def live(request: HttpRequest) -> JsonResponse:
 def ready(request: HttpRequest) -> JsonResponse:
     """Answers 200 when the database and Valkey answer, else 503 with the names of those that do not."""
     waiting = [name for name, works in (("database", _database()), ("valkey", _valkey())) if not works]
-    return JsonResponse({"ready": not waiting, "waiting_for": waiting}, status=503 if waiting else 200)
+    response = JsonResponse({"ready": not waiting, "waiting_for": waiting}, status=503 if waiting else 200)
+    response.is_outage = bool(waiting)  # type: ignore[attr-defined]  # for `common.outages`
+    return response
 
 
 def _database() -> bool:

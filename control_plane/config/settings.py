@@ -155,6 +155,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    # Above everything that asks the database.
+    "control_plane.common.outages.Outages",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -195,7 +197,14 @@ def _database() -> dict[str, Any]:
     if url is None:
         return base | {"NAME": "threedance"}
     if ENV.database_pool and not DATABASE_AS_OWNER:
-        base["OPTIONS"]["pool"] = {"min_size": 1, "max_size": ENV.database_pool, "timeout": 10}
+        # While the database is away each request waits so long; and after that each may try anew at once: the pool's own
+        # pauses between its tries grow to minutes, which would be how long an outage of an hour goes on.
+        base["OPTIONS"]["pool"] = {
+            "min_size": 1,
+            "max_size": ENV.database_pool,
+            "timeout": 5,
+            "reconnect_timeout": 5,
+        }
     return base | {
         "NAME": url.name,
         "USER": url.user,

@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from control_plane.config.health import live, ready
 
 handler404 = "control_plane.common.problems.page_not_found"
+handler500 = "control_plane.common.problems.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("livez", live, name="livez"),
     path("readyz", ready, name="readyz"),

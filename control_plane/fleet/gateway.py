@@ -26,6 +26,7 @@ from django.utils import timezone
 
 from control_plane.common.caller import address_of_scope
 from control_plane.common.errors import ControlPlaneError, Unavailable
+from control_plane.common.outages import OUTAGES
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import instance, reports
 from control_plane.fleet.announce import Announcement, Topic, announce
@@ -357,6 +358,8 @@ def _news(caller: Caller) -> News:
 def _with_connection(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     try:
         return call(*args, **kwargs)
+    except OUTAGES as error:
+        raise Unavailable("The database or the cache does not answer. Come again.") from error
     finally:
         connections.close_all()
 

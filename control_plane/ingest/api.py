@@ -11,6 +11,7 @@ from control_plane.common.scoping import studio_scope
 from control_plane.fleet.authentication import Caller
 from control_plane.fleet.calls import agent_call, body_of, json_response, program_call
 from control_plane.ingest import services
+from control_plane.ingest.space import require_space
 from control_plane.ingest.targets import Allowed, allowed_by
 from control_plane.storage.errors import ObjectExists
 from control_plane.storage.objects import CHUNK_BYTES, ObjectStore
@@ -29,6 +30,7 @@ from shared.protocol.upload import (
 @agent_call("POST")
 def intent(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Says where segments go, or that they are here."""
+    require_space()
     manifests = body_of(request, IntentRequest).manifests
     return json_response(IntentAnswer(answers=tuple(services.announce_segments(manifests, caller))))
 
@@ -51,6 +53,7 @@ def gaps(request: HttpRequest, caller: Caller) -> HttpResponse:
 def put_object(request: HttpRequest, key: str) -> HttpResponse:
     """Stores the bytes that a signed address allows, and no others; 412 where they lie there already."""
     allowed = allowed_by(key, request.GET)
+    require_space()
     try:
         _store_of(allowed).put(
             allowed.key, _chunks(request), size_bytes=allowed.size_bytes, sha256=allowed.sha256
