@@ -17,6 +17,7 @@ from control_plane.config.handler import Handler  # noqa: E402
 from control_plane.fleet.gateway import gateway  # noqa: E402
 from control_plane.fleet.server_time import timed  # noqa: E402
 from control_plane.ingest.gate import gated  # noqa: E402
+from shared.kernel.service import ServiceManager  # noqa: E402
 
 LINK_PATH = "/agent/v1/link"
 
@@ -55,6 +56,7 @@ async def application(scope: dict[str, Any], receive: Receive, send: Send) -> No
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:
-    while (await receive())["type"] == "lifespan.startup":
-        await send({"type": "lifespan.startup.complete"})
+    async with ServiceManager.of_this_process().attended():
+        while (await receive())["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
     await send({"type": "lifespan.shutdown.complete"})

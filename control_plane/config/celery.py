@@ -5,11 +5,16 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, setup_logging, worker_init
+from celery.beat import PersistentScheduler
+from celery.signals import beat_init, heartbeat_sent, setup_logging, worker_init, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "control_plane.config.settings")
 
 from control_plane.config.celery_settings import CelerySettings
+from shared.kernel.logs import FailureLog
+from shared.kernel.service import ALIVE, READY, ServiceManager
+
+log = logging.getLogger(__name__)
 
 app = Celery("threedance", task_cls="control_plane.common.tasks:ThreedanceTask")
 app.config_from_object(CelerySettings)
@@ -34,3 +39,45 @@ def refuse_unsafe_start(**kwargs: Any) -> None:
     from control_plane.config import checks  # the apps are loaded only now
 
     checks.refuse_unsafe_start()
+
+
+@worker_ready.connect
+@beat_init.connect
+def tell_ready(**kwargs: Any) -> None:
+    """Tells the service manager that a worker or beat has started."""
+    ServiceManager.of_this_process().tell(READY)
+
+
+@heartbeat_sent.connect
+def tell_alive(**kwargs: Any) -> None:
+    """Tells the service manager that the worker's main loop turns; its children may be at long tasks meanwhile.
+
+    The loop sends heartbeats every two seconds while it is connected to its broker.
+    """
+    ServiceManager.of_this_process().tell(ALIVE)
+
+
+class Scheduler(PersistentScheduler):
+    """Beat's schedule in a file, with a sign of life for the service manager at each turn.
+
+    A disk that takes no file stops nothing: what is lost is when each task ran last.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._failures = FailureLog(log, "the schedule cannot be written")
+        super().__init__(*args, **kwargs)
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        """Sends what is due; returns how long to sleep, in seconds."""
+        ServiceManager.of_this_process().tell(ALIVE)
+        wait_s: float = super().tick(*args, **kwargs)
+        return wait_s
+
+    def sync(self) -> None:
+        """Writes the schedule to its file."""
+        try:
+            super().sync()
+        except OSError as error:
+            self._failures.failed(error=str(error))
+        else:
+            self._failures.recovered()

@@ -21,4 +21,7 @@ class CelerySettings:
     timezone = "UTC"
     broker_transport_options: ClassVar = {"visibility_timeout": int(timedelta(hours=1).total_seconds())}
     beat_schedule: ClassVar[dict[str, Any]] = settings.CELERY_BEAT_SCHEDULE
+    beat_scheduler = "control_plane.config.celery:Scheduler"
+    beat_max_loop_interval = 10
+    """Beat tells that it lives at each turn of its loop."""
     beat_schedule_filename = str(settings.STATE_DIR / "run" / "celerybeat-schedule")

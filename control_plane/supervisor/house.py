@@ -1,7 +1,9 @@
 """The whole control plane on one machine: everything started in order, watched, and stopped in reverse."""
 
+import contextlib
 import fcntl
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -16,19 +18,31 @@ from http import HTTPStatus
 from pathlib import Path
 
 from control_plane.supervisor.errors import ServerFailed, StateInUse
+from control_plane.supervisor.logs import bound_logs
 from control_plane.supervisor.ports import allowed_hosts, listen, public_address
 from control_plane.supervisor.postgres import EmbeddedPostgres, PostgresUrls
-from control_plane.supervisor.process import Child, ServerWatch
+from control_plane.supervisor.probed import ProbedServer
+from control_plane.supervisor.process import TICK_S, Child, Keeper
+from control_plane.supervisor.pulse import PulseSocket
+from control_plane.supervisor.reserve import Reserve
 from control_plane.supervisor.screen import Screen
 from control_plane.supervisor.state import Addresses, environment, prepare_state
+from control_plane.supervisor.unprivileged import Runner, socket_folder
 from control_plane.supervisor.valkey import EmbeddedValkey
 from shared.kernel.loopback import http_status
+from shared.kernel.service import ALIVE, READY, STOPPING, ServiceManager
 
 LISTEN_HOST = "127.0.0.1"
 LISTEN_PORT = 8000
 READY_TIMEOUT_S = 90.0
 MIGRATE_TIMEOUT_S = 600.0
-TICK_S = 0.5
+LOOK_S = 1.0
+"""How often the disk and the logs are looked at."""
+HUNG_AFTER_S = {"PostgreSQL": 60.0, "Valkey": 60.0, "web": 30.0, "worker": 120.0, "beat": 120.0}
+"""How long each process may show no sign of life. Those of web, worker and beat come from their main loop every
+`PULSE_S` seconds or so, whatever their threads and children are busy with; the servers are asked."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,22 +63,27 @@ class House:
         self._options = options
         self._screen = screen
         self._stop = threading.Event()
+        self._kept: list[Keeper] = []
+        self._manager = ServiceManager.of_this_process()
+        self._started_at = datetime.now(UTC)
 
     def ask_to_stop(self) -> None:
         """Makes `run` return after stopping everything. May be called from a signal handler."""
         self._stop.set()
 
     def run(self, *, on_ready: Callable[[str], None]) -> None:
-        """Starts everything, calls `on_ready` with the address, and watches until told to stop.
+        """Starts everything, calls `on_ready` with the address, and keeps it running until told to stop.
 
         Raises:
-            SupervisorError: something could not be started or kept running; all that ran has been stopped.
+            SupervisorError: something could not be started for the first time; all that ran has been stopped.
         """
         with ExitStack() as stack:
             with self._screen.step("state folder"):
                 state = prepare_state(self._options.state)
                 stack.enter_context(_alone(state))
-            servers, urls, cache = self._start_servers(stack, state)
+            reserve = Reserve(state)
+            reserve.tick()
+            urls, cache = self._start_servers(stack, state)
             listener = stack.enter_context(self._listen())
             port = listener.getsockname()[1]
             url = self._options.public_url or public_address(self._options.host, port)
@@ -75,19 +94,44 @@ class House:
             if told.get("THREEDANCE_OBJECT_STORE", "").startswith("s3+"):
                 with self._screen.step("object store"):
                     _prepare_store(told, state)
-            programs = self._start_programs(stack, told, state, listener)
+            self._start_programs(stack, told, state, listener)
             if self._stop.is_set():
                 return
             stack.callback(_facts_path(state).unlink, missing_ok=True)
-            self._publish(state, url)
+            self._publish(_facts_path(state), url)
+            if self._options.report is not None:
+                self._publish(self._options.report, url)
             on_ready(url)
-            while not self._stop.wait(TICK_S):
-                for server in servers:
-                    server.tick()
-                for program in programs:
-                    program.tick()
+            self._manager.tell(READY)
+            self._keep(state, url, reserve)
+            self._manager.tell(STOPPING)
 
-    def _start_servers(self, stack: ExitStack, state: Path) -> tuple[list[ServerWatch], PostgresUrls, str]:
+    def _keep(self, state: Path, url: str, reserve: Reserve) -> None:
+        """Keeps everything running until told to stop; whatever fails meanwhile is tried again."""
+        looked_s = 0.0
+        published = self._processes()
+        while not self._stop.wait(TICK_S):
+            now_s = time.monotonic()
+            if now_s - looked_s >= LOOK_S:
+                looked_s = now_s
+                self._manager.tell(ALIVE)
+                bound_logs(state / "logs")
+                if reserve.tick():
+                    for kept in self._kept:
+                        kept.hurry()
+            for kept in self._kept:
+                kept.tick()
+            if self._processes() != published:
+                published = self._processes()
+                self._publish(_facts_path(state), url)
+
+    def _processes(self) -> dict[str, dict[str, object]]:
+        return {
+            kept.name: {"pid": kept.pid, "is_up": kept.is_up, "has_failed": kept.failures > 0}
+            for kept in self._kept
+        }
+
+    def _start_servers(self, stack: ExitStack, state: Path) -> tuple[PostgresUrls, str]:
         postgres, valkey = EmbeddedPostgres(state), EmbeddedValkey(state)
         stack.callback(postgres.stop)
         with self._screen.step("PostgreSQL"):
@@ -95,7 +139,13 @@ class House:
         stack.callback(valkey.stop)
         with self._screen.step("Valkey"):
             cache = valkey.start().cache
-        return [ServerWatch("PostgreSQL", postgres), ServerWatch("Valkey", valkey)], urls, cache
+        for server in (postgres, valkey):
+            probed = ProbedServer(server)
+            stack.enter_context(probed.probed())
+            keeper = Keeper(probed, hung_after_s=HUNG_AFTER_S[server.name])
+            keeper.started()
+            self._kept.append(keeper)
+        return urls, cache
 
     def _listen(self) -> socket.socket:
         listener = listen(self._options.host, self._options.port)
@@ -106,23 +156,28 @@ class House:
 
     def _start_programs(
         self, stack: ExitStack, told: dict[str, str], state: Path, listener: socket.socket
-    ) -> list[Child]:
+    ) -> None:
         """Starts the web, and once it answers the rest: all at once would share the processor while the page waits."""
-        programs = _children(told, state, listener)
-        for child in programs:
-            stack.callback(child.stop)
-        for child in programs:  # on the way out: all are asked first, and then waited for
-            stack.callback(child.ask_to_stop)
+        valkey = self._kept[-1]
+        programs = []
+        for child in _children(told, state, listener, stack):
+            # Without their broker worker and beat wait for it in their main loops, without a sign of life.
+            excused = (lambda: False) if child.name == "web" else (lambda: not valkey.is_up)
+            programs.append(Keeper(child, hung_after_s=HUNG_AFTER_S[child.name], excused=excused))
+        for program in programs:
+            stack.callback(program.stop)
+        for program in programs:  # on the way out: all are asked first, and then waited for
+            stack.callback(program.ask_to_stop)
         web, *later = programs
         with self._screen.step("web"):
             web.start()
-            self._wait_ready(listener.getsockname()[1], web)
-        for child in later:
+            self._wait_ready(listener.getsockname()[1], web, state / "logs" / "web.log")
+        for program in later:
             if not self._stop.is_set():
-                child.start()
-        return programs
+                program.start()
+        self._kept += programs
 
-    def _wait_ready(self, port: int, web: Child) -> None:
+    def _wait_ready(self, port: int, web: Keeper, log_path: Path) -> None:
         """Returns when the web process is ready, or when told to stop.
 
         Raises:
@@ -131,27 +186,31 @@ class House:
         deadline_s = time.monotonic() + READY_TIMEOUT_S
         while not self._stop.is_set():
             if web.ended():
-                raise ServerFailed(web.name, "ended while it started", web.log_path)
+                raise ServerFailed(web.name, "ended while it started", log_path)
             status = http_status(_dialled(self._options.host), port, "/readyz", timeout_s=5)
             if status == HTTPStatus.OK:
                 return
             if time.monotonic() > deadline_s:
                 said = f"it answers {status}" if status else "no answer"
-                raise ServerFailed("web", f"was not ready in {READY_TIMEOUT_S:.0f} s: {said}", web.log_path)
+                raise ServerFailed(web.name, f"was not ready in {READY_TIMEOUT_S:.0f} s: {said}", log_path)
             self._stop.wait(0.1)
 
-    def _publish(self, state: Path, url: str) -> None:
+    def _publish(self, path: Path, url: str) -> None:
+        """Writes down what runs here, for the other commands."""
         facts = {
             "url": url,
             "pid": os.getpid(),
-            "started_at": datetime.now(UTC).isoformat(),
+            "started_at": self._started_at.isoformat(),
             "steps": [asdict(step) for step in self._screen.steps],
+            "processes": self._processes(),
         }
-        for path in (self._options.report, _facts_path(state)):
-            if path is not None:
-                part = path.with_name(path.name + ".part")
-                part.write_text(json.dumps(facts, indent=2) + "\n")
-                part.rename(path)
+        part = path.with_name(path.name + ".part")
+        try:
+            part.write_text(json.dumps(facts, indent=2) + "\n")
+            part.rename(path)
+        except OSError as error:
+            # A full disk. What is there is right but for the processes, and nothing depends on those.
+            log.warning("what runs here is not written down", extra={"path": str(path), "error": str(error)})
 
 
 def running(state: Path) -> dict[str, object] | None:
@@ -191,15 +250,16 @@ def _alone(state: Path) -> Iterator[None]:
     Raises:
         StateInUse: another process holds it.
     """
-    with (state / "run" / "lock").open("a+") as lock:
+    with (state / "run" / "lock").open(
+        "r+b" if (state / "run" / "lock").exists() else "w+b", buffering=0
+    ) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            lock.seek(0)
-            raise StateInUse(state, lock.read().strip() or "unknown") from error
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+            raise StateInUse(state, lock.read().decode().strip() or "unknown") from error
+        # On a full disk it stays as it is: the lock counts, and the number is only for the message.
+        with contextlib.suppress(OSError):
+            lock.write(f"{os.getpid():<20}".encode())
         _facts_path(state).unlink(missing_ok=True)
         yield
 
@@ -245,7 +305,7 @@ def _manage(what: str, told: dict[str, str], log_path: Path, *command: str) -> N
         raise ServerFailed(what, "could not be made ready", log_path)
 
 
-def _children(told: dict[str, str], state: Path, listener: socket.socket) -> list[Child]:
+def _children(told: dict[str, str], state: Path, listener: socket.socket, stack: ExitStack) -> list[Child]:
     python, logs = sys.executable, state / "logs"
     web = [
         python, "-m", "uvicorn", "control_plane.config.asgi:application", "--fd", str(listener.fileno()),
@@ -253,30 +313,32 @@ def _children(told: dict[str, str], state: Path, listener: socket.socket) -> lis
         "--ws-per-message-deflate", "false", "--timeout-graceful-shutdown", "5", "--no-server-header", "--no-proxy-headers",
     ]  # fmt: skip
     celery = [python, "-m", "celery", "-A", "control_plane.config.celery", "--quiet"]
-    return [
-        Child("web", web, told, logs / "web.log", files=[listener.fileno()]),
-        Child(
-            "worker",
-            [
-                *celery,
-                "worker",
-                "--concurrency",
-                "2",
-                "--without-gossip",
-                "--without-mingle",
-                "--loglevel",
-                "WARNING",
-            ],
-            told,
-            logs / "worker.log",
-        ),
-        Child(
-            "beat",
-            [*celery, "beat", "--loglevel", "WARNING", "--pidfile", ""],
-            told,
-            logs / "beat.log",
-        ),
+    worker = [
+        *celery,
+        "worker",
+        "--concurrency",
+        "2",
+        "--without-gossip",
+        "--without-mingle",
+        "--loglevel",
+        "WARNING",
     ]
+    beat = [*celery, "beat", "--loglevel", "WARNING", "--pidfile", ""]
+    return [
+        Child(name, command, told, logs / f"{name}.log", files=files, pulse=_pulse(state, name, stack))
+        for name, command, files in (
+            ("web", web, [listener.fileno()]),
+            ("worker", worker, []),
+            ("beat", beat, []),
+        )
+    ]
+
+
+def _pulse(state: Path, name: str, stack: ExitStack) -> PulseSocket:
+    folder = socket_folder(state, "pulse", f"{name}.sock", Runner.current())
+    pulse = PulseSocket(folder / f"{name}.sock")
+    stack.callback(pulse.close)
+    return pulse
 
 
 def _dialled(host: str) -> str:

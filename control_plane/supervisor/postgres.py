@@ -10,7 +10,6 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 from urllib.parse import quote
 
 import psycopg
@@ -18,7 +17,8 @@ from psycopg import sql
 
 from control_plane.supervisor.bond import dies_with_parent
 from control_plane.supervisor.errors import ServerFailed, ServerMissing, StateUnusable, WrongMajorVersion
-from control_plane.supervisor.process import open_log
+from control_plane.supervisor.logs import log_output
+from control_plane.supervisor.process import kill
 from control_plane.supervisor.unprivileged import ACCOUNT, Runner, socket_folder
 
 SUPERUSER = "postgres"
@@ -27,6 +27,7 @@ APPLICATION_ROLE = "threedance_app"
 DATABASE = "threedance"
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
+PROBE_TIMEOUT_S = 10
 _SOCKET_FILE = ".s.PGSQL.5432"
 
 
@@ -70,6 +71,8 @@ class EmbeddedPostgres:
     `durable=False` is for tests: no fsync, so a power cut may destroy the data.
     """
 
+    name = "PostgreSQL"
+
     def __init__(self, state: Path, *, durable: bool = True) -> None:
         self.state = state.absolute()
         self.data = self.state / "postgres"
@@ -77,11 +80,10 @@ class EmbeddedPostgres:
         self._durable = durable
         self._runner = Runner.current()
         self._process: subprocess.Popen[bytes] | None = None
-        self._log_file: IO[bytes] | None = None
 
     @property
     def process(self) -> subprocess.Popen[bytes] | None:
-        """The running server, for whoever watches it."""
+        """The server's process; None before its first start and after `stop`."""
         return self._process
 
     def start(self) -> PostgresUrls:
@@ -102,12 +104,41 @@ class EmbeddedPostgres:
             self._initialise(binaries)
         self._check_version(binaries)
         self._end_leftover()
-        sockets = socket_folder(self.state, "postgres", _SOCKET_FILE, self._runner)
-        self._spawn(binaries, sockets)
-        superuser = self._url(SUPERUSER, sockets, "postgres")
+        self.spawn()
+        superuser = self.urls("postgres").superuser
         self._wait(superuser)
         self._prepare(superuser)
         return self.urls(DATABASE)
+
+    def spawn(self) -> None:
+        """Starts the server on its data folder, without waiting until it is ready.
+
+        Raises:
+            ServerMissing: no binaries.
+            SocketPathTooLong: the socket's path does not fit.
+            OSError: it cannot be started as things are.
+        """
+        sockets = socket_folder(self.state, "postgres", _SOCKET_FILE, self._runner)
+        self._spawn(find_binaries(self._runner), sockets)
+
+    def answers(self) -> bool:
+        """Asks the server for a connection, as superuser, and says whether it answers at all.
+
+        A refusal is an answer too: "the database system is starting up", "too many clients". A server that is stopped
+        accepts the connection and then says nothing.
+        """
+        try:
+            with psycopg.connect(self.urls("postgres").superuser, connect_timeout=PROBE_TIMEOUT_S):
+                return True
+        except psycopg.OperationalError as error:
+            return "FATAL:" in str(error)
+        except OSError:
+            return False
+
+    def ask_to_stop(self) -> None:
+        """Asks the server to end its sessions, write everything and stop ("fast shutdown")."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
 
     def urls(self, database: str) -> PostgresUrls:
         """Returns the addresses of one of the server's databases."""
@@ -122,16 +153,14 @@ class EmbeddedPostgres:
         """Stops the server: open sessions are ended, everything is written."""
         if self._process is None:
             return
-        self._process.send_signal(signal.SIGINT)
+        self.ask_to_stop()
         try:
             self._process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            self._process.send_signal(signal.SIGQUIT)
+            # What is committed is in the WAL; the next start replays it.
+            kill(self._process.pid)
             self._process.wait(STOP_TIMEOUT_S)
         self._process = None
-        if self._log_file is not None:
-            self._log_file.close()
-            self._log_file = None
 
     def _initialise(self, binaries: Path) -> None:
         part = self.data.with_name(self.data.name + ".part")
@@ -210,16 +239,19 @@ class EmbeddedPostgres:
             "password_encryption=scram-sha-256",
             "max_connections=200",
             "shared_buffers=64MB",
+            # On a nearly full disk its log must not take the rest, nor more than the reserve gives back.
+            "max_wal_size=256MB",
+            "min_wal_size=64MB",
             "log_min_error_statement=panic",
             *quick,
         ]
-        self._log_file = self._log_file or open_log(self.log)
-        self._process = subprocess.Popen(
-            [str(binaries / "postgres"), "-D", str(self.data), *(part for one in options for part in ("-c", one))],
-            stdin=subprocess.DEVNULL, stdout=self._log_file, stderr=self._log_file, start_new_session=True, cwd="/",
-            env={"PATH": os.defpath, "LC_ALL": "C"}, preexec_fn=dies_with_parent(signal.SIGINT),
-            **self._runner.process_options(),  # type: ignore[call-overload]
-        )  # fmt: skip
+        with log_output(self.log) as output:
+            self._process = subprocess.Popen(
+                [str(binaries / "postgres"), "-D", str(self.data), *(part for one in options for part in ("-c", one))],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/",
+                env={"PATH": os.defpath, "LC_ALL": "C"}, preexec_fn=dies_with_parent(signal.SIGINT),
+                **self._runner.process_options(),  # type: ignore[call-overload]
+            )  # fmt: skip
 
     def _wait(self, superuser: str) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S

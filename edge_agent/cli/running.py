@@ -7,7 +7,6 @@ import signal
 import sys
 from pathlib import Path
 
-from edge_agent.cli.service import ServiceManager
 from edge_agent.control.identity import Identity, IdentityFolder
 from edge_agent.core.agent import Agent, Outcome
 from edge_agent.errors import NotPaired
@@ -15,6 +14,7 @@ from edge_agent.settings import load_settings
 from edge_agent.spool.spool import Spool
 from shared.kernel.clock import Clock, ServerClock, SystemClock, boottime_ns
 from shared.kernel.logs import configure_logs
+from shared.kernel.service import ServiceManager
 
 
 def run_agent(state: Path, *, json_logs: bool) -> Outcome:

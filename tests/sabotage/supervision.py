@@ -5,6 +5,12 @@ from tests.sabotage.sabotage import Sabotage
 _LOOPBACK = "tests/shared/test_loopback.py"
 _NETWORKS = "tests/edge_agent/control/test_networks.py"
 _PORTS = "tests/supervisor/test_ports.py"
+_PROCESS = "tests/supervisor/test_process.py"
+_PULSE = "tests/supervisor/test_pulse.py"
+_OUTAGES = "tests/control_plane/common/test_outages.py"
+_AWAY = (
+    f"{_OUTAGES}::test_while_the_database_is_away_people_and_programs_are_told_so_at_once_until_it_is_back"
+)
 
 SUPERVISION = (
     Sabotage(
@@ -33,5 +39,93 @@ SUPERVISION = (
         "        server.listen(BACKLOG)\n",
         "",
         (f"{_PORTS}::test_what_is_chosen_is_held_and_two_who_want_one_port_get_two",),
+    ),
+    Sabotage(
+        "a process that ended is not started again",
+        "supervision",
+        "control_plane/supervisor/process.py",
+        "if self.state is State.WAITING and now_s >= self._again_s:",
+        "if self.state is State.STOPPED and now_s >= self._again_s:",
+        (f"{_PROCESS}::test_a_process_that_ends_is_started_again_after_a_pause",),
+    ),
+    Sabotage(
+        "a process that cannot be started again ends the supervisor",
+        "supervision",
+        "control_plane/supervisor/process.py",
+        "except (OSError, SupervisorError, subprocess.SubprocessError) as error:",
+        "except SupervisorError as error:",
+        (f"{_PROCESS}::test_a_process_that_cannot_be_started_is_tried_again",),
+    ),
+    Sabotage(
+        "a process that hangs is left alone",
+        "supervision",
+        "control_plane/supervisor/process.py",
+        "elif self._silence.is_hung(TICK_S, cpu_s(process.pid)):",
+        "elif self._silence.is_hung(0, cpu_s(process.pid)):",
+        (f"{_PROCESS}::test_a_process_that_was_stopped_is_ended_and_started_again",),
+    ),
+    Sabotage(
+        "a busy process counts as hung",
+        "supervision",
+        "control_plane/supervisor/pulse.py",
+        "return self._idle_s > limit_s or",
+        "return self._silent_s > limit_s or",
+        (f"{_PULSE}::test_a_busy_process_gets_four_times_as_long",),
+    ),
+    Sabotage(
+        "only the hung process itself is killed",
+        "supervision",
+        "control_plane/supervisor/process.py",
+        "    for one in family_of(pid):",
+        "    for one in [pid]:",
+        (f"{_PROCESS}::test_what_a_killed_process_started_is_killed_with_it_also_in_a_group_of_its_own",),
+    ),
+    Sabotage(
+        "logs grow without a bound",
+        "supervision",
+        "control_plane/supervisor/logs.py",
+        "            os.truncate(path, 0)\n",
+        "",
+        (
+            "tests/supervisor/test_logs.py::test_a_log_that_grows_long_is_set_aside_while_its_process_writes_on",
+        ),
+    ),
+    Sabotage(
+        "the reserve stays when the disk is full",
+        "supervision",
+        "control_plane/supervisor/reserve.py",
+        "            self.path.unlink()\n",
+        "            pass\n",
+        (
+            "tests/supervisor/test_reserve.py::"
+            "test_the_reserve_goes_when_the_disk_is_full_and_is_made_again_only_when_space_is_plenty",
+        ),
+    ),
+    Sabotage(
+        "footage is taken on a disk that is nearly full",
+        "supervision",
+        "control_plane/ingest/api.py",
+        '    """Says where segments go, or that they are here."""\n    require_space()\n',
+        '    """Says where segments go, or that they are here."""\n',
+        (
+            "tests/control_plane/ingest/test_http.py::"
+            "test_no_footage_is_taken_while_the_disk_is_nearly_full_and_receipts_are_still_given",
+        ),
+    ),
+    Sabotage(
+        "an outage of the database is a fault of ours",
+        "supervision",
+        "control_plane/common/problems.py",
+        "    if isinstance(sys.exc_info()[1], OUTAGES):",
+        "    if isinstance(sys.exc_info()[1], Http404):",
+        (_AWAY,),
+    ),
+    Sabotage(
+        "while the database is away every request waits for it",
+        "supervision",
+        "control_plane/common/outages.py",
+        "                self._is_away = error is not None\n",
+        "                self._is_away = False\n",
+        (_AWAY,),
     ),
 )

@@ -1,19 +1,19 @@
-"""Children are started again with pauses, given up in the end, and never left behind."""
+"""What ends or hangs is started again, for ever and with pauses, and nothing is left behind."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from control_plane.supervisor import process
-from control_plane.supervisor.errors import ServerFailed
-from control_plane.supervisor.process import LONGEST_LOG_BYTES, Child, ServerWatch, State, open_log
+from control_plane.supervisor.process import Child, Keeper, State
+from control_plane.supervisor.pulse import PulseSocket
 
 
 def until(true: Callable[[], bool], timeout_s: float = 10.0) -> None:
@@ -44,63 +44,197 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now_s
 
 
-def child_of(tmp_path: Path, code: str) -> Child:
-    return Child("thing", [sys.executable, "-c", code], os.environ, tmp_path / "logs" / "thing.log")
+def kept(tmp_path: Path, code: str, **options: Any) -> Keeper:
+    """Returns what keeps a Python program running; `options` are those of the program."""
+    child = Child(
+        "thing", [sys.executable, "-c", code], os.environ, tmp_path / "logs" / "thing.log", **options
+    )
+    return Keeper(child, hung_after_s=30)
 
 
-def test_a_child_that_ends_is_started_again_after_a_pause(tmp_path: Path, clock: list[float]) -> None:
-    child = child_of(tmp_path, "import time; time.sleep(60)")
-    child.start()
-    first = child.pid
-    assert first is not None
+def state_of(keeper: Keeper) -> State:
+    """Returns where it stands now, which a call may have changed."""
+    return keeper.state
+
+
+def pid_of(keeper: Keeper) -> int:
+    """Returns the id of the process that runs."""
+    process = keeper._program.process
+    assert process is not None
+    return process.pid
+
+
+def test_a_process_that_ends_is_started_again_after_a_pause(tmp_path: Path, clock: list[float]) -> None:
+    keeper = kept(tmp_path, "import time; time.sleep(60)")
+    keeper.start()
+    first = pid_of(keeper)
     os.kill(first, signal.SIGKILL)
-    until(child.ended)
-    seen = [child.state]
-    child.tick()
-    seen.append(child.state)
-    clock[0] += 31
-    child.tick()
-    seen.append(child.state)
-    second = child.pid
-    child.stop()
-    assert [*seen, child.state] == [State.RUNNING, State.WAITING, State.RUNNING, State.STOPPED]
-    assert second not in (None, first)
+    until(keeper.ended)
+    seen = [keeper.state]
+    keeper.tick()
+    seen.append(keeper.state)
+    clock[0] += process.LONGEST_WAIT_S
+    keeper.tick()
+    seen.append(keeper.state)
+    second = pid_of(keeper)
+    keeper.stop()
+    assert [*seen, keeper.state] == [State.RUNNING, State.WAITING, State.RUNNING, State.STOPPED]
+    assert second != first
 
 
-def test_a_child_that_always_ends_is_given_up_and_its_log_is_shown(
-    tmp_path: Path, clock: list[float]
+def test_a_process_that_always_ends_is_started_for_ever_with_pauses_that_grow_to_half_a_minute(
+    tmp_path: Path, clock: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
-    child = child_of(tmp_path, "raise SystemExit('no such table: studios')")
-    child.start()
-    for _ in range(process.MOST_FAILURES_IN_ROW):
-        until(child.ended)
-        child.tick()
-        clock[0] += 31
-        child.tick()
-    until(child.ended)
-    with pytest.raises(ServerFailed, match="no such table: studios"):
-        child.tick()
-    assert child.state is State.GIVEN_UP
-    child.stop()
+    keeper = kept(tmp_path, "raise SystemExit('no such table: studios')")
+    keeper.start()
+    pauses = []
+    for _ in range(40):
+        until(keeper.ended)
+        keeper.tick()
+        assert state_of(keeper) is State.WAITING
+        pauses.append(keeper._again_s - clock[0])
+        clock[0] = keeper._again_s
+        keeper.tick()
+        assert state_of(keeper) is State.RUNNING
+    keeper.stop()
+    assert max(pauses) <= process.LONGEST_WAIT_S
+    assert max(pauses[8:]) > 5 * process.FIRST_WAIT_S
+    # Said at once, and then rarely: forty starts within a second are one line.
+    assert [r.message for r in caplog.records if r.levelname == "WARNING"] == ["thing does not run"]
 
 
-def test_a_child_that_ran_for_a_minute_is_forgiven_its_past(tmp_path: Path, clock: list[float]) -> None:
-    child = child_of(tmp_path, "import time; time.sleep(60)")
-    child.start()
+def test_a_process_that_ran_for_a_while_is_told_to_have_recovered_and_its_pauses_begin_small_again(
+    tmp_path: Path, clock: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    keeper = kept(tmp_path, "import time; time.sleep(60)")
+    keeper.start()
     try:
-        for _ in range(3 * process.MOST_FAILURES_IN_ROW):
-            clock[0] += process.STEADY_AFTER_S + 1
-            child.tick()
-            pid = child.pid
-            assert pid is not None
-            os.kill(pid, signal.SIGKILL)
-            until(child.ended)
-            child.tick()
-            clock[0] += 31
-            child.tick()
-        assert child.state is State.RUNNING
+        for _ in range(3):
+            os.kill(pid_of(keeper), signal.SIGKILL)
+            until(keeper.ended)
+            keeper.tick()
+            clock[0] += process.LONGEST_WAIT_S
+            keeper.tick()
+        assert keeper.failures == 3
+        clock[0] += process.STEADY_AFTER_S + 1
+        keeper.tick()
+        assert keeper.failures == 0
+        (recovered,) = [record for record in caplog.records if record.message == "recovered"]
+        assert vars(recovered)["failures"] == 3
     finally:
-        child.stop()
+        keeper.stop()
+
+
+def test_a_process_that_cannot_be_started_is_tried_again(tmp_path: Path, clock: list[float]) -> None:
+    keeper = kept(tmp_path, "import time; time.sleep(60)")
+    keeper.start()
+    program = tmp_path / "program"
+    keeper._program._command = [str(program)]  # type: ignore[attr-defined]
+    os.kill(pid_of(keeper), signal.SIGKILL)
+    until(keeper.ended)
+    raised = []
+    for _ in range(3):
+        try:
+            keeper.tick()
+        except OSError as error:
+            raised.append(error)
+        assert (keeper.state, raised) == (State.WAITING, [])
+        clock[0] += process.LONGEST_WAIT_S
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    keeper.tick()
+    assert keeper.state is State.RUNNING
+    keeper.stop()
+
+
+def test_with_a_reason_to_hope_the_pause_ends_at_once(tmp_path: Path, clock: list[float]) -> None:
+    keeper = kept(tmp_path, "raise SystemExit(1)")
+    keeper.start()
+    until(keeper.ended)
+    keeper.tick()
+    keeper.tick()
+    assert state_of(keeper) is State.WAITING
+    keeper.hurry()
+    keeper.tick()
+    assert state_of(keeper) is State.RUNNING
+    keeper.stop()
+
+
+BEATS = """
+import os, signal, socket, sys, time
+line = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+while True:
+    line.sendto(b"WATCHDOG=1", os.environ["NOTIFY_SOCKET"])
+    time.sleep(0.01)
+"""
+
+
+@pytest.fixture
+def pulse(tmp_path: Path) -> Iterator[PulseSocket]:
+    """Where a program tells that it lives."""
+    made = PulseSocket(tmp_path / "pulse")
+    yield made
+    made.close()
+
+
+def test_a_process_that_was_stopped_is_ended_and_started_again(
+    tmp_path: Path, pulse: PulseSocket, clock: list[float]
+) -> None:
+    keeper = kept(tmp_path, BEATS, pulse=pulse)
+    keeper.start()
+    try:
+
+        def is_up() -> bool:
+            keeper.tick()
+            return keeper.is_up
+
+        until(is_up)
+        first = pid_of(keeper)
+        os.kill(first, signal.SIGSTOP)
+        until(lambda: Path(f"/proc/{first}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T")
+        for _ in range(round(30 / process.TICK_S) + 3):
+            assert keeper.state in (State.RUNNING, State.ENDING)
+            keeper.tick()
+        # It was asked to end and cannot hear it; after a while it is killed.
+        assert keeper.state is State.ENDING
+        assert not keeper.ended()
+        clock[0] += process.HUNG_STOP_TIMEOUT_S
+        keeper.tick()
+        until(keeper.ended)
+        keeper.tick()
+        clock[0] += process.LONGEST_WAIT_S
+        until(is_up)
+        assert pid_of(keeper) != first
+    finally:
+        keeper.stop()
+
+
+def test_a_silence_that_has_its_reason_elsewhere_costs_nothing(tmp_path: Path, pulse: PulseSocket) -> None:
+    child = Child("thing", ["sleep", "60"], os.environ, tmp_path / "log", pulse=pulse)
+    keeper = Keeper(child, hung_after_s=1, excused=lambda: True)
+    keeper._silence._start_limit_s = 1
+    keeper.start()
+    for _ in range(1000):
+        keeper.tick()
+    assert keeper.state is State.RUNNING
+    keeper.stop()
+
+
+def test_what_a_killed_process_started_is_killed_with_it_also_in_a_group_of_its_own(tmp_path: Path) -> None:
+    told = tmp_path / "inner"
+    code = (
+        "import pathlib, subprocess, time; inner = subprocess.Popen(['sleep', '60'], start_new_session=True);"
+        f"part = pathlib.Path({str(told) + '.part'!r}); part.write_text(str(inner.pid)); part.rename({str(told)!r});"
+        "time.sleep(60)"
+    )
+    outer = subprocess.Popen([sys.executable, "-c", code])
+    until(told.is_file)
+    inner = int(told.read_text())
+    os.kill(inner, signal.SIGSTOP)
+    process.kill(outer.pid)
+    outer.wait()
+    until(lambda: not alive(inner))
 
 
 def test_a_child_that_ignores_the_request_to_stop_is_ended_with_all_it_started(
@@ -108,18 +242,17 @@ def test_a_child_that_ignores_the_request_to_stop_is_ended_with_all_it_started(
 ) -> None:
     monkeypatch.setattr(process, "STOP_TIMEOUT_S", 0.3)
     told = tmp_path / "grandchild"
-    child = child_of(
+    keeper = kept(
         tmp_path,
         "import pathlib, signal, subprocess, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
         "inner = subprocess.Popen(['sleep', '60']);"
         f"part = pathlib.Path({str(told) + '.part'!r}); part.write_text(str(inner.pid)); part.rename({str(told)!r});"
         "time.sleep(60)",
     )
-    child.start()
+    keeper.start()
     until(told.is_file)
-    outer, inner = child.pid, int(told.read_text())
-    child.stop()
-    assert outer is not None
+    outer, inner = pid_of(keeper), int(told.read_text())
+    keeper.stop()
     assert not alive(outer)
     until(lambda: not alive(inner))
 
@@ -130,8 +263,8 @@ def test_a_supervisor_that_is_killed_leaves_no_child_behind(tmp_path: Path) -> N
         "import os, pathlib, sys, time\n"
         "from control_plane.supervisor.process import Child\n"
         "child = Child('thing', ['sleep', '60'], os.environ, pathlib.Path(sys.argv[1]).with_name('log'))\n"
-        "child.start()\n"
-        "part = pathlib.Path(sys.argv[1] + '.part'); part.write_text(str(child.pid)); part.rename(sys.argv[1])\n"
+        "child.spawn()\n"
+        "part = pathlib.Path(sys.argv[1] + '.part'); part.write_text(str(child.process.pid)); part.rename(sys.argv[1])\n"
         "time.sleep(60)\n"
     )
     supervisor = subprocess.Popen([sys.executable, "-c", program, str(told)])
@@ -143,38 +276,3 @@ def test_a_supervisor_that_is_killed_leaves_no_child_behind(tmp_path: Path) -> N
         supervisor.kill()
         supervisor.wait()
     until(lambda: not alive(pid))
-
-
-class Flaky:
-    """A server that ends at once, each time."""
-
-    def __init__(self, log: Path) -> None:
-        self.log = log
-        self.starts = 0
-        self.process: Any = None
-
-    def start(self) -> None:
-        """Starts it, and it ends."""
-        self.starts += 1
-        self.process = subprocess.Popen(["true"])
-        self.process.wait()
-
-
-def test_a_server_that_keeps_ending_is_given_up(tmp_path: Path) -> None:
-    server = Flaky(tmp_path / "log")
-    server.start()
-    watch = ServerWatch("thing", server)
-    for _ in range(ServerWatch.MOST_RESTARTS):
-        watch.tick()
-    with pytest.raises(ServerFailed, match="times in ten minutes"):
-        watch.tick()
-    assert server.starts == 1 + ServerWatch.MOST_RESTARTS
-
-
-def test_a_log_that_has_grown_long_is_set_aside(tmp_path: Path) -> None:
-    path = tmp_path / "web.log"
-    with path.open("wb") as file:
-        file.truncate(LONGEST_LOG_BYTES + 1)
-    open_log(path).close()
-    assert path.stat().st_size == 0
-    assert path.with_name("web.log.1").stat().st_size == LONGEST_LOG_BYTES + 1

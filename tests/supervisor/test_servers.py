@@ -1,10 +1,12 @@
 """The embedded servers are private, and refuse what they cannot do safely."""
 
 import os
+import signal
 import socket
 import stat
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -12,8 +14,12 @@ import pytest
 import redis
 from kombu import Connection
 
+from control_plane.supervisor import postgres, probed, process, valkey
 from control_plane.supervisor.errors import SocketPathTooLong, StateUnusable, WrongMajorVersion
 from control_plane.supervisor.postgres import EmbeddedPostgres, secret_file
+from control_plane.supervisor.probed import ProbedServer
+from control_plane.supervisor.process import Keeper
+from control_plane.supervisor.pulse import family_of
 from control_plane.supervisor.state import default_state, prepare_state
 from control_plane.supervisor.unprivileged import Runner, socket_folder
 from control_plane.supervisor.valkey import EmbeddedValkey
@@ -43,54 +49,53 @@ def listening_ports(pid: int) -> set[str]:
 
 
 def test_no_server_listens_on_tcp(state: Path) -> None:
-    postgres, valkey = EmbeddedPostgres(state, durable=False), EmbeddedValkey(state)
+    servers = EmbeddedPostgres(state, durable=False), EmbeddedValkey(state)
     try:
-        postgres.start()
-        valkey.start()
-        for server in (postgres, valkey):
+        for server in servers:
+            server.start()
             assert server.process is not None
             assert listening_ports(server.process.pid) == set()
             if os.geteuid() == 0:
                 assert Path(f"/proc/{server.process.pid}").stat().st_uid != 0
     finally:
-        valkey.stop()
-        postgres.stop()
+        for server in servers:
+            server.stop()
 
 
 def test_a_folder_with_spaces_quotes_and_commas_is_as_good_as_any() -> None:
     with tempfile.TemporaryDirectory(prefix='3d o\'k, "%20" ') as folder:
         Path(folder).chmod(0o711)
         state = prepare_state(Path(folder) / "s")
-        postgres, valkey = EmbeddedPostgres(state, durable=False), EmbeddedValkey(state)
+        database, cache = EmbeddedPostgres(state, durable=False), EmbeddedValkey(state)
         try:
-            with psycopg.connect(postgres.start().application) as connection:
+            with psycopg.connect(database.start().application) as connection:
                 assert connection.execute("SELECT 1").fetchone() == (1,)
-            with redis.Redis.from_url(valkey.start().cache) as client:
+            with redis.Redis.from_url(cache.start().cache) as client:
                 assert client.ping()
-            with Connection(valkey.urls().broker) as broker:
+            with Connection(cache.urls().broker) as broker:
                 broker.ensure_connection(max_retries=1, timeout=5)
         finally:
-            valkey.stop()
-            postgres.stop()
+            cache.stop()
+            database.stop()
 
 
 def test_a_second_start_finds_the_data_again(state: Path) -> None:
     for turn in (1, 2):
-        postgres = EmbeddedPostgres(state, durable=False)
-        urls = postgres.start()
+        server = EmbeddedPostgres(state, durable=False)
+        urls = server.start()
         try:
             with psycopg.connect(urls.owner) as connection:
                 connection.execute("CREATE TABLE IF NOT EXISTS kept (n int)")
                 connection.execute("INSERT INTO kept VALUES (1)")
                 assert connection.execute("SELECT count(*) FROM kept").fetchone() == (turn,)
         finally:
-            postgres.stop()
+            server.stop()
 
 
 def test_a_data_folder_of_another_major_version_is_refused_with_a_way_out(state: Path) -> None:
-    postgres = EmbeddedPostgres(state, durable=False)
-    postgres.start()
-    postgres.stop()
+    server = EmbeddedPostgres(state, durable=False)
+    server.start()
+    server.stop()
     (state / "postgres" / "PG_VERSION").write_text("14\n")
     with pytest.raises(WrongMajorVersion, match="PostgreSQL 14") as caught:
         EmbeddedPostgres(state, durable=False).start()
@@ -165,3 +170,64 @@ def test_root_is_told_when_its_servers_cannot_enter_the_folder(tmp_path: Path) -
         EmbeddedPostgres(state).start()
     assert "/var/lib/threedance" in caught.value.hint
     assert default_state() == Path("/var/lib/threedance")
+
+
+@pytest.mark.parametrize("kind", [EmbeddedPostgres, EmbeddedValkey])
+def test_a_server_that_hangs_with_all_its_processes_is_replaced_and_keeps_its_data(
+    state: Path, monkeypatch: pytest.MonkeyPatch, kind: type[EmbeddedPostgres] | type[EmbeddedValkey]
+) -> None:
+    monkeypatch.setattr(process, "TICK_S", 0.05)
+    monkeypatch.setattr(process, "HUNG_STOP_TIMEOUT_S", 0.3)
+    for module in (postgres, valkey):
+        monkeypatch.setattr(module, "PROBE_TIMEOUT_S", 2)
+    monkeypatch.setattr(probed, "PROBE_S", 0.1)
+    server = kind(state)
+    server.start()
+    probe = ProbedServer(server)
+    keeper = Keeper(probe, hung_after_s=3)
+    keeper.started()
+
+    def until(true: Callable[[], bool]) -> None:
+        deadline_s = time.monotonic() + 60
+        while not true():
+            keeper.tick()
+            assert time.monotonic() < deadline_s, f"it stays {keeper.state}"
+            time.sleep(process.TICK_S)
+
+    def is_new() -> bool:
+        return keeper.is_up and server.process is not None and server.process.pid != first
+
+    with probe.probed():
+        try:
+            until(lambda: keeper.is_up)
+            if isinstance(server, EmbeddedPostgres):
+                with psycopg.connect(server.urls("threedance").owner) as connection:
+                    connection.execute("CREATE TABLE kept AS SELECT 7 AS n")
+            assert server.process is not None
+            first = server.process.pid
+            for one in family_of(first):
+                os.kill(one, signal.SIGSTOP)
+            until(is_new)
+            if isinstance(server, EmbeddedPostgres):
+                server._wait(server.urls("postgres").superuser)  # it lives as soon as it replays its log
+                with psycopg.connect(server.urls("threedance").owner) as connection:
+                    assert connection.execute("SELECT n FROM kept").fetchone() == (7,)
+        finally:
+            server.stop()
+
+
+def test_a_server_that_refuses_answers_and_one_that_is_not_there_does_not(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for server in (EmbeddedPostgres(state, durable=False), EmbeddedValkey(state)):
+        assert not server.answers()
+        server.start()
+        try:
+            assert server.answers()
+            with monkeypatch.context() as patched:
+                patched.setattr("control_plane.supervisor.postgres.secret_file", lambda path: "wrong")
+                patched.setattr("control_plane.supervisor.valkey.secret_file", lambda path: "wrong")
+                assert server.answers()
+        finally:
+            server.stop()
+        assert not server.answers()

@@ -11,7 +11,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,12 +68,14 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def up(state: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+def up(
+    state: Path, *arguments: str, program: Sequence[str] = PROGRAM
+) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     """Runs the control plane, and gives the process and what it wrote of itself when it was ready."""
     out = state.parent / "out.txt"
     with out.open("w") as file:
         process = subprocess.Popen(
-            [*PROGRAM, "up", "--state", str(state), *arguments],
+            [*program, "up", "--state", str(state), *arguments],
             env=clean_environment(), stdout=file, stderr=file, text=True,
         )  # fmt: skip
     try:
@@ -127,7 +129,8 @@ def test_up_is_ready_mends_itself_stops_whole_and_finds_its_data_again(state: Pa
             # It took the next free port, said so, and timed its steps.
             assert f"port {taken} is taken" in (state.parent / "out.txt").read_text()
             assert not url.endswith(f":{taken}")
-            assert json.loads(report.read_text()) == facts
+            reported = json.loads(report.read_text())
+            assert all(reported[name] == facts[name] for name in ("url", "pid", "started_at", "steps"))
             assert facts["pid"] == process.pid
             assert [step["name"] for step in facts["steps"]][-1] == "web"
             assert all(step["seconds"] >= 0 for step in facts["steps"])
@@ -191,3 +194,41 @@ def test_a_command_without_a_running_control_plane_says_how_to_start_one(
     done = command(*arguments, "--state", str(state))
     assert done.returncode == 1
     assert f"threedance up --state {state}" in done.stderr
+
+
+IMPATIENT = """
+from control_plane.supervisor import house, process
+house.HUNG_AFTER_S.update(web=6.0, worker=6.0, beat=15.0)
+process.HUNG_STOP_TIMEOUT_S = 1.0
+from control_plane.cli import main
+main()
+"""
+
+
+def test_processes_that_hang_are_replaced_and_those_that_do_not_are_left_alone(state: Path) -> None:
+    with up(state, "--port", "0", program=[sys.executable, "-c", IMPATIENT]) as (_, facts):
+
+        def processes() -> dict[str, dict[str, Any]]:
+            found = running(state)
+            assert found is not None
+            told: dict[str, dict[str, Any]] = found["processes"]  # type: ignore[assignment]
+            return told
+
+        def all_up() -> bool:
+            return all(one["is_up"] for one in processes().values())
+
+        def replaced(name: str) -> bool:
+            now = processes()[name]
+            return bool(now["is_up"] and now["pid"] != before[name]["pid"])
+
+        until(all_up, 60, "not everything came up")
+        before = processes()
+        hung = ("web", "worker", "beat")
+        for name in hung:
+            os.kill(before[name]["pid"], signal.SIGSTOP)
+        until(lambda: all(replaced(name) for name in hung), 120, "what hangs was not replaced")
+        assert status_of(f"{facts['url']}/readyz") == 200
+        after = processes()
+        for name in set(before) - set(hung):
+            assert after[name]["pid"] == before[name]["pid"], f"{name} was replaced as well"
+        assert not any(Path(f"/proc/{before[name]['pid']}").exists() for name in hung)

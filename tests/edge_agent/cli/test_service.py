@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.cli.service import ServiceManager, handed_pairing
+from edge_agent.cli.service import handed_pairing
+from shared.kernel.service import ServiceManager
 from tests.rigs.agent_process import AGENT, ROOT, agent_command
 from tests.rigs.control_plane import ControlPlane
 
