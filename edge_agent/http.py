@@ -180,8 +180,11 @@ async def _refuse_self_connection(event: str, info: Mapping[str, Any]) -> None:
     """Closes a new connection whose other end is itself, as happens while a control plane on this machine is down."""
     if event == "connection.connect_tcp.complete":
         stream = info["return_value"]
+        line = stream.get_extra_info("socket")
+        if line is None:  # a transport of its own, without a socket
+            return
         try:
-            refuse_self_connection(stream.get_extra_info("socket"))
+            refuse_self_connection(line)
         except SelfConnected as error:
             await stream.aclose()
             raise httpx.ConnectError(str(error)) from error

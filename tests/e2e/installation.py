@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from deploy.demo.children import Child
 from deploy.demo.loop import CAMERAS
+from edge_agent.settings import Settings, save_settings
 from tests.rigs.fault_proxy import FaultProxy
 
 PYTHON = sys.executable
@@ -106,6 +107,7 @@ class Installation:
         )  # fmt: skip
         pairing = json.loads((self.box / "identity" / "pairing.json").read_text())
         self.agent_id: str = pairing["answer"]["agent_id"]
+        save_settings(self.box, Settings(allowed_networks=("127.0.0.1/32",)))
         self.start_agent()
         addresses = {name: f"{line.url}/{name}.ts" for name, line in self.camera_lines.items()}
         self.ask("set_cameras", agent_id=self.agent_id, addresses=addresses)
