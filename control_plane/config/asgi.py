@@ -16,7 +16,7 @@ from control_plane.config.checks import refuse_unsafe_start  # noqa: E402
 from control_plane.config.handler import Handler  # noqa: E402
 from control_plane.fleet.gateway import gateway  # noqa: E402
 from control_plane.fleet.server_time import timed  # noqa: E402
-from control_plane.ingest.gate import gated  # noqa: E402
+from control_plane.ingest.gate import Gate  # noqa: E402
 from shared.kernel.service import ServiceManager  # noqa: E402
 
 LINK_PATH = "/agent/v1/link"
@@ -34,7 +34,7 @@ def _raise_descriptor_limit() -> None:
 
 _raise_descriptor_limit()
 
-_django = timed(gated(Handler()))
+_django = timed(Gate(Handler()))
 _gateway = timed(gateway)
 
 Message = Mapping[str, Any]

@@ -118,6 +118,10 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
     allowed_hosts: str = ""
     trusted_proxies: int = 0
     """How many proxies of ours stand in front and add to X-Forwarded-For; what stands further left is not believed."""
+    connections: int = 4096
+    """How many HTTP connections one web process holds; agents' established links are counted apart from these."""
+    connections_per_address: int = 256
+    """How many of them one IPv4 address, or one /64 of IPv6, may have; not counted behind `trusted_proxies`."""
     signin_networks: str = ""
     """Private networks (CIDR, parted by commas) in which studios' identity providers may be, also by plain http."""
     session_hours: int = 336
@@ -367,6 +371,9 @@ def _validate(env: Env) -> None:
     env.email()
     if not 0 <= env.trusted_proxies <= 8:
         raise WrongEnvironment(f"THREEDANCE_TRUSTED_PROXIES={env.trusted_proxies} is not between 0 and 8")
+    for name in ("connections", "connections_per_address"):
+        if getattr(env, name) < 8:
+            raise WrongEnvironment(f"{variable(name)}={getattr(env, name)} is below 8")
     if env.session_hours < 1 or env.session_idle_minutes < 5:
         raise WrongEnvironment(
             "THREEDANCE_SESSION_HOURS is at least 1, THREEDANCE_SESSION_IDLE_MINUTES at least 5"

@@ -1,5 +1,7 @@
 """Django under ASGI, each request whole in one thread of a few that stay.
 
+Requests of different addresses take turns (`lanes`).
+
 Django's own handler goes to and fro between the event loop and a thread that it makes for each request, once for each
 middleware that looks at the view and once for the view. All of ours is synchronous, so that buys nothing and costs
 more than the work of a playlist: here the loop reads and writes, and one thread does everything between.
@@ -7,11 +9,10 @@ more than the work of a playlist: here the loop reads and writes, and one thread
 
 import asyncio
 import contextlib
-import contextvars
 import io
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, cast
 
 from django.core import signals
 from django.core.exceptions import RequestAborted
@@ -20,26 +21,35 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
-P = ParamSpec("P")
-T = TypeVar("T")
+from control_plane.common.caller import address_of_scope, limit_key
+from control_plane.common.errors import Unavailable
+from control_plane.common.refusals import send_refusal
+from control_plane.config.lanes import Lanes, LanesFull
+
 Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 THREADS = 8
 """More only wait for each other: Python runs one at a time, and what they wait for meanwhile is PostgreSQL."""
+THREADS_OF_ONE = THREADS - 2
+"""How many of them one address may have: the others are there at once for somebody else."""
+FILE_THREADS = 4
+RETRY_AFTER_S = 2
 
 BUSY_WAIT_S = 5.0
 """How long a request waits for what is in use, before it is answered with Retry-After."""
 
 
 class Handler(ASGIHandler):
-    """Answers HTTP. Requests beyond `THREADS` wait in the order of their coming."""
+    """Answers HTTP. Requests beyond `THREADS` wait, in a lane for each address."""
 
     def __init__(self, threads: int = THREADS) -> None:
         super().__init__()
         self.load_middleware(is_async=False)
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="web")
+        self._lanes = Lanes(threads, most_of_one=max(1, threads - THREADS + THREADS_OF_ONE))
+        # Pieces of answers that have begun wait for nobody who is still to be answered.
+        self._files = ThreadPoolExecutor(FILE_THREADS, thread_name_prefix="files")
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answers one request.
@@ -53,17 +63,26 @@ class Handler(ASGIHandler):
             body = await self.read_body(receive)
         except RequestAborted:
             return
+        lane = limit_key(address_of_scope(scope))
         with contextlib.closing(body):
-            response = await self._in_thread(self._answer, scope, body)
-            if scope["method"] in ("GET", "HEAD"):
-                response = await self._when_free(response, scope)
+            try:
+                response = await self._lanes.run(lane, self._answer, scope, body)
+                if scope["method"] in ("GET", "HEAD"):
+                    response = await self._when_free(response, scope, lane)
+            except LanesFull:
+                refusal = Unavailable("Too many requests of your network wait.")
+                await send_refusal(send, scope, refusal, retry_after_s=RETRY_AFTER_S)
+                return
             try:
                 await self._give(response, send)
             finally:
                 if response.streaming:
-                    await asyncio.shield(self._in_thread(response.close))
+                    loop = asyncio.get_running_loop()
+                    await asyncio.shield(loop.run_in_executor(self._files, response.close))
 
-    async def _when_free(self, response: HttpResponseBase, scope: dict[str, Any]) -> HttpResponseBase:
+    async def _when_free(
+        self, response: HttpResponseBase, scope: dict[str, Any], lane: str
+    ) -> HttpResponseBase:
         """Returns the answer to a request that found something in use (`common.errors.Busy`), asked again when it is free.
 
         It waits here, where that costs neither a thread nor a database connection, and for `BUSY_WAIT_S` at most; then
@@ -76,7 +95,7 @@ class Handler(ASGIHandler):
             if left_s <= 0 or not (await asyncio.wait({asyncio.wrap_future(busy)}, timeout=left_s))[0]:
                 break
             # The body was closed with the first answer; none of these has one.
-            response = await self._in_thread(self._answer, scope, io.BytesIO())
+            response = await self._lanes.run(lane, self._answer, scope, io.BytesIO())
         return response
 
     def _answer(self, scope: dict[str, Any], body: Any) -> HttpResponseBase:
@@ -103,11 +122,6 @@ class Handler(ASGIHandler):
         await self.send_response(response, send)
 
     async def _read(self, parts: Iterator[bytes]) -> Any:
-        while part := await self._in_thread(next, parts, b""):
-            yield part
-
-    async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        # A context for each call: what a request sets there must not be found by the next one in the same thread.
-        context = contextvars.copy_context()
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: context.run(call, *args, **kwargs))
+        while part := await loop.run_in_executor(self._files, next, parts, b""):
+            yield part

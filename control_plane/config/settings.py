@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 
+from control_plane.common.bodies import FORM_LIMIT_BYTES
 from control_plane.config.env import listed, parse
 
 ENV = parse(os.environ)
@@ -94,6 +95,9 @@ FLEET_ANSWER_LISTENER = "control_plane.recordings.repairs.take_answer"
 FLEET_HANDOVER_LISTENERS = ["control_plane.recordings.reports.take_over"]
 # Proxies in front of us whose word on the caller's address is taken (X-Forwarded-For, from the right).
 TRUSTED_PROXIES = ENV.trusted_proxies
+# HTTP connections of one web process, and those of one address.
+CONNECTIONS = ENV.connections
+CONNECTIONS_PER_ADDRESS = ENV.connections_per_address
 # Most tries to pair within ten minutes: from one address, and from all together.
 FLEET_PAIRING_LIMITS = (20, 600)
 # How many camera addresses a studio may set in an hour: each one has an agent connect somewhere and tell what answers.
@@ -369,7 +373,9 @@ CONTENT_SECURITY_POLICY = {
         "form-action": [SELF],
     }
 }
-DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
+DATA_UPLOAD_MAX_MEMORY_SIZE = FORM_LIMIT_BYTES
+# Forms have one file field; Django allows a hundred files.
+DATA_UPLOAD_MAX_NUMBER_FILES = 4
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],

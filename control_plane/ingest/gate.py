@@ -1,18 +1,28 @@
 """Looks at a request before Django reads its body: Django keeps all of a body aside before any view is asked.
 
-Without this anybody could fill the disk with what no view would take. A PUT of a segment is checked by its signed
-address, everything else by its length alone.
+Without this anybody could fill memory and disk with what no view would take. A PUT of a segment is checked by its signed
+address, everything else by its length. What has arrived is counted while it is held, per address (of PUTs: per studio)
+and in all; where too much is held, who holds most gives way. A body has to arrive at a steady pace.
 """
 
+import asyncio
+import shutil
+import tempfile
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import QueryDict
+from django.urls import Resolver404, resolve
 
-from control_plane.common.errors import ControlPlaneError
+from control_plane.common.bodies import FORM_LIMIT_BYTES, limit_of
+from control_plane.common.caller import address_of_scope, limit_key
+from control_plane.common.errors import BadRequest, ControlPlaneError, Unavailable
+from control_plane.common.refusals import send_refusal
+from control_plane.common.shares import Shares
 from control_plane.ingest.targets import allowed_by
-from shared.protocol.codec import MESSAGE_LIMIT_BYTES, encode
-from shared.protocol.errors import PROBLEM_CONTENT_TYPE, Code
+from shared.protocol.codec import MESSAGE_LIMIT_BYTES
+from shared.protocol.errors import Code
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -21,60 +31,188 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 OBJECTS = "/agent/v1/objects/"
 AGENT = "/agent/v1/"
-FORM_LIMIT_BYTES = 8 << 20
-"""The largest body of a page's form."""
+RETRY_AFTER_S = 5
+
+FORMS_OF_ONE_BYTES, FORMS_BYTES = 16 << 20, 128 << 20
+"""Bodies of everything but segments that are held at once: of one address, and of all. They are in memory."""
+OBJECTS_OF_ONE_BYTES, OBJECTS_BYTES = 1 << 30, 4 << 30
+"""Bodies of segments that are held at once: of one studio, and of all. They are temporary files."""
+FREE_SHARE = 4
+"""Bodies of segments take at most one part in so many of what was free for temporary files at the start."""
 
 
-def gated(app: App) -> App:
-    """Returns an ASGI application that hands on to `app` what may be read, and answers the rest itself."""
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a body has to arrive. Only time in which we wait for the peer counts.
 
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    The rate is Apache's default (`mod_reqtimeout`). An agent may have a ceiling far below it, so that of a segment there
+    has to arrive something at all within `idle_s`; its address is signed.
+    """
+
+    idle_s: float = 30.0
+    grace_s: float = 20.0
+    bytes_per_s: int = 500
+
+
+FORM_PACE = Pace()
+OBJECT_PACE = Pace(idle_s=60.0, bytes_per_s=0)
+
+
+class Body:
+    """The body of one request while it is held; `refusal` says why it is read no further."""
+
+    def __init__(self, share: str, limit: int, pace: Pace, held: "Shares[Body]") -> None:
+        self.share = share
+        self.refusal: tuple[ControlPlaneError, int | None] | None = None
+        self._limit = limit
+        self._pace = pace
+        self._held = held
+        self._size = 0
+        self._waited_s = 0.0
+        self._wait: asyncio.Timeout | None = None
+
+    def may_end(self) -> bool:
+        """Returns whether more of it is awaited: a whole one is about to be answered."""
+        return self._wait is not None
+
+    def end(self) -> None:
+        """Stops waiting for the rest of it."""
+        self.refusal = Unavailable("Too many bodies are held now."), None
+        if self._wait is not None:
+            self._wait.reschedule(0)
+
+    def close(self) -> None:
+        """Stops counting it."""
+        self._held.remove(self)
+
+    async def receive(self, receive: Receive) -> Mapping[str, Any]:
+        """Returns the next message of the request; a disconnection where the rest is refused."""
+        if self._is_refused():
+            return {"type": "http.disconnect"}
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
         try:
-            limit = _limit(scope)
-            if _announced(scope) > limit:
-                raise ControlPlaneError(f"The body is over {limit} bytes.", code=Code.TOO_LARGE)
-        except ControlPlaneError as error:
-            await _refuse(send, error)
-            return
-        await app(scope, _counted(receive, limit), send)
+            async with asyncio.timeout(self._patience_s()) as self._wait:
+                message = await receive()
+        except TimeoutError:
+            if not self._is_refused():
+                self.refusal = BadRequest("The body came too slowly."), 408
+            return {"type": "http.disconnect"}
+        finally:
+            self._wait = None
+        self._waited_s += loop.time() - began_s
+        self._size += len(message.get("body", b""))
+        self._count()
+        # A body of unknown length that goes on for ever is a caller that we do not listen to any more.
+        return {"type": "http.disconnect"} if self._is_refused() else message
 
-    return application
+    def _is_refused(self) -> bool:
+        return self.refusal is not None
+
+    def _patience_s(self) -> float:
+        pace = self._pace
+        if not pace.bytes_per_s:
+            return pace.idle_s
+        left_s = pace.grace_s + self._size / pace.bytes_per_s - self._waited_s
+        return max(0.0, min(pace.idle_s, left_s))
+
+    def _count(self) -> None:
+        if self._size > self._limit:
+            self.refusal = too_large(self._limit), None
+            return
+        self._held.set_amount(self, self._size)
+        while (surplus := self._held.surplus(self)) is not None:
+            surplus.end()
+            self._held.remove(surplus)
+            if surplus is self:
+                return
+
+
+class Gate:
+    """Hands on to `app` what may be read, and answers the rest itself. Used in one event loop."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._forms: Shares[Body] = Shares(per_share=FORMS_OF_ONE_BYTES, in_all=FORMS_BYTES)
+        free_bytes = shutil.disk_usage(tempfile.gettempdir()).free
+        self._objects: Shares[Body] = Shares(
+            per_share=OBJECTS_OF_ONE_BYTES, in_all=min(OBJECTS_BYTES, free_bytes // FREE_SHARE)
+        )
+
+    @property
+    def held_bytes(self) -> tuple[int, int]:
+        """How many bytes of bodies are held: of segments, and of everything else."""
+        return self._objects.total, self._forms.total
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        if not _has_body(scope):
+            await self._app(scope, receive, send)
+            return
+        try:
+            body = self._body_of(scope)
+        except ControlPlaneError as refused:
+            await send_refusal(send, scope, refused)
+            return
+        started = asyncio.Event()
+
+        async def sending(message: Mapping[str, Any]) -> None:
+            started.set()
+            await send(message)
+
+        async def receiving() -> Mapping[str, Any]:
+            return await body.receive(receive)
+
+        try:
+            await self._app(scope, receiving, sending)
+            if body.refusal is not None and not started.is_set():
+                error, status = body.refusal
+                wait_s = RETRY_AFTER_S if isinstance(error, Unavailable) else None
+                await send_refusal(send, scope, error, status=status, retry_after_s=wait_s)
+        finally:
+            body.close()
+
+    def _body_of(self, scope: Scope) -> Body:
+        path: str = scope["path"]
+        if path.startswith(OBJECTS) and scope["method"] == "PUT":
+            allowed = allowed_by(path.removeprefix(OBJECTS), QueryDict(scope["query_string"]))
+            studio = allowed.key.partition("/")[0]
+            body = Body(studio, allowed.size_bytes, OBJECT_PACE, self._objects)
+            limit = allowed.size_bytes
+        else:
+            limit = _limit(scope)
+            body = Body(limit_key(address_of_scope(scope)), limit, FORM_PACE, self._forms)
+        if _announced(scope) > limit:
+            raise too_large(limit)
+        return body
+
+
+def too_large(limit: int) -> ControlPlaneError:
+    """Returns the error for a body over `limit` bytes."""
+    return ControlPlaneError(f"The body is over {limit} bytes.", code=Code.TOO_LARGE)
 
 
 def _limit(scope: Scope) -> int:
     path: str = scope["path"]
-    if path.startswith(OBJECTS) and scope["method"] == "PUT":
-        query = QueryDict(scope["query_string"])
-        return allowed_by(path.removeprefix(OBJECTS), query).size_bytes
-    # One byte more, so that the view can say which limit was passed.
-    return MESSAGE_LIMIT_BYTES + 1 if path.startswith(AGENT) else FORM_LIMIT_BYTES
+    if path.startswith(AGENT):
+        return MESSAGE_LIMIT_BYTES
+    announced = _announced(scope)
+    if 0 < announced <= FORM_LIMIT_BYTES:
+        return FORM_LIMIT_BYTES
+    try:
+        return limit_of(resolve(path).func)
+    except Resolver404:
+        return FORM_LIMIT_BYTES
+
+
+def _has_body(scope: Scope) -> bool:
+    # HTTP/1.1 has no body without one of the two (RFC 9112, section 6.3).
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+        for name, value in scope["headers"]
+    )
 
 
 def _announced(scope: Scope) -> int:
     text = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
     return int(text) if text.isdigit() else 0
-
-
-def _counted(receive: Receive, limit: int) -> Receive:
-    read = 0
-
-    async def counted() -> Mapping[str, Any]:
-        nonlocal read
-        message = await receive()
-        read += len(message.get("body", b""))
-        # A body of unknown length that goes on for ever is a caller that we do not listen to any more.
-        return message if read <= limit else {"type": "http.disconnect"}
-
-    return counted
-
-
-async def _refuse(send: Send, error: ControlPlaneError) -> None:
-    body = encode(error.problem())
-    headers = [
-        (b"content-type", PROBLEM_CONTENT_TYPE.encode()),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-        (b"connection", b"close"),
-    ]
-    await send({"type": "http.response.start", "status": error.problem().status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

@@ -309,7 +309,9 @@ def _children(told: dict[str, str], state: Path, listener: socket.socket, stack:
     python, logs = sys.executable, state / "logs"
     web = [
         python, "-m", "uvicorn", "control_plane.config.asgi:application", "--fd", str(listener.fileno()),
-        "--no-access-log", "--log-level", "warning", "--ws", "websockets-sansio", "--ws-max-size", str(1 << 20),
+        "--no-access-log", "--log-level", "warning", "--ws-max-size", str(1 << 20),
+        "--http", "control_plane.config.connections:HttpConnection",
+        "--ws", "control_plane.config.connections:LinkConnection",
         "--ws-per-message-deflate", "false", "--timeout-graceful-shutdown", "5", "--no-server-header", "--no-proxy-headers",
     ]  # fmt: skip
     celery = [python, "-m", "celery", "-A", "control_plane.config.celery", "--quiet"]

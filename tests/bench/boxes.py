@@ -29,8 +29,11 @@ DESCRIPTORS = 30_000
 class Box:
     """One box: connects, greets, beats, takes what is pushed, and comes back."""
 
-    def __init__(self, fleet: "Boxes", agent_id: str, studio_id: str, private: str) -> None:
+    def __init__(
+        self, fleet: "Boxes", agent_id: str, studio_id: str, private: str, source: tuple[str, int]
+    ) -> None:
         self.fleet = fleet
+        self._source = source
         self.agent_id, self.studio_id = agent_id, studio_id
         self._key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(private))
         self.socket: ClientConnection | None = None
@@ -68,6 +71,7 @@ class Box:
                     ping_interval=None,
                     max_queue=2,
                     write_limit=4096,
+                    local_addr=self._source,
                 ) as socket:
                     self.socket = socket
                     await self._serve(socket, backoff)
@@ -116,7 +120,12 @@ class Boxes:
         said = json.loads(path.read_text())
         self.url = f"{address.replace('http', 'ws')}/agent/v1/link"
         self.audience: str = said["audience"]
-        self.boxes = [Box(self, *row) for row in said["boxes"]]
+        studios = list(dict.fromkeys(studio for _, studio, _ in said["boxes"]))
+        # Each studio has a line of its own: the server bounds the connections of one address.
+        self.boxes = [
+            Box(self, agent, studio, private, (f"127.0.1.{1 + studios.index(studio) % 250}", 0))
+            for agent, studio, private in said["boxes"]
+        ]
         self.by_id = {box.agent_id: box for box in self.boxes}
         self.failed = 0
         self._tasks: set[asyncio.Task[None]] = set()

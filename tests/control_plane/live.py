@@ -11,6 +11,9 @@ def serve() -> Iterator[str]:
     """Serves until the block ends; gives the address, without a trailing slash."""
     # Importing it checks the deployment, which needs the test's database and keys.
     from control_plane.config.asgi import application
+    from control_plane.config.connections import HttpConnection, LinkConnection
 
-    with serving(application, log_config=None, access_log=False) as address:
+    with serving(
+        application, http=HttpConnection, ws=LinkConnection, log_config=None, access_log=False
+    ) as address:
         yield address

@@ -23,7 +23,7 @@ def serving(app: Any, *, port: int = 0, host: str = "127.0.0.1", **options: Any)
     Raises:
         RuntimeError: it did not start, or does not stop.
     """
-    config = uvicorn.Config(app, host=host, port=port, ws="websockets-sansio", **options)
+    config = uvicorn.Config(app, host=host, port=port, **{"ws": "websockets-sansio"} | options)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="served by a test", daemon=True)
     thread.start()

@@ -4,6 +4,8 @@ from tests.sabotage.sabotage import Sabotage
 
 _CALLER = "control_plane/common/caller.py"
 _TEST_CALLER = "tests/control_plane/common/test_caller.py"
+_TEST_CONNECTIONS = "tests/control_plane/config/test_connections.py"
+_TEST_GATE = "tests/control_plane/ingest/test_gate.py"
 
 WEB = (
     Sabotage(
@@ -42,6 +44,82 @@ WEB = (
         (
             "tests/control_plane/fleet/test_pairing.py"
             "::test_over_http_refusals_say_what_to_do_and_tries_are_limited",
+        ),
+    ),
+    Sabotage(
+        "a head of a request may be as long as it likes",
+        "web",
+        "control_plane/config/pace.py",
+        "    head_bytes: int = 32 * 1024",
+        "    head_bytes: int = 1 << 40",
+        (f"{_TEST_CONNECTIONS}::test_headers_without_end_are_refused_and_take_no_memory",),
+    ),
+    Sabotage(
+        "a head that does not end is waited for",
+        "web",
+        "control_plane/config/pace.py",
+        "            return Reason.SLOW_HEAD",
+        "            return None",
+        (
+            f"{_TEST_CONNECTIONS}::test_a_head_that_does_not_end_is_ended_and_so_is_the_next_one",
+            "tests/control_plane/config/test_pace.py::test_a_head_has_ten_seconds_however_its_bytes_come",
+        ),
+    ),
+    Sabotage(
+        "one address may have all connections",
+        "web",
+        "control_plane/config/connections.py",
+        "        while (surplus := self._connections.surplus(connection)) is not None:",
+        "        while (surplus := None) is not None:",
+        (
+            f"{_TEST_CONNECTIONS}::test_an_address_with_too_many_connections_loses_its_oldest",
+            f"{_TEST_CONNECTIONS}::test_the_address_with_most_connections_makes_room_for_others",
+        ),
+    ),
+    Sabotage(
+        "a reader who reads nothing keeps the answer in memory",
+        "web",
+        "control_plane/config/pace.py",
+        "            return Reason.UNREAD",
+        "            return None",
+        (f"{_TEST_CONNECTIONS}::test_an_answer_that_is_not_read_is_given_up",),
+    ),
+    Sabotage(
+        "pongs pile up for a link that does not read",
+        "web",
+        "control_plane/config/connections.py",
+        "        if self.transport.get_write_buffer_size() > LIMITS.unread_bytes:",
+        "        if False:",
+        (f"{_TEST_CONNECTIONS}::test_pings_whose_answers_are_not_read_end_their_link",),
+    ),
+    Sabotage(
+        "bodies that one address holds are not counted",
+        "web",
+        "control_plane/ingest/gate.py",
+        "        self._held.set_amount(self, self._size)",
+        "        pass",
+        (
+            f"{_TEST_GATE}::test_bodies_that_one_address_holds_have_a_bound_and_nobody_else_waits",
+            f"{_TEST_GATE}::test_all_bodies_together_have_a_bound_and_the_largest_holder_gives_way",
+        ),
+    ),
+    Sabotage(
+        "every page takes as much as one with a file",
+        "web",
+        "control_plane/common/bodies.py",
+        "    limit: int = getattr(view, _LIMIT, FORM_LIMIT_BYTES)",
+        "    limit: int = getattr(view, _LIMIT, FILE_LIMIT_BYTES)",
+        (f"{_TEST_GATE}::test_only_pages_that_take_a_file_take_more_than_a_form",),
+    ),
+    Sabotage(
+        "all addresses wait in one queue",
+        "web",
+        "control_plane/config/handler.py",
+        "        lane = limit_key(address_of_scope(scope))",
+        '        lane = ""',
+        (
+            "tests/control_plane/config/test_handler.py"
+            "::test_somebody_else_is_answered_while_one_address_has_a_crowd",
         ),
     ),
 )

@@ -104,6 +104,17 @@ def status_of(url: str) -> int:
         return 0
 
 
+def answer_to(url: str, request: bytes) -> bytes:
+    """Returns what comes back for raw bytes, until the server ends the connection."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    said = b""
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(request)
+        while piece := connection.recv(65_536):
+            said += piece
+    return said
+
+
 def database_process(state: Path) -> int:
     """Returns the number of the database's process as it wrote it down; 0 where it has not."""
     try:
@@ -135,6 +146,8 @@ def test_up_is_ready_mends_itself_stops_whole_and_finds_its_data_again(state: Pa
             assert [step["name"] for step in facts["steps"]][-1] == "web"
             assert all(step["seconds"] >= 0 for step in facts["steps"])
             assert status_of(f"{url}/readyz") == status_of(f"{url}/livez") == 200
+            # Its connections have bounds (tests/control_plane/config/test_connections.py).
+            assert b" 431 " in answer_to(url, b"GET / HTTP/1.1\r\n" + b"x: y\r\n" * 101 + b"\r\n")
 
             # A second one on the same folder is refused, and harms nothing.
             second = command("up", "--state", str(state))

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor
+from control_plane.common.bodies import takes_file
 from control_plane.common.errors import BadRequest, Conflict, NotFound
 from control_plane.portal.dancer_forms import DancerForm, GuardianForm, ListForm
 from control_plane.portal.dancers import classes_of, dancer_for, dancers_found
@@ -119,6 +120,7 @@ def end_guardian(request: StudioRequest, slug: str, dancer_id: UUID, guardianshi
     return redirect("portal:dancer", slug, dancer.id)
 
 
+@takes_file
 @require_http_methods(["GET", "HEAD", "POST"])
 def import_dancers(request: StudioRequest, slug: str) -> HttpResponse:
     """Adds the dancers of a CSV file: all of them, or none where a line is wrong."""

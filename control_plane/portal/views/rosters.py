@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from control_plane.accounts.models import User
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor
+from control_plane.common.bodies import takes_file
 from control_plane.common.errors import BadRequest, Conflict
 from control_plane.portal.dancer_forms import ListForm
 from control_plane.portal.dancers import roster_lines
@@ -45,6 +46,7 @@ def roster(request: StudioRequest, slug: str, class_id: UUID) -> HttpResponse:
     return redirect("portal:roster", slug, class_id)
 
 
+@takes_file
 @require_POST
 def roster_file(request: StudioRequest, slug: str, class_id: UUID) -> HttpResponse:
     """Ticks those whom a CSV file names. Nothing is saved before somebody has looked at it."""

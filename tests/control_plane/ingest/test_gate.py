@@ -4,9 +4,13 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
-from control_plane.ingest import services
-from control_plane.ingest.gate import FORM_LIMIT_BYTES, gated
+import pytest
+
+from control_plane.common.bodies import FILE_LIMIT_BYTES, FORM_LIMIT_BYTES
+from control_plane.ingest import gate, services
+from control_plane.ingest.gate import Gate, Pace
 from shared.protocol.codec import MESSAGE_LIMIT_BYTES, decode
 from shared.protocol.errors import Code, Problem
 from shared.protocol.upload import PutTarget
@@ -15,46 +19,61 @@ from tests.control_plane.scenes import make_scene
 
 
 class Asked:
-    """A request to the gate: how much of it was read, and what was answered."""
+    """A request to a gate: how much of it was read, and what was answered."""
 
     def __init__(
-        self, path: str, query: str = "", *, method: str = "POST", length: int | None = None
+        self,
+        path: str,
+        query: str = "",
+        *,
+        method: str = "POST",
+        length: int | None = None,
+        address: str = "203.0.113.5",
+        accept: str = "*/*",
     ) -> None:
-        headers = [] if length is None else [(b"content-length", str(length).encode())]
-        self.scope = {
+        size = (b"transfer-encoding", b"chunked") if length is None else (b"content-length", b"%d" % length)
+        self.scope: dict[str, Any] = {
             "type": "http",
             "method": method,
             "path": path,
             "query_string": query.encode(),
-            "headers": headers,
+            "headers": [size, (b"accept", accept.encode())],
+            "client": (address, 1),
         }
         self.sent: list[Mapping[str, Any]] = []
         self.read: list[Mapping[str, Any]] = []
 
-    async def ask(self, body: list[bytes]) -> "Asked":
-        """Sends `body` in pieces to a gate before an application that reads all there is."""
+    async def ask(self, body: list[bytes], gate_: Gate | None = None, *, ends: bool = True) -> "Asked":
+        """Sends `body` in pieces to a gate; where it does not end, nothing comes after the last piece."""
         pieces = iter([*body])
 
         async def receive() -> Mapping[str, Any]:
             piece = next(pieces, None)
+            if piece is None and not ends:
+                await asyncio.Event().wait()
             return {"type": "http.request", "body": piece or b"", "more_body": piece is not None}
 
         async def send(message: Mapping[str, Any]) -> None:
             self.sent.append(message)
 
-        async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
-            while True:
-                self.read.append(await receive())
-                if self.read[-1]["type"] == "http.disconnect" or not self.read[-1]["more_body"]:
-                    return
-
-        await gated(app)(self.scope, receive, send)
+        self.scope["asked"] = self
+        await (gate_ or Gate(reads_all))(self.scope, receive, send)
         return self
 
     @property
     def problem(self) -> Problem:
         """What was answered in place of the application."""
+        assert self.sent[0]["status"] == decode(self.sent[1]["body"], Problem).status
         return decode(self.sent[1]["body"], Problem)
+
+
+async def reads_all(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """An application that reads all there is."""
+    asked: Asked = scope["asked"]
+    while True:
+        asked.read.append(await receive())
+        if asked.read[-1]["type"] == "http.disconnect" or not asked.read[-1]["more_body"]:
+            return
 
 
 async def test_a_put_to_an_address_that_nobody_signed_is_not_read() -> None:
@@ -71,18 +90,94 @@ async def test_a_signature_in_other_letters_is_refused_like_any_other() -> None:
 
 
 async def test_a_body_that_says_it_is_too_long_is_not_read() -> None:
-    asked = await Asked("/agent/v1/intent", length=MESSAGE_LIMIT_BYTES + 2).ask([b"x"])
+    asked = await Asked("/agent/v1/intent", length=MESSAGE_LIMIT_BYTES + 1).ask([b"x"])
     assert asked.problem.code is Code.TOO_LARGE
     assert asked.read == []
     page = await Asked("/admin/", length=FORM_LIMIT_BYTES + 1).ask([b"x"])
     assert page.problem.status == 413
 
 
+async def test_only_pages_that_take_a_file_take_more_than_a_form() -> None:
+    for path in ("/studio/demo/dancers/import/", f"/studio/demo/classes/{UUID(int=1)}/roster/file/"):
+        assert (await Asked(path, length=FILE_LIMIT_BYTES).ask([b"x"])).read
+        assert (await Asked(path, length=FILE_LIMIT_BYTES + 1).ask([b"x"])).problem.status == 413
+    for path in ("/accounts/login/", "/api/v1/studios/demo/members/", "/nowhere/"):
+        assert (await Asked(path, length=FORM_LIMIT_BYTES + 1).ask([b"x"])).problem.status == 413
+
+
 async def test_a_body_that_does_not_say_its_length_is_read_to_the_limit() -> None:
     piece = bytes(MESSAGE_LIMIT_BYTES // 2)
     asked = await Asked("/agent/v1/intent").ask([piece] * 10)
     assert [message["type"] for message in asked.read] == ["http.request"] * 2 + ["http.disconnect"]
-    assert asked.sent == []
+    assert asked.problem.code is Code.TOO_LARGE
+
+
+async def test_a_person_gets_a_page_and_a_program_never_does() -> None:
+    html = "text/html,application/xhtml+xml"
+    page = await Asked("/accounts/login/", length=FORM_LIMIT_BYTES + 1, accept=html).ask([b"x"])
+    headers = dict(page.sent[0]["headers"])
+    assert headers[b"content-type"].startswith(b"text/html")
+    assert b"The body is over" in page.sent[1]["body"]
+    assert b"Content-Security-Policy".lower() in headers
+    for path in ("/api/v1/studios/demo/members/", "/agent/v1/intent"):
+        assert (await Asked(path, length=FORM_LIMIT_BYTES + 1, accept=html).ask([b"x"])).problem.status == 413
+
+
+async def test_a_body_that_stops_coming_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "FORM_PACE", Pace(idle_s=0.05, grace_s=100))
+    asked = await Asked("/accounts/login/", length=1000).ask([b"x"], ends=False)
+    assert asked.problem.status == 408
+    monkeypatch.setattr(gate, "FORM_PACE", Pace(idle_s=100, grace_s=0.05, bytes_per_s=500))
+    asked = await Asked("/accounts/login/", length=1000).ask([b"x"], ends=False)
+    assert asked.problem.status == 408
+
+
+async def test_bodies_that_one_address_holds_have_a_bound_and_nobody_else_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gate, "FORMS_OF_ONE_BYTES", 3000)
+    gate_ = Gate(reads_all)
+    held = [
+        asyncio.create_task(Asked("/accounts/login/", length=1001).ask([bytes(1000)], gate_, ends=False))
+        for _ in range(5)
+    ]
+    done, waiting = await asyncio.wait(held, timeout=0.5)
+    assert gate_.held_bytes == (0, 3000)
+    assert [(await one).problem.status for one in done] == [503, 503]
+    assert {held[0], held[1]} == done  # the oldest
+    other = await Asked("/accounts/login/", length=4, address="203.0.113.6").ask([b"abcd"], gate_)
+    assert other.sent == []
+    for task in waiting:
+        task.cancel()
+    await asyncio.wait(waiting)
+    assert gate_.held_bytes == (0, 0)
+
+
+async def test_all_bodies_together_have_a_bound_and_the_largest_holder_gives_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gate, "FORMS_BYTES", 5000)
+    gate_ = Gate(reads_all)
+    held = [
+        asyncio.create_task(
+            Asked("/accounts/login/", length=1001, address=address).ask([bytes(1000)], gate_, ends=False)
+        )
+        for address in ["203.0.113.5"] * 4 + ["203.0.113.6"]
+    ]
+    await asyncio.wait(held, timeout=0.2)
+    assert gate_.held_bytes == (0, 5000)
+    asked = await Asked("/accounts/login/", length=900, address="203.0.113.7").ask([bytes(900)], gate_)
+    assert len(asked.read) == 2
+    assert (await asyncio.wait_for(held[0], 10)).problem.status == 503
+    assert [task.done() for task in held] == [True, False, False, False, False]
+    for task in held[1:]:
+        task.cancel()
+    await asyncio.wait(held)
+
+
+async def test_a_request_without_a_body_is_not_looked_at() -> None:
+    asked = Asked("/accounts/login/", method="GET", length=0)
+    assert len((await asked.ask([])).read) == 1
 
 
 async def test_what_may_be_read_is_handed_on() -> None:

@@ -1,0 +1,71 @@
+"""Requests of different addresses in the few threads of the web process."""
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+
+from control_plane.config.handler import THREADS, Handler
+from shared.protocol.codec import decode
+from shared.protocol.errors import Problem
+
+PATIENCE_S = 20.0
+CROWD = "203.0.113.5"
+
+
+class Requests:
+    """Sends requests to a handler whose answers to one address wait until they are let go."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.handler = Handler()
+        self.let_go = threading.Event()
+        monkeypatch.setattr(self.handler, "_answer", self._answer)
+
+    def _answer(self, scope: dict[str, Any], body: Any) -> HttpResponse:
+        if scope["client"][0] == CROWD:
+            assert self.let_go.wait(PATIENCE_S)
+        return HttpResponse("answered")
+
+    async def ask(self, address: str) -> list[Mapping[str, Any]]:
+        """Returns what is sent to one request."""
+        sent: list[Mapping[str, Any]] = []
+
+        async def receive() -> Mapping[str, Any]:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Mapping[str, Any]) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "client": (address, 1)}
+        await self.handler(scope, receive, send)
+        return sent
+
+
+async def test_somebody_else_is_answered_while_one_address_has_a_crowd(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    requests = Requests(monkeypatch)
+    crowd = [asyncio.create_task(requests.ask(CROWD)) for _ in range(THREADS * 4)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(PATIENCE_S / 2):
+        assert (await requests.ask("203.0.113.6"))[0]["status"] == 200
+    assert not any(one.done() for one in crowd)
+    requests.let_go.set()
+    assert {sent[0]["status"] for sent in await asyncio.gather(*crowd)} == {200}
+
+
+async def test_an_address_with_too_many_requests_is_told_to_come_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    requests = Requests(monkeypatch)
+    crowd = [asyncio.create_task(requests.ask(CROWD)) for _ in range(300)]
+    done, _ = await asyncio.wait(crowd, return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE_S)
+    head, content = done.pop().result()
+    assert decode(content["body"], Problem).status == head["status"] == 503
+    assert dict(head["headers"])[b"retry-after"] == b"2"
+    requests.let_go.set()
+    statuses = [sent[0]["status"] for sent in await asyncio.gather(*crowd)]
+    assert statuses.count(200) >= 256
