@@ -1,4 +1,4 @@
-"""The control plane's own ASGI application on a real port, in a thread of the test's process."""
+"""The control plane's own ASGI application on a real port, in a thread of the test's process, as `up` serves it."""
 
 import contextlib
 from collections.abc import Iterator
@@ -14,6 +14,11 @@ def serve() -> Iterator[str]:
     from control_plane.config.connections import HttpConnection, LinkConnection
 
     with serving(
-        application, http=HttpConnection, ws=LinkConnection, log_config=None, access_log=False
+        application,
+        http=HttpConnection,
+        ws=LinkConnection,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
     ) as address:
         yield address

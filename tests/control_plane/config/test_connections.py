@@ -110,10 +110,20 @@ async def connected(
         writer.transport.abort()
 
 
+@contextlib.asynccontextmanager
+async def patience() -> AsyncIterator[None]:
+    """Fails where the block takes too long."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            yield
+    except TimeoutError as error:
+        raise AssertionError(f"not within {PATIENCE_S} s") from error
+
+
 async def rest(reader: asyncio.StreamReader) -> bytes:
     """Returns what comes until the server ends the connection."""
     said = bytearray()
-    async with asyncio.timeout(PATIENCE_S):
+    async with patience():
         with contextlib.suppress(ConnectionError):
             while piece := await reader.read(1 << 16):
                 said += piece
@@ -121,7 +131,7 @@ async def rest(reader: asyncio.StreamReader) -> bytes:
 
 
 async def answer(reader: asyncio.StreamReader) -> bytes:
-    async with asyncio.timeout(PATIENCE_S):
+    async with patience():
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
         return head + await reader.readexactly(length)
@@ -136,7 +146,7 @@ def problem_in(said: bytes) -> Problem:
 
 
 async def until(condition: Any) -> None:
-    async with asyncio.timeout(PATIENCE_S):
+    async with patience():
         while not condition():  # noqa: ASYNC110  # of another thread
             await asyncio.sleep(0.01)
 

@@ -63,6 +63,7 @@ class Asked:
     @property
     def problem(self) -> Problem:
         """What was answered in place of the application."""
+        assert self.sent, "the application was asked"
         assert self.sent[0]["status"] == decode(self.sent[1]["body"], Problem).status
         return decode(self.sent[1]["body"], Problem)
 
