@@ -12,7 +12,7 @@ from allauth.socialaccount.helpers import complete_social_login
 from allauth.socialaccount.models import SocialApp
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView, OAuth2LoginView
-from allauth.socialaccount.sessions import LoginSession
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -25,24 +25,20 @@ from requests import RequestException
 from control_plane.accounts import saml
 from control_plane.accounts.limits import require_within
 from control_plane.accounts.openid import OpenIDAdapter
-from control_plane.accounts.record import SIGNIN, write
-from control_plane.audit.catalogue import Action
+from control_plane.accounts.record import write_failure
 from control_plane.common.errors import ControlPlaneError
 
 log = logging.getLogger(__name__)
 
 TEMPLATE = "accounts/provider_refused.html"
-ANSWER_KEY = "saml_answer"
 ANSWER_COOKIE = "saml-answer"
-LARGEST_ANSWER = 200_000
-"""Characters. It is kept for a moment whoever sends it, before anything of it is believed."""
 View = Callable[..., HttpResponse]
 
 
 def refused(request: HttpRequest, reason: str = "", *, provider: str = "") -> HttpResponse:
     """Returns the plain page; the reason goes to the log and the provider's id on record."""
     log.warning("sign-in by provider refused", extra={"reason": reason, "provider": provider})
-    write(Action.SIGNIN_FAILED, None, actor=SIGNIN, method="provider", provider=provider)
+    write_failure(None, method="provider", provider=provider)
     response = render(request, TEMPLATE, status=403)
     response["Cache-Control"] = "no-store"
     return response
@@ -108,15 +104,17 @@ def saml_answer(request: HttpRequest, provider_id: str) -> HttpResponse:
 
     The answer comes from the provider's page, so our session's cookie does not come with it. Nothing is believed here.
     """
-    _saml(request, provider_id)
-    answer = request.POST.get("SAMLResponse", "")
-    if len(answer) > LARGEST_ANSWER:
-        raise saml.AssertionRefused("the answer is too large")
-    response = HttpResponseRedirect(reverse("saml_finish", args=[provider_id]))
-    kept = LoginSession(request, ANSWER_KEY, ANSWER_COOKIE)
-    kept.store["answer"] = answer
-    kept.store.set_expiry(300)
-    kept.save(response)
+    name = saml.keep_answer(_saml(request, provider_id), request.POST.get("SAMLResponse", ""))
+    place = reverse("saml_finish", args=[provider_id])
+    response = HttpResponseRedirect(place)
+    response.set_cookie(
+        ANSWER_COOKIE,
+        name,
+        path=place,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
     return response
 
 
@@ -125,9 +123,7 @@ def saml_answer(request: HttpRequest, provider_id: str) -> HttpResponse:
 def saml_finish(request: HttpRequest, provider_id: str) -> HttpResponse:
     """Signs in whom a SAML provider's answer names."""
     provider = _saml(request, provider_id)
-    kept = LoginSession(request, ANSWER_KEY, ANSWER_COOKIE)
-    answer = kept.store.get("answer", "")
-    kept.delete()
+    answer = saml.kept_answer(request.COOKIES.get(ANSWER_COOKIE, ""))
     auth, question = saml.verified(provider, {"SAMLResponse": answer})
     login = provider.sociallogin_from_response(request, auth)
     login.state = provider.unstash_redirect_state(request, question)

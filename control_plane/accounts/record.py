@@ -12,8 +12,10 @@ from allauth.mfa import signals as factors
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import signals as auth
+from django.core.cache import cache
 from django.dispatch import Signal
 from django.http import HttpRequest
+from redis import RedisError
 
 from control_plane.accounts import services, sessions
 from control_plane.accounts.models import User
@@ -23,6 +25,8 @@ from control_plane.common.actors import Actor
 
 SIGNIN = Actor.system("accounts.signin")
 NOBODY = "unknown"
+FAILURES_AN_HOUR, FAILURES_OF_NOBODY_AN_HOUR = 32, 128
+"""Refused sign-ins that are written one by one: of an account, and of all addresses that have none."""
 
 
 def connect() -> None:
@@ -55,6 +59,32 @@ def write(action: Action, user: User | None, *, actor: Actor | None = None, **de
     )
 
 
+def write_failure(user: User | None, **details: Any) -> None:
+    """Puts a refused sign-in on record, of an account or of nobody's.
+
+    Anybody can cause these, and no entry is ever deleted: of each account `FAILURES_AN_HOUR` are written one by one,
+    and then one each time that their number has doubled, with that number.
+    """
+    name = str(user.id) if user else NOBODY
+    most = FAILURES_AN_HOUR if user else FAILURES_OF_NOBODY_AN_HOUR
+    count = _count(f"threedance:signin-failed:{name}")
+    if count > most:
+        doublings, rest = divmod(count, most)
+        if rest or doublings & (doublings - 1):
+            return
+        details["this_hour"] = count
+    write(Action.SIGNIN_FAILED, user, actor=SIGNIN, **details)
+
+
+def _count(key: str) -> int:
+    """Returns how many times this was counted within the hour; 0 where the cache does not answer."""
+    try:
+        cache.add(key, 0, timeout=3600)
+        return int(cache.incr(key))
+    except (RedisError, ValueError):
+        return 0
+
+
 def _on_signed_in(request: HttpRequest, user: User, **kwargs: Any) -> None:
     sessions.begin(request)
     methods = sorted({_method(entry) for entry in get_authentication_records(request, user)})
@@ -68,11 +98,11 @@ def _method(entry: dict[str, Any]) -> str:
 
 def _on_failed(credentials: dict[str, Any], **kwargs: Any) -> None:
     address = str(credentials.get("email") or credentials.get("username") or "")
-    write(Action.SIGNIN_FAILED, User.objects.by_address(address), actor=SIGNIN, method="password")
+    write_failure(User.objects.by_address(address), method="password")
 
 
 def _on_factor_failed(user: User, **kwargs: Any) -> None:
-    write(Action.SIGNIN_FAILED, user, actor=SIGNIN, method="second factor")
+    write_failure(user, method="second factor")
 
 
 def _on_signed_out(user: User | None, request: HttpRequest, **kwargs: Any) -> None:

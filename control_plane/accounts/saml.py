@@ -3,12 +3,17 @@
 Source: SAML 2.0 Profiles section 4.1.4 (web browser single sign-on).
 """
 
+import hashlib
 import logging
+import re
+import secrets
+from base64 import b64decode
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import xmlsec
+from allauth.socialaccount.internal.statekit import STATE_TTL
 from allauth.socialaccount.providers.saml.provider import SAMLProvider
 from django.conf import settings
 from django.core.cache import cache
@@ -22,8 +27,15 @@ from onelogin.saml2.errors import OneLogin_Saml2_Error
 from onelogin.saml2.settings import OneLogin_Saml2_Settings
 from onelogin.saml2.xml_utils import OneLogin_Saml2_XML
 
+from control_plane.accounts.pending import Pending
+
 log = logging.getLogger(__name__)
 
+QUESTIONS = Pending("saml-question", most=5000, largest_chars=8, lifetime_s=STATE_TTL)
+LARGEST_ANSWER = 200_000
+"""Characters of an answer as it is posted; providers send 5 to 20 thousand."""
+ANSWERS = Pending("saml-answer", most=100, largest_chars=LARGEST_ANSWER, lifetime_s=300)
+"""Answers on the way from the provider's page to our own, which takes a second: 20 MB at most."""
 CLOCK_SKEW = timedelta(minutes=5)
 LONGEST = timedelta(hours=24)
 
@@ -46,12 +58,45 @@ class SamlProvider(SAMLProvider):
         """Sends the browser to the provider; its answer must name this question."""
         auth = _auth(self, {})
         address = auth.login(return_to="")
-        self.stash_redirect_state(request, process, next_url, data, state_id=auth.get_last_request_id())
+        question = auth.get_last_request_id()
+        self.stash_redirect_state(request, process, next_url, data, state_id=question)
+        QUESTIONS.keep(_question_name(self, question), "asked")
         return HttpResponseRedirect(address)
 
     def extract_extra_data(self, data: OneLogin_Saml2_Auth) -> dict[str, Any]:
         """Returns the attributes, for the decision alone: `StudioProviders` keeps none of them."""
         return dict(data.get_attributes())
+
+
+def keep_answer(provider: SamlProvider, posted: str) -> str:
+    """Keeps a posted answer for a moment and returns the name to get it by; nothing of it is believed.
+
+    It has to name a question that we have asked: else anybody could leave with us what they like.
+
+    Raises:
+        AssertionRefused: it cannot be read, or is to no question of ours.
+    """
+    if len(posted) > LARGEST_ANSWER:
+        raise AssertionRefused("the answer is too large")
+    try:
+        # The library's parser: no entities, no document type.
+        question = OneLogin_Saml2_XML.to_etree(b64decode(posted)).get("InResponseTo", "")
+    except (LxmlError, OneLogin_Saml2_Error, ValueError, LookupError, AttributeError) as error:
+        raise AssertionRefused(f"the answer cannot be read: {type(error).__name__}") from error
+    if QUESTIONS.get(_question_name(provider, question)) is None:
+        raise AssertionRefused("the answer is to no question of ours")
+    name = secrets.token_urlsafe(24)
+    ANSWERS.keep(name, posted)
+    return name
+
+
+def kept_answer(name: str) -> str:
+    """Returns an answer that `keep_answer` kept, once; empty where there is none of this name."""
+    if not re.fullmatch("[A-Za-z0-9_-]{32}", name):
+        return ""
+    answer = ANSWERS.get(name) or ""
+    ANSWERS.forget(name)
+    return answer
 
 
 def verified(provider: SamlProvider, posted: Mapping[str, str]) -> tuple[OneLogin_Saml2_Auth, str]:
@@ -138,6 +183,11 @@ def _answered(auth: OneLogin_Saml2_Auth) -> set[str]:
         tree, "//saml:Assertion/saml:Subject/saml:SubjectConfirmation/saml:SubjectConfirmationData"
     )
     return {str(item.get("InResponseTo")) for item in found if item.get("InResponseTo")}
+
+
+def _question_name(provider: SamlProvider, question: str) -> str:
+    # Whoever posts an answer writes the question's id, in any length and letters.
+    return hashlib.sha256(f"{provider.sub_id}\n{question}".encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _spend(provider: SamlProvider, auth: OneLogin_Saml2_Auth) -> None:

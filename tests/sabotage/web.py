@@ -5,6 +5,7 @@ from tests.sabotage.sabotage import Sabotage
 _CALLER = "control_plane/common/caller.py"
 _TEST_CALLER = "tests/control_plane/common/test_caller.py"
 _TEST_CONNECTIONS = "tests/control_plane/config/test_connections.py"
+_TEST_STRANGERS = "tests/control_plane/accounts/test_strangers.py"
 _TEST_GATE = "tests/control_plane/ingest/test_gate.py"
 
 WEB = (
@@ -121,5 +122,32 @@ WEB = (
             "tests/control_plane/config/test_handler.py"
             "::test_somebody_else_is_answered_while_one_address_has_a_crowd",
         ),
+    ),
+    Sabotage(
+        "everybody's session is a row",
+        "web",
+        "control_plane/accounts/session_store.py",
+        "        if SESSION_KEY in data:",
+        "        if data is not None:",
+        (
+            f"{_TEST_STRANGERS}::test_no_address_that_is_open_to_all_leaves_rows_behind",
+            f"{_TEST_STRANGERS}::test_ways_to_a_provider_are_kept_for_an_hour_and_have_a_bound",
+        ),
+    ),
+    Sabotage(
+        "a provider's answer is kept whether or not we have asked",
+        "web",
+        "control_plane/accounts/saml.py",
+        "    if QUESTIONS.get(_question_name(provider, question)) is None:",
+        "    if False:",
+        ("tests/control_plane/accounts/test_saml.py::test_an_answer_to_no_question_of_ours_is_not_kept",),
+    ),
+    Sabotage(
+        "each refused sign-in of a stranger is an entry for ever",
+        "web",
+        "control_plane/accounts/record.py",
+        "    if count > most:",
+        "    if False:",
+        (f"{_TEST_STRANGERS}::test_refused_sign_ins_are_counted_where_they_are_many",),
     ),
 )

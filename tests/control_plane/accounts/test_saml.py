@@ -13,8 +13,11 @@ from django.core.cache import cache
 from django.test import Client
 from lxml import etree
 
+from control_plane.accounts import saml
 from control_plane.accounts.models import User
+from control_plane.accounts.pending import PREFIX
 from control_plane.common.scoping import studio_scope
+from control_plane.fleet import valkey
 from control_plane.studios.models import IdentityProvider, Membership, ProviderKind, Role
 from control_plane.studios.saml_metadata import MetadataRefused, read_metadata
 from control_plane.studios.services.signin import ProviderFacts, add_provider
@@ -61,6 +64,9 @@ def deliver(client: Client, provider: IdentityProvider, tree: Any) -> Any:
     stranger = Client()
     text = b64encode(tree.encode()).decode() if isinstance(tree, str) else posted(tree)
     taken = stranger.post(f"/accounts/saml/{provider.id}/acs/", {"SAMLResponse": text})
+    if taken.status_code == 403:
+        assert "saml-answer" not in stranger.cookies
+        return taken
     assert taken.status_code == 302
     client.cookies["saml-answer"] = stranger.cookies["saml-answer"].value
     return client.get(taken["Location"])
@@ -219,16 +225,54 @@ def test_nonsense_is_refused_plainly(
 ) -> None:
     provider = provider_of(cast, idp)
     taken = client.post(f"/accounts/saml/{provider.id}/acs/", {"SAMLResponse": posted_})
-    assert taken.status_code == 302
-    assert client.get(taken["Location"]).status_code == 403
+    assert taken.status_code == 403
+    assert client.get(f"/accounts/saml/{provider.id}/finish/").status_code == 403
 
 
-def test_an_answer_that_is_too_large_is_not_kept(
-    cast: Cast, idp: SamlIdentityProvider, client: Client
+def test_an_answer_to_no_question_of_ours_is_not_kept(
+    cast: Cast, other: Cast, idp: SamlIdentityProvider, client: Client
 ) -> None:
-    provider, before = provider_of(cast, idp), Session.objects.count()
-    taken = client.post(f"/accounts/saml/{provider.id}/acs/", {"SAMLResponse": "A" * 200_001})
-    assert (taken.status_code, Session.objects.count()) == (403, before)
+    provider, rival = provider_of(cast, idp), provider_of(other, idp)
+    answer = ask(client, idp, provider)
+    good = posted(idp.signed(answer))
+    before = strangers_leave()
+    for text in (
+        "",
+        "x",
+        "A" * 200_001,
+        good.replace("A", "B"),
+        b64encode(b"<r InResponseTo='_x'/>").decode(),
+    ):
+        assert Client().post(f"/accounts/saml/{provider.id}/acs/", {"SAMLResponse": text}).status_code == 403
+    assert Client().post(f"/accounts/saml/{rival.id}/acs/", {"SAMLResponse": good}).status_code == 403
+    assert strangers_leave() == before
+    assert Client().post(f"/accounts/saml/{provider.id}/acs/", {"SAMLResponse": good}).status_code == 302
+    assert strangers_leave() == before + 1
+
+
+def test_answers_have_an_end_and_a_bound(
+    cast: Cast, idp: SamlIdentityProvider, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saml.ANSWERS, "_most", 3)
+    provider = provider_of(cast, idp)
+    text = posted(idp.signed(ask(client, idp, provider)))
+    before, cookies = strangers_leave(), []
+    for _ in range(10):
+        stranger = Client()
+        stranger.post(f"/accounts/saml/{provider.id}/acs/", {"SAMLResponse": text})
+        cookies.append(stranger.cookies["saml-answer"].value)
+    assert strangers_leave() == before + 3
+    for name in cookies[-3:]:
+        assert 0 < valkey.client().ttl(cache.make_key(saml.ANSWERS._key(name))) <= 300
+    assert saml.kept_answer(cookies[0]) == ""
+    assert saml.kept_answer(cookies[-1]) == text
+    assert saml.kept_answer(cookies[-1]) == ""
+
+
+def strangers_leave() -> int:
+    """Returns how many rows of sessions, and answers of providers, are kept."""
+    answers = valkey.client().scan_iter(cache.make_key(f"{PREFIX}:saml-answer:of:*"), count=1000)
+    return Session.objects.count() + len(list(answers))
 
 
 def test_no_entity_is_resolved_and_a_comment_hides_nothing(cast: Cast, idp: SamlIdentityProvider) -> None:
