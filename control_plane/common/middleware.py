@@ -9,7 +9,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
 
 from control_plane.common.caller import calling_from, client_address
-from control_plane.common.errors import ControlPlaneError, Forbidden, NotFound, SignInRequired
+from control_plane.common.errors import (
+    ControlPlaneError,
+    Forbidden,
+    NotFound,
+    SignInRequired,
+    TooManyRequests,
+)
 from control_plane.common.problems import error_response, wants_html
 from shared.protocol.errors import Code
 from shared.protocol.ids import new_id
@@ -79,6 +85,11 @@ def answer(request: HttpRequest, error: ControlPlaneError) -> HttpResponse:
             raise PermissionDenied from error
         if isinstance(error, SignInRequired):
             return redirect(f"{resolve_url('account_login')}?{urlencode({'next': request.get_full_path()})}")
+        if isinstance(error, TooManyRequests):
+            response = render(request, "429.html", {"detail": error.detail}, status=429)
+            response["Retry-After"] = str(error.retry_after_s)
+            response["Cache-Control"] = "no-store"
+            return response
         if error.code is Code.FOOTAGE_DESTROYED:
             return render(request, "410.html", status=410)
     return error_response(error, request)

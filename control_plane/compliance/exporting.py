@@ -20,6 +20,7 @@ from control_plane.compliance.search import Question, Row, in_words, matching
 from control_plane.compliance.signing import public_key, signing_key
 from control_plane.studios import access
 from control_plane.studios.models import Studio
+from control_plane.studios.services.rates import require_rate
 
 PIECE, LINES = 1000, 5000
 """How many entries are read at a time: with the names in them, and without."""
@@ -45,9 +46,11 @@ def export_log(studio: Studio, question: Question, form: Form, *, actor: Actor) 
     Raises:
         SigningKeyRefused: there is no key to sign with.
         NotFound, Forbidden: `actor` may not read the studio's log.
+        TooManyRequests: it was exported too often within an hour.
     """
     with studio_scope(studio.id):
         access.require(actor, access.Action.VIEW_AUDIT, studio)
+        require_rate(Act.AUDIT_EXPORTED, actor=actor)
         key, head = signing_key(), chain_head()
         header = _header(studio, question, head)
         record(

@@ -288,12 +288,11 @@ ACCOUNT_RATE_LIMITS = {
     "change_password": "5/m/user",
 }
 # Ours, in the same form: wrong passwords of one account from all networks together (`login_failed` counts them for each
-# network), one-time links, invitations (looking and accepting; sending), and finding a provider.
+# network), one-time links, invitations (looking and accepting), and finding a provider.
 SIGNIN_RATE_LIMITS = {
     "password": "100/h/key",
     "signin_link": "20/m/ip",
     "invitation": "20/m/ip",
-    "invite": "60/h/user",
     "find_provider": "20/m/ip",
     "provider": "60/m/ip",
 }

@@ -30,6 +30,7 @@ from control_plane.fleet.services import hand_over_orders
 from control_plane.studios import access
 from control_plane.studios.models import Limit, Studio
 from control_plane.studios.quotas import require_room
+from control_plane.studios.services.rates import require_rate
 from shared.protocol.errors import Code
 from shared.protocol.ids import AgentId, StudioId
 from shared.protocol.pairing import PairAnswer, PairRequest, normalise_pairing_code
@@ -69,10 +70,12 @@ def create_pairing_code(
     Raises:
         Conflict: `replaces` does not record any more, or the studio has as many agents or new codes as it can.
         Unavailable: no code is free.
+        TooManyRequests: too many were made within an hour.
         NotFound, Forbidden: `actor` may not manage agents.
     """
     with studio_scope(studio.id):
         access.require(actor, access.Action.MANAGE_AGENTS, studio)
+        require_rate(Act.AGENT_PAIRING_STARTED, actor=actor)
         if replaces is not None and replaces.state not in RECORDS:
             raise Conflict(f"{replaces.name} does not record any more and cannot be replaced.")
         if replaces is None:

@@ -37,6 +37,7 @@ from control_plane.storage.seal import seal
 from control_plane.studios import access
 from control_plane.studios.models import Limit, Room
 from control_plane.studios.quotas import require_room
+from control_plane.studios.services.rates import require_rate
 from shared.protocol.codec import encode
 from shared.protocol.config import (
     Credentials,
@@ -133,10 +134,12 @@ def add_camera(
         Conflict: the room has a camera of this name, room or agent have as many as they can, or the agent does not
             record any more.
         NotFound, Forbidden: `actor` may not manage cameras.
+        TooManyRequests: too many were added within an hour.
     """
     with studio_scope(room.studio_id):
         access.require(actor, access.Action.MANAGE_CAMERAS, room)
         access.require(actor, access.Action.MANAGE_CAMERAS, agent)
+        require_rate(Act.CAMERA_CREATED, actor=actor)
         source, credentials = _typed(address, username, password)
         _require_another_address(room.studio_id, source)
         require_room(Limit.CAMERAS, count_cameras)

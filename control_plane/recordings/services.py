@@ -43,6 +43,7 @@ from control_plane.recordings.timeline import ClassTimeline
 from control_plane.studios import access, vault
 from control_plane.studios.models import Limit, Room, Studio
 from control_plane.studios.quotas import require_room
+from control_plane.studios.services.rates import require_rate
 from shared.protocol.ids import new_id
 from shared.protocol.manifest import GapRecord, SegmentManifest
 
@@ -66,9 +67,11 @@ def start_class(
         Conflict: a class is recorded in this room already, no agent has a camera there, or the studio has started
             too many classes in the last hour or left too many of the room unfinished.
         NotFound, Forbidden: `actor` may not record here.
+        TooManyRequests: too many classes were started within an hour.
     """
     with studio_scope(room.studio_id):
         access.require(actor, access.Action.RECORD, room)
+        require_rate(Act.CLASS_STARTED, actor=actor)
         start_at = start_at or timezone.now()
         title = title.strip() or _default_title(room, start_at)
         if len(title) > 120:

@@ -5,7 +5,7 @@ shapes, and `visible` is the same rule as a condition of a query. Ask inside `st
 which order it is decided, and why, stands in `docs/design/access.md`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -56,6 +56,7 @@ __all__ = [
     "permission_name",
     "permissions",
     "require",
+    "require_lent",
     "require_signed_in",
     "role_of",
     "view_action",
@@ -110,6 +111,17 @@ def require(actor: Actor, action: Action, obj: Model) -> None:
     if action is not view and not ask(view):
         raise NotFound
     raise _refused(decision.reason)
+
+
+def require_lent(actor: Actor, actions: Iterable[Action]) -> None:
+    """Return where `actor` may hand `actions` on: a person may, an API key no more than it lends itself.
+
+    Raises:
+        Forbidden: a key asks that does not lend one of them.
+    """
+    for action in actions:
+        if not _lent(actor, action):
+            raise _refused(Reason(Why.NOT_LENT, action))
 
 
 def require_signed_in(user: object) -> Actor:

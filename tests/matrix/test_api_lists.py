@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
 
@@ -51,8 +52,13 @@ def _classes(house: House, asker: Asker) -> set[str]:
 
 
 def _api_keys(house: House, asker: Asker) -> set[str]:
-    mine = {} if _may(asker, Action.MANAGE_STUDIO) else {"user": asker.user}
-    return _all_of(ApiKey, **mine)(house, asker)
+    """All to who manages the studio, own ones to others; to a key that does not lend that, itself."""
+    if _may(asker, Action.MANAGE_STUDIO):
+        return _all_of(ApiKey)(house, asker)
+    if asker.token is None:
+        return _all_of(ApiKey, user=asker.user)(house, asker)
+    secret = asker.token().removeprefix("Bearer ")
+    return _all_of(ApiKey, secret_sha256=sha256(secret.encode()).digest())(house, asker)
 
 
 def _people(house: House, asker: Asker) -> set[str]:

@@ -7,6 +7,8 @@ _RULES = "control_plane/studios/signin_rules.py"
 _OWN_PART = "tests/control_plane/accounts/test_own_part.py"
 _SERVICE = "control_plane/studios/services/people.py"
 _LEAVING = "tests/control_plane/portal/test_leaving.py"
+_RATES = "tests/control_plane/studios/test_rates.py"
+_KEY_RANK = "tests/control_plane/api/test_key_rank.py"
 _LISTS = "tests/matrix/test_api_lists.py"
 _LOOKUPS = "tests/control_plane/console/test_lookups.py"
 
@@ -121,5 +123,51 @@ PEOPLE = (
         "Membership.objects.filter(pk=membership.pk, user_id=actor.id).first()",
         "Membership.objects.filter(pk=membership.pk).first()",
         (f"{_LEAVING}::test_nobody_leaves_for_somebody_else",),
+    ),
+    Sabotage(
+        "invitations are not counted",
+        "access",
+        "control_plane/studios/services/invitations.py",
+        "        require_rate(Act.INVITATION_SENT, actor=actor)\n        if Membership",
+        "        if Membership",
+        (
+            f"{_RATES}::test_invitations_count_alike_by_portal_and_api",
+            f"{_RATES}::test_a_studio_with_many_admins_has_a_bound_of_its_own",
+        ),
+    ),
+    Sabotage(
+        "new keys of the studio are not counted",
+        "keys",
+        "control_plane/studios/services/keys.py",
+        "        require_rate(Act.STUDIO_KEY_MADE, actor=actor)\n",
+        "",
+        (f"{_RATES}::test_new_keys_of_the_studio_have_a_bound_by_portal_and_api",),
+    ),
+    Sabotage(
+        "an API key ends its person's other keys",
+        "access",
+        "control_plane/studios/services/api_keys.py",
+        "    return mine if actor.only is None else mine.filter(pk=actor.job.removeprefix(_JOB))\n",
+        "    return mine\n",
+        (f"{_KEY_RANK}::test_a_key_sees_and_ends_itself_alone",),
+    ),
+    Sabotage(
+        "an API key that lends less makes an admin",
+        "access",
+        _SERVICE,
+        "    access.require_lent(actor, [action for action in access.Action if action in may])\n",
+        "",
+        (
+            f"{_KEY_RANK}::test_a_key_that_lends_less_invites_no_admin",
+            f"{_KEY_RANK}::test_a_key_that_lends_less_makes_no_member_an_admin",
+        ),
+    ),
+    Sabotage(
+        "an admin sends a member one mail after the other",
+        "sign-in",
+        "control_plane/studios/services/notices.py",
+        "    if not may_mail(str(membership.id), tuple(SUBJECTS)):\n        return\n",
+        "",
+        ("tests/control_plane/studios/test_notices.py::test_an_admin_cannot_flood_a_members_mailbox",),
     ),
 )

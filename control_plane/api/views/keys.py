@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,7 +12,7 @@ from control_plane.api.resource import Resource, one
 from control_plane.studios import access, services
 from control_plane.studios.actions import Action
 from control_plane.studios.models import ApiKey, StudioKey
-from control_plane.studios.services.api_keys import make_api_key, revoke_api_key
+from control_plane.studios.services.api_keys import keys_of, make_api_key, revoke_api_key
 
 
 class StudioKeys(Resource):
@@ -43,15 +42,13 @@ class ApiKeyForm(serializers.Serializer[Any]):
 
 
 class ApiKeys(Resource):
-    """Keys for programs: one's own; whoever manages the studio sees all."""
+    """Keys for programs: one's own; whoever manages the studio sees all. A key sees itself, or all where it lends that."""
 
     needs = Action.USE_API
 
     def get(self, request: Request, slug: str) -> Response:
         """Lists them, newest first."""
-        mine = Q(user_id=self.actor.id)
-        manages = access.can(self.actor, Action.MANAGE_STUDIO, self.studio)
-        found = ApiKey.objects.filter(Q() if manages else mine).order_by("-created_at", "pk")
+        found = keys_of(self.actor, self.studio).order_by("-created_at", "pk")
         return self.page(found, shapes.api_key)
 
     def post(self, request: Request, slug: str) -> Response:

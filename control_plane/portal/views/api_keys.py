@@ -6,20 +6,19 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from control_plane.common.errors import BadRequest, Conflict, NotFound
+from control_plane.common.errors import BadRequest, Conflict, NotFound, TooManyRequests
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.studios import access
 from control_plane.studios.actions import ALWAYS_LENT, Action
 from control_plane.studios.models import ApiKey
 from control_plane.studios.requests import StudioRequest
 from control_plane.studios.roles import MEANINGS
-from control_plane.studios.services.api_keys import make_api_key, revoke_api_key
+from control_plane.studios.services.api_keys import keys_of, make_api_key, revoke_api_key
 
 SHOWN = 200
 NONE_CHOSEN = "Tick at least one: a key that may do nothing is no use."
@@ -64,12 +63,11 @@ def api_keys(request: StudioRequest, slug: str) -> HttpResponse:
                 expires_at=ends_at,
                 actor=actor,
             )
-        except (BadRequest, Conflict) as error:
+        except (BadRequest, Conflict, TooManyRequests) as error:
             form.add_error(None, error.detail)
         else:
             form = ApiKeyForm(lendable=may)
-    mine = Q() if Action.MANAGE_STUDIO in may else Q(user_id=actor.id)
-    found = ApiKey.objects.filter(mine).select_related("user").order_by("-created_at", "pk")[:SHOWN]
+    found = keys_of(actor, request.studio).select_related("user").order_by("-created_at", "pk")[:SHOWN]
     context = {"section": "settings", "form": form, "keys": found, "made": made, "secret": secret}
     return studio_page(request, "portal/settings/api_keys.html", context, status=422 if form.errors else 200)
 

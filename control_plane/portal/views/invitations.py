@@ -26,6 +26,7 @@ from control_plane.common.errors import (
     Forbidden,
     NotFound,
     SignInRequired,
+    TooManyRequests,
     Unavailable,
 )
 from control_plane.common.scoping import studio_scope
@@ -51,7 +52,6 @@ def invitations(request: StudioRequest, slug: str) -> HttpResponse:
     form = InviteForm(request.POST or None)
     offer = None
     if request.method == "POST" and form.is_valid():
-        require_within(request, "invite")
         zone = zoneinfo.ZoneInfo(request.studio.time_zone)
         try:
             offer = invite(
@@ -61,7 +61,7 @@ def invitations(request: StudioRequest, slug: str) -> HttpResponse:
                 actor=actor,
                 ends_at=form.ends_at(zone),
             )
-        except (BadRequest, Conflict, Forbidden, Unavailable) as error:
+        except (BadRequest, Conflict, Forbidden, TooManyRequests, Unavailable) as error:
             form.add_error(None, error.detail)
         else:
             if not offer.link:
@@ -75,10 +75,9 @@ def invitations(request: StudioRequest, slug: str) -> HttpResponse:
 def invitation_again(request: StudioRequest, slug: str, invitation_id: UUID) -> HttpResponse:
     """Sends an invitation again, with a new link."""
     found = _invitation(request, invitation_id)
-    require_within(request, "invite")
     try:
         offer = send_again(found, actor=actor_of(request))
-    except (Conflict, Forbidden, Unavailable) as error:
+    except (Conflict, Forbidden, TooManyRequests, Unavailable) as error:
         messages.error(request, error.detail)
         return redirect("portal:invitations", slug)
     if offer.link:

@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from control_plane.common.errors import BadRequest, Conflict, Unavailable
+from control_plane.common.errors import BadRequest, Conflict, TooManyRequests, Unavailable
 from control_plane.portal.keys import ShredForm, key_facts
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.recordings.selectors import class_for
@@ -31,7 +31,7 @@ def rotate_keys(request: StudioRequest, slug: str) -> HttpResponse:
     """Makes a new generation of keys."""
     try:
         rotate_studio_key(request.studio, actor=actor_of(request))
-    except Unavailable as error:
+    except (TooManyRequests, Unavailable) as error:
         messages.error(request, f"Nothing was changed: {error.detail}")
     else:
         messages.success(

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from control_plane.accounts.models import User
@@ -18,6 +19,7 @@ from control_plane.studios import access
 from control_plane.studios.actions import ALWAYS_LENT, Action
 from control_plane.studios.models import ApiKey, Studio
 from control_plane.studios.roles import MACHINE_ACTIONS, missing_needs
+from control_plane.studios.services.rates import require_rate
 from control_plane.studios.services.saving import check
 from shared.protocol.errors import Code
 
@@ -25,6 +27,8 @@ PREFIX = "3dk_"
 LONGEST = timedelta(days=366)
 MOST_KEYS = 50
 TOUCH_EVERY = timedelta(minutes=1)
+_JOB = "api_key:"
+"""What the audit log calls a person who acts by a key begins with; the key's id follows."""
 
 
 def make_api_key(
@@ -36,6 +40,7 @@ def make_api_key(
         BadRequest: no name, no action, an action no person has or that is no use alone, or an end past or over a year away.
         Conflict: the studio has `MOST_KEYS` open keys.
         Forbidden, NotFound: the actor may not use the API, or is no person at a keyboard.
+        TooManyRequests: too many were made within an hour.
     """
     chosen = frozenset(Action(action) for action in actions)
     wanted = chosen | ALWAYS_LENT
@@ -49,6 +54,7 @@ def make_api_key(
     secret = PREFIX + secrets.token_urlsafe(32)
     with studio_scope(studio.id):
         access.require(actor, Action.USE_API, studio)
+        require_rate(Act.API_KEY_MADE, actor=actor)
         if ApiKey.objects.filter(revoked_at=None, expires_at__gt=timezone.now()).count() >= MOST_KEYS:
             raise Conflict(f"There are {MOST_KEYS} keys in use. Take some back first.")
         key = ApiKey(
@@ -67,16 +73,29 @@ def make_api_key(
 
 
 def revoke_api_key(key: ApiKey, *, actor: Actor) -> None:
-    """Ends a key at once; where it has ended, all is well.
+    """End a key at once; where it has ended, all is well.
+
+    A person ends their own keys, and whoever manages the studio all. A key ends itself, and others where it lends that.
 
     Raises:
-        NotFound: it is somebody else's, and the actor may not manage the studio.
+        NotFound: it is none that the actor may know of.
     """
     with studio_scope(key.studio_id):
-        if key.user_id != actor.id and not access.can(actor, Action.MANAGE_STUDIO, key):
+        if not keys_of(actor, key.studio).filter(pk=key.pk).exists():
             raise NotFound
         if ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now()):
             _record(Act.API_KEY_REVOKED, key, actor, {})
+
+
+def keys_of(actor: Actor, studio: Studio) -> QuerySet[ApiKey]:
+    """Return the keys of the studio in scope that `actor` may see and end, open or not."""
+    found: QuerySet[ApiKey] = ApiKey.objects.all()
+    if actor.kind is not ActorKind.USER or actor.id is None:
+        return found.none()
+    if access.can(actor, Action.MANAGE_STUDIO, studio):
+        return found
+    mine = found.filter(user_id=actor.id)
+    return mine if actor.only is None else mine.filter(pk=actor.job.removeprefix(_JOB))
 
 
 def key_of(secret: str) -> ApiKey | None:
@@ -98,7 +117,7 @@ def key_of(secret: str) -> ApiKey | None:
 def actor_of(key: ApiKey) -> Actor:
     """Returns the member as the key lends them."""
     return Actor(
-        ActorKind.USER, id=UUID(str(key.user_id)), job=f"api_key:{key.id}", only=frozenset(key.actions)
+        ActorKind.USER, id=UUID(str(key.user_id)), job=f"{_JOB}{key.id}", only=frozenset(key.actions)
     )
 
 

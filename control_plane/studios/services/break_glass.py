@@ -20,6 +20,7 @@ from control_plane.studios.actions import Action
 from control_plane.studios.models import BREAK_GLASS_LIMIT, BreakGlass, Role, SigninPolicy, Studio
 from control_plane.studios.models.access import REASON_LENGTH
 from control_plane.studios.roles import BREAK_GLASS_ACTIONS, MEANINGS, missing_needs
+from control_plane.studios.services.rates import require_rate
 from control_plane.studios.signin_rules import has_second_factor
 from control_plane.studios.standing import members
 
@@ -38,6 +39,7 @@ def open_break_glass(
         NotFound: `operator` is no platform operator, or somebody else asks.
         Forbidden: the operator's account lacks the second factor that the studio or the platform asks for.
         BadRequest: no such actions, hours or reason.
+        TooManyRequests: it was opened too often within an hour.
     """
     wanted = frozenset(Action(action) for action in actions)
     reason = " ".join(reason.split())
@@ -45,6 +47,7 @@ def open_break_glass(
         raise NotFound
     with studio_scope(studio.id):
         _require_operator(operator)
+        require_rate(Act.BREAK_GLASS_OPENED, actor=actor)
         _check(wanted, reason, hours)
         glass = BreakGlass(
             studio=studio,

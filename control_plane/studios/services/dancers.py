@@ -16,6 +16,7 @@ from control_plane.studios import access
 from control_plane.studios.dancer_list import NewDancer
 from control_plane.studios.models import Dancer, Guardianship, Relation, Studio
 from control_plane.studios.services.locking import lock_studio
+from control_plane.studios.services.rates import require_rate
 from control_plane.studios.services.saving import check, save_new
 from control_plane.studios.standing import members
 
@@ -28,9 +29,11 @@ def add_dancer(studio: Studio, dancer: NewDancer, *, actor: Actor) -> Dancer:
     Raises:
         BadRequest: a value breaks a rule.
         NotFound, Forbidden: `actor` may not manage dancers.
+        TooManyRequests: too many were added within an hour.
     """
     with studio_scope(studio.id):
         access.require(actor, access.Action.MANAGE_DANCERS, studio)
+        require_rate(Act.DANCER_ADDED, actor=actor)
         return _add(studio, dancer, actor)
 
 
@@ -41,14 +44,16 @@ def add_dancers(studio: Studio, dancers: Iterable[NewDancer], *, actor: Actor) -
 
     Raises:
         BadRequest: a value breaks a rule; nothing was added.
-        NotFound, Forbidden: `actor` may not manage dancers.
+        NotFound, Forbidden, TooManyRequests: as in `add_dancer`.
     """
+    wanted = list(dancers)
     with studio_scope(studio.id):
         access.require(actor, access.Action.MANAGE_DANCERS, studio)
+        require_rate(Act.DANCER_ADDED, actor=actor, adding=len(wanted))
         known = {(name.casefold(), year) for name, year in Dancer.objects.values_list("name", "birth_year")}
         added: list[Dancer] = []
         there = 0
-        for dancer in dancers:
+        for dancer in wanted:
             key = (dancer.name.strip().casefold(), dancer.birth_year)
             if key in known:
                 there += 1
@@ -107,12 +112,14 @@ def start_guardianship(dancer: Dancer, user: User, relation: Relation, *, actor:
         Conflict: the person does already.
         NotFound: the person is no member of the studio; or `actor` is a stranger.
         Forbidden: `actor` may not manage dancers.
+        TooManyRequests: too many were started within an hour.
     """
     with studio_scope(dancer.studio_id):
         access.require(actor, access.Action.MANAGE_DANCERS, dancer)
         # Under the lock, as for rights: somebody who is being removed is a member no longer, or loses this with the rest.
         lock_studio(dancer.studio_id)
         access.require(actor, access.Action.MANAGE_DANCERS, dancer)
+        require_rate(Act.GUARDIANSHIP_STARTED, actor=actor)
         if not members(timezone.now()).filter(user=user).exists():
             raise NotFound("This person is no member of the studio. Invite them first.")
         guardianship = Guardianship(

@@ -13,12 +13,13 @@ from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, NotFound
 from control_plane.common.scoping import studio_scope
-from control_plane.studios import roles, standing
+from control_plane.studios import access, roles, standing
 from control_plane.studios.actions import Action
 from control_plane.studios.models import Effect, ObjectRight, Role
 from control_plane.studios.models.access import REASON_LENGTH
 from control_plane.studios.permissions import permission_for
 from control_plane.studios.services.people import lock_people
+from control_plane.studios.services.rates import require_rate
 from control_plane.studios.things import studio_of
 
 
@@ -34,6 +35,7 @@ def give_right(
         BadRequest: this cannot be given on such a thing, not to a member of this role, or `until` is over.
         NotFound: the person is no member of the thing's studio; or `actor` is a stranger.
         Forbidden: `actor` may not manage people.
+        TooManyRequests: too many were given within an hour.
     """
     return _put(Effect.ALLOW, user, action, obj, actor=actor, until=until, reason=reason)
 
@@ -44,7 +46,7 @@ def deny_right(
     """Denies a member an action on one thing and what belongs to it, whatever the role or a right says.
 
     Raises:
-        BadRequest, NotFound, Forbidden: as `give_right`.
+        BadRequest, NotFound, Forbidden, TooManyRequests: as `give_right`.
     """
     return _put(Effect.DENY, user, action, obj, actor=actor, until=until, reason=reason)
 
@@ -97,6 +99,10 @@ def _put(
     with studio_scope(studio_id):
         # Under the lock: somebody who is being removed is a member no longer, or loses this right with the rest.
         lock_people(actor, obj)
+        act = Act.GRANT_GIVEN if effect == Effect.ALLOW else Act.DENIAL_GIVEN
+        require_rate(act, actor=actor)
+        if effect == Effect.ALLOW:
+            access.require_lent(actor, [action])
         role = standing.members(now).filter(user=user).values_list("role", flat=True).first()
         if role is None:
             raise NotFound("This person is no member of the studio.")
@@ -116,7 +122,6 @@ def _put(
                 "content_object": obj,
             },
         )
-        act = Act.GRANT_GIVEN if effect == Effect.ALLOW else Act.DENIAL_GIVEN
         more = {"until": until.isoformat() if until else None, "reason": reason}
         _record(act, user.id, action, obj._meta.label, str(obj.pk), studio_id, actor, more)
     found: ObjectRight = right

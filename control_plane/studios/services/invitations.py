@@ -18,15 +18,15 @@ from control_plane.accounts.models import User
 from control_plane.accounts.services import claim_address, create_user, is_proven, token_hash
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
-from control_plane.common.actors import Actor, ActorKind
+from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound, SignInRequired
 from control_plane.common.scoping import studio_scope
-from control_plane.studios import access
 from control_plane.studios.models import Invitation, Limit, Membership, Role, Studio
 from control_plane.studios.quotas import require_room
 from control_plane.studios.selectors import invitation_of
 from control_plane.studios.services.locking import lock_studio
-from control_plane.studios.services.people import join, require_people
+from control_plane.studios.services.people import join, require_people, require_rank
+from control_plane.studios.services.rates import require_rate
 from control_plane.studios.services.saving import save_new
 
 LIFETIME = timedelta(days=7)
@@ -56,6 +56,7 @@ def invite(
         BadRequest: no address, or an end that has passed.
         Conflict: the person is a member, or is invited already.
         Forbidden, NotFound: `actor` may not manage people, or not offer this role.
+        TooManyRequests: the person, or the studio, invited too many within an hour.
         Unavailable: the mail could not be sent; nothing was changed.
     """
     address = address.strip().lower()
@@ -65,7 +66,8 @@ def invite(
         raise BadRequest("An admin's membership has no end; leave the day empty.")
     with studio_scope(studio.id):
         require_people(actor, studio)
-        _require_own_rank(actor, studio, role)
+        require_rank(actor, studio.id, role)
+        require_rate(Act.INVITATION_SENT, actor=actor)
         if Membership.objects.filter(user__email=address).exists():
             raise Conflict("Somebody with this address is a member already.")
         if Invitation.objects.filter(accepted_at=None, revoked_at=None).count() >= OPEN_LIMIT:
@@ -90,14 +92,15 @@ def send_again(invitation: Invitation, *, actor: Actor) -> Offer:
 
     Raises:
         Conflict: it has been accepted or taken back.
-        NotFound, Forbidden, Unavailable: as in `invite`.
+        NotFound, Forbidden, TooManyRequests, Unavailable: as in `invite`.
     """
     with studio_scope(invitation.studio_id):
         require_people(actor, invitation)
+        require_rate(Act.INVITATION_SENT, actor=actor)
         row: Invitation = Invitation.objects.select_for_update().get(pk=invitation.pk)
         if not row.is_pending:
             raise Conflict("This invitation has been accepted or taken back.")
-        _require_own_rank(actor, row.studio, Role(row.role))
+        require_rank(actor, row.studio_id, Role(row.role))
         row.expires_at = timezone.now() + LIFETIME
         token = _new_token(row)
         row.invited_by = actor.id
@@ -186,19 +189,12 @@ def _new_token(invitation: Invitation) -> str:
     return token
 
 
-def _require_own_rank(actor: Actor, studio: Studio, role: Role) -> None:
-    if actor.kind is not ActorKind.USER or role != Role.ADMIN:
-        return
-    if access.role_of(actor, studio.id) != Role.ADMIN:
-        raise Forbidden("Only an admin invites an admin.")
-
-
 def _require_inviter(invitation: Invitation) -> None:
     """Raises unless whoever made the invitation could still: an admin who is removed leaves no way back in."""
     inviter, studio = _inviter(invitation), invitation.studio
     try:
         require_people(inviter, studio)
-        _require_own_rank(inviter, studio, Role(invitation.role))
+        require_rank(inviter, studio.id, Role(invitation.role))
     except Forbidden as error:
         raise NotFound from error
 

@@ -24,6 +24,7 @@ from control_plane.storage.errors import KeyDestroyed, KeyLost
 from control_plane.studios import access, keyring
 from control_plane.studios.models import KeyTombstone, Shredded, Studio, StudioKey
 from control_plane.studios.selectors import current_key
+from control_plane.studios.services.rates import require_rate
 from control_plane.studios.services.tombstones import entomb
 
 log = logging.getLogger(__name__)
@@ -38,10 +39,12 @@ def rotate_studio_key(studio: Studio, *, actor: Actor) -> StudioKey:
 
     Raises:
         NotFound, Forbidden: `actor` may not manage the studio.
+        TooManyRequests: the studio has had `rates.RATES` of them within an hour.
         KeysUnavailable, KeyRefused: root key or shelf cannot be used; all is as it was.
     """
     with studio_scope(studio.id):
         access.require(actor, access.Action.MANAGE_STUDIO, studio)
+        require_rate(Act.STUDIO_KEY_MADE, actor=actor)
         return follow_with(studio, actor=actor)
 
 

@@ -1,6 +1,7 @@
 """Writes of people: who is a member, as what, and until when."""
 
 from datetime import datetime
+from uuid import UUID
 
 from django.db.models import Model
 from django.utils import timezone
@@ -12,10 +13,12 @@ from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.studios import access
-from control_plane.studios.models import ApiKey, Limit, Membership, ObjectRight, Role, Studio
+from control_plane.studios.models import ApiKey, Limit, Membership, ObjectRight, Role, RoleActions, Studio
 from control_plane.studios.quotas import require_room
+from control_plane.studios.roles import effective
 from control_plane.studios.services.dancers import end_guardianships_of
 from control_plane.studios.services.locking import lock_studio
+from control_plane.studios.services.notices import tell_member
 from control_plane.studios.services.saving import save_new
 from control_plane.studios.standing import members
 from control_plane.studios.things import studio_of
@@ -53,10 +56,11 @@ def change_role(membership: Membership, role: Role, *, actor: Actor) -> Membersh
     Raises:
         Conflict: the studio would be left without an admin; or an admin's membership would end by itself.
         NotFound: there is no such member any more; or `actor` is a stranger.
-        Forbidden: `actor` may not manage people.
+        Forbidden: `actor` may not manage people, or not make an admin.
     """
     with studio_scope(membership.studio_id):
         locked = _locked(membership, actor)
+        require_rank(actor, locked.studio_id, role)
         before = locked.role
         if role == Role.ADMIN and locked.ends_at is not None:
             raise Conflict("This membership has an end, an admin's has none; take the end away first.")
@@ -64,6 +68,7 @@ def change_role(membership: Membership, role: Role, *, actor: Actor) -> Membersh
         locked.role = role
         locked.save(update_fields=["role"])
         _record_change(locked, actor, {"from": str(before), "to": Role(role).value})
+        tell_member(locked, Act.MEMBER_CHANGED, actor=actor)
     membership.role = locked.role
     return membership
 
@@ -109,6 +114,7 @@ def remove_member(membership: Membership, *, actor: Actor) -> None:
         locked = _locked(membership, actor)
         _keep_an_admin(locked, None)
         _end_membership(locked, Act.MEMBER_REMOVED, actor)
+        tell_member(locked, Act.MEMBER_REMOVED, actor=actor)
 
 
 def leave_studio(membership: Membership, *, actor: Actor) -> None:
@@ -151,6 +157,7 @@ def end_member_sessions(membership: Membership, *, actor: Actor) -> None:
             object_id=locked.id,
             details={"user": str(locked.user_id)},
         )
+        tell_member(locked, Act.MEMBER_SESSIONS_ENDED, actor=actor)
 
 
 def require_people(actor: Actor, obj: Model) -> None:
@@ -162,6 +169,24 @@ def require_people(actor: Actor, obj: Model) -> None:
     # The platform gives a studio its first people; afterwards its admins do.
     if actor.kind is not ActorKind.SYSTEM:
         access.require(actor, access.Action.MANAGE_PEOPLE, obj)
+
+
+def require_rank(actor: Actor, studio_id: UUID, role: Role) -> None:
+    """Return where `actor` may make somebody `role` in the studio in scope: an admin is made by an admin alone.
+
+    An API key makes one only where it lends all that an admin may, whoever its person is: the new admin could make a key
+    that lends the rest.
+
+    Raises:
+        Forbidden: the actor may not.
+    """
+    if actor.kind is not ActorKind.USER or role != Role.ADMIN:
+        return
+    if access.role_of(actor, studio_id) != Role.ADMIN:
+        raise Forbidden("Only an admin makes an admin.")
+    chosen = RoleActions.objects.filter(role=Role.ADMIN).values_list("actions", flat=True).first()
+    may = effective(Role.ADMIN, chosen)
+    access.require_lent(actor, [action for action in access.Action if action in may])
 
 
 def lock_people(actor: Actor, obj: Model) -> None:

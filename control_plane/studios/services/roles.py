@@ -21,7 +21,7 @@ def set_role_actions(
 
     Raises:
         BadRequest: beyond the role's limit, below its floor, or of no use; each by name.
-        NotFound, Forbidden: `actor` may not manage policy.
+        NotFound, Forbidden: `actor` may not manage policy, or is a key that does not lend what the role would gain.
     """
     wanted = frozenset(Action(action) for action in actions)
     return _set(studio, Role(role), wanted, list(wanted), actor)
@@ -47,6 +47,8 @@ def _set(
         access.require(actor, Action.MANAGE_POLICY, studio)
         row: RoleActions | None = RoleActions.objects.filter(role=role).first()
         before = effective(role, row.actions if row else None)
+        # Else a key that lends no more than the table of roles would have anything done by whoever has the role.
+        access.require_lent(actor, [action for action in Action if action in wanted - before])
         if chosen is None:
             RoleActions.objects.filter(role=role).delete()
         else:

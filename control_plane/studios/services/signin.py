@@ -23,6 +23,7 @@ from control_plane.studios.models import (
     SigninPolicy,
     Studio,
 )
+from control_plane.studios.services.rates import require_rate
 from control_plane.studios.services.saving import check, save_new, unless_taken
 from control_plane.studios.services.sso import SECRET_KIND
 
@@ -87,10 +88,12 @@ def add_provider(studio: Studio, facts: ProviderFacts, *, actor: Actor) -> Ident
         BadRequest: a value breaks a rule; the detail names it.
         Conflict: there is one of this name.
         NotFound, Forbidden: `actor` may not manage the studio.
+        TooManyRequests: too many were added within an hour.
     """
     provider = IdentityProvider(studio=studio, kind=facts.kind)
     with studio_scope(studio.id):
         access.require(actor, access.Action.MANAGE_STUDIO, studio)
+        require_rate(Act.PROVIDER_ADDED, actor=actor)
         if IdentityProvider.objects.count() >= MOST_PROVIDERS:
             raise BadRequest(f"A studio has at most {MOST_PROVIDERS} identity providers.")
         _take(provider, facts)

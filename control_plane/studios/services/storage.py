@@ -36,6 +36,7 @@ from control_plane.studios.models import (
     StudioStorage,
     StudioStore,
 )
+from control_plane.studios.services.rates import PROBES, require_rows
 from control_plane.studios.services.saving import check, save_new
 
 PROBE_LEASE = timedelta(minutes=2)
@@ -155,6 +156,7 @@ def request_probe(studio: Studio, store: StudioStore | None, *, actor: Actor) ->
 
     Raises:
         NotFound, Forbidden: `actor` may not manage storage.
+        TooManyRequests: too many were asked for within an hour.
     """
     with studio_scope(studio.id):
         _require_storage(actor, studio)
@@ -165,6 +167,7 @@ def request_probe(studio: Studio, store: StudioStore | None, *, actor: Actor) ->
         ).first()
         if under_way is not None:
             return under_way
+        require_rows(StoreProbe.objects.all(), PROBES, actor=actor)
         row = StoreProbe(
             studio=studio,
             store=store,

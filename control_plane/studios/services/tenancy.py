@@ -10,6 +10,7 @@ from control_plane.studios import access, keyring
 from control_plane.studios.models import Role, Room, Studio
 from control_plane.studios.services.keys import record_key
 from control_plane.studios.services.people import join
+from control_plane.studios.services.rates import require_rate
 from control_plane.studios.services.saving import check, save_new, unless_taken
 
 STUDIO_FIELDS = frozenset({"name", "time_zone", "accent"})
@@ -81,10 +82,12 @@ def create_room(studio: Studio, *, name: str, actor: Actor) -> Room:
         BadRequest: the name is empty or too long.
         Conflict: the studio has a room of this name.
         NotFound, Forbidden: `actor` may not manage rooms.
+        TooManyRequests: too many were made within an hour.
     """
     room = Room(studio=studio, name=name.strip())
     with studio_scope(studio.id):
         access.require(actor, access.Action.MANAGE_ROOMS, studio)
+        require_rate(Act.ROOM_CREATED, actor=actor)
         save_new(room, f"There is a room called {name!r} already.")
         record(
             Act.ROOM_CREATED,

@@ -1,0 +1,44 @@
+"""Mail to a member about what an admin did to their membership. Without a mail server nothing is sent."""
+
+from django.conf import settings
+from django.db import transaction
+
+from control_plane.accounts import mail
+from control_plane.audit.catalogue import Action as Act
+from control_plane.common.actors import Actor, ActorKind
+from control_plane.studios.models import Membership
+from control_plane.studios.services.rates import may_mail
+
+TEMPLATE = "studios/mail/membership.txt"
+SUBJECTS = {
+    Act.MEMBER_CHANGED: "Your role in {studio} was changed",
+    Act.MEMBER_SESSIONS_ENDED: "Your sessions in {studio} were ended",
+    Act.MEMBER_REMOVED: "You no longer belong to {studio}",
+}
+
+
+def tell_member(membership: Membership, act: Act, *, actor: Actor) -> None:
+    """Mail a member what an admin has just done, once this transaction is committed; call it after the event.
+
+    Not what the person did themselves, nor what a provider's groups or a job did. A mail server that is down undoes
+    nothing, and an admin who does it again and again sends a few mails, not one for each (`rates.may_mail`).
+    """
+    if not mail.has_server() or actor.kind is not ActorKind.USER or actor.id == membership.user_id:
+        return
+    if not may_mail(str(membership.id), tuple(SUBJECTS)):
+        return
+    studio = membership.studio
+    context: dict[str, object] = {
+        "act": act.value,
+        "studio": studio.name,
+        "role": membership.get_role_display(),
+        "page": f"{settings.PUBLIC_URL}/studio/{studio.slug}/classes/",
+    }
+    subject = SUBJECTS[act].format(studio=studio.name)
+    address = membership.user.email
+
+    # A function and no partial: where it fails, Django logs its `__qualname__`.
+    def send() -> None:
+        mail.send(address, subject, TEMPLATE, context)
+
+    transaction.on_commit(send, robust=True)

@@ -1,0 +1,238 @@
+"""How often a person may do what costs others: the same by every way in, for the person and for the studio."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.core import mail
+from django.core.cache import cache
+from django.test import Client
+from django.utils import timezone
+
+from control_plane.accounts.services import create_user
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.models import Entry
+from control_plane.common.errors import TooManyRequests
+from control_plane.common.scoping import studio_scope
+from control_plane.fleet.pairing import create_pairing_code
+from control_plane.studios import services
+from control_plane.studios.actions import Action
+from control_plane.studios.dancer_list import NewDancer
+from control_plane.studios.models import Invitation, ProbeState, Role, StoreProbe, StudioKey
+from control_plane.studios.services import rates, storage
+from control_plane.studios.services.api_keys import make_api_key
+from control_plane.studios.services.invitations import invite, revoke, send_again
+from control_plane.studios.services.rates import RATES, Rate
+from tests.control_plane.api.test_api import key_for, program
+from tests.control_plane.conftest import SETUP, Cast, as_person
+
+
+@pytest.fixture(autouse=True)
+def _no_memory() -> None:
+    cache.clear()
+
+
+def slow(monkeypatch: pytest.MonkeyPatch, act: Act, by_person: int, in_studio: int) -> None:
+    monkeypatch.setitem(RATES, act, Rate(by_person, in_studio))
+
+
+def second_admin(cast: Cast) -> None:
+    services.change_role(cast.membership(cast.ivan), Role.ADMIN, actor=cast.alice.actor)
+
+
+def test_invitations_count_alike_by_portal_and_api(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow(monkeypatch, Act.INVITATION_SENT, 4, 100)
+    portal, api = as_person(cast.alice), program(key_for(cast.studio, cast.alice), cast.studio)
+    page = f"/studio/{cast.studio.slug}/people/invitations/"
+    for number in range(2):
+        portal.post(page, {"email": f"portal{number}@example.org", "role": "viewer"})
+        made = api("POST", "invitations/", {"email": f"api{number}@example.org", "role": "viewer"})
+        assert made.status_code == 201
+    assert len(mail.outbox) == 4
+    refused = api("POST", "invitations/", {"email": "more@example.org", "role": "viewer"})
+    assert (refused.status_code, refused.told["code"]) == (429, "too_many_requests")
+    assert 0 < int(refused["Retry-After"]) <= 3600
+    answer = portal.post(page, {"email": "more@example.org", "role": "viewer"})
+    assert "too often" in answer.content.decode()
+    with studio_scope(cast.studio.id):
+        (row, *_) = Invitation.objects.all()
+    again = portal.post(f"{page}{row.id}/again/", follow=True, headers={"accept": "text/html"})
+    assert "too often" in again.content.decode()
+    assert len(mail.outbox) == 4
+    with studio_scope(cast.studio.id):
+        assert not Invitation.objects.filter(email="more@example.org").exists()
+
+
+def test_the_platform_allows_sixty_invitations_an_hour_and_twice_that_for_a_studio() -> None:
+    assert RATES[Act.INVITATION_SENT] == Rate(60, 120)
+
+
+def test_a_studio_with_many_admins_has_a_bound_of_its_own(
+    cast: Cast, other: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow(monkeypatch, Act.INVITATION_SENT, 3, 5)
+    second_admin(cast)
+    for number, admin in enumerate([cast.alice, cast.alice, cast.alice, cast.ivan, cast.ivan]):
+        invite(cast.studio, f"n{number}@example.org", Role.VIEWER, actor=admin.actor)
+    with pytest.raises(TooManyRequests):
+        invite(cast.studio, "more@example.org", Role.VIEWER, actor=cast.ivan.actor)
+    invite(other.studio, "more@example.org", Role.VIEWER, actor=other.alice.actor)
+
+
+def test_taking_back_and_inviting_again_counts(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow(monkeypatch, Act.INVITATION_SENT, 3, 100)
+    for _ in range(2):
+        offer = invite(cast.studio, "nora@example.org", Role.VIEWER, actor=cast.alice.actor)
+        revoke(offer.invitation, actor=cast.alice.actor)
+    offer = invite(cast.studio, "nora@example.org", Role.VIEWER, actor=cast.alice.actor)
+    with pytest.raises(TooManyRequests):
+        send_again(offer.invitation, actor=cast.alice.actor)
+
+
+def test_an_hour_later_there_is_room_again(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow(monkeypatch, Act.INVITATION_SENT, 2, 100)
+    start = timezone.now()
+    for number in range(2):
+        with time_machine.travel(start + timedelta(minutes=10 * number), tick=False):
+            invite(cast.studio, f"n{number}@example.org", Role.VIEWER, actor=cast.alice.actor)
+    with time_machine.travel(start + timedelta(minutes=15), tick=False):
+        with pytest.raises(TooManyRequests) as refused:
+            invite(cast.studio, "more@example.org", Role.VIEWER, actor=cast.alice.actor)
+        assert refused.value.retry_after_s == 45 * 60
+        assert "45 minutes" in refused.value.detail
+    with time_machine.travel(start + timedelta(hours=1, seconds=1), tick=False):
+        invite(cast.studio, "more@example.org", Role.VIEWER, actor=cast.alice.actor)
+
+
+def test_new_keys_of_the_studio_have_a_bound_by_portal_and_api(cast: Cast) -> None:
+    api = program(key_for(cast.studio, cast.alice), cast.studio)
+    answers = [api("POST", "keys/").status_code for _ in range(9)]
+    assert answers == [201] * 5 + [429] * 4, "the sixth was made with the studio"
+    portal = as_person(cast.alice).post(f"/studio/{cast.studio.slug}/keys/new/", follow=True)
+    assert "too often" in portal.content.decode()
+    with studio_scope(cast.studio.id):
+        assert StudioKey.objects.count() == 6
+
+
+MADE: list[tuple[Act, Callable[[Cast, int], object]]] = [
+    (
+        Act.API_KEY_MADE,
+        lambda cast, n: make_api_key(
+            cast.studio,
+            name="Calendar",
+            actions=[Action.VIEW_CLASS],
+            expires_at=timezone.now() + timedelta(days=1),
+            actor=cast.alice.actor,
+        ),
+    ),
+    (
+        Act.ROOM_CREATED,
+        lambda cast, n: services.create_room(cast.studio, name=f"{n}", actor=cast.alice.actor),
+    ),
+    (Act.AGENT_PAIRING_STARTED, lambda cast, n: create_pairing_code(cast.studio, actor=cast.alice.actor)),
+    (
+        Act.DANCER_ADDED,
+        lambda cast, n: services.add_dancer(cast.studio, NewDancer(name=f"{n}"), actor=cast.alice.actor),
+    ),
+    (
+        Act.GRANT_GIVEN,
+        lambda cast, n: services.give_right(cast.pat, Action.REPLAY, cast.studio, actor=cast.alice.actor),
+    ),
+    (
+        Act.DENIAL_GIVEN,
+        lambda cast, n: services.deny_right(cast.pat, Action.REPLAY, cast.studio, actor=cast.alice.actor),
+    ),
+]
+
+
+@pytest.mark.parametrize(("act", "make"), MADE, ids=lambda value: value if isinstance(value, str) else "")
+def test_rows_that_stay_have_a_bound(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, act: Act, make: Callable[[Cast, int], object]
+) -> None:
+    slow(monkeypatch, act, 3, 100)
+    with studio_scope(cast.studio.id):
+        for number in range(3):
+            make(cast, number)
+        with pytest.raises(TooManyRequests):
+            make(cast, 4)
+        assert Entry.objects.filter(action=act.value).count() == 3
+
+
+def test_a_list_of_dancers_is_taken_whole_or_not_at_all(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow(monkeypatch, Act.DANCER_ADDED, 5, 100)
+    many = [NewDancer(name=f"Dancer {number}") for number in range(6)]
+    with pytest.raises(TooManyRequests):
+        services.add_dancers(cast.studio, many, actor=cast.alice.actor)
+    added, _ = services.add_dancers(cast.studio, many[:5], actor=cast.alice.actor)
+    assert len(added) == 5
+
+
+ADDS = re.compile(
+    r"\.(created|added|made|key_made|given|sent|opened|started|pairing_started|move_started|exported|factor_added)$"
+)
+BOUND_ELSEWHERE = {
+    Act.STUDIO_CREATED: "the platform's",
+    Act.OPERATOR_MADE: "the platform's",
+    Act.PLAN_CREATED: "an operator's",
+    Act.PLAN_GIVEN: "an operator's, one row for each studio",
+    Act.USER_CREATED: "by an accepted invitation, a provider or the platform",
+    Act.MEMBER_ADDED: "by an accepted invitation, a provider or the platform; plans count members",
+    Act.FACTOR_ADDED: "one's own; allauth limits the confirmation that it takes",
+    Act.SIGNIN_LINK_CREATED: "the platform's",
+    Act.STORE_ADDED: "a studio has at most MOST_STORES",
+    Act.STORE_MOVE_STARTED: "one at a time for each studio",
+    Act.CLASS_OPENED: "a read: no row but the event",
+    Act.PERSON_OPENED: "a read: no row but the event",
+    Act.DANCER_OPENED: "a read: no row but the event",
+    Act.ROSTER_OPENED: "a read: no row but the event",
+    Act.KEY_OPENED: "a read: no row but the event",
+}
+
+
+def test_whatever_adds_rows_has_a_bound_or_a_reason() -> None:
+    adding = {act for act in Act if ADDS.search(act.value)}
+    assert adding - set(RATES) - set(BOUND_ELSEWHERE) == set()
+    assert set(BOUND_ELSEWHERE) <= adding - set(RATES)
+
+
+def test_trials_of_a_store_have_a_bound(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "PROBES", Rate(2, 100))
+    with studio_scope(cast.studio.id):
+        for _ in range(2):
+            row = storage.request_probe(cast.studio, None, actor=cast.alice.actor)
+            StoreProbe.objects.filter(pk=row.pk).update(state=ProbeState.PASSED)
+        with pytest.raises(TooManyRequests):
+            storage.request_probe(cast.studio, None, actor=cast.alice.actor)
+        storage.request_probe(cast.studio, None, actor=SETUP)
+
+
+def test_every_bound_is_asked_for_somewhere_and_jobs_have_none(cast: Cast) -> None:
+    with studio_scope(cast.studio.id):
+        for act in RATES:
+            for _ in range(3):
+                rates.require_rate(act, actor=SETUP)
+    assert all(0 < rate.by_person <= rate.in_studio for rate in RATES.values())
+
+
+def test_a_browser_is_told_in_a_page_how_long_to_wait(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow(monkeypatch, Act.AGENT_PAIRING_STARTED, 1, 1)
+    alice = as_person(cast.alice)
+    page = f"/studio/{cast.studio.slug}/agents/add/"
+    sent: dict[str, Any] = {"agent_name": "Box", "replaces": ""}
+    assert alice.post(page, sent, headers={"accept": "text/html"}).status_code == 200
+    refused = alice.post(page, sent, headers={"accept": "text/html"})
+    assert (refused.status_code, refused["Content-Type"]) == (429, "text/html; charset=utf-8")
+    assert "Try again in 60 minutes" in refused.content.decode()
+    assert int(refused["Retry-After"]) > 3500
+    told = json.loads(alice.post(page, sent, headers={"accept": "application/json"}).content)
+    assert told["code"] == "too_many_requests"
+
+
+def test_somebody_who_was_never_here_is_not_counted(cast: Cast, client: Client) -> None:
+    sam = create_user("sam2@example.org", actor=SETUP)
+    with studio_scope(cast.studio.id):
+        rates.require_rate(Act.INVITATION_SENT, actor=sam.actor)
