@@ -49,6 +49,8 @@ class Action(StrEnum):
     PROVIDER_ADDED = "identity_provider.added"
     PROVIDER_CHANGED = "identity_provider.changed"
     PROVIDER_REMOVED = "identity_provider.removed"
+    PROVIDER_DOMAIN_PROVEN = "identity_provider.domain_proven"
+    PROVIDER_DOMAIN_LOST = "identity_provider.domain_lost"
     PROVIDER_OVERRULED = "identity_provider.overruled"
     INVITATION_SENT = "invitation.sent"
     INVITATION_REVOKED = "invitation.revoked"
@@ -156,6 +158,8 @@ MEANINGS: dict[Action, str] = {
     Action.PROVIDER_ADDED: "An identity provider was added.",
     Action.PROVIDER_CHANGED: "An identity provider was changed.",
     Action.PROVIDER_REMOVED: "An identity provider was removed.",
+    Action.PROVIDER_DOMAIN_PROVEN: "The owner of an e-mail domain named the studio in DNS.",
+    Action.PROVIDER_DOMAIN_LOST: "The owner of an e-mail domain names the studio in DNS no more.",
     Action.PROVIDER_OVERRULED: "An identity provider wanted to take the studio's last admin away, and was refused.",
     Action.INVITATION_SENT: "A person was invited, or an invitation was sent again.",
     Action.INVITATION_REVOKED: "An invitation was taken back.",

@@ -126,6 +126,8 @@ SENTENCES: dict[str, str] = {
     "user.created": "{who} made an account",
     "signin.succeeded": "{who} signed in",
     "signin.ended": "{who} signed out",
+    "identity_provider.domain_proven": "{who} proved that the studio may speak for the domain {domain}",
+    "identity_provider.domain_lost": "{who} found the proof for the domain {domain} gone",
     "agent.paired": "{what} was paired",
     "agent.changed": "{who} changed {what}",
     "agent.revoked": "{who} revoked {what}",

@@ -89,6 +89,47 @@ class ForceRowSecurity(Operation):
         return f"Force row level security on {self.model_name}"
 
 
+class ReplaceReach(Operation):
+    """Put another condition in the place of one of a table's additional read policies.
+
+    Args:
+        model_name: the model whose table it is.
+        old: the policy as it is.
+        new: the policy as it shall be; of the same name.
+    """
+
+    reversible = True
+    reduces_to_sql = True
+
+    def __init__(self, model_name: str, *, old: Reach, new: Reach) -> None:
+        self.model_name = model_name
+        self.old = old
+        self.new = new
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        """Changes no model state."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
+    ) -> None:
+        """Set the new condition."""
+        self._set(self.new, app_label, schema_editor, to_state)
+
+    def database_backwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
+    ) -> None:
+        """Set the old condition again."""
+        self._set(self.old, app_label, schema_editor, to_state)
+
+    def describe(self) -> str:
+        """Returns what it does, for `migrate --plan`."""
+        return f"Replace the policy {self.new.name} of {self.model_name}"
+
+    def _set(self, reach: Reach, app_label: str, schema_editor: BaseDatabaseSchemaEditor, state: Any) -> None:
+        table = schema_editor.quote_name(_table(app_label, self.model_name, state))
+        _run(schema_editor, f"ALTER POLICY {reach.name} ON {table} USING ({reach.using})")
+
+
 class AppendOnly(Operation):
     """Makes a table one that is only added to: UPDATE, DELETE and TRUNCATE fail, for its owner as well."""
 

@@ -66,6 +66,10 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
         "task": "control_plane.studios.tasks.end_unconfirmed_memberships",
         "schedule": 86_400.0,
     },
+    "look-at-proven-domains": {
+        "task": "control_plane.studios.tasks.look_at_proven_domains",
+        "schedule": 86_400.0,
+    },
     "probe-stores": {"task": "control_plane.studios.tasks.probe_stores", "schedule": 86_400.0},
     "sweep-probes": {"task": "control_plane.studios.tasks.sweep_probes", "schedule": 60.0},
     "sweep-recordings": {"task": "control_plane.recordings.tasks.sweep_recordings", "schedule": 60.0},
@@ -288,12 +292,13 @@ ACCOUNT_RATE_LIMITS = {
     "change_password": "5/m/user",
 }
 # Ours, in the same form: wrong passwords of one account from all networks together (`login_failed` counts them for each
-# network), one-time links, invitations (looking and accepting), and finding a provider.
+# network), one-time links, invitations (looking and accepting), finding a provider, and looking up a domain in DNS.
 SIGNIN_RATE_LIMITS = {
     "password": "100/h/key",
     "signin_link": "20/m/ip",
     "invitation": "20/m/ip",
     "find_provider": "20/m/ip",
+    "domain": "30/h/user",
     "provider": "60/m/ip",
 }
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"

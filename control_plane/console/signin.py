@@ -37,6 +37,7 @@ class IdentityProviderAdmin(ScopedAdmin):
         "client_id",
         "sso_url",
         "domains",
+        "proven_domains",
         "group_claim",
         "default_role",
         "asks_second_factor",

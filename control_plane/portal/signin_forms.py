@@ -55,7 +55,8 @@ class ProviderForm(forms.Form):
     domains = forms.CharField(
         label="E-mail domains",
         widget=forms.Textarea(attrs=LINES),
-        help_text="One on each line, such as school.example. The provider lets in nobody from elsewhere.",
+        help_text="One on each line, such as school.example. The provider lets in nobody from elsewhere. How to prove that"
+        " a domain is yours stands on this page once the provider is saved.",
     )
     group_claim = forms.CharField(
         label="Where the groups are",

@@ -34,11 +34,17 @@ urlpatterns = [
     path("studios/menu/", home.studios_menu, name="studios_menu"),
     path("studios/administer/", home.administer, name="administer"),
     path("sign-in/", signin.find_provider, name="find_provider"),
+    path("sign-in/<uuid:provider_id>/", signin.provider_door, name="provider_door"),
     path("invitation/", invitations.invitation_page, name="invitation"),
     path(f"{_STUDIO}/sign-in/", signin.sign_in_settings, name="sign_in"),
     path(f"{_STUDIO}/sign-in/add/<slug:kind>/", signin.new_provider, name="new_provider"),
     path(f"{_STUDIO}/sign-in/<uuid:provider_id>/", signin.provider_page, name="provider"),
     path(f"{_STUDIO}/sign-in/<uuid:provider_id>/remove/", signin.provider_remove, name="provider_remove"),
+    path(
+        f"{_STUDIO}/sign-in/<uuid:provider_id>/domains/",
+        signin.prove_provider_domain,
+        name="prove_provider_domain",
+    ),
     path(f"{_STUDIO}/people/invitations/", invitations.invitations, name="invitations"),
     path(
         f"{_STUDIO}/people/invitations/<uuid:invitation_id>/again/",

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from control_plane.common.rows import one
-from control_plane.common.scoping import capability_scope, platform_scope, user_scope
+from control_plane.common.scoping import capability_scope, platform_scope, studio_scope, user_scope
 from control_plane.studios.models import (
     BreakGlass,
     IdentityProvider,
@@ -103,9 +103,29 @@ def invitation_of(token_sha256: bytes) -> Invitation | None:
 
 
 def providers_for(domain: str) -> list[IdentityProvider]:
-    """Returns the enabled identity providers, of any studio, that speak for an e-mail domain."""
+    """Return the enabled identity providers, of any studio, that have proven an e-mail domain; by the studio's id.
+
+    A domain that a studio merely claims leads to none: else an address would be sent to the provider of whoever names its
+    domain first.
+    """
     with capability_scope("provider_domain", domain):
-        return list(IdentityProvider.reachable.filter(enabled=True, domains__contains=[domain]))
+        found = IdentityProvider.reachable.filter(
+            enabled=True, domains__contains=[domain], proven_domains__has_key=domain
+        )
+        return list(found.order_by("studio_id", "name"))
+
+
+def provider_named(provider_id: UUID) -> IdentityProvider | None:
+    """Return an enabled identity provider by the id in its sign-in link; None where there is none."""
+    with capability_scope("provider_id", str(provider_id)):
+        found: IdentityProvider | None = IdentityProvider.reachable.filter(pk=provider_id).first()
+        return found
+
+
+def studio_name_of(studio_id: UUID) -> str:
+    """Return what a studio is called, for a page before anybody is signed in."""
+    with studio_scope(studio_id):
+        return str(Studio.objects.values_list("name", flat=True).get())
 
 
 def _own() -> QuerySet[Membership]:

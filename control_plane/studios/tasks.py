@@ -8,6 +8,7 @@ from celery import shared_task
 
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
+from control_plane.studios.services.domains import look_again
 from control_plane.studios.services.keys import destroy_due_generations, rewrap_batch
 from control_plane.studios.services.sso import end_unconfirmed
 from control_plane.studios.services.storage import due_probes, request_probe, run_probe, stores_in_use
@@ -40,6 +41,12 @@ def _sweep_keys_of(scope: UUID) -> None:
 def end_unconfirmed_memberships() -> None:
     """Ends memberships whose provider is silent, in every studio; started by beat once a day."""
     each_studio("sweep of unconfirmed memberships", end_unconfirmed)
+
+
+@shared_task
+def look_at_proven_domains() -> None:
+    """Look up again which domains studios have proven; started by beat once a day."""
+    each_studio("look at proven domains", look_again)
 
 
 @shared_task

@@ -9,6 +9,8 @@ _SERVICE = "control_plane/studios/services/people.py"
 _LEAVING = "tests/control_plane/portal/test_leaving.py"
 _RATES = "tests/control_plane/studios/test_rates.py"
 _KEY_RANK = "tests/control_plane/api/test_key_rank.py"
+_SSO = "control_plane/studios/services/sso.py"
+_DOMAINS = "tests/control_plane/accounts/test_domains.py"
 _LISTS = "tests/matrix/test_api_lists.py"
 _LOOKUPS = "tests/control_plane/console/test_lookups.py"
 
@@ -169,5 +171,40 @@ PEOPLE = (
         "    if not may_mail(str(membership.id), tuple(SUBJECTS)):\n        return\n",
         "",
         ("tests/control_plane/studios/test_notices.py::test_an_admin_cannot_flood_a_members_mailbox",),
+    ),
+    Sabotage(
+        "a claimed domain leads to whoever claims it",
+        "sign-in",
+        "control_plane/studios/migrations/0013_proven_domains.py",
+        ' AND proven_domains ? {DOMAIN}"',
+        '"',
+        (
+            f"{_DOMAINS}::test_a_claimed_domain_leads_nobody_to_a_provider",
+            f"{_DOMAINS}::test_the_database_itself_has_the_condition",
+        ),
+    ),
+    Sabotage(
+        "any record of ours proves a domain, whichever studio it names",
+        "sign-in",
+        "control_plane/studios/services/domains.py",
+        "    return record_text(studio_id) in txt_records(record_name(domain))\n",
+        "    return any('threedance-studio=' in text for text in txt_records(record_name(domain)))\n",
+        (f"{_DOMAINS}::test_a_record_that_names_another_studio_proves_nothing",),
+    ),
+    Sabotage(
+        "a provider makes members of other studios' people",
+        "sign-in",
+        _SSO,
+        "    if user is not None and not owns_domain:\n",
+        "    if False:\n",
+        (f"{_DOMAINS}::test_a_provider_makes_no_member_of_an_account_whose_domain_is_only_claimed",),
+    ),
+    Sabotage(
+        "a provider proves addresses of a domain that it only claims",
+        "sign-in",
+        _SSO,
+        "verified=owns_domain)",
+        "verified=True)",
+        (f"{_DOMAINS}::test_a_new_account_is_proven_where_the_domain_is",),
     ),
 )

@@ -126,6 +126,8 @@ def _accepted(request: HttpRequest, token: str) -> HttpResponse:
         return redirect_to_login(f"{request.path}?token={token}")
     except Forbidden:
         return render(request, TEMPLATE, {"other": True, "token": token}, status=403)
+    except TooManyRequests:
+        raise
     except ControlPlaneError:
         return render(request, TEMPLATE, {"failed": True}, status=410)
     if user is not None:

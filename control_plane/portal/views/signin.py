@@ -1,5 +1,11 @@
-"""How people sign in to the studio: rules, identity providers; and, for everybody, the way to one's own provider."""
+"""How people sign in to the studio: rules, identity providers; and, for everybody, the way to one's own provider.
 
+To everybody a provider is shown with its studio's name and its own host: a page of ours must not lead anybody to a host
+that they have not read.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django import forms
@@ -9,16 +15,17 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from control_plane.accounts.limits import require_within
-from control_plane.common.errors import BadRequest, Conflict, NotFound
+from control_plane.common.errors import BadRequest, Conflict, NotFound, TooManyRequests, Unavailable
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.portal.signin_forms import PolicyForm, initial_of, provider_form
 from control_plane.studios import access
 from control_plane.studios.models import IdentityProvider, ProviderKind, SigninPolicy
 from control_plane.studios.requests import StudioRequest
-from control_plane.studios.selectors import providers_for
+from control_plane.studios.selectors import provider_named, providers_for, studio_name_of
+from control_plane.studios.services.domains import prove_domain, record_name, record_text
 from control_plane.studios.services.signin import (
     POLICY_FIELDS,
     add_provider,
@@ -29,6 +36,26 @@ from control_plane.studios.services.signin import (
 
 HERE: dict[str, object] = {"section": "settings"}
 READ_WRITE = ("GET", "HEAD", "POST")
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way in: whose it is, and the host it leads to."""
+
+    studio: str
+    name: str
+    host: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A domain that a provider is to speak for. `proven_at` None: its owner names the studio nowhere yet."""
+
+    name: str
+    proven_at: datetime | None
+    record_name: str
+    record_text: str
 
 
 class FindForm(forms.Form):
@@ -42,15 +69,30 @@ class FindForm(forms.Form):
 @never_cache
 @require_http_methods(READ_WRITE)
 def find_provider(request: HttpRequest) -> HttpResponse:
-    """Shows the ways in through the providers that speak for an address's domain."""
+    """Show the ways in through the providers that have proven an address's domain."""
     form = FindForm(request.POST or None)
     context: dict[str, object] = {"form": form}
     if request.method == "POST":
         require_within(request, "find_provider")
         if form.is_valid():
             domain = form.cleaned_data["email"].rpartition("@")[2].lower()
-            context["ways"] = [(item.name, login_address(item)) for item in providers_for(domain)]
+            context["ways"] = [_way(item) for item in providers_for(domain)]
     return render(request, "portal/settings/signin_find.html", context)
+
+
+@never_cache
+@require_safe
+def provider_door(request: HttpRequest, provider_id: UUID) -> HttpResponse:
+    """Show whose provider it is and where it leads: the link that a studio gives to its people.
+
+    Raises:
+        NotFound: there is no such provider, or it is switched off.
+    """
+    require_within(request, "find_provider")
+    provider = provider_named(provider_id)
+    if provider is None:
+        raise NotFound
+    return render(request, "portal/settings/signin_find.html", {"ways": [_way(provider)], "is_link": True})
 
 
 @require_http_methods(READ_WRITE)
@@ -84,7 +126,7 @@ def new_provider(request: StudioRequest, slug: str, kind: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             provider = add_provider(request.studio, form.facts(), actor=actor)
-        except (BadRequest, Conflict) as error:
+        except (BadRequest, Conflict, TooManyRequests) as error:
             form.add_error(None, error.detail)
         else:
             messages.success(request, "Added. Now tell the provider about this studio, as said below.")
@@ -112,6 +154,8 @@ def provider_page(request: StudioRequest, slug: str, provider_id: UUID) -> HttpR
         "kind": ProviderKind(provider.kind),
         "provider": provider,
         "theirs": _for_the_provider(provider),
+        "domains": _domains(provider),
+        "sign_in_link": settings.PUBLIC_URL + reverse("portal:provider_door", args=[provider.id]),
     }
     return studio_page(request, "portal/settings/signin_provider.html", context)
 
@@ -128,10 +172,51 @@ def provider_remove(request: StudioRequest, slug: str, provider_id: UUID) -> Htt
     return redirect("portal:sign_in", slug)
 
 
+@require_POST
+def prove_provider_domain(request: StudioRequest, slug: str, provider_id: UUID) -> HttpResponse:
+    """Look in DNS whether the owner of a domain names the studio."""
+    provider = _provider(request, provider_id)
+    require_within(request, "domain")
+    domain = request.POST.get("domain", "")
+    try:
+        is_proven = prove_domain(provider, domain, actor=actor_of(request))
+    except Unavailable as error:
+        messages.error(request, error.detail)
+    else:
+        if is_proven:
+            messages.success(request, f"{domain} is proven. Addresses of it lead to {provider.name}.")
+        else:
+            messages.error(
+                request, f"No such record at {record_name(domain)} yet. New records can take an hour."
+            )
+    return redirect("portal:provider", slug, provider.id)
+
+
 def login_address(provider: IdentityProvider) -> str:
     """Returns where signing in through a provider begins."""
     name = "openid_connect_login" if provider.kind == ProviderKind.OIDC else "saml_login"
     return reverse(name, args=[provider.id])
+
+
+def _way(provider: IdentityProvider) -> Way:
+    return Way(
+        studio=studio_name_of(provider.studio_id),
+        name=provider.name,
+        host=provider.host,
+        address=login_address(provider),
+    )
+
+
+def _domains(provider: IdentityProvider) -> list[Domain]:
+    return [
+        Domain(
+            name=domain,
+            proven_at=datetime.fromisoformat(at) if (at := provider.proven_domains.get(domain)) else None,
+            record_name=record_name(domain),
+            record_text=record_text(provider.studio_id),
+        )
+        for domain in provider.domains
+    ]
 
 
 def _provider(request: StudioRequest, provider_id: UUID) -> IdentityProvider:

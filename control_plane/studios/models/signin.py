@@ -1,6 +1,7 @@
 """Tables of signing in to a studio: SigninPolicy, IdentityProvider with its GroupRoles, ProvidedMembership, Invitation."""
 
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -51,6 +52,9 @@ class IdentityProvider(StudioOwned):
     `issuer` is the OpenID issuer's address or the SAML entity id. `client_id` and `wrapped_secret` (under the studio's
     key, never shown again) are OpenID's, `sso_url` and `certificate` SAML's. `default_role` empty: whoever is in no
     mapped group is no member. `asks_second_factor`: it does so itself, and a sign-in through it counts as one.
+    `proven_domains`: those of `domains` whose owner has named this studio in DNS, each with the time of the last look
+    (ISO 8601). A domain beside them is the studio's word alone: the provider signs in by the studio's own link, and makes no
+    member of an account that exists.
     """
 
     kind = models.CharField(max_length=8, choices=ProviderKind.choices)
@@ -61,6 +65,7 @@ class IdentityProvider(StudioOwned):
     sso_url = models.URLField(max_length=300, blank=True)
     certificate = models.TextField(max_length=10_000, blank=True)
     domains = models.JSONField(default=list)
+    proven_domains = models.JSONField(default=dict, editable=False)
     group_claim = models.CharField(max_length=120, blank=True)
     default_role = models.CharField(max_length=16, choices=Role.choices, blank=True)
     asks_second_factor = models.BooleanField(default=False)
@@ -91,7 +96,20 @@ class IdentityProvider(StudioOwned):
 
     def speaks_for(self, address: str) -> bool:
         """Says whether an e-mail address is in one of its domains; a subdomain is another domain."""
-        return address.rpartition("@")[2].lower() in self.domains
+        return _domain_of(address) in self.domains
+
+    def has_proven(self, address: str) -> bool:
+        """Say whether the owner of an address's domain has named the studio as one that may speak for it."""
+        return self.speaks_for(address) and _domain_of(address) in self.proven_domains
+
+    @property
+    def host(self) -> str:
+        """The host that people are sent to, and where they would type a password."""
+        return urlsplit(self.issuer if self.kind == ProviderKind.OIDC else self.sso_url).hostname or ""
+
+
+def _domain_of(address: str) -> str:
+    return address.rpartition("@")[2].lower()
 
 
 class GroupRole(StudioOwned):

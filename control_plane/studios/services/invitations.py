@@ -26,7 +26,7 @@ from control_plane.studios.quotas import require_room
 from control_plane.studios.selectors import invitation_of
 from control_plane.studios.services.locking import lock_studio
 from control_plane.studios.services.people import join, require_people, require_rank
-from control_plane.studios.services.rates import require_rate
+from control_plane.studios.services.rates import require_rate, require_rate_of_unproven
 from control_plane.studios.services.saving import save_new
 
 LIFETIME = timedelta(days=7)
@@ -159,6 +159,8 @@ def _reader(invitation: Invitation) -> User:
     person = User.objects.by_address(invitation.email)
     was_mailed = invitation.sent_at is not None
     if person is None:
+        if not was_mailed:
+            require_rate_of_unproven()
         return create_user(invitation.email, actor=JOB, verified=was_mailed)
     if is_proven(person) or not was_mailed or not person.is_active:
         raise SignInRequired("Sign in with the address that was invited.")

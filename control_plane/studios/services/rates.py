@@ -56,6 +56,8 @@ RATES: dict[Act, Rate] = {
 }
 PROBES = Rate(60, 120)
 """A trial of a store is on record when it ends, by the job that ran it: its rows are counted."""
+UNPROVEN = Rate(500, 500, timedelta(days=1))
+"""How many people may join a studio within a day before it makes no more accounts for addresses that nobody has proven."""
 MAILS_TO_ONE = Rate(6, 120)
 """How many mails about their membership one person gets from one studio, and how many the studio sends to all."""
 
@@ -96,6 +98,21 @@ def require_rows(made: QuerySet[Any], rate: Rate, *, actor: Actor) -> None:
     _require(times.values_list("created_at", flat=True), rate.in_studio - 1, rate.within, now)
 
 
+def require_rate_of_unproven() -> None:
+    """Return where the studio in scope may make one more account for an address that nobody has proven.
+
+    Such an account keeps the address from others until its owner proves it by mail, so there is a bound a day,
+    whichever admin, program or provider makes them.
+
+    Raises:
+        TooManyRequests: it made `UNPROVEN` of members within a day.
+    """
+    now = timezone.now()
+    joined = entries().filter(action=Act.MEMBER_ADDED.value, occurred_at__gt=now - UNPROVEN.within)
+    times = joined.order_by("-occurred_at", "-sequence").values_list("occurred_at", flat=True)
+    _require(times, UNPROVEN.in_studio - 1, UNPROVEN.within, now)
+
+
 def may_mail(object_id: str, acts: tuple[Act, ...]) -> bool:
     """Say whether one more mail about `acts` may go to the person of a membership: it is held back, the act is not.
 
@@ -113,8 +130,8 @@ def _require(times: QuerySet[Any], most: int, within: timedelta, now: datetime) 
         raise TooManyRequests("These are more than may be added within an hour.", retry_after_s=3600)
     for at in times[most : most + 1]:
         wait_s = max(1, math.ceil((at + within - now).total_seconds()))
-        minutes = math.ceil(wait_s / 60)
+        minutes, period = math.ceil(wait_s / 60), "an hour" if within <= timedelta(hours=1) else "a day"
         raise TooManyRequests(
-            f"This was done too often within the last hour. Try again in {minutes} minute{'s' * (minutes != 1)}.",
+            f"This was done too often within {period}. Try again in {minutes} minute{'s' * (minutes != 1)}.",
             retry_after_s=wait_s,
         )

@@ -137,6 +137,9 @@ def remove_provider(provider: IdentityProvider, *, actor: Actor) -> None:
 def _take(provider: IdentityProvider, facts: ProviderFacts) -> None:
     provider.name, provider.issuer = facts.name.strip(), facts.issuer.strip().rstrip("/")
     provider.domains = _domains(facts.domains)
+    provider.proven_domains = {
+        domain: at for domain, at in provider.proven_domains.items() if domain in provider.domains
+    }
     provider.group_claim, provider.enabled = facts.group_claim.strip(), facts.enabled
     provider.asks_second_factor = facts.asks_second_factor
     if facts.default_role is Role.ADMIN:

@@ -23,6 +23,7 @@ from control_plane.studios.services.people import (
     set_aside,
     set_membership_end,
 )
+from control_plane.studios.services.rates import require_rate_of_unproven
 from control_plane.studios.standing import in_force
 
 JOB = Actor.system("studios.sso")
@@ -126,8 +127,16 @@ def _newcomer(provider: IdentityProvider, said: Said, user: User | None, role: R
     if user is not None and not is_proven(user):
         # Whoever made it may hold its password, and would come into this studio with it.
         return Answer(None, "an account has this address that nobody has proven to own")
+    owns_domain = provider.has_proven(said.address)
+    if user is not None and not owns_domain:
+        # Whoever runs a provider can say anything of anybody: a member of another studio would be made one of this.
+        return Answer(
+            None, "an account has this address, and the studio has not proven the domain: invite the person"
+        )
     if user is None:
-        user = create_user(said.address, actor=JOB, display_name=said.name)
+        if not owns_domain:
+            require_rate_of_unproven()
+        user = create_user(said.address, actor=JOB, display_name=said.name, verified=owns_domain)
     membership = join(provider.studio, user, role, JOB)
     ProvidedMembership.objects.create(
         studio_id=provider.studio_id, provider_id=provider.id, membership=membership

@@ -74,8 +74,17 @@ def facts(rig: OpenIDProvider, **values: Any) -> ProviderFacts:
     )
 
 
-def provider_of(cast: Cast, rig: OpenIDProvider, **values: Any) -> IdentityProvider:
-    return add_provider(cast.studio, facts(rig, **values), actor=cast.alice.actor)
+def provider_of(cast: Cast, rig: OpenIDProvider, *, proven: bool = True, **values: Any) -> IdentityProvider:
+    """A provider of the cast's studio; `proven`: whose domains their owner has put under the studio's name."""
+    provider = add_provider(cast.studio, facts(rig, **values), actor=cast.alice.actor)
+    return own_domains(provider) if proven else provider
+
+
+def own_domains(provider: IdentityProvider) -> IdentityProvider:
+    provider.proven_domains = dict.fromkeys(provider.domains, timezone.now().isoformat())
+    with studio_scope(provider.studio_id):
+        provider.save(update_fields=["proven_domains"])
+    return provider
 
 
 def person(rig: OpenIDProvider, *groups: str, verified: Any = True, domain: str = "school.example") -> str:

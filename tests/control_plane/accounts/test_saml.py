@@ -21,6 +21,7 @@ from control_plane.fleet import valkey
 from control_plane.studios.models import IdentityProvider, Membership, ProviderKind, Role
 from control_plane.studios.saml_metadata import MetadataRefused, read_metadata
 from control_plane.studios.services.signin import ProviderFacts, add_provider
+from tests.control_plane.accounts.test_openid import own_domains
 from tests.control_plane.conftest import Cast
 from tests.rigs.saml_provider import NAMES, Answer, SamlIdentityProvider, posted
 
@@ -49,7 +50,7 @@ def provider_of(cast: Cast, idp: SamlIdentityProvider, **values: Any) -> Identit
         "group_claim": "groups",
         "group_roles": {"teachers": Role.INSTRUCTOR},
     }
-    return add_provider(cast.studio, ProviderFacts(**facts | values), actor=cast.alice.actor)
+    return own_domains(add_provider(cast.studio, ProviderFacts(**facts | values), actor=cast.alice.actor))
 
 
 def ask(client: Client, idp: SamlIdentityProvider, provider: IdentityProvider, **values: Any) -> Answer:

@@ -1,0 +1,100 @@
+"""Proof that a studio may speak for an e-mail domain: the domain's owner names the studio in a TXT record.
+
+The record is public and holds no secret: it says which studio, and whoever can write it owns the domain. Nothing of a
+domain that is merely claimed leads anybody from an address to a provider.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.utils import timezone
+
+from control_plane.accounts.dns_records import txt_records
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.services import record
+from control_plane.common.actors import Actor
+from control_plane.common.errors import NotFound, Unavailable
+from control_plane.common.scoping import studio_scope
+from control_plane.studios import access
+from control_plane.studios.models import IdentityProvider
+
+LABEL = "_threedance"
+JOB = Actor.system("studios.domains")
+MOST_SILENCES = 2
+"""After so many domains whose DNS does not answer, the rest of a studio waits for the next day: others wait behind it."""
+
+
+def record_name(domain: str) -> str:
+    """Return the name at which the owner of a domain puts the record."""
+    return f"{LABEL}.{domain}"
+
+
+def record_text(studio_id: UUID) -> str:
+    """Return what the record says."""
+    return f"threedance-studio={studio_id}"
+
+
+def prove_domain(provider: IdentityProvider, domain: str, *, actor: Actor) -> bool:
+    """Look up whether the owner of a domain names the provider's studio, keep the answer, and return it.
+
+    Raises:
+        NotFound: it is no domain of the provider; or `actor` is a stranger.
+        Forbidden: `actor` may not manage the studio.
+        Unavailable: DNS does not answer; what was known stays.
+    """
+    with studio_scope(provider.studio_id):
+        access.require(actor, access.Action.MANAGE_STUDIO, provider)
+        if domain not in provider.domains:
+            raise NotFound
+        is_proven = _is_named(provider.studio_id, domain)
+        _keep(provider, domain, is_proven, timezone.now(), actor)
+    return is_proven
+
+
+def look_again(studio_id: UUID) -> int:
+    """Look up every domain that a studio has proven, and forget those whose record is gone; return how many.
+
+    A domain may have another owner by now. Where DNS does not answer, what is known stays.
+    """
+    lost = silences = 0
+    with studio_scope(studio_id):
+        providers = list(IdentityProvider.objects.exclude(proven_domains={}))
+    for provider in providers:
+        for domain in sorted(provider.proven_domains):
+            try:
+                is_proven = _is_named(studio_id, domain)
+            except Unavailable:
+                silences += 1
+                if silences >= MOST_SILENCES:
+                    return lost
+                continue
+            with studio_scope(studio_id):
+                _keep(provider, domain, is_proven, timezone.now(), JOB)
+            lost += not is_proven
+    return lost
+
+
+def _is_named(studio_id: UUID, domain: str) -> bool:
+    return record_text(studio_id) in txt_records(record_name(domain))
+
+
+def _keep(provider: IdentityProvider, domain: str, is_proven: bool, now: datetime, actor: Actor) -> None:
+    row: IdentityProvider | None = IdentityProvider.objects.select_for_update().filter(pk=provider.pk).first()
+    if row is None:
+        raise NotFound
+    was_proven = domain in row.proven_domains
+    if is_proven:
+        row.proven_domains[domain] = now.isoformat()
+    else:
+        row.proven_domains.pop(domain, None)
+    row.save(update_fields=["proven_domains"])
+    provider.proven_domains = row.proven_domains
+    if is_proven != was_proven:
+        record(
+            Act.PROVIDER_DOMAIN_PROVEN if is_proven else Act.PROVIDER_DOMAIN_LOST,
+            actor=actor,
+            studio_id=row.studio_id,
+            object_type="studios.IdentityProvider",
+            object_id=row.id,
+            details={"domain": domain},
+        )
