@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+from collections import deque
 from typing import Protocol
 
 from edge_agent.errors import ServerError
@@ -10,6 +11,7 @@ from edge_agent.waits import Sleep
 from shared.kernel.backoff import Backoff
 from shared.kernel.clock import ServerClock
 from shared.kernel.logs import FailureLog
+from shared.kernel.readings import WRONG_MOST
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +22,9 @@ QUICK_S = 1.0
 QUICK_MOST = 30
 """So often in a row; servers whose clocks disagree for good are asked no more often than `SLOW_S`."""
 SLOW_S = 15.0
+VAGUE_US = 50_000
+"""Above this the readings that other calls brought were slow, and a few quick ones are asked for each minute."""
+FEW = WRONG_MOST + 1
 LOOK_S = 5.0
 """How soon it is noticed that readings which other calls brought disagree."""
 JITTER = 0.25
@@ -57,6 +62,7 @@ class Timekeeper:
         self._backoff = Backoff(QUICK_S, ASK_EVERY_S, rng=self._rng)
         self._every_s = ASK_EVERY_S
         self._quick = 0
+        self._asked_ns: deque[int] = deque(maxlen=FEW)
         self._failures = FailureLog(log, "the control plane cannot be asked for its time")
 
     async def run(self) -> None:
@@ -64,13 +70,20 @@ class Timekeeper:
         while True:
             if self._clock.is_sure:
                 self._quick = 0
-                if self._clock.unheard_s() < self._every_s:
+                if not self._is_due():
                     await self._sleep(LOOK_S)
                     continue
             await self._sleep(await self._ask())
 
+    def _is_due(self) -> bool:
+        if self._clock.error_bound_us() <= VAGUE_US:
+            return self._clock.unheard_s() >= self._every_s
+        spent_ns = self._clock.monotonic_ns() - round(self._every_s * 1e9)
+        return len(self._asked_ns) < FEW or self._asked_ns[0] <= spent_ns
+
     async def _ask(self) -> float:
         """Asks once and returns for how long to wait before the next look, in seconds."""
+        self._asked_ns.append(self._clock.monotonic_ns())
         self._every_s = ASK_EVERY_S * self._rng.uniform(1 - JITTER, 1)
         try:
             await self._api.ask_time()

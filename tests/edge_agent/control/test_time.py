@@ -14,7 +14,7 @@ import pytest
 from edge_agent.api import ControlPlaneApi, TimeQuestion
 from edge_agent.control.enrol import pair
 from edge_agent.control.identity import IdentityFolder
-from edge_agent.control.timekeeper import ASK_EVERY_S, QUICK_MOST, SLOW_S, Timekeeper
+from edge_agent.control.timekeeper import ASK_EVERY_S, FEW, QUICK_MOST, SLOW_S, VAGUE_US, Timekeeper
 from edge_agent.errors import NotThreeDance, RequestRefused, ServerError, ServerUnreachable
 from edge_agent.http import HttpClient
 from shared.kernel.clock import FakeClock, ServerClock, SystemClock
@@ -208,13 +208,14 @@ class Plane:
         self.differs = timedelta(0)
         self.asked_s: list[float] = []
         self.fails = False
+        self.takes_s = 0.02
 
     async def ask_time(self) -> None:
         self.asked_s.append(self.pacer.clock.monotonic_ns() / 1e9)
         if self.fails:
             raise ServerUnreachable("studio.example", "as told")
         asked_ns = self.clock.mark()
-        self.pacer.clock.advance(0.02)
+        self.pacer.clock.advance(self.takes_s)
         other = self.differs if len(self.asked_s) % 2 else timedelta(0)
         self.clock.take(self.pacer.clock.now() + self.ahead + other, asked_ns)
 
@@ -247,6 +248,27 @@ async def test_it_asks_nothing_while_other_calls_bring_the_time(kept: Plane) -> 
         kept.clock.take(kept.pacer.clock.now() + kept.ahead, kept.clock.mark())
         await kept.pacer.advance(10)
     assert len(kept.asked_s) == 5
+
+
+async def test_slow_readings_of_other_calls_have_a_few_quick_ones_asked_for_each_minute(kept: Plane) -> None:
+    await kept.pacer.advance(3 * ASK_EVERY_S)
+    before = len(kept.asked_s)
+    for _ in range(READINGS_KEPT):
+        asked_ns = kept.clock.mark()
+        kept.pacer.clock.advance(0.4)
+        kept.clock.take(kept.pacer.clock.now() + kept.ahead, asked_ns)
+    assert kept.clock.error_bound_us() > VAGUE_US
+    await kept.pacer.advance(ASK_EVERY_S)
+    assert len(kept.asked_s) - before == FEW
+    assert kept.clock.error_bound_us() < VAGUE_US
+
+
+async def test_a_line_that_is_always_slow_is_asked_no_more_often_for_that(kept: Plane) -> None:
+    kept.takes_s = 0.4
+    await kept.pacer.advance(10)
+    before = len(kept.asked_s)
+    await kept.pacer.advance(600)
+    assert len(kept.asked_s) - before <= 14 * FEW
 
 
 async def test_a_reading_that_does_not_fit_has_others_asked_for_soon(kept: Plane) -> None:
