@@ -73,6 +73,7 @@ class AgentAdmin(ScopedAdmin):
         "last_seen_at",
         "last_address",
         "linked_at",
+        "stopped_at",
         "host",
         "duplicate_at",
         "duplicate_detail",
@@ -193,6 +194,8 @@ class CameraAdmin(ScopedAdmin):
             return "off"
         status = camera_statuses(obj.agent).get(obj.id)
         if status is None:
+            if obj.agent.stopped_at:
+                return "agent stopped"
             return "no news" if obj.agent.is_online else "agent not connected"
         return _state_text(status)
 

@@ -40,6 +40,7 @@ from shared.protocol.config import AgentConfig
 from shared.protocol.errors import PROBLEM_CONTENT_TYPE, Code
 from shared.protocol.ids import SegmentId
 from shared.protocol.messages import (
+    CLOSE_STOPPED,
     SEND_AGAIN_SINCE,
     Fault,
     FromAgent,
@@ -193,6 +194,7 @@ class Link:
         self._sent: tuple[int, float] = (0, 0.0)
         self._asks: tuple[tuple[SegmentId, ...], float] = ((), 0.0)
         self._rival: tuple[str, float] | None = None
+        self._was_stopped = False
 
     async def serve(self) -> None:
         """Greets, then reads and pushes until either is over."""
@@ -220,7 +222,8 @@ class Link:
                     await self._until_either_ends()
         finally:
             # The socket may be cancelled together with the server; the row must not say that it stands.
-            await asyncio.shield(in_thread(reports.close_link, self.caller, self._id))
+            close = partial(reports.close_link, self.caller, self._id, was_stopped=self._was_stopped)
+            await asyncio.shield(in_thread(close))
 
     async def _until_either_ends(self) -> None:
         tasks = {asyncio.create_task(self._read()), asyncio.create_task(self._push())}
@@ -305,6 +308,7 @@ class Link:
         """Returns the next message; None at the end of the socket, or of our patience with it."""
         event = await self._receive()
         if event["type"] == "websocket.disconnect":
+            self._was_stopped = event.get("code") == CLOSE_STOPPED
             return None
         data = event.get("text") or event.get("bytes") or b""
         try:

@@ -50,6 +50,7 @@ class Agent(StudioOwned):
 
     `identity_key` (Ed25519) signs its requests, camera credentials are sealed to `sealing_key` (X25519); 32 bytes each.
     `fingerprint` is what an admin compares with the box. `link_id` names the websocket that stands now; null: none.
+    `stopped_at` is when it said that it was being stopped; null: it did not, or has been heard since.
     `duplicate_at` is when two boxes were seen with this identity; `duplicate_detail` names both addresses.
     It uploads from `upload_opens` until `upload_closes`, times of day in the studio's zone (`22:00`; both empty: at any
     time), and at `upload_max_bytes_per_s` at most (null: no ceiling).
@@ -67,6 +68,7 @@ class Agent(StudioOwned):
     last_address = models.CharField(max_length=64, blank=True, editable=False)
     link_id = models.UUIDField(null=True, blank=True, editable=False)
     linked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    stopped_at = models.DateTimeField(null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
     revoked_reason = models.CharField(max_length=200, blank=True, editable=False)
     replaced_by = models.ForeignKey(
@@ -105,7 +107,9 @@ class Agent(StudioOwned):
 
     @property
     def is_online(self) -> bool:
-        """Whether it spoke lately, by websocket or by HTTP."""
+        """Whether it reported recently, by websocket or by HTTP, and has not said goodbye since."""
+        if self.stopped_at is not None:
+            return False
         return self.last_seen_at is not None and self.last_seen_at > timezone.now() - SILENT_AFTER
 
     def may_become(self, state: AgentState) -> bool:

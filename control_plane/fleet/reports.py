@@ -71,10 +71,17 @@ def greet(hello: Hello, caller: Caller, link_id: UUID) -> None:
         Agent.objects.filter(pk=caller.agent_id).update(link_id=link_id, linked_at=timezone.now())
 
 
-def close_link(caller: Caller, link_id: UUID) -> None:
-    """Writes down that a websocket is gone, unless another one stands by now."""
+def close_link(caller: Caller, link_id: UUID, *, was_stopped: bool = False) -> None:
+    """Notes that a websocket is gone, unless another one is open by now.
+
+    Args:
+        caller: whose it was.
+        link_id: which one.
+        was_stopped: the agent said goodbye. Else its line broke, and it has `SILENT_AFTER` to come back.
+    """
     with studio_scope(caller.studio_id):
-        Agent.objects.filter(pk=caller.agent_id, link_id=link_id).update(link_id=None)
+        changes = {"stopped_at": timezone.now()} if was_stopped else {}
+        Agent.objects.filter(pk=caller.agent_id, link_id=link_id).update(link_id=None, **changes)
 
 
 def report_duplicate(caller: Caller, other_address: str) -> None:
@@ -98,7 +105,7 @@ def _seen(agent: Agent, caller: Caller) -> None:
     # 5,000 boxes say something twice a minute: one statement for each table is what that allows.
     state = Case(When(state=AgentState.PENDING, then=Value(AgentState.ACTIVE.value)), default=F("state"))
     Agent.objects.filter(pk=agent.pk).update(
-        last_seen_at=timezone.now(), last_address=caller.address[:64], state=state
+        last_seen_at=timezone.now(), last_address=caller.address[:64], state=state, stopped_at=None
     )
 
 

@@ -86,6 +86,8 @@ def standing(agent_ids: Iterable[UUID]) -> list[tuple[UUID, bool, int]]:
 
 def fresh_status(agent: Agent, now: datetime | None = None) -> AgentStatus | None:
     """Returns the last heartbeat of an agent where it still tells of the present, else None."""
+    if agent.stopped_at is not None:
+        return None
     report: StatusReport | None = getattr(agent, "status_report", None)
     return report.status if report and report.is_fresh(now or timezone.now()) else None
 

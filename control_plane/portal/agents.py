@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from control_plane.common.actors import Actor
 from control_plane.common.words import lasting, size
@@ -37,6 +38,7 @@ class AgentCard:
     name: str
     state: str
     is_connected: bool
+    is_stopped: bool
     is_revoked: bool
     last_seen_at: datetime | None
     version: str
@@ -95,6 +97,7 @@ def _card(agent: Agent, cameras: list[Camera]) -> AgentCard:
         name=agent.name,
         state=agent.state,
         is_connected=agent.is_online and agent.is_trusted,
+        is_stopped=agent.stopped_at is not None,
         is_revoked=not agent.is_trusted,
         last_seen_at=agent.last_seen_at,
         version=agent.agent_version,
@@ -127,6 +130,9 @@ def _problem(agent: Agent, status: AgentStatus | None) -> str:
             f"{status.upload.set_aside} pieces are refused and stay on the box; everything else is uploaded.{why} "
             "They are tried again when the agent is started anew."
         )
+    if agent.stopped_at:
+        since = date_format(timezone.localtime(agent.stopped_at), "j M, H:i")
+        return f"Stopped on its computer on {since}. Nothing is recorded until it is started there: threedance-agent run"
     if agent.last_seen_at is None:
         return "Paired, and never seen since. Start it on the box: threedance-agent run"
     return ""

@@ -48,11 +48,12 @@ def camera_card(camera: Camera, agent: Agent, statuses: Mapping[UUID, CameraStat
         state, text, hint = "disabled", "Off", ""
     elif status is None:
         state, text = "unknown", "No news"
-        hint = (
-            "Its agent has not taken over this camera yet."
-            if agent.is_online
-            else f"{agent.name} is not connected. Check its power and network."
-        )
+        if agent.stopped_at:
+            text, hint = "Agent stopped", f"{agent.name} was stopped. Start it on its computer."
+        elif agent.is_online:
+            hint = "Its agent has not taken over this camera yet."
+        else:
+            hint = f"{agent.name} is not connected. Check its power and network."
     else:
         state, text = status.state.value, _STATES[status.state]
         hint = CAMERA_HINTS[status.error] if status.error else ""

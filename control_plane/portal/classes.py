@@ -63,12 +63,14 @@ class ClassRow:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """One box whose footage of a class is waited for. `is_silent`: it may be that it will not come back."""
+    """One box whose footage of a class is waited for. `is_silent`: it may be that it will not come back; `is_stopped`: it
+    said so, and goes on once it is started."""
 
     name: str
     pending: int
     heard_at: datetime | None
     is_silent: bool
+    is_stopped: bool
     note: str
     """What its upload window does now."""
 
@@ -118,6 +120,7 @@ def waiting(class_session: ClassSession) -> list[Waiting]:
             recorder.segments_pending,
             recorder.agent.last_seen_at,
             recorder.agent.last_seen_at is None or recorder.agent.last_seen_at < long_ago,
+            recorder.agent.stopped_at is not None,
             window_note(recorder.agent, fresh_status(recorder.agent)),
         )
         for recorder in waited_for(class_session)

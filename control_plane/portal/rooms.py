@@ -96,6 +96,8 @@ def _hint(found: _Found, recordable: list[Agent]) -> str:
     if not recordable:
         return "The agent of these cameras was revoked or replaced. Give the cameras to another agent."
     if not any(agent.is_online for agent in recordable):
+        if all(agent.stopped_at for agent in recordable):
+            return "The agent was stopped. Recording begins when it is started on its computer."
         return "The agent is not connected. Recording begins when it is back."
     dark = [camera.name for camera in found.cameras if not camera.is_connected]
     if dark:

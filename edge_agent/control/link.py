@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 import ssl
@@ -49,6 +50,7 @@ from shared.kernel.logs import FailureLog
 from shared.protocol.codec import MESSAGE_LIMIT_BYTES
 from shared.protocol.errors import Code
 from shared.protocol.ids import SegmentId
+from shared.protocol.messages import CLOSE_STOPPED
 from shared.protocol.status import HEARTBEAT_S
 
 log = logging.getLogger(__name__)
@@ -62,6 +64,7 @@ STEADY_S = 5.0
 QUIET_S = 0.5
 """The least time between two heartbeats: states that change together travel together."""
 WELCOME_TIMEOUT_S = 15.0
+GOODBYE_S = 2.0
 
 
 class Link:
@@ -95,6 +98,8 @@ class Link:
         self._polling = Polling(api, box, desires, down=self._down, hope=self._hope, sleep=sleep)
         self._failures = FailureLog(log, "the link to the control plane is down")
         self._opened_ns: int | None = None
+        self._socket: ClientConnection | None = None
+        self._leaving = False
         self._question: TimeQuestion | None = None
         """The time that the connection under way asked for."""
         self._greeted_ns = 0
@@ -124,6 +129,17 @@ class Link:
         """Has the status sent without waiting for the next heartbeat."""
         self._status_changed.set()
 
+    async def say_goodbye(self) -> None:
+        """Closes the websocket as one that is not coming back: the control plane shows the agent as stopped at once.
+
+        After that `run` neither connects nor polls, for either would say that the agent is there.
+        """
+        self._leaving = True
+        if self._socket is not None:
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(GOODBYE_S):
+                    await self._socket.close(CLOSE_STOPPED, "the agent was stopped")
+
     async def run(self) -> None:
         """Keeps a websocket open for ever, and polls while there is none."""
         async with asyncio.TaskGroup() as group:
@@ -131,6 +147,8 @@ class Link:
             group.create_task(polling, name="link-polling")
             while True:
                 slowly = await self._run_once()
+                if self._leaving:
+                    await asyncio.Event().wait()
                 self._down.set()
                 if slowly:
                     await self._rest(LONGEST_WAIT_S)
@@ -155,6 +173,7 @@ class Link:
             # What somebody has to mend first is not tried every second.
             return not isinstance(said, Retryable)
         finally:
+            self._socket = None
             self._up.clear()
 
     async def _converse(self) -> bool:
@@ -173,6 +192,9 @@ class Link:
             ping_timeout=20,
             ssl=_tls(self._api.address),
         ) as socket:
+            if self._leaving:
+                return False
+            self._socket = socket
             if socket.response is not None:
                 question.take(_headers(socket.response))
             self._greeted_ns = self._clock.mark()

@@ -133,6 +133,7 @@ class Agent:
                 log.info("the agent runs", extra={"agent": str(self._identity.pairing.answer.agent_id)})
                 await self._stop.wait()
                 await self._wind_down()
+                await self._link.say_goodbye()
                 for task in background:
                     task.cancel()
                 await asyncio.gather(*background, return_exceptions=True)

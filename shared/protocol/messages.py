@@ -17,6 +17,9 @@ SEND_AGAIN_MOST = 64
 SEND_AGAIN_SINCE = 3
 """The first version that knows `SendAgain`."""
 
+CLOSE_STOPPED = 1001
+"""The close code ("going away", RFC 6455, section 7.4.1) of an agent that was stopped and will not come back by itself."""
+
 Segments = Annotated[tuple[SegmentId, ...], Meta(max_length=SEND_AGAIN_MOST)]
 
 

@@ -117,6 +117,11 @@ class ControlPlane:
         self._links = Links(self._greet, self._heard)
         self.url = ""
 
+    @property
+    def link_closes(self) -> list[int]:
+        """The close codes of the links that have ended."""
+        return self._links.closes
+
     # What a test does.
 
     def now(self) -> datetime:

@@ -24,6 +24,8 @@ class Links:
     def __init__(self, greet: Callable[[], Iterable[Any]], heard: Callable[[Any], None]) -> None:
         self._greet = greet
         self._heard = heard
+        self.closes: list[int] = []
+        """The close code of each link that has ended, in order."""
         self._open: set[Send] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -32,7 +34,11 @@ class Links:
         self._loop = asyncio.get_running_loop()
         await send({"type": "websocket.accept"})
         try:
-            while (event := await receive())["type"] != "websocket.disconnect":
+            while True:
+                event = await receive()
+                if event["type"] == "websocket.disconnect":
+                    self.closes.append(event.get("code", 1005))
+                    return
                 text = event.get("text") or event.get("bytes") or ""
                 assert len(text) <= MESSAGE_LIMIT_BYTES
                 message: Any = decode(text, FromAgent)  # type: ignore[arg-type]

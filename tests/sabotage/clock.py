@@ -1,4 +1,4 @@
-"""Sabotages of the agent's clock: where the time comes from, what is made of it, and what is claimed."""
+"""Sabotages of the agent's clock (where the time comes from, what is made of it, what is claimed) and of its goodbye."""
 
 from tests.sabotage.sabotage import Sabotage
 
@@ -6,6 +6,7 @@ _CLOCK = "tests/shared/test_server_clock.py"
 _TIME = "tests/edge_agent/control/test_time.py"
 _MAP = "tests/edge_agent/sync/test_clockmap.py"
 _STATED = "tests/control_plane/fleet/test_server_time.py"
+_GATEWAY = "tests/control_plane/fleet/test_gateway.py"
 _TRUTH = f"{_CLOCK}::test_the_truth_lies_within_the_claimed_bound_whatever_answers_come"
 
 CLOCK = (
@@ -92,5 +93,29 @@ CLOCK = (
         '"websocket.accept", "websocket.http.response.start"',
         '"websocket.accept"',
         (f"{_STATED}::test_the_websocket_states_it_when_it_refuses_and_when_it_accepts",),
+    ),
+    Sabotage(
+        "an agent that said goodbye is shown as connected",
+        "clock",
+        "control_plane/fleet/gateway.py",
+        'self._was_stopped = event.get("code") == CLOSE_STOPPED',
+        "self._was_stopped = False",
+        (f"{_GATEWAY}::test_an_agent_that_says_goodbye_is_stopped_at_once_and_there_again_when_it_is_back",),
+    ),
+    Sabotage(
+        "an agent whose line broke is shown as stopped",
+        "clock",
+        "control_plane/fleet/gateway.py",
+        'self._was_stopped = event.get("code") == CLOSE_STOPPED',
+        "self._was_stopped = True",
+        (f"{_GATEWAY}::test_a_line_that_merely_ends_leaves_an_agent_its_time_to_come_back",),
+    ),
+    Sabotage(
+        "an agent goes without a goodbye",
+        "clock",
+        "edge_agent/core/agent.py",
+        "                await self._link.say_goodbye()\n",
+        "",
+        ("tests/edge_agent/core/test_process.py::test_a_class_is_recorded_by_three_cameras_and_arrives_whole",),
     ),
 )

@@ -19,6 +19,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import announce, gateway, services
 from control_plane.fleet.models import Agent, AgentState, Camera
+from control_plane.fleet.selectors import fresh_status
 from control_plane.fleet.sweep import sweep_studio
 from control_plane.recordings.arrivals import ObjectPlace
 from control_plane.recordings.checks import SYSTEM
@@ -31,6 +32,7 @@ from shared.protocol.codec import decode, encode
 from shared.protocol.config import AgentConfig
 from shared.protocol.errors import Code, Problem
 from shared.protocol.messages import (
+    CLOSE_STOPPED,
     Desired,
     Fault,
     FromAgent,
@@ -166,6 +168,54 @@ async def test_what_the_box_has_already_is_not_pushed_and_its_reports_are_writte
         with pytest.raises(TimeoutError):
             await hear(socket, within_s=0.3)
     await eventually(committed, agent, lambda row: row.link_id is None)
+
+
+async def test_an_agent_that_says_goodbye_is_stopped_at_once_and_there_again_when_it_is_back(
+    committed: Cast, address: str
+) -> None:
+    box, agent = await aside(pair_box, committed)
+    async with linked(box, address) as socket:
+        await hear(socket)
+        await say(socket, Heartbeat(status=status()))
+        row = await eventually(committed, agent, lambda row: hasattr(row, "status_report"))
+        assert row.is_online
+        await socket.close(CLOSE_STOPPED, "stopped")
+    row = await eventually(committed, agent, lambda row: row.link_id is None)
+    assert row.stopped_at is not None
+    assert not row.is_online
+    assert fresh_status(row) is None
+    async with linked(box, address) as socket:
+        await hear(socket)
+        row = await eventually(committed, agent, lambda row: row.is_online)
+        assert row.stopped_at is None
+
+
+@pytest.mark.parametrize("code", [1000, 1011, 4000])
+async def test_a_line_that_merely_ends_leaves_an_agent_its_time_to_come_back(
+    committed: Cast, address: str, code: int
+) -> None:
+    box, agent = await aside(pair_box, committed)
+    async with linked(box, address) as socket:
+        await hear(socket)
+        await socket.close(code)
+    row = await eventually(committed, agent, lambda row: row.link_id is None)
+    assert row.stopped_at is None
+    assert row.is_online
+
+
+async def test_the_goodbye_of_an_old_link_does_not_stop_an_agent_that_has_a_new_one(
+    committed: Cast, address: str
+) -> None:
+    box, agent = await aside(pair_box, committed)
+    async with linked(box, address) as old:
+        await hear(old)
+        async with linked(box, address) as new:
+            await hear(new)
+            await old.close(CLOSE_STOPPED, "stopped")
+            await say(new, Heartbeat(status=status()))
+            row = await eventually(committed, agent, lambda row: hasattr(row, "status_report"))
+            assert row.is_online
+            assert row.link_id is not None
 
 
 async def test_a_lost_announcement_is_made_up_for_and_a_doubled_one_is_harmless(

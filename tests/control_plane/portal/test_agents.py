@@ -149,6 +149,34 @@ def test_a_box_that_is_too_old_for_a_window_is_shown_as_such(house: House, sign_
     assert "too old for an upload window" in sign_in("alice").get(page).content.decode()
 
 
+def test_an_agent_that_was_stopped_is_shown_so_everywhere_and_until_it_is_heard_again(
+    house: House, sign_in: SignIn
+) -> None:
+    caller = Caller(house.agent.id, house.agent.studio_id, "10.0.0.7")
+    running = record(house, ClassState.RECORDING)
+    pages = ("/agents/", f"/rooms/{house.room.id}/", f"/classes/{running.id}/")
+
+    def seen() -> list[str]:
+        return [sign_in("ivan").get(house.base + page).content.decode() for page in pages]
+
+    heartbeat = Heartbeat(status=msgspec.structs.replace(STATUS, cameras=(), recordings=()))
+    reports.take(heartbeat, caller)
+    assert not any("was stopped" in body or "Stopped on its" in body for body in seen())
+    with studio_scope(house.cast.studio.id):
+        link_id = new_id()
+        Agent.objects.filter(pk=house.agent.pk).update(link_id=link_id)
+    reports.close_link(caller, link_id, was_stopped=True)
+    agents, room, running_class = seen()
+    assert re.search(r'<span class="tag tag--warn">\s*Stopped\s*</span>', agents)
+    assert "Nothing is recorded until it is started there" in agents
+    assert "Box 1 was stopped. Start it on its computer." in agents
+    assert "has not taken over this camera" not in agents
+    assert "Recording begins when it is started on its computer" in room
+    assert "Box 1 was stopped. Nothing is recorded there" in running_class
+    reports.take(heartbeat, caller)
+    assert not any("was stopped" in body or "Stopped on its" in body for body in seen())
+
+
 @pytest.mark.parametrize(
     ("method", "error_us", "says"),
     [

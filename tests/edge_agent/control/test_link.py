@@ -21,7 +21,7 @@ from edge_agent.http import HttpClient
 from shared.kernel.clock import FakeClock, ServerClock, SystemClock
 from shared.protocol.config import AgentConfig, SpoolPolicy
 from shared.protocol.ids import SegmentId, new_id
-from shared.protocol.messages import Desired, SendAgain, SendingAgain
+from shared.protocol.messages import CLOSE_STOPPED, Desired, SendAgain, SendingAgain
 from shared.protocol.status import HEARTBEAT_S, AgentStatus, ConfigStatus, Reported, SpoolStatus
 from tests.rigs.control_plane import ControlPlane
 from tests.rigs.pacer import Pacer
@@ -341,6 +341,29 @@ async def test_a_mistake_in_a_heartbeat_is_not_swallowed(line: Line, monkeypatch
     error = line.task.exception()
     assert isinstance(error, ExceptionGroup)
     assert error.subgroup(RuntimeError) is not None
+
+
+async def test_a_goodbye_closes_the_link_as_stopped_and_nothing_is_said_after_it(line: Line) -> None:
+    await line.up()
+    await line.heard(lambda: line.plane.statuses)
+    await line.link.say_goodbye()
+    await line.heard(lambda: line.plane.link_closes)
+    assert line.plane.link_closes == [CLOSE_STOPPED]
+    calls = dict(line.plane.calls)
+    line.link.status_changed()
+    await line.pacer.advance(300)
+    assert dict(line.plane.calls) == calls
+    assert line.plane.links == 1
+
+
+async def test_a_goodbye_without_a_link_is_none_and_does_not_wait(
+    plane: ControlPlane, identity: Identity
+) -> None:
+    plane.faults.unavailable = True
+    async with _line(plane, identity) as line:
+        await line.down()
+        await asyncio.wait_for(line.link.say_goodbye(), 1)
+        assert plane.link_closes == []
 
 
 async def test_a_server_that_is_gone_is_waited_for(plane: ControlPlane, identity: Identity) -> None:

@@ -19,6 +19,7 @@ from shared.protocol.config import (
     UploadWindow,
 )
 from shared.protocol.manifest import GapReason
+from shared.protocol.messages import CLOSE_STOPPED
 from shared.protocol.status import ConfigStatus, WindowState
 from tests.media import make_video
 from tests.rigs.agent_process import AgentBox, agent_box
@@ -75,6 +76,8 @@ def test_a_class_is_recorded_by_three_cameras_and_arrives_whole(box: AgentBox) -
     assert set(box.plane.puts.values()) == {1}
     assert box.plane.reports[-1].status is ConfigStatus.APPLIED
     assert box.stop() == 0
+    box.plane.wait(lambda: box.plane.link_closes)
+    assert box.plane.link_closes == [CLOSE_STOPPED]
     assert "Traceback" not in box.log()
 
 
