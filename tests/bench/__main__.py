@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.bench import (
     audit,
+    clock,
     cost,
     fsck,
     gateway,
@@ -31,6 +32,7 @@ BENCHES = {
     "audit": audit,
     "playback": playback,
     "cost": cost,
+    "clock": clock,
     "revocation": revocation,
     "gateway": gateway,
     "fsck": fsck,
@@ -39,7 +41,7 @@ BENCHES = {
     "upkeep": upkeep,
     "restart": restart,
 }
-AGAINST = ("upkeep", "restart")
+AGAINST = {"upkeep": upkeep.BEFORE, "restart": upkeep.BEFORE, "clock": clock.BEFORE}
 UNNAMED = ("recording", "replay", "start")
 """What runs where nothing is named: minutes, not the twenty of the soak."""
 
@@ -49,9 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("benches", nargs="*", choices=[*BENCHES, []], default=[])
     parser.add_argument("--json", type=Path, help="also write every figure here")
-    parser.add_argument(
-        "--against", default=upkeep.BEFORE, help="upkeep, restart: the revision to compare with"
-    )
+    parser.add_argument("--against", help="upkeep, restart, clock: the revision to compare with")
     arguments = parser.parse_args()
     figures: dict[str, object] = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
@@ -60,7 +60,7 @@ def main() -> None:
         Path(folder).chmod(0o711)
         for name in arguments.benches or UNNAMED:
             print(f"measuring {name} ...", file=sys.stderr, flush=True)
-            wishes = {"against": arguments.against} if name in AGAINST else {}
+            wishes = {"against": arguments.against or AGAINST[name]} if name in AGAINST else {}
             result = BENCHES[name].measure(Path(folder) / name, **wishes)
             figures[name] = result
             print(BENCHES[name].table(result), "\n", flush=True)

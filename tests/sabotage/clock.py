@@ -116,6 +116,8 @@ CLOCK = (
         "edge_agent/core/agent.py",
         "                await self._link.say_goodbye()\n",
         "",
-        ("tests/edge_agent/core/test_process.py::test_a_class_is_recorded_by_three_cameras_and_arrives_whole",),
+        (
+            "tests/edge_agent/core/test_process.py::test_a_class_is_recorded_by_three_cameras_and_arrives_whole",
+        ),
     ),
 )
