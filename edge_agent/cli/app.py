@@ -185,6 +185,28 @@ def _spool_check(
         raise typer.Exit(EXIT_FAILED)
 
 
+@app.command("retry-update")
+def _retry_update(
+    record: Annotated[
+        Path,
+        typer.Option(envvar="THREEDANCE_AGENT_RECORD", help="The folder of the updates, which is root's."),
+    ] = Path("/var/lib/threedance-agent-update"),
+) -> None:
+    """Let versions be tried again that were rolled back. Needs root."""
+    from edge_agent.update.journal import Record
+
+    try:
+        versions = Record(record).forgive()
+    except OSError as error:
+        refused = StateUnwritable(str(record), error.strerror or str(error))
+        refused.hint = "Run it as root: sudo threedance-agent retry-update"
+        raise refused from error
+    if versions:
+        out.print(f"Tried again at the next look, within six hours or after a restart: {', '.join(versions)}")
+    else:
+        out.print("No version was rolled back here.")
+
+
 @app.command("version")
 def _version() -> None:
     """Print the version of this agent and of the protocol it speaks."""

@@ -22,6 +22,31 @@ OUTCOME = "outcome.json"
 """In the root-owned folder; any user may read it."""
 HEARD_LIMIT_BYTES = 200
 PIECE_BYTES = 1024 * 1024
+HOUR_S = 3600.0
+RETRY_AFTER_S = (6 * HOUR_S, 24 * HOUR_S)
+"""How long a version that was rolled back is left alone: after the first time, after the second. Then it is given up."""
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """A version that was rolled back: how many times, and when last, in seconds since 1970."""
+
+    version: str
+    times: int
+    at: float
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """How long it is left alone; None: it is not tried again unless an operator asks."""
+        return RETRY_AFTER_S[self.times - 1] if 0 < self.times <= len(RETRY_AFTER_S) else None
+
+    def may_be_tried(self, now_s: float) -> bool:
+        """Returns whether it may be tried again at `now_s`.
+
+        A clock that was set back since counts as having waited: the number of tries bounds what that can cost.
+        """
+        wait_s = self.retry_after_s
+        return wait_s is not None and not 0 <= now_s - self.at < wait_s
 
 
 @dataclass(frozen=True)
@@ -32,13 +57,23 @@ class Outcome:
     outcome: str
     reason: str
     at: float
-    bad: tuple[str, ...] = ()
-    """Versions that are not tried again."""
+    rolled_back: tuple[RolledBack, ...] = ()
+    """Versions that did not work here, oldest first."""
 
     @property
     def said(self) -> str:
         """One line for people."""
-        return f"{self.version or 'an update'}: {self.outcome}" + (f" ({self.reason})" if self.reason else "")
+        said = f"{self.version or 'an update'}: {self.outcome}" + (f" ({self.reason})" if self.reason else "")
+        failed = next((item for item in self.rolled_back if item.version == self.version), None)
+        if self.outcome != "rolled back" or failed is None:
+            return said
+        if failed.retry_after_s is None:
+            return f"{said}. It is not tried again; to allow it: sudo threedance-agent retry-update"
+        return f"{said}. It is tried again in {failed.retry_after_s / HOUR_S:g} hours at the earliest"
+
+    def may_be_tried(self, version: str, now_s: float) -> bool:
+        """Returns whether a version may be tried at `now_s`, after what is remembered of it."""
+        return all(item.may_be_tried(now_s) for item in self.rolled_back if item.version == version)
 
 
 class Tricked(Exception):
@@ -135,12 +170,15 @@ def read_outcome(folder: Path) -> Outcome | None:
     """Returns how the last update ended; None where there was none, or where it cannot be read."""
     try:
         said = from_line((folder / OUTCOME).read_bytes())
+        tries = {str(version): (int(times), float(at)) for version, times, at in said.get("tries", ())}
+        at = float(said["at"])
         return Outcome(
             version=str(said["version"]),
             outcome=str(said["outcome"]),
             reason=str(said["reason"]),
-            at=float(said["at"]),
-            bad=tuple(str(version) for version in said["bad"]),
+            at=at,
+            # Versions of ours before this one wrote names alone, and read nothing else.
+            rolled_back=tuple(RolledBack(str(name), *tries.get(str(name), (1, at))) for name in said["bad"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

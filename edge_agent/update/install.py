@@ -78,7 +78,8 @@ class Installer:
                 return
             most = MOST_STARTS.get(journal.state)
             if most is not None and journal.starts >= most:
-                self._take_back(journal, f"the box stopped {journal.starts} times while {journal.state} it")
+                reason = f"the box stopped {journal.starts} times while {journal.state} it"
+                self._take_back(journal, reason, final=True)
                 continue
             journal = self._record.put(dataclasses.replace(journal, starts=journal.starts + 1))
             match journal.state:
@@ -115,14 +116,23 @@ class Installer:
 
     def _roll_back(self, journal: Journal) -> None:
         # Before the old agent starts: it must not ask for the same version at once.
-        self._record.tell("rolled back", journal.version, journal.reason, bad=True)
+        self._record.tell_rolled_back(journal)
         if self._record.old.is_file():  # else its record is damaged: what is installed is all there is
             self._patiently(self._record.old)
         self._record.end()
         log.error("update to %s rolled back: %s", journal.version, journal.reason)
 
-    def _take_back(self, journal: Journal, reason: str) -> None:
-        self._record.put(Journal(State.ROLLING_BACK, journal.version, journal.old, reason=reason))
+    def _take_back(self, journal: Journal, reason: str, *, final: bool = False) -> None:
+        self._record.put(
+            Journal(
+                State.ROLLING_BACK,
+                journal.version,
+                journal.old,
+                reason=reason,
+                final=final,
+                failed_at=self._record.now_s(),
+            )
+        )
 
     def _end(self, journal: Journal, outcome: str, reason: str = "") -> None:
         self._record.tell(outcome, journal.version, reason)

@@ -2,14 +2,23 @@
 
 import dataclasses
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from edge_agent.files import FILES, Files
-from edge_agent.update.handover import OUTCOME, Outcome, from_line, read_outcome, to_line
+from edge_agent.update.handover import (
+    OUTCOME,
+    RETRY_AFTER_S,
+    Outcome,
+    RolledBack,
+    from_line,
+    read_outcome,
+    to_line,
+)
 
-BAD_LIMIT = 20
+ROLLED_BACK_LIMIT = 20
 """How many versions that failed are remembered; the oldest are forgotten first."""
 FRESH_S = 120.0
 """What was asked for in a quiet time is done so soon after, or not at all: later a class may be running."""
@@ -32,14 +41,19 @@ class Journal:
     old: str
     starts: int = 0
     reason: str = ""
+    final: bool = False
+    """Whether the version is not to be tried again once it is rolled back."""
+    failed_at: float = 0.0
+    """When it failed, in seconds since 1970: tells one failure from the next, however often power cuts interrupt either."""
 
 
 class Record:
     """One root-owned folder: `journal.json`, `outcome.json`, and the packages `new.deb` and `old.deb`."""
 
-    def __init__(self, folder: Path, *, files: Files = FILES) -> None:
+    def __init__(self, folder: Path, *, files: Files = FILES, now_s: Callable[[], float] = time.time) -> None:
         self.folder = folder
         self.files = files
+        self.now_s = now_s
         self.new = folder / "new.deb"
         self.old = folder / "old.deb"
         self._path = folder / "journal.json"
@@ -54,6 +68,8 @@ class Record:
                 str(said["old"]),
                 int(said["starts"]),
                 str(said["reason"]),
+                bool(said.get("final", False)),
+                float(said.get("failed_at", 0.0)),
             )
         except FileNotFoundError:
             return None
@@ -69,17 +85,53 @@ class Record:
         self.files.write(self._path, to_line(dataclasses.asdict(journal)))
         return journal
 
-    def bad(self) -> tuple[str, ...]:
-        """Returns the versions that are not tried again."""
+    def rolled_back(self) -> tuple[RolledBack, ...]:
+        """Returns the versions that did not work here, oldest first."""
         last = read_outcome(self.folder)
-        return last.bad if last else ()
+        return last.rolled_back if last else ()
 
-    def tell(self, outcome: str, version: str, reason: str = "", *, bad: bool = False) -> None:
+    def may_be_tried(self, version: str) -> bool:
+        """Returns whether a version may be tried now, after what is remembered of it."""
+        last = read_outcome(self.folder)
+        return last is None or last.may_be_tried(version, self.now_s())
+
+    def tell(self, outcome: str, version: str, reason: str = "") -> None:
         """Writes how an update ended, for the agent to read."""
-        worse = [v for v in self.bad() if v != version] + ([version] if bad and version else [])
-        kept = worse if bad else list(self.bad())
-        told = Outcome(version, outcome, reason[:500], time.time(), tuple(kept[-BAD_LIMIT:]))
-        self.files.write(self.folder / OUTCOME, to_line(dataclasses.asdict(told)), mode=0o644)
+        is_good = outcome == "installed"
+        kept = tuple(item for item in self.rolled_back() if not (is_good and item.version == version))
+        self._write(Outcome(version, outcome, reason[:500], self.now_s(), kept))
+
+    def tell_rolled_back(self, journal: Journal) -> None:
+        """Writes that an update is rolled back, and counts that as a failure of its version. Idempotent."""
+        before = {item.version: item for item in self.rolled_back()}
+        known = before.pop(journal.version, RolledBack(journal.version, 0, 0.0))
+        if journal.version:
+            times = known.times if known.at == journal.failed_at else known.times + 1
+            times = max(times, len(RETRY_AFTER_S) + 1) if journal.final else times
+            before[journal.version] = RolledBack(journal.version, times, journal.failed_at)
+        kept = tuple(before.values())
+        self._write(Outcome(journal.version, "rolled back", journal.reason[:500], self.now_s(), kept))
+
+    def forgive(self) -> tuple[str, ...]:
+        """Lets every version be tried again that was rolled back; returns them."""
+        last = read_outcome(self.folder)
+        if last is None or not last.rolled_back:
+            return ()
+        self._write(dataclasses.replace(last, rolled_back=()))
+        return tuple(item.version for item in last.rolled_back)
+
+    def _write(self, told: Outcome) -> None:
+        kept = told.rolled_back[-ROLLED_BACK_LIMIT:]
+        line = {
+            "version": told.version,
+            "outcome": told.outcome,
+            "reason": told.reason,
+            "at": told.at,
+            # What an older package reads: names alone.
+            "bad": [item.version for item in kept],
+            "tries": [(item.version, item.times, item.at) for item in kept],
+        }
+        self.files.write(self.folder / OUTCOME, to_line(line), mode=0o644)
 
     def end(self) -> None:
         """Forgets the update under way: first that there is one, then its packages."""

@@ -110,8 +110,8 @@ class Taker:
             raise PackageFailed(f"{self._packages.name} is not installed as a package")
         if not is_newer(release.version, than=installed.version):
             raise ReleaseRefused(f"it is not newer than {installed.version}, which is installed")
-        if release.version in record.bad():
-            raise ReleaseRefused("it was tried and taken back before")
+        if not record.may_be_tried(release.version):
+            raise ReleaseRefused("it was rolled back before, and is not to be tried again yet")
         if record.files.free_bytes(record.folder) < ROOM * release.size_bytes:
             raise ReleaseRefused("the disk has no room for the old and the new version at once")
         releases.fetch(release, record.new)

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import os
 import random
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ class Updates:
         files: Files = FILES,
         sleep: Sleep = asyncio.sleep,
         rng: random.Random | None = None,
+        now_s: Callable[[], float] = time.time,
     ) -> None:
         """Args:
         state: the agent's state folder.
@@ -68,7 +70,9 @@ class Updates:
         files: the file system.
         sleep: waits so many seconds.
         rng: where jitter comes from.
+        now_s: the clock of the machine, by which root's half counts too, in seconds since 1970.
         """
+        self._now_s = now_s
         self._folder = state / FOLDER
         self._record = record
         self._trust = trust
@@ -145,7 +149,7 @@ class Updates:
             self._files.discard(self._folder / PACKAGE)
             return ""
         last = self.last()
-        if last is not None and release.version in last.bad:
+        if last is not None and not last.may_be_tried(release.version, self._now_s()):
             return ""
         releases.fetch(release, self._folder / PACKAGE)
         log.info("a newer version is here", extra={"version": release.version})

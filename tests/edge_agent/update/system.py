@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 from deploy.agent.releases import Folder, Keys, make_keys
@@ -112,6 +113,8 @@ class System:
         self.keys = folder / "keys"
         self.packages = Packages(root=self.root, options=OPTIONS)
         self.handed = Handed(self.state)
+        self.later_s = 0.0
+        """How much later it is for root's half than it is."""
         self._child: subprocess.Popen[bytes] | None = None
         if made:
             return
@@ -162,14 +165,14 @@ class System:
 
     def take(self, files: Files = FILES, packages: Packages | None = None) -> bool:
         """Runs root's first step."""
-        record = Record(self.record, files=files)
+        record = Record(self.record, files=files, now_s=self.now_s)
         return Taker(record, packages or self.packages, self.handed, self.trust).take()
 
     def go_on(
         self, files: Files = FILES, packages: Packages | None = None, *, heard_within_s: float = HEARD_S
     ) -> None:
         """Runs root's second step to its end."""
-        record = Record(self.record, files=files)
+        record = Record(self.record, files=files, now_s=self.now_s)
         self.installer(record, packages, heard_within_s=heard_within_s).run()
 
     def installer(
@@ -186,6 +189,10 @@ class System:
             sleep=lambda _: _pause(),
             monotonic_s=lambda: next(clock) / 10,
         )
+
+    def now_s(self) -> float:
+        """Returns the time by the machine's clock, in seconds since 1970."""
+        return time.time() + self.later_s
 
     def boot(self) -> None:
         """Starts what a boot would start: the agent that lies there, where it is whole enough to start."""

@@ -1,6 +1,7 @@
 """Root's half: what it installs, what it takes back, and that a power cut at any step ends in an agent that runs."""
 
 import contextlib
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from edge_agent.files import Files
-from edge_agent.update.handover import FOLDER, HEARD
+from edge_agent.update.handover import FOLDER, HEARD, OUTCOME, RETRY_AFTER_S, from_line, to_line
 from edge_agent.update.install import RUNNER
 from edge_agent.update.journal import FRESH_S, Journal, Record, State
 from edge_agent.update.packages import PackageFailed, Packages, PackagesBusy
@@ -35,9 +36,7 @@ def test_a_signed_newer_version_is_installed_and_kept_once_it_is_heard(offered: 
     assert not (offered.record / "journal.json").exists()
 
 
-def test_a_version_that_is_not_heard_of_gives_way_to_the_old_one_and_is_not_tried_again(
-    system: System,
-) -> None:
+def test_a_version_that_is_not_heard_of_gives_way_to_the_old_one_and_to_a_newer_one(system: System) -> None:
     system.publish(make_package(system.folder, "2.0", mute=True))
     system.download()
     system.ask()
@@ -46,17 +45,122 @@ def test_a_version_that_is_not_heard_of_gives_way_to_the_old_one_and_is_not_trie
     assert system.version() == system.running() == "1.0"
     assert system.outcome().outcome == "rolled back"
     assert "did not hear" in system.outcome().reason
-    assert system.outcome().bad == ("2.0",)
+    assert failures(system) == {"2.0": 1}
     system.ask()
     assert not system.take()
-    assert "taken back before" in system.outcome().reason
-    assert system.outcome().bad == ("2.0",)
+    assert "rolled back before" in system.outcome().reason
+    assert failures(system) == {"2.0": 1}
     system.publish(make_package(system.folder, "2.1"))
     system.download()
     system.ask()
     assert system.take()
     system.go_on()
     assert system.version() == "2.1"
+
+
+def failures(system: System) -> dict[str, int]:
+    """Returns how often each version was rolled back."""
+    return {item.version: item.times for item in system.outcome().rolled_back}
+
+
+def test_a_version_that_was_rolled_back_is_tried_again_later_and_a_third_time_and_no_more(
+    system: System,
+) -> None:
+    system.publish(make_package(system.folder, "2.0", mute=True))
+    system.download()
+    for times, wait_s in ((1, RETRY_AFTER_S[0]), (2, RETRY_AFTER_S[1])):
+        system.ask()
+        assert system.take()
+        system.go_on(heard_within_s=MUTE_S)
+        assert system.version() == system.running() == "1.0"
+        assert failures(system) == {"2.0": times}
+        system.later_s += wait_s - 60
+        system.ask()
+        assert not system.take()
+        system.later_s += 61
+    system.ask()
+    assert system.take()
+    system.go_on(heard_within_s=MUTE_S)
+    assert "It is not tried again" in system.outcome().said
+    system.later_s += 365 * 86_400
+    system.ask()
+    assert not system.take()
+
+
+def unheard(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rolls an update back although its version is good: the router was slow to start, and nobody heard of it in time."""
+    with monkeypatch.context() as patch:
+        patch.setattr(system.handed, "heard", lambda: "")
+        system.go_on(heard_within_s=MUTE_S)
+
+
+def test_a_version_that_failed_by_chance_is_installed_at_the_next_try_and_forgiven(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system.publish(make_package(system.folder, "2.0"))
+    system.download()
+    system.ask()
+    assert system.take()
+    unheard(system, monkeypatch)
+    assert system.version() == "1.0"
+    assert "It is tried again in 6 hours" in system.outcome().said
+    system.later_s = RETRY_AFTER_S[0] + 1
+    system.ask()
+    assert system.take()
+    system.go_on()
+    assert system.version() == system.running() == "2.0"
+    assert failures(system) == {}
+
+
+def test_an_operator_has_it_tried_again_at_once(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    system.publish(make_package(system.folder, "2.0"))
+    system.download()
+    system.ask()
+    assert system.take()
+    unheard(system, monkeypatch)
+    assert Record(system.record).forgive() == ("2.0",)
+    assert Record(system.record).forgive() == ()
+    system.ask()
+    assert system.take()
+    system.go_on()
+    assert system.version() == "2.0"
+
+
+def test_a_rollback_that_power_cuts_interrupt_is_one_failure(system: System) -> None:
+    record = Record(system.record)
+    journal = Journal(State.ROLLING_BACK, "2.0", "1.0", reason="x", failed_at=1_700_000_000.0)
+    for starts in (1, 2, 3):
+        record.tell_rolled_back(dataclasses.replace(journal, starts=starts))
+    assert failures(system) == {"2.0": 1}
+    record.tell_rolled_back(dataclasses.replace(journal, failed_at=1_700_100_000.0))
+    assert failures(system) == {"2.0": 2}
+
+
+def test_a_version_that_takes_the_box_down_is_given_up_at_once(system: System) -> None:
+    system.publish(make_package(system.folder, "2.0"))
+    system.download()
+    system.ask()
+    assert system.take()
+    Record(system.record).put(Journal(State.INSTALLING, "2.0", "1.0", starts=3))
+    system.go_on()
+    assert system.version() == "1.0"
+    assert failures(system) == {"2.0": len(RETRY_AFTER_S) + 1}
+    system.later_s = 365 * 86_400
+    system.ask()
+    assert not system.take()
+
+
+def test_what_an_older_package_wrote_is_understood_and_it_understands_what_is_written(system: System) -> None:
+    then = time.time() - RETRY_AFTER_S[0] - 1
+    old = {"version": "2.0", "outcome": "rolled back", "reason": "x", "at": then, "bad": ["2.0"]}
+    (system.record / OUTCOME).write_bytes(to_line(old))
+    assert failures(system) == {"2.0": 1}
+    record = Record(system.record)
+    assert record.may_be_tried("2.0")
+    record.tell_rolled_back(Journal(State.ROLLING_BACK, "2.0", "1.0", failed_at=time.time()))
+    written = from_line((system.record / OUTCOME).read_bytes())
+    assert written["bad"] == ["2.0"]
+    assert not record.may_be_tried("2.0")
 
 
 def test_a_sign_of_the_old_version_is_none_of_the_new_one(system: System) -> None:
@@ -106,7 +210,7 @@ def test_it_waits_for_other_packages_and_gives_up_without_blaming_the_version(
     assert offered.take()
     offered.go_on(packages=Busy(offered.root, times))
     assert offered.version() == ends
-    assert offered.outcome().bad == ()
+    assert failures(offered) == {}
 
 
 def test_what_a_power_cut_left_untouched_for_long_is_asked_for_again(offered: System) -> None:
@@ -118,7 +222,7 @@ def test_what_a_power_cut_left_untouched_for_long_is_asked_for_again(offered: Sy
     offered.go_on()
     assert offered.version() == offered.running() == "1.0"
     assert offered.outcome().outcome == "refused"
-    assert offered.outcome().bad == ()
+    assert failures(offered) == {}
     assert not journal.exists()
     offered.ask()
     assert offered.take()
