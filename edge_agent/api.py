@@ -57,6 +57,10 @@ class TimeQuestion:
         self.headers = {NONCE_HEADER: self._nonce}
         """To be sent with the request."""
 
+    def sending(self) -> None:
+        """Asks only now: making the connection took its time, and the server knew of no question yet."""
+        self._asked_ns = self._clock.mark()
+
     def take(self, headers: Mapping[str, str]) -> bool:
         """Gives the clock the time in an answer's headers (names in lower case); False where it states none to us.
 
@@ -140,7 +144,11 @@ class ControlPlaneApi:
             full["authorization"] = f"Bearer {self._sign()}"
         question = TimeQuestion(self.clock)
         answer = await self.http.request(
-            method, self.address + path, headers=full | question.headers, body=body
+            method,
+            self.address + path,
+            headers=full | question.headers,
+            body=body,
+            on_sending=question.sending,
         )
         question.take(answer.headers)
         # Before it is paired a box has only what a person typed; after that the address is known to be right.
@@ -154,7 +162,9 @@ class ControlPlaneApi:
             ServerError: there is no answer, or it does not state the time.
         """
         question = TimeQuestion(self.clock)
-        answer = await self.http.request("GET", self.address + TIME_PATH, headers=question.headers)
+        answer = await self.http.request(
+            "GET", self.address + TIME_PATH, headers=question.headers, on_sending=question.sending
+        )
         if not question.take(answer.headers):
             raise_for_problem(answer, self.address)
             raise NotThreeDance(self.address, "its answer does not state the time")

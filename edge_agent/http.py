@@ -5,7 +5,7 @@ HTTP/1.1 with a few kept-alive connections (HTTP/2 in pure Python costs eight ti
 
 import ssl
 import sys
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -138,8 +138,16 @@ class HttpClient:
         *,
         headers: Mapping[str, str] | None = None,
         body: bytes | AsyncIterable[bytes] | None = None,
+        on_sending: Callable[[], None] | None = None,
     ) -> HttpAnswer:
         """Sends one request and returns its answer, whatever its status. Redirects are not followed.
+
+        Args:
+            method: GET, POST, PUT.
+            url: where to.
+            headers: to be sent with it.
+            body: to be sent with it; None: nothing.
+            on_sending: called when the connection stands and the request begins to leave.
 
         Raises:
             AddressInvalid: `url` is no http or https address.
@@ -153,7 +161,7 @@ class HttpClient:
         host = _host(url)
         try:
             async with self._client.stream(
-                method, url, headers=headers, content=body, extensions={"trace": _refuse_self_connection}
+                method, url, headers=headers, content=body, extensions={"trace": _traced(on_sending)}
             ) as answer:
                 content = await _bounded(answer, host)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
@@ -176,18 +184,28 @@ class HttpClient:
         return HttpAnswer(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, content)
 
 
-async def _refuse_self_connection(event: str, info: Mapping[str, Any]) -> None:
+def _traced(on_sending: Callable[[], None] | None) -> Callable[[str, Mapping[str, Any]], Awaitable[None]]:
+    """Returns what follows the steps of one request. Source: httpcore, "Extensions", "trace"."""
+
+    async def trace(event: str, info: Mapping[str, Any]) -> None:
+        if event == "connection.connect_tcp.complete":
+            await _refuse_self_connection(info["return_value"])
+        elif event == "http11.send_request_headers.started" and on_sending is not None:
+            on_sending()
+
+    return trace
+
+
+async def _refuse_self_connection(stream: Any) -> None:
     """Closes a new connection whose other end is itself, as happens while a control plane on this machine is down."""
-    if event == "connection.connect_tcp.complete":
-        stream = info["return_value"]
-        line = stream.get_extra_info("socket")
-        if line is None:  # a transport of its own, without a socket
-            return
-        try:
-            refuse_self_connection(line)
-        except SelfConnected as error:
-            await stream.aclose()
-            raise httpx.ConnectError(str(error)) from error
+    line = stream.get_extra_info("socket")
+    if line is None:  # a transport of its own, without a socket
+        return
+    try:
+        refuse_self_connection(line)
+    except SelfConnected as error:
+        await stream.aclose()
+        raise httpx.ConnectError(str(error)) from error
 
 
 async def _bounded(answer: httpx.Response, host: str) -> bytes:

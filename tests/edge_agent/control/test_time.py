@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import anyio
 import httpx
 import msgspec
 import pytest
@@ -303,6 +305,25 @@ async def test_a_server_that_is_away_is_asked_ever_more_slowly(kept: Plane) -> N
     await kept.pacer.advance(ASK_EVERY_S + 10)
     await settle()
     assert kept.clock.is_sure
+
+
+async def test_the_time_that_a_connection_takes_is_not_counted_as_the_questions(plane: ControlPlane) -> None:
+    """A new connection takes two or three round trips before the request leaves, and idle ones are closed after seconds."""
+    machine = FakeClock(plane.now())
+    plane.clock = machine
+    clock = ServerClock(machine)
+    async with HttpClient() as http:
+        open_connection: Any = anyio.connect_tcp
+
+        async def slowly(*args: object, **kwargs: object) -> object:
+            machine.advance(3)
+            return await open_connection(*args, **kwargs)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(anyio, "connect_tcp", slowly)
+            await ControlPlaneApi(http, plane.url, clock, None).ask_time()
+    assert machine.monotonic_ns() == 4_000_000_000, "the connection was made, slowly"
+    assert clock.error_bound_us() < 1_000
 
 
 def test_a_question_is_not_answered_by_nothing() -> None:
