@@ -1,16 +1,28 @@
 """From FFmpeg's packets to ours: whole pictures, on a timeline without jumps."""
 
 import struct
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from edge_agent.capture.packet import Kind, MediaPacket
-from edge_agent.capture.parameter_sets import continues_picture
+from edge_agent.capture.parameter_sets import Codec, continues_picture, may_reorder, parameter_sets
+from edge_agent.capture.picturetimes import (
+    MOST_REORDERED,
+    DecodeTimes,
+    Placed,
+    SteadyTimes,
+    missing_first,
+)
 from edge_agent.capture.rtptime import RtpTimeline, SoundShift
 from shared.kernel.timebase import TICKS_PER_S, rescale
 
 ORIGIN_90K = 10 * TICKS_PER_S
 """Where the first picture of each connection stands: sound and reordered pictures before it stay positive."""
+
+EARLY_SOUND_MOST = 500
+"""Pieces of sound that wait for the first pictures; some seconds of it."""
 
 _NTP_EPOCH_S = 2_208_988_800
 _PRFT = struct.Struct("<q")
@@ -24,6 +36,7 @@ class _Picture:
         self.packet = packet
         self.arrival_ns = arrival_ns
         self.data: Any = packet
+        self.is_keyframe: bool = packet.is_keyframe
 
     def add(self, packet: Any) -> None:
         if self.packet.pts is None:
@@ -31,115 +44,222 @@ class _Picture:
         self.data = bytes(self.data) + bytes(packet)
 
 
+@dataclass(frozen=True)
+class _Timed:
+    """A picture with what was read of its times, all but whether they are to be believed."""
+
+    picture: _Picture
+    sender_us: int | None
+    reports: int
+
+
 class Flow:
     """The packets of one connection.
 
-    Pictures come first: what comes before the first key frame is let go. Where parameter sets stand before each slice
-    of a key frame, FFmpeg makes a packet of each slice; they are put together again, and from then on each picture
-    waits for the next packet to know that it is whole. No other camera pays that delay.
+    Pictures come first: what comes before the first key frame is let go, and the first few wait until it is known how
+    they are ordered, for FFmpeg gives the very first picture no time. Where parameter sets stand before each slice of a
+    key frame, FFmpeg makes a packet of each slice; they are put together again, and from then on each picture waits for
+    the next packet to know that it is whole. No other camera pays that delay.
     """
 
     def __init__(self, video: Any, audio: Any, *, fps: float, dated: bool) -> None:
-        self._has_reports = dated
-        self._codec = video.codec_context.name
+        """Args:
+        video: FFmpeg's stream of pictures.
+        audio: its stream of sound; None: there is none.
+        fps: how many pictures a second, as the stream says.
+        dated: whether the stream is RTP: its times are 32 bits, and sender reports come with them.
+        """
+        self._is_rtp = dated
+        self._codec: Codec = "h264" if video.codec_context.name == "h264" else "h265"
+        self._sets = bytes(video.codec_context.extradata or b"")
         self._video_index = video.index
         streams = [video] if audio is None else [video, audio]
         self._rates = {s.index: (s.time_base.denominator, s.time_base.numerator) for s in streams}
-        self._timelines = {index: RtpTimeline(rate) for index, (rate, _) in self._rates.items()}
+        self._timelines = {index: RtpTimeline(rate, wraps=dated) for index, (rate, _) in self._rates.items()}
         self._dated = dict.fromkeys(self._rates, 0)
         rate, numerator = self._rates[video.index]
         self._frame = max(1, round(rate / numerator / fps))
         self._shift = SoundShift()
         self._origin: int | None = None
         self._held: _Picture | None = None
+        self._first: list[_Picture] = []
+        self._times: SteadyTimes[_Timed] | None = None
+        self._decode_times: DecodeTimes | None = None
+        self._undecoded = 0
         self._sliced = False
         self._last_pts: int | None = None
-        self._early_sound: list[tuple[Any, int]] = []
+        self._early_sound: deque[tuple[Any, int]] = deque(maxlen=EARLY_SOUND_MOST)
 
     def take(self, packet: Any, arrival_ns: int) -> Iterator[MediaPacket]:
         """Takes a packet as FFmpeg gives it; yields what is complete by it."""
         if packet.stream_index != self._video_index:
             if self._origin is not None:
-                yield from self._timed(packet, packet, arrival_ns)
-            elif self._held is not None:
+                yield self._sound(packet, arrival_ns)
+            elif self._held is not None or self._first:
                 self._early_sound.append((packet, arrival_ns))
             return
+        if self._times is None and packet.dts is None and packet.pts is not None:
+            self._undecoded += 1
         held = self._held
-        if held is None:
-            if self._origin is None and not packet.is_keyframe:
-                return
-            if packet.pts is not None and packet.pts == self._last_pts:
-                # A slice of a picture that has gone already: the camera does this, it turns out.
+        if held is not None:
+            if self._belongs_to(held, packet):
                 self._sliced = True
-                packet.is_keyframe = False
-        elif self._belongs_to(held, packet):
-            self._sliced = True
-            held.add(packet)
+                held.add(packet)
+                return
+            yield from self._release(held)
+        elif self._times is None and not self._first and not packet.is_keyframe:
             return
+        picture = _Picture(packet, arrival_ns)
+        if packet.pts is not None and packet.pts == self._last_pts and self._continues(packet):
+            # A slice of a picture that has gone already: the camera does this, it turns out.
+            self._sliced = True
+            picture.is_keyframe = False
+        if self._sliced or packet.pts is None:
+            self._held = picture
         else:
-            yield from self._release(held, packet.pts)
-        self._held = _Picture(packet, arrival_ns)
-        if not self._sliced and packet.pts is not None:
-            yield from self._release(self._held, None)
+            yield from self._release(picture)
 
     def finish(self) -> Iterator[MediaPacket]:
         """Yields what still waits when the stream ends."""
         if self._held is not None:
-            yield from self._release(self._held, None)
+            yield from self._release(self._held)
+        if self._first:
+            yield from self._begin()
+        if self._times is not None:
+            for placed in self._times.finish():
+                yield self._picture(placed)
+
+    def _may_reorder(self, timed: _Timed) -> bool:
+        return may_reorder(memoryview(timed.picture.data)[:16384], self._sets, self._codec)
+
+    def _continues(self, packet: Any) -> bool:
+        return continues_picture(memoryview(packet)[:16384], self._codec)
 
     def _belongs_to(self, held: _Picture, packet: Any) -> bool:
-        if held.packet.pts is not None:
-            return bool(packet.pts == held.packet.pts)
-        return continues_picture(memoryview(packet)[:16384], "h264" if self._codec == "h264" else "h265")
+        # One time for two whole pictures is a camera that repeats itself; only what begins in the middle of one belongs.
+        return (held.packet.pts is None or packet.pts == held.packet.pts) and self._continues(packet)
 
-    def _release(self, picture: _Picture, next_pts: int | None) -> Iterator[MediaPacket]:
+    def _release(self, picture: _Picture) -> Iterator[MediaPacket]:
+        """Takes a picture that is whole."""
         self._held = None
-        packet = picture.packet
-        if packet.pts is None and next_pts is not None and self._origin is None:
-            # FFmpeg's parser gives the very first picture no time; the next one tells it.
-            packet.pts = packet.dts = next_pts - (packet.duration or self._frame)
-        self._last_pts = packet.pts
-        yield from self._timed(packet, picture.data, picture.arrival_ns)
-        early, self._early_sound = self._early_sound, []
-        for sound, arrival_ns in early:
-            yield from self._timed(sound, sound, arrival_ns)
+        self._last_pts = picture.packet.pts
+        if self._times is not None:
+            yield from self._timed(picture)
+            return
+        if not self._first:
+            self._sets = parameter_sets(memoryview(picture.data)[:16384], self._codec) or self._sets
+        self._first.append(picture)
+        if picture.packet.dts is not None or len(self._first) > MOST_REORDERED + 2:
+            yield from self._begin()
 
-    def _timed(self, packet: Any, data: Any, arrival_ns: int) -> Iterator[MediaPacket]:
+    def _begin(self) -> Iterator[MediaPacket]:
+        """Begins with the first pictures, now that it is known how they are ordered."""
+        first, self._first = self._first, []
+        begin = first[0].packet
+        depth = self._depth(begin)
+        if begin.pts is None:
+            others = [picture.packet.pts for picture in first[1:] if picture.packet.pts is not None]
+            begin.pts = missing_first(others, frame=self._frame, begin=0 if self._is_rtp else None)
+        rate, numerator = self._rates[self._video_index]
+        self._times = SteadyTimes(
+            frame=self._frame,
+            second=max(1, rate // numerator),
+            reorders=depth > 0,
+            wrap=1 << 32 if self._is_rtp else None,
+            may_reorder=self._may_reorder,
+        )
+        if self._is_rtp:
+            shown = [picture.packet.pts for picture in first if picture.packet.pts is not None]
+            self._decode_times = DecodeTimes(depth=depth, frame=self._frame, first=shown)
+        for picture in first:
+            yield from self._timed(picture)
+        early, self._early_sound = self._early_sound, deque(maxlen=0)
+        for sound, arrival_ns in early:
+            yield self._sound(sound, arrival_ns)
+
+    def _depth(self, first: Any) -> int:
+        """Returns how many pictures are decoded before the one that is shown first.
+
+        FFmpeg tells it by its decode times: it has none for so many packets, the very first of all not counted.
+        """
+        if first.pts is None or first.dts is None:
+            return self._undecoded
+        return max(self._undecoded, int((first.pts - first.dts + self._frame // 2) // self._frame))
+
+    def _timed(self, picture: _Picture) -> Iterator[MediaPacket]:
+        packet = picture.packet
+        place, sender_us = self._place(packet, self._frame)
+        arrival = rescale(picture.arrival_ns, self._rates[self._video_index][0], 10**9)
+        timed = _Timed(picture, sender_us, self._timelines[self._video_index].reports)
+        if self._times is not None:
+            for placed in self._times.take(timed, place, arrival):
+                yield self._picture(placed)
+
+    def _place(self, packet: Any, frame: int) -> tuple[int, int | None]:
+        """Returns where a packet lies on its stream's timeline, and its wall time by the camera's clock."""
         index = packet.stream_index
-        video = index == self._video_index
-        rate, numerator = self._rates[index]
         timeline = self._timelines[index]
-        sender_us, fresh_report = _sender_time(packet, timeline) if self._has_reports else (None, False)
-        pts, dts = packet.pts, packet.dts
-        if pts is None:
-            pts = dts
-        duration = packet.duration or (self._frame if video else 0)
-        place = timeline.place(pts, duration, sender_us)
+        sender_us = _sender_time(packet, timeline) if self._is_rtp else None
+        pts = packet.dts if packet.pts is None else packet.pts
+        place = timeline.place(pts, packet.duration or frame, sender_us)
         if sender_us is not None:
             self._dated[index] += 1
             if self._dated[index] == 1:
                 # The first wall time is that of the next frame: see `rtptime`.
                 sender_us = None
-        pts_90k = rescale(place * numerator, TICKS_PER_S, rate)
-        dts_90k = pts_90k - (
-            rescale((pts - dts) * numerator, TICKS_PER_S, rate) if pts is not None and dts is not None else 0
+        return place, sender_us
+
+    def _picture(self, placed: Placed[_Timed]) -> MediaPacket:
+        picture, packet = placed.item.picture, placed.item.picture.packet
+        rate, numerator = self._rates[self._video_index]
+        pts_90k = rescale(placed.at * numerator, TICKS_PER_S, rate)
+        if self._origin is None:
+            self._origin = ORIGIN_90K - pts_90k
+        # A time that is not believed says nothing of the camera's clock either.
+        sender_us = None if placed.is_stray else placed.item.sender_us
+        if sender_us is not None and picture.is_keyframe:
+            self._shift.video(pts_90k, sender_us)
+        return MediaPacket(
+            kind=Kind.VIDEO,
+            data=picture.data,
+            size_bytes=packet.size if picture.data is packet else len(picture.data),
+            pts_90k=pts_90k + self._origin,
+            dts_90k=pts_90k + self._origin - self._ahead_90k(placed),
+            keyframe=picture.is_keyframe,
+            arrival_ns=picture.arrival_ns,
+            sender_us=sender_us,
+            reports=placed.item.reports,
         )
-        if video:
-            if self._origin is None:
-                self._origin = ORIGIN_90K - pts_90k
-            if sender_us is not None and packet.is_keyframe:
-                self._shift.video(pts_90k, sender_us)
-            moved = self._origin
+
+    def _ahead_90k(self, placed: Placed[_Timed]) -> int:
+        """Returns how long before it is shown a picture is decoded."""
+        packet = placed.item.picture.packet
+        rate, numerator = self._rates[self._video_index]
+        if self._decode_times is not None:
+            ahead = placed.at - self._decode_times.take(placed.at, is_step=placed.is_step)
+        elif packet.pts is None or packet.dts is None or placed.is_stray:
+            ahead = 0
         else:
-            if sender_us is not None and fresh_report:
-                self._shift.audio(pts_90k, sender_us)
-            moved = (self._origin or 0) + self._shift.shift_90k
-        yield MediaPacket(
-            kind=Kind.VIDEO if video else Kind.AUDIO,
-            data=data,
-            size_bytes=packet.size if data is packet else len(data),
+            ahead = packet.pts - packet.dts
+        return rescale(ahead * numerator, TICKS_PER_S, rate)
+
+    def _sound(self, packet: Any, arrival_ns: int) -> MediaPacket:
+        rate, numerator = self._rates[packet.stream_index]
+        timeline = self._timelines[packet.stream_index]
+        before = timeline.reports
+        place, sender_us = self._place(packet, 0)
+        pts_90k = rescale(place * numerator, TICKS_PER_S, rate)
+        if sender_us is not None and timeline.reports != before:
+            self._shift.audio(pts_90k, sender_us)
+        moved = (self._origin or 0) + self._shift.shift_90k
+        pts, dts = packet.pts, packet.dts
+        ahead = rescale((pts - dts) * numerator, TICKS_PER_S, rate) if None not in (pts, dts) else 0
+        return MediaPacket(
+            kind=Kind.AUDIO,
+            data=packet,
+            size_bytes=packet.size,
             pts_90k=pts_90k + moved,
-            dts_90k=dts_90k + moved,
+            dts_90k=pts_90k + moved - ahead,
             keyframe=packet.is_keyframe,
             arrival_ns=arrival_ns,
             sender_us=sender_us,
@@ -147,13 +267,12 @@ class Flow:
         )
 
 
-def _sender_time(packet: Any, timeline: RtpTimeline) -> tuple[int | None, bool]:
-    fresh = packet.has_sidedata("rtcp_sr")
-    if fresh:
+def _sender_time(packet: Any, timeline: RtpTimeline) -> int | None:
+    if packet.has_sidedata("rtcp_sr"):
         _, ntp, rtp = _SENDER_REPORT.unpack_from(bytes(packet.get_sidedata("rtcp_sr")))
         timeline.report(
             rtp, ((ntp >> 32) - _NTP_EPOCH_S) * 1_000_000 + ((ntp & 0xFFFFFFFF) * 1_000_000 >> 32)
         )
     if not packet.has_sidedata("prft"):
-        return None, fresh
-    return _PRFT.unpack_from(bytes(packet.get_sidedata("prft")))[0], fresh
+        return None
+    return int(_PRFT.unpack_from(bytes(packet.get_sidedata("prft")))[0])

@@ -48,6 +48,27 @@ def continues_picture(data: bytes | memoryview, codec: Codec) -> bool:
     return False
 
 
+def may_reorder(data: bytes | memoryview, sets: bytes, codec: Codec) -> bool:
+    """Returns whether a picture may be shown before one that was decoded earlier.
+
+    Args:
+        data: the picture, as Annex B; its first 16 KiB are enough.
+        sets: the parameter sets in force, as Annex B.
+        codec: of both. H.264 is judged by the picture's own type, B or not; H.265 by what its sets allow.
+    """
+    if codec == "h265":
+        return _reordered_h265(sets) > 0
+    for unit in _units(bytes(data[:16384])):
+        if unit[0] & 0x1F in (1, 5):
+            bits = _Bits(unit[1:17])
+            try:
+                bits.ue()
+                return bits.ue() % 5 == 1
+            except IndexError:
+                return False
+    return False
+
+
 def describe(sets: bytes, codec: Codec) -> Picture | None:
     """Returns what the first sequence parameter set among `sets` (Annex B) says; None where there is none to read."""
     wanted = 7 if codec == "h264" else 33
@@ -162,8 +183,28 @@ def _skip_scaling_list(bits: _Bits, size: int) -> None:
         last = following or last
 
 
+def _reordered_h265(sets: bytes) -> int:
+    """Returns `sps_max_num_reorder_pics` of the highest layer; 0 where it cannot be read."""
+    for unit in _units(sets):
+        if unit[0] >> 1 & 0x3F != 33:
+            continue
+        try:
+            bits = _Bits(unit[2:])
+            _h265_picture(bits)
+            bits.ue(), bits.ue(), bits.ue()
+            layers = (unit[2] >> 1 & 7) + 1 if bits.take(1) else 1
+            numbers = [(bits.ue(), bits.ue(), bits.ue()) for _ in range(layers)]
+            return numbers[-1][1]
+        except IndexError:
+            return 0
+    return 0
+
+
 def _h265(unit: bytes) -> Picture:
-    bits = _Bits(unit[2:])
+    return _h265_picture(_Bits(unit[2:]))
+
+
+def _h265_picture(bits: _Bits) -> Picture:
     bits.take(4)
     layers = bits.take(3)
     bits.take(1)

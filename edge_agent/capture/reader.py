@@ -20,7 +20,8 @@ from shared.protocol.status import CameraError
 log = logging.getLogger(__name__)
 
 JUMP_90K = 10 * TICKS_PER_S
-"""A picture whose time is so far from the last one's belongs to another timeline."""
+BACK_90K = TICKS_PER_S // 10
+"""A picture whose time is so far ahead of the last one's, or behind it, belongs to another timeline."""
 
 
 @dataclass(frozen=True)
@@ -206,7 +207,7 @@ class Reader:
 
     def _jumped(self, packet: MediaPacket) -> bool:
         last = self._last_dts_90k
-        return last is not None and not -TICKS_PER_S < packet.dts_90k - last < JUMP_90K
+        return last is not None and not -BACK_90K < packet.dts_90k - last < JUMP_90K
 
     def _begin_run(self, info: StreamInfo) -> None:
         self._run_clock = self._make_run_clock()

@@ -16,8 +16,13 @@ class RtpTimeline:
     until the next begins), and pts may jump there.
     """
 
-    def __init__(self, rate_hz: int) -> None:
+    def __init__(self, rate_hz: int, *, wraps: bool = False) -> None:
+        """Args:
+        rate_hz: ticks of a second.
+        wraps: whether the times are 32 bits of RTP, which FFmpeg carries on with its own idea of where they wrapped.
+        """
         self._rate_hz = rate_hz
+        self._wraps = wraps
         self._value: int | None = None
         self._pts: int | None = None
         self._rtp: int | None = None
@@ -46,6 +51,8 @@ class RtpTimeline:
 
     def _step(self, pts: int | None, duration: int, sender_us: int | None) -> int:
         by_pts = pts - self._pts if pts is not None and self._pts is not None else duration
+        if self._wraps:
+            by_pts = (by_pts + _WRAP // 2) % _WRAP - _WRAP // 2
         if sender_us is None or self._report is None:
             self._rtp = None
             self._dated = 0

@@ -23,10 +23,12 @@ _TO_PLAYER = (
     "content-base",
     "content-type",
     "public",
-    "rtp-info",
     "range",
 )
-"""The headers that are passed on. FFmpeg acts on `Location`, `WWW-Authenticate`, `Server`, `RealChallenge1`, `Notice`."""
+"""The headers that are passed on. FFmpeg acts on `Location`, `WWW-Authenticate`, `Server`, `RealChallenge1`, `Notice`.
+
+Without `RTP-Info`, which cameras often get wrong, its times begin with the first packet: `flow` counts on it.
+"""
 _MUST_SUCCEED = ("DESCRIBE", "SETUP", "PLAY")
 
 
@@ -146,7 +148,7 @@ class RtspExchange:
             f"User-Agent: {USER_AGENT}",
         ]
         lines += [f"Authorization: {signed}"] if signed else []
-        lines += [f"{_NAMES.get(name, name.title())}: {value}" for name, value in pending.headers]
+        lines += [f"{name.title()}: {value}" for name, value in pending.headers]
         self.to_camera += ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 
     # Answers of the camera.
@@ -196,7 +198,7 @@ class RtspExchange:
             body = answer.body
         # Cameras refuse OPTIONS or what keeps a session alive, and play all the same.
         lines = ["RTSP/1.0 200 OK", f"CSeq: {pending.cseq}"]
-        lines += [f"{_NAMES.get(name, name.title())}: {value}" for name, value in headers]
+        lines += [f"{name.title()}: {value}" for name, value in headers]
         lines += [f"Content-Length: {len(body)}"] if body else []
         self.to_player += ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body
 
@@ -209,9 +211,6 @@ class RtspExchange:
         lines += [f"CSeq: {request.header('cseq')}"]
         lines += [f"Session: {session}"] if (session := request.header("session")) else []
         self.to_camera += ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-
-_NAMES = {"content-base": "Content-Base", "rtp-info": "RTP-Info"}
 
 
 def _wrong_protocol(error: NotRtsp) -> CameraFailed:

@@ -197,10 +197,13 @@ class ScriptedCamera:
         self._over.set()
         if self._front is not None:
             self._front.close()
-        for one in (self._listener, *self._open):
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for one in self._open:
+            # It is closed when the other side is: a reset would take what is on its way with it.
             with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+                one.shutdown(socket.SHUT_WR)
 
     def _serve(self) -> None:
         while not self._over.is_set():

@@ -7,6 +7,9 @@ _DIAL = "edge_agent/capture/dial.py"
 _EXCHANGE = "edge_agent/capture/rtspexchange.py"
 _HTTP = "edge_agent/capture/http.py"
 _RTSP = "tests/edge_agent/capture/test_rtsp.py"
+_ODD = "tests/edge_agent/capture/test_odd_cameras.py"
+_TIMES = "edge_agent/capture/picturetimes.py"
+_TEST_TIMES = "tests/edge_agent/capture/test_picturetimes.py"
 _SOURCES = "tests/edge_agent/capture/test_sources.py"
 
 CAMERAS = (
@@ -110,5 +113,32 @@ CAMERAS = (
             "tests/control_plane/fleet/test_services.py"
             "::test_a_studio_sets_so_many_addresses_an_hour_and_no_other_studio_notices",
         ),
+    ),
+    Sabotage(
+        "every time that a camera stamps is believed",
+        "cameras",
+        _TIMES,
+        "            if self._is_on_line(last, seen):\n",
+        "            if True:\n",
+        (
+            f"{_TEST_TIMES}::test_a_wild_time_is_never_believed",
+            f"{_ODD}::test_strays_cost_at_most_their_own_picture",
+        ),
+    ),
+    Sabotage(
+        "a clock that was set is taken for strays",
+        "cameras",
+        _TIMES,
+        "        if self._follow(self._held):\n",
+        "        if False:\n",
+        (f"{_ODD}::test_a_clock_that_is_set_begins_another_run",),
+    ),
+    Sabotage(
+        "the first picture stands a frame before the one that comes next",
+        "cameras",
+        _TIMES,
+        "    before_all = min(others) - frame\n",
+        "    return others[0] - frame\n    before_all = 0\n",
+        (f"{_ODD}::test_every_picture_has_its_place_from_the_first_one_on",),
     ),
 )

@@ -6,8 +6,9 @@ from pathlib import Path
 import av
 import pytest
 
-from edge_agent.capture.parameter_sets import describe, parameter_sets
+from edge_agent.capture.parameter_sets import describe, may_reorder, parameter_sets
 from tests.media import make_video
+from tests.rigs.scripted_rtsp import pictures_of
 
 
 @pytest.mark.parametrize("codec", ["h264", "h265"])
@@ -73,3 +74,20 @@ def test_each_set_is_named_once() -> None:
     start = b"\x00\x00\x00\x01"
     unit = start + sps + start + pps + start + sps + start + pps + start + slice_ + start + pps
     assert parameter_sets(unit, "h264") == start + sps + start + pps
+
+
+@pytest.mark.parametrize("b_frames", [0, 2])
+def test_pictures_that_are_shown_before_others_decoded_earlier_are_known(
+    tmp_path: Path, b_frames: int
+) -> None:
+    pictures = pictures_of(make_video(tmp_path / "clip.mp4", seconds=1, b_frames=b_frames))
+    early = [a.shown > b.shown for a, b in itertools.pairwise(pictures)]
+    assert any(early) == bool(b_frames)
+    for picture, is_early in zip(pictures[1:], early, strict=True):
+        assert may_reorder(picture.data, b"", "h264") or not is_early
+    assert not may_reorder(pictures[0].data, b"", "h264")
+    key = make_video(tmp_path / "clip.h265", codec="h265", seconds=0.5, b_frames=b_frames).read_bytes()
+    assert may_reorder(key, parameter_sets(key, "h265"), "h265") == bool(b_frames)
+    for damaged in (b"", b"\0\0\1", b"\0\0\1\x41", b"\0\0\1\x42\1", key[:30]):
+        assert not may_reorder(damaged, damaged, "h264")
+        assert not may_reorder(damaged, damaged, "h265")
