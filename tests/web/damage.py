@@ -39,6 +39,14 @@ def noisy_sound(fragment: bytes) -> bytes:
     return bytes(found)
 
 
+def without_sound(fragment: bytes) -> bytes:
+    """Keeps the pictures alone, as where a microphone falls silent that was promised."""
+    traf = [
+        at for kind, at, _ in _boxes(fragment, 8, struct.unpack_from(">I", fragment)[0]) if kind == b"traf"
+    ][1]
+    return fragment[: traf - 4] + b"free" + fragment[traf:]
+
+
 def truncated(fragment: bytes) -> bytes:
     """Keeps the first half."""
     return fragment[: len(fragment) // 2]

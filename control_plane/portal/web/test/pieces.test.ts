@@ -103,14 +103,28 @@ test("a piece whose sound is damaged plays like one that has none; after three t
   book.pieces = [0, 1, 2, 3, 4].map((index) => ({ index, startS: index, durationS: 1, init: "a", gap: false }));
   const [first, second] = book.pieces;
   assert.ok(first && second);
-  assert.ok(!book.silence(0), "whether it has sound is not known yet");
+  assert.deepEqual(book.silence(0, "damaged"), [], "whether it has sound is not known yet");
   book.learn("a", "soun:mp4a vide:avc1", [2]);
-  assert.ok(book.silence(0));
-  assert.ok(!book.silence(0), "without sound it fails for another reason");
+  assert.deepEqual(book.silence(0, "damaged"), [0]);
+  assert.deepEqual(book.silence(0, "damaged"), [], "without sound it fails for another reason");
   assert.equal(book.tracksOf(first), "vide:avc1");
   assert.equal(book.tracksOf(second), "soun:mp4a vide:avc1");
-  assert.ok(book.silence(2) && book.silence(3));
+  assert.deepEqual([...book.silence(2, "damaged"), ...book.silence(3, "damaged")], [2, 3]);
   assert.ok(book.isAllSilent && book.tracksOf(second) === "vide:avc1");
+});
+
+test("where sound is missing some pieces play without, as far as they have the same init section", () => {
+  const book = new PieceBook();
+  book.pieces = Array.from({ length: 12 }, (_, index) => {
+    return { index, startS: index, durationS: 1, init: index < 7 ? "a" : "b", gap: false };
+  });
+  book.learn("a", "soun:mp4a vide:avc1", [2]);
+  book.learn("b", "soun:mp4a vide:avc1", [2]);
+  assert.deepEqual(book.silence(1, "missing"), [1, 2, 3, 4]);
+  assert.deepEqual(book.silence(6, "missing"), [6]);
+  const silent = book.pieces.filter((piece) => book.isSilent(piece)).map((piece) => piece.index);
+  assert.deepEqual(silent, [1, 2, 3, 4, 6]);
+  assert.ok(!book.isAllSilent, "missing sound comes back");
 });
 
 function keysAndRanges(playlist: string): string[] {

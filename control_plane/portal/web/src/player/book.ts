@@ -2,13 +2,16 @@
 import type { Piece } from "./pieces.ts";
 
 /** After so many pieces with damaged sound the rest of the track is played without sound. */
-const MOST_SILENCED = 3;
+const MOST_DAMAGED = 3;
+/** Where sound is missing that was promised it is for some seconds; each change back and forth costs a new stream. */
+const MISSING_PIECES = 4;
 const SOUND = /\bsoun:\S*\s?/g;
 
 export class PieceBook {
   pieces: readonly Piece[] = [];
   private readonly lost = new Set<number>();
   private readonly silenced = new Set<number>();
+  private damaged = 0;
   private readonly inits = new Map<string, { readonly tracks: string; readonly soundIds: readonly number[] }>();
 
   /** Gives a piece up. */
@@ -16,13 +19,22 @@ export class PieceBook {
     this.lost.add(key(startS));
   }
 
-  /** Lets a piece play without its sound from now on; returns false where that is so already, or it has none. */
-  silence(startS: number): boolean {
-    const piece = this.pieces.find((other) => key(other.startS) === key(startS));
-    const tracks = this.inits.get(piece?.init ?? "")?.tracks ?? "";
-    if (piece === undefined || !tracks.includes("soun:") || this.isSilent(piece)) return false;
-    this.silenced.add(key(startS));
-    return true;
+  /**
+   * Lets a piece play without its sound from now on, because that is damaged or missing. Where sound is missing the next
+   * pieces of the same init section are treated alike.
+   *
+   * @returns where the pieces begin; none where that is so already, or the piece has no sound
+   */
+  silence(startS: number, why: "damaged" | "missing"): number[] {
+    const first = this.pieces.find((other) => key(other.startS) === key(startS));
+    const tracks = this.inits.get(first?.init ?? "")?.tracks ?? "";
+    if (first === undefined || !tracks.includes("soun:") || this.isSilent(first)) return [];
+    if (why === "damaged") this.damaged++;
+    const count = why === "missing" ? MISSING_PIECES : 1;
+    const following = this.pieces.slice(first.index, first.index + count);
+    const starts = following.filter(({ init, gap }) => init === first.init && !gap).map((piece) => piece.startS);
+    for (const start of starts) this.silenced.add(key(start));
+    return starts;
   }
 
   /** Notes what the init section at an address declares. */
@@ -36,7 +48,7 @@ export class PieceBook {
 
   /** Returns whether no piece plays with sound any more. */
   get isAllSilent(): boolean {
-    return this.silenced.size >= MOST_SILENCED;
+    return this.damaged >= MOST_DAMAGED;
   }
 
   isSilent(piece: Piece): boolean {

@@ -1,7 +1,6 @@
 /** The views that the others have gone on without: how one leaves, and how it comes back while the class plays. */
 import { aheadS } from "./patience.ts";
 import type { Seat } from "./seat.ts";
-import { blankAt } from "./timeline.ts";
 
 /** How much a view that ran dry loads before it joins again, so that it does not run dry at once; seconds. */
 export const JOIN_DRY_S = 3;
@@ -11,6 +10,8 @@ export const JOIN_BROKEN_S = 0.4;
 export const JUMP_S = 0.1;
 /** A view that does not come to its place in this time is sent ahead anew. */
 const JOIN_MS = 3000;
+/** A view whose stream has failed again is sent ahead again after this. */
+const AGAIN_MS = 300;
 /** So near to the class its pictures must be before its plate goes; the follower does the rest. Seconds. */
 const NEAR_S = 0.5;
 
@@ -20,7 +21,7 @@ export class Latecomers {
   /** Lets the others go on without a view that should have a picture. */
   leave(seat: Seat, needsS: number): void {
     if (seat.late !== null) return;
-    seat.late = { needsS, tries: 0, aimS: -Infinity, joiningMs: null };
+    seat.late = { needsS, tries: 0, aimS: -Infinity, aimedMs: -Infinity, joiningMs: null };
     seat.lateMs = performance.now();
     seat.settled = false;
     seat.drySinceMs = null;
@@ -55,12 +56,18 @@ export class Latecomers {
       screen.setRate(rate);
       screen.jump(atS + JUMP_S * rate);
       void screen.play().catch(() => undefined);
+    } else if (screen.broken && screen.trouble === null && now - late.aimedMs > AGAIN_MS) {
+      // What it was sent to has failed, not its line: it is tried further on, or otherwise, at once.
+      this.aim(seat, atS + aheadS(0) * rate, now);
     } else if (atS > late.aimS || atS < late.aimS - aheadS(late.tries)) {
-      late.joiningMs = null;
-      const aimS = atS + aheadS(late.tries++) * rate;
-      late.aimS = blankAt(screen.track, aimS) === null ? aimS : atS;
-      screen.video.pause();
-      screen.jump(late.aimS);
+      this.aim(seat, atS + aheadS(late.tries++) * rate, now);
     }
+  }
+
+  private aim({ screen, late }: Seat, aimS: number, now: number): void {
+    if (late === null) return;
+    Object.assign(late, { joiningMs: null, aimedMs: now, aimS });
+    screen.video.pause();
+    screen.jump(aimS);
   }
 }

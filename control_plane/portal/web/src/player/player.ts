@@ -9,7 +9,7 @@ import { Permit } from "./permit.ts";
 import { betweenText, Score } from "./score.ts";
 import { Screen } from "./screen.ts";
 import { clamp, missingOf, openingS, type ClassTimeline, type Gap } from "./timeline.ts";
-import { NO_TROUBLE_KNOWN, type Trouble } from "./trouble.ts";
+import type { Trouble } from "./trouble.ts";
 import {
   keepsake,
   openingArrangement,
@@ -332,7 +332,7 @@ export class Player {
   private showLate(id: string, late: boolean): void {
     const tile = this.tiles.find((other) => other.track.id === id);
     const screen = this.screens.find((other) => other.track.id === id);
-    const why = screen?.trouble?.view ?? NO_TROUBLE_KNOWN;
+    const why = screen?.complaint ?? "";
     tile?.setLate(late ? why : null);
     if (tile) this.say(`${tile.track.name} camera: ${late ? `waiting for its picture. ${why}` : "its picture is back"}`);
   }

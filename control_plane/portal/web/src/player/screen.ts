@@ -9,8 +9,8 @@ import Hls from "hls.js/light";
 import { PieceBook } from "./book.ts";
 import { Reading, type Shown } from "./conductor.ts";
 import { Stream, type Failure, type PieceFault } from "./stream.ts";
-import { classTimeAt, fragmentAt, frameAt, withoutFragment, type Frame, type Gap, type Track } from "./timeline.ts";
-import { trouble, troubleOfStatus, type Trouble } from "./trouble.ts";
+import { blankAt, classTimeAt, fragmentAt, frameAt, withoutFragment, type Frame, type Gap, type Track } from "./timeline.ts";
+import { DAMAGE_FOUND, NO_TROUBLE_KNOWN, trouble, troubleOfStatus, type Trouble } from "./trouble.ts";
 
 /** RFC 6381 names to ask the browser with, where the timeline gives only the family. */
 const PROBES: Record<string, string> = { h264: "avc1.64001f", h265: "hvc1.1.6.L93.B0" };
@@ -18,7 +18,7 @@ const CODEC_NAMES: Record<string, string> = { h264: "H.264", h265: "H.265" };
 /** In words for a viewer, as the labels of the control plane's reasons are. */
 const LABELS: Record<PieceFault, string> = {
   undecodable: "recording damaged",
-  inaudible: "sound damaged",
+  inaudible: "sound missing or damaged",
   unavailable: "recording not available",
   unsupported: "format this browser cannot play",
 };
@@ -65,6 +65,7 @@ export class Screen {
   private readonly failures = new Map<number, number>();
   /** A piece was given up, and no picture has been shown since. */
   private failing = false;
+  private lastFault: PieceFault | null = null;
   /** Where the pieces begin that are to be played without their sound, until that is told. */
   private readonly silenced = new Set<number>();
   private stream: Stream | null = null;
@@ -104,6 +105,11 @@ export class Screen {
   /** Returns what keeps the server from delivering, or null. */
   get trouble(): Trouble | null {
     return this.current;
+  }
+
+  /** Returns in words why it has no picture where it should have one. */
+  get complaint(): string {
+    return this.current?.view ?? (this.lastFault === "undecodable" ? DAMAGE_FOUND : NO_TROUBLE_KNOWN);
   }
 
   /** Returns the class time on its own clock now. */
@@ -162,13 +168,13 @@ export class Screen {
     return false;
   }
 
-  /** Jumps while playing, without waiting. */
+  /** Jumps while playing, without waiting; where the track is blank to the end of the blank. */
   jump(classS: number): void {
-    const frame = frameAt(this.now, classS);
+    const frame = frameAt(this.now, blankAt(this.now, classS)?.toS ?? classS);
     if (frame === null) return;
     this.wish++;
     this.seek?.end(false);
-    this.place(frame.mediaS + (classS - frame.classS));
+    this.place(frame.mediaS + Math.max(0, classS - frame.classS));
   }
 
   /** Returns whether the pictures of `aheadS` seconds from `classS` on are loaded, or all up to the next blank. */
@@ -263,11 +269,13 @@ export class Screen {
     if (this.closed || stream !== this.stream) return;
     const count = (this.failures.get(startS) ?? 0) + 1;
     this.failures.set(startS, count);
+    this.lastFault = fault;
     const isOut = final || this.failing || count > 1;
     // Sound never takes its pictures with it: they are given up only where they fail without it, too.
-    const isSilenced = dead && !certain && (isOut || fault === "inaudible") && this.book.silence(startS);
-    if (isSilenced) this.silenced.add(startS);
-    else if (isOut) this.lose(startS, fault);
+    const isSuspect = !certain && (isOut || fault === "inaudible");
+    const silenced = isSuspect ? this.book.silence(startS, dead ? "damaged" : "missing") : [];
+    for (const start of silenced) this.silenced.add(start);
+    if (silenced.length === 0 && isOut) this.lose(startS, fault);
     if (dead) {
       this.seek?.end(false);
       this.events.broken();
@@ -339,6 +347,7 @@ export class Screen {
     const onPicture: VideoFrameRequestCallback = (_now, data) => {
       this.firstPictureMs ??= performance.now();
       this.failing = false;
+      this.lastFault = null;
       this.tellSilenced(data.mediaTime);
       const shown = { classS: classTimeAt(this.now, data.mediaTime), atMs: data.expectedDisplayTime };
       this.reading.add(shown);

@@ -11,6 +11,8 @@ export interface Late {
   /** How often it was sent ahead of the class, and where to, in class time. */
   tries: number;
   aimS: number;
+  /** When that was, by `performance.now()`. */
+  aimedMs: number;
   /** Since when it plays under its plate to join, by `performance.now()`; null while it loads. */
   joiningMs: number | null;
 }

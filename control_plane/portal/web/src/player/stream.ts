@@ -25,7 +25,7 @@ export interface Failure {
   readonly final: boolean;
   /** The video element has failed and needs a new stream; otherwise what is loaded still plays. */
   readonly dead: boolean;
-  /** It is certain that its pictures are at fault, not its sound. */
+  /** It is certain that it is not its sound alone that is at fault. */
   readonly certain: boolean;
   /** What the server has answered, where that is the failure. */
   readonly status: number | null;
@@ -104,12 +104,12 @@ export class Stream {
     hls.on(Hls.Events.ERROR, (_name, data) => this.failed(data));
     hls.on(Hls.Events.BUFFER_APPENDING, (_name, { chunkMeta, data }) => {
       this.appending = this.startOf(chunkMeta);
-      if (!areWhole(data)) this.spoil(this.appending);
+      if (!areWhole(data)) this.spoil(this.appending, true);
     });
     hls.on(Hls.Events.FRAG_BUFFERED, (_name, { frag }) => {
       const startS = this.startOf(frag);
-      // hls.js takes what it could not read, or what has put no picture into the buffer, for a gap.
-      if (startS !== null && (frag as { gap?: boolean }).gap) this.spoil(startS);
+      // hls.js takes for a gap what has put nothing into the buffer, as where sound is missing that was promised.
+      if (startS !== null && (frag as { gap?: boolean }).gap) this.spoil(startS, false);
       else this.events.buffered();
     });
     for (const event of [Hls.Events.KEY_LOADED, Hls.Events.FRAG_LOADED] as const) hls.on(event, () => this.events.answered());
@@ -168,16 +168,17 @@ export class Stream {
   }
 
   /** Gives a piece up that was appended all the same: what follows it would be read as its rest. */
-  private spoil(startS: number | null): void {
+  private spoil(startS: number | null, certain: boolean): void {
     if (this.spoilt || this.dead) return;
     this.spoilt = true;
     this.stop();
-    this.report(startS, "undecodable", { final: true });
+    this.report(startS, "undecodable", { final: true, certain });
   }
 
   private failed(data: ErrorData): void {
-    if (this.closed) return;
     const { ErrorDetails, ErrorTypes } = Hls;
+    // What was aborted was aborted here.
+    if (this.closed || data.details === ErrorDetails.INTERNAL_ABORTED) return;
     const status = data.response?.code || null;
     if (status === REFUSED_FOR_GOOD) {
       this.stop();
@@ -189,7 +190,7 @@ export class Stream {
       if (data.fatal) this.stopped = true;
       if (startS !== null && isFinal(status)) {
         this.stop();
-        this.report(startS, "unavailable", { status });
+        this.report(startS, "unavailable", { status, certain: true });
       } else if (data.details !== ErrorDetails.FRAG_GAP) {
         this.events.busy(status, this.stopped);
       }
@@ -198,11 +199,11 @@ export class Stream {
     switch (data.details) {
       case ErrorDetails.FRAG_DECRYPT_ERROR:
         this.stop();
-        this.report(startS, "undecodable", { final: true });
+        this.report(startS, "undecodable", { final: true, certain: true });
         return;
       case ErrorDetails.FRAG_PARSING_ERROR:
         if (data.fatal) this.stopped = true;
-        this.report(startS, "undecodable", { final: true });
+        this.report(startS, "undecodable", { final: true, certain: true });
         return;
       case ErrorDetails.BUFFER_ADD_CODEC_ERROR:
       case ErrorDetails.BUFFER_INCOMPATIBLE_CODECS_ERROR:

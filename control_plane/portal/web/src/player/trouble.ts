@@ -12,6 +12,8 @@ export interface Trouble {
 
 /** What the plate of a view says that has no picture, and nobody knows why. */
 export const NO_TROUBLE_KNOWN = "The other views play on; this one joins them when it is loaded.";
+/** The same where a picture could not be decoded, and it is not given up yet. */
+export const DAMAGE_FOUND = "Its recording is damaged here. The other views play on; this one joins them after it.";
 const RETRIED = "It is tried again; the other views play on.";
 
 const WORDS: Record<TroubleKind, Omit<Trouble, "kind">> = {
