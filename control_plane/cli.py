@@ -16,8 +16,18 @@ from rich.console import Console
 
 from control_plane.audit.program import app as audit_app
 from control_plane.supervisor import doctor as doctors
+from control_plane.supervisor.account import enter
 from control_plane.supervisor.errors import NotRunning, SupervisorError
-from control_plane.supervisor.house import LISTEN_HOST, LISTEN_PORT, House, Options, addresses, running
+from control_plane.supervisor.house import (
+    LISTEN_HOST,
+    LISTEN_PORT,
+    House,
+    Options,
+    addresses,
+    running,
+    take_over,
+)
+from control_plane.supervisor.ports import listen
 from control_plane.supervisor.screen import Screen
 from control_plane.supervisor.state import default_state, environment
 from shared import __version__
@@ -77,8 +87,14 @@ def up(
 ) -> None:
     """Run the whole control plane until Ctrl-C."""
     configure_logs(json_lines=False, level=os.environ.get("THREEDANCE_LOG_LEVEL", "INFO"))
-    folder = state or default_state()
-    house = House(Options(folder, host, port, public_url, report), Screen(err))
+    folder = _folder(state)
+    screen = Screen(err)
+    with _plain_errors():
+        # As whoever calls this: root may take any port, and write the report anywhere.
+        listener = listen(host, port)
+        told = report.open("w", encoding="utf-8") if report is not None else None
+        take_over(folder, screen.note)
+    house = House(Options(folder, host, port, public_url, told), screen, listener)
 
     def stop(number: int, frame: FrameType | None) -> None:
         house.ask_to_stop()
@@ -102,7 +118,9 @@ def up(
 @app.command()
 def doctor(state: State = None) -> None:
     """Test everything the control plane stands on, and say what to mend."""
-    folder = (state or default_state()).absolute()
+    folder = _folder(state)
+    with _plain_errors():
+        enter(folder)
     faults = 0
     for finding in doctors.examine(folder):
         mark = {"ok": "[green]ok  [/]", "note": "[yellow]note[/]", "bad": "[red]BAD [/]"}[finding.level]
@@ -200,9 +218,14 @@ def version() -> None:
     typer.echo(f"threedance {__version__}")
 
 
+def _folder(state: Path | None) -> Path:
+    return (state or default_state()).expanduser().absolute()
+
+
 def _manage(state: Path | None, *arguments: str, owner: bool = False, not_running: int = 1) -> int:
-    folder = (state or default_state()).absolute()
+    folder = _folder(state)
     with _plain_errors(not_running):
+        enter(folder)
         if running(folder) is None and os.environ.get("THREEDANCE_DATABASE_URL") is None:
             raise NotRunning(folder)
         told = (

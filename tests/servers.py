@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from control_plane.supervisor.account import Account
 from control_plane.supervisor.postgres import EmbeddedPostgres
 from control_plane.supervisor.state import Addresses, environment, prepare_state
 from control_plane.supervisor.valkey import EmbeddedValkey
@@ -29,6 +30,9 @@ _starts_servers = STATE_VARIABLE not in os.environ
 if _starts_servers:
     _made = Path(tempfile.mkdtemp(prefix="threedance-tests-"))
     os.environ[STATE_VARIABLE] = str(prepare_state(_made))
+    if os.geteuid() == 0:
+        # PostgreSQL refuses to be root: it runs as the account that root's control planes run as.
+        Account.made(lambda text: print(text, file=sys.stderr))
 STATE = Path(os.environ[STATE_VARIABLE])
 POSTGRES = EmbeddedPostgres(STATE, durable=False)
 VALKEY = EmbeddedValkey(STATE)

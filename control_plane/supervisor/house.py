@@ -16,10 +16,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
+from typing import IO
 
-from control_plane.supervisor.errors import ServerFailed, StateInUse
+from control_plane.supervisor.account import ELSEWHERE, Account, adopt, enter
+from control_plane.supervisor.errors import ServerFailed, StateInUse, StateUnusable
 from control_plane.supervisor.logs import bound_logs
-from control_plane.supervisor.ports import allowed_hosts, listen, public_address
+from control_plane.supervisor.ports import allowed_hosts, public_address
 from control_plane.supervisor.postgres import EmbeddedPostgres, PostgresUrls
 from control_plane.supervisor.probed import ProbedServer
 from control_plane.supervisor.process import TICK_S, Child, Keeper
@@ -47,21 +49,30 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Options:
-    """What `threedance up` was asked for. `public_url` empty: made from host and port. `report`: a copy of the facts."""
+    """The options of `threedance up`.
+
+    `public_url` empty: made from host and port. `report`: where a copy of the facts goes, opened by whoever may.
+    """
 
     state: Path
     host: str = LISTEN_HOST
     port: int = LISTEN_PORT
     public_url: str = ""
-    report: Path | None = None
+    report: IO[str] | None = None
 
 
 class House:
     """Owns every process of one state folder for the length of `run`."""
 
-    def __init__(self, options: Options, screen: Screen) -> None:
+    def __init__(self, options: Options, screen: Screen, listener: socket.socket) -> None:
+        """Args:
+        options: what to start.
+        screen: shows the steps.
+        listener: where the web process serves; closed at the end of `run`.
+        """
         self._options = options
         self._screen = screen
+        self._listener = listener
         self._stop = threading.Event()
         self._kept: list[Keeper] = []
         self._manager = ServiceManager.of_this_process()
@@ -78,14 +89,16 @@ class House:
             SupervisorError: something could not be started for the first time; all that ran has been stopped.
         """
         with ExitStack() as stack:
+            listener = stack.enter_context(self._listener)
             with self._screen.step("state folder"):
                 state = prepare_state(self._options.state)
                 stack.enter_context(_alone(state))
             reserve = Reserve(state)
             reserve.tick()
             urls, cache = self._start_servers(stack, state)
-            listener = stack.enter_context(self._listen())
             port = listener.getsockname()[1]
+            if self._options.port and port != self._options.port:
+                self._screen.note(f"port {self._options.port} is taken: using {port}")
             url = self._options.public_url or public_address(self._options.host, port)
             told = environment(state, Addresses(urls.application, urls.owner, cache, url))
             told.setdefault("THREEDANCE_ALLOWED_HOSTS", ",".join(allowed_hosts(self._options.host)))
@@ -98,9 +111,10 @@ class House:
             if self._stop.is_set():
                 return
             stack.callback(_facts_path(state).unlink, missing_ok=True)
-            self._publish(_facts_path(state), url)
             if self._options.report is not None:
-                self._publish(self._options.report, url)
+                with self._options.report as report:
+                    json.dump(self._facts(url), report, indent=2)
+            self._publish(_facts_path(state), url)
             on_ready(url)
             self._manager.tell(READY)
             self._keep(state, url, reserve)
@@ -147,13 +161,6 @@ class House:
             self._kept.append(keeper)
         return urls, cache
 
-    def _listen(self) -> socket.socket:
-        listener = listen(self._options.host, self._options.port)
-        port = listener.getsockname()[1]
-        if self._options.port and port != self._options.port:
-            self._screen.note(f"port {self._options.port} is taken: using {port}")
-        return listener
-
     def _start_programs(
         self, stack: ExitStack, told: dict[str, str], state: Path, listener: socket.socket
     ) -> None:
@@ -195,22 +202,56 @@ class House:
                 raise ServerFailed(web.name, f"was not ready in {READY_TIMEOUT_S:.0f} s: {said}", log_path)
             self._stop.wait(0.1)
 
-    def _publish(self, path: Path, url: str) -> None:
-        """Writes down what runs here, for the other commands."""
-        facts = {
+    def _facts(self, url: str) -> dict[str, object]:
+        return {
             "url": url,
             "pid": os.getpid(),
             "started_at": self._started_at.isoformat(),
             "steps": [asdict(step) for step in self._screen.steps],
             "processes": self._processes(),
         }
+
+    def _publish(self, path: Path, url: str) -> None:
+        """Writes down what runs here, for the other commands."""
         part = path.with_name(path.name + ".part")
         try:
-            part.write_text(json.dumps(facts, indent=2) + "\n")
+            part.write_text(json.dumps(self._facts(url), indent=2) + "\n")
             part.rename(path)
         except OSError as error:
             # A full disk. What is there is right but for the processes, and nothing depends on those.
             log.warning("what runs here is not written down", extra={"path": str(path), "error": str(error)})
+
+
+def take_over(state: Path, note: Callable[[str], None]) -> None:
+    """Makes a state folder fit for its account, and becomes that account; does nothing unless root calls it.
+
+    A folder of root's, as versions before this one made them, is given to the account with all that belongs to it.
+
+    Args:
+        state: need not be there.
+        note: told in words what was changed.
+
+    Raises:
+        SupervisorError: that is not possible; the message says why.
+    """
+    if os.geteuid() != 0:
+        return
+    if Account.of(state) is None:
+        account = Account.made(note)
+        account.require_way_to(state)
+        try:
+            state.mkdir(parents=True, exist_ok=True)
+            with ExitStack() as stack:
+                if (state / "run" / "lock").is_file():
+                    stack.enter_context(_alone(state))
+                    EmbeddedPostgres(state).end_leftover()
+                adopt(state, account, note)
+        except OSError as error:
+            raise StateUnusable(
+                f"the state folder {state} cannot be given to the account {account.name}: {error.strerror}",
+                f"Give another --state, such as {ELSEWHERE}, or run this as a normal user.",
+            ) from error
+    enter(state)
 
 
 def running(state: Path) -> dict[str, object] | None:
@@ -337,7 +378,8 @@ def _children(told: dict[str, str], state: Path, listener: socket.socket, stack:
 
 
 def _pulse(state: Path, name: str, stack: ExitStack) -> PulseSocket:
-    folder = socket_folder(state, "pulse", f"{name}.sock", Runner.current())
+    runner = Runner.of(state)
+    folder = runner.own(socket_folder(state, "pulse", f"{name}.sock", runner))
     pulse = PulseSocket(folder / f"{name}.sock")
     stack.callback(pulse.close)
     return pulse

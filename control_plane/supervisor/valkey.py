@@ -64,7 +64,7 @@ class EmbeddedValkey:
     def __init__(self, state: Path) -> None:
         self.state = state.absolute()
         self.log = self.state / "logs" / "valkey.log"
-        self._runner = Runner.current()
+        self._runner = Runner.of(self.state)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -87,7 +87,7 @@ class EmbeddedValkey:
 
     def spawn(self) -> None:
         """Starts the server, without waiting until it is ready. Raises as `start`, and OSError."""
-        folder = socket_folder(self.state, "valkey", _SOCKET_FILE, self._runner)
+        folder = self._runner.own(socket_folder(self.state, "valkey", _SOCKET_FILE, self._runner))
         password = secret_file(self.state / "keys" / "valkey")
         # By standard input: a password on the command line is readable by everybody on the machine.
         configuration = "\n".join(

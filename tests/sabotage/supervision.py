@@ -7,6 +7,7 @@ _NETWORKS = "tests/edge_agent/control/test_networks.py"
 _PORTS = "tests/supervisor/test_ports.py"
 _PROCESS = "tests/supervisor/test_process.py"
 _PULSE = "tests/supervisor/test_pulse.py"
+_ACCOUNT = "tests/supervisor/test_account.py"
 _OUTAGES = "tests/control_plane/common/test_outages.py"
 _AWAY = (
     f"{_OUTAGES}::test_while_the_database_is_away_people_and_programs_are_told_so_at_once_until_it_is_back"
@@ -127,5 +128,40 @@ SUPERVISION = (
         "                self._is_away = error is not None\n",
         "                self._is_away = False\n",
         (_AWAY,),
+    ),
+    Sabotage(
+        "a control plane of root's keeps a way back to root",
+        "supervision",
+        "control_plane/supervisor/account.py",
+        "            os.setresuid(account.uid, account.uid, account.uid)",
+        "            os.setresuid(account.uid, account.uid, 0)",
+        (f"{_ACCOUNT}::test_a_process_of_roots_becomes_the_owner_of_the_folder_for_good",),
+    ),
+    Sabotage(
+        "root's groups are kept",
+        "supervision",
+        "control_plane/supervisor/account.py",
+        "                os.initgroups(account.name, account.gid)",
+        "                pass",
+        (f"{_ACCOUNT}::test_a_process_of_roots_becomes_the_owner_of_the_folder_for_good",),
+    ),
+    Sabotage(
+        "a linked file of somebody else's is given away",
+        "supervision",
+        "control_plane/supervisor/account.py",
+        "told.st_nlink > 1",
+        "told.st_nlink > 9",
+        (f"{_ACCOUNT}::test_a_folder_that_was_half_given_away_is_still_roots_and_goes_on",),
+    ),
+    Sabotage(
+        "all of root's home is shown to the account",
+        "supervision",
+        "control_plane/supervisor/namespace.py",
+        "        parts = {path: os.open(path, os.O_PATH) for path in program if folder in path.parents}",
+        "        parts = {path: os.open(path.parent, os.O_PATH) for path in program if folder in path.parents}",
+        (
+            f"{_ACCOUNT}::"
+            "test_a_program_in_a_closed_folder_is_opened_for_this_process_and_nothing_else_of_the_folder",
+        ),
     ),
 )

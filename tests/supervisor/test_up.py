@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import re
 import signal
 import socket
@@ -18,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from control_plane.supervisor.account import Account
 from control_plane.supervisor.house import running
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
@@ -123,6 +125,16 @@ def database_process(state: Path) -> int:
         return 0
 
 
+def give_back_to_root(state: Path) -> None:
+    """Makes a state folder as versions before this one left it: root's, but for what the servers ran on."""
+    nobody = pwd.getpwnam("nobody")
+    for path in (state, *state.rglob("*")):
+        is_servers = "postgres" in path.relative_to(state).parts or "valkey" in path.relative_to(state).parts
+        is_key = path.parent.name == "keys"
+        owner = (nobody.pw_uid, nobody.pw_gid) if is_servers and not is_key else (0, 0)
+        os.chown(path, *owner, follow_symlinks=False)
+
+
 @pytest.fixture
 def state() -> Iterator[Path]:
     """A place for a state folder that the servers' account can enter."""
@@ -148,6 +160,11 @@ def test_up_is_ready_mends_itself_stops_whole_and_finds_its_data_again(state: Pa
             assert status_of(f"{url}/readyz") == status_of(f"{url}/livez") == 200
             # Its connections have bounds (tests/control_plane/config/test_connections.py).
             assert b" 431 " in answer_to(url, b"GET / HTTP/1.1\r\n" + b"x: y\r\n" * 101 + b"\r\n")
+
+            # Nothing of it is root, and nobody else shares its account.
+            if os.geteuid() == 0:
+                whose = {Path(f"/proc/{pid}").stat().st_uid for pid in processes_of(state)}
+                assert whose == {Account.made().uid}
 
             # A second one on the same folder is refused, and harms nothing.
             second = command("up", "--state", str(state))
@@ -182,7 +199,10 @@ def test_up_is_ready_mends_itself_stops_whole_and_finds_its_data_again(state: Pa
         assert stopped.returncode == 1
         assert f"threedance up --state {state}" in stopped.stderr
 
+    if os.geteuid() == 0:
+        give_back_to_root(state)
     with up(state, "--port", "0"):
+        assert state.stat().st_uid == (state / "keys" / "root.key").stat().st_uid
         again = command("manage", "--state", str(state), "shell", "-v", "0", "-c", COUNT)
         assert again.stdout.strip() == "1", again.stderr
 

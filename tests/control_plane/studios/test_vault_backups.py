@@ -49,7 +49,7 @@ def restored() -> Iterator[str]:
 
 def dump(path: Path) -> None:
     connection.close()
-    program = find_binaries(Runner.current()) / "pg_dump"
+    program = find_binaries(Runner()) / "pg_dump"
     subprocess.run(
         [program, "--format=plain", "--no-owner", "--no-privileges", f"--file={path}", POSTGRES.urls(DATABASE).superuser],
         check=True, timeout=120, capture_output=True,
@@ -57,7 +57,7 @@ def dump(path: Path) -> None:
 
 
 def restore(path: Path, name: str) -> str:
-    program = find_binaries(Runner.current()) / "psql"
+    program = find_binaries(Runner()) / "psql"
     url = POSTGRES.urls(name).superuser
     done = subprocess.run(
         [program, "-v", "ON_ERROR_STOP=1", "-q", "-f", path, url],

@@ -1,0 +1,293 @@
+"""What root starts runs as somebody else, who can do and see no more than it needs."""
+
+import json
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from control_plane.supervisor import account, house
+from control_plane.supervisor.account import CONTENT, Account, adopt
+from control_plane.supervisor.errors import NoServerAccount, StateUnusable
+from tests.repo.tracked import ROOT
+
+only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that others may pass through; pytest's own are closed to them."""
+    with TemporaryDirectory(prefix="3d-account-") as made:
+        Path(made).chmod(0o711)
+        yield Path(made)
+
+
+@pytest.fixture
+def somebody() -> Account:
+    """The system account, as it is made where root starts a control plane."""
+    return Account.made()
+
+
+@pytest.fixture
+def old_state(folder: Path) -> Path:
+    """A state folder as versions before this one made it for root: root's, but for what was the servers' own."""
+    nobody = pwd.getpwnam("nobody")
+    state = folder / "state"
+    for name in ("keys", "objects/a", "run/postgres", "logs", "postgres/base"):
+        (state / name).mkdir(parents=True)
+    for name in ("keys/root.key", "objects/a/one.seg", "postgres/base/1", "logs/web.log"):
+        (state / name).write_text(name)
+    for path in (state / "postgres", state / "postgres" / "base", state / "postgres" / "base" / "1"):
+        os.chown(path, nobody.pw_uid, nobody.pw_gid)
+    return state
+
+
+def owners(path: Path) -> set[int]:
+    """Returns who owns a folder and what is in it."""
+    return {path.lstat().st_uid, *(one.lstat().st_uid for one in path.rglob("*"))}
+
+
+@only_root
+def test_an_old_folder_of_roots_is_given_to_the_account_with_what_belongs_to_it_and_nothing_else(
+    old_state: Path, somebody: Account
+) -> None:
+    (old_state / "agent").mkdir()
+    (old_state / "logs" / "elsewhere").symlink_to("/etc")
+    adopt(old_state, somebody)
+    assert owners(old_state) == {0, somebody.uid}
+    assert {path.name for path in old_state.rglob("*") if path.lstat().st_uid == 0} == {"agent"}
+    assert Path("/etc").stat().st_uid == 0
+    assert Account.of(old_state) == somebody
+
+
+@only_root
+def test_a_folder_that_was_half_given_away_is_still_roots_and_goes_on(
+    old_state: Path, somebody: Account
+) -> None:
+    outside = old_state.parent / "outside"
+    outside.write_text("a file of root's")
+    os.link(outside, old_state / "postgres" / "base" / "linked")
+    with pytest.raises(StateUnusable, match="second name") as caught:
+        adopt(old_state, somebody)
+    assert "-inum" in caught.value.hint
+    assert (outside.stat().st_uid, Account.of(old_state)) == (0, None)
+    (old_state / "postgres" / "base" / "linked").unlink()
+    adopt(old_state, somebody)
+    assert owners(old_state) == {somebody.uid}
+
+
+@only_root
+@pytest.mark.parametrize("mode", [0o755, 0o1777])
+def test_a_folder_of_something_else_is_not_given_away(folder: Path, somebody: Account, mode: int) -> None:
+    foreign = folder / "foreign"
+    foreign.mkdir()
+    (foreign / ("logs" if mode & 0o002 else "mail")).mkdir()
+    foreign.chmod(mode)
+    with pytest.raises(StateUnusable, match="no state folder") as caught:
+        adopt(foreign, somebody)
+    assert "/var/lib/threedance" in caught.value.hint
+    assert owners(foreign) == {0}
+
+
+def test_every_folder_that_a_control_plane_makes_is_known(folder: Path) -> None:
+    from control_plane.supervisor.reserve import NAME
+    from control_plane.supervisor.state import prepare_state
+
+    made = {path.name for path in prepare_state(folder / "state").iterdir()}
+    assert made | {NAME, "postgres", "valkey"} <= set(CONTENT)
+
+
+def test_whoever_is_not_root_stays_who_they_are(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    house.take_over(folder / "state", pytest.fail)
+    account.enter(folder)
+    assert not (folder / "state").exists()
+
+
+ENTER = """
+import ctypes, json, os, signal, sys
+from pathlib import Path
+import control_plane
+from control_plane.supervisor.account import enter
+from control_plane.supervisor.errors import SupervisorError
+libc = ctypes.CDLL(None)
+libc.prctl(1, int(signal.SIGUSR1))
+try:
+    enter(Path(sys.argv[1]))
+except SupervisorError as error:
+    print(json.dumps({"refused": str(error), "hint": error.hint}))
+    raise SystemExit
+bond = ctypes.c_int(0)
+libc.prctl(2, ctypes.byref(bond))
+try:
+    os.setresuid(0, 0, 0)
+    root_again = True
+except OSError:
+    root_again = False
+package = Path(control_plane.__file__).parent
+print(json.dumps({
+    "uids": os.getresuid(), "gids": os.getresgid(), "groups": os.getgroups(), "root_again": root_again,
+    "no_new_privileges": libc.prctl(39, 0, 0, 0, 0), "bond": bond.value,
+    "environment": {k: v for k, v in os.environ.items() if k.startswith(("THREEDANCE_EMAIL", "HOME", "XDG", "USER"))},
+    "package": str(package), "source": (package / "cli.py").read_text()[:20],
+    "beside": sorted(os.listdir(package.parent)) if os.access(package.parent, os.R_OK) else [],
+    "above": sorted(os.listdir(package.parents[1])) if os.access(package.parents[1], os.R_OK) else None,
+}))
+"""
+
+
+SOME_GROUP = 4
+"""One that root is in here, as it often is: `adm` reads the logs of the system."""
+
+
+def entered(state: Path, *before: str, **variables: str) -> dict[str, Any]:
+    """Returns what a process of root's is and sees after it entered a state folder; `before` starts it."""
+    done = subprocess.run(
+        [*before, sys.executable, "-c", ENTER, str(state)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
+        extra_groups=[SOME_GROUP],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+@pytest.fixture
+def state(folder: Path, somebody: Account) -> Path:
+    """A state folder of the account."""
+    made = folder / "state"
+    made.mkdir()
+    os.chown(made, somebody.uid, somebody.gid)
+    return made
+
+
+@only_root
+def test_a_process_of_roots_becomes_the_owner_of_the_folder_for_good(state: Path, somebody: Account) -> None:
+    told = entered(state, XDG_STATE_HOME="/nowhere")
+    assert (told["uids"], told["gids"]) == ([somebody.uid] * 3, [somebody.gid] * 3)
+    assert not {0, SOME_GROUP} & set(told["groups"])
+    assert (told["root_again"], told["no_new_privileges"]) == (False, 1)
+    assert told["bond"] > 0, "it no longer ends with the one who started it"
+    assert told["environment"] == {"HOME": str(state), "USER": somebody.name}
+
+
+@only_root
+def test_the_owner_may_be_anybody_also_somebody_without_a_name(state: Path) -> None:
+    os.chown(state, 64999, 64998)
+    told = entered(state)
+    assert (told["uids"], told["groups"]) == ([64999] * 3, [64998])
+
+
+@only_root
+def test_a_secret_that_only_root_may_read_is_read_before(state: Path, folder: Path) -> None:
+    for name, mode in (("closed", 0o600), ("open", 0o644)):
+        (folder / name).write_text("smtp://host\n")
+        (folder / name).chmod(mode)
+    closed = entered(state, THREEDANCE_EMAIL_URL_FILE=str(folder / "closed"))["environment"]
+    assert closed["THREEDANCE_EMAIL_URL"] == "smtp://host"
+    assert "THREEDANCE_EMAIL_URL_FILE" not in closed
+    readable = entered(state, THREEDANCE_EMAIL_URL_FILE=str(folder / "open"))["environment"]
+    assert readable["THREEDANCE_EMAIL_URL_FILE"] == str(folder / "open")
+    assert "THREEDANCE_EMAIL_URL" not in readable
+
+
+@pytest.fixture
+def closed_program(folder: Path) -> Path:
+    """A copy of the program in a folder that is closed to others, as root's home is, beside a secret."""
+    program = folder / "home" / "checkout"
+    for package in ("control_plane", "shared"):
+        shutil.copytree(
+            ROOT / package, program / package, ignore=shutil.ignore_patterns("web", "static", "__pycache__")
+        )
+    (folder / "home" / "secret").write_text("of root's")
+    (folder / "home").chmod(0o700)
+    return program
+
+
+@only_root
+def test_a_program_in_a_closed_folder_is_opened_for_this_process_and_nothing_else_of_the_folder(
+    state: Path, closed_program: Path
+) -> None:
+    told = entered(state, PYTHONPATH=str(closed_program))
+    if "refused" in told:
+        pytest.skip(f"only root outside of a container may mount: {told['refused']}")
+    assert told["package"] == str(closed_program / "control_plane")
+    assert told["source"]
+    assert told["beside"] == ["control_plane", "shared"]
+    assert told["above"] is None, "a folder that anybody can list"
+    assert stat.S_IMODE(closed_program.parent.stat().st_mode) == 0o700
+    assert {path.name for path in closed_program.parent.iterdir()} == {"checkout", "secret"}
+
+
+@only_root
+@pytest.mark.skipif(
+    shutil.which("setpriv") is None, reason="only root with setpriv can do without a capability"
+)
+def test_where_nothing_can_be_mounted_the_error_names_the_folder_and_two_ways_out(
+    state: Path, closed_program: Path
+) -> None:
+    told = entered(state, "setpriv", "--bounding-set=-sys_admin", PYTHONPATH=str(closed_program))
+    assert "cannot run it from" in told["refused"]
+    assert "/opt/threedance" in told["hint"]
+    assert "chmod o+x" in told["hint"]
+
+
+@only_root
+def test_a_program_whose_files_are_closed_is_refused(state: Path, closed_program: Path) -> None:
+    (closed_program / "control_plane" / "supervisor" / "namespace.py").chmod(0o600)
+    told = entered(state, PYTHONPATH=str(closed_program))
+    assert "namespace.py" in told["refused"]
+
+
+@pytest.fixture
+def no_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A system without the account; returns the folder of the programs that it has."""
+    monkeypatch.setattr(account, "NAME", "no-such-account")
+    monkeypatch.setattr(account, "MAKE_TRIES", 1)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(
+        shutil, "which", lambda name, path: str(tmp_path / name) if (tmp_path / name).exists() else None
+    )
+    return tmp_path
+
+
+def test_an_account_that_cannot_be_made_is_named_with_the_reason(no_account: Path) -> None:
+    with pytest.raises(NoServerAccount, match="neither useradd nor adduser") as caught:
+        Account.made()
+    assert "useradd --system" in caught.value.hint
+    program = no_account / "useradd"
+    program.write_text("#!/bin/sh\necho 'useradd: cannot lock /etc/passwd; try again later.' >&2\nexit 1\n")
+    program.chmod(0o755)
+    with pytest.raises(NoServerAccount, match="cannot lock"):
+        Account.made()
+
+
+def test_the_account_is_made_without_password_shell_and_home_and_somebody_is_told(
+    no_account: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = no_account / "useradd"
+    program.write_text(f'#!/bin/sh\necho "$@" > {no_account}/told\n')
+    program.chmod(0o755)
+    made = Account(999, 999, "no-such-account")
+    monkeypatch.setattr(
+        Account, "found", classmethod(lambda cls: made if (no_account / "told").exists() else None)
+    )
+    said: list[str] = []
+    assert Account.made(said.append) == made
+    assert Account.made(said.append) == made
+    words = (no_account / "told").read_text().split()
+    assert {"--system", "--no-create-home", "/usr/sbin/nologin", "no-such-account"} <= set(words)
+    assert len(said) == 1
