@@ -375,7 +375,8 @@ def bench(session: nox.Session) -> None:
 @nox.session
 def faults(session: nox.Session) -> None:
     """Cuts the power under the spool 20,000 times, kills a real agent 500 times, damages each kind of file 10,000 times, and
-    takes the control plane away for a day, and the line every few seconds for an hour, of virtual time."""
+    takes the control plane away for a day, and the line every few seconds for an hour, of virtual time; fills the disk of a
+    real control plane."""
     run_in(session, "dev", "python", "-m", "tests.faults", *session.posargs)
 
 

@@ -11,17 +11,26 @@ from control_plane.common.errors import Unavailable
 RETRY_AFTER_S = 30
 
 
-def require_space() -> None:
-    """Passes where the disks of the database and of the platform's own object folder have space for footage.
+def low_disks() -> list[DiskSpace]:
+    """Returns the disks of the database and of the platform's own object folder that have no space for footage.
 
     Raises:
-        Unavailable: one has not; agents keep what they have and come again.
+        OSError: a disk does not answer.
     """
     folders = [settings.STATE_DIR]
     store = urlsplit(settings.OBJECT_STORE_URL)
     if store.scheme == "file":
         folders.append(Path(unquote(store.path)))
-    if any(DiskSpace.of(folder).is_low for folder in folders):
+    return [space for folder in folders if (space := DiskSpace.of(folder)).is_low]
+
+
+def require_space() -> None:
+    """Passes where there is space for footage.
+
+    Raises:
+        Unavailable: there is not; agents keep what they have and come again.
+    """
+    if low_disks():
         raise Unavailable(
             "The server's disk is full: it takes no footage until there is space. The agent keeps what it has.",
             retry_after_s=RETRY_AFTER_S,

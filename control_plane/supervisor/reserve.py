@@ -32,7 +32,8 @@ class Reserve:
         self._low = FailureLog(
             log, "the disk is nearly full: uploads are refused, the agents keep their footage"
         )
-        self._exhausted = False
+        self._before = (False, False)
+        """Whether space was low, and whether it was exhausted, at the last look."""
 
     def tick(self) -> bool:
         """Looks at the disk, and removes or makes the reserve. Returns True where the disk has space again just now."""
@@ -45,13 +46,13 @@ class Reserve:
             self._low.failed(disk=str(space), path=str(self._state))
         else:
             self._low.recovered(disk=str(space))
-        was_exhausted, self._exhausted = self._exhausted, space.is_exhausted
+        before, self._before = self._before, (space.is_low, space.is_exhausted)
         if not self.path.exists():
             self._make(space)
         elif space.is_exhausted:
             self._release()
             return True
-        return was_exhausted and not space.is_exhausted
+        return any(was and not now for was, now in zip(before, self._before, strict=True))
 
     def _release(self) -> None:
         with contextlib.suppress(OSError):  # a read-only disk

@@ -59,16 +59,17 @@ class Installation:
         ready = cameras.read_line(30, "the address of the cameras")
         port = urlsplit(ready["cameras"]["left"]).port or 0
         self.camera_lines = {name: stack.enter_context(FaultProxy("127.0.0.1", port)) for name in CAMERAS}
-        self.console = Child(
-            "console", [*CONTROL_PLANE, "manage", "--state", str(self.state), "demo_studio", "--json"],
-            folder / "console.log", talks=True,
-        )  # fmt: skip
-        stack.callback(self.console.stop, 10)
+        self.console = self._start_console()
         self._pair()
 
     def ask(self, do: str, **request: Any) -> dict[str, Any]:
         """Has the people of the demo studio do something in the control plane."""
         return self.console.ask({"do": do, **request}, ANSWER_TIMEOUT_S)
+
+    def renew_console(self) -> None:
+        """Starts the people of the demo studio again, whose connections may have broken."""
+        self.console.stop(10)
+        self.console = self._start_console()
 
     def start_agent(self) -> None:
         """Starts the agent, or starts it again."""
@@ -98,6 +99,14 @@ class Installation:
             f"{count} segments",
             timeout_s,
         )
+
+    def _start_console(self) -> Child:
+        console = Child(
+            "console", [*CONTROL_PLANE, "manage", "--state", str(self.state), "demo_studio", "--json"],
+            self.folder / "console.log", talks=True,
+        )  # fmt: skip
+        self._stack.callback(console.stop, 10)
+        return console
 
     def _pair(self) -> None:
         code = self.ask("enrol", agent_id=None)["pairing_code"]

@@ -1,4 +1,4 @@
-"""`python -m tests.faults power|kill|start|corrupt|away|flapping|packets|update [--count N] [--seed S] [--short LENGTH]
+"""`python -m tests.faults power|kill|start|corrupt|away|flapping|packets|update|disk [--count N] [--seed S] [--short LENGTH]
 [--kind KIND] [--notes FILE]`: faults in numbers, with seeds."""
 
 import argparse
@@ -6,7 +6,7 @@ import logging
 import sys
 from pathlib import Path
 
-from tests.faults import corrupt, kill, line, packets, power, start, update
+from tests.faults import corrupt, disk, kill, line, packets, power, start, update
 from tests.faults.kept import Kept, revision
 
 COUNTS = {
@@ -18,6 +18,7 @@ COUNTS = {
     "flapping": 1,
     "packets": 10,
     "update": 1,
+    "disk": 120,
 }
 SEGMENT_S = {"away": 60.0, "flapping": 6.0}
 """A day of segments of six seconds would take most of an hour to play through."""
@@ -33,7 +34,7 @@ def main() -> None:
         "--count",
         type=int,
         help="how many faults to make: 20,000 cuts, 500 kills, 10,000 damages of each kind, 24 and 1 hours of the line,"
-        " 10 minutes of a real one",
+        " 10 minutes of a real one, 120 seconds of a full disk",
     )
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     parser.add_argument("--short", type=int, help="power: every sequence of so many actions instead of dice")
@@ -62,6 +63,8 @@ def main() -> None:
             broken += start.run(count)
         elif what == "update":
             broken += update.run()
+        elif what == "disk":
+            broken += disk.run(count)
         elif what == "kill":
             kept = Kept(given.keep / "kill.jsonl", kill.Found, of=revision()) if given.keep else None
             broken += kill.report(kill.rounds(count, given.seed, each=KILLS_EACH, at_once=BOXES, kept=kept))

@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,15 @@ def test_the_reserve_goes_when_the_disk_is_full_and_is_made_again_only_when_spac
     disk.free_bytes = 3 * GIBIBYTE
     reserve.tick()
     assert reserve.path.exists()
+
+
+def test_whoever_waits_for_inodes_is_told_as_well(tmp_path: Path) -> None:
+    space = DiskSpace(100 * GIBIBYTE, 50 * GIBIBYTE, total_inodes=10_000, free_inodes=0)
+    reserve = Reserve(tmp_path, lambda folder: space)
+    assert not reserve.tick()
+    space = replace(space, free_inodes=5_000)
+    assert reserve.tick()
+    assert not reserve.tick()
 
 
 def test_a_disk_without_much_space_gets_no_reserve(tmp_path: Path) -> None:

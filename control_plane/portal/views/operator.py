@@ -16,6 +16,7 @@ from control_plane.accounts import mail
 from control_plane.accounts.models import User
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable
 from control_plane.common.scoping import user_scope
+from control_plane.ingest.space import low_disks
 from control_plane.portal.access_words import GROUPS
 from control_plane.portal.operators import own_visits, studio_by_id, studio_lines, studio_page_of
 from control_plane.portal.page import actor_of, page_number
@@ -80,6 +81,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     number = page_number(request)
     studios, count = studio_page_of(wanted, after=(number - 1) * PAGE_SIZE, most=PAGE_SIZE)
     context = {
+        "low_disks": low_disks()[:1],
         "studios": studio_lines(studios),
         "count": count,
         "wanted": wanted,

@@ -10,6 +10,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from control_plane.common.errors import BadRequest, Conflict, NotFound
+from control_plane.ingest.space import low_disks
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.portal.storage import (
     ChangeStoreForm,
@@ -191,6 +192,7 @@ def _state(request: StudioRequest) -> dict[str, Any]:
     return {
         "cards": cards,
         "move": move,
+        "disk_is_low": bool(low_disks()),
         "damage": damage_cards(actor_of(request)),
         "busy": copying or any(card.is_trying for card in cards),
     }

@@ -7,6 +7,7 @@ import pytest
 from control_plane.accounts.models import User
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import Entry
+from control_plane.common.disk import DiskSpace
 from control_plane.common.scoping import capability_scope, platform_scope, studio_scope
 from control_plane.recordings.models import ClassState
 from control_plane.studios import services
@@ -55,6 +56,24 @@ def test_studios_are_shown_in_numbers_without_names_from_inside(
     for inside in ("swans", "Alice", house.cast.vera.email, "Room 1", "Box 1"):
         assert inside not in text
     assert sign_in("sam").get(f"{house.base}/classes/").status_code == UNKNOWN
+
+
+def test_a_disk_that_is_nearly_full_is_told_to_operators_and_admins_with_what_it_means(
+    house: House, sign_in: SignIn, operator: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = {"sam": "/operator/", "alice": f"{house.base}/settings/storage/"}
+
+    def told(name: str) -> str:
+        answer = sign_in(name).get(pages[name])
+        assert answer.status_code == OK
+        return answer.content.decode()
+
+    assert not any("nearly full" in told(name) for name in pages)
+    monkeypatch.setattr(DiskSpace, "is_low", True)
+    assert "uploads are refused, and the agents keep their footage" in told("sam")
+    assert "GB free" in told("sam")
+    assert "Nothing is lost: your agents go on recording" in told("alice")
+    assert "GB free" not in told("alice"), "how large the server is, is none of a studio's business"
 
 
 def test_a_new_studio_is_handed_to_its_first_admin_and_the_operator_gets_no_right(

@@ -1,0 +1,214 @@
+"""A server's disk that is filled to the last byte under a class that is being recorded, held so, and freed."""
+
+import contextlib
+import http.client
+import itertools
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+
+from control_plane.common.disk import DiskSpace
+from control_plane.supervisor.postgres import EmbeddedPostgres
+from edge_agent.control.identity import IdentityFolder
+from shared.kernel.clock import SystemClock
+from shared.kernel.loopback import http_status
+from tests.e2e.installation import Installation, wait_for
+
+CHUNK = b"\0" * (4 << 20)
+DISK_MIB = 900
+LOOK_S = 0.25
+PATIENCE_S = 240.0
+PAGE = "/accounts/login/"
+
+
+@dataclass
+class Seen:
+    """What a browser saw, look by look: `None` is a refused connection or no answer."""
+
+    statuses: list[int | None] = field(default_factory=list)
+    bodies: set[str] = field(default_factory=set)
+
+    @property
+    def last(self) -> int | None:
+        """The status of the last look."""
+        return self.statuses[-1] if self.statuses else None
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How the installation took it, in seconds.
+
+    Attributes:
+        refused_s: from the start of the filling until uploads were refused.
+        page_s: from the full disk until every page said so.
+        held_s: how long it was kept full after that.
+        back_s: from the freed disk until pages were as ever.
+        uploaded_s: from the freed disk until all that the agent had kept had arrived.
+        kept_segments: how many segments the agent kept meanwhile.
+        class_id: the class that was recorded.
+        address: its page.
+        seen: what a browser saw from the full disk until pages were as ever.
+    """
+
+    refused_s: float
+    page_s: float
+    held_s: float
+    back_s: float
+    uploaded_s: float
+    kept_segments: int
+    class_id: str
+    address: str
+    seen: Seen
+
+
+class Kind(StrEnum):
+    """What a disk has run out of."""
+
+    BYTES = "bytes"
+    INODES = "inodes"
+
+
+def fill_and_free(house: Installation, *, held_s: float, kind: Kind = Kind.BYTES) -> Figures:
+    """Records a class through a full disk of the server, and ends it."""
+    class_id, address = house.start_class()
+    house.until_segments(class_id, 3)
+    began_s = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context((_filled if kind is Kind.BYTES else _crowded)(house.state / "filler"))
+        wait_for(lambda: _intent(house) == 503, "uploads that are refused", PATIENCE_S)
+        refused_s = time.monotonic() - began_s
+        wait_for(lambda: _is_full(house.state, kind), "a full disk", PATIENCE_S)
+        full_s = time.monotonic()
+        seen = stack.enter_context(_watched(house.url))
+        stack.enter_context(_written(house.state))
+        wait_for(lambda: seen.last == 503, "the page of a full disk", PATIENCE_S)
+        page_s = time.monotonic() - full_s
+        kept_s = time.monotonic()
+        while time.monotonic() - kept_s < held_s:
+            assert _status(house, "/livez") == 200
+            assert _status(house, "/readyz") == 503
+            assert _intent(house) == 503
+            time.sleep(LOOK_S)
+        kept = _count(house.box / "spool") - _count(house.state / "objects")
+    freed_s = time.monotonic()
+    with _watched(house.url) as after:
+        wait_for(lambda: after.last == 200, "pages as ever", PATIENCE_S)
+    back_s = time.monotonic() - freed_s
+    seen.statuses += after.statuses
+    house.renew_console()
+    house.ask("stop", class_id=class_id)
+    wait_for(
+        lambda: house.ask("progress", class_id=class_id)["has_ended"], "the end of the class", PATIENCE_S
+    )
+    uploaded_s = time.monotonic() - freed_s
+    return Figures(refused_s, page_s, held_s, back_s, uploaded_s, kept, class_id, address, seen)
+
+
+@contextlib.contextmanager
+def _filled(path: Path) -> Iterator[None]:
+    """Takes all space of a disk, and whatever becomes free, until the block ends; then it is all free again."""
+    with path.open("wb", buffering=0) as file, _repeated(lambda: file.write(CHUNK), 0.0):
+        yield
+    path.unlink()
+
+
+@contextlib.contextmanager
+def _crowded(folder: Path) -> Iterator[None]:
+    """Takes all inodes of a disk, as `_filled` takes its bytes."""
+    folder.mkdir()
+    names = itertools.count()
+    with _repeated(lambda: (folder / str(next(names))).touch(), 0.0):
+        yield
+    shutil.rmtree(folder)
+
+
+def _is_full(folder: Path, kind: Kind) -> bool:
+    space = DiskSpace.of(folder)
+    return (space.free_bytes if kind is Kind.BYTES else space.free_inodes) == 0
+
+
+@contextlib.contextmanager
+def _watched(url: str) -> Iterator[Seen]:
+    """Looks at a page again and again, as a browser does, until the block ends."""
+    seen = Seen()
+    parts = urlsplit(url)
+
+    def look() -> None:
+        line = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
+        try:
+            line.request("GET", PAGE, headers={"Accept": "text/html"})
+            answer = line.getresponse()
+            seen.bodies.add(answer.read().decode("utf-8", "replace"))
+            seen.statuses.append(answer.status)
+        except (OSError, http.client.HTTPException):
+            seen.statuses.append(None)
+        finally:
+            line.close()
+
+    with _repeated(look, LOOK_S):
+        yield seen
+
+
+@contextlib.contextmanager
+def _written(state: Path) -> Iterator[None]:
+    """Has the database need new files of its log, as a busy hour does, until the block ends."""
+    superuser = EmbeddedPostgres(state).urls("postgres").superuser
+
+    def write() -> None:
+        with psycopg.connect(superuser, autocommit=True, connect_timeout=5) as connection:
+            connection.execute("SELECT pg_logical_emit_message(false, 'filler', repeat('x', 1000000))")
+            connection.execute("SELECT pg_switch_wal()")
+
+    with _repeated(write, 0.1):
+        yield
+
+
+@contextlib.contextmanager
+def _repeated(act: Callable[[], object], wait_s: float) -> Iterator[None]:
+    """Does something again and again in a thread of its own until the block ends, whatever it fails at."""
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.wait(wait_s):
+            try:
+                act()
+            except (OSError, psycopg.Error):
+                over.wait(0.1)
+
+    worker = threading.Thread(target=work, name="repeated", daemon=True)
+    worker.start()
+    try:
+        yield
+    finally:
+        over.set()
+        worker.join(60)
+
+
+def _count(folder: Path) -> int:
+    return sum(1 for path in folder.rglob("*.seg") if path.is_file())
+
+
+def _status(house: Installation, path: str) -> int | None:
+    parts = urlsplit(house.url)
+    return http_status(parts.hostname or "", parts.port or 80, path, timeout_s=30)
+
+
+def _intent(house: Installation) -> int | None:
+    """Returns what the agent is answered where it announces a segment; 400 where it may, since none is named here."""
+    clock = SystemClock()
+    token = IdentityFolder(house.box).load().token(clock)
+    parts = urlsplit(house.url)
+    line = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
+    with contextlib.closing(line):
+        try:
+            line.request("POST", "/agent/v1/intent", b"{}", {"Authorization": f"Bearer {token}"})
+            return line.getresponse().status
+        except (OSError, http.client.HTTPException):
+            return None
