@@ -1,4 +1,4 @@
-"""`threedance`: the control plane's program for whoever runs one. Thin: it parses, calls, and prints."""
+"""`threedance`: the program of whoever runs a control plane. It parses, calls and prints; what it does is elsewhere."""
 
 import contextlib
 import os
@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from control_plane.audit.program import app as audit_app
 from control_plane.supervisor import doctor as doctors
@@ -33,7 +34,19 @@ from control_plane.supervisor.state import default_state, environment
 from shared import __version__
 from shared.kernel.logs import configure_logs
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+ABOUT = """Run and look after a 3Dance control plane.
+
+The control plane is the server of one or more dance studios: agents in the studios record classes and upload them here,
+and people see and manage them here in a browser. `threedance up` runs all of it on this machine."""
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help=ABOUT,
+    context_settings=HELP,
+    pretty_exceptions_enable=False,
+)
 admin_app = typer.Typer(no_args_is_help=True, help="Accounts that may open the admin site.")
 studio_app = typer.Typer(
     no_args_is_help=True, help="Studios: each has its own people, rooms, keys and footage."
@@ -45,6 +58,7 @@ app.add_typer(admin_app, name="admin")
 app.add_typer(operator_app, name="operator")
 app.add_typer(studio_app, name="studio")
 app.add_typer(audit_app, name="audit")
+out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 State = Annotated[
@@ -60,9 +74,9 @@ def _plain_errors(status: int = 1) -> Iterator[None]:
     try:
         yield
     except SupervisorError as error:
-        err.print(f"[bold red]error:[/] {error}", soft_wrap=True)
+        err.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         if error.hint:
-            err.print(f"[bold]what to do:[/] {error.hint}", soft_wrap=True)
+            err.print(f"[bold]what to do:[/] {escape(error.hint)}", soft_wrap=True)
         raise typer.Exit(status) from None
 
 
@@ -87,9 +101,9 @@ def up(
 ) -> None:
     """Run the whole control plane until Ctrl-C."""
     configure_logs(json_lines=False, level=os.environ.get("THREEDANCE_LOG_LEVEL", "INFO"))
-    folder = _folder(state)
     screen = Screen(err)
     with _plain_errors():
+        folder = _folder(state)
         # As whoever calls this: root may take any port, and write the report anywhere.
         listener = listen(host, port)
         told = report.open("w", encoding="utf-8") if report is not None else None
@@ -118,15 +132,15 @@ def up(
 @app.command()
 def doctor(state: State = None) -> None:
     """Test everything the control plane stands on, and say what to mend."""
-    folder = _folder(state)
     with _plain_errors():
+        folder = _folder(state)
         enter(folder)
     faults = 0
     for finding in doctors.examine(folder):
         mark = {"ok": "[green]ok  [/]", "note": "[yellow]note[/]", "bad": "[red]BAD [/]"}[finding.level]
-        err.print(f"{mark} {finding.name}: {finding.text}", soft_wrap=True)
+        out.print(f"{mark} {escape(finding.name)}: {escape(finding.text)}", soft_wrap=True)
         if finding.hint:
-            err.print(f"     -> {finding.hint}", soft_wrap=True)
+            out.print(f"     -> {escape(finding.hint)}", soft_wrap=True)
         faults += finding.level == "bad"
     raise typer.Exit(1 if faults else 0)
 
@@ -139,7 +153,10 @@ def manage(
     state: State = None,
     owner: Annotated[bool, typer.Option(help="Connect as the owner of the tables (for migrate).")] = False,
 ) -> None:
-    """Run a Django management command on a state folder."""
+    """Run a Django management command on a state folder; `threedance manage help` lists them."""
+    if context.args[:1] in ([], ["-h"], ["--help"]):
+        out.print(context.get_help(), soft_wrap=True)
+        raise typer.Exit
     raise typer.Exit(_manage(state, *context.args, owner=owner))
 
 
@@ -223,8 +240,8 @@ def _folder(state: Path | None) -> Path:
 
 
 def _manage(state: Path | None, *arguments: str, owner: bool = False, not_running: int = 1) -> int:
-    folder = _folder(state)
     with _plain_errors(not_running):
+        folder = _folder(state)
         enter(folder)
         if running(folder) is None and os.environ.get("THREEDANCE_DATABASE_URL") is None:
             raise NotRunning(folder)
@@ -235,7 +252,7 @@ def _manage(state: Path | None, *arguments: str, owner: bool = False, not_runnin
         )
     role = {"THREEDANCE_DATABASE_ROLE": "owner"} if owner else {}
     return subprocess.run(
-        [sys.executable, "-m", "django", *arguments], env={**told, **role}, check=False
+        [sys.executable, "-m", "control_plane.config.commands", *arguments], env={**told, **role}, check=False
     ).returncode
 
 

@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote, urlsplit
 
 import psycopg
 import redis
 
+from control_plane.common.disk import DiskSpace
 from control_plane.supervisor.errors import SupervisorError
 from control_plane.supervisor.house import LISTEN_HOST, LISTEN_PORT, addresses, running
 from control_plane.supervisor.ports import pick_port
@@ -25,7 +27,11 @@ from control_plane.supervisor.unprivileged import Runner
 from control_plane.supervisor.valkey import find_binary
 
 Level = Literal["ok", "note", "bad"]
-LEAST_FREE_BYTES = 5 * 10**9
+ERROR, HINT = "error: ", "what to do: "
+"""How our programs begin such lines; see `config.commands`."""
+LITTLE_FREE_BYTES = 5 * 10**9
+LOGS = {"PostgreSQL": "postgres", "Valkey": "valkey"}
+"""Logs that are not called as their processes are."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ def examine(state: Path) -> Iterator[Finding]:
         yield Finding("state", "note", f"{state} is not made yet", f"threedance up --state {state}")
         return
     yield from _keys(state)
-    yield _disk(state)
+    yield from _disks(state)
     facts = running(state)
     if facts is None:
         yield Finding(
@@ -60,6 +66,7 @@ def examine(state: Path) -> Iterator[Finding]:
         )
         yield _port()
         return
+    yield from _processes(state, facts)
     told = addresses(state)
     database = _database(told.database, state)
     yield database
@@ -143,14 +150,37 @@ def _keys(state: Path) -> Iterator[Finding]:
         yield Finding("keys", "ok", "there, readable by their owner alone")
 
 
-def _disk(state: Path) -> Finding:
-    free = shutil.disk_usage(state).free
-    text = f"{free / 1e9:.1f} GB free for {state}"
-    if free < LEAST_FREE_BYTES:
-        return Finding(
-            "disk", "bad", text, "Free some, or move the state folder to a larger disk with --state."
-        )
-    return Finding("disk", "ok", text)
+def _disks(state: Path) -> Iterator[Finding]:
+    folders = {"disk": state}
+    store = urlsplit(os.environ.get("THREEDANCE_OBJECT_STORE", ""))
+    if store.scheme == "file":
+        folders["disk of the objects"] = Path(unquote(store.path))
+    for name, folder in folders.items():
+        try:
+            space = DiskSpace.of(folder)
+        except OSError as error:
+            yield Finding(name, "bad", f"{folder} does not answer: {error.strerror}", "Look at the disk.")
+            continue
+        text, hint = f"{space} for {folder}", "Free some, or move the folder to a larger disk."
+        if space.is_low:
+            yield Finding(
+                name, "bad", f"{text}: footage is refused below {space.low_bytes / 1e9:.1f} GB", hint
+            )
+        else:
+            is_little = space.free_bytes < LITTLE_FREE_BYTES
+            yield Finding(name, "note" if is_little else "ok", text, hint if is_little else "")
+
+
+def _processes(state: Path, facts: dict[str, object]) -> Iterator[Finding]:
+    processes = facts.get("processes")
+    for name, told in processes.items() if isinstance(processes, dict) else ():
+        log = state / "logs" / f"{LOGS.get(name, name)}.log"
+        if told["has_failed"]:
+            yield Finding(
+                f"process {name}", "bad", "has ended or hung lately, or does not start", f"Read {log}."
+            )
+        elif not told["is_up"]:
+            yield Finding(f"process {name}", "note", "is starting", f"If it stays so, read {log}.")
 
 
 def _port() -> Finding:
@@ -215,12 +245,14 @@ def _web(url: str, state: Path) -> Finding:
 
 def _django(name: str, told: dict[str, str], *command: str) -> Finding:
     done = subprocess.run(
-        [sys.executable, "-m", "django", *command],
+        [sys.executable, "-m", "control_plane.config.commands", *command],
         env={**os.environ, **told}, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     if done.returncode == 0:
         return Finding(name, "ok", "well")
-    lines = [line for line in (done.stderr or done.stdout).splitlines() if line and not line.startswith("{")]
-    if "Traceback (most recent call last):" in lines:
-        lines = lines[-1:]
-    return Finding(name, "bad", "\n     ".join(lines), "What is said above names what is wrong.")
+    said = [line for line in (done.stderr or done.stdout).splitlines() if line and not line.startswith("{")]
+    if "Traceback (most recent call last):" in said:
+        said = said[-1:]
+    hints = [line.removeprefix(HINT) for line in said if line.startswith(HINT)]
+    text = "\n     ".join(line.removeprefix(ERROR) for line in said if not line.startswith(HINT))
+    return Finding(name, "bad", text, " ".join(hints) or "The lines above name what is wrong.")

@@ -335,7 +335,7 @@ def _prepare_store(told: dict[str, str], state: Path) -> None:
 def _manage(what: str, told: dict[str, str], log_path: Path, *command: str) -> None:
     with log_path.open("wb") as log_file:
         done = subprocess.run(
-            [sys.executable, "-m", "django", *command],
+            [sys.executable, "-m", "control_plane.config.commands", *command],
             env=told,
             stdout=log_file,
             stderr=log_file,

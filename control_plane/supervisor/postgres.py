@@ -184,9 +184,13 @@ class EmbeddedPostgres:
             )  # fmt: skip
         if done.returncode:
             shutil.rmtree(part, ignore_errors=True)
-            raise ServerFailed(
-                "PostgreSQL", f"could not make its data folder: {(done.stderr or done.stdout).strip()}"
-            )
+            said = (done.stderr or done.stdout).strip()
+            if "could not look up effective user ID" in said:
+                raise StateUnusable(
+                    f"the user {os.geteuid()} has no name on this system, and PostgreSQL makes no database for one",
+                    "Add a line for it to /etc/passwd, or run this as another user.",
+                )
+            raise ServerFailed("PostgreSQL", f"could not make its data folder: {said}")
         # Whole or not at all: a run that was cut short leaves nothing that looks like data.
         part.rename(self.data)
 

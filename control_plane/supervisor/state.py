@@ -23,11 +23,23 @@ class Addresses(NamedTuple):
 def default_state() -> Path:
     """Returns the state folder where none is named: the user's own, or the system's when root runs this.
 
-    Root's servers run as another account, which must be able to enter the folder: root's home is closed to it.
+    Raises:
+        StateUnusable: this user has no home, as often in a container.
     """
     if os.geteuid() == 0:
         return Path("/var/lib/threedance")
-    base = os.environ.get("XDG_STATE_HOME") or Path(pwd.getpwuid(os.getuid()).pw_dir) / ".local" / "state"
+    base = os.environ.get("XDG_STATE_HOME")
+    if not base:
+        try:
+            home = pwd.getpwuid(os.getuid()).pw_dir
+        except KeyError:
+            home = os.environ.get("HOME", "")
+        if not home:
+            raise StateUnusable(
+                "this user has no home folder, and so no place for the state",
+                "Name one: --state DIR, or THREEDANCE_STATE=DIR.",
+            )
+        base = str(Path(home) / ".local" / "state")
     return Path(base) / "threedance"
 
 

@@ -181,11 +181,11 @@ def test_up_is_ready_mends_itself_stops_whole_and_finds_its_data_again(state: Pa
 
             # The doctor finds nothing wrong, and a key that others can read at once.
             healthy = command("doctor", "--state", str(state))
-            assert healthy.returncode == 0, healthy.stderr
+            assert healthy.returncode == 0, healthy.stdout
             (state / "keys" / "valkey").chmod(0o644)
             ill = command("doctor", "--state", str(state))
             assert ill.returncode == 1
-            assert "chmod 600" in ill.stderr
+            assert "chmod 600" in ill.stdout
             (state / "keys" / "valkey").chmod(0o600)
 
             # The database is killed: it comes back, and the web with it.
@@ -197,7 +197,7 @@ def test_up_is_ready_mends_itself_stops_whole_and_finds_its_data_again(state: Pa
         assert running(state) is None
         stopped = command("doctor", "--state", str(state))
         assert stopped.returncode == 1
-        assert f"threedance up --state {state}" in stopped.stderr
+        assert f"threedance up --state {state}" in stopped.stdout
 
     if os.geteuid() == 0:
         give_back_to_root(state)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TextIO
 from uuid import UUID
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from control_plane.common.errors import ControlPlaneError
@@ -84,6 +85,11 @@ class Command(BaseCommand):
                     " they have no good copy"
                 )
         self._table(lines, depth, time.monotonic() - begun_s)
+        if lines and not options["studio"]:
+            # The log of a nightly run is read by more people than may know the names of all studios.
+            self.stdout.write(
+                f"Studios are named by their ids; operators see which is which: {settings.PUBLIC_URL}/operator/studios/ID/"
+            )
         if not all(line.is_clean for line in lines):
             raise CommandError("not everything is as it was committed; see above", returncode=FINDINGS)
 

@@ -1,0 +1,107 @@
+"""`threedance`: help everywhere, findings on standard output, errors in one form, and no home that is not needed."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+from typer.testing import CliRunner
+
+from control_plane.cli import app
+from tests.supervisor.test_up import clean_environment, command
+
+
+def commands(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yields the words of every command and group of a program, the program itself first."""
+    yield path
+    for name, inner in getattr(node, "commands", {}).items():
+        yield from commands(inner, (*path, name))
+
+
+@pytest.mark.parametrize("path", list(commands(typer.main.get_command(app))), ids=" ".join)
+def test_every_command_has_help_by_its_short_and_its_long_name(path: tuple[str, ...]) -> None:
+    short, long = (CliRunner().invoke(app, [*path, option]) for option in ("-h", "--help"))
+    assert (short.exit_code, short.output) == (long.exit_code, long.output) == (0, long.output)
+    assert "Usage:" in short.output
+
+
+def test_the_program_says_what_it_is() -> None:
+    told = " ".join(CliRunner().invoke(app, ["-h"]).output.split())
+    assert "Run and look after a 3Dance control plane." in told
+    assert "agents in the studios record classes" in told
+
+
+def test_findings_of_the_doctor_go_to_standard_output(tmp_path: Path) -> None:
+    told = command("doctor", "--state", str(tmp_path / "state"))
+    assert told.returncode == 0, told.stderr
+    assert "is not made yet" in told.stdout
+    assert "threedance up --state" in told.stdout
+    assert told.stderr == ""
+
+
+HOMELESS = """
+import os, pwd, sys
+def nobody(uid): raise KeyError(uid)
+pwd.getpwuid = nobody
+os.geteuid = lambda: 12345
+for name in ("HOME", "XDG_STATE_HOME"): os.environ.pop(name, None)
+from control_plane.cli import main
+sys.argv = ["threedance", *sys.argv[1:]]
+main()
+"""
+
+
+def homeless(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs the program as a user without a home and without a line in /etc/passwd."""
+    return subprocess.run(
+        [sys.executable, "-c", HOMELESS, *arguments],
+        env=clean_environment(), capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", [["doctor"], ["manage", "check"], ["up", "--port", "0"], ["fsck"]])
+def test_a_home_is_missed_only_where_no_state_folder_is_named(tmp_path: Path, arguments: list[str]) -> None:
+    without = homeless(*arguments)
+    assert without.returncode in (1, 2)
+    assert without.stderr.startswith("error: this user has no home folder")
+    assert "what to do: Name one: --state DIR" in without.stderr
+    if arguments[0] != "up":
+        named = homeless(*arguments, "--state", str(tmp_path / "state"))
+        assert "Traceback" not in named.stderr
+        assert f"threedance up --state {tmp_path}" in named.stdout + named.stderr
+
+
+def managed(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs a management command on the database of the tests, as `threedance manage` does."""
+    return subprocess.run(
+        [sys.executable, "-m", "control_plane.config.commands", *arguments],
+        env={**os.environ, **variables}, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+
+
+def test_a_management_command_says_what_is_wrong_in_the_form_of_all_programs(django_db_setup: None) -> None:
+    wrong = managed("fsck", "--studio", "no-such-studio")
+    assert (wrong.returncode, wrong.stderr) == (2, "error: there is no studio no-such-studio\n")
+
+
+def test_a_database_that_is_away_is_no_traceback_but_where_one_is_wanted() -> None:
+    nowhere = "postgresql://threedance_app:x@/threedance?host=/nowhere"
+    away = managed("fsck", THREEDANCE_DATABASE_URL=nowhere, THREEDANCE_DATABASE_POOL="0")
+    assert away.returncode == 1
+    assert away.stderr.startswith("error: ")
+    assert "/nowhere" in away.stderr
+    assert "what to do: `threedance doctor`" in away.stderr
+    assert "Traceback" not in away.stderr
+    shown = managed("fsck", "--traceback", THREEDANCE_DATABASE_URL=nowhere, THREEDANCE_DATABASE_POOL="0")
+    assert "Traceback" in shown.stderr
+
+
+def test_a_wrong_setting_is_named() -> None:
+    wrong = managed("check", THREEDANCE_NONSENSE="1")
+    assert wrong.returncode == 1
+    assert wrong.stderr.startswith("error: THREEDANCE_NONSENSE is not known")
+    assert "Traceback" not in wrong.stderr
