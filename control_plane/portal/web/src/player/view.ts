@@ -59,6 +59,9 @@ export function keepsake(now: Arrangement, tracks: readonly Track[]): string {
   return JSON.stringify({ shown: now.shown.map(position), lead: position(now.lead), shape: now.shape });
 }
 
+/** A picture copied longer ago than this is not the last one before a gap. */
+const KEPT_MS = 1500;
+
 export interface TileEvents {
   pick(id: string): void;
   solo(id: string): void;
@@ -78,6 +81,7 @@ export class Tile {
   private refused = false;
   private blank = false;
   private late: string | null = null;
+  private keptMs = -Infinity;
 
   constructor(
     readonly track: Track,
@@ -87,6 +91,10 @@ export class Tile {
     this.video = el("video", { class: "tile__video", playsinline: true, preload: "auto", tabindex: -1 });
     this.video.muted = true;
     this.video.disablePictureInPicture = true;
+    // It waits where its pictures end, often a moment before a gap; hls.js then seeks, and the picture would be gone.
+    this.video.addEventListener("waiting", () => {
+      if (this.freeze.hidden) this.keepPicture();
+    });
     this.freeze = el("canvas", { class: "tile__freeze", hidden: true, "aria-hidden": "true" });
     this.plateTitle = el("span", { class: "plate__title" });
     this.plateDetail = el("span", { class: "plate__detail" });
@@ -156,7 +164,7 @@ export class Tile {
       return;
     }
     if (freeze) this.keepPicture();
-    else this.freeze.hidden = true;
+    this.freeze.hidden = !freeze || performance.now() - this.keptMs > KEPT_MS;
     this.showPlate(`${this.track.name} camera: no picture`, `${between} · ${blank.label}`);
   }
 
@@ -175,6 +183,7 @@ export class Tile {
   conceal(): void {
     this.root.dataset["pictured"] = "false";
     this.freeze.hidden = true;
+    this.keptMs = -Infinity;
   }
 
   /** Says for good why this view cannot be shown. */
@@ -191,14 +200,14 @@ export class Tile {
     this.pictured();
   }
 
+  /** Copies the picture that the video shows, so that it can be shown when the video has moved on. */
   private keepPicture(): void {
-    this.freeze.hidden = true;
-    // A video that has failed gives its last picture to nobody.
+    // A video that has failed, or seeks, gives its last picture to nobody.
     if (this.video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return;
     this.freeze.width = this.video.videoWidth;
     this.freeze.height = this.video.videoHeight;
     this.freeze.getContext("2d")?.drawImage(this.video, 0, 0);
-    this.freeze.hidden = false;
+    this.keptMs = performance.now();
   }
 }
 
