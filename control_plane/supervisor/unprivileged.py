@@ -3,12 +3,13 @@
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from control_plane.supervisor.account import Account, passable
-from control_plane.supervisor.errors import NoServerAccount, SocketPathTooLong
+from control_plane.supervisor.errors import NoServerAccount, SocketPathTooLong, StateUnusable
 
 SOCKET_PATH_LIMIT_BYTES = 107
 """What fits into `sockaddr_un`. Source: unix(7)."""
@@ -33,8 +34,18 @@ class Runner:
         return cls(account.uid, account.gid) if account is not None else cls()
 
     def own(self, path: Path, mode: int = 0o700) -> Path:
-        """Makes folder `path` if it is not there, gives it to the account, and returns it."""
+        """Makes folder `path` if it is not there, gives it to the account, and returns it.
+
+        Raises:
+            StateUnusable: there is a link, or a folder of an account that is neither this one nor ours; short socket
+                folders lie where everybody may write.
+        """
         path.mkdir(parents=True, exist_ok=True)
+        found = path.lstat()
+        if stat.S_ISLNK(found.st_mode) or found.st_uid not in (os.geteuid(), self.uid):
+            raise StateUnusable(
+                f"{path} is a link or belongs to another account (uid {found.st_uid})", "Remove it and start again."
+            )
         if self.uid is not None and self.gid is not None:
             os.chown(path, self.uid, self.gid)
         path.chmod(mode)

@@ -7,6 +7,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -133,7 +134,8 @@ def test_secrets_are_made_once_and_readable_by_their_owner_alone(tmp_path: Path)
 
 def test_a_state_path_too_long_for_a_socket_gets_a_short_folder_for_it(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 100)
-    folder = socket_folder(deep, "postgres", ".s.PGSQL.5432", Runner())
+    runner = Runner()
+    folder = runner.own(socket_folder(deep, "postgres", ".s.PGSQL.5432", runner))
     try:
         with socket.socket(socket.AF_UNIX) as probe:
             probe.bind(str(folder / ".s.PGSQL.5432"))
@@ -141,6 +143,14 @@ def test_a_state_path_too_long_for_a_socket_gets_a_short_folder_for_it(tmp_path:
     finally:
         (folder / ".s.PGSQL.5432").unlink(missing_ok=True)
         folder.rmdir()
+
+
+def test_a_link_where_the_folder_of_a_socket_belongs_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir(mode=0o755)
+    (tmp_path / "postgres").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StateUnusable, match="is a link"):
+        Runner().own(tmp_path / "postgres")
+    assert stat.S_IMODE((tmp_path / "elsewhere").stat().st_mode) == 0o755
 
 
 def test_where_not_even_the_short_folder_fits_the_error_says_so(
@@ -205,8 +215,10 @@ def test_a_server_that_hangs_with_all_its_processes_is_replaced_and_keeps_its_da
                     connection.execute("CREATE TABLE kept AS SELECT 7 AS n")
             assert server.process is not None
             first = server.process.pid
+            os.kill(first, signal.SIGSTOP)  # first: it starts no more children, but those it has may still end
             for one in family_of(first):
-                os.kill(one, signal.SIGSTOP)
+                with suppress(ProcessLookupError):
+                    os.kill(one, signal.SIGSTOP)
             until(is_new)
             if isinstance(server, EmbeddedPostgres):
                 server._wait(server.urls("postgres").superuser)  # it lives as soon as it replays its log
