@@ -90,4 +90,6 @@ def _facts(camera: Camera, status: CameraStatus | None) -> str:
         parts.append(f"{status.bits_per_s / 1e6:.1f} Mb/s")
     if status and status.audio:
         parts.append("sound")
+    elif status and status.error is None and status.error_detail:
+        parts.append(status.error_detail)
     return " · ".join(parts)

@@ -127,7 +127,7 @@ class Camera:
             self.config.id,
             state=CameraState.CONNECTED,
             error=None,
-            error_detail="",
+            error_detail=reader.sound_problem(),
             failures_in_row=0,
             video=reader.video_format(),
             audio=reader.audio_format(),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from edge_agent.capture.audio import recorded_as
 from edge_agent.capture.feed import Feed, RunClock, RunEnded, RunStarted
 from edge_agent.capture.packet import Kind, MediaPacket, StreamInfo
 from edge_agent.capture.parameter_sets import describe, parameter_sets
@@ -116,16 +117,16 @@ class Reader:
         )
 
     def audio_format(self) -> AudioFormat | None:
-        """Returns the sound's format as it is recorded, or None where there is none."""
+        """Returns the sound's format as it is recorded, or None where none is."""
         audio = self.info.audio if self.info else None
-        if audio is None:
-            return None
-        return AudioFormat(
-            codec_string="mp4a.40.2",
-            sample_rate_hz=audio.sample_rate_hz,
-            channels=audio.channels,
-            transcoded_from="" if audio.codec == "aac" else audio.codec,
-        )
+        return recorded_as(audio) if audio is not None else None
+
+    def sound_problem(self) -> str:
+        """Returns in one line why the camera's sound is not recorded; empty where it is, or there is none."""
+        audio = self.info.audio if self.info else None
+        if audio is None or recorded_as(audio) is not None:
+            return ""
+        return f"its sound ({audio.codec or 'unknown'}) cannot be recorded"
 
     def clock_estimate(self) -> ClockEstimate | None:
         """Returns how the media clock maps to UTC, as known now."""

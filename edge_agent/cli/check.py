@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edge_agent.api import ControlPlaneApi
+from edge_agent.capture.audio import recorded_as
 from edge_agent.capture.connect import source_for
 from edge_agent.cli.console import in_state, out
 from edge_agent.control.config_store import ConfigStore
@@ -259,8 +260,12 @@ def _probe(camera: CameraConfig, identity: Identity, settings: Settings, clock: 
     finally:
         source.close()
     video = info.video
-    sound = f", {info.audio.codec}" if info.audio else ", no sound"
-    return f"{video.codec} {video.width}x{video.height}, {video.fps:.0f} fps{sound}"
+    sound = "no sound"
+    if info.audio is not None:
+        sound = (
+            info.audio.codec if recorded_as(info.audio) else f"{info.audio.codec}, which cannot be recorded"
+        )
+    return f"{video.codec} {video.width}x{video.height}, {video.fps:.0f} fps, {sound}"
 
 
 def show(findings: list[Finding], *, as_json: bool) -> None:

@@ -136,6 +136,8 @@ def _camera(camera: CameraStatus, named: LocalCamera | None) -> tuple[Renderable
     if camera.error is not None:
         state.append(f"\n{camera_fault(camera.error, camera.error_detail)}", "red")
         state.append(f"\n{CAMERA_HINTS[camera.error]}", "dim")
+    elif camera.error_detail:
+        state.append(f"\n{camera.error_detail}", "dim")
     picture = Text("-")
     if camera.video is not None:
         picture = Text(f"{camera.video.codec} {camera.video.width}x{camera.video.height}")

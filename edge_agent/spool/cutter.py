@@ -1,4 +1,4 @@
-"""One run of one camera becomes fragments: decides whether there is sound, and when the muxer must start over."""
+"""One run of one camera becomes fragments: decides once for the class what sound to promise, and where a run can begin."""
 
 from collections.abc import Iterator
 
@@ -6,12 +6,11 @@ import av.error
 
 from edge_agent.capture.packet import Kind, MediaPacket, StreamInfo
 from edge_agent.spool.segmenter import Fragment, Segmenter
-from edge_agent.spool.sound import Sound, sound_of
+from edge_agent.spool.sound import Sound, plan_of
+from edge_agent.spool.soundplan import SoundDecision
 from shared.kernel.timebase import TICKS_PER_S
 
 HOLD_90K = 2 * TICKS_PER_S
-SILENT_90K = 3 * TICKS_PER_S
-"""A player waits for sound that a file promises: a microphone that is silent for so long must not be promised."""
 FAR_90K = 10 * TICKS_PER_S
 """Sound so far from the pictures has another clock than they have: FFmpeg's muxer aborts the program for a day of it."""
 
@@ -19,20 +18,20 @@ FAR_90K = 10 * TICKS_PER_S
 class Cutter:
     """Cuts packets, a key frame first, into fragments that all share one init section.
 
-    Where the camera announces sound, the first group of pictures is held back in memory to see whether any comes.
-    `wants_restart` says, at a key frame, that sound has come or gone: then the owner finishes this cutter and pushes
-    the key frame into a new one.
+    Where only the sound itself says what it is, the first group of pictures is held back in memory to see some of it.
     """
 
-    def __init__(self, info: StreamInfo) -> None:
+    def __init__(self, info: StreamInfo, decision: SoundDecision | None = None) -> None:
+        """Args:
+        info: what the camera carries in this run.
+        decision: what earlier runs of the track promise; None: this is the first.
+        """
+        self.decision = decision
         self._info = info
         self._held: list[MediaPacket] = []
         self._segmenter: Segmenter | None = None
         self._sound: Sound | None = None
         self._last_picture_90k: int | None = None
-        self._last_sound_90k: int | None = None
-        self._sound_since_90k: int | None = None
-        self._carried = info.audio is not None
         self.bad_key_frames = 0
 
     @property
@@ -42,18 +41,8 @@ class Cutter:
 
     @property
     def sound(self) -> Sound | None:
-        """How the sound is carried; None: there is none."""
+        """The sound of the run; None: the track has none, or the run has not begun."""
         return self._sound
-
-    def wants_restart(self, packet: MediaPacket) -> bool:
-        """Returns whether a new cutter must begin with this packet."""
-        if self._segmenter is None or packet.kind is not Kind.VIDEO or not packet.keyframe:
-            return False
-        last, since = self._last_sound_90k, self._sound_since_90k
-        heard_lately = last is not None and packet.pts_90k - last < SILENT_90K
-        if self._sound is not None:
-            return not heard_lately
-        return heard_lately and since is not None and packet.pts_90k - since > SILENT_90K and self._carried
 
     def push(self, packet: MediaPacket) -> Iterator[Fragment]:
         """Takes a packet; yields the fragments that are complete by it."""
@@ -61,10 +50,6 @@ class Cutter:
             self._last_picture_90k = packet.pts_90k
         elif self._last_picture_90k is None or abs(packet.pts_90k - self._last_picture_90k) > FAR_90K:
             return
-        else:
-            if self._last_sound_90k is None or packet.pts_90k - self._last_sound_90k > SILENT_90K:
-                self._sound_since_90k = packet.pts_90k
-            self._last_sound_90k = packet.pts_90k
         if self._segmenter is not None:
             yield from self._segmenter.push(packet)
             return
@@ -74,7 +59,7 @@ class Cutter:
             and (packet.keyframe or packet.pts_90k - self._held[0].pts_90k >= HOLD_90K)
         )
         self._held.append(packet)
-        if complete or self._info.audio is None:
+        if complete or not self._waits_for_sound:
             yield from self._release()
 
     def finish(self) -> Iterator[Fragment]:
@@ -83,13 +68,25 @@ class Cutter:
         if self._segmenter is not None:
             yield from self._segmenter.finish()
 
+    @property
+    def _waits_for_sound(self) -> bool:
+        audio = self._info.audio
+        if self.decision is not None or audio is None or audio.codec != "aac" or audio.config:
+            return False
+        return not any(packet.kind is Kind.AUDIO for packet in self._held)
+
+    def _decide(self, held: list[MediaPacket]) -> SoundDecision:
+        audio = self._info.audio
+        first = next((packet for packet in held if packet.kind is Kind.AUDIO), None)
+        return SoundDecision(plan=plan_of(audio, first) if audio is not None else None)
+
     def _release(self) -> Iterator[Fragment]:
         held, self._held = self._held, []
         while held and self._segmenter is None:
-            sound_packet = next((p for p in held if p.kind is Kind.AUDIO), None)
-            if self._info.audio is not None and sound_packet is not None:
-                self._sound = sound_of(self._info.audio, sound_packet)
-                self._carried = self._sound is not None
+            if self.decision is None:
+                self.decision = self._decide(held)
+            plan = self.decision.plan
+            self._sound = Sound(plan, self._info.audio) if plan is not None else None
             try:
                 self._segmenter = Segmenter(self._info.video, self._sound, held[0])
             except (av.error.FFmpegError, ValueError):

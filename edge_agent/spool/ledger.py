@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from edge_agent.spool.soundplan import SoundDecision
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, new_id
 from shared.protocol.manifest import GapReason, GapRecord
 from shared.protocol.status import CameraError
@@ -34,11 +35,15 @@ def reason_of(error: CameraError | None) -> GapReason:
 
 
 class TrackAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """How far one track is accounted for: every instant before `until_at` is in a segment or in a gap."""
+    """How far one track is accounted for: every instant before `until_at` is in a segment or in a gap.
+
+    `sound` is what the track's init sections promise; None: no run has begun.
+    """
 
     until_at: datetime | None = None
     run: int = -1
     finished: bool = False
+    sound: SoundDecision | None = None
 
 
 class Ledger:

@@ -90,6 +90,8 @@ class TrackRecorder:
         since_at, whole = account.until_at or order.start_at, not spool.recovered.index_rebuilt
         for from_at, to_at in holes(done, known, since_at=since_at, whole=whole):
             self._ledger.unrecorded(from_at, to_at)
+        self._sound = account.sound
+        self._heard = any(m.audio is not None for m in done)
         self._source_run: RunStarted | None = None
         self._connected = False
         self._cutter: Cutter | None = None
@@ -232,18 +234,19 @@ class TrackRecorder:
         return False
 
     def _record(self, packet: MediaPacket) -> None:
-        if self._cutter is not None and self._cutter.wants_restart(packet):
-            had_sound = self._cutter.sound is not None
-            log.info(
-                "sound has come or gone", extra={"camera_id": str(self.camera_id), "had_sound": had_sound}
-            )
-            self._end_run()
         if self._cutter is None:
             if not (packet.kind is Kind.VIDEO and packet.keyframe) or self._source_run is None:
                 return
             self._cutter = self._begin_run(self._source_run, packet)
-        for fragment in self._cutter.push(packet):
-            self._store(fragment, self._cutter)
+        cutter = self._cutter
+        for fragment in cutter.push(packet):
+            self._store(fragment, cutter)
+        if self._sound is None and cutter.decision is not None:
+            # On the disk at once: whoever goes on after a power cut has to promise the same.
+            self._sound = cutter.decision
+            self._keep_account()
+        if cutter.sound is not None:
+            self._heard |= cutter.sound.heard
 
     def _begin_run(self, source: RunStarted, packet: MediaPacket) -> Cutter:
         self._run += 1
@@ -262,7 +265,12 @@ class TrackRecorder:
         if not self.recording:
             self.recording = True
             self._board.changed()
-        return Cutter(source.info)
+        if source.info.audio is not None and self._sound is not None and self._sound.plan is None:
+            log.warning(
+                "sound is not recorded in a class that began without",
+                extra={"camera_id": str(self.camera_id), "codec": source.info.audio.codec},
+            )
+        return Cutter(source.info, self._sound)
 
     def _end_run(self) -> None:
         """Cuts what is left of the run and closes its segment; the next packets begin another one."""
@@ -325,7 +333,7 @@ class TrackRecorder:
                 recipient=self._recipient,
                 init=cutter.init,
                 video=self._format,
-                audio=cutter.sound.format if cutter.sound else None,
+                audio=cutter.sound.format if cutter.sound and self._heard else None,
             )
         self._writer.append(fragment, clock)
 
@@ -373,7 +381,9 @@ class TrackRecorder:
         self._board.changed()
 
     def _keep_account(self) -> None:
-        account = TrackAccount(until_at=self._ledger.until_at, run=self._run, finished=self.finished)
+        account = TrackAccount(
+            until_at=self._ledger.until_at, run=self._run, finished=self.finished, sound=self._sound
+        )
         self._spool.keep_account(self._order.class_session_id, self.camera_id, account)
 
     def _emit_gap(self, gap: GapRecord) -> None:

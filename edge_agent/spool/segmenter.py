@@ -15,9 +15,11 @@ from typing import Any
 
 import av
 
+from edge_agent.capture.audio import SAMPLES
 from edge_agent.capture.packet import Kind, MediaPacket, VideoTrack
 from edge_agent.capture.parameter_sets import parameter_sets
-from edge_agent.spool.sound import Sound
+from edge_agent.spool.sound import Sound, SoundFrame
+from edge_agent.spool.soundplan import SoundPlan
 from shared.kernel.timebase import TICKS_PER_S
 
 FRAGMENT_LEAST_90K = TICKS_PER_S // 2
@@ -29,8 +31,8 @@ _TAGS = {"h264": "avc1", "h265": "hvc1"}
 _OPTIONS = {
     "movflags": "frag_keyframe+empty_moov+default_base_moof+skip_trailer+frag_discont",
     "frag_duration": str(FRAGMENT_LIMIT_S * 1_000_000),
-    # A silent microphone must not hold the pictures back for longer than this (microseconds).
-    "max_interleave_delta": "1000000",
+    # Sound follows within `LONGEST_PATIENCE_90K`, or silence does: until then FFmpeg keeps the pictures (microseconds).
+    "max_interleave_delta": "4000000",
     "flush_packets": "1",
     "use_editlist": "0",
     "avoid_negative_ts": "disabled",
@@ -49,7 +51,7 @@ class Fragment:
 
 
 class Segmenter:
-    """Cuts one run. Used by one thread; gives bytes, keeps at most one group of pictures and a second of sound.
+    """Cuts one run. Used by one thread; gives bytes, keeps at most one group of pictures and what waits for its sound.
 
     `init` is the init section, known at once.
     """
@@ -67,7 +69,9 @@ class Segmenter:
         self._sink = _Sink()
         self._mux: Any = av.open(self._sink, "w", format="mp4", options=_OPTIONS, buffer_size=1 << 20)
         self._video = self._add_pictures(video, bytes(first.data))
-        self._audio: Any = self._add_sound(sound) if sound else None
+        self._audio: Any = self._add_sound(sound.plan) if sound else None
+        if sound is not None:
+            sound.begin(first.pts_90k)
         self._mux.start_encoding()
         self.init = self._sink.take()
         self._frames: deque[tuple[int, bool]] = deque()
@@ -75,6 +79,7 @@ class Segmenter:
         self._frame_90k = max(1, round(TICKS_PER_S / video.fps))
         self._last_dts: int | None = None
         self._cut_at_90k: int | None = None
+        self._end_90k = first.pts_90k
 
     def _add_pictures(self, video: VideoTrack, key_frame: bytes) -> Any:
         if not parameter_sets(key_frame[:16384], video.codec):
@@ -92,26 +97,22 @@ class Segmenter:
         stream.time_base = Fraction(1, TICKS_PER_S)
         return stream
 
-    def _add_sound(self, sound: Sound) -> Any:
-        layout = "mono" if sound.format.channels == 1 else "stereo"
-        stream: Any = self._mux.add_stream("aac", rate=sound.format.sample_rate_hz, layout=layout)
+    def _add_sound(self, plan: SoundPlan) -> Any:
+        layout = "mono" if plan.channels == 1 else "stereo"
+        stream: Any = self._mux.add_stream("aac", rate=plan.sample_rate_hz, layout=layout)
         stream.codec_context.open()
-        stream.codec_context.extradata = sound.config
-        stream.time_base = Fraction(1, sound.format.sample_rate_hz)
+        stream.codec_context.extradata = plan.config
+        stream.time_base = Fraction(1, plan.sample_rate_hz)
         return stream
 
     def push(self, packet: MediaPacket) -> Iterator[Fragment]:
         """Takes a packet, a key frame first; yields the fragments that are complete by it."""
         if packet.kind is Kind.VIDEO:
+            if self._sound is not None:
+                self._mux_sound(self._sound.fill(packet.dts_90k))
             self._mux_picture(packet)
         elif self._sound is not None and self._cut_at_90k is not None:
-            for frame in self._sound.frames(packet):
-                out = av.Packet(frame.data)
-                out.stream = self._audio
-                out.pts = out.dts = frame.at
-                out.duration = 1024
-                out.is_keyframe = True
-                self._mux.mux_one(out)
+            self._mux_sound(self._sound.take(packet))
         else:
             return
         if self._sink.parts:
@@ -120,9 +121,20 @@ class Segmenter:
 
     def finish(self) -> Iterator[Fragment]:
         """Ends the run; yields what is left, the last group of pictures included."""
+        if self._sound is not None:
+            self._mux_sound(self._sound.finish(self._end_90k))
         self._mux.close()
         self._collect()
         yield from self._complete(last=True)
+
+    def _mux_sound(self, frames: Iterator[SoundFrame]) -> None:
+        for frame in frames:
+            out = av.Packet(frame.data)
+            out.stream = self._audio
+            out.pts = out.dts = frame.at
+            out.duration = SAMPLES
+            out.is_keyframe = True
+            self._mux.mux_one(out)
 
     def _mux_picture(self, packet: MediaPacket) -> None:
         data: Any = packet.data
@@ -139,6 +151,7 @@ class Segmenter:
         out.pts = max(packet.pts_90k, dts)
         out.is_keyframe = cuts
         self._frames.append((packet.pts_90k, cuts))
+        self._end_90k = max(self._end_90k, packet.pts_90k + self._frame_90k)
         self._mux.mux_one(out)
 
     def _collect(self) -> None:

@@ -1,175 +1,377 @@
-"""Sound as a segment carries it, always AAC: passed through where the camera sends AAC, else transcoded."""
+"""The sound of a track: AAC without a break, from the first picture of each run to its last.
 
+The init sections of a track promise the same tracks for the whole class, because a player keeps the tracks that it began
+with, and waits for what a file promises. So the plan of the sound is made once for each class and track, and every run
+keeps to it whatever the camera does: sound that is late, damaged, missing or in another format is silence, or is encoded
+anew. Nothing here ever holds pictures back, or ends a run.
+"""
+
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal, Protocol
+from functools import lru_cache
+from typing import Any, Protocol
 
 import av
 import av.error
 
+from edge_agent.capture.audio import (
+    SAMPLES,
+    config_of_adts,
+    decodable,
+    decoder_of,
+    recorded_as,
+    setup_of,
+)
 from edge_agent.capture.packet import AudioTrack, MediaPacket
+from edge_agent.spool.soundplan import SoundPlan
 from shared.kernel.timebase import TICKS_PER_S, rescale
 from shared.protocol.media import AudioFormat
 
-AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
+log = logging.getLogger(__name__)
+
 BIT_RATE = 64_000
-_SAMPLES = 1024
+PATIENCE_90K = TICKS_PER_S * 3 // 4
+"""How far sound may lag behind the pictures before its place is filled with silence, to begin with."""
+LONGEST_PATIENCE_90K = 3 * TICKS_PER_S
+"""The same for a camera whose sound has come later: FFmpeg's muxer holds pictures back for so long."""
+JUMP_90K = TICKS_PER_S // 5
+"""A step forward of more than this is believed when the next packet goes on from there."""
+GOES_ON_90K = TICKS_PER_S
+SLOWEST_HZ, FASTEST_HZ = 4_000, 192_000
+LONGEST_PACKET_S = 2
+"""What a decoder gives beyond these comes of a wrong set-up: at 1 Hz one packet of AAC would become 400 MB."""
+_FAULTS = (av.error.FFmpegError, ValueError, OverflowError)
+
+
+def plan_of(track: AudioTrack, first: MediaPacket | None = None) -> SoundPlan | None:
+    """Returns what to promise for a camera's sound, or None where it cannot be recorded.
+
+    Args:
+        first: a packet of it; only AAC that says its set-up with each frame needs one.
+    """
+    recorded = recorded_as(track)
+    if recorded is None:
+        return None
+    config = track.config if track.codec == "aac" else b""
+    if track.codec == "aac" and not config and first is not None:
+        config = config_of_adts(bytes(memoryview(first.data)[:9]))
+    setup = setup_of(config)
+    if setup is not None and setup.copied:
+        plan = SoundPlan(
+            config=config,
+            codec_string=f"mp4a.40.{setup.object_type}",
+            sample_rate_hz=setup.rate_hz,
+            channels=setup.channels,
+        )
+        if _silent_frame(plan) is not None:
+            return plan
+    return _encoded_plan(recorded.sample_rate_hz, recorded.channels)
+
+
+def _encoded_plan(rate_hz: int, channels: int) -> SoundPlan:
+    return SoundPlan(
+        config=bytes(_encoder(rate_hz, channels).extradata or b""),
+        codec_string="mp4a.40.2",
+        sample_rate_hz=rate_hz,
+        channels=channels,
+    )
 
 
 @dataclass(frozen=True)
 class SoundFrame:
-    """One AAC frame without header; `at` counts samples from the start of the run's timeline."""
+    """One AAC frame without header; `at` counts samples of the plan's rate from the start of the run's timeline."""
 
     data: bytes
     at: int
 
 
-class Sound(Protocol):
-    """Turns a camera's sound into AAC frames."""
+class Sound:
+    """The sound of one run. Used by one thread.
 
-    format: AudioFormat
-    config: bytes
-    """AudioSpecificConfig."""
+    `begin` says where the run's first picture stands; from there on frames follow each other without a break. `take`
+    places what the camera sends, `fill` puts silence where nothing came in time.
+    """
 
-    def frames(self, packet: MediaPacket) -> Iterator[SoundFrame]:
-        """Yields the frames that this packet completes, without holes or overlaps where the camera has none."""
+    def __init__(self, plan: SoundPlan, track: AudioTrack | None) -> None:
+        """Args:
+        plan: what the track's init sections promise.
+        track: what the camera announces in this run; None: no sound.
+        """
+        self.plan = plan
+        self._track = track
+        self._lane: _Lane = _Silent(plan, 0)
+        self._has_lane = False
+        self._adts = b""
+        self._begin = 0
+        self._laid = 0
+        self._patience_90k = PATIENCE_90K
+        self._picture_90k = 0
+        self._ahead: MediaPacket | None = None
+
+    @property
+    def heard(self) -> bool:
+        """Whether any sound of the camera has been recorded in this run."""
+        return self._lane.heard
+
+    @property
+    def format(self) -> AudioFormat:
+        """What is recorded."""
+        encodes = isinstance(self._lane, _Encoded) and self._track is not None
+        return self.plan.format(self._track.codec if encodes and self._track else "")
+
+    def begin(self, pts_90k: int) -> None:
+        """Notes where the first picture of the run stands."""
+        self._picture_90k = pts_90k
+        self._begin = self._laid = -(-pts_90k * self.plan.sample_rate_hz // TICKS_PER_S)
+        self._lane = _Silent(self.plan, self._begin)
+        if self._track is not None and (self._track.codec != "aac" or self._track.config):
+            self._set_lane(self._track, self._track.config)
+
+    def take(self, packet: MediaPacket) -> Iterator[SoundFrame]:
+        """Yields the frames that a packet of the camera's sound completes. What is no sound, or too late, is left out."""
+        if not packet.size_bytes or self._track is None:
+            return
+        adts = config_of_adts(bytes(memoryview(packet.data)[:9])) if self._track.codec == "aac" else b""
+        if (adts and adts != self._adts) or not self._has_lane:
+            self._adts = adts
+            self._set_lane(self._track, adts or self._track.config)
+        before, self._ahead = self._ahead, None
+        if before is not None and 0 < packet.pts_90k - before.pts_90k < GOES_ON_90K:
+            yield from self._place(before)
+        elif self._at(packet.pts_90k - JUMP_90K) > self._lane.until:
+            self._ahead = packet
+            return
+        yield from self._place(packet)
+
+    def fill(self, picture_90k: int) -> Iterator[SoundFrame]:
+        """Yields silence up to where sound can still be on its way, as of a picture's time."""
+        self._picture_90k = max(self._picture_90k, picture_90k)
+        missing = self._at(picture_90k - self._patience_90k) - self._lane.until
+        if missing > 0:
+            yield from self._lay(self._lane.silence(missing))
+
+    def finish(self, until_90k: int) -> Iterator[SoundFrame]:
+        """Yields silence up to the end of the run's last picture, and all that was held back."""
+        if self._ahead is not None:
+            packet, self._ahead = self._ahead, None
+            yield from self._place(packet)
+        yield from self._lay(self._lane.silence(max(0, self._at(until_90k) - self._lane.until)))
+        yield from self._lay(self._lane.flush())
+
+    def _place(self, packet: MediaPacket) -> Iterator[SoundFrame]:
+        at = self._at(packet.pts_90k)
+        tolerance = max(self.plan.sample_rate_hz // 25, SAMPLES * 3 // 4)
+        if at < self._lane.until - tolerance:
+            if at > self._begin:
+                lag_90k = self._picture_90k - packet.pts_90k + TICKS_PER_S // 4
+                self._patience_90k = min(max(self._patience_90k, lag_90k), LONGEST_PATIENCE_90K)
+            return
+        if at > self._lane.until + tolerance:
+            yield from self._lay(self._lane.silence(at - self._lane.until))
+        yield from self._lay(self._lane.sound(bytes(packet.data)))
+
+    def _lay(self, frames: Iterator[SoundFrame]) -> Iterator[SoundFrame]:
+        for frame in frames:
+            # An encoder that begins within a run runs up to its first frame: what stands there is laid already.
+            if frame.at >= self._laid:
+                self._laid = frame.at + SAMPLES
+                yield frame
+
+    def _set_lane(self, track: AudioTrack, config: bytes) -> None:
+        self._has_lane = True
+        until, heard = self._lane.until, self._lane.heard
+        if track.codec == "aac" and setup_of(config) == setup_of(self.plan.config):
+            self._lane = _Copied(self.plan, until)
+        elif decodable(track):
+            self._lane = _Encoded(self.plan, track, until)
+        else:
+            log.warning("sound of this kind is not recorded", extra={"codec": track.codec})
+        self._lane.heard = heard
+
+    def _at(self, pts_90k: int) -> int:
+        return rescale(pts_90k, self.plan.sample_rate_hz, TICKS_PER_S)
+
+
+class _Lane(Protocol):
+    """Lays sound and silence end to end. `until`: the sample behind what was laid; `heard`: some of it was sound."""
+
+    until: int
+    heard: bool
+
+    def sound(self, data: bytes) -> Iterator[SoundFrame]:
+        """Lays what a packet of the camera holds; what cannot be decoded is silence, or nothing."""
+        ...
+
+    def silence(self, samples: int) -> Iterator[SoundFrame]:
+        """Lays so many samples of silence; the nearest number of whole frames where only those can be laid."""
+        ...
+
+    def flush(self) -> Iterator[SoundFrame]:
+        """Gives what is held back; nothing is laid after it."""
         ...
 
 
-def sound_of(track: AudioTrack, first: MediaPacket) -> Sound | None:
-    """Returns how to carry this sound, or None where it cannot be carried. `first` is a packet of it."""
-    if track.codec == "aac":
-        config = track.config or _config_of_adts(bytes(memoryview(first.data)[:9]))
-        rate, channels = _rate_and_channels(config) if config else (0, 0)
-        if config and rate and channels:
-            return PassedThrough(config, rate, channels)
-    try:
-        return Transcoded(track)
-    except (av.error.FFmpegError, ValueError):
-        return None
+class _Silent:
+    """No sound: what comes cannot be decoded, or nothing comes."""
+
+    def __init__(self, plan: SoundPlan, at: int) -> None:
+        self.until = at
+        self.heard = False
+        self._silence = _silent_frame(plan) or b""
+
+    def sound(self, data: bytes) -> Iterator[SoundFrame]:
+        """See `_Lane`."""
+        return iter(())
+
+    def silence(self, samples: int) -> Iterator[SoundFrame]:
+        """See `_Lane`."""
+        for _ in range((samples + SAMPLES // 2) // SAMPLES):
+            yield self._next(self._silence)
+
+    def flush(self) -> Iterator[SoundFrame]:
+        """See `_Lane`."""
+        return iter(())
+
+    def _next(self, data: bytes) -> SoundFrame:
+        frame = SoundFrame(data, self.until)
+        self.until += SAMPLES
+        return frame
 
 
-class _Steps:
-    """Places frames end to end; jumps only where the camera's time really jumped."""
+class _Copied(_Silent):
+    """AAC as the camera sends it, without ADTS headers. Each frame is decoded once: a browser that meets one that cannot
+    be decoded gives the pictures up with it."""
 
-    def __init__(self, rate_hz: int) -> None:
-        self._rate_hz = rate_hz
-        self._tolerance = rate_hz // 25
-        self._next: int | None = None
+    def __init__(self, plan: SoundPlan, at: int) -> None:
+        super().__init__(plan, at)
+        self._checker = _aac_decoder(plan)
 
-    def place(self, pts_90k: int, samples: int) -> int | None:
-        """Returns where a frame begins, in samples; None: it overlaps what is there already."""
-        wanted = rescale(pts_90k, self._rate_hz, TICKS_PER_S)
-        if self._next is not None and abs(wanted - self._next) <= self._tolerance:
-            wanted = self._next
-        elif self._next is not None and wanted < self._next:
-            return None
-        self._next = wanted + samples
-        return wanted
-
-
-class PassedThrough:
-    """AAC as the camera sends it; ADTS headers are taken off."""
-
-    def __init__(self, config: bytes, rate_hz: int, channels: int) -> None:
-        kind = config[0] >> 3
-        self.config = config
-        self.format = AudioFormat(codec_string=f"mp4a.40.{kind}", sample_rate_hz=rate_hz, channels=channels)
-        self._steps = _Steps(rate_hz)
-
-    def frames(self, packet: MediaPacket) -> Iterator[SoundFrame]:
-        """See `Sound`."""
-        data = bytes(packet.data)
+    def sound(self, data: bytes) -> Iterator[SoundFrame]:
+        """See `_Lane`."""
         if data[:1] == b"\xff" and data[1:2] and data[1] & 0xF6 == 0xF0:
             data = data[7 if data[1] & 1 else 9 :]
-        at = self._steps.place(packet.pts_90k, _SAMPLES)
         # What begins like a header behind the header is no frame; the muxer would stop, and the pictures with it.
-        if at is not None and data and not (data[0] == 0xFF and data[1:2] >= b"\xf0"):
-            yield SoundFrame(data, at)
+        is_sound = bool(data) and not (data[0] == 0xFF and data[1:2] >= b"\xf0") and self._decodes(data)
+        self.heard |= is_sound
+        yield self._next(data if is_sound else self._silence)
 
-
-class Transcoded:
-    """Any sound that FFmpeg decodes (G.711, Opus, MP2, ...), decoded and encoded as AAC-LC, one or two channels."""
-
-    def __init__(self, track: AudioTrack) -> None:
-        layout = "stereo" if track.channels > 1 else "mono"
-        rate = track.sample_rate_hz if track.sample_rate_hz in AAC_RATES else 48_000
-        self._decoder = _context(track.codec, "r", track.sample_rate_hz, layout)
-        if track.config:
-            self._decoder.extradata = track.config
-        self._encoder = _context("aac", "w", rate, layout)
-        self._encoder.format = "fltp"
-        self._encoder.bit_rate = BIT_RATE
-        self._encoder.time_base = Fraction(1, rate)
-        self._encoder.flags |= 1 << 22  # global header: the configuration apart, no ADTS
-        self._encoder.open()
-        self.config: bytes = self._encoder.extradata or b""
-        self.format = AudioFormat(
-            codec_string="mp4a.40.2",
-            sample_rate_hz=rate,
-            channels=2 if layout == "stereo" else 1,
-            transcoded_from=track.codec,
-        )
-        self._resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
-        self._fifo: Any = av.AudioFifo()
-        self._rate = rate
-        self._steps = _Steps(rate)
-        self._fifo_at = 0
-
-    def frames(self, packet: MediaPacket) -> Iterator[SoundFrame]:
-        """See `Sound`. What cannot be decoded is left out."""
+    def _decodes(self, data: bytes) -> bool:
         try:
-            decoded = self._decoder.decode(av.Packet(bytes(packet.data)))
-        except av.error.FFmpegError:
-            return
-        pts_90k = packet.pts_90k
-        for frame in decoded:
-            frame.pts = None
-            for piece in self._resampler.resample(frame):
-                yield from self._take(piece, pts_90k)
-            pts_90k += rescale(frame.samples, TICKS_PER_S, frame.sample_rate)
+            return bool(self._checker.decode(av.Packet(data)))
+        except _FAULTS:
+            return False
 
-    def _take(self, piece: Any, pts_90k: int) -> Iterator[SoundFrame]:
-        at = self._steps.place(pts_90k, piece.samples)
-        if at is None:
-            return
-        if at != self._fifo_at + self._fifo.samples:
-            # A jump: what is left of the sound before it is less than a frame.
-            self._fifo = av.AudioFifo()
-            self._fifo_at = at
-        piece.pts = None
-        self._fifo.write(piece)
-        while (chunk := self._fifo.read(_SAMPLES)) is not None:
-            chunk.pts, chunk.time_base = self._fifo_at, Fraction(1, self._rate)
-            self._fifo_at += _SAMPLES
+
+class _Encoded:
+    """Any sound that FFmpeg decodes (G.711, Opus, MP2, AAC of another set-up, ...), encoded as the plan has it."""
+
+    def __init__(self, plan: SoundPlan, track: AudioTrack, at: int) -> None:
+        self.until = at
+        self.heard = False
+        self._rate_hz = plan.sample_rate_hz
+        self._layout = _layout(plan.channels)
+        self._decoder: Any = decoder_of(track)
+        self._encoder: Any = _encoder(plan.sample_rate_hz, plan.channels)
+        self._resampler: Any = None
+        self._source: tuple[int, str, str] | None = None
+        self._fifo: Any = av.AudioFifo()
+        self._fifo_at = at
+
+    def sound(self, data: bytes) -> Iterator[SoundFrame]:
+        """See `_Lane`."""
+        try:
+            for frame in self._decoder.decode(av.Packet(data)):
+                for piece in self._resampled(frame):
+                    self._write(piece)
+                    self.heard = True
+        except _FAULTS:
+            pass
+        yield from self._encode()
+
+    def silence(self, samples: int) -> Iterator[SoundFrame]:
+        """See `_Lane`."""
+        while samples > 0:
+            count = min(samples, self._rate_hz)
+            self._write(_silent_samples(self._layout, self._rate_hz, count))
+            samples -= count
+            yield from self._encode()
+
+    def flush(self) -> Iterator[SoundFrame]:
+        """See `_Lane`."""
+        yield from self.silence(-self._fifo.samples % SAMPLES)
+        for out in self._encoder.encode(None):
+            yield SoundFrame(bytes(out), out.pts)
+
+    def _resampled(self, frame: Any) -> list[Any]:
+        if (
+            not SLOWEST_HZ <= frame.sample_rate <= FASTEST_HZ
+            or frame.samples > LONGEST_PACKET_S * frame.sample_rate
+        ):
+            raise ValueError("no camera sends such sound")
+        source = (frame.sample_rate, frame.format.name, frame.layout.name)
+        if source != self._source:
+            # What a camera announces and what its decoder gives may differ, and change.
+            self._source = source
+            self._resampler = av.AudioResampler(format="fltp", layout=self._layout, rate=self._rate_hz)
+        frame.pts = None
+        return list(self._resampler.resample(frame))
+
+    def _write(self, piece: Any) -> None:
+        if piece.samples:
+            piece.pts = None
+            self._fifo.write(piece)
+            self.until += piece.samples
+
+    def _encode(self) -> Iterator[SoundFrame]:
+        while (chunk := self._fifo.read(SAMPLES)) is not None:
+            chunk.pts, chunk.time_base = self._fifo_at, Fraction(1, self._rate_hz)
+            self._fifo_at += SAMPLES
             for out in self._encoder.encode(chunk):
                 # The encoder's first frame is its run-up, a frame before the sound: its pts says so.
                 yield SoundFrame(bytes(out), out.pts)
 
 
-def _context(codec: str, mode: Literal["r", "w"], rate_hz: int, layout: str) -> Any:
-    context: Any = av.CodecContext.create(codec, mode)
-    context.sample_rate, context.layout = rate_hz, layout
-    return context
+def _encoder(rate_hz: int, channels: int) -> Any:
+    encoder: Any = av.CodecContext.create("aac", "w")
+    encoder.sample_rate, encoder.layout = rate_hz, _layout(channels)
+    encoder.format = "fltp"
+    encoder.bit_rate = BIT_RATE
+    encoder.time_base = Fraction(1, rate_hz)
+    encoder.flags |= 1 << 22  # global header: the configuration apart, no ADTS
+    encoder.open()
+    return encoder
 
 
-def _config_of_adts(header: bytes) -> bytes:
-    """Returns the AudioSpecificConfig that an ADTS header stands for. Source: ISO/IEC 13818-7 6.2, 14496-3 1.6.2.1."""
-    if len(header) < 7 or header[0] != 0xFF or header[1] & 0xF6 != 0xF0:
-        return b""
-    kind = (header[2] >> 6) + 1
-    rate_index = header[2] >> 2 & 0xF
-    channels = (header[2] & 1) << 2 | header[3] >> 6
-    if rate_index >= len(AAC_RATES) or not channels:
-        return b""
-    return (kind << 11 | rate_index << 7 | channels << 3).to_bytes(2, "big")
+def _layout(channels: int) -> str:
+    return "mono" if channels == 1 else "stereo"
 
 
-def _rate_and_channels(config: bytes) -> tuple[int, int]:
-    bits = int.from_bytes(config[:5].ljust(5, b"\0"), "big")
-    index = bits >> 31 & 0xF
-    if index == 15 or index >= len(AAC_RATES):
-        return 0, 0
-    channels = bits >> 27 & 0xF
-    return AAC_RATES[index], {7: 8}.get(channels, channels)
+def _aac_decoder(plan: SoundPlan) -> Any:
+    decoder: Any = av.CodecContext.create("aac", "r")
+    decoder.extradata = plan.config
+    return decoder
+
+
+def _silent_samples(layout: str, rate_hz: int, samples: int) -> Any:
+    piece: Any = av.AudioFrame(format="fltp", layout=layout, samples=samples)
+    for plane in piece.planes:
+        plane.update(bytes(plane.buffer_size))
+    piece.sample_rate, piece.time_base = rate_hz, Fraction(1, rate_hz)
+    return piece
+
+
+@lru_cache(maxsize=16)
+def _silent_frame(plan: SoundPlan) -> bytes | None:
+    """Returns a frame of silence of the plan's set-up, or None where a decoder of that set-up refuses it."""
+    frames: list[bytes] = []
+    try:
+        encoder = _encoder(plan.sample_rate_hz, plan.channels)
+        for index in range(4):
+            piece = _silent_samples(_layout(plan.channels), plan.sample_rate_hz, SAMPLES)
+            piece.pts = index * SAMPLES
+            frames += [bytes(packet) for packet in encoder.encode(piece)]
+        return frames[-1] if _aac_decoder(plan).decode(av.Packet(frames[-1])) else None
+    except _FAULTS:
+        return None

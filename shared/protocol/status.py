@@ -116,7 +116,7 @@ class CameraStatus(msgspec.Struct, frozen=True, kw_only=True):
     state: CameraState
     error: CameraError | None = None
     error_detail: str = ""
-    """One line, redacted; empty where there is no error."""
+    """One line, redacted, on `error`; where that is None on what is not recorded, such as the sound; empty where all is."""
     failures_in_row: Count = 0
     video: VideoFormat | None = None
     audio: AudioFormat | None = None

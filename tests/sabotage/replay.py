@@ -4,6 +4,7 @@ from tests.sabotage.sabotage import Sabotage
 
 _PLAYER = "control_plane/portal/web/src/player"
 _FAULTS = "tests/web/test_player_faults.py"
+_SOUND = "tests/edge_agent/spool/test_sound.py"
 
 REPLAY = (
     Sabotage(
@@ -37,5 +38,45 @@ REPLAY = (
         "    for (const start of starts) this.silenced.add(key(start));\n    return starts;\n",
         "    return [];\n",
         (f"{_FAULTS}::test_a_view_whose_sound_cannot_be_played_at_all_shows_its_pictures",),
+    ),
+    Sabotage(
+        "each run of a class promises the sound that it finds",
+        "replay",
+        "edge_agent/spool/recorder.py",
+        "        return Cutter(source.info, self._sound)\n",
+        "        return Cutter(source.info)\n",
+        (f"{_SOUND}::test_every_run_of_a_class_promises_the_same_tracks",),
+    ),
+    Sabotage(
+        "what is promised is forgotten when the agent starts anew",
+        "replay",
+        "edge_agent/spool/recorder.py",
+        "        self._sound = account.sound\n",
+        "        self._sound = None\n",
+        (f"{_SOUND}::test_every_run_of_a_class_promises_the_same_tracks",),
+    ),
+    Sabotage(
+        "pictures wait for sound that does not come",
+        "replay",
+        "edge_agent/spool/segmenter.py",
+        "                self._mux_sound(self._sound.fill(packet.dts_90k))\n",
+        "                pass\n",
+        (f"{_SOUND}::test_sound_that_does_not_come_holds_the_pictures_back_for_a_second_at_most",),
+    ),
+    Sabotage(
+        "damaged sound is recorded",
+        "replay",
+        "edge_agent/spool/sound.py",
+        " and self._decodes(data)\n",
+        "\n",
+        (f"{_SOUND}::test_a_damaged_frame_of_sound_is_silence",),
+    ),
+    Sabotage(
+        "a wrong set-up of sound is believed",
+        "replay",
+        "edge_agent/spool/sound.py",
+        '            raise ValueError("no camera sends such sound")\n',
+        "            pass\n",
+        (f"{_SOUND}::test_a_set_up_of_sound_that_is_wrong_touches_no_picture",),
     ),
 )

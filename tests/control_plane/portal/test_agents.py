@@ -35,6 +35,16 @@ def test_the_page_shows_every_camera_with_state_and_what_to_do(house: House, sig
     assert house.agent.fingerprint in sign_in("alice").get(f"{house.base}/agents/").content.decode()
 
 
+def test_the_page_says_which_sound_is_not_recorded(house: House, sign_in: SignIn) -> None:
+    says = "its sound (speex) cannot be recorded"
+    camera = msgspec.structs.replace(
+        STATUS.cameras[1], camera_id=CameraId(house.cameras[0].id), audio=None, error_detail=says
+    )
+    caller = Caller(house.agent.id, house.agent.studio_id, "10.0.0.7")
+    reports.take(Heartbeat(status=msgspec.structs.replace(STATUS, cameras=(camera,), recordings=())), caller)
+    assert says in sign_in("ivan").get(f"{house.base}/agents/").content.decode()
+
+
 def test_no_page_ever_shows_a_cameras_password(house: House, sign_in: SignIn) -> None:
     for path in ("/agents/", "/rooms/", f"/rooms/{house.room.id}/", "/classes/"):
         assert "hush-" not in sign_in("alice").get(house.base + path).content.decode()

@@ -12,7 +12,7 @@ import pytest
 from edge_agent.capture import camera as camera_module
 from edge_agent.capture.camera import Camera
 from edge_agent.capture.feed import Feed, Item, RunEnded, RunStarted
-from edge_agent.capture.packet import MediaPacket, StreamInfo
+from edge_agent.capture.packet import AudioTrack, MediaPacket, StreamInfo
 from edge_agent.capture.reader import Reader
 from edge_agent.errors import CameraFailed, CredentialsUnreadable
 from edge_agent.settings import Settings
@@ -31,16 +31,19 @@ OTHER_SETS = bytes.fromhex(
 class ScriptedSource:
     """A camera at our own seam: gives packets, then does what the script says."""
 
-    def __init__(self, packets: list[MediaPacket], then: BaseException | str | None = None) -> None:
+    def __init__(
+        self, packets: list[MediaPacket], then: BaseException | str | None = None, info: StreamInfo = INFO
+    ) -> None:
         self._packets = packets
         self._then = then
+        self._info = info
         self._aborted = threading.Event()
         self.closed = threading.Event()
 
     def open(self) -> StreamInfo:
         if isinstance(self._then, BaseException) and not self._packets:
             raise self._then
-        return INFO
+        return self._info
 
     def packets(self) -> Iterator[MediaPacket]:
         yield from self._packets
@@ -117,6 +120,31 @@ async def test_a_connected_camera_says_what_it_gives(board: StatusBoard) -> None
             status.state is CameraState.CONNECTED
             and video is not None
             and video.codec_string == "avc1.42c00d"
+        )
+
+    await until(board, camera, described)
+
+
+@pytest.mark.parametrize(
+    ("codec", "says"),
+    [
+        ("adpcm_g726", "its sound (adpcm_g726) cannot be recorded"),
+        ("no_such_codec", "its sound (no_such_codec) cannot be recorded"),
+        ("", "its sound (unknown) cannot be recorded"),
+        ("pcm_mulaw", ""),
+    ],
+)
+async def test_sound_that_cannot_be_recorded_is_named(board: StatusBoard, codec: str, says: str) -> None:
+    audio = AudioTrack(codec=codec, sample_rate_hz=8000, channels=1)
+    info = msgspec.structs.replace(INFO, audio=audio)
+    camera = make(board, ScriptedSource([packet(i) for i in range(60)], "hang", info))
+
+    def described() -> bool:
+        status = board.camera(camera.config.id)
+        return (
+            status.state is CameraState.CONNECTED
+            and status.error_detail == says
+            and (status.audio is None) == bool(says)
         )
 
     await until(board, camera, described)

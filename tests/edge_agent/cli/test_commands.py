@@ -102,6 +102,14 @@ def test_the_table_says_what_each_camera_does_and_what_to_do_about_one_that_fail
     assert "rtcp_sr ±0.9 ms" in text
 
 
+def test_the_table_says_which_sound_is_not_recorded() -> None:
+    camera = msgspec.structs.replace(
+        STATUS.cameras[1], audio=None, error_detail="its sound (speex) cannot be recorded"
+    )
+    text = _printed(_local(status=msgspec.structs.replace(STATUS, cameras=(camera,))))
+    assert "its sound (speex) cannot be recorded" in text
+
+
 def test_the_table_says_how_recording_disk_and_upload_are() -> None:
     text = _printed(_local(), bytes_per_s=250_000)
     assert "recording" in text

@@ -1,0 +1,29 @@
+"""What the init sections of one track promise of sound, the same for the whole class; pure."""
+
+import msgspec
+
+from shared.protocol.media import AudioFormat
+
+
+class SoundPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """AAC of one set-up. `config` is its AudioSpecificConfig; the rate is that of the core, in Hz."""
+
+    config: bytes
+    codec_string: str
+    sample_rate_hz: int
+    channels: int
+
+    def format(self, transcoded_from: str) -> AudioFormat:
+        """Returns the plan as the wire has it."""
+        return AudioFormat(
+            codec_string=self.codec_string,
+            sample_rate_hz=self.sample_rate_hz,
+            channels=self.channels,
+            transcoded_from=transcoded_from,
+        )
+
+
+class SoundDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """What all runs of one track promise: a plan, or no sound at all. The first run of the class makes it."""
+
+    plan: SoundPlan | None
