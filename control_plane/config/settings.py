@@ -243,8 +243,9 @@ WHITENOISE_AUTOREFRESH = DEBUG
 # --- who signs in, and how ----------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
+    "control_plane.accounts.backend.PasswordBackend",
+    # Asked by nobody; sessions name the backend that they were opened through.
     "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
 ]
 # Rights on single things are rows of ours, with an end and an effect that guardian's own questions know nothing of:
 # `studios.access` alone reads them, so guardian's backend and its methods on people stay out.

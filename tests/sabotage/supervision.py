@@ -164,4 +164,15 @@ SUPERVISION = (
             "test_a_program_in_a_closed_folder_is_opened_for_this_process_and_nothing_else_of_the_folder",
         ),
     ),
+    Sabotage(
+        "a wrong password is hashed by every backend",
+        "sign-in",
+        "control_plane/accounts/backend.py",
+        '        if user is None and credentials.get("password"):\n            raise PermissionDenied\n',
+        "",
+        (
+            "tests/control_plane/accounts/test_sessions.py::"
+            "test_a_try_costs_one_hash_whoever_is_tried_and_however_it_ends",
+        ),
+    ),
 )

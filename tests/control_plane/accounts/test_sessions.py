@@ -8,6 +8,7 @@ import time_machine
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP
 from allauth.usersessions.models import UserSession
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.contrib.sessions.models import Session
 from django.core import mail
 from django.core.cache import cache
@@ -180,6 +181,35 @@ def test_a_wrong_address_and_a_wrong_password_read_alike(cast: Cast) -> None:
         (302, "/accounts/password/reset/done/")
     ] * 2
     assert [message.to for message in mail.outbox] == [[cast.vera.email]]
+
+
+@pytest.mark.parametrize(
+    ("who", "password"), [("vera", "wrong" * 3), ("nobody", "wrong" * 3), ("vera", PASSWORD)]
+)
+def test_a_try_costs_one_hash_whoever_is_tried_and_however_it_ends(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, who: str, password: str
+) -> None:
+    enter(cast.vera)
+    hashes = []
+    for name in ("encode", "verify"):
+        compute = getattr(Argon2PasswordHasher, name)
+
+        def counted(self: Any, *args: Any, compute: Any = compute, **options: Any) -> Any:
+            hashes.append(args)
+            return compute(self, *args, **options)
+
+        monkeypatch.setattr(Argon2PasswordHasher, name, counted)
+    client = Client()
+    login = cast.vera.email if who == "vera" else "nobody@example.org"
+    client.post("/accounts/login/", {"login": login, "password": password})
+    assert len(hashes) == 1
+    assert ("_auth_user_id" in client.session) == (password == PASSWORD)
+
+
+def test_a_session_that_was_opened_through_djangos_own_backend_lives_on(cast: Cast) -> None:
+    client = Client()
+    client.force_login(cast.vera, backend="django.contrib.auth.backends.ModelBackend")
+    assert client.get("/", headers=HTML)["Location"].startswith("/studio/")
 
 
 def test_guessing_is_slowed_down_by_account_and_by_address(
