@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Max, QuerySet
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
 from control_plane.recordings.models import ClassSession, Segment, Track
 from control_plane.recordings.reasons import label
@@ -65,6 +65,10 @@ def _track(track: Track, timeline: TrackTimeline, folder: str) -> dict[str, Any]
 
 
 def _clock(segments: QuerySet[Segment]) -> dict[str, Any]:
+    """Returns the worst of the clocks that date a track; of a provisional one only where nothing better came in its run."""
+    run = {name: OuterRef(name) for name in ("class_session", "track", "agent", "run")}
+    settled = Exists(Segment.objects.filter(**run, clock_provisional=False))
+    segments = segments.exclude(Q(clock_provisional=True) & settled)
     methods = segments.order_by().values_list("clock_method", flat=True).distinct()
     worst = segments.aggregate(bound=Max("clock_error_bound_us"))
     return {

@@ -337,6 +337,24 @@ def test_the_timeline_tells_what_the_player_needs(played: Played) -> None:
     assert right["gaps"] == [{"from_s": 0.0, "to_s": 2.0, "reason": "pending", "label": "still on the box"}]
 
 
+@pytest.mark.parametrize(
+    ("same_run", "method", "bound_ms"), [(True, "rtcp_sr", 0.6), (False, "arrival", 44.0)]
+)
+def test_the_clock_of_a_track_is_that_which_dates_it_and_no_provisional_one(
+    played: Played, same_run: bool, method: str, bound_ms: float
+) -> None:
+    """The first segment closes before two sender reports agree; the settled line of its run dates it all the same."""
+    with studio_scope(played.scene.cast.studio.id):
+        first, _ = Segment.objects.filter(track=played.track).order_by("sequence")
+        Segment.objects.filter(pk=first.pk).update(
+            clock_method="arrival", clock_error_bound_us=44_000, clock_provisional=True,
+            run=first.run if same_run else first.run + 1,
+        )  # fmt: skip
+    body = as_person(played.scene.cast.vera).get(played.addresses["timeline"]).json()
+    left = next(track for track in body["tracks"] if track["position"] == "left")
+    assert left["clock"] == {"method": method, "error_bound_ms": bound_ms}
+
+
 def test_an_init_section_larger_than_any_is_not_even_read(
     played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
