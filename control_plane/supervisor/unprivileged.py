@@ -44,7 +44,8 @@ class Runner:
         found = path.lstat()
         if stat.S_ISLNK(found.st_mode) or found.st_uid not in (os.geteuid(), self.uid):
             raise StateUnusable(
-                f"{path} is a link or belongs to another account (uid {found.st_uid})", "Remove it and start again."
+                f"{path} is a link or belongs to another account (uid {found.st_uid})",
+                "Remove it and start again.",
             )
         if self.uid is not None and self.gid is not None:
             os.chown(path, self.uid, self.gid)

@@ -215,7 +215,9 @@ def test_a_server_that_hangs_with_all_its_processes_is_replaced_and_keeps_its_da
                     connection.execute("CREATE TABLE kept AS SELECT 7 AS n")
             assert server.process is not None
             first = server.process.pid
-            os.kill(first, signal.SIGSTOP)  # first: it starts no more children, but those it has may still end
+            os.kill(
+                first, signal.SIGSTOP
+            )  # first: it starts no more children, but those it has may still end
             for one in family_of(first):
                 with suppress(ProcessLookupError):
                     os.kill(one, signal.SIGSTOP)
