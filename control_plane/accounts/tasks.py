@@ -9,7 +9,7 @@ BATCH, BATCHES = 1000, 200
 
 @shared_task
 def clear_expired_sessions() -> None:
-    """Clears what has expired, in batches; started by beat once a day. What is left waits for the next night."""
+    """Clears what has expired, in batches; started by beat at night. What is left waits for the next night."""
     for _ in range(BATCHES):
         if not clear_sessions(most=BATCH):
             break

@@ -112,6 +112,8 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
     """Private networks, parted by commas, in which a studio's own store may be; empty: none."""
     store_grace_days: int = 7
     """How long the old copies are kept after footage was moved to another store."""
+    nightly_hour: int = 2
+    """The hour (UTC) in which the nightly work begins: checks of the stores, clearing of what has expired."""
     check_days: int = 28
     """In so many days every object is read back once; 0: its size is looked at, and it is never read."""
     public_url: str = "http://127.0.0.1:8000"
@@ -368,6 +370,8 @@ def _validate(env: Env) -> None:
         raise WrongEnvironment(f"THREEDANCE_STORE_GRACE_DAYS={env.store_grace_days} is below 0")
     if not 0 <= env.check_days <= 365:
         raise WrongEnvironment(f"THREEDANCE_CHECK_DAYS={env.check_days} is not between 0 and 365")
+    if not 0 <= env.nightly_hour <= 23:
+        raise WrongEnvironment(f"THREEDANCE_NIGHTLY_HOUR={env.nightly_hour} is not an hour between 0 and 23")
     env.email()
     if not 0 <= env.trusted_proxies <= 8:
         raise WrongEnvironment(f"THREEDANCE_TRUSTED_PROXIES={env.trusted_proxies} is not between 0 and 8")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 
 from control_plane.common.bodies import FORM_LIMIT_BYTES
@@ -46,31 +47,42 @@ ASSETS_DIR = BASE_DIR / "portal" / "static" / "portal" / "dist"
 CELERY_BROKER_URL = (
     VALKEY_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=") or "memory://"
 )
+NIGHTLY_HOUR = ENV.nightly_hour
+
+
+def nightly(minute: int) -> crontab:
+    """Returns the time of a nightly task: at its own minute of that hour. One that was missed runs at the next start.
+
+    Beat counts an interval from its own start: of 24 h, every restart would delay the task, and move it into the day.
+    """
+    return crontab(hour=str(NIGHTLY_HOUR), minute=str(minute))
+
+
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "sweep-fleet": {"task": "control_plane.fleet.tasks.sweep_fleet", "schedule": 60.0},
     "sweep-shredded": {"task": "control_plane.recordings.tasks.sweep_shredded", "schedule": 60.0},
     "sweep-keys": {"task": "control_plane.studios.tasks.sweep_keys", "schedule": 60.0},
-    "sweep-checks": {"task": "control_plane.recordings.tasks.sweep_checks", "schedule": 86_400.0},
+    "sweep-checks": {"task": "control_plane.recordings.tasks.sweep_checks", "schedule": nightly(0)},
     "sweep-moves": {"task": "control_plane.recordings.tasks.sweep_moves", "schedule": 60.0},
     "sweep-disposals": {"task": "control_plane.recordings.tasks.sweep_disposals", "schedule": 300.0},
     "warn-of-full-storage": {
         "task": "control_plane.recordings.tasks.warn_of_full_storage",
         "schedule": 3600.0,
     },
-    "sweep-uploads": {"task": "control_plane.ingest.tasks.sweep_uploads", "schedule": 86_400.0},
+    "sweep-uploads": {"task": "control_plane.ingest.tasks.sweep_uploads", "schedule": nightly(5)},
     "clear-expired-sessions": {
         "task": "control_plane.accounts.tasks.clear_expired_sessions",
-        "schedule": 86_400.0,
+        "schedule": nightly(10),
     },
     "end-unconfirmed-memberships": {
         "task": "control_plane.studios.tasks.end_unconfirmed_memberships",
-        "schedule": 86_400.0,
+        "schedule": nightly(15),
     },
     "look-at-proven-domains": {
         "task": "control_plane.studios.tasks.look_at_proven_domains",
-        "schedule": 86_400.0,
+        "schedule": nightly(20),
     },
-    "probe-stores": {"task": "control_plane.studios.tasks.probe_stores", "schedule": 86_400.0},
+    "probe-stores": {"task": "control_plane.studios.tasks.probe_stores", "schedule": nightly(25)},
     "sweep-probes": {"task": "control_plane.studios.tasks.sweep_probes", "schedule": 60.0},
     "sweep-recordings": {"task": "control_plane.recordings.tasks.sweep_recordings", "schedule": 60.0},
     "take-checkpoint": {"task": "control_plane.compliance.tasks.take_checkpoint", "schedule": 300.0},

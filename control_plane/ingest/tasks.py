@@ -8,6 +8,6 @@ from control_plane.studios.sweeping import each_studio
 
 @shared_task
 def sweep_uploads() -> None:
-    """Sweeps every studio and the local store; started by beat once a day."""
+    """Sweeps every studio and the local store; started by beat at night."""
     sweep_incoming()
     each_studio("uploads sweep", sweep_studio)

@@ -28,7 +28,7 @@ class SegmentFault(StudioOwned):
     """A committed segment whose object is not what it was at its commit: it is a gap, and is served to nobody.
 
     The row goes when the object is good again, or another copy of it lies in its place; the record keeps both.
-    `answered_at` is when the box said what it has of it (null: not yet).
+    `answered_at` is when the box said what it has of it, and `told_at` when the admins were mailed (null: not yet).
     """
 
     segment = models.OneToOneField(
@@ -44,6 +44,7 @@ class SegmentFault(StudioOwned):
         max_length=8, choices=RepairState.choices, default=RepairState.OPEN, editable=False
     )
     answered_at = models.DateTimeField(null=True, editable=False)
+    told_at = models.DateTimeField(null=True, editable=False)
 
     class Meta(StudioOwned.Meta):
         ordering: ClassVar = ["created_at"]

@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.conf import settings
+from django.utils import timezone
+
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
@@ -19,6 +22,10 @@ from control_plane.recordings.selectors import class_timeline
 from control_plane.recordings.services import infer_gaps, lock_classes
 from control_plane.studios import access
 from control_plane.studios.models import Studio
+from control_plane.studios.services.notices import tell_admins
+
+MOST_TOLD = 10_000
+"""Of segments in one mail; the rest is told of the next night."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,39 @@ def lift_faults(sound: Sequence[tuple[UUID, ObjectPlace]], *, actor: Actor) -> l
         details = {"segments": [str(id_) for id_ in segment_ids], "how": "sound_again"}
         _say(Act.FOOTAGE_REPAIRED, class_id, actor, details)
     return [id_ for ids in lifted.values() for id_ in ids]
+
+
+def tell_of_damage() -> int:
+    """Mails the admins of the studio in scope what was found damaged since the last mail; returns how many segments.
+
+    One mail for all of it, with numbers and no names of classes: mail is read in more places than the portal.
+    """
+    untold = SegmentFault.objects.select_for_update().filter(told_at=None)
+    faults = list(untold.values_list("id", "class_session_id")[:MOST_TOLD])
+    if not faults:
+        return 0
+    SegmentFault.objects.filter(pk__in=[id_ for id_, _ in faults]).update(told_at=timezone.now())
+    studio = Studio.objects.get()
+    classes = len({class_id for _, class_id in faults})
+    tell_admins(
+        studio,
+        f"Footage of {studio.name} is damaged",
+        [
+            f"The nightly check found {_counted(len(faults), 'segment')} of footage, in {_counted(classes, 'class')},"
+            " missing or damaged in the store.",
+            "Replay shows them as gaps. Agents that still have copies are asked to send them again.",
+            "",
+            'The classes and what became of each segment are in the audit log, under "Footage damaged":',
+            f"{settings.PUBLIC_URL}/studio/{studio.slug}/settings/audit/",
+            "If this happens again, have the disks and the store checked.",
+        ],
+    )
+    return len(faults)
+
+
+def _counted(number: int, noun: str) -> str:
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"
 
 
 def _locked(places: dict[UUID, ObjectPlace], actor: Actor) -> list[Segment]:

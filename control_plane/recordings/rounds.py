@@ -17,6 +17,7 @@ from control_plane.common.errors import ControlPlaneError
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.checks import SYSTEM, recheck, segments_in, stores_in_use, walk
 from control_plane.recordings.fault_models import Depth, StoreRound
+from control_plane.recordings.faults import tell_of_damage
 from control_plane.recordings.repairs import ask_boxes
 from control_plane.studios import access
 from control_plane.studios.models import Studio
@@ -61,6 +62,7 @@ def check_tonight(studio_id: UUID, *, elapsed_s: Callable[[], float] = time.mono
             )
     with studio_scope(studio_id):
         ask_boxes(actor=SYSTEM)
+        tell_of_damage()
 
 
 def _recheck(

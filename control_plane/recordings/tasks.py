@@ -71,7 +71,7 @@ def go_on_with_move(studio: str, move_id: str) -> None:
 
 @shared_task
 def sweep_checks() -> None:
-    """Kicks tonight's check of the stores, of every studio; started by beat once a day."""
+    """Kicks tonight's check of the stores, of every studio; started by beat at night."""
     studios: list[UUID] = []
     each_studio("checks sweep", studios.append)
     _kick_check([str(studio) for studio in studios])

@@ -5,8 +5,6 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.core.mail import EmailMessage
-from django.db import transaction
 from django.utils import timezone
 
 from control_plane.audit.catalogue import Action as Act
@@ -15,12 +13,12 @@ from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.selectors import count_agents, count_cameras
 from control_plane.recordings.selectors import stored_bytes
-from control_plane.studios.models import Limit, Membership, Role, Studio
+from control_plane.studios.models import Limit, Membership, Studio
 from control_plane.studios.quotas import Allowance, allowance, shown
 from control_plane.studios.selectors import studio_ids
+from control_plane.studios.services.notices import tell_admins
 from control_plane.studios.services.plans import require_operator
 from control_plane.studios.services.storage import lock_storage
-from control_plane.studios.standing import members
 
 SYSTEM = Actor.system("recordings.usage")
 WARN_AGAIN = timedelta(days=7)
@@ -132,7 +130,9 @@ def warn_when_nearly_full(studio_id: UUID) -> bool:
 
 
 def _tell_admins(studio: Studio, used: int, most: int, contact: str) -> None:
-    text = "\n".join(
+    tell_admins(
+        studio,
+        f"Storage of {studio.name} is nearly used",
         [
             f"{shown(Limit.STORAGE_BYTES, used)} of the {shown(Limit.STORAGE_BYTES, most)} that the plan of"
             f" {studio.name} includes are used.",
@@ -140,9 +140,5 @@ def _tell_admins(studio: Studio, used: int, most: int, contact: str) -> None:
             "When all of it is used, no new class can be recorded. What is being recorded then is still taken.",
             f"Ask {contact} for more, delete classes, or name a store of your own:",
             f"{settings.PUBLIC_URL}/studio/{studio.slug}/settings/storage/",
-        ]
+        ],
     )
-    admins = members(timezone.now()).filter(role=Role.ADMIN)
-    for address in admins.values_list("user__email", flat=True):
-        message = EmailMessage(f"Storage of {studio.name} is nearly used", text, to=[address])
-        transaction.on_commit(message.send, robust=True)

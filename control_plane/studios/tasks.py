@@ -39,19 +39,19 @@ def _sweep_keys_of(scope: UUID) -> None:
 
 @shared_task
 def end_unconfirmed_memberships() -> None:
-    """Ends memberships whose provider is silent, in every studio; started by beat once a day."""
+    """Ends memberships whose provider is silent, in every studio; started by beat at night."""
     each_studio("sweep of unconfirmed memberships", end_unconfirmed)
 
 
 @shared_task
 def look_at_proven_domains() -> None:
-    """Look up again which domains studios have proven; started by beat once a day."""
+    """Look up again which domains studios have proven; started by beat at night."""
     each_studio("look at proven domains", look_again)
 
 
 @shared_task
 def probe_stores() -> None:
-    """Has every studio's stores tried; started by beat once a day."""
+    """Has every studio's stores tried; started by beat at night."""
     each_studio("nightly probe", _request_probes_of)
 
 

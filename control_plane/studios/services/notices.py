@@ -1,13 +1,18 @@
-"""Mail to a member about what an admin did to their membership. Without a mail server nothing is sent."""
+"""Mail to members about their membership, and to admins about the studio. Without a mail server nothing is sent."""
+
+from collections.abc import Sequence
 
 from django.conf import settings
+from django.core.mail import EmailMessage
 from django.db import transaction
+from django.utils import timezone
 
 from control_plane.accounts import mail
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor, ActorKind
-from control_plane.studios.models import Membership
+from control_plane.studios.models import Membership, Role, Studio
 from control_plane.studios.services.rates import may_mail
+from control_plane.studios.standing import members
 
 TEMPLATE = "studios/mail/membership.txt"
 SUBJECTS = {
@@ -42,3 +47,14 @@ def tell_member(membership: Membership, act: Act, *, actor: Actor) -> None:
         mail.send(address, subject, TEMPLATE, context)
 
     transaction.on_commit(send, robust=True)
+
+
+def tell_admins(studio: Studio, subject: str, lines: Sequence[str]) -> None:
+    """Mails each admin of the studio in scope, once this transaction is committed.
+
+    A mail server that is down undoes nothing.
+    """
+    subject = " ".join(subject.split())  # a line break would be a second header
+    for address in members(timezone.now()).filter(role=Role.ADMIN).values_list("user__email", flat=True):
+        message = EmailMessage(subject, "\n".join(lines), to=[address])
+        transaction.on_commit(message.send, robust=True)

@@ -1,12 +1,14 @@
 """The nights of the check of the stores: a part each night, all of it in a told time, one studio after another."""
 
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from django.core.mail import EmailMessage
 
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings import checks, rounds, tasks
@@ -15,7 +17,7 @@ from control_plane.storage.configured import object_store
 from control_plane.storage.local import LocalStore
 from control_plane.studios import sweeping
 from shared.protocol.ids import new_id
-from tests.control_plane.recordings.test_faults import acts, faults, file_of, flip
+from tests.control_plane.recordings.test_faults import acts, faults, file_of, flip, remove
 from tests.control_plane.scenes import Scene
 from tests.control_plane.sending import upload
 
@@ -107,3 +109,30 @@ def test_studios_are_checked_one_after_another_also_behind_one_that_fails(
         with suppress(OSError):
             tasks.check_footage(**kicks.pop())
     assert checked == studios
+
+
+def test_admins_are_mailed_once_about_what_a_night_found_damaged(
+    scene: Scene,
+    tmp_path: Path,
+    mailoutbox: list[EmailMessage],
+    django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[Any]],
+) -> None:
+    cuts = scene.cuts(tmp_path, seconds=4)
+    upload(scene, *cuts)
+    mailoutbox.clear()
+
+    def night() -> None:
+        with django_capture_on_commit_callbacks(execute=True):
+            rounds.check_tonight(scene.cast.studio.id)
+
+    night()
+    assert mailoutbox == [], "all is well"
+    for made in cuts[:2]:
+        remove(file_of(scene, made))
+    night()
+    admins = {message.to[0] for message in mailoutbox}
+    assert scene.cast.alice.email in admins
+    assert len(mailoutbox) == len(admins)
+    assert "2 segments of footage, in 1 class," in mailoutbox[0].body
+    night()
+    assert len(mailoutbox) == len(admins), "nothing is new"
