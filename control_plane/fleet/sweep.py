@@ -8,21 +8,29 @@ from control_plane.fleet.desired import publish_config
 from control_plane.fleet.models import SILENT_AFTER, Agent, AgentState
 from control_plane.fleet.selectors import is_acknowledged
 
+TURNS = 60
+"""In so many sweeps, an hour, every agent has been looked at, also one that has acknowledged what it was told."""
+
 
 def sweep_studio() -> int:
-    """Works through the agents of the studio in scope; returns how many were announced again.
+    """Works through agents of the studio in scope; returns how many were announced again.
 
-    A configuration is published again where the tables say something else by now (the studio's key was changed, say),
-    and announced again while the box has not acknowledged it. An agent that is silent is not linked, whatever its
-    socket says: a cable that was pulled closes nothing.
+    A configuration is announced again while the agent has not acknowledged it. One that was acknowledged is compared
+    with the tables once an hour: each edit publishes in its own transaction, so that this finds only what follows from
+    other tables, such as the studio's time zone. An agent that is silent is not linked, whatever its socket says: a
+    cable that was pulled closes nothing.
     """
-    silent = Q(last_seen_at=None) | Q(last_seen_at__lt=timezone.now() - SILENT_AFTER)
-    Agent.objects.filter(silent, link_id__isnull=False, linked_at__lt=timezone.now() - SILENT_AFTER).update(
-        link_id=None
-    )
+    now = timezone.now()
+    silent = Q(last_seen_at=None) | Q(last_seen_at__lt=now - SILENT_AFTER)
+    Agent.objects.filter(silent, link_id__isnull=False, linked_at__lt=now - SILENT_AFTER).update(link_id=None)
     announced = 0
-    trusted = Agent.objects.exclude(state=AgentState.REVOKED).select_related("reported").order_by("id")
+    trusted = (
+        Agent.objects.exclude(state=AgentState.REVOKED).select_related("desired", "reported").order_by("id")
+    )
+    turn = int(now.timestamp() // 60) % TURNS
     for agent in trusted:
+        if hasattr(agent, "desired") and is_acknowledged(agent) and agent.id.int % TURNS != turn:
+            continue
         desired = publish_config(agent)
         reported = getattr(agent, "reported", None)
         failed = reported is not None and reported.failed_version == desired.version

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -20,8 +21,9 @@ from control_plane.common.errors import (
     Unavailable,
 )
 from control_plane.common.scoping import studio_scope
-from control_plane.fleet import reports, services, valkey
+from control_plane.fleet import reports, services, sweep, valkey
 from control_plane.fleet.authentication import Caller
+from control_plane.fleet.desired import publish_config
 from control_plane.fleet.models import Agent, AgentState, Camera, DesiredConfig
 from control_plane.fleet.selectors import camera_statuses, is_acknowledged, visible_agents, visible_cameras
 from control_plane.fleet.sweep import sweep_studio
@@ -343,6 +345,34 @@ def test_the_sweep_unlinks_the_silent_and_follows_a_new_key_of_the_studio(cast: 
     after = desired(agent, cast)
     assert after.version == before.version + 1
     assert after.body.recipient.id != before.body.recipient.id
+
+
+def test_the_sweep_compares_an_acknowledged_configuration_once_an_hour(
+    cast: Cast, paired: Paired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = paired[1]
+    config = desired(agent, cast)
+    applied = Reported(version=config.version, hash=config.hash, status=ConfigStatus.APPLIED)
+    reports.take(Report(reported=applied), Caller(agent.id, cast.studio.id, ""))
+    compared: list[UUID] = []
+    publish = publish_config
+
+    def noted(agent: Agent) -> DesiredConfig:
+        compared.append(agent.id)
+        return publish(agent)
+
+    monkeypatch.setattr(sweep, "publish_config", noted)
+    begin = timezone.now()
+    for minute in range(120):
+        with (
+            monkeypatch.context() as patched,
+            studio_scope(cast.studio.id),
+        ):
+            patched.setattr(
+                "django.utils.timezone.now", lambda later=minute: begin + timedelta(minutes=later)
+            )
+            assert sweep_studio() == 0
+    assert compared == [agent.id] * 2
 
 
 def test_the_configuration_by_http_is_sent_once_until_it_changes(
