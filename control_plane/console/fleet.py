@@ -100,7 +100,8 @@ class NewCameraForm(ServiceForm):
     position = forms.ChoiceField(choices=[(item.value, item.value.title()) for item in Position])
     address = forms.CharField(
         max_length=2000,
-        help_text="rtsp://host:554/path, http://host/path, or file:name for a video on the box.",
+        help_text="rtsp://host:554/path, http://host/path, or file:name for a video on the box. Secrets in it are sealed:"
+        " nobody here can read them again, and *** stands for them.",
         widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off", "spellcheck": "false"}),
     )
     username = forms.CharField(
@@ -193,6 +194,8 @@ class CameraAdmin(ScopedAdmin):
         if not obj.enabled:
             return "off"
         status = camera_statuses(obj.agent).get(obj.id)
+        if obj.is_beyond_agent:
+            return "waits for an update: the agent's software is too old for an address that holds secrets"
         if status is None:
             if obj.agent.stopped_at:
                 return "agent stopped"

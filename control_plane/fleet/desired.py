@@ -103,6 +103,7 @@ def _body(agent: Agent) -> AgentBody:
                 position=Position(camera.position),
                 source=camera.source,
                 sealed_credentials=bytes(camera.sealed_credentials) if camera.has_credentials else None,
+                sealed_tail=bytes(camera.sealed_tail) if camera.has_tail else UNSET,
                 record_audio=camera.record_audio,
                 offset_us=camera.offset_us,
             )

@@ -10,8 +10,10 @@ from django.utils import timezone
 
 from control_plane.common.models import StudioOwned
 from control_plane.common.scoping import CapabilityManager
+from shared.kernel.secret_tail import MASK
 from shared.protocol.codec import decode
 from shared.protocol.config import (
+    SEALED_TAIL_SINCE,
     AgentBody,
     AgentConfig,
     FileSource,
@@ -176,9 +178,11 @@ class SourceKind(models.TextChoices):
 class Camera(StudioOwned):
     """One fixed video source of a room, read by one agent.
 
-    `source_url` (rtsp, http) holds no credentials; `source_name` (file) is a name from the box's own list.
+    `source_url` (rtsp, http) holds no secrets; `source_name` (file) is a name from the box's own list.
     `sealed_credentials` is a sealed box to `sealed_for`, the agent's key of that time: nobody here can read it, and a
-    box that took over the camera cannot either. `offset_us` is added to every UTC time of the camera.
+    box that took over the camera cannot either. `sealed_tail`, to `tail_sealed_for`, is the secret end of the address,
+    which stands behind `source_url`; null where all of it is in clear. `offset_us` is added to every UTC time of the
+    camera.
     """
 
     room = models.ForeignKey("studios.Room", on_delete=models.PROTECT, related_name="+")
@@ -190,6 +194,10 @@ class Camera(StudioOwned):
     source_name = models.CharField(max_length=100, blank=True)
     sealed_credentials = models.BinaryField(null=True, editable=False)
     sealed_for = models.ForeignKey(
+        Agent, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False
+    )
+    sealed_tail = models.BinaryField(null=True, editable=False)
+    tail_sealed_for = models.ForeignKey(
         Agent, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False
     )
     record_audio = models.BooleanField(default=True)
@@ -223,8 +231,8 @@ class Camera(StudioOwned):
 
     @property
     def address(self) -> str:
-        """Where it is, for people: an address without credentials, or the file's name."""
-        return self.source_url or self.source_name
+        """Where it is, for people: an address without secrets, `***` for its secret end, or the file's name."""
+        return (self.source_url or self.source_name) + (MASK if self.has_tail else "")
 
     @property
     def has_credentials(self) -> bool:
@@ -232,9 +240,24 @@ class Camera(StudioOwned):
         return self.sealed_credentials is not None
 
     @property
+    def has_tail(self) -> bool:
+        """Whether its address has a secret end."""
+        return self.sealed_tail is not None
+
+    @property
     def credentials_are_stale(self) -> bool:
         """Whether they were sealed for another box and have to be entered again."""
         return self.has_credentials and self.sealed_for_id != self.agent_id
+
+    @property
+    def tail_is_stale(self) -> bool:
+        """Whether the secret end of its address was sealed for another agent: it has to be entered again."""
+        return self.has_tail and self.tail_sealed_for_id != self.agent_id
+
+    @property
+    def is_beyond_agent(self) -> bool:
+        """Whether its agent's software is too old for it: it knows no secret ends of addresses."""
+        return self.has_tail and self.agent.protocol < SEALED_TAIL_SINCE
 
 
 class RecordingOrder(StudioOwned):

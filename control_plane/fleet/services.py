@@ -32,7 +32,7 @@ from control_plane.fleet.models import (
     SourceKind,
 )
 from control_plane.fleet.selectors import RECORDS, agents_of_room, count_cameras
-from control_plane.fleet.sources import read_address, read_credentials
+from control_plane.fleet.sources import TypedSource, read_address, read_credentials
 from control_plane.storage.seal import seal
 from control_plane.studios import access
 from control_plane.studios.models import Limit, Room
@@ -126,7 +126,8 @@ def add_camera(
     """Adds a camera to a room, read by `agent`.
 
     Args:
-        address: `rtsp(s)://`, `http(s)://`, or `file:name`; credentials in it are split out, sealed and not stored.
+        address: `rtsp(s)://`, `http(s)://`, or `file:name`; credentials and the secret end are split out of it, sealed
+            and not stored.
         username: the camera's user and password, where they do not stand in the address.
 
     Raises:
@@ -140,8 +141,8 @@ def add_camera(
         access.require(actor, access.Action.MANAGE_CAMERAS, room)
         access.require(actor, access.Action.MANAGE_CAMERAS, agent)
         require_rate(Act.CAMERA_CREATED, actor=actor)
-        source, credentials = _typed(address, username, password)
-        _require_another_address(room.studio_id, source)
+        typed, credentials = _typed(address, username, password)
+        _require_another_address(room.studio_id, typed.source)
         require_room(Limit.CAMERAS, count_cameras)
         if Camera.objects.filter(room=room).count() >= MOST_CAMERAS_OF_ROOM:
             raise Conflict(f"A room has at most {MOST_CAMERAS_OF_ROOM} cameras. Remove one first.")
@@ -155,7 +156,7 @@ def add_camera(
             offset_us=offset_us,
             enabled=enabled,
         )
-        _point(camera, source)
+        _point(camera, typed)
         _seal_credentials(camera, credentials)
         _save_camera(camera)
         publish_config(agent)
@@ -201,10 +202,10 @@ def change_camera(
         changed = sorted(values) + (["agent"] if agent else [])
         if address is not None and address.strip() != camera.address:
             old_origin = _origin_of(camera)
-            source, split_out = _typed(address, username, password)
-            _require_another_address(camera.studio_id, source)
+            typed, split_out = _typed(address, username, password)
+            _require_another_address(camera.studio_id, typed.source)
             credentials = credentials or split_out
-            _point(camera, source)
+            _point(camera, typed)
             # Or a changed address would make the box send the camera's password to a host of the editor's choice, or
             # in clear to the old one.
             if _origin_of(camera) != old_origin and credentials is None:
@@ -301,12 +302,12 @@ def hand_over_orders(old: Agent, new: Agent) -> None:
         order.save(update_fields=["stop_at"])
 
 
-def _typed(address: str, username: str, password: str) -> tuple[Source, Credentials | None]:
+def _typed(address: str, username: str, password: str) -> tuple[TypedSource, Credentials | None]:
     typed = _read_or_refuse(lambda: read_address(address))
     given = _read_or_refuse(lambda: read_credentials(username, password))
     if isinstance(typed.source, FileSource) and given:
         raise BadRequest("A video file has no user name and password; leave both empty.")
-    return typed.source, given or typed.credentials
+    return typed, given or typed.credentials
 
 
 def _require_another_address(studio_id: UUID, source: Source) -> None:
@@ -326,13 +327,19 @@ def _require_another_address(studio_id: UUID, source: Source) -> None:
         log.warning("camera addresses are not counted: Valkey does not answer")
 
 
-def _point(camera: Camera, source: Source) -> None:
+def _point(camera: Camera, typed: TypedSource) -> None:
+    source = typed.source
     match source:
         case FileSource():
             camera.source_kind, camera.source_url, camera.source_name = SourceKind.FILE, "", source.name
         case _:
             kind = SourceKind.RTSP if source.url.startswith("rtsp") else SourceKind.HTTP
             camera.source_kind, camera.source_url, camera.source_name = kind, source.url, ""
+    if typed.tail:
+        camera.sealed_tail = seal(bytes(camera.agent.sealing_key), typed.tail.encode())
+        camera.tail_sealed_for = camera.agent
+    else:
+        camera.sealed_tail, camera.tail_sealed_for = None, None
 
 
 def _seal_credentials(camera: Camera, credentials: Credentials | None) -> None:
@@ -346,13 +353,13 @@ def _seal_credentials(camera: Camera, credentials: Credentials | None) -> None:
 def _origin_of(camera: Camera) -> tuple[str, str]:
     """Returns scheme and host with port: what a password is given to."""
     scheme, _, rest = camera.source_url.partition("://")
-    return scheme, rest.partition("/")[0]
+    return scheme, rest.partition("/")[0].partition("?")[0]
 
 
 def _columns(changed: Iterable[str]) -> set[str]:
     """Returns the columns behind what was changed: two people who change two things at once both get their way."""
     behind = {
-        "address": {"source_kind", "source_url", "source_name"},
+        "address": {"source_kind", "source_url", "source_name", "sealed_tail", "tail_sealed_for"},
         "credentials": {"sealed_credentials", "sealed_for"},
     }
     return set[str]().union(*(behind.get(name, {name}) for name in changed))

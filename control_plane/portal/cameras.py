@@ -59,6 +59,14 @@ def camera_card(camera: Camera, agent: Agent, statuses: Mapping[UUID, CameraStat
         hint = CAMERA_HINTS[status.error] if status.error else ""
     if camera.credentials_are_stale:
         hint = "The credentials were sealed for another box. Enter them again."
+    if camera.tail_is_stale:
+        hint = "The secret end of the address was sealed for another agent. Enter the address again."
+    if camera.is_beyond_agent and camera.enabled:
+        state, text = "unknown", "Waits for an update"
+        hint = (
+            f"The software of {agent.name} is too old for a camera whose address holds secrets. Update it, and the camera"
+            " is read."
+        )
     return CameraCard(
         id=camera.id,
         name=camera.name,

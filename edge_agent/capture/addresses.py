@@ -6,7 +6,7 @@ import socket
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from edge_agent.errors import CameraFailed
 from edge_agent.settings import Settings
@@ -69,6 +69,9 @@ def endpoint_of(url: str) -> Endpoint:
     Raises:
         CameraFailed: it is no address (`bad_data`); the message shows nothing of it.
     """
+    if _UNPRINTABLE.search(url):
+        # It would change what the request line says, or be taken out in silence.
+        raise CameraFailed(CameraError.BAD_DATA, "the address holds signs that no address has")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port or _PORTS[parts.scheme]
@@ -77,9 +80,10 @@ def endpoint_of(url: str) -> Endpoint:
     if not host:
         raise CameraFailed(CameraError.BAD_DATA, "the address names no host")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    if _UNPRINTABLE.search(target) or "@" in parts.netloc:
-        # Either would change what the request line says.
-        raise CameraFailed(CameraError.BAD_DATA, "the address holds characters that no address has")
+    # A request line is ASCII; RFC 3987, section 3.1, says what stands for the rest.
+    target = "".join(sign if sign.isascii() else quote(sign, errors="replace") for sign in target)
+    if "@" in parts.netloc:
+        raise CameraFailed(CameraError.BAD_DATA, "the address holds credentials; they travel on their own")
     return Endpoint(parts.scheme, host, port, target)
 
 

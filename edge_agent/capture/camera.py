@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
-from edge_agent.capture.connect import Unseal, source_for
+from edge_agent.capture.connect import OpenTail, Unseal, cannot_open, source_for
 from edge_agent.capture.feed import Feed, RunClock
 from edge_agent.capture.reader import Reader
 from edge_agent.capture.source import Source
@@ -45,6 +45,7 @@ class Camera:
         config: CameraConfig,
         *,
         unseal: Unseal,
+        open_tail: OpenTail = cannot_open,
         settings: Settings,
         board: StatusBoard,
         clock: Clock,
@@ -53,7 +54,8 @@ class Camera:
     ) -> None:
         """Args:
         config: the camera.
-        unseal: opens its credentials; they are in memory only while a connection is opened.
+        unseal: opens its credentials; they are in memory while a connection stands, for cameras ask again and again.
+        open_tail: opens the secret end of its address.
         settings: the box's own rules: media list and allowed networks.
         board: where its `CameraStatus` is kept.
         clock: for waits and readings.
@@ -63,7 +65,7 @@ class Camera:
         self.config = config
         self.feed = Feed()
         self._make_source = make_source or partial(
-            source_for, config, unseal=unseal, settings=settings, clock=clock
+            source_for, config, unseal=unseal, open_tail=open_tail, settings=settings, clock=clock
         )
         self._board = board
         self._clock = clock

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 
+from msgspec import UNSET
+
 from edge_agent.capture.file import FileSource, media_path
 from edge_agent.capture.http import HttpSource
 from edge_agent.capture.rtsp import RtspSource
 from edge_agent.capture.source import Source
+from edge_agent.errors import CredentialsUnreadable
 from edge_agent.settings import Settings
 from shared.kernel.clock import Clock
 from shared.protocol import config
@@ -13,9 +16,27 @@ from shared.protocol.config import CameraConfig, Credentials
 
 Unseal = Callable[[bytes], Credentials]
 """Opens `CameraConfig.sealed_credentials` with the box's key; raises `CredentialsUnreadable`."""
+OpenTail = Callable[[bytes], str]
+"""Opens `CameraConfig.sealed_tail` with the agent's key; raises `CredentialsUnreadable`."""
 
 
-def source_for(camera: CameraConfig, *, unseal: Unseal, settings: Settings, clock: Clock) -> Source:
+def cannot_open(_: bytes) -> str:
+    """Stands for an `OpenTail` where there is no key.
+
+    Raises:
+        CredentialsUnreadable: always.
+    """
+    raise CredentialsUnreadable("there is no key to open the end of the address with")
+
+
+def source_for(
+    camera: CameraConfig,
+    *,
+    unseal: Unseal,
+    settings: Settings,
+    clock: Clock,
+    open_tail: OpenTail = cannot_open,
+) -> Source:
     """Returns a source for one connection to a camera; it is connected by `open`.
 
     Raises:
@@ -28,4 +49,7 @@ def source_for(camera: CameraConfig, *, unseal: Unseal, settings: Settings, cloc
         case config.RtspSource(url=url) | config.HttpSource(url=url):
             kind = RtspSource if isinstance(camera.source, config.RtspSource) else HttpSource
             credentials = unseal(camera.sealed_credentials) if camera.sealed_credentials else None
-            return kind(url, credentials, settings=settings, with_audio=camera.record_audio, clock=clock)
+            tail = open_tail(camera.sealed_tail) if camera.sealed_tail is not UNSET else ""
+            return kind(
+                url + tail, credentials, settings=settings, with_audio=camera.record_audio, clock=clock
+            )

@@ -254,7 +254,13 @@ async def _camera(camera: CameraConfig, identity: Identity, settings: Settings, 
 
 
 def _probe(camera: CameraConfig, identity: Identity, settings: Settings, clock: Clock) -> str:
-    source = source_for(camera, unseal=identity.open_credentials, settings=settings, clock=clock)
+    source = source_for(
+        camera,
+        unseal=identity.open_credentials,
+        open_tail=identity.open_tail,
+        settings=settings,
+        clock=clock,
+    )
     try:
         info = source.open()
     finally:

@@ -112,6 +112,19 @@ class Identity:
         except (CryptoError, ValueError, msgspec.DecodeError) as error:
             raise CredentialsUnreadable("the credentials do not open with this box's key") from error
 
+    def open_tail(self, sealed: bytes) -> str:
+        """Returns the secret end of a camera's address in a sealed box made for this agent.
+
+        Raises:
+            CredentialsUnreadable: it was sealed for another agent, or is no text.
+        """
+        try:
+            return SealedBox(self.keys.sealing).decrypt(sealed).decode()
+        except (CryptoError, ValueError) as error:
+            raise CredentialsUnreadable(
+                "the end of the address does not open with this agent's key"
+            ) from error
+
     def verify_revocation(self, token: str) -> Revocation:
         """Returns what a revocation says, if our control plane signed it for this agent.
 

@@ -168,7 +168,7 @@ def _cameras(old: AgentBody | None, new: AgentBody) -> Iterable[Action]:
 
 
 def _way_of_reading(camera: CameraConfig) -> object:
-    return (camera.source, camera.sealed_credentials, camera.record_audio)
+    return (camera.source, camera.sealed_credentials, camera.sealed_tail, camera.record_audio)
 
 
 def _orders(body: AgentBody) -> dict[ClassSessionId, RecordingOrder]:

@@ -219,6 +219,7 @@ class Agent:
         return Camera(
             config,
             unseal=self._identity.open_credentials,
+            open_tail=self._identity.open_tail,
             settings=self._settings,
             board=self._board,
             clock=self._clock,

@@ -2,6 +2,9 @@
 
 import re
 
+from shared.kernel.secret_tail import MASK as MASK
+from shared.kernel.secret_tail import split_tail
+
 _URL_CREDENTIALS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s@]*@", re.IGNORECASE)
 _QUERY_SECRET = re.compile(
     r"(?P<key>[?&](?:[a-z0-9_-]*(?:token|secret|password|passwd|pwd|signature|credential|key|code))=)[^&\s#]+",
@@ -10,12 +13,21 @@ _QUERY_SECRET = re.compile(
 _BEARER = re.compile(r"(?P<word>bearer\s+)[A-Za-z0-9._~+/=-]+", re.IGNORECASE)
 _FRAGMENT_SECRET = re.compile(r"(?P<path>/s/[^#\s]+#)\S+")
 
-MASK = "***"
+_ADDRESS = re.compile(r"(?P<scheme>(?:rtsps?|https?)://)(?P<rest>[^\s\"'<>]+)", re.IGNORECASE)
 
 
 def redact(text: str) -> str:
-    """Returns `text` with credentials in URLs, secret query values, bearer tokens and share secrets masked."""
+    """Returns `text` with credentials in URLs, secret ends of addresses, bearer tokens and share secrets masked."""
+    text = _ADDRESS.sub(_shown, text)
     text = _URL_CREDENTIALS.sub(rf"\g<scheme>{MASK}@", text)
     text = _QUERY_SECRET.sub(rf"\g<key>{MASK}", text)
     text = _FRAGMENT_SECRET.sub(rf"\g<path>{MASK}", text)
     return _BEARER.sub(rf"\g<word>{MASK}", text)
+
+
+def _shown(address: re.Match[str]) -> str:
+    # A password that was typed as it is may hold any sign: all up to the last @ is taken for it.
+    _, at, rest = address["rest"].rpartition("@")
+    clear, tail = split_tail(f"{address['scheme']}{rest}")
+    masked = clear + MASK if tail else clear
+    return f"{address['scheme']}{MASK}@{masked.removeprefix(address['scheme'])}" if at else masked

@@ -24,7 +24,7 @@ class Position(StrEnum):
 
 
 class RtspSource(_Strict, tag_field="kind", tag="rtsp", frozen=True):
-    """A camera read by RTSP over TCP. The address carries no credentials: they travel sealed."""
+    """A camera read by RTSP over TCP. The address carries no secrets: they travel sealed."""
 
     url: Annotated[str, Meta(pattern=r"^rtsps?://[^\s@]+$", max_length=2000)]
 
@@ -57,11 +57,17 @@ class Credentials(_Strict, frozen=True):
         return "Credentials(***)"
 
 
+SEALED_TAIL_SINCE = 4
+"""The version of the wire in which agents know `CameraConfig.sealed_tail`."""
+
+
 class CameraConfig(_Strict, frozen=True):
     """One camera this agent reads.
 
     `sealed_credentials` is a libsodium sealed box of `Credentials` to the agent's own X25519 key, or None where the
-    camera asks for none. `offset_us` is added to every UTC time of the camera: its constant encoder delay, measured.
+    camera asks for none. `sealed_tail` is one of the secret end of its address, in UTF-8, which stands behind the `url`
+    of its source; unset where all of the address is in clear. `offset_us` is added to every UTC time of the camera: its
+    constant encoder delay, measured.
     """
 
     id: CameraId
@@ -72,6 +78,7 @@ class CameraConfig(_Strict, frozen=True):
     sealed_credentials: bytes | None = None
     record_audio: bool = True
     offset_us: int = 0
+    sealed_tail: bytes | UnsetType = UNSET
 
 
 class RecipientKey(_Strict, frozen=True):
@@ -164,6 +171,10 @@ def in_words_of(protocol: int, body: AgentBody) -> AgentBody:
     if protocol < UPLOAD_WINDOW_SINCE:
         upload = msgspec.structs.replace(body.upload, window=UNSET)
         body = msgspec.structs.replace(body, upload=upload)
+    if protocol < SEALED_TAIL_SINCE and any(camera.sealed_tail is not UNSET for camera in body.cameras):
+        # Half an address would be another stream, or a camera that locks the agent out.
+        cameras = tuple(camera for camera in body.cameras if camera.sealed_tail is UNSET)
+        body = msgspec.structs.replace(body, cameras=cameras)
     return body
 
 

@@ -143,10 +143,11 @@ class ControlPlane:
         """Closes every open link."""
         self._links.cut()
 
-    def sealed(self, credentials: Credentials) -> bytes:
-        """Returns credentials sealed for the paired box."""
+    def sealed(self, secret: Credentials | str) -> bytes:
+        """Returns credentials, or the secret end of an address, sealed for the paired box."""
         assert self.pairing is not None
-        return SealedBox(PublicKey(self.pairing.sealing_key)).encrypt(encode(credentials))
+        plain = secret.encode() if isinstance(secret, str) else encode(secret)
+        return SealedBox(PublicKey(self.pairing.sealing_key)).encrypt(plain)
 
     def sign_revocation(self, *, key: Ed25519PrivateKey | None = None, sub: AgentId | None = None) -> str:
         """Returns a revocation of the agent, signed by our key unless told otherwise."""

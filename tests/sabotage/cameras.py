@@ -10,6 +10,8 @@ _RTSP = "tests/edge_agent/capture/test_rtsp.py"
 _ODD = "tests/edge_agent/capture/test_odd_cameras.py"
 _TIMES = "edge_agent/capture/picturetimes.py"
 _TEST_TIMES = "tests/edge_agent/capture/test_picturetimes.py"
+_TEST_SOURCES = "tests/control_plane/fleet/test_sources.py"
+_TAILS = "tests/control_plane/fleet/test_sealed_tails.py"
 _SOURCES = "tests/edge_agent/capture/test_sources.py"
 
 CAMERAS = (
@@ -140,5 +142,56 @@ CAMERAS = (
         "    before_all = min(others) - frame\n",
         "    return others[0] - frame\n    before_all = 0\n",
         (f"{_ODD}::test_every_picture_has_its_place_from_the_first_one_on",),
+    ),
+    Sabotage(
+        "an address that can be read in two ways is read in one",
+        "cameras",
+        "control_plane/fleet/sources.py",
+        "    if at and _BEGIN_OF_PATH.search(user) and _is_place(_BEGIN_OF_PATH.split(rest, maxsplit=1)[0]):\n",
+        "    if False:\n",
+        (f"{_TEST_SOURCES}::test_each_bad_address_is_refused_with_its_own_words",),
+    ),
+    Sabotage(
+        "a # ends a pasted address",
+        "cameras",
+        "control_plane/fleet/sources.py",
+        '    user, at, behind = rest.rpartition("@")\n',
+        '    user, at, behind = rest.partition("#")[0].rpartition("@")\n',
+        (
+            f"{_TEST_SOURCES}::test_a_pasted_password_is_taken_whole_or_refused_and_never_changes_the_host",
+            f"{_TEST_SOURCES}::test_each_bad_address_is_refused_with_its_own_words",
+        ),
+    ),
+    Sabotage(
+        "secrets at the end of an address are stored in clear",
+        "cameras",
+        "control_plane/fleet/sources.py",
+        '    clear, tail = split_tail(f"{scheme}://{host}{path}")\n',
+        '    clear, tail = f"{scheme}://{host}{path}", ""\n',
+        (f"{_TAILS}::test_the_secret_end_reaches_the_agent_and_is_read_by_nobody_else",),
+    ),
+    Sabotage(
+        "an agent that is too old is told of half an address",
+        "cameras",
+        "shared/protocol/config.py",
+        "        cameras = tuple(camera for camera in body.cameras if camera.sealed_tail is UNSET)\n",
+        "        cameras = tuple(msgspec.structs.replace(c, sealed_tail=UNSET) for c in body.cameras)\n",
+        (f"{_TAILS}::test_an_agent_that_is_too_old_is_not_told_of_half_an_address_and_its_card_says_so",),
+    ),
+    Sabotage(
+        "the migration leaves what was stored in clear",
+        "cameras",
+        "control_plane/fleet/migrations/0005_sealed_tail.py",
+        '.order_by("id")',
+        "",
+        (f"{_TAILS}::test_addresses_that_were_stored_in_clear_are_sealed_by_the_migration",),
+    ),
+    Sabotage(
+        "secret ends of addresses stand in the log",
+        "cameras",
+        "shared/kernel/redact.py",
+        "    masked = clear + MASK if tail else clear\n",
+        "    masked = clear + tail\n",
+        ("tests/shared/test_kernel.py::test_no_secret_is_left_in_a_redacted_text",),
     ),
 )

@@ -55,6 +55,14 @@ BODY = config.AgentBody(
             source=config.FileSource(name="rehearsal.mp4"),
             record_audio=False,
         ),
+        config.CameraConfig(
+            id=ids.CameraId(uid(12)),
+            room_id=ids.RoomId(uid(4)),
+            name="Door",
+            position=config.Position.RIGHT,
+            source=config.HttpSource(url="http://192.168.1.22/flv?"),
+            sealed_tail=b"sealed",
+        ),
     ),
     recordings=(
         config.RecordingOrder(

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.kernel import backoff, logs, redact, timebase
+from shared.kernel.secret_tail import split_tail
 
 AT = datetime(2026, 11, 21, 10, tzinfo=UTC)
 TICKS = st.integers(min_value=-(2**50), max_value=2**50)
@@ -60,11 +61,62 @@ def test_waits_grow_to_their_ceiling_and_start_over_after_a_success() -> None:
         ("PUT https://s/b?X-Amz-Signature=hunter2", "hunter2"),
         ("Authorization: Bearer hunter2.abc", "hunter2"),
         ("opened https://studio.example/s/ab12#hunter2", "hunter2"),
+        ("opening rtsp://admin:pa/s?s#hunter2@10.0.0.9/main", "hunter2"),
+        ("opening rtsp://admin:p@hunter2@10.0.0.9/main, again", "hunter2"),
+        ("http://10.0.0.9/flv?port=1935&user=admin&password=hunter2", "hunter2"),
+        ("to rtsp://10.0.0.9:554/user=admin&password=hunter2&channel=1", "hunter2"),
+        ("rtsp://10.0.0.9/user=admin_password=hunter2_channel=1.sdp", "hunter2"),
+        ("http://10.0.0.9?hunter2", "hunter2"),
     ],
 )
 def test_no_secret_is_left_in_a_redacted_text(text: str, secret: str) -> None:
     assert secret not in redact.redact(text)
     assert redact.MASK in redact.redact(text)
+
+
+def test_what_is_no_secret_stays_in_a_redacted_text() -> None:
+    for text in (
+        "rtsp://192.168.1.20:554/cam/realmonitor?channel=1&subtype=0 is read",
+        "see https://studio.example/agents/ for more",
+        "GET /api/v1/classes/?page=2",
+    ):
+        assert redact.redact(text) == text
+
+
+@pytest.mark.parametrize(
+    ("url", "clear"),
+    [
+        ("rtsp://10.0.0.9/cam/realmonitor?channel=1&subtype=0", ""),
+        ("rtsp://10.0.0.9/Streaming/Channels/101?transportmode=unicast&profile=Profile_1", ""),
+        ("http://10.0.0.9/axis-media/media.amp?videocodec=h264&resolution=640x480", ""),
+        ("rtsp://10.0.0.9/trackID=1", ""),
+        ("rtsp://10.0.0.9", ""),
+        ("rtsp://10.0.0.9/a?", ""),
+        (
+            "http://10.0.0.9/flv?port=1935&app=bcs&stream=channel0_main.bcs&user=u&password=p",
+            "http://10.0.0.9/flv?",
+        ),
+        ("rtsp://10.0.0.9:554/user=u&password=p&channel=1&stream=0.sdp?real_stream", "rtsp://10.0.0.9:554/"),
+        ("rtsp://10.0.0.9/user=u_password=p_channel=1_stream=0.sdp", "rtsp://10.0.0.9/"),
+        ("rtsp://10.0.0.9/live/s;token=abc/x", "rtsp://10.0.0.9/live/"),
+        ("http://10.0.0.9?token=1", "http://10.0.0.9?"),
+        ("http://10.0.0.9/a?channel=1&channel=averyveryverylongchannelthatmaybeatoken", "http://10.0.0.9/a?"),
+        ("http://10.0.0.9/a?channel=1?x", "http://10.0.0.9/a?"),
+        ("http://10.0.0.9/a?1234567890", "http://10.0.0.9/a?"),
+    ],
+)
+def test_an_address_is_split_where_its_secrets_may_begin(url: str, clear: str) -> None:
+    clear = clear or url
+    assert split_tail(url) == (clear, url.removeprefix(clear))
+
+
+@given(st.text(alphabet="abz01/?&;=._-:%~#@ ", max_size=60))
+def test_the_two_parts_of_an_address_are_the_whole(path: str) -> None:
+    url = f"http://10.0.0.9{path}"
+    clear, tail = split_tail(url)
+    assert clear + tail == url
+    assert clear.startswith("http://10.0.0.9")
+    assert split_tail(clear) == (clear, "")
 
 
 @pytest.fixture

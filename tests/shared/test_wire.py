@@ -75,6 +75,9 @@ def test_a_wish_is_written_for_those_who_know_it() -> None:
     for protocol in range(OLDEST_SPOKEN, PROTOCOL_VERSION + 1):
         written = codec.encode(config.in_words_of(protocol, BODY))
         assert (b'"window"' in written) == (protocol >= config.UPLOAD_WINDOW_SINCE)
+        assert (b'"sealed_tail"' in written) == (protocol >= config.SEALED_TAIL_SINCE)
+        # A camera whose address is not whole is none.
+        assert (b'"http://192.168.1.22/flv?"' in written) == (protocol >= config.SEALED_TAIL_SINCE)
 
 
 REASONS_BEFORE_4 = {

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 
 from edge_agent.capture import addresses, dial, relay
@@ -341,6 +342,25 @@ def test_a_password_is_in_no_address_that_ffmpeg_or_the_camera_sees(pictures: li
         first_pictures_of(camera.url("/cam?channel=1"), ALICE)
         assert {r.uri.partition("?")[0] for r in camera.requests} == {f"rtsp://127.0.0.1:{camera.port}/cam"}
         assert not any("s3cret" in f"{r.uri} {r.headers}" for r in camera.requests)
+
+
+def test_the_secret_end_of_an_address_goes_to_the_camera_and_not_to_ffmpeg(
+    pictures: list[Picture], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    real = av.open
+
+    def watched(file: Any, *args: Any, **kwargs: Any) -> Any:
+        seen.append(f"{file} {args} {kwargs}")
+        return real(file, *args, **kwargs)
+
+    monkeypatch.setattr("edge_agent.capture.rtsp.av.open", watched)
+    path = "/user=admin&password=geheim&channel=1"
+    with ScriptedCamera(pictures) as camera:
+        assert len(first_pictures_of(camera.url(path))) == 30
+        assert camera.requests[1].uri == f"rtsp://127.0.0.1:{camera.port}{path}"
+    assert seen
+    assert "geheim" not in "".join(seen)
 
 
 def test_a_nonce_that_runs_out_is_renewed_without_a_break(pictures: list[Picture]) -> None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from edge_agent.capture.connect import source_for
@@ -204,6 +205,11 @@ class Pages(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
+        if self.path.startswith("/query/") and not self.path.endswith("?user=alice&password=geheim&t=%C3%A4"):
+            self.send_response(401)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         if self.path.startswith("/status/"):
             self.send_response(int(self.path.split("/")[2]))
             self.send_header("Content-Length", "0")
@@ -306,6 +312,34 @@ def test_http_cameras_are_signed_in_to_as_they_ask(
     assert failure(camera(locked, sealed=b"alice:wrong")).error is CameraError.REFUSED
     with contextlib.closing(opened(camera(locked, sealed=b"alice:secret"))) as source:
         assert sum(p.kind is Kind.VIDEO for p in source.packets()) == 120
+
+
+def test_the_secret_end_of_an_address_is_opened_for_the_camera_alone(
+    server: http.server.ThreadingHTTPServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    def source_with(tail: bytes) -> Source:
+        configured = msgspec.structs.replace(
+            camera(config.HttpSource(url=url(server, "/query/clip.ts?"))), sealed_tail=tail
+        )
+        return source_for(
+            configured, unseal=unseal, open_tail=bytes.decode, settings=LOCAL, clock=SystemClock()
+        )
+
+    right = source_with("user=alice&password=geheim&t=ä".encode())
+    right.open()
+    right.close()
+    assert "geheim" not in repr(vars(right))
+    wrong = source_with(b"user=alice&password=falsch")
+    with pytest.raises(CameraFailed) as caught:
+        wrong.open()
+    assert "falsch" not in f"{caught.value} {caplog.text}"
+    # Without a key it opens for nobody, and half an address is not read.
+    sealed = msgspec.structs.replace(camera(config.HttpSource(url=url(server, "/clip.ts"))), sealed_tail=b"x")
+    with pytest.raises(CredentialsUnreadable):
+        opened(sealed)
+    for tail in (b"a b", b"a\r\nX:y", b"a\0"):
+        with pytest.raises(CameraFailed, match="no address has"):
+            source_with(tail)
 
 
 @pytest.mark.parametrize(

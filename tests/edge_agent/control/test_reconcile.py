@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from edge_agent.control.reconcile import (
     Action,
@@ -60,6 +61,7 @@ cameras = st.lists(
         position=st.sampled_from(Position),
         source=st.sampled_from(SOURCES),
         sealed_credentials=st.sampled_from([None, b"a"]),
+        sealed_tail=st.sampled_from([UNSET, b"b"]),
         record_audio=st.booleans(),
         offset_us=st.integers(-2, 2),
     ),
@@ -151,8 +153,11 @@ def test_the_same_configuration_asks_for_nothing(body: AgentBody) -> None:
 
 @given(bodies, bodies)
 def test_a_camera_read_in_the_same_way_is_not_touched(old: AgentBody, new: AgentBody) -> None:
-    before = {c.id: (c.source, c.sealed_credentials, c.record_audio) for c in old.cameras}
-    same = {c.id for c in new.cameras if before.get(c.id) == (c.source, c.sealed_credentials, c.record_audio)}
+    def way(camera: CameraConfig) -> object:
+        return camera.source, camera.sealed_credentials, camera.sealed_tail, camera.record_audio
+
+    before = {c.id: way(c) for c in old.cameras}
+    same = {c.id for c in new.cameras if before.get(c.id) == way(c)}
     assert not same & touched_cameras(reconcile(old, new))
 
 

@@ -87,8 +87,9 @@ def test_nothing_that_lies_on_the_disk_can_be_read(box: AgentBox, video: Path) -
     secret = Credentials(username="wall-cam", password="geheim-4711")
     locked = msgspec.structs.replace(
         box.cameras[0],
-        source=RtspSource(url="rtsp://127.0.0.1:9/none"),
+        source=RtspSource(url="rtsp://127.0.0.1:9/none?"),
         sealed_credentials=box.plane.sealed(secret),
+        sealed_tail=box.plane.sealed("token=geheim-4712"),
     )
     box.cameras = (locked, *box.cameras[1:])
     box.plane.desire(cameras=box.cameras)
@@ -99,9 +100,9 @@ def test_nothing_that_lies_on_the_disk_can_be_read(box: AgentBox, video: Path) -
     keys = [box.plane.key_of(m) for m in box.segments(order, box.cameras[1])]
     for path in (p for p in box.state.rglob("*") if p.is_file()):
         data = path.read_bytes()
-        for text in (b"geheim-4711", b"moof", b"mdat", b"ftyp", *keys):
+        for text in (b"geheim-4711", b"geheim-4712", b"moof", b"mdat", b"ftyp", *keys):
             assert text not in data, (path, text)
-    assert "geheim-4711" not in box.log()
+    assert "geheim-471" not in box.log()
 
 
 def test_an_agent_killed_in_the_middle_of_a_class_goes_on_and_owns_up_to_its_absence(box: AgentBox) -> None:
