@@ -36,6 +36,7 @@ from control_plane.fleet.sources import TypedSource, read_address, read_credenti
 from control_plane.storage.seal import seal
 from control_plane.studios import access
 from control_plane.studios.models import Limit, Room
+from control_plane.studios.names import clean_name
 from control_plane.studios.quotas import require_room
 from control_plane.studios.services.rates import require_rate
 from shared.protocol.codec import encode
@@ -65,7 +66,7 @@ def rename_agent(agent: Agent, *, name: str, actor: Actor) -> Agent:
     """
     with studio_scope(agent.studio_id):
         access.require(actor, access.Action.MANAGE_AGENTS, agent)
-        agent.name = name.strip()
+        agent.name = clean_name(name)
         _check(agent)
         agent.save(update_fields=["name"])
         _record(Act.AGENT_CHANGED, agent, actor, {"fields": ["name"]})
@@ -150,7 +151,7 @@ def add_camera(
             studio_id=room.studio_id,
             room=room,
             agent=agent,
-            name=name.strip(),
+            name=clean_name(name),
             position=str(position),
             record_audio=record_audio,
             offset_us=offset_us,
@@ -194,7 +195,7 @@ def change_camera(
         access.require(actor, access.Action.MANAGE_CAMERAS, camera)
         before = camera.agent
         for name, value in values.items():
-            setattr(camera, name, value.strip() if isinstance(value, str) else value)
+            setattr(camera, name, clean_name(value) if isinstance(value, str) else value)
         if agent is not None:
             access.require(actor, access.Action.MANAGE_CAMERAS, agent)
             camera.agent = agent

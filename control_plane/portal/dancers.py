@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from unicodedata import normalize
 from uuid import UUID
 
 from django.db.models import Prefetch, Q, QuerySet
@@ -13,6 +14,7 @@ from control_plane.common.errors import NotFound
 from control_plane.recordings.models import Appearance, ClassSession
 from control_plane.studios import access
 from control_plane.studios.models import Dancer, Guardianship
+from control_plane.studios.names import clean_name, name_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,12 @@ def dancers_found(actor: Actor, wanted: str, *, left: bool) -> QuerySet[Dancer]:
     """Returns the dancers that `actor` may see, who dance here or have left, with those who answer for them now."""
     now = Guardianship.objects.filter(ended_at__isnull=True).select_related("user")
     found = access.visible(actor, Dancer).filter(left_at__isnull=not left)
-    if wanted:
-        found = found.filter(Q(name__icontains=wanted) | Q(note__icontains=wanted))
+    if wanted := clean_name(wanted):
+        # Names are stored composed; notes, and names that were stored before they were, as they were typed.
+        holds = Q()
+        for form in (wanted, normalize("NFD", wanted)):
+            holds |= Q(name__icontains=form) | Q(note__icontains=form)
+        found = found.filter(holds)
     return found.order_by("name", "id").prefetch_related(Prefetch("guardianships", now, to_attr="current"))
 
 
@@ -62,12 +68,12 @@ def roster_lines(
         .filter(Q(left_at__isnull=True) | Q(pk__in=saved | chosen))
         .order_by("name", "birth_year", "id")
     )
-    names = Counter(dancer.name.casefold() for dancer in dancers)
+    names = Counter(name_key(dancer.name) for dancer in dancers)
     return [
         RosterLine(
             id=dancer.id,
             name=dancer.name,
-            hint=_hint(dancer, names[dancer.name.casefold()] > 1),
+            hint=_hint(dancer, names[name_key(dancer.name)] > 1),
             is_ticked=dancer.id in chosen,
             protected=dancer.protected,
         )

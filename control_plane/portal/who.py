@@ -15,6 +15,7 @@ from control_plane.studios import access, roles, things
 from control_plane.studios.actions import Action
 from control_plane.studios.decision import Decision
 from control_plane.studios.models import Effect, Membership, ObjectRight, Role
+from control_plane.studios.names import name_key
 
 Asked = tuple[User, Decision]
 ASKED = (Action.REPLAY, Action.VIEW_CLASS, Action.VIEW_LIVE, Action.ANNOTATE, Action.SHARE, Action.EXPORT)
@@ -60,8 +61,8 @@ def everybody(action: Action, obj: Model, *, wanted: str = "") -> tuple[list[Ask
     found = access.who_can(action, obj, most=access.MOST_PEOPLE)
     is_more = len(found) == access.MOST_PEOPLE
     if wanted:
-        text = wanted.casefold()
-        found = [item for item in found if text in f"{item[0].display_name} {item[0].email}".casefold()]
+        text = name_key(wanted)
+        found = [item for item in found if text in name_key(f"{item[0].display_name} {item[0].email}")]
     return found, is_more
 
 

@@ -15,6 +15,7 @@ from control_plane.recordings.services import lock_class
 from control_plane.studios import access
 from control_plane.studios.dancer_list import LineError, NewDancer, NotAList
 from control_plane.studios.models import Dancer
+from control_plane.studios.names import name_key
 
 MOST_DANCERS = 500
 
@@ -80,11 +81,11 @@ def dancers_named(listed: Iterable[NewDancer]) -> list[Dancer]:
     """
     by_name: dict[str, list[Dancer]] = {}
     for dancer in Dancer.objects.filter(left_at__isnull=True):
-        by_name.setdefault(dancer.name.casefold(), []).append(dancer)
+        by_name.setdefault(name_key(dancer.name), []).append(dancer)
     found: list[Dancer] = []
     errors: list[LineError] = []
     for item in listed:
-        meant = by_name.get(item.name.casefold(), [])
+        meant = by_name.get(name_key(item.name), [])
         if item.birth_year is not None:
             meant = [dancer for dancer in meant if dancer.birth_year in (None, item.birth_year)]
         if len(meant) == 1:

@@ -1,9 +1,13 @@
-"""A list of dancers as a CSV file, read to the last line before anything is done with it. Pure."""
+"""A list of dancers as a spreadsheet saves it, read to the last line before anything is done with it. Pure."""
 
+import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from control_plane.studios.names import clean_name, name_key
 
 FIRST_BIRTH_YEAR = 1900
 LARGEST_BYTES = 256 * 1024
@@ -11,8 +15,12 @@ MOST_LINES = 2000
 MOST_ERRORS = 20
 NAME_LENGTH, NOTE_LENGTH = 120, 1000
 COLUMNS = ("name", "birth_year", "protected", "note")
-_YES = {"yes", "y", "true", "1", "x"}
-_NO = {"", "no", "n", "false", "0"}
+_YES = {"yes", "y", "true", "1", "x", "wahr", "vrai", "verdadero", "vero"}
+_NO = {"", "no", "n", "false", "0", "falsch", "faux", "falso"}
+"""Also the words that Excel writes for TRUE and FALSE in German, French, Spanish and Italian."""
+_UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_SEPARATOR = re.compile(r"sep=(.)(\r\n|\r|\n)", re.IGNORECASE)
+"""A line before the first that names the separator. Excel reads it and shows it to nobody; exports for Excel write it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +57,15 @@ def read_dancers(content: bytes, *, this_year: int) -> list[NewDancer]:
     """Returns the dancers of a CSV file in its order.
 
     The first line names the columns: `name`, and where wanted `birth_year`, `protected` (yes or no) and `note`. Commas,
-    semicolons or tabs part them; the text is UTF-8, with a byte order mark or without.
+    semicolons, tabs, or the separator that a `sep=` line names, separate them. The text is UTF-8, or UTF-16 with a byte
+    order mark. Columns without a name have to be empty: spreadsheets write them where cells were used and cleared.
 
     Raises:
         NotAList: something is wrong with it.
     """
     if len(content) > LARGEST_BYTES:
         raise NotAList([LineError(1, f"the file has more than {LARGEST_BYTES // 1024} kB")])
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise NotAList([LineError(line, "it is not UTF-8 text; save the file as CSV UTF-8")]) from error
-    if "\0" in text:
-        raise NotAList([LineError(1, "it holds a zero byte; this is no text file")])
+    text = _text(content)
     rows = _rows(text)
     header = _header(rows)
     dancers: list[NewDancer] = []
@@ -76,18 +79,21 @@ def read_dancers(content: bytes, *, this_year: int) -> list[NewDancer]:
         if len(dancers) >= MOST_LINES:
             errors.append(LineError(line, f"a file has at most {MOST_LINES} dancers"))
             break
-        if len(cells) > len(header):
+        named = dict(zip(header, cells, strict=False))
+        if any(cells[len(header) :]) or any(
+            cell for cell, column in zip(cells, header, strict=False) if not column
+        ):
             errors.append(
                 LineError(
                     line, "it has more cells than there are columns; put text with commas in quotation marks"
                 )
             )
             continue
-        found = _dancer(dict(zip(header, cells, strict=False)), line, this_year)
+        found = _dancer(named, line, this_year)
         if isinstance(found, LineError):
             errors.append(found)
             continue
-        key = (found.name.casefold(), found.birth_year)
+        key = (name_key(found.name), found.birth_year)
         if key in seen:
             errors.append(LineError(line, f"{found.name} stands on line {seen[key]} already"))
             continue
@@ -100,15 +106,31 @@ def read_dancers(content: bytes, *, this_year: int) -> list[NewDancer]:
     return dancers
 
 
+def _text(content: bytes) -> str:
+    encoding = _UTF_16.get(content[:2], "utf-8-sig")
+    try:
+        text = content.decode(encoding).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = len(re.findall(rb"\r\n|\r|\n", content[: error.start])) + 1
+        raise NotAList([LineError(line, "it is not UTF-8 text; save the file as CSV UTF-8")]) from error
+    if "\0" in text:
+        raise NotAList([LineError(1, "it holds a zero byte; this is no text file")])
+    return text
+
+
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    first = text.lstrip().split("\n", 1)[0]
-    delimiter = max(",;\t", key=first.count)
+    told = _SEPARATOR.match(text)
+    if told is not None and told[1] not in '\r\n"':
+        delimiter, text, begins = told[1], text[told.end() :], 2
+    else:
+        first = re.split(r"[\r\n]", text.lstrip(), maxsplit=1)[0]
+        delimiter, begins = max(",;\t", key=re.sub(r'"[^"]*"', "", first).count), 1
+    before = begins - 1
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    begins = 1
     try:
         for cells in reader:
             yield begins, [cell.strip() for cell in cells]
-            begins = reader.line_num + 1
+            begins = before + reader.line_num + 1
     except csv.Error as error:
         raise NotAList(
             [LineError(begins, f"it cannot be read ({error}); check the quotation marks")]
@@ -117,35 +139,34 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
 
 def _header(rows: Iterator[tuple[int, list[str]]]) -> list[str]:
     line, cells = next(((line, cells) for line, cells in rows if any(cells)), (1, []))
-    header = [cell.casefold().replace(" ", "_").replace("-", "_") for cell in cells]
+    header = [re.sub(r"[ -]", "_", name_key(cell)) for cell in cells]
     if "name" not in header:
         known = ", ".join(COLUMNS)
         raise NotAList(
             [LineError(line, f"it names the columns, and one of them is called name; known are {known}")]
         )
-    unknown = [cell for cell in header if cell not in COLUMNS]
+    named = [cell for cell in header if cell]
+    unknown = [cell for cell in named if cell not in COLUMNS]
     if unknown:
-        raise NotAList(
-            [LineError(line, f"unknown column {unknown[0] or '(empty)'}; known are {', '.join(COLUMNS)}")]
-        )
-    if len(set(header)) < len(header):
+        raise NotAList([LineError(line, f"unknown column {unknown[0][:40]}; known are {', '.join(COLUMNS)}")])
+    if len(set(named)) < len(named):
         raise NotAList([LineError(line, "a column stands there twice")])
     return header
 
 
 def _dancer(cells: dict[str, str], line: int, this_year: int) -> NewDancer | LineError:
-    name, note = cells.get("name", ""), cells.get("note", "")
+    name, note = clean_name(cells.get("name", "")), cells.get("note", "")
     if not name:
         return LineError(line, "name is empty")
     if len(name) > NAME_LENGTH:
         return LineError(line, f"name has more than {NAME_LENGTH} characters")
     if len(note) > NOTE_LENGTH:
         return LineError(line, f"note has more than {NOTE_LENGTH} characters")
-    year_text = cells.get("birth_year", "")
-    year = int(year_text) if year_text.isascii() and year_text.isdigit() and len(year_text) == 4 else None
+    year_text = name_key(cells.get("birth_year", ""))
+    year = int(year_text) if year_text.isdecimal() and len(year_text) == 4 else None
     if year_text and (year is None or not FIRST_BIRTH_YEAR <= year <= this_year):
         return LineError(line, f"birth_year {year_text[:20]!r} is no year such as 2014")
-    word = cells.get("protected", "").casefold()
+    word = name_key(cells.get("protected", ""))
     if word not in _YES | _NO:
         return LineError(line, f"protected {word[:20]!r} is neither yes nor no")
     return NewDancer(name=name, birth_year=year, protected=word in _YES, note=note, line=line)

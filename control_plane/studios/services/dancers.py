@@ -15,6 +15,7 @@ from control_plane.common.scoping import studio_scope
 from control_plane.studios import access
 from control_plane.studios.dancer_list import NewDancer
 from control_plane.studios.models import Dancer, Guardianship, Relation, Studio
+from control_plane.studios.names import clean_name, name_key
 from control_plane.studios.services.locking import lock_studio
 from control_plane.studios.services.rates import require_rate
 from control_plane.studios.services.saving import check, save_new
@@ -40,7 +41,7 @@ def add_dancer(studio: Studio, dancer: NewDancer, *, actor: Actor) -> Dancer:
 def add_dancers(studio: Studio, dancers: Iterable[NewDancer], *, actor: Actor) -> tuple[list[Dancer], int]:
     """Adds those who are not there yet, all of them or none; returns the new ones, and how many were there.
 
-    Somebody of the same name, in whatever case, and the same year of birth is the same dancer.
+    Somebody of the same name, however it is written, and the same year of birth is the same dancer.
 
     Raises:
         BadRequest: a value breaks a rule; nothing was added.
@@ -50,11 +51,11 @@ def add_dancers(studio: Studio, dancers: Iterable[NewDancer], *, actor: Actor) -
     with studio_scope(studio.id):
         access.require(actor, access.Action.MANAGE_DANCERS, studio)
         require_rate(Act.DANCER_ADDED, actor=actor, adding=len(wanted))
-        known = {(name.casefold(), year) for name, year in Dancer.objects.values_list("name", "birth_year")}
+        known = {(name_key(name), year) for name, year in Dancer.objects.values_list("name", "birth_year")}
         added: list[Dancer] = []
         there = 0
         for dancer in wanted:
-            key = (dancer.name.strip().casefold(), dancer.birth_year)
+            key = (name_key(dancer.name), dancer.birth_year)
             if key in known:
                 there += 1
                 continue
@@ -80,7 +81,7 @@ def change_dancer(dancer: Dancer, *, actor: Actor, **values: Any) -> Dancer:
             return dancer
         for name in changed:
             setattr(dancer, name, values[name])
-        dancer.name = dancer.name.strip()
+        dancer.name = clean_name(dancer.name)
         _check(dancer)
         dancer.save(update_fields=changed)
         details: dict[str, object] = {"fields": changed}
@@ -176,7 +177,7 @@ def _end(guardianship: Guardianship, actor: Actor) -> None:
 def _add(studio: Studio, dancer: NewDancer, actor: Actor) -> Dancer:
     row = Dancer(
         studio=studio,
-        name=dancer.name.strip(),
+        name=clean_name(dancer.name),
         birth_year=dancer.birth_year,
         protected=dancer.protected,
         note=dancer.note.strip(),

@@ -8,6 +8,7 @@ from control_plane.common.errors import BadRequest, Forbidden
 from control_plane.common.scoping import studio_scope
 from control_plane.studios import access, keyring
 from control_plane.studios.models import Role, Room, Studio
+from control_plane.studios.names import clean_name
 from control_plane.studios.services.keys import record_key
 from control_plane.studios.services.people import join
 from control_plane.studios.services.rates import require_rate
@@ -84,7 +85,7 @@ def create_room(studio: Studio, *, name: str, actor: Actor) -> Room:
         NotFound, Forbidden: `actor` may not manage rooms.
         TooManyRequests: too many were made within an hour.
     """
-    room = Room(studio=studio, name=name.strip())
+    room = Room(studio=studio, name=clean_name(name))
     with studio_scope(studio.id):
         access.require(actor, access.Action.MANAGE_ROOMS, studio)
         require_rate(Act.ROOM_CREATED, actor=actor)
@@ -109,7 +110,7 @@ def rename_room(room: Room, *, name: str, actor: Actor) -> Room:
     """
     with studio_scope(room.studio_id):
         access.require(actor, access.Action.MANAGE_ROOMS, room)
-        room.name = name.strip()
+        room.name = clean_name(name)
         check(room)
         unless_taken(lambda: room.save(update_fields=["name"]), f"There is a room called {name!r} already.")
         record(

@@ -43,6 +43,13 @@ def test_the_list_finds_by_name_and_keeps_those_who_left_apart(
     assert "Bea Mar" in found
     assert "Ada Lind" not in found
     assert "Cleo Oka" in alice.get(f"{house.base}/dancers/?left=1").content.decode()
+    with studio_scope(house.cast.studio.id):
+        for stored in ("Zoe\u0308 Alt", "Zo\u00eb Neu"):
+            Dancer.objects.create(studio=house.cast.studio, name=stored)
+    for typed in ("zo\u00eb", "zoe\u0308"):
+        found = alice.get(f"{house.base}/dancers/", {"q": typed}).content.decode()
+        assert "Zoe\u0308 Alt" in found
+        assert "Zo\u00eb Neu" in found
 
 
 def test_a_dancer_is_added_and_changed(house: House, sign_in: SignIn) -> None:

@@ -90,6 +90,9 @@ def test_a_list_of_names_finds_each_or_says_on_which_line_it_does_not(
     with studio_scope(cast.studio.id):
         found = dancers_named([NewDancer("ada", 2015, line=2), NewDancer("Bea", line=3)])
         assert [item.id for item in found] == [dancers[1].id, dancers[2].id]
+        Dancer.objects.filter(pk=dancers[2].id).update(name="Be\u0301a")
+        (found_one,) = dancers_named([NewDancer("B\u00e9a", line=2)])
+        assert found_one.id == dancers[2].id
         set_dancer_left(dancers[3], True, actor=cast.alice.actor)
         with pytest.raises(NotAList) as caught:
             dancers_named([NewDancer("Ada", line=2), NewDancer("Zoe", line=3), NewDancer("Cleo", line=4)])

@@ -59,6 +59,26 @@ def test_a_list_adds_those_who_are_not_there_or_nobody(cast: Cast) -> None:
         assert Dancer.objects.count() == 3
 
 
+def test_one_name_in_two_forms_is_one_dancer(cast: Cast) -> None:
+    composed, decomposed = "Jos\u00e9 N\u00fa\u00f1ez", "Jose\u0301  Nu\u0301n\u0303ez"
+    kept = dancer_of(cast, decomposed)
+    assert kept.name == composed
+    with studio_scope(cast.studio.id):
+        # As an earlier version stored it.
+        Dancer.objects.filter(pk=kept.pk).update(name=decomposed)
+    listed = [
+        NewDancer(composed, 2014),
+        NewDancer("JOS\u00c9 N\u00daN\u0303EZ", 2014),
+        NewDancer("Jose Nunez", 2014),
+    ]
+    added, there = services.add_dancers(cast.studio, listed, actor=cast.alice.actor)
+    assert ([item.name for item in added], there) == (["Jose Nunez"], 2)
+    changed = services.change_dancer(added[0], name=decomposed, actor=cast.alice.actor)
+    with studio_scope(cast.studio.id):
+        changed.refresh_from_db()
+    assert changed.name == composed
+
+
 def test_a_change_is_on_record_by_field_and_no_change_is_not(cast: Cast) -> None:
     dancer = dancer_of(cast)
     services.change_dancer(dancer, actor=cast.alice.actor, protected=True, name="Ada")

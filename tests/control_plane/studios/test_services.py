@@ -64,6 +64,9 @@ def test_a_room_name_is_once_per_studio(cast: Cast, other: Cast) -> None:
         second = services.create_room(cast.studio, name="Small", actor=cast.alice.actor)
         with pytest.raises(Conflict):
             services.create_room(cast.studio, name=" Big ", actor=cast.alice.actor)
+        services.create_room(cast.studio, name="Grü\u00dfe  Saal", actor=cast.alice.actor)
+        with pytest.raises(Conflict):
+            services.create_room(cast.studio, name="Gru\u0308\u00dfe\u00a0Saal", actor=cast.alice.actor)
         with pytest.raises(Conflict):
             services.rename_room(second, name="Big", actor=cast.alice.actor)
         with pytest.raises(BadRequest, match="name"):
