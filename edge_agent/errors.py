@@ -3,6 +3,7 @@
 AgentError
  +-- SettingsInvalid          the box's own settings file cannot be used
  +-- StateUnwritable          the state folder cannot be written
+ +-- HomeMissing              no state folder is named, and this user has no home for the usual one
  +-- CameraFailed             a camera gives no pictures, and why (`shared.protocol.status.CameraError`)
  +-- CredentialsUnreadable    a camera's credentials were sealed for another box
  +-- SpoolError
@@ -57,6 +58,15 @@ class StateUnwritable(AgentError):
         super().__init__(f"cannot write to {path}: {reason}")
         self.path = path
         self.hint = f"Give this user the right to write to {path}, or choose another folder with --state."
+
+
+class HomeMissing(AgentError):
+    """No state folder is named, and this user has no home folder for the usual one."""
+
+    hint = "Name one: --state DIR, or THREEDANCE_AGENT_STATE=DIR."
+
+    def __init__(self) -> None:
+        super().__init__("this user has no home folder, and so no place for the state")
 
 
 class CameraFailed(AgentError):

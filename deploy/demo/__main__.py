@@ -12,6 +12,8 @@ from deploy.demo.errors import DemoError
 from deploy.demo.loop import CAMERAS
 from deploy.demo.options import Options
 from deploy.demo.screen import Screen
+from shared.kernel.folders import NoHome, expanded, state_base
+from shared.kernel.terminal import make_printable
 
 SCHEMES = ("rtsp://", "rtsps://", "http://", "https://", "file:")
 INTERRUPTED = 130
@@ -21,11 +23,13 @@ def default_state() -> Path:
     """Returns where the demonstration keeps its data: apart from a real installation's.
 
     Root's database runs as another account, which must be able to enter the folder: root's home is closed to it.
+
+    Raises:
+        NoHome: this user has none, as often in a container.
     """
     if os.geteuid() == 0:
         return Path("/var/lib/threedance-demo")
-    base = os.environ.get("XDG_STATE_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "state") / "threedance-demo"
+    return state_base() / "threedance-demo"
 
 
 def read_options(arguments: list[str] | None = None) -> Options:
@@ -73,12 +77,16 @@ def read_options(arguments: list[str] | None = None) -> Options:
         parser.error("--seconds: give 2 seconds to a day")
     if given.port is not None and not 0 <= given.port <= 65535:
         parser.error("--port: give 0 to 65535")
-    state = (given.state or default_state()).expanduser().absolute()
+    try:
+        state = expanded(given.state or default_state()).absolute()
+    except NoHome as error:
+        parser.error(f"{error}, and so no place for the state; name one with --state DIR")
     return Options(state, cameras, given.seconds, given.exit, given.report, given.port, given.patience)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the demonstration; returns 0, 1 after an error, 130 where it was interrupted on the way."""
+    make_printable(sys.stdout)
     options = read_options(arguments)
     screen = Screen()
 

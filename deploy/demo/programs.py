@@ -1,5 +1,6 @@
 """The programs of the demonstration: each is started, waited for, watched, and stopped in reverse order."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -18,6 +19,7 @@ from deploy.demo.errors import DemoError, tail
 from deploy.demo.options import Options
 from deploy.demo.render import default_cache
 from deploy.demo.screen import Screen
+from shared.kernel.folders import NoHome
 
 T = TypeVar("T")
 Facts = dict[str, Any]
@@ -90,14 +92,12 @@ class Programs:
 
     def start_renderer(self) -> Child:
         """Starts what renders the demo cameras where they are not kept from an earlier run."""
-        cache = default_cache()
-        try:
-            cache.mkdir(parents=True, exist_ok=True)
-            usable = os.access(cache, os.W_OK)
-        except OSError:
-            usable = False
-        if not usable:
-            cache = self._state / "cache"
+        cache = self._state / "cache"
+        with contextlib.suppress(OSError, NoHome):
+            shared = default_cache()
+            shared.mkdir(parents=True, exist_ok=True)
+            if os.access(shared, os.W_OK):
+                cache = shared
         # It stands back: until there is a first page, the control plane needs the processor more.
         command = (sys.executable, "-m", "deploy.demo.render", "--cache", str(cache))
         return self._start(

@@ -32,6 +32,7 @@ from deploy.demo.loop import BEATS_PER_MINUTE, CAMERAS, FPS, FRAMES, GOP_FRAMES,
 from deploy.demo.motion import Motion, compute_motion
 from deploy.demo.scene import FloorShadow, Scene
 from deploy.demo.studio import Backdrop, trace_backdrop
+from shared.kernel.folders import cache_base
 
 SOURCES = (
     "loop", "camera_model", "curves", "choreography", "motion", "flesh", "painter", "lighting", "studio", "scene", "overlay",
@@ -80,9 +81,12 @@ def ensure_media(cache: Path, progress: Progress) -> Path:
 
 
 def default_cache() -> Path:
-    """Returns where the media are kept for this user."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "threedance" / "demo"
+    """Returns where the media are kept for this user.
+
+    Raises:
+        NoHome: this user has no home, as often in a container.
+    """
+    return cache_base() / "threedance" / "demo"
 
 
 def render_media(folder: Path, progress: Progress) -> None:

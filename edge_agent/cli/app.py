@@ -49,9 +49,19 @@ media = typer.Typer(
 app.add_typer(media, name="media")
 
 
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        _version()
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the trace of an error.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version),
+    ] = False,
 ) -> None:
     if debug:
         os.environ["THREEDANCE_DEBUG"] = "1"

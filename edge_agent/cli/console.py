@@ -1,6 +1,6 @@
 """How the command line speaks: where state lies, and how an error is said."""
 
-import os
+import contextlib
 import re
 import shlex
 import sys
@@ -11,24 +11,37 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from edge_agent.errors import AgentError
+from edge_agent.errors import AgentError, HomeMissing
+from shared.kernel.folders import NoHome, state_base
+from shared.kernel.terminal import make_printable
 
 _WIDTH_OF_A_FILE = 120
 
-out = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
+make_printable(sys.stdout)
+_is_terminal = sys.stdout is not None and sys.stdout.isatty()
+out = Console(highlight=False, width=None if _is_terminal else _WIDTH_OF_A_FILE)
 err = Console(stderr=True, highlight=False)
 
 
 def default_state() -> Path:
-    """Returns the state folder where none is given."""
-    home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(home) / "threedance-agent"
+    """Returns the state folder where none is given.
+
+    Raises:
+        HomeMissing: this user has no home, as often in a container.
+    """
+    try:
+        return state_base() / "threedance-agent"
+    except NoHome as error:
+        raise HomeMissing from error
 
 
 def in_state(hint: str, state: Path) -> str:
     """Returns a hint that is a command of ours, or ends with one after a colon, such that it works on `state`."""
-    if state == default_state() or not re.search(r"(^|: )threedance-agent ", hint):
+    if not re.search(r"(^|: )threedance-agent ", hint):
         return hint
+    with contextlib.suppress(HomeMissing):
+        if state == default_state():
+            return hint
     return f"{hint} --state {shlex.quote(str(state))}"
 
 

@@ -86,7 +86,7 @@ CAMERA_HINTS: dict[CameraError, str] = {
     CameraError.AUTHENTICATION_UNSUPPORTED: "Set the camera's authentication to Digest (MD5 or SHA-256) or Basic.",
     CameraError.BUSY: "Close other viewers of it, or raise its limit of streams. The agent keeps trying.",
     CameraError.NO_TCP: "Switch on RTP over TCP (RTSP interleaved) in the camera.",
-    CameraError.REDIRECTED: "The agent does not follow. If you trust that address, enter it on the camera's page.",
+    CameraError.REDIRECTED: "The agent follows no redirect. If you trust that address, enter it on the camera's page.",
     CameraError.WRONG_PROTOCOL: "Check scheme and port. Most cameras have RTSP at 554, HTTP at 80, HTTPS at 443.",
     CameraError.CAMERA_FAULT: "Restart it. If this stays, look the answer up in its manual.",
 }

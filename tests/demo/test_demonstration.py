@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import re
 import signal
 import statistics
@@ -239,6 +240,23 @@ def test_wrong_arguments_are_named(
     with pytest.raises(SystemExit):
         read_options(arguments)
     assert named in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("state", [[], ["--state", "~"], ["--state", "~/demo"]])
+def test_a_home_is_missed_only_where_no_state_folder_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, state: list[str]
+) -> None:
+    def unknown(_: int) -> object:
+        raise KeyError
+
+    for name in ("HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with pytest.raises(SystemExit):
+        read_options(state)
+    assert "this user has no home folder, and so no place for the state" in capsys.readouterr().err
+    assert read_options(["--state", str(tmp_path)]).state == tmp_path
 
 
 def test_an_error_shows_the_end_of_its_log(tmp_path: Path) -> None:

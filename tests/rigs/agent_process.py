@@ -38,6 +38,7 @@ def agent_command(
         [*AGENT, *arguments, "--state", str(state)],
         capture_output=True,
         text=True,
+        errors="backslashreplace",
         cwd=ROOT,
         env={**os.environ, **(env or {})},
         timeout=60,

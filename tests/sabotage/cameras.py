@@ -212,4 +212,22 @@ CAMERAS = (
         "        if any(\n",
         ("tests/control_plane/studios/test_dancer_list.py::test_what_is_wrong_is_named_with_its_line",),
     ),
+    Sabotage(
+        "hints of the agent ask for a home although a state folder is named",
+        "cameras",
+        "edge_agent/cli/console.py",
+        "    with contextlib.suppress(HomeMissing):\n",
+        "    with contextlib.nullcontext():\n",
+        (
+            "tests/edge_agent/cli/test_commands.py::test_a_home_is_missed_only_where_no_state_folder_is_named[arguments1]",
+        ),
+    ),
+    Sabotage(
+        "a terminal without our signs ends the agent's commands",
+        "cameras",
+        "edge_agent/cli/console.py",
+        "make_printable(sys.stdout)\n",
+        "",
+        ("tests/edge_agent/cli/test_commands.py::test_the_commands_work_on_every_terminal[env0]",),
+    ),
 )

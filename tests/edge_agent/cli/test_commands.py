@@ -5,6 +5,7 @@ import asyncio
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -37,7 +38,7 @@ from shared.protocol.status import (
 from shared.protocol.timing import ERROR_BOUND_MOST_US
 from shared.protocol.version import PROTOCOL_VERSION
 from tests.media import make_video
-from tests.rigs.agent_process import ROOT, agent_box, agent_command
+from tests.rigs.agent_process import AGENT, ROOT, agent_box, agent_command
 from tests.rigs.control_plane import ControlPlane
 from tests.shared.examples import CLOCK, STATUS
 
@@ -266,6 +267,93 @@ def test_an_error_is_one_line_and_a_hint_and_no_trace(
     assert says in done.stderr
     assert HINT in done.stderr
     assert "Traceback" not in done.stderr
+
+
+HOMELESS = """
+import os, pwd, sys
+def nobody(uid): raise KeyError(uid)
+pwd.getpwuid = nobody
+for name in ("HOME", "XDG_STATE_HOME", "THREEDANCE_AGENT_STATE"): os.environ.pop(name, None)
+from edge_agent.cli import main
+sys.argv = ["threedance-agent", *sys.argv[1:]]
+main()
+"""
+
+
+def homeless(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs the program as a user without a home and without a line in /etc/passwd."""
+    return subprocess.run(
+        [sys.executable, "-c", HOMELESS, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("status", "--once"),
+        ("check",),
+        ("run",),
+        ("spool-check",),
+        ("pair", "http://127.0.0.1:9", "BCDF-GHJK"),
+        ("media", "list"),
+        ("media", "add", "a", "/no/such/file"),
+    ],
+)
+def test_a_home_is_missed_only_where_no_state_folder_is_named(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    without = homeless(*arguments)
+    assert (without.returncode, without.stdout) == (1, "")
+    assert without.stderr.startswith("error: this user has no home folder")
+    assert "what to do: Name one: --state DIR" in without.stderr
+    named = homeless(*arguments, "--state", str(tmp_path))
+    assert "Traceback" not in named.stderr
+    assert "no home" not in named.stderr
+
+
+def test_help_and_version_need_no_home_and_no_folder() -> None:
+    for arguments in (("-h",), ("run", "-h"), ("media", "-h"), ("media", "add", "-h"), ("--help",)):
+        done = homeless(*arguments)
+        assert done.returncode == 0, done.stderr
+        assert "Usage: threedance-agent" in done.stdout
+    assert homeless("--version").stdout == homeless("version").stdout != ""
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONIOENCODING": "latin-1"},
+        {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+        {"TERM": "dumb", "COLUMNS": "5"},
+        {"COLUMNS": "0"},
+        {"COLUMNS": "x"},
+    ],
+)
+def test_the_commands_work_on_every_terminal(tmp_path: Path, env: dict[str, str]) -> None:
+    state = tmp_path / "Grün"
+    checked = agent_command(state, "check", env=env)
+    assert checked.returncode == 1
+    assert "have to be mended" in checked.stdout
+    assert "Traceback" not in checked.stderr
+    if "TERM" not in env and "COLUMNS" not in env:
+        assert "BAD pairing" in checked.stdout
+    for arguments in (("status", "--once"), ("media", "list"), ("media", "-h")):
+        done = agent_command(state, *arguments, env=env)
+        assert "Traceback" not in done.stderr
+
+
+def test_the_commands_work_where_nobody_listens(tmp_path: Path) -> None:
+    command = f"exec {shlex.join([*AGENT, 'check', '--state', str(tmp_path)])} >&-"
+    done = subprocess.run(
+        ["/bin/sh", "-c", command], capture_output=True, text=True, cwd=ROOT, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_debug_shows_the_trace(tmp_path: Path) -> None:
