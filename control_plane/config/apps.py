@@ -4,9 +4,10 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import Tags, register
 
+from control_plane.common.request_logs import RequestRecords
 from control_plane.config import checks
 from control_plane.config.celery import app as celery_app
-from shared.kernel.logs import configure_logs
+from shared.kernel.logs import Flood, configure_logs
 
 
 class ConfigConfig(AppConfig):
@@ -19,7 +20,11 @@ class ConfigConfig(AppConfig):
 
     def ready(self) -> None:
         """Sends the logs of this process where its environment says, and registers what a deployment must satisfy."""
-        configure_logs(json_lines=settings.ENV.log_json, level=settings.ENV.log_level)
+        configure_logs(
+            json_lines=settings.ENV.log_json,
+            level=settings.ENV.log_level,
+            filters=[RequestRecords(), Flood()],
+        )
         register(checks.check_secret_key, Tags.security, deploy=True)
         register(checks.check_root_key, Tags.security, deploy=True)
         register(checks.check_key_shelf, Tags.security, deploy=True)

@@ -27,13 +27,16 @@ def log_output(path: Path) -> Iterator[IO[bytes]]:
 
 
 def open_log(path: Path) -> IO[bytes]:
-    """Opens a log, readable by its owner alone, to append to it.
+    """Opens a log, readable by its owner alone, to append to it. One that an older version left readable is closed.
 
     Raises:
         OSError: it cannot be opened.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600), "ab")
+    file = os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600), "ab")
+    with contextlib.suppress(PermissionError):  # a file of another account, which may decide itself
+        os.fchmod(file.fileno(), 0o600)
+    return file
 
 
 def bound_logs(folder: Path) -> None:

@@ -249,6 +249,7 @@ class EmbeddedPostgres:
             "max_wal_size=256MB",
             "min_wal_size=64MB",
             "log_min_error_statement=panic",
+            "log_error_verbosity=terse",  # the detail of an error holds values of rows
             *quick,
         ]
         with log_output(self.log) as output:

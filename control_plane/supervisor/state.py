@@ -51,7 +51,7 @@ def prepare_state(state: Path) -> Path:
     """
     state = state.expanduser().absolute()
     try:
-        for name, mode in (("", 0o711), ("keys", 0o700), ("run", 0o711), ("logs", 0o711), ("objects", 0o700)):
+        for name, mode in (("", 0o711), ("keys", 0o700), ("run", 0o711), ("logs", 0o700), ("objects", 0o700)):
             folder = state / name
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(mode)

@@ -4,9 +4,10 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any, TextIO
 
-from shared.kernel.redact import redact
+from shared.kernel.redact import redact_log
 
 _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {
     "message",
@@ -30,16 +31,16 @@ class JsonFormatter(logging.Formatter):
             + f".{int(record.msecs):03d}Z",
             "level": record.levelname,
             "logger": record.name,
-            "message": redact(record.getMessage()),
+            "message": redact_log(record.getMessage()),
         }
         line.update(
             {
-                key: redact(str(value)) if not isinstance(value, int | float | bool | None) else value
+                key: redact_log(str(value)) if not isinstance(value, int | float | bool | None) else value
                 for key, value in _values(record).items()
             }
         )
         if record.exc_info:
-            line["exception"] = redact(self.formatException(record.exc_info))
+            line["exception"] = redact_log(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False)
 
 
@@ -53,13 +54,53 @@ class TextFormatter(logging.Formatter):
         text = f"{moment} {record.levelname:<7} {record.name}: {record.getMessage()} {pairs}".rstrip()
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
-        return redact(text)
+        return redact_log(text)
 
 
-def configure_logs(*, json_lines: bool, level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Sends every log record of the process to `stream` (standard error by default), redacted."""
+class Flood(logging.Filter):
+    """Lets at most `most` records of one logger, level and HTTP status pass in `window_s`; the next says how many did not.
+
+    What strangers cause (a line for each bad request) must not fill the disk. Called under the handler's lock.
+    """
+
+    def __init__(self, *, most: int = 50, window_s: float = 10.0) -> None:
+        super().__init__()
+        self._most = most
+        self._window_s = window_s
+        self._since: dict[tuple[str, int, Any], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Returns whether the record passes."""
+        key = (record.name, record.levelno, getattr(record, "status_code", None))
+        now_s = time.monotonic()
+        begun_s, count = self._since.get(key, (now_s, 0))
+        if now_s - begun_s >= self._window_s:
+            if count > self._most:
+                record.left_out = count - self._most
+            begun_s, count = now_s, 0
+        self._since[key] = (begun_s, count + 1)
+        return count < self._most
+
+
+def configure_logs(
+    *,
+    json_lines: bool,
+    level: str = "INFO",
+    stream: TextIO | None = None,
+    filters: Sequence[logging.Filter] = (),
+) -> None:
+    """Sends every log record of the process that `filters` let pass to `stream` (standard error by default), redacted.
+
+    Loggers that a library has given handlers of their own, before this, lose them: those write what they like.
+    """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if json_lines else TextFormatter())
+    for one in filters:
+        handler.addFilter(one)
+    for logger in list(logging.root.manager.loggerDict.values()):
+        if isinstance(logger, logging.Logger) and logger.handlers:
+            logger.handlers.clear()
+            logger.propagate = True
     logging.basicConfig(level=level, handlers=[handler], force=True)
 
 

@@ -12,6 +12,12 @@ _QUERY_SECRET = re.compile(
 )
 _BEARER = re.compile(r"(?P<word>bearer\s+)[A-Za-z0-9._~+/=-]+", re.IGNORECASE)
 _FRAGMENT_SECRET = re.compile(r"(?P<path>/s/[^#\s]+#)\S+")
+_QUERY = re.compile(r"""(?P<path>(?:[a-z][a-z0-9+.-]*:/)?/[^\s?'"<>]*)\?[^\s'"<>]+""", re.IGNORECASE)
+_EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
+_ROW = re.compile(
+    r"(?P<word>DETAIL:\s*)(?:.(?!\n(?:CONTEXT|HINT|QUERY|Traceback|The above|During handling|  File)))+.",
+    re.DOTALL,
+)
 
 _ADDRESS = re.compile(r"(?P<scheme>(?:rtsps?|https?)://)(?P<rest>[^\s\"'<>]+)", re.IGNORECASE)
 
@@ -31,3 +37,14 @@ def _shown(address: re.Match[str]) -> str:
     clear, tail = split_tail(f"{address['scheme']}{rest}")
     masked = clear + MASK if tail else clear
     return f"{address['scheme']}{MASK}@{masked.removeprefix(address['scheme'])}" if at else masked
+
+
+def redact_log(text: str) -> str:
+    """Returns `text` fit for a log: redacted, and without queries of addresses, e-mail addresses and values of rows.
+
+    A query may hold the name that somebody searched for, or an address with a token as one of its values; a database
+    says in the detail of an error which row it refuses.
+    """
+    text = _QUERY.sub(rf"\g<path>?{MASK}", redact(text))
+    text = _ROW.sub(rf"\g<word>{MASK}", text)
+    return _EMAIL.sub(MASK, text)

@@ -5,6 +5,7 @@ from tests.sabotage.sabotage import Sabotage
 _CALLER = "control_plane/common/caller.py"
 _TEST_CALLER = "tests/control_plane/common/test_caller.py"
 _TEST_CONNECTIONS = "tests/control_plane/config/test_connections.py"
+_TEST_LOGS = "tests/control_plane/common/test_request_logs.py"
 _TEST_STRANGERS = "tests/control_plane/accounts/test_strangers.py"
 _TEST_GATE = "tests/control_plane/ingest/test_gate.py"
 
@@ -149,5 +150,40 @@ WEB = (
         "    if count > most:",
         "    if False:",
         (f"{_TEST_STRANGERS}::test_refused_sign_ins_are_counted_where_they_are_many",),
+    ),
+    Sabotage(
+        "secrets in the path of a request are logged",
+        "web",
+        "control_plane/common/request_logs.py",
+        "            path = path.replace(str(value), MASK)",
+        "            pass",
+        (
+            f"{_TEST_LOGS}::test_every_parameter_that_names_a_secret_is_masked",
+            f"{_TEST_LOGS}::test_no_refusal_of_any_address_logs_what_was_asked",
+        ),
+    ),
+    Sabotage(
+        "the query of a request is logged",
+        "web",
+        "control_plane/common/request_logs.py",
+        '            record.request = f"{request.method} {shown}"',
+        '            record.request = f"{request.method} {shown} {request.GET.dict()}"',
+        (f"{_TEST_LOGS}::test_no_refusal_of_any_address_logs_what_was_asked",),
+    ),
+    Sabotage(
+        "the row that the database refused is logged",
+        "web",
+        "shared/kernel/redact.py",
+        '    text = _ROW.sub(rf"\\g<word>{MASK}", text)\n',
+        "",
+        (f"{_TEST_LOGS}::test_no_crash_of_any_address_logs_what_was_asked",),
+    ),
+    Sabotage(
+        "an old log stays readable by everybody",
+        "web",
+        "control_plane/supervisor/logs.py",
+        "        os.fchmod(file.fileno(), 0o600)",
+        "        pass",
+        ("tests/supervisor/test_logs.py::test_a_log_that_was_readable_is_closed",),
     ),
 )

@@ -44,6 +44,16 @@ def test_nobody_else_can_read_a_log(tmp_path: Path) -> None:
     assert {one.stat().st_mode & 0o777 for one in tmp_path.iterdir()} == {0o600}
 
 
+def test_a_log_that_was_readable_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "web.log"
+    path.write_text("before\n")
+    path.chmod(0o644)
+    with log_output(path) as output:
+        output.write(b"after\n")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.read_text() == "before\nafter\n"
+
+
 def test_where_the_copy_finds_no_space_the_log_is_cut_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
