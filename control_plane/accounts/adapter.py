@@ -18,7 +18,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 
 from control_plane.accounts.limits import APP
-from control_plane.accounts.sessions import is_recently_authenticated
+from control_plane.accounts.sessions import may_set_up
 from control_plane.common.caller import network_of
 
 _FORM = "v1:"
@@ -43,11 +43,11 @@ class ClosedAccountAdapter(DefaultAccountAdapter):
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
         """Says whether the person has to sign in again before a sensitive act.
 
-        An account without a password and without a factor has nothing to ask for again: for it a recent sign-in counts,
-        else nobody could add the first one.
+        An account without a password and without a factor has nothing to ask for again: for it `sessions.may_set_up`
+        decides, else nobody could add the first one.
         """
         request = context.request
-        if not get_reauthentication_flows(request.user) and is_recently_authenticated(request):
+        if not get_reauthentication_flows(request.user) and may_set_up(request):
             return False
         return bool(super().is_reauthentication_required(app=app, **kwargs))
 

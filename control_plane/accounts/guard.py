@@ -15,7 +15,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
 from control_plane.accounts.models import User
-from control_plane.accounts.sessions import is_recently_authenticated, provider_of
+from control_plane.accounts.sessions import may_set_up, provider_of
 
 TEMPLATE = "accounts/not_here.html"
 View = Callable[..., Any]
@@ -58,6 +58,6 @@ def _refused(request: HttpRequest) -> HttpResponse | None:
         return render(request, TEMPLATE, {"reason": "provider"}, status=403)
     if can_confirm(request):
         return None
-    if not is_recently_authenticated(request):
+    if not may_set_up(request):
         return render(request, TEMPLATE, {"reason": "too long ago"}, status=403)
     return None

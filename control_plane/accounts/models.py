@@ -55,6 +55,8 @@ class User(AbstractBaseUser, PermissionsMixin, UUIDModel):
     """One person. `is_staff` opens the admin site; what it shows there is still up to `studios.access`.
 
     `is_operator`: runs the platform, and has no standing access to any studio (`studios.services.open_break_glass`).
+    `setup_not_before`: a session whose person showed who they are earlier may not give the account its first password or
+    factor (`sessions.may_set_up`); null: any may.
     """
 
     email = models.EmailField("e-mail address", unique=True)
@@ -62,6 +64,7 @@ class User(AbstractBaseUser, PermissionsMixin, UUIDModel):
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField("may open the admin site", default=False)
     is_operator = models.BooleanField("platform operator", default=False)
+    setup_not_before = models.DateTimeField(null=True, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
 

@@ -114,6 +114,7 @@ def _on_signed_out(user: User | None, request: HttpRequest, **kwargs: Any) -> No
 
 def _on_password(request: HttpRequest, user: User, **kwargs: Any) -> None:
     # Django ends the other sessions by itself: what they hold of the old password fits no more.
+    services.end_signin_links(user)
     write(Action.PASSWORD_CHANGED, user, how="changed")
 
 
@@ -121,6 +122,7 @@ def _on_password_reset(request: HttpRequest, user: User, **kwargs: Any) -> None:
     if not services.is_proven(user):
         # Whoever made the account for this address may have put a passkey into it, which opens it without a password.
         services.claim_address(user, actor=SIGNIN, keep_password=True)
+    services.end_signin_links(user)
     write(Action.PASSWORD_CHANGED, user, how="reset by mail")
 
 
@@ -130,6 +132,7 @@ def _on_factor_added(request: HttpRequest, user: User, authenticator: Authentica
     if kind != Authenticator.Type.RECOVERY_CODES:
         # Whoever has just used a new factor to add it is not asked for it once more on the next page.
         record_authentication(request, user, "mfa", type=kind, reauthenticated=True)
+    services.end_signin_links(user)
     write(Action.FACTOR_ADDED, user, factor=kind)
 
 

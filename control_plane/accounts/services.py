@@ -21,12 +21,13 @@ from control_plane.accounts import sessions
 from control_plane.accounts.models import SigninLink, User
 from control_plane.audit.catalogue import Action
 from control_plane.audit.services import record
-from control_plane.common.actors import Actor
-from control_plane.common.errors import BadRequest, Conflict
+from control_plane.common.actors import Actor, ActorKind
+from control_plane.common.errors import BadRequest, Conflict, Forbidden
 
 LINK_LIFETIME = timedelta(minutes=15)
 LINK_LIFETIME_LIMIT = timedelta(hours=24)
 TOKEN_BYTES = 32
+LONGEST_NAME = 120
 
 
 def create_user(
@@ -96,6 +97,50 @@ def claim_address(user: User, *, actor: Actor, keep_password: bool = False) -> N
             object_id=user.id,
             details={"how": "address proven"},
         )
+
+
+def lacks_own_signin(user: User) -> bool:
+    """Say whether an account has neither a password nor a passkey, so that only a link or a provider signs it in."""
+    if user.has_usable_password():
+        return False
+    return not Authenticator.objects.filter(user=user, type=Authenticator.Type.WEBAUTHN).exists()
+
+
+def rename_user(user: User, name: str, *, actor: Actor) -> None:
+    """Change the name that a person is shown by, in all their studios; it is theirs alone to change.
+
+    Raises:
+        BadRequest: it is longer than 120 characters.
+        Forbidden: `actor` is somebody else.
+    """
+    if actor.kind is not ActorKind.USER or actor.id != user.id or actor.only is not None:
+        raise Forbidden("A name is changed by the person who has it.")
+    name = " ".join(name.split())
+    if len(name) > LONGEST_NAME:
+        raise BadRequest(f"display_name: at most {LONGEST_NAME} characters.")
+    if name == user.display_name:
+        return
+    with transaction.atomic():
+        user.display_name = name
+        user.save(update_fields=["display_name"])
+        record(
+            Action.USER_RENAMED,
+            actor=actor,
+            studio_id=None,
+            object_type="accounts.User",
+            object_id=user.id,
+        )
+
+
+def close_setup(user: User) -> None:
+    """Let no session that is open now give the account its first password or factor; a sign-in from here on may."""
+    user.setup_not_before = timezone.now()
+    user.save(update_fields=["setup_not_before"])
+
+
+def end_signin_links(user: User) -> None:
+    """Delete the one-time links of a person that nobody has used: what they would open, or for whom, has changed."""
+    SigninLink.objects.filter(user=user, used_at=None).delete()
 
 
 def create_signin_link(user: User, *, actor: Actor, ttl: timedelta = LINK_LIFETIME) -> str:

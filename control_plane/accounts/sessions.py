@@ -24,6 +24,7 @@ from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 from django.utils import timezone
 
+from control_plane.accounts import mail
 from control_plane.accounts.device import device_words
 from control_plane.accounts.models import User
 from control_plane.common.middleware import Handler
@@ -130,6 +131,23 @@ def is_recently_authenticated(request: HttpRequest) -> bool:
     """Says whether the person signed in recently enough to change how the account is entered."""
     ago_s = authenticated_s_ago(request)
     return ago_s is not None and ago_s <= settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+
+
+def may_set_up(request: HttpRequest) -> bool:
+    """Say whether an account without a password and a factor may be given its first one in this session.
+
+    Right after signing in it may. Where no mail server could bring its owner back, it may as long as the session lives:
+    after five minutes nobody could set up the first password, and signing out would lock the person out. In no case may
+    it in a session that an admin has ended in a studio: somebody else may hold it.
+    """
+    user = request.user
+    if not isinstance(user, User):
+        return False
+    if user.setup_not_before is not None and proved_at(request) < user.setup_not_before.timestamp():
+        return False
+    if is_recently_authenticated(request):
+        return True
+    return not mail.has_server() and not provider_of(request) and authenticated_s_ago(request) is not None
 
 
 def seen_from(request: HttpRequest, user: User) -> list[UserSession]:

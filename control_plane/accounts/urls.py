@@ -21,11 +21,13 @@ urlpatterns: list[URLPattern] = [
     path("signup/", views.signup_closed, name="account_signup"),
     path("reauthenticate/", account.reauthenticate, name="account_reauthenticate"),
     path("link/", views.signin_link, name="signin_link"),
+    path("welcome/", views.welcome, name="account_welcome"),
+    path("profile/", views.profile, name="account_profile"),
     path("sessions/", views.session_list, name="usersessions_list"),
     # passwords
     path("password/change/", owners_only(account.password_change), name="account_change_password"),
     path("password/set/", owners_only(account.password_set), name="account_set_password"),
-    path("password/reset/", account.password_reset, name="account_reset_password"),
+    path("password/reset/", views.password_reset, name="account_reset_password"),
     path("password/reset/done/", account.password_reset_done, name="account_reset_password_done"),
     re_path(
         r"^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",

@@ -1,18 +1,24 @@
-"""Pages of accounts beside allauth's: one-time sign-in links, own sessions, and the closed sign-up."""
+"""Pages of accounts beside allauth's: one-time sign-in links, the first sign-in, own name and sessions, closed sign-up."""
 
+from allauth.account import views as account
+from allauth.account.internal.flows import password_change
 from allauth.account.internal.flows.login import record_authentication
 from allauth.account.utils import perform_login
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
+from control_plane.accounts import mail
+from control_plane.accounts.forms import NameForm, WelcomeForm
+from control_plane.accounts.guard import can_confirm, own_signin, owners_only
 from control_plane.accounts.limits import require_within
 from control_plane.accounts.models import User
-from control_plane.accounts.services import end_sessions, use_signin_link
+from control_plane.accounts.services import end_sessions, lacks_own_signin, rename_user, use_signin_link
 from control_plane.accounts.sessions import own_sessions, seen_from
 
 TEMPLATE = "accounts/signin_link.html"
@@ -33,8 +39,60 @@ def signin_link(request: HttpRequest) -> HttpResponse:
     if user is None:
         return _page(request, failed=True, status=410)
     record_authentication(request, user, method="signin_link")
-    response: HttpResponse = perform_login(request, user)
+    response: HttpResponse = perform_login(request, user, redirect_url=first_page(user))
     return response
+
+
+def first_page(user: User) -> str | None:
+    """Return where a sign-in by a link leads: to the page where an own way in is set up, or (None) where it would."""
+    return reverse("account_welcome") if lacks_own_signin(user) else None
+
+
+@never_cache
+@sensitive_post_parameters("password1", "password2")
+@require_http_methods(["GET", "HEAD", "POST"])
+@owners_only
+def welcome(request: HttpRequest) -> HttpResponse:
+    """Ask whoever signed in by a link for a name, and for a password or a passkey; all of it can be skipped."""
+    user = request.user
+    if not isinstance(user, User) or not lacks_own_signin(user) or can_confirm(request):
+        # An authenticator app alone is asked for again first, which the library's own page does.
+        return redirect("portal:home")
+    form = WelcomeForm(request.POST or None, user=user)
+    if request.method == "POST" and form.is_valid():
+        rename_user(user, form.cleaned_data["display_name"], actor=user.actor)
+        if form.cleaned_data["password1"]:
+            password_change.change_password(user, form.cleaned_data["password1"])
+            password_change.finalize_password_set(request, user)
+        return redirect("portal:home")
+    context = {"form": form, "cannot_return": False}
+    return render(request, "accounts/welcome.html", context, status=422 if form.errors else 200)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@own_signin
+def profile(request: HttpRequest) -> HttpResponse:
+    """Show the person's own account, and change the name that others see."""
+    user = request.user
+    if not isinstance(user, User):
+        return redirect("account_login")
+    form = NameForm(request.POST or None, initial={"display_name": user.display_name})
+    if request.method == "POST" and form.is_valid():
+        rename_user(user, form.cleaned_data["display_name"], actor=user.actor)
+        messages.success(request, "Saved.")
+        return redirect("account_profile")
+    context = {"form": form, "lacks_own_signin": lacks_own_signin(user)}
+    return render(request, "accounts/profile.html", context, status=422 if form.errors else 200)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST", "PUT"])
+def password_reset(request: HttpRequest) -> HttpResponseBase:
+    """Mail a link to set a new password; where no mail can be sent, say who can help instead."""
+    if mail.has_server():
+        return account.password_reset(request)
+    return render(request, "accounts/no_reset.html")
 
 
 @require_safe

@@ -19,6 +19,7 @@ class Action(StrEnum):
     MEMBER_CHANGED = "member.changed"
     MEMBER_REMOVED = "member.removed"
     MEMBER_LEFT = "member.left"
+    MEMBER_LINK_MADE = "member.link_made"
     MEMBER_SESSIONS_ENDED = "member.sessions_ended"
     GRANT_GIVEN = "grant.given"
     GRANT_TAKEN = "grant.taken"
@@ -37,6 +38,7 @@ class Action(StrEnum):
     ROSTER_CHANGED = "roster.changed"
     ROSTER_CONFIRMED = "roster.confirmed"
     USER_CREATED = "user.created"
+    USER_RENAMED = "user.renamed"
     SIGNED_IN = "signin.succeeded"
     SIGNIN_FAILED = "signin.failed"
     SIGNED_OUT = "signin.ended"
@@ -128,6 +130,7 @@ MEANINGS: dict[Action, str] = {
     Action.MEMBER_CHANGED: "A member's role was changed.",
     Action.MEMBER_REMOVED: "A person stopped being a member.",
     Action.MEMBER_LEFT: "A person left the studio.",
+    Action.MEMBER_LINK_MADE: "An admin made a one-time sign-in link for a member.",
     Action.MEMBER_SESSIONS_ENDED: "A member has to sign in again before the studio opens.",
     Action.GRANT_GIVEN: "A person was given a right on one thing.",
     Action.GRANT_TAKEN: "A right on one thing was taken back.",
@@ -146,6 +149,7 @@ MEANINGS: dict[Action, str] = {
     Action.ROSTER_CHANGED: "Who is expected in a class was changed; it is unconfirmed now.",
     Action.ROSTER_CONFIRMED: "Somebody confirmed who was in a class.",
     Action.USER_CREATED: "An account was made.",
+    Action.USER_RENAMED: "A person changed the name that they are shown by.",
     Action.SIGNED_IN: "A person signed in.",
     Action.SIGNIN_FAILED: "Somebody tried to sign in and was refused.",
     Action.SIGNED_OUT: "A person signed out.",

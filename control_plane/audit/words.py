@@ -88,7 +88,7 @@ _SERIOUS_PREFIXES = ("break_glass.", "operator.", "root_key.", "grant.", "denial
 _SERIOUS = frozenset(
     {
         "audit.exported", "class.shredded", "studio.shredded", "studio.key_destroyed", "key.opened",
-        "member.changed", "signin_policy.changed", "identity_provider.overruled", "agent.duplicated",
+        "member.changed", "member.link_made", "signin_policy.changed", "identity_provider.overruled", "agent.duplicated",
         "segment.quarantined", "store.changed", "store.retired", "watch.changed", "policy.changed",
         "signin.factor_removed", "footage.damaged",
     }
@@ -103,6 +103,7 @@ SENTENCES: dict[str, str] = {
     "member.added": "{who} made somebody a member: {what}",
     "member.changed": "{who} changed the membership of {what}: {change}",
     "member.left": "{who} left the studio",
+    "member.link_made": "{who} made a one-time sign-in link for {what}",
     "member.sessions_ended": "{who} ended the sessions of {what} in this studio",
     "member.removed": "{who} ended the membership of {what}",
     "grant.given": "{who} gave {what} the right {right} on {thing}{until}{reason}",
@@ -124,6 +125,7 @@ SENTENCES: dict[str, str] = {
     "roster.changed": "{who} changed who is expected in {what}",
     "roster.confirmed": "{who} confirmed who was in {what}",
     "user.created": "{who} made an account",
+    "user.renamed": "{who} changed the name that they are shown by",
     "signin.succeeded": "{who} signed in",
     "signin.ended": "{who} signed out",
     "identity_provider.domain_proven": "{who} proved that the studio may speak for the domain {domain}",

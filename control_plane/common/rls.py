@@ -89,6 +89,41 @@ class ForceRowSecurity(Operation):
         return f"Force row level security on {self.model_name}"
 
 
+class AddReach(Operation):
+    """Add one more way to read rows of a table that is behind row security already."""
+
+    reversible = True
+    reduces_to_sql = True
+
+    def __init__(self, model_name: str, reach: Reach) -> None:
+        self.model_name = model_name
+        self.reach = reach
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        """Changes no model state."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
+    ) -> None:
+        """Create the policy."""
+        table = schema_editor.quote_name(_table(app_label, self.model_name, to_state))
+        _run(
+            schema_editor,
+            f"CREATE POLICY {self.reach.name} ON {table} FOR SELECT USING ({self.reach.using})",
+        )
+
+    def database_backwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
+    ) -> None:
+        """Drop the policy."""
+        table = schema_editor.quote_name(_table(app_label, self.model_name, from_state))
+        _run(schema_editor, f"DROP POLICY {self.reach.name} ON {table}")
+
+    def describe(self) -> str:
+        """Returns what it does, for `migrate --plan`."""
+        return f"Add the policy {self.reach.name} to {self.model_name}"
+
+
 class ReplaceReach(Operation):
     """Put another condition in the place of one of a table's additional read policies.
 

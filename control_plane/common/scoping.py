@@ -33,6 +33,7 @@ CAPABILITIES = (
     "provider_domain",
     "invitation_hash",
     "api_key_hash",
+    "account_memberships",
 )
 """Settings, next to the scopes' own, that an extra policy of one table may compare with."""
 

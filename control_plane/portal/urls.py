@@ -112,6 +112,7 @@ urlpatterns = [
     path(f"{_STUDIO}/people/<uuid:membership_id>/role/", people.change_role, name="change_role"),
     path(f"{_STUDIO}/people/<uuid:membership_id>/end/", people.change_end, name="change_end"),
     path(f"{_STUDIO}/people/<uuid:membership_id>/remove/", people.remove_person, name="remove_person"),
+    path(f"{_STUDIO}/people/<uuid:membership_id>/sign-in-link/", people.make_link, name="make_link"),
     path(f"{_STUDIO}/people/<uuid:membership_id>/sessions/end/", people.end_sessions, name="end_sessions"),
     path(f"{_STUDIO}/dancers/", dancers.dancer_list, name="dancers"),
     path(f"{_STUDIO}/dancers/add/", dancers.add_dancer, name="add_dancer"),

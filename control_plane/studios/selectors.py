@@ -38,6 +38,16 @@ def own_membership(user_id: UUID, *, slug: str) -> Membership | None:
         )
 
 
+def studios_of_account(user_id: UUID) -> frozenset[UUID]:
+    """Return the studios in which an account has a membership, in force or not, whichever studio is in scope.
+
+    For a decision alone: nobody but the person is shown which they are, or that there are any.
+    """
+    with capability_scope("account_memberships", str(user_id)):
+        found = Membership.reachable.filter(user_id=user_id).values_list("studio_id", flat=True)
+        return frozenset(UUID(str(studio_id)) for studio_id in found)
+
+
 def admin_memberships(user_id: UUID) -> list[Membership]:
     """Returns the memberships that open the admin site, their studios loaded."""
     return [item for item in own_memberships(user_id) if item.role == Role.ADMIN]

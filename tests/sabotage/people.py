@@ -11,6 +11,8 @@ _RATES = "tests/control_plane/studios/test_rates.py"
 _KEY_RANK = "tests/control_plane/api/test_key_rank.py"
 _SSO = "control_plane/studios/services/sso.py"
 _DOMAINS = "tests/control_plane/accounts/test_domains.py"
+_LINKS = "control_plane/studios/services/signin_links.py"
+_WAY_BACK = "tests/control_plane/accounts/test_way_back.py"
 _LISTS = "tests/matrix/test_api_lists.py"
 _LOOKUPS = "tests/control_plane/console/test_lookups.py"
 
@@ -206,5 +208,53 @@ PEOPLE = (
         "verified=owns_domain)",
         "verified=True)",
         (f"{_DOMAINS}::test_a_new_account_is_proven_where_the_domain_is",),
+    ),
+    Sabotage(
+        "an admin's sign-in link opens the person's other studios",
+        "sign-in",
+        _LINKS,
+        "    return studios_of_account(user.id) <= studios\n",
+        "    return True\n",
+        (f"{_WAY_BACK}::test_no_link_opens_more_than_the_studio_and_why_is_not_told",),
+    ),
+    Sabotage(
+        "an admin's sign-in link opens an account with a password of its own",
+        "sign-in",
+        _LINKS,
+        "    if user.has_usable_password() or user.is_operator or user.is_superuser:\n",
+        "    if user.is_operator or user.is_superuser:\n",
+        (f"{_WAY_BACK}::test_no_link_opens_more_than_the_studio_and_why_is_not_told",),
+    ),
+    Sabotage(
+        "a link made before the person joined another studio opens that too",
+        "sign-in",
+        _SERVICE,
+        "    end_signin_links(user)\n",
+        "",
+        (f"{_WAY_BACK}::test_a_link_is_void_once_the_account_is_worth_more",),
+    ),
+    Sabotage(
+        "who held an account before stays in it when its owner is invited",
+        "sign-in",
+        "control_plane/studios/services/invitations.py",
+        "        end_other_sessions(person, keep_key=None, actor=JOB)\n",
+        "",
+        (f"{_WAY_BACK}::test_who_made_the_account_first_is_out_when_its_owner_is_invited",),
+    ),
+    Sabotage(
+        "a session that an admin ended sets a first password",
+        "sign-in",
+        _SERVICE,
+        "        close_setup(locked.user)\n",
+        "",
+        (f"{_WAY_BACK}::test_a_session_that_an_admin_ended_sets_no_first_password",),
+    ),
+    Sabotage(
+        "without mail the first password can be set for five minutes only",
+        "sign-in",
+        "control_plane/accounts/sessions.py",
+        "    return not mail.has_server() and not provider_of(request) and authenticated_s_ago(request) is not None\n",
+        "    return False\n",
+        (f"{_WAY_BACK}::test_a_banner_stands_on_every_page_until_it_is_done",),
     ),
 )

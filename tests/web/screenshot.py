@@ -31,7 +31,7 @@ def take(browser: Browser, link: str, address: str, folder: Path) -> None:
     page = entry.new_page()
     page.goto(link)
     page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/classes/")
+    page.wait_for_url("**/accounts/welcome/")
     signed_in = entry.storage_state()
     for name, options in LOOKS.items():
         context = browser.new_context(storage_state=signed_in, **options)

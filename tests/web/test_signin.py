@@ -126,6 +126,7 @@ def test_an_admin_is_led_to_a_second_factor_and_let_in_after(
     page = watched.page
     page.goto(create_signin_link(alice, actor=SETUP))
     page.get_by_role("button", name="Sign in", exact=True).click()
+    page.get_by_role("link", name="Skip for now").click()
     page.wait_for_url("**/accounts/2fa/?needed=*")
     assert "asks its admins for a second factor" in page.inner_text("main")
     page.get_by_role("link", name="Set up an app").click()
@@ -177,14 +178,26 @@ def test_pages_at_the_door_fit_a_phone_and_are_open_to_everybody(
         f"/accounts/oidc/{provider.id}/callback/",
         f"/invitation/?{link.partition('?')[2]}",
         "/invitation/?token=x",
+        f"/sign-in/{provider.id}/",
         "/sign-in/",
     ):
         page.goto(path)
         check(path)
     page.get_by_role("textbox").fill("tom@school.example")
-    page.get_by_role("button", name="Find the way").click()
-    page.get_by_role("link", name="Conservatory").wait_for()
-    check("the provider's button")
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_text("No studio is found by this address").wait_for()
+    check("no way for the address")
+    page.goto(f"/invitation/?{link.partition('?')[2]}")
+    page.get_by_role("button", name="Accept").click()
+    page.wait_for_url("**/accounts/welcome/")
+    check("the first sign-in")
+    page.get_by_label("Password", exact=True).fill("short")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("These are not the same.").wait_for()
+    check("the first sign-in, with a password that does not fit")
+    page.get_by_role("link", name="Skip for now").click()
+    page.get_by_text("You cannot sign in again yet").wait_for()
+    check("the banner")
 
 
 def code_of(key: str) -> str:

@@ -29,6 +29,9 @@ PORTAL = (
     "{base}/agents/",
     "{base}/agents/add/",
     "{base}/agents/{agent}/uploads/",
+    "{base}/people/",
+    "{base}/leave/",
+    "/accounts/profile/",
     "/accounts/sessions/",
 )
 CONSOLE = (
@@ -141,4 +144,6 @@ def test_signing_in_by_link_takes_a_press_of_the_button(
     page = sign_in(live_server.url, None).new_page()
     page.goto(create_signin_link(site.cast.vera, actor=SETUP))
     page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/accounts/welcome/")
+    page.get_by_role("link", name="Skip for now").click()
     page.wait_for_url(f"**{site.base}/classes/")

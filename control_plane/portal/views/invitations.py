@@ -18,6 +18,7 @@ from control_plane.accounts.limits import require_within
 from control_plane.accounts.models import User
 from control_plane.accounts.services import token_hash
 from control_plane.accounts.sessions import provider_of
+from control_plane.accounts.views import first_page
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.errors import (
     BadRequest,
@@ -122,7 +123,8 @@ def _accepted(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, TEMPLATE, {"other": True, "token": token}, status=403)
     try:
         person = accept(token, user=user)
-    except SignInRequired:
+    except SignInRequired as error:
+        messages.info(request, error.detail)
         return redirect_to_login(f"{request.path}?token={token}")
     except Forbidden:
         return render(request, TEMPLATE, {"other": True, "token": token}, status=403)
@@ -133,7 +135,7 @@ def _accepted(request: HttpRequest, token: str) -> HttpResponse:
     if user is not None:
         return redirect("portal:home")
     record_authentication(request, person, method="invitation")
-    response: HttpResponse = perform_login(request, person)
+    response: HttpResponse = perform_login(request, person, redirect_url=first_page(person))
     return response
 
 

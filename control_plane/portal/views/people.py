@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor
-from control_plane.common.errors import BadRequest, Conflict
+from control_plane.common.errors import BadRequest, Conflict, TooManyRequests
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.portal.people import member_for, members_found, person_lines, role_counts
 from control_plane.portal.persons import classes_seen, own_dancers, single_rights, studio_rights
@@ -21,6 +21,7 @@ from control_plane.studios import access, roles, services
 from control_plane.studios.models import Membership, Role
 from control_plane.studios.reads import note_offered, note_read
 from control_plane.studios.requests import StudioRequest
+from control_plane.studios.services.signin_links import make_member_link
 
 PAGE_SIZE = 50
 SUGGESTED = 10
@@ -141,6 +142,19 @@ def end_sessions(request: StudioRequest, slug: str, membership_id: UUID) -> Http
     return redirect("portal:person", slug, membership_id)
 
 
+@require_POST
+def make_link(request: StudioRequest, slug: str, membership_id: UUID) -> HttpResponse:
+    """Make a one-time sign-in link for a member, and show it this once."""
+    actor = actor_of(request)
+    member = member_for(actor, membership_id)
+    try:
+        link = make_member_link(member, actor=actor)
+    except (Conflict, TooManyRequests) as error:
+        messages.error(request, error.detail)
+        return redirect("portal:person", slug, membership_id)
+    return _person(request, actor, member, link=link)
+
+
 def _person(
     request: StudioRequest,
     actor: Actor,
@@ -148,6 +162,7 @@ def _person(
     *,
     role_form: RoleForm | None = None,
     end_form: EndForm | None = None,
+    link: str = "",
 ) -> HttpResponse:
     note_read(Act.PERSON_OPENED, member, actor=actor)
     count, latest = classes_seen(member.user, most=LATEST)
@@ -165,6 +180,7 @@ def _person(
         "class_count": count,
         "classes": latest,
         "role_form": role_form or RoleForm(initial={"role": member.role}),
+        "link": link,
         "end_form": end_form or EndForm(initial={"ends_at": member.ends_at}),
     }
     wrong = role_form is not None or end_form is not None

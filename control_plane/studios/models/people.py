@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from control_plane.common.models import StudioOwned
-from control_plane.common.scoping import OwnManager
+from control_plane.common.scoping import CapabilityManager, OwnManager
 
 
 class Role(models.TextChoices):
@@ -36,6 +36,7 @@ class Membership(StudioOwned):
     seen_with_factor = models.BooleanField(null=True, editable=False)
 
     own: ClassVar[OwnManager] = OwnManager()
+    reachable: ClassVar[CapabilityManager] = CapabilityManager()
 
     class Meta(StudioOwned.Meta):
         default_manager_name = "objects"

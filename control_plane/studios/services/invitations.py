@@ -15,7 +15,13 @@ from django.utils import timezone
 
 from control_plane.accounts import mail
 from control_plane.accounts.models import User
-from control_plane.accounts.services import claim_address, create_user, is_proven, token_hash
+from control_plane.accounts.services import (
+    claim_address,
+    create_user,
+    end_other_sessions,
+    is_proven,
+    token_hash,
+)
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
@@ -28,6 +34,7 @@ from control_plane.studios.services.locking import lock_studio
 from control_plane.studios.services.people import join, require_people, require_rank
 from control_plane.studios.services.rates import require_rate, require_rate_of_unproven
 from control_plane.studios.services.saving import save_new
+from control_plane.studios.services.signin_links import is_worth_no_more
 
 LIFETIME = timedelta(days=7)
 TOKEN_BYTES = 32
@@ -162,12 +169,23 @@ def _reader(invitation: Invitation) -> User:
         if not was_mailed:
             require_rate_of_unproven()
         return create_user(invitation.email, actor=JOB, verified=was_mailed)
+    if not was_mailed and _is_nobodys(person):
+        # The link is all there is to enter it by. Whoever was in it before is out: what they may see changes now.
+        end_other_sessions(person, keep_key=None, actor=JOB)
+        return person
     if is_proven(person) or not was_mailed or not person.is_active:
-        raise SignInRequired("Sign in with the address that was invited.")
+        raise SignInRequired(
+            "You have an account with this address already. Sign in, then accept the invitation."
+        )
     # Nobody has ever shown to read this mailbox, and now somebody has: the account is theirs, and what others may have
     # put into it before goes.
     claim_address(person, actor=JOB)
     return person
+
+
+def _is_nobodys(person: User) -> bool:
+    """Say whether an account was never proven, has nothing in it to sign in with, and belongs nowhere (any more)."""
+    return person.is_active and not is_proven(person) and is_worth_no_more(person, studios=frozenset())
 
 
 def _sent(invitation: Invitation, token: str, actor: Actor) -> Offer:

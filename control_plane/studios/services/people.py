@@ -7,6 +7,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from control_plane.accounts.models import User
+from control_plane.accounts.services import close_setup, end_signin_links
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
@@ -149,6 +150,8 @@ def end_member_sessions(membership: Membership, *, actor: Actor) -> None:
         locked = _locked(membership, actor)
         locked.signin_not_before = timezone.now()
         locked.save(update_fields=["signin_not_before"])
+        # Else whoever holds one of them sets a first password, and signs in again with that.
+        close_setup(locked.user)
         record(
             Act.MEMBER_SESSIONS_ENDED,
             actor=actor,
@@ -213,6 +216,8 @@ def join(
     require_room(Limit.MEMBERS, Membership.objects.count)
     membership = Membership(studio=studio, user=user, role=role, ends_at=ends_at)
     save_new(membership, "This person is a member already.")
+    # A link that another studio's admin may have made would open this studio as well.
+    end_signin_links(user)
     record(
         Act.MEMBER_ADDED,
         actor=actor,

@@ -36,6 +36,8 @@ class Rate:
 RATES: dict[Act, Rate] = {
     # A mail to somebody who may never have heard of the studio.
     Act.INVITATION_SENT: Rate(60, 120),
+    # It opens an account.
+    Act.MEMBER_LINK_MADE: Rate(20, 60),
     # A file on the key shelf, and a push to every box.
     Act.STUDIO_KEY_MADE: Rate(6, 6),
     # A mail to each admin.
