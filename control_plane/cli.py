@@ -43,16 +43,23 @@ and people see and manage them here in a browser. `threedance up` runs all of it
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help=ABOUT,
     context_settings=HELP,
     pretty_exceptions_enable=False,
+    # Plain, as the agent's program is: both are one product.
+    rich_markup_mode=None,
 )
-admin_app = typer.Typer(no_args_is_help=True, help="Accounts that may open the admin site.")
+admin_app = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="Accounts that belong to no studio yet."
+)
 studio_app = typer.Typer(
-    no_args_is_help=True, help="Studios: each has its own people, rooms, keys and footage."
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Studios, each with its own people and footage.",
 )
 operator_app = typer.Typer(
-    no_args_is_help=True, help="People who run the platform, and see into no studio by it."
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="People who run the platform.",
 )
 app.add_typer(admin_app, name="admin")
 app.add_typer(operator_app, name="operator")
@@ -67,6 +74,21 @@ State = Annotated[
         "--state", envvar="THREEDANCE_STATE", help="The folder that holds everything.", show_default=False
     ),
 ]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"threedance {__version__}")
+        raise typer.Exit
+
+
+@app.callback(help=ABOUT)
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, help="Print the version.", callback=_print_version)
+    ] = False,
+) -> None:
+    """Take the options that stand before the command."""
 
 
 @contextlib.contextmanager
@@ -131,7 +153,7 @@ def up(
 
 @app.command()
 def doctor(state: State = None) -> None:
-    """Test everything the control plane stands on, and say what to mend."""
+    """Test what the control plane stands on. Says what to mend; exit code 1 where anything is broken."""
     with _plain_errors():
         folder = _folder(state)
         enter(folder)
@@ -153,7 +175,7 @@ def manage(
     state: State = None,
     owner: Annotated[bool, typer.Option(help="Connect as the owner of the tables (for migrate).")] = False,
 ) -> None:
-    """Run a Django management command on a state folder; `threedance manage help` lists them."""
+    """Run a Django management command. `threedance manage help` lists them."""
     if context.args[:1] in ([], ["-h"], ["--help"]):
         out.print(context.get_help(), soft_wrap=True)
         raise typer.Exit
@@ -184,7 +206,7 @@ def fsck(
         bool, typer.Option("--repair", help="Ask the boxes to send what is damaged once more.")
     ] = False,
 ) -> None:
-    """Compare the footage in the database with the object stores: 0 clean, 1 findings, 2 bad use.
+    """Compare database and object stores. Exit code: 0 clean, 1 findings, 2 bad use.
 
     What is missing or damaged becomes a gap with its reason, is served no longer, and is on record.
     """
@@ -204,35 +226,48 @@ def studio_create(
     name: Annotated[str, typer.Option(help="The name on screen; from the slug where it is not given.")] = "",
     time_zone: Annotated[str, typer.Option(help="Such as Europe/Berlin.")] = "UTC",
 ) -> None:
-    """Make a studio with its keys and first admin, and print that admin's one-time sign-in link."""
+    """Make a studio with its first admin. Prints what was made, and the admin's one-time sign-in link."""
     named = ("--name", name) if name else ()
     raise typer.Exit(
         _manage(state, "create_studio", slug, "--admin", admin, "--time-zone", time_zone, *named)
     )
 
 
+@app.command("sign-in-link")
+def sign_in_link(
+    email: Annotated[str, typer.Argument(help="Of somebody who has an account; none is made.")],
+    state: State = None,
+    minutes: Annotated[int, typer.Option(min=1, max=1440, help="How long the link works.")] = 15,
+) -> None:
+    """Print a one-time sign-in link for an account. None is made: an unknown address is refused."""
+    raise typer.Exit(_manage(state, "signin_link", email, "--minutes", str(minutes)))
+
+
 @admin_app.command("create")
 def admin_create(email: str, state: State = None) -> None:
-    """Make an admin account and print a one-time sign-in link. There is no password."""
+    """Make an account that belongs to no studio yet. Prints a one-time sign-in link; there is no password.
+
+    For somebody who has an account: `threedance sign-in-link`.
+    """
     raise typer.Exit(_manage(state, "create_admin", email))
 
 
 @operator_app.command("create")
 def operator_create(email: str, state: State = None) -> None:
-    """Make a platform operator and print a one-time sign-in link. A second factor has to be added first of all."""
+    """Make a platform operator. Prints a one-time sign-in link; a second factor has to be added first of all."""
     raise typer.Exit(_manage(state, "create_operator", email))
 
 
 @operator_app.command("end")
 def operator_end(email: str, state: State = None) -> None:
-    """End that somebody is a platform operator, with every visit to a studio."""
+    """End somebody's part as operator. Ends every visit of theirs to a studio, too."""
     raise typer.Exit(_manage(state, "end_operator", email))
 
 
-@app.command()
-def version() -> None:
+@app.command("version")
+def version_() -> None:
     """Print the version."""
-    typer.echo(f"threedance {__version__}")
+    _print_version(True)
 
 
 def _folder(state: Path | None) -> Path:

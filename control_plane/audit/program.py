@@ -12,7 +12,9 @@ from control_plane.audit.offline import Kept, read_kept, verify_export
 
 HOLDS, BROKEN, UNREADABLE = 0, 1, 2
 
-app = typer.Typer(no_args_is_help=True, help="The audit log: verify an exported one, anywhere.")
+app = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="The audit log: verify an exported one, anywhere."
+)
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -36,7 +38,7 @@ def verify(
     ] = "",
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
-    """Verify an exported log: exit code 0 it holds, 1 it does not (and the first bad entry is named), 2 unreadable."""
+    """Verify an exported log. Exit code: 0 it holds, 1 it does not (the first bad entry is named), 2 unreadable."""
     try:
         kept = read_kept(checkpoints, public_key=public_key) if checkpoints else Kept()
         size_bytes = Export(file).size_bytes

@@ -130,8 +130,8 @@ def check_mail(**kwargs: Any) -> list[CheckMessage]:
     return [
         Warning(
             "THREEDANCE_EMAIL_URL is not set: no mail is sent, so nobody can reset a password alone",
-            hint="smtp://user:password@host:587?from=studio@example.org; until then `threedance manage"
-            " create_admin EMAIL` prints sign-in links.",
+            hint="smtp://user:password@host:587?from=studio@example.org; until then `threedance"
+            " sign-in-link EMAIL` prints sign-in links.",
             id="threedance.W015",
         )
     ]

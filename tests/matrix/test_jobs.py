@@ -216,7 +216,10 @@ def _command_cases(name: str, world: World, folder: Path) -> Iterator[tuple[str,
                 ("nova", "--admin", other.people["admin"].email),
                 False,
             )
-        case "create_admin" | "create_operator":
+        case "create_admin":
+            yield "for somebody of a studio", "none", (other.people["viewer"].email,), True
+            yield "for nobody yet", "none", ("nobody@example.org",), False
+        case "create_operator" | "signin_link":
             yield "for somebody of a studio", "none", (other.people["viewer"].email,), False
         case "end_operator":
             yield "for one who visits", "own", (world.people["otto"].email,), False

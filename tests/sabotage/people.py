@@ -12,6 +12,7 @@ _KEY_RANK = "tests/control_plane/api/test_key_rank.py"
 _SSO = "control_plane/studios/services/sso.py"
 _DOMAINS = "tests/control_plane/accounts/test_domains.py"
 _LINKS = "control_plane/studios/services/signin_links.py"
+_COMMANDS = "tests/control_plane/accounts/test_signin_link.py"
 _WAY_BACK = "tests/control_plane/accounts/test_way_back.py"
 _LISTS = "tests/matrix/test_api_lists.py"
 _LOOKUPS = "tests/control_plane/console/test_lookups.py"
@@ -256,5 +257,30 @@ PEOPLE = (
         "    return not mail.has_server() and not provider_of(request) and authenticated_s_ago(request) is not None\n",
         "    return False\n",
         (f"{_WAY_BACK}::test_a_banner_stands_on_every_page_until_it_is_done",),
+    ),
+    Sabotage(
+        "a typing error in `threedance sign-in-link` makes an account",
+        "sign-in",
+        "control_plane/accounts/management/commands/signin_link.py",
+        "        if user is None:\n            raise Refused(\n",
+        "        user = user or User.objects.create_user(options['email'])\n"
+        "        if user is None:\n            raise Refused(\n",
+        (f"{_COMMANDS}::test_an_unknown_address_gets_no_link_and_no_account",),
+    ),
+    Sabotage(
+        "an account is left behind where its link is refused",
+        "sign-in",
+        "control_plane/accounts/management/commands/create_admin.py",
+        "            with transaction.atomic():\n",
+        "            if True:\n",
+        (f"{_COMMANDS}::test_a_lifetime_out_of_range_makes_nothing",),
+    ),
+    Sabotage(
+        "`threedance studio create` prints a bare link",
+        "cli",
+        "control_plane/studios/management/commands/create_studio.py",
+        "            self.stderr.write(line, str)\n",
+        "            pass\n",
+        ("tests/control_plane/studios/test_create_studio.py::test_a_studio_its_admin_and_a_way_in",),
     ),
 )

@@ -11,7 +11,9 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
+from control_plane import cli
 from control_plane.cli import app
+from shared import __version__
 from tests.supervisor.test_up import clean_environment, command
 
 
@@ -33,6 +35,45 @@ def test_the_program_says_what_it_is() -> None:
     told = " ".join(CliRunner().invoke(app, ["-h"]).output.split())
     assert "Run and look after a 3Dance control plane." in told
     assert "agents in the studios record classes" in told
+
+
+def test_the_version_is_told_by_option_and_by_command() -> None:
+    by_option, by_command = (CliRunner().invoke(app, [word]) for word in ("--version", "version"))
+    assert (by_option.exit_code, by_option.output) == (0, f"threedance {__version__}\n")
+    assert by_command.output == by_option.output
+
+
+@pytest.mark.parametrize("path", list(commands(typer.main.get_command(app))), ids=" ".join)
+def test_help_is_plain_text_and_its_list_of_commands_is_not_cut_off(path: tuple[str, ...]) -> None:
+    told = CliRunner().invoke(app, [*path, "-h"], terminal_width=80).output
+    assert not set(told) & set("╭╮╰╯│─\x1b")
+    assert "..." not in told.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize(
+    ("line", "called"),
+    [
+        (["sign-in-link", "a@b.example"], ("signin_link", "a@b.example", "--minutes", "15")),
+        (
+            ["sign-in-link", "a@b.example", "--minutes", "60"],
+            ("signin_link", "a@b.example", "--minutes", "60"),
+        ),
+        (["admin", "create", "a@b.example"], ("create_admin", "a@b.example")),
+    ],
+    ids=lambda item: " ".join(item),
+)
+def test_links_and_accounts_are_handed_to_their_commands(
+    monkeypatch: pytest.MonkeyPatch, line: list[str], called: tuple[str, ...]
+) -> None:
+    seen: list[tuple[str, ...]] = []
+
+    def manage(state: object, *arguments: str) -> int:
+        seen.append(arguments)
+        return 0
+
+    monkeypatch.setattr(cli, "_manage", manage)
+    assert CliRunner().invoke(app, line).exit_code == 0
+    assert seen == [called]
 
 
 def test_findings_of_the_doctor_go_to_standard_output(tmp_path: Path) -> None:
@@ -86,6 +127,34 @@ def managed(*arguments: str, **variables: str) -> subprocess.CompletedProcess[st
 def test_a_management_command_says_what_is_wrong_in_the_form_of_all_programs(django_db_setup: None) -> None:
     wrong = managed("fsck", "--studio", "no-such-studio")
     assert (wrong.returncode, wrong.stderr) == (2, "error: there is no studio no-such-studio\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "todo"),
+    [
+        (
+            ["signin_link", "typo@b.example"],
+            "there is no account with the address typo@b.example",
+            "Check the",
+        ),
+        (["create_admin", "nonsense"], "email: Enter a valid email address.", "Correct it"),
+        (["create_studio", "x", "--admin", "nonsense"], "email: Enter a valid email address.", "Correct it"),
+        (
+            ["end_operator", "typo@b.example"],
+            "there is no account with the address typo@b.example",
+            "Check the",
+        ),
+    ],
+    ids=lambda item: item[0] if isinstance(item, list) else "",
+)
+def test_a_command_that_refuses_says_what_to_do(
+    django_db_setup: None, arguments: list[str], error: str, todo: str
+) -> None:
+    wrong = managed(*arguments)
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    first, second = wrong.stderr.splitlines()
+    assert first == f"error: {error}"
+    assert second.startswith(f"what to do: {todo}")
 
 
 def test_a_database_that_is_away_is_no_traceback_but_where_one_is_wanted() -> None:

@@ -11,13 +11,16 @@ import time_machine
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP
 from allauth.usersessions.models import UserSession
-from django.core.management import CommandError, call_command
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from control_plane.accounts.models import SigninLink, User
 from control_plane.accounts.services import create_signin_link, create_user, use_signin_link
+from control_plane.audit.models import Entry
+from control_plane.audit.services import chain_scope
+from control_plane.common.commands import Refused
 from control_plane.common.errors import BadRequest, Conflict
 from tests.control_plane.conftest import SETUP, Cast
 
@@ -165,20 +168,73 @@ def test_a_password_is_hashed_with_argon2(db: None, client: Client) -> None:
     assert signed_in(client)
 
 
-def test_the_command_makes_an_admin_and_prints_a_link(db: None, client: Client) -> None:
-    out = StringIO()
-    call_command("create_admin", "Root@Example.org", stdout=out)
+def test_the_command_makes_an_account_and_prints_a_link(db: None, client: Client) -> None:
+    out, words = StringIO(), StringIO()
+    call_command("create_admin", "Root@Example.org", stdout=out, stderr=words)
     user = User.objects.get(email="root@example.org")
-    assert user.is_staff
     assert not user.is_superuser
     assert not user.has_usable_password()
+    assert "Made an account for root@example.org" in words.getvalue()
+    assert "threedance studio create SLUG --admin root@example.org" in words.getvalue()
     assert client.post("/accounts/link/", {"token": token_of(out.getvalue().strip())}).status_code == 302
     assert signed_in(client)
-    call_command("create_admin", "root@example.org", stdout=out)
-    assert User.objects.filter(email__iexact="root@example.org").count() == 1
 
 
-@pytest.mark.parametrize("arguments", [["nonsense"], ["a@example.org", "--minutes", "0"]])
-def test_the_command_says_what_is_wrong(db: None, arguments: list[str]) -> None:
-    with pytest.raises(CommandError):
-        call_command("create_admin", *arguments)
+def test_an_account_is_made_once_and_the_refusal_names_the_command_for_a_link(db: None) -> None:
+    call_command("create_admin", "root@example.org", stdout=StringIO(), stderr=StringIO())
+    with pytest.raises(Refused, match=r"root@example\.org already") as refused:
+        call_command("create_admin", "ROOT@example.org")
+    assert refused.value.hint == "`threedance sign-in-link root@example.org` prints a link for it."
+    assert (User.objects.count(), SigninLink.objects.count()) == (1, 1)
+
+
+@pytest.mark.parametrize("minutes", ["0", "-1", "1441"])
+@pytest.mark.parametrize("command", ["create_admin", "create_operator", "signin_link"])
+def test_a_lifetime_out_of_range_makes_nothing(db: None, command: str, minutes: str) -> None:
+    if command == "signin_link":
+        create_user("a@example.org", actor=SETUP)
+    before = User.objects.count()
+    with pytest.raises(Refused, match=f"at most 1440 minutes, not {minutes}") as refused:
+        call_command(command, "a@example.org", f"--minutes={minutes}")
+    assert refused.value.hint == "Choose --minutes between 1 and 1440."
+    assert (User.objects.count(), SigninLink.objects.count()) == (before, 0)
+
+
+@pytest.mark.parametrize("command", ["create_admin", "create_operator"])
+def test_what_is_no_address_is_said_with_what_to_do(db: None, command: str) -> None:
+    with pytest.raises(Refused, match="valid email address") as refused:
+        call_command(command, "nonsense")
+    assert "nothing was made" in refused.value.hint
+
+
+# --- a link by whoever runs the server
+
+
+def test_the_command_signs_in_somebody_who_has_an_account(db: None, client: Client) -> None:
+    anna = create_user("anna@example.org", actor=SETUP)
+    out, words = StringIO(), StringIO()
+    call_command("signin_link", "Anna@Example.org", "--minutes", "90", stdout=out, stderr=words)
+    assert words.getvalue() == (
+        "This link signs in anna@example.org once, within 1 h 30 min. It is not shown again:\n"
+    )
+    assert SigninLink.objects.get().expires_at - timezone.now() > timedelta(minutes=89)
+    assert client.post("/accounts/link/", {"token": token_of(out.getvalue().strip())}).status_code == 302
+    assert signed_in(client)
+    with chain_scope(None):
+        entry = Entry.objects.get(action="signin_link.created")
+    assert (entry.actor_job, entry.details["user"]) == ("manage signin_link", str(anna.id))
+
+
+def test_an_unknown_address_gets_no_link_and_no_account(db: None) -> None:
+    with pytest.raises(Refused, match=r"no account with the address ana@example\.org") as refused:
+        call_command("signin_link", "ana@example.org")
+    assert "Check the spelling" in refused.value.hint
+    assert not User.objects.exists()
+
+
+def test_an_account_that_is_switched_off_gets_no_link(db: None) -> None:
+    create_user("anna@example.org", actor=SETUP)
+    User.objects.update(is_active=False)
+    with pytest.raises(Refused, match="switched off"):
+        call_command("signin_link", "anna@example.org")
+    assert not SigninLink.objects.exists()

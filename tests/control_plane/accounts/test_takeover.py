@@ -1,6 +1,7 @@
 """Nobody takes over an account: not by making it first, not by an address that looks alike, not by running a provider."""
 
 from collections.abc import Iterator
+from io import StringIO
 from ipaddress import ip_network
 from typing import Any
 
@@ -86,7 +87,7 @@ def test_a_reset_leaves_the_factors_of_a_proven_account(cast: Cast) -> None:
 def test_a_studio_founded_for_an_account_made_by_others_is_its_owners(db: None) -> None:
     user = made_first("owner@school.example")
     thief = enter(user)
-    call_command("create_studio", "founded", "--admin", "Owner@school.example")
+    call_command("create_studio", "founded", "--admin", "Owner@school.example", stderr=StringIO())
     assert not is_in(thief)
     user.refresh_from_db()
     assert (user.has_usable_password(), is_proven(user)) == (False, True)

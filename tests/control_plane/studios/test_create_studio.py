@@ -4,16 +4,18 @@ from io import StringIO
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.conf import settings
+from django.core.management import call_command
 
 from control_plane.accounts.models import User
 from control_plane.accounts.services import use_signin_link
+from control_plane.common.commands import Refused
 from control_plane.studios.models import Role
 from control_plane.studios.selectors import own_memberships, studio_ids
 
 
 def test_a_studio_its_admin_and_a_way_in(db: None) -> None:
-    out = StringIO()
+    out, words = StringIO(), StringIO()
     call_command(
         "create_studio",
         "left-foot",
@@ -22,7 +24,14 @@ def test_a_studio_its_admin_and_a_way_in(db: None) -> None:
         "--time-zone",
         "Europe/Berlin",
         stdout=out,
+        stderr=words,
     )
+    told = words.getvalue()
+    assert f"Made the studio Left Foot, with its keys: {settings.PUBLIC_URL}/studio/left-foot/" in told
+    assert "Its first admin is owner@example.org (an account was made)." in told
+    assert "What to do next: open the link below" in told
+    assert "once, within 15 min" in told
+    assert "threedance sign-in-link owner@example.org" in told
     owner = use_signin_link(parse_qs(urlsplit(out.getvalue().strip()).query)["token"][0])
     assert owner is not None
     assert owner.email == "owner@example.org"
@@ -41,7 +50,24 @@ def test_a_studio_its_admin_and_a_way_in(db: None) -> None:
 )
 def test_a_wrong_value_makes_nothing(db: None, arguments: list[str]) -> None:
     before = studio_ids("test")
-    with pytest.raises(CommandError):
+    with pytest.raises(Refused) as refused:
         call_command("create_studio", *arguments)
+    assert refused.value.hint
     assert studio_ids("test") == before
     assert not User.objects.filter(email="owner@example.org").exists()
+
+
+def test_a_slug_that_is_taken_and_an_account_that_is_switched_off_make_nothing(db: None) -> None:
+    words = StringIO()
+    call_command("create_studio", "one", "--admin", "a@example.org", stdout=StringIO(), stderr=words)
+    call_command("create_studio", "two", "--admin", "A@example.org", stdout=StringIO(), stderr=words)
+    assert "a@example.org (who had an account already)" in words.getvalue()
+    before = studio_ids("test")
+    with pytest.raises(Refused, match="'one' already") as refused:
+        call_command("create_studio", "one", "--admin", "b@example.org")
+    assert "another slug" in refused.value.hint
+    User.objects.update(is_active=False)
+    with pytest.raises(Refused, match="switched off"):
+        call_command("create_studio", "three", "--admin", "a@example.org")
+    assert studio_ids("test") == before
+    assert User.objects.count() == 1

@@ -35,7 +35,7 @@ HTML = {"accept": "text/html"}
 def made(address: str = ADDRESS) -> str:
     """Returns the token of the link that the command prints."""
     out = StringIO()
-    call_command("create_operator", address, stdout=out)
+    call_command("create_operator", address, stdout=out, stderr=StringIO())
     return parse_qs(urlsplit(out.getvalue().strip()).query)["token"][0]
 
 
@@ -126,6 +126,15 @@ def test_the_commands_say_what_is_wrong_and_make_nothing(cast: Cast) -> None:
     User.objects.filter(pk=cast.sam.pk).update(is_active=False)
     with pytest.raises(Conflict, match="switched off"):
         services.make_operator(cast.sam.email, actor=SETUP)
+
+
+def test_the_command_says_what_it_made_and_what_to_do_next(cast: Cast) -> None:
+    for address, account in ((ADDRESS, "Made an account"), (ADDRESS, "There was an account")):
+        words = StringIO()
+        call_command("create_operator", address, stdout=StringIO(), stderr=words)
+        assert f"{account} for {ADDRESS}. It is a platform operator's." in words.getvalue()
+        assert "once it has a passkey or an authenticator app" in words.getvalue()
+        assert "once, within 15 min" in words.getvalue()
 
 
 def test_the_program_hands_both_to_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:

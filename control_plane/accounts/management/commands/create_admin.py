@@ -1,43 +1,55 @@
-"""`manage create_admin EMAIL`: an admin account, and a link to sign in with."""
+"""`manage create_admin EMAIL`: a new account, and a link to sign in with."""
 
-from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import transaction
 
+from control_plane.accounts.commands import add_lifetime, make_link
 from control_plane.accounts.models import User
-from control_plane.accounts.services import create_signin_link, create_user
+from control_plane.accounts.services import create_user
 from control_plane.common.actors import Actor
+from control_plane.common.commands import Refused
 from control_plane.common.errors import ControlPlaneError
 
 ACTOR = Actor.system("manage create_admin")
 
 
 class Command(BaseCommand):
-    """Makes an account that may open the admin site; there is no default password, and none is set."""
+    """Makes an account, and only that: `signin_link` is for somebody who has one. No password is set, by default or else."""
 
-    help = "Make (or find) an admin account and print a one-time sign-in link. No password is set."
+    help = "Make an account that belongs to no studio yet, and print a one-time sign-in link. No password is set."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Adds the address and the link's lifetime."""
+        """Add the address, the name and the link's lifetime."""
         parser.add_argument("email")
         parser.add_argument("--name", default="", help="the name shown to others")
-        parser.add_argument("--minutes", type=int, default=15, help="how long the link works (default: 15)")
+        add_lifetime(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Runs the command.
+        """Run the command.
 
         Raises:
-            CommandError: the address or the lifetime is not fit.
+            Refused: there is such an account already, or the address or the lifetime breaks a rule; nothing is made.
         """
+        found = User.objects.by_address(options["email"])
+        if found is not None:
+            raise Refused(
+                f"there is an account with the address {found.email} already",
+                hint=f"`threedance sign-in-link {found.email}` prints a link for it.",
+            )
         try:
-            user = User.objects.by_address(options["email"])
-            if user is None:
+            with transaction.atomic():
                 user = create_user(options["email"], actor=ACTOR, display_name=options["name"], is_staff=True)
-            elif not user.is_staff:
-                user.is_staff = True
-                user.save(update_fields=["is_staff"])
-            link = create_signin_link(user, actor=ACTOR, ttl=timedelta(minutes=options["minutes"]))
-        except (ControlPlaneError, ValueError) as error:
-            raise CommandError(str(error)) from error
+                link, about = make_link(user, options["minutes"], actor=ACTOR)
+        except ControlPlaneError as error:
+            raise Refused(
+                error.detail, hint="Correct it and run the command again; nothing was made."
+            ) from error
+        self.stderr.write(
+            f"Made an account for {user.email}. It belongs to no studio yet: `threedance studio create SLUG --admin"
+            f" {user.email}` makes one, or the admin of a studio invites this address.",
+            str,
+        )
+        self.stderr.write(about, str)
         self.stdout.write(link)

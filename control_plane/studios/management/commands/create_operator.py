@@ -1,13 +1,14 @@
 """`manage create_operator EMAIL`: a platform operator, and a link to sign in with."""
 
-from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
 
-from control_plane.accounts.services import create_signin_link
+from control_plane.accounts.commands import add_lifetime, make_link
+from control_plane.accounts.models import User
 from control_plane.common.actors import Actor
+from control_plane.common.commands import Refused
 from control_plane.common.errors import ControlPlaneError
 from control_plane.studios.services import make_operator
 
@@ -23,18 +24,29 @@ class Command(BaseCommand):
         """Adds the address and the link's lifetime."""
         parser.add_argument("email")
         parser.add_argument("--name", default="", help="the name shown to others, where the account is new")
-        parser.add_argument("--minutes", type=int, default=15, help="how long the link works (default: 15)")
+        add_lifetime(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Runs the command.
 
         Raises:
-            CommandError: the address or the lifetime is not fit, or the account is switched off; nothing is made.
+            Refused: the address or the lifetime breaks a rule, or the account is switched off; nothing is made.
         """
+        is_new = User.objects.by_address(options["email"]) is None
         try:
             with transaction.atomic():
                 user = make_operator(options["email"], actor=ACTOR, display_name=options["name"])
-                link = create_signin_link(user, actor=ACTOR, ttl=timedelta(minutes=options["minutes"]))
-        except (ControlPlaneError, ValueError) as error:
-            raise CommandError(str(error)) from error
+                link, about = make_link(user, options["minutes"], actor=ACTOR)
+        except ControlPlaneError as error:
+            raise Refused(
+                error.detail, hint="Correct it and run the command again; nothing was made."
+            ) from error
+        account = "Made an account" if is_new else "There was an account"
+        self.stderr.write(f"{account} for {user.email}. It is a platform operator's.", str)
+        self.stderr.write(
+            "The operator's pages open once it has a passkey or an authenticator app: open the link, then the name (top"
+            " right), Passkeys and second factor.",
+            str,
+        )
+        self.stderr.write(about, str)
         self.stdout.write(link)

@@ -2,13 +2,16 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
 
+from control_plane.accounts.commands import make_link, switched_off
 from control_plane.accounts.models import User
-from control_plane.accounts.services import claim_address, create_signin_link, create_user, is_proven
+from control_plane.accounts.services import claim_address, create_user, is_proven
 from control_plane.common.actors import Actor
-from control_plane.common.errors import ControlPlaneError
+from control_plane.common.commands import Refused
+from control_plane.common.errors import Conflict, ControlPlaneError
 from control_plane.studios.services import create_studio
 
 ACTOR = Actor.system("manage create_studio")
@@ -33,12 +36,16 @@ class Command(BaseCommand):
         """Runs the command.
 
         Raises:
-            CommandError: a value breaks a rule, or the slug is taken; nothing is made.
+            Refused: a value breaks a rule, the slug is taken, or the account is switched off; nothing is made.
         """
         name = options["name"] or options["slug"].replace("-", " ").title()
         try:
             with transaction.atomic():
                 admin = User.objects.by_address(options["admin"])
+                is_new = admin is None
+                if admin is not None and not admin.is_active:
+                    # Before the studio: its key would be on the shelf for nothing.
+                    raise switched_off(admin)
                 if admin is not None and not is_proven(admin):
                     # Whoever made it may hold its password; from here on only the link below opens it.
                     claim_address(admin, actor=ACTOR)
@@ -51,7 +58,20 @@ class Command(BaseCommand):
                     time_zone=options["time_zone"],
                     accent=options["accent"],
                 )
-                link = create_signin_link(admin, actor=ACTOR)
+                link, about = make_link(admin, actor=ACTOR)
+        except Conflict as error:
+            raise Refused(error.detail, hint="Choose another slug; nothing was made.") from error
         except ControlPlaneError as error:
-            raise CommandError(error.detail) from error
+            raise Refused(
+                error.detail, hint="Correct it and run the command again; nothing was made."
+            ) from error
+        account = "an account was made" if is_new else "who had an account already"
+        for line in (
+            f"Made the studio {name}, with its keys: {settings.PUBLIC_URL}/studio/{options['slug']}/",
+            f"Its first admin is {admin.email} ({account}).",
+            "What to do next: open the link below in a browser, set a password or a passkey, then add a room, an agent and"
+            f" its cameras. Another link, should this one run out: `threedance sign-in-link {admin.email}`.",
+            about,
+        ):
+            self.stderr.write(line, str)
         self.stdout.write(link)

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
 from control_plane.accounts.models import User
 from control_plane.common.actors import Actor
+from control_plane.common.commands import Refused
 from control_plane.studios.services import end_operator
 
 ACTOR = Actor.system("manage end_operator")
@@ -24,10 +25,12 @@ class Command(BaseCommand):
         """Runs the command.
 
         Raises:
-            CommandError: nobody has this address.
+            Refused: nobody has this address.
         """
         user = User.objects.by_address(options["email"])
         if user is None:
-            raise CommandError(f"There is no account with the address {options['email']}.")
+            raise Refused(
+                f"there is no account with the address {options['email']}", hint="Check the spelling."
+            )
         end_operator(user, actor=ACTOR)
         self.stdout.write(f"{user.email} is no operator.")
