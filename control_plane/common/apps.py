@@ -3,7 +3,7 @@
 from django.apps import AppConfig
 from django.core.checks import Tags, register
 
-from control_plane.common.checks import check_row_security
+from control_plane.common.checks import check_read_only, check_row_security
 
 
 class CommonConfig(AppConfig):
@@ -13,5 +13,6 @@ class CommonConfig(AppConfig):
     label = "common"
 
     def ready(self) -> None:
-        """Registers the check that every tenant table is behind row security."""
+        """Registers the checks of what the application's role may see and change."""
         register(check_row_security, Tags.database)
+        register(check_read_only, Tags.database)

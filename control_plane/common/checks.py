@@ -1,11 +1,18 @@
-"""Every table with a studio in it is behind forced row security; a missing policy is an error, not a surprise."""
+"""Every table with a studio in it is behind forced row security, and what migrations alone write is read only.
+
+A missing policy or a grant too many is an error, not a surprise.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.db import connections
+
+READ_ONLY = ("django_migrations", "django_content_type", "auth_permission")
+"""Tables that the application reads and migrations alone write."""
 
 
 def tenant_tables() -> set[str]:
@@ -42,4 +49,30 @@ def check_row_security(databases: Sequence[str] | None = None, **kwargs: Any) ->
         )
         for alias in databases or ()
         for table in sorted(unforced_tables(alias))
+    ]
+
+
+def writable_tables(alias: str = "default") -> set[str]:
+    """Returns those of `READ_ONLY` that the connected role may change."""
+    with connections[alias].cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname = ANY(%s)"
+            " AND has_table_privilege(oid, 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')",
+            [list(READ_ONLY)],
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+def check_read_only(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Says which tables the application may change although migrations alone write them."""
+    if settings.DATABASE_AS_OWNER:
+        return []
+    return [
+        Error(
+            f"the application's database role may write {table}, which migrations alone write",
+            hint="Run the migrations as the owner: they take the privilege away. Where your own grants give it, REVOKE it.",
+            id="threedance.E002",
+        )
+        for alias in databases or ()
+        for table in sorted(writable_tables(alias))
     ]

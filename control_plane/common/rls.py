@@ -251,6 +251,44 @@ class GrantToApplication(Operation):
         return "Grant later tables to the application role"
 
 
+class ReadOnlyForApplication(Operation):
+    """Lets the application role only read tables that migrations alone write.
+
+    Default privileges hold for every table that the owner makes, Django's own among them: where they were set before
+    the first migration, the application could rewrite which migrations have run.
+    """
+
+    reversible = True
+    reduces_to_sql = True
+
+    def __init__(self, *tables: str) -> None:
+        self.tables = tables
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        """Changes no model state."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
+    ) -> None:
+        """Takes every other privilege away."""
+        role = schema_editor.quote_name(application_role())
+        for table in map(schema_editor.quote_name, self.tables):
+            _run(schema_editor, f"REVOKE ALL ON {table} FROM {role}")
+            _run(schema_editor, f"GRANT SELECT ON {table} TO {role}")
+
+    def database_backwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
+    ) -> None:
+        """Gives back what default privileges give."""
+        role = schema_editor.quote_name(application_role())
+        for table in map(schema_editor.quote_name, self.tables):
+            _run(schema_editor, f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {role}")
+
+    def describe(self) -> str:
+        """Returns what it does, for `migrate --plan`."""
+        return f"Let the application role only read {', '.join(self.tables)}"
+
+
 def application_role() -> str:
     """Returns the name of the role that the application connects as."""
     role: str = settings.DATABASE_APPLICATION_ROLE

@@ -5,7 +5,13 @@ from django.apps import apps
 from django.db import DatabaseError, ProgrammingError, connection, transaction
 from django.db.models import Manager, Model
 
-from control_plane.common.checks import check_row_security, tenant_tables, unforced_tables
+from control_plane.common.checks import (
+    READ_ONLY,
+    check_read_only,
+    check_row_security,
+    tenant_tables,
+    unforced_tables,
+)
 from control_plane.common.scoping import studio_scope, user_scope
 from control_plane.config.checks import check_application_role
 from control_plane.studios.models import Membership, Room, Studio
@@ -103,3 +109,66 @@ def test_the_application_role_cannot_get_around_it(cast: Cast, statement: str) -
 
 def test_the_application_role_of_the_tests_is_a_fit_one(db: None) -> None:
     assert check_application_role(databases=["default"]) == []
+
+
+ADDED_TO_ONLY = {
+    "audit_entry",
+    "compliance_checkpoint",
+    "compliance_checkpointcopy",
+    "compliance_alert",
+    "compliance_alertacknowledgement",
+    "compliance_alertnotice",
+}
+
+
+def privileges() -> dict[str, set[str]]:
+    """Returns what the application's role may do to every table, view and sequence there is."""
+    kinds = "SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"
+    columns = ", ".join(f"has_table_privilege(oid, '{kind}')" for kind in kinds)
+    query = f"SELECT relname, {columns} FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f')"  # noqa: S608  # ours
+    with connection.cursor() as cursor:
+        cursor.execute(f"{query} AND relnamespace = 'public'::regnamespace")
+        return {
+            name: {kind for kind, may in zip(kinds, may_each, strict=True) if may}
+            for name, *may_each in cursor.fetchall()
+        }
+
+
+def test_what_the_applications_role_may_do_to_each_table(db: None) -> None:
+    found = privileges()
+    assert set(found) >= {model._meta.db_table for model in apps.get_models()}
+    usual = {"SELECT", "INSERT", "UPDATE", "DELETE"}
+    for table, may in found.items():
+        if table in READ_ONLY:
+            assert may == {"SELECT"}, table
+        elif table in ADDED_TO_ONLY:
+            assert may == {"SELECT", "INSERT"}, table
+        else:
+            assert may == usual, table
+    assert set(READ_ONLY) | ADDED_TO_ONLY <= set(found)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM django_migrations",
+        "INSERT INTO django_migrations (app, name, applied) VALUES ('fleet', '0099_mine', now())",
+        "UPDATE django_content_type SET model = 'mine'",
+        "DELETE FROM auth_permission",
+        "CREATE TABLE mine (id int)",
+        "CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    ],
+)
+def test_what_migrations_make_is_not_the_applications_to_change(db: None, statement: str) -> None:
+    with (
+        pytest.raises(ProgrammingError, match="permission denied"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(statement)
+
+
+def test_a_grant_too_many_is_found_at_the_start(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check_read_only(databases=["default"]) == []
+    monkeypatch.setattr("control_plane.common.checks.READ_ONLY", ("django_session",))
+    assert [message.id for message in check_read_only(databases=["default"])] == ["threedance.E002"]
