@@ -4,20 +4,26 @@
 application role. After a test that commits, the database is made anew from the migrated template: the application role
 may not truncate, and must not be able to. `shared_data` is the folder of real footage, or a skip with its reason.
 
+Every statement of every test is watched: none may make a setting of ours that outlives its transaction.
+
 Where `CI` is set, everything a test may need is there (see `.ci/run`): a skip is a failure, but for `MAY_BE_SKIPPED`.
 """
 
 import os
+import re
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connections
+from django.db.backends.signals import connection_created
 from django.test import TransactionTestCase
 
 from tests import servers
 
+LASTING = re.compile(r"set_config\([^()]*,\s*false\s*\)|\bset\s+(session\s+)?threedance\.", re.IGNORECASE)
+"""A setting of ours that would outlive its transaction, and lie on a pooled connection for whoever gets that next."""
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 MAY_BE_SKIPPED = (
     "the real footage",  # too large for the repository, and not ours to give
@@ -36,6 +42,19 @@ def django_db_setup(django_db_blocker: Any) -> Iterator[None]:
         servers.renew_database()
         yield
         connections.close_all()
+
+
+def _refuse_lasting(execute: Any, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+    assert not LASTING.search(str(sql)), f"this setting outlives its transaction: {sql}"
+    return execute(sql, params, many, context)
+
+
+def _watch(*, connection: Any, **_: Any) -> None:
+    if _refuse_lasting not in connection.execute_wrappers:
+        connection.execute_wrappers.append(_refuse_lasting)
+
+
+connection_created.connect(_watch, dispatch_uid="tests.lasting")
 
 
 def _renew(self: TransactionTestCase) -> None:

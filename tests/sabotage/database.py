@@ -4,7 +4,21 @@ from tests.sabotage.sabotage import Sabotage
 
 _ROWS = "tests/control_plane/common/test_row_security.py"
 
+_ENDS = "tests/control_plane/common/test_scope_ends.py"
+
 DATABASE = (
+    Sabotage(
+        "a scope stays on the connection when it ends",
+        "database",
+        "control_plane/common/scoping.py",
+        'chr(39) * 2}, true)" for name',
+        'chr(39) * 2}, false)" for name',
+        (
+            f"{_ENDS}::test_nothing_is_left_of_a_scope",
+            f"{_ENDS}::test_nothing_is_left_of_a_task",
+            f"{_ENDS}::test_nothing_is_left_of_a_request",
+        ),
+    ),
     Sabotage(
         "the application may rewrite which migrations have run",
         "database",
