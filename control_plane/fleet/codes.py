@@ -32,9 +32,9 @@ def code_hash(code: str, key: bytes) -> str:
     return _hash(b"code/" + code.encode(), key)
 
 
-def is_same(left: str, right: str) -> bool:
+def is_same(given_hash: str, kept_hash: str) -> bool:
     """Compares two hashes in constant time."""
-    return hmac.compare_digest(left.encode(), right.encode())
+    return hmac.compare_digest(given_hash.encode(), kept_hash.encode())
 
 
 def _hash(text: bytes, key: bytes) -> str:

@@ -4,6 +4,7 @@ It outlives every root key. With a root key in a file it lies in that file; else
 key (`PlatformSecret`), and is read once in each process, before it serves.
 """
 
+import hmac
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -79,7 +80,8 @@ def rewrap_seed() -> bool:
 def _put(row: "PlatformSecret", seed: bytes, ring: RootRing) -> None:
     row.root_key_id = ring.id
     row.wrapped = ring.wrap(seed, kind=KIND, id_=row.id)
-    if ring.unwrap(bytes(row.wrapped), root_key_id=row.root_key_id, kind=KIND, id_=row.id) != seed:
+    unwrapped = ring.unwrap(bytes(row.wrapped), root_key_id=row.root_key_id, kind=KIND, id_=row.id)
+    if not hmac.compare_digest(unwrapped, seed):
         raise KeyRefused(f"the root key {row.root_key_id} does not give back what it was given")
 
 

@@ -7,6 +7,7 @@
 In front of what is wrapped stand a byte for its form and the generation. Inside `studio_scope` only.
 """
 
+import hmac
 from uuid import UUID
 
 from control_plane.common.errors import NotFound
@@ -162,7 +163,8 @@ def rewrap_root(key: StudioKey) -> None:
     secret = ring.unwrap(bytes(key.wrapped_key), root_key_id=key.root_key_id, kind=STUDIO, id_=key.id)
     id_ = ring.id
     wrapped = ring.wrap(secret, kind=STUDIO, id_=key.id)
-    if ring.unwrap(wrapped, root_key_id=id_, kind=STUDIO, id_=key.id) != secret:
+    unwrapped = ring.unwrap(wrapped, root_key_id=id_, kind=STUDIO, id_=key.id)
+    if not hmac.compare_digest(unwrapped, secret):
         raise KeyRefused(f"the root key {id_} does not give back what it was given")
     key.root_key_id, key.wrapped_key = id_, wrapped
 

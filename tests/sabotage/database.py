@@ -1,4 +1,4 @@
-"""Sabotages of what the application may do to its database."""
+"""Sabotages of what the application may do to its database, and of how it compares secrets."""
 
 from tests.sabotage.sabotage import Sabotage
 
@@ -29,5 +29,21 @@ DATABASE = (
             f"{_ROWS}::test_what_the_applications_role_may_do_to_each_table",
             f"{_ROWS}::test_what_migrations_make_is_not_the_applications_to_change",
         ),
+    ),
+    Sabotage(
+        "an upload's signature is compared up to the first wrong letter",
+        "database",
+        "control_plane/ingest/targets.py",
+        "    if not hmac.compare_digest(allowed.signature().encode(), signature.encode()):",
+        "    if allowed.signature() != signature:",
+        ("tests/repo/test_secrets.py::test_secrets_are_compared_in_constant_time",),
+    ),
+    Sabotage(
+        "a pairing code is compared up to the first wrong letter",
+        "database",
+        "control_plane/fleet/codes.py",
+        "    return hmac.compare_digest(given_hash.encode(), kept_hash.encode())",
+        "    return given_hash == kept_hash",
+        ("tests/repo/test_secrets.py::test_secrets_are_compared_in_constant_time",),
     ),
 )
