@@ -1,18 +1,20 @@
 """Django under ASGI, each request whole in one thread of a few that stay.
 
-Requests of different addresses take turns (`lanes`).
-
 Django's own handler goes to and fro between the event loop and a thread that it makes for each request, once for each
 middleware that looks at the view and once for the view. All of ours is synchronous, so that buys nothing and costs
 more than the work of a playlist: here the loop reads and writes, and one thread does everything between.
+
+Threads are shared between callers (`common.turns`): a request waits in the loop for its turn, and whoever has used least
+of the threads' time goes first.
 """
 
 import asyncio
 import contextlib
+import contextvars
 import io
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 from django.core import signals
 from django.core.exceptions import RequestAborted
@@ -21,35 +23,42 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
-from control_plane.common.caller import address_of_scope, limit_key
-from control_plane.common.errors import Unavailable
+from control_plane.common.cost import watch_connections
+from control_plane.common.errors import Busy
 from control_plane.common.refusals import send_refusal
-from control_plane.config.lanes import Lanes, LanesFull
+from control_plane.common.turns import FairTurns, Turn
+from control_plane.config.callers import WHO, Callers, who
 
+P = ParamSpec("P")
+T = TypeVar("T")
 Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 THREADS = 8
 """More only wait for each other: Python runs one at a time, and what they wait for meanwhile is PostgreSQL."""
-THREADS_OF_ONE = THREADS - 2
-"""How many of them one address may have: the others are there at once for somebody else."""
-FILE_THREADS = 4
-RETRY_AFTER_S = 2
 
+TURN_WAIT_S = 30.0
+"""How long a request waits for a thread, before it is answered with Retry-After."""
+KEPT_THREADS = 3
+"""Of all, so many go only to callers who have none at the moment."""
+FILE_THREADS = 4
+"""They read files that are sent, and end answers; these wait for no request that is still to be answered."""
 BUSY_WAIT_S = 5.0
 """How long a request waits for what is in use, before it is answered with Retry-After."""
 
 
 class Handler(ASGIHandler):
-    """Answers HTTP. Requests beyond `THREADS` wait, in a lane for each address."""
+    """Answers HTTP. Requests beyond `THREADS`, and beyond what their callers may have, wait for their turns."""
 
     def __init__(self, threads: int = THREADS) -> None:
         super().__init__()
         self.load_middleware(is_async=False)
-        self._lanes = Lanes(threads, most_of_one=max(1, threads - THREADS + THREADS_OF_ONE))
-        # Pieces of answers that have begun wait for nobody who is still to be answered.
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="web")
         self._files = ThreadPoolExecutor(FILE_THREADS, thread_name_prefix="files")
+        self._turns = FairTurns(in_all=threads, kept=KEPT_THREADS)
+        self._callers = Callers()
+        watch_connections()
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answers one request.
@@ -63,26 +72,36 @@ class Handler(ASGIHandler):
             body = await self.read_body(receive)
         except RequestAborted:
             return
-        lane = limit_key(address_of_scope(scope))
         with contextlib.closing(body):
             try:
-                response = await self._lanes.run(lane, self._answer, scope, body)
+                response = await self._in_turn(scope, body)
                 if scope["method"] in ("GET", "HEAD"):
-                    response = await self._when_free(response, scope, lane)
-            except LanesFull:
-                refusal = Unavailable("Too many requests of your network wait.")
-                await send_refusal(send, scope, refusal, retry_after_s=RETRY_AFTER_S)
+                    response = await self._when_free(response, scope)
+            except Busy as error:
+                await send_refusal(send, scope, error, retry_after_s=error.retry_after_s)
                 return
             try:
                 await self._give(response, send)
             finally:
                 if response.streaming:
-                    loop = asyncio.get_running_loop()
-                    await asyncio.shield(loop.run_in_executor(self._files, response.close))
+                    await asyncio.shield(self._in_thread(self._files, response.close))
 
-    async def _when_free(
-        self, response: HttpResponseBase, scope: dict[str, Any], lane: str
-    ) -> HttpResponseBase:
+    async def _in_turn(self, scope: dict[str, Any], body: Any) -> HttpResponseBase:
+        """Does all of a request in a thread, once its caller has a turn.
+
+        Raises:
+            Busy: it had none in time.
+        """
+        async with self._turns.taken(self._callers.parties(scope), within_s=TURN_WAIT_S) as turn:
+            response = await self._in_thread(self._threads, self._work, turn, scope, body)
+        self._callers.learn(scope)
+        return response
+
+    def _work(self, turn: Turn, scope: dict[str, Any], body: Any) -> HttpResponseBase:
+        with self._turns.working(turn):
+            return self._answer(scope, body)
+
+    async def _when_free(self, response: HttpResponseBase, scope: dict[str, Any]) -> HttpResponseBase:
         """Returns the answer to a request that found something in use (`common.errors.Busy`), asked again when it is free.
 
         It waits here, where that costs neither a thread nor a database connection, and for `BUSY_WAIT_S` at most; then
@@ -95,7 +114,7 @@ class Handler(ASGIHandler):
             if left_s <= 0 or not (await asyncio.wait({asyncio.wrap_future(busy)}, timeout=left_s))[0]:
                 break
             # The body was closed with the first answer; none of these has one.
-            response = await self._lanes.run(lane, self._answer, scope, io.BytesIO())
+            response = await self._in_turn(scope, io.BytesIO())
         return response
 
     def _answer(self, scope: dict[str, Any], body: Any) -> HttpResponseBase:
@@ -104,6 +123,8 @@ class Handler(ASGIHandler):
         signals.request_started.send(sender=self.__class__, scope=scope)
         request, refusal = self.create_request(scope, body)
         response = self._respond(request) if request is not None else cast(HttpResponseBase, refusal)
+        if request is not None:
+            scope[WHO] = who(request)
         if not response.streaming:
             response.close()
         return response
@@ -122,6 +143,14 @@ class Handler(ASGIHandler):
         await self.send_response(response, send)
 
     async def _read(self, parts: Iterator[bytes]) -> Any:
-        loop = asyncio.get_running_loop()
-        while part := await loop.run_in_executor(self._files, next, parts, b""):
+        while part := await self._in_thread(self._files, next, parts, b""):
             yield part
+
+    @staticmethod
+    async def _in_thread(
+        threads: ThreadPoolExecutor, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        # A context for each call: what a request sets there must not be found by the next one in the same thread.
+        context = contextvars.copy_context()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(threads, lambda: context.run(call, *args, **kwargs))

@@ -10,7 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 from control_plane.common.errors import BadRequest, ControlPlaneError
 from control_plane.common.problems import error_response
 from control_plane.fleet.authentication import Caller, authenticate
-from control_plane.fleet.rates import LEAST_FOR_A_BOX, hold_back
+from control_plane.fleet.rates import LEAST_FOR_A_BOX, MOST_FOR_AN_AGENT, hold_back
 from shared.protocol.codec import MESSAGE_LIMIT_BYTES, decode, encode
 from shared.protocol.errors import Code
 
@@ -33,7 +33,13 @@ def agent_call(
         @wraps(function)
         def view(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             caller = authenticate(request.headers.get("Authorization", ""), address=address_of(request))
-            hold_back(caller.studio_id, f"agent:{caller.agent_id}", least=LEAST_FOR_A_BOX)
+            request.agent_caller = caller  # type: ignore[attr-defined]  # for whoever shares the threads
+            hold_back(
+                caller.studio_id,
+                f"agent:{caller.agent_id}",
+                least=LEAST_FOR_A_BOX,
+                otherwise=MOST_FOR_AN_AGENT,
+            )
             return function(request, caller, *args, **kwargs)
 
         return view

@@ -2,13 +2,42 @@
 
 from collections.abc import Iterator
 
+import msgspec
+
 from shared.protocol.messages import FromAgent, Heartbeat, Hello, SendingAgain
 from shared.protocol.pairing import PairRequest
-from shared.protocol.status import Reported
+from shared.protocol.status import AgentStatus, Reported
 
 LARGEST_SMALL = 2**15 - 1
 LARGEST_COUNT = 2**31 - 1
 """What the columns take."""
+
+MOST_CAMERAS_SHOWN, MOST_RECORDINGS_SHOWN, MOST_REFUSALS_SHOWN = 64, 100, 8
+LONGEST_TEXT = 500
+"""Of what is kept of a heartbeat, to be shown: at most 150 kB of a message of 1 MiB, for each agent on a page of all."""
+
+
+def shown_part(status: AgentStatus) -> AgentStatus:
+    """Returns as much of a heartbeat as is kept: lists and texts of a length that a page can show."""
+    replace = msgspec.structs.replace
+    upload = status.upload
+    return replace(
+        status,
+        cameras=tuple(
+            replace(camera, error_detail=camera.error_detail[:LONGEST_TEXT])
+            for camera in status.cameras[:MOST_CAMERAS_SHOWN]
+        ),
+        recordings=status.recordings[:MOST_RECORDINGS_SHOWN],
+        upload=replace(
+            upload,
+            problem=upload.problem[:LONGEST_TEXT],
+            hint=upload.hint[:LONGEST_TEXT],
+            newest=tuple(
+                replace(item, reason=item.reason[:LONGEST_TEXT])
+                for item in upload.newest[:MOST_REFUSALS_SHOWN]
+            ),
+        ),
+    )
 
 
 def unfit(said: FromAgent | PairRequest) -> str:

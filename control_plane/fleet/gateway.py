@@ -24,10 +24,12 @@ import msgspec
 from django.db import connections
 from django.utils import timezone
 
-from control_plane.common.caller import address_of_scope
-from control_plane.common.errors import ControlPlaneError, Unavailable
+from control_plane.common.caller import address_of_scope, limit_key
+from control_plane.common.errors import Busy, ControlPlaneError, Unavailable
 from control_plane.common.outages import OUTAGES
 from control_plane.common.scoping import studio_scope
+from control_plane.common.throttle import Throttle
+from control_plane.common.turns import FairTurns, Party
 from control_plane.fleet import instance, reports
 from control_plane.fleet.announce import Announcement, Topic, announce
 from control_plane.fleet.authentication import Caller, authenticate
@@ -82,6 +84,14 @@ MOST_LINKS = 10_000
 MOST_LINKS_OF_ONE = 8
 DATABASE_THREADS = 4
 
+MESSAGES_PER_S, MESSAGES_AT_ONCE = 4.0, 60.0
+"""Of one agent, over all of its sockets; an honest one sends two a minute, and one for each change of a state."""
+MESSAGE_BYTES = 16 << 10
+"""So many bytes of a message count like a message of its own."""
+UPGRADES_OF_ONE = 2
+"""Threads that upgrades from one network may have at a time."""
+UPGRADE_WAIT_S = 60.0
+
 CLOSE_FAULT, CLOSE_REVOKED, CLOSE_BROKEN = 4400, 4401, 1011
 
 
@@ -105,6 +115,8 @@ class Gateway:
     def __init__(self) -> None:
         self.hub = Hub()
         self._threads = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="gateway")
+        self._upgrades = FairTurns(in_all=DATABASE_THREADS - 1, most_waiting=MOST_LINKS)
+        self.throttle = Throttle(per_s=MESSAGES_PER_S, burst=MESSAGES_AT_ONCE)
         self._links: Counter[UUID] = Counter()
         self._standing: dict[Link, None] = {}
         self._lookout: asyncio.Task[None] | None = None
@@ -113,9 +125,7 @@ class Gateway:
         """Serves one socket from its upgrade to its end."""
         await receive()
         try:
-            caller = await self.in_thread(
-                authenticate, _header(scope, b"authorization"), address=address_of_scope(scope)
-            )
+            caller = await self._authenticated(scope)
             self._admit(caller)
         except ControlPlaneError as error:
             await _refuse(send, error)
@@ -132,6 +142,17 @@ class Gateway:
         finally:
             self._links[caller.agent_id] -= 1
             self._links += Counter()
+
+    async def _authenticated(self, scope: Scope) -> Caller:
+        """Returns who opens a socket; networks take turns at having their tokens looked at."""
+        address = address_of_scope(scope)
+        network = Party(limit_key(address), UPGRADES_OF_ONE)
+        async with self._upgrades.taken([network], within_s=UPGRADE_WAIT_S) as turn:
+            began_s = time.monotonic()
+            try:
+                return await self.in_thread(authenticate, _header(scope, b"authorization"), address=address)
+            finally:
+                turn.used_s = time.monotonic() - began_s
 
     async def in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs `call` in a thread that may touch the database, and gives its connection back."""
@@ -311,6 +332,8 @@ class Link:
             self._was_stopped = event.get("code") == CLOSE_STOPPED
             return None
         data = event.get("text") or event.get("bytes") or b""
+        # One that floods waits, unread: its own socket fills up, and nobody else's threads.
+        await self._gateway.throttle.take(self.caller.agent_id, 1 + len(data) / MESSAGE_BYTES)
         try:
             # To msgspec a union is a type, to the type checker it is not.
             message = cast(FromAgent, decode(data, cast(type[Any], FromAgent)))
@@ -376,6 +399,8 @@ async def _refuse(send: Send, error: ControlPlaneError) -> None:
         (b"cache-control", b"no-store"),
         (b"date", email.utils.formatdate(usegmt=True).encode()),
     ]
+    if isinstance(error, Busy):
+        headers.append((b"retry-after", str(error.retry_after_s).encode()))
     await send({"type": "websocket.http.response.start", "status": body.status, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": encode(body)})
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -165,6 +166,11 @@ def _free_code(key: bytes) -> str:
     raise Unavailable("No pairing code is free. Try again in twenty minutes, when those of now have run out.")
 
 
+def _host_facts(request: PairRequest) -> dict[str, Any]:
+    facts: dict[str, Any] = msgspec.to_builtins(request.host)
+    return {name: value[:200] if isinstance(value, str) else value for name, value in facts.items()}
+
+
 def _claim(code_id: UUID, studio_id: UUID, request: PairRequest) -> PairAnswer:
     with studio_scope(studio_id):
         won = PairingCode.objects.filter(
@@ -207,7 +213,7 @@ def _enrol(row: PairingCode, request: PairRequest) -> Agent:
         identity_key=request.identity_key,
         sealing_key=request.sealing_key,
         fingerprint=fingerprint(request.identity_key),
-        host=msgspec.to_builtins(request.host),
+        host=_host_facts(request),
         agent_version=request.agent_version[:40],
         protocol=request.protocol,
     )

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 LEAST_FOR_A_BOX = 600
 """Calls a minute that a box always has: uploading is never held back by the plan of an interface."""
+MOST_FOR_AN_AGENT = 1200
+"""Calls a minute that an agent has where no plan says anything. One that records three cameras makes about 60."""
 REMEMBER_S = 30
 _TAKE = """
 local burst, per_s, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -54,16 +56,20 @@ def take(name: str, *, per_minute: int, now_s: float | None = None) -> float:
     return float(answer)
 
 
-def hold_back(studio_id: UUID, caller: str, *, least: int = 0) -> None:
+def hold_back(studio_id: UUID, caller: str, *, least: int = 0, otherwise: int | None = None) -> None:
     """Returns when a caller of a studio may call now.
+
+    Args:
+        least: requests a minute that it has whatever the plan says.
+        otherwise: requests a minute that it has without a plan; None: no limit.
 
     Raises:
         TooManyRequests: the plan's rate is used up; it says how long to wait.
     """
-    per_minute = rate_of(studio_id)
+    planned = rate_of(studio_id)
+    per_minute = otherwise if planned is None else max(planned, least)
     if per_minute is None:
         return
-    per_minute = max(per_minute, least)
     try:
         wait_s = take(f"{studio_id}:{caller}", per_minute=per_minute)
     except Unavailable:
@@ -72,7 +78,9 @@ def hold_back(studio_id: UUID, caller: str, *, least: int = 0) -> None:
     if wait_s > 0:
         seconds = max(1, int(wait_s + 0.999))
         raise TooManyRequests(
-            f"The plan of this studio includes {per_minute} requests a minute. Try again in {seconds} s.",
+            f"There were more than {per_minute} requests a minute. Try again in {seconds} s."
+            if planned is None
+            else f"The plan of this studio includes {per_minute} requests a minute. Try again in {seconds} s.",
             retry_after_s=seconds,
         )
 

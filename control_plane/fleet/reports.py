@@ -14,6 +14,7 @@ from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.authentication import Caller
 from control_plane.fleet.desired import agree_on_words
+from control_plane.fleet.fit import shown_part
 from control_plane.fleet.models import Agent, AgentState, ReportedConfig, StatusReport
 from control_plane.studios import access
 from shared.protocol.codec import encode
@@ -68,7 +69,8 @@ def greet(hello: Hello, caller: Caller, link_id: UUID) -> None:
     """Writes down that a websocket of an agent stands, and what it said first."""
     with studio_scope(caller.studio_id):
         take(hello, caller)
-        Agent.objects.filter(pk=caller.agent_id).update(link_id=link_id, linked_at=timezone.now())
+        trusted = Agent.objects.filter(pk=caller.agent_id).exclude(state=AgentState.REVOKED)
+        trusted.update(link_id=link_id, linked_at=timezone.now())
 
 
 def close_link(caller: Caller, link_id: UUID, *, was_stopped: bool = False) -> None:
@@ -135,7 +137,7 @@ def _take_status(agent: Agent, status: AgentStatus, actor: Actor) -> None:
         StatusReport(
             studio_id=agent.studio_id,
             agent=agent,
-            body=encode(status).decode(),
+            body=encode(shown_part(status)).decode(),
             received_at=timezone.now(),
         ),
         ["body", "received_at"],

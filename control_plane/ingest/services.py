@@ -9,53 +9,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.core.cache import cache
-from django.db.models import Count, Sum
-
 from control_plane.common.errors import NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.authentication import Caller
 from control_plane.fleet.models import Agent
-from control_plane.ingest.manifests import fault, sound_gap
+from control_plane.ingest.intents import CLASS_IS_FULL, Intent, IntentResult, class_of, hashes_of
+from control_plane.ingest.manifests import sound_gap
 from control_plane.ingest.models import PendingSegment
-from control_plane.ingest.quarantine import condemned, drop_pending, quarantine, refused, unsealed
+from control_plane.ingest.quarantine import drop_pending, quarantine, refused
 from control_plane.ingest.readback import Turns
-from control_plane.ingest.targets import LIFETIME, put_target
+from control_plane.ingest.targets import LIFETIME
 from control_plane.ingest.verification import verify
 from control_plane.recordings import services as recordings
 from control_plane.recordings.arrivals import ObjectPlace
-from control_plane.recordings.models import ClassSession, Segment
+from control_plane.recordings.models import ClassSession
 from control_plane.recordings.repairs import faults_among, replace_segments
-from control_plane.recordings.selectors import stored_bytes
 from control_plane.storage.errors import KeyDestroyed, KeyLost, KeyRefused, RootRefused
 from control_plane.studios import access, vault
-from control_plane.studios.models import DisposalReason, Limit, StudioStorage
-from control_plane.studios.quotas import allowance
-from control_plane.studios.services.disposals import dispose, recall
-from control_plane.studios.stores import open_store, region_fault, storage
-from shared.protocol.codec import encode
+from control_plane.studios.models import DisposalReason
+from control_plane.studios.services.disposals import dispose
+from control_plane.studios.stores import open_store, storage
 from shared.protocol.errors import Code
 from shared.protocol.ids import GapId
 from shared.protocol.manifest import GapRecord, SegmentManifest
-from shared.protocol.upload import AlreadyCommitted, CommitItem, PutTarget, Refused
+from shared.protocol.upload import AlreadyCommitted, CommitItem, Refused
 
 log = logging.getLogger(__name__)
 
-CLASS_IS_FULL = "The class holds as much footage as cameras can have made in its time."
-
-ANNOUNCED_TOO_MUCH = "This agent has announced as much as it may before some of it is committed."
-MOST_PENDING, MOST_PENDING_BYTES = 1024, 8 << 30
-"""Announced by one agent and not committed. Honest ones have 320 at most: 256 without a receipt and a batch."""
-STORAGE_IS_FULL = (
-    "The storage of this studio's plan is used up. The agent keeps what it records until there is room."
-)
-USED_FOR_S = 60
-"""How old the sum of a studio's bytes may be where it is held against its plan."""
-LEAST_OVERDRAFT_BYTES = 20 * 10**9
-
 _turns = Turns()
 
-IntentResult = PutTarget | AlreadyCommitted | Refused
 CommitResult = AlreadyCommitted | Refused
 
 
@@ -74,8 +56,7 @@ def announce_segments(manifests: Sequence[SegmentManifest], caller: Caller) -> l
         NotFound, Forbidden: the caller may not upload.
     """
     with studio_scope(caller.studio_id):
-        intent = _Intent(_uploader(caller), caller, storage(), manifests)
-        return [intent.announce(manifest) for manifest in manifests]
+        return Intent(_uploader(caller), caller, storage(), manifests).announced()
 
 
 def commit_segments(items: Sequence[CommitItem], caller: Caller) -> list[CommitResult]:
@@ -98,7 +79,7 @@ def _commit_segments(items: Sequence[CommitItem], caller: Caller) -> list[Commit
         pending = {row.id: row for row in rows}
         pinned = storage().region
         damaged = faults_among(ids, agent)
-        committed = {id_: sha256 for id_, sha256 in _hashes(ids, agent).items() if id_ not in damaged}
+        committed = {id_: sha256 for id_, sha256 in hashes_of(ids, agent).items() if id_ not in damaged}
         stores = {store_id: open_store(store_id) for store_id in {row.store_id for row in pending.values()}}
     to_read = {item: pending.get(item.segment_id) for item in items if item.segment_id not in committed}
     refusals = verify(caller.studio_id, pinned, to_read, stores)
@@ -117,13 +98,9 @@ def _commit_segments(items: Sequence[CommitItem], caller: Caller) -> list[Commit
             verified.append(_Verified(row, row.manifest))
     if verified:
         with studio_scope(caller.studio_id):
-            answers |= _commit(verified, agent, caller)
+            # Anew: reading back took its time, and the agent may have been revoked meanwhile.
+            answers |= _commit(verified, _uploader(caller), caller)
     return [answers[item.segment_id] for item in items]
-
-
-def overdraft_bytes(most: int) -> int:
-    """Returns by how much classes that were begun in time may go over a plan's storage: a tenth, and 20 GB at least."""
-    return max(most // 10, LEAST_OVERDRAFT_BYTES)
 
 
 def settle_gaps(gaps: Sequence[GapRecord], caller: Caller) -> list[GapId]:
@@ -147,7 +124,7 @@ def settle_gaps(gaps: Sequence[GapRecord], caller: Caller) -> list[GapId]:
             )
         )
         for class_session_id, of_class in by_class.items():
-            if class_session := _class_of(class_session_id, agent):
+            if class_session := class_of(class_session_id, agent):
                 recordings.add_gaps(class_session, of_class, agent, actor=caller.actor)
     return [gap.gap_id for gap in gaps]
 
@@ -168,130 +145,11 @@ def leave_store(store_id: UUID) -> None:
 
 def _uploader(caller: Caller) -> Agent:
     agent: Agent = Agent.objects.get(pk=caller.agent_id)
+    if not agent.is_trusted:
+        # Revoked since its token was looked at: its next call is told so, signed.
+        raise NotFound
     access.require(caller.actor, access.Action.UPLOAD, agent)
     return agent
-
-
-class _Intent:
-    """One request of an agent: what is known of its segments before any is announced."""
-
-    def __init__(
-        self, agent: Agent, caller: Caller, chosen: StudioStorage, manifests: Sequence[SegmentManifest]
-    ) -> None:
-        self._agent, self._caller, self._chosen = agent, caller, chosen
-        ids = [manifest.segment_id for manifest in manifests]
-        self._committed, self._faults = _hashes(ids, agent), faults_among(ids, agent)
-        self._condemned = condemned(manifests, agent)
-        announced = PendingSegment.objects.filter(agent=agent)
-        self._pending = set(announced.filter(pk__in=ids).values_list("pk", flat=True))
-        total = announced.aggregate(count=Count("pk"), size_bytes=Sum("size_bytes"))
-        self._count, self._size_bytes = total["count"], total["size_bytes"] or 0
-        self._overdrawn: bool | None = None
-
-    def announce(self, manifest: SegmentManifest) -> IntentResult:
-        """Returns where one segment goes, or why it does not."""
-        sha256 = self._committed.get(manifest.segment_id)
-        fault_id = self._faults.get(manifest.segment_id) if sha256 is not None else None
-        if sha256 is not None and sha256 != manifest.sha256:
-            return quarantine(manifest, Code.SEGMENT_HASH_CONFLICT, self._agent, self._caller)
-        if sha256 is not None and fault_id is None:
-            return AlreadyCommitted(segment_id=manifest.segment_id)
-        if refusal := self._condemned.get((manifest.segment_id, manifest.sha256)):
-            return refusal
-        if text := fault(manifest):
-            return refused(manifest, Code.BAD_REQUEST, text)
-        class_session = _class_of(manifest.class_session_id, self._agent)
-        if (
-            class_session is None
-            or recordings.track_for(class_session, self._agent, manifest.camera_id) is None
-        ):
-            return refused(
-                manifest, Code.SEGMENT_NOT_WANTED, "This agent does not record this camera for this class."
-            )
-        if fault_id is None and (refusal := self._out_of_place(manifest, class_session)):
-            return refusal
-        return self._pend(manifest, class_session, fault_id)
-
-    def _out_of_place(self, manifest: SegmentManifest, class_session: ClassSession) -> Refused | None:
-        """Returns why a new segment cannot be taken: its place has another one, or there is no more of it."""
-        if not recordings.fitting(class_session, [manifest]):
-            return refused(manifest, Code.TOO_MANY_REQUESTS, CLASS_IS_FULL, retryable=True)
-        if Segment.objects.filter(pk=manifest.segment_id).exists():
-            # Another box's: its bytes would be taken for a bad upload of these, and deleted at the commit.
-            return quarantine(manifest, Code.SEGMENT_HASH_CONFLICT, self._agent, self._caller)
-        if _place_is_taken(manifest, self._agent):
-            return quarantine(manifest, Code.SEGMENT_SEQUENCE_CONFLICT, self._agent, self._caller)
-        return None
-
-    def _pend(
-        self, manifest: SegmentManifest, class_session: ClassSession, fault_id: UUID | None
-    ) -> IntentResult:
-        agent, chosen = self._agent, self._chosen
-        if text := region_fault(chosen.store, chosen.region):
-            # The box keeps it and asks again: nothing is lost while an admin puts the region right.
-            return refused(manifest, Code.STORE_UNAVAILABLE, text, retryable=True)
-        if manifest.segment_id not in self._pending and self._is_overdrawn():
-            return refused(manifest, Code.TOO_MANY_REQUESTS, STORAGE_IS_FULL, retryable=True)
-        if manifest.segment_id not in self._pending and not self._takes(manifest):
-            return refused(manifest, Code.TOO_MANY_REQUESTS, ANNOUNCED_TOO_MUCH, retryable=True)
-        # Keys are immutable: what takes the place of a damaged object has one of its own.
-        again = f"-{fault_id.hex}" if fault_id else ""
-        key = f"{agent.studio_id}/{class_session.id}/{manifest.segment_id}{again}.seg"
-        if recall(chosen.store_id, [key]):
-            return refused(
-                manifest, Code.STORE_UNAVAILABLE, "An older object is being deleted.", retryable=True
-            )
-        pending, made = PendingSegment.objects.get_or_create(
-            pk=manifest.segment_id,
-            defaults={
-                "studio_id": agent.studio_id,
-                "agent": agent,
-                "class_session": class_session,
-                "sha256": manifest.sha256,
-                "size_bytes": manifest.size_bytes,
-                "store_id": chosen.store_id,
-                "object_key": key,
-                "manifest_json": encode(unsealed(manifest)).decode(),
-                # The content key of what was committed once is here already.
-                "wrapped_seal": b"" if fault_id else lambda: _held(manifest, class_session, self._caller),
-            },
-        )
-        if not made and (pending.sha256, pending.agent_id) != (manifest.sha256, agent.id):
-            return quarantine(manifest, Code.SEGMENT_HASH_CONFLICT, agent, self._caller)
-        place = ObjectPlace(chosen.store_id, key if fault_id else pending.object_key)
-        if place != (pending.store_id, pending.object_key):
-            # Announced before the studio moved, or before this damage: it goes to the new place, the old one is
-            # forgotten.
-            dispose([(pending.store_id, pending.object_key)], reason=DisposalReason.REPLACED, after=LIFETIME)
-            PendingSegment.objects.filter(pk=pending.pk).update(store_id=place.store_id, object_key=place.key)
-        return put_target(
-            manifest.segment_id,
-            place.key,
-            store_id=place.store_id,
-            size_bytes=manifest.size_bytes,
-            sha256=manifest.sha256,
-        )
-
-    def _is_overdrawn(self) -> bool:
-        """Says whether the studio has more in the platform's store than its plan lets a running class add."""
-        if self._chosen.store_id is not None:
-            return False
-        if self._overdrawn is None:
-            most = allowance().most(Limit.STORAGE_BYTES)
-            self._overdrawn = most is not None and self._used_bytes() >= most + overdraft_bytes(most)
-        return self._overdrawn
-
-    def _used_bytes(self) -> int:
-        key = f"threedance:stored:{self._agent.studio_id}"
-        return int(cache.get_or_set(key, stored_bytes, USED_FOR_S) or 0) + self._size_bytes
-
-    def _takes(self, manifest: SegmentManifest) -> bool:
-        """Counts one more segment that is announced; says whether the agent may."""
-        if self._count >= MOST_PENDING or self._size_bytes + manifest.size_bytes > MOST_PENDING_BYTES:
-            return False
-        self._count += 1
-        self._size_bytes += manifest.size_bytes
-        return True
 
 
 def _commit(verified: Sequence[_Verified], agent: Agent, caller: Caller) -> dict[UUID, CommitResult]:
@@ -320,7 +178,7 @@ def _commit_to(
 ) -> dict[UUID, CommitResult]:
     """Opens what was sealed to the studio, keeps it under the class's key, and adds the segments to the class."""
     answers: dict[UUID, CommitResult] = {}
-    known = _hashes([item.manifest.segment_id for item in items], agent)
+    known = hashes_of([item.manifest.segment_id for item in items], agent)
     again = [item for item in items if item.manifest.segment_id in known]
     items = [item for item in items if item.manifest.segment_id not in known]
     if again:
@@ -377,35 +235,8 @@ def _rewrapped(pending: PendingSegment, manifest: SegmentManifest, opening: vaul
     )
 
 
-def _held(manifest: SegmentManifest, class_session: ClassSession, caller: Caller) -> bytes:
-    with vault.opening(caller.actor, vault.Purpose.INGEST, class_session) as opening:
-        return opening.held(manifest.sealed_key, segment_id=manifest.segment_id)
-
-
 def _second(manifest: SegmentManifest, agent: Agent, caller: Caller) -> CommitResult:
     """Answers a segment that lost against another commit: itself, sent twice at once, or another in its place."""
-    if _hashes([manifest.segment_id], agent).get(manifest.segment_id) == manifest.sha256:
+    if hashes_of([manifest.segment_id], agent).get(manifest.segment_id) == manifest.sha256:
         return AlreadyCommitted(segment_id=manifest.segment_id)
     return quarantine(manifest, Code.SEGMENT_SEQUENCE_CONFLICT, agent, caller)
-
-
-def _hashes(segment_ids: Sequence[UUID], agent: Agent) -> dict[UUID, str]:
-    rows = Segment.objects.filter(pk__in=segment_ids, agent=agent).values_list("id", "sha256")
-    return dict(rows)
-
-
-def _place_is_taken(manifest: SegmentManifest, agent: Agent) -> bool:
-    return bool(
-        Segment.objects.filter(agent=agent, camera_id=manifest.camera_id, sequence=manifest.sequence)
-        .exclude(pk=manifest.segment_id)
-        .exists()
-    )
-
-
-def _class_of(class_session_id: UUID, agent: Agent) -> ClassSession | None:
-    found: ClassSession | None = (
-        ClassSession.objects.filter(pk=class_session_id, recorders__agent=agent)
-        .exclude(wrapped_key=b"")
-        .first()
-    )
-    return found

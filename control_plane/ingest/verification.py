@@ -5,9 +5,11 @@ from functools import partial
 from uuid import UUID
 
 from control_plane.common.errors import ControlPlaneError
+from control_plane.common.fair_threads import FairThreads
+from control_plane.common.remembered import Remembered
 from control_plane.ingest.models import PendingSegment
 from control_plane.ingest.quarantine import refused
-from control_plane.ingest.readback import FairReaders, Remembered, settled
+from control_plane.ingest.readback import NICE, OF_ONE_STUDIO, READERS, REMEMBER_S, settled
 from control_plane.storage.errors import ObjectMissing
 from control_plane.storage.objects import ObjectStore
 from control_plane.studios.stores import region_fault, server_side_fault
@@ -16,8 +18,10 @@ from shared.protocol.upload import CommitItem, Refused
 
 STILL_READING = "Its bytes are still being read back. Ask again."
 
-_readers = FairReaders()
-_read: Remembered[bool] = Remembered()
+MOST_REMEMBERED = 4096
+
+_readers = FairThreads("ingest-read-back", threads=READERS, of_one=OF_ONE_STUDIO, nice=NICE)
+_read: Remembered[bool] = Remembered(most=MOST_REMEMBERED, for_s=REMEMBER_S)
 """Objects that were read back and found as announced: what is refused for another reason is not read once more."""
 
 

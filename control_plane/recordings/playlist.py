@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from control_plane.common.turns import in_passing
 from control_plane.recordings.timeline import Filler, Placed, TrackTimeline
 
 CONTENT_TYPE = "application/vnd.apple.mpegurl"
@@ -48,7 +49,7 @@ def write_playlist(track: TrackTimeline, *, start_at: datetime, complete: bool) 
         # Before any filler: a player may want the decoder set up before it meets the first picture.
         init = placed[0].init_sha256
         lines.append(_map_line(placed[0].segment_id))
-    for piece in pieces:
+    for piece in in_passing(pieces):
         if isinstance(piece, Placed):
             if piece.discontinuity:
                 lines.append("#EXT-X-DISCONTINUITY")

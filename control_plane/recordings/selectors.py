@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from control_plane.common.actors import Actor
 from control_plane.common.errors import NotFound
+from control_plane.common.turns import in_passing
 from control_plane.recordings.fault_models import FaultKind
 from control_plane.recordings.fragments import decode_fragments
 from control_plane.recordings.models import (
@@ -165,7 +166,8 @@ def _segment_facts(class_session: ClassSession) -> Iterator[tuple[UUID, SegmentF
             "fault__kind",
         )
     )
-    for track_id, id_, agent_id, sequence, run, init_sha256, fragments, method, *line in rows:
+    for row in in_passing(rows, every=8):
+        track_id, id_, agent_id, sequence, run, init_sha256, fragments, method, *line = row
         anchor_pts_90k, anchor_at, rate_ppb, error_bound_us, provisional, fault = line
         clock = ClockEstimate(
             method=ClockMethod(method),

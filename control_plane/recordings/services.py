@@ -284,12 +284,17 @@ def limits_of(class_session: ClassSession) -> FootageLimits:
     )
 
 
-def fitting(class_session: ClassSession, manifests: Iterable[SegmentManifest]) -> set[UUID]:
+def fitting(
+    class_session: ClassSession, manifests: Iterable[SegmentManifest], *, limits: FootageLimits | None = None
+) -> set[UUID]:
     """Returns the ids of the segments that a class can hold beside what it has, in their order.
 
     The caller holds the lock on the class's row where it is to be exact.
+
+    Args:
+        limits: what the class can hold; None: looked up now.
     """
-    limits, fits = limits_of(class_session), set[UUID]()
+    limits, fits = limits or limits_of(class_session), set[UUID]()
     fragments, size_bytes = class_session.fragment_count, class_session.footage_bytes
     for manifest in manifests:
         fragments += len(manifest.fragments)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from control_plane.common.turns import in_passing
 from control_plane.recordings.fragments import FragmentRow
 from control_plane.recordings.holes import SHORTEST_GAP_US, Hole, find_holes, joined
 from control_plane.recordings.reasons import InferredReason
@@ -197,7 +198,7 @@ def _date(segments: Sequence[SegmentFacts], span: tuple[int, int] | None, *, gro
     for run in _runs(segments, span, growing=growing):
         shift_us = 0
         before: FragmentRow | None = None
-        for segment, line in run:
+        for segment, line in in_passing(run, every=8):
             for row in segment.fragments:
                 if before is not None and row.pts_90k <= before.pts_90k:
                     continue  # the same stretch twice: a segment that was recovered and one that was sealed before
@@ -321,7 +322,7 @@ def _playlist(placed: Sequence[Placed]) -> list[Placed | Filler]:
     entries: list[Placed | Filler] = []
     run_us = run_pts = 0
     last: Placed | None = None
-    for item in placed:
+    for item in in_passing(placed):
         end_us = last.playlist_us + ticks_to_us(last.row.duration_90k) if last else 0
         if last is None or item.discontinuity:
             run_us = item.class_us if item.class_us - end_us >= SHORTEST_GAP_US else end_us

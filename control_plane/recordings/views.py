@@ -6,8 +6,10 @@ a fragment asks again while it is sent. The studio of the address is in scope (`
 got their 404 there.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
 from datetime import timedelta
 from functools import partial, wraps
 from typing import Any
@@ -27,8 +29,10 @@ from django.http import (
 from django.views.decorators.http import require_safe
 
 from control_plane.common.actors import Actor
-from control_plane.common.errors import ControlPlaneError, NotFound, SignInRequired
+from control_plane.common.errors import Busy, ControlPlaneError, NotFound, SignInRequired
+from control_plane.common.fair_threads import FairThreads
 from control_plane.common.problems import error_response
+from control_plane.common.remembered import Remembered
 from control_plane.common.rows import one
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.arrivals import LARGEST_INIT_BYTES
@@ -52,6 +56,13 @@ of 2 s at 4 Mb/s. A larger one goes in chunks, each read when the one before it 
 _NO_INIT = "The init section of this segment is damaged. Its camera cannot be played here."
 ASK_AGAIN_S = 2.0
 """How long a longer answer goes on before it is asked again whether it may."""
+READERS, READERS_OF_STUDIO = 16, 4
+"""Threads that read what is streamed, and whatever lies in a studio's own store; one that is slow holds its own alone."""
+STORE_WAIT_S = 0.5
+"""How long the thread of a request waits for a small part from a studio's own store."""
+_readers = FairThreads("playback", threads=READERS, of_one=READERS_OF_STUDIO)
+_begun: Remembered[Future[bytes]] = Remembered(most=64, for_s=30.0)
+"""Small parts that are being read; at most `WHOLE_BYTES` each."""
 _SERVED = (
     "id",
     "studio",
@@ -140,7 +151,7 @@ def init(
     if segment.init_size_bytes > LARGEST_INIT_BYTES:  # from before there was a limit: it is not even read
         raise ControlPlaneError(_NO_INIT, code=Code.SEGMENT_CORRUPT)
     # Before the key: its entry locks the studio's chain, and the store may be slow to answer.
-    sealed = b"".join(_read(segment, segment.init_offset_bytes, segment.init_size_bytes))
+    sealed = _whole(segment, segment.init_offset_bytes, segment.init_size_bytes)
     content_key = _content_key(segment, class_session, actor, replay)
     decryptor = Cipher(algorithms.AES(content_key), modes.CBC(bytes(segment.init_iv))).decryptor()
     unpadder = PKCS7(128).unpadder()
@@ -181,13 +192,14 @@ def content(
     if signed is not None:
         return HttpResponseRedirect(signed.url)
     whole = part or ByteRange(0, segment.size_bytes - 1, segment.size_bytes)
-    chunks = _read(segment, whole.first, whole.size_bytes)
     response: HttpResponseBase
     if whole.size_bytes <= WHOLE_BYTES:
-        response = HttpResponse(b"".join(chunks), content_type="video/mp4")
+        data = _whole(segment, whole.first, whole.size_bytes)
+        response = HttpResponse(data, content_type="video/mp4")
     else:
+        chunks = _read(segment, whole.first, whole.size_bytes)
         response = StreamingHttpResponse(
-            _as_long_as(lambda: _require_still(request, actor, class_session), chunks),
+            _as_long_as(lambda: _require_still(request, actor, class_session), chunks, segment.studio_id),
             content_type="video/mp4",
         )
     return _with_length(response, part, segment.size_bytes)
@@ -211,11 +223,14 @@ def _with_length(response: HttpResponseBase, part: ByteRange | None, size_bytes:
     return response
 
 
-async def _as_long_as(ask: Callable[[], None], chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def _as_long_as(
+    ask: Callable[[], None], chunks: Iterator[bytes], studio_id: UUID
+) -> AsyncIterator[bytes]:
     """Yields chunks, and breaks the answer off where `ask` raises; it is asked every `ASK_AGAIN_S`."""
     asked_s = time.monotonic()
-    more = sync_to_async(partial(next, chunks, b""), thread_sensitive=False)
-    while chunk := await more():
+    # In threads of their own, a few for each studio: a store that gives a byte at a time keeps nobody else's waiting.
+    more = partial(next, chunks, b"")
+    while chunk := await asyncio.wrap_future(_readers.submit(studio_id, [more])[0]):
         if time.monotonic() - asked_s >= ASK_AGAIN_S:
             await sync_to_async(ask, thread_sensitive=False)()
             asked_s = time.monotonic()
@@ -258,6 +273,33 @@ def _segment(class_session: ClassSession, segment_id: UUID, *, track_id: UUID | 
 def _content_key(segment: Segment, class_session: ClassSession, actor: Actor, replay: Replay) -> bytes:
     with vault.opening(actor, vault.Purpose.REPLAY, class_session, entry_id=replay.entry_id) as opening:
         return opening.content_key(bytes(segment.wrapped_key), segment_id=segment.id)
+
+
+def _whole(segment: Segment, offset_bytes: int, size_bytes: int) -> bytes:
+    """Returns a small part of a segment.
+
+    Raises:
+        Busy: a store of the studio's own has not given it within `STORE_WAIT_S`. It is read on; whoever asks again gets it.
+    """
+    if segment.store_id is None:
+        return b"".join(_read(segment, offset_bytes, size_bytes))
+    name = (segment.store_id, segment.object_key, offset_bytes, size_bytes)
+    reading = _begun.get(name)
+    if reading is None:
+        chunks = _read(segment, offset_bytes, size_bytes)
+        (reading,) = _readers.submit(segment.studio_id, [lambda: b"".join(chunks)])
+        _begun.put(name, reading)
+    try:
+        data = reading.result(STORE_WAIT_S)
+    except TimeoutError as error:
+        until: Future[None] = Future()
+        reading.add_done_callback(lambda _: until.set_result(None))
+        raise Busy("The store has not answered yet.", retry_after_s=2, until=until) from error
+    except BaseException:
+        _begun.forget(name)
+        raise
+    _begun.forget(name)
+    return data
 
 
 def _read(segment: Segment, offset_bytes: int, size_bytes: int) -> Iterator[bytes]:

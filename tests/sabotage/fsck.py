@@ -68,7 +68,7 @@ FSCK = (
     Sabotage(
         "a repair goes to the key of the damaged object",
         "fsck",
-        "control_plane/ingest/services.py",
+        "control_plane/ingest/intents.py",
         'again = f"-{fault_id.hex}" if fault_id else ""',
         'again = ""',
         (f"{_REPAIR}::test_a_damaged_segment_comes_back_and_is_once_in_the_record",),

@@ -11,12 +11,127 @@ _VIEWS = "tests/control_plane/recordings/test_views.py"
 _FOOTAGE = "tests/control_plane/recordings/test_footage_limits.py"
 _READBACK = "tests/control_plane/ingest/test_readback.py"
 _PENDING = "tests/control_plane/ingest/test_pending.py"
+_TURNS = "tests/control_plane/common/test_turns.py"
+_CALLERS = "tests/control_plane/config/test_callers.py"
+_GATE = "tests/control_plane/ingest/test_gate.py"
+_GATEWAY = "tests/control_plane/fleet/test_gateway.py"
+_FLEET = "tests/control_plane/fleet/test_services.py"
 
 LIMITS = (
     Sabotage(
+        "a caller has all threads of the web process",
+        "limits",
+        "control_plane/common/turns.py",
+        "            if any(self._held(party) >= party.most for party in parties):\n                continue\n",
+        "",
+        (
+            f"{_TURNS}::test_a_party_holds_no_more_turns_than_it_may_and_others_go_past_it",
+            f"{_CALLERS}::test_who_asks_for_all_threads_gets_some_and_others_are_answered",
+        ),
+    ),
+    Sabotage(
+        "whoever waits longest goes first, however much they have used",
+        "limits",
+        "control_plane/common/turns.py",
+        "            if best is None or used_s < best[0]:",
+        "            if best is None:",
+        (f"{_TURNS}::test_who_has_used_least_goes_first",),
+    ),
+    Sabotage(
+        "requests wait without a bound for all",
+        "limits",
+        "control_plane/common/turns.py",
+        "        while self._waiting > self._waiting_in_all:\n",
+        "        while False:\n",
+        (f"{_TURNS}::test_of_all_that_wait_the_party_with_most_loses_its_newest",),
+    ),
+    Sabotage(
+        "nobody stops for who has used clearly less",
+        "limits",
+        "control_plane/common/turns.py",
+        "        before = self._lighter(turn)\n",
+        "        before = None\n",
+        (f"{_TURNS}::test_who_has_used_clearly_more_stops_until_the_other_is_done",),
+    ),
+    Sabotage(
+        "all threads go to those who hold some already",
+        "limits",
+        "control_plane/common/turns.py",
+        "            if self._free <= self._kept and self._held(parties[0]):\n                continue\n",
+        "",
+        (f"{_TURNS}::test_some_turns_are_kept_for_those_who_hold_none",),
+    ),
+    Sabotage(
+        "who asks for pages of another studio uses up its share",
+        "limits",
+        "control_plane/config/callers.py",
+        '        name = credential, _slug(scope["path"]) if who.studio_id else ""\n',
+        "        who = Who(who.caller, who.studio_id or UUID(int=1))\n"
+        '        name = credential, _slug(scope["path"])\n',
+        (f"{_CALLERS}::test_who_asks_for_pages_of_another_studio_uses_up_nothing_of_it",),
+    ),
+    Sabotage(
+        "a request counts for the agent that its token names, whoever sends it",
+        "limits",
+        "control_plane/config/callers.py",
+        '        return ("agent", issuer, limit_key(address_of_scope(scope))) if issuer else None',
+        '        return ("agent", issuer) if issuer else None',
+        (f"{_CALLERS}::test_another_agents_name_from_elsewhere_uses_up_nothing_of_its_studio",),
+    ),
+    Sabotage(
+        "a studio has as many uploads at a time as it likes",
+        "limits",
+        "control_plane/ingest/gate.py",
+        "                    await stack.enter_async_context(self._upload_turn(body.share))\n",
+        "                    pass\n",
+        (f"{_GATE}::test_uploads_of_a_studio_are_so_many_at_a_time_and_others_go_past_them",),
+    ),
+    Sabotage(
+        "an agent that floods its sockets is read without a pause",
+        "limits",
+        "control_plane/fleet/gateway.py",
+        "        await self._gateway.throttle.take(self.caller.agent_id, 1 + len(data) / MESSAGE_BYTES)\n",
+        "",
+        (f"{_GATEWAY}::test_an_agent_that_floods_waits_and_others_are_heard",),
+    ),
+    Sabotage(
+        "a slow store of a studio's own holds the threads of requests",
+        "limits",
+        "control_plane/recordings/views.py",
+        "    if segment.store_id is None:\n        return b",
+        "    if True:\n        return b",
+        (f"{_VIEWS}::test_a_store_of_a_studios_own_that_is_slow_keeps_no_thread_of_a_request",),
+    ),
+    Sabotage(
+        "a heartbeat is kept as long as it comes",
+        "limits",
+        "control_plane/fleet/fit.py",
+        "            for camera in status.cameras[:MOST_CAMERAS_SHOWN]\n",
+        "            for camera in status.cameras\n",
+        (
+            "tests/control_plane/fleet/test_fit.py::test_what_is_kept_of_a_heartbeat_has_a_length_that_a_page_can_show",
+        ),
+    ),
+    Sabotage(
+        "the words of an agent that was just revoked are taken",
+        "access",
+        "control_plane/fleet/reports.py",
+        "        if not agent.is_trusted:\n            # A socket",
+        "        if False:\n            # A socket",
+        (f"{_FLEET}::test_the_words_of_an_agent_that_was_just_revoked_change_nothing",),
+    ),
+    Sabotage(
+        "the footage of an agent that was just revoked is committed",
+        "access",
+        "control_plane/ingest/services.py",
+        "            answers |= _commit(verified, _uploader(caller), caller)",
+        "            answers |= _commit(verified, agent, caller)",
+        (f"{_PENDING}::test_an_agent_that_was_just_revoked_brings_nothing_more",),
+    ),
+    Sabotage(
         "one studio has all threads that read objects back",
         "limits",
-        "control_plane/ingest/readback.py",
+        "control_plane/common/fair_threads.py",
         "if self._running.get(id_, 0) < self._of_one), None)",
         "if True), None)",
         (f"{_READBACK}::test_one_studio_leaves_readers_to_the_others",),
@@ -56,7 +171,7 @@ LIMITS = (
     Sabotage(
         "an agent announces without end",
         "limits",
-        "control_plane/ingest/services.py",
+        "control_plane/ingest/intents.py",
         "        if self._count >= MOST_PENDING or",
         "        if False and",
         (f"{_PENDING}::test_an_agent_announces_so_many_segments_before_some_are_committed",),
@@ -64,7 +179,7 @@ LIMITS = (
     Sabotage(
         "a class that nobody stops fills the platform's store",
         "limits",
-        "control_plane/ingest/services.py",
+        "control_plane/ingest/intents.py",
         "            self._overdrawn = most is not None and",
         "            self._overdrawn = most is None and",
         (

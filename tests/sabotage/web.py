@@ -30,8 +30,8 @@ WEB = (
         "agents' sockets are noted with the proxy's address",
         "web",
         "control_plane/fleet/gateway.py",
-        "address=address_of_scope(scope)",
-        'address=str(scope["client"][0])',
+        "        address = address_of_scope(scope)\n",
+        '        address = str(scope["client"][0])\n',
         (
             "tests/control_plane/fleet/test_gateway.py"
             "::test_two_boxes_with_one_identity_are_noticed_and_a_reconnect_is_not",
@@ -116,9 +116,9 @@ WEB = (
     Sabotage(
         "all addresses wait in one queue",
         "web",
-        "control_plane/config/handler.py",
-        "        lane = limit_key(address_of_scope(scope))",
-        '        lane = ""',
+        "control_plane/config/callers.py",
+        'Party(("network", limit_key(address_of_scope(scope))), OF_NETWORK)',
+        'Party("everybody", OF_NETWORK)',
         (
             "tests/control_plane/config/test_handler.py"
             "::test_somebody_else_is_answered_while_one_address_has_a_crowd",

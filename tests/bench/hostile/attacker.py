@@ -6,6 +6,7 @@ and then prints what it did. A process of its own, so that it shares no Python t
 
 import asyncio
 import contextlib
+import os
 import resource
 import sys
 from types import TracebackType
@@ -67,6 +68,8 @@ class Attacker:
 
 
 async def _main(name: str) -> None:
+    # It stands for another machine: it takes of this one what the control plane leaves.
+    os.nice(19)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     reader = asyncio.StreamReader(limit=LINE_LIMIT_BYTES)

@@ -67,7 +67,7 @@ async def test_an_address_with_too_many_requests_is_told_to_come_again(
     done, _ = await asyncio.wait(crowd, return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE_S)
     head, content = done.pop().result()
     assert decode(content["body"], Problem).status == head["status"] == 503
-    assert dict(head["headers"])[b"retry-after"] == b"2"
+    assert dict(head["headers"])[b"retry-after"] == b"5"
     requests.let_go.set()
     statuses = [sent[0]["status"] for sent in await asyncio.gather(*crowd)]
-    assert statuses.count(200) >= 256
+    assert statuses.count(200) >= 128

@@ -3,9 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
-from control_plane.fleet.fit import unfit
+from control_plane.fleet.fit import shown_part, unfit
+from shared.protocol.codec import encode
+from shared.protocol.ids import ClassSessionId, SegmentId, new_id
 from shared.protocol.messages import Heartbeat, Hello, Report
-from shared.protocol.status import RecordingStatus
+from shared.protocol.status import RecordingStatus, SetAside
 from tests.shared.examples import EXAMPLES, REPORTED, STATUS, TALLY
 
 RECORDING: RecordingStatus = STATUS.recordings[0]
@@ -39,3 +41,37 @@ def test_the_examples_fit() -> None:
 )
 def test_what_no_column_takes_is_named(name: str, said: Hello | Report | Heartbeat) -> None:
     assert unfit(said).startswith(f"{name}: ")
+
+
+def test_what_is_kept_of_a_heartbeat_has_a_length_that_a_page_can_show() -> None:
+    camera = replace(STATUS.cameras[0], error_detail="d" * 10_000)
+    refusal = SetAside(
+        segment_id=SegmentId(new_id()),
+        class_session_id=ClassSessionId(new_id()),
+        camera_id=camera.camera_id,
+        reason="r" * 10_000,
+    )
+    said = replace(
+        STATUS,
+        cameras=(camera,) * 1000,
+        recordings=(RECORDING,) * 1000,
+        upload=replace(
+            STATUS.upload,
+            problem="p" * 10_000,
+            hint="h" * 10_000,
+            newest=(refusal,) * 90,
+        ),
+    )
+    assert len(encode(said)) > 1 << 20
+    kept = shown_part(said)
+    assert len(encode(kept)) < 150_000
+    assert kept.cameras[0].error_detail == "d" * 500
+    assert (kept.spool, kept.now_at, kept.upload.set_aside) == (
+        said.spool,
+        said.now_at,
+        said.upload.set_aside,
+    )
+
+
+def test_an_honest_heartbeat_is_kept_whole() -> None:
+    assert shown_part(STATUS) == STATUS

@@ -24,7 +24,7 @@ from control_plane.common.scoping import studio_scope
 from control_plane.fleet import reports, services, sweep, valkey
 from control_plane.fleet.authentication import Caller
 from control_plane.fleet.desired import publish_config
-from control_plane.fleet.models import Agent, AgentState, Camera, DesiredConfig
+from control_plane.fleet.models import Agent, AgentState, Camera, DesiredConfig, ReportedConfig, StatusReport
 from control_plane.fleet.selectors import camera_statuses, is_acknowledged, visible_agents, visible_cameras
 from control_plane.fleet.sweep import sweep_studio
 from control_plane.recordings import services as recordings
@@ -32,8 +32,8 @@ from control_plane.studios import services as studios
 from control_plane.studios.models import Room
 from shared.protocol.codec import decode, encode
 from shared.protocol.config import AgentConfig, Credentials, RtspSource
-from shared.protocol.ids import new_id
-from shared.protocol.messages import Heartbeat, Hello, Report
+from shared.protocol.ids import SegmentId, new_id
+from shared.protocol.messages import FromAgent, Heartbeat, Hello, Report, SendingAgain
 from shared.protocol.status import ConfigStatus, RecordingState, Reported
 from shared.protocol.version import PROTOCOL_HEADER
 from tests.control_plane.box import Box
@@ -41,6 +41,7 @@ from tests.control_plane.conftest import Cast
 from tests.control_plane.fleet.conftest import make_room, pair_box
 from tests.control_plane.scenes import make_scene, status_of
 
+APPLIED = Reported(version=1, hash="ab" * 32, status=ConfigStatus.APPLIED)
 Paired = tuple[Box, Agent]
 
 
@@ -426,3 +427,39 @@ def test_the_poll_tells_what_the_box_speaks(
     with studio_scope(cast.studio.id):
         agent.refresh_from_db()
     assert agent.protocol == noted
+
+
+REVOKED_WORDS: dict[str, FromAgent] = {
+    "hello": Hello(protocol=3, agent_version="9.9.9", reported=APPLIED),
+    "report": Report(reported=APPLIED),
+    "heartbeat": Heartbeat(status=status_of(new_id(), RecordingState.RECORDING)),
+    "sending again": SendingAgain(gone=(SegmentId(new_id()),)),
+}
+
+
+@pytest.mark.parametrize("word", REVOKED_WORDS)
+def test_the_words_of_an_agent_that_was_just_revoked_change_nothing(
+    cast: Cast, paired: Paired, word: str
+) -> None:
+    """Its socket stands for a moment longer, and for ten seconds where it does not read."""
+    _, agent = paired
+    caller = Caller(agent.id, cast.studio.id, "10.0.0.7")
+    with studio_scope(cast.studio.id):
+        services.revoke_agent(agent, reason="stolen", actor=cast.alice.actor)
+        before = Agent.objects.filter(pk=agent.pk).values().get()
+        reports.take(REVOKED_WORDS[word], caller)
+        assert Agent.objects.filter(pk=agent.pk).values().get() == before
+        assert not StatusReport.objects.exists()
+        assert not ReportedConfig.objects.exists()
+
+
+def test_a_socket_that_opens_while_its_agent_is_revoked_is_not_noted_as_standing(
+    cast: Cast, paired: Paired
+) -> None:
+    _, agent = paired
+    with studio_scope(cast.studio.id):
+        services.revoke_agent(agent, reason="stolen", actor=cast.alice.actor)
+    hello = Hello(protocol=3, agent_version="9.9.9", reported=APPLIED)
+    reports.greet(hello, Caller(agent.id, cast.studio.id, "10.0.0.7"), new_id())
+    with studio_scope(cast.studio.id):
+        assert Agent.objects.get(pk=agent.pk).link_id is None

@@ -9,8 +9,10 @@ from uuid import UUID
 import pytest
 
 from control_plane.common.bodies import FILE_LIMIT_BYTES, FORM_LIMIT_BYTES
+from control_plane.common.throttle import Throttle
 from control_plane.ingest import gate, services
 from control_plane.ingest.gate import Gate, Pace
+from control_plane.ingest.targets import Allowed
 from shared.protocol.codec import MESSAGE_LIMIT_BYTES, decode
 from shared.protocol.errors import Code, Problem
 from shared.protocol.upload import PutTarget
@@ -184,6 +186,74 @@ async def test_a_request_without_a_body_is_not_looked_at() -> None:
 async def test_what_may_be_read_is_handed_on() -> None:
     asked = await Asked("/agent/v1/intent", length=4).ask([b"ab", b"cd"])
     assert b"".join(message["body"] for message in asked.read) == b"abcd"
+
+
+class Uploads:
+    """A gate before uploads that end when a test says so."""
+
+    def __init__(self) -> None:
+        self.finish, self.running = asyncio.Event(), 0
+        self.gate = Gate(self._app)
+
+    async def _app(self, scope: Any, receive: Any, send: Any) -> None:
+        self.running += 1
+        await receive()
+        await self.finish.wait()
+        await send({"type": "http.response.start", "status": 201, "headers": []})
+
+    async def put(self, studio: str) -> list[Mapping[str, Any]]:
+        key, sent = f"{studio}/class/segment.seg", list[Mapping[str, Any]]()
+        allowed = Allowed(key, 4, "00" * 32, 9_999_999_999)
+        query = f"size=4&sha256={allowed.sha256}&expires={allowed.expires_s}&signature={allowed.signature()}"
+
+        async def receive() -> Mapping[str, Any]:
+            return {"type": "http.request", "body": b"body", "more_body": False}
+
+        async def send(message: Mapping[str, Any]) -> None:
+            sent.append(message)
+
+        await self.gate(Asked(f"/agent/v1/objects/{key}", query, method="PUT").scope, receive, send)
+        return sent
+
+
+async def test_uploads_of_a_studio_are_so_many_at_a_time_and_others_go_past_them() -> None:
+    uploads = Uploads()
+    greedy = [asyncio.create_task(uploads.put("greedy")) for _ in range(gate.UPLOADS_OF_STUDIO + 5)]
+    other = asyncio.create_task(uploads.put("other"))
+    await asyncio.sleep(0)
+    assert uploads.running == gate.UPLOADS_OF_STUDIO + 1
+    uploads.finish.set()
+    answers = await asyncio.gather(*greedy, other)
+    assert [answer[0]["status"] for answer in answers] == [201] * (gate.UPLOADS_OF_STUDIO + 6)
+
+
+async def test_an_upload_that_waits_too_long_is_told_when_to_come_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gate, "UPLOADS_OF_STUDIO", 1)
+    monkeypatch.setattr(gate, "UPLOAD_WAIT_S", 0.01)
+    uploads = Uploads()
+    first = asyncio.create_task(uploads.put("studio"))
+    await asyncio.sleep(0)
+    start, body = await uploads.put("studio")
+    assert (start["status"], dict(start["headers"])[b"retry-after"]) == (503, b"5")
+    assert decode(body["body"], Problem).code is Code.UNAVAILABLE
+    uploads.finish.set()
+    await first
+    assert uploads.running == 1
+
+
+async def test_uploads_come_in_at_the_rate_of_their_studio(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[tuple[Any, float]] = []
+
+    async def take(self: Throttle, name: Any, amount: float) -> None:
+        taken.append((name, amount))
+
+    monkeypatch.setattr(Throttle, "take", take)
+    uploads = Uploads()
+    uploads.finish.set()
+    await uploads.put("studio")
+    assert taken == [("studio", 4)]
 
 
 def test_a_signed_address_lets_its_own_bytes_through(cast: Cast, tmp_path: Path) -> None:

@@ -1,12 +1,17 @@
 """What an agent announces and never completes: so much of it, and what is refused for good leaves nothing behind."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from msgspec.structs import replace
 
+from control_plane.common.errors import NotFound
 from control_plane.common.scoping import studio_scope
-from control_plane.ingest import quarantine, services
+from control_plane.fleet import services as fleet
+from control_plane.ingest import intents, quarantine, services, verification
 from control_plane.ingest.models import PendingSegment, QuarantinedSegment
 from control_plane.ingest.targets import LIFETIME
 from control_plane.recordings.models import Segment
@@ -16,10 +21,10 @@ from control_plane.studios.services.plans import create_plan, give_plan
 from shared.protocol.errors import Code
 from shared.protocol.ids import SegmentId, new_id
 from shared.protocol.upload import PutTarget
-from tests.control_plane.conftest import SETUP
+from tests.control_plane.conftest import SETUP, Cast
 from tests.control_plane.footage import Cut
-from tests.control_plane.scenes import Scene
-from tests.control_plane.sending import announce, codes, commit, put, send, upload
+from tests.control_plane.scenes import Scene, make_scene
+from tests.control_plane.sending import announce, arrived, codes, commit, put, send, upload
 
 
 def with_a_bad_key(made: Cut) -> Cut:
@@ -72,7 +77,7 @@ def test_what_loses_against_a_segment_of_its_id_leaves_that_one_its_object(
 def test_an_agent_announces_so_many_segments_before_some_are_committed(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "MOST_PENDING", 2)
+    monkeypatch.setattr(intents, "MOST_PENDING", 2)
     first, second, third = scene.cuts(tmp_path, seconds=3)
     answers = announce(scene, first, second, third)
     assert codes(answers) == [None, None, Code.TOO_MANY_REQUESTS]
@@ -90,7 +95,7 @@ def test_an_agent_announces_so_many_bytes_before_some_are_committed(
 ) -> None:
     first, second = scene.cuts(tmp_path, seconds=2)
     monkeypatch.setattr(
-        services, "MOST_PENDING_BYTES", first.manifest.size_bytes + second.manifest.size_bytes - 1
+        intents, "MOST_PENDING_BYTES", first.manifest.size_bytes + second.manifest.size_bytes - 1
     )
     assert codes(announce(scene, first, second)) == [None, Code.TOO_MANY_REQUESTS]
 
@@ -116,14 +121,75 @@ def test_a_class_that_is_recorded_goes_a_little_over_the_storage_of_its_plan_and
     plan = create_plan(actor=SETUP, slug="small", name="Small")
     limits: dict[str, int | None] = {Limit.STORAGE_BYTES.value: first.manifest.size_bytes}
     give_plan(scene.cast.studio, plan, actor=SETUP, overrides=limits)
-    monkeypatch.setattr(services, "LEAST_OVERDRAFT_BYTES", second.manifest.size_bytes)
-    monkeypatch.setattr(services, "USED_FOR_S", 0)
+    monkeypatch.setattr(intents, "LEAST_OVERDRAFT_BYTES", second.manifest.size_bytes)
+    monkeypatch.setattr(intents, "USED_FOR_S", 0)
     upload(scene, first)
     upload(scene, second)
     upload_bytes = sum(item.manifest.size_bytes for item in (first, second, third))
-    assert upload_bytes > services.overdraft_bytes(first.manifest.size_bytes) + first.manifest.size_bytes
+    assert upload_bytes > intents.overdraft_bytes(first.manifest.size_bytes) + first.manifest.size_bytes
     (answer,) = announce(scene, third)
     assert (answer.code, answer.retryable) == (Code.TOO_MANY_REQUESTS, True)
     assert "storage" in answer.detail
     give_plan(scene.cast.studio, plan, actor=SETUP)
     upload(scene, third)
+
+
+def test_an_agent_that_was_just_revoked_brings_nothing_more(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = scene.cuts(tmp_path, seconds=2)
+    (target,) = announce(scene, first)
+    put(target, first.content)
+
+    def revoke() -> None:
+        with studio_scope(scene.cast.studio.id):
+            fleet.revoke_agent(scene.agent, reason="stolen", actor=scene.cast.alice.actor)
+
+    verified = verification.verify
+
+    def meanwhile(*what: Any) -> Any:
+        found = verified(*what)
+        revoke()
+        return found
+
+    monkeypatch.setattr(services, "verify", meanwhile)
+    with pytest.raises(NotFound):
+        commit(scene, first)
+    assert arrived(scene) == []
+    with pytest.raises(NotFound):
+        announce(scene, second)
+    with pytest.raises(NotFound):
+        services.settle_gaps([], scene.caller)
+
+
+def test_an_id_that_another_studio_announced_is_refused_and_its_row_stays(
+    scene: Scene, other: Cast, tmp_path: Path
+) -> None:
+    (made,) = scene.cuts(tmp_path, each=2)
+    announce(scene, made)
+    foreign = make_scene(other)
+    (theirs,) = foreign.cuts(tmp_path, each=2)
+    rival = replace(theirs.manifest, segment_id=made.manifest.segment_id)
+    assert codes(announce(foreign, Cut(theirs.content, rival, b""))) == [Code.SEGMENT_HASH_CONFLICT]
+    with studio_scope(scene.cast.studio.id):
+        assert PendingSegment.objects.get().sha256 == made.manifest.sha256
+
+
+def test_of_two_in_one_request_the_first_has_the_id(scene: Scene, tmp_path: Path) -> None:
+    first, second = scene.cuts(tmp_path)
+    twin = replace(second.manifest, segment_id=first.manifest.segment_id)
+    answers = announce(scene, first, Cut(second.content, twin, b""), first)
+    assert codes(answers) == [None, Code.SEGMENT_HASH_CONFLICT, None]
+
+
+def test_a_request_asks_the_database_no_more_for_many_segments_than_for_a_few(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """Sixteen statements for each segment made one request of 64 a second of work."""
+    few, many = scene.cuts(tmp_path, seconds=2), scene.cuts(tmp_path, seconds=10)[2:]
+    counts = []
+    for made in (few, many):
+        with CaptureQueriesContext(connection) as asked:
+            assert codes(announce(scene, *made)) == [None] * len(made)
+        counts.append(len(asked))
+    assert counts[1] == counts[0]

@@ -12,10 +12,12 @@ import pytest
 from django.test import Client
 
 from control_plane.common.errors import Busy
+from control_plane.common.fair_threads import FairThreads
+from control_plane.common.remembered import Remembered
 from control_plane.common.scoping import studio_scope
 from control_plane.ingest import readback, services, verification
 from control_plane.ingest.models import PendingSegment
-from control_plane.ingest.readback import REMEMBER_S, FairReaders, Remembered, Turns, settled
+from control_plane.ingest.readback import REMEMBER_S, Turns, settled
 from control_plane.ingest.targets import LIFETIME
 from control_plane.recordings import services as recordings
 from control_plane.recordings.footage_limits import FootageLimits
@@ -54,7 +56,7 @@ class Held:
 
 
 def test_one_studio_leaves_readers_to_the_others() -> None:
-    readers, held = FairReaders(threads=3, of_one=2), Held()
+    readers, held = FairThreads("test", threads=3, of_one=2), Held()
     futures = readers.submit(ONE, [held] * 20)
     held.wait_for(2)
     (other,) = readers.submit(TWO, [lambda: "at once"])
@@ -65,7 +67,7 @@ def test_one_studio_leaves_readers_to_the_others() -> None:
 
 
 def test_studios_take_turns() -> None:
-    readers, held, order = FairReaders(threads=1, of_one=1), Held(), list[str]()
+    readers, held, order = FairThreads("test", threads=1, of_one=1), Held(), list[str]()
 
     def noted(name: str) -> Callable[[], None]:
         return lambda: order.append(name)
@@ -80,7 +82,7 @@ def test_studios_take_turns() -> None:
 
 
 def test_a_call_that_fails_gives_its_reader_back() -> None:
-    readers = FairReaders(threads=1, of_one=1)
+    readers = FairThreads("test", threads=1, of_one=1)
 
     def broken() -> None:
         raise OSError("the disk is away")
@@ -91,7 +93,7 @@ def test_a_call_that_fails_gives_its_reader_back() -> None:
 
 
 def test_who_waits_gets_what_came_in_time_and_what_had_not_begun_never_does() -> None:
-    readers, held = FairReaders(threads=1, of_one=1), Held()
+    readers, held = FairThreads("test", threads=1, of_one=1), Held()
     begun: list[int] = []
     futures: list[Future[Any]] = readers.submit(ONE, [lambda: "quick"])
     assert futures[0].result(WAIT_S) == "quick"
@@ -123,7 +125,7 @@ def test_an_agent_has_one_commit_under_way_and_a_studio_two() -> None:
 
 def test_what_is_remembered_is_bounded_in_number_and_time() -> None:
     now = 0.0
-    kept: Remembered[int] = Remembered(most=2, now=lambda: now)
+    kept: Remembered[int] = Remembered(most=2, for_s=REMEMBER_S, now=lambda: now)
     for number in range(3):
         kept.put(number, number)
     assert [kept.get(number) for number in range(3)] == [None, 1, 2]
@@ -224,5 +226,5 @@ def test_readers_run_behind_the_threads_that_answer_pages() -> None:
     def priority() -> int:
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
-    (reader,) = FairReaders(threads=1).submit(ONE, [priority])
+    (reader,) = verification._readers.submit(ONE, [priority])
     assert reader.result(WAIT_S) == min(19, priority() + readback.NICE)

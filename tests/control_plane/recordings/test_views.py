@@ -1,6 +1,7 @@
 """Playback over HTTP: who gets what, with what headers, and what is on record before a key is given."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from django.utils import timezone
 from time_machine import travel
 
 from control_plane.audit.models import Entry
+from control_plane.common.errors import Busy, StoreUnavailable
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings import views
 from control_plane.recordings.models import ClassSession, Segment, Track
@@ -29,6 +31,7 @@ from control_plane.studios import services as studios
 from control_plane.studios.models import Membership
 from shared.protocol.codec import decode
 from shared.protocol.errors import Code, Problem
+from shared.protocol.ids import new_id
 from tests.control_plane.conftest import Cast, as_person
 from tests.control_plane.footage import Cut, film
 from tests.control_plane.live import serve
@@ -399,3 +402,65 @@ def test_a_slow_reader_of_a_large_answer_holds_one_piece_of_it(
 
     assert asyncio.run(take_one()) == b"x" * 16
     assert read == 1
+
+
+class SlowStore:
+    """A store of a studio's own that gives nothing until it is let."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked, self.give = 0, threading.Event()
+        monkeypatch.setattr(views, "_read", self._read)
+        monkeypatch.setattr(views, "STORE_WAIT_S", 0.05)
+
+    def _read(self, segment: Segment, offset_bytes: int, size_bytes: int) -> Iterator[bytes]:
+        def chunks() -> Iterator[bytes]:
+            self.asked += 1
+            assert self.give.wait(20)
+            yield bytes(size_bytes)
+
+        return chunks()
+
+
+def test_a_store_of_a_studios_own_that_is_slow_keeps_no_thread_of_a_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store, segment = SlowStore(monkeypatch), Segment(studio_id=new_id(), store_id=new_id(), object_key="key")
+    waits = []
+    for _ in range(3):
+        with pytest.raises(Busy) as busy:
+            views._whole(segment, 0, 16)
+        waits.append(busy.value.until)
+    store.give.set()
+    for until in waits:
+        assert until is not None
+        until.result(20)
+    assert views._whole(segment, 0, 16) == bytes(16)
+    assert store.asked == 1, "whoever asks again gets what was read"
+
+
+def test_a_store_that_fails_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    segment = Segment(studio_id=new_id(), store_id=new_id(), object_key="key")
+
+    def broken(*_: Any) -> Iterator[bytes]:
+        yield b"half"
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(views, "_read", broken)
+    with pytest.raises(StoreUnavailable):
+        views._whole(segment, 0, 16)
+    monkeypatch.setattr(views, "_read", lambda *_: iter([b"here"]))
+    assert views._whole(segment, 0, 16) == b"here"
+
+
+def test_a_studio_whose_stores_are_slow_leaves_the_others_their_readers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store, studio_id = SlowStore(monkeypatch), new_id()
+    for number in range(views.READERS):
+        segment = Segment(studio_id=studio_id, store_id=new_id(), object_key=f"{number}")
+        with pytest.raises(Busy):
+            views._whole(segment, 0, 16)
+    monkeypatch.setattr(views, "_read", lambda *_: iter([b"quick"]))
+    monkeypatch.setattr(views, "STORE_WAIT_S", 20)
+    assert views._whole(Segment(studio_id=new_id(), store_id=new_id(), object_key="x"), 0, 5) == b"quick"
+    store.give.set()

@@ -243,6 +243,15 @@ def test_a_box_that_calls_too_often_is_told_when_to_come_back(
     rates.hold_back(cast.studio.id, "agent:x", least=rates.LEAST_FOR_A_BOX)
 
 
+def test_without_a_plan_an_agent_has_a_rate_all_the_same(cast: Cast) -> None:
+    for _ in range(3):
+        rates.hold_back(cast.studio.id, "agent:x", otherwise=3)
+    with pytest.raises(TooManyRequests, match="more than 3 requests a minute"):
+        rates.hold_back(cast.studio.id, "agent:x", otherwise=3)
+    for _ in range(10):
+        rates.hold_back(cast.studio.id, "api")
+
+
 def test_a_boxs_calls_carry_retry_after(cast: Cast, monkeypatch: pytest.MonkeyPatch, client: Any) -> None:
     scene = make_scene(cast)
     planned(cast, api_per_minute=1)

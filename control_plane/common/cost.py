@@ -1,0 +1,38 @@
+"""Counts what a request costs the database to its turn, and has it give way between statements (`common.turns`).
+
+With the processor time of its thread that is what it costs the machine: waiting for anything else (a store far away,
+another's lock in Python) costs nobody but whoever waits.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.db.backends.signals import connection_created
+
+from control_plane.common.turns import current_turn, give_way
+
+T = TypeVar("T")
+
+
+def _timed(execute: Callable[..., T], sql: str, params: Any, many: bool, context: dict[str, Any]) -> T:
+    turn = current_turn()
+    if turn is None:
+        return execute(sql, params, many, context)
+    give_way()
+    began_s, cpu_s = time.perf_counter(), time.thread_time()
+    try:
+        return execute(sql, params, many, context)
+    finally:
+        # The thread's own part of it is counted as processor time.
+        turn.used_s += max(0.0, time.perf_counter() - began_s - (time.thread_time() - cpu_s))
+
+
+def _time_statements(*, connection: Any, **_: Any) -> None:
+    if _timed not in connection.execute_wrappers:
+        connection.execute_wrappers.append(_timed)
+
+
+def watch_connections() -> None:
+    """Has the statements of every connection timed that is opened from now on; idempotent."""
+    connection_created.connect(_time_statements, dispatch_uid="threedance.cost")

@@ -1,0 +1,37 @@
+"""Results that are kept for a while, so that what was done is not done again."""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Remembered(Generic[T]):
+    """Results of the last `for_s` seconds by key, the oldest forgotten first where they are too many. For many threads."""
+
+    def __init__(self, *, most: int, for_s: float, now: Callable[[], float] = time.monotonic) -> None:
+        self._most, self._for_s, self._now = most, for_s, now
+        self._kept: OrderedDict[Hashable, tuple[float, T]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable) -> T | None:
+        """Returns what is remembered under `key`."""
+        with self._lock:
+            at_s, value = self._kept.get(key, (float("-inf"), None))
+            return value if self._now() - at_s <= self._for_s else None
+
+    def put(self, key: Hashable, value: T) -> None:
+        """Remembers a value from now on."""
+        with self._lock:
+            self._kept.pop(key, None)
+            self._kept[key] = self._now(), value
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+
+    def forget(self, key: Hashable) -> None:
+        """Forgets what is under `key`."""
+        with self._lock:
+            self._kept.pop(key, None)

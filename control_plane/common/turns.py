@@ -1,0 +1,307 @@
+"""Turns at something that there is little of, shared fairly between parties: threads, uploads, upgrades of a socket.
+
+Whoever wants a turn waits in an event loop, where that costs neither a thread nor a connection. Of those who wait, the
+party goes first that has used least of late, and a party never holds more turns than it may. What holds a turn in a
+thread can also `give_way` in the middle: it stops for a moment while a party works that has used clearly less. So a
+party that asks for everything at once gets what others leave, and they hardly notice.
+"""
+
+import asyncio
+import contextlib
+import math
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from control_plane.common.errors import Busy
+
+T = TypeVar("T")
+
+HALF_LIFE_S = 20.0
+"""After this long half of what a party has used is forgotten: what is looked at is the last minute or so."""
+TOO_MANY = "Too many requests are waiting."
+RETRY_AFTER_S = 5
+MOST_PARTIES = 4096
+"""Parties whose use is remembered; the one that asked longest ago is forgotten first."""
+CLEARLY_S = 0.5
+"""A party has used clearly less where it has used less by this."""
+STOP_S = 0.05
+"""How long one stop lasts, at most; it ends with the turn that it was made for."""
+STOPS_S, STOPS_EACH = 0.25, 2.0
+"""How long all stops of a turn last, at most: so much, and so much for each second that it has used. It may hold locks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """One of those to whom a turn counts."""
+
+    name: Hashable
+    most: int
+    """Turns that it may hold at a time."""
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """A turn that is held. Threads look at each other's, and each writes its own alone.
+
+    `used_s` is what it has cost so far: whatever holds it adds to that.
+    """
+
+    party: Hashable = None
+    before_s: float = 0.0
+    """What its party had used when it began."""
+    used_s: float = 0.0
+    stopped_s: float = 0.0
+    cpu_at_s: float = 0.0
+    """The thread's processor time when it was last counted."""
+
+    def count_cpu(self) -> None:
+        """Adds the processor time since the last count. Runs in the turn's thread."""
+        now_s = time.thread_time()
+        self.used_s += now_s - self.cpu_at_s
+        self.cpu_at_s = now_s
+
+    @property
+    def weight_s(self) -> float:
+        """What its party has used by now."""
+        return self.before_s + self.used_s
+
+
+@dataclass(slots=True)
+class _Use:
+    """What a party holds, and what it has used, halved every `HALF_LIFE_S`."""
+
+    at_s: float
+    used_s: float = 0.0
+    held: int = 0
+
+    def by(self, now_s: float) -> float:
+        """Returns what is left of its use by now."""
+        return self.used_s * math.exp2((self.at_s - now_s) / HALF_LIFE_S)
+
+    def add(self, used_s: float, now_s: float) -> None:
+        """Counts more of it."""
+        self.used_s, self.at_s = self.by(now_s) + used_s, now_s
+
+
+_Waiter = tuple[Sequence[Party], "asyncio.Future[Turn]"]
+
+
+class FairTurns:
+    """`in_all` turns. Belongs to one event loop at a time; all but `give_way` runs in it.
+
+    A turn counts to several parties: the first is whose turn it is, the others (a person, a kind of work) only bound how
+    many turns they hold together.
+
+    Args:
+        kept: of all turns, so many go to parties only that hold none.
+        most_waiting: requests of one party.
+        waiting_in_all: requests of all parties; beyond that, the party with most loses its newest.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_all: int,
+        kept: int = 0,
+        most_waiting: int = 128,
+        waiting_in_all: int = 2048,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._free, self._kept, self._now = in_all, kept, now
+        self._most_waiting, self._waiting_in_all = most_waiting, waiting_in_all
+        self._waiting = 0
+        self._uses: OrderedDict[Hashable, _Use] = OrderedDict()
+        self._lines: OrderedDict[Hashable, deque[_Waiter]] = OrderedDict()
+        """Who waits for a party's turns, in the order of their coming; parties in the order in which they began to wait."""
+        self._working: tuple[Turn, ...] = ()
+        """Turns whose holders work in a thread; replaced whole, so that threads read it without a lock."""
+        self._ended = threading.Condition()
+
+    @contextlib.asynccontextmanager
+    async def taken(self, parties: Sequence[Party], *, within_s: float) -> AsyncIterator[Turn]:
+        """Holds a turn until the block ends.
+
+        Raises:
+            Busy: the party, or all together, has too many waiting, or none was free within the time.
+        """
+        turn = await self._wait(parties, within_s)
+        try:
+            yield turn
+        finally:
+            self._give_back(parties, turn)
+
+    @contextlib.contextmanager
+    def working(self, turn: Turn) -> Iterator[None]:
+        """Has others give way to a turn, and this thread to others, and counts its processor time, until the block ends.
+
+        Runs in the turn's thread.
+        """
+        with self._ended:
+            self._working = (*self._working, turn)
+        _way.turns, _way.turn = self, turn
+        turn.cpu_at_s = time.thread_time()
+        try:
+            yield
+        finally:
+            turn.count_cpu()
+            _way.turns = _way.turn = None
+            with self._ended:
+                self._working = tuple(other for other in self._working if other is not turn)
+                self._ended.notify_all()
+
+    def stop_for_others(self, turn: Turn) -> None:
+        """Stops for a moment where a party works that has used clearly less than the turn's. Runs in the turn's thread."""
+        turn.count_cpu()
+        before = self._lighter(turn)
+        if before is None or turn.stopped_s >= STOPS_S + STOPS_EACH * turn.used_s:
+            return
+        began_s = time.monotonic()
+        with self._ended:
+            self._ended.wait_for(lambda: before not in self._working, STOP_S)
+        turn.stopped_s += time.monotonic() - began_s
+
+    def waiting(self) -> int:
+        """Returns how many wait."""
+        return self._waiting
+
+    def _lighter(self, turn: Turn) -> Turn | None:
+        most_s = turn.weight_s - CLEARLY_S
+        for other in self._working:
+            if other.weight_s < most_s and other.party != turn.party:
+                return other
+        return None
+
+    async def _wait(self, parties: Sequence[Party], within_s: float) -> Turn:
+        name = parties[0].name
+        line = self._lines.setdefault(name, deque())
+        if len(line) >= self._most_waiting:
+            raise Busy(TOO_MANY, retry_after_s=RETRY_AFTER_S)
+        given: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
+        entry = (parties, given)
+        line.append(entry)
+        self._waiting += 1
+        self._dispatch()
+        self._drop_surplus()
+        try:
+            async with asyncio.timeout(within_s):
+                return await given
+        except BaseException as error:
+            if given.done() and not given.cancelled():
+                if given.exception() is None:
+                    # It was given at the very moment that the wait ended.
+                    self._give_back(parties, given.result())
+            elif entry in line:
+                line.remove(entry)
+                self._left(name)
+            if isinstance(error, TimeoutError):
+                raise Busy(
+                    "Other requests of yours are still under way.", retry_after_s=RETRY_AFTER_S
+                ) from error
+            raise
+
+    def _give_back(self, parties: Sequence[Party], turn: Turn) -> None:
+        self._free += 1
+        now_s = self._now()
+        for party in parties:
+            use = self._use(party)
+            use.held -= 1
+            use.add(turn.used_s, now_s)
+        self._dispatch()
+
+    def _dispatch(self) -> None:
+        now_s = self._now()
+        while self._free > 0 and (best := self._next(now_s)) is not None:
+            used_s, name = best
+            parties, given = self._lines[name].popleft()
+            # Behind all that have used as little.
+            self._lines.move_to_end(name)
+            self._left(name)
+            if given.done():
+                continue  # whoever waited has gone
+            self._free -= 1
+            for party in parties:
+                self._use(party).held += 1
+            given.set_result(Turn(name, used_s))
+
+    def _next(self, now_s: float) -> tuple[float, Hashable] | None:
+        """Returns the party that goes next, with what it has used; None: nobody who waits may have a turn now."""
+        best: tuple[float, Hashable] | None = None
+        for name, line in self._lines.items():
+            parties = line[0][0]
+            if any(self._held(party) >= party.most for party in parties):
+                continue
+            if self._free <= self._kept and self._held(parties[0]):
+                continue
+            use = self._uses.get(name)
+            used_s = use.by(now_s) if use else 0.0
+            if best is None or used_s < best[0]:
+                best = used_s, name
+        return best
+
+    def _held(self, party: Party) -> int:
+        use = self._uses.get(party.name)
+        return use.held if use else 0
+
+    def _use(self, party: Party) -> _Use:
+        use = self._uses.get(party.name)
+        if use is None:
+            use = self._uses[party.name] = _Use(self._now())
+            self._forget_oldest()
+        self._uses.move_to_end(party.name)
+        return use
+
+    def _forget_oldest(self) -> None:
+        over = len(self._uses) - MOST_PARTIES
+        if over > 0:
+            idle = [name for name, use in self._uses.items() if not use.held]
+            for name in idle[:over]:
+                del self._uses[name]
+
+    def _drop_surplus(self) -> None:
+        while self._waiting > self._waiting_in_all:
+            longest = max(self._lines, key=lambda name: len(self._lines[name]))
+            _, given = self._lines[longest].pop()
+            self._left(longest)
+            if not given.done():
+                given.set_exception(Busy(TOO_MANY, retry_after_s=RETRY_AFTER_S))
+
+    def _left(self, name: Hashable) -> None:
+        self._waiting -= 1
+        if not self._lines[name]:
+            del self._lines[name]
+
+
+class _Way(threading.local):
+    """The turn that this thread works in."""
+
+    turns: FairTurns | None = None
+    turn: Turn | None = None
+
+
+_way = _Way()
+
+
+def current_turn() -> Turn | None:
+    """Returns the turn that this thread works in; None: it works in none."""
+    return _way.turn
+
+
+def in_passing(items: Iterable[T], *, every: int = 256) -> Iterator[T]:
+    """Yields items, giving way before each so many of them: for long loops of pure computing."""
+    for number, item in enumerate(items):
+        if number % every == 0:
+            give_way()
+        yield item
+
+
+def give_way() -> None:
+    """Stops for a moment where somebody works that has used clearly less; does nothing outside of a turn.
+
+    Called between statements, and in loops whose length one agent or one studio decides.
+    """
+    if _way.turns is not None and _way.turn is not None:
+        _way.turns.stop_for_others(_way.turn)
