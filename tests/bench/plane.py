@@ -74,7 +74,7 @@ def measured(module: str, folder: Path, *arguments: str) -> dict[str, Any]:
     with control_plane(state) as address:
         told = environment(state, addresses(state)) | {"THREEDANCE_LOG_LEVEL": "ERROR"}
         done = subprocess.run(
-            [sys.executable, "-m", module, address, *arguments],
+            [sys.executable, "-m", "tests.bench.inside", str(state), module, address, *arguments],
             env=told,
             cwd=ROOT,
             capture_output=True,

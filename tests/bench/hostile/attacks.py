@@ -1,5 +1,6 @@
 """The attacks by name. Each runs until it is cancelled, and says through its `Course` when it is under way."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -9,7 +10,31 @@ from tests.bench.hostile.ground import Ground
 
 Attack = Callable[[Ground, Course], Coroutine[Any, Any, None]]
 
+
+async def nothing(ground: Ground, course: Course) -> None:
+    """Does nothing: the ratios beside it are what the machine's other work makes of them."""
+    course.begun.set()
+    await asyncio.Event().wait()
+
+
+async def everything(ground: Ground, course: Course) -> None:
+    """Does at once what strangers, an admin and an agent can do."""
+    async with asyncio.TaskGroup() as attacks:
+        for attack in (
+            connections.endless_headers,
+            connections.held_bodies,
+            tenant.playlists,
+            tenant.init_sections,
+            tenant.uploads,
+            tenant.intents,
+            tenant.heartbeats,
+            tenant.pages,
+        ):
+            attacks.create_task(attack(ground, course))
+
+
 ATTACKS: dict[str, Attack] = {
+    "nothing": nothing,
     "headers": connections.endless_headers,
     "half-sent": connections.half_sent,
     "bodies": connections.held_bodies,
@@ -21,4 +46,5 @@ ATTACKS: dict[str, Attack] = {
     "gaps": tenant.gaps,
     "heartbeats": tenant.heartbeats,
     "pages": tenant.pages,
+    "everything": everything,
 }

@@ -1,6 +1,7 @@
 """What an honest studio sees, and what the web process holds meanwhile."""
 
 import asyncio
+import itertools
 import os
 import time
 from pathlib import Path
@@ -9,68 +10,135 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from shared.protocol.codec import decode, encode
+from shared.protocol.upload import (
+    AlreadyCommitted,
+    CommitAnswer,
+    CommitItem,
+    CommitRequest,
+    IntentAnswer,
+    IntentRequest,
+    PutTarget,
+)
+from tests.bench.hostile.client import Answer, Client
+from tests.bench.hostile.footage import segment
 from tests.bench.hostile.ground import Ground
 from tests.bench.plane import part
 from tests.bench.raw_http import Viewer
 
-EVERY_S = 0.25
+EVERY_S = {"page": 0.3, "playlist": 0.3, "key": 0.3, "upload": 0.7}
+"""How often each kind is asked for: somebody works in the portal, some watch, and three cameras record 2.3 Mbit/s each."""
+APART_S = 0.07
+"""Kinds start this much after each other, so that they do not wait for each other each time."""
+FRAGMENTS, FRAGMENT_BYTES = 3, 200_000
+HONEST_ADDRESS = "127.0.0.1"
 SAMPLE_S = 0.1
-PAGE_TIMEOUT_S = 30.0
+TIMEOUT_S = 30.0
 MB = 1_000_000
 
 
+class Failed(Exception):
+    """The control plane did not do what was asked for."""
+
+
 class Meter:
-    """Loads one page at a fixed pace, whether or not earlier ones have been answered, and samples the web process."""
+    """Asks at a fixed pace, whether or not earlier requests have been answered, and samples the web process."""
 
     def __init__(self, ground: Ground, web: int) -> None:
         self._ground = ground
         self._web = psutil.Process(web)
-        self._free: list[Viewer] = []
+        self._box = ground.box(ground.honest_agent)
+        self._viewers: list[Viewer] = []
+        self._clients: list[Client] = []
+        self._paths = {kind: itertools.cycle(paths) for kind, paths in ground.pages.items()}
+        self._sequence = itertools.count(1)
 
     async def run(self, length_s: float) -> dict[str, Any]:
-        """Returns latency, failures and the web process's memory, held files and sockets over `length_s`."""
-        took: list[float] = []
-        failed = [0]
+        """Returns times and failures of each kind, and the web process's memory, held files and sockets."""
+        kinds: dict[str, Any] = {kind: {"took_s": [], "failed": []} for kind in EVERY_S}
         memory: list[int] = []
         held: list[int] = []
         sockets: list[int] = []
         sampler = asyncio.create_task(self._sample(memory, held, sockets))
         began_s = time.perf_counter()
-        async with asyncio.TaskGroup() as pages:
-            for index in range(int(length_s / EVERY_S)):
-                await asyncio.sleep(max(0.0, began_s + index * EVERY_S - time.perf_counter()))
-                pages.create_task(self._load(took, failed))
+        starts = sorted(
+            (index * every_s + place * APART_S, kind)
+            for place, (kind, every_s) in enumerate(EVERY_S.items())
+            for index in range(int(length_s / every_s))
+        )
+        async with asyncio.TaskGroup() as requests:
+            for at_s, kind in starts:
+                await asyncio.sleep(max(0.0, began_s + at_s - time.perf_counter()))
+                requests.create_task(self._timed(kind, kinds[kind]))
         sampler.cancel()
         await asyncio.wait({sampler})
         return {
-            "asked": int(length_s / EVERY_S),
-            "failed": failed[0],
-            "p50_ms": part(took, 0.5) * 1000,
-            "p95_ms": part(took, 0.95) * 1000,
+            "kinds": kinds,
             "rss_mb": part([float(size) for size in memory], 0.5) / MB,
             "rss_peak_mb": max(memory) / MB,
             "held_mb": max(held) / MB,
             "sockets": max(sockets),
         }
 
-    async def _load(self, took: list[float], failed: list[int]) -> None:
-        parts = urlsplit(self._ground.address)
-        viewer = (
-            self._free.pop()
-            if self._free
-            else Viewer(parts.hostname or "", parts.port or 80, self._ground.cookie)
-        )
+    async def _timed(self, kind: str, found: dict[str, Any]) -> None:
         began_s = time.perf_counter()
         try:
-            async with asyncio.timeout(PAGE_TIMEOUT_S):
-                answer = await viewer.get(self._ground.page, Accept="text/html")
-            failed[0] += answer.status != 200
-            self._free.append(viewer)
-        except (OSError, asyncio.IncompleteReadError, TimeoutError):
-            failed[0] += 1
+            async with asyncio.timeout(TIMEOUT_S):
+                await (self._upload() if kind == "upload" else self._get(kind))
+        except (OSError, asyncio.IncompleteReadError, TimeoutError, Failed) as error:
+            found["failed"].append(repr(error))
+        # A request that failed counts with the time that somebody waited for nothing.
+        found["took_s"].append(time.perf_counter() - began_s)
+
+    async def _get(self, kind: str) -> None:
+        parts = urlsplit(self._ground.address)
+        viewer = (
+            self._viewers.pop()
+            if self._viewers
+            else Viewer(parts.hostname or "", parts.port or 80, self._ground.cookie)
+        )
+        try:
+            answer = await viewer.get(next(self._paths[kind]), Accept="text/html")
+        except BaseException:
             viewer.close()
-        # A failed page counts with the time that somebody waited for nothing.
-        took.append(time.perf_counter() - began_s)
+            raise
+        self._viewers.append(viewer)
+        if answer.status != 200:
+            raise Failed(answer.status, answer.body[:200])
+
+    async def _upload(self) -> None:
+        """Announces, sends and commits one segment."""
+        agent, number = self._ground.honest_agent, next(self._sequence)
+        manifest, content = segment(
+            agent,
+            number,
+            camera=number % len(agent.camera_ids),
+            fragments=FRAGMENTS,
+            fragment_bytes=FRAGMENT_BYTES,
+        )
+        client = self._clients.pop() if self._clients else Client(self._ground.address, HONEST_ADDRESS)
+        answer = await self._call(client, "intent", IntentRequest(manifests=(manifest,)))
+        (target,) = decode(answer.body, IntentAnswer).answers
+        if not isinstance(target, PutTarget):
+            raise Failed("intent", target)
+        answer = await client.ask("PUT", target.url, target.headers, body=content)
+        if answer.status >= 300:
+            raise Failed("put", answer.status, answer.body[:200])
+        item = CommitItem(
+            segment_id=manifest.segment_id, size_bytes=manifest.size_bytes, sha256=manifest.sha256
+        )
+        answer = await self._call(client, "commit", CommitRequest(items=(item,)))
+        (result,) = decode(answer.body, CommitAnswer).answers
+        if not isinstance(result, AlreadyCommitted):
+            raise Failed("commit", result)
+        self._clients.append(client)
+
+    async def _call(self, client: Client, path: str, body: object) -> Answer:
+        headers = {"Authorization": self._box.authorization()}
+        answer = await client.ask("POST", f"/agent/v1/{path}", headers, body=encode(body))
+        if answer.status != 200:
+            raise Failed(path, answer.status, answer.body[:200])
+        return answer
 
     async def _sample(self, memory: list[int], held: list[int], sockets: list[int]) -> None:
         while True:

@@ -3,26 +3,21 @@
 import asyncio
 import contextlib
 import gzip
-import hashlib
 import itertools
 import os
 import random
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import msgspec
-from nacl.public import PublicKey, SealedBox
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from shared.protocol.codec import decode, encode
-from shared.protocol.ids import CameraId, ClassSessionId, GapId, RecipientKeyId, SegmentId, new_id
-from shared.protocol.manifest import FragmentRecord, GapReason, GapRecord, SealedBlob, SegmentManifest
-from shared.protocol.media import ClockEstimate, ClockMethod, VideoFormat
+from shared.protocol.ids import CameraId, ClassSessionId, GapId
+from shared.protocol.manifest import GapReason, GapRecord, SegmentManifest
 from shared.protocol.messages import Heartbeat, Hello
 from shared.protocol.status import AgentStatus, ConfigStatus, Reported, SpoolStatus
 from shared.protocol.upload import (
@@ -33,84 +28,17 @@ from shared.protocol.upload import (
     IntentRequest,
     PutTarget,
 )
+from tests.bench.hostile.client import Answer, Client
 from tests.bench.hostile.course import Course
+from tests.bench.hostile.footage import SECOND_90K, segment
 from tests.bench.hostile.ground import ATTACKER_ADDRESSES, Ground
 
-TWO_WEEKS_90K, SECOND_90K = 14 * 86_400 * 90_000, 90_000
+TWO_WEEKS_90K = 14 * 86_400 * SECOND_90K
 LARGE_BYTES = 240 << 20
 FRAGMENTS = 256
 CLIENTS = 16
-TIMEOUT_S = 120.0
 PAUSE_S = 0.05
 """After a connection that failed; not after a refusal: what is refused is asked again at once."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came back."""
-
-    status: int
-    body: bytes
-
-
-class Client:
-    """One connection after the other from one address, as little HTTP as it can be."""
-
-    def __init__(self, ground: Ground, source: str) -> None:
-        parts = urlsplit(ground.address)
-        self._where, self._source = (parts.hostname or "", parts.port or 80), source
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-
-    async def ask(
-        self, method: str, path: str, headers: Mapping[str, str], *, body: bytes = b"", slowly: bool = False
-    ) -> Answer:
-        """Sends one request.
-
-        Args:
-            slowly: takes a kilobyte of the answer each second.
-
-        Raises:
-            OSError, asyncio.IncompleteReadError, TimeoutError: the server went away, or takes too long.
-        """
-        if self._streams is None:
-            limit = 1 << 12 if slowly else 1 << 22
-            self._streams = await asyncio.open_connection(
-                *self._where, local_addr=(self._source, 0), limit=limit
-            )
-        reader, writer = self._streams
-        lines = [f"{method} {path} HTTP/1.1", f"Host: {self._where[0]}:{self._where[1]}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        lines += [f"Content-Length: {len(body)}"] if body or method != "GET" else []
-        try:
-            async with asyncio.timeout(TIMEOUT_S):
-                writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
-                for at in range(0, len(body), 1 << 18):
-                    writer.write(body[at : at + (1 << 18)])
-                    await writer.drain()
-                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-                answer = await self._body(head, reader, slowly)
-        except BaseException:
-            self.close()
-            raise
-        if "connection: close" in head:
-            self.close()
-        return Answer(int(head.split(" ", 2)[1]), answer)
-
-    async def _body(self, head: str, reader: asyncio.StreamReader, slowly: bool) -> bytes:
-        length = int(head.partition("content-length:")[2].partition("\r\n")[0].strip() or 0)
-        if not slowly:
-            return await reader.readexactly(length)
-        read = 0
-        while read < length:
-            read += len(await reader.read(1024))
-            await asyncio.sleep(1.0)
-        return b""
-
-    def close(self) -> None:
-        """Ends the connection."""
-        if self._streams is not None:
-            self._streams[1].close()
-            self._streams = None
 
 
 class Hostile:
@@ -118,14 +46,14 @@ class Hostile:
 
     def __init__(self, ground: Ground, course: Course) -> None:
         self.ground, self.course = ground, course
-        self._box = ground.box()
+        self._box = ground.box(ground.agent)
         self._sources = itertools.cycle(ATTACKER_ADDRESSES)
         self._sequence = itertools.count(1)
         self.folder = f"/studio/{ground.hostile_slug}/classes/{ground.agent.class_id}"
 
     def client(self) -> Client:
         """Returns a new connection."""
-        return Client(self.ground, next(self._sources))
+        return Client(self.ground.address, next(self._sources))
 
     async def call(self, client: Client, path: str, body: Any) -> Answer:
         """Sends one call of the agent."""
@@ -141,63 +69,9 @@ class Hostile:
         headers = {"Cookie": self.ground.hostile_cookie, "Accept": "text/html", "Accept-Encoding": "gzip"}
         return await client.ask("GET", path, headers, slowly=slowly)
 
-    def segment(
-        self,
-        *,
-        fragments: int = FRAGMENTS,
-        apart_90k: int = SECOND_90K,
-        init_bytes: int = 1024,
-        fragment_bytes: int = 16,
-        opens: bool = True,
-        content: bytes = b"",
-    ) -> tuple[SegmentManifest, bytes]:
-        """Returns a segment of the class under way; its content key does not open where it is not to."""
-        agent, sha256 = self.ground.agent, "ab" * 32
-        init = SealedBlob(offset_bytes=0, size_bytes=init_bytes, iv=bytes(16), sha256=sha256)
-        size_bytes = init_bytes + fragments * fragment_bytes
-        content = (content or os.urandom(min(size_bytes, 1 << 20))).ljust(size_bytes, b"\0")[:size_bytes]
-        sequence = next(self._sequence)
-        records = tuple(
-            FragmentRecord(
-                blob=SealedBlob(
-                    offset_bytes=init_bytes + index * fragment_bytes,
-                    size_bytes=fragment_bytes,
-                    iv=bytes(16),
-                    sha256=sha256,
-                ),
-                pts_90k=(sequence * fragments + index) * apart_90k,
-                duration_90k=SECOND_90K,
-                frames=30,
-            )
-            for index in range(fragments)
-        )
-        key = SealedBox(PublicKey(agent.recipient_public_key)).encrypt(os.urandom(16))
-        manifest = SegmentManifest(
-            segment_id=SegmentId(new_id()),
-            class_session_id=ClassSessionId(UUID(agent.class_id)),
-            camera_id=CameraId(UUID(agent.camera_ids[0])),
-            sequence=sequence,
-            run=0,
-            size_bytes=size_bytes,
-            sha256=hashlib.sha256(content).hexdigest(),
-            recipient_key_id=RecipientKeyId(UUID(agent.recipient_key_id)),
-            sealed_key=bytes(key) if opens else bytes(64),
-            init=init,
-            init_sha256=sha256,
-            fragments=records,
-            video=VideoFormat(codec="h264", codec_string="avc1.42c00d", width=1280, height=720, fps=30.0),
-            audio=None,
-            clock=ClockEstimate(
-                method=ClockMethod.ARRIVAL,
-                anchor_pts_90k=0,
-                anchor_at=datetime.now(UTC),
-                rate_ppb=0,
-                error_bound_us=20_000,
-                provisional=False,
-            ),
-            closed_at=datetime.now(UTC),
-        )
-        return manifest, content
+    def segment(self, *, fragments: int = FRAGMENTS, **wishes: Any) -> tuple[SegmentManifest, bytes]:
+        """Returns a segment of the class under way; see `footage.segment`."""
+        return segment(self.ground.agent, next(self._sequence), fragments=fragments, **wishes)
 
     async def announce(self, client: Client, *manifests: SegmentManifest) -> list[Any]:
         """Returns the targets and refusals of segments; counts them."""
@@ -378,7 +252,7 @@ async def gaps(ground: Ground, course: Course) -> None:
 async def heartbeats(ground: Ground, course: Course) -> None:
     """Says how it is over eight sockets and by HTTP without a pause."""
     hostile = Hostile(ground, course)
-    box = ground.box()
+    box = ground.box(ground.agent)
     beat = encode(Heartbeat(status=_status())).decode()
     hello = encode(
         Hello(
