@@ -1,18 +1,33 @@
 """How a right on one thing is stored: as a Django permission that guardian ties to a person and a row."""
 
+from typing import Any
+
+from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 
 from control_plane.studios.actions import Action
+from control_plane.studios.roles import RIGHTS_ON
 from control_plane.studios.things import permission_name
 
 
 def permission_for(action: Action, model: type[Model]) -> Permission:
-    """Returns the permission row for `action` on rows of `model`, made where it is missing."""
-    permission, _ = Permission.objects.get_or_create(
+    """Returns the permission row for `action` on rows of `model`, one of `RIGHTS_ON`."""
+    return Permission.objects.get(
         content_type=ContentType.objects.get_for_model(model),
         codename=permission_name(action, model._meta.label),
-        defaults={"name": f"May {action.value.replace('_', ' ')} one {model._meta.verbose_name}"},
     )
-    return permission
+
+
+def make_permissions(using: str, **kwargs: Any) -> None:
+    """Makes the permission row of each right that there is; runs after migrations, as the application only reads them."""
+    for label, actions in RIGHTS_ON.items():
+        model = apps.get_model(label)
+        kind = ContentType.objects.db_manager(using).get_for_model(model)
+        for action in sorted(actions):
+            Permission.objects.using(using).get_or_create(
+                content_type=kind,
+                codename=permission_name(action, label),
+                defaults={"name": f"May {action.value.replace('_', ' ')} one {model._meta.verbose_name}"},
+            )

@@ -176,6 +176,8 @@ def make(studio: Studio, user: User, facts: dict[str, Any]) -> None:
     things: list[models.Model] = [*classes, *rooms, studio]
     for number, action, effect, until in facts["rights"]:
         thing = things[number]
+        if action not in RIGHTS_ON[thing._meta.label]:
+            continue  # the application cannot store it: it only reads permissions, and migrations make those of RIGHTS_ON
         ObjectRight.objects.create(
             studio=studio,
             user=user,
