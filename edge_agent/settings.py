@@ -1,6 +1,7 @@
 """The box's own settings, in `STATE/settings.toml`: what no pushed configuration may decide."""
 
 import ipaddress
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -32,7 +33,8 @@ _FORMER_DEFAULT = (
 )
 """The default before 30 November 2026; `media add` wrote it into the file of every agent that has one."""
 
-MediaName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+_MEDIA_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z"
+MediaName = Annotated[str, Meta(pattern=_MEDIA_NAME)]
 
 
 class SpoolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,6 +71,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     update: UpdateSettings = UpdateSettings()
 
 
+def check_media_name(name: str) -> None:
+    """Checks a name for the list of media files.
+
+    Raises:
+        SettingsInvalid: it is none.
+    """
+    if re.search(_MEDIA_NAME, name) is None:
+        raise SettingsInvalid(
+            f"{name[:120]!r} is no name for a media file",
+            "Use letters from a to z, digits, dots, dashes and underscores, at most 100, the first a letter or a digit.",
+        )
+
+
 def load_settings(state: Path) -> Settings:
     """Returns the settings of the state folder; the defaults where it has no settings file.
 
@@ -100,7 +115,10 @@ def save_settings(state: Path, settings: Settings) -> None:
         StateUnwritable: the folder cannot be written; the old file stands.
     """
     path = state / SETTINGS_FILE
-    _validated(path, msgspec.convert(msgspec.to_builtins(settings), Settings))
+    try:
+        _validated(path, msgspec.convert(msgspec.to_builtins(settings), Settings))
+    except msgspec.ValidationError as error:
+        raise SettingsInvalid(f"{path}: {error}") from error
     draft = path.with_suffix(".toml.new")
     try:
         draft.write_bytes(_toml(settings))

@@ -9,7 +9,7 @@ import av
 
 from edge_agent.capture.avsource import FORMATS, AvSource
 from edge_agent.capture.flow import ORIGIN_90K
-from edge_agent.capture.packet import Kind, MediaPacket
+from edge_agent.capture.packet import Kind, MediaPacket, StreamInfo
 from edge_agent.errors import CameraFailed
 from edge_agent.settings import Settings
 from shared.kernel.clock import Clock
@@ -23,7 +23,7 @@ def media_path(name: str, settings: Settings) -> Path:
     """Returns the file that the box's own list has under `name`. Raises `CameraFailed` where it has none."""
     path = settings.media.get(name)
     if path is None or not Path(path).is_file():
-        raise CameraFailed(CameraError.NOT_ON_LIST, f"no media file {name!r}")
+        raise CameraFailed(CameraError.NOT_ON_LIST, name)
     return Path(path)
 
 
@@ -47,6 +47,20 @@ class FileSource(AvSource):
         super().__init__(options, with_audio=with_audio, clock=clock)
         self._path = path
         self._wait = wait or self._aborted.wait
+
+    def open(self) -> StreamInfo:
+        """Opens the file and returns what it carries. Raises `CameraFailed`."""
+        try:
+            return super().open()
+        except CameraFailed as failed:
+            raise _of_a_file(failed) from None
+
+    def packets(self) -> Iterator[MediaPacket]:
+        """Yields packets until aborted. Raises `CameraFailed`."""
+        try:
+            yield from super().packets()
+        except CameraFailed as failed:
+            raise _of_a_file(failed) from None
 
     def _open_container(self) -> Any:
         return av.open(str(self._path), options=self._options)
@@ -108,3 +122,10 @@ class FileSource(AvSource):
                 raise CameraFailed(CameraError.BAD_DATA, "the pictures in the file have no times")
             ticks = max(pts + duration for pts, duration in times) - min(pts for pts, _ in times)
         return max(1, rescale(ticks * numerator, TICKS_PER_S, denominator))
+
+
+def _of_a_file(failed: CameraFailed) -> CameraFailed:
+    # What a camera would be restarted for is a file that has to be replaced.
+    if failed.error is CameraError.UNSUPPORTED_CODEC:
+        return failed
+    return CameraFailed(CameraError.BAD_FILE, failed.detail)

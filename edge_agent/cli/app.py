@@ -20,7 +20,7 @@ from edge_agent.cli.service import handed_pairing
 from edge_agent.control.identity import IdentityFolder
 from edge_agent.control.local import read_status
 from edge_agent.errors import AgentError, NotPaired, SettingsInvalid, StateUnwritable
-from edge_agent.settings import Settings, load_settings, save_settings
+from edge_agent.settings import Settings, check_media_name, load_settings, save_settings
 from edge_agent.spool.scrub import Depth
 from shared import __version__
 from shared.kernel.clock import SystemClock
@@ -230,14 +230,13 @@ def _media_add(
     state: StateOption,
 ) -> None:
     """Let a file camera use this video file."""
+    from edge_agent.cli.media import video_file
+
     settings = _settings(state)
-    file = path.expanduser().resolve()
-    if not file.is_file():
-        raise SettingsInvalid(f"there is no file {file}", "Give the path of a video file on this box.")
-    if not os.access(file, os.R_OK):
-        raise SettingsInvalid(f"{file} cannot be read by this user", f"Run: chmod a+r '{file}'")
+    check_media_name(name)
+    file, carries = video_file(path)
     _save(state, settings, {**settings.media, name: str(file)})
-    out.print(f"{name} is {file}.", soft_wrap=True)
+    out.print(Text(f"{name} is {file}: {carries}."), soft_wrap=True)
 
 
 @media.command("list")

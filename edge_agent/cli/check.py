@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from edge_agent.api import ControlPlaneApi
-from edge_agent.capture.audio import recorded_as
 from edge_agent.capture.connect import source_for
 from edge_agent.cli.console import in_state, out
+from edge_agent.cli.media import carried
 from edge_agent.control.config_store import ConfigStore
 from edge_agent.control.identity import Identity, IdentityFolder
 from edge_agent.control.local import LocalStatus, read_status
@@ -265,13 +265,7 @@ def _probe(camera: CameraConfig, identity: Identity, settings: Settings, clock: 
         info = source.open()
     finally:
         source.close()
-    video = info.video
-    sound = "no sound"
-    if info.audio is not None:
-        sound = (
-            info.audio.codec if recorded_as(info.audio) else f"{info.audio.codec}, which cannot be recorded"
-        )
-    return f"{video.codec} {video.width}x{video.height}, {video.fps:.0f} fps, {sound}"
+    return carried(info)
 
 
 def show(findings: list[Finding], *, as_json: bool) -> None:

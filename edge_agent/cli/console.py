@@ -3,6 +3,7 @@
 import contextlib
 import re
 import shlex
+import stat
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from edge_agent.errors import AgentError, HomeMissing
+from edge_agent.errors import AgentError, HomeMissing, StateUnwritable
 from shared.kernel.folders import NoHome, state_base
 from shared.kernel.terminal import make_printable
 
@@ -45,6 +46,19 @@ def in_state(hint: str, state: Path) -> str:
     return f"{hint} --state {shlex.quote(str(state))}"
 
 
+def _folder(state: Path) -> Path:
+    """Refuses once, for every command, what cannot be a folder."""
+    try:
+        is_folder = stat.S_ISDIR(state.stat().st_mode)
+    except FileNotFoundError:
+        return state
+    except OSError as error:
+        raise StateUnwritable(str(state), error.strerror or str(error)) from error
+    if not is_folder:
+        raise StateUnwritable(str(state), "it is no folder")
+    return state
+
+
 StateOption = Annotated[
     Path,
     typer.Option(
@@ -54,6 +68,7 @@ StateOption = Annotated[
         help="Where this box keeps its identity, configuration and recordings.",
         default_factory=default_state,
         show_default="~/.local/state/threedance-agent",
+        callback=_folder,
     ),
 ]
 

@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+from edge_agent.cli.camera_lines import CameraLines
 from edge_agent.control.identity import Identity, IdentityFolder
 from edge_agent.core.agent import Agent, Outcome
 from edge_agent.errors import NotPaired
@@ -34,6 +35,8 @@ def run_agent(state: Path, *, json_logs: bool) -> Outcome:
     spool = Spool.open(state, clock=time)
     try:
         agent = Agent(state, identity=identity, settings=settings, clock=clock, spool=spool, time=time)
+        if not json_logs:
+            agent.show = CameraLines(state).look
         return asyncio.run(_run(agent))
     finally:
         spool.close()

@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import Enum, auto
+from functools import partial
 from pathlib import Path
 
 from edge_agent.api import ControlPlaneApi
@@ -113,6 +114,8 @@ class Agent:
         self._outcome = Outcome.STOPPED
         self._started_at = clock.now()
         self._started_ns = clock.monotonic_ns()
+        self.show: Callable[[LocalStatus], None] | None = None
+        """Is told how the agent is, twice a second while it runs. Set it before `run`."""
 
     def stop(self) -> None:
         """Has `run` come to an end. From the event loop."""
@@ -198,6 +201,8 @@ class Agent:
             "scrub": self._scrub,
             "settings": self._watch_settings,
         }
+        if self.show is not None:
+            tasks["show"] = partial(self._show, self.show)
         if self._updates is not None:
             tasks["updates"] = self._updates.run
         return [group.create_task(keep_running(name, run), name=name) for name, run in tasks.items()]
@@ -334,6 +339,11 @@ class Agent:
             if states != seen:
                 seen = states
                 self._link.status_changed()
+            await asyncio.sleep(STATES_S)
+
+    async def _show(self, show: Callable[[LocalStatus], None]) -> None:
+        while True:
+            show(self.local_status())
             await asyncio.sleep(STATES_S)
 
     async def _watch_segments(self) -> None:

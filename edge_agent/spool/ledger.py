@@ -24,6 +24,7 @@ REASONS: dict[CameraError, GapReason] = {
     CameraError.UNSUPPORTED_CODEC: GapReason.CAMERA_UNSUPPORTED,
     CameraError.NO_VIDEO: GapReason.CAMERA_UNSUPPORTED,
     CameraError.NO_TCP: GapReason.CAMERA_UNSUPPORTED,
+    CameraError.BAD_FILE: GapReason.CAMERA_UNSUPPORTED,
     CameraError.TIMED_OUT: GapReason.CAMERA_SILENT,
 }
 """All other errors are `camera_offline`."""

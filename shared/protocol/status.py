@@ -43,6 +43,7 @@ class CameraError(StrEnum):
     REDIRECTED = "redirected"
     WRONG_PROTOCOL = "wrong_protocol"
     CAMERA_FAULT = "camera_fault"
+    BAD_FILE = "bad_file"
 
 
 CAMERA_REASONS: dict[CameraError, str] = {
@@ -65,6 +66,7 @@ CAMERA_REASONS: dict[CameraError, str] = {
     CameraError.REDIRECTED: "The camera redirects to another address.",
     CameraError.WRONG_PROTOCOL: "Another protocol is spoken at this port.",
     CameraError.CAMERA_FAULT: "The camera reports a fault of its own.",
+    CameraError.BAD_FILE: "The media file cannot be played.",
 }
 """What is wrong, for people: one sentence. `CAMERA_HINTS` says what to do about it, and repeats none of it."""
 
@@ -89,6 +91,7 @@ CAMERA_HINTS: dict[CameraError, str] = {
     CameraError.REDIRECTED: "The agent follows no redirect. If you trust that address, enter it on the camera's page.",
     CameraError.WRONG_PROTOCOL: "Check scheme and port. Most cameras have RTSP at 554, HTTP at 80, HTTPS at 443.",
     CameraError.CAMERA_FAULT: "Restart it. If this stays, look the answer up in its manual.",
+    CameraError.BAD_FILE: "Put a video with H.264 or H.265 pictures in its place: threedance-agent media add NAME FILE",
 }
 
 
@@ -105,6 +108,7 @@ _BEFORE_4: dict[CameraError, CameraError] = {
     CameraError.REDIRECTED: CameraError.NOT_FOUND,
     CameraError.WRONG_PROTOCOL: CameraError.BAD_DATA,
     CameraError.CAMERA_FAULT: CameraError.BAD_DATA,
+    CameraError.BAD_FILE: CameraError.BAD_DATA,
 }
 """The nearest reason that versions before 4 know, for each that they do not."""
 

@@ -230,4 +230,20 @@ CAMERAS = (
         "",
         ("tests/edge_agent/cli/test_commands.py::test_the_commands_work_on_every_terminal[env0]",),
     ),
+    Sabotage(
+        "a text file may stand in for a camera",
+        "cameras",
+        "edge_agent/cli/media.py",
+        "        return file, carried(source.open())\n",
+        '        return file, "a video"\n',
+        ("tests/edge_agent/cli/test_commands.py::test_a_file_that_is_no_video_is_refused_at_once",),
+    ),
+    Sabotage(
+        "run says a failing camera anew at each try",
+        "cameras",
+        "edge_agent/cli/camera_lines.py",
+        "            if is_known and (facts is None or self._known[camera.camera_id] == facts):\n",
+        "            if is_known and facts is None:\n",
+        ("tests/edge_agent/cli/test_commands.py::test_run_says_of_each_camera_what_is_new_and_only_that",),
+    ),
 )

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
+import av
 import msgspec
 import pytest
 
@@ -43,6 +44,17 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_video(folder / "vp9.mp4", codec="vp9", seconds=1)
     make_video(folder / "raw.h264", seconds=1)
     (folder / "text.txt").write_text("no video at all\n" * 500)
+    (folder / "empty.mp4").touch()
+    (folder / "cut.mp4").write_bytes((folder / "clip.mp4").read_bytes()[:20_000])
+    with av.open(str(folder / "sound.mp4"), "w") as out:
+        sound = av.AudioFrame(format="fltp", layout="stereo", samples=1024)
+        sound.sample_rate = 48_000
+        stream = out.add_stream("aac", rate=48_000)
+        out.mux(stream.encode(sound))
+        out.mux(stream.encode(None))
+    (folder / "list.m3u8").write_text(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nclip.ts\n#EXT-X-ENDLIST\n"
+    )
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
          "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
@@ -128,11 +140,20 @@ def test_a_file_that_is_not_on_the_list_is_refused(media: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "error"),
-    [("vp9.mp4", CameraError.UNSUPPORTED_CODEC), ("text.txt", CameraError.BAD_DATA)],
+    [
+        ("vp9.mp4", CameraError.UNSUPPORTED_CODEC),
+        ("text.txt", CameraError.BAD_FILE),
+        ("empty.mp4", CameraError.BAD_FILE),
+        ("cut.mp4", CameraError.BAD_FILE),
+        ("sound.mp4", CameraError.BAD_FILE),
+        ("list.m3u8", CameraError.BAD_FILE),
+    ],
 )
 def test_a_file_that_cannot_be_carried_says_why(media: Path, name: str, error: CameraError) -> None:
     settings = Settings(media={"it": str(media / name)})
-    assert failure(camera(config.FileSource(name="it")), settings).error is error
+    failed = failure(camera(config.FileSource(name="it")), settings)
+    assert failed.error is error
+    assert "camera" not in failed.hint or error is CameraError.UNSUPPORTED_CODEC
 
 
 def test_a_file_without_times_says_so(media: Path) -> None:

@@ -14,20 +14,28 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from edge_agent.cli import main
+from edge_agent.cli.camera_lines import CameraLines
 from edge_agent.cli.check import Grade, examine
+from edge_agent.cli.media import video_file
 from edge_agent.cli.running import server_clock
 from edge_agent.cli.status import view
 from edge_agent.control import local
 from edge_agent.control.config_store import ConfigStore
 from edge_agent.control.local import LocalCamera, LocalStatus, read_status, serve_status
+from edge_agent.errors import SettingsInvalid
+from edge_agent.settings import Settings, check_media_name, load_settings, save_settings
 from shared.kernel.clock import SystemClock
 from shared.protocol.config import FileSource, Position, RtspSource, config_document
 from shared.protocol.ids import ClassSessionId, RoomId, SegmentId, new_id
 from shared.protocol.status import (
+    CameraError,
     CameraState,
+    CameraStatus,
     ConfigStatus,
     RecordingState,
     Reported,
@@ -382,14 +390,124 @@ def test_a_broken_settings_file_names_the_key(tmp_path: Path) -> None:
 
 
 def test_media_files_are_listed_with_what_is_missing(tmp_path: Path) -> None:
-    video = tmp_path / "class.mp4"
-    video.write_bytes(b"x")
-    assert agent_command(tmp_path, "media", "add", "class.mp4", str(video)).returncode == 0
+    video = make_video(tmp_path / "class.mp4", seconds=0.5, audio="aac")
+    added = agent_command(tmp_path, "media", "add", "class.mp4", str(video))
+    assert (added.returncode, added.stderr) == (0, "")
+    assert added.stdout == f"class.mp4 is {video}: h264 320x180, 30 fps, aac.\n"
     assert str(video) in agent_command(tmp_path, "media", "list").stdout
     video.unlink()
     assert "missing" in agent_command(tmp_path, "media", "list").stdout
     assert agent_command(tmp_path, "media", "remove", "class.mp4").returncode == 0
     assert "No media files" in agent_command(tmp_path, "media", "list").stdout
+
+
+@pytest.mark.parametrize(
+    "name", ["bad name!", "", "-x", ".hidden", "a" * 101, "a\n", "\n", "Gr\u00fcn", "../x", "a/b", "[bold]x"]
+)
+def test_a_name_that_is_none_is_refused_and_the_rule_is_said(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingsInvalid, match="is no name for a media file"):
+        check_media_name(name)
+    with pytest.raises(SettingsInvalid):
+        save_settings(tmp_path, Settings(media={name: "/x.mp4"}))
+    assert not (tmp_path / "settings.toml").exists()
+
+
+@given(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", fullmatch=True))
+def test_a_name_that_the_rule_allows_is_written_and_read_again(
+    tmp_path_factory: pytest.TempPathFactory, name: str
+) -> None:
+    state = tmp_path_factory.mktemp("state")
+    check_media_name(name)
+    save_settings(state, Settings(media={name: "/x.mp4"}))
+    assert load_settings(state).media == {name: "/x.mp4"}
+
+
+NO_VIDEOS = {
+    "text": b"dear diary\n" * 400,
+    "nothing": b"",
+    "a playlist": b"#EXTM3U\n#EXTINF:4,\nhttp://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n",
+    "a picture": b"\x89PNG\r\n\x1a\n" + bytes(400),
+    "zeros": bytes(100_000),
+    "the head of a video": b"\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2avc1mp41" + bytes(64),
+}
+
+
+@pytest.mark.parametrize("what", NO_VIDEOS)
+def test_a_file_that_is_no_video_is_refused_at_once(tmp_path: Path, what: str) -> None:
+    file = tmp_path / "it.mp4"
+    file.write_bytes(NO_VIDEOS[what])
+    with pytest.raises(SettingsInvalid, match="cannot stand in for a camera") as caught:
+        video_file(file)
+    assert "H.264" in caught.value.hint
+
+
+def test_a_path_that_leads_nowhere_is_refused_without_a_trace(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for path in (loop, tmp_path / ("a" * 300), tmp_path, Path("/dev/null"), tmp_path / "none"):
+        with pytest.raises(SettingsInvalid, match="there is no file"):
+            video_file(path)
+
+
+@pytest.mark.parametrize("command", [("check",), ("run",), ("status", "--once"), ("media", "list")])
+def test_a_state_folder_that_is_none_is_refused_without_a_trace(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    for state in (file, file / "below", tmp_path / ("a" * 300)):
+        done = agent_command(state, *command)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"error: cannot write to {state}: ")
+        assert done.stderr.count("\n") == 2
+
+
+def test_media_add_says_in_one_form_what_is_wrong_with_name_or_file(tmp_path: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("dear diary\n" * 400)
+    for arguments, says in (
+        (("bad name!", str(text)), "error: 'bad name!' is no name for a media file"),
+        (("notes", str(text)), f"error: {text} cannot stand in for a camera"),
+    ):
+        done = agent_command(tmp_path / "state", "media", "add", *arguments)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(says)
+        assert HINT in done.stderr
+        assert done.stderr.count("\n") == 2
+    assert "No media files" in agent_command(tmp_path / "state", "media", "list").stdout
+
+
+def test_run_says_of_each_camera_what_is_new_and_only_that() -> None:
+    told: list[str] = []
+    lines = CameraLines(Path("/srv/state"), show=lambda line: told.append(line.plain))
+
+    def look(*cameras: CameraStatus) -> list[str]:
+        told.clear()
+        lines.look(_local(status=msgspec.structs.replace(STATUS, cameras=cameras)))
+        return list(told)
+
+    works, fails = STATUS.cameras[1], STATUS.cameras[0]
+    assert works.video is not None
+    tried = msgspec.structs.replace(works, state=CameraState.CONNECTING, video=None, audio=None)
+    again = msgspec.structs.replace(fails, state=CameraState.CONNECTING)
+    gone = msgspec.structs.replace(fails, error=CameraError.NOT_ON_LIST, error_detail="class.mp4")
+    assert look(tried) == ["camera Mirror (centre): connecting"]
+    assert look(tried) == []
+    assert look(works, fails) == [
+        "camera Mirror (centre): connected, h264 1280x720, sound",
+        "camera Left wall (left): The camera refused user or password. (401 Unauthorized)",
+        "  what to do: Enter them again on the camera's page.",
+    ]
+    assert look(works, again) == look(works, fails) == look(works, again) == []
+    assert look(works, gone) == [
+        "camera Left wall (left): The agent has no media file of this name. (class.mp4)",
+        "  what to do: Add it on the agent: threedance-agent media add NAME FILE --state /srv/state",
+    ]
+    assert look(msgspec.structs.replace(works, audio=None)) == [
+        "camera Mirror (centre): connected, h264 1280x720, no sound"
+    ]
+    # Taken away and added again, it is a camera like any new one.
+    assert len(look(works, fails)) == 3
 
 
 async def test_check_of_an_unpaired_box_says_what_comes_first(tmp_path: Path) -> None:

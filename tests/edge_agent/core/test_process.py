@@ -209,10 +209,14 @@ def test_new_policies_and_a_new_media_file_take_effect_without_a_restart(box: Ag
     assert box.plane.reports[-1].status is ConfigStatus.APPLIED
     box.plane.wait(lambda: box.plane.statuses[-1].upload.window is WindowState.WAITS)
     assert {c.camera_id: c.failures_in_row for c in box.plane.statuses[-1].cameras} == counted
+    works = "camera Left (left): connected, h264 320x180, sound"
+    box.plane.wait(lambda: works in box.log())
     box.must("media", "remove", "class.mp4")
     box.plane.wait(lambda: not box.all_connected())
+    box.plane.wait(lambda: "camera Left (left): The agent has no media file of this name." in box.log())
     box.must("media", "add", "class.mp4", str(video))
     box.plane.wait(box.all_connected, 40)
+    box.plane.wait(lambda: box.log().count(works) == 2)
     assert box.stop() == 0
 
 
