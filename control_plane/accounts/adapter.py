@@ -40,6 +40,13 @@ class ClosedAccountAdapter(DefaultAccountAdapter):
         """Returns False, always."""
         return False
 
+    def is_safe_url(self, url: str) -> bool:
+        """Returns whether a redirect may lead there; a text that is no address leads nowhere."""
+        try:
+            return bool(super().is_safe_url(url))
+        except ValueError:
+            return False
+
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
         """Says whether the person has to sign in again before a sensitive act.
 

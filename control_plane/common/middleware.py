@@ -5,6 +5,7 @@ from collections.abc import Callable
 from urllib.parse import urlencode
 
 from django.core.exceptions import PermissionDenied
+from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
 
@@ -16,7 +17,7 @@ from control_plane.common.errors import (
     SignInRequired,
     TooManyRequests,
 )
-from control_plane.common.problems import error_response, wants_html
+from control_plane.common.problems import data_error_response, error_response, wants_html
 from shared.protocol.errors import Code
 from shared.protocol.ids import new_id
 
@@ -67,7 +68,9 @@ class Answers:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """Answers an error of ours that a view let through."""
+        """Answers an error of ours that a view let through, and a value that fits no column."""
+        if isinstance(error, DataError):
+            return data_error_response(request, error)
         return answer(request, error) if isinstance(error, ControlPlaneError) else None
 
 

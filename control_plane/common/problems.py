@@ -2,16 +2,20 @@
 
 import logging
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from django.core.exceptions import PermissionDenied
+from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.views import defaults
 from rest_framework import exceptions as drf
 from rest_framework.views import set_rollback
 
 from control_plane.common.errors import (
+    BadRequest,
     Busy,
     ControlPlaneError,
     Forbidden,
@@ -21,11 +25,20 @@ from control_plane.common.errors import (
     Unavailable,
 )
 from control_plane.common.outages import OUTAGES, unavailable
+from control_plane.common.refusals import PROGRAMS
 from shared.protocol.codec import encode
 from shared.protocol.errors import PROBLEM_CONTENT_TYPE, Code, Problem, problem
 
 log = logging.getLogger(__name__)
 
+_DJANGO_SAYS = {
+    "TooManyFieldsSent": "It has too many fields.",
+    "TooManyFilesSent": "It has too many files.",
+    "RequestDataTooBig": "The body is too large.",
+    "MultiPartParserError": "The parts of the body cannot be told apart.",
+    "DisallowedHost": "This server does not answer for the host in the address.",
+}
+"""By the class of the error; its own text may repeat what was sent."""
 _DRF_CODES = {
     401: Code.SIGN_IN_REQUIRED,
     403: Code.FORBIDDEN,
@@ -68,6 +81,8 @@ def error_response(error: BaseException, request: HttpRequest) -> HttpResponse:
             return problem_response(Forbidden().problem(instance))
         case msgspec.ValidationError() | msgspec.DecodeError():
             return problem_response(problem(Code.BAD_REQUEST, str(error), instance=instance))
+        case DataError():
+            return data_error_response(request, error)
         case _ if isinstance(error, OUTAGES):
             return unavailable(request)
         case _:
@@ -76,8 +91,53 @@ def error_response(error: BaseException, request: HttpRequest) -> HttpResponse:
 
 
 def wants_html(request: HttpRequest) -> bool:
-    """Says whether a person's browser asks for a page."""
-    return "text/html" in request.headers.get("Accept", "")
+    """Returns whether a person's browser asks for a page; below the addresses of programs nobody does."""
+    return not request.path.startswith(PROGRAMS) and "text/html" in request.headers.get("Accept", "")
+
+
+def refusal_response(request: HttpRequest, error: ControlPlaneError) -> HttpResponse:
+    """Returns the answer to a request that is refused before anything is known of who asks.
+
+    The page needs neither a session nor the database.
+    """
+    if not wants_html(request):
+        return error_response(error, request)
+    body = error.problem(getattr(request, "request_id", ""))
+    response = HttpResponse(render_to_string("refused.html", {"problem": body}), status=body.status)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def data_error_response(request: HttpRequest, error: DataError) -> HttpResponse:
+    """Returns the answer (400) to input that the database does not store: a number too large, a date out of range.
+
+    A check is missing in front of it, so it is logged.
+    """
+    instance = getattr(request, "request_id", "")
+    log.warning("a value does not fit its column", exc_info=error, extra={"request_id": instance})
+    return refusal_response(
+        request, BadRequest("A value is too large, too long or not one that can be stored.")
+    )
+
+
+def method_refused(request: HttpRequest, allowed: Sequence[str] = ()) -> HttpResponse:
+    """Returns the answer (405) to a program that asks with a method which an address does not take.
+
+    Args:
+        allowed: the methods for the header Allow; empty: whoever calls sets it.
+    """
+    body = msgspec.structs.replace(
+        problem(Code.BAD_REQUEST, instance=getattr(request, "request_id", "")),
+        status=405,
+        title="This address does not take this method",
+        hint="The header Allow names those it takes.",
+    )
+    return problem_response(body, headers={"Allow": ", ".join(allowed)} if allowed else None)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answers what Django itself refuses to read: too many fields, a body that is no form, a host that is not ours."""
+    return refusal_response(request, BadRequest(_DJANGO_SAYS.get(type(exception).__name__, "")))
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -102,6 +162,12 @@ def drf_exception_handler(error: Exception, context: dict[str, Any]) -> HttpResp
     if isinstance(error, ControlPlaneError | Http404 | PermissionDenied):
         set_rollback()
         return error_response(error, request)
+    if isinstance(error, DataError):
+        set_rollback()
+        return error_response(error, request)
+    if isinstance(error, drf.MethodNotAllowed):
+        set_rollback()
+        return method_refused(request)  # the header Allow is DRF's own
     if isinstance(error, drf.APIException):
         set_rollback()
         code = _DRF_CODES.get(
@@ -111,12 +177,6 @@ def drf_exception_handler(error: Exception, context: dict[str, Any]) -> HttpResp
         body = msgspec.structs.replace(
             problem(code, str(error.detail), instance=instance), status=error.status_code
         )
-        if isinstance(error, drf.MethodNotAllowed):
-            body = msgspec.structs.replace(
-                body,
-                title="This address does not take this method",
-                hint="The header Allow names those it takes.",
-            )
         wait_s = getattr(error, "wait", None)
         return problem_response(body, headers={"Retry-After": str(int(wait_s))} if wait_s else None)
     return None

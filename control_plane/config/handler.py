@@ -24,7 +24,8 @@ from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
 from control_plane.common.cost import watch_connections
-from control_plane.common.errors import Busy
+from control_plane.common.errors import BadRequest, Busy
+from control_plane.common.inputs import require_utf8
 from control_plane.common.refusals import send_refusal
 from control_plane.common.turns import FairTurns, Turn
 from control_plane.config.callers import WHO, Callers, who
@@ -48,6 +49,11 @@ BUSY_WAIT_S = 5.0
 """How long a request waits for what is in use, before it is answered with Retry-After."""
 
 
+def _content_type(scope: Mapping[str, Any]) -> str:
+    # As Django reads it.
+    return ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"content-type")
+
+
 class Handler(ASGIHandler):
     """Answers HTTP. Requests beyond `THREADS`, and beyond what their callers may have, wait for their turns."""
 
@@ -68,6 +74,11 @@ class Handler(ASGIHandler):
         """
         if scope["type"] != "http":
             raise ValueError(f"Django answers HTTP, not {scope['type']}")
+        try:
+            require_utf8(_content_type(scope))
+        except BadRequest as refused:
+            await send_refusal(send, scope, refused)
+            return
         try:
             body = await self.read_body(receive)
         except RequestAborted:

@@ -177,6 +177,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     # Above everything that asks the database.
     "control_plane.common.outages.Outages",
+    "control_plane.common.inputs.Inputs",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -325,6 +326,12 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_TOTP_ISSUER = "3Dance"
 MFA_ADAPTER = "control_plane.accounts.adapter.FactorAdapter"
+MFA_FORMS = {
+    "add_webauthn": "control_plane.accounts.passkey_forms.AddPasskey",
+    "authenticate_webauthn": "control_plane.accounts.passkey_forms.AskPasskey",
+    "reauthenticate_webauthn": "control_plane.accounts.passkey_forms.AskPasskeyAgain",
+    "login_webauthn": "control_plane.accounts.passkey_forms.SignInByPasskey",
+}
 USERSESSIONS_TRACK_ACTIVITY = False
 SOCIALACCOUNT_ADAPTER = "control_plane.studios.sso.StudioProviders"
 SOCIALACCOUNT_PROVIDERS = {
@@ -400,6 +407,6 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_THROTTLE_CLASSES": ["control_plane.fleet.rates.PlanThrottle"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["control_plane.api.parsers.Json"],
     "EXCEPTION_HANDLER": "control_plane.common.problems.drf_exception_handler",
 }

@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from control_plane.config.health import live, ready
 
+handler400 = "control_plane.common.problems.bad_request"
 handler404 = "control_plane.common.problems.page_not_found"
 handler500 = "control_plane.common.problems.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [

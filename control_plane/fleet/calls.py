@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from control_plane.common.errors import BadRequest, ControlPlaneError
-from control_plane.common.problems import error_response
+from control_plane.common.problems import error_response, method_refused
 from control_plane.fleet.authentication import Caller, authenticate
 from control_plane.fleet.rates import LEAST_FOR_A_BOX, MOST_FOR_AN_AGENT, hold_back
 from shared.protocol.codec import MESSAGE_LIMIT_BYTES, decode, encode
@@ -55,7 +55,7 @@ def program_call(*methods: str) -> Callable[[Callable[..., HttpResponse]], View]
         @wraps(function)
         def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if request.method not in methods:
-                return HttpResponse(status=405, headers={"Allow": ", ".join(methods)})
+                return method_refused(request, methods)
             try:
                 return function(request, *args, **kwargs)
             except Exception as error:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, cast
 from uuid import UUID
 
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -14,7 +15,7 @@ from control_plane.accounts import mail
 from control_plane.accounts.guard import can_confirm
 from control_plane.common.errors import ControlPlaneError, Forbidden, NotFound, SignInRequired
 from control_plane.common.middleware import Handler, answer
-from control_plane.common.problems import wants_html
+from control_plane.common.problems import data_error_response, wants_html
 from control_plane.common.scoping import studio_scope
 from control_plane.studios.access import require_signed_in
 from control_plane.studios.models import ApiKey, BreakGlass, Membership
@@ -67,6 +68,8 @@ class StudioScope:
             return None if way_in is None else _call(request, way_in, view, args, kwargs)
         except ControlPlaneError as error:
             return answer(request, error)
+        except DataError as error:
+            return data_error_response(request, error)
 
     def _by_slug(self, request: HttpRequest, slug: str) -> WayIn:
         if not request.user.is_authenticated:

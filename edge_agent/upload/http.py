@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import errno
+import re
 from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urljoin
@@ -42,6 +43,7 @@ INTENT_PATH = "/agent/v1/intent"
 COMMIT_PATH = "/agent/v1/commit"
 GAPS_PATH = "/agent/v1/gaps"
 
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 QUICK_TRIES, QUICK_FIRST_S, QUICK_MOST_S = 3, 0.1, 1.0
 """A kept connection that the other side has just closed is not an outage: these tries happen at once, with jitter."""
 
@@ -80,6 +82,7 @@ class HttpUploadClient:
         headers = {name.lower(): value for name, value in target.headers.items()}
         headers["content-length"] = str(size_bytes)
         headers.setdefault("content-type", "application/octet-stream")
+        self._check_headers(headers)
         # Always in pieces: a ceiling that is set while a segment is on its way holds for the rest of it.
         body = self._pieces(await asyncio.to_thread(path.read_bytes))
         answer = await self._store.request("PUT", url, headers=headers, body=body)
@@ -109,6 +112,18 @@ class HttpUploadClient:
             await self._throttle.take(len(piece))
             yield piece
             sent += len(piece)
+
+    def _check_headers(self, headers: Mapping[str, str]) -> None:
+        """Refuses headers that HTTP cannot carry: the client below fails over them with errors that are none of ours.
+
+        Source: RFC 9110, sections 5.1 and 5.5.
+        """
+        for name, value in headers.items():
+            if not _HEADER_NAME.fullmatch(name) or not (value.isascii() and value.isprintable()):
+                raise NotThreeDance(
+                    self._api.address,
+                    f"it asks for an upload with a header that HTTP cannot carry: {name!a:.40}",
+                )
 
     def _check_order(self, asked: list[object], answered: list[object]) -> None:
         if asked != answered:

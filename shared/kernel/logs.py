@@ -41,7 +41,7 @@ class JsonFormatter(logging.Formatter):
         )
         if record.exc_info:
             line["exception"] = redact_log(self.formatException(record.exc_info))
-        return json.dumps(line, ensure_ascii=False)
+        return _writable(json.dumps(line, ensure_ascii=False))
 
 
 class TextFormatter(logging.Formatter):
@@ -54,7 +54,12 @@ class TextFormatter(logging.Formatter):
         text = f"{moment} {record.levelname:<7} {record.name}: {record.getMessage()} {pairs}".rstrip()
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
-        return redact_log(text)
+        return _writable(redact_log(text))
+
+
+def _writable(text: str) -> str:
+    """Returns `text` without halves of letters, which no file takes: a line that holds one would be lost."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 class Flood(logging.Filter):

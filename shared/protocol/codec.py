@@ -21,7 +21,7 @@ def decode(data: bytes | str, type_: type[T]) -> T:
 
     Raises:
         msgspec.ValidationError: the JSON is well formed but not a `type_`; the message names the field.
-        msgspec.DecodeError: it is not JSON in UTF-8, or longer than `MESSAGE_LIMIT_BYTES`.
+        msgspec.DecodeError: it is not JSON in UTF-8, nested too deeply, or longer than `MESSAGE_LIMIT_BYTES`.
     """
     if len(data) > MESSAGE_LIMIT_BYTES:
         raise msgspec.DecodeError(f"message of {len(data)} bytes is over the limit of {MESSAGE_LIMIT_BYTES}")
@@ -29,6 +29,8 @@ def decode(data: bytes | str, type_: type[T]) -> T:
         return msgspec.json.decode(data, type=type_)
     except UnicodeDecodeError as error:
         raise msgspec.DecodeError(f"it is not UTF-8: {error}") from error
+    except RecursionError as error:
+        raise msgspec.DecodeError("it is nested too deeply") from error
 
 
 def document_hash(value: Any) -> str:

@@ -130,13 +130,16 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def problem(code: Code, detail: str = "", *, instance: str = "", revocation: str = "") -> Problem:
-    """Returns the answer for `code`, with what is particular to this case in `detail`."""
+    """Returns the answer for `code`, with what is particular to this case in `detail`.
+
+    The detail may repeat what was sent; halves of letters, which JSON can name and UTF-8 cannot, are written as `\\udXXX`.
+    """
     meaning = MEANINGS[code]
     return Problem(
         title=meaning.title,
         status=meaning.status,
         code=code,
-        detail=detail,
+        detail=detail.encode("utf-8", "backslashreplace").decode(),
         hint=meaning.hint,
         instance=instance,
         revocation=revocation,

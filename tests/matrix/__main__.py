@@ -56,8 +56,9 @@ def run(wall: str, asks: str, arguments: list[str]) -> Figures:
         report = Path(folder) / "report.xml"
         began_s = time.monotonic()
         subprocess.run(
-            [sys.executable, "-m", "pytest", "tests/matrix", "-q", "-n", "2", "--dist", "loadgroup",
-             f"--junitxml={report}", *arguments],
+            # Input that is wrong has nothing to do with who may do what.
+            [sys.executable, "-m", "pytest", "tests/matrix", "--ignore=tests/matrix/test_hostile.py", "-q", "-n", "2",
+             "--dist", "loadgroup", f"--junitxml={report}", *arguments],
             env=os.environ | {"THREEDANCE_TEST_MATRIX": wall, "THREEDANCE_TEST_MATRIX_ASKS": asks},
             timeout=TIMEOUT_S, check=False,
         )  # fmt: skip

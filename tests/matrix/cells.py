@@ -2,9 +2,10 @@
 
 import gzip
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
@@ -75,8 +76,21 @@ class Desk:
             for house in self.world.houses
         }
 
-    def ask(self, asker: Asker, method: str, call: Call, *, page: bool = True) -> Answer:
-        """Sends one request; an exception is a 500, as it is in production."""
+    def ask(
+        self,
+        asker: Asker,
+        method: str,
+        call: Call,
+        *,
+        page: bool = True,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> Answer:
+        """Sends one request; an exception is a 500, as it is in production.
+
+        Args:
+            page: whether a browser asks.
+            headers: more of them, or others than those of the asker, as they stand in the environment of a server.
+        """
         self._calls += 1
         at = self._calls
         # An address of its own for each call: no limit of tries from one address is in the way.
@@ -85,6 +99,7 @@ class Desk:
             "HTTP_ACCEPT": _HTML if page else _JSON,
             "REMOTE_ADDR": address,
             **asker.headers(),
+            **headers,
         }
         request = self._requests.generic(method, call.path, call.body, content_type=call.content_type, **sent)
         try:

@@ -5,6 +5,8 @@ from tests.sabotage.sabotage import Sabotage
 _CALLER = "control_plane/common/caller.py"
 _TEST_CALLER = "tests/control_plane/common/test_caller.py"
 _TEST_CONNECTIONS = "tests/control_plane/config/test_connections.py"
+_TEST_HOSTILE = "tests/matrix/test_hostile.py::test_no_input_is_a_fault_of_ours"
+_TEST_INPUTS = "tests/control_plane/common/test_inputs.py"
 _TEST_LOGS = "tests/control_plane/common/test_request_logs.py"
 _TEST_STRANGERS = "tests/control_plane/accounts/test_strangers.py"
 _TEST_GATE = "tests/control_plane/ingest/test_gate.py"
@@ -185,5 +187,97 @@ WEB = (
         "        os.fchmod(file.fileno(), 0o600)",
         "        pass",
         ("tests/supervisor/test_logs.py::test_a_log_that_was_readable_is_closed",),
+    ),
+    Sabotage(
+        "zero characters of a query reach the database",
+        "web",
+        "control_plane/common/inputs.py",
+        "            or _fault_of_fields(request.GET)",
+        "",
+        (
+            f"{_TEST_HOSTILE}[studio/<slug:slug>/people/]",
+            f"{_TEST_HOSTILE}[studio/<slug:slug>/people/suggest/]",
+        ),
+    ),
+    Sabotage(
+        "a cookie with a zero character reaches the database",
+        "web",
+        "control_plane/common/inputs.py",
+        "if any(map(_has_zero, request.COOKIES.items()))",
+        "if False",
+        (f"{_TEST_INPUTS}::test_what_no_address_takes_is_refused",),
+    ),
+    Sabotage(
+        "an encoding that reads no text ends in a failure outside of Django",
+        "web",
+        "control_plane/config/handler.py",
+        "            require_utf8(_content_type(scope))",
+        "            pass",
+        (
+            "tests/control_plane/config/test_handler.py"
+            "::test_a_request_in_another_encoding_is_refused_before_it_is_read",
+        ),
+    ),
+    Sabotage(
+        "deep JSON of programs is a fault of ours",
+        "web",
+        "control_plane/api/parsers.py",
+        "        except RecursionError as error:",
+        "        except KeyError as error:",
+        (
+            f"{_TEST_INPUTS}::test_deep_json_is_refused",
+            f"{_TEST_HOSTILE}[api/v1/studios/<slug:slug>/dancers/]",
+        ),
+    ),
+    Sabotage(
+        "deep JSON of agents is a fault of ours",
+        "web",
+        "shared/protocol/codec.py",
+        "    except RecursionError as error:",
+        "    except KeyError as error:",
+        (f"{_TEST_HOSTILE}[agent/v1/intent]",),
+    ),
+    Sabotage(
+        "a text that is no address breaks the sign-in page",
+        "web",
+        "control_plane/accounts/adapter.py",
+        "        except ValueError:\n            return False",
+        "        except KeyError:\n            return False",
+        (f"{_TEST_HOSTILE}[accounts/login/]",),
+    ),
+    Sabotage(
+        "an answer of a passkey that is no JSON is a fault of ours",
+        "web",
+        "control_plane/accounts/passkey_forms.py",
+        "        except (ValueError, RecursionError) as error:",
+        "        except KeyError as error:",
+        (f"{_TEST_HOSTILE}[accounts/2fa/webauthn/login/]",),
+    ),
+    Sabotage(
+        "a refusal that repeats half a letter cannot be sent",
+        "web",
+        "shared/protocol/errors.py",
+        'detail=detail.encode("utf-8", "backslashreplace").decode(),',
+        "detail=detail,",
+        (f"{_TEST_HOSTILE}[api/v1/studios/<slug:slug>/invitations/]",),
+    ),
+    Sabotage(
+        "a browser's words make the API answer with a page",
+        "web",
+        "control_plane/common/problems.py",
+        "return not request.path.startswith(PROGRAMS) and",
+        "return",
+        (f"{_TEST_INPUTS}::test_programs_are_answered_with_a_problem_whatever_they_accept",),
+    ),
+    Sabotage(
+        "an upload header that HTTP cannot carry ends the agent's upload task",
+        "web",
+        "edge_agent/upload/http.py",
+        "        self._check_headers(headers)\n",
+        "",
+        (
+            "tests/faults/fuzz/test_targets.py"
+            "::test_only_declared_errors_come_of_examples_and_of_their_damages[wire.put_target]",
+        ),
     ),
 )

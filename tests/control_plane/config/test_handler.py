@@ -29,7 +29,7 @@ class Requests:
             assert self.let_go.wait(PATIENCE_S)
         return HttpResponse("answered")
 
-    async def ask(self, address: str) -> list[Mapping[str, Any]]:
+    async def ask(self, address: str, *, content_type: str = "") -> list[Mapping[str, Any]]:
         """Returns what is sent to one request."""
         sent: list[Mapping[str, Any]] = []
 
@@ -39,7 +39,8 @@ class Requests:
         async def send(message: Mapping[str, Any]) -> None:
             sent.append(message)
 
-        scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "client": (address, 1)}
+        headers = [(b"content-type", content_type.encode("latin-1"))] if content_type else []
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": headers, "client": (address, 1)}
         await self.handler(scope, receive, send)
         return sent
 
@@ -71,3 +72,29 @@ async def test_an_address_with_too_many_requests_is_told_to_come_again(
     requests.let_go.set()
     statuses = [sent[0]["status"] for sent in await asyncio.gather(*crowd)]
     assert statuses.count(200) >= 128
+
+
+@pytest.mark.parametrize(
+    ("content_type", "is_taken"),
+    [
+        ("", True),
+        ("text/plain", True),
+        ("application/x-www-form-urlencoded; charset=utf-8", True),
+        ('multipart/form-data; boundary=x; charset="UTF-8"', True),
+        ("application/json;charset=us-ascii", True),
+        ("text/plain; charset=hex", False),
+        ("text/plain; charset=rot13", False),
+        ("text/plain; charset=utf-16", False),
+        ("text/plain; charset=no-such", False),
+        ("text/plain; charset=", False),
+        ("text/plain; charset=\xff", False),
+        ("text/plain; charset=" + "x" * 60_000, False),
+    ],
+)
+async def test_a_request_in_another_encoding_is_refused_before_it_is_read(
+    monkeypatch: pytest.MonkeyPatch, content_type: str, is_taken: bool
+) -> None:
+    head, content = await Requests(monkeypatch).ask("203.0.113.7", content_type=content_type)
+    assert head["status"] == (200 if is_taken else 400)
+    if not is_taken:
+        assert decode(content["body"], Problem).detail == "The encoding in Content-Type is not UTF-8."

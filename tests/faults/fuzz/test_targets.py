@@ -5,12 +5,20 @@ from importlib import import_module
 
 import pytest
 
+from shared.protocol.codec import encode
+from shared.protocol.upload import PutTarget
 from tests.faults.fuzz.__main__ import AREAS, names
 from tests.faults.fuzz.target import Target
 from tests.faults.spoil import spoil
+from tests.shared.examples import AT, MANIFEST
 
 DAMAGES = 12
-FOUND: dict[str, tuple[bytes, ...]] = {}
+FOUND: dict[str, tuple[bytes, ...]] = {
+    "wire.put_target": tuple(
+        encode(PutTarget(segment_id=MANIFEST.segment_id, url="/store/key", headers=headers, expires_at=AT))
+        for headers in ({"x-amz-meta": "é"}, {"é": "1"}, {"x-amz-meta": "1\r\nx: 2"}, {"": "1"}, {"x": "\0"})
+    )
+}
 """What atheris found, one input for each mended fault that no other test tells."""
 
 
