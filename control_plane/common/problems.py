@@ -150,10 +150,18 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answers a request that failed: with 503 where the database or the cache is away, else with the page for a fault."""
+    """Answers a request that failed: with 503 where the database or the cache is away, else with the id that the log has.
+
+    The page needs neither a session nor the database: they may be what failed. Django has logged the error, with the id.
+    """
     if isinstance(sys.exc_info()[1], OUTAGES):
         return unavailable(request)
-    return defaults.server_error(request)
+    request_id = getattr(request, "request_id", "")
+    if wants_html(request):
+        response = HttpResponse(render_to_string("500.html", {"request_id": request_id}), status=500)
+        response["Cache-Control"] = "no-store"
+        return response
+    return problem_response(problem(Code.INTERNAL, instance=request_id))
 
 
 def drf_exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:

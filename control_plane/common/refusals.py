@@ -8,7 +8,7 @@ from django.template.loader import render_to_string
 
 from control_plane.common.errors import ControlPlaneError
 from shared.protocol.codec import encode
-from shared.protocol.errors import PROBLEM_CONTENT_TYPE
+from shared.protocol.errors import PROBLEM_CONTENT_TYPE, Code
 from shared.protocol.ids import new_id
 
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -24,20 +24,23 @@ async def send_refusal(
     *,
     status: int | None = None,
     retry_after_s: int | None = None,
+    request_id: str = "",
 ) -> None:
     """Answers an ASGI request with `error`, and has the server close the connection: its body is not read.
 
     Args:
         status: another status than the code's own.
         retry_after_s: goes into the Retry-After header.
+        request_id: the id under which the reason was logged; empty: a new one.
     """
-    request_id = str(new_id())
+    request_id = request_id or str(new_id())
     body = error.problem(request_id)
     if status is not None:
         body = msgspec.structs.replace(body, status=status)
     if wants_page(scope):
         content_type = "text/html; charset=utf-8"
-        content = render_to_string("refused.html", {"problem": body}).encode()
+        page = "500.html" if body.code is Code.INTERNAL else "refused.html"
+        content = render_to_string(page, {"problem": body, "request_id": request_id}).encode()
     else:
         content_type, content = PROBLEM_CONTENT_TYPE, encode(body)
     headers = [

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import contextvars
 import io
+import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar, cast
@@ -24,11 +25,14 @@ from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
 from control_plane.common.cost import watch_connections
-from control_plane.common.errors import BadRequest, Busy
+from control_plane.common.errors import BadRequest, Busy, ControlPlaneError
 from control_plane.common.inputs import require_utf8
 from control_plane.common.refusals import send_refusal
 from control_plane.common.turns import FairTurns, Turn
 from control_plane.config.callers import WHO, Callers, who
+from shared.protocol.ids import new_id
+
+log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -90,6 +94,14 @@ class Handler(ASGIHandler):
                     response = await self._when_free(response, scope)
             except Busy as error:
                 await send_refusal(send, scope, error, retry_after_s=error.retry_after_s)
+                return
+            except Exception as error:
+                # Django answers what fails in its middleware and views; this failed around them.
+                request_id = str(new_id())
+                log.error(
+                    "a request failed outside of Django", exc_info=error, extra={"request_id": request_id}
+                )
+                await send_refusal(send, scope, ControlPlaneError(), request_id=request_id)
                 return
             try:
                 await self._give(response, send)

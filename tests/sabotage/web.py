@@ -280,4 +280,24 @@ WEB = (
             "::test_only_declared_errors_come_of_examples_and_of_their_damages[wire.put_target]",
         ),
     ),
+    Sabotage(
+        "the page for a fault does not show the request id",
+        "web",
+        "control_plane/portal/templates/500.html",
+        "<code>{{ request_id }}</code>",
+        "<code></code>",
+        (
+            "tests/control_plane/common/test_server_error.py::test_the_page_shows_the_id_that_the_log_has",
+            "tests/control_plane/config/test_handler.py"
+            "::test_what_fails_around_django_is_answered_with_the_id_that_the_log_has",
+        ),
+    ),
+    Sabotage(
+        "the log of a fault has no request id",
+        "web",
+        "control_plane/common/request_logs.py",
+        '            record.request_id = getattr(request, "request_id", "")',
+        "            pass",
+        ("tests/control_plane/common/test_server_error.py::test_the_page_shows_the_id_that_the_log_has",),
+    ),
 )

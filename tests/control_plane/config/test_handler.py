@@ -29,7 +29,9 @@ class Requests:
             assert self.let_go.wait(PATIENCE_S)
         return HttpResponse("answered")
 
-    async def ask(self, address: str, *, content_type: str = "") -> list[Mapping[str, Any]]:
+    async def ask(
+        self, address: str, *, content_type: str = "", accept: str = "*/*"
+    ) -> list[Mapping[str, Any]]:
         """Returns what is sent to one request."""
         sent: list[Mapping[str, Any]] = []
 
@@ -39,7 +41,8 @@ class Requests:
         async def send(message: Mapping[str, Any]) -> None:
             sent.append(message)
 
-        headers = [(b"content-type", content_type.encode("latin-1"))] if content_type else []
+        headers = [(b"accept", accept.encode())]
+        headers += [(b"content-type", content_type.encode("latin-1"))] if content_type else []
         scope = {"type": "http", "method": "GET", "path": "/", "headers": headers, "client": (address, 1)}
         await self.handler(scope, receive, send)
         return sent
@@ -98,3 +101,22 @@ async def test_a_request_in_another_encoding_is_refused_before_it_is_read(
     assert head["status"] == (200 if is_taken else 400)
     if not is_taken:
         assert decode(content["body"], Problem).detail == "The encoding in Content-Type is not UTF-8."
+
+
+@pytest.mark.parametrize("accept", ["text/html", "*/*"])
+async def test_what_fails_around_django_is_answered_with_the_id_that_the_log_has(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, accept: str
+) -> None:
+    def break_(scope: dict[str, Any], body: Any) -> HttpResponse:
+        raise RuntimeError("Zq7-the-reason")
+
+    requests = Requests(monkeypatch)
+    monkeypatch.setattr(requests.handler, "_answer", break_)
+    head, content = await requests.ask("203.0.113.8", accept=accept)
+    request_id = dict(head["headers"])[b"x-request-id"].decode()
+    assert head["status"] == 500
+    assert request_id.encode() in content["body"]
+    assert b"Zq7" not in content["body"]
+    (record,) = [one for one in caplog.records if one.name == "control_plane.config.handler"]
+    assert (record.levelname, vars(record)["request_id"]) == ("ERROR", request_id)
+    assert record.exc_info
