@@ -283,4 +283,14 @@ PEOPLE = (
         "            pass\n",
         ("tests/control_plane/studios/test_create_studio.py::test_a_studio_its_admin_and_a_way_in",),
     ),
+    Sabotage(
+        "an open session gives an account with a passkey a password",
+        "sign-in",
+        "control_plane/config/settings.py",
+        "ACCOUNT_REAUTHENTICATION_REQUIRED = True\n",
+        "",
+        (
+            "tests/control_plane/accounts/test_factors.py::test_a_first_password_takes_the_factor_that_is_there",
+        ),
+    ),
 )

@@ -147,3 +147,17 @@ def test_a_strangers_passkey_is_not_there(cast: Cast) -> None:
         assert client.get(page).status_code == 404
         assert client.post(page, {"name": "mine"}).status_code == 404
     assert Authenticator.objects.get(pk=ivan.pk).data["name"] == "x"
+
+
+@pytest.mark.parametrize("kind", ["totp", "webauthn"])
+def test_a_first_password_takes_the_factor_that_is_there(cast: Cast, kind: str) -> None:
+    """A session that somebody left open must not be made into a password beside the passkey."""
+    client = Client(headers=HTML)
+    client.force_login(cast.vera, "django.contrib.auth.backends.ModelBackend")
+    Authenticator.objects.create(user=cast.vera, type=kind, data={"name": "own", "credential": {}})
+    posted = {"password1": PASSWORD, "password2": PASSWORD}
+    for answer in (client.get("/accounts/password/set/"), client.post("/accounts/password/set/", posted)):
+        assert answer.status_code == 302
+        assert "reauthenticate" in answer["Location"]
+    cast.vera.refresh_from_db()
+    assert not cast.vera.has_usable_password()
