@@ -1,13 +1,14 @@
-"""What the account pages of ours ask for: a name, and at the first sign-in a password."""
+"""Forms of the account pages: a name, a first password, a passkey."""
 
 from typing import Any
 
 from allauth.account.adapter import get_adapter
+from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
 from django.core.exceptions import ValidationError
 
 from control_plane.accounts.models import User
-from control_plane.accounts.services import LONGEST_NAME
+from control_plane.accounts.services import LONGEST_NAME, lacks_own_signin
 
 
 class NameForm(forms.Form):
@@ -55,3 +56,11 @@ class WelcomeForm(NameForm):
             except ValidationError as error:
                 self.add_error("password1", error)
         return data
+
+
+class AddPasskeyForm(AddWebAuthnForm):
+    """A new passkey. For somebody with nothing else to sign in with it is one that signs in alone, unless unticked."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["passwordless"].initial = lacks_own_signin(self.user)

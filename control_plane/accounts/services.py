@@ -100,10 +100,15 @@ def claim_address(user: User, *, actor: Actor, keep_password: bool = False) -> N
 
 
 def lacks_own_signin(user: User) -> bool:
-    """Say whether an account has neither a password nor a passkey, so that only a link or a provider signs it in."""
+    """Say whether an account has neither a password nor a passkey, so that only a link or a provider signs it in.
+
+    A security key that was added as a second step signs nobody in alone. A key of which the browser did not say so counts
+    as a passkey, as on the list of keys.
+    """
     if user.has_usable_password():
         return False
-    return not Authenticator.objects.filter(user=user, type=Authenticator.Type.WEBAUTHN).exists()
+    keys = Authenticator.objects.filter(user=user, type=Authenticator.Type.WEBAUTHN)
+    return all(key.wrap().is_passwordless is False for key in keys)
 
 
 def rename_user(user: User, name: str, *, actor: Actor) -> None:

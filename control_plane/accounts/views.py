@@ -55,16 +55,18 @@ def first_page(user: User) -> str | None:
 def welcome(request: HttpRequest) -> HttpResponse:
     """Ask whoever signed in by a link for a name, and for a password or a passkey; all of it can be skipped."""
     user = request.user
-    if not isinstance(user, User) or not lacks_own_signin(user) or can_confirm(request):
-        # An authenticator app alone is asked for again first, which the library's own page does.
+    if not isinstance(user, User) or not lacks_own_signin(user):
         return redirect("portal:home")
+    if can_confirm(request):
+        # An app or a key that is a second step alone is asked for again first, which the library's own page does.
+        return redirect("account_set_password")
     form = WelcomeForm(request.POST or None, user=user)
     if request.method == "POST" and form.is_valid():
         rename_user(user, form.cleaned_data["display_name"], actor=user.actor)
         if form.cleaned_data["password1"]:
             password_change.change_password(user, form.cleaned_data["password1"])
             password_change.finalize_password_set(request, user)
-        return redirect("portal:home")
+        return redirect("mfa_add_webauthn" if "passkey" in request.POST else "portal:home")
     context = {"form": form, "cannot_return": False}
     return render(request, "accounts/welcome.html", context, status=422 if form.errors else 200)
 

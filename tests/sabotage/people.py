@@ -284,6 +284,14 @@ PEOPLE = (
         ("tests/control_plane/studios/test_create_studio.py::test_a_studio_its_admin_and_a_way_in",),
     ),
     Sabotage(
+        "a key that is a second step alone counts as a way to sign in",
+        "sign-in",
+        "control_plane/accounts/services.py",
+        "    return all(key.wrap().is_passwordless is False for key in keys)\n",
+        "    return not keys.exists()\n",
+        (f"{_WAY_BACK}::test_a_key_that_is_a_second_step_alone_is_no_way_back",),
+    ),
+    Sabotage(
         "an open session gives an account with a passkey a password",
         "sign-in",
         "control_plane/config/settings.py",

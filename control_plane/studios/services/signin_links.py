@@ -25,8 +25,8 @@ from control_plane.studios.standing import members
 from shared.protocol.errors import Code
 
 REFUSED = (
-    "No link can be made for this person: they have a way to sign in, or more than this studio hangs on their account."
-    " They use their password, passkey or provider; else whoever runs the server makes a link for them."
+    "No link can be made for this person: they can sign in already, or their account holds more than this studio."
+    " If they cannot sign in, the person who runs this server can make a link."
 )
 
 

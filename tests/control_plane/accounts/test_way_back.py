@@ -25,7 +25,7 @@ from control_plane.studios.models import Membership, Role
 from control_plane.studios.services.api_keys import actor_of
 from control_plane.studios.services.invitations import accept, invite
 from control_plane.studios.services.signin_links import REFUSED, make_member_link
-from tests.control_plane.accounts.test_factors import KEY
+from tests.control_plane.accounts.test_factors import KEY, code
 from tests.control_plane.accounts.test_sessions import HTML, PASSWORD, enter, is_in
 from tests.control_plane.conftest import SETUP, Cast
 
@@ -166,12 +166,44 @@ def test_a_session_that_an_admin_ended_sets_no_first_password(cast: Cast, no_mai
     assert owner.get(classes(cast)).status_code == 200
 
 
+SECOND_STEP = {"name": "key", "credential": {"clientExtensionResults": {"credProps": {"rk": False}}}}
+
+
 def test_an_app_alone_is_asked_for_before_a_password_is_set(cast: Cast, no_mail: None) -> None:
     client, where = use(create_signin_link(cast.vera, actor=SETUP))
     TOTP.activate(cast.vera, KEY)
-    assert client.post(where, {"password1": PASSWORD, "password2": PASSWORD})["Location"] == "/"
+    assert BANNER in client.get(classes(cast)).content.decode()
+    posted = {"password1": PASSWORD, "password2": PASSWORD}
+    with time_machine.travel(timezone.now() + timedelta(hours=1)):
+        assert client.post(where, posted)["Location"] == "/accounts/password/set/"
+        asked = client.get("/accounts/password/set/")["Location"]
+        assert asked.startswith("/accounts/2fa/reauthenticate/")
+        assert client.post("/accounts/password/set/", posted).status_code == 302
+        cast.vera.refresh_from_db()
+        assert not cast.vera.has_usable_password()
+        client.post(asked, {"code": code()})
+        client.post("/accounts/password/set/", posted)
     cast.vera.refresh_from_db()
-    assert not cast.vera.has_usable_password()
+    assert cast.vera.check_password(PASSWORD)
+
+
+def test_a_key_that_is_a_second_step_alone_is_no_way_back(cast: Cast, no_mail: None) -> None:
+    client, where = use(create_signin_link(cast.vera, actor=SETUP))
+    Authenticator.objects.create(user=cast.vera, type=Authenticator.Type.WEBAUTHN, data=SECOND_STEP)
+    assert BANNER in client.get(classes(cast)).content.decode()
+    assert client.get(where)["Location"] == "/accounts/password/set/"
+
+
+def test_the_first_passkey_signs_in_alone_unless_that_is_unticked(cast: Cast, no_mail: None) -> None:
+    client, where = use(create_signin_link(cast.vera, actor=SETUP))
+    answer = client.post(where, {"display_name": "Vera V.", "passkey": "1"})
+    assert answer["Location"] == "/accounts/2fa/webauthn/add/"
+    cast.vera.refresh_from_db()
+    assert cast.vera.display_name == "Vera V.", "a name that was typed is kept"
+    ticked = re.compile(r'<input type="checkbox" name="passwordless"[^>]*checked')
+    assert ticked.search(client.get("/accounts/2fa/webauthn/add/").content.decode())
+    client.post(where, {"password1": PASSWORD, "password2": PASSWORD})
+    assert not ticked.search(client.get("/accounts/2fa/webauthn/add/").content.decode())
 
 
 # --- a new link by an admin
