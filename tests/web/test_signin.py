@@ -11,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.core.cache import cache
 from playwright.sync_api import Page
 
+from control_plane.accounts.mail import NO_SERVER
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_signin_link
 from control_plane.studios.models import ProviderKind, Role
@@ -103,6 +104,30 @@ def test_a_passkey_is_made_and_signs_in_alone(site: House, address: str, sign_in
     page.wait_for_url("**/classes/")
     page.goto(f"{address}/accounts/2fa/webauthn/")
     assert "My laptop" in page.inner_text("main")
+    assert watched.complaints == []
+
+
+def test_the_first_sign_in_can_end_on_a_passkey_that_signs_in_alone(
+    site: House, address: str, sign_in: SignIn, settings: Any
+) -> None:
+    settings.EMAIL_BACKEND = NO_SERVER
+    watched = Watched(sign_in(address, None).new_page())
+    page = watched.page
+    with_authenticator(page)
+    page.goto(create_signin_link(site.cast.vera, actor=SETUP))
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.get_by_label("Your name").fill("Veronika")
+    page.get_by_role("button", name="Add a passkey instead").click()
+    page.wait_for_url("**/accounts/2fa/webauthn/add/")
+    assert page.get_by_label("Passwordless", exact=False).is_checked()
+    page.get_by_role("button", name="Add it").click()
+    page.wait_for_url("**/recovery-codes/")
+    page.goto(f"{address}{site.base}/classes/")
+    assert "Veronika" in page.inner_text("header")
+    assert "You cannot sign in again yet" not in page.inner_text("body")
+    sign_out(page, address)
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    page.wait_for_url("**/classes/")
     assert watched.complaints == []
 
 
