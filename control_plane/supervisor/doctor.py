@@ -3,6 +3,7 @@
 import http.client
 import os
 import platform
+import re
 import shutil
 import stat
 import subprocess
@@ -29,6 +30,8 @@ from control_plane.supervisor.valkey import find_binary
 Level = Literal["ok", "note", "bad"]
 ERROR, HINT = "error: ", "what to do: "
 """How our programs begin such lines; see `config.commands`."""
+WARNING = re.compile(r"\(threedance\.W\d+\) (?P<text>.+)(?:\n\s+HINT: (?P<hint>.+))?")
+"""A warning of ours as Django prints it; its own are about a proxy's work, or silenced."""
 LITTLE_FREE_BYTES = 5 * 10**9
 LOGS = {"PostgreSQL": "postgres", "Valkey": "valkey"}
 """Logs that are not called as their processes are."""
@@ -73,7 +76,7 @@ def examine(state: Path) -> Iterator[Finding]:
     yield _valkey(told.valkey, state)
     yield _web(str(facts["url"]), state)
     if database.level == "ok":
-        yield _django("settings", environment(state, told), "check", "--deploy", "--fail-level", "ERROR")
+        yield from check_settings(environment(state, told))
     if database.level == "ok":
         yield _django("root key and key shelf", environment(state, told), "check_keys")
     yield _django("object store", environment(state, told), "probe_store")
@@ -243,11 +246,27 @@ def _web(url: str, state: Path) -> Finding:
         return Finding("web", "bad", f"{url} does not answer: {error}", f"Read {state}/logs/web.log.")
 
 
+def check_settings(told: dict[str, str]) -> Iterator[Finding]:
+    """Yields what Django's checks find: faults in one finding, or a note for each warning of ours."""
+    done = _command(told, "check", "--deploy", "--fail-level", "ERROR")
+    yield _finding("settings", done)
+    if done.returncode == 0:
+        for warning in WARNING.finditer(done.stderr):
+            yield Finding("settings", "note", warning["text"], warning["hint"])
+
+
 def _django(name: str, told: dict[str, str], *command: str) -> Finding:
-    done = subprocess.run(
+    return _finding(name, _command(told, *command))
+
+
+def _command(told: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [sys.executable, "-m", "control_plane.config.commands", *command],
         env={**os.environ, **told}, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
+
+
+def _finding(name: str, done: subprocess.CompletedProcess[str]) -> Finding:
     if done.returncode == 0:
         return Finding(name, "ok", "well")
     said = [line for line in (done.stderr or done.stdout).splitlines() if line and not line.startswith("{")]

@@ -175,4 +175,12 @@ SUPERVISION = (
             "test_a_try_costs_one_hash_whoever_is_tried_and_however_it_ends",
         ),
     ),
+    Sabotage(
+        "the doctor keeps silent about a missing mail server",
+        "cli",
+        "control_plane/supervisor/doctor.py",
+        "    if done.returncode == 0:\n        for warning",
+        "    if done.returncode != 0:\n        for warning",
+        ("tests/supervisor/test_cli.py::test_the_doctor_notes_what_the_settings_warn_of",),
+    ),
 )

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from control_plane import cli
 from control_plane.cli import app
+from control_plane.supervisor.doctor import check_settings
 from shared import __version__
 from tests.supervisor.test_up import clean_environment, command
 
@@ -174,3 +175,17 @@ def test_a_wrong_setting_is_named() -> None:
     assert wrong.returncode == 1
     assert wrong.stderr.startswith("error: THREEDANCE_NONSENSE is not known")
     assert "Traceback" not in wrong.stderr
+
+
+def test_the_doctor_notes_what_the_settings_warn_of(
+    django_db_setup: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("THREEDANCE_EMAIL_URL", raising=False)
+    well, *notes = check_settings({})
+    assert (well.level, well.text) == ("ok", "well")
+    about_mail = [note for note in notes if "THREEDANCE_EMAIL_URL is not set" in note.text]
+    assert [note.level for note in about_mail] == ["note"]
+    assert "threedance sign-in-link EMAIL" in about_mail[0].hint
+    with_mail = list(check_settings({"THREEDANCE_EMAIL_URL": "smtp://u:p@mail.example:587?from=a@b.example"}))
+    assert with_mail[0].level == "ok"
+    assert not [note for note in with_mail if "EMAIL" in note.text]
