@@ -11,7 +11,7 @@ import contextlib
 import math
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -115,8 +115,9 @@ class FairTurns:
         self._most_waiting, self._waiting_in_all = most_waiting, waiting_in_all
         self._waiting = 0
         self._uses: OrderedDict[Hashable, _Use] = OrderedDict()
-        self._lines: OrderedDict[Hashable, deque[_Waiter]] = OrderedDict()
-        """Who waits for a party's turns, in the order of their coming; parties in the order in which they began to wait."""
+        self._lines: OrderedDict[tuple[Hashable, ...], deque[_Waiter]] = OrderedDict()
+        """Who waits, by the names of their parties: an upload that may not go yet must not stop a page of its studio."""
+        self._waiting_of: Counter[Hashable] = Counter()
         self._working: tuple[Turn, ...] = ()
         """Turns whose holders work in a thread; replaced whole, so that threads read it without a lock."""
         self._ended = threading.Condition()
@@ -177,13 +178,15 @@ class FairTurns:
 
     async def _wait(self, parties: Sequence[Party], within_s: float) -> Turn:
         name = parties[0].name
-        line = self._lines.setdefault(name, deque())
-        if len(line) >= self._most_waiting:
+        if self._waiting_of[name] >= self._most_waiting:
             raise Busy(TOO_MANY, retry_after_s=RETRY_AFTER_S)
+        names = tuple(party.name for party in parties)
+        line = self._lines.setdefault(names, deque())
         given: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
         entry = (parties, given)
         line.append(entry)
         self._waiting += 1
+        self._waiting_of[name] += 1
         self._dispatch()
         self._drop_surplus()
         try:
@@ -196,7 +199,7 @@ class FairTurns:
                     self._give_back(parties, given.result())
             elif entry in line:
                 line.remove(entry)
-                self._left(name)
+                self._left(names)
             if isinstance(error, TimeoutError):
                 raise Busy(
                     "Other requests of yours are still under way.", retry_after_s=RETRY_AFTER_S
@@ -215,31 +218,31 @@ class FairTurns:
     def _dispatch(self) -> None:
         now_s = self._now()
         while self._free > 0 and (best := self._next(now_s)) is not None:
-            used_s, name = best
-            parties, given = self._lines[name].popleft()
+            used_s, names = best
+            parties, given = self._lines[names].popleft()
             # Behind all that have used as little.
-            self._lines.move_to_end(name)
-            self._left(name)
+            self._lines.move_to_end(names)
+            self._left(names)
             if given.done():
                 continue  # whoever waited has gone
             self._free -= 1
             for party in parties:
                 self._use(party).held += 1
-            given.set_result(Turn(name, used_s))
+            given.set_result(Turn(parties[0].name, used_s))
 
-    def _next(self, now_s: float) -> tuple[float, Hashable] | None:
-        """Returns the party that goes next, with what it has used; None: nobody who waits may have a turn now."""
-        best: tuple[float, Hashable] | None = None
-        for name, line in self._lines.items():
+    def _next(self, now_s: float) -> tuple[float, tuple[Hashable, ...]] | None:
+        """Returns the line that goes next, with what its party has used; None: nobody who waits may have a turn now."""
+        best: tuple[float, tuple[Hashable, ...]] | None = None
+        for names, line in self._lines.items():
             parties = line[0][0]
             if any(self._held(party) >= party.most for party in parties):
                 continue
             if self._free <= self._kept and self._held(parties[0]):
                 continue
-            use = self._uses.get(name)
+            use = self._uses.get(names[0])
             used_s = use.by(now_s) if use else 0.0
             if best is None or used_s < best[0]:
-                best = used_s, name
+                best = used_s, names
         return best
 
     def _held(self, party: Party) -> int:
@@ -263,16 +266,22 @@ class FairTurns:
 
     def _drop_surplus(self) -> None:
         while self._waiting > self._waiting_in_all:
-            longest = max(self._lines, key=lambda name: len(self._lines[name]))
+            party = max(self._waiting_of, key=self._waiting_of.__getitem__)
+            longest = max(
+                (names for names in self._lines if names[0] == party), key=lambda one: len(self._lines[one])
+            )
             _, given = self._lines[longest].pop()
             self._left(longest)
             if not given.done():
                 given.set_exception(Busy(TOO_MANY, retry_after_s=RETRY_AFTER_S))
 
-    def _left(self, name: Hashable) -> None:
+    def _left(self, names: tuple[Hashable, ...]) -> None:
         self._waiting -= 1
-        if not self._lines[name]:
-            del self._lines[name]
+        self._waiting_of[names[0]] -= 1
+        if not self._waiting_of[names[0]]:
+            del self._waiting_of[names[0]]
+        if not self._lines[names]:
+            del self._lines[names]
 
 
 class _Way(threading.local):

@@ -32,8 +32,8 @@ WHO = "threedance.who"
 
 OF_STUDIO, OF_PERSON, OF_NETWORK = 4, 3, 4
 """Threads, of eight, that they may have at a time."""
-OF_AGENTS, OF_UPLOADS = 5, 3
-"""Threads for all calls of agents, and for all uploads: pages always have three."""
+OF_AGENTS, OF_UPLOADS, OF_UPLOADS_OF_STUDIO = 5, 3, 2
+"""Threads for all calls of agents, for all uploads, and for those of one studio: pages always have three."""
 HEALTH = Party("health", 2)
 
 
@@ -64,7 +64,8 @@ class Callers:
         if path.startswith(OBJECTS) and scope["method"] == "PUT":
             # The gate has checked that we signed the address, with the studio in front of the key.
             studio = path.removeprefix(OBJECTS).partition("/")[0]
-            return [Party(("studio", studio), OF_STUDIO), Party("uploads", OF_UPLOADS), *_KIND_OF_AGENTS]
+            uploads = [Party(("uploads", studio), OF_UPLOADS_OF_STUDIO), Party("uploads", OF_UPLOADS)]
+            return [Party(("studio", studio), OF_STUDIO), *uploads, *_KIND_OF_AGENTS]
         who = self._known_of(scope)
         if who is None:
             found = [Party(("network", limit_key(address_of_scope(scope))), OF_NETWORK)]

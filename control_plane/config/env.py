@@ -79,7 +79,7 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str = ""
     database_owner_url: str = ""
     database_role: str = "application"
-    database_pool: int = 8
+    database_pool: int = 16
     """Most connections that one process keeps; 0 opens one for each request."""
     valkey_url: str = ""
     state: str = ""

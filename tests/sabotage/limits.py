@@ -38,6 +38,14 @@ LIMITS = (
         (f"{_TURNS}::test_who_has_used_least_goes_first",),
     ),
     Sabotage(
+        "a page waits behind an upload of its studio that may not go yet",
+        "limits",
+        "control_plane/common/turns.py",
+        "        names = tuple(party.name for party in parties)\n",
+        "        names = (name,)\n",
+        (f"{_TURNS}::test_what_may_not_go_yet_stops_nothing_else_of_its_party",),
+    ),
+    Sabotage(
         "requests wait without a bound for all",
         "limits",
         "control_plane/common/turns.py",

@@ -1,6 +1,7 @@
 """The attacks by name. Each runs until it is cancelled, and says through its `Course` when it is under way."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -8,6 +9,7 @@ from tests.bench.hostile import connections, tenant
 from tests.bench.hostile.course import Course
 from tests.bench.hostile.ground import Ground
 
+AGAIN_S = 0.5
 Attack = Callable[[Ground, Course], Coroutine[Any, Any, None]]
 
 
@@ -19,6 +21,15 @@ async def nothing(ground: Ground, course: Course) -> None:
 
 async def everything(ground: Ground, course: Course) -> None:
     """Does at once what strangers, an admin and an agent can do."""
+
+    async def again_and_again(attack: Attack) -> None:
+        # Attacks are in each other's way: what one needs to begin may be refused because of another.
+        while True:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError, TimeoutError, ValueError):
+                await attack(ground, course)
+            course.facts[f"{attack.__name__} begun again"] += 1
+            await asyncio.sleep(AGAIN_S)
+
     async with asyncio.TaskGroup() as attacks:
         for attack in (
             connections.endless_headers,
@@ -30,7 +41,7 @@ async def everything(ground: Ground, course: Course) -> None:
             tenant.heartbeats,
             tenant.pages,
         ):
-            attacks.create_task(attack(ground, course))
+            attacks.create_task(again_and_again(attack))
 
 
 ATTACKS: dict[str, Attack] = {

@@ -239,6 +239,19 @@ async def test_so_many_of_a_party_wait_and_no_more() -> None:
     assert room.turns.waiting() == 0
 
 
+async def test_what_may_not_go_yet_stops_nothing_else_of_its_party() -> None:
+    room = Room(in_all=3)
+    uploads = party("uploads", most=1)
+    first = await room.begin(party("other"), uploads)
+    upload = await room.begin(party("studio"), uploads)
+    page = await room.begin(party("studio"))
+    assert room.order == ["other", "studio"], "the page waits behind the upload"
+    await room.end(page)
+    await room.end(first)
+    await room.end(upload)
+    assert room.turns.waiting() == 0
+
+
 async def test_of_all_that_wait_the_party_with_most_loses_its_newest() -> None:
     room = Room(in_all=1, waiting_in_all=4)
     async with all_held(room, 1) as (holder,):

@@ -96,7 +96,7 @@ def test_people_agents_and_uploads_of_a_studio_count_to_it_together() -> None:
         callers.learn(asked)
     assert {names(callers, asked)[0] for asked in (page, call, put)} == {("studio", str(STUDIO))}
     assert names(callers, call)[1:] == [("agent", 3), "agents"]
-    assert names(callers, put)[1:] == ["uploads", "agents"]
+    assert names(callers, put)[1:] == [("uploads", str(STUDIO)), "uploads", "agents"]
 
 
 def test_another_agents_name_from_elsewhere_uses_up_nothing_of_its_studio() -> None:
