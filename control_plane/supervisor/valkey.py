@@ -25,6 +25,7 @@ START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
 PROBE_TIMEOUT_S = 10
 _SOCKET_FILE = "valkey.sock"
+_LOG_FOLDER = "appendonlydir"
 _REFUSALS = (redis.ResponseError, redis.AuthenticationError, redis.BusyLoadingError)
 
 
@@ -57,7 +58,11 @@ def find_binary(runner: Runner) -> Path:
 
 
 class EmbeddedValkey:
-    """One server on `STATE/valkey`. What is in it may be lost: rows in the database are the truth."""
+    """One server on `STATE/valkey`. Rows in the database are the truth; here are counters, queues and what was seen before.
+
+    It logs what it is told before it answers, so that a restart forgets neither which tokens were used nor how often a
+    password was tried. After a power cut the last second may be missing.
+    """
 
     name = "Valkey"
 
@@ -82,13 +87,21 @@ class EmbeddedValkey:
         """
         self.spawn()
         urls = self.urls()
-        self._wait(urls.cache)
+        try:
+            self._wait(urls.cache)
+        except ServerFailed:
+            if not self._drop_damaged_log():
+                raise
+            self.spawn()
+            self._wait(urls.cache)
         return urls
 
     def spawn(self) -> None:
         """Starts the server, without waiting until it is ready. Raises as `start`, and OSError."""
+        self._drop_damaged_log()
         folder = self._runner.own(socket_folder(self.state, "valkey", _SOCKET_FILE, self._runner))
         password = secret_file(self.state / "keys" / "valkey")
+        data = self._runner.own(self.state / "valkey")
         # By standard input: a password on the command line is readable by everybody on the machine.
         configuration = "\n".join(
             [
@@ -96,8 +109,13 @@ class EmbeddedValkey:
                 f"unixsocket {_quoted(folder / _SOCKET_FILE)}",
                 f"unixsocketperm {'700' if self._runner.uid is None else '777'}",
                 f"requirepass {password}",
+                f"dir {_quoted(data)}",
                 'save ""',
-                "appendonly no",
+                # Written before each answer, to the disk each second; what a crash cut off is left out at the start.
+                "appendonly yes",
+                f"appenddirname {_LOG_FOLDER}",
+                "appendfsync everysec",
+                "aof-load-truncated yes",
                 "maxmemory 256mb",
                 "maxmemory-policy noeviction",
                 "daemonize no",
@@ -155,6 +173,19 @@ class EmbeddedValkey:
             kill(self._process.pid)
             self._process.wait(STOP_TIMEOUT_S)
         self._process = None
+
+    def _drop_damaged_log(self) -> bool:
+        """Renames the log of a server that ended by itself with an error, such as that the log cannot be read.
+
+        Its content can be lost; a server that never starts again cannot.
+        """
+        log = self.state / "valkey" / _LOG_FOLDER
+        if self._process is None or self._process.poll() != 1 or not log.exists():
+            return False
+        damaged = log.with_suffix(".damaged")
+        shutil.rmtree(damaged, ignore_errors=True)
+        log.rename(damaged)
+        return True
 
     def _wait(self, url: str) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S

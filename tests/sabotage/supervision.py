@@ -183,4 +183,20 @@ SUPERVISION = (
         "    if done.returncode != 0:\n        for warning",
         ("tests/supervisor/test_cli.py::test_the_doctor_notes_what_the_settings_warn_of",),
     ),
+    Sabotage(
+        "a restart of Valkey forgets which tokens were used",
+        "supervision",
+        "control_plane/supervisor/valkey.py",
+        '                "appendonly yes",\n',
+        '                "appendonly no",\n',
+        ("tests/supervisor/test_servers.py::test_a_valkey_that_is_killed_forgets_neither_tokens_nor_tries",),
+    ),
+    Sabotage(
+        "a damaged log of Valkey keeps it from starting for ever",
+        "supervision",
+        "control_plane/supervisor/valkey.py",
+        "        log.rename(damaged)\n        return True\n",
+        "        return False\n",
+        ("tests/supervisor/test_servers.py::test_a_valkey_whose_log_is_damaged_starts_without_it",),
+    ),
 )

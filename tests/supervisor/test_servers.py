@@ -93,6 +93,41 @@ def test_a_second_start_finds_the_data_again(state: Path) -> None:
             server.stop()
 
 
+def test_a_valkey_that_is_killed_forgets_neither_tokens_nor_tries(state: Path) -> None:
+    server = EmbeddedValkey(state)
+    try:
+        with redis.Redis.from_url(server.start().cache) as client:
+            assert client.set("seen", 1, ex=600, nx=True)
+            assert [client.incr("tries") for _ in range(5)][-1] == 5
+        assert server.process is not None
+        server.process.kill()
+        server.process.wait()
+        with redis.Redis.from_url(server.start().cache) as client:
+            assert not client.set("seen", 1, ex=600, nx=True), "a token that was used is good again"
+            assert 0 < client.ttl("seen") <= 600
+            assert client.incr("tries") == 6
+    finally:
+        server.stop()
+
+
+def test_a_valkey_whose_log_is_damaged_starts_without_it(state: Path) -> None:
+    server = EmbeddedValkey(state)
+    try:
+        with redis.Redis.from_url(server.start().cache) as client:
+            client.set("seen", 1)
+        server.stop()
+        (log,) = (state / "valkey").rglob("*.incr.aof")
+        log.write_bytes(b"\0" * 100 + log.read_bytes())
+        with redis.Redis.from_url(server.start().cache) as client:
+            assert client.get("seen") is None
+            client.set("seen", 2)
+        server.stop()
+        with redis.Redis.from_url(server.start().cache) as client:
+            assert client.get("seen") == b"2"
+    finally:
+        server.stop()
+
+
 def test_a_data_folder_of_another_major_version_is_refused_with_a_way_out(state: Path) -> None:
     server = EmbeddedPostgres(state, durable=False)
     server.start()
