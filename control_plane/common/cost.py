@@ -1,7 +1,7 @@
-"""Counts what a request costs the database to its turn, and has it give way between statements (`common.turns`).
+"""Adds the database time of a request to its turn, and gives way between statements (`common.turns`).
 
-With the processor time of its thread that is what it costs the machine: waiting for anything else (a store far away,
-another's lock in Python) costs nobody but whoever waits.
+Together with the processor time of its thread this is its cost for the machine. Waiting for anything else (a remote store,
+a lock in Python) costs other requests nothing.
 """
 
 import time
@@ -34,5 +34,5 @@ def _time_statements(*, connection: Any, **_: Any) -> None:
 
 
 def watch_connections() -> None:
-    """Has the statements of every connection timed that is opened from now on; idempotent."""
+    """Times the statements of every connection opened from now on; idempotent."""
     connection_created.connect(_time_statements, dispatch_uid="threedance.cost")

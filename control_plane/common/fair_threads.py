@@ -1,4 +1,4 @@
-"""Threads that studios share: one that queues much, or whose calls are slow, leaves the others theirs."""
+"""A thread pool shared by studios: a studio with many or slow calls leaves threads to the others."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Results that are kept for a while, so that what was done is not done again."""
+"""A bounded cache of recent results, so that finished work is not repeated."""
 
 import threading
 import time

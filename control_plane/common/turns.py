@@ -1,9 +1,8 @@
-"""Turns at something that there is little of, shared fairly between parties: threads, uploads, upgrades of a socket.
+"""Fair scheduling of scarce slots between parties: threads of requests, uploads, upgrades of sockets.
 
-Whoever wants a turn waits in an event loop, where that costs neither a thread nor a connection. Of those who wait, the
-party goes first that has used least of late, and a party never holds more turns than it may. What holds a turn in a
-thread can also `give_way` in the middle: it stops for a moment while a party works that has used clearly less. So a
-party that asks for everything at once gets what others leave, and they hardly notice.
+A request waits for its turn in the event loop, where waiting costs neither a thread nor a connection. The party with the
+least recent use goes first, and no party holds more turns than its limit. Work in a thread also calls `give_way`: it
+pauses briefly while a party with clearly less use is working. A party that floods gets the capacity that others leave.
 """
 
 import asyncio
@@ -21,38 +20,38 @@ from control_plane.common.errors import Busy
 T = TypeVar("T")
 
 HALF_LIFE_S = 20.0
-"""After this long half of what a party has used is forgotten: what is looked at is the last minute or so."""
+"""Recorded use halves in this time, so that about the last minute counts."""
 TOO_MANY = "Too many requests are waiting."
 RETRY_AFTER_S = 5
 MOST_PARTIES = 4096
-"""Parties whose use is remembered; the one that asked longest ago is forgotten first."""
+"""Parties whose use is kept; the least recently active one is dropped first."""
 CLEARLY_S = 0.5
-"""A party has used clearly less where it has used less by this."""
+"""A party has clearly less use where the difference exceeds this."""
 STOP_S = 0.05
-"""How long one stop lasts, at most; it ends with the turn that it was made for."""
+"""The longest single pause; it ends earlier with the turn that it was made for."""
 STOPS_S, STOPS_EACH = 0.25, 2.0
-"""How long all stops of a turn last, at most: so much, and so much for each second that it has used. It may hold locks."""
+"""The longest total pause of a turn: a constant, plus this multiple of its use. Bounded because the turn may hold locks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """One of those to whom a turn counts."""
+    """One of those that a turn is counted for."""
 
     name: Hashable
     most: int
-    """Turns that it may hold at a time."""
+    """Turns that it may hold at once."""
 
 
 @dataclass(slots=True, eq=False)
 class Turn:
-    """A turn that is held. Threads look at each other's, and each writes its own alone.
+    """A turn that is held. Threads read each other's turns; each writes only its own.
 
-    `used_s` is what it has cost so far: whatever holds it adds to that.
+    `used_s` is its cost so far, added by its holder.
     """
 
     party: Hashable = None
     before_s: float = 0.0
-    """What its party had used when it began."""
+    """The use of its party when it began."""
     used_s: float = 0.0
     stopped_s: float = 0.0
     cpu_at_s: float = 0.0
@@ -66,13 +65,13 @@ class Turn:
 
     @property
     def weight_s(self) -> float:
-        """What its party has used by now."""
+        """The use of its party by now."""
         return self.before_s + self.used_s
 
 
 @dataclass(slots=True)
 class _Use:
-    """What a party holds, and what it has used, halved every `HALF_LIFE_S`."""
+    """The turns that a party holds, and its use, which halves every `HALF_LIFE_S`."""
 
     at_s: float
     used_s: float = 0.0
@@ -93,13 +92,14 @@ _Waiter = tuple[Sequence[Party], "asyncio.Future[Turn]"]
 class FairTurns:
     """`in_all` turns. Belongs to one event loop at a time; all but `give_way` runs in it.
 
-    A turn counts to several parties: the first is whose turn it is, the others (a person, a kind of work) only bound how
-    many turns they hold together.
+    A turn is counted for several parties. The first one's use decides the order; the others (a person, a kind of work) only
+    bound how many turns are held at once.
 
     Args:
-        kept: of all turns, so many go to parties only that hold none.
-        most_waiting: requests of one party.
-        waiting_in_all: requests of all parties; beyond that, the party with most loses its newest.
+        in_all: number of turns.
+        kept: number of turns reserved for parties that hold none.
+        most_waiting: waiting requests of one party.
+        waiting_in_all: waiting requests of all parties; beyond it, the party with most of them loses its newest.
     """
 
     def __init__(
@@ -285,7 +285,7 @@ class FairTurns:
 
 
 class _Way(threading.local):
-    """The turn that this thread works in."""
+    """The turn of this thread."""
 
     turns: FairTurns | None = None
     turn: Turn | None = None
@@ -295,12 +295,12 @@ _way = _Way()
 
 
 def current_turn() -> Turn | None:
-    """Returns the turn that this thread works in; None: it works in none."""
+    """Returns the turn of this thread, or None."""
     return _way.turn
 
 
 def in_passing(items: Iterable[T], *, every: int = 256) -> Iterator[T]:
-    """Yields items, giving way before each so many of them: for long loops of pure computing."""
+    """Yields items and gives way before every so many of them: for long computing loops."""
     for number, item in enumerate(items):
         if number % every == 0:
             give_way()
@@ -308,9 +308,9 @@ def in_passing(items: Iterable[T], *, every: int = 256) -> Iterator[T]:
 
 
 def give_way() -> None:
-    """Stops for a moment where somebody works that has used clearly less; does nothing outside of a turn.
+    """Pauses briefly while a party with clearly less use is working; does nothing outside of a turn.
 
-    Called between statements, and in loops whose length one agent or one studio decides.
+    Call it between statements, and in loops whose length an agent or a studio determines.
     """
     if _way.turns is not None and _way.turn is not None:
         _way.turns.stop_for_others(_way.turn)

@@ -1,9 +1,9 @@
-"""To whom a request counts, as far as that can be told before it is read: to share threads fairly (`common.turns`).
+"""Finds the party of a request before the request is read, so that threads are shared fairly (`common.turns`).
 
-A request counts to a studio, whose agents and people have one share together; where none is known, to a person; and else
-to the network that it comes from. A credential is believed to be somebody's, and of a studio, only after a request with
-it was answered as such. So whoever makes credentials up, or asks for pages of a studio that is not theirs, uses up the
-share of their own network. This decides about waiting alone, never about access.
+A request is counted for a studio, whose agents and people share one party; where no studio is known, for an account; else
+for the network that it comes from. A credential counts for an account or a studio only after a request with it was answered
+as theirs. Made-up credentials, and requests for pages of another studio, are thus counted for the caller's own network.
+This decides about waiting only, never about access.
 """
 
 import binascii
