@@ -111,8 +111,8 @@ class Desk:
             body = gzip.decompress(body)
         lines = [f"{name}: {value}" for name, value in response.headers.items()]
         lines += [morsel.OutputString() for morsel in response.cookies.values()]
-        headers = "\n".join(lines)
-        return Answer(response.status_code, f"{headers}\n{unquote(headers)}".encode(), body)
+        head = "\n".join(lines)
+        return Answer(response.status_code, f"{head}\n{unquote(head)}".encode(), body)
 
 
 def leaks(
