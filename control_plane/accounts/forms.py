@@ -1,14 +1,13 @@
-"""Forms of the account pages: a name, a first password, a passkey."""
+"""Forms of the account pages: a name, a first password."""
 
 from typing import Any
 
 from allauth.account.adapter import get_adapter
-from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
 from django.core.exceptions import ValidationError
 
 from control_plane.accounts.models import User
-from control_plane.accounts.services import LONGEST_NAME, lacks_own_signin
+from control_plane.accounts.services import LONGEST_NAME
 
 
 class NameForm(forms.Form):
@@ -56,11 +55,3 @@ class WelcomeForm(NameForm):
             except ValidationError as error:
                 self.add_error("password1", error)
         return data
-
-
-class AddPasskeyForm(AddWebAuthnForm):
-    """A new passkey. For somebody with nothing else to sign in with it is one that signs in alone, unless unticked."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["passwordless"].initial = lacks_own_signin(self.user)

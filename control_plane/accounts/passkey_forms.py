@@ -8,6 +8,8 @@ from typing import Any
 from allauth.mfa.webauthn import forms as allauth_forms
 from django import forms
 
+from control_plane.accounts.services import lacks_own_signin
+
 
 class Credential(forms.JSONField):
     """What a browser's passkey answers, as JSON."""
@@ -31,9 +33,13 @@ class Credential(forms.JSONField):
 
 
 class AddPasskey(allauth_forms.AddWebAuthnForm):
-    """A new passkey."""
+    """A new passkey. For somebody with nothing else to sign in with it is one that signs in alone, unless unticked."""
 
     credential = Credential()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["passwordless"].initial = lacks_own_signin(self.user)
 
 
 class AskPasskey(allauth_forms.AuthenticateWebAuthnForm):

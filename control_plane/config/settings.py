@@ -327,7 +327,6 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 # (`accounts.services.claim_address`).
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_TOTP_ISSUER = "3Dance"
-MFA_FORMS = {"add_webauthn": "control_plane.accounts.forms.AddPasskeyForm"}
 MFA_ADAPTER = "control_plane.accounts.adapter.FactorAdapter"
 MFA_FORMS = {
     "add_webauthn": "control_plane.accounts.passkey_forms.AddPasskey",

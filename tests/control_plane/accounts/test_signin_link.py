@@ -81,7 +81,7 @@ def test_a_person_switched_off_is_not_let_in(cast: Cast) -> None:
     assert use_signin_link(token_of(link)) is None
 
 
-@pytest.mark.parametrize("token", ["", "x", "\0", "é" * 1000])
+@pytest.mark.parametrize("token", ["", "x", "é" * 1000])
 def test_an_unknown_link_is_told_so(db: None, client: Client, token: str) -> None:
     assert client.post("/accounts/link/", {"token": token}).status_code == 410
 
