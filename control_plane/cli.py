@@ -30,15 +30,18 @@ from control_plane.supervisor.house import (
 )
 from control_plane.supervisor.ports import listen
 from control_plane.supervisor.screen import Screen
-from control_plane.supervisor.state import default_state, environment
+from control_plane.supervisor.state import environment, state_folder
 from shared import __version__
 from shared.kernel.logs import configure_logs
+from shared.kernel.terminal import make_printable
 
 HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
 ABOUT = """Run and look after a 3Dance control plane.
 
 The control plane is the server of one or more dance studios: agents in the studios record classes and upload them here,
 and people see and manage them here in a browser. `threedance up` runs all of it on this machine."""
+
+make_printable(sys.stdout)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -125,7 +128,7 @@ def up(
     configure_logs(json_lines=False, level=os.environ.get("THREEDANCE_LOG_LEVEL", "INFO"))
     screen = Screen(err)
     with _plain_errors():
-        folder = _folder(state)
+        folder = state_folder(state)
         # As whoever calls this: root may take any port, and write the report anywhere.
         listener = listen(host, port)
         told = report.open("w", encoding="utf-8") if report is not None else None
@@ -155,7 +158,7 @@ def up(
 def doctor(state: State = None) -> None:
     """Test what the control plane stands on. Says what to mend; exit code 1 where anything is broken."""
     with _plain_errors():
-        folder = _folder(state)
+        folder = state_folder(state)
         enter(folder)
     faults = 0
     for finding in doctors.examine(folder):
@@ -270,13 +273,9 @@ def version_() -> None:
     _print_version(True)
 
 
-def _folder(state: Path | None) -> Path:
-    return (state or default_state()).expanduser().absolute()
-
-
 def _manage(state: Path | None, *arguments: str, owner: bool = False, not_running: int = 1) -> int:
     with _plain_errors(not_running):
-        folder = _folder(state)
+        folder = state_folder(state)
         enter(folder)
         if running(folder) is None and os.environ.get("THREEDANCE_DATABASE_URL") is None:
             raise NotRunning(folder)

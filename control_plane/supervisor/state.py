@@ -8,6 +8,7 @@ from typing import NamedTuple
 from control_plane.storage.roots.file import create_root_key
 from control_plane.supervisor.errors import StateUnusable
 from control_plane.supervisor.postgres import secret_file
+from shared.kernel.folders import NoHome, expanded
 from shared.kernel.service import VARIABLES as SERVICE_VARIABLES
 
 
@@ -43,13 +44,28 @@ def default_state() -> Path:
     return Path(base) / "threedance"
 
 
+def state_folder(state: Path | None) -> Path:
+    """Returns the absolute path of the state folder that is named, or of the usual one.
+
+    Raises:
+        StateUnusable: it needs a home folder, and this user has none.
+    """
+    try:
+        return expanded(state or default_state()).absolute()
+    except NoHome as error:
+        raise StateUnusable(
+            f"{error}, and so {state} names no folder",
+            "Name one without `~`: --state DIR, or THREEDANCE_STATE=DIR.",
+        ) from error
+
+
 def prepare_state(state: Path) -> Path:
     """Makes the folder and its secrets where they are not there yet, and returns its absolute path.
 
     Raises:
         StateUnusable: it cannot be written; the message says why.
     """
-    state = state.expanduser().absolute()
+    state = state_folder(state)
     try:
         for name, mode in (("", 0o711), ("keys", 0o700), ("run", 0o711), ("logs", 0o700), ("objects", 0o700)):
             folder = state / name

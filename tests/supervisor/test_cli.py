@@ -189,3 +189,23 @@ def test_the_doctor_notes_what_the_settings_warn_of(
     with_mail = list(check_settings({"THREEDANCE_EMAIL_URL": "smtp://u:p@mail.example:587?from=a@b.example"}))
     assert with_mail[0].level == "ok"
     assert not [note for note in with_mail if "EMAIL" in note.text]
+
+
+def test_a_tilde_without_a_home_is_an_error_with_a_way_out() -> None:
+    done = homeless("doctor", "--state", "~/state")
+    assert done.returncode != 0
+    assert done.stderr.startswith("error: this user has no home folder, and so ~/state names no folder")
+    assert "what to do: Name one without `~`" in done.stderr
+
+
+def test_a_terminal_that_lacks_a_sign_gets_plain_letters(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "control_plane.cli", "doctor", "--state", str(tmp_path / "caf\u00e9")],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    assert done.stdout
