@@ -173,7 +173,7 @@ MIDDLEWARE = [
     "control_plane.common.middleware.RequestId",
     "control_plane.common.middleware.ClientAddress",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "control_plane.config.assets.StaticFiles",
     "csp.middleware.CSPMiddleware",
     # Above everything that asks the database.
     "control_plane.common.outages.Outages",
@@ -248,9 +248,13 @@ STATIC_URL = "/static/"
 STATIC_ROOT = None
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.memory.InMemoryStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "staticfiles": {"BACKEND": "control_plane.config.assets.HashedStorage"},
 }
 # Assets are served from the packages themselves: nothing to collect on a server of one command.
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "control_plane.config.assets.HashedFinder",
+]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 

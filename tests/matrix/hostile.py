@@ -75,7 +75,7 @@ VALUES: tuple[Any, ...] = (
 """In place of one value of a JSON body."""
 BODIES = (
     b"\xff\xfe",
-    b"[" * 100_000,
+    b'{"x":' + b"[" * 100_000,
     b'{"a":' + b"9" * 5000 + b"}",
     b'{"\\u0000":"\\ud800"}',
     b"null",
@@ -84,6 +84,7 @@ BODIES = (
     b'"x"',
     b"{",
     b'{"a":' * 100_000,
+    b"[" * 100_000,
     b'{"a":1e999,"a":NaN}',
     b"{}" * 3,
     b"\xef\xbb\xbf{}",

@@ -3,6 +3,7 @@
 from tests.sabotage.sabotage import Sabotage
 
 _CALLER = "control_plane/common/caller.py"
+_TEST_ASSETS = "tests/control_plane/config/test_assets.py"
 _TEST_CALLER = "tests/control_plane/common/test_caller.py"
 _TEST_CONNECTIONS = "tests/control_plane/config/test_connections.py"
 _TEST_HOSTILE = "tests/matrix/test_hostile.py::test_no_input_is_a_fault_of_ours"
@@ -194,10 +195,7 @@ WEB = (
         "control_plane/common/inputs.py",
         "            or _fault_of_fields(request.GET)",
         "",
-        (
-            f"{_TEST_HOSTILE}[studio/<slug:slug>/people/]",
-            f"{_TEST_HOSTILE}[studio/<slug:slug>/people/suggest/]",
-        ),
+        (f"{_TEST_INPUTS}::test_what_no_address_takes_is_refused",),
     ),
     Sabotage(
         "a cookie with a zero character reaches the database",
@@ -299,5 +297,29 @@ WEB = (
         '            record.request_id = getattr(request, "request_id", "")',
         "            pass",
         ("tests/control_plane/common/test_server_error.py::test_the_page_shows_the_id_that_the_log_has",),
+    ),
+    Sabotage(
+        "what pages name is not kept by browsers",
+        "web",
+        "control_plane/config/assets.py",
+        "        return super().url(hashed(name, path) if name and isinstance(path, str) else name)",
+        "        return super().url(name)",
+        (f"{_TEST_ASSETS}::test_what_a_page_names_is_compressed_and_kept_for_ever",),
+    ),
+    Sabotage(
+        "a file is kept by browsers for ever under an address that may change",
+        "web",
+        "control_plane/config/assets.py",
+        "        return is_current or _HASHED_BY_BUNDLER.fullmatch(url) is not None",
+        "        return True",
+        (f"{_TEST_ASSETS}::test_a_plain_address_is_asked_again_and_a_wrong_hash_leads_nowhere",),
+    ),
+    Sabotage(
+        "static files go out uncompressed",
+        "web",
+        "control_plane/config/assets.py",
+        '        copies = {"gzip": packed} if packed else {}',
+        "        copies: dict[str, str] = {}",
+        (f"{_TEST_ASSETS}::test_what_a_page_names_is_compressed_and_kept_for_ever",),
     ),
 )
