@@ -40,6 +40,7 @@ class Room:
         )
         self.order: list[object] = []
         self._ends: dict[asyncio.Task[None], asyncio.Event] = {}
+        self._newest: asyncio.Task[None] | None = None
 
     async def begin(
         self, *parties: Party, used_s: float = 0.0, within_s: float = WAIT_S
@@ -50,6 +51,7 @@ class Room:
         async def hold() -> None:
             async with self.turns.taken(parties, within_s=within_s) as turn:
                 self.order.append(parties[0].name)
+                self._newest = asyncio.current_task()
                 await end.wait()
                 turn.used_s += used_s
 
@@ -63,6 +65,11 @@ class Room:
         self._ends[task].set()
         await task
         await settle()
+
+    async def end_newest(self) -> None:
+        """Ends the turn that was given last."""
+        assert self._newest is not None
+        await self.end(self._newest)
 
     async def use(self, *parties: Party, used_s: float) -> None:
         """Has a turn at once and ends it."""
@@ -90,10 +97,11 @@ async def test_who_has_used_least_goes_first() -> None:
     await room.use(party("heavy"), used_s=5.0)
     await room.use(party("light"), used_s=0.1)
     async with all_held(room, 1) as (holder,):
-        waiting = [await room.begin(party(name)) for name in ("heavy", "light", "heavy", "new")]
+        for name in ("heavy", "light", "heavy", "new"):
+            await room.begin(party(name))
         await room.end(holder)
-        for task in (waiting[3], waiting[1], waiting[0], waiting[2]):
-            await room.end(task)
+        for _ in range(4):
+            await room.end_newest()
     assert room.order == ["new", "light", "heavy", "heavy"]
 
 
