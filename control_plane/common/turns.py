@@ -29,7 +29,7 @@ CLEARLY_S = 0.5
 """A party has clearly less use where the difference exceeds this."""
 STOP_S = 0.05
 """The longest single pause; it ends earlier with the turn that it was made for."""
-STOPS_S, STOPS_EACH = 0.25, 2.0
+STOPS_S, STOPS_EACH = 1.0, 4.0
 """The longest total pause of a turn: a constant, plus this multiple of its use. Bounded because the turn may hold locks."""
 
 

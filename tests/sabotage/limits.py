@@ -90,9 +90,17 @@ LIMITS = (
         "a studio has as many uploads at a time as it likes",
         "limits",
         "control_plane/ingest/gate.py",
-        "                    await stack.enter_async_context(self._upload_turn(body.share))\n",
+        "                    await stack.enter_async_context(self._upload_turn(body))\n",
         "                    pass\n",
         (f"{_GATE}::test_uploads_of_a_studio_are_so_many_at_a_time_and_others_go_past_them",),
+    ),
+    Sabotage(
+        "a studio fills the disk with large uploads at once",
+        "limits",
+        "control_plane/ingest/gate.py",
+        "        if body.limit > LARGE_BYTES:",
+        "        if False:",
+        (f"{_GATE}::test_of_large_uploads_fewer_go_at_a_time_and_small_ones_go_past_them",),
     ),
     Sabotage(
         "an agent that floods its sockets is read without a pause",

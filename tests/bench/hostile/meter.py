@@ -57,7 +57,6 @@ class Meter:
         self._web = psutil.Process(web)
         self._box = ground.box(ground.honest_agent)
         self._viewers: list[Viewer] = []
-        self._clients: list[Client] = []
         self._paths = {kind: itertools.cycle(paths) for kind, paths in ground.pages.items()}
         # Behind those of the replay: they are of the same cameras.
         self._sequence = itertools.count(1001)
@@ -125,7 +124,7 @@ class Meter:
             fragments=FRAGMENTS,
             fragment_bytes=FRAGMENT_BYTES,
         )
-        client = self._clients.pop() if self._clients else Client(self._ground.address, HONEST_ADDRESS)
+        client = Client(self._ground.address, HONEST_ADDRESS)
         answer = await self._call(client, "intent", IntentRequest(manifests=(manifest,)))
         (target,) = decode(answer.body, IntentAnswer).answers
         if not isinstance(target, PutTarget):
@@ -140,7 +139,7 @@ class Meter:
         (result,) = decode(answer.body, CommitAnswer).answers
         if not isinstance(result, AlreadyCommitted):
             raise Failed("commit", result)
-        self._clients.append(client)
+        client.close()
 
     async def _call(self, client: Client, path: str, body: object) -> Answer:
         headers = {"Authorization": self._box.authorization()}

@@ -201,10 +201,10 @@ class Uploads:
         await self.finish.wait()
         await send({"type": "http.response.start", "status": 201, "headers": []})
 
-    async def put(self, studio: str) -> list[Mapping[str, Any]]:
+    async def put(self, studio: str, size_bytes: int = 4) -> list[Mapping[str, Any]]:
         key, sent = f"{studio}/class/segment.seg", list[Mapping[str, Any]]()
-        allowed = Allowed(key, 4, "00" * 32, 9_999_999_999)
-        query = f"size=4&sha256={allowed.sha256}&expires={allowed.expires_s}&signature={allowed.signature()}"
+        allowed = Allowed(key, size_bytes, "00" * 32, 9_999_999_999)
+        query = f"size={size_bytes}&sha256={allowed.sha256}&expires={allowed.expires_s}&signature={allowed.signature()}"
 
         async def receive() -> Mapping[str, Any]:
             return {"type": "http.request", "body": b"body", "more_body": False}
@@ -225,6 +225,17 @@ async def test_uploads_of_a_studio_are_so_many_at_a_time_and_others_go_past_them
     uploads.finish.set()
     answers = await asyncio.gather(*greedy, other)
     assert [answer[0]["status"] for answer in answers] == [201] * (gate.UPLOADS_OF_STUDIO + 6)
+
+
+async def test_of_large_uploads_fewer_go_at_a_time_and_small_ones_go_past_them() -> None:
+    uploads = Uploads()
+    large = [asyncio.create_task(uploads.put("studio", gate.LARGE_BYTES + 1)) for _ in range(5)]
+    small = asyncio.create_task(uploads.put("studio"))
+    await asyncio.sleep(0)
+    assert uploads.running == gate.LARGE_OF_STUDIO + 1
+    uploads.finish.set()
+    answers = await asyncio.gather(*large, small)
+    assert [answer[0]["status"] for answer in answers] == [201] * 6
 
 
 async def test_an_upload_that_waits_too_long_is_told_when_to_come_again(
