@@ -1,8 +1,9 @@
 """Registers the deployment checks and sets up the logs."""
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import Tags, register
+from django.db.models.signals import post_migrate
 
 from control_plane.common.request_logs import RequestRecords
 from control_plane.config import checks
@@ -19,7 +20,13 @@ class ConfigConfig(AppConfig):
     """Tasks are sent through this one, from every process that loads the apps."""
 
     def ready(self) -> None:
-        """Sends the logs of this process where its environment says, and registers what a deployment must satisfy."""
+        """Sends the logs of this process where its environment says, and registers what a deployment must satisfy.
+
+        After each migration of the studios the permissions are made that their rights need.
+        """
+        from control_plane.studios.permissions import make_permissions  # models are loaded only now
+
+        post_migrate.connect(make_permissions, sender=apps.get_app_config("studios"))
         configure_logs(
             json_lines=settings.ENV.log_json,
             level=settings.ENV.log_level,
