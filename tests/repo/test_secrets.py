@@ -71,6 +71,8 @@ REVIEWED = {
         "document_hash(config.body) != config.hash",
     ): "the hash of a configuration",
     ("edge_agent/control/session.py", "config.hash != self._newest[1]"): "the hash of a configuration",
+    ("control_plane/config/assets.py", "hash_of(found) != match['hash']"): "the hash of a static file",
+    ("control_plane/config/assets.py", "match['hash'] == hash_of(path)"): "the hash of a static file",
     ("shared/protocol/timing.py", "match[2] != nonce"): "an echo that pairs an answer with its request",
 }
 """File and comparison -> why it proves nothing to anybody. A new line here is a review: is it known to who asks?"""
