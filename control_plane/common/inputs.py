@@ -59,8 +59,8 @@ def require_utf8(content_type: str) -> None:
     Raises:
         BadRequest: it is another than UTF-8.
     """
-    named = parse_header_parameters(content_type)[1].get("charset", "utf-8")
     try:
+        named = parse_header_parameters(content_type)[1].get("charset", "utf-8")
         is_known = codecs.lookup(named).name in _ENCODINGS
     except (LookupError, ValueError):
         is_known = False

@@ -1,19 +1,25 @@
-"""Takes secrets out of text before it is logged, shown or sent."""
+"""Takes secrets out of text before it is logged, shown or sent.
+
+Strangers choose what is in a log, so that each expression is linear in the length of the text: a run of characters is
+tried from its beginning alone, or its length is bounded.
+"""
 
 import re
 
 from shared.kernel.secret_tail import MASK as MASK
 from shared.kernel.secret_tail import split_tail
 
-_URL_CREDENTIALS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s@]*@", re.IGNORECASE)
+LONGEST_IN_LOG = 32_768
+
+_URL_CREDENTIALS = re.compile(r"(?<![a-z0-9+.-])(?P<scheme>[a-z0-9+.-]+://)[^/\s@]*@", re.IGNORECASE)
 _QUERY_SECRET = re.compile(
     r"(?P<key>[?&](?:[a-z0-9_-]*(?:token|secret|password|passwd|pwd|signature|credential|key|code))=)[^&\s#]+",
     re.IGNORECASE,
 )
-_BEARER = re.compile(r"(?P<word>bearer\s+)[A-Za-z0-9._~+/=-]+", re.IGNORECASE)
-_FRAGMENT_SECRET = re.compile(r"(?P<path>/s/[^#\s]+#)\S+")
-_QUERY = re.compile(r"""(?P<path>(?:[a-z][a-z0-9+.-]*:/)?/[^\s?'"<>]*)\?[^\s'"<>]+""", re.IGNORECASE)
-_EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
+_BEARER = re.compile(r"(?P<word>bearer\s{1,64})[A-Za-z0-9._~+/=-]+", re.IGNORECASE)
+_FRAGMENT_SECRET = re.compile(r"(?P<path>/s/[^#\s]{1,200}#)\S+")
+_WORD = re.compile(r"""[^\s'"<>]+""")
+_EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 _ROW = re.compile(
     r"(?P<word>DETAIL:\s*)(?:.(?!\n(?:CONTEXT|HINT|QUERY|Traceback|The above|During handling|  File)))+.",
     re.DOTALL,
@@ -42,9 +48,20 @@ def _shown(address: re.Match[str]) -> str:
 def redact_log(text: str) -> str:
     """Returns `text` fit for a log: redacted, and without queries of addresses, e-mail addresses and values of rows.
 
+    What is over `LONGEST_IN_LOG` characters is cut off: cutting at the end leaves what tells a secret in front of it.
+
     A query may hold the name that somebody searched for, or an address with a token as one of its values; a database
     says in the detail of an error which row it refuses.
     """
-    text = _QUERY.sub(rf"\g<path>?{MASK}", redact(text))
+    if len(text) > LONGEST_IN_LOG:
+        text = f"{text[:LONGEST_IN_LOG]} ... ({len(text) - LONGEST_IN_LOG} more characters)"
+    text = _WORD.sub(_without_query, redact(text))
     text = _ROW.sub(rf"\g<word>{MASK}", text)
     return _EMAIL.sub(MASK, text)
+
+
+def _without_query(word: re.Match[str]) -> str:
+    text = word[0]
+    slash = text.find("/")
+    mark = text.find("?", slash + 1) if slash >= 0 else -1
+    return f"{text[: mark + 1]}{MASK}" if 0 <= mark < len(text) - 1 else text

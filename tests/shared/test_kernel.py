@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import random
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -72,6 +73,23 @@ def test_waits_grow_to_their_ceiling_and_start_over_after_a_success() -> None:
 def test_no_secret_is_left_in_a_redacted_text(text: str, secret: str) -> None:
     assert secret not in redact.redact(text)
     assert redact.MASK in redact.redact(text)
+
+
+@pytest.mark.parametrize(
+    "unit", ["a", "a.", "/", "://", "/s/", "?", "x?", "a@", "&token", "bearer ", "DETAIL: ", "rtsp://"]
+)
+def test_a_long_text_of_a_stranger_is_redacted_in_linear_time(unit: str) -> None:
+    text = unit * (30_000 // len(unit))
+    began_s = time.thread_time()
+    redact.redact_log(text)
+    # Linear is 20 ms of processor time; what tries each run from each of its characters takes seconds.
+    assert time.thread_time() - began_s < 0.5
+
+
+def test_a_text_too_long_for_a_log_is_cut_at_its_end() -> None:
+    line = redact.redact_log("token " + "x" * 100_000 + " hunter2")
+    assert len(line) < redact.LONGEST_IN_LOG + 40
+    assert line.endswith("(67246 more characters)")
 
 
 def test_what_is_no_secret_stays_in_a_redacted_text() -> None:

@@ -90,6 +90,7 @@ async def test_an_address_with_too_many_requests_is_told_to_come_again(
         ("text/plain; charset=utf-16", False),
         ("text/plain; charset=no-such", False),
         ("text/plain; charset=", False),
+        ("text/plain; a*=foo''%41", False),
         ("text/plain; charset=\xff", False),
         ("text/plain; charset=" + "x" * 60_000, False),
     ],
