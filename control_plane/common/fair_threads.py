@@ -76,8 +76,11 @@ def _settle(call: Callable[[], object], future: "Future[object]") -> None:
 
 
 def _yield_to_others(nice: int) -> None:
-    # Priorities of single threads are Linux's own.
+    # Priorities of single threads are Linux's own. A thread begins with the priority of the one that it is started by, which
+    # may be one of these already: theirs is told from the process's first thread, whose id is the process's.
     if nice and sys.platform == "linux":
         thread = threading.get_native_id()
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + nice))
+            os.setpriority(
+                os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, os.getpid()) + nice)
+            )

@@ -181,6 +181,7 @@ def test_the_doctor_notes_what_the_settings_warn_of(
     django_db_setup: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("THREEDANCE_EMAIL_URL", raising=False)
+    monkeypatch.delenv("DJANGO_ALLOW_ASYNC_UNSAFE", raising=False)  # of tests with a browser
     well, *notes = check_settings({})
     assert (well.level, well.text) == ("ok", "well")
     about_mail = [note for note in notes if "THREEDANCE_EMAIL_URL is not set" in note.text]

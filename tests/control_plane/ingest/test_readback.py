@@ -226,5 +226,7 @@ def test_readers_run_behind_the_threads_that_answer_pages() -> None:
     def priority() -> int:
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
-    (reader,) = verification._readers.submit(ONE, [priority])
-    assert reader.result(WAIT_S) == min(19, priority() + readback.NICE)
+    readers = FairThreads("readers", threads=3, of_one=1, nice=readback.NICE)
+    # The second call is begun by the thread of the first, which has a lower priority itself.
+    found = [one.result(WAIT_S) for one in readers.submit(ONE, [priority, priority, priority])]
+    assert set(found) == {min(19, priority() + readback.NICE)}

@@ -49,6 +49,8 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with av.open(str(folder / "sound.mp4"), "w") as out:
         sound = av.AudioFrame(format="fltp", layout="stereo", samples=1024)
         sound.sample_rate = 48_000
+        for plane in sound.planes:
+            plane.update(bytes(plane.buffer_size))  # a new frame holds what was in memory
         stream = out.add_stream("aac", rate=48_000)
         out.mux(stream.encode(sound))
         out.mux(stream.encode(None))
