@@ -40,6 +40,8 @@ class Party:
     name: Hashable
     most: int
     """Turns that it may hold at once."""
+    takes: int = 1
+    """How many of these this turn counts for: of a party that `most` bounds in bytes, its bytes. At most `most`."""
 
 
 @dataclass(slots=True, eq=False)
@@ -211,7 +213,7 @@ class FairTurns:
         now_s = self._now()
         for party in parties:
             use = self._use(party)
-            use.held -= 1
+            use.held -= party.takes
             use.add(turn.used_s, now_s)
         self._dispatch()
 
@@ -227,7 +229,7 @@ class FairTurns:
                 continue  # whoever waited has gone
             self._free -= 1
             for party in parties:
-                self._use(party).held += 1
+                self._use(party).held += party.takes
             given.set_result(Turn(parties[0].name, used_s))
 
     def _next(self, now_s: float) -> tuple[float, tuple[Hashable, ...]] | None:
@@ -235,7 +237,7 @@ class FairTurns:
         best: tuple[float, tuple[Hashable, ...]] | None = None
         for names, line in self._lines.items():
             parties = line[0][0]
-            if any(self._held(party) >= party.most for party in parties):
+            if any(self._held(party) + party.takes > party.most for party in parties):
                 continue
             if self._free <= self._kept and self._held(parties[0]):
                 continue

@@ -8,6 +8,7 @@ are bounded in number and in rate as well: each is received, hashed and written 
 
 import asyncio
 import contextlib
+import math
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,6 +17,7 @@ from typing import Any
 
 from django.http import QueryDict
 from django.urls import Resolver404, resolve
+from django.utils import timezone
 
 from control_plane.common.bodies import FORM_LIMIT_BYTES, limit_of
 from control_plane.common.caller import address_of_scope, limit_key
@@ -41,11 +43,16 @@ FORMS_OF_ONE_BYTES, FORMS_BYTES = 16 << 20, 128 << 20
 """Bodies of everything but segments that are held at once: of one address, and of all. They are in memory."""
 OBJECTS_OF_ONE_BYTES, OBJECTS_BYTES = 1 << 30, 4 << 30
 """Bodies of segments that are held at once: of one studio, and of all. They are temporary files."""
-UPLOADS, UPLOADS_OF_STUDIO = 64, 12
-"""Uploads that are received at once: of all, and of one studio. An agent sends three at once."""
-LARGE_BYTES, LARGE_OF_STUDIO = 8 << 20, 2
-"""Of uploads larger than this, so many of a studio at once: short-lived temporary files never reach the disk, and so do not
-delay the commits of the database. A segment of 6 s has 8 MiB at 11 Mbit/s."""
+UPLOADS, UPLOADS_KEPT, UPLOADS_OF_STUDIO = 64, 16, 12
+"""Uploads that are received at once: of all, of these only for studios that have none, and of one studio. An agent sends
+three at once."""
+LARGE_BYTES, LARGE_OF_STUDIO_BYTES = 8 << 20, 480 << 20
+"""Uploads larger than the one hold together at most the other, per studio. Temporary files that live less than 30 s are not
+written to the disk, as a rule, and so do not delay the commits of the database; at `UPLOAD_BYTES_PER_S` these are here
+in 20 s. The largest segments of two agents with three uploads each fit: 80 MiB are 20 s of 4K at 33 Mbit/s."""
+LARGE_UPLOAD_BYTES = LARGE_OF_STUDIO_BYTES // 3
+"""The most that one of them counts for: three of any size always fit, as many as an agent sends. An agent gives up an upload
+that nobody reads for 30 s, so a longer wait in place of this would not help."""
 UPLOAD_WAIT_S = 30.0
 """How long an upload waits for its turn, unread, before it is answered with Retry-After."""
 UPLOAD_BYTES_PER_S, UPLOAD_BURST_BYTES = 25_000_000, 128 << 20
@@ -58,8 +65,8 @@ FREE_SHARE = 4
 class Pace:
     """How fast a body has to arrive. Only time in which we wait for the peer counts.
 
-    The rate is Apache's default (`mod_reqtimeout`). An agent may have a ceiling far below it, so that of a segment there
-    has to arrive something at all within `idle_s`; its address is signed.
+    The rate is Apache's default (`mod_reqtimeout`). An agent with the lowest ceiling that a studio can set
+    (`fleet.uploads.LEAST_BYTES_PER_S`) sends each of its three uploads six times as fast.
     """
 
     idle_s: float = 30.0
@@ -68,18 +75,29 @@ class Pace:
 
 
 FORM_PACE = Pace()
-OBJECT_PACE = Pace(idle_s=60.0, bytes_per_s=0)
+OBJECT_PACE = Pace(idle_s=60.0, grace_s=60.0)
 
 
 class Body:
-    """The body of one request while it is held; `refusal` says why it is read no further."""
+    """The body of one request while it is held; `refusal` says why it is read no further.
 
-    def __init__(self, share: str, limit: int, pace: Pace, held: "Shares[Body]") -> None:
+    Args:
+        share: whose it is.
+        limit: the most bytes that are read of it.
+        pace: how fast it has to arrive.
+        held: where its bytes are counted.
+        until_s: when its address expires, by the clock of the event loop.
+    """
+
+    def __init__(
+        self, share: str, limit: int, pace: Pace, held: "Shares[Body]", *, until_s: float = math.inf
+    ) -> None:
         self.share = share
         self.limit = limit
         self.refusal: tuple[ControlPlaneError, int | None] | None = None
         self._pace = pace
         self._held = held
+        self._until_s = until_s
         self._size = 0
         self._waited_s = 0.0
         self._wait: asyncio.Timeout | None = None
@@ -105,11 +123,11 @@ class Body:
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         try:
-            async with asyncio.timeout(self._patience_s()) as self._wait:
+            async with asyncio.timeout(self._patience_s(began_s)) as self._wait:
                 message = await receive()
         except TimeoutError:
             if not self._is_refused():
-                self.refusal = BadRequest("The body came too slowly."), 408
+                self.refusal = self._lateness(loop.time())
             return {"type": "http.disconnect"}
         finally:
             self._wait = None
@@ -122,12 +140,17 @@ class Body:
     def _is_refused(self) -> bool:
         return self.refusal is not None
 
-    def _patience_s(self) -> float:
+    def _patience_s(self, now_s: float) -> float:
         pace = self._pace
-        if not pace.bytes_per_s:
-            return pace.idle_s
         left_s = pace.grace_s + self._size / pace.bytes_per_s - self._waited_s
-        return max(0.0, min(pace.idle_s, left_s))
+        return max(0.0, min(pace.idle_s, left_s, self._until_s - now_s))
+
+    def _lateness(self, now_s: float) -> tuple[ControlPlaneError, int | None]:
+        if now_s >= self._until_s:
+            # The view refuses it for the same reason once all of it is here; the agent then asks for a new address.
+            expired = ControlPlaneError("The address has expired.", code=Code.UPLOAD_TARGET_EXPIRED)
+            return expired, None
+        return BadRequest("The body came too slowly."), 408
 
     def _count(self) -> None:
         if self._size > self.limit:
@@ -147,7 +170,7 @@ class Gate:
     def __init__(self, app: App) -> None:
         self._app = app
         self._forms: Shares[Body] = Shares(per_share=FORMS_OF_ONE_BYTES, in_all=FORMS_BYTES)
-        self._uploads = FairTurns(in_all=UPLOADS)
+        self._uploads = FairTurns(in_all=UPLOADS, kept=UPLOADS_KEPT)
         self._upload_bytes = Throttle(per_s=UPLOAD_BYTES_PER_S, burst=UPLOAD_BURST_BYTES)
         free_bytes = shutil.disk_usage(tempfile.gettempdir()).free
         self._objects: Shares[Body] = Shares(
@@ -161,7 +184,8 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
-        if not _has_body(scope):
+        # Without a body as well: requests are shared by the studio that the address names (`config.callers`).
+        if not _has_body(scope) and not _is_upload(scope):
             await self._app(scope, receive, send)
             return
         async with contextlib.AsyncExitStack() as stack:
@@ -178,7 +202,8 @@ class Gate:
     def _upload_turn(self, body: Body) -> contextlib.AbstractAsyncContextManager[object]:
         parties = [Party(body.share, UPLOADS_OF_STUDIO)]
         if body.limit > LARGE_BYTES:
-            parties.append(Party(("large", body.share), LARGE_OF_STUDIO))
+            takes = min(body.limit, LARGE_UPLOAD_BYTES)
+            parties.append(Party(("large", body.share), LARGE_OF_STUDIO_BYTES, takes))
         return self._uploads.taken(parties, within_s=UPLOAD_WAIT_S)
 
     async def _pass_on(self, scope: Scope, body: Body, receive: Receive, send: Send) -> None:
@@ -211,8 +236,10 @@ class Gate:
         if _is_upload(scope):
             allowed = allowed_by(path.removeprefix(OBJECTS), QueryDict(scope["query_string"]))
             studio = allowed.key.partition("/")[0]
-            body = Body(studio, allowed.size_bytes, OBJECT_PACE, self._objects)
             limit = allowed.size_bytes
+            left_s = allowed.expires_s - timezone.now().timestamp()
+            until_s = asyncio.get_running_loop().time() + left_s
+            body = Body(studio, limit, OBJECT_PACE, self._objects, until_s=until_s)
         else:
             limit = _limit(scope)
             body = Body(limit_key(address_of_scope(scope)), limit, FORM_PACE, self._forms)

@@ -21,7 +21,6 @@ WAIT_S = 20.0
 """How long a request waits. What is being read by then is read to its end, and found by the next one that asks."""
 REMEMBER_S = 600.0
 """Shorter than any time after which an object that was announced may be deleted (`targets.LIFETIME`)."""
-MOST_REMEMBERED = 4096
 NICE = 10
 
 

@@ -22,7 +22,7 @@ LIMITS = (
         "a caller has all threads of the web process",
         "limits",
         "control_plane/common/turns.py",
-        "            if any(self._held(party) >= party.most for party in parties):\n                continue\n",
+        "            if any(self._held(party) + party.takes > party.most for party in parties):\n                continue\n",
         "",
         (
             f"{_TURNS}::test_a_party_holds_no_more_turns_than_it_may_and_others_go_past_it",
@@ -82,7 +82,7 @@ LIMITS = (
         "a request counts for the agent that its token names, whoever sends it",
         "limits",
         "control_plane/config/callers.py",
-        '        return ("agent", issuer, limit_key(address_of_scope(scope))) if issuer else None',
+        '        return ("agent", (issuer, _network(scope))) if issuer else None',
         '        return ("agent", issuer) if issuer else None',
         (f"{_CALLERS}::test_another_agents_name_from_elsewhere_uses_up_nothing_of_its_studio",),
     ),
@@ -100,7 +100,7 @@ LIMITS = (
         "control_plane/ingest/gate.py",
         "        if body.limit > LARGE_BYTES:",
         "        if False:",
-        (f"{_GATE}::test_of_large_uploads_fewer_go_at_a_time_and_small_ones_go_past_them",),
+        (f"{_GATE}::test_large_uploads_of_a_studio_have_a_bound_in_bytes_and_small_ones_go_past_them",),
     ),
     Sabotage(
         "an agent that floods its sockets is read without a pause",

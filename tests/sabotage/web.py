@@ -3,7 +3,10 @@
 from tests.sabotage.sabotage import Sabotage
 
 _CALLER = "control_plane/common/caller.py"
+_CALLERS = "control_plane/config/callers.py"
+_GATE = "control_plane/ingest/gate.py"
 _TEST_ASSETS = "tests/control_plane/config/test_assets.py"
+_TEST_CALLERS = "tests/control_plane/config/test_callers.py"
 _TEST_CALLER = "tests/control_plane/common/test_caller.py"
 _TEST_CONNECTIONS = "tests/control_plane/config/test_connections.py"
 _TEST_HOSTILE = "tests/matrix/test_hostile.py::test_no_input_is_a_fault_of_ours"
@@ -120,7 +123,7 @@ WEB = (
         "all addresses wait in one queue",
         "web",
         "control_plane/config/callers.py",
-        'Party(("network", limit_key(address_of_scope(scope))), OF_NETWORK)',
+        'Party(("network", _network(scope)), OF_NETWORK)',
         'Party("everybody", OF_NETWORK)',
         (
             "tests/control_plane/config/test_handler.py"
@@ -329,5 +332,77 @@ WEB = (
         '        copies = {"gzip": packed} if packed else {}',
         "        copies: dict[str, str] = {}",
         (f"{_TEST_ASSETS}::test_what_a_page_names_is_compressed_and_kept_for_ever",),
+    ),
+    Sabotage(
+        "a PUT without a body counts to any studio that it names",
+        "web",
+        _GATE,
+        "        if not _has_body(scope) and not _is_upload(scope):",
+        "        if not _has_body(scope):",
+        (f"{_TEST_GATE}::test_a_put_without_a_body_needs_a_signature_too",),
+    ),
+    Sabotage(
+        "a header that no page reads hides a person's session",
+        "web",
+        _CALLERS,
+        '    if authorization and scope["path"].startswith(API):',
+        "    if authorization:",
+        (f"{_TEST_CALLERS}::test_a_header_that_no_page_reads_hides_nobody",),
+    ),
+    Sabotage(
+        "credentials that proved nothing push out those of others",
+        "web",
+        _CALLERS,
+        "        if kind != proved_by:",
+        "        if False:",
+        (f"{_TEST_CALLERS}::test_a_credential_that_proved_nothing_is_not_remembered",),
+    ),
+    Sabotage(
+        "health probes of one network fill the line of all",
+        "web",
+        _CALLERS,
+        '            return [Party(("health", _network(scope)), OF_HEALTH_OF_NETWORK), HEALTH]',
+        "            return [HEALTH]",
+        (f"{_TEST_CALLERS}::test_health_for_one_network_waits_for_no_other",),
+    ),
+    Sabotage(
+        "a token that is nested too deeply is a fault of the server",
+        "web",
+        _CALLERS,
+        '        return decode(urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)), _Claims).iss',
+        '        return msgspec.json.decode(urlsafe_b64decode(payload + b"=="), type=_Claims).iss',
+        (f"{_TEST_CALLERS}::test_a_token_that_is_nested_too_deeply_is_refused_like_any_other",),
+    ),
+    Sabotage(
+        "an upload keeps its turn with a byte a minute",
+        "web",
+        _GATE,
+        "OBJECT_PACE = Pace(idle_s=60.0, grace_s=60.0)",
+        "OBJECT_PACE = Pace(idle_s=60.0, grace_s=60.0, bytes_per_s=10**-9)",
+        (f"{_TEST_GATE}::test_an_upload_that_trickles_is_given_up",),
+    ),
+    Sabotage(
+        "an upload keeps its turn after its address has expired",
+        "web",
+        _GATE,
+        "            until_s = asyncio.get_running_loop().time() + left_s",
+        "            until_s = math.inf",
+        (f"{_TEST_GATE}::test_an_upload_ends_when_its_address_expires",),
+    ),
+    Sabotage(
+        "uploads of a few studios take all turns",
+        "web",
+        _GATE,
+        "FairTurns(in_all=UPLOADS, kept=UPLOADS_KEPT)",
+        "FairTurns(in_all=UPLOADS)",
+        (f"{_TEST_GATE}::test_uploads_of_a_few_studios_leave_turns_to_the_others",),
+    ),
+    Sabotage(
+        "an honest agent's third large upload waits for its first two",
+        "web",
+        _GATE,
+        "            takes = min(body.limit, LARGE_UPLOAD_BYTES)",
+        "            takes = LARGE_OF_STUDIO_BYTES // 2",
+        (f"{_TEST_GATE}::test_no_upload_of_honest_agents_waits_for_another",),
     ),
 )

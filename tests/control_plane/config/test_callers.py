@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
@@ -14,9 +15,10 @@ from django.db import connection
 from django.http import HttpResponse
 
 from control_plane.common import cost
+from control_plane.common.errors import Busy
 from control_plane.common.turns import FairTurns, Turn
 from control_plane.config import handler as module
-from control_plane.config.callers import HEALTH, OF_PERSON, WHO, Callers, Who
+from control_plane.config.callers import OF_PERSON, WHO, Callers, Who
 from control_plane.config.handler import Handler
 from shared.protocol.codec import decode
 from shared.protocol.errors import Code, Problem
@@ -55,6 +57,7 @@ def names(callers: Callers, asked: Mapping[str, Any]) -> list[Any]:
     return [party.name for party in callers.parties(asked)]
 
 
+NESTED = "Bearer a." + urlsafe_b64encode(b'{"a":' + b"[" * 2900).decode().rstrip("=") + ".c"
 NETWORK = [("network", "192.0.2.1")]
 STUDIO = UUID(int=1)
 
@@ -110,7 +113,17 @@ def test_another_agents_name_from_elsewhere_uses_up_nothing_of_its_studio() -> N
 
 @pytest.mark.parametrize(
     "authorization",
-    ["", "Bearer", "Bearer x", "Bearer a.b.c", "Bearer a.e30.c", "Bearer ..", "a" * 9000, "Bearer \xff.\xff"],
+    [
+        NESTED,
+        "",
+        "Bearer",
+        "Bearer x",
+        "Bearer a.b.c",
+        "Bearer a.e30.c",
+        "Bearer ..",
+        "a" * 9000,
+        "Bearer \xff.\xff",
+    ],
 )
 def test_what_is_no_token_is_nobodys(authorization: str) -> None:
     callers = Callers()
@@ -119,8 +132,59 @@ def test_what_is_no_token_is_nobodys(authorization: str) -> None:
     assert names(callers, asked)[0] == NETWORK[0]
 
 
-def test_health_waits_for_nobody() -> None:
-    assert Callers().parties(scope("/readyz")) == [HEALTH]
+async def test_health_for_one_network_waits_for_no_other() -> None:
+    turns, callers = FairTurns(in_all=8, kept=3), Callers()
+    probe, flood = (callers.parties(scope("/readyz", address=a)) for a in ("192.0.2.1", "198.51.100.9"))
+
+    async def ask() -> None:
+        async with turns.taken(flood, within_s=WAIT_S):
+            await asyncio.Event().wait()
+
+    async def is_answered() -> bool:
+        try:
+            async with turns.taken(probe, within_s=WAIT_S):
+                return True
+        except Busy:
+            return False
+
+    asked = [asyncio.create_task(ask()) for _ in range(200)]
+    await asyncio.sleep(0)
+    assert await is_answered()
+    for task in asked:
+        task.cancel()
+    await asyncio.gather(*asked, return_exceptions=True)
+
+
+@pytest.mark.parametrize("path", ["/studio/demo/classes/", "/accounts/2fa/"])
+def test_a_header_that_no_page_reads_hides_nobody(path: str) -> None:
+    callers = Callers()
+    studio_id = STUDIO if path.startswith("/studio/") else None
+    answered = Who(("account", 7), studio_id)
+    callers.learn(signed_in("real", path, authorization="Basic 1") | {WHO: answered})
+    known = names(callers, signed_in("real", path))
+    assert known[-1] == ("account", 7)
+    assert names(callers, signed_in("real", path, authorization="Basic 2")) == known
+
+
+def test_a_credential_that_proved_nothing_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("control_plane.config.callers.MOST_KNOWN", 2)
+    callers = Callers()
+    callers.learn(signed_in("honest") | {WHO: Who(("account", 7), None)})
+    for number in range(3):
+        # A session that came along with a key that is none, and with a token that was not asked for.
+        mixed = signed_in("real", "/api/v1/studios/", authorization=f"Bearer {number}")
+        callers.learn(mixed | {WHO: Who(("account", 8), None)})
+        mixed = signed_in("real", "/agent/v1/intent", authorization=token_of(f"agent {number}"))
+        callers.learn(mixed | {WHO: Who(("account", 8), None)})
+    assert names(callers, signed_in("honest")) == [("account", 7)]
+    assert names(callers, mixed)[0] == NETWORK[0]
+
+
+def test_a_key_counts_to_its_studio() -> None:
+    callers = Callers()
+    call = scope("/api/v1/studios/demo/members/", authorization="Bearer key")
+    callers.learn(call | {WHO: Who(("key", 5), STUDIO)})
+    assert names(callers, call) == [("studio", str(STUDIO)), ("key", 5)]
 
 
 def test_what_is_known_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,6 +274,12 @@ def learned(call: Callable[[str], object], monkeypatch: pytest.MonkeyPatch) -> l
     with serve() as address:
         call(address)
     return found
+
+
+def test_a_token_that_is_nested_too_deeply_is_refused_like_any_other(committed: Cast) -> None:
+    with serve() as address:
+        answer = httpx.get(f"{address}/agent/v1/config", headers={"authorization": NESTED})
+    assert answer.status_code == 401
 
 
 def test_people_and_agents_are_known_once_they_were_answered(

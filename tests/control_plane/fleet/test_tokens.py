@@ -37,7 +37,27 @@ def test_a_good_token_names_the_agent_once(paired: Paired, cast: Cast) -> None:
     assert refused(token) is TokenInvalid
 
 
-@pytest.mark.parametrize("header", ["", "Bearer", "Basic abc", "Bearer x.y.z", "Bearer " + "a" * 5000])
+def encoded(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")
+
+
+NESTED = encoded(b'{"a":' + b"[" * 2900)
+
+HEADER = encoded(b'{"alg":"EdDSA","typ":"JWT"}')
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Bearer",
+        "Basic abc",
+        "Bearer x.y.z",
+        "Bearer " + "a" * 5000,
+        f"Bearer {NESTED}.e30.c2ln",
+        f"Bearer {HEADER}.{NESTED}.c2ln",
+    ],
+)
 def test_what_is_no_token_is_refused(cast: Cast, header: str) -> None:
     with pytest.raises(TokenInvalid):
         authenticate(header, address="")

@@ -7,15 +7,20 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.http import QueryDict
+from django.utils import timezone
 
 from control_plane.common.bodies import FILE_LIMIT_BYTES, FORM_LIMIT_BYTES
 from control_plane.common.throttle import Throttle
+from control_plane.fleet.uploads import LEAST_BYTES_PER_S
 from control_plane.ingest import gate, services
 from control_plane.ingest.gate import Gate, Pace
 from control_plane.ingest.targets import Allowed
+from control_plane.storage.objects import LARGEST_BYTES
+from edge_agent.upload.replicator import CONNECTIONS
 from shared.protocol.codec import MESSAGE_LIMIT_BYTES, decode
 from shared.protocol.errors import Code, Problem
-from shared.protocol.upload import PutTarget
+from shared.protocol.upload import TARGET_LIFETIME_S, PutTarget
 from tests.control_plane.conftest import Cast
 from tests.control_plane.scenes import make_scene
 
@@ -70,6 +75,15 @@ class Asked:
         return decode(self.sent[1]["body"], Problem)
 
 
+def signed_put(
+    studio: str, size_bytes: int, *, expires_s: int = 9_999_999_999, length: int | None = None
+) -> Asked:
+    """Returns a PUT to an address that is signed."""
+    allowed = Allowed(f"{studio}/class/segment.seg", size_bytes, "00" * 32, expires_s)
+    query = f"size={size_bytes}&sha256={allowed.sha256}&expires={expires_s}&signature={allowed.signature()}"
+    return Asked(f"/agent/v1/objects/{allowed.key}", query, method="PUT", length=length)
+
+
 async def reads_all(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """An application that reads all there is."""
     asked: Asked = scope["asked"]
@@ -83,6 +97,14 @@ async def test_a_put_to_an_address_that_nobody_signed_is_not_read() -> None:
     asked = await Asked("/agent/v1/objects/a/b.seg", "size=1", method="PUT", length=1 << 40).ask([b"x"])
     assert asked.problem.code is Code.UPLOAD_TARGET_EXPIRED
     assert asked.read == []
+
+
+async def test_a_put_without_a_body_needs_a_signature_too() -> None:
+    unsigned = await Asked("/agent/v1/objects/a/b.seg", "size=1", method="PUT", length=0).ask([])
+    assert unsigned.problem.code is Code.UPLOAD_TARGET_EXPIRED
+    assert unsigned.read == []
+    signed = await signed_put("a", 1, length=0).ask([])
+    assert (len(signed.read), signed.sent) == (1, [])
 
 
 async def test_a_signature_in_other_letters_is_refused_like_any_other() -> None:
@@ -202,9 +224,7 @@ class Uploads:
         await send({"type": "http.response.start", "status": 201, "headers": []})
 
     async def put(self, studio: str, size_bytes: int = 4) -> list[Mapping[str, Any]]:
-        key, sent = f"{studio}/class/segment.seg", list[Mapping[str, Any]]()
-        allowed = Allowed(key, size_bytes, "00" * 32, 9_999_999_999)
-        query = f"size={size_bytes}&sha256={allowed.sha256}&expires={allowed.expires_s}&signature={allowed.signature()}"
+        sent = list[Mapping[str, Any]]()
 
         async def receive() -> Mapping[str, Any]:
             return {"type": "http.request", "body": b"body", "more_body": False}
@@ -212,7 +232,7 @@ class Uploads:
         async def send(message: Mapping[str, Any]) -> None:
             sent.append(message)
 
-        await self.gate(Asked(f"/agent/v1/objects/{key}", query, method="PUT").scope, receive, send)
+        await self.gate(signed_put(studio, size_bytes).scope, receive, send)
         return sent
 
 
@@ -227,15 +247,101 @@ async def test_uploads_of_a_studio_are_so_many_at_a_time_and_others_go_past_them
     assert [answer[0]["status"] for answer in answers] == [201] * (gate.UPLOADS_OF_STUDIO + 6)
 
 
-async def test_of_large_uploads_fewer_go_at_a_time_and_small_ones_go_past_them() -> None:
+async def test_large_uploads_of_a_studio_have_a_bound_in_bytes_and_small_ones_go_past_them() -> None:
     uploads = Uploads()
-    large = [asyncio.create_task(uploads.put("studio", gate.LARGE_BYTES + 1)) for _ in range(5)]
+    large = [asyncio.create_task(uploads.put("studio", 100 << 20)) for _ in range(7)]
     small = asyncio.create_task(uploads.put("studio"))
     await asyncio.sleep(0)
-    assert uploads.running == gate.LARGE_OF_STUDIO + 1
+    assert uploads.running == 4 + 1
     uploads.finish.set()
     answers = await asyncio.gather(*large, small)
-    assert [answer[0]["status"] for answer in answers] == [201] * 6
+    assert [answer[0]["status"] for answer in answers] == [201] * 8
+
+
+@pytest.mark.parametrize(
+    ("agents", "size_bytes"),
+    # A camera of 4K sends 33 Mbit/s; the longest segment of one with a key frame each 8 s has 14 s.
+    [(2, 14 * 33_000_000 // 8), (2, 80 << 20), (1, LARGEST_BYTES)],
+)
+async def test_no_upload_of_honest_agents_waits_for_another(agents: int, size_bytes: int) -> None:
+    uploads = Uploads()
+    asked = [asyncio.create_task(uploads.put("studio", size_bytes)) for _ in range(agents * CONNECTIONS)]
+    await asyncio.sleep(0)
+    assert uploads.running == len(asked)
+    uploads.finish.set()
+    assert [answer[0]["status"] for answer in await asyncio.gather(*asked)] == [201] * len(asked)
+
+
+async def test_uploads_of_a_few_studios_leave_turns_to_the_others() -> None:
+    uploads = Uploads()
+    studios = gate.UPLOADS // gate.UPLOADS_OF_STUDIO + 1
+    greedy = [
+        asyncio.create_task(uploads.put(f"greedy {number}"))
+        for number in range(studios)
+        for _ in range(gate.UPLOADS_OF_STUDIO)
+    ]
+    await asyncio.sleep(0)
+    before = uploads.running
+    assert before >= gate.UPLOADS - gate.UPLOADS_KEPT
+    other = asyncio.create_task(uploads.put("other"))
+    await asyncio.sleep(0)
+    assert uploads.running == before + 1
+    uploads.finish.set()
+    await asyncio.gather(*greedy, other)
+
+
+class Peer:
+    """Sends a body piece by piece, on a clock that moves by `each_s` with each piece."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, asked: Asked, piece: bytes, *, each_s: float) -> None:
+        self.began_s = self.now_s = asyncio.get_running_loop().time()
+        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: self.now_s)
+        self.asked, self._piece, self._each_s = asked, piece, each_s
+        self._left_bytes = int(QueryDict(asked.scope["query_string"])["size"])
+
+    async def send_all(self) -> float:
+        """Returns how long it could send."""
+
+        async def send(message: Mapping[str, Any]) -> None:
+            self.asked.sent.append(message)
+
+        self.asked.scope["asked"] = self.asked
+        await Gate(reads_all)(self.asked.scope, self._receive, send)
+        return self.now_s - self.began_s
+
+    async def _receive(self) -> Mapping[str, Any]:
+        self.now_s += self._each_s
+        # Time-outs that are due go first.
+        for _ in range(3):
+            await asyncio.sleep(0)
+        piece = self._piece[: self._left_bytes]
+        self._left_bytes -= len(piece)
+        return {"type": "http.request", "body": piece, "more_body": self._left_bytes > 0}
+
+
+async def test_an_upload_that_trickles_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    peer = Peer(monkeypatch, signed_put("studio", 1000), b"x", each_s=50)
+    assert await peer.send_all() <= 200
+    assert peer.asked.problem.status == 408
+
+
+async def test_an_upload_ends_when_its_address_expires(monkeypatch: pytest.MonkeyPatch) -> None:
+    expires_s = int(timezone.now().timestamp()) + TARGET_LIFETIME_S
+    put = signed_put("studio", 30_000_000, expires_s=expires_s)
+    peer = Peer(monkeypatch, put, bytes(30_000), each_s=50)
+    assert TARGET_LIFETIME_S - 60 < await peer.send_all() < TARGET_LIFETIME_S + 60
+    assert peer.asked.problem.code is Code.UPLOAD_TARGET_EXPIRED
+
+
+async def test_an_agent_with_the_lowest_ceiling_gets_a_segment_through(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expires_s = int(timezone.now().timestamp()) + TARGET_LIFETIME_S
+    # A second's worth at a time, by turns on all its connections.
+    put = signed_put("studio", 3_500_000, expires_s=expires_s)
+    peer = Peer(monkeypatch, put, bytes(LEAST_BYTES_PER_S), each_s=CONNECTIONS)
+    assert await peer.send_all() > 800
+    assert (peer.asked.sent, sum(len(message["body"]) for message in peer.asked.read)) == ([], 3_500_000)
 
 
 async def test_an_upload_that_waits_too_long_is_told_when_to_come_again(
