@@ -7,6 +7,8 @@ anew. Nothing here ever holds pictures back, or ends a run.
 """
 
 import logging
+import sys
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -42,6 +44,12 @@ GOES_ON_90K = TICKS_PER_S
 SLOWEST_HZ, FASTEST_HZ = 4_000, 192_000
 LONGEST_PACKET_S = 2
 """What a decoder gives beyond these comes of a wrong set-up: at 1 Hz one packet of AAC would become 400 MB."""
+LOUDEST = 4.0
+"""Full scale is 1.0, and decoders overshoot it a little. FFmpeg's AAC encoder refuses a frame with one sample that is not
+finite, or far beyond this."""
+_SIGN_AND_EXPONENT = 3 if sys.byteorder == "little" else 0
+_BELOW_2 = bytes(value for value in range(256) if value & 0x7F < 0x40)
+"""This byte of a float of 32 bits tells at once that a sample is a number and its size below 2.0, as nearly all are."""
 _FAULTS = (av.error.FFmpegError, ValueError, OverflowError)
 
 
@@ -270,6 +278,7 @@ class _Encoded:
     def __init__(self, plan: SoundPlan, track: AudioTrack, at: int) -> None:
         self.until = at
         self.heard = False
+        self._plan = plan
         self._rate_hz = plan.sample_rate_hz
         self._layout = _layout(plan.channels)
         self._decoder: Any = decoder_of(track)
@@ -284,7 +293,7 @@ class _Encoded:
         try:
             for frame in self._decoder.decode(av.Packet(data)):
                 for piece in self._resampled(frame):
-                    self._write(piece)
+                    self._write(_bounded(piece))
                     self.heard = True
         except _FAULTS:
             pass
@@ -301,8 +310,11 @@ class _Encoded:
     def flush(self) -> Iterator[SoundFrame]:
         """See `_Lane`."""
         yield from self.silence(-self._fifo.samples % SAMPLES)
-        for out in self._encoder.encode(None):
-            yield SoundFrame(bytes(out), out.pts)
+        try:
+            rest = list(self._encoder.encode(None))
+        except _FAULTS:
+            rest = self._encoded_anew(3)
+        yield from (SoundFrame(bytes(out), out.pts) for out in rest)
 
     def _resampled(self, frame: Any) -> list[Any]:
         if (
@@ -326,11 +338,52 @@ class _Encoded:
 
     def _encode(self) -> Iterator[SoundFrame]:
         while (chunk := self._fifo.read(SAMPLES)) is not None:
-            chunk.pts, chunk.time_base = self._fifo_at, Fraction(1, self._rate_hz)
-            self._fifo_at += SAMPLES
-            for out in self._encoder.encode(chunk):
+            try:
+                encoded = self._encoded(chunk, self._fifo_at)
+            except _FAULTS:
+                encoded = self._encoded_anew(2)
+            for out in encoded:
                 # The encoder's first frame is its run-up, a frame before the sound: its pts says so.
                 yield SoundFrame(bytes(out), out.pts)
+            self._fifo_at += SAMPLES
+
+    def _encoded(self, chunk: Any, at: int) -> list[Any]:
+        chunk.pts, chunk.time_base = at, Fraction(1, self._rate_hz)
+        return list(self._encoder.encode(chunk))
+
+    def _encoded_anew(self, frames: int) -> list[Any]:
+        """Returns silence for a frame that the encoder refused, from a new encoder: the old one takes nothing any more.
+
+        An encoder gives a frame when it takes the next but one, and its run-up stands a frame before all. So silence from
+        a frame earlier on makes up for what the old one still had to give.
+
+        Args:
+            frames: how many to encode: 2 in place of one frame, 3 in place of the end.
+        """
+        log.debug("the encoder refuses a frame of sound")
+        self._encoder = _encoder(self._rate_hz, self._plan.channels)
+        encoded: list[Any] = []
+        try:
+            for index in range(frames):
+                silence = _silent_samples(self._layout, self._rate_hz, SAMPLES)
+                encoded += self._encoded(silence, self._fifo_at + (index - 1) * SAMPLES)
+        except _FAULTS:
+            log.debug("the encoder refuses silence")
+        return encoded
+
+
+def _bounded(piece: Any) -> Any:
+    """Returns samples of sound (`fltp`), with silence for those that are no number or louder than any microphone."""
+    planes = [bytes(plane)[: piece.samples * 4] for plane in piece.planes]
+    if not any(plane[_SIGN_AND_EXPONENT::4].translate(None, _BELOW_2) for plane in planes):
+        return piece
+    clean: Any = av.AudioFrame(format="fltp", layout=piece.layout.name, samples=piece.samples)
+    clean.sample_rate, clean.time_base = piece.sample_rate, Fraction(1, piece.sample_rate)
+    for target, plane in zip(clean.planes, planes, strict=True):
+        # A comparison with what is no number is false.
+        kept = (value if -LOUDEST <= value <= LOUDEST else 0.0 for value in array("f", plane))
+        target.update(array("f", kept).tobytes().ljust(target.buffer_size, b"\0"))
+    return clean
 
 
 def _encoder(rate_hz: int, channels: int) -> Any:

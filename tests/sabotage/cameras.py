@@ -10,9 +10,12 @@ _RTSP = "tests/edge_agent/capture/test_rtsp.py"
 _ODD = "tests/edge_agent/capture/test_odd_cameras.py"
 _TIMES = "edge_agent/capture/picturetimes.py"
 _TEST_TIMES = "tests/edge_agent/capture/test_picturetimes.py"
+_TEST__TEST_SOUND = "tests/edge_agent/spool/test_sound.py"
+_SOURCES = "tests/edge_agent/capture/test_sources.py"
+_SOUND = "edge_agent/spool/sound.py"
+_TEST_SOUND = "tests/edge_agent/spool/test_sound.py"
 _TEST_SOURCES = "tests/control_plane/fleet/test_sources.py"
 _TAILS = "tests/control_plane/fleet/test_sealed_tails.py"
-_SOURCES = "tests/edge_agent/capture/test_sources.py"
 
 CAMERAS = (
     Sabotage(
@@ -245,5 +248,21 @@ CAMERAS = (
         "            if is_known and (facts is None or self._known[camera.camera_id] == facts):\n",
         "            if is_known and facts is None:\n",
         ("tests/edge_agent/cli/test_commands.py::test_run_says_of_each_camera_what_is_new_and_only_that",),
+    ),
+    Sabotage(
+        "the encoder is given samples that are no numbers",
+        "cameras",
+        _SOUND,
+        "                    self._write(_bounded(piece))\n",
+        "                    self._write(piece)\n",
+        (f"{_TEST_SOUND}::test_samples_that_are_no_sound_leave_the_pictures_and_an_unbroken_track",),
+    ),
+    Sabotage(
+        "a frame of sound that the encoder refuses ends the run",
+        "cameras",
+        _SOUND,
+        "            except _FAULTS:\n                encoded = self._encoded_anew(2)\n",
+        "            except OverflowError:\n                encoded = self._encoded_anew(2)\n",
+        (f"{_TEST_SOUND}::test_an_encoder_that_refuses_frames_leaves_the_pictures_and_an_unbroken_track",),
     ),
 )

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from edge_agent.capture.audio import setup_of
 from edge_agent.capture.packet import AudioTrack, Kind, MediaPacket, StreamInfo
+from edge_agent.spool import sound as laying
 from edge_agent.spool.cutter import Cutter
 from edge_agent.spool.soundplan import SoundDecision
 from shared.kernel.timebase import TICKS_PER_S
@@ -454,3 +455,82 @@ def test_any_times_of_sound_leave_the_pictures_and_an_unbroken_track(
         order.shuffle(group)
         wild[index : index + 4] = group
     check(cut(with_sound(info, track), together(pictures, wild)), pictures)
+
+
+NO_SAMPLES = [float("nan"), float("inf"), float("-inf"), 1e10, -1e10, 1e39, 4.5]
+"""What a float can hold and no microphone gives; FFmpeg's AAC encoder refuses a whole frame for one of most of them."""
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    codec=st.sampled_from(["pcm_f32le", "pcm_f64le"]),
+    rate_hz=st.sampled_from([48_000, 22_050, 11_000]),
+    channels=st.integers(1, 2),
+    bad=st.lists(
+        st.tuples(
+            st.integers(0, 199), st.sampled_from(NO_SAMPLES), st.integers(0, 2000), st.integers(1, 2000)
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+)
+def test_samples_that_are_no_sound_leave_the_pictures_and_an_unbroken_track(
+    quiet: tuple[StreamInfo, list[MediaPacket]],
+    codec: str,
+    rate_hz: int,
+    channels: int,
+    bad: list[tuple[int, float, int, int]],
+) -> None:
+    info, pictures = quiet
+    track, frames, size = sound(codec, rate_hz, seconds=4, channels=channels)
+    kind = {"pcm_f32le": "<f4", "pcm_f64le": "<f8"}[codec]
+    for index, value, begin, count in bad:
+        samples = np.frombuffer(frames[index], kind).copy()
+        with np.errstate(over="ignore"):
+            samples[begin % len(samples) :][:count] = np.float64(value).astype(kind)
+        frames[index] = samples.tobytes()
+    packets = timed(frames, begin_90k=pictures[0].pts_90k, step_90k=size * TICKS_PER_S / rate_hz)
+    heard = check(cut(with_sound(info, track), together(pictures, packets)), pictures)
+    assert loud(heard[4:-4], 0, 99) > 0.6
+
+
+@pytest.mark.parametrize("value", NO_SAMPLES)
+def test_a_camera_whose_sound_is_bad_from_the_start_records_its_pictures(
+    quiet: tuple[StreamInfo, list[MediaPacket]], value: float
+) -> None:
+    info, pictures = quiet
+    track, frames, size = sound("pcm_f64le", 48_000, seconds=4)
+    bad = np.full(size, value, "<f8").tobytes()
+    packets = timed([bad] * len(frames), begin_90k=pictures[0].pts_90k, step_90k=size * TICKS_PER_S / 48_000)
+    heard = check(cut(with_sound(info, track), together(pictures, packets)), pictures)
+    assert heard
+    assert loud(heard, 0, 99) == 0
+
+
+class _Refusing:
+    """An encoder that refuses its ninth frame, and its end."""
+
+    def __init__(self, encoder: Any) -> None:
+        self._encoder, self._taken = encoder, 0
+
+    @property
+    def extradata(self) -> bytes:
+        return bytes(self._encoder.extradata)
+
+    def encode(self, frame: Any) -> Any:
+        self._taken += 1
+        if frame is None or self._taken == 9:
+            raise av.error.ArgumentError(22, "Invalid argument")
+        return self._encoder.encode(frame)
+
+
+def test_an_encoder_that_refuses_frames_leaves_the_pictures_and_an_unbroken_track(
+    quiet: tuple[StreamInfo, list[MediaPacket]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info, pictures = quiet
+    real = laying._encoder
+    monkeypatch.setattr(laying, "_encoder", lambda *args: _Refusing(real(*args)))
+    track, frames, size = sound("pcm_mulaw", 8000, seconds=4)
+    packets = timed(frames, begin_90k=pictures[0].pts_90k, step_90k=size * TICKS_PER_S / 8000)
+    heard = check(cut(with_sound(info, track), together(pictures, packets)), pictures)
+    assert 0.1 < loud(heard[4:-4], 0, 99) < 0.9
