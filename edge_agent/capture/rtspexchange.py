@@ -131,7 +131,10 @@ class RtspExchange:
         headers = [(name, value) for name, value in request.headers if name in _FROM_PLAYER]
         uri = request.uri
         if uri.startswith(self._local_url):
-            uri = self._camera_url + uri.removeprefix(self._local_url)
+            rest = uri.removeprefix(self._local_url)
+            # FFmpeg puts a `/` between address and track where the address has none at its end; its own never has.
+            camera_url = self._camera_url.removesuffix("/") if rest.startswith("/") else self._camera_url
+            uri = camera_url + rest
         if request.method == "TEARDOWN":
             self._session = ""
         self._current = _Pending(request.method, uri, request.header("cseq"), headers)

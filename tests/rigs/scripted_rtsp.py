@@ -147,6 +147,7 @@ class ScriptedCamera:
         greeting: bytes | None = None,
         pace: float = 1.0,
         sprop: str | None = None,
+        content_base: bool = True,
     ) -> None:
         """Args:
         pictures: what it plays, once.
@@ -160,6 +161,7 @@ class ScriptedCamera:
         greeting: sent at once instead of any RTSP; the connection is closed after it.
         pace: 1 is real time, 0 as fast as it goes.
         sprop: the parameter sets in the description; None: the right ones.
+        content_base: whether it says what the addresses of its tracks follow; else they follow the one asked for.
         """
         self._pictures = list(pictures)
         self._fps = fps
@@ -171,6 +173,7 @@ class ScriptedCamera:
         self._greeting = greeting
         self._pace = pace
         self._sprop = sprop
+        self._content_base = content_base
         self.requests: list[Request] = []
         self.connections = 0
         self.played, self.finished, self.torn_down = threading.Event(), threading.Event(), threading.Event()
@@ -269,8 +272,9 @@ class ScriptedCamera:
             case "OPTIONS":
                 return Reply(headers=("Public: OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, TEARDOWN",))
             case "DESCRIBE":
-                headers = ("Content-Type: application/sdp", f"Content-Base: {request.uri}/")
-                return Reply(headers=headers, body=self.description().encode())
+                headers = ["Content-Type: application/sdp"]
+                headers += [f"Content-Base: {request.uri}/"] if self._content_base else []
+                return Reply(headers=tuple(headers), body=self.description().encode())
             case "SETUP":
                 return Reply(
                     headers=(f"Transport: {request.headers['transport']}", "Session: 4711;timeout=60")

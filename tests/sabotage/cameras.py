@@ -265,4 +265,12 @@ CAMERAS = (
         "            except OverflowError:\n                encoded = self._encoded_anew(2)\n",
         (f"{_TEST_SOUND}::test_an_encoder_that_refuses_frames_leaves_the_pictures_and_an_unbroken_track",),
     ),
+    Sabotage(
+        "an address that ends in a slash gets another before its tracks",
+        "cameras",
+        _EXCHANGE,
+        'self._camera_url.removesuffix("/") if rest.startswith("/") else self._camera_url\n',
+        "self._camera_url\n",
+        (f"{_RTSP}::test_a_track_follows_the_address_where_the_camera_says_no_other[-/trackID=0]",),
+    ),
 )

@@ -447,6 +447,27 @@ def test_a_description_of_nothing_is_an_error_of_ours(pictures: list[Picture], b
         )
 
 
+@pytest.mark.parametrize(
+    ("path", "track"),
+    [
+        ("", "/trackID=0"),
+        ("/", "/trackID=0"),
+        ("/cam", "/cam/trackID=0"),
+        ("/cam/", "/cam/trackID=0"),
+        ("/cam?channel=1", "/cam?channel=1/trackID=0"),
+    ],
+)
+def test_a_track_follows_the_address_where_the_camera_says_no_other(
+    pictures: list[Picture], path: str, track: str
+) -> None:
+    """Source: RFC 2326, section C.1.1. Cameras compare the text: `//` is another track to them."""
+    with ScriptedCamera(pictures, content_base=False) as camera:
+        assert len(first_pictures_of(camera.url(path))) == 30
+        here = f"rtsp://127.0.0.1:{camera.port}"
+        assert [r.uri for r in camera.requests if r.method == "SETUP"] == [here + track]
+        assert [r.uri for r in camera.requests if r.method == "DESCRIBE"] == [here + (path or "/")]
+
+
 # TLS.
 
 
