@@ -22,13 +22,18 @@ _HASHES = {"SHA-512-256": "sha512_256", "SHA-256": "sha256", "MD5": "md5"}
 _SESSION = "-SESS"
 
 _WORD = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
-_PART = re.compile(rf'(?P<name>{_WORD})\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s,"]*))')
-_SCHEME = re.compile(rf"(?P<scheme>{_WORD})(?=\s|,|$)")
+_PART = re.compile(
+    rf'(?P<name>{_WORD})\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s,"]*))', re.ASCII
+)
+_SCHEME = re.compile(rf"(?P<scheme>{_WORD})(?=\s|,|$)", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Challenge:
-    """One way to sign in that a camera offers. Names of `parameters` are in lower case."""
+    """One way to sign in that a camera offers. Names of `parameters` are in lower case.
+
+    Each character of a parameter is a byte that the camera sent: nobody says in which encoding it writes.
+    """
 
     scheme: str
     parameters: Mapping[str, str]
@@ -135,7 +140,8 @@ class Authenticator:
     def header(self, method: str, uri: str, body: bytes = b"") -> str | None:
         """Returns the `Authorization` header of a request; None where nobody has asked for one.
 
-        Its characters are bytes of UTF-8, one each: it is written as Latin-1.
+        Its characters are bytes, one each, as those of `uri` are: it is written as Latin-1. What the camera said goes back
+        as it came; user and password are UTF-8.
         """
         challenge, credentials = self._challenge, self._credentials
         if challenge is None or credentials is None:
@@ -144,8 +150,7 @@ class Authenticator:
             login = f"{credentials.username}:{credentials.password}".encode()
             return f"Basic {b64encode(login).decode()}"
         self._count += 1
-        value = _digest(challenge, credentials, method, uri, body, self._count, self._new_cnonce())
-        return value.encode().decode("latin-1")
+        return _digest(challenge, credentials, method, uri, body, self._count, self._new_cnonce())
 
 
 def _qop(challenge: Challenge) -> str | None:
@@ -168,11 +173,13 @@ def _digest(
     name = challenge.hash_name or "md5"
 
     def hashed(*parts: str) -> str:
-        return hashlib.new(name, ":".join(parts).encode(), usedforsecurity=False).hexdigest()
+        text = ":".join(parts).encode("latin-1", "replace")
+        return hashlib.new(name, text, usedforsecurity=False).hexdigest()
 
     said = challenge.parameters
     realm, nonce, qop = said.get("realm", ""), said["nonce"], _qop(challenge) or ""
-    secret = hashed(credentials.username, realm, credentials.password)
+    username, password = (_as_bytes(text) for text in (credentials.username, credentials.password))
+    secret = hashed(username, realm, password)
     if challenge.algorithm.endswith(_SESSION):
         secret = hashed(secret, nonce, cnonce)
     asked = [method, uri]
@@ -181,11 +188,11 @@ def _digest(
     numbered = [f"{count:08x}", cnonce, qop] if qop else []
     response = hashed(secret, nonce, *numbered, hashed(*asked))
     hashes_user = said.get("userhash", "").lower() == "true"
-    user = hashed(credentials.username, realm) if hashes_user else credentials.username
+    user = hashed(username, realm) if hashes_user else username
     parts = [f"username={_quoted(user)}", f"realm={_quoted(realm)}", f"nonce={_quoted(nonce)}"]
     parts += [f"uri={_quoted(uri)}", f'response="{response}"']
     if "algorithm" in said:
-        parts.append(f"algorithm={challenge.algorithm.replace(_SESSION, '-sess')}")
+        parts.append(f"algorithm={said['algorithm']}")
     if qop:
         parts += [f'cnonce="{cnonce}"', f"qop={qop}", f"nc={count:08x}"]
     elif challenge.algorithm.endswith(_SESSION):
@@ -195,6 +202,11 @@ def _digest(
     if hashes_user:
         parts.append("userhash=true")
     return "Digest " + ", ".join(parts)
+
+
+def _as_bytes(text: str) -> str:
+    """Returns a text with a character of Latin-1 for each of its bytes in UTF-8."""
+    return text.encode().decode("latin-1")
 
 
 def _quoted(text: str) -> str:

@@ -58,26 +58,32 @@ class Picture:
 
 @dataclass
 class Login:
-    """What the camera asks for: user, password and scheme (`Basic`, or the algorithm of Digest)."""
+    """What the camera asks for: user, password and scheme (`Basic`, or the algorithm of Digest).
+
+    What it says itself (`realm`, `opaque`) is bytes, in any encoding; in headers each byte is a character of Latin-1.
+    """
 
     username: str
     password: str
     scheme: str = "MD5"
     qop: str = ""
+    realm: bytes = b"cam"
+    opaque: bytes = b""
     nonces: list[str] = field(default_factory=lambda: [secrets.token_hex(8)])
 
     def challenges(self, *, stale: bool = False) -> tuple[str, ...]:
         """Returns the headers of a 401."""
         if self.scheme == "Basic":
             return ('WWW-Authenticate: Basic realm="cam"',)
-        parts = [f'Digest realm="cam", nonce="{self.nonces[-1]}"']
+        parts = [f'Digest realm="{self.realm.decode("latin-1")}", nonce="{self.nonces[-1]}"']
+        parts += [f'opaque="{self.opaque.decode("latin-1")}"'] if self.opaque else []
         parts += [f"algorithm={self.scheme}"] if self.scheme != "plain" else []
         parts += [f'qop="{self.qop}"'] if self.qop else []
         parts += ["stale=true"] if stale else []
         return ("WWW-Authenticate: " + ", ".join(parts),)
 
-    def lets_in(self, method: str, said: str) -> bool:
-        """Says whether an `Authorization` header is right."""
+    def lets_in(self, method: str, said: str, uri: str = "") -> bool:
+        """Says whether an `Authorization` header is right, and for the address `uri`, where that is given."""
         if self.scheme == "Basic":
             login = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
             return said == f"Basic {login}"
@@ -87,18 +93,30 @@ class Login:
         }
         if fields.get("nonce") != self.nonces[-1] or not said.startswith("Digest "):
             return False
+        if uri and fields["uri"] != uri:
+            return False
+        if (fields["realm"], fields.get("opaque", "")) != (
+            self.realm.decode("latin-1"),
+            self.opaque.decode("latin-1"),
+        ):
+            return False
         algorithm = self.scheme.upper().removesuffix("-SESS") if self.scheme != "plain" else "MD5"
         name = {"MD5": "md5", "SHA-256": "sha256", "SHA-512-256": "sha512_256"}[algorithm]
 
-        def hashed(*parts: str) -> str:
-            return hashlib.new(name, ":".join(parts).encode()).hexdigest()
+        def hashed(*parts: str | bytes) -> str:
+            said = (part if isinstance(part, bytes) else part.encode() for part in parts)
+            return hashlib.new(name, b":".join(said)).hexdigest()
 
-        secret = hashed(self.username, "cam", self.password)
+        secret = hashed(self.username, self.realm, self.password)
         if self.scheme.upper().endswith("-SESS"):
-            secret = hashed(secret, fields["nonce"], fields["cnonce"])
+            secret = hashed(secret, self.nonces[-1].encode("latin-1"), fields["cnonce"])
         numbered = [fields["nc"], fields["cnonce"], fields["qop"]] if self.qop else []
-        asked = [method, fields["uri"]] + ([hashed("")] if fields.get("qop") == "auth-int" else [])
-        return fields.get("response") == hashed(secret, fields["nonce"], *numbered, hashed(*asked))
+        asked = [method, fields["uri"].encode("latin-1")] + (
+            [hashed("")] if fields.get("qop") == "auth-int" else []
+        )
+        return fields.get("response") == hashed(
+            secret, self.nonces[-1].encode("latin-1"), *numbered, hashed(*asked)
+        )
 
 
 def pictures_of(path: Path) -> list[Picture]:
@@ -239,7 +257,7 @@ class ScriptedCamera:
             lines.read(struct.unpack(">BH", lines.read(3))[1])
         if not first:
             return None
-        method, uri, _ = (first + lines.readline()).decode().split()
+        method, uri, _ = (first + lines.readline()).decode("latin-1").split(" ")
         headers: dict[str, str] = {}
         while line := lines.readline().decode("latin-1").strip():
             name, _, value = line.partition(":")
@@ -249,7 +267,11 @@ class ScriptedCamera:
     def _take(self, connection: socket.socket, request: Request) -> bool:
         reply = self._answer(request) if self._answer else None
         said = request.headers.get("authorization", "")
-        is_open = not self._login or request.method == "OPTIONS" or self._login.lets_in(request.method, said)
+        is_open = (
+            not self._login
+            or request.method == "OPTIONS"
+            or self._login.lets_in(request.method, said, request.uri)
+        )
         if reply is None and self._login and not is_open:
             is_stale = bool(said) and len(self._login.nonces) > 1
             reply = Reply("401 Unauthorized", self._login.challenges(stale=is_stale))
@@ -258,7 +280,7 @@ class ScriptedCamera:
         if data is None:
             lines = [f"RTSP/1.0 {reply.status}", f"CSeq: {request.headers.get('cseq', '0')}", *reply.headers]
             lines += [f"Content-Length: {len(reply.body)}"] if reply.body else []
-            data = ("\r\n".join(lines) + "\r\n\r\n").encode() + reply.body
+            data = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + reply.body
         connection.sendall(data)
         if request.method == "TEARDOWN":
             self.torn_down.set()

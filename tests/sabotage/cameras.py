@@ -3,6 +3,7 @@
 from tests.sabotage.sabotage import Sabotage
 
 _ADDRESSES = "edge_agent/capture/addresses.py"
+_AUTHENTICATION = "edge_agent/capture/authentication.py"
 _DIAL = "edge_agent/capture/dial.py"
 _EXCHANGE = "edge_agent/capture/rtspexchange.py"
 _HTTP = "edge_agent/capture/http.py"
@@ -272,5 +273,16 @@ CAMERAS = (
         'self._camera_url.removesuffix("/") if rest.startswith("/") else self._camera_url\n',
         "self._camera_url\n",
         (f"{_RTSP}::test_a_track_follows_the_address_where_the_camera_says_no_other[-/trackID=0]",),
+    ),
+    Sabotage(
+        "what a camera says is encoded twice before it is hashed",
+        "cameras",
+        _AUTHENTICATION,
+        'text = ":".join(parts).encode("latin-1", "replace")\n',
+        'text = ":".join(parts).encode()\n',
+        (
+            f"{_RTSP}::test_what_a_camera_says_goes_back_to_it_byte_by_byte[MD5-Latin-1]",
+            f"{_SOURCES}::test_http_cameras_get_back_what_they_say_byte_by_byte",
+        ),
     ),
 )

@@ -337,6 +337,35 @@ def test_a_camera_is_signed_in_to_as_it_asks(pictures: list[Picture], scheme: st
         assert [r.method for r in camera.requests[before:]] == ["OPTIONS", "DESCRIBE"]
 
 
+SAID = [
+    ("Küche à Łódź".encode(), "сад à".encode()),
+    ("Küche à l'entrée".encode("latin-1"), b"\x80\xa0\xff"),
+    ("客厅摄像机".encode("gb18030"), b"plain"),
+]
+"""Realms as cameras say them, with what they give to be sent back: UTF-8, Latin-1, GB 18030."""
+
+
+@pytest.mark.parametrize(("realm", "opaque"), SAID, ids=["UTF-8", "Latin-1", "GB 18030"])
+@pytest.mark.parametrize("scheme", ["MD5", "SHA-256-sess"])
+def test_what_a_camera_says_goes_back_to_it_byte_by_byte(
+    pictures: list[Picture], scheme: str, realm: bytes, opaque: bytes
+) -> None:
+    login = Login(ALICE.username, ALICE.password, scheme, "auth", realm=realm, opaque=opaque)
+    login.nonces[:] = ["ñ\xa0é"]
+    with ScriptedCamera(pictures, login=login) as camera:
+        assert len(first_pictures_of(camera.url(), ALICE)) == 30
+
+
+def test_a_track_with_another_alphabet_is_signed_as_it_is_asked_for(pictures: list[Picture]) -> None:
+    login = Login(ALICE.username, ALICE.password)
+    with ScriptedCamera(
+        pictures, login=login, sdp=lambda text: text.replace("trackID=0", "piste=ä")
+    ) as camera:
+        assert len(first_pictures_of(camera.url(), ALICE)) == 30
+        asked = f"rtsp://127.0.0.1:{camera.port}/cam/piste=ä".encode().decode("latin-1")
+        assert {r.uri for r in camera.requests if r.method == "SETUP"} == {asked}
+
+
 def test_a_password_is_in_no_address_that_ffmpeg_or_the_camera_sees(pictures: list[Picture]) -> None:
     with ScriptedCamera(pictures, login=Login(ALICE.username, ALICE.password)) as camera:
         first_pictures_of(camera.url("/cam?channel=1"), ALICE)

@@ -337,6 +337,17 @@ def test_http_cameras_are_signed_in_to_as_they_ask(
         assert sum(p.kind is Kind.VIDEO for p in source.packets()) == 120
 
 
+@pytest.mark.parametrize("realm", ["Küche à Łódź".encode(), "Küche à l'entrée".encode("latin-1")])
+def test_http_cameras_get_back_what_they_say_byte_by_byte(
+    server: http.server.ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch, realm: bytes
+) -> None:
+    login = Login("alice", "secret", "MD5", "auth", realm=realm, opaque=b"\xc3\xa0")
+    monkeypatch.setattr(server.RequestHandlerClass, "login", login)
+    locked = config.HttpSource(url=url(server, "/digest/clip.ts?a=1"))
+    with contextlib.closing(opened(camera(locked, sealed=b"alice:secret"))) as source:
+        assert sum(p.kind is Kind.VIDEO for p in source.packets()) == 120
+
+
 def test_the_secret_end_of_an_address_is_opened_for_the_camera_alone(
     server: http.server.ThreadingHTTPServer, caplog: pytest.LogCaptureFixture
 ) -> None:
