@@ -15,6 +15,8 @@ from shared.protocol.status import CameraError
 MOST_TRIES = 3
 """How often one request is sent: unsigned, signed, and signed again where the nonce was out of date."""
 USER_AGENT = "3Dance"
+UNREAD_LIMIT_BYTES = 256 << 10
+"""How much may wait for a camera to read it. One read of the relay holds requests for half of that at most."""
 
 _FROM_PLAYER = ("accept", "transport", "session", "range", "content-type", "scale", "speed", "blocksize")
 _TO_PLAYER = (
@@ -77,8 +79,10 @@ class RtspExchange:
             self._fail(CameraFailed(CameraError.BAD_DATA, f"the reader sends no RTSP: {error}"))
             return
         for item in items:
+            if self.failure is not None:
+                return
             if isinstance(item, bytes):
-                self.to_camera += item
+                self._put_to_camera(item)
             elif not item.is_response:
                 self._take_request(item)
 
@@ -117,6 +121,14 @@ class RtspExchange:
             self._send(_Pending("TEARDOWN", self._session_uri, "", headers))
             self._session = ""
 
+    def _put_to_camera(self, data: bytes) -> None:
+        if len(self.to_camera) + len(data) > UNREAD_LIMIT_BYTES:
+            self._fail(
+                CameraFailed(CameraError.BAD_DATA, "the camera sends requests and does not read answers")
+            )
+            return
+        self.to_camera += data
+
     def _fail(self, error: CameraFailed) -> None:
         if self.failure is None:
             self.failure = error
@@ -152,7 +164,7 @@ class RtspExchange:
         ]
         lines += [f"Authorization: {signed}"] if signed else []
         lines += [f"{name.title()}: {value}" for name, value in pending.headers]
-        self.to_camera += ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+        self._put_to_camera(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace"))
 
     # Answers of the camera.
 
@@ -213,7 +225,7 @@ class RtspExchange:
         lines = ["RTSP/1.0 200 OK" if known else "RTSP/1.0 501 Not Implemented"]
         lines += [f"CSeq: {request.header('cseq')}"]
         lines += [f"Session: {session}"] if (session := request.header("session")) else []
-        self.to_camera += ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+        self._put_to_camera(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
 
 
 def _wrong_protocol(error: NotRtsp) -> CameraFailed:

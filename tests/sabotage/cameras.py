@@ -285,4 +285,15 @@ CAMERAS = (
             f"{_SOURCES}::test_http_cameras_get_back_what_they_say_byte_by_byte",
         ),
     ),
+    Sabotage(
+        "what a camera does not read piles up",
+        "cameras",
+        _EXCHANGE,
+        "        if len(self.to_camera) + len(data) > UNREAD_LIMIT_BYTES:\n",
+        "        if False:\n",
+        (
+            f"{_RTSP}::test_a_camera_that_asks_and_never_reads_is_left",
+            f"{_RTSP}::test_reports_to_a_camera_that_does_not_read_are_bounded",
+        ),
+    ),
 )

@@ -12,10 +12,12 @@ from typing import Any
 import av
 import pytest
 
-from edge_agent.capture import addresses, dial, relay
+from edge_agent.capture import addresses, dial, relay, rtspexchange
+from edge_agent.capture.authentication import Authenticator
 from edge_agent.capture.packet import Kind, MediaPacket
 from edge_agent.capture.relay import Relay
 from edge_agent.capture.rtsp import RtspSource
+from edge_agent.capture.rtspexchange import RtspExchange
 from edge_agent.errors import CameraFailed
 from edge_agent.settings import PRIVATE_NETWORKS, Settings
 from shared.kernel.clock import SystemClock
@@ -601,9 +603,6 @@ def test_what_ffmpeg_does_not_read_is_not_piled_up(monkeypatch: pytest.MonkeyPat
 
 def test_a_camera_that_leaves_keep_alives_unanswered_goes_on(pictures: list[Picture]) -> None:
     """FFmpeg sends one every half of the session's life; four in a row, and then the end, all get to the camera."""
-    from edge_agent.capture.authentication import Authenticator
-    from edge_agent.capture.rtspexchange import RtspExchange
-
     exchange = RtspExchange(
         local_url="rtsp://127.0.0.1:1/s",
         camera_url="rtsp://10.0.0.1/cam?a=1",
@@ -618,3 +617,54 @@ def test_a_camera_that_leaves_keep_alives_unanswered_goes_on(pictures: list[Pict
     assert sent.count("GET_PARAMETER rtsp://10.0.0.1/cam?a=1 RTSP/1.0") == 4
     assert "TEARDOWN rtsp://10.0.0.1/cam?a=1 RTSP/1.0\r\nCSeq: 5\r\n" in sent
     assert exchange.failure is None
+
+
+ASKED = b"OPTIONS rtsp://c/ RTSP/1.0\r\nCSeq: 1\r\n\r\n"
+
+
+def test_a_camera_that_asks_and_never_reads_is_left(pictures: list[Picture]) -> None:
+    """Each request costs it less than the answer costs us."""
+
+    def answer(request: Request) -> Reply | None:
+        # More than sockets hold on their way. The thread that sends it reads nothing meanwhile.
+        return Reply(raw=ASKED * 400_000) if request.method == "DESCRIBE" else None
+
+    with ScriptedCamera(pictures, answer=answer) as camera:
+        error = failure(camera.url())
+    assert error.error is CameraError.BAD_DATA
+    assert "does not read" in error.detail
+
+
+def exchange() -> RtspExchange:
+    return RtspExchange(
+        local_url="rtsp://127.0.0.1:1/s", camera_url="rtsp://c/", authenticator=Authenticator(None)
+    )
+
+
+def test_a_camera_that_reads_may_ask_as_much_as_it_likes() -> None:
+    one, answered = exchange(), 0
+    for _ in range(400):
+        one.take_from_camera(ASKED * (relay.READ_BYTES // len(ASKED)))
+        answered += one.to_camera.count(b"RTSP/1.0 200 OK")
+        one.to_camera.clear()
+        if answered > 20_000:
+            break
+    assert one.failure is None
+    assert answered > 20_000
+
+
+def test_answers_to_a_camera_that_does_not_read_are_bounded() -> None:
+    one = exchange()
+    for _ in range(400):
+        one.take_from_camera(ASKED * 50)
+    assert one.failure is not None
+    assert one.failure.error is CameraError.BAD_DATA
+    assert len(one.to_camera) <= rtspexchange.UNREAD_LIMIT_BYTES
+
+
+def test_reports_to_a_camera_that_does_not_read_are_bounded() -> None:
+    one = exchange()
+    for _ in range(2000):
+        one.take_from_player(b"$\1\x04\0" + bytes(1024))
+    assert one.failure is not None
+    assert len(one.to_camera) <= rtspexchange.UNREAD_LIMIT_BYTES
