@@ -9,16 +9,18 @@ from control_plane.fleet.models import SILENT_AFTER, Agent, AgentState
 from control_plane.fleet.selectors import is_acknowledged
 
 TURNS = 60
-"""In so many sweeps, an hour, every agent has been looked at, also one that has acknowledged what it was told."""
+"""In so many minutes, an hour, the sweep compares every agent's configuration, also an acknowledged one."""
 
 
 def sweep_studio() -> int:
     """Works through agents of the studio in scope; returns how many were announced again.
 
     A configuration is announced again while the agent has not acknowledged it. One that was acknowledged is compared
-    with the tables once an hour: each edit publishes in its own transaction, so that this finds only what follows from
-    other tables, such as the studio's time zone. An agent that is silent is not linked, whatever its socket says: a
-    cable that was pulled closes nothing.
+    with the tables each hour: each edit publishes in its own transaction, so that this finds only what follows from
+    other tables, such as the studio's time zone. Each sweep takes the agents of this minute and of the one before, so
+    nearly all are compared twice: sweeps start a little more than a minute apart, so that some minutes have none. Only
+    where two minutes in a row have none do the agents of the first of them wait for the next hour. An agent that is
+    silent is not linked, whatever its socket says: a cable that was pulled closes nothing.
     """
     now = timezone.now()
     silent = Q(last_seen_at=None) | Q(last_seen_at__lt=now - SILENT_AFTER)
@@ -27,9 +29,10 @@ def sweep_studio() -> int:
     trusted = (
         Agent.objects.exclude(state=AgentState.REVOKED).select_related("desired", "reported").order_by("id")
     )
-    turn = int(now.timestamp() // 60) % TURNS
+    minute = int(now.timestamp() // 60)
+    turns = {minute % TURNS, (minute - 1) % TURNS}
     for agent in trusted:
-        if hasattr(agent, "desired") and is_acknowledged(agent) and agent.id.int % TURNS != turn:
+        if hasattr(agent, "desired") and is_acknowledged(agent) and agent.id.int % TURNS not in turns:
             continue
         desired = publish_config(agent)
         reported = getattr(agent, "reported", None)
