@@ -9,18 +9,19 @@ import gzip
 import hashlib
 import os
 import re
-import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 from wsgiref.headers import Headers
 
+from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.contrib.staticfiles.finders import BaseFinder
 from django.contrib.staticfiles.storage import StaticFilesStorage
 from whitenoise.middleware import WhiteNoiseMiddleware
-from whitenoise.responders import StaticFile
+from whitenoise.responders import Response, StaticFile
 
 _HASH_CHARS = 12
 _HASHED = re.compile(rf"(?P<stem>.+)\.(?P<hash>[0-9a-f]{{{_HASH_CHARS}}})(?P<ending>\.[^./]+)")
@@ -29,6 +30,8 @@ _HASHED_BY_BUNDLER = re.compile(r".+/portal/dist/[^/]+-[A-Z0-9]{8}\.woff2")
 _PACKED = frozenset({".css", ".js", ".svg", ".json", ".txt", ".html", ".xml", ".ico"})
 _WORTH = 0.9
 """A compressed copy is kept where it is at most this part of the file."""
+_STALE_AFTER_S = 7 * 24 * 3600
+"""Each start writes its copies anew; one that no start has written for so long is of files that are served no more."""
 
 
 class HashedStorage(StaticFilesStorage):
@@ -78,13 +81,33 @@ class StaticFiles(WhiteNoiseMiddleware):
         self.add_cache_headers(headers, path, url)  # type: ignore[no-untyped-call]
         packed = _packed(path, os.stat(path).st_mtime_ns)
         copies = {"gzip": packed} if packed else {}
-        return StaticFile(path, headers.items(), encodings=copies)  # type: ignore[no-untyped-call]
+        return _StaticFile(path, headers.items(), encodings=copies)  # type: ignore[no-untyped-call]
 
     def immutable_file_test(self, path: str, url: str) -> bool:
         """Returns whether what is at `url` can never change."""
         match = _HASHED.fullmatch(url)
         is_current = match is not None and match["hash"] == hash_of(path)
         return is_current or _HASHED_BY_BUNDLER.fullmatch(url) is not None
+
+
+class _StaticFile(StaticFile):
+    """One file that is served; as it is where its compressed copy cannot be read (any more)."""
+
+    def get_response(self, method: str, request_headers: Mapping[str, str]) -> Response:
+        """Return the answer to a request.
+
+        Raises:
+            OSError: the file itself cannot be read.
+        """
+        try:
+            return self._response(method, request_headers)
+        except OSError:
+            plain = {**request_headers, "HTTP_ACCEPT_ENCODING": "identity"}
+            return self._response(method, plain)
+
+    def _response(self, method: str, request_headers: Mapping[str, str]) -> Response:
+        response: Response = super().get_response(method, request_headers)  # type: ignore[no-untyped-call]
+        return response
 
 
 def hashed(name: str, path: str) -> str:
@@ -105,23 +128,53 @@ def _hash(path: str, changed_ns: int) -> str:
 
 @cache
 def _packed(path: str, changed_ns: int) -> str:
-    """Makes a compressed copy, and returns where it is; empty where there is none: not worth it, or no space."""
+    """Make a compressed copy, and return where it is; empty where the file is served as it is: not worth it, or no space."""
     if os.path.splitext(path)[1] not in _PACKED:
         return ""
     content = Path(path).read_bytes()
     packed = gzip.compress(content, mtime=0)
     if len(packed) > _WORTH * len(content):
         return ""
-    with contextlib.suppress(OSError):  # a full disk must not keep pages from being served
-        copy = Path(_folder().name) / f"{_hash(path, changed_ns)}.gz"
-        part = copy.with_suffix(".part")
+    try:
+        return _keep(packed)
+    except OSError:  # a full disk, or a folder of somebody else's, must not keep pages from being served
+        return ""
+
+
+def _keep(packed: bytes) -> str:
+    """Write a compressed copy, and return where it is.
+
+    Raises:
+        OSError: it could not be written; nothing of it is left.
+    """
+    copy = _folder() / f"{hashlib.sha256(packed).hexdigest()[:_HASH_CHARS]}.gz"
+    part = copy.with_suffix(f".{os.getpid()}.part")
+    try:
         part.write_bytes(packed)
         part.rename(copy)
-        return str(copy)
-    return ""
+    except OSError:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
+    return str(copy)
 
 
 @cache
-def _folder() -> "tempfile.TemporaryDirectory[str]":
-    """Returns the folder of this process for compressed copies; it goes when the process ends."""
-    return tempfile.TemporaryDirectory(prefix="threedance-static-")
+def _folder() -> Path:
+    """Return the folder for compressed copies, made where it is missing and freed of stale ones.
+
+    It is in the state folder: systems clean their folders for temporary files of what is ten days old, also below
+    processes that run. Processes share it: a copy is named by the hash of its content, and renamed into its place.
+
+    Raises:
+        OSError: it cannot be made or listed.
+    """
+    # Absolute: the state folder may be given relative to the working folder at the start.
+    folder = (Path(settings.STATE_DIR) / "run" / "static").absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    oldest_s = time.time() - _STALE_AFTER_S
+    for copy in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another process that starts has removed it
+            if copy.stat().st_mtime < oldest_s:
+                copy.unlink()
+    return folder

@@ -405,4 +405,20 @@ WEB = (
         "            takes = LARGE_OF_STUDIO_BYTES // 2",
         (f"{_TEST_GATE}::test_no_upload_of_honest_agents_waits_for_another",),
     ),
+    Sabotage(
+        "a compressed copy that was cleaned away answers 500",
+        "web",
+        "control_plane/config/assets.py",
+        "        except OSError:\n            plain",
+        "        except ZeroDivisionError:\n            plain",
+        (f"{_TEST_ASSETS}::test_a_copy_that_has_gone_costs_the_compression_alone",),
+    ),
+    Sabotage(
+        "compressed copies lie where systems clean up",
+        "web",
+        "control_plane/config/assets.py",
+        '(Path(settings.STATE_DIR) / "run" / "static").absolute()',
+        "Path(__import__('tempfile').gettempdir(), 'threedance-static')",
+        (f"{_TEST_ASSETS}::test_compressed_copies_lie_in_the_state_folder_not_among_temporary_files",),
+    ),
 )

@@ -1,14 +1,19 @@
 """What pages name is compressed and kept by browsers for a year; another content has another address. On the real server."""
 
 import gzip
+import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from django.contrib.staticfiles import finders
+from django.http import HttpResponse
 from django.templatetags.static import static
+from whitenoise.responders import StaticFile
 
 from control_plane.config import assets
 from tests.control_plane.live import serve
@@ -82,11 +87,88 @@ def test_another_content_has_another_address(tmp_path: Path, monkeypatch: pytest
     assert static("no-such.css") == "/static/no-such.css"
 
 
-def test_without_space_files_are_served_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(**_: object) -> None:
-        raise OSError(28, "No space left on device")
+@pytest.fixture
+def state(tmp_path: Path, settings: Any) -> Iterator[Path]:
+    """A state folder of the test's own, and nothing compressed yet."""
+    settings.STATE_DIR = tmp_path / "state"
+    forget()
+    yield settings.STATE_DIR
+    forget()
 
-    monkeypatch.setattr(assets, "_folder", full)
+
+def forget() -> None:
+    """Has copies made anew, as at a start."""
+    assets._packed.cache_clear()
+    assets._folder.cache_clear()
+
+
+@pytest.fixture
+def style(tmp_path: Path) -> Path:
+    """A file that is worth compressing."""
     file = tmp_path / "a.css"
     file.write_text("a" * 5000)
-    assert assets._packed(str(file), 1) == ""
+    return file
+
+
+def answer_to(file: StaticFile, **headers: str) -> tuple[bytes, dict[str, str]]:
+    response = file.get_response("GET", {"HTTP_ACCEPT_ENCODING": "gzip"} | headers)  # type: ignore[no-untyped-call]
+    with response.file as opened:
+        return opened.read(), dict(response.headers)
+
+
+def test_compressed_copies_lie_in_the_state_folder_not_among_temporary_files(
+    state: Path, style: Path
+) -> None:
+    """Folders for temporary files are cleaned of what is ten days old, also below a process that runs."""
+    copy = Path(assets._packed(str(style), 1))
+    assert copy.parent == state / "run" / "static"
+    assert gzip.decompress(copy.read_bytes()) == style.read_bytes()
+    assert list(copy.parent.iterdir()) == [copy]
+
+
+def test_a_copy_that_has_gone_costs_the_compression_alone(state: Path, style: Path) -> None:
+    served = assets.StaticFiles(lambda request: HttpResponse())  # type: ignore[no-untyped-call]
+    file = served.get_static_file(str(style), "/static/a.css")
+    content, headers = answer_to(file)
+    assert (headers["Content-Encoding"], gzip.decompress(content)) == ("gzip", style.read_bytes())
+    for copy in (state / "run" / "static").iterdir():
+        copy.unlink()
+    content, headers = answer_to(file)
+    assert (content, headers["Content-Length"]) == (style.read_bytes(), "5000")
+    assert "Content-Encoding" not in headers
+    assert answer_to(file, HTTP_RANGE="bytes=0-9")[0] == b"a" * 10
+
+
+def test_a_start_removes_stale_copies(state: Path, style: Path) -> None:
+    folder = state / "run" / "static"
+    folder.mkdir(parents=True)
+    old, other = folder / "0123456789ab.gz", folder / "ba9876543210.gz"
+    for copy in (old, other):
+        copy.write_bytes(b"")
+    long_ago = time.time() - 8 * 24 * 3600
+    os.utime(old, (long_ago, long_ago))
+    ours = Path(assets._packed(str(style), 1))
+    os.utime(ours, (long_ago, long_ago))
+    assert set(folder.iterdir()) == {ours, other}
+    forget()
+    assert Path(assets._packed(str(style), 1)) == ours, "one that is served is written anew"
+    assert set(folder.iterdir()) == {ours, other}
+
+
+def test_without_space_files_are_served_as_they_are_and_nothing_is_left(
+    state: Path, style: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Path.write_bytes
+
+    def full(path: Path, content: bytes) -> None:
+        whole(path, content[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert assets._packed(str(style), 1) == ""
+    assert list((state / "run" / "static").iterdir()) == []
+
+
+def test_without_a_state_folder_files_are_served_as_they_are(state: Path, style: Path) -> None:
+    state.write_text("no folder")
+    assert assets._packed(str(style), 1) == ""
