@@ -138,7 +138,7 @@ def may_set_up(request: HttpRequest) -> bool:
 
     Right after signing in it may. Where no mail server could bring its owner back, it may as long as the session lives:
     after five minutes nobody could set up the first password, and signing out would lock the person out. In no case may
-    it in a session that an admin has ended in a studio: somebody else may hold it.
+    it in a session that an admin of the person's only studio has ended there: somebody else may hold it.
     """
     user = request.user
     if not isinstance(user, User):

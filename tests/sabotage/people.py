@@ -243,11 +243,19 @@ PEOPLE = (
         (f"{_WAY_BACK}::test_who_made_the_account_first_is_out_when_its_owner_is_invited",),
     ),
     Sabotage(
+        "ending sessions in one studio keeps another studio's member from a first password",
+        "sign-in",
+        _SERVICE,
+        "        if studios_of_account(locked.user_id) <= {locked.studio_id}:\n",
+        "        if True:\n",
+        (f"{_OWN_PART}::test_ending_sessions_leaves_another_studios_member_the_first_password",),
+    ),
+    Sabotage(
         "a session that an admin ended sets a first password",
         "sign-in",
         _SERVICE,
-        "        close_setup(locked.user)\n",
-        "",
+        "            close_setup(locked.user)\n",
+        "            pass\n",
         (f"{_WAY_BACK}::test_a_session_that_an_admin_ended_sets_no_first_password",),
     ),
     Sabotage(

@@ -17,6 +17,7 @@ from control_plane.studios import access
 from control_plane.studios.models import ApiKey, Limit, Membership, ObjectRight, Role, RoleActions, Studio
 from control_plane.studios.quotas import require_room
 from control_plane.studios.roles import effective
+from control_plane.studios.selectors import studios_of_account
 from control_plane.studios.services.dancers import end_guardianships_of
 from control_plane.studios.services.locking import lock_studio
 from control_plane.studios.services.notices import tell_member
@@ -150,8 +151,10 @@ def end_member_sessions(membership: Membership, *, actor: Actor) -> None:
         locked = _locked(membership, actor)
         locked.signin_not_before = timezone.now()
         locked.save(update_fields=["signin_not_before"])
-        # Else whoever holds one of them sets a first password, and signs in again with that.
-        close_setup(locked.user)
+        if studios_of_account(locked.user_id) <= {locked.studio_id}:
+            # Else whoever holds one of them sets a first password, and signs in again with that. A first password is the
+            # account's: where that belongs to another studio too, this one does not say who may set it.
+            close_setup(locked.user)
         record(
             Act.MEMBER_SESSIONS_ENDED,
             actor=actor,

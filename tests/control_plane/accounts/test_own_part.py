@@ -11,6 +11,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
+from control_plane.accounts.mail import NO_SERVER
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_signin_link
 from control_plane.audit.models import Entry
@@ -64,6 +65,22 @@ def test_ending_sessions_closes_this_studio_alone(cast: Cast, other: Cast, both:
         assert event.details == {"user": str(both.id)}
     with studio_scope(other.studio.id):
         assert not Entry.objects.filter(action__contains="sessions").exists()
+
+
+def test_ending_sessions_leaves_another_studios_member_the_first_password(
+    cast: Cast, other: Cast, both: User, settings: Any
+) -> None:
+    """A first password is the account's, which is not this studio's alone."""
+    settings.EMAIL_BACKEND = NO_SERVER
+    client = Client(headers=HTML)
+    client.post("/accounts/link/", {"token": create_signin_link(both, actor=SETUP).partition("token=")[2]})
+    services.end_member_sessions(cast.membership(both), actor=cast.alice.actor)
+    assert (status(client, cast), status(client, other)) == (403, 200)
+    assert "You cannot sign in again yet" in client.get(classes(other)).content.decode()
+    posted = {"password1": PASSWORD, "password2": PASSWORD}
+    assert client.post("/accounts/welcome/", posted)["Location"] == "/"
+    both.refresh_from_db()
+    assert both.check_password(PASSWORD)
 
 
 def test_the_person_is_told_why_and_comes_back_by_the_password(cast: Cast, both: User) -> None:
