@@ -143,9 +143,24 @@ def close_setup(user: User) -> None:
     user.save(update_fields=["setup_not_before"])
 
 
+def lock_account(user: User) -> User:
+    """Wait for whoever changes how an account is entered, hold off the next, and return the account as it is now.
+
+    Inside a transaction. Who holds it may lock links and sessions of the account, and the audit log; who locks a studio
+    has done so before.
+    """
+    # FOR UPDATE: a factor that is added to the account waits too, for its row points at this one.
+    locked: User = User.objects.select_for_update().get(pk=user.pk)
+    return locked
+
+
 def end_signin_links(user: User) -> None:
     """Delete the one-time links of a person that nobody has used: what they would open, or for whom, has changed."""
-    SigninLink.objects.filter(user=user, used_at=None).delete()
+    with transaction.atomic():
+        # Whoever makes one has asked under this lock what the account is worth: their link is there to be deleted, or
+        # they ask after this transaction.
+        lock_account(user)
+        SigninLink.objects.filter(user=user, used_at=None).delete()
 
 
 def create_signin_link(user: User, *, actor: Actor, ttl: timedelta = LINK_LIFETIME) -> str:
@@ -175,12 +190,20 @@ def create_signin_link(user: User, *, actor: Actor, ttl: timedelta = LINK_LIFETI
 def use_signin_link(token: str) -> User | None:
     """Returns the person whom `token` signs in, and spends it; None where it is unknown, used or expired.
 
-    Of any number of parallel calls exactly one gets the person: the row's update decides.
+    Of any number of parallel calls exactly one gets the person: the row's update decides. Until the caller's transaction
+    ends, nobody changes what the account is worth (`lock_account`).
     """
     now = timezone.now()
     hash_ = token_hash(token)
     active = User.objects.filter(is_active=True)
     with transaction.atomic():
+        owner = User.objects.filter(
+            pk__in=SigninLink.objects.filter(token_sha256=hash_).values("user")
+        ).first()
+        if owner is None:
+            return None
+        # Before the link's own row, as `end_signin_links` does.
+        lock_account(owner)
         # No join: it would move `used_at IS NULL` into a subquery, which PostgreSQL does not ask again of a row that
         # another transaction has just spent, and two would win.
         spent = SigninLink.objects.filter(

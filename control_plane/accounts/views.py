@@ -6,6 +6,7 @@ from allauth.account.internal.flows.login import record_authentication
 from allauth.account.utils import perform_login
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -35,11 +36,14 @@ def signin_link(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _page(request, token=request.GET.get("token", ""))
     require_within(request, "signin_link")
-    user = use_signin_link(request.POST.get("token", ""))
-    if user is None:
-        return _page(request, failed=True, status=410)
-    record_authentication(request, user, method="signin_link")
-    response: HttpResponse = perform_login(request, user, redirect_url=first_page(user))
+    with transaction.atomic():
+        user = use_signin_link(request.POST.get("token", ""))
+        if user is None:
+            return _page(request, failed=True, status=410)
+        record_authentication(request, user, method="signin_link")
+        response: HttpResponse = perform_login(request, user, redirect_url=first_page(user))
+        # Before the account's lock goes: whoever ends its sessions next has to find this one.
+        request.session.save()
     return response
 
 

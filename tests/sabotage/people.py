@@ -14,6 +14,7 @@ _DOMAINS = "tests/control_plane/accounts/test_domains.py"
 _LINKS = "control_plane/studios/services/signin_links.py"
 _COMMANDS = "tests/control_plane/accounts/test_signin_link.py"
 _WAY_BACK = "tests/control_plane/accounts/test_way_back.py"
+_AT_ONCE = "tests/control_plane/accounts/test_links_at_once.py"
 _LISTS = "tests/matrix/test_api_lists.py"
 _LOOKUPS = "tests/control_plane/console/test_lookups.py"
 
@@ -235,12 +236,47 @@ PEOPLE = (
         (f"{_WAY_BACK}::test_a_link_is_void_once_the_account_is_worth_more",),
     ),
     Sabotage(
-        "who held an account before stays in it when its owner is invited",
+        "a session opened by an admin's link stays open when the person joins another studio",
         "sign-in",
-        "control_plane/studios/services/invitations.py",
-        "        end_other_sessions(person, keep_key=None, actor=JOB)\n",
+        _SERVICE,
+        "    if lacks_own_signin(lock_account(user)):\n",
+        "    if False:\n",
+        (
+            f"{_WAY_BACK}::test_who_made_the_account_first_is_out_when_its_owner_is_invited",
+            f"{_WAY_BACK}::test_a_session_of_a_link_ends_once_the_account_is_worth_more",
+        ),
+    ),
+    Sabotage(
+        "the session in which somebody joins a studio ends with the others",
+        "sign-in",
+        _SERVICE,
+        "end_other_sessions(user, keep_key=keep_key, actor=JOB)",
+        "end_other_sessions(user, keep_key=None, actor=JOB)",
+        (f"{_WAY_BACK}::test_a_session_of_a_link_ends_once_the_account_is_worth_more",),
+    ),
+    Sabotage(
+        "a link is made while the account gets a password",
+        "sign-in",
+        _LINKS,
+        "lock_account(member.user)",
+        "member.user",
+        (f"{_AT_ONCE}::test_no_link_is_left_that_was_made_while_the_account_became_worth_more",),
+    ),
+    Sabotage(
+        "a session begins by a link while the person joins another studio",
+        "sign-in",
+        "control_plane/accounts/views.py",
+        "        request.session.save()\n",
         "",
-        (f"{_WAY_BACK}::test_who_made_the_account_first_is_out_when_its_owner_is_invited",),
+        (f"{_AT_ONCE}::test_no_session_is_left_that_began_while_the_person_joined_elsewhere",),
+    ),
+    Sabotage(
+        "a studio's link opens the account of a platform operator",
+        "sign-in",
+        "control_plane/studios/services/operators.py",
+        "        end_signin_links(user)\n        _record",
+        "        _record",
+        (f"{_WAY_BACK}::test_a_link_is_void_once_the_account_is_an_operators",),
     ),
     Sabotage(
         "ending sessions in one studio keeps another studio's member from a first password",

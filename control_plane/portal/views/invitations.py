@@ -122,7 +122,7 @@ def _accepted(request: HttpRequest, token: str) -> HttpResponse:
     if user is None and request.user.is_authenticated:
         return render(request, TEMPLATE, {"other": True, "token": token}, status=403)
     try:
-        person = accept(token, user=user)
+        person = accept(token, user=user, session_key=request.session.session_key)
     except SignInRequired as error:
         messages.info(request, error.detail)
         return redirect_to_login(f"{request.path}?token={token}")

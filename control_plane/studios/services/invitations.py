@@ -18,7 +18,6 @@ from control_plane.accounts.models import User
 from control_plane.accounts.services import (
     claim_address,
     create_user,
-    end_other_sessions,
     is_proven,
     token_hash,
 )
@@ -130,11 +129,12 @@ def revoke(invitation: Invitation, *, actor: Actor) -> None:
         _record(Act.INVITATION_REVOKED, invitation, actor)
 
 
-def accept(token: str, *, user: User | None) -> User:
+def accept(token: str, *, user: User | None, session_key: str | None = None) -> User:
     """Makes the reader of an invitation a member, and returns them. Of parallel calls one wins.
 
     Args:
         user: who is signed in, on their own word; None for nobody.
+        session_key: the session in which `user` accepts. Others end where `user` has nothing of their own to sign in with.
 
     Raises:
         NotFound: no open invitation has this token, or whoever made it may no longer invite.
@@ -156,7 +156,14 @@ def accept(token: str, *, user: User | None) -> User:
         if not still_open.update(accepted_at=timezone.now(), accepted_by=person.id):
             raise NotFound
         if not Membership.objects.filter(user=person).exists():
-            join(found.studio, person, Role(found.role), _inviter(found), ends_at=found.membership_ends_at)
+            join(
+                found.studio,
+                person,
+                Role(found.role),
+                _inviter(found),
+                ends_at=found.membership_ends_at,
+                keep_key=session_key if user is not None else None,
+            )
         _record(Act.INVITATION_ACCEPTED, found, person.actor)
     return person
 
@@ -170,8 +177,7 @@ def _reader(invitation: Invitation) -> User:
             require_rate_of_unproven()
         return create_user(invitation.email, actor=JOB, verified=was_mailed)
     if not was_mailed and _is_nobodys(person):
-        # The link is all there is to enter it by. Whoever was in it before is out: what they may see changes now.
-        end_other_sessions(person, keep_key=None, actor=JOB)
+        # The link is all there is to enter it by. Whoever was in it before is out as soon as the person joins.
         return person
     if is_proven(person) or not was_mailed or not person.is_active:
         raise SignInRequired(

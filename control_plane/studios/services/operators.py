@@ -7,7 +7,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from control_plane.accounts.models import User
-from control_plane.accounts.services import claim_address, create_user, end_other_sessions, is_proven
+from control_plane.accounts.services import (
+    claim_address,
+    create_user,
+    end_other_sessions,
+    end_signin_links,
+    is_proven,
+    lock_account,
+)
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
@@ -37,7 +44,7 @@ def make_operator(address: str, *, actor: Actor, display_name: str = "") -> User
         found = User.objects.by_address(address) or create_user(
             address, actor=actor, display_name=display_name
         )
-        user = User.objects.select_for_update().get(pk=found.pk)
+        user = lock_account(found)
         if not user.is_active:
             raise Conflict("This account is switched off.")
         if user.is_operator:
@@ -49,6 +56,8 @@ def make_operator(address: str, *, actor: Actor, display_name: str = "") -> User
         user.save(update_fields=["is_operator"])
         # A session that runs may be one for which a studio's identity provider alone vouches.
         end_other_sessions(user, keep_key=None, actor=actor)
+        # Nor may a link open the account that a studio's admin made when it was worth no more than the studio.
+        end_signin_links(user)
         _record(Act.OPERATOR_MADE, user, actor)
     return user
 

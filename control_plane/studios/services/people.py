@@ -7,7 +7,13 @@ from django.db.models import Model
 from django.utils import timezone
 
 from control_plane.accounts.models import User
-from control_plane.accounts.services import close_setup, end_signin_links
+from control_plane.accounts.services import (
+    close_setup,
+    end_other_sessions,
+    end_signin_links,
+    lacks_own_signin,
+    lock_account,
+)
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
@@ -26,6 +32,7 @@ from control_plane.studios.standing import members
 from control_plane.studios.things import studio_of
 from shared.protocol.errors import Code
 
+JOB = Actor.system("studios.people")
 _LAST_ADMIN = "A studio needs an admin; make somebody else one first."
 
 
@@ -209,9 +216,21 @@ def lock_people(actor: Actor, obj: Model) -> None:
 
 
 def join(
-    studio: Studio, user: User, role: Role, actor: Actor, *, ends_at: datetime | None = None
+    studio: Studio,
+    user: User,
+    role: Role,
+    actor: Actor,
+    *,
+    ends_at: datetime | None = None,
+    keep_key: str | None = None,
 ) -> Membership:
-    """Makes a person a member; the caller has asked `access` and opened the scope.
+    """Make a person a member; the caller has asked `access` and opened the scope.
+
+    Every way of joining leads here. Where the person has no password or passkey of their own, sessions that are open may
+    be somebody else's: an admin of a studio that the person belongs to can make a link and open it. So they end.
+
+    Args:
+        keep_key: the session in which the person joins, which goes on; None: there is none.
 
     Raises:
         Conflict: the person is a member already.
@@ -219,8 +238,11 @@ def join(
     require_room(Limit.MEMBERS, Membership.objects.count)
     membership = Membership(studio=studio, user=user, role=role, ends_at=ends_at)
     save_new(membership, "This person is a member already.")
-    # A link that another studio's admin may have made would open this studio as well.
+    # A link that another studio's admin may have made would open this studio as well, and so would the session of one
+    # that was opened. The lock is held to the end: who opens one at this moment does so before, or finds none.
     end_signin_links(user)
+    if lacks_own_signin(lock_account(user)):
+        end_other_sessions(user, keep_key=keep_key, actor=JOB)
     record(
         Act.MEMBER_ADDED,
         actor=actor,

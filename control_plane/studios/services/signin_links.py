@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from control_plane.accounts import mail
 from control_plane.accounts.models import User
-from control_plane.accounts.services import create_signin_link, end_signin_links
+from control_plane.accounts.services import create_signin_link, end_signin_links, lock_account
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
@@ -54,7 +54,8 @@ def make_member_link(membership: Membership, *, actor: Actor) -> str:
                 "This server sends mail: the person presses “Forgot your password?” on the sign-in page."
             )
         require_rate(Act.MEMBER_LINK_MADE, actor=actor)
-        if not is_worth_no_more(member.user, studios=frozenset({member.studio_id})):
+        # Held to the commit: who gives the account a password meanwhile waits, and then deletes this link.
+        if not is_worth_no_more(lock_account(member.user), studios=frozenset({member.studio_id})):
             raise Conflict(REFUSED)
         end_signin_links(member.user)
         link = create_signin_link(member.user, actor=actor)

@@ -21,12 +21,14 @@ from control_plane.audit.services import chain_scope
 from control_plane.common.errors import Conflict, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.studios import services
-from control_plane.studios.models import Membership, Role
+from control_plane.studios.models import IdentityProvider, Membership, ProviderKind, Role
 from control_plane.studios.services.api_keys import actor_of
 from control_plane.studios.services.invitations import accept, invite
+from control_plane.studios.services.operators import make_operator
 from control_plane.studios.services.signin_links import REFUSED, make_member_link
+from control_plane.studios.services.sso import Said, admit
 from tests.control_plane.accounts.test_factors import KEY, code
-from tests.control_plane.accounts.test_sessions import HTML, PASSWORD, enter, is_in
+from tests.control_plane.accounts.test_sessions import HTML, PASSWORD, another, enter, is_in
 from tests.control_plane.conftest import SETUP, Cast
 
 BANNER = "You cannot sign in again yet"
@@ -284,6 +286,67 @@ def test_a_link_is_void_once_the_account_is_worth_more(cast: Cast, other: Cast, 
     link = make_member_link(cast.membership(cast.ivan), actor=cast.alice.actor)
     client, where = use(create_signin_link(cast.ivan, actor=SETUP))
     client.post(where, {"password1": PASSWORD, "password2": PASSWORD})
+    assert Client().post("/accounts/link/", {"token": link.partition("token=")[2]}).status_code == 410
+
+
+def joined_by_invitation(cast: Cast, other: Cast, owner: Client, user: User) -> None:
+    use(invite(other.studio, user.email, Role.VIEWER, actor=other.alice.actor).link, owner)
+
+
+def joined_by_the_platform(cast: Cast, other: Cast, owner: Client, user: User) -> None:
+    services.add_member(other.studio, user, Role.VIEWER, actor=SETUP)
+
+
+def joined_by_founding(cast: Cast, other: Cast, owner: Client, user: User) -> None:
+    services.create_studio(slug="third", name="Third", actor=SETUP, admin=user)
+
+
+def joined_by_provider(cast: Cast, other: Cast, owner: Client, user: User) -> None:
+    domain = user.email.rpartition("@")[2]
+    with studio_scope(other.studio.id):
+        provider = IdentityProvider.objects.create(
+            studio=other.studio,
+            kind=ProviderKind.OIDC,
+            name="P",
+            domains=[domain],
+            proven_domains={domain: timezone.now().isoformat()},
+            default_role=Role.VIEWER,
+        )
+    said = Said(address=user.email, verified=True, name="", groups=frozenset())
+    assert admit(provider, said, linked=None).user == user
+
+
+JOINED = [joined_by_invitation, joined_by_the_platform, joined_by_founding, joined_by_provider]
+
+
+@pytest.mark.parametrize("join", JOINED, ids=lambda join: join.__name__)
+def test_a_session_of_a_link_ends_once_the_account_is_worth_more(
+    cast: Cast, other: Cast, no_mail: None, join: Any
+) -> None:
+    """An admin opens the link that was made for a member, who joins another studio then: it is not open to the admin."""
+    owner, where = use(create_signin_link(cast.vera, actor=SETUP))
+    thief, _ = use(make_member_link(cast.membership(cast.vera), actor=cast.alice.actor))
+    assert is_in(thief)
+    join(cast, other, owner, cast.vera)
+    assert not is_in(thief)
+    assert thief.get(classes(other)).status_code in (302, 401, 404)
+    thief.post(where, {"password1": PASSWORD, "password2": PASSWORD})
+    cast.vera.refresh_from_db()
+    assert not cast.vera.has_usable_password()
+    if join is joined_by_invitation:
+        assert owner.get(classes(other)).status_code == 200, "the session in which the person joins goes on"
+
+
+def test_whoever_has_an_own_way_in_stays_signed_in_everywhere(cast: Cast, other: Cast) -> None:
+    """A password has ended all sessions that were there before it; those since are the person's own."""
+    places = [enter(cast.vera), another(cast.vera)]
+    services.add_member(other.studio, cast.vera, Role.VIEWER, actor=SETUP)
+    assert [place.get(classes(other)).status_code for place in places] == [200, 200]
+
+
+def test_a_link_is_void_once_the_account_is_an_operators(cast: Cast, no_mail: None) -> None:
+    link = make_member_link(cast.membership(cast.vera), actor=cast.alice.actor)
+    make_operator(cast.vera.email, actor=SETUP)
     assert Client().post("/accounts/link/", {"token": link.partition("token=")[2]}).status_code == 410
 
 
