@@ -263,6 +263,14 @@ PEOPLE = (
         (f"{_AT_ONCE}::test_no_link_is_left_that_was_made_while_the_account_became_worth_more",),
     ),
     Sabotage(
+        "a link is opened past the lock of its account",
+        "sign-in",
+        "control_plane/accounts/views.py",
+        "    with transaction.atomic():\n        user = use",
+        "    if True:\n        user = use",
+        (f"{_AT_ONCE}::test_no_session_is_left_that_began_while_the_person_joined_elsewhere",),
+    ),
+    Sabotage(
         "a session begins by a link while the person joins another studio",
         "sign-in",
         "control_plane/accounts/views.py",

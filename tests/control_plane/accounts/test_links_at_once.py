@@ -13,7 +13,7 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP
 from django.core.cache import cache
 from django.db import connection, transaction
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 
 from control_plane.accounts.mail import NO_SERVER
 from control_plane.accounts.models import SigninLink
@@ -21,9 +21,9 @@ from control_plane.accounts.services import create_signin_link
 from control_plane.studios import services
 from control_plane.studios.models import Role
 from control_plane.studios.services import signin_links
-from control_plane.studios.services.signin_links import make_member_link
+from control_plane.studios.services.signin_links import is_worth_no_more, make_member_link
 from tests.control_plane.accounts.test_factors import KEY
-from tests.control_plane.accounts.test_sessions import PASSWORD, is_in
+from tests.control_plane.accounts.test_sessions import HTML, PASSWORD, is_in
 from tests.control_plane.accounts.test_way_back import use
 from tests.control_plane.conftest import SETUP, Cast, make_cast
 
@@ -98,12 +98,13 @@ def test_no_link_is_left_that_was_made_while_the_account_became_worth_more(
     write, member = change(cast, elsewhere), cast.membership(cast.vera)
     asked, go_on = Event(), Event()
 
-    def held(*args: Any, **kwargs: Any) -> str:
+    def held(*args: Any, **kwargs: Any) -> bool:
+        answer = is_worth_no_more(*args, **kwargs)
         asked.set()
         assert go_on.wait(TIMEOUT_S)
-        return create_signin_link(*args, **kwargs)
+        return answer
 
-    monkeypatch.setattr(signin_links, "create_signin_link", held)
+    monkeypatch.setattr(signin_links, "is_worth_no_more", held)
     with ThreadPoolExecutor(2) as pool:
         made = pool.submit(on_own_connection, lambda: make_member_link(member, actor=cast.alice.actor))
         try:
@@ -130,9 +131,13 @@ def test_no_session_is_left_that_began_while_the_person_joined_elsewhere(
             """The link is spent, and nobody is signed in by it yet."""
             joined.append(pool.submit(on_own_connection, joins))
             wait_until_done_or_held(joined[0])
+            # Before the middleware saves the session.
+            transaction.on_commit(lambda: joined[0].result(TIMEOUT_S))
             return perform_login(*args, **kwargs)
 
         monkeypatch.setattr("control_plane.accounts.views.perform_login", held)
-        thief, _ = use(link)
+        thief = Client(headers=HTML)
+        answer = thief.post("/accounts/link/", {"token": link.partition("token=")[2]})
         joined[0].result(TIMEOUT_S)
+    assert answer.status_code in (302, 400), "400: Django says so of a session that ends below a request"
     assert not is_in(thief)

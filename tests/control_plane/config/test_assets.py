@@ -1,5 +1,6 @@
 """What pages name is compressed and kept by browsers for a year; another content has another address. On the real server."""
 
+import contextlib
 import gzip
 import os
 import re
@@ -47,7 +48,7 @@ def test_what_a_page_names_is_compressed_and_kept_for_ever(site: httpx.Client) -
         plain = content(re.sub(r"\.[0-9a-f]{12}(?=\.\w+$)", "", address.removeprefix("/static/")))
         assert answer.content == plain
         if address.endswith((".css", ".js")):
-            assert answer.headers["content-encoding"] == "gzip"
+            assert answer.headers.get("content-encoding") == "gzip"
             assert answer.headers["vary"] == "Accept-Encoding"
             assert int(answer.headers["content-length"]) == len(gzip.compress(plain, mtime=0))
 
@@ -133,8 +134,10 @@ def test_a_copy_that_has_gone_costs_the_compression_alone(state: Path, style: Pa
     assert (headers["Content-Encoding"], gzip.decompress(content)) == ("gzip", style.read_bytes())
     for copy in (state / "run" / "static").iterdir():
         copy.unlink()
-    content, headers = answer_to(file)
-    assert (content, headers["Content-Length"]) == (style.read_bytes(), "5000")
+    content, headers = b"", {}
+    with contextlib.suppress(FileNotFoundError):  # which a server answers with 500
+        content, headers = answer_to(file)
+    assert (content, headers.get("Content-Length")) == (style.read_bytes(), "5000")
     assert "Content-Encoding" not in headers
     assert answer_to(file, HTTP_RANGE="bytes=0-9")[0] == b"a" * 10
 
