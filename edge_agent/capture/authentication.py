@@ -15,13 +15,14 @@ from edge_agent.errors import CameraFailed
 from shared.protocol.config import Credentials
 from shared.protocol.status import CameraError
 
-CHALLENGE_LIMIT_CHARS = 8192
+CHALLENGE_LIMIT_CHARS = 2048
+"""Of all headers of an answer together: four challenges take half of it, and reading takes up to its square."""
 
 _HASHES = {"SHA-512-256": "sha512_256", "SHA-256": "sha256", "MD5": "md5"}
 """Strongest first: the first one that a camera offers is taken."""
 _SESSION = "-SESS"
 
-_WORD = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
+_WORD = r"[A-Za-z0-9!#$%&'*+.^_`|~-]++"
 _PART = re.compile(
     rf'(?P<name>{_WORD})\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s,"]*))', re.ASCII
 )
@@ -69,8 +70,10 @@ class Challenge:
 def challenges_of(values: Iterable[str]) -> list[Challenge]:
     """Returns the challenges in the `WWW-Authenticate` headers of an answer, however they are spread over them."""
     found: list[tuple[str, dict[str, str]]] = []
+    left = CHALLENGE_LIMIT_CHARS
     for value in values:
-        text, at = value[:CHALLENGE_LIMIT_CHARS], 0
+        text, at = value[:left], 0
+        left -= len(text)
         while at < len(text):
             if part := _PART.match(text, at):
                 if found:

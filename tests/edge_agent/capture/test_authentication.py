@@ -1,7 +1,10 @@
 """User and password towards a camera: the examples of the standards, and what cameras make of them."""
 
+from typing import Any
+
 import pytest
 
+from edge_agent.capture import authentication
 from edge_agent.capture.authentication import Authenticator, challenges_of
 from edge_agent.errors import CameraFailed
 from shared.protocol.config import Credentials
@@ -150,3 +153,40 @@ def test_a_user_name_cannot_begin_another_header() -> None:
     header = signed(evil, 'Digest realm="c", nonce="n"')
     assert "\r" not in header
     assert 'username="a\\"X: y"' in header
+
+
+class _Counting:
+    """A pattern that counts the characters that its tries may look at."""
+
+    def __init__(self, pattern: Any, work: list[int]) -> None:
+        self._pattern, self._work = pattern, work
+
+    def match(self, text: str, at: int) -> Any:
+        self._work.append(len(text) - at)
+        return self._pattern.match(text, at)
+
+
+@pytest.mark.parametrize("junk", ["a", 'a="\\"', 'a="', "a ", "=", '"', "\\", "a=", " ", "a\xe9"])
+@pytest.mark.parametrize("headers", [1, 100])
+def test_the_work_for_challenges_is_bounded_however_long_they_are(
+    monkeypatch: pytest.MonkeyPatch, junk: str, headers: int
+) -> None:
+    work: list[int] = []
+    for name in ("_PART", "_SCHEME"):
+        monkeypatch.setattr(authentication, name, _Counting(getattr(authentication, name), work))
+
+    def done(length: int) -> int:
+        work.clear()
+        challenges_of([("Digest " + junk * length)[:length]] * headers)
+        return sum(work)
+
+    limit = authentication.CHALLENGE_LIMIT_CHARS
+    assert done(100) > 0
+    assert done(20_000) == done(limit) <= limit**2
+
+
+def test_all_headers_together_are_read_up_to_a_limit() -> None:
+    limit = authentication.CHALLENGE_LIMIT_CHARS
+    found = challenges_of(['Digest realm="c", nonce="n"', *["Basic, " * (limit // 7 // 4)] * 100])
+    assert found[0].is_usable
+    assert limit / 7 * 0.9 < len(found) <= limit / 7
