@@ -507,6 +507,24 @@ def test_a_camera_whose_sound_is_bad_from_the_start_records_its_pictures(
     assert loud(heard, 0, 99) == 0
 
 
+@pytest.mark.parametrize("value", NO_SAMPLES)
+def test_a_sample_that_is_no_sound_costs_itself_alone(
+    quiet: tuple[StreamInfo, list[MediaPacket]], value: float
+) -> None:
+    info, pictures = quiet
+    track, frames, size = sound("pcm_f64le", 48_000, seconds=4)
+    bad = np.array([value], "<f8").tobytes()
+    packets = timed(
+        [data[:800] + bad + data[808:] for data in frames],
+        begin_90k=pictures[0].pts_90k,
+        step_90k=size * TICKS_PER_S / 48_000,
+    )
+    heard = check(cut(with_sound(info, track), together(pictures, packets)), pictures)
+    within = heard[4:-4]
+    assert loud(within, 0, 99) > 0.95
+    assert all(float(np.abs(frame.to_ndarray()).max()) < 1 for frame in within)
+
+
 class _Refusing:
     """An encoder that refuses its ninth frame, and its end."""
 
