@@ -62,7 +62,9 @@ def test_the_page_shows_the_id_that_the_log_has(
     assert SECRET not in response.text
     assert response["Cache-Control"] == "no-store"
     assert "default-src" in response["Content-Security-Policy"]
-    (line,) = reasons(log, request_id)
+    lines = reasons(log, request_id)
+    assert len(lines) == 1
+    line = lines[0]
     assert SECRET in line["exception"]
     assert line["level"] == "ERROR"
 
