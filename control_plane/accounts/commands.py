@@ -1,4 +1,4 @@
-"""What the management commands that print a one-time sign-in link have in common."""
+"""Shared parts of the management commands that print a one-time sign-in link."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What every page is told of the ways in: whether mail works, and whether this person can come back."""
+"""Template context of every page: whether mail works, and whether this person has a way to sign in again."""
 
 from django.http import HttpRequest
 

@@ -12,7 +12,7 @@ from control_plane.accounts.services import lacks_own_signin
 
 
 class Credential(forms.JSONField):
-    """What a browser's passkey answers, as JSON."""
+    """The JSON that a browser returns for a passkey."""
 
     def __init__(self) -> None:
         super().__init__(required=True, widget=forms.HiddenInput)

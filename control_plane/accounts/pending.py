@@ -1,4 +1,4 @@
-"""What people leave with us who are not signed in: in the cache, with an end, and of each kind a bounded number.
+"""Data of visitors who are not signed in: kept in the cache until it expires, and a bounded number of each kind.
 
 As rows they would grow without limit, for anybody can make them. Where too many are kept the oldest is forgotten: whoever
 it belonged to starts anew.

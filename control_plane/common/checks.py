@@ -64,7 +64,7 @@ def writable_tables(alias: str = "default") -> set[str]:
 
 
 def check_read_only(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """Says which tables the application may change although migrations alone write them."""
+    """Returns an error for each table that only migrations may write, but that the application may change."""
     if settings.DATABASE_AS_OWNER:
         return []
     return [

@@ -45,7 +45,7 @@ class Inputs:
         if request.content_type not in ("application/x-www-form-urlencoded", "multipart/form-data"):
             return None
         if getattr(view, "csrf_exempt", False):
-            # A view for programs, which reads its body as it comes.
+            # A view for programs reads its body as a stream: reading the form here would consume it.
             return None
         fault = _fault_of_fields(request.POST)
         return refusal_response(request, BadRequest(fault)) if fault else None

@@ -59,7 +59,7 @@ class _Claims(msgspec.Struct):
 
 
 class Callers:
-    """What is known of the credentials that were used lately. Used by the event loop alone."""
+    """Remembers to which studio or account recently used credentials belong. Used by the event loop alone."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[Hashable, Who] = OrderedDict()

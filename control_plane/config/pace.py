@@ -47,7 +47,7 @@ class Reason(Enum):
 
 
 class Phase(Enum):
-    """What is awaited on a connection."""
+    """The part of a request or answer that a connection waits for."""
 
     HEAD = "the rest of a request's head"
     BODY = "the rest of a request's body"

@@ -1,4 +1,4 @@
-"""What migrations alone write: which of them have run, and the names of models and permissions."""
+"""Makes tables that only migrations write read-only: the list of migrations, model names and permissions."""
 
 from typing import ClassVar
 
