@@ -1,7 +1,7 @@
 """Takes secrets out of text before it is logged, shown or sent.
 
 Strangers choose what is in a log, so that each expression is linear in the length of the text: a run of characters is
-tried from its beginning alone, or its length is bounded.
+tried from its beginning alone, and ends where the next one may begin.
 """
 
 import re
@@ -16,8 +16,8 @@ _QUERY_SECRET = re.compile(
     r"(?P<key>[?&](?:[a-z0-9_-]*(?:token|secret|password|passwd|pwd|signature|credential|key|code))=)[^&\s#]+",
     re.IGNORECASE,
 )
-_BEARER = re.compile(r"(?P<word>bearer\s{1,64})[A-Za-z0-9._~+/=-]+", re.IGNORECASE)
-_FRAGMENT_SECRET = re.compile(r"(?P<path>/s/[^#\s]{1,200}#)\S+")
+_BEARER = re.compile(r"(?P<word>bearer\s+)[A-Za-z0-9._~+/=-]+", re.IGNORECASE)
+_FRAGMENT_SECRET = re.compile(r"(?P<path>/s/(?:(?!/s/)[^#\s])+#)\S+")
 _WORD = re.compile(r"""[^\s'"<>]+""")
 _EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 _ROW = re.compile(
@@ -48,16 +48,17 @@ def _shown(address: re.Match[str]) -> str:
 def redact_log(text: str) -> str:
     """Returns `text` fit for a log: redacted, and without queries of addresses, e-mail addresses and values of rows.
 
-    What is over `LONGEST_IN_LOG` characters is cut off: cutting at the end leaves what tells a secret in front of it.
+    What is over `LONGEST_IN_LOG` characters is cut off, once it is redacted: an address without its `@` hides no password.
 
     A query may hold the name that somebody searched for, or an address with a token as one of its values; a database
     says in the detail of an error which row it refuses.
     """
-    if len(text) > LONGEST_IN_LOG:
-        text = f"{text[:LONGEST_IN_LOG]} ... ({len(text) - LONGEST_IN_LOG} more characters)"
     text = _WORD.sub(_without_query, redact(text))
     text = _ROW.sub(rf"\g<word>{MASK}", text)
-    return _EMAIL.sub(MASK, text)
+    text = _EMAIL.sub(MASK, text)
+    if len(text) > LONGEST_IN_LOG:
+        text = f"{text[:LONGEST_IN_LOG]} ... ({len(text) - LONGEST_IN_LOG} more characters)"
+    return text
 
 
 def _without_query(word: re.Match[str]) -> str:

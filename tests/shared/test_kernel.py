@@ -86,6 +86,19 @@ def test_a_long_text_of_a_stranger_is_redacted_in_linear_time(unit: str) -> None
     assert time.thread_time() - began_s < 0.5
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x" * (redact.LONGEST_IN_LOG - 20) + " rtsp://admin:hunter2@10.0.0.9/main",
+        "https://studio.example/s/" + "x" * 300 + "#hunter2",
+        "Bearer" + " " * 100 + "hunter2.abc",
+    ],
+    ids=["cut within a password", "long path", "many spaces"],
+)
+def test_no_length_of_a_text_keeps_a_secret_in_a_log(text: str) -> None:
+    assert "hunter" not in redact.redact_log(text)
+
+
 def test_a_text_too_long_for_a_log_is_cut_at_its_end() -> None:
     line = redact.redact_log("token " + "x" * 100_000 + " hunter2")
     assert len(line) < redact.LONGEST_IN_LOG + 40
