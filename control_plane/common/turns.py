@@ -1,8 +1,10 @@
 """Fair scheduling of scarce slots between parties: threads of requests, uploads, upgrades of sockets.
 
 A request waits for its turn in the event loop, where waiting costs neither a thread nor a connection. The party with the
-least recent use goes first, and no party holds more turns than its limit. Work in a thread also calls `give_way`: it
-pauses briefly while a party with clearly less use is working. A party that floods gets the capacity that others leave.
+least load goes first, and no party holds more turns than its limit. Load is recent use plus the expected cost of all
+requests that the party has outstanding: a flood shows in it with its first requests, before any of them has cost
+anything. While a lighter party is active, a clearly heavier one holds few turns, and its work in a thread, which calls
+`give_way`, pauses briefly wherever the lighter one works. A party that floods gets the capacity that others leave.
 """
 
 import asyncio
@@ -19,14 +21,22 @@ from control_plane.common.errors import Busy
 
 T = TypeVar("T")
 
-HALF_LIFE_S = 20.0
-"""Recorded use halves in this time, so that about the last minute counts."""
+HALF_LIFE_S = 2.0
+"""Recorded use halves in this time. Short, so that a flood outweighs within a second a studio that has been working for
+minutes; with 20 s, it went first for as long."""
+FIRST_COST_S, COST_WEIGHT = 0.1, 0.2
+"""The expected cost of a party's first request, and the weight of each finished one in the moving average after it."""
+ACTIVE_S = 2.0
+"""A party that asked within this time counts as active."""
+CROWDED_MOST = 2
+"""Turns that a clearly heavier party may hold while a lighter one is active: one computes while the other waits for the
+database. Python runs one thread at a time: more would only take from the lighter party's share."""
 TOO_MANY = "Too many requests are waiting."
 RETRY_AFTER_S = 5
 MOST_PARTIES = 4096
 """Parties whose use is kept; the least recently active one is dropped first."""
-CLEARLY_S = 0.5
-"""A party has clearly less use where the difference exceeds this."""
+CLEARLY_S = 0.25
+"""A party has clearly less load where the difference exceeds this."""
 STOP_S = 0.05
 """The longest single pause; it ends earlier with the turn that it was made for."""
 STOPS_S, STOPS_EACH = 1.0, 4.0
@@ -52,8 +62,8 @@ class Turn:
     """
 
     party: Hashable = None
-    before_s: float = 0.0
-    """The use of its party when it began."""
+    use: "_Use | None" = None
+    """The use of its party; None: it has none."""
     used_s: float = 0.0
     stopped_s: float = 0.0
     cpu_at_s: float = 0.0
@@ -65,19 +75,32 @@ class Turn:
         self.used_s += now_s - self.cpu_at_s
         self.cpu_at_s = now_s
 
-    @property
-    def weight_s(self) -> float:
-        """The use of its party by now."""
-        return self.before_s + self.used_s
+    def load_s(self, now_s: float) -> float:
+        """Returns the load of its party with what this turn has used so far."""
+        return self.used_s + (self.use.load_s(now_s) if self.use else 0.0)
 
 
 @dataclass(slots=True)
 class _Use:
-    """The turns that a party holds, and its use, which halves every `HALF_LIFE_S`."""
+    """The requests of a party and their cost. Written in the event loop; threads read it for `stop_for_others`."""
 
     at_s: float
     used_s: float = 0.0
+    """Halves every `HALF_LIFE_S` from `at_s` on."""
     held: int = 0
+    outstanding: int = 0
+    """Requests that wait or are being answered."""
+    cost_s: float = FIRST_COST_S
+    """The expected cost of one request."""
+    asked_s: float = -math.inf
+
+    def load_s(self, now_s: float) -> float:
+        """Returns its recent use and the expected cost of what it asks for now."""
+        return self.by(now_s) + self.outstanding * self.cost_s
+
+    def is_active(self, now_s: float) -> bool:
+        """Says whether it asks for something, or did so recently."""
+        return self.outstanding > 0 or now_s - self.asked_s < ACTIVE_S
 
     def by(self, now_s: float) -> float:
         """Returns what is left of its use by now."""
@@ -86,6 +109,7 @@ class _Use:
     def add(self, used_s: float, now_s: float) -> None:
         """Counts more of it."""
         self.used_s, self.at_s = self.by(now_s) + used_s, now_s
+        self.cost_s += COST_WEIGHT * (used_s - self.cost_s)
 
 
 _Waiter = tuple[Sequence[Party], "asyncio.Future[Turn]"]
@@ -94,7 +118,7 @@ _Waiter = tuple[Sequence[Party], "asyncio.Future[Turn]"]
 class FairTurns:
     """`in_all` turns. Belongs to one event loop at a time; all but `give_way` runs in it.
 
-    A turn is counted for several parties. The first one's use decides the order; the others (a person, a kind of work) only
+    A turn is counted for several parties. The first one's load decides the order; the others (a person, a kind of work) only
     bound how many turns are held at once.
 
     Args:
@@ -117,6 +141,8 @@ class FairTurns:
         self._most_waiting, self._waiting_in_all = most_waiting, waiting_in_all
         self._waiting = 0
         self._uses: OrderedDict[Hashable, _Use] = OrderedDict()
+        self._active: OrderedDict[Hashable, _Use] = OrderedDict()
+        """Parties that are first of a turn and active, or were until lately; the least recent first."""
         self._lines: OrderedDict[tuple[Hashable, ...], deque[_Waiter]] = OrderedDict()
         """Who waits, by the names of their parties: an upload that may not go yet must not stop a page of its studio."""
         self._waiting_of: Counter[Hashable] = Counter()
@@ -157,7 +183,7 @@ class FairTurns:
                 self._ended.notify_all()
 
     def stop_for_others(self, turn: Turn) -> None:
-        """Stops for a moment where a party works that has used clearly less than the turn's. Runs in the turn's thread."""
+        """Pauses briefly where a party with clearly less load works. Runs in the turn's thread."""
         turn.count_cpu()
         before = self._lighter(turn)
         if before is None or turn.stopped_s >= STOPS_S + STOPS_EACH * turn.used_s:
@@ -172,9 +198,10 @@ class FairTurns:
         return self._waiting
 
     def _lighter(self, turn: Turn) -> Turn | None:
-        most_s = turn.weight_s - CLEARLY_S
+        now_s = self._now()
+        most_s = turn.load_s(now_s) - CLEARLY_S
         for other in self._working:
-            if other.weight_s < most_s and other.party != turn.party:
+            if other.load_s(now_s) < most_s and other.party != turn.party:
                 return other
         return None
 
@@ -187,6 +214,7 @@ class FairTurns:
         given: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
         entry = (parties, given)
         line.append(entry)
+        self._ask(parties[0])
         self._waiting += 1
         self._waiting_of[name] += 1
         self._dispatch()
@@ -202,6 +230,7 @@ class FairTurns:
             elif entry in line:
                 line.remove(entry)
                 self._left(names)
+                self._use(parties[0]).outstanding -= 1
             if isinstance(error, TimeoutError):
                 raise Busy(
                     "Other requests of yours are still under way.", retry_after_s=RETRY_AFTER_S
@@ -210,6 +239,7 @@ class FairTurns:
 
     def _give_back(self, parties: Sequence[Party], turn: Turn) -> None:
         self._free += 1
+        self._use(parties[0]).outstanding -= 1
         now_s = self._now()
         for party in parties:
             use = self._use(party)
@@ -220,32 +250,54 @@ class FairTurns:
     def _dispatch(self) -> None:
         now_s = self._now()
         while self._free > 0 and (best := self._next(now_s)) is not None:
-            used_s, names = best
+            names = best
             parties, given = self._lines[names].popleft()
-            # Behind all that have used as little.
+            # Behind all with the same load.
             self._lines.move_to_end(names)
             self._left(names)
             if given.done():
+                self._use(parties[0]).outstanding -= 1
                 continue  # whoever waited has gone
             self._free -= 1
             for party in parties:
                 self._use(party).held += party.takes
-            given.set_result(Turn(parties[0].name, used_s))
+            given.set_result(Turn(parties[0].name, self._use(parties[0])))
 
-    def _next(self, now_s: float) -> tuple[float, tuple[Hashable, ...]] | None:
-        """Returns the line that goes next, with what its party has used; None: nobody who waits may have a turn now."""
-        best: tuple[float, tuple[Hashable, ...]] | None = None
+    def _next(self, now_s: float) -> tuple[Hashable, ...] | None:
+        """Returns the line that goes next; None: nobody who waits may have a turn now."""
+        best: tuple[Hashable, ...] | None = None
+        best_s = math.inf
+        lightest_s = min((use.load_s(now_s) for use in self._active_uses(now_s)), default=0.0)
         for names, line in self._lines.items():
             parties = line[0][0]
             if any(self._held(party) + party.takes > party.most for party in parties):
                 continue
             if self._free <= self._kept and self._held(parties[0]):
                 continue
-            use = self._uses.get(names[0])
-            used_s = use.by(now_s) if use else 0.0
-            if best is None or used_s < best[0]:
-                best = used_s, names
+            load_s = self._use(parties[0]).load_s(now_s)
+            if load_s > lightest_s + CLEARLY_S and self._held(parties[0]) >= CROWDED_MOST:
+                continue
+            if load_s < best_s:
+                best, best_s = names, load_s
         return best
+
+    def _ask(self, party: Party) -> None:
+        """Counts a request; a party that comes anew starts with the use of the lightest active one."""
+        now_s = self._now()
+        use = self._use(party)
+        if not use.is_active(now_s):
+            # Idleness earns no credit: a flood that begins would go ahead of a studio that has been working.
+            others = (other.by(now_s) for other in self._active_uses(now_s))
+            use.used_s, use.at_s = max(use.by(now_s), min(others, default=0.0)), now_s
+        use.outstanding += 1
+        use.asked_s = now_s
+        self._active[party.name] = use
+        self._active.move_to_end(party.name)
+
+    def _active_uses(self, now_s: float) -> list[_Use]:
+        while self._active and not next(iter(self._active.values())).is_active(now_s):
+            self._active.popitem(last=False)
+        return [use for use in self._active.values() if use.is_active(now_s)]
 
     def _held(self, party: Party) -> int:
         use = self._uses.get(party.name)
@@ -262,9 +314,10 @@ class FairTurns:
     def _forget_oldest(self) -> None:
         over = len(self._uses) - MOST_PARTIES
         if over > 0:
-            idle = [name for name, use in self._uses.items() if not use.held]
+            idle = [name for name, use in self._uses.items() if not use.held and not use.outstanding]
             for name in idle[:over]:
                 del self._uses[name]
+                self._active.pop(name, None)
 
     def _drop_surplus(self) -> None:
         while self._waiting > self._waiting_in_all:
@@ -272,8 +325,9 @@ class FairTurns:
             longest = max(
                 (names for names in self._lines if names[0] == party), key=lambda one: len(self._lines[one])
             )
-            _, given = self._lines[longest].pop()
+            parties, given = self._lines[longest].pop()
             self._left(longest)
+            self._use(parties[0]).outstanding -= 1
             if not given.done():
                 given.set_exception(Busy(TOO_MANY, retry_after_s=RETRY_AFTER_S))
 
@@ -310,7 +364,7 @@ def in_passing(items: Iterable[T], *, every: int = 256) -> Iterator[T]:
 
 
 def give_way() -> None:
-    """Pauses briefly while a party with clearly less use is working; does nothing outside of a turn.
+    """Pauses briefly while a party with clearly less load is working; does nothing outside of a turn.
 
     Call it between statements, and in loops whose length an agent or a studio determines.
     """

@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from tests.bench.hostile import tenant
 from tests.bench.hostile.attacker import Attacker
 from tests.bench.hostile.attacks import ATTACKS
 from tests.bench.hostile.ground import Ground, prepare
@@ -45,6 +46,7 @@ def main(address: str, name: str) -> None:
 
 async def _measure(ground: Ground, name: str) -> dict[str, Any]:
     meter = Meter(ground, web_process())
+    await tenant.warm_up(ground)
     await meter.run(WARM_UP_S)
     before = await meter.run(ALONE_S)
     async with Attacker(name, ground) as attacker:

@@ -289,11 +289,24 @@ async def heartbeats(ground: Ground, course: Course) -> None:
         course.begun.set()
 
 
+def _pages(ground: Ground) -> list[str]:
+    studio = f"/studio/{ground.hostile_slug}"
+    return [f"{studio}/{name}/" for name in ("classes", "people", "agents", "audit", "settings/storage")]
+
+
+async def warm_up(ground: Ground) -> None:
+    """Opens each page of the attack once: templates that a web process compiles only once are no attack."""
+    hostile = Hostile(ground, Course())
+    client = hostile.client()
+    for path in _pages(ground):
+        await hostile.page(client, path)
+    client.close()
+
+
 async def pages(ground: Ground, course: Course) -> None:
     """Loads the admin's pages from 32 connections without a pause."""
     hostile = Hostile(ground, course)
-    studio = f"/studio/{ground.hostile_slug}"
-    paths = [f"{studio}/{name}/" for name in ("classes", "people", "agents", "audit", "settings/storage")]
+    paths = _pages(ground)
     course.begun.set()
 
     async def get(client: Client) -> None:

@@ -1,4 +1,4 @@
-"""Turns are shared: who has used least goes first, also in the middle, and nobody holds more than their own."""
+"""Turns are shared: the party with the least load goes first, also in the middle, and nobody holds more than their own."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ import pytest
 
 from control_plane.common import turns as module
 from control_plane.common.errors import Busy
-from control_plane.common.turns import HALF_LIFE_S, FairTurns, Party, Turn, give_way
+from control_plane.common.turns import ACTIVE_S, CROWDED_MOST, HALF_LIFE_S, FairTurns, Party, Turn, give_way
 
 WAIT_S = 20.0
 
@@ -92,17 +92,80 @@ async def all_held(room: Room, count: int) -> AsyncIterator[Sequence[asyncio.Tas
     yield tasks
 
 
-async def test_who_has_used_least_goes_first() -> None:
+async def work(room: Room, name: str, *, seconds: float, each_s: float = 0.1) -> None:
+    """Has a party use this much, in requests of the expected cost."""
+    for _ in range(round(seconds / each_s)):
+        await room.use(party(name), used_s=each_s)
+
+
+async def test_the_party_with_the_least_load_goes_first() -> None:
+    room = Room(in_all=2)
+    heavy, light = await room.begin(party("heavy"), used_s=5.0), await room.begin(party("light"), used_s=0.1)
+    await room.end(heavy)
+    await room.end(light)
+    async with all_held(room, 2) as holders:
+        for name in ("heavy", "light", "heavy"):
+            await room.begin(party(name))
+        await room.end(holders[0])
+        for _ in range(3):
+            await room.end_newest()
+        await room.end(holders[1])
+    assert room.order == ["light", "heavy", "heavy"]
+
+
+async def test_a_flood_goes_behind_others_before_it_has_cost_anything() -> None:
     room = Room(in_all=1)
-    await room.use(party("heavy"), used_s=5.0)
-    await room.use(party("light"), used_s=0.1)
     async with all_held(room, 1) as (holder,):
-        for name in ("heavy", "light", "heavy", "new"):
+        for name in (*["flood"] * 5, "other"):
             await room.begin(party(name))
         await room.end(holder)
-        for _ in range(4):
+        for _ in range(6):
             await room.end_newest()
-    assert room.order == ["new", "light", "heavy", "heavy"]
+    assert room.order == ["other", *["flood"] * 5]
+
+
+async def test_a_newcomer_does_not_go_ahead_of_a_party_that_has_been_working() -> None:
+    room = Room(in_all=1)
+    await work(room, "working", seconds=1.0)
+    async with all_held(room, 1) as (holder,):
+        working, newcomer = await room.begin(party("working")), await room.begin(party("newcomer"))
+        for task in (holder, working, newcomer):
+            await room.end(task)
+    assert room.order == ["working", "newcomer"]
+
+
+async def test_beside_a_lighter_party_a_clearly_heavier_one_holds_few_turns() -> None:
+    room = Room(in_all=8)
+    await room.use(party("light"), used_s=0.0)
+    flood = [await room.begin(party("flood", most=4)) for _ in range(8)]
+    assert room.order == ["light", *["flood"] * CROWDED_MOST]
+    await room.end(flood[0])
+    assert len(room.order) == 1 + CROWDED_MOST + 1, "one for the one that ended"
+    room.clock.now_s += ACTIVE_S
+    await room.end(flood[1])
+    assert len(room.order) == 1 + 2 + 4, "the light one is gone: as many as it may hold"
+    for task in flood[2:]:
+        await room.end(task)
+    assert room.turns.waiting() == 0
+
+
+async def test_a_request_that_ends_in_any_way_no_longer_counts_as_outstanding() -> None:
+    room = Room(in_all=1, waiting_in_all=3)
+    async with all_held(room, 1) as (holder,):
+        late = await room.begin(party("many"), within_s=0.01)
+        with pytest.raises(Busy):
+            await late
+        many = [await room.begin(party("many")) for _ in range(3)]
+        await room.begin(party("other"))
+        with pytest.raises(Busy):
+            await many[2]
+        many[1].cancel()
+        await settle()
+        await room.end(holder)
+        for _ in range(2):
+            await room.end_newest()
+    outstanding = {name: use.outstanding for name, use in room.turns._uses.items()}
+    assert outstanding == {"holder 0": 0, "many": 0, "other": 0}
 
 
 async def test_parties_that_have_used_the_same_go_in_the_order_of_their_coming() -> None:
@@ -114,14 +177,15 @@ async def test_parties_that_have_used_the_same_go_in_the_order_of_their_coming()
     assert room.order == ["a", "b", "c"]
 
 
-async def test_what_was_used_long_ago_counts_little() -> None:
-    room = Room(in_all=1)
-    await room.use(party("once heavy"), used_s=8.0)
+async def test_use_is_forgotten_by_halves() -> None:
+    room = Room(in_all=2)
+    active = await room.begin(party("once heavy"))
+    await work(room, "once heavy", seconds=8.0)
     room.clock.now_s += 5 * HALF_LIFE_S
-    await room.use(party("now"), used_s=1.0)
+    await work(room, "now", seconds=1.0)
     async with all_held(room, 1) as (holder,):
         now, once = await room.begin(party("now")), await room.begin(party("once heavy"))
-        for task in (holder, once, now):
+        for task in (holder, once, now, active):
             await room.end(task)
     assert room.order == ["once heavy", "now"]
 
@@ -159,11 +223,19 @@ async def test_some_turns_are_kept_for_those_who_hold_none() -> None:
     assert len(room.order) == 7
 
 
+CLOCK = Clock()
+
+
+def loaded(name: str, load_s: float, *, used_s: float = 0.0) -> Turn:
+    """Returns a turn of a party with this load, to which the turn itself adds `used_s`."""
+    return Turn(name, module._Use(CLOCK(), load_s), used_s)
+
+
 class Working:
     """Turns that threads work in."""
 
     def __init__(self) -> None:
-        self.turns = FairTurns(in_all=4)
+        self.turns = FairTurns(in_all=4, now=CLOCK)
 
     def light(self, turn: Turn, seconds: float = WAIT_S) -> threading.Event:
         """Has a thread work in a turn until the event that is returned is set."""
@@ -179,11 +251,13 @@ class Working:
         return end
 
 
-def test_who_has_used_clearly_more_stops_until_the_other_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clearly_heavier_party_pauses_until_the_lighter_one_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(module, "STOP_S", WAIT_S)
     monkeypatch.setattr(module, "STOPS_S", WAIT_S)
-    working, heavy = Working(), Turn("heavy", before_s=5.0)
-    end = working.light(Turn("light", before_s=1.0))
+    working, heavy = Working(), loaded("heavy", 5.0)
+    end = working.light(loaded("light", 1.0))
     timer = threading.Timer(0.05, end.set)
     timer.start()
     with working.turns.working(heavy):
@@ -196,15 +270,15 @@ def test_who_has_used_clearly_more_stops_until_the_other_is_done(monkeypatch: py
 @pytest.mark.parametrize(
     "other",
     [
-        Turn("about as heavy", before_s=5.0 - 0.9 * module.CLEARLY_S),
-        Turn("heavier", before_s=50.0),
-        Turn("light, and has just used a lot", before_s=0.0, used_s=6.0),
-        Turn("heavy", before_s=0.0),
+        loaded("about as heavy", 5.0 - 0.9 * module.CLEARLY_S),
+        loaded("heavier", 50.0),
+        loaded("light, and has just used a lot", 0.0, used_s=6.0),
+        loaded("heavy", 0.0),
     ],
     ids=lambda turn: str(turn.party),
 )
-def test_nobody_stops_for_who_has_used_about_as_much_or_for_their_own(other: Turn) -> None:
-    working, heavy = Working(), Turn("heavy", before_s=5.0)
+def test_nobody_pauses_for_a_party_about_as_heavy_or_for_their_own(other: Turn) -> None:
+    working, heavy = Working(), loaded("heavy", 5.0)
     end = working.light(other)
     with working.turns.working(heavy):
         give_way()
@@ -215,7 +289,7 @@ def test_nobody_stops_for_who_has_used_about_as_much_or_for_their_own(other: Tur
 def test_stops_end_by_themselves_for_what_has_stopped_may_hold_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "STOP_S", 0.01)
     monkeypatch.setattr(module, "STOPS_S", 0.03)
-    working, heavy = Working(), Turn("heavy", before_s=5.0)
+    working, heavy = Working(), loaded("heavy", 5.0)
     end = working.light(Turn("light"))
     with working.turns.working(heavy):
         for _ in range(100):
@@ -242,7 +316,7 @@ async def test_so_many_of_a_party_wait_and_no_more() -> None:
         with pytest.raises(Busy):
             await tasks[2]
         other = await room.begin(party("other"))
-        for task in (holder, tasks[0], other, tasks[1]):
+        for task in (holder, other, tasks[0], tasks[1]):
             await room.end(task)
     assert room.turns.waiting() == 0
 
@@ -268,9 +342,9 @@ async def test_of_all_that_wait_the_party_with_most_loses_its_newest() -> None:
         with pytest.raises(Busy):
             await many[3]
         assert room.turns.waiting() == 4
-        for task in (holder, many[0], other, many[1], many[2]):
+        for task in (holder, other, many[0], many[1], many[2]):
             await room.end(task)
-    assert room.order == ["many", "other", "many", "many"]
+    assert room.order == ["other", "many", "many", "many"]
     assert room.turns.waiting() == 0
 
 
