@@ -128,9 +128,11 @@ async def test_a_newcomer_does_not_go_ahead_of_a_party_that_has_been_working() -
     room = Room(in_all=1)
     await work(room, "working", seconds=1.0)
     async with all_held(room, 1) as (holder,):
-        working, newcomer = await room.begin(party("working")), await room.begin(party("newcomer"))
-        for task in (holder, working, newcomer):
-            await room.end(task)
+        for name in ("working", "newcomer"):
+            await room.begin(party(name))
+        await room.end(holder)
+        for _ in range(2):
+            await room.end_newest()
     assert room.order == ["working", "newcomer"]
 
 
