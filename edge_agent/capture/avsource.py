@@ -98,7 +98,7 @@ class AvSource:
             container.close()
 
     def abort(self) -> None:
-        """Makes `packets` end at the next packet, or when the read times out."""
+        """Ends `packets` at the next packet, or when the read times out. Sources with a connection end at once."""
         self._aborted.set()
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import socket
 from typing import Any
 
 import av
@@ -77,6 +78,7 @@ class HttpSource(AvSource):
         self._credentials = credentials
         self._settings = settings
         self._body: _Body | None = None
+        self._socket: socket.socket | None = None
 
     def _open_container(self) -> Any:
         authenticator = Authenticator(self._credentials)
@@ -103,7 +105,11 @@ class HttpSource(AvSource):
         endpoint = self._endpoint
         connection = http.client.HTTPConnection(endpoint.host, endpoint.port)
         with dial(endpoint, self._settings, timeout_s=TIMEOUT_S, is_aborted=self._aborted.is_set) as line:
-            connection.sock = line
+            connection.sock = self._socket = line
+            # `abort` sets the flag, then reads the socket; here the socket is stored, then the flag is read: one sees the
+            # other.
+            if self._aborted.is_set():
+                raise CameraFailed(CameraError.ENDED, "the connection was aborted")
             connection.putrequest("GET", endpoint.target, skip_host=True, skip_accept_encoding=True)
             for name, value in _headers(endpoint, signed):
                 connection.putheader(name, value)
@@ -114,8 +120,16 @@ class HttpSource(AvSource):
             except http.client.HTTPException as error:
                 raise _no_http(error) from error
 
+    def abort(self) -> None:
+        """Ends a waiting `open` or `packets` at once: the connection is shut down under the read that waits for it."""
+        super().abort()
+        if (line := self._socket) is not None:
+            with contextlib.suppress(OSError):
+                # Not `line.shutdown`: that of a TLS socket takes its state away from under the thread that reads.
+                socket.socket.shutdown(line, socket.SHUT_RDWR)
+
     def close(self) -> None:
-        """Lets go of the connection; harmless twice."""
+        """Closes the connection; idempotent."""
         super().close()
         body, self._body = self._body, None
         if body is not None:

@@ -62,10 +62,14 @@ class Relay:
         self._thread.start()
         return self._address
 
-    def close(self) -> None:
-        """Ends the thread, and both connections with it; harmless twice."""
+    def abort(self) -> None:
+        """Ends the thread soon, without waiting for it. Any thread may call it, at any time, also before `start`."""
         with contextlib.suppress(OSError):
             self._wake.send(b"x")
+
+    def close(self) -> None:
+        """Ends the thread and both connections, and waits for it; idempotent."""
+        self.abort()
         if self._thread is not None:
             self._thread.join(FAREWELL_S * 4)
         else:

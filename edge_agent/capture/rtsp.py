@@ -12,6 +12,7 @@ from edge_agent.errors import CameraFailed
 from edge_agent.settings import Settings
 from shared.kernel.clock import Clock
 from shared.protocol.config import Credentials
+from shared.protocol.status import CameraError
 
 TIMEOUT_S = 5
 """How long a camera may be silent."""
@@ -62,13 +63,22 @@ class RtspSource(AvSource):
         )
         self._relay = Relay(connection, url=self._endpoint.url, credentials=self._credentials)
         self._credentials = None
+        # `abort` sets the flag, then wakes the relay; here the relay is stored, then the flag is read: one sees the other.
+        if self._aborted.is_set():
+            raise CameraFailed(CameraError.ENDED, "the connection was aborted")
         return av.open(self._relay.start(name=f"relay-{self._endpoint.port}"), options=self._options)
 
     def _failure(self) -> CameraFailed | None:
         return self._relay.failure if self._relay is not None else None
 
+    def abort(self) -> None:
+        """Ends a waiting `open` or `packets` within about a second, also while the camera keeps the connection busy."""
+        super().abort()
+        if (relay := self._relay) is not None:
+            relay.abort()
+
     def close(self) -> None:
-        """Ends the session and lets go of the connection; harmless twice."""
+        """Ends the session and closes the connection; idempotent."""
         super().close()
         relay, self._relay = self._relay, None
         if relay is not None:

@@ -34,5 +34,5 @@ class Source(Protocol):
         ...
 
     def abort(self) -> None:
-        """Makes a waiting `packets` end soon. The one method that another thread may call."""
+        """Ends a waiting `open` or `packets` soon. The one method that another thread may call."""
         ...

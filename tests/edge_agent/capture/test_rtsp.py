@@ -12,7 +12,7 @@ from typing import Any
 import av
 import pytest
 
-from edge_agent.capture import addresses, dial, relay, rtspexchange
+from edge_agent.capture import addresses, dial, relay, rtsp, rtspexchange
 from edge_agent.capture.authentication import Authenticator
 from edge_agent.capture.packet import Kind, MediaPacket
 from edge_agent.capture.relay import Relay
@@ -573,6 +573,74 @@ def test_ending_a_source_ends_the_session_and_the_thread(pictures: list[Picture]
         source.close()
         assert camera.torn_down.wait(5)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("relay")]
+
+
+class Trickle:
+    """A camera that accepts a connection and then sends a byte now and then, for ever; use it as a context manager."""
+
+    def __init__(self, begin: bytes) -> None:
+        self._begin = begin
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = self._server.getsockname()[1]
+        self.asked, self._over = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._serve)
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError), self._server.accept()[0] as visitor:
+            visitor.recv(1000)
+            self.asked.set()
+            visitor.sendall(self._begin)
+            while not self._over.wait(0.1):
+                visitor.sendall(b"a")
+
+    def __enter__(self) -> "Trickle":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        with contextlib.suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        self._thread.join()
+
+
+def test_aborting_ends_an_open_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rtsp, "TIMEOUT_S", 60)
+    with Trickle(b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nServer: ") as camera:
+        source = source_of(f"rtsp://127.0.0.1:{camera.port}/cam")
+        failures: list[BaseException] = []
+
+        def open_source() -> None:
+            try:
+                source.open()
+            except CameraFailed as error:
+                failures.append(error)
+
+        thread = threading.Thread(target=open_source)
+        thread.start()
+        assert camera.asked.wait(5)
+        source.abort()
+        thread.join(5)
+        assert not thread.is_alive()
+        assert len(failures) == 1
+        source.close()
+
+
+def test_an_open_that_was_aborted_before_it_had_a_relay_ends_at_once(pictures: list[Picture]) -> None:
+    with ScriptedCamera(pictures) as camera:
+        source = source_of(camera.url())
+        dialled = dial.dial
+
+        def dial_and_abort(*arguments: Any, **named: Any) -> socket.socket:
+            connection = dialled(*arguments, **named)
+            source.abort()
+            return connection
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(rtsp, "dial", dial_and_abort)
+            with pytest.raises(CameraFailed, match="aborted"), contextlib.closing(source):
+                source.open()
 
 
 def test_what_ffmpeg_does_not_read_is_not_piled_up(monkeypatch: pytest.MonkeyPatch) -> None:

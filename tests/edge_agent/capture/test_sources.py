@@ -205,6 +205,8 @@ class Pages(http.server.BaseHTTPRequestHandler):
     """Serves a folder; `/locked/` asks for alice and secret, `/away/302/URL` points elsewhere, `/hang` never answers."""
 
     folder: Path
+    asked = threading.Event()
+    """Set when `/hang` is asked for."""
     login = Login("alice", "secret", "SHA-256", "auth")
     protocol_version = "HTTP/1.1"
 
@@ -217,6 +219,7 @@ class Pages(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             return
         if self.path == "/hang":
+            self.asked.set()
             threading.Event().wait(20)
             return
         if self.path.startswith("/digest/") and not self.login.lets_in(
@@ -433,6 +436,33 @@ def test_a_stream_that_stalls_times_out(
         with pytest.raises(CameraFailed) as caught:
             list(source.packets())
         assert caught.value.error is CameraError.TIMED_OUT
+
+
+@pytest.mark.parametrize("path", ["/hang", "/stalls"])
+def test_aborting_ends_an_http_camera_that_hangs(
+    server: http.server.ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """While it is opened, and while it is read."""
+    monkeypatch.setattr("edge_agent.capture.http.TIMEOUT_S", 60)
+    source = source_for(
+        camera(config.HttpSource(url=url(server, path))), unseal=unseal, settings=LOCAL, clock=SystemClock()
+    )
+    began = Pages.asked
+    began.clear()
+
+    def read() -> None:
+        with contextlib.suppress(CameraFailed):
+            source.open()
+            for _ in source.packets():
+                began.set()
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    assert began.wait(10)
+    source.abort()
+    thread.join(5)
+    assert not thread.is_alive()
+    source.close()
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
