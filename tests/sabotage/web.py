@@ -285,8 +285,8 @@ WEB = (
         "        self._check_headers(headers)\n",
         "",
         (
-            "tests/faults/fuzz/test_targets.py"
-            "::test_only_declared_errors_come_of_examples_and_of_their_damages[wire.put_target]",
+            "tests/edge_agent/upload/test_answers.py"
+            "::test_an_upload_header_that_http_cannot_carry_is_refused_before_anything_is_sent",
         ),
     ),
     Sabotage(

@@ -2,11 +2,13 @@
 
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from edge_agent.api import raise_for_problem
+from edge_agent.api import ControlPlaneApi, raise_for_problem
 from edge_agent.errors import (
     AuthenticationRefused,
     LoginPageAnswers,
@@ -18,10 +20,15 @@ from edge_agent.errors import (
     ServerUnavailable,
     TargetExpired,
 )
-from edge_agent.http import HttpAnswer
-from edge_agent.upload.http import raise_for_put
+from edge_agent.http import HttpAnswer, HttpClient
+from edge_agent.upload.http import HttpUploadClient, raise_for_put
+from edge_agent.upload.throttle import Throttle
+from shared.kernel.clock import ServerClock, SystemClock
 from shared.protocol.codec import encode
 from shared.protocol.errors import PROBLEM_CONTENT_TYPE, Code, problem
+from shared.protocol.ids import ClassSessionId, new_id
+from shared.protocol.upload import PutTarget
+from tests.edge_agent.upload.rig import MemorySpool
 
 US = "https://studio.example"
 SHA256 = "ab" * 32
@@ -129,6 +136,36 @@ def test_a_put_counts_only_where_a_store_says_what_it_keeps(
 )
 def test_a_put_that_a_store_answers_counts(given: HttpAnswer) -> None:
     raise_for_put(given, US, SHA256)
+
+
+@pytest.mark.parametrize(
+    "header", [{"x-amz-meta-a b": "1"}, {"x-amz-meta": "1\r\nHost: other.example"}, {"x-amz-meta": "\u00e9"}]
+)
+async def test_an_upload_header_that_http_cannot_carry_is_refused_before_anything_is_sent(
+    tmp_path: Path, header: dict[str, str]
+) -> None:
+    sent: list[httpx.Request] = []
+
+    def store(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(201, headers=ETAG)
+
+    manifest = MemorySpool(tmp_path).add(ClassSessionId(new_id()))
+    target = PutTarget(
+        segment_id=manifest.segment_id, url=f"{US}/a", headers=header, expires_at=datetime.now(UTC)
+    )
+    clock = ServerClock(SystemClock())
+    caught: Exception | None = None
+    async with HttpClient(transport=httpx.MockTransport(store)) as http:
+        api = ControlPlaneApi(http, US, clock, None)
+        try:
+            await HttpUploadClient(api, http, Throttle(clock)).put(
+                target, MemorySpool(tmp_path).path(manifest), manifest
+            )
+        except Exception as error:  # also one that is not of our errors: the upload task would end with it
+            caught = error
+    assert isinstance(caught, NotThreeDance), f"{caught!r}"
+    assert not sent
 
 
 @pytest.mark.parametrize(
