@@ -6,13 +6,13 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
-from edge_agent.capture.connect import OpenTail, Unseal, cannot_open, source_for
+from edge_agent.async_wait import call_soon
 from edge_agent.capture.feed import Feed, RunClock
 from edge_agent.capture.reader import Reader
-from edge_agent.capture.source import Source
+from edge_agent.capture.status_board import StatusBoard
 from edge_agent.settings import Settings
-from edge_agent.status import StatusBoard
-from edge_agent.waits import call_soon
+from edge_agent.sources.factory import OpenTail, Unseal, cannot_open, source_for
+from edge_agent.sources.source import Source
 from shared.kernel.backoff import Backoff
 from shared.kernel.clock import Clock
 from shared.kernel.logs import FailureLog

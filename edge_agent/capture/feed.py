@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from edge_agent.capture.packet import Kind, MediaPacket, StreamInfo
+from edge_agent.sources.packet import Kind, MediaPacket, StreamInfo
 from shared.protocol.media import ClockEstimate
 from shared.protocol.status import CameraError
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import msgspec
 
-from edge_agent.capture.audio import recorded_as
 from edge_agent.capture.feed import Feed, RunClock, RunEnded, RunStarted
-from edge_agent.capture.packet import Kind, MediaPacket, StreamInfo
-from edge_agent.capture.parameter_sets import describe, parameter_sets
-from edge_agent.capture.source import Source
 from edge_agent.errors import AgentError, CameraFailed, CredentialsUnreadable
+from edge_agent.sources.audio_format import recorded_as
+from edge_agent.sources.packet import Kind, MediaPacket, StreamInfo
+from edge_agent.sources.parameter_sets import describe, parameter_sets
+from edge_agent.sources.source import Source
 from shared.kernel.clock import Clock
 from shared.kernel.timebase import TICKS_PER_S
 from shared.protocol.media import AudioFormat, ClockEstimate, VideoFormat

@@ -14,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from edge_agent.api import ControlPlaneApi
-from edge_agent.capture.connect import source_for
 from edge_agent.cli.console import in_state, out
 from edge_agent.cli.media import carried
 from edge_agent.control.config_store import ConfigStore
@@ -23,6 +22,7 @@ from edge_agent.control.local import LocalStatus, read_status
 from edge_agent.errors import AgentError, AgentRevoked, CameraFailed, IdentityError, SettingsInvalid
 from edge_agent.http import HttpClient
 from edge_agent.settings import Settings, load_settings
+from edge_agent.sources.factory import source_for
 from shared import __version__
 from shared.kernel.clock import Clock, ServerClock, SystemClock
 from shared.kernel.redact import redact

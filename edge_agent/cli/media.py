@@ -4,10 +4,10 @@ import os
 import shlex
 from pathlib import Path
 
-from edge_agent.capture.audio import recorded_as
-from edge_agent.capture.file import FileSource
-from edge_agent.capture.packet import StreamInfo
 from edge_agent.errors import CameraFailed, SettingsInvalid
+from edge_agent.sources.audio_format import recorded_as
+from edge_agent.sources.file_source import FileSource
+from edge_agent.sources.packet import StreamInfo
 from shared.kernel.clock import SystemClock
 from shared.kernel.folders import NoHome, expanded
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from edge_agent.checked import Damaged, from_line, to_line
+from edge_agent.checksummed_lines import Damaged, from_line, to_line
 from edge_agent.files import FILES, Files
 from shared.protocol.config import AgentConfig
 from shared.protocol.ids import AgentId

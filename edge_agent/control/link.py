@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.http11 import Response
 
 from edge_agent.api import ControlPlaneApi, TimeQuestion, raise_for_problem
+from edge_agent.async_wait import Sleep, wait_for_any
 from edge_agent.control.box import Box, act
 from edge_agent.control.identity import Identity
 from edge_agent.control.polling import Polling
@@ -42,7 +43,6 @@ from edge_agent.errors import (
     ServerUnreachable,
 )
 from edge_agent.http import HttpAnswer, tls_failed, trust
-from edge_agent.waits import Sleep, wait_for_any
 from shared import __version__
 from shared.kernel.backoff import Backoff
 from shared.kernel.clock import ServerClock

@@ -6,10 +6,10 @@ import logging
 import msgspec
 
 from edge_agent.api import ControlPlaneApi
+from edge_agent.async_wait import Sleep, wait_for_any
 from edge_agent.control.box import Box, act
 from edge_agent.control.session import Desires
 from edge_agent.errors import AgentRevoked, AuthenticationRefused, ServerError
-from edge_agent.waits import Sleep, wait_for_any
 from shared.kernel.logs import FailureLog
 from shared.protocol.messages import Heartbeat, Report
 from shared.protocol.status import status_in_words_of

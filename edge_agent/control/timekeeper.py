@@ -6,8 +6,8 @@ import random
 from collections import deque
 from typing import Protocol
 
+from edge_agent.async_wait import Sleep
 from edge_agent.errors import ServerError
-from edge_agent.waits import Sleep
 from shared.kernel.backoff import Backoff
 from shared.kernel.clock import ServerClock
 from shared.kernel.logs import FailureLog

@@ -11,7 +11,9 @@ from functools import partial
 from pathlib import Path
 
 from edge_agent.api import ControlPlaneApi
+from edge_agent.async_wait import call_soon
 from edge_agent.capture.camera import Camera
+from edge_agent.capture.status_board import StatusBoard
 from edge_agent.control.config_store import ConfigStore
 from edge_agent.control.identity import Identity, IdentityFolder
 from edge_agent.control.link import Link
@@ -32,14 +34,12 @@ from edge_agent.spool.outbox import SpoolOutbox
 from edge_agent.spool.recording import Recording
 from edge_agent.spool.scrub import Scrubber
 from edge_agent.spool.spool import Spool
-from edge_agent.status import StatusBoard
 from edge_agent.sync.clockmap import ClockMap
 from edge_agent.sync.reference import UtcReference
 from edge_agent.upload.gate import Gate
 from edge_agent.upload.http import HttpUploadClient
 from edge_agent.upload.replicator import CONNECTIONS, Replicator
 from edge_agent.upload.throttle import Throttle
-from edge_agent.waits import call_soon
 from shared import __version__
 from shared.kernel.clock import Clock, ServerClock
 from shared.protocol.config import (

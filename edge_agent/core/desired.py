@@ -8,6 +8,7 @@ from typing import ParamSpec
 
 import msgspec
 
+from edge_agent.capture.status_board import StatusBoard
 from edge_agent.control.config_store import ConfigStore
 from edge_agent.control.reconcile import (
     Action,
@@ -27,7 +28,6 @@ from edge_agent.control.reconcile import (
 from edge_agent.core.cameras import Cameras
 from edge_agent.core.probation import PROBATION_S, Probation, Verdict, connected
 from edge_agent.core.recordings import Recordings
-from edge_agent.status import StatusBoard
 from shared.kernel.clock import Clock
 from shared.protocol.config import AgentBody, AgentConfig, SpoolPolicy, UploadPolicy
 from shared.protocol.ids import CameraId

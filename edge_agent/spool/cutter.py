@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import av.error
 
-from edge_agent.capture.packet import Kind, MediaPacket, StreamInfo
+from edge_agent.sources.packet import Kind, MediaPacket, StreamInfo
 from edge_agent.spool.segmenter import Fragment, Segmenter
 from edge_agent.spool.sound import Sound, plan_of
 from edge_agent.spool.soundplan import SoundDecision

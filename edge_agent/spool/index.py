@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
-from edge_agent.checked import from_line, to_line
+from edge_agent.checksummed_lines import from_line, to_line
 from edge_agent.spool.schema import EPOCH, connect, connect_reader, to_us
 from shared.protocol.errors import Code
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, SegmentId
@@ -84,7 +84,7 @@ class Index:
         """Adds closed segments, all at once, and returns those whose number another one has; they are left out.
 
         Args:
-            segments: each with its manifest as a line of `edge_agent.checked`, as it lies beside the segment.
+            segments: each with its manifest as a line of `edge_agent.checksummed_lines`, as it lies beside the segment.
         """
         rows = [_row(manifest, line) for manifest, line in segments]
         with self._transaction():

@@ -1,7 +1,7 @@
 """What of an open segment is durable, line by line, so that recovery needs no key and no guess.
 
-Its lines are those of `edge_agent.checked`: the first a `JournalHeader`, each further one a `JournalEntry`. A line that
-is cut or wrong ends the journal.
+Its lines are those of `edge_agent.checksummed_lines`: the first a `JournalHeader`, each further one a `JournalEntry`. A
+line that is cut or wrong ends the journal.
 """
 
 from datetime import datetime
@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from edge_agent.checked import Damaged, from_line
+from edge_agent.checksummed_lines import Damaged, from_line
 from shared.protocol.ids import CameraId, ClassSessionId, RecipientKeyId, SegmentId
 from shared.protocol.manifest import FragmentRecord, SealedBlob, SegmentManifest
 from shared.protocol.media import AudioFormat, ClockEstimate, VideoFormat

@@ -14,7 +14,7 @@ STATE/
       <sequence>-<segment id>.json     its manifest
 ```
 
-Each `.json` and each line of a journal is a line of `edge_agent.checked`.
+Each `.json` and each line of a journal is a line of `edge_agent.checksummed_lines`.
 """
 
 import os

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from edge_agent.capture.feed import Dropped, Feed, Item, RunEnded, RunStarted, Subscription
-from edge_agent.capture.packet import Kind, MediaPacket
-from edge_agent.capture.parameter_sets import describe, parameter_sets
+from edge_agent.capture.status_board import StatusBoard
 from edge_agent.errors import SpoolError, SpoolFull
+from edge_agent.sources.packet import Kind, MediaPacket
+from edge_agent.sources.parameter_sets import describe, parameter_sets
 from edge_agent.spool.cutter import Cutter
 from edge_agent.spool.dating import begin_of, end_of, instant, span_of
 from edge_agent.spool.holes import holes
@@ -16,7 +17,6 @@ from edge_agent.spool.ledger import TOLERANCE, Ledger, TrackAccount, reason_of
 from edge_agent.spool.segmenter import Fragment
 from edge_agent.spool.spool import Spool
 from edge_agent.spool.store import SegmentWriter
-from edge_agent.status import StatusBoard
 from shared.kernel.timebase import TICKS_PER_S
 from shared.protocol.config import RecipientKey, RecordingOrder
 from shared.protocol.ids import CameraId

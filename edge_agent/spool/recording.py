@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 
+from edge_agent.async_wait import call_soon
 from edge_agent.capture.camera import Camera
 from edge_agent.capture.feed import Feed
+from edge_agent.capture.status_board import StatusBoard
 from edge_agent.spool.recorder import TrackRecorder
 from edge_agent.spool.spool import Spool
-from edge_agent.status import StatusBoard
-from edge_agent.waits import call_soon
 from shared.protocol.config import RecipientKey, RecordingOrder
 from shared.protocol.ids import CameraId
 from shared.protocol.status import RecordingState, RecordingStatus

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from edge_agent.checked import Damaged, from_line, to_line
+from edge_agent.checksummed_lines import Damaged, from_line, to_line
 from edge_agent.files import Files
 from edge_agent.spool.index import Index
 from edge_agent.spool.journal import JournalEntry, manifest_of, read_journal

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge_agent.checked import Damaged, from_line
+from edge_agent.checksummed_lines import Damaged, from_line
 from shared.protocol.ids import CameraId, ClassSessionId, SegmentId
 from shared.protocol.manifest import GapRecord
 
@@ -26,7 +26,7 @@ CREATE TABLE segments (            -- one row: one closed segment of one camera
     committed_at_us INTEGER,       -- UTC; null until committed
     here INTEGER NOT NULL CHECK (here IN (0, 1)),       -- 1 while the object is on this disk
     refusal TEXT NOT NULL,         -- why it is set aside; empty otherwise
-    manifest BLOB NOT NULL,        -- SegmentManifest as a line of `edge_agent.checked`
+    manifest BLOB NOT NULL,        -- SegmentManifest as a line of `edge_agent.checksummed_lines`
     UNIQUE (camera_id, sequence)
 ) STRICT;
 CREATE INDEX segments_to_send ON segments (closed_at_us) WHERE state IN ('closed', 'intended');

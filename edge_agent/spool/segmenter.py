@@ -15,9 +15,9 @@ from typing import Any
 
 import av
 
-from edge_agent.capture.audio import SAMPLES
-from edge_agent.capture.packet import Kind, MediaPacket, VideoTrack
-from edge_agent.capture.parameter_sets import parameter_sets
+from edge_agent.sources.audio_format import SAMPLES
+from edge_agent.sources.packet import Kind, MediaPacket, VideoTrack
+from edge_agent.sources.parameter_sets import parameter_sets
 from edge_agent.spool.sound import Sound, SoundFrame
 from edge_agent.spool.soundplan import SoundPlan
 from shared.kernel.timebase import TICKS_PER_S

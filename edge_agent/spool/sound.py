@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import av
 import av.error
 
-from edge_agent.capture.audio import (
+from edge_agent.sources.audio_format import (
     SAMPLES,
     config_of_adts,
     decodable,
@@ -26,7 +26,7 @@ from edge_agent.capture.audio import (
     recorded_as,
     setup_of,
 )
-from edge_agent.capture.packet import AudioTrack, MediaPacket
+from edge_agent.sources.packet import AudioTrack, MediaPacket
 from edge_agent.spool.soundplan import SoundPlan
 from shared.kernel.timebase import TICKS_PER_S, rescale
 from shared.protocol.media import AudioFormat

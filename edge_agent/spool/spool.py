@@ -11,7 +11,7 @@ from typing import IO, Self
 
 import msgspec
 
-from edge_agent.checked import Damaged, from_line, to_line
+from edge_agent.checksummed_lines import Damaged, from_line, to_line
 from edge_agent.errors import StateUnwritable
 from edge_agent.files import FILES, Files
 from edge_agent.settings import SpoolSettings

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge_agent.checked import to_line
+from edge_agent.checksummed_lines import to_line
 from edge_agent.errors import SpoolBroken, SpoolError, SpoolFull
 from edge_agent.spool.cipher import Sealed, SegmentCipher
 from edge_agent.spool.journal import JournalEntry, JournalHeader, manifest_of

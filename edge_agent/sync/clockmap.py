@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from edge_agent.capture.packet import MediaPacket
+from edge_agent.sources.packet import MediaPacket
 from edge_agent.sync.line import Line, beneath, fitted
 from edge_agent.sync.reference import UtcReference, utc_of
 from shared.kernel.timebase import ticks_to_us

@@ -146,7 +146,7 @@ def _open(name: str, flags: int, within: int | None) -> int:
 
 
 def to_line(value: dict[str, Any]) -> bytes:
-    """Returns what `edge_agent.checked` reads, without the library that needs."""
+    """Returns what `edge_agent.checksummed_lines` reads, without the library that needs."""
     text = json.dumps(value).encode()
     return b"%08x %b\n" % (zlib.crc32(text), text)
 

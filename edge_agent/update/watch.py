@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from edge_agent.api import ControlPlaneApi
+from edge_agent.async_wait import Sleep
 from edge_agent.errors import ReleaseRefused, ServerError
 from edge_agent.files import FILES, Files
 from edge_agent.update.handover import FOLDER, HEARD, METADATA, PACKAGE, REQUEST, Outcome, read_outcome
 from edge_agent.update.packages import is_newer
 from edge_agent.update.trust import Trust
-from edge_agent.waits import Sleep
 from shared.kernel.backoff import Backoff
 from shared.kernel.logs import FailureLog
 

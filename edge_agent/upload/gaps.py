@@ -4,10 +4,10 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from edge_agent.async_wait import Signal, Sleep, wait_for_any
 from edge_agent.errors import RequestRefused, ServerBroke, ServerError, ServerTimeout
 from edge_agent.upload.client import UploadClient
 from edge_agent.upload.line import Line
-from edge_agent.waits import Signal, Sleep, wait_for_any
 from shared.protocol.ids import GapId
 from shared.protocol.manifest import GapRecord
 from shared.protocol.upload import BATCH_LIMIT

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfoNotFoundError
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from edge_agent.async_wait import Signal, Sleep, wait_for_any
 from edge_agent.upload.window import Window
-from edge_agent.waits import Signal, Sleep, wait_for_any
 from shared.protocol.config import UploadWindow
 from shared.protocol.status import UploadStatus, WindowState
 

@@ -4,9 +4,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from edge_agent.async_wait import Signal, Sleep, wait_for_any
 from edge_agent.errors import AgentRevoked, RequestRefused, Retryable, ServerError
 from edge_agent.upload.breaker import Breaker, State
-from edge_agent.waits import Signal, Sleep, wait_for_any
 from shared.kernel.clock import Clock
 from shared.kernel.logs import FailureLog
 

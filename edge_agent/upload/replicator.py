@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from edge_agent.async_wait import Signal, wait_for_any
 from edge_agent.errors import (
     ObjectRefused,
     RequestRefused,
@@ -31,7 +32,6 @@ from edge_agent.upload.line import Line
 from edge_agent.upload.outbox import Outbox
 from edge_agent.upload.targets import Targets
 from edge_agent.upload.waiting import Waiting
-from edge_agent.waits import Signal, wait_for_any
 from shared.kernel.clock import Clock
 from shared.protocol.errors import Code
 from shared.protocol.ids import ClassSessionId, SegmentId

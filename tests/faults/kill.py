@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from edge_agent.checked import from_line
+from edge_agent.checksummed_lines import from_line
 from edge_agent.spool.dating import instant
 from edge_agent.spool.journal import read_journal
 from edge_agent.spool.layout import CLOSED, JOURNAL, MANIFEST, OPEN, Layout

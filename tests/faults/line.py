@@ -15,13 +15,13 @@ from typing import TypeVar
 
 import msgspec
 
-from edge_agent.checked import to_line
+from edge_agent.async_wait import wait_for_any
+from edge_agent.checksummed_lines import to_line
 from edge_agent.errors import ServerTimeout, ServerUnreachable
 from edge_agent.spool.outbox import SpoolOutbox
 from edge_agent.spool.spool import Spool
 from edge_agent.upload.client import CommitResult, IntentResult
 from edge_agent.upload.replicator import Replicator
-from edge_agent.waits import wait_for_any
 from shared.kernel.clock import FakeClock
 from shared.protocol.errors import Code
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, SegmentId, new_id

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from edge_agent.checked import to_line
+from edge_agent.checksummed_lines import to_line
 from edge_agent.spool.layout import CLOSED, MANIFEST
 from shared.protocol.ids import CameraId, SegmentId, new_id
 from tests.edge_agent.spool.made import closed

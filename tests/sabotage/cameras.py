@@ -2,17 +2,17 @@
 
 from tests.sabotage.sabotage import Sabotage
 
-_ADDRESSES = "edge_agent/capture/addresses.py"
-_AUTHENTICATION = "edge_agent/capture/authentication.py"
-_DIAL = "edge_agent/capture/dial.py"
-_EXCHANGE = "edge_agent/capture/rtspexchange.py"
-_HTTP = "edge_agent/capture/http.py"
-_RTSP = "tests/edge_agent/capture/test_rtsp.py"
-_ODD = "tests/edge_agent/capture/test_odd_cameras.py"
-_TIMES = "edge_agent/capture/picturetimes.py"
-_TEST_TIMES = "tests/edge_agent/capture/test_picturetimes.py"
+_ADDRESSES = "edge_agent/sources/addresses.py"
+_AUTHENTICATION = "edge_agent/sources/authentication.py"
+_DIAL = "edge_agent/sources/dial.py"
+_EXCHANGE = "edge_agent/sources/rtsp/exchange.py"
+_HTTP = "edge_agent/sources/http_source.py"
+_RTSP = "tests/edge_agent/sources/test_rtsp_source.py"
+_ODD = "tests/edge_agent/sources/test_odd_cameras.py"
+_TIMES = "edge_agent/sources/timestamps.py"
+_TEST_TIMES = "tests/edge_agent/sources/test_timestamps.py"
 _TEST__TEST_SOUND = "tests/edge_agent/spool/test_sound.py"
-_SOURCES = "tests/edge_agent/capture/test_sources.py"
+_SOURCES = "tests/edge_agent/sources/test_sources.py"
 _SOUND = "edge_agent/spool/sound.py"
 _TEST_SOUND = "tests/edge_agent/spool/test_sound.py"
 _TEST_SOURCES = "tests/control_plane/fleet/test_sources.py"
@@ -59,7 +59,7 @@ CAMERAS = (
     Sabotage(
         "FFmpeg connects to the camera itself, by name",
         "cameras",
-        "edge_agent/capture/rtsp.py",
+        "edge_agent/sources/rtsp/rtsp_source.py",
         'return av.open(self._relay.start(name=f"relay-{self._endpoint.port}"), options=self._options)',
         "return av.open(self._endpoint.url, options=self._options)",
         (f"{_RTSP}::test_a_redirect_leads_nowhere_and_is_named",),
@@ -96,7 +96,7 @@ CAMERAS = (
     Sabotage(
         "anybody on the machine may watch a camera through the relay",
         "cameras",
-        "edge_agent/capture/relay.py",
+        "edge_agent/sources/rtsp/relay.py",
         '                if secrets.compare_digest(first.partition(b"\\n")[0].partition(secret)[1], secret):\n',
         "                if first:\n",
         (f"{_RTSP}::test_a_stranger_who_is_quicker_than_ffmpeg_gets_nothing",),
@@ -104,7 +104,7 @@ CAMERAS = (
     Sabotage(
         "certificates of cameras are not checked",
         "cameras",
-        "edge_agent/capture/tls.py",
+        "edge_agent/sources/tls.py",
         "    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN\n",
         "    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE\n",
         (f"{_RTSP}::test_a_secure_camera_is_read_where_its_certificate_is_trusted",),

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser
 
-from edge_agent.capture.packet import AudioTrack, Kind, MediaPacket, StreamInfo
+from edge_agent.sources.packet import AudioTrack, Kind, MediaPacket, StreamInfo
 from edge_agent.spool.cutter import Cutter
 from edge_agent.spool.soundplan import SoundDecision
 from shared.kernel.timebase import TICKS_PER_S

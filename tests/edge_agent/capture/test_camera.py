@@ -12,16 +12,16 @@ import pytest
 from edge_agent.capture import camera as camera_module
 from edge_agent.capture.camera import Camera
 from edge_agent.capture.feed import Feed, Item, RunEnded, RunStarted
-from edge_agent.capture.packet import AudioTrack, MediaPacket, StreamInfo
 from edge_agent.capture.reader import Reader
+from edge_agent.capture.status_board import StatusBoard
 from edge_agent.errors import CameraFailed, CredentialsUnreadable
 from edge_agent.settings import Settings
-from edge_agent.status import StatusBoard
+from edge_agent.sources.packet import AudioTrack, MediaPacket, StreamInfo
 from shared.kernel.clock import SystemClock
 from shared.protocol.config import CameraConfig, Credentials, FileSource, Position
 from shared.protocol.ids import CameraId, RoomId
 from shared.protocol.status import CameraError, CameraState
-from tests.edge_agent.capture.scripted import INFO, KEY, SETS, StillClock, packet
+from tests.edge_agent.sources.scripted import INFO, KEY, SETS, StillClock, packet
 
 OTHER_SETS = bytes.fromhex(
     "0000000167640028acd100780227e5c044000003000400000300f03c60c65800000001 68ebe3cb22c0".replace(" ", "")

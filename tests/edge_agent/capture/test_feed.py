@@ -3,9 +3,9 @@
 import pytest
 
 from edge_agent.capture.feed import Dropped, Feed, Item, RunEnded, RunStarted, Subscription
-from edge_agent.capture.packet import Kind, MediaPacket
+from edge_agent.sources.packet import Kind, MediaPacket
 from shared.protocol.status import CameraError
-from tests.edge_agent.capture.scripted import INFO, KEY, StillClock, packet
+from tests.edge_agent.sources.scripted import INFO, KEY, StillClock, packet
 
 
 def started() -> RunStarted:

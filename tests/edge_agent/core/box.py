@@ -8,13 +8,13 @@ from typing import Any, cast
 import msgspec
 
 from edge_agent.capture.camera import Camera
+from edge_agent.capture.status_board import StatusBoard
 from edge_agent.control.config_store import ConfigStore
 from edge_agent.core.cameras import Cameras
 from edge_agent.core.desired import DesiredState
 from edge_agent.core.recordings import Recordings
 from edge_agent.files import FILES, Files
 from edge_agent.spool.recording import Recording
-from edge_agent.status import StatusBoard
 from shared.kernel.clock import FakeClock
 from shared.protocol.config import (
     AgentBody,

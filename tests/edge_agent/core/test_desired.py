@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edge_agent.capture.status_board import StatusBoard
 from edge_agent.core import recordings
 from edge_agent.core.probation import GRACE_S, PROBATION_S
 from edge_agent.core.recordings import Recordings
 from edge_agent.files import FILES
 from edge_agent.spool.recording import Recording
 from edge_agent.spool.spool import Spool
-from edge_agent.status import StatusBoard
 from shared.kernel.clock import FakeClock
 from shared.protocol.config import (
     FileSource,

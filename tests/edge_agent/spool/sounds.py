@@ -7,7 +7,7 @@ from typing import Any
 import av
 import numpy as np
 
-from edge_agent.capture.packet import AudioTrack, Kind, MediaPacket
+from edge_agent.sources.packet import AudioTrack, Kind, MediaPacket
 
 GLOBAL_HEADER = 1 << 22
 FRAME_OF_PCM_S = 0.02

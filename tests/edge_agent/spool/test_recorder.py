@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import pytest
 
-from edge_agent.capture.packet import Kind
+from edge_agent.sources.packet import Kind
 from shared.protocol.media import ClockMethod
 from tests.edge_agent.spool.take import LOOP, NOON, Studio, follow, read_media
 

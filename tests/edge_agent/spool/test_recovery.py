@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from edge_agent.checked import from_line, to_line
+from edge_agent.checksummed_lines import from_line, to_line
 from edge_agent.errors import SpoolBusy, StateUnwritable
 from edge_agent.spool import recovery
 from edge_agent.spool.index import Index

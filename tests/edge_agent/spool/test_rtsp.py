@@ -12,11 +12,11 @@ import msgspec
 import pytest
 
 from edge_agent.capture.camera import Camera
-from edge_agent.capture.connect import source_for
+from edge_agent.capture.status_board import StatusBoard
 from edge_agent.errors import CameraFailed
+from edge_agent.sources.factory import source_for
 from edge_agent.spool.recording import Recording
 from edge_agent.spool.spool import Spool
-from edge_agent.status import StatusBoard
 from edge_agent.sync.clockmap import ClockMap
 from edge_agent.sync.reference import UtcReference
 from shared.kernel.clock import SystemClock
@@ -25,7 +25,7 @@ from shared.protocol.ids import CameraId, RoomId
 from shared.protocol.manifest import GapReason
 from shared.protocol.media import ClockMethod
 from shared.protocol.status import CameraError, CameraState, RecordingState
-from tests.edge_agent.capture.scripted import LOCAL
+from tests.edge_agent.sources.scripted import LOCAL
 from tests.edge_agent.spool.take import Studio, follow
 from tests.media import make_video, split_frames
 from tests.rigs import rtsp

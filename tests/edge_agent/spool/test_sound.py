@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge_agent.capture.audio import setup_of
-from edge_agent.capture.packet import AudioTrack, Kind, MediaPacket, StreamInfo
+from edge_agent.sources.audio_format import setup_of
+from edge_agent.sources.packet import AudioTrack, Kind, MediaPacket, StreamInfo
 from edge_agent.spool import sound as laying
 from edge_agent.spool.cutter import Cutter
 from edge_agent.spool.soundplan import SoundDecision

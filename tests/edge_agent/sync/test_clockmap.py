@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from edge_agent.capture.packet import Kind, MediaPacket
+from edge_agent.sources.packet import Kind, MediaPacket
 from edge_agent.sync.clockmap import ClockMap
 from edge_agent.sync.line import beneath, fitted
 from edge_agent.sync.reference import UtcReference

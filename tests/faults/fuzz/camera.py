@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import cache
 
-from edge_agent.capture.authentication import Authenticator
-from edge_agent.capture.file import FileSource
-from edge_agent.capture.packet import AudioTrack, Kind, MediaPacket, StreamInfo
-from edge_agent.capture.parameter_sets import Codec, continues_picture, describe, parameter_sets
 from edge_agent.capture.reader import JUMP_90K
-from edge_agent.capture.rtptime import RtpTimeline, SoundShift
-from edge_agent.capture.rtspexchange import RtspExchange
 from edge_agent.errors import CameraFailed
+from edge_agent.sources.authentication import Authenticator
+from edge_agent.sources.file_source import FileSource
+from edge_agent.sources.packet import AudioTrack, Kind, MediaPacket, StreamInfo
+from edge_agent.sources.parameter_sets import Codec, continues_picture, describe, parameter_sets
+from edge_agent.sources.rtp_timeline import RtpTimeline, SoundShift
+from edge_agent.sources.rtsp.exchange import RtspExchange
 from edge_agent.spool.cutter import Cutter
 from edge_agent.spool.dating import instant
 from edge_agent.sync.clockmap import ClockMap

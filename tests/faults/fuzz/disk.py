@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from edge_agent.checked import Damaged, from_line, to_line
+from edge_agent.checksummed_lines import Damaged, from_line, to_line
 from edge_agent.control.config_store import ConfigStore, _Candidate, _Failed
 from edge_agent.control.identity import IdentityFolder, Pairing
 from edge_agent.control.local import LocalStatus, read_status

@@ -15,18 +15,18 @@ import av
 import msgspec
 import pytest
 
-from edge_agent.capture.connect import source_for
-from edge_agent.capture.file import FileSource
-from edge_agent.capture.packet import Kind
-from edge_agent.capture.source import Source
 from edge_agent.errors import CameraFailed, CredentialsUnreadable
 from edge_agent.settings import Settings
+from edge_agent.sources.factory import source_for
+from edge_agent.sources.file_source import FileSource
+from edge_agent.sources.packet import Kind
+from edge_agent.sources.source import Source
 from shared.kernel.clock import FakeClock, SystemClock
 from shared.protocol import config
 from shared.protocol.config import CameraConfig, Credentials, Position
 from shared.protocol.ids import CameraId, RoomId
 from shared.protocol.status import CameraError
-from tests.edge_agent.capture.scripted import LOCAL
+from tests.edge_agent.sources.scripted import LOCAL
 from tests.media import make_video
 from tests.rigs.ports import refusing_port
 from tests.rigs.scripted_rtsp import Listener, Login, ScriptedCamera
@@ -431,7 +431,7 @@ def test_a_stream_in_chunks_is_read_whole_and_a_damaged_one_ends(
 def test_a_stream_that_stalls_times_out(
     server: http.server.ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge_agent.capture.http.TIMEOUT_S", 1)
+    monkeypatch.setattr("edge_agent.sources.http_source.TIMEOUT_S", 1)
     with contextlib.closing(opened(camera(config.HttpSource(url=url(server, "/stalls"))))) as source:
         with pytest.raises(CameraFailed) as caught:
             list(source.packets())
@@ -443,7 +443,7 @@ def test_aborting_ends_an_http_camera_that_hangs(
     server: http.server.ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     """While it is opened, and while it is read."""
-    monkeypatch.setattr("edge_agent.capture.http.TIMEOUT_S", 60)
+    monkeypatch.setattr("edge_agent.sources.http_source.TIMEOUT_S", 60)
     source = source_for(
         camera(config.HttpSource(url=url(server, path))), unseal=unseal, settings=LOCAL, clock=SystemClock()
     )
@@ -521,7 +521,7 @@ def test_a_camera_is_never_asked_through_a_proxy(
 def test_a_camera_that_never_answers_times_out(
     server: http.server.ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge_agent.capture.http.TIMEOUT_S", 1)
+    monkeypatch.setattr("edge_agent.sources.http_source.TIMEOUT_S", 1)
     error = failure(camera(config.HttpSource(url=url(server, "/hang"))))
     assert error.error in (CameraError.TIMED_OUT, CameraError.UNREACHABLE)
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.capture.picturetimes import (
+from edge_agent.sources.rtp_timeline import RtpTimeline
+from edge_agent.sources.timestamps import (
     CONFIRMED_BY,
     MOST_REORDERED,
     DecodeTimes,
@@ -16,7 +17,6 @@ from edge_agent.capture.picturetimes import (
     SteadyTimes,
     missing_first,
 )
-from edge_agent.capture.rtptime import RtpTimeline
 
 FRAME, SECOND = 3000, 90_000
 WRAP = 1 << 32

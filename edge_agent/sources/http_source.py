@@ -7,13 +7,13 @@ from typing import Any
 
 import av
 
-from edge_agent.capture.addresses import Endpoint, endpoint_of
-from edge_agent.capture.authentication import Authenticator
-from edge_agent.capture.avsource import FORMATS, AvSource
-from edge_agent.capture.dial import dial
-from edge_agent.capture.faults import answered
 from edge_agent.errors import CameraFailed
 from edge_agent.settings import Settings
+from edge_agent.sources.addresses import Endpoint, endpoint_of
+from edge_agent.sources.authentication import Authenticator
+from edge_agent.sources.av_source import FORMATS, AvSource
+from edge_agent.sources.camera_errors import answered
+from edge_agent.sources.dial import dial
 from shared.kernel.clock import Clock
 from shared.protocol.config import Credentials
 from shared.protocol.status import CameraError

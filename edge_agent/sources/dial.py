@@ -9,10 +9,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from edge_agent.capture.addresses import Endpoint, SocketAddress, checked_addresses
-from edge_agent.capture.tls import tls_context
 from edge_agent.errors import CameraFailed
 from edge_agent.settings import Settings
+from edge_agent.sources.addresses import Endpoint, SocketAddress, checked_addresses
+from edge_agent.sources.tls import tls_context
 from shared.protocol.status import CameraError
 
 CONNECT_TIMEOUT_S = 5.0

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from edge_agent.capture.packet import Kind, MediaPacket
-from edge_agent.capture.parameter_sets import Codec, continues_picture, may_reorder, parameter_sets
-from edge_agent.capture.picturetimes import (
+from edge_agent.sources.packet import Kind, MediaPacket
+from edge_agent.sources.parameter_sets import Codec, continues_picture, may_reorder, parameter_sets
+from edge_agent.sources.rtp_timeline import RtpTimeline, SoundShift
+from edge_agent.sources.timestamps import (
     MOST_REORDERED,
     DecodeTimes,
     Placed,
     SteadyTimes,
     missing_first,
 )
-from edge_agent.capture.rtptime import RtpTimeline, SoundShift
 from shared.kernel.timebase import TICKS_PER_S, rescale
 
 ORIGIN_90K = 10 * TICKS_PER_S

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 from msgspec import UNSET
 
-from edge_agent.capture.file import FileSource, media_path
-from edge_agent.capture.http import HttpSource
-from edge_agent.capture.rtsp import RtspSource
-from edge_agent.capture.source import Source
 from edge_agent.errors import CredentialsUnreadable
 from edge_agent.settings import Settings
+from edge_agent.sources.file_source import FileSource, media_path
+from edge_agent.sources.http_source import HttpSource
+from edge_agent.sources.rtsp.rtsp_source import RtspSource
+from edge_agent.sources.source import Source
 from shared.kernel.clock import Clock
 from shared.protocol import config
 from shared.protocol.config import CameraConfig, Credentials

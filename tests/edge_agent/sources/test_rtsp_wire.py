@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.capture.rtspwire import (
+from edge_agent.sources.rtsp.wire import (
     BODY_LIMIT_BYTES,
     HEAD_LIMIT_BYTES,
     SKIP_LIMIT_BYTES,

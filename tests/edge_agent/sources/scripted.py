@@ -1,7 +1,7 @@
 """Packets of a camera made by hand, and a clock map that steps when told."""
 
-from edge_agent.capture.packet import AudioTrack, Kind, MediaPacket, StreamInfo, VideoTrack
 from edge_agent.settings import Settings
+from edge_agent.sources.packet import AudioTrack, Kind, MediaPacket, StreamInfo, VideoTrack
 from shared.kernel.clock import SystemClock
 from shared.protocol.media import ClockEstimate
 

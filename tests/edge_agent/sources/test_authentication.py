@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from edge_agent.capture import authentication
-from edge_agent.capture.authentication import Authenticator, challenges_of
 from edge_agent.errors import CameraFailed
+from edge_agent.sources import authentication
+from edge_agent.sources.authentication import Authenticator, challenges_of
 from shared.protocol.config import Credentials
 from shared.protocol.status import CameraError
 

@@ -12,18 +12,21 @@ from typing import Any
 import av
 import pytest
 
-from edge_agent.capture import addresses, dial, relay, rtsp, rtspexchange
-from edge_agent.capture.authentication import Authenticator
-from edge_agent.capture.packet import Kind, MediaPacket
-from edge_agent.capture.relay import Relay
-from edge_agent.capture.rtsp import RtspSource
-from edge_agent.capture.rtspexchange import RtspExchange
 from edge_agent.errors import CameraFailed
 from edge_agent.settings import PRIVATE_NETWORKS, Settings
+from edge_agent.sources import addresses, dial
+from edge_agent.sources.authentication import Authenticator
+from edge_agent.sources.packet import Kind, MediaPacket
+from edge_agent.sources.rtsp import exchange as rtspexchange
+from edge_agent.sources.rtsp import relay
+from edge_agent.sources.rtsp import rtsp_source as rtsp
+from edge_agent.sources.rtsp.exchange import RtspExchange
+from edge_agent.sources.rtsp.relay import Relay
+from edge_agent.sources.rtsp.rtsp_source import RtspSource
 from shared.kernel.clock import SystemClock
 from shared.protocol.config import Credentials
 from shared.protocol.status import CameraError
-from tests.edge_agent.capture.scripted import LOCAL
+from tests.edge_agent.sources.scripted import LOCAL
 from tests.media import make_video
 from tests.rigs.scripted_rtsp import Listener, Login, Picture, Reply, Request, ScriptedCamera, pictures_of
 
@@ -385,7 +388,7 @@ def test_the_secret_end_of_an_address_goes_to_the_camera_and_not_to_ffmpeg(
         seen.append(f"{file} {args} {kwargs}")
         return real(file, *args, **kwargs)
 
-    monkeypatch.setattr("edge_agent.capture.rtsp.av.open", watched)
+    monkeypatch.setattr("edge_agent.sources.rtsp.rtsp_source.av.open", watched)
     path = "/user=admin&password=geheim&channel=1"
     with ScriptedCamera(pictures) as camera:
         assert len(first_pictures_of(camera.url(path))) == 30

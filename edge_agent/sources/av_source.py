@@ -8,11 +8,11 @@ import av
 import av.error
 from av.bitstream import BitStreamFilterContext
 
-from edge_agent.capture.faults import camera_failed
-from edge_agent.capture.flow import Flow
-from edge_agent.capture.packet import AudioTrack, MediaPacket, StreamInfo, VideoTrack
-from edge_agent.capture.parameter_sets import Codec, parameter_sets
 from edge_agent.errors import CameraFailed
+from edge_agent.sources.camera_errors import camera_failed
+from edge_agent.sources.packet import AudioTrack, MediaPacket, StreamInfo, VideoTrack
+from edge_agent.sources.packetizer import Flow
+from edge_agent.sources.parameter_sets import Codec, parameter_sets
 from shared.kernel.clock import Clock
 from shared.protocol.status import CameraError
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from edge_agent.capture.packet import MediaPacket, StreamInfo
+from edge_agent.sources.packet import MediaPacket, StreamInfo
 
 
 class Source(Protocol):

@@ -6,10 +6,10 @@ it needs to read packets, and nothing that could lead it elsewhere. Pure. Source
 
 from dataclasses import dataclass
 
-from edge_agent.capture.authentication import Authenticator
-from edge_agent.capture.faults import answered
-from edge_agent.capture.rtspwire import Message, NotRtsp, RtspWire
 from edge_agent.errors import CameraFailed
+from edge_agent.sources.authentication import Authenticator
+from edge_agent.sources.camera_errors import answered
+from edge_agent.sources.rtsp.wire import Message, NotRtsp, RtspWire
 from shared.protocol.status import CameraError
 
 MOST_TRIES = 3

@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import pytest
 
-from edge_agent.capture.parameter_sets import describe, may_reorder, parameter_sets
+from edge_agent.sources.parameter_sets import describe, may_reorder, parameter_sets
 from tests.media import make_video
 from tests.rigs.scripted_rtsp import pictures_of
 

@@ -11,7 +11,7 @@ from typing import Any
 import av
 import av.error
 
-from edge_agent.capture.packet import AudioTrack
+from edge_agent.sources.packet import AudioTrack
 from shared.protocol.media import AudioFormat
 
 AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from edge_agent.status import StatusBoard
+from edge_agent.capture.status_board import StatusBoard
 from shared.protocol.ids import CameraId
 from shared.protocol.status import CameraError, CameraState
 

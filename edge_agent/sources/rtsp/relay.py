@@ -9,9 +9,9 @@ import ssl
 import threading
 import time
 
-from edge_agent.capture.authentication import Authenticator
-from edge_agent.capture.rtspexchange import RtspExchange
 from edge_agent.errors import CameraFailed
+from edge_agent.sources.authentication import Authenticator
+from edge_agent.sources.rtsp.exchange import RtspExchange
 from shared.protocol.config import Credentials
 
 log = logging.getLogger(__name__)

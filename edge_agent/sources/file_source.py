@@ -7,11 +7,11 @@ from typing import Any
 
 import av
 
-from edge_agent.capture.avsource import FORMATS, AvSource
-from edge_agent.capture.flow import ORIGIN_90K
-from edge_agent.capture.packet import Kind, MediaPacket, StreamInfo
 from edge_agent.errors import CameraFailed
 from edge_agent.settings import Settings
+from edge_agent.sources.av_source import FORMATS, AvSource
+from edge_agent.sources.packet import Kind, MediaPacket, StreamInfo
+from edge_agent.sources.packetizer import ORIGIN_90K
 from shared.kernel.clock import Clock
 from shared.kernel.timebase import TICKS_PER_S, rescale, ticks_to_ns
 from shared.protocol.status import CameraError

@@ -4,12 +4,12 @@ from typing import Any
 
 import av
 
-from edge_agent.capture.addresses import endpoint_of
-from edge_agent.capture.avsource import AvSource
-from edge_agent.capture.dial import dial
-from edge_agent.capture.relay import Relay
 from edge_agent.errors import CameraFailed
 from edge_agent.settings import Settings
+from edge_agent.sources.addresses import endpoint_of
+from edge_agent.sources.av_source import AvSource
+from edge_agent.sources.dial import dial
+from edge_agent.sources.rtsp.relay import Relay
 from shared.kernel.clock import Clock
 from shared.protocol.config import Credentials
 from shared.protocol.status import CameraError

@@ -2,7 +2,7 @@
 
 import itertools
 
-from edge_agent.capture.rtptime import RtpTimeline, SoundShift
+from edge_agent.sources.rtp_timeline import RtpTimeline, SoundShift
 
 WRAP = 1 << 32
 
