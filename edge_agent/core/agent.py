@@ -28,10 +28,10 @@ from edge_agent.core.updating import make_updates
 from edge_agent.core.watchdog import Watchdog
 from edge_agent.errors import RevocationInvalid, SettingsInvalid
 from edge_agent.http import HttpClient, trust
+from edge_agent.recording.recording import Recording
 from edge_agent.settings import Settings, load_settings
-from edge_agent.spool.again import send_again
-from edge_agent.spool.outbox import SpoolOutbox
-from edge_agent.spool.recording import Recording
+from edge_agent.spool.async_spool import SpoolOutbox
+from edge_agent.spool.requeue import send_again
 from edge_agent.spool.scrub import Scrubber
 from edge_agent.spool.spool import Spool
 from edge_agent.sync.clockmap import ClockMap

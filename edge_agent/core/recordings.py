@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from edge_agent.capture.camera import Camera
 from edge_agent.core.supervision import keep_running
-from edge_agent.spool.recording import Recording
+from edge_agent.recording.recording import Recording
 from shared.protocol.config import RecipientKey, RecordingOrder
 from shared.protocol.ids import CameraId, ClassSessionId, RoomId
 from shared.protocol.status import RecordingState, RecordingStatus

@@ -1,5 +1,5 @@
-"""From packets to encrypted segments that survive a power cut: segmenter, cipher, store, index, recovery, cleaner.
+"""The encrypted buffer on the disk: segment writer, journal, index, recovery, cleaner, disk budget, scrub.
 
-`Recording` runs one order of the configuration; `Spool` is the buffer that uploads are taken from. Plaintext never
-touches the disk, and recovery needs no key. Imports `sync`, `capture` and below; `av` only in `segmenter` and `sound`.
+`Spool` is the buffer that recordings fill and uploads empty. Plaintext never touches the disk, and recovery needs no key.
+Imports `settings`, `errors`, `files` and `shared` alone: it knows neither cameras nor the network.
 """

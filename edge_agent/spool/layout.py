@@ -17,13 +17,15 @@ STATE/
 Each `.json` and each line of a journal is a line of `edge_agent.checksummed_lines`.
 """
 
+import fcntl
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 from uuid import UUID
 
+from edge_agent.errors import SpoolBusy
 from edge_agent.files import BESIDE, Files
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, SegmentId
 
@@ -129,6 +131,23 @@ class Layout:
                     number, segment, suffix = match.groups()
                     found.append(SegmentFile(folder, name, CameraId(camera), int(number), segment, suffix))
         return found
+
+
+def take_lock(path: Path) -> IO[str]:
+    """Returns the file that holds the lock for as long as it is open; a process that is killed lets go of it.
+
+    Raises:
+        SpoolBusy: another process has it.
+        OSError: the file cannot be made.
+    """
+    file = open(path, "w", encoding="ascii")  # noqa: SIM115  # held open for the life of the spool
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise SpoolBusy("another agent runs on this state folder") from None
+    os.fchmod(file.fileno(), 0o600)
+    return file
 
 
 def _uuid(text: str) -> UUID | None:

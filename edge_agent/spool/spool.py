@@ -15,16 +15,15 @@ from edge_agent.checksummed_lines import Damaged, from_line, to_line
 from edge_agent.errors import StateUnwritable
 from edge_agent.files import FILES, Files
 from edge_agent.settings import SpoolSettings
+from edge_agent.spool.backlog_stats import Counts
 from edge_agent.spool.cleaner import LOW_ROOM_BYTES, clean, oldest, remove
-from edge_agent.spool.counts import Counts
-from edge_agent.spool.dating import begin_of, end_of
+from edge_agent.spool.deferred_writes import Note, Notes
+from edge_agent.spool.disk_budget import Room
 from edge_agent.spool.index import Index, IndexedSegment, SegmentState
-from edge_agent.spool.layout import CLOSED, Layout
-from edge_agent.spool.ledger import TrackAccount
-from edge_agent.spool.lock import take_lock
-from edge_agent.spool.notes import Note, Notes
+from edge_agent.spool.layout import CLOSED, Layout, take_lock
 from edge_agent.spool.recovery import RecoveryReport, mend_rest, open_index, recover
-from edge_agent.spool.room import Room
+from edge_agent.spool.track_progress import TrackAccount
+from edge_agent.spool.wall_clock import begin_of, end_of
 from shared.kernel.clock import Clock
 from shared.kernel.logs import FailureLog
 from shared.protocol.config import SpoolPolicy

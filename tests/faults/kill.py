@@ -22,9 +22,9 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from edge_agent.checksummed_lines import from_line
-from edge_agent.spool.dating import instant
 from edge_agent.spool.journal import read_journal
 from edge_agent.spool.layout import CLOSED, JOURNAL, MANIFEST, OPEN, Layout
+from edge_agent.spool.wall_clock import instant
 from shared.protocol.config import RecordingOrder, RtspSource
 from shared.protocol.ids import CameraId, SegmentId
 from shared.protocol.manifest import FragmentRecord, SegmentManifest

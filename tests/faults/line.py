@@ -18,7 +18,7 @@ import msgspec
 from edge_agent.async_wait import wait_for_any
 from edge_agent.checksummed_lines import to_line
 from edge_agent.errors import ServerTimeout, ServerUnreachable
-from edge_agent.spool.outbox import SpoolOutbox
+from edge_agent.spool.async_spool import SpoolOutbox
 from edge_agent.spool.spool import Spool
 from edge_agent.upload.client import CommitResult, IntentResult
 from edge_agent.upload.replicator import Replicator

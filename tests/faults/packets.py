@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from edge_agent.spool.dating import begin_of, end_of
+from edge_agent.spool.wall_clock import begin_of, end_of
 from shared.protocol.config import RecordingOrder
 from shared.protocol.manifest import SegmentManifest
 from tests.rigs.agent_process import AgentBox, agent_box

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
-from tests.edge_agent.spool.trial import Trial, Violation, power_cuts
+from tests.edge_agent.spool.power_trial import Trial, Violation, power_cuts
 
 MEMORY = Path("/dev/shm")
 SHORT = ("append", "close", "gap", "intend", "commit", "clean", "kill")

@@ -14,15 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
-from edge_agent.spool.dating import begin_of, end_of
 from edge_agent.spool.index import IndexedSegment, SegmentState
 from edge_agent.spool.layout import CLOSED, MANIFEST
-from edge_agent.spool.ledger import TrackAccount
 from edge_agent.spool.scrub import Scrubber
 from edge_agent.spool.spool import Spool
+from edge_agent.spool.track_progress import TrackAccount
+from edge_agent.spool.wall_clock import begin_of, end_of
 from shared.protocol.ids import CameraId, GapId, SegmentId
 from shared.protocol.manifest import GapReason, GapRecord
-from tests.edge_agent.spool.trial import Trial, Violation, numbers_in
+from tests.edge_agent.spool.power_trial import Trial, Violation, numbers_in
 from tests.faults.spoil import spoil, told
 
 WAITING = frozenset({SegmentState.CLOSED, SegmentState.INTENDED})

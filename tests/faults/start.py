@@ -9,8 +9,8 @@ import msgspec
 from edge_agent.checksummed_lines import to_line
 from edge_agent.spool.layout import CLOSED, MANIFEST
 from shared.protocol.ids import CameraId, SegmentId, new_id
-from tests.edge_agent.spool.made import closed
-from tests.edge_agent.spool.take import Studio
+from tests.edge_agent.spool.recorded_class import Studio
+from tests.edge_agent.spool.segments import closed
 
 CAMERAS = 3
 AGAIN_S = 5.0

@@ -4,7 +4,7 @@ from tests.sabotage.sabotage import Sabotage
 
 _FAULTS = "tests/control_plane/recordings/test_faults.py"
 _REPAIR = "tests/control_plane/ingest/test_repair.py"
-_AGAIN = "tests/edge_agent/spool/test_again.py"
+_AGAIN = "tests/edge_agent/spool/test_requeue.py"
 _LINK = "tests/control_plane/fleet/test_gateway.py"
 _ASKED = f"{_LINK}::test_a_box_is_asked_for_lost_footage_at_each_link_until_it_answers"
 
@@ -108,7 +108,7 @@ FSCK = (
     Sabotage(
         "a damaged copy is sent as good",
         "fsck",
-        "edge_agent/spool/again.py",
+        "edge_agent/spool/requeue.py",
         "elif problem_of(path, row.manifest, Depth.HASH):",
         "elif problem_of(path, row.manifest, Depth.SIZE):",
         (f"{_AGAIN}::test_each_is_answered_as_it_is",),

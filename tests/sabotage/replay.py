@@ -4,7 +4,7 @@ from tests.sabotage.sabotage import Sabotage
 
 _PLAYER = "control_plane/portal/web/src/player"
 _FAULTS = "tests/web/test_player_faults.py"
-_SOUND = "tests/edge_agent/spool/test_sound.py"
+_SOUND = "tests/edge_agent/recording/test_audio.py"
 
 REPLAY = (
     Sabotage(
@@ -42,7 +42,7 @@ REPLAY = (
     Sabotage(
         "each run of a class promises the sound that it finds",
         "replay",
-        "edge_agent/spool/recorder.py",
+        "edge_agent/recording/recorder.py",
         "        return Cutter(source.info, self._sound)\n",
         "        return Cutter(source.info)\n",
         (f"{_SOUND}::test_every_run_of_a_class_promises_the_same_tracks",),
@@ -50,7 +50,7 @@ REPLAY = (
     Sabotage(
         "what is promised is forgotten when the agent starts anew",
         "replay",
-        "edge_agent/spool/recorder.py",
+        "edge_agent/recording/recorder.py",
         "        self._sound = account.sound\n",
         "        self._sound = None\n",
         (f"{_SOUND}::test_every_run_of_a_class_promises_the_same_tracks",),
@@ -58,7 +58,7 @@ REPLAY = (
     Sabotage(
         "pictures wait for sound that does not come",
         "replay",
-        "edge_agent/spool/segmenter.py",
+        "edge_agent/recording/fragment_muxer.py",
         "                self._mux_sound(self._sound.fill(packet.dts_90k))\n",
         "                pass\n",
         (f"{_SOUND}::test_sound_that_does_not_come_holds_the_pictures_back_for_a_second_at_most",),
@@ -66,7 +66,7 @@ REPLAY = (
     Sabotage(
         "damaged sound is recorded",
         "replay",
-        "edge_agent/spool/sound.py",
+        "edge_agent/recording/audio.py",
         " and self._decodes(data)\n",
         "\n",
         (f"{_SOUND}::test_a_damaged_frame_of_sound_is_silence",),
@@ -74,7 +74,7 @@ REPLAY = (
     Sabotage(
         "a wrong set-up of sound is believed",
         "replay",
-        "edge_agent/spool/sound.py",
+        "edge_agent/recording/audio.py",
         '            raise ValueError("no camera sends such sound")\n',
         "            pass\n",
         (f"{_SOUND}::test_a_set_up_of_sound_that_is_wrong_touches_no_picture",),

@@ -9,12 +9,12 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser
 
+from edge_agent.recording.run_muxer import Cutter
 from edge_agent.sources.packet import AudioTrack, Kind, MediaPacket, StreamInfo
-from edge_agent.spool.cutter import Cutter
-from edge_agent.spool.soundplan import SoundDecision
+from edge_agent.spool.track_progress import SoundDecision
 from shared.kernel.timebase import TICKS_PER_S
-from tests.edge_agent.spool.sounds import sound, timed, together
-from tests.edge_agent.spool.take import read_media
+from tests.edge_agent.recording.camera_audio import sound, timed, together
+from tests.edge_agent.spool.recorded_class import read_media
 from tests.media import make_video
 from tests.web.browser import CHROMIUM, Watched
 from tests.web.footage import FPS, Footage, Scene, seal

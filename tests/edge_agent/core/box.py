@@ -14,7 +14,7 @@ from edge_agent.core.cameras import Cameras
 from edge_agent.core.desired import DesiredState
 from edge_agent.core.recordings import Recordings
 from edge_agent.files import FILES, Files
-from edge_agent.spool.recording import Recording
+from edge_agent.recording.recording import Recording
 from shared.kernel.clock import FakeClock
 from shared.protocol.config import (
     AgentBody,

@@ -15,7 +15,7 @@ from edge_agent.core import recordings
 from edge_agent.core.probation import GRACE_S, PROBATION_S
 from edge_agent.core.recordings import Recordings
 from edge_agent.files import FILES
-from edge_agent.spool.recording import Recording
+from edge_agent.recording.recording import Recording
 from edge_agent.spool.spool import Spool
 from shared.kernel.clock import FakeClock
 from shared.protocol.config import (

@@ -14,10 +14,10 @@ import pytest
 
 from edge_agent.capture.feed import Feed, Item, RunEnded, RunStarted
 from edge_agent.capture.reader import Reader
+from edge_agent.recording.run_muxer import Cutter
 from edge_agent.sources.av_source import AvSource
 from edge_agent.sources.packet import Kind, MediaPacket
 from edge_agent.sources.rtsp.rtsp_source import RtspSource
-from edge_agent.spool.cutter import Cutter
 from shared.kernel.clock import SystemClock
 from tests.edge_agent.sources.scripted import LOCAL, StillClock
 from tests.media import make_video, numbers_in, stamped_numbers

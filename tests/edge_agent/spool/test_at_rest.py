@@ -10,7 +10,7 @@ from nacl.public import SealedBox
 
 from edge_agent.spool import cipher
 from edge_agent.spool.cipher import SegmentCipher
-from tests.edge_agent.spool.take import Studio, read_media
+from tests.edge_agent.spool.recorded_class import Studio, read_media
 from tests.media import make_video
 
 MARKS = (b"ftyp", b"moov", b"moof", b"mdat", b"avcC", b"hvcC", b"esds", b"trun")

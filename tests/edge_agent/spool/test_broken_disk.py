@@ -7,9 +7,9 @@ import pytest
 
 from edge_agent.errors import SpoolBroken, SpoolFull
 from shared.protocol.ids import ClassSessionId, new_id
-from tests.edge_agent.spool.made import CLOCK, closed, fragment, writer
-from tests.edge_agent.spool.sick import SickDisk
-from tests.edge_agent.spool.take import Studio
+from tests.edge_agent.spool.failing_disk import SickDisk
+from tests.edge_agent.spool.recorded_class import Studio
+from tests.edge_agent.spool.segments import CLOCK, closed, fragment, writer
 
 
 @pytest.mark.faults

@@ -12,9 +12,9 @@ from edge_agent.settings import SpoolSettings
 from edge_agent.spool.layout import CLOSED
 from shared.protocol.config import SpoolPolicy
 from shared.protocol.manifest import GapReason
-from tests.edge_agent.spool.made import CLOCK, closed, fragment, other_camera, writer
-from tests.edge_agent.spool.sick import SickDisk
-from tests.edge_agent.spool.take import Studio, follow, read_media
+from tests.edge_agent.spool.failing_disk import SickDisk
+from tests.edge_agent.spool.recorded_class import Studio, follow, read_media
+from tests.edge_agent.spool.segments import CLOCK, closed, fragment, other_camera, writer
 from tests.media import make_video
 
 

@@ -9,7 +9,7 @@ from tempfile import mkdtemp
 
 import pytest
 
-from tests.edge_agent.spool.trial import Trial, judge, power_cuts
+from tests.edge_agent.spool.power_trial import Trial, judge, power_cuts
 from tests.rigs.power import cut
 
 MEMORY = Path("/dev/shm")

@@ -27,8 +27,8 @@ from edge_agent.spool.spool import Spool
 from shared.protocol.config import SpoolPolicy
 from shared.protocol.ids import GapId, SegmentId
 from shared.protocol.manifest import GapReason, GapRecord, SegmentManifest
-from tests.edge_agent.spool.made import CLOCK, closed, fragment, writer
-from tests.edge_agent.spool.take import NOON, Studio
+from tests.edge_agent.spool.recorded_class import NOON, Studio
+from tests.edge_agent.spool.segments import CLOCK, closed, fragment, writer
 
 FRAGMENTS = 4
 

@@ -10,8 +10,8 @@ from edge_agent.errors import StateUnwritable
 from edge_agent.spool import scrub
 from edge_agent.spool.scrub import Depth, Scrubber, check_spool
 from shared.protocol.manifest import GapReason, SegmentManifest
-from tests.edge_agent.spool.made import closed
-from tests.edge_agent.spool.take import Studio
+from tests.edge_agent.spool.recorded_class import Studio
+from tests.edge_agent.spool.segments import closed
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from shared.protocol.config import SpoolPolicy
 from shared.protocol.errors import Code
 from shared.protocol.ids import ClassSessionId, new_id
-from tests.edge_agent.spool.made import CLOCK, closed, fragment, other_camera, writer
-from tests.edge_agent.spool.take import Studio
+from tests.edge_agent.spool.recorded_class import Studio
+from tests.edge_agent.spool.segments import CLOCK, closed, fragment, other_camera, writer
 
 
 def test_committed_copies_go_after_their_minimum_age(studio: Studio) -> None:

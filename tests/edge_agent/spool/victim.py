@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from shared.protocol.config import RecipientKey
-from tests.edge_agent.spool.made import CLOCK, fragment, writer
-from tests.edge_agent.spool.take import Studio
+from tests.edge_agent.spool.recorded_class import Studio
+from tests.edge_agent.spool.segments import CLOCK, fragment, writer
 
 
 def main() -> None:

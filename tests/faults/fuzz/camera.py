@@ -8,14 +8,14 @@ from functools import cache
 
 from edge_agent.capture.reader import JUMP_90K
 from edge_agent.errors import CameraFailed
+from edge_agent.recording.run_muxer import Cutter
 from edge_agent.sources.authentication import Authenticator
 from edge_agent.sources.file_source import FileSource
 from edge_agent.sources.packet import AudioTrack, Kind, MediaPacket, StreamInfo
 from edge_agent.sources.parameter_sets import Codec, continues_picture, describe, parameter_sets
 from edge_agent.sources.rtp_timeline import RtpTimeline, SoundShift
 from edge_agent.sources.rtsp.exchange import RtspExchange
-from edge_agent.spool.cutter import Cutter
-from edge_agent.spool.dating import instant
+from edge_agent.spool.wall_clock import instant
 from edge_agent.sync.clockmap import ClockMap
 from edge_agent.sync.reference import UtcReference
 from shared.kernel.clock import FakeClock

@@ -19,15 +19,14 @@ from edge_agent.files import Files
 from edge_agent.settings import Settings, SpoolSettings, load_settings, save_settings
 from edge_agent.spool.index import Index, IndexedSegment
 from edge_agent.spool.journal import read_journal
-from edge_agent.spool.ledger import TrackAccount
 from edge_agent.spool.schema import connect
-from edge_agent.spool.soundplan import SoundDecision, SoundPlan
+from edge_agent.spool.track_progress import SoundDecision, SoundPlan, TrackAccount
 from shared.kernel.clock import FakeClock
 from shared.protocol.codec import encode
 from shared.protocol.config import AgentConfig
 from shared.protocol.manifest import GapRecord, SegmentManifest
-from tests.edge_agent.spool.made import CLOCK, closed, fragment, writer
-from tests.edge_agent.spool.take import Studio
+from tests.edge_agent.spool.recorded_class import Studio
+from tests.edge_agent.spool.segments import CLOCK, closed, fragment, writer
 from tests.faults.fuzz.target import Pieces, Target, expect, folder
 from tests.shared.examples import AT, CONFIG, EXAMPLES, GAP, MANIFEST, REPORTED, STATUS
 

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from edge_agent.spool.segmenter import Fragment
 from shared.kernel.timebase import utc_at
 from shared.protocol.manifest import SegmentManifest
 from shared.protocol.media import ClockEstimate
@@ -13,11 +12,6 @@ def instant(pts_90k: int, clock: ClockEstimate) -> datetime:
     return utc_at(
         pts_90k, anchor_pts_90k=clock.anchor_pts_90k, anchor_at=clock.anchor_at, rate_ppb=clock.rate_ppb
     )
-
-
-def span_of(fragment: Fragment, clock: ClockEstimate) -> tuple[datetime, datetime]:
-    """Returns when a fragment's first picture was taken, and when its last one ended."""
-    return instant(fragment.pts_90k, clock), instant(fragment.pts_90k + fragment.duration_90k, clock)
 
 
 def begin_of(manifest: SegmentManifest) -> datetime:

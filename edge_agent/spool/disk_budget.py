@@ -1,15 +1,20 @@
 """How much the spool holds and how much more it may: by its budget in bytes and hours, and by the disk."""
 
 import threading
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from edge_agent.files import Files
 from edge_agent.settings import SpoolSettings
-from edge_agent.spool.pace import Pace
+from shared.kernel.timebase import TICKS_PER_S
 from shared.protocol.config import SpoolPolicy
-from shared.protocol.ids import SegmentId
+from shared.protocol.ids import CameraId, SegmentId
 from shared.protocol.manifest import SegmentManifest
+
+KNOWN_FOR = timedelta(days=7)
+"""A camera that recorded nothing for so long is not counted on."""
+WEIGHT = 0.1
+"""Of the newest segment, in the average of a camera: some 10 segments, a minute."""
 
 
 class Room:
@@ -74,3 +79,25 @@ class Room:
         """Returns for how long there is room at the pace of late, or None where nothing was recorded lately."""
         pace = self._pace.bytes_per_s(now_at)
         return self.left_bytes(now_at) / pace / 3600 if pace else None
+
+
+class Pace:
+    """The bytes per second of each camera while it records. Any thread may call any method."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._cameras: dict[CameraId, tuple[float, datetime]] = {}
+
+    def closed(self, manifest: SegmentManifest) -> None:
+        """Takes a closed segment into account."""
+        seconds = sum(fragment.duration_90k for fragment in manifest.fragments) / TICKS_PER_S
+        newest = manifest.size_bytes / seconds
+        with self._guard:
+            before, _ = self._cameras.get(manifest.camera_id, (newest, None))
+            after = before + WEIGHT * (newest - before)
+            self._cameras[manifest.camera_id] = (after, manifest.closed_at)
+
+    def bytes_per_s(self, now_at: datetime) -> float:
+        """Returns what all cameras that recorded lately make together; 0 where nothing is known yet."""
+        with self._guard:
+            return sum(pace for pace, at in self._cameras.values() if now_at - at < KNOWN_FOR)

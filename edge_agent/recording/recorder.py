@@ -8,15 +8,14 @@ from datetime import datetime, timedelta
 from edge_agent.capture.feed import Dropped, Feed, Item, RunEnded, RunStarted, Subscription
 from edge_agent.capture.status_board import StatusBoard
 from edge_agent.errors import SpoolError, SpoolFull
+from edge_agent.recording.gap_tracker import TOLERANCE, Ledger, holes, reason_of
+from edge_agent.recording.run_muxer import Cutter
 from edge_agent.sources.packet import Kind, MediaPacket
 from edge_agent.sources.parameter_sets import describe, parameter_sets
-from edge_agent.spool.cutter import Cutter
-from edge_agent.spool.dating import begin_of, end_of, instant, span_of
-from edge_agent.spool.holes import holes
-from edge_agent.spool.ledger import TOLERANCE, Ledger, TrackAccount, reason_of
-from edge_agent.spool.segmenter import Fragment
+from edge_agent.spool.segment_writer import Fragment, SegmentWriter
 from edge_agent.spool.spool import Spool
-from edge_agent.spool.store import SegmentWriter
+from edge_agent.spool.track_progress import TrackAccount
+from edge_agent.spool.wall_clock import begin_of, end_of, instant
 from shared.kernel.timebase import TICKS_PER_S
 from shared.protocol.config import RecipientKey, RecordingOrder
 from shared.protocol.ids import CameraId
@@ -288,7 +287,7 @@ class TrackRecorder:
         clock = self._clock()
         if clock is None:
             return
-        from_at, to_at = span_of(fragment, clock)
+        from_at, to_at = _span_of(fragment, clock)
         if not self._write(fragment, clock, cutter):
             if to_at - self._ledger.until_at >= GAP_EVERY:
                 self._ledger.gap(to_at, GapReason.DISK_ERROR)
@@ -408,3 +407,8 @@ class TrackRecorder:
     def _utc(self, pts_90k: int) -> datetime | None:
         clock = self._clock()
         return None if clock is None else instant(pts_90k, clock)
+
+
+def _span_of(fragment: Fragment, clock: ClockEstimate) -> tuple[datetime, datetime]:
+    """Returns when a fragment's first picture was taken, and when its last one ended."""
+    return instant(fragment.pts_90k, clock), instant(fragment.pts_90k + fragment.duration_90k, clock)

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import hashlib
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from edge_agent.errors import SpoolBroken, SpoolError, SpoolFull
 from edge_agent.spool.cipher import Sealed, SegmentCipher
 from edge_agent.spool.journal import JournalEntry, JournalHeader, manifest_of
 from edge_agent.spool.layout import CLOSED, JOURNAL, MANIFEST, OPEN
-from edge_agent.spool.segmenter import Fragment
 from edge_agent.spool.spool import Spool
 from shared.protocol.config import RecipientKey
 from shared.protocol.ids import CameraId, ClassSessionId, SegmentId, new_id
@@ -21,6 +21,17 @@ from shared.protocol.manifest import FragmentRecord, SealedBlob, SegmentManifest
 from shared.protocol.media import AudioFormat, ClockEstimate, VideoFormat
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """One moof+mdat in plain. `duration_90k` reaches to the next fragment's first picture."""
+
+    data: bytes
+    pts_90k: int
+    duration_90k: int
+    frames: int
+    starts_with_key: bool
 
 
 class SegmentWriter:

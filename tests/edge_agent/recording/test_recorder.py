@@ -10,7 +10,7 @@ import pytest
 
 from edge_agent.sources.packet import Kind
 from shared.protocol.media import ClockMethod
-from tests.edge_agent.spool.take import LOOP, NOON, Studio, follow, read_media
+from tests.edge_agent.spool.recorded_class import LOOP, NOON, Studio, follow, read_media
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from edge_agent.async_wait import call_soon
 from edge_agent.capture.camera import Camera
 from edge_agent.capture.feed import Feed
 from edge_agent.capture.status_board import StatusBoard
-from edge_agent.spool.recorder import TrackRecorder
+from edge_agent.recording.recorder import TrackRecorder
 from edge_agent.spool.spool import Spool
 from shared.protocol.config import RecipientKey, RecordingOrder
 from shared.protocol.ids import CameraId

@@ -9,17 +9,17 @@ import io
 import struct
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import av
 
+from edge_agent.recording.audio import Sound, SoundFrame
 from edge_agent.sources.audio_format import SAMPLES
 from edge_agent.sources.packet import Kind, MediaPacket, VideoTrack
 from edge_agent.sources.parameter_sets import parameter_sets
-from edge_agent.spool.sound import Sound, SoundFrame
-from edge_agent.spool.soundplan import SoundPlan
+from edge_agent.spool.segment_writer import Fragment
+from edge_agent.spool.track_progress import SoundPlan
 from shared.kernel.timebase import TICKS_PER_S
 
 FRAGMENT_LEAST_90K = TICKS_PER_S // 2
@@ -37,17 +37,6 @@ _OPTIONS = {
     "use_editlist": "0",
     "avoid_negative_ts": "disabled",
 }
-
-
-@dataclass(frozen=True)
-class Fragment:
-    """One moof+mdat in plain. `duration_90k` reaches to the next fragment's first picture."""
-
-    data: bytes
-    pts_90k: int
-    duration_90k: int
-    frames: int
-    starts_with_key: bool
 
 
 class Segmenter:

@@ -2,13 +2,12 @@
 
 from uuid import uuid4
 
-from edge_agent.spool.segmenter import Fragment
+from edge_agent.spool.segment_writer import Fragment, SegmentWriter
 from edge_agent.spool.spool import Spool
-from edge_agent.spool.store import SegmentWriter
 from shared.protocol.ids import CameraId, ClassSessionId
 from shared.protocol.manifest import SegmentManifest
 from shared.protocol.media import ClockEstimate, ClockMethod, VideoFormat
-from tests.edge_agent.spool.take import NOON, Studio
+from tests.edge_agent.spool.recorded_class import NOON, Studio
 
 VIDEO = VideoFormat(codec="h264", codec_string="avc1.64001f", width=320, height=180, fps=30.0)
 CLOCK = ClockEstimate(

@@ -13,18 +13,18 @@ from uuid import UUID
 
 from edge_agent.errors import SpoolError, SpoolFull, StateUnwritable
 from edge_agent.files import FILES, Files
-from edge_agent.spool.again import send_again
 from edge_agent.spool.index import SegmentState
 from edge_agent.spool.layout import JOURNAL, OPEN
-from edge_agent.spool.ledger import TrackAccount
+from edge_agent.spool.requeue import send_again
 from edge_agent.spool.scrub import WAITING
+from edge_agent.spool.segment_writer import SegmentWriter
 from edge_agent.spool.spool import Spool
-from edge_agent.spool.store import SegmentWriter
+from edge_agent.spool.track_progress import TrackAccount
 from shared.protocol.config import SpoolPolicy
 from shared.protocol.ids import CameraId, GapId, SegmentId, new_id
 from shared.protocol.manifest import GapReason, GapRecord, SegmentManifest
-from tests.edge_agent.spool.made import CLOCK, fragment, writer
-from tests.edge_agent.spool.take import NOON, Studio
+from tests.edge_agent.spool.recorded_class import NOON, Studio
+from tests.edge_agent.spool.segments import CLOCK, fragment, writer
 from tests.rigs.power import Moment, PoweredFiles, cut, index_steps
 
 FRAGMENT_BYTES = 1500

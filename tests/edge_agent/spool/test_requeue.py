@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 
-from edge_agent.spool import again, cleaner
-from edge_agent.spool.again import send_again
+from edge_agent.spool import cleaner
+from edge_agent.spool import requeue as again
 from edge_agent.spool.index import SegmentState
+from edge_agent.spool.requeue import send_again
 from edge_agent.spool.scrub import problem_of
 from shared.protocol.config import SpoolPolicy
 from shared.protocol.errors import Code
 from shared.protocol.ids import SegmentId, new_id
 from shared.protocol.messages import SendingAgain
-from tests.edge_agent.spool.made import closed
-from tests.edge_agent.spool.take import Studio
+from tests.edge_agent.spool.recorded_class import Studio
+from tests.edge_agent.spool.segments import closed
 
 
 def _flip(path: Path) -> None:

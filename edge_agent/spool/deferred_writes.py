@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from edge_agent.spool.counts import Counts
+from edge_agent.spool.backlog_stats import Counts
 from shared.kernel.logs import FailureLog
 from shared.protocol.ids import ClassSessionId
 from shared.protocol.manifest import GapRecord

@@ -1,5 +1,7 @@
 """What the init sections of one track promise of sound, the same for the whole class; pure."""
 
+from datetime import datetime
+
 import msgspec
 
 from shared.protocol.media import AudioFormat
@@ -27,3 +29,15 @@ class SoundDecision(msgspec.Struct, frozen=True, kw_only=True):
     """What all runs of one track promise: a plan, or no sound at all. The first run of the class makes it."""
 
     plan: SoundPlan | None
+
+
+class TrackAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """How far one track is accounted for: every instant before `until_at` is in a segment or in a gap.
+
+    `sound` is what the track's init sections promise; None: no run has begun.
+    """
+
+    until_at: datetime | None = None
+    run: int = -1
+    finished: bool = False
+    sound: SoundDecision | None = None

@@ -14,9 +14,9 @@ from nacl.public import PrivateKey, SealedBox
 from edge_agent.capture.feed import Feed, RunEnded, RunStarted
 from edge_agent.capture.status_board import StatusBoard
 from edge_agent.files import FILES, Files
+from edge_agent.recording.recorder import TrackRecorder
 from edge_agent.sources.file_source import FileSource
 from edge_agent.sources.packet import MediaPacket, StreamInfo
-from edge_agent.spool.recorder import TrackRecorder
 from edge_agent.spool.spool import Spool
 from edge_agent.sync.clockmap import ClockMap
 from edge_agent.sync.reference import UtcReference

@@ -27,7 +27,7 @@ from edge_agent.sources.audio_format import (
     setup_of,
 )
 from edge_agent.sources.packet import AudioTrack, MediaPacket
-from edge_agent.spool.soundplan import SoundPlan
+from edge_agent.spool.track_progress import SoundPlan
 from shared.kernel.timebase import TICKS_PER_S, rescale
 from shared.protocol.media import AudioFormat
 

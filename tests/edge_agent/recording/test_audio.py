@@ -16,14 +16,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edge_agent.recording import audio as laying
+from edge_agent.recording.run_muxer import Cutter
 from edge_agent.sources.audio_format import setup_of
 from edge_agent.sources.packet import AudioTrack, Kind, MediaPacket, StreamInfo
-from edge_agent.spool import sound as laying
-from edge_agent.spool.cutter import Cutter
-from edge_agent.spool.soundplan import SoundDecision
+from edge_agent.spool.track_progress import SoundDecision
 from shared.kernel.timebase import TICKS_PER_S
-from tests.edge_agent.spool.sounds import at, sound, timed, together
-from tests.edge_agent.spool.take import LOOP, Studio, follow, read_media
+from tests.edge_agent.recording.camera_audio import at, sound, timed, together
+from tests.edge_agent.spool.recorded_class import LOOP, Studio, follow, read_media
 
 SECOND = TICKS_PER_S
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.spool.async_spool import CALLS_MOST, SpoolOutbox
 from edge_agent.spool.index import Index
-from edge_agent.spool.ledger import TrackAccount
-from edge_agent.spool.outbox import CALLS_MOST, SpoolOutbox
+from edge_agent.spool.track_progress import TrackAccount
 from shared.protocol.ids import GapId, new_id
 from shared.protocol.manifest import GapReason, GapRecord
-from tests.edge_agent.spool.made import CLOCK, closed, fragment, writer
-from tests.edge_agent.spool.sick import SickDisk
-from tests.edge_agent.spool.take import NOON, Studio
+from tests.edge_agent.spool.failing_disk import SickDisk
+from tests.edge_agent.spool.recorded_class import NOON, Studio
+from tests.edge_agent.spool.segments import CLOCK, closed, fragment, writer
 
 
 @pytest.fixture

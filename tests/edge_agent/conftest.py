@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.edge_agent.spool.sick import SickDisk
-from tests.edge_agent.spool.take import Studio
+from tests.edge_agent.spool.failing_disk import SickDisk
+from tests.edge_agent.spool.recorded_class import Studio
 from tests.media import make_video
 
 

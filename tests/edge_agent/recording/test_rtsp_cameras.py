@@ -14,8 +14,8 @@ import pytest
 from edge_agent.capture.camera import Camera
 from edge_agent.capture.status_board import StatusBoard
 from edge_agent.errors import CameraFailed
+from edge_agent.recording.recording import Recording
 from edge_agent.sources.factory import source_for
-from edge_agent.spool.recording import Recording
 from edge_agent.spool.spool import Spool
 from edge_agent.sync.clockmap import ClockMap
 from edge_agent.sync.reference import UtcReference
@@ -26,7 +26,7 @@ from shared.protocol.manifest import GapReason
 from shared.protocol.media import ClockMethod
 from shared.protocol.status import CameraError, CameraState, RecordingState
 from tests.edge_agent.sources.scripted import LOCAL
-from tests.edge_agent.spool.take import Studio, follow
+from tests.edge_agent.spool.recorded_class import Studio, follow
 from tests.media import make_video, split_frames
 from tests.rigs import rtsp
 from tests.rigs.remote_clock import synchronised

@@ -9,7 +9,7 @@ import pytest
 from edge_agent.capture.feed import Feed
 from shared.protocol.manifest import GapReason
 from shared.protocol.status import CameraError
-from tests.edge_agent.spool.take import LOOP, NOON, Studio, follow, read_media
+from tests.edge_agent.spool.recorded_class import LOOP, NOON, Studio, follow, read_media
 
 
 def test_a_camera_that_reconnects_across_the_start_brings_only_its_new_run(

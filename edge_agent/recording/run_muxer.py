@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import av.error
 
+from edge_agent.recording.audio import Sound, plan_of
+from edge_agent.recording.fragment_muxer import Segmenter
 from edge_agent.sources.packet import Kind, MediaPacket, StreamInfo
-from edge_agent.spool.segmenter import Fragment, Segmenter
-from edge_agent.spool.sound import Sound, plan_of
-from edge_agent.spool.soundplan import SoundDecision
+from edge_agent.spool.segment_writer import Fragment
+from edge_agent.spool.track_progress import SoundDecision
 from shared.kernel.timebase import TICKS_PER_S
 
 HOLD_90K = 2 * TICKS_PER_S
