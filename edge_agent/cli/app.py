@@ -16,10 +16,9 @@ import typer
 from rich.text import Text
 
 from edge_agent.cli.console import StateOption, err, in_state, out, say_error, say_note
-from edge_agent.cli.service import handed_pairing
 from edge_agent.control.identity import IdentityFolder
-from edge_agent.control.local import read_status
 from edge_agent.errors import AgentError, NotPaired, SettingsInvalid, StateUnwritable
+from edge_agent.local.status_socket import read_status
 from edge_agent.settings import Settings, check_media_name, load_settings, save_settings
 from edge_agent.spool.scrub import Depth
 from shared import __version__
@@ -27,7 +26,7 @@ from shared.kernel.clock import SystemClock
 from shared.protocol.version import PROTOCOL_VERSION
 
 if TYPE_CHECKING:
-    from edge_agent.control.enrol import Paired
+    from edge_agent.control.enrolment import Paired
 
 EXIT_FAILED, EXIT_REVOKED, EXIT_NOT_PAIRED = 1, 3, 4
 CLOCK_TOLERANCE_S = 5.0
@@ -109,7 +108,7 @@ def _pair(
 
 
 def _claim(url: str, code: str, state: Path, *, replace: bool = False) -> "Paired":
-    from edge_agent.control.enrol import pair
+    from edge_agent.control.enrolment import pair
     from edge_agent.http import HttpClient
 
     async def claim() -> "Paired":
@@ -123,11 +122,13 @@ def _claim(url: str, code: str, state: Path, *, replace: bool = False) -> "Paire
 
 def _pair_as_handed(state: Path) -> None:
     """Pairs a box that never was with what its service was handed; a revoked one stays revoked."""
+    from edge_agent.cli import run
+
     folder = IdentityFolder(state)
     if folder.is_paired or folder.revocation() is not None:
         return
     try:
-        handed = handed_pairing()
+        handed = run.handed_pairing()
     except ValueError as error:
         raise SettingsInvalid(str(error), "Write the address and the code of Agents -> Add agent.") from error
     if handed is not None:
@@ -143,11 +144,11 @@ def _run(
     ] = None,
 ) -> None:
     """Record and upload until stopped (Ctrl-C)."""
-    from edge_agent.cli import running
+    from edge_agent.cli import run
     from edge_agent.core.agent import Outcome
 
     _pair_as_handed(state)
-    outcome = running.run_agent(state, json_logs=not sys.stderr.isatty() if json_logs is None else json_logs)
+    outcome = run.run_agent(state, json_logs=not sys.stderr.isatty() if json_logs is None else json_logs)
     if outcome is Outcome.REVOKED:
         err.print("This agent has been revoked. Recordings on its disk are kept.")
         raise typer.Exit(EXIT_REVOKED)

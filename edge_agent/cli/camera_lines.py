@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.text import Text
 
 from edge_agent.cli.console import err, in_state
-from edge_agent.control.local import LocalStatus
+from edge_agent.local.status_socket import LocalStatus
 from shared.protocol.ids import CameraId
 from shared.protocol.status import CAMERA_HINTS, CameraState, CameraStatus, camera_fault
 

@@ -18,9 +18,9 @@ from edge_agent.cli.console import in_state, out
 from edge_agent.cli.media import carried
 from edge_agent.control.config_store import ConfigStore
 from edge_agent.control.identity import Identity, IdentityFolder
-from edge_agent.control.local import LocalStatus, read_status
 from edge_agent.errors import AgentError, AgentRevoked, CameraFailed, IdentityError, SettingsInvalid
 from edge_agent.http import HttpClient
+from edge_agent.local.status_socket import LocalStatus, read_status
 from edge_agent.settings import Settings, load_settings
 from edge_agent.sources.factory import source_for
 from shared import __version__

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edge_agent.cli.console import err, in_state, out
-from edge_agent.control.local import LocalCamera, LocalStatus, read_status
+from edge_agent.local.status_socket import LocalCamera, LocalStatus, read_status
 from shared.protocol.media import ClockEstimate
 from shared.protocol.status import (
     CAMERA_HINTS,

@@ -17,7 +17,7 @@ from websockets.http11 import Response
 
 from edge_agent.api import ControlPlaneApi, TimeQuestion, raise_for_problem
 from edge_agent.async_wait import Sleep, wait_for_any
-from edge_agent.control.box import Box, act
+from edge_agent.control.agent_port import Box, act
 from edge_agent.control.identity import Identity
 from edge_agent.control.polling import Polling
 from edge_agent.control.session import (

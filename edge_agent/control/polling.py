@@ -7,7 +7,7 @@ import msgspec
 
 from edge_agent.api import ControlPlaneApi
 from edge_agent.async_wait import Sleep, wait_for_any
-from edge_agent.control.box import Box, act
+from edge_agent.control.agent_port import Box, act
 from edge_agent.control.session import Desires
 from edge_agent.errors import AgentRevoked, AuthenticationRefused, ServerError
 from shared.kernel.logs import FailureLog

@@ -17,29 +17,30 @@ from edge_agent.capture.status_board import StatusBoard
 from edge_agent.control.config_store import ConfigStore
 from edge_agent.control.identity import Identity, IdentityFolder
 from edge_agent.control.link import Link
-from edge_agent.control.local import LocalCamera, LocalStatus, serve_status
+from edge_agent.control.polling import REPORT_PATH
 from edge_agent.control.session import Desires
-from edge_agent.control.timekeeper import Timekeeper
 from edge_agent.core.cameras import Cameras
-from edge_agent.core.desired import DesiredState
+from edge_agent.core.config_applier import DesiredState
 from edge_agent.core.recordings import Recordings
 from edge_agent.core.supervision import keep_running
-from edge_agent.core.updating import make_updates
 from edge_agent.core.watchdog import Watchdog
 from edge_agent.errors import RevocationInvalid, SettingsInvalid
 from edge_agent.http import HttpClient, trust
+from edge_agent.local.status_socket import LocalCamera, LocalStatus, serve_status
 from edge_agent.recording.recording import Recording
 from edge_agent.settings import Settings, load_settings
 from edge_agent.spool.async_spool import SpoolOutbox
 from edge_agent.spool.requeue import send_again
 from edge_agent.spool.scrub import Scrubber
 from edge_agent.spool.spool import Spool
-from edge_agent.sync.clockmap import ClockMap
-from edge_agent.sync.reference import UtcReference
-from edge_agent.upload.gate import Gate
-from edge_agent.upload.http import HttpUploadClient
+from edge_agent.sync.clock_map import ClockMap
+from edge_agent.sync.server_time import Timekeeper
+from edge_agent.sync.utc_reference import UtcReference
+from edge_agent.update.updater import is_quiet, updates_of
+from edge_agent.upload.http_upload_client import HttpUploadClient
 from edge_agent.upload.replicator import CONNECTIONS, Replicator
 from edge_agent.upload.throttle import Throttle
+from edge_agent.upload.upload_window import Gate
 from shared import __version__
 from shared.kernel.clock import Clock, ServerClock
 from shared.protocol.config import (
@@ -52,7 +53,7 @@ from shared.protocol.config import (
     UploadPolicy,
 )
 from shared.protocol.ids import CameraId, SegmentId
-from shared.protocol.messages import SendingAgain
+from shared.protocol.messages import Heartbeat, SendingAgain
 from shared.protocol.status import AgentStatus, Reported
 from shared.protocol.upload import TrackTally
 
@@ -162,13 +163,14 @@ class Agent:
             revoked=self.revoke,
             gate=self._gate,
         )
-        self._updates = make_updates(
+        self._updates = updates_of(
             self._state,
             api,
-            store=self._store,
-            time=time,
-            status=self.status,
+            version=__version__,
+            # By HTTP: the websocket's heartbeats are not answered.
+            say_alive=lambda: api.post_for_nothing(REPORT_PATH, Heartbeat(status=self.status())),
             is_allowed=lambda: self._settings.update.automatic,
+            is_quiet=self._is_quiet,
             pace=self._throttle.take,
         )
         desires = Desires(answer.agent_id, answer.studio_id, self._store.newest)
@@ -239,6 +241,13 @@ class Agent:
         self, order: RecordingOrder, recipient: RecipientKey, cameras: Mapping[CameraId, Camera]
     ) -> Recording:
         return Recording(order, spool=self._spool, recipient=recipient, board=self._board, cameras=cameras)
+
+    def _is_quiet(self) -> bool:
+        """Returns whether an update may begin: no configuration is on trial, and no class is near."""
+        if self._store.candidate is not None:
+            return False
+        body = self._store.applied.body if self._store.applied else None
+        return is_quiet(body, self._recordings.statuses(), self._time.now())
 
     def _set_upload(self, policy: UploadPolicy) -> None:
         self._throttle.set_ceiling(policy.max_bytes_per_s)

@@ -8,12 +8,37 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 
 from edge_agent.errors import CameraFailed
 from edge_agent.settings import Settings
 from edge_agent.sources.addresses import Endpoint, SocketAddress, checked_addresses
-from edge_agent.sources.tls import tls_context
 from shared.protocol.status import CameraError
+
+_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+"""Where distributions keep their authorities, for a Python that was built to look elsewhere."""
+
+
+def tls_context() -> ssl.SSLContext:
+    """Returns settings that ask for a certificate for the camera's name, trusted by the system or by `SSL_CERT_FILE`.
+
+    A camera's own certificate may be installed as it is: it need not be that of an authority, nor keep every rule of
+    RFC 5280. Where no authorities are found at all, every certificate is refused.
+    """
+    context = ssl.create_default_context()
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if not (os.environ.get("SSL_CERT_FILE") or context.cert_store_stats()["x509_ca"]):
+        bundle = next((path for path in _BUNDLES if Path(path).is_file()), None)
+        if bundle is not None:
+            context.load_verify_locations(bundle)
+    return context
+
 
 CONNECT_TIMEOUT_S = 5.0
 """For all addresses of a camera together."""

@@ -1,5 +1,5 @@
 """`python -m edge_agent.update`: what the unit `threedance-agent-update.service` runs as root."""
 
-from edge_agent.update.take import main
+from edge_agent.update.verify import main
 
 main()

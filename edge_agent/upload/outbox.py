@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from edge_agent.spool.index import IndexedSegment
-from edge_agent.upload.gaps import GapOutbox
+from edge_agent.upload.gap_sender import GapOutbox
 from shared.protocol.errors import Code
 from shared.protocol.ids import ClassSessionId, SegmentId
 from shared.protocol.manifest import SegmentManifest

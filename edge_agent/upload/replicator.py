@@ -22,16 +22,15 @@ from edge_agent.errors import (
     ServerTimeout,
     TargetExpired,
 )
-from edge_agent.upload.aside import Aside
 from edge_agent.upload.client import UploadClient
-from edge_agent.upload.deferrals import MENDABLE, Deferrals
-from edge_agent.upload.gaps import GapSender
-from edge_agent.upload.gate import Gate
-from edge_agent.upload.lanes import Lanes
-from edge_agent.upload.line import Line
+from edge_agent.upload.endpoint import Line
+from edge_agent.upload.gap_sender import GapSender
 from edge_agent.upload.outbox import Outbox
-from edge_agent.upload.targets import Targets
-from edge_agent.upload.waiting import Waiting
+from edge_agent.upload.pending import Lanes, Waiting
+from edge_agent.upload.put_targets import Targets
+from edge_agent.upload.quarantine import Aside
+from edge_agent.upload.retry_schedule import MENDABLE, Deferrals
+from edge_agent.upload.upload_window import Gate
 from shared.kernel.clock import Clock
 from shared.protocol.errors import Code
 from shared.protocol.ids import ClassSessionId, SegmentId

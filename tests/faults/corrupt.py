@@ -27,7 +27,7 @@ from shared.protocol.codec import encode
 from shared.protocol.config import AgentConfig, config_document
 from shared.protocol.messages import pushed
 from shared.protocol.version import PROTOCOL_VERSION
-from tests.edge_agent.core.box import AGENT, CAMERAS, EMPTY, STUDIO, ordered
+from tests.edge_agent.core.fake_agent import AGENT, CAMERAS, EMPTY, STUDIO, ordered
 from tests.edge_agent.spool.power_trial import Violation
 from tests.faults.power import MEMORY
 from tests.faults.spoil import spoil, told

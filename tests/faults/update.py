@@ -167,7 +167,7 @@ def variant(package: Path, version: str, *, broken: bool = False) -> Path:
     change(library / "shared/__init__.py", lambda text: text.replace('"0.1.0"', f'"{version}"'))
     if broken:
         change(library / "edge_agent/__main__.py", lambda text: text + '\nraise SystemExit("broken")\n')
-        change(library / "edge_agent/cli/running.py", lambda text: text + '\nraise SystemExit("broken")\n')
+        change(library / "edge_agent/cli/run.py", lambda text: text + '\nraise SystemExit("broken")\n')
     pack = ["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", str(tree), str(made)]
     subprocess.run(pack, check=True, stdout=subprocess.DEVNULL, timeout=300)
     shutil.rmtree(tree)

@@ -136,7 +136,7 @@ def test_no_import_inside_a_function_dodges_a_cycle() -> None:
         "control_plane/config/",
         "edge_agent/cli/__init__.py",
         "edge_agent/cli/app.py",
-        "edge_agent/update/watch.py",
+        "edge_agent/update/updater.py",
     )
     assert [one for one in inner if not one.startswith(roots)] == []
 

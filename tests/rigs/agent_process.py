@@ -14,7 +14,7 @@ import msgspec
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from edge_agent.control.enrol import Paired, pair
+from edge_agent.control.enrolment import Paired, pair
 from edge_agent.control.identity import IdentityFolder
 from edge_agent.http import HttpClient
 from edge_agent.settings import Settings, save_settings

@@ -104,7 +104,7 @@ CAMERAS = (
     Sabotage(
         "certificates of cameras are not checked",
         "cameras",
-        "edge_agent/sources/tls.py",
+        "edge_agent/sources/dial.py",
         "    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN\n",
         "    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE\n",
         (f"{_RTSP}::test_a_secure_camera_is_read_where_its_certificate_is_trusted",),

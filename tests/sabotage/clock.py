@@ -4,7 +4,7 @@ from tests.sabotage.sabotage import Sabotage
 
 _CLOCK = "tests/shared/test_server_clock.py"
 _TIME = "tests/edge_agent/control/test_time.py"
-_MAP = "tests/edge_agent/sync/test_clockmap.py"
+_MAP = "tests/edge_agent/sync/test_clock_map.py"
 _STATED = "tests/control_plane/fleet/test_server_time.py"
 _GATEWAY = "tests/control_plane/fleet/test_gateway.py"
 _TRUTH = f"{_CLOCK}::test_the_truth_lies_within_the_claimed_bound_whatever_answers_come"
@@ -63,7 +63,7 @@ CLOCK = (
     Sabotage(
         "suspension is not noticed",
         "clock",
-        "edge_agent/cli/running.py",
+        "edge_agent/cli/run.py",
         "ServerClock(clock, elapsed_ns=boottime_ns)",
         "ServerClock(clock)",
         (
@@ -73,7 +73,7 @@ CLOCK = (
     Sabotage(
         "dates by arrival are claimed better than the clock that they are made of",
         "clock",
-        "edge_agent/sync/clockmap.py",
+        "edge_agent/sync/clock_map.py",
         "            error_us += self._reference.error_us()\n",
         "            error_us += 0\n",
         (f"{_MAP}::test_dates_by_arrival_are_claimed_no_better_than_the_clock_they_are_made_of",),
@@ -81,7 +81,7 @@ CLOCK = (
     Sabotage(
         "an honest camera is refused because our clock is off",
         "clock",
-        "edge_agent/sync/clockmap.py",
+        "edge_agent/sync/clock_map.py",
         "min(self._reference.error_us(), SANE_MORE_MOST_US)",
         "0",
         (f"{_MAP}::test_an_honest_camera_is_believed_where_it_may_be_our_clock_that_is_off",),

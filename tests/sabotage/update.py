@@ -28,7 +28,7 @@ UPDATE = (
     Sabotage(
         "root believes the agent that a version may be tried",
         "update",
-        "edge_agent/update/take.py",
+        "edge_agent/update/verify.py",
         "        if not record.may_be_tried(release.version):",
         "        if not release.version:",
         (f"{_INSTALL}::test_a_version_that_is_not_heard_of_gives_way_to_the_old_one_and_to_a_newer_one",),

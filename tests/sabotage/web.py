@@ -281,7 +281,7 @@ WEB = (
     Sabotage(
         "an upload header that HTTP cannot carry ends the agent's upload task",
         "web",
-        "edge_agent/upload/http.py",
+        "edge_agent/upload/http_upload_client.py",
         "        self._check_headers(headers)\n",
         "",
         (

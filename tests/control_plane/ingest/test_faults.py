@@ -16,7 +16,7 @@ from control_plane.recordings.models import Gap, Segment
 from control_plane.storage.configured import object_store
 from edge_agent.api import ControlPlaneApi
 from edge_agent.http import HttpClient
-from edge_agent.upload.http import HttpUploadClient
+from edge_agent.upload.http_upload_client import HttpUploadClient
 from edge_agent.upload.replicator import Replicator
 from edge_agent.upload.throttle import Throttle
 from shared.kernel.clock import ServerClock, SystemClock

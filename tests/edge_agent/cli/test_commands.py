@@ -22,12 +22,12 @@ from edge_agent.cli import main
 from edge_agent.cli.camera_lines import CameraLines
 from edge_agent.cli.check import Grade, examine
 from edge_agent.cli.media import video_file
-from edge_agent.cli.running import server_clock
+from edge_agent.cli.run import server_clock
 from edge_agent.cli.status import view
-from edge_agent.control import local
 from edge_agent.control.config_store import ConfigStore
-from edge_agent.control.local import LocalCamera, LocalStatus, read_status, serve_status
 from edge_agent.errors import SettingsInvalid
+from edge_agent.local import status_socket as local
+from edge_agent.local.status_socket import LocalCamera, LocalStatus, read_status, serve_status
 from edge_agent.settings import Settings, check_media_name, load_settings, save_settings
 from shared.kernel.clock import SystemClock
 from shared.protocol.config import FileSource, Position, RtspSource, config_document

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.control.enrol import pair
+from edge_agent.control.enrolment import pair
 from edge_agent.control.identity import Identity, IdentityFolder
 from edge_agent.http import HttpClient
 from shared.kernel.clock import SystemClock

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from edge_agent.api import ControlPlaneApi
-from edge_agent.control.enrol import pair
+from edge_agent.control.enrolment import pair
 from edge_agent.control.identity import Identity, IdentityFolder
 from edge_agent.control.link import LONGEST_WAIT_S, QUIET_S, STEADY_S, Link
 from edge_agent.control.polling import POLL_S

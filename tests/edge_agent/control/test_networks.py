@@ -13,13 +13,13 @@ import msgspec
 import pytest
 
 from edge_agent.api import ControlPlaneApi
-from edge_agent.control.enrol import pair
+from edge_agent.control.enrolment import pair
 from edge_agent.control.identity import Identity, IdentityFolder
 from edge_agent.control.link import Link
 from edge_agent.control.session import Desires
 from edge_agent.errors import LoginPageAnswers, ProxyRefused, ServerError, ServerUnreachable
 from edge_agent.http import HttpClient
-from edge_agent.upload.http import HttpUploadClient
+from edge_agent.upload.http_upload_client import HttpUploadClient
 from edge_agent.upload.replicator import Replicator
 from edge_agent.upload.throttle import Throttle
 from shared.kernel.clock import ServerClock, SystemClock

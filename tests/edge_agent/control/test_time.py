@@ -14,11 +14,11 @@ import msgspec
 import pytest
 
 from edge_agent.api import ControlPlaneApi, TimeQuestion
-from edge_agent.control.enrol import pair
+from edge_agent.control.enrolment import pair
 from edge_agent.control.identity import IdentityFolder
-from edge_agent.control.timekeeper import ASK_EVERY_S, FEW, QUICK_MOST, SLOW_S, VAGUE_US, Timekeeper
 from edge_agent.errors import NotThreeDance, RequestRefused, ServerError, ServerUnreachable
 from edge_agent.http import HttpClient
+from edge_agent.sync.server_time import ASK_EVERY_S, FEW, QUICK_MOST, SLOW_S, VAGUE_US, Timekeeper
 from shared.kernel.clock import FakeClock, ServerClock, SystemClock
 from shared.kernel.readings import READINGS_KEPT
 from shared.protocol.codec import encode

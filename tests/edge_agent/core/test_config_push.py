@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from edge_agent.control.session import Candidate, Desires, Refusal, Repeated, Session
-from edge_agent.core.probation import PROBATION_S
+from edge_agent.core.config_applier import PROBATION_S
 from shared.protocol.codec import document_hash, encode
 from shared.protocol.config import (
     AgentBody,
@@ -28,7 +28,7 @@ from shared.protocol.config import (
 from shared.protocol.ids import new_id
 from shared.protocol.messages import Desired
 from shared.protocol.status import CameraState, ConfigStatus, Reported
-from tests.edge_agent.core.box import AGENT, CAMERAS, EMPTY, STUDIO, Box, ordered
+from tests.edge_agent.core.fake_agent import AGENT, CAMERAS, EMPTY, STUDIO, Box, ordered
 from tests.rigs.pacer import settle
 from tests.rigs.power import PoweredFiles, cut
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from edge_agent.core.agent import concerns
-from edge_agent.core.probation import GRACE_S, PROBATION_S, Probation, Verdict
+from edge_agent.core.config_applier import GRACE_S, PROBATION_S, Probation, Verdict
 from edge_agent.core.watchdog import SILENCE, Watchdog
 from edge_agent.settings import Settings
 from shared.protocol.config import FileSource, RtspSource

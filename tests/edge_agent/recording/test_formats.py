@@ -7,7 +7,7 @@ import pytest
 
 from edge_agent.capture.feed import RunEnded, RunStarted
 from edge_agent.sources.parameter_sets import parameter_sets
-from edge_agent.sync.clockmap import ClockMap
+from edge_agent.sync.clock_map import ClockMap
 from tests.edge_agent.spool.recorded_class import LOOP, Studio, follow, read_media
 from tests.media import make_video
 

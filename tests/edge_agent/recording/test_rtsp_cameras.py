@@ -17,8 +17,8 @@ from edge_agent.errors import CameraFailed
 from edge_agent.recording.recording import Recording
 from edge_agent.sources.factory import source_for
 from edge_agent.spool.spool import Spool
-from edge_agent.sync.clockmap import ClockMap
-from edge_agent.sync.reference import UtcReference
+from edge_agent.sync.clock_map import ClockMap
+from edge_agent.sync.utc_reference import UtcReference
 from shared.kernel.clock import SystemClock
 from shared.protocol.config import CameraConfig, Credentials, Position, RecordingOrder, RtspSource
 from shared.protocol.ids import CameraId, RoomId

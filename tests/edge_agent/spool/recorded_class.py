@@ -18,8 +18,8 @@ from edge_agent.recording.recorder import TrackRecorder
 from edge_agent.sources.file_source import FileSource
 from edge_agent.sources.packet import MediaPacket, StreamInfo
 from edge_agent.spool.spool import Spool
-from edge_agent.sync.clockmap import ClockMap
-from edge_agent.sync.reference import UtcReference
+from edge_agent.sync.clock_map import ClockMap
+from edge_agent.sync.utc_reference import UtcReference
 from shared.kernel.clock import FakeClock
 from shared.protocol.config import RecipientKey, RecordingOrder
 from shared.protocol.ids import CameraId, ClassSessionId, RecipientKeyId, RoomId

@@ -26,9 +26,9 @@ from edge_agent.update.install import Installer
 from edge_agent.update.journal import Record
 from edge_agent.update.packages import Packages
 from edge_agent.update.release import Releases
-from edge_agent.update.take import Taker
 from edge_agent.update.trust import Trust
-from tests.edge_agent.update.shelf import ShelfFetcher
+from edge_agent.update.verify import Taker
+from tests.edge_agent.update.release_folder import ShelfFetcher
 
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"

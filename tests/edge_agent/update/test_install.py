@@ -19,7 +19,7 @@ from edge_agent.update.handover import FOLDER, HEARD, OUTCOME, RETRY_AFTER_S, fr
 from edge_agent.update.install import RUNNER
 from edge_agent.update.journal import FRESH_S, Journal, Record, State
 from edge_agent.update.packages import PackageFailed, Packages, PackagesBusy
-from edge_agent.update.take import runner_of
+from edge_agent.update.verify import runner_of
 from tests.edge_agent.update.system import HEARD_S, MUTE_S, OPTIONS, ROOT, System, make_package
 
 OWN = {name: (ROOT / name).read_bytes() for name in RUNNER}

@@ -18,7 +18,7 @@ from edge_agent.update.handover import RETRY_AFTER_S, Outcome, RolledBack
 from edge_agent.update.journal import Journal, Record, State
 from edge_agent.update.release import Release
 from edge_agent.update.trust import Trust
-from edge_agent.update.watch import Updates
+from edge_agent.update.updater import Updates
 from shared.kernel.clock import ServerClock, SystemClock
 
 NOW_S = 1_800_000_000.0

@@ -21,7 +21,7 @@ from edge_agent.errors import (
     TargetExpired,
 )
 from edge_agent.http import HttpAnswer, HttpClient
-from edge_agent.upload.http import HttpUploadClient, raise_for_put
+from edge_agent.upload.http_upload_client import HttpUploadClient, raise_for_put
 from edge_agent.upload.throttle import Throttle
 from shared.kernel.clock import ServerClock, SystemClock
 from shared.protocol.codec import encode

@@ -10,12 +10,12 @@ import msgspec
 import pytest
 
 from edge_agent.api import ControlPlaneApi
-from edge_agent.control.enrol import pair
+from edge_agent.control.enrolment import pair
 from edge_agent.control.identity import IdentityFolder
 from edge_agent.errors import AgentRevoked, AuthenticationRefused, Retryable, TargetExpired
 from edge_agent.http import HttpClient
 from edge_agent.upload.client import UploadClient
-from edge_agent.upload.http import HttpUploadClient
+from edge_agent.upload.http_upload_client import HttpUploadClient
 from edge_agent.upload.throttle import Throttle
 from shared.kernel.clock import ServerClock, SystemClock
 from shared.protocol.errors import Code

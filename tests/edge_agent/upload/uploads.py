@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from edge_agent.upload.gate import Gate
 from edge_agent.upload.replicator import CONNECTIONS, Replicator
+from edge_agent.upload.upload_window import Gate
 from shared.kernel.clock import FakeClock
 from shared.protocol.ids import ClassSessionId, new_id
 from tests.edge_agent.upload.rig import DirectClient, MemorySpool

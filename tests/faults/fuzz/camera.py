@@ -16,8 +16,8 @@ from edge_agent.sources.parameter_sets import Codec, continues_picture, describe
 from edge_agent.sources.rtp_timeline import RtpTimeline, SoundShift
 from edge_agent.sources.rtsp.exchange import RtspExchange
 from edge_agent.spool.wall_clock import instant
-from edge_agent.sync.clockmap import ClockMap
-from edge_agent.sync.reference import UtcReference
+from edge_agent.sync.clock_map import ClockMap
+from edge_agent.sync.utc_reference import UtcReference
 from shared.kernel.clock import FakeClock
 from shared.kernel.timebase import TICKS_PER_S
 from shared.protocol.codec import decode, encode

@@ -13,9 +13,9 @@ from unittest.mock import patch
 from edge_agent.checksummed_lines import Damaged, from_line, to_line
 from edge_agent.control.config_store import ConfigStore, _Candidate, _Failed
 from edge_agent.control.identity import IdentityFolder, Pairing
-from edge_agent.control.local import LocalStatus, read_status
 from edge_agent.errors import IdentityError, SettingsInvalid
 from edge_agent.files import Files
+from edge_agent.local.status_socket import LocalStatus, read_status
 from edge_agent.settings import Settings, SpoolSettings, load_settings, save_settings
 from edge_agent.spool.index import Index, IndexedSegment
 from edge_agent.spool.journal import read_journal
@@ -299,7 +299,7 @@ def _answering(state: Path, data: bytes) -> Any:
         def recv(self, _: int) -> bytes:
             return self._left.pop() if self._left else b""
 
-    with patch("edge_agent.control.local.socket.socket", Client):
+    with patch("edge_agent.local.status_socket.socket.socket", Client):
         yield
 
 

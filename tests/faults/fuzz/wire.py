@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from nacl.public import PrivateKey, SealedBox
 
 from edge_agent.api import JSON, ControlPlaneApi, base_address, raise_for_problem
-from edge_agent.control.enrol import pair
+from edge_agent.control.enrolment import pair
 from edge_agent.control.identity import REVOCATION_TYPE, BoxKeys, Identity, IdentityFolder, Pairing
 from edge_agent.control.reconcile import reconcile
 from edge_agent.control.session import Candidate, Desires, Opened, Session
@@ -33,7 +33,7 @@ from edge_agent.errors import (
 from edge_agent.http import HttpAnswer, HttpClient
 from edge_agent.settings import Settings
 from edge_agent.sources.addresses import allowed, checked_addresses, endpoint_of
-from edge_agent.upload.http import HttpUploadClient, raise_for_put
+from edge_agent.upload.http_upload_client import HttpUploadClient, raise_for_put
 from edge_agent.upload.throttle import Throttle
 from shared.kernel.clock import FakeClock, ServerClock
 from shared.protocol.codec import decode, encode

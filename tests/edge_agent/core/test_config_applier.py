@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edge_agent.capture.status_board import StatusBoard
 from edge_agent.core import recordings
-from edge_agent.core.probation import GRACE_S, PROBATION_S
+from edge_agent.core.config_applier import GRACE_S, PROBATION_S
 from edge_agent.core.recordings import Recordings
 from edge_agent.files import FILES
 from edge_agent.recording.recording import Recording
@@ -27,7 +27,7 @@ from shared.protocol.config import (
 )
 from shared.protocol.ids import RoomId, new_id
 from shared.protocol.status import CameraState, ConfigStatus, Reported
-from tests.edge_agent.core.box import AGENT, CAMERAS, EMPTY, Box, configured, ordered
+from tests.edge_agent.core.fake_agent import AGENT, CAMERAS, EMPTY, Box, configured, ordered
 from tests.rigs.pacer import settle
 
 

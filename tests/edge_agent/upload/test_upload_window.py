@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec import UNSET, UnsetType
 
-from edge_agent.upload.gate import LOOK_S, OBEY_BELOW, OVERRULE_AT, Gate
+from edge_agent.upload.upload_window import LOOK_S, OBEY_BELOW, OVERRULE_AT, Gate
 from shared.kernel.clock import FakeClock, ServerClock
 from shared.protocol.config import UploadWindow
 from shared.protocol.manifest import SegmentManifest

@@ -7,9 +7,8 @@ from datetime import timedelta
 import pytest
 
 from edge_agent.errors import ServerUnavailable, ServerUnreachable, TlsFailed
-from edge_agent.upload.breaker import LONGEST_ASKED_S, LONGEST_SLOW_S, LONGEST_WAIT_S, Breaker, State
-from edge_agent.upload.deferrals import MOST, Deferrals
-from edge_agent.upload.line import Line
+from edge_agent.upload.endpoint import LONGEST_ASKED_S, LONGEST_SLOW_S, LONGEST_WAIT_S, Breaker, Line, State
+from edge_agent.upload.retry_schedule import MOST, Deferrals
 from shared.protocol.ids import SegmentId, new_id
 from tests.rigs.pacer import Pacer, settle
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from edge_agent.upload.line import Line
+from edge_agent.upload.endpoint import Line
 from shared.kernel.clock import Clock
 from shared.protocol.ids import SegmentId
 from shared.protocol.upload import PutTarget

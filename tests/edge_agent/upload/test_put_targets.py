@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from edge_agent.upload.line import Line
-from edge_agent.upload.targets import STORES_MOST, Targets
+from edge_agent.upload.endpoint import Line
+from edge_agent.upload.put_targets import STORES_MOST, Targets
 from shared.kernel.clock import FakeClock
 from shared.protocol.ids import SegmentId, new_id
 from shared.protocol.upload import PutTarget

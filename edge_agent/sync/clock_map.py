@@ -3,8 +3,8 @@
 from collections import deque
 
 from edge_agent.sources.packet import MediaPacket
-from edge_agent.sync.line import Line, beneath, fitted
-from edge_agent.sync.reference import UtcReference, utc_of
+from edge_agent.sync.linear_fit import Line, beneath, fitted
+from edge_agent.sync.utc_reference import UtcReference, utc_of
 from shared.kernel.timebase import ticks_to_us
 from shared.protocol.media import ClockEstimate, ClockMethod
 from shared.protocol.timing import ERROR_BOUND_MOST_US

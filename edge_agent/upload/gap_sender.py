@@ -7,7 +7,7 @@ from typing import Protocol
 from edge_agent.async_wait import Signal, Sleep, wait_for_any
 from edge_agent.errors import RequestRefused, ServerBroke, ServerError, ServerTimeout
 from edge_agent.upload.client import UploadClient
-from edge_agent.upload.line import Line
+from edge_agent.upload.endpoint import Line
 from shared.protocol.ids import GapId
 from shared.protocol.manifest import GapRecord
 from shared.protocol.upload import BATCH_LIMIT

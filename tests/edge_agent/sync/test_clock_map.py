@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from edge_agent.sources.packet import Kind, MediaPacket
-from edge_agent.sync.clockmap import ClockMap
-from edge_agent.sync.line import beneath, fitted
-from edge_agent.sync.reference import UtcReference
+from edge_agent.sync.clock_map import ClockMap
+from edge_agent.sync.linear_fit import beneath, fitted
+from edge_agent.sync.utc_reference import UtcReference
 from shared.kernel.clock import SLEW_PPM, UNKNOWN_ERROR_US, FakeClock
 from shared.kernel.timebase import utc_at
 from shared.protocol.media import ClockMethod

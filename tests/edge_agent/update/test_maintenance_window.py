@@ -13,7 +13,7 @@ from edge_agent.api import ControlPlaneApi
 from edge_agent.errors import AnswerTooLarge
 from edge_agent.http import HttpClient
 from edge_agent.update.download import PartsFetcher
-from edge_agent.update.quiet import is_quiet
+from edge_agent.update.updater import is_quiet
 from shared.kernel.clock import ServerClock, SystemClock
 from shared.protocol.config import AgentBody, RecordingOrder
 from shared.protocol.ids import ClassSessionId, RoomId, new_id

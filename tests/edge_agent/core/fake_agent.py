@@ -11,7 +11,7 @@ from edge_agent.capture.camera import Camera
 from edge_agent.capture.status_board import StatusBoard
 from edge_agent.control.config_store import ConfigStore
 from edge_agent.core.cameras import Cameras
-from edge_agent.core.desired import DesiredState
+from edge_agent.core.config_applier import DesiredState
 from edge_agent.core.recordings import Recordings
 from edge_agent.files import FILES, Files
 from edge_agent.recording.recording import Recording

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.control.enrol import Paired, pair
+from edge_agent.control.enrolment import Paired, pair
 from edge_agent.control.identity import IdentityFolder
 from edge_agent.errors import (
     AddressInvalid,

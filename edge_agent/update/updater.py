@@ -8,7 +8,8 @@ import logging
 import os
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from edge_agent.update.packages import is_newer
 from edge_agent.update.trust import Trust
 from shared.kernel.backoff import Backoff
 from shared.kernel.logs import FailureLog
+from shared.protocol.config import AgentBody
+from shared.protocol.status import RecordingState, RecordingStatus
 
 log = logging.getLogger(__name__)
 
@@ -188,3 +191,18 @@ def updates_of(state: Path, api: ControlPlaneApi, **given: Any) -> Updates | Non
     """Returns the updates of a box whose package brings the keys of releases, None of any other."""
     trust, record = Trust.of_this_package(), os.environ.get(RECORD_VARIABLE)
     return Updates(state, Path(record), trust, api, **given) if trust and record else None
+
+
+NEAR = timedelta(minutes=15)
+"""Longer than an update takes that is taken back after its five minutes."""
+
+
+def is_quiet(body: AgentBody | None, recordings: Iterable[RecordingStatus], now_at: datetime) -> bool:
+    """Returns whether no class is recorded at `now_at`, and none begins within `NEAR`."""
+    if any(recording.state is RecordingState.RECORDING for recording in recordings):
+        return False
+    orders = body.recordings if body is not None else ()
+    return not any(
+        order.start_at <= now_at + NEAR and (order.stop_at is None or order.stop_at > now_at)
+        for order in orders
+    )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.upload.window import Window
+from edge_agent.upload.upload_window import Window
 from shared.protocol.config import UploadWindow
 
 CHANGES = {
