@@ -11,10 +11,10 @@ from edge_agent.errors import (
     AddressInvalid,
     AgentRevoked,
     AuthenticationRefused,
-    LoginPageAnswers,
+    CaptivePortal,
     NotThreeDance,
     RequestRefused,
-    ServerBroke,
+    ServerInternalError,
     ServerUnavailable,
 )
 from edge_agent.http import HttpAnswer, HttpClient
@@ -47,7 +47,7 @@ def base_address(text: str) -> str:
     return f"{parts.scheme}://{host}{f':{port}' if port else ''}"
 
 
-class TimeQuestion:
+class TimeExchange:
     """One request's question for the time: made just before the request is sent, answered by its answer's headers."""
 
     def __init__(self, clock: ServerClock) -> None:
@@ -73,7 +73,7 @@ class TimeQuestion:
         return True
 
 
-def problem_of(answer: HttpAnswer) -> Problem | None:
+def verify_file(answer: HttpAnswer) -> Problem | None:
     """Returns the problem an answer states, or None where it states none that we can read."""
     if answer.content_type != PROBLEM_CONTENT_TYPE:
         return None
@@ -105,7 +105,7 @@ class ControlPlaneApi:
             AuthenticationRefused: 401 or 403: the token, or the agent, is not accepted.
             AgentRevoked: 401 with a signed revocation; its signature is not checked yet.
             RequestRefused: any other problem the server states.
-            NotThreeDance: the answer is no answer of a 3Dance control plane; `LoginPageAnswers`: but a web page's.
+            NotThreeDance: the answer is no answer of a 3Dance control plane; `CaptivePortal`: but a web page's.
         """
         answer = await self.send("POST", path, body=encode(body))
         return _decoded(answer, type_, self.address)
@@ -142,7 +142,7 @@ class ControlPlaneApi:
             full["content-type"] = JSON
         if self._sign is not None:
             full["authorization"] = f"Bearer {self._sign()}"
-        question = TimeQuestion(self.clock)
+        question = TimeExchange(self.clock)
         answer = await self.http.request(
             method,
             self.address + path,
@@ -161,7 +161,7 @@ class ControlPlaneApi:
         Raises:
             ServerError: there is no answer, or it does not state the time.
         """
-        question = TimeQuestion(self.clock)
+        question = TimeExchange(self.clock)
         answer = await self.http.request(
             "GET", self.address + TIME_PATH, headers=question.headers, on_sending=question.sending
         )
@@ -179,16 +179,16 @@ def raise_for_problem(answer: HttpAnswer, address: str, *, is_known: bool = True
         is_known: whether a control plane has ever answered there; else a web page is rather a wrong address.
     """
     status = answer.status
-    problem = problem_of(answer)
+    problem = verify_file(answer)
     fine = status in (204, 304) or (200 <= status < 300 and answer.content_type in (JSON, BYTES))
     if fine:
         return
-    elsewhere = LoginPageAnswers if is_known else NotThreeDance
+    elsewhere = CaptivePortal if is_known else NotThreeDance
     if status == 511:
         raise elsewhere(address, "HTTP 511")
     if status == 429 or status >= 500:
         said = (problem.detail or problem.title) if problem else f"HTTP {status}"
-        kind = ServerBroke if status == 500 else ServerUnavailable
+        kind = ServerInternalError if status == 500 else ServerUnavailable
         raise kind(address, said, answer.retry_after_s)
     if 300 <= status < 400:
         raise elsewhere(address, f"it points to {_place(answer.headers.get('location', 'another address'))}")

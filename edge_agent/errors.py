@@ -196,7 +196,7 @@ class ServerUnavailable(Retryable):
         self.retry_after_s = retry_after_s
 
 
-class ServerBroke(ServerUnavailable):
+class ServerInternalError(ServerUnavailable):
     """The server answers 500: it may be down, or it cannot digest what it was sent."""
 
 
@@ -276,7 +276,7 @@ class NotThreeDance(ServerError):
         self.detail = detail
 
 
-class LoginPageAnswers(NotThreeDance):
+class CaptivePortal(NotThreeDance):
     """A web page answers in place of an address that is known to be a control plane's, or a store's."""
 
     hint = (

@@ -11,7 +11,7 @@ from edge_agent.capture.feed import Feed, RunClock
 from edge_agent.capture.reader import Reader
 from edge_agent.capture.status_board import StatusBoard
 from edge_agent.settings import Settings
-from edge_agent.sources.factory import OpenTail, Unseal, cannot_open, source_for
+from edge_agent.sources.factory import OpenTail, Unseal, build_source, no_tail_key
 from edge_agent.sources.source import Source
 from shared.kernel.backoff import Backoff
 from shared.kernel.clock import Clock
@@ -45,7 +45,7 @@ class Camera:
         config: CameraConfig,
         *,
         unseal: Unseal,
-        open_tail: OpenTail = cannot_open,
+        open_tail: OpenTail = no_tail_key,
         settings: Settings,
         board: StatusBoard,
         clock: Clock,
@@ -65,7 +65,7 @@ class Camera:
         self.config = config
         self.feed = Feed()
         self._make_source = make_source or partial(
-            source_for, config, unseal=unseal, open_tail=open_tail, settings=settings, clock=clock
+            build_source, config, unseal=unseal, open_tail=open_tail, settings=settings, clock=clock
         )
         self._board = board
         self._clock = clock

@@ -15,12 +15,12 @@ import msgspec
 import typer
 from rich.text import Text
 
-from edge_agent.cli.console import StateOption, err, in_state, out, say_error, say_note
+from edge_agent.cli.console import StateOption, err, in_state, out, print_error, print_note
 from edge_agent.control.identity import IdentityFolder
 from edge_agent.errors import AgentError, NotPaired, SettingsInvalid, StateUnwritable
 from edge_agent.local.status_socket import read_status
 from edge_agent.settings import Settings, check_media_name, load_settings, save_settings
-from edge_agent.spool.scrub import Depth
+from edge_agent.spool.scrub import CheckDepth
 from shared import __version__
 from shared.kernel.clock import SystemClock
 from shared.protocol.version import PROTOCOL_VERSION
@@ -73,7 +73,7 @@ def run_app() -> None:
     except AgentError as error:
         if os.environ.get("THREEDANCE_DEBUG"):
             raise
-        say_error(error)
+        print_error(error)
         sys.exit(EXIT_NOT_PAIRED if isinstance(error, NotPaired) else EXIT_FAILED)
 
 
@@ -97,12 +97,12 @@ def _pair(
     if abs(paired.clock_offset_s) > CLOCK_TOLERANCE_S:
         off = timedelta(seconds=round(abs(paired.clock_offset_s)))
         direction = "behind" if paired.clock_offset_s > 0 else "ahead of"
-        say_note(
+        print_note(
             f"the clock of this box is {off} {direction} the server's. Recording works all the same, "
             "by the server's time; set the box's clock all the same (timedatectl set-ntp true)."
         )
     if read_status(state) is not None:
-        say_note("an agent runs here; restart it, so that it uses its new identity.")
+        print_note("an agent runs here; restart it, so that it uses its new identity.")
     else:
         out.print(Text.assemble("Next: ", (in_state("threedance-agent run", state), "bold")))
 
@@ -128,7 +128,7 @@ def _pair_as_handed(state: Path) -> None:
     if folder.is_paired or folder.revocation() is not None:
         return
     try:
-        handed = run.handed_pairing()
+        handed = run.pairing_credential()
     except ValueError as error:
         raise SettingsInvalid(str(error), "Write the address and the code of Agents -> Add agent.") from error
     if handed is not None:
@@ -185,9 +185,9 @@ def _check(
 def _spool_check(
     state: StateOption,
     depth: Annotated[
-        Depth,
+        CheckDepth,
         typer.Option(help="presence: is each file there? size: is it whole? hash: is it what was written?"),
-    ] = Depth.SIZE,
+    ] = CheckDepth.SIZE,
 ) -> None:
     """Hold the recordings on this disk against the index; an agent may run meanwhile."""
     from edge_agent.cli import spool_check

@@ -22,7 +22,7 @@ from edge_agent.errors import AgentError, AgentRevoked, CameraFailed, IdentityEr
 from edge_agent.http import HttpClient
 from edge_agent.local.status_socket import LocalStatus, read_status
 from edge_agent.settings import Settings, load_settings
-from edge_agent.sources.factory import source_for
+from edge_agent.sources.factory import build_source
 from shared import __version__
 from shared.kernel.clock import Clock, ServerClock, SystemClock
 from shared.kernel.redact import redact
@@ -254,7 +254,7 @@ async def _camera(camera: CameraConfig, identity: Identity, settings: Settings, 
 
 
 def _probe(camera: CameraConfig, identity: Identity, settings: Settings, clock: Clock) -> str:
-    source = source_for(
+    source = build_source(
         camera,
         unseal=identity.open_credentials,
         open_tail=identity.open_tail,

@@ -73,13 +73,13 @@ StateOption = Annotated[
 ]
 
 
-def say_error(error: AgentError) -> None:
+def print_error(error: AgentError) -> None:
     """Says what is wrong, and what to do about it."""
     err.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
     if error.hint:
         err.print(Text.assemble(("  what to do: ", "bold"), error.hint), soft_wrap=True)
 
 
-def say_note(text: str) -> None:
+def print_note(text: str) -> None:
     """Says what is worth knowing."""
     out.print(Text.assemble(("note: ", "bold yellow"), text), soft_wrap=True)

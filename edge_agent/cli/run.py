@@ -82,7 +82,7 @@ PAIRING_CREDENTIAL = "pairing"
 CREDENTIAL_LIMIT_BYTES = 4096
 
 
-def handed_pairing() -> tuple[str, str] | None:
+def pairing_credential() -> tuple[str, str] | None:
     """Returns address and code from the service's credentials, or None where none were handed over.
 
     Raises:

@@ -7,10 +7,10 @@ from edge_agent.cli.console import out
 from edge_agent.errors import StateUnwritable
 from edge_agent.spool.index import Index
 from edge_agent.spool.layout import Layout
-from edge_agent.spool.scrub import Depth, check_spool
+from edge_agent.spool.scrub import CheckDepth, check_spool
 
 
-def show(state: Path, depth: Depth) -> int:
+def show(state: Path, depth: CheckDepth) -> int:
     """Prints what is wrong with the spool of a state folder, and returns how many segments it is wrong with.
 
     Raises:

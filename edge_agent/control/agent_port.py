@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import Protocol
 
-from edge_agent.control.session import Candidate, Judgement, Refusal, Repeated
+from edge_agent.control.session import Candidate, Refusal, Repeated, Verdict
 from shared.protocol.config import AgentConfig
 from shared.protocol.ids import SegmentId
 from shared.protocol.messages import SendingAgain
@@ -13,7 +13,7 @@ from shared.protocol.status import AgentStatus, Reported
 log = logging.getLogger(__name__)
 
 
-class Box(Protocol):
+class AgentPort(Protocol):
     """What the link asks of the agent around it. None of it may block the event loop; `core.agent.Agent` is one."""
 
     def reported(self) -> Reported:
@@ -32,7 +32,7 @@ class Box(Protocol):
         """Notes a configuration that must not be applied."""
         ...
 
-    async def send_again(self, segment_ids: Sequence[SegmentId]) -> SendingAgain | None:
+    async def requeue_segments(self, segment_ids: Sequence[SegmentId]) -> SendingAgain | None:
         """Has what is still here and good sent once more, and returns what is; None where the disk cannot tell now."""
         ...
 
@@ -41,16 +41,16 @@ class Box(Protocol):
         ...
 
 
-def act(box: Box, judgement: Judgement) -> bool:
-    """Has `box` do what was judged of a configuration; returns whether to report at once."""
+def apply_verdict(agent: AgentPort, judgement: Verdict) -> bool:
+    """Has `agent` do what was judged of a configuration; returns whether to report at once."""
     match judgement:
         case Candidate():
-            box.desire(judgement.config)
+            agent.desire(judgement.config)
             return False
         case Refusal():
             level = logging.ERROR if judgement.alarm else logging.WARNING
             log.log(level, "a configuration is refused", extra={"error": judgement.error})
-            box.refuse(judgement.version, judgement.error)
+            agent.refuse(judgement.version, judgement.error)
             return True
         case Repeated():
             return True

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_agent.api import ControlPlaneApi, base_address
-from edge_agent.control.identity import BoxKeys, Identity, IdentityFolder, Pairing
+from edge_agent.control.identity import AgentKeys, Identity, IdentityFolder, Pairing
 from edge_agent.errors import (
     AlreadyPaired,
     NotThreeDance,
@@ -67,7 +67,7 @@ async def pair(
     return Paired(folder.finish(Pairing(address=base, answer=answer)), offset_s)
 
 
-async def _claim(api: ControlPlaneApi, code: str, keys: BoxKeys) -> PairAnswer:
+async def _claim(api: ControlPlaneApi, code: str, keys: AgentKeys) -> PairAnswer:
     request = PairRequest(
         code=code,
         identity_key=keys.identity_public,

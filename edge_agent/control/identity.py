@@ -44,7 +44,7 @@ class Pairing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True)
-class BoxKeys:
+class AgentKeys:
     """The private halves."""
 
     identity: Ed25519PrivateKey
@@ -73,7 +73,7 @@ class BoxKeys:
 class Identity:
     """The identity of a paired box. Immutable; any thread may use it."""
 
-    def __init__(self, keys: BoxKeys, pairing: Pairing) -> None:
+    def __init__(self, keys: AgentKeys, pairing: Pairing) -> None:
         self.keys = keys
         self.pairing = pairing
 
@@ -190,7 +190,7 @@ class IdentityFolder:
                 "Make a new pairing code and run: threedance-agent pair URL CODE --replace",
             ) from error
 
-    def begin(self) -> BoxKeys:
+    def begin(self) -> AgentKeys:
         """Returns the keys to pair with, on disk already. A pairing whose answer was lost goes on with the same keys.
 
         Raises:
@@ -202,7 +202,7 @@ class IdentityFolder:
             try:
                 return _read_keys(self._new)
             except (OSError, ValueError):
-                keys = BoxKeys(Ed25519PrivateKey.generate(), PrivateKey.generate())
+                keys = AgentKeys(Ed25519PrivateKey.generate(), PrivateKey.generate())
                 FILES.write(self._new / "identity.key", keys.identity.private_bytes_raw())
                 FILES.write(self._new / "sealing.key", bytes(keys.sealing))
                 return keys
@@ -248,8 +248,8 @@ def _base64url(data: bytes) -> bytes:
     return urlsafe_b64encode(data).rstrip(b"=")
 
 
-def _read_keys(folder: Path) -> BoxKeys:
-    return BoxKeys(
+def _read_keys(folder: Path) -> AgentKeys:
+    return AgentKeys(
         Ed25519PrivateKey.from_private_bytes((folder / "identity.key").read_bytes()),
         PrivateKey((folder / "sealing.key").read_bytes()),
     )

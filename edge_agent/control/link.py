@@ -1,6 +1,6 @@
 """The line to the control plane: one websocket, and HTTP polling of the same documents while it is down.
 
-`Session` says what frames mean, `Box` does what they ask; this module only carries, reconnects and waits.
+`Session` says what frames mean, `AgentPort` does what they ask; this module only carries, reconnects and waits.
 """
 
 import asyncio
@@ -15,23 +15,23 @@ import websockets
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.http11 import Response
 
-from edge_agent.api import ControlPlaneApi, TimeQuestion, raise_for_problem
+from edge_agent.api import ControlPlaneApi, TimeExchange, raise_for_problem
 from edge_agent.async_wait import Sleep, wait_for_any
-from edge_agent.control.agent_port import Box, act
+from edge_agent.control.agent_port import AgentPort, apply_verdict
 from edge_agent.control.identity import Identity
 from edge_agent.control.polling import Polling
 from edge_agent.control.session import (
     Candidate,
-    Desires,
+    ConfigFilter,
     Ended,
     Ignored,
     Opened,
     Refusal,
     Repeated,
+    RequeueRequest,
     Revocation,
     Session,
     State,
-    WantedAgain,
 )
 from edge_agent.errors import (
     AgentRevoked,
@@ -76,15 +76,15 @@ class Link:
         identity: Identity,
         api: ControlPlaneApi,
         clock: ServerClock,
-        box: Box,
-        desires: Desires,
+        agent: AgentPort,
+        desires: ConfigFilter,
         sleep: Sleep = asyncio.sleep,
         rng: random.Random | None = None,
     ) -> None:
         self._identity = identity
         self._api = api
         self._clock = clock
-        self._box = box
+        self._agent = agent
         self._desires = desires
         self._sleep = sleep
         self._backoff = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S, rng=rng)
@@ -95,12 +95,12 @@ class Link:
         self._up = asyncio.Event()
         self._down = asyncio.Event()
         self._hope = asyncio.Event()
-        self._polling = Polling(api, box, desires, down=self._down, hope=self._hope, sleep=sleep)
+        self._polling = Polling(api, agent, desires, down=self._down, hope=self._hope, sleep=sleep)
         self._failures = FailureLog(log, "the link to the control plane is down")
         self._opened_ns: int | None = None
         self._socket: ClientConnection | None = None
         self._leaving = False
-        self._question: TimeQuestion | None = None
+        self._question: TimeExchange | None = None
         """The time that the connection under way asked for."""
         self._greeted_ns = 0
         """When the greeting of the present connection was sent, by `ServerClock.mark`."""
@@ -163,7 +163,7 @@ class Link:
         try:
             return await self._converse()
         except AgentRevoked as revoked:
-            self._box.revoke(revoked.revocation)
+            self._agent.revoke(revoked.revocation)
             return True
         except websockets.InvalidStatus as refusal:
             return self._refused(refusal.response)
@@ -179,7 +179,7 @@ class Link:
     async def _converse(self) -> bool:
         session = Session(self._desires, __version__)
         token = self._identity.token(self._clock.newest)
-        question = self._question = TimeQuestion(self._clock)
+        question = self._question = TimeExchange(self._clock)
         async with _Direct(
             _websocket_address(self._api.address),
             additional_headers={"Authorization": f"Bearer {token}", **question.headers},
@@ -198,7 +198,7 @@ class Link:
             if socket.response is not None:
                 question.take(_headers(socket.response))
             self._greeted_ns = self._clock.mark()
-            await socket.send(session.hello(self._box.reported()), text=True)
+            await socket.send(session.hello(self._agent.reported()), text=True)
             async with asyncio.timeout(WELCOME_TIMEOUT_S):
                 while session.state is State.GREETING:
                     if (ended := self._take(session, await socket.recv(decode=False))) is not None:
@@ -241,19 +241,19 @@ class Link:
                 # The greeting answers ours, so it was stamped between our sending it and now.
                 self._clock.take(opened.server_time_at, self._greeted_ns)
             case Revocation() as revocation:
-                self._box.revoke(revocation.jwt)
+                self._agent.revoke(revocation.jwt)
                 return True
             case Ended() as ended:
                 self._failed(f"{ended.code}: {ended.detail}")
                 return ended.code in (Code.PROTOCOL_TOO_OLD, Code.AGENT_TOKEN_INVALID, Code.FORBIDDEN)
             case Ignored() as ignored:
                 log.warning("a frame was not understood", extra={"error": ignored.detail})
-            case WantedAgain() as wanted:
+            case RequeueRequest() as wanted:
                 # More than can be answered at a time is asked for again once this is answered.
                 self._wanted_again = dict.fromkeys(wanted.segment_ids)
                 self._asked_again.set()
             case Candidate() | Repeated() | Refusal() as judgement:
-                if act(self._box, judgement):
+                if apply_verdict(self._agent, judgement):
                     self._config_changed.set()
         return None
 
@@ -271,13 +271,13 @@ class Link:
         while True:
             await self._config_changed.wait()
             self._config_changed.clear()
-            await socket.send(session.report(self._box.reported()), text=True)
+            await socket.send(session.report(self._agent.reported()), text=True)
 
     async def _send_heartbeats(self, socket: ClientConnection, session: Session) -> None:
         while True:
             await wait_for_any(self._status_changed, most_s=HEARTBEAT_S, sleep=self._sleep)
             self._status_changed.clear()
-            await socket.send(session.heartbeat(self._box.status()), text=True)
+            await socket.send(session.heartbeat(self._agent.status()), text=True)
             await self._sleep(QUIET_S)
 
     async def _answer_asks(self, socket: ClientConnection, session: Session) -> None:
@@ -286,7 +286,7 @@ class Link:
             await self._asked_again.wait()
             self._asked_again.clear()
             wanted, self._wanted_again = self._wanted_again, {}
-            if wanted and (answer := await self._box.send_again(tuple(wanted))) is not None:
+            if wanted and (answer := await self._agent.requeue_segments(tuple(wanted))) is not None:
                 await socket.send(session.sending_again(answer), text=True)
 
     async def _rest(self, most_s: float) -> None:
@@ -301,7 +301,7 @@ class Link:
         try:
             raise_for_problem(answer, self._api.address)
         except AgentRevoked as revoked:
-            self._box.revoke(revoked.revocation)
+            self._agent.revoke(revoked.revocation)
             return True
         except AuthenticationRefused as refusal:
             self._failed(str(refusal), refusal.hint)

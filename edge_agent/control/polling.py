@@ -7,8 +7,8 @@ import msgspec
 
 from edge_agent.api import ControlPlaneApi
 from edge_agent.async_wait import Sleep, wait_for_any
-from edge_agent.control.agent_port import Box, act
-from edge_agent.control.session import Desires
+from edge_agent.control.agent_port import AgentPort, apply_verdict
+from edge_agent.control.session import ConfigFilter
 from edge_agent.errors import AgentRevoked, AuthenticationRefused, ServerError
 from shared.kernel.logs import FailureLog
 from shared.protocol.messages import Heartbeat, Report
@@ -36,15 +36,15 @@ class Polling:
     def __init__(
         self,
         api: ControlPlaneApi,
-        box: Box,
-        desires: Desires,
+        agent: AgentPort,
+        desires: ConfigFilter,
         *,
         down: asyncio.Event,
         hope: asyncio.Event,
         sleep: Sleep,
     ) -> None:
         self._api = api
-        self._box = box
+        self._agent = agent
         self._desires = desires
         self._down = down
         self._hope = hope
@@ -64,7 +64,7 @@ class Polling:
             try:
                 await self._poll()
             except AgentRevoked as revoked:
-                self._box.revoke(revoked.revocation)
+                self._agent.revoke(revoked.revocation)
             except ServerError as error:
                 self._fails = True
                 self._failures.failed(error=str(error))
@@ -82,7 +82,7 @@ class Polling:
         answer = await self._api.get(CONFIG_PATH, msgspec.Raw, etag=self._etag)
         if answer is not None:
             document, self._etag = answer
-            act(self._box, self._desires.judge_bytes(bytes(document)))
-        await self._api.post_for_nothing(REPORT_PATH, Report(reported=self._box.reported()))
-        status = status_in_words_of(self.peer, self._box.status())
+            apply_verdict(self._agent, self._desires.judge_bytes(bytes(document)))
+        await self._api.post_for_nothing(REPORT_PATH, Report(reported=self._agent.reported()))
+        status = status_in_words_of(self.peer, self._agent.status())
         await self._api.post_for_nothing(REPORT_PATH, Heartbeat(status=status))

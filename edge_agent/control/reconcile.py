@@ -77,7 +77,7 @@ class SetSpool:
     policy: SpoolPolicy
 
 
-Action = (
+ConfigStep = (
     StopCamera
     | StartCamera
     | ReplaceCamera
@@ -90,7 +90,7 @@ Action = (
 )
 
 
-def reconcile(old: AgentBody | None, new: AgentBody) -> tuple[Action, ...]:
+def reconcile(old: AgentBody | None, new: AgentBody) -> tuple[ConfigStep, ...]:
     """Returns the steps from `old` (None: from nothing) to `new`, in the order to take them.
 
     Keys and limits come first, then what ends, then what begins: a recording that begins finds its cameras there.
@@ -107,7 +107,7 @@ def reconcile(old: AgentBody | None, new: AgentBody) -> tuple[Action, ...]:
     )
 
 
-def still_owed(step: Action, new: AgentBody) -> Action | None:
+def remaining_step(step: ConfigStep, new: AgentBody) -> ConfigStep | None:
     """Returns what a step that failed on the way to an older configuration means on the way to `new`: it, or nothing."""
     match step:
         case StopCamera():
@@ -119,7 +119,7 @@ def still_owed(step: Action, new: AgentBody) -> Action | None:
     return step if step in reconcile(None, new) else None
 
 
-def touched_cameras(actions: Iterable[Action]) -> frozenset[CameraId]:
+def touched_cameras(actions: Iterable[ConfigStep]) -> frozenset[CameraId]:
     """Returns the cameras whose connection the actions make or end."""
     touched: set[CameraId] = set()
     for action in actions:
@@ -133,7 +133,7 @@ def touched_cameras(actions: Iterable[Action]) -> frozenset[CameraId]:
     return frozenset(touched)
 
 
-def _limits(old: AgentBody | None, new: AgentBody) -> Iterable[Action]:
+def _limits(old: AgentBody | None, new: AgentBody) -> Iterable[ConfigStep]:
     if old is None or old.recipient != new.recipient:
         yield SetRecipient(new.recipient)
     if old is None or old.upload != new.upload:
@@ -142,7 +142,7 @@ def _limits(old: AgentBody | None, new: AgentBody) -> Iterable[Action]:
         yield SetSpool(new.spool)
 
 
-def _endings(old: AgentBody | None, new: AgentBody) -> Iterable[Action]:
+def _endings(old: AgentBody | None, new: AgentBody) -> Iterable[ConfigStep]:
     if old is None:
         return
     kept_orders = _orders(new)
@@ -155,7 +155,7 @@ def _endings(old: AgentBody | None, new: AgentBody) -> Iterable[Action]:
             yield StopCamera(camera.id)
 
 
-def _cameras(old: AgentBody | None, new: AgentBody) -> Iterable[Action]:
+def _cameras(old: AgentBody | None, new: AgentBody) -> Iterable[ConfigStep]:
     before = {camera.id: camera for camera in old.cameras} if old else {}
     for camera in new.cameras:
         was = before.get(camera.id)

@@ -1,6 +1,6 @@
 """What the link says and how it takes what it hears: pure, without sockets, clocks or disks.
 
-`Desires` decides which of the pushed configurations is new; `Session` is one connection's conversation on top of it.
+`ConfigFilter` decides which of the pushed configurations is new; `Session` is one connection's conversation on top of it.
 Source: protocols.md, section 2.
 """
 
@@ -64,7 +64,7 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class WantedAgain:
+class RequeueRequest:
     """Committed segments that the control plane has lost: to be sent again where they are still here."""
 
     segment_ids: tuple[SegmentId, ...]
@@ -92,11 +92,11 @@ class Ignored:
     detail: str
 
 
-Judgement = Candidate | Repeated | Refusal
-Event = Opened | Candidate | Repeated | Refusal | WantedAgain | Revocation | Ended | Ignored
+Verdict = Candidate | Repeated | Refusal
+Event = Opened | Candidate | Repeated | Refusal | RequeueRequest | Revocation | Ended | Ignored
 
 
-class Desires:
+class ConfigFilter:
     """The newest configuration this agent has met, and the judgement of each further one against it.
 
     Lives as long as the agent: a push by websocket, the same by HTTP and the same after a reconnect are one thing.
@@ -112,7 +112,7 @@ class Desires:
         """Version and hash of the newest configuration met, or None before the first."""
         return self._newest
 
-    def judge(self, config: AgentConfig) -> Judgement:
+    def judge(self, config: AgentConfig) -> Verdict:
         """Returns what to do with `config`; a `Candidate` is the newest from then on."""
         if config.agent_id != self._agent_id or config.body.studio_id != self._studio_id:
             return Refusal(config.version, "this configuration is for another agent", alarm=True)
@@ -130,7 +130,7 @@ class Desires:
             )
         return Repeated()
 
-    def judge_bytes(self, data: bytes) -> Judgement:
+    def judge_bytes(self, data: bytes) -> Verdict:
         """Returns what to do with an `AgentConfig` in JSON."""
         try:
             config = decode(data, AgentConfig)
@@ -153,7 +153,7 @@ class Session:
     `hello` is sent first. Nothing but it may be sent before `Opened` (state `OPEN`), nothing at all once `CLOSED`.
     """
 
-    def __init__(self, desires: Desires, agent_version: str) -> None:
+    def __init__(self, desires: ConfigFilter, agent_version: str) -> None:
         self._desires = desires
         self._agent_version = agent_version
         self._peer = OLDEST_SPOKEN
@@ -194,7 +194,7 @@ class Session:
                     return Ignored("a configuration was damaged on the way")
                 return self._desires.judge(message.config)
             case SendAgain():
-                return WantedAgain(message.segment_ids)
+                return RequeueRequest(message.segment_ids)
             case Revoked():
                 self.state = State.CLOSED
                 return Revocation(message.revocation)

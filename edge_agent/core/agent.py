@@ -18,9 +18,9 @@ from edge_agent.control.config_store import ConfigStore
 from edge_agent.control.identity import Identity, IdentityFolder
 from edge_agent.control.link import Link
 from edge_agent.control.polling import REPORT_PATH
-from edge_agent.control.session import Desires
+from edge_agent.control.session import ConfigFilter
 from edge_agent.core.cameras import Cameras
-from edge_agent.core.config_applier import DesiredState
+from edge_agent.core.config_applier import ConfigApplier
 from edge_agent.core.recordings import Recordings
 from edge_agent.core.supervision import keep_running
 from edge_agent.core.watchdog import Watchdog
@@ -29,18 +29,18 @@ from edge_agent.http import HttpClient, trust
 from edge_agent.local.status_socket import LocalCamera, LocalStatus, serve_status
 from edge_agent.recording.recording import Recording
 from edge_agent.settings import Settings, load_settings
-from edge_agent.spool.async_spool import SpoolOutbox
-from edge_agent.spool.requeue import send_again
+from edge_agent.spool.async_spool import AsyncSpool
+from edge_agent.spool.requeue import requeue_segments
 from edge_agent.spool.scrub import Scrubber
 from edge_agent.spool.spool import Spool
 from edge_agent.sync.clock_map import ClockMap
-from edge_agent.sync.server_time import Timekeeper
+from edge_agent.sync.server_time import ServerTimePoller
 from edge_agent.sync.utc_reference import UtcReference
-from edge_agent.update.updater import is_quiet, updates_of
+from edge_agent.update.updater import is_quiet, make_updater
 from edge_agent.upload.http_upload_client import HttpUploadClient
 from edge_agent.upload.replicator import CONNECTIONS, Replicator
 from edge_agent.upload.throttle import Throttle
-from edge_agent.upload.upload_window import Gate
+from edge_agent.upload.upload_window import WindowGate
 from shared import __version__
 from shared.kernel.clock import Clock, ServerClock
 from shared.protocol.config import (
@@ -105,7 +105,7 @@ class Agent:
         self._clock = clock
         self._time = time
         self._spool = spool
-        self._outbox = SpoolOutbox(spool)
+        self._outbox = AsyncSpool(spool)
         spool.set_rules(settings.spool)
         self._utc = UtcReference(time)
         self._board = StatusBoard()
@@ -150,7 +150,7 @@ class Agent:
         answer = identity.pairing.answer
         api = ControlPlaneApi(server_http, identity.address, time, lambda: identity.token(time.newest))
         self._throttle = Throttle(self._clock)
-        self._gate = Gate(
+        self._gate = WindowGate(
             lambda: time.now() if time.has_time else None, self._spool.filled, sleep=asyncio.sleep
         )
         self._cameras = Cameras(group, self._make_camera)
@@ -163,7 +163,7 @@ class Agent:
             revoked=self.revoke,
             gate=self._gate,
         )
-        self._updates = updates_of(
+        self._updates = make_updater(
             self._state,
             api,
             version=__version__,
@@ -173,10 +173,10 @@ class Agent:
             is_quiet=self._is_quiet,
             pace=self._throttle.take,
         )
-        desires = Desires(answer.agent_id, answer.studio_id, self._store.newest)
-        self._link = Link(identity=identity, api=api, clock=time, box=self, desires=desires)
-        self._timekeeper = Timekeeper(api, time)
-        self._desired = DesiredState(
+        desires = ConfigFilter(answer.agent_id, answer.studio_id, self._store.newest)
+        self._link = Link(identity=identity, api=api, clock=time, agent=self, desires=desires)
+        self._timekeeper = ServerTimePoller(api, time)
+        self._desired = ConfigApplier(
             store=self._store,
             cameras=self._cameras,
             recordings=self._recordings,
@@ -280,10 +280,10 @@ class Agent:
         """Takes note of a configuration that must not be applied."""
         self._desired.refuse(version, error)
 
-    async def send_again(self, segment_ids: Sequence[SegmentId]) -> SendingAgain | None:
+    async def requeue_segments(self, segment_ids: Sequence[SegmentId]) -> SendingAgain | None:
         """Sends once more what the control plane has lost and this box still has."""
         try:
-            return await asyncio.to_thread(send_again, self._spool, segment_ids)
+            return await asyncio.to_thread(requeue_segments, self._spool, segment_ids)
         except (OSError, sqlite3.Error) as error:
             # No answer: it is asked for again at the next link.
             log.error("what is wanted again cannot be looked for", extra={"error": str(error)})
@@ -385,7 +385,7 @@ class Agent:
             old, self._settings = self._settings, settings
             self._spool.set_rules(settings.spool)
             for config in tuple(self._cameras.configs.values()):
-                if concerns(config.source, old, settings):
+                if affects_camera(config.source, old, settings):
                     await self._cameras.restart(config.id)
             self._recordings.cameras_changed()
             log.info("new settings are in force")
@@ -402,7 +402,7 @@ class Agent:
             await asyncio.to_thread(scrubber.look)
 
 
-def concerns(source: Source, old: Settings, new: Settings) -> bool:
+def affects_camera(source: Source, old: Settings, new: Settings) -> bool:
     """Returns whether a camera is read in another way under new settings of the box."""
     if isinstance(source, FileSource):
         return old.media.get(source.name) != new.media.get(source.name)

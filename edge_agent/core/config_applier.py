@@ -13,7 +13,7 @@ import msgspec
 from edge_agent.capture.status_board import StatusBoard
 from edge_agent.control.config_store import ConfigStore
 from edge_agent.control.reconcile import (
-    Action,
+    ConfigStep,
     DescribeCamera,
     DropRecording,
     ReplaceCamera,
@@ -24,7 +24,7 @@ from edge_agent.control.reconcile import (
     StartCamera,
     StopCamera,
     reconcile,
-    still_owed,
+    remaining_step,
     touched_cameras,
 )
 from edge_agent.core.cameras import Cameras
@@ -43,7 +43,7 @@ AGAIN_S = 5.0
 """How long after a step failed it is taken again."""
 
 
-class DesiredState:
+class ConfigApplier:
     """The one task that changes what the agent does. `desire` and `refuse` are called from the event loop.
 
     Only the newest desired configuration is kept: one that was overtaken before its turn is never applied.
@@ -70,9 +70,9 @@ class DesiredState:
         self._set_spool = set_spool
         self._reported = reported
         self._body: AgentBody | None = None
-        self._owed: tuple[Action, ...] = ()
+        self._owed: tuple[ConfigStep, ...] = ()
         self._owing_since_ns: int | None = None
-        self._probation: Probation | None = None
+        self._probation: ConfigTrial | None = None
         self._desired: AgentConfig | None = None
         self._refused: deque[tuple[int | None, str]] = deque(maxlen=4)
         self._news = asyncio.Event()
@@ -134,7 +134,7 @@ class DesiredState:
             else self._probation.started_ns
         )
         kept = {camera.id for camera in config.body.cameras} - touched
-        self._probation = Probation(started_ns, witnesses & kept)
+        self._probation = ConfigTrial(started_ns, witnesses & kept)
         self._reported()
 
     async def judge(self) -> None:
@@ -147,9 +147,9 @@ class DesiredState:
         if self._probation is None:
             return
         verdict = self._probation.verdict(self._clock.monotonic_ns(), self._statuses())
-        if verdict is Verdict.GOOD:
+        if verdict is TrialResult.GOOD:
             await self._accept()
-        elif verdict is Verdict.BAD:
+        elif verdict is TrialResult.BAD:
             await self._roll_back("no camera that it leaves alone gave pictures any more within 60 s")
 
     async def _accept(self) -> None:
@@ -162,7 +162,7 @@ class DesiredState:
         now_ns = self._clock.monotonic_ns()
         self._probation = None
         self._owing_since_ns = now_ns if self._owing_since_ns is None else self._owing_since_ns
-        if self._store.applied is not None and now_ns - self._owing_since_ns >= PROBATION_S * 1e9:
+        if self._store.applied is not None and now_ns - self._owing_since_ns >= TRIAL_S * 1e9:
             await self._roll_back("it could not be applied; the log of the box says why")
         else:
             self._reported()
@@ -180,7 +180,7 @@ class DesiredState:
 
     async def _apply(self, body: AgentBody) -> None:
         """Takes the steps to `body`, and those still owed. One that fails keeps back no other; it is owed from then on."""
-        owed = [step for old in self._owed if (step := still_owed(old, body)) is not None]
+        owed = [step for old in self._owed if (step := remaining_step(old, body)) is not None]
         steps = dict.fromkeys((*owed, *reconcile(self._body, body)))
         self._body, failed = body, []
         for step in steps:
@@ -191,7 +191,7 @@ class DesiredState:
                 failed.append(step)
         self._owed = tuple(failed)
 
-    async def _take(self, step: Action) -> None:
+    async def _take(self, step: ConfigStep) -> None:
         match step:
             case SetRecipient():
                 self._recordings.set_recipient(step.recipient)
@@ -233,10 +233,10 @@ class DesiredState:
 
 GRACE_S = 10.0
 """Longer than a frozen camera takes to be noticed."""
-PROBATION_S = 60.0
+TRIAL_S = 60.0
 
 
-class Verdict(Enum):
+class TrialResult(Enum):
     """What is known of a candidate so far."""
 
     WAIT = auto()
@@ -245,7 +245,7 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True)
-class Probation:
+class ConfigTrial:
     """One candidate under watch since `started_ns`.
 
     `witnesses` are the cameras it does not touch and that gave pictures before it. If none of them does any more, the
@@ -255,14 +255,14 @@ class Probation:
     started_ns: int
     witnesses: frozenset[CameraId]
 
-    def verdict(self, now_ns: int, cameras: Mapping[CameraId, CameraStatus]) -> Verdict:
+    def verdict(self, now_ns: int, cameras: Mapping[CameraId, CameraStatus]) -> TrialResult:
         """Returns what is known at `now_ns` (monotonic)."""
         elapsed_s = (now_ns - self.started_ns) / 1e9
         if elapsed_s < GRACE_S:
-            return Verdict.WAIT
+            return TrialResult.WAIT
         if not self.witnesses or self.witnesses & connected(cameras):
-            return Verdict.GOOD
-        return Verdict.BAD if elapsed_s >= PROBATION_S else Verdict.WAIT
+            return TrialResult.GOOD
+        return TrialResult.BAD if elapsed_s >= TRIAL_S else TrialResult.WAIT
 
 
 def connected(cameras: Mapping[CameraId, CameraStatus]) -> frozenset[CameraId]:

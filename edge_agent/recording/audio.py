@@ -27,7 +27,7 @@ from edge_agent.sources.audio_format import (
     setup_of,
 )
 from edge_agent.sources.packet import AudioTrack, MediaPacket
-from edge_agent.spool.track_progress import SoundPlan
+from edge_agent.spool.track_progress import AudioPlan
 from shared.kernel.timebase import TICKS_PER_S, rescale
 from shared.protocol.media import AudioFormat
 
@@ -53,7 +53,7 @@ _BELOW_2 = bytes(value for value in range(256) if value & 0x7F < 0x40)
 _FAULTS = (av.error.FFmpegError, ValueError, OverflowError)
 
 
-def plan_of(track: AudioTrack, first: MediaPacket | None = None) -> SoundPlan | None:
+def plan_audio(track: AudioTrack, first: MediaPacket | None = None) -> AudioPlan | None:
     """Returns what to promise for a camera's sound, or None where it cannot be recorded.
 
     Args:
@@ -67,7 +67,7 @@ def plan_of(track: AudioTrack, first: MediaPacket | None = None) -> SoundPlan | 
         config = config_of_adts(bytes(memoryview(first.data)[:9]))
     setup = setup_of(config)
     if setup is not None and setup.copied:
-        plan = SoundPlan(
+        plan = AudioPlan(
             config=config,
             codec_string=f"mp4a.40.{setup.object_type}",
             sample_rate_hz=setup.rate_hz,
@@ -78,8 +78,8 @@ def plan_of(track: AudioTrack, first: MediaPacket | None = None) -> SoundPlan | 
     return _encoded_plan(recorded.sample_rate_hz, recorded.channels)
 
 
-def _encoded_plan(rate_hz: int, channels: int) -> SoundPlan:
-    return SoundPlan(
+def _encoded_plan(rate_hz: int, channels: int) -> AudioPlan:
+    return AudioPlan(
         config=bytes(_encoder(rate_hz, channels).extradata or b""),
         codec_string="mp4a.40.2",
         sample_rate_hz=rate_hz,
@@ -88,28 +88,28 @@ def _encoded_plan(rate_hz: int, channels: int) -> SoundPlan:
 
 
 @dataclass(frozen=True)
-class SoundFrame:
+class AacFrame:
     """One AAC frame without header; `at` counts samples of the plan's rate from the start of the run's timeline."""
 
     data: bytes
     at: int
 
 
-class Sound:
+class AudioTimeline:
     """The sound of one run. Used by one thread.
 
     `begin` says where the run's first picture stands; from there on frames follow each other without a break. `take`
     places what the camera sends, `fill` puts silence where nothing came in time.
     """
 
-    def __init__(self, plan: SoundPlan, track: AudioTrack | None) -> None:
+    def __init__(self, plan: AudioPlan, track: AudioTrack | None) -> None:
         """Args:
         plan: what the track's init sections promise.
         track: what the camera announces in this run; None: no sound.
         """
         self.plan = plan
         self._track = track
-        self._lane: _Lane = _Silent(plan, 0)
+        self._lane: _AudioPath = _SilentPath(plan, 0)
         self._has_lane = False
         self._adts = b""
         self._begin = 0
@@ -126,18 +126,18 @@ class Sound:
     @property
     def format(self) -> AudioFormat:
         """What is recorded."""
-        encodes = isinstance(self._lane, _Encoded) and self._track is not None
+        encodes = isinstance(self._lane, _EncodedPath) and self._track is not None
         return self.plan.format(self._track.codec if encodes and self._track else "")
 
     def begin(self, pts_90k: int) -> None:
         """Notes where the first picture of the run stands."""
         self._picture_90k = pts_90k
         self._begin = self._laid = -(-pts_90k * self.plan.sample_rate_hz // TICKS_PER_S)
-        self._lane = _Silent(self.plan, self._begin)
+        self._lane = _SilentPath(self.plan, self._begin)
         if self._track is not None and (self._track.codec != "aac" or self._track.config):
             self._set_lane(self._track, self._track.config)
 
-    def take(self, packet: MediaPacket) -> Iterator[SoundFrame]:
+    def take(self, packet: MediaPacket) -> Iterator[AacFrame]:
         """Yields the frames that a packet of the camera's sound completes. What is no sound, or too late, is left out."""
         if not packet.size_bytes or self._track is None:
             return
@@ -153,14 +153,14 @@ class Sound:
             return
         yield from self._place(packet)
 
-    def fill(self, picture_90k: int) -> Iterator[SoundFrame]:
+    def fill(self, picture_90k: int) -> Iterator[AacFrame]:
         """Yields silence up to where sound can still be on its way, as of a picture's time."""
         self._picture_90k = max(self._picture_90k, picture_90k)
         missing = self._at(picture_90k - self._patience_90k) - self._lane.until
         if missing > 0:
             yield from self._lay(self._lane.silence(missing))
 
-    def finish(self, until_90k: int) -> Iterator[SoundFrame]:
+    def finish(self, until_90k: int) -> Iterator[AacFrame]:
         """Yields silence up to the end of the run's last picture, and all that was held back."""
         if self._ahead is not None:
             packet, self._ahead = self._ahead, None
@@ -168,7 +168,7 @@ class Sound:
         yield from self._lay(self._lane.silence(max(0, self._at(until_90k) - self._lane.until)))
         yield from self._lay(self._lane.flush())
 
-    def _place(self, packet: MediaPacket) -> Iterator[SoundFrame]:
+    def _place(self, packet: MediaPacket) -> Iterator[AacFrame]:
         at = self._at(packet.pts_90k)
         tolerance = max(self.plan.sample_rate_hz // 25, SAMPLES * 3 // 4)
         if at < self._lane.until - tolerance:
@@ -180,7 +180,7 @@ class Sound:
             yield from self._lay(self._lane.silence(at - self._lane.until))
         yield from self._lay(self._lane.sound(bytes(packet.data)))
 
-    def _lay(self, frames: Iterator[SoundFrame]) -> Iterator[SoundFrame]:
+    def _lay(self, frames: Iterator[AacFrame]) -> Iterator[AacFrame]:
         for frame in frames:
             # An encoder that begins within a run runs up to its first frame: what stands there is laid already.
             if frame.at >= self._laid:
@@ -191,9 +191,9 @@ class Sound:
         self._has_lane = True
         until, heard = self._lane.until, self._lane.heard
         if track.codec == "aac" and setup_of(config) == setup_of(self.plan.config):
-            self._lane = _Copied(self.plan, until)
+            self._lane = _CopiedPath(self.plan, until)
         elif decodable(track):
-            self._lane = _Encoded(self.plan, track, until)
+            self._lane = _EncodedPath(self.plan, track, until)
         else:
             log.warning("sound of this kind is not recorded", extra={"codec": track.codec})
         self._lane.heard = heard
@@ -202,62 +202,62 @@ class Sound:
         return rescale(pts_90k, self.plan.sample_rate_hz, TICKS_PER_S)
 
 
-class _Lane(Protocol):
+class _AudioPath(Protocol):
     """Lays sound and silence end to end. `until`: the sample behind what was laid; `heard`: some of it was sound."""
 
     until: int
     heard: bool
 
-    def sound(self, data: bytes) -> Iterator[SoundFrame]:
+    def sound(self, data: bytes) -> Iterator[AacFrame]:
         """Lays what a packet of the camera holds; what cannot be decoded is silence, or nothing."""
         ...
 
-    def silence(self, samples: int) -> Iterator[SoundFrame]:
+    def silence(self, samples: int) -> Iterator[AacFrame]:
         """Lays so many samples of silence; the nearest number of whole frames where only those can be laid."""
         ...
 
-    def flush(self) -> Iterator[SoundFrame]:
+    def flush(self) -> Iterator[AacFrame]:
         """Gives what is held back; nothing is laid after it."""
         ...
 
 
-class _Silent:
+class _SilentPath:
     """No sound: what comes cannot be decoded, or nothing comes."""
 
-    def __init__(self, plan: SoundPlan, at: int) -> None:
+    def __init__(self, plan: AudioPlan, at: int) -> None:
         self.until = at
         self.heard = False
         self._silence = _silent_frame(plan) or b""
 
-    def sound(self, data: bytes) -> Iterator[SoundFrame]:
-        """See `_Lane`."""
+    def sound(self, data: bytes) -> Iterator[AacFrame]:
+        """See `_AudioPath`."""
         return iter(())
 
-    def silence(self, samples: int) -> Iterator[SoundFrame]:
-        """See `_Lane`."""
+    def silence(self, samples: int) -> Iterator[AacFrame]:
+        """See `_AudioPath`."""
         for _ in range((samples + SAMPLES // 2) // SAMPLES):
             yield self._next(self._silence)
 
-    def flush(self) -> Iterator[SoundFrame]:
-        """See `_Lane`."""
+    def flush(self) -> Iterator[AacFrame]:
+        """See `_AudioPath`."""
         return iter(())
 
-    def _next(self, data: bytes) -> SoundFrame:
-        frame = SoundFrame(data, self.until)
+    def _next(self, data: bytes) -> AacFrame:
+        frame = AacFrame(data, self.until)
         self.until += SAMPLES
         return frame
 
 
-class _Copied(_Silent):
+class _CopiedPath(_SilentPath):
     """AAC as the camera sends it, without ADTS headers. Each frame is decoded once: a browser that meets one that cannot
     be decoded gives the pictures up with it."""
 
-    def __init__(self, plan: SoundPlan, at: int) -> None:
+    def __init__(self, plan: AudioPlan, at: int) -> None:
         super().__init__(plan, at)
         self._checker = _aac_decoder(plan)
 
-    def sound(self, data: bytes) -> Iterator[SoundFrame]:
-        """See `_Lane`."""
+    def sound(self, data: bytes) -> Iterator[AacFrame]:
+        """See `_AudioPath`."""
         if data[:1] == b"\xff" and data[1:2] and data[1] & 0xF6 == 0xF0:
             data = data[7 if data[1] & 1 else 9 :]
         # What begins like a header behind the header is no frame; the muxer would stop, and the pictures with it.
@@ -272,10 +272,10 @@ class _Copied(_Silent):
             return False
 
 
-class _Encoded:
+class _EncodedPath:
     """Any sound that FFmpeg decodes (G.711, Opus, MP2, AAC of another set-up, ...), encoded as the plan has it."""
 
-    def __init__(self, plan: SoundPlan, track: AudioTrack, at: int) -> None:
+    def __init__(self, plan: AudioPlan, track: AudioTrack, at: int) -> None:
         self.until = at
         self.heard = False
         self._plan = plan
@@ -288,8 +288,8 @@ class _Encoded:
         self._fifo: Any = av.AudioFifo()
         self._fifo_at = at
 
-    def sound(self, data: bytes) -> Iterator[SoundFrame]:
-        """See `_Lane`."""
+    def sound(self, data: bytes) -> Iterator[AacFrame]:
+        """See `_AudioPath`."""
         try:
             for frame in self._decoder.decode(av.Packet(data)):
                 for piece in self._resampled(frame):
@@ -299,22 +299,22 @@ class _Encoded:
             pass
         yield from self._encode()
 
-    def silence(self, samples: int) -> Iterator[SoundFrame]:
-        """See `_Lane`."""
+    def silence(self, samples: int) -> Iterator[AacFrame]:
+        """See `_AudioPath`."""
         while samples > 0:
             count = min(samples, self._rate_hz)
             self._write(_silent_samples(self._layout, self._rate_hz, count))
             samples -= count
             yield from self._encode()
 
-    def flush(self) -> Iterator[SoundFrame]:
-        """See `_Lane`."""
+    def flush(self) -> Iterator[AacFrame]:
+        """See `_AudioPath`."""
         yield from self.silence(-self._fifo.samples % SAMPLES)
         try:
             rest = list(self._encoder.encode(None))
         except _FAULTS:
             rest = self._encoded_anew(3)
-        yield from (SoundFrame(bytes(out), out.pts) for out in rest)
+        yield from (AacFrame(bytes(out), out.pts) for out in rest)
 
     def _resampled(self, frame: Any) -> list[Any]:
         if (
@@ -336,7 +336,7 @@ class _Encoded:
             self._fifo.write(piece)
             self.until += piece.samples
 
-    def _encode(self) -> Iterator[SoundFrame]:
+    def _encode(self) -> Iterator[AacFrame]:
         while (chunk := self._fifo.read(SAMPLES)) is not None:
             try:
                 encoded = self._encoded(chunk, self._fifo_at)
@@ -344,7 +344,7 @@ class _Encoded:
                 encoded = self._encoded_anew(2)
             for out in encoded:
                 # The encoder's first frame is its run-up, a frame before the sound: its pts says so.
-                yield SoundFrame(bytes(out), out.pts)
+                yield AacFrame(bytes(out), out.pts)
             self._fifo_at += SAMPLES
 
     def _encoded(self, chunk: Any, at: int) -> list[Any]:
@@ -401,7 +401,7 @@ def _layout(channels: int) -> str:
     return "mono" if channels == 1 else "stereo"
 
 
-def _aac_decoder(plan: SoundPlan) -> Any:
+def _aac_decoder(plan: AudioPlan) -> Any:
     decoder: Any = av.CodecContext.create("aac", "r")
     decoder.extradata = plan.config
     return decoder
@@ -416,7 +416,7 @@ def _silent_samples(layout: str, rate_hz: int, samples: int) -> Any:
 
 
 @lru_cache(maxsize=16)
-def _silent_frame(plan: SoundPlan) -> bytes | None:
+def _silent_frame(plan: AudioPlan) -> bytes | None:
     """Returns a frame of silence of the plan's set-up, or None where a decoder of that set-up refuses it."""
     frames: list[bytes] = []
     try:

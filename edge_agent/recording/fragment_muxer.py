@@ -14,12 +14,12 @@ from typing import Any
 
 import av
 
-from edge_agent.recording.audio import Sound, SoundFrame
+from edge_agent.recording.audio import AacFrame, AudioTimeline
 from edge_agent.sources.audio_format import SAMPLES
 from edge_agent.sources.packet import Kind, MediaPacket, VideoTrack
 from edge_agent.sources.parameter_sets import parameter_sets
 from edge_agent.spool.segment_writer import Fragment
-from edge_agent.spool.track_progress import SoundPlan
+from edge_agent.spool.track_progress import AudioPlan
 from shared.kernel.timebase import TICKS_PER_S
 
 FRAGMENT_LEAST_90K = TICKS_PER_S // 2
@@ -39,13 +39,13 @@ _OPTIONS = {
 }
 
 
-class Segmenter:
+class FragmentMuxer:
     """Cuts one run. Used by one thread; gives bytes, keeps at most one group of pictures and what waits for its sound.
 
     `init` is the init section, known at once.
     """
 
-    def __init__(self, video: VideoTrack, sound: Sound | None, first: MediaPacket) -> None:
+    def __init__(self, video: VideoTrack, sound: AudioTimeline | None, first: MediaPacket) -> None:
         """Args:
         video: what the pictures are.
         sound: how the sound is carried; None: the run has none.
@@ -86,7 +86,7 @@ class Segmenter:
         stream.time_base = Fraction(1, TICKS_PER_S)
         return stream
 
-    def _add_sound(self, plan: SoundPlan) -> Any:
+    def _add_sound(self, plan: AudioPlan) -> Any:
         layout = "mono" if plan.channels == 1 else "stereo"
         stream: Any = self._mux.add_stream("aac", rate=plan.sample_rate_hz, layout=layout)
         stream.codec_context.open()
@@ -116,7 +116,7 @@ class Segmenter:
         self._collect()
         yield from self._complete(last=True)
 
-    def _mux_sound(self, frames: Iterator[SoundFrame]) -> None:
+    def _mux_sound(self, frames: Iterator[AacFrame]) -> None:
         for frame in frames:
             out = av.Packet(frame.data)
             out.stream = self._audio

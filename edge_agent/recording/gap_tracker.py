@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from edge_agent.spool.wall_clock import begin_of, end_of
+from edge_agent.spool.wall_clock import ended_at, started_at
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, new_id
 from shared.protocol.manifest import GapReason, GapRecord, SegmentManifest
 from shared.protocol.status import CameraError
@@ -29,12 +29,12 @@ REASONS: dict[CameraError, GapReason] = {
 """All other errors are `camera_offline`."""
 
 
-def reason_of(error: CameraError | None) -> GapReason:
+def gap_reason(error: CameraError | None) -> GapReason:
     """Returns the reason of a gap that a camera's error makes; None: it has not been connected yet."""
     return GapReason.CAMERA_LATE if error is None else REASONS.get(error, GapReason.CAMERA_OFFLINE)
 
 
-class Ledger:
+class GapTracker:
     """One track's account. Instants are UTC; `until_at` only rises, but where a clock stepped back.
 
     `absent_until_at` is when this agent began to watch: what is missing before is the agent's fault, not the camera's.
@@ -132,7 +132,7 @@ class Ledger:
 Span = tuple[datetime, datetime]
 
 
-def holes(
+def uncovered_spans(
     segments: Sequence[SegmentManifest], gaps: Iterable[GapRecord], *, since_at: datetime, whole: bool
 ) -> list[Span]:
     """Returns each stretch of a track, from and to, that neither a segment nor a gap accounts for.
@@ -146,12 +146,12 @@ def holes(
     """
     known = sorted((gap.from_at, gap.to_at) for gap in gaps)
     between = [
-        (end_of(before), begin_of(after))
+        (ended_at(before), started_at(after))
         for before, after in itertools.pairwise(segments)
         if after.sequence == before.sequence + 1 and not _follows(before, after)
     ]
     if whole and segments:
-        between.insert(0, (since_at, begin_of(segments[0])))
+        between.insert(0, (since_at, started_at(segments[0])))
     found = (_left(max(since_at, from_at), to_at, known) for from_at, to_at in between)
     return [(from_at, to_at) for from_at, to_at in found if to_at - from_at > TOLERANCE]
 

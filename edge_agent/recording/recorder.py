@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from edge_agent.capture.feed import Dropped, Feed, Item, RunEnded, RunStarted, Subscription
 from edge_agent.capture.status_board import StatusBoard
 from edge_agent.errors import SpoolError, SpoolFull
-from edge_agent.recording.gap_tracker import TOLERANCE, Ledger, holes, reason_of
-from edge_agent.recording.run_muxer import Cutter
+from edge_agent.recording.gap_tracker import TOLERANCE, GapTracker, gap_reason, uncovered_spans
+from edge_agent.recording.run_muxer import RunMuxer
 from edge_agent.sources.packet import Kind, MediaPacket
 from edge_agent.sources.parameter_sets import describe, parameter_sets
 from edge_agent.spool.segment_writer import Fragment, SegmentWriter
 from edge_agent.spool.spool import Spool
-from edge_agent.spool.track_progress import TrackAccount
-from edge_agent.spool.wall_clock import begin_of, end_of, instant
+from edge_agent.spool.track_progress import TrackProgress
+from edge_agent.spool.wall_clock import ended_at, started_at, utc_of_pts
 from shared.kernel.timebase import TICKS_PER_S
 from shared.protocol.config import RecipientKey, RecordingOrder
 from shared.protocol.ids import CameraId
@@ -71,12 +71,12 @@ class TrackRecorder:
         done = spool.index.segments_of(order.class_session_id, camera_id)
         self.finished = account.finished
         if done:
-            self.first_picture_at = begin_of(done[0])
+            self.first_picture_at = started_at(done[0])
         resumed = bool(done) or account.until_at is not None
         until_at = max(
-            [order.start_at, *(end_of(m) for m in done), *([account.until_at] if account.until_at else [])]
+            [order.start_at, *(ended_at(m) for m in done), *([account.until_at] if account.until_at else [])]
         )
-        self._ledger = Ledger(
+        self._ledger = GapTracker(
             order.class_session_id,
             camera_id,
             until_at=until_at,
@@ -87,13 +87,13 @@ class TrackRecorder:
         self._run = max([account.run, *(m.run for m in done)])
         known = [g for g in spool.index.gaps(order.class_session_id) if g.camera_id == camera_id]
         since_at, whole = account.until_at or order.start_at, not spool.recovered.index_rebuilt
-        for from_at, to_at in holes(done, known, since_at=since_at, whole=whole):
+        for from_at, to_at in uncovered_spans(done, known, since_at=since_at, whole=whole):
             self._ledger.unrecorded(from_at, to_at)
         self._sound = account.sound
         self._heard = any(m.audio is not None for m in done)
         self._source_run: RunStarted | None = None
         self._connected = False
-        self._cutter: Cutter | None = None
+        self._cutter: RunMuxer | None = None
         self._writer: SegmentWriter | None = None
         self._before: list[MediaPacket] = []
         self._started = False
@@ -195,7 +195,7 @@ class TrackRecorder:
             self._end_run()
             self._connected = False
             if item.error is not None:
-                self._ledger.trouble(reason_of(item.error), item.detail[:200])
+                self._ledger.trouble(gap_reason(item.error), item.detail[:200])
             elif item.detail == "clock_step":
                 self._ledger.trouble(GapReason.CLOCK_STEP)
 
@@ -247,7 +247,7 @@ class TrackRecorder:
         if cutter.sound is not None:
             self._heard |= cutter.sound.heard
 
-    def _begin_run(self, source: RunStarted, packet: MediaPacket) -> Cutter:
+    def _begin_run(self, source: RunStarted, packet: MediaPacket) -> RunMuxer:
         self._run += 1
         video = source.info.video
         sets = parameter_sets(memoryview(packet.data)[:16384], video.codec) or video.parameter_sets
@@ -269,7 +269,7 @@ class TrackRecorder:
                 "sound is not recorded in a class that began without",
                 extra={"camera_id": str(self.camera_id), "codec": source.info.audio.codec},
             )
-        return Cutter(source.info, self._sound)
+        return RunMuxer(source.info, self._sound)
 
     def _end_run(self) -> None:
         """Cuts what is left of the run and closes its segment; the next packets begin another one."""
@@ -283,7 +283,7 @@ class TrackRecorder:
             self.recording = False
             self._board.changed()
 
-    def _store(self, fragment: Fragment, cutter: Cutter) -> None:
+    def _store(self, fragment: Fragment, cutter: RunMuxer) -> None:
         clock = self._clock()
         if clock is None:
             return
@@ -298,7 +298,7 @@ class TrackRecorder:
         )
         self._end_pts_90k = fragment.pts_90k + fragment.duration_90k
 
-    def _write(self, fragment: Fragment, clock: ClockEstimate, cutter: Cutter) -> bool:
+    def _write(self, fragment: Fragment, clock: ClockEstimate, cutter: RunMuxer) -> bool:
         writer = self._writer
         if writer is not None and fragment.starts_with_key and writer.first_pts_90k is not None:
             long_enough = fragment.pts_90k - writer.first_pts_90k >= SEGMENT_TARGET_90K
@@ -322,7 +322,7 @@ class TrackRecorder:
         self._spool.set_full(False)
         return True
 
-    def _append(self, fragment: Fragment, clock: ClockEstimate, cutter: Cutter) -> None:
+    def _append(self, fragment: Fragment, clock: ClockEstimate, cutter: RunMuxer) -> None:
         if self._writer is None:
             self._writer = SegmentWriter(
                 self._spool,
@@ -380,7 +380,7 @@ class TrackRecorder:
         self._board.changed()
 
     def _keep_account(self) -> None:
-        account = TrackAccount(
+        account = TrackProgress(
             until_at=self._ledger.until_at, run=self._run, finished=self.finished, sound=self._sound
         )
         self._spool.keep_account(self._order.class_session_id, self.camera_id, account)
@@ -399,16 +399,16 @@ class TrackRecorder:
     def _reason_now(self) -> GapReason:
         if self._feed is None:
             return GapReason.CAMERA_OFFLINE
-        return reason_of(self._board.camera(self.camera_id).error)
+        return gap_reason(self._board.camera(self.camera_id).error)
 
     def _clock(self) -> ClockEstimate | None:
         return self._source_run.clock.estimate() if self._source_run is not None else None
 
     def _utc(self, pts_90k: int) -> datetime | None:
         clock = self._clock()
-        return None if clock is None else instant(pts_90k, clock)
+        return None if clock is None else utc_of_pts(pts_90k, clock)
 
 
 def _span_of(fragment: Fragment, clock: ClockEstimate) -> tuple[datetime, datetime]:
     """Returns when a fragment's first picture was taken, and when its last one ended."""
-    return instant(fragment.pts_90k, clock), instant(fragment.pts_90k + fragment.duration_90k, clock)
+    return utc_of_pts(fragment.pts_90k, clock), utc_of_pts(fragment.pts_90k + fragment.duration_90k, clock)

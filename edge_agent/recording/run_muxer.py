@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import av.error
 
-from edge_agent.recording.audio import Sound, plan_of
-from edge_agent.recording.fragment_muxer import Segmenter
+from edge_agent.recording.audio import AudioTimeline, plan_audio
+from edge_agent.recording.fragment_muxer import FragmentMuxer
 from edge_agent.sources.packet import Kind, MediaPacket, StreamInfo
 from edge_agent.spool.segment_writer import Fragment
-from edge_agent.spool.track_progress import SoundDecision
+from edge_agent.spool.track_progress import AudioDecision
 from shared.kernel.timebase import TICKS_PER_S
 
 HOLD_90K = 2 * TICKS_PER_S
@@ -16,13 +16,13 @@ FAR_90K = 10 * TICKS_PER_S
 """Sound so far from the pictures has another clock than they have: FFmpeg's muxer aborts the program for a day of it."""
 
 
-class Cutter:
+class RunMuxer:
     """Cuts packets, a key frame first, into fragments that all share one init section.
 
     Where only the sound itself says what it is, the first group of pictures is held back in memory to see some of it.
     """
 
-    def __init__(self, info: StreamInfo, decision: SoundDecision | None = None) -> None:
+    def __init__(self, info: StreamInfo, decision: AudioDecision | None = None) -> None:
         """Args:
         info: what the camera carries in this run.
         decision: what earlier runs of the track promise; None: this is the first.
@@ -30,8 +30,8 @@ class Cutter:
         self.decision = decision
         self._info = info
         self._held: list[MediaPacket] = []
-        self._segmenter: Segmenter | None = None
-        self._sound: Sound | None = None
+        self._segmenter: FragmentMuxer | None = None
+        self._sound: AudioTimeline | None = None
         self._last_picture_90k: int | None = None
         self.bad_key_frames = 0
 
@@ -41,7 +41,7 @@ class Cutter:
         return self._segmenter.init if self._segmenter else b""
 
     @property
-    def sound(self) -> Sound | None:
+    def sound(self) -> AudioTimeline | None:
         """The sound of the run; None: the track has none, or the run has not begun."""
         return self._sound
 
@@ -76,10 +76,10 @@ class Cutter:
             return False
         return not any(packet.kind is Kind.AUDIO for packet in self._held)
 
-    def _decide(self, held: list[MediaPacket]) -> SoundDecision:
+    def _decide(self, held: list[MediaPacket]) -> AudioDecision:
         audio = self._info.audio
         first = next((packet for packet in held if packet.kind is Kind.AUDIO), None)
-        return SoundDecision(plan=plan_of(audio, first) if audio is not None else None)
+        return AudioDecision(plan=plan_audio(audio, first) if audio is not None else None)
 
     def _release(self) -> Iterator[Fragment]:
         held, self._held = self._held, []
@@ -87,9 +87,9 @@ class Cutter:
             if self.decision is None:
                 self.decision = self._decide(held)
             plan = self.decision.plan
-            self._sound = Sound(plan, self._info.audio) if plan is not None else None
+            self._sound = AudioTimeline(plan, self._info.audio) if plan is not None else None
             try:
-                self._segmenter = Segmenter(self._info.video, self._sound, held[0])
+                self._segmenter = FragmentMuxer(self._info.video, self._sound, held[0])
             except (av.error.FFmpegError, ValueError):
                 # A key frame that cannot be read: wait for the next.
                 self.bad_key_frames += 1

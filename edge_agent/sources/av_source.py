@@ -9,9 +9,9 @@ import av.error
 from av.bitstream import BitStreamFilterContext
 
 from edge_agent.errors import CameraFailed
-from edge_agent.sources.camera_errors import camera_failed
+from edge_agent.sources.camera_errors import error_from_exception
 from edge_agent.sources.packet import AudioTrack, MediaPacket, StreamInfo, VideoTrack
-from edge_agent.sources.packetizer import Flow
+from edge_agent.sources.packetizer import Packetizer
 from edge_agent.sources.parameter_sets import Codec, parameter_sets
 from shared.kernel.clock import Clock
 from shared.protocol.status import CameraError
@@ -39,11 +39,11 @@ class AvSource:
         try:
             self._container = self._open_container()
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise self._failure() or camera_failed(error) from None
+            raise self._failure() or error_from_exception(error) from None
         return self._choose()
 
     def _open_container(self) -> Any:
-        """Connects and returns PyAV's container. Raises `CameraFailed`, or what `camera_failed` understands."""
+        """Connects and returns PyAV's container. Raises `CameraFailed`, or what `error_from_exception` understands."""
         raise NotImplementedError
 
     def _failure(self) -> CameraFailed | None:
@@ -68,13 +68,13 @@ class AvSource:
         try:
             yield from self._flow()
         except (av.error.FFmpegError, OSError) as error:
-            raise self._failure() or camera_failed(error) from None
+            raise self._failure() or error_from_exception(error) from None
         if failure := self._failure():
             raise failure
 
     def _flow(self) -> Iterator[MediaPacket]:
         """Yields all packets with their times; the first picture stands at `ORIGIN_90K`."""
-        flow = Flow(self._video, self._audio, fps=_fps(self._video), dated=self.dated)
+        flow = Packetizer(self._video, self._audio, fps=_fps(self._video), dated=self.dated)
         for packet in self._raw():
             yield from flow.take(packet, self._clock.monotonic_ns())
         yield from flow.finish()

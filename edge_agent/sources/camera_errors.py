@@ -29,7 +29,7 @@ _UNREACHABLE_ERRNOS = frozenset({100, 101, 112, 113, 5})
 """ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH, and EIO, which is FFmpeg's word for a connection that failed."""
 
 
-def camera_failed(error: BaseException) -> CameraFailed:
+def error_from_exception(error: BaseException) -> CameraFailed:
     """Returns our error for what `av` raised."""
     for type_, reason in _BY_TYPE:
         if isinstance(error, type_):
@@ -57,7 +57,7 @@ _BY_STATUS: dict[int, CameraError] = {
 """What a status code of RTSP or HTTP means for the owner. Source: RFC 2326 section 11, RFC 7826 section 17, RFC 9110."""
 
 
-def answered(status: int, reason: str, *, location: str = "") -> CameraFailed:
+def error_from_response(status: int, reason: str, *, location: str = "") -> CameraFailed:
     """Returns our error for a camera that answers with a status code instead of a stream.
 
     Args:

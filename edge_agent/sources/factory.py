@@ -20,7 +20,7 @@ OpenTail = Callable[[bytes], str]
 """Opens `CameraConfig.sealed_tail` with the agent's key; raises `CredentialsUnreadable`."""
 
 
-def cannot_open(_: bytes) -> str:
+def no_tail_key(_: bytes) -> str:
     """Stands for an `OpenTail` where there is no key.
 
     Raises:
@@ -29,13 +29,13 @@ def cannot_open(_: bytes) -> str:
     raise CredentialsUnreadable("there is no key to open the end of the address with")
 
 
-def source_for(
+def build_source(
     camera: CameraConfig,
     *,
     unseal: Unseal,
     settings: Settings,
     clock: Clock,
-    open_tail: OpenTail = cannot_open,
+    open_tail: OpenTail = no_tail_key,
 ) -> Source:
     """Returns a source for one connection to a camera; it is connected by `open`.
 

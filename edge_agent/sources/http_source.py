@@ -12,7 +12,7 @@ from edge_agent.settings import Settings
 from edge_agent.sources.addresses import Endpoint, endpoint_of
 from edge_agent.sources.authentication import Authenticator
 from edge_agent.sources.av_source import FORMATS, AvSource
-from edge_agent.sources.camera_errors import answered
+from edge_agent.sources.camera_errors import error_from_response
 from edge_agent.sources.dial import dial
 from shared.kernel.clock import Clock
 from shared.protocol.config import Credentials
@@ -95,7 +95,9 @@ class HttpSource(AvSource):
                 return answer
             with contextlib.closing(answer):
                 if answer.status != 401:
-                    raise answered(answer.status, answer.reason, location=answer.getheader("Location") or "")
+                    raise error_from_response(
+                        answer.status, answer.reason, location=answer.getheader("Location") or ""
+                    )
                 authenticator.take(
                     answer.headers.get_all("WWW-Authenticate") or (), was_signed=signed is not None
                 )

@@ -8,13 +8,13 @@ from typing import Any
 
 from edge_agent.sources.packet import Kind, MediaPacket
 from edge_agent.sources.parameter_sets import Codec, continues_picture, may_reorder, parameter_sets
-from edge_agent.sources.rtp_timeline import RtpTimeline, SoundShift
+from edge_agent.sources.rtp_timeline import AudioOffset, RtpTimeline
 from edge_agent.sources.timestamps import (
     MOST_REORDERED,
-    DecodeTimes,
-    Placed,
-    SteadyTimes,
-    missing_first,
+    DtsGenerator,
+    PlacedPicture,
+    PtsFilter,
+    infer_first_pts,
 )
 from shared.kernel.timebase import TICKS_PER_S, rescale
 
@@ -53,7 +53,7 @@ class _Timed:
     reports: int
 
 
-class Flow:
+class Packetizer:
     """The packets of one connection.
 
     Pictures come first: what comes before the first key frame is let go, and the first few wait until it is known how
@@ -79,12 +79,12 @@ class Flow:
         self._dated = dict.fromkeys(self._rates, 0)
         rate, numerator = self._rates[video.index]
         self._frame = max(1, round(rate / numerator / fps))
-        self._shift = SoundShift()
+        self._shift = AudioOffset()
         self._origin: int | None = None
         self._held: _Picture | None = None
         self._first: list[_Picture] = []
-        self._times: SteadyTimes[_Timed] | None = None
-        self._decode_times: DecodeTimes | None = None
+        self._times: PtsFilter[_Timed] | None = None
+        self._decode_times: DtsGenerator | None = None
         self._undecoded = 0
         self._sliced = False
         self._last_pts: int | None = None
@@ -159,9 +159,9 @@ class Flow:
         depth = self._depth(begin)
         if begin.pts is None:
             others = [picture.packet.pts for picture in first[1:] if picture.packet.pts is not None]
-            begin.pts = missing_first(others, frame=self._frame, begin=0 if self._is_rtp else None)
+            begin.pts = infer_first_pts(others, frame=self._frame, begin=0 if self._is_rtp else None)
         rate, numerator = self._rates[self._video_index]
-        self._times = SteadyTimes(
+        self._times = PtsFilter(
             frame=self._frame,
             second=max(1, rate // numerator),
             reorders=depth > 0,
@@ -170,7 +170,7 @@ class Flow:
         )
         if self._is_rtp:
             shown = [picture.packet.pts for picture in first if picture.packet.pts is not None]
-            self._decode_times = DecodeTimes(depth=depth, frame=self._frame, first=shown)
+            self._decode_times = DtsGenerator(depth=depth, frame=self._frame, first=shown)
         for picture in first:
             yield from self._timed(picture)
         early, self._early_sound = self._early_sound, deque(maxlen=0)
@@ -209,7 +209,7 @@ class Flow:
                 sender_us = None
         return place, sender_us
 
-    def _picture(self, placed: Placed[_Timed]) -> MediaPacket:
+    def _picture(self, placed: PlacedPicture[_Timed]) -> MediaPacket:
         picture, packet = placed.item.picture, placed.item.picture.packet
         rate, numerator = self._rates[self._video_index]
         pts_90k = rescale(placed.at * numerator, TICKS_PER_S, rate)
@@ -231,7 +231,7 @@ class Flow:
             reports=placed.item.reports,
         )
 
-    def _ahead_90k(self, placed: Placed[_Timed]) -> int:
+    def _ahead_90k(self, placed: PlacedPicture[_Timed]) -> int:
         """Returns how long before it is shown a picture is decoded."""
         packet = placed.item.picture.packet
         rate, numerator = self._rates[self._video_index]

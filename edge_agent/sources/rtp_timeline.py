@@ -73,7 +73,7 @@ class RtpTimeline:
         return (rtp + ticks) % _WRAP
 
 
-class SoundShift:
+class AudioOffset:
     """Where the sound stands on the picture's timeline, by the camera's own wall clock.
 
     Each stream has an RTP clock of its own; what ties them is the wall time in their sender reports. Until both have

@@ -22,7 +22,7 @@ MOST_REORDERED = 16
 
 
 @dataclass(frozen=True)
-class Placed(Generic[T]):
+class PlacedPicture(Generic[T]):
     """A picture and its time. `is_stray`: the camera's own time is not believed, `at` lies between its neighbours'."""
 
     item: T
@@ -39,7 +39,7 @@ class _Seen(Generic[T]):
     arrival: int
 
 
-class SteadyTimes(Generic[T]):
+class PtsFilter(Generic[T]):
     """Compares each picture's time with the line that the last ones followed, and with when it arrived.
 
     A picture that is off the line waits for the next ones: where they go on along the old line, it was a stray; where
@@ -73,7 +73,7 @@ class SteadyTimes(Generic[T]):
         self._steps: deque[int] = deque([self._frame], STEPS_KEPT)
         self._held: list[_Seen[T]] = []
 
-    def take(self, item: T, at: int, arrival: int) -> Iterator[Placed[T]]:
+    def take(self, item: T, at: int, arrival: int) -> Iterator[PlacedPicture[T]]:
         """Takes the next picture in the order of decoding; yields those whose times are known by it.
 
         Args:
@@ -88,7 +88,7 @@ class SteadyTimes(Generic[T]):
         seen = _Seen(item, at, arrival)
         if last is None:
             self._last, self._last_at = seen, at
-            yield Placed(item, at)
+            yield PlacedPicture(item, at)
             return
         before = self._held[-1] if self._held else last
         if not self._reorders and -self._second <= at - before.at <= 0 and self._may_reorder(item):
@@ -111,7 +111,7 @@ class SteadyTimes(Generic[T]):
             if len(self._held) >= CONFIRMED_BY:
                 yield from self._judge()
 
-    def finish(self) -> Iterator[Placed[T]]:
+    def finish(self) -> Iterator[PlacedPicture[T]]:
         """Yields what still waits when the stream ends."""
         if self._last is not None and self._follow([self._last, *self._held]):
             yield from self._accept_all(self._held)
@@ -139,13 +139,13 @@ class SteadyTimes(Generic[T]):
     def _follow(self, chain: list[_Seen[T]]) -> bool:
         return all(self._may_follow(a, b) for a, b in pairwise(chain))
 
-    def _judge(self) -> Iterator[Placed[T]]:
+    def _judge(self) -> Iterator[PlacedPicture[T]]:
         """Decides on those held: a step where they follow each other, else the first of them is a stray."""
         if self._follow(self._held):
             first, *rest = self._held
             self._held = []
             self._last, self._last_at = first, first.at
-            yield Placed(first.item, first.at, is_step=True)
+            yield PlacedPicture(first.item, first.at, is_step=True)
             yield from self._accept_all(rest)
             return
         stray = self._held.pop(0)
@@ -153,28 +153,28 @@ class SteadyTimes(Generic[T]):
         if self._last is not None:
             # The line goes on under the strays: what comes next is compared with where it would be by now.
             self._last = _Seen(self._last.item, self._last.at + self._pace, stray.arrival)
-        yield Placed(stray.item, self._last_at, is_stray=True)
+        yield PlacedPicture(stray.item, self._last_at, is_stray=True)
 
-    def _accept(self, seen: _Seen[T]) -> Placed[T]:
+    def _accept(self, seen: _Seen[T]) -> PlacedPicture[T]:
         if self._last is not None and not self._reorders and seen.at > self._last.at:
             self._steps.append(seen.at - self._last.at)
         self._last, self._last_at = seen, seen.at
-        return Placed(seen.item, seen.at)
+        return PlacedPicture(seen.item, seen.at)
 
-    def _accept_all(self, found: list[_Seen[T]]) -> Iterator[Placed[T]]:
+    def _accept_all(self, found: list[_Seen[T]]) -> Iterator[PlacedPicture[T]]:
         self._held = []
         for seen in found:
             yield self._accept(seen)
 
-    def _strays(self, *, until: int) -> Iterator[Placed[T]]:
+    def _strays(self, *, until: int) -> Iterator[PlacedPicture[T]]:
         """Yields those held, evenly between the last picture and the next one at `until`."""
         held, self._held = self._held, []
         begin = self._last_at
         for number, seen in enumerate(held, 1):
-            yield Placed(seen.item, begin + (until - begin) * number // (len(held) + 1), is_stray=True)
+            yield PlacedPicture(seen.item, begin + (until - begin) * number // (len(held) + 1), is_stray=True)
 
 
-class DecodeTimes:
+class DtsGenerator:
     """When each picture is decoded: rising by the order in which pictures come, never behind when they are shown.
 
     `depth` pictures are decoded before the one that is shown first; the times are those of showing in their own order,
@@ -214,7 +214,7 @@ class DecodeTimes:
         return decoded
 
 
-def missing_first(others: list[int], *, frame: int, begin: int | None) -> int:
+def infer_first_pts(others: list[int], *, frame: int, begin: int | None) -> int:
     """Returns when the first picture of a stream is shown, which FFmpeg does not say, from those decoded after it.
 
     Args:

@@ -16,21 +16,21 @@ from shared.protocol.status import SetAside
 
 T = TypeVar("T")
 
-CALLS_MOST = 16
+MAX_QUEUED_CALLS = 16
 """So many calls may stand in line for the thread; whoever comes then waits to stand in line."""
 
 
-class SpoolOutbox:
+class AsyncSpool:
     """What uploads ask of a spool.
 
-    Step by step: a call waits for one of `CALLS_MOST` places, then for the one thread, which does call after call; the
+    Step by step: a call waits for one of `MAX_QUEUED_CALLS` places, then for the one thread, which does call after call; the
     event loop goes on meanwhile. A caller that is cancelled leaves its call to be done. `close` lets go of the thread.
     """
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
-        self._places = asyncio.Semaphore(CALLS_MOST)
+        self._places = asyncio.Semaphore(MAX_QUEUED_CALLS)
 
     def close(self) -> None:
         """Takes no more calls; those in line are dropped, the one being done is not waited for."""

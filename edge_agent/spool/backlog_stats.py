@@ -16,7 +16,7 @@ ASKED_FOR = timedelta(hours=6)
 """A class that nobody has asked for so long is not counted any more."""
 
 
-class Counts:
+class BacklogStats:
     """The figures of the index as they were after the last change.
 
     Step by step: whoever has changed the index calls `count`, in any thread but the event loop's; `tally` and `backlog`

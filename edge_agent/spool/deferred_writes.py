@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from edge_agent.spool.backlog_stats import Counts
+from edge_agent.spool.backlog_stats import BacklogStats
 from shared.kernel.logs import FailureLog
 from shared.protocol.ids import ClassSessionId
 from shared.protocol.manifest import GapRecord
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Note:
+class DeferredWrite:
     """One thing to write; it is done twice without harm."""
 
     class_session_id: ClassSessionId
@@ -25,18 +25,18 @@ class Note:
     gap: GapRecord | None = None
 
 
-class Notes:
+class DeferredWrites:
     """Closed segments, gaps and accounts on their way to the disk. Any thread may call any method.
 
     However long a disk is full, little waits here: of an account the newest, and of gaps that follow each other for one
     reason one. Closed segments are as many as had room for their bytes.
     """
 
-    def __init__(self, counts: Counts) -> None:
+    def __init__(self, counts: BacklogStats) -> None:
         self._counts = counts
         self._guard = threading.Lock()
         self._writing = threading.Lock()
-        self._waiting: dict[Hashable, Note] = {}
+        self._waiting: dict[Hashable, DeferredWrite] = {}
         self._failures = FailureLog(log, "the disk refuses a note")
 
     def waiting(self, class_session_id: ClassSessionId) -> int:
@@ -44,7 +44,7 @@ class Notes:
         with self._guard:
             return sum(note.class_session_id == class_session_id for note in self._waiting.values())
 
-    def add(self, key: Hashable, note: Note) -> None:
+    def add(self, key: Hashable, note: DeferredWrite) -> None:
         """Writes a note, or keeps it until the disk takes it; one of the same key that still waits is replaced."""
         with self._writing:
             with self._guard:
@@ -58,7 +58,7 @@ class Notes:
                 before = next((n.gap for n in self._waiting.values() if _goes_on(n.gap, gap)), None)
                 if before is not None:
                     gap = msgspec.structs.replace(before, to_at=gap.to_at)
-                self._waiting[gap.gap_id] = Note(gap.class_session_id, lambda: write(gap), gap)
+                self._waiting[gap.gap_id] = DeferredWrite(gap.class_session_id, lambda: write(gap), gap)
             self._write()
 
     def write(self) -> None:

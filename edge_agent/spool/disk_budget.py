@@ -17,7 +17,7 @@ WEIGHT = 0.1
 """Of the newest segment, in the average of a camera: some 10 segments, a minute."""
 
 
-class Room:
+class DiskBudget:
     """The account of bytes of one spool. Any thread may call any method; `policy` and `rules` are replaced as a whole.
 
     Args:
@@ -36,7 +36,7 @@ class Room:
         self._closed_bytes = closed_bytes
         self._committed_bytes = committed_bytes
         self._open: dict[SegmentId, int] = {}
-        self._pace = Pace()
+        self._pace = WriteRate()
 
     def growing(self, segment_id: SegmentId, size_bytes: int) -> None:
         """An open segment has so many durable bytes."""
@@ -81,7 +81,7 @@ class Room:
         return self.left_bytes(now_at) / pace / 3600 if pace else None
 
 
-class Pace:
+class WriteRate:
     """The bytes per second of each camera while it records. Any thread may call any method."""
 
     def __init__(self) -> None:

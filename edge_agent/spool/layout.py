@@ -133,7 +133,7 @@ class Layout:
         return found
 
 
-def take_lock(path: Path) -> IO[str]:
+def lock_state(path: Path) -> IO[str]:
     """Returns the file that holds the lock for as long as it is open; a process that is killed lets go of it.
 
     Raises:

@@ -43,7 +43,7 @@ class RecoveryReport:
     sequences: dict[CameraId, int] = field(default_factory=dict)
     """The highest number that each camera ever used."""
     rest: list[Callable[[], None]] = field(default_factory=list)
-    """What the disk refused: it is left as it was found, and done by `mend_rest`."""
+    """What the disk refused: it is left as it was found, and done by `repair_rest`."""
 
 
 def open_index(layout: Layout, files: Files) -> tuple[Index, bool]:
@@ -103,7 +103,7 @@ def recover(layout: Layout, index: Index, clock: Clock, files: Files, *, rebuilt
     ]
     jobs += [partial(_take_gap, path, index, report) for path in sorted(layout.gaps.glob("*.json"))]
     report.rest = jobs
-    mend_rest(report)
+    repair_rest(report)
     for camera_id in index.cameras():
         report.sequences[camera_id] = max(index.last_sequence(camera_id), report.sequences.get(camera_id, 0))
     if report.sealed or report.discarded or report.unreadable or report.rest:
@@ -119,7 +119,7 @@ def recover(layout: Layout, index: Index, clock: Clock, files: Files, *, rebuilt
     return report
 
 
-def mend_rest(report: RecoveryReport) -> None:
+def repair_rest(report: RecoveryReport) -> None:
     """Does what is left to mend; what the disk refuses is left to the next call. One thread at a time."""
     left: list[Callable[[], None]] = []
     for job in report.rest:

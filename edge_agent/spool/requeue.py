@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
-from edge_agent.spool.scrub import WAITING, Depth, problem_of
+from edge_agent.spool.scrub import PENDING_STATES, CheckDepth, verify_file
 from edge_agent.spool.spool import Spool
 from shared.protocol.ids import SegmentId
 from shared.protocol.messages import SendingAgain
 
 
-def send_again(spool: Spool, segment_ids: Iterable[SegmentId]) -> SendingAgain:
+def requeue_segments(spool: Spool, segment_ids: Iterable[SegmentId]) -> SendingAgain:
     """Makes pending again what is on this disk and what it was, and returns what became of each; once more is harmless.
 
     Each is read back first: what the disk has spoilt is never sent as good. One that is pending already is coming.
@@ -22,9 +22,9 @@ def send_again(spool: Spool, segment_ids: Iterable[SegmentId]) -> SendingAgain:
         path = spool.path(row.manifest) if row is not None else None
         if row is None or path is None or not (row.here and path.exists()):
             gone.append(segment_id)
-        elif row.state in WAITING:
+        elif row.state in PENDING_STATES:
             coming.append(segment_id)
-        elif problem_of(path, row.manifest, Depth.HASH):
+        elif verify_file(path, row.manifest, CheckDepth.HASH):
             damaged.append(segment_id)
         elif spool.take_back(row.manifest):
             coming.append(segment_id)

@@ -20,10 +20,10 @@ LOOKS_PER_PASS = 7 * 24 * 60
 LEAST_BYTES = 16 << 20
 """A look reads so much at least, where there is so much."""
 BATCH = 50
-WAITING = frozenset({SegmentState.CLOSED, SegmentState.INTENDED})
+PENDING_STATES = frozenset({SegmentState.CLOSED, SegmentState.INTENDED})
 
 
-class Depth(StrEnum):
+class CheckDepth(StrEnum):
     """How closely a file is looked at; each includes those before it."""
 
     PRESENCE = "presence"
@@ -32,7 +32,7 @@ class Depth(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class FileProblem:
     """A segment whose file is not what the index says."""
 
     segment_id: SegmentId
@@ -40,13 +40,13 @@ class Finding:
     problem: str
 
 
-def problem_of(path: Path, manifest: SegmentManifest, depth: Depth) -> str:
+def verify_file(path: Path, manifest: SegmentManifest, depth: CheckDepth) -> str:
     """Returns what is wrong with the file of a segment, or an empty text."""
     try:
         size_bytes = path.stat().st_size
-        if depth is not Depth.PRESENCE and size_bytes != manifest.size_bytes:
+        if depth is not CheckDepth.PRESENCE and size_bytes != manifest.size_bytes:
             return f"the file has {size_bytes} bytes, {manifest.size_bytes} were written"
-        if depth is Depth.HASH:
+        if depth is CheckDepth.HASH:
             with path.open("rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != manifest.sha256:
                     return "the bytes are not those that were written"
@@ -57,16 +57,16 @@ def problem_of(path: Path, manifest: SegmentManifest, depth: Depth) -> str:
     return ""
 
 
-def check_spool(layout: Layout, index: Index, depth: Depth) -> Iterator[Finding | None]:
+def check_spool(layout: Layout, index: Index, depth: CheckDepth) -> Iterator[FileProblem | None]:
     """Yields for each segment that is to be on this disk what is wrong with it, or None; then each file nobody knows."""
     after: SegmentId | None = None
     while batch := index.here_after(after, BATCH):
         for manifest in batch:
             path = layout.segment(manifest.camera_id, manifest.sequence, manifest.segment_id, CLOSED)
-            problem = problem_of(path, manifest, depth)
+            problem = verify_file(path, manifest, depth)
             # It may have been uploaded and cleaned away since the batch was read.
             if problem and (row := index.segment(manifest.segment_id)) is not None and row.here:
-                yield Finding(manifest.segment_id, path, problem)
+                yield FileProblem(manifest.segment_id, path, problem)
             else:
                 yield None
         after = batch[-1].segment_id
@@ -75,7 +75,7 @@ def check_spool(layout: Layout, index: Index, depth: Depth) -> Iterator[Finding 
     known = index.segment_ids()
     for file in files:
         if file.suffix == CLOSED and str(file.segment_id) not in known and file.path.exists():
-            yield Finding(file.segment_id, file.path, "the index does not know it; a restart takes it in")
+            yield FileProblem(file.segment_id, file.path, "the index does not know it; a restart takes it in")
 
 
 class Scrubber:
@@ -107,12 +107,12 @@ class Scrubber:
         return damaged
 
     def _look_at(self, manifest: SegmentManifest) -> bool:
-        problem = problem_of(self._spool.path(manifest), manifest, Depth.HASH)
+        problem = verify_file(self._spool.path(manifest), manifest, CheckDepth.HASH)
         if not problem:
             return False
         # Only now: it may have been sent and cleaned away meanwhile. What is uploaded is no loss.
         row = self._spool.index.segment(manifest.segment_id)
-        if row is None or not row.here or row.state not in WAITING:
+        if row is None or not row.here or row.state not in PENDING_STATES:
             return False
         log.error(
             "a segment is damaged on the disk",

@@ -15,15 +15,15 @@ from edge_agent.checksummed_lines import Damaged, from_line, to_line
 from edge_agent.errors import StateUnwritable
 from edge_agent.files import FILES, Files
 from edge_agent.settings import SpoolSettings
-from edge_agent.spool.backlog_stats import Counts
+from edge_agent.spool.backlog_stats import BacklogStats
 from edge_agent.spool.cleaner import LOW_ROOM_BYTES, clean, oldest, remove
-from edge_agent.spool.deferred_writes import Note, Notes
-from edge_agent.spool.disk_budget import Room
+from edge_agent.spool.deferred_writes import DeferredWrite, DeferredWrites
+from edge_agent.spool.disk_budget import DiskBudget
 from edge_agent.spool.index import Index, IndexedSegment, SegmentState
-from edge_agent.spool.layout import CLOSED, Layout, take_lock
-from edge_agent.spool.recovery import RecoveryReport, mend_rest, open_index, recover
-from edge_agent.spool.track_progress import TrackAccount
-from edge_agent.spool.wall_clock import begin_of, end_of
+from edge_agent.spool.layout import CLOSED, Layout, lock_state
+from edge_agent.spool.recovery import RecoveryReport, open_index, recover, repair_rest
+from edge_agent.spool.track_progress import TrackProgress
+from edge_agent.spool.wall_clock import ended_at, started_at
 from shared.kernel.clock import Clock
 from shared.kernel.logs import FailureLog
 from shared.protocol.config import SpoolPolicy
@@ -64,14 +64,14 @@ class Spool:
         self.files = files
         self._lock_file = lock
         self._clock = clock
-        self._room = Room(files, layout.spool, *index.bytes_here())
+        self._room = DiskBudget(files, layout.spool, *index.bytes_here())
         self._dropping, self._leaving = threading.Lock(), threading.Lock()
         self._guard = threading.Lock()
         self._mending = threading.Lock()
         self._sequences: dict[CameraId, int] = dict(recovered.sequences)
         self._cleaning = FailureLog(log, "the disk refuses to let go of a segment")
-        self._counts = Counts(index)
-        self._notes = Notes(self._counts)
+        self._counts = BacklogStats(index)
+        self._notes = DeferredWrites(self._counts)
         self._listeners: list[Callable[[], None]] = []
         self._full = False
         self._forgot_at: datetime | None = None
@@ -87,7 +87,7 @@ class Spool:
         layout = Layout(state)
         try:
             layout.make_folders(files)
-            lock = take_lock(layout.lock)
+            lock = lock_state(layout.lock)
             index, rebuilt = open_index(layout, files)
             recovered = recover(layout, index, clock, files, rebuilt=rebuilt)
         except (OSError, sqlite3.OperationalError) as error:
@@ -161,8 +161,8 @@ class Spool:
                 gap_id=GapId(manifest.segment_id),
                 class_session_id=manifest.class_session_id,
                 camera_id=manifest.camera_id,
-                from_at=begin_of(manifest),
-                to_at=end_of(manifest),
+                from_at=started_at(manifest),
+                to_at=ended_at(manifest),
                 reason=reason,
                 detail=detail[:200],
             )
@@ -302,7 +302,7 @@ class Spool:
         # Recorders clean, too, when they find no room: one of them at a time, the others need not wait for it.
         if self.recovered.rest and self._mending.acquire(blocking=False):
             try:
-                mend_rest(self.recovered)
+                repair_rest(self.recovered)
                 self._counts.count()
             finally:
                 self._mending.release()
@@ -322,23 +322,25 @@ class Spool:
 
     # For recordings.
 
-    def account(self, class_session_id: ClassSessionId, camera_id: CameraId) -> TrackAccount:
+    def account(self, class_session_id: ClassSessionId, camera_id: CameraId) -> TrackProgress:
         """Returns how far the account of one track reached when it was last written."""
         try:
-            return from_line(self.layout.track(class_session_id, camera_id).read_bytes(), TrackAccount)
+            return from_line(self.layout.track(class_session_id, camera_id).read_bytes(), TrackProgress)
         except FileNotFoundError:
-            return TrackAccount()
+            return TrackProgress()
         except (OSError, Damaged) as error:
             log.warning("the account of a track cannot be read", extra={"reason": str(error)})
-            return TrackAccount()
+            return TrackProgress()
 
     def keep_account(
-        self, class_session_id: ClassSessionId, camera_id: CameraId, account: TrackAccount
+        self, class_session_id: ClassSessionId, camera_id: CameraId, account: TrackProgress
     ) -> None:
         """Writes the account of one track."""
         path = self.layout.track(class_session_id, camera_id)
         self._counts.follow(class_session_id, self._clock.now())
-        self._notes.add(path, Note(class_session_id, lambda: self.files.write(path, to_line(account))))
+        self._notes.add(
+            path, DeferredWrite(class_session_id, lambda: self.files.write(path, to_line(account)))
+        )
 
     def take_sequence(self, camera_id: CameraId) -> int:
         """Returns the next number of a camera, used up by this. Two classes may end and begin on one camera at once."""
@@ -366,7 +368,7 @@ class Spool:
 
         self._room.closed(manifest)
         self._counts.follow(manifest.class_session_id, self._clock.now())
-        self._notes.add(manifest.segment_id, Note(manifest.class_session_id, take))
+        self._notes.add(manifest.segment_id, DeferredWrite(manifest.class_session_id, take))
         self._tell()
 
     def add_gap(self, gap: GapRecord) -> None:

@@ -7,7 +7,7 @@ import msgspec
 from shared.protocol.media import AudioFormat
 
 
-class SoundPlan(msgspec.Struct, frozen=True, kw_only=True):
+class AudioPlan(msgspec.Struct, frozen=True, kw_only=True):
     """AAC of one set-up. `config` is its AudioSpecificConfig; the rate is that of the core, in Hz."""
 
     config: bytes
@@ -25,13 +25,13 @@ class SoundPlan(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class SoundDecision(msgspec.Struct, frozen=True, kw_only=True):
+class AudioDecision(msgspec.Struct, frozen=True, kw_only=True):
     """What all runs of one track promise: a plan, or no sound at all. The first run of the class makes it."""
 
-    plan: SoundPlan | None
+    plan: AudioPlan | None
 
 
-class TrackAccount(msgspec.Struct, frozen=True, kw_only=True):
+class TrackProgress(msgspec.Struct, frozen=True, kw_only=True):
     """How far one track is accounted for: every instant before `until_at` is in a segment or in a gap.
 
     `sound` is what the track's init sections promise; None: no run has begun.
@@ -40,4 +40,4 @@ class TrackAccount(msgspec.Struct, frozen=True, kw_only=True):
     until_at: datetime | None = None
     run: int = -1
     finished: bool = False
-    sound: SoundDecision | None = None
+    sound: AudioDecision | None = None

@@ -7,19 +7,19 @@ from shared.protocol.manifest import SegmentManifest
 from shared.protocol.media import ClockEstimate
 
 
-def instant(pts_90k: int, clock: ClockEstimate) -> datetime:
+def utc_of_pts(pts_90k: int, clock: ClockEstimate) -> datetime:
     """Returns the UTC instant of a media time."""
     return utc_at(
         pts_90k, anchor_pts_90k=clock.anchor_pts_90k, anchor_at=clock.anchor_at, rate_ppb=clock.rate_ppb
     )
 
 
-def begin_of(manifest: SegmentManifest) -> datetime:
+def started_at(manifest: SegmentManifest) -> datetime:
     """Returns when the first picture of a finished segment was taken."""
-    return instant(manifest.fragments[0].pts_90k, manifest.clock)
+    return utc_of_pts(manifest.fragments[0].pts_90k, manifest.clock)
 
 
-def end_of(manifest: SegmentManifest) -> datetime:
+def ended_at(manifest: SegmentManifest) -> datetime:
     """Returns when the last picture of a finished segment ended."""
     last = manifest.fragments[-1]
-    return instant(last.pts_90k + last.duration_90k, manifest.clock)
+    return utc_of_pts(last.pts_90k + last.duration_90k, manifest.clock)

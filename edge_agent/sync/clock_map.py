@@ -3,7 +3,7 @@
 from collections import deque
 
 from edge_agent.sources.packet import MediaPacket
-from edge_agent.sync.linear_fit import Line, beneath, fitted
+from edge_agent.sync.linear_fit import ClockFit, fit_least_squares, fit_lower_envelope
 from edge_agent.sync.utc_reference import UtcReference, utc_of
 from shared.kernel.timebase import ticks_to_us
 from shared.protocol.media import ClockEstimate, ClockMethod
@@ -53,7 +53,7 @@ class ClockMap:
         self._generation = reference.generation
         self._offset_us = offset_us
         self._method: ClockMethod | None = None
-        self._line: Line | None = None
+        self._line: ClockFit | None = None
         self._estimate: ClockEstimate | None = None
         self._first_us: int | None = None
         self._second = 0
@@ -85,7 +85,7 @@ class ClockMap:
         if self._lowest is None or offset < self._lowest[1]:
             self._lowest = (x_us, offset)
             if self._line is None or (self._method is None and offset < self._line.offset_at(x_us)):
-                self._put_in_force(Line(x_us, offset, 0.0, 0.0), x_us)
+                self._put_in_force(ClockFit(x_us, offset, 0.0, 0.0), x_us)
         if packet.sender_us is not None and packet.reports != self._report_count:
             self._report_count = packet.reports
             stepped = self._take_report(x_us, float(packet.sender_us - x_us)) or stepped
@@ -131,23 +131,23 @@ class ClockMap:
             self._follow(self._line.moved_to(x_us), self._best(), x_us)
         return stepped
 
-    def _best(self) -> Line:
+    def _best(self) -> ClockFit:
         if self._method is ClockMethod.RTCP_SR:
-            line = fitted(list(self._reports), least_span_us=SLOPE_SPAN_US)
-            return Line(line.at_us, line.offset_us, line.rate_ppb, line.error_us + REPORT_ERROR_US)
+            line = fit_least_squares(list(self._reports), least_span_us=SLOPE_SPAN_US)
+            return ClockFit(line.at_us, line.offset_us, line.rate_ppb, line.error_us + REPORT_ERROR_US)
         points = list(self._arrivals) or [self._lowest or (0, 0.0)]
-        line = beneath(points, least_span_us=SLOPE_SPAN_US)
-        return Line(line.at_us, line.offset_us, line.rate_ppb, line.error_us + ARRIVAL_ERROR_US)
+        line = fit_lower_envelope(points, least_span_us=SLOPE_SPAN_US)
+        return ClockFit(line.at_us, line.offset_us, line.rate_ppb, line.error_us + ARRIVAL_ERROR_US)
 
-    def _follow(self, here: Line, wanted: Line, x_us: int) -> None:
+    def _follow(self, here: ClockFit, wanted: ClockFit, x_us: int) -> None:
         """Moves the line in force towards a better one, by no more than the slew allows in a second."""
         off = wanted.offset_at(x_us) - here.offset_us
         step = max(-SLEW_US_PER_S, min(SLEW_US_PER_S, off))
         self._put_in_force(
-            Line(x_us, here.offset_us + step, wanted.rate_ppb, wanted.error_us + abs(off - step)), x_us
+            ClockFit(x_us, here.offset_us + step, wanted.rate_ppb, wanted.error_us + abs(off - step)), x_us
         )
 
-    def _put_in_force(self, line: Line, x_us: int) -> None:
+    def _put_in_force(self, line: ClockFit, x_us: int) -> None:
         line = self._line = line.moved_to(x_us)
         anchor_90k = x_us * 9 // 100
         utc_us = ticks_to_us(anchor_90k) + line.offset_at(ticks_to_us(anchor_90k)) + self._offset_us

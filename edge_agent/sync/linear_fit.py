@@ -8,7 +8,7 @@ RATE_LIMIT_PPB = 200_000
 
 
 @dataclass(frozen=True)
-class Line:
+class ClockFit:
     """`utc_us(x) = x + offset_us + (x - at_us) * rate_ppb / 1e9`, with x the media time in microseconds."""
 
     at_us: int
@@ -20,12 +20,12 @@ class Line:
         """Returns UTC minus media time at `x_us`, in microseconds."""
         return self.offset_us + (x_us - self.at_us) * self.rate_ppb / 1e9
 
-    def moved_to(self, x_us: int) -> "Line":
+    def moved_to(self, x_us: int) -> "ClockFit":
         """Returns the same line, anchored at `x_us`."""
-        return Line(x_us, self.offset_at(x_us), self.rate_ppb, self.error_us)
+        return ClockFit(x_us, self.offset_at(x_us), self.rate_ppb, self.error_us)
 
 
-def fitted(points: list[tuple[int, float]], *, least_span_us: int) -> Line:
+def fit_least_squares(points: list[tuple[int, float]], *, least_span_us: int) -> ClockFit:
     """Returns the least-squares line through (media time, offset) points; level where they span too little for a slope.
 
     Its error is the largest residual.
@@ -37,10 +37,10 @@ def fitted(points: list[tuple[int, float]], *, least_span_us: int) -> Line:
         spread = sum((x - mean_x) ** 2 for x, _ in points)
         slope = _bounded(sum((x - mean_x) * (o - mean_o) for x, o in points) / spread)
     error = max(abs(o - mean_o - slope * (x - mean_x)) for x, o in points)
-    return Line(round(mean_x), mean_o + slope * (round(mean_x) - mean_x), slope * 1e9, error)
+    return ClockFit(round(mean_x), mean_o + slope * (round(mean_x) - mean_x), slope * 1e9, error)
 
 
-def beneath(points: list[tuple[int, float]], *, least_span_us: int) -> Line:
+def fit_lower_envelope(points: list[tuple[int, float]], *, least_span_us: int) -> ClockFit:
     """Returns the line that no arrival lies below: the network delays, it never hastens.
 
     It is the edge of the lower convex hull under the middle of the points, level where they span too little. Its error
@@ -49,7 +49,7 @@ def beneath(points: list[tuple[int, float]], *, least_span_us: int) -> Line:
     """
     if points[-1][0] - points[0][0] < least_span_us:
         x, o = min(points, key=lambda point: point[1])
-        return Line(x, o, 0.0, _median([other - o for _, other in points]))
+        return ClockFit(x, o, 0.0, _median([other - o for _, other in points]))
     hull: list[tuple[int, float]] = []
     for point in points:
         while len(hull) >= 2 and _turns_up(hull[-2], hull[-1], point):
@@ -61,7 +61,7 @@ def beneath(points: list[tuple[int, float]], *, least_span_us: int) -> Line:
     # With a bounded slope the line may have to go lower to stay beneath all.
     x0 = left[0]
     offset = min(o - slope * (x - x0) for x, o in points)
-    return Line(x0, offset, slope * 1e9, _median([o - offset - slope * (x - x0) for x, o in points]))
+    return ClockFit(x0, offset, slope * 1e9, _median([o - offset - slope * (x - x0) for x, o in points]))
 
 
 def _turns_up(a: tuple[int, float], b: tuple[int, float], c: tuple[int, float]) -> bool:

@@ -30,7 +30,7 @@ LOOK_S = 5.0
 JITTER = 0.25
 
 
-class AsksTime(Protocol):
+class TimeApi(Protocol):
     """The call that brings a reading of the server's clock."""
 
     async def ask_time(self) -> None:
@@ -38,12 +38,12 @@ class AsksTime(Protocol):
         ...
 
 
-class Timekeeper:
+class ServerTimePoller:
     """One task of the agent: keeps the readings of the server's clock fresh. Used by one event loop."""
 
     def __init__(
         self,
-        api: AsksTime,
+        api: TimeApi,
         clock: ServerClock,
         *,
         sleep: Sleep = asyncio.sleep,

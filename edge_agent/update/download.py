@@ -22,7 +22,7 @@ PART_TIMEOUT_S = 600.0
 """A part at the lowest ceiling of a line that one would still call a line."""
 
 
-class PartsFetcher(FetcherInterface):
+class RangeFetcher(FetcherInterface):
     """Gives files of the control plane's folder of releases to a thread, while an event loop does the asking."""
 
     def __init__(

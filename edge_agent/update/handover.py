@@ -76,11 +76,11 @@ class Outcome:
         return all(item.may_be_tried(now_s) for item in self.rolled_back if item.version == version)
 
 
-class Tricked(Exception):
+class UnsafePath(Exception):
     """Something lies where a plain file or folder of the agent should: it is not used."""
 
 
-class Handed:
+class HandoverFolder:
     """The folder of the agent, as root reads it."""
 
     def __init__(self, state: Path) -> None:
@@ -102,7 +102,7 @@ class Handed:
             descriptor = _open(names[-1], os.O_RDONLY | os.O_NONBLOCK, folder)
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 os.close(descriptor)
-                raise Tricked(f"{names[-1]} is no plain file")
+                raise UnsafePath(f"{names[-1]} is no plain file")
             yield stack.enter_context(os.fdopen(descriptor, "rb"))
 
     def heard(self) -> str:
@@ -110,12 +110,12 @@ class Handed:
         try:
             with self.open(HEARD) as file:
                 return file.read(HEARD_LIMIT_BYTES).decode("ascii", "replace").strip()
-        except (OSError, Tricked):
+        except (OSError, UnsafePath):
             return ""
 
     def discard(self, name: str) -> None:
         """Removes what has that name, whatever it is; a link goes, never what it points to."""
-        with contextlib.suppress(FileNotFoundError, Tricked), self._folder() as folder:
+        with contextlib.suppress(FileNotFoundError, UnsafePath), self._folder() as folder:
             try:
                 os.unlink(name, dir_fd=folder)
             except (IsADirectoryError, PermissionError):
@@ -142,7 +142,7 @@ def _open(name: str, flags: int, within: int | None) -> int:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise Tricked(f"{name}: {error.strerror}") from error
+        raise UnsafePath(f"{name}: {error.strerror}") from error
 
 
 def to_line(value: dict[str, Any]) -> bytes:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from edge_agent.update.handover import HEARD, Handed
+from edge_agent.update.handover import HEARD, HandoverFolder
 from edge_agent.update.journal import Journal, Record, State
 from edge_agent.update.packages import Installed, PackageFailed, Packages, PackagesBusy
 
@@ -44,7 +44,7 @@ class Installer:
         self,
         record: Record,
         packages: Packages,
-        handed: Handed,
+        handed: HandoverFolder,
         *,
         heard_within_s: float = HEARD_WITHIN_S,
         sleep: Callable[[float], None] = time.sleep,
@@ -168,7 +168,7 @@ def main() -> int:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        Installer(Record(arguments.record), Packages(), Handed(arguments.state)).run()
+        Installer(Record(arguments.record), Packages(), HandoverFolder(arguments.state)).run()
     except (PackageFailed, OSError) as error:
         log.error("the update is not over, and is gone on with in a minute: %s", error)
         return 1

@@ -40,7 +40,7 @@ ANSWER_S = 900.0
 """How long root may take until something is heard of it; a box that is updated is restarted meanwhile."""
 
 
-class Updates:
+class Updater:
     """One task of the agent; the blocking parts run in a thread. Used by one event loop."""
 
     def __init__(
@@ -141,12 +141,12 @@ class Updates:
 
     def _download(self, loop: asyncio.AbstractEventLoop) -> str:
         # Only now: a third of a second and 12 MB that a box which has just started needs for its cameras.
-        from edge_agent.update.download import PartsFetcher
+        from edge_agent.update.download import RangeFetcher
         from edge_agent.update.release import Releases
 
         metadata = self._folder / METADATA
         self._files.ensure_folder(metadata)
-        releases = Releases(self._trust, metadata, PartsFetcher(self._api, loop, pace=self._pace))
+        releases = Releases(self._trust, metadata, RangeFetcher(self._api, loop, pace=self._pace))
         release = releases.newest()
         if release is None or not is_newer(release.version, than=self._version):
             self._files.discard(self._folder / PACKAGE)
@@ -187,10 +187,10 @@ class Updates:
         self._files.write(self._folder / name, f"{text}\n".encode("ascii"))
 
 
-def updates_of(state: Path, api: ControlPlaneApi, **given: Any) -> Updates | None:
+def make_updater(state: Path, api: ControlPlaneApi, **given: Any) -> Updater | None:
     """Returns the updates of a box whose package brings the keys of releases, None of any other."""
     trust, record = Trust.of_this_package(), os.environ.get(RECORD_VARIABLE)
-    return Updates(state, Path(record), trust, api, **given) if trust and record else None
+    return Updater(state, Path(record), trust, api, **given) if trust and record else None
 
 
 NEAR = timedelta(minutes=15)

@@ -19,7 +19,7 @@ from tuf.ngclient import FetcherInterface
 
 import edge_agent
 from edge_agent.errors import ReleaseRefused
-from edge_agent.update.handover import METADATA, PACKAGE, PIECE_BYTES, REQUEST, Handed, Tricked
+from edge_agent.update.handover import METADATA, PACKAGE, PIECE_BYTES, REQUEST, HandoverFolder, UnsafePath
 from edge_agent.update.install import RUNNER, RUNNER_FILE
 from edge_agent.update.journal import FRESH_S, Journal, Record, State
 from edge_agent.update.packages import PackageFailed, Packages, is_newer
@@ -32,10 +32,10 @@ ROOM = 12
 """What an update needs beside it, in sizes of its package: both packages, and what comes out of the new one."""
 
 
-class HandedFetcher(FetcherInterface):
+class HandoverFetcher(FetcherInterface):
     """Gives what the agent has downloaded, out of the folders that its own look left behind."""
 
-    def __init__(self, handed: Handed) -> None:
+    def __init__(self, handed: HandoverFolder) -> None:
         self._handed = handed
 
     def _fetch(self, url: str) -> Iterator[bytes]:
@@ -53,10 +53,10 @@ class HandedFetcher(FetcherInterface):
             raise DownloadHTTPError(f"{'/'.join(names)} is not there", 404) from error
 
 
-class Taker:
+class UpdateStarter:
     """Turns a request into an update under way. Used by one process at a time: its unit sees to that."""
 
-    def __init__(self, record: Record, packages: Packages, handed: Handed, trust: Trust) -> None:
+    def __init__(self, record: Record, packages: Packages, handed: HandoverFolder, trust: Trust) -> None:
         self._record = record
         self._packages = packages
         self._handed = handed
@@ -68,7 +68,7 @@ class Taker:
             return True
         try:
             asked = self._is_asked()
-        except Tricked as error:
+        except UnsafePath as error:
             self._record.tell("refused", "", str(error))
             return False
         finally:
@@ -80,7 +80,7 @@ class Taker:
             release, releases = self._newest()
             version = release.version
             self._begin(release, releases)
-        except (ReleaseRefused, PackageFailed, Tricked, OSError) as error:
+        except (ReleaseRefused, PackageFailed, UnsafePath, OSError) as error:
             log.error("an update is refused: %s", error)
             self._record.tell("refused", version, str(error))
             self._record.end()
@@ -98,7 +98,7 @@ class Taker:
     def _newest(self) -> tuple[Release, Releases]:
         metadata = self._record.folder / "metadata"
         self._record.files.ensure_folder(metadata)
-        releases = Releases(self._trust, metadata, HandedFetcher(self._handed))
+        releases = Releases(self._trust, metadata, HandoverFetcher(self._handed))
         release = releases.newest()
         if release is None:
             raise ReleaseRefused("there is no release for this kind of box")
@@ -154,9 +154,9 @@ def main() -> None:
     record, trust = Record(folder), Trust.of_this_package()
     if trust is None:
         log.info("this package brings no keys: it updates nothing")
-        Handed(state).discard(REQUEST)
+        HandoverFolder(state).discard(REQUEST)
         return
-    if not Taker(record, Packages(), Handed(state), trust).take():
+    if not UpdateStarter(record, Packages(), HandoverFolder(state), trust).take():
         return
     environment = {**os.environ, "PYTHONPATH": f"{runner_of(folder)}:{os.environ.get('PYTHONPATH', '')}"}
     program = [sys.executable, "-P", "-s", "-m", "edge_agent.update.install", str(folder), str(state)]

@@ -22,7 +22,7 @@ LONGEST_ASKED_S = 900.0
 """No server may send us away for longer, whatever its `Retry-After` says."""
 
 
-class State(Enum):
+class BreakerState(Enum):
     """See the module."""
 
     CLOSED = auto()
@@ -42,26 +42,26 @@ class Breaker:
         self._quick = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S, rng=rng)
         self._slow = Backoff(FIRST_SLOW_S, LONGEST_SLOW_S, rng=rng)
         self._until_ns = 0
-        self.state = State.CLOSED
+        self.state = BreakerState.CLOSED
         self.failures = 0
         """In a row."""
 
     def wait_s(self, now_ns: int) -> float | None:
         """Returns how long a call has to wait; 0: it may go; None: until the probe under way is decided."""
-        if self.state is State.CLOSED:
+        if self.state is BreakerState.CLOSED:
             return 0.0
-        if self.state is State.PROBING:
+        if self.state is BreakerState.PROBING:
             return None
         return max(0.0, (self._until_ns - now_ns) / 1e9)
 
     def go(self) -> None:
         """A call goes; `wait_s` said that it may. In an open breaker it is the probe."""
-        if self.state is State.OPEN:
-            self.state = State.PROBING
+        if self.state is BreakerState.OPEN:
+            self.state = BreakerState.PROBING
 
     def worked(self) -> None:
         """A call was answered."""
-        self.state = State.CLOSED
+        self.state = BreakerState.CLOSED
         self.failures = 0
         self._quick.reset()
         self._slow.reset()
@@ -74,20 +74,20 @@ class Breaker:
             asked_s: how long the other side asks to be left alone; it is, up to `LONGEST_ASKED_S`.
         """
         self.failures += 1
-        if self.failures < self._open_after and self.state is State.CLOSED and not asked_s:
+        if self.failures < self._open_after and self.state is BreakerState.CLOSED and not asked_s:
             return
         wait_s = (self._slow if slowly else self._quick).next_wait_s()
         wait_s = max(wait_s, min(asked_s or 0.0, LONGEST_ASKED_S))
-        self.state, self._until_ns = State.OPEN, now_ns + round(wait_s * 1e9)
+        self.state, self._until_ns = BreakerState.OPEN, now_ns + round(wait_s * 1e9)
 
     def given_up(self, now_ns: int) -> None:
         """The probe was cancelled before it was answered: another may go."""
-        if self.state is State.PROBING:
-            self.state, self._until_ns = State.OPEN, now_ns
+        if self.state is BreakerState.PROBING:
+            self.state, self._until_ns = BreakerState.OPEN, now_ns
 
     def hope(self, now_ns: int) -> None:
         """There is reason to believe that it works again: the next call may go at once."""
-        if self.state is State.OPEN:
+        if self.state is BreakerState.OPEN:
             self._until_ns = now_ns
 
 
@@ -99,7 +99,7 @@ PROBE_LOOK_S = 30.0
 """How often a call that waits for the probe of another looks by itself."""
 
 
-class Line:
+class Endpoint:
     """One destination. Used by the tasks of one event loop.
 
     `revoked` is called with a revocation that an answer carried; `changed` whenever a waiting call may go.
@@ -127,7 +127,7 @@ class Line:
     @property
     def problem(self) -> ServerError | None:
         """Why no call goes through; None while they do."""
-        return self._error if self._breaker.state is not State.CLOSED else None
+        return self._error if self._breaker.state is not BreakerState.CLOSED else None
 
     def wait_s(self) -> float | None:
         """Returns how long the next call has to wait; 0: it may go; None: as long as the probe under way takes."""

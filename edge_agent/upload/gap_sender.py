@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from edge_agent.async_wait import Signal, Sleep, wait_for_any
-from edge_agent.errors import RequestRefused, ServerBroke, ServerError, ServerTimeout
+from edge_agent.errors import RequestRefused, ServerError, ServerInternalError, ServerTimeout
 from edge_agent.upload.client import UploadClient
-from edge_agent.upload.endpoint import Line
+from edge_agent.upload.endpoint import Endpoint
 from shared.protocol.ids import GapId
 from shared.protocol.manifest import GapRecord
 from shared.protocol.upload import BATCH_LIMIT
@@ -34,7 +34,7 @@ class GapOutbox(Protocol):
 class GapSender:
     """One task; all of it on one event loop."""
 
-    def __init__(self, client: UploadClient, outbox: GapOutbox, line: Line, *, sleep: Sleep) -> None:
+    def __init__(self, client: UploadClient, outbox: GapOutbox, line: Endpoint, *, sleep: Sleep) -> None:
         self._client = client
         self._outbox = outbox
         self._line = line
@@ -63,7 +63,7 @@ class GapSender:
     async def _report(self, gaps: Sequence[GapRecord]) -> Sequence[GapId]:
         try:
             settled = await self._line.attempt(lambda: self._client.report_gaps(gaps))
-        except (RequestRefused, ServerBroke, ServerTimeout) as refusal:
+        except (RequestRefused, ServerInternalError, ServerTimeout) as refusal:
             if len(gaps) == 1:
                 # It stays unsettled: a loss without a record would be worse than a line in the log.
                 self._pass_over(gaps[0], str(refusal))

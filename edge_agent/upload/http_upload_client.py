@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urljoin
 
-from edge_agent.api import ControlPlaneApi, problem_of
+from edge_agent.api import ControlPlaneApi, verify_file
 from edge_agent.errors import (
-    LoginPageAnswers,
+    CaptivePortal,
     NotThreeDance,
     ObjectRefused,
     ServerUnavailable,
@@ -138,20 +138,20 @@ def raise_for_put(answer: HttpAnswer, url: str, sha256: str) -> None:
     status = answer.status
     where = url.partition("?")[0]
     if answer.is_web_page and (status < 400 or status in (412, 511)):
-        raise LoginPageAnswers(where, f"a web page, HTTP {status}", instead_of="the object store")
+        raise CaptivePortal(where, f"a web page, HTTP {status}", instead_of="the object store")
     if status == 412:
         return
     if status in (200, 201, 204):
         etag = answer.headers.get("etag", "").removeprefix("W/").strip('"')
         if not etag:
-            raise LoginPageAnswers(where, f"HTTP {status} without an ETag", instead_of="the object store")
+            raise CaptivePortal(where, f"HTTP {status} without an ETag", instead_of="the object store")
         told = answer.headers.get("x-amz-checksum-sha256")
         if (told is not None and told != b64encode(bytes.fromhex(sha256)).decode()) or (
             len(etag) == len(sha256) and etag.lower() != sha256
         ):
             raise ServerUnavailable(where, "it names other bytes than it was sent")
         return
-    problem = problem_of(answer)
+    problem = verify_file(answer)
     detail = problem.title if problem else answer.body[:300].decode("utf-8", "replace")
     if status in (401, 403, 404) or (problem and problem.code is Code.UPLOAD_TARGET_EXPIRED):
         # An expired signature, a bucket that moved: in every case the way out is a new target.

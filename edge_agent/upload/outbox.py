@@ -1,4 +1,4 @@
-"""What the uploads ask of the spool (`spool.outbox.SpoolOutbox`): the disk's time is not the event loop's."""
+"""What the uploads ask of the spool (`spool.outbox.AsyncSpool`): the disk's time is not the event loop's."""
 
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path

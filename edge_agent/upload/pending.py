@@ -58,7 +58,7 @@ OLD_S = 25.0
 """After so long there is a new look, whatever was said: sooner than an idle replicator asks by itself."""
 
 
-class Waiting:
+class PendingSegments:
     """The lanes of one replicator. Used by the tasks of one event loop.
 
     What a look saw holds until `changed` says that there is more, the running classes are others, or little of it is left.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from edge_agent.upload.endpoint import Line
+from edge_agent.upload.endpoint import Endpoint
 from shared.kernel.clock import Clock
 from shared.protocol.ids import SegmentId
 from shared.protocol.upload import PutTarget
@@ -22,17 +22,17 @@ class _Known:
     until_ns: int
 
 
-class Targets:
+class PutTargets:
     """The answers to intents that were not used up yet, and one line for each store they name.
 
     Used from one event loop. `clock` is by the server's time.
     """
 
-    def __init__(self, clock: Clock, make_line: Callable[[], Line]) -> None:
+    def __init__(self, clock: Clock, make_line: Callable[[], Endpoint]) -> None:
         self._clock = clock
         self._make_line = make_line
         self._known: dict[SegmentId, _Known] = {}
-        self._stores: dict[str, Line] = {}
+        self._stores: dict[str, Endpoint] = {}
 
     def __getitem__(self, segment_id: SegmentId) -> PutTarget:
         return self._known[segment_id].target
@@ -62,7 +62,7 @@ class Targets:
         """The target is used up, or no good."""
         self._known.pop(segment_id, None)
 
-    def store_of(self, segment_id: SegmentId) -> Line:
+    def store_of(self, segment_id: SegmentId) -> Endpoint:
         """Returns the line to the store of a segment that has a target."""
         store = self._known[segment_id].store
         if store not in self._stores:
@@ -74,7 +74,7 @@ class Targets:
         return self._stores[store]
 
     @property
-    def stores(self) -> tuple[Line, ...]:
+    def stores(self) -> tuple[Endpoint, ...]:
         """The lines to the stores that targets name now."""
         named = self._named()
         return tuple(line for name, line in self._stores.items() if name in named)

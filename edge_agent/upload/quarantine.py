@@ -14,7 +14,7 @@ TRIES = 4
 STUBBORN_MOST = 256
 
 
-class Aside:
+class QuarantineReport:
     """What the replicator tells of the segments that do not arrive. Used from one event loop."""
 
     def __init__(self, outbox: Outbox) -> None:

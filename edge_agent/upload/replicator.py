@@ -17,20 +17,20 @@ from edge_agent.async_wait import Signal, wait_for_any
 from edge_agent.errors import (
     ObjectRefused,
     RequestRefused,
-    ServerBroke,
     ServerError,
+    ServerInternalError,
     ServerTimeout,
     TargetExpired,
 )
 from edge_agent.upload.client import UploadClient
-from edge_agent.upload.endpoint import Line
+from edge_agent.upload.endpoint import Endpoint
 from edge_agent.upload.gap_sender import GapSender
 from edge_agent.upload.outbox import Outbox
-from edge_agent.upload.pending import Lanes, Waiting
-from edge_agent.upload.put_targets import Targets
-from edge_agent.upload.quarantine import Aside
-from edge_agent.upload.retry_schedule import MENDABLE, Deferrals
-from edge_agent.upload.upload_window import Gate
+from edge_agent.upload.pending import Lanes, PendingSegments
+from edge_agent.upload.put_targets import PutTargets
+from edge_agent.upload.quarantine import QuarantineReport
+from edge_agent.upload.retry_schedule import MENDABLE, RetrySchedule
+from edge_agent.upload.upload_window import WindowGate
 from shared.kernel.clock import Clock
 from shared.protocol.errors import Code
 from shared.protocol.ids import ClassSessionId, SegmentId
@@ -66,30 +66,30 @@ class Replicator:
         *,
         running: Callable[[], Collection[ClassSessionId]],
         revoked: Callable[[str], None],
-        gate: Gate | None = None,
+        gate: WindowGate | None = None,
         connections: int = CONNECTIONS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._client = client
         self._outbox = outbox
         self._clock = clock
-        self._gate = gate or Gate(clock.now, lambda: 0.0, sleep=sleep)
+        self._gate = gate or WindowGate(clock.now, lambda: 0.0, sleep=sleep)
         self._revoked = revoked
         self._connections = connections
         self._sleep = sleep
-        self._targets = Targets(clock, self._store_line)
-        self._waiting = Waiting(outbox, clock, running=running, least=2 * connections)
+        self._targets = PutTargets(clock, self._store_line)
+        self._waiting = PendingSegments(outbox, clock, running=running, least=2 * connections)
         self._in_flight: dict[SegmentId, bool] = {}
         """Segments being sent; True for those of a running class."""
         self._stored: dict[SegmentId, SegmentManifest] = {}
         """Segments in the store, without a receipt yet."""
-        self._deferred = Deferrals()
-        self._late_receipts = Deferrals()
+        self._deferred = RetrySchedule()
+        self._late_receipts = RetrySchedule()
         self._batch = {"intent": BATCH_LIMIT, "commit": BATCH_LIMIT}
         self._news = Signal()
         self._ask_news = Signal()
         self._commit_news = Signal()
-        self._server = Line(
+        self._server = Endpoint(
             "the control plane takes no uploads",
             clock,
             sleep=sleep,
@@ -97,7 +97,7 @@ class Replicator:
             changed=self._ask_news.give,
         )
         self._gaps = GapSender(client, outbox, self._server, sleep=sleep)
-        self._aside = Aside(outbox)
+        self._aside = QuarantineReport(outbox)
         self.bytes_sent = 0
         self.segments_committed = 0
 
@@ -163,8 +163,8 @@ class Replicator:
             return False
         return self._deferred.is_due(segment_id, self._clock.monotonic_ns())
 
-    def _store_line(self) -> Line:
-        return Line(
+    def _store_line(self) -> Endpoint:
+        return Endpoint(
             "the object store takes no uploads",
             self._clock,
             sleep=self._sleep,
@@ -218,14 +218,14 @@ class Replicator:
         ones smaller, down to the one segment that it may be due to."""
         try:
             answer = await self._server.attempt(once)
-        except (ServerBroke, ServerTimeout):
+        except (ServerInternalError, ServerTimeout):
             self._batch[step] = max(1, size // 2)
             raise
         self._batch[step] = min(BATCH_LIMIT, max(self._batch[step], 2 * size))
         return answer
 
     async def _halves(
-        self, manifests: Sequence[SegmentManifest], error: ServerError, deferrals: Deferrals
+        self, manifests: Sequence[SegmentManifest], error: ServerError, deferrals: RetrySchedule
     ) -> Sequence[Sequence[SegmentManifest]]:
         """Returns what to ask about at once in place of a batch that failed: the halves of one that is refused for what is
         in it. A segment that fails alone is set aside where it is refused, and put back where it may be at fault."""
@@ -235,7 +235,7 @@ class Replicator:
                 half = len(manifests) // 2
                 return manifests[:half], manifests[half:]
             await self._set_aside(manifests[0], error.problem.code, str(error))
-        elif is_alone and isinstance(error, (ServerBroke, ServerTimeout)):
+        elif is_alone and isinstance(error, (ServerInternalError, ServerTimeout)):
             self._defer(deferrals, manifests[0].segment_id, error, of_line=True)
         return ()
 
@@ -363,7 +363,7 @@ class Replicator:
         await self._aside.load()
 
     def _defer(
-        self, deferrals: Deferrals, segment_id: SegmentId, reason: object, *, of_line: bool = False
+        self, deferrals: RetrySchedule, segment_id: SegmentId, reason: object, *, of_line: bool = False
     ) -> None:
         wait_s = deferrals.defer(segment_id, self._clock.monotonic_ns(), of_line=of_line)
         log.info(

@@ -35,7 +35,7 @@ class _Deferral:
     of_line: bool
 
 
-class Deferrals:
+class RetrySchedule:
     """At most `MOST` segments; beyond that the one whose turn comes first is forgotten, and so tried again sooner."""
 
     def __init__(self) -> None:

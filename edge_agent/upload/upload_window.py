@@ -25,7 +25,7 @@ LOOK_S = 30.0
 SOONEST_S = 0.05
 
 
-class Gate:
+class WindowGate:
     """The upload window in force. Used from one event loop.
 
     `now` returns the time by the control plane, None before it has told it; `filled` how much of the buffer's room waits
@@ -42,7 +42,7 @@ class Gate:
         self._filled = filled
         self._sleep = sleep
         self._policy: UploadWindow | UnsetType = UNSET
-        self._window: Window | None = None
+        self._window: DailyWindow | None = None
         self._overruled = False
         self._news = Signal()
 
@@ -51,7 +51,7 @@ class Gate:
         self._policy, self._window, self._overruled = policy, None, False
         if isinstance(policy, UploadWindow):
             try:
-                self._window = Window(policy)
+                self._window = DailyWindow(policy)
             except (ZoneInfoNotFoundError, ValueError, OSError) as error:
                 log.error("the upload window is of no use: install tzdata", extra={"error": str(error)})
         self._news.give()
@@ -110,7 +110,7 @@ STEPS_MOST = 8
 """A day has one change of its offset at most; more are for zones that nobody has thought of yet."""
 
 
-class Window:
+class DailyWindow:
     """One window. All instants are aware."""
 
     def __init__(self, policy: UploadWindow) -> None:

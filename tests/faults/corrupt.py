@@ -19,7 +19,7 @@ from tempfile import mkdtemp
 import msgspec
 
 from edge_agent.control.config_store import ConfigStore
-from edge_agent.control.session import Candidate, Desires, Ignored, Refusal, Session
+from edge_agent.control.session import Candidate, ConfigFilter, Ignored, Refusal, Session
 from edge_agent.errors import SettingsInvalid
 from edge_agent.settings import Settings, load_settings, save_settings
 from edge_agent.spool.layout import CLOSED, JOURNAL, MANIFEST, OPEN
@@ -118,7 +118,7 @@ def message(dice: random.Random) -> bool:
     document = _document(3)
     whole = encode(pushed(document, protocol=PROTOCOL_VERSION))
     spoilt = spoil(whole, dice)
-    event = Session(Desires(AGENT, STUDIO, (2, "")), "1").receive(spoilt)
+    event = Session(ConfigFilter(AGENT, STUDIO, (2, "")), "1").receive(spoilt)
     if isinstance(event, Candidate) and event.config == document:
         return False
     if not isinstance(event, Refusal | Ignored):

@@ -24,7 +24,7 @@ import msgspec
 from edge_agent.checksummed_lines import from_line
 from edge_agent.spool.journal import read_journal
 from edge_agent.spool.layout import CLOSED, JOURNAL, MANIFEST, OPEN, Layout
-from edge_agent.spool.wall_clock import instant
+from edge_agent.spool.wall_clock import utc_of_pts
 from shared.protocol.config import RecordingOrder, RtspSource
 from shared.protocol.ids import CameraId, SegmentId
 from shared.protocol.manifest import FragmentRecord, SegmentManifest
@@ -153,7 +153,7 @@ class Site:
             if file.path in self._read or file.suffix not in (JOURNAL, MANIFEST):
                 continue
             for record, clock in _whole(file.path):
-                ends_at = instant(record.pts_90k + record.duration_90k, clock)
+                ends_at = utc_of_pts(record.pts_90k + record.duration_90k, clock)
                 self.kept[record.blob.sha256] = Durable(file.camera_id, file.segment_id, ends_at)
             if file.suffix == MANIFEST:
                 self._read.add(file.path)
@@ -262,7 +262,7 @@ def _dated(segments: list[SegmentManifest]) -> Iterator[tuple[datetime, datetime
     for manifest in segments:
         line = lines.get(manifest.run, manifest.clock)
         for record in manifest.fragments:
-            yield instant(record.pts_90k, line), instant(record.pts_90k + record.duration_90k, line)
+            yield utc_of_pts(record.pts_90k, line), utc_of_pts(record.pts_90k + record.duration_90k, line)
 
 
 def _covered(from_at: datetime, to_at: datetime, gaps: list[tuple[datetime, datetime]]) -> bool:

@@ -18,7 +18,7 @@ import msgspec
 from edge_agent.async_wait import wait_for_any
 from edge_agent.checksummed_lines import to_line
 from edge_agent.errors import ServerTimeout, ServerUnreachable
-from edge_agent.spool.async_spool import SpoolOutbox
+from edge_agent.spool.async_spool import AsyncSpool
 from edge_agent.spool.spool import Spool
 from edge_agent.upload.client import CommitResult, IntentResult
 from edge_agent.upload.replicator import Replicator
@@ -41,7 +41,7 @@ TIMEOUT_S = 30.0
 LIFETIME = timedelta(minutes=15)
 
 
-class Inline(SpoolOutbox):
+class Inline(AsyncSpool):
     """The real spool as the uploads see it, without a thread: virtual time does not run on while the disk works."""
 
     async def _do(self, call: Callable[[], T]) -> T:

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from edge_agent.spool.wall_clock import begin_of, end_of
+from edge_agent.spool.wall_clock import ended_at, started_at
 from shared.protocol.config import RecordingOrder
 from shared.protocol.manifest import SegmentManifest
 from tests.rigs.agent_process import AgentBox, agent_box
@@ -103,8 +103,8 @@ def _judge(segments: list[SegmentManifest]) -> list[str]:
     if not numbers or numbers != list(range(1, len(numbers) + 1)):
         wrong.append(f"segments are numbered {numbers}")
     for before, after in itertools.pairwise(segments):
-        if abs((begin_of(after) - end_of(before)).total_seconds()) > NEAR_S:
+        if abs((started_at(after) - ended_at(before)).total_seconds()) > NEAR_S:
             wrong.append(
-                f"between {end_of(before)} and {begin_of(after)} there is nothing, or it is there twice"
+                f"between {ended_at(before)} and {started_at(after)} there is nothing, or it is there twice"
             )
     return wrong

@@ -18,8 +18,8 @@ from edge_agent.spool.index import IndexedSegment, SegmentState
 from edge_agent.spool.layout import CLOSED, MANIFEST
 from edge_agent.spool.scrub import Scrubber
 from edge_agent.spool.spool import Spool
-from edge_agent.spool.track_progress import TrackAccount
-from edge_agent.spool.wall_clock import begin_of, end_of
+from edge_agent.spool.track_progress import TrackProgress
+from edge_agent.spool.wall_clock import ended_at, started_at
 from shared.protocol.ids import CameraId, GapId, SegmentId
 from shared.protocol.manifest import GapReason, GapRecord
 from tests.edge_agent.spool.power_trial import Trial, Violation, numbers_in
@@ -47,7 +47,7 @@ class Seen:
     numbers: dict[SegmentId, list[int]] = field(default_factory=dict)
     gaps: dict[GapId, GapRecord] = field(default_factory=dict)
     pending_gaps: frozenset[GapId] = frozenset()
-    accounts: dict[CameraId, TrackAccount] = field(default_factory=dict)
+    accounts: dict[CameraId, TrackProgress] = field(default_factory=dict)
     sequences: dict[CameraId, int] = field(default_factory=dict)
     bytes_used: int = 0
     said: list[str] = field(default_factory=list)
@@ -130,7 +130,7 @@ class _Shape:
             _expect(SegmentId(gap_id) in seen.rows, f"a gap that never was: {gap_id}")
         for camera_id, account in truth.accounts.items():
             if seen.accounts[camera_id] != account:
-                _expect(seen.accounts[camera_id] == TrackAccount(), "an account that nobody kept")
+                _expect(seen.accounts[camera_id] == TrackProgress(), "an account that nobody kept")
                 _expect(seen.says("the account of a track"), "an account is lost and nothing said")
             _expect(seen.sequences[camera_id] >= truth.sequences[camera_id], "a number would be used again")
         here = sum(row.manifest.size_bytes for row in seen.rows.values() if row.here)
@@ -195,7 +195,7 @@ def _judge_segment(was: IndexedSegment, row: IndexedSegment | None, numbers: lis
             gap is not None
             and gap.gap_id in seen.pending_gaps
             and gap.reason is GapReason.SEGMENT_CORRUPT
-            and (gap.from_at, gap.to_at) == (begin_of(whole), end_of(whole)),
+            and (gap.from_at, gap.to_at) == (started_at(whole), ended_at(whole)),
             f"{name} is set aside without its gap",
         )
         return

@@ -50,7 +50,7 @@ CAMERAS = (
         "cameras",
         _EXCHANGE,
         "        if 300 <= answer.status < 400:\n"
-        '            self._fail(answered(answer.status, answer.reason, location=answer.header("location")))\n',
+        '            self._fail(error_from_response(answer.status, answer.reason, location=answer.header("location")))\n',
         "        if 300 <= answer.status < 400:\n"
         "            lines = [answer.start, f'CSeq: {pending.cseq}', 'Location: ' + answer.header('location')]\n"
         '            self.to_player += ("\\r\\n".join(lines) + "\\r\\n\\r\\n").encode()\n',

@@ -109,8 +109,8 @@ FSCK = (
         "a damaged copy is sent as good",
         "fsck",
         "edge_agent/spool/requeue.py",
-        "elif problem_of(path, row.manifest, Depth.HASH):",
-        "elif problem_of(path, row.manifest, Depth.SIZE):",
+        "elif verify_file(path, row.manifest, CheckDepth.HASH):",
+        "elif verify_file(path, row.manifest, CheckDepth.SIZE):",
         (f"{_AGAIN}::test_each_is_answered_as_it_is",),
     ),
     Sabotage(

@@ -43,8 +43,8 @@ REPLAY = (
         "each run of a class promises the sound that it finds",
         "replay",
         "edge_agent/recording/recorder.py",
-        "        return Cutter(source.info, self._sound)\n",
-        "        return Cutter(source.info)\n",
+        "        return RunMuxer(source.info, self._sound)\n",
+        "        return RunMuxer(source.info)\n",
         (f"{_SOUND}::test_every_run_of_a_class_promises_the_same_tracks",),
     ),
     Sabotage(

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser
 
-from edge_agent.recording.run_muxer import Cutter
+from edge_agent.recording.run_muxer import RunMuxer
 from edge_agent.sources.packet import AudioTrack, Kind, MediaPacket, StreamInfo
-from edge_agent.spool.track_progress import SoundDecision
+from edge_agent.spool.track_progress import AudioDecision
 from shared.kernel.timebase import TICKS_PER_S
 from tests.edge_agent.recording.camera_audio import sound, timed, together
 from tests.edge_agent.spool.recorded_class import read_media
@@ -42,11 +42,11 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[StreamInfo, list
 
 def _footage(runs: list[Run]) -> Footage:
     """Records runs as one track of one class, in fragments of a second."""
-    decision: SoundDecision | None = None
+    decision: AudioDecision | None = None
     fragments: list[bytes] = []
     inits: dict[int, bytes] = {}
     for info, packets in runs:
-        cutter = Cutter(info, decision)
+        cutter = RunMuxer(info, decision)
         begin = len(fragments)
         fragments += [fragment.data for packet in packets for fragment in cutter.push(packet)]
         fragments += [fragment.data for fragment in cutter.finish()]

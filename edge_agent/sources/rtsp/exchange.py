@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from edge_agent.errors import CameraFailed
 from edge_agent.sources.authentication import Authenticator
-from edge_agent.sources.camera_errors import answered
+from edge_agent.sources.camera_errors import error_from_response
 from edge_agent.sources.rtsp.wire import Message, NotRtsp, RtspWire
 from shared.protocol.status import CameraError
 
@@ -187,9 +187,9 @@ class RtspExchange:
             return
         self._current = None
         if 300 <= answer.status < 400:
-            self._fail(answered(answer.status, answer.reason, location=answer.header("location")))
+            self._fail(error_from_response(answer.status, answer.reason, location=answer.header("location")))
         elif answer.status >= 400 and pending.method in _MUST_SUCCEED:
-            self._fail(answered(answer.status, answer.reason))
+            self._fail(error_from_response(answer.status, answer.reason))
         else:
             self._pass_on(pending, answer)
 
@@ -219,7 +219,7 @@ class RtspExchange:
 
     def _take_camera_request(self, request: Message) -> None:
         if request.method == "REDIRECT":
-            self._fail(answered(302, "", location=request.header("location")))
+            self._fail(error_from_response(302, "", location=request.header("location")))
             return
         known = request.method in ("OPTIONS", "GET_PARAMETER", "SET_PARAMETER")
         lines = ["RTSP/1.0 200 OK" if known else "RTSP/1.0 501 Not Implemented"]

@@ -15,7 +15,7 @@ from edge_agent.errors import ReleaseRefused
 from edge_agent.http import HttpClient
 from edge_agent.update import download
 from edge_agent.update.handover import FOLDER, HEARD, PACKAGE, REQUEST
-from edge_agent.update.updater import Updates
+from edge_agent.update.updater import Updater
 from shared.kernel.clock import ServerClock, SystemClock
 from shared.protocol.ids import new_id
 from shared.protocol.messages import Heartbeat
@@ -52,7 +52,7 @@ class Rig:
                     address, Heartbeat(status=status_of(new_id(), RecordingState.FINISHED))
                 )
 
-            updates = Updates(
+            updates = Updater(
                 self.system.state,
                 self.system.record,
                 self.system.trust,

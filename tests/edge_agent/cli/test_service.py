@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.cli.run import handed_pairing
+from edge_agent.cli.run import pairing_credential
 from shared.kernel.service import ServiceManager
 from tests.rigs.agent_process import AGENT, ROOT, agent_command
 from tests.rigs.control_plane import ControlPlane
@@ -104,7 +104,7 @@ def test_a_credential_that_is_no_address_and_code_is_named(
     (tmp_path / "pairing").write_text(text)
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     with pytest.raises(ValueError, match="must hold ADDRESS CODE"):
-        handed_pairing()
+        pairing_credential()
     done = agent_command(tmp_path / "state", "run")
     assert done.returncode == 1
     assert "must hold ADDRESS CODE" in done.stderr

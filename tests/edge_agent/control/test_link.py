@@ -16,7 +16,7 @@ from edge_agent.control.enrolment import pair
 from edge_agent.control.identity import Identity, IdentityFolder
 from edge_agent.control.link import LONGEST_WAIT_S, QUIET_S, STEADY_S, Link
 from edge_agent.control.polling import POLL_S
-from edge_agent.control.session import Desires, Event, Opened, Session
+from edge_agent.control.session import ConfigFilter, Event, Opened, Session
 from edge_agent.http import HttpClient
 from shared.kernel.clock import FakeClock, ServerClock, SystemClock
 from shared.protocol.config import AgentConfig, SpoolPolicy
@@ -29,7 +29,7 @@ from tests.rigs.pacer import Pacer
 QUIET = SpoolStatus(bytes_used=0, bytes_free=0, segments_pending=0, behind_s=0.0)
 
 
-class FakeBox:
+class FakePort:
     """Applies what it is told at once, and remembers it."""
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class FakeBox:
     def refuse(self, version: int | None, error: str) -> None:
         self.refused.append((version, error))
 
-    async def send_again(self, segment_ids: Sequence[SegmentId]) -> SendingAgain | None:
+    async def requeue_segments(self, segment_ids: Sequence[SegmentId]) -> SendingAgain | None:
         self.wanted_again.append(segment_ids)
         return SendingAgain(coming=tuple(segment_ids)) if self.disk_is_well else None
 
@@ -75,7 +75,7 @@ class Line:
         self,
         plane: ControlPlane,
         link: Link,
-        box: FakeBox,
+        box: FakePort,
         pacer: Pacer,
         clock: ServerClock,
         task: asyncio.Task[None],
@@ -102,7 +102,7 @@ async def line(plane: ControlPlane, identity: Identity) -> AsyncIterator[Line]:
 
 @asynccontextmanager
 async def _line(plane: ControlPlane, identity: Identity) -> AsyncIterator[Line]:
-    box, pacer = FakeBox(), Pacer(FakeClock(SystemClock().now()))
+    box, pacer = FakePort(), Pacer(FakeClock(SystemClock().now()))
     clock = ServerClock(pacer.clock)
     plane.clock = pacer.clock
     answer = identity.pairing.answer
@@ -112,8 +112,8 @@ async def _line(plane: ControlPlane, identity: Identity) -> AsyncIterator[Line]:
             identity=identity,
             api=api,
             clock=clock,
-            box=box,
-            desires=Desires(answer.agent_id, answer.studio_id, None),
+            agent=box,
+            desires=ConfigFilter(answer.agent_id, answer.studio_id, None),
             sleep=pacer.sleep,
             rng=random.Random(1),
         )

@@ -16,8 +16,8 @@ from edge_agent.api import ControlPlaneApi
 from edge_agent.control.enrolment import pair
 from edge_agent.control.identity import Identity, IdentityFolder
 from edge_agent.control.link import Link
-from edge_agent.control.session import Desires
-from edge_agent.errors import LoginPageAnswers, ProxyRefused, ServerError, ServerUnreachable
+from edge_agent.control.session import ConfigFilter
+from edge_agent.errors import CaptivePortal, ProxyRefused, ServerError, ServerUnreachable
 from edge_agent.http import HttpClient
 from edge_agent.upload.http_upload_client import HttpUploadClient
 from edge_agent.upload.replicator import Replicator
@@ -25,7 +25,7 @@ from edge_agent.upload.throttle import Throttle
 from shared.kernel.clock import ServerClock, SystemClock
 from shared.protocol.ids import ClassSessionId, new_id
 from shared.protocol.upload import PutTarget
-from tests.edge_agent.control.test_link import FakeBox
+from tests.edge_agent.control.test_link import FakePort
 from tests.edge_agent.upload.rig import MemorySpool
 from tests.rigs.certificate import self_signed
 from tests.rigs.control_plane import ControlPlane
@@ -42,8 +42,8 @@ def _moved(identity: Identity, address: str) -> Identity:
 def _link(identity: Identity, http: HttpClient, clock: ServerClock) -> Link:
     answer = identity.pairing.answer
     api = ControlPlaneApi(http, identity.address, clock, lambda: identity.token(clock.newest))
-    desires = Desires(answer.agent_id, answer.studio_id, None)
-    return Link(identity=identity, api=api, clock=clock, box=FakeBox(), desires=desires)
+    desires = ConfigFilter(answer.agent_id, answer.studio_id, None)
+    return Link(identity=identity, api=api, clock=clock, agent=FakePort(), desires=desires)
 
 
 def _client(identity: Identity, http: HttpClient, clock: ServerClock) -> HttpUploadClient:
@@ -89,7 +89,7 @@ async def test_behind_a_login_page_the_status_says_so_and_what_to_do(
         )
         with pytest.raises(ServerError) as caught:
             await client.put(target, spool.path(manifest), manifest)
-        assert isinstance(caught.value, LoginPageAnswers) or status.startswith("3")
+        assert isinstance(caught.value, CaptivePortal) or status.startswith("3")
         async with _at_work(client, spool, clock) as replicator:
             async with asyncio.timeout(10):
                 while not (status_now := replicator.status()).problem:  # noqa: ASYNC110

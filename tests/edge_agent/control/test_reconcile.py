@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from edge_agent.control.reconcile import (
-    Action,
+    ConfigStep,
     DescribeCamera,
     DropRecording,
     ReplaceCamera,
@@ -92,7 +92,7 @@ bodies = st.builds(
 )
 
 
-def _take(body: AgentBody, actions: tuple[Action, ...]) -> AgentBody:
+def _take(body: AgentBody, actions: tuple[ConfigStep, ...]) -> AgentBody:
     """Does what the actions say to a body, as the agent does to itself."""
     held = {camera.id: camera for camera in body.cameras}
     running = {order.class_session_id: order for order in body.recordings}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edge_agent.control.session import (
     Candidate,
-    Desires,
+    ConfigFilter,
     Ended,
     Ignored,
     Opened,
@@ -38,8 +38,8 @@ def _config(version: int, rate: int | None = None, *, agent: AgentId = AGENT) ->
     return config_document(agent, version, body)
 
 
-def _desires(newest: AgentConfig | None = None) -> Desires:
-    return Desires(AGENT, STUDIO, (newest.version, newest.hash) if newest else None)
+def _desires(newest: AgentConfig | None = None) -> ConfigFilter:
+    return ConfigFilter(AGENT, STUDIO, (newest.version, newest.hash) if newest else None)
 
 
 def _session(newest: AgentConfig | None = None) -> Session:

@@ -13,12 +13,12 @@ import httpx
 import msgspec
 import pytest
 
-from edge_agent.api import ControlPlaneApi, TimeQuestion
+from edge_agent.api import ControlPlaneApi, TimeExchange
 from edge_agent.control.enrolment import pair
 from edge_agent.control.identity import IdentityFolder
 from edge_agent.errors import NotThreeDance, RequestRefused, ServerError, ServerUnreachable
 from edge_agent.http import HttpClient
-from edge_agent.sync.server_time import ASK_EVERY_S, FEW, QUICK_MOST, SLOW_S, VAGUE_US, Timekeeper
+from edge_agent.sync.server_time import ASK_EVERY_S, FEW, QUICK_MOST, SLOW_S, VAGUE_US, ServerTimePoller
 from shared.kernel.clock import FakeClock, ServerClock, SystemClock
 from shared.kernel.readings import READINGS_KEPT
 from shared.protocol.codec import encode
@@ -227,7 +227,7 @@ async def kept() -> AsyncIterator[Plane]:
     pacer = Pacer()
     clock = ServerClock(pacer.clock)
     plane = Plane(clock, pacer)
-    task = asyncio.create_task(Timekeeper(plane, clock, sleep=pacer.sleep, rng=random.Random(1)).run())
+    task = asyncio.create_task(ServerTimePoller(plane, clock, sleep=pacer.sleep, rng=random.Random(1)).run())
     try:
         yield plane
     finally:
@@ -327,7 +327,7 @@ async def test_the_time_that_a_connection_takes_is_not_counted_as_the_questions(
 
 
 def test_a_question_is_not_answered_by_nothing() -> None:
-    question = TimeQuestion(ServerClock(FakeClock()))
+    question = TimeExchange(ServerClock(FakeClock()))
     assert not question.take({})
     assert question.headers[NONCE_HEADER]
 

@@ -11,7 +11,7 @@ from edge_agent.capture.camera import Camera
 from edge_agent.capture.status_board import StatusBoard
 from edge_agent.control.config_store import ConfigStore
 from edge_agent.core.cameras import Cameras
-from edge_agent.core.config_applier import DesiredState
+from edge_agent.core.config_applier import ConfigApplier
 from edge_agent.core.recordings import Recordings
 from edge_agent.files import FILES, Files
 from edge_agent.recording.recording import Recording
@@ -51,7 +51,7 @@ EMPTY = AgentBody(studio_id=STUDIO, recipient=RECIPIENT)
 class FakeCamera:
     """Connects at once and stays so."""
 
-    def __init__(self, config: CameraConfig, box: "Box") -> None:
+    def __init__(self, config: CameraConfig, box: "FakeAgent") -> None:
         self.config, self._box = config, box
 
     async def run(self) -> None:
@@ -94,7 +94,7 @@ class FakeRecording:
         )
 
 
-class Box:
+class FakeAgent:
     """The agent of this module. `started` and `ended` name the cameras whose connection was made and ended, in order."""
 
     def __init__(self, group: asyncio.TaskGroup, folder: Path, *, files: Files = FILES) -> None:
@@ -114,7 +114,7 @@ class Box:
         self.store.load()
         self.cameras = Cameras(group, self._camera)
         self.orders = Recordings(group, self._recording, self.cameras.in_room)
-        self.desired = DesiredState(
+        self.desired = ConfigApplier(
             store=self.store,
             cameras=self.cameras,
             recordings=self.orders,

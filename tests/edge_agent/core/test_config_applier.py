@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edge_agent.capture.status_board import StatusBoard
 from edge_agent.core import recordings
-from edge_agent.core.config_applier import GRACE_S, PROBATION_S
+from edge_agent.core.config_applier import GRACE_S, TRIAL_S
 from edge_agent.core.recordings import Recordings
 from edge_agent.files import FILES
 from edge_agent.recording.recording import Recording
@@ -27,25 +27,25 @@ from shared.protocol.config import (
 )
 from shared.protocol.ids import RoomId, new_id
 from shared.protocol.status import CameraState, ConfigStatus, Reported
-from tests.edge_agent.core.fake_agent import AGENT, CAMERAS, EMPTY, Box, configured, ordered
+from tests.edge_agent.core.fake_agent import AGENT, CAMERAS, EMPTY, FakeAgent, configured, ordered
 from tests.rigs.pacer import settle
 
 
 @pytest.fixture
-async def box(tmp_path: Path) -> AsyncIterator[Box]:
+async def box(tmp_path: Path) -> AsyncIterator[FakeAgent]:
     async with asyncio.TaskGroup() as group:
-        running = Box(group, tmp_path / "config")
+        running = FakeAgent(group, tmp_path / "config")
         yield running
         await running.end()
 
 
-async def test_the_first_configuration_is_in_force_at_once(box: Box) -> None:
+async def test_the_first_configuration_is_in_force_at_once(box: FakeAgent) -> None:
     await box.take(configured(1, "left", "right"))
     assert box.started == ["left", "right"]
     assert box.store.reported().status is ConfigStatus.APPLIED
 
 
-async def test_a_new_retention_restarts_no_camera(box: Box) -> None:
+async def test_a_new_retention_restarts_no_camera(box: FakeAgent) -> None:
     await box.take(configured(1, "left", "right"))
     await box.take(configured(2, "left", "right", spool=SpoolPolicy(keep_committed_s=5)))
     assert box.spools[-1] == SpoolPolicy(keep_committed_s=5)
@@ -53,7 +53,7 @@ async def test_a_new_retention_restarts_no_camera(box: Box) -> None:
     assert box.ended == []
 
 
-async def test_a_press_of_record_waits_for_no_probation(box: Box) -> None:
+async def test_a_press_of_record_waits_for_no_probation(box: FakeAgent) -> None:
     await box.take(configured(1, "left", "right"))
     order = ordered()
     await box.take(configured(2, "left", "right", recordings=(order,)))
@@ -61,7 +61,7 @@ async def test_a_press_of_record_waits_for_no_probation(box: Box) -> None:
     assert set(box.recordings[order.class_session_id].cameras) == {CAMERAS["left"].id, CAMERAS["right"].id}
 
 
-async def test_only_what_changed_is_touched(box: Box) -> None:
+async def test_only_what_changed_is_touched(box: FakeAgent) -> None:
     await box.take(configured(1, "left", "right"))
     changed = msgspec.structs.replace(CAMERAS["right"], source=FileSource(name="other.mp4"))
     body = msgspec.structs.replace(EMPTY, cameras=(CAMERAS["left"], changed, CAMERAS["centre"]))
@@ -70,7 +70,7 @@ async def test_only_what_changed_is_touched(box: Box) -> None:
     assert box.ended == ["right"]
 
 
-async def test_a_running_recording_gets_the_cameras_as_they_come_and_go(box: Box) -> None:
+async def test_a_running_recording_gets_the_cameras_as_they_come_and_go(box: FakeAgent) -> None:
     order = ordered()
     await box.take(configured(1, "left", recordings=(order,)))
     await box.take(configured(2, "left", "right", recordings=(order,)))
@@ -80,7 +80,7 @@ async def test_a_running_recording_gets_the_cameras_as_they_come_and_go(box: Box
     assert set(recording.cameras) == {CAMERAS["right"].id}
 
 
-async def test_a_camera_that_moves_to_another_room_leaves_the_recording(box: Box) -> None:
+async def test_a_camera_that_moves_to_another_room_leaves_the_recording(box: FakeAgent) -> None:
     order = ordered()
     await box.take(configured(1, "left", "right", recordings=(order,)))
     moved = msgspec.structs.replace(CAMERAS["right"], room_id=RoomId(new_id()))
@@ -90,7 +90,7 @@ async def test_a_camera_that_moves_to_another_room_leaves_the_recording(box: Box
     assert box.ended == []
 
 
-async def test_a_stop_and_a_withdrawal_reach_the_recording(box: Box) -> None:
+async def test_a_stop_and_a_withdrawal_reach_the_recording(box: FakeAgent) -> None:
     order = ordered()
     await box.take(configured(1, "left", recordings=(order,)))
     stopped = msgspec.structs.replace(order, stop_at=box.clock.now())
@@ -100,7 +100,7 @@ async def test_a_stop_and_a_withdrawal_reach_the_recording(box: Box) -> None:
     assert box.orders.statuses() == ()
 
 
-async def test_a_candidate_that_changes_a_camera_is_applied_at_once_and_proven_later(box: Box) -> None:
+async def test_a_candidate_that_changes_a_camera_is_applied_at_once_and_proven_later(box: FakeAgent) -> None:
     await box.take(configured(1, "left"))
     await box.take(configured(2, "left", "right"))
     assert box.started == ["left", "right"]
@@ -110,11 +110,11 @@ async def test_a_candidate_that_changes_a_camera_is_applied_at_once_and_proven_l
     assert box.store.applied == configured(2, "left", "right")
 
 
-async def test_a_candidate_that_silences_the_cameras_it_left_alone_is_rolled_back(box: Box) -> None:
+async def test_a_candidate_that_silences_the_cameras_it_left_alone_is_rolled_back(box: FakeAgent) -> None:
     await box.take(configured(1, "left"))
     await box.take(configured(2, "left", "right"))
     box.board.update_camera(CAMERAS["left"].id, state=CameraState.RETRYING)
-    await box.wait(PROBATION_S - 1)
+    await box.wait(TRIAL_S - 1)
     assert box.store.reported().status is ConfigStatus.APPLYING
     await box.wait(1)
     reported = box.store.reported()
@@ -123,23 +123,23 @@ async def test_a_candidate_that_silences_the_cameras_it_left_alone_is_rolled_bac
     assert set(box.cameras.configs) == {CAMERAS["left"].id}
 
 
-async def test_a_roll_back_stops_no_class_and_revives_none(box: Box) -> None:
+async def test_a_roll_back_stops_no_class_and_revives_none(box: FakeAgent) -> None:
     going, stopped = ordered(), ordered()
     await box.take(configured(1, "left", recordings=(stopped,)))
     ended = msgspec.structs.replace(stopped, stop_at=box.clock.now())
     await box.take(configured(2, "left", "right", recordings=(ended, going)))
     box.board.update_camera(CAMERAS["left"].id, state=CameraState.RETRYING)
-    await box.wait(PROBATION_S)
+    await box.wait(TRIAL_S)
     assert box.store.reported().status is ConfigStatus.FAILED
     orders = {i: recording.order for i, recording in box.recordings.items()}
     assert orders == {going.class_session_id: going, stopped.class_session_id: ended}
 
 
-async def test_an_order_during_a_probation_neither_ends_nor_prolongs_it(box: Box) -> None:
+async def test_an_order_during_a_probation_neither_ends_nor_prolongs_it(box: FakeAgent) -> None:
     await box.take(configured(1, "left"))
     await box.take(configured(2, "left", "right"))
     box.board.update_camera(CAMERAS["left"].id, state=CameraState.RETRYING)
-    await box.wait(PROBATION_S - 1)
+    await box.wait(TRIAL_S - 1)
     await box.take(configured(3, "left", "right", recordings=(ordered(),)))
     assert box.store.reported().status is ConfigStatus.APPLYING
     await box.wait(1)
@@ -148,7 +148,7 @@ async def test_an_order_during_a_probation_neither_ends_nor_prolongs_it(box: Box
 
 
 async def test_a_full_disk_does_not_keep_away_the_configuration_that_frees_it(
-    box: Box, monkeypatch: pytest.MonkeyPatch
+    box: FakeAgent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await box.take(configured(1, "left"))
 
@@ -165,7 +165,7 @@ async def test_a_full_disk_does_not_keep_away_the_configuration_that_frees_it(
     assert box.store.reported().version == 3
 
 
-async def test_a_step_that_fails_keeps_back_no_other_and_is_taken_again(box: Box) -> None:
+async def test_a_step_that_fails_keeps_back_no_other_and_is_taken_again(box: FakeAgent) -> None:
     await box.take(configured(1, "left"))
     order = ordered()
     box.broken = {"centre"}
@@ -180,12 +180,12 @@ async def test_a_step_that_fails_keeps_back_no_other_and_is_taken_again(box: Box
 
 
 async def test_a_configuration_that_cannot_be_applied_is_rolled_back_and_a_class_in_it_is_not(
-    box: Box,
+    box: FakeAgent,
 ) -> None:
     await box.take(configured(1, "left"))
     box.broken = {"centre"}
     await box.take(configured(2, "left", "centre", "right", recordings=(ordered(),)))
-    await box.wait(PROBATION_S)
+    await box.wait(TRIAL_S)
     reported = box.store.reported()
     assert (reported.version, reported.status, reported.failed_version) == (1, ConfigStatus.FAILED, 2)
     assert set(box.cameras.configs) == {CAMERAS["left"].id}
@@ -193,18 +193,20 @@ async def test_a_configuration_that_cannot_be_applied_is_rolled_back_and_a_class
 
 
 async def test_a_first_configuration_that_cannot_be_applied_is_tried_for_as_long_as_it_takes(
-    box: Box,
+    box: FakeAgent,
 ) -> None:
     box.broken = {"left"}
     await box.take(configured(1, "left"))
-    await box.wait(2 * PROBATION_S)
+    await box.wait(2 * TRIAL_S)
     assert box.store.reported().status is ConfigStatus.APPLYING
     box.broken = set()
     await box.wait(1)
     assert box.store.reported().status is ConfigStatus.APPLIED
 
 
-async def test_a_step_that_failed_is_forgotten_where_a_newer_configuration_wants_it_no_more(box: Box) -> None:
+async def test_a_step_that_failed_is_forgotten_where_a_newer_configuration_wants_it_no_more(
+    box: FakeAgent,
+) -> None:
     await box.take(configured(1, "left"))
     box.broken = {"centre"}
     await box.take(configured(2, "left", "centre"))
@@ -215,7 +217,7 @@ async def test_a_step_that_failed_is_forgotten_where_a_newer_configuration_wants
     assert box.started == ["left"]
 
 
-async def test_a_refused_configuration_is_reported_and_changes_nothing(box: Box) -> None:
+async def test_a_refused_configuration_is_reported_and_changes_nothing(box: FakeAgent) -> None:
     await box.take(configured(1, "left"))
     box.desired.refuse(2, "nonsense")
     await box.reported()
@@ -227,7 +229,7 @@ async def test_a_start_without_any_control_plane_does_what_the_disk_says(tmp_pat
     order = ordered()
     for expected in (["left"], ["left"]):
         async with asyncio.TaskGroup() as group:
-            box = Box(group, tmp_path / "config")
+            box = FakeAgent(group, tmp_path / "config")
             if box.store.applied is None:
                 await box.take(configured(1, "left", recordings=(order,)))
             await settle()
@@ -242,7 +244,7 @@ async def test_after_any_sequence_the_cameras_are_those_of_the_newest(
     tmp_path_factory: pytest.TempPathFactory, steps: list[set[str]]
 ) -> None:
     async with asyncio.TaskGroup() as group:
-        box = Box(group, tmp_path_factory.mktemp("config"))
+        box = FakeAgent(group, tmp_path_factory.mktemp("config"))
         for version, names in enumerate(steps, 1):
             await box.take(configured(version, *sorted(names)))
         assert set(box.cameras.configs) == {CAMERAS[name].id for name in steps[-1]}

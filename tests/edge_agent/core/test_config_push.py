@@ -12,8 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from edge_agent.control.session import Candidate, Desires, Refusal, Repeated, Session
-from edge_agent.core.config_applier import PROBATION_S
+from edge_agent.control.session import Candidate, ConfigFilter, Refusal, Repeated, Session
+from edge_agent.core.config_applier import TRIAL_S
 from shared.protocol.codec import document_hash, encode
 from shared.protocol.config import (
     AgentBody,
@@ -28,7 +28,7 @@ from shared.protocol.config import (
 from shared.protocol.ids import new_id
 from shared.protocol.messages import Desired
 from shared.protocol.status import CameraState, ConfigStatus, Reported
-from tests.edge_agent.core.fake_agent import AGENT, CAMERAS, EMPTY, STUDIO, Box, ordered
+from tests.edge_agent.core.fake_agent import AGENT, CAMERAS, EMPTY, STUDIO, FakeAgent, ordered
 from tests.rigs.pacer import settle
 from tests.rigs.power import PoweredFiles, cut
 
@@ -45,7 +45,7 @@ UPLOADS = (
 class ConfigPush(RuleBasedStateMachine):
     """One control plane that bumps versions, a line that keeps nothing, and one box on a disk whose power can go."""
 
-    box: Box
+    box: FakeAgent
     session: Session
     files: PoweredFiles
 
@@ -144,7 +144,7 @@ class ConfigPush(RuleBasedStateMachine):
         if CAMERAS[name].id in self.box.cameras.configs:
             self.box.board.update_camera(CAMERAS[name].id, state=state)
 
-    @rule(seconds=st.sampled_from((1.0, 11.0, PROBATION_S)))
+    @rule(seconds=st.sampled_from((1.0, 11.0, TRIAL_S)))
     def time_passes(self, seconds: float) -> None:
         self.files.moments.clear()
         self._run(self.box.wait(seconds))
@@ -203,7 +203,7 @@ class ConfigPush(RuleBasedStateMachine):
         self._hear(self.line[-1])
         for name in CAMERAS:
             self.camera_changes(name, CameraState.CONNECTED)
-        self.time_passes(PROBATION_S)
+        self.time_passes(TRIAL_S)
         newest = self.documents[-1]
         assert self.told == Reported(version=newest.version, hash=newest.hash, status=ConfigStatus.APPLIED)
         assert [status.class_session_id for status in self.box.orders.statuses()] == [
@@ -268,7 +268,7 @@ class ConfigPush(RuleBasedStateMachine):
                 applied = self.box.store.applied
                 assert applied is not None
                 assert applied.version >= promised.version
-        self.session = Session(Desires(AGENT, STUDIO, newest), "1")
+        self.session = Session(ConfigFilter(AGENT, STUDIO, newest), "1")
         self._hear_report()
 
     def _start(self) -> None:
@@ -276,7 +276,7 @@ class ConfigPush(RuleBasedStateMachine):
 
         async def live() -> None:
             async with asyncio.TaskGroup() as group:
-                self.box = Box(group, self.folder, files=self.files)
+                self.box = FakeAgent(group, self.folder, files=self.files)
                 self.box.broken = self.broken
                 await self.box.begun.wait()
                 await settle()

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from edge_agent.core.agent import concerns
-from edge_agent.core.config_applier import GRACE_S, PROBATION_S, Probation, Verdict
+from edge_agent.core.agent import affects_camera
+from edge_agent.core.config_applier import GRACE_S, TRIAL_S, ConfigTrial, TrialResult
 from edge_agent.core.watchdog import SILENCE, Watchdog
 from edge_agent.settings import Settings
 from shared.protocol.config import FileSource, RtspSource
@@ -24,23 +24,23 @@ def _at(seconds: float) -> int:
 
 
 def test_a_candidate_is_good_once_a_camera_it_left_alone_still_gives_pictures() -> None:
-    probation = Probation(0, frozenset({LEFT, RIGHT}))
+    probation = ConfigTrial(0, frozenset({LEFT, RIGHT}))
     seen = _seen(left=CameraState.CONNECTED, right=CameraState.RETRYING)
-    assert probation.verdict(_at(GRACE_S - 1), seen) is Verdict.WAIT
-    assert probation.verdict(_at(GRACE_S), seen) is Verdict.GOOD
+    assert probation.verdict(_at(GRACE_S - 1), seen) is TrialResult.WAIT
+    assert probation.verdict(_at(GRACE_S), seen) is TrialResult.GOOD
 
 
 def test_a_candidate_is_bad_when_all_that_gave_pictures_before_give_none_for_a_minute() -> None:
-    probation = Probation(0, frozenset({LEFT, RIGHT}))
+    probation = ConfigTrial(0, frozenset({LEFT, RIGHT}))
     seen = _seen(left=CameraState.RETRYING, right=CameraState.CONNECTING)
-    assert probation.verdict(_at(PROBATION_S - 1), seen) is Verdict.WAIT
-    assert probation.verdict(_at(PROBATION_S), seen) is Verdict.BAD
+    assert probation.verdict(_at(TRIAL_S - 1), seen) is TrialResult.WAIT
+    assert probation.verdict(_at(TRIAL_S), seen) is TrialResult.BAD
 
 
 def test_without_witnesses_a_candidate_is_good_once_it_has_run_a_while() -> None:
-    probation = Probation(0, frozenset())
-    assert probation.verdict(_at(1), {}) is Verdict.WAIT
-    assert probation.verdict(_at(GRACE_S), {}) is Verdict.GOOD
+    probation = ConfigTrial(0, frozenset())
+    assert probation.verdict(_at(1), {}) is TrialResult.WAIT
+    assert probation.verdict(_at(GRACE_S), {}) is TrialResult.GOOD
 
 
 def _closed(at: datetime | None, state: CameraState = CameraState.CONNECTED) -> dict[CameraId, CameraStatus]:
@@ -83,7 +83,7 @@ def test_a_camera_that_has_just_come_back_has_its_time() -> None:
 def test_new_settings_concern_only_the_cameras_they_are_about() -> None:
     file, rtsp = FileSource(name="a.mp4"), RtspSource(url="rtsp://192.168.1.2/a")
     old, new = Settings(), Settings(media={"a.mp4": "/a.mp4"})
-    assert concerns(file, old, new)
-    assert not concerns(FileSource(name="b.mp4"), old, new)
-    assert not concerns(rtsp, old, new)
-    assert concerns(rtsp, old, Settings(allowed_networks=("10.0.0.0/8",)))
+    assert affects_camera(file, old, new)
+    assert not affects_camera(FileSource(name="b.mp4"), old, new)
+    assert not affects_camera(rtsp, old, new)
+    assert affects_camera(rtsp, old, Settings(allowed_networks=("10.0.0.0/8",)))

@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge_agent.recording import audio as laying
-from edge_agent.recording.run_muxer import Cutter
+from edge_agent.recording.run_muxer import RunMuxer
 from edge_agent.sources.audio_format import setup_of
 from edge_agent.sources.packet import AudioTrack, Kind, MediaPacket, StreamInfo
-from edge_agent.spool.track_progress import SoundDecision
+from edge_agent.spool.track_progress import AudioDecision
 from shared.kernel.timebase import TICKS_PER_S
 from tests.edge_agent.recording.camera_audio import at, sound, timed, together
 from tests.edge_agent.spool.recorded_class import LOOP, Studio, follow, read_media
@@ -35,7 +35,7 @@ class Made:
     data: bytes
     init: bytes
     frames: int
-    decision: SoundDecision | None
+    decision: AudioDecision | None
 
     def decoded(self) -> tuple[int, list[Any]]:
         """Returns how many pictures can be decoded, and all frames of sound. What cannot be decoded fails the test."""
@@ -49,9 +49,9 @@ class Made:
         return pictures, heard
 
 
-def cut(info: StreamInfo, packets: Iterable[MediaPacket], decision: SoundDecision | None = None) -> Made:
+def cut(info: StreamInfo, packets: Iterable[MediaPacket], decision: AudioDecision | None = None) -> Made:
     """Cuts one run."""
-    cutter = Cutter(info, decision)
+    cutter = RunMuxer(info, decision)
     fragments = [fragment for packet in packets for fragment in cutter.push(packet)]
     fragments += cutter.finish()
     data = cutter.init + b"".join(fragment.data for fragment in fragments)
@@ -175,7 +175,7 @@ def test_a_microphone_that_never_sends_is_silent_and_not_said_to_be_heard(
 
 def test_sound_that_does_not_come_holds_the_pictures_back_for_a_second_at_most(media: Path) -> None:
     info, packets = read_media(media / "h264.mp4", 8)
-    cutter, out_90k = Cutter(info), packets[0].pts_90k
+    cutter, out_90k = RunMuxer(info), packets[0].pts_90k
     longest_90k = 0
     for picture in (packet for packet in packets if packet.kind is Kind.VIDEO):
         for fragment in cutter.push(picture):

@@ -15,7 +15,7 @@ from edge_agent.capture.camera import Camera
 from edge_agent.capture.status_board import StatusBoard
 from edge_agent.errors import CameraFailed
 from edge_agent.recording.recording import Recording
-from edge_agent.sources.factory import source_for
+from edge_agent.sources.factory import build_source
 from edge_agent.spool.spool import Spool
 from edge_agent.sync.clock_map import ClockMap
 from edge_agent.sync.utc_reference import UtcReference
@@ -227,7 +227,7 @@ def test_faults_have_their_names(frames: dict[str, str]) -> None:
                     source=RtspSource(url=at.url(path)),
                     sealed_credentials=b"sealed" if login else None,
                 )
-                source = source_for(
+                source = build_source(
                     config,
                     unseal=lambda _: Credentials(username=login[0], password=login[1]),  # type: ignore[index]
                     settings=LOCAL,

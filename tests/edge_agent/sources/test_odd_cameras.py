@@ -14,7 +14,7 @@ import pytest
 
 from edge_agent.capture.feed import Feed, Item, RunEnded, RunStarted
 from edge_agent.capture.reader import Reader
-from edge_agent.recording.run_muxer import Cutter
+from edge_agent.recording.run_muxer import RunMuxer
 from edge_agent.sources.av_source import AvSource
 from edge_agent.sources.packet import Kind, MediaPacket
 from edge_agent.sources.rtsp.rtsp_source import RtspSource
@@ -82,7 +82,7 @@ def one_run(items: Iterable[Item]) -> list[MediaPacket]:
 def recorded(items: list[Item]) -> list[tuple[int, int]]:
     """Returns (time, number) of each picture of the first run as it is recorded, in the order of showing."""
     started = next(item for item in items if isinstance(item, RunStarted))
-    cutter = Cutter(started.info)
+    cutter = RunMuxer(started.info)
     fragments = [f for packet in one_run(items) for f in cutter.push(packet)] + list(cutter.finish())
     return list(stamped_numbers(cutter.init + b"".join(fragment.data for fragment in fragments)))
 
@@ -243,7 +243,7 @@ def test_a_stream_without_any_parameter_sets_ends_with_a_reason(clips: dict[str,
     started = [item for item in items if isinstance(item, RunStarted)]
     if started:
         # FFmpeg believes that it is a video; nothing of it can be recorded, and nothing breaks.
-        cutter = Cutter(started[0].info)
+        cutter = RunMuxer(started[0].info)
         for packet in one_run(items):
             assert not list(cutter.push(packet))
         assert not list(cutter.finish())
@@ -259,7 +259,7 @@ def test_another_size_in_the_midst_of_a_stream_begins_another_run(clips: dict[st
     assert [(item.info.video.width, item.info.video.height) for item in started] == [(320, 180), (160, 90)]
     runs = packets_of_run(items)
     assert len(runs[0]) == 30
-    cutter = Cutter(started[1].info)
+    cutter = RunMuxer(started[1].info)
     fragments = [f for packet in runs[1] for f in cutter.push(packet)] + list(cutter.finish())
     media = cutter.init + b"".join(fragment.data for fragment in fragments)
     with av.open(BytesIO(media)) as file:

@@ -2,7 +2,7 @@
 
 import itertools
 
-from edge_agent.sources.rtp_timeline import RtpTimeline, SoundShift
+from edge_agent.sources.rtp_timeline import AudioOffset, RtpTimeline
 
 WRAP = 1 << 32
 
@@ -41,7 +41,7 @@ def test_a_lost_frame_is_a_hole_in_the_timeline_with_reports_and_without() -> No
 
 
 def test_sound_is_shifted_once_the_reports_agree_and_only_when_it_can_be_heard() -> None:
-    shift = SoundShift()
+    shift = AudioOffset()
     for reading in range(2):
         shift.video(900_000 + reading * 450_000, 5_000_000 + reading * 5_000_000)
         shift.audio(900_000 + reading * 450_000, 5_100_000 + reading * 5_000_000)
@@ -49,7 +49,7 @@ def test_sound_is_shifted_once_the_reports_agree_and_only_when_it_can_be_heard()
     shift.video(1_800_000, 15_000_000)
     shift.audio(1_800_000, 15_100_000)
     assert shift.shift_90k == 9000
-    close = SoundShift()
+    close = AudioOffset()
     for reading in range(5):
         close.video(900_000 + reading * 450_000, 5_000_000 + reading * 5_000_000)
         close.audio(900_000 + reading * 450_000, 5_010_000 + reading * 5_000_000)

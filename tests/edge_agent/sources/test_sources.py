@@ -17,7 +17,7 @@ import pytest
 
 from edge_agent.errors import CameraFailed, CredentialsUnreadable
 from edge_agent.settings import Settings
-from edge_agent.sources.factory import source_for
+from edge_agent.sources.factory import build_source
 from edge_agent.sources.file_source import FileSource
 from edge_agent.sources.packet import Kind
 from edge_agent.sources.source import Source
@@ -86,7 +86,7 @@ def unseal(sealed: bytes) -> Credentials:
 
 
 def opened(configured: CameraConfig, settings: Settings | None = None) -> Source:
-    source = source_for(configured, unseal=unseal, settings=settings or LOCAL, clock=SystemClock())
+    source = build_source(configured, unseal=unseal, settings=settings or LOCAL, clock=SystemClock())
     source.open()
     return source
 
@@ -168,7 +168,7 @@ def test_a_file_without_times_says_so(media: Path) -> None:
 def test_sound_is_left_out_where_it_is_not_wanted(media: Path) -> None:
     settings = Settings(media={"it": str(media / "clip.mp4")})
     configured = camera(config.FileSource(name="it"), record_audio=False)
-    source = source_for(configured, unseal=unseal, settings=settings, clock=SystemClock())
+    source = build_source(configured, unseal=unseal, settings=settings, clock=SystemClock())
     assert source.open().audio is None
     source.close()
 
@@ -358,7 +358,7 @@ def test_the_secret_end_of_an_address_is_opened_for_the_camera_alone(
         configured = msgspec.structs.replace(
             camera(config.HttpSource(url=url(server, "/query/clip.ts?"))), sealed_tail=tail
         )
-        return source_for(
+        return build_source(
             configured, unseal=unseal, open_tail=bytes.decode, settings=LOCAL, clock=SystemClock()
         )
 
@@ -444,7 +444,7 @@ def test_aborting_ends_an_http_camera_that_hangs(
 ) -> None:
     """While it is opened, and while it is read."""
     monkeypatch.setattr("edge_agent.sources.http_source.TIMEOUT_S", 60)
-    source = source_for(
+    source = build_source(
         camera(config.HttpSource(url=url(server, path))), unseal=unseal, settings=LOCAL, clock=SystemClock()
     )
     began = Pages.asked

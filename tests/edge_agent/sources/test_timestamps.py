@@ -12,10 +12,10 @@ from edge_agent.sources.rtp_timeline import RtpTimeline
 from edge_agent.sources.timestamps import (
     CONFIRMED_BY,
     MOST_REORDERED,
-    DecodeTimes,
-    Placed,
-    SteadyTimes,
-    missing_first,
+    DtsGenerator,
+    PlacedPicture,
+    PtsFilter,
+    infer_first_pts,
 )
 
 FRAME, SECOND = 3000, 90_000
@@ -31,9 +31,9 @@ def placed(
     frame: int = FRAME,
     may_reorder: bool = False,
     wrap: int | None = None,
-) -> list[Placed[int]]:
+) -> list[PlacedPicture[int]]:
     """Returns what becomes of pictures with these times, numbered; they arrive as fast as they last."""
-    times: SteadyTimes[int] = SteadyTimes(
+    times: PtsFilter[int] = PtsFilter(
         frame=frame, second=SECOND, reorders=reorders, wrap=wrap, may_reorder=lambda _: may_reorder
     )
     found = []
@@ -198,7 +198,7 @@ def shown_order(b_frames: int, count: int) -> list[int]:
 def test_decode_times_rise_a_frame_at_a_time_and_are_never_behind(b_frames: int) -> None:
     shown = [place * FRAME for place in shown_order(b_frames, 61)]
     depth = max(sum(early > one for early in shown[:index]) for index, one in enumerate(shown))
-    times = DecodeTimes(depth=depth, frame=FRAME, first=shown[: depth + 2])
+    times = DtsGenerator(depth=depth, frame=FRAME, first=shown[: depth + 2])
     decoded = [times.take(one) for one in shown]
     assert [b - a for a, b in pairwise(decoded)] == [FRAME] * 60
     assert all(a <= b for a, b in zip(decoded, shown, strict=True))
@@ -208,7 +208,7 @@ def test_decode_times_rise_a_frame_at_a_time_and_are_never_behind(b_frames: int)
 @given(st.lists(st.integers(0, 200), min_size=1, max_size=120), st.integers(0, 20))
 def test_decode_times_rise_whatever_is_shown_when(places: list[int], depth: int) -> None:
     shown = [place * FRAME for place in places]
-    times = DecodeTimes(depth=depth, frame=FRAME, first=shown)
+    times = DtsGenerator(depth=depth, frame=FRAME, first=shown)
     decoded = [times.take(one) for one in shown]
     assert all(a < b for a, b in pairwise(decoded))
     assert decoded[0] >= shown[0] - 2 * MOST_REORDERED * FRAME
@@ -217,7 +217,7 @@ def test_decode_times_rise_whatever_is_shown_when(places: list[int], depth: int)
 def test_a_depth_that_was_not_told_is_found_out() -> None:
     """FFmpeg guesses that there is none where the camera's parameter sets do not say."""
     shown = [place * FRAME for place in shown_order(2, 60)]
-    times = DecodeTimes(depth=0, frame=FRAME, first=shown[:1])
+    times = DtsGenerator(depth=0, frame=FRAME, first=shown[:1])
     decoded = [times.take(one) for one in shown]
     assert all(a < b for a, b in pairwise(decoded))
     assert all(a <= b for a, b in list(zip(decoded, shown, strict=True))[8:])
@@ -261,4 +261,4 @@ def test_a_wild_time_among_reordered_pictures_costs_its_own_alone(b_frames: int)
 def test_the_first_picture_is_given_the_time_that_the_others_leave_to_it(
     others: list[int], begin: int | None, first: int
 ) -> None:
-    assert missing_first(others, frame=FRAME, begin=begin) == first
+    assert infer_first_pts(others, frame=FRAME, begin=begin) == first

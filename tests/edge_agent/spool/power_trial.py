@@ -15,11 +15,11 @@ from edge_agent.errors import SpoolError, SpoolFull, StateUnwritable
 from edge_agent.files import FILES, Files
 from edge_agent.spool.index import SegmentState
 from edge_agent.spool.layout import JOURNAL, OPEN
-from edge_agent.spool.requeue import send_again
-from edge_agent.spool.scrub import WAITING
+from edge_agent.spool.requeue import requeue_segments
+from edge_agent.spool.scrub import PENDING_STATES
 from edge_agent.spool.segment_writer import SegmentWriter
 from edge_agent.spool.spool import Spool
-from edge_agent.spool.track_progress import TrackAccount
+from edge_agent.spool.track_progress import TrackProgress
 from shared.protocol.config import SpoolPolicy
 from shared.protocol.ids import CameraId, GapId, SegmentId, new_id
 from shared.protocol.manifest import GapReason, GapRecord, SegmentManifest
@@ -170,7 +170,7 @@ class Trial:
         run = self.promises.accounts.get(camera_id, 0) + 1
         refused = self.files.refused
         self.spool.keep_account(
-            self.studio.class_id, camera_id, TrackAccount(until_at=NOON + timedelta(seconds=run), run=run)
+            self.studio.class_id, camera_id, TrackProgress(until_at=NOON + timedelta(seconds=run), run=run)
         )
         if self.files.refused == refused:
             self.promises = replace(self.promises, accounts=self.promises.accounts | {camera_id: run})
@@ -202,7 +202,7 @@ class Trial:
         for segment_id in self._dice.sample(sorted(receipts), min(2, len(receipts))):
             row = self.spool.index.segment(segment_id)
             try:
-                answer = send_again(self.spool, [segment_id])
+                answer = requeue_segments(self.spool, [segment_id])
             except sqlite3.Error:
                 assert self.files.refused
                 continue
@@ -294,7 +294,7 @@ def _judge_camera(
         receipt = promises.committed.get(manifest.segment_id)
         if index_survived and receipt and row.state is not SegmentState.COMMITTED:
             raise Violation("a receipt is forgotten")
-        if manifest.segment_id in promises.again and row.state not in WAITING:
+        if manifest.segment_id in promises.again and row.state not in PENDING_STATES:
             raise Violation("what was said to be coming again is not")
         if spool.path(manifest).exists():
             kept += numbers_in(studio, spool, manifest)

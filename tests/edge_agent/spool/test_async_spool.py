@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.spool.async_spool import CALLS_MOST, SpoolOutbox
+from edge_agent.spool.async_spool import MAX_QUEUED_CALLS, AsyncSpool
 from edge_agent.spool.index import Index
-from edge_agent.spool.track_progress import TrackAccount
+from edge_agent.spool.track_progress import TrackProgress
 from shared.protocol.ids import GapId, new_id
 from shared.protocol.manifest import GapReason, GapRecord
 from tests.edge_agent.spool.failing_disk import SickDisk
@@ -28,7 +28,7 @@ async def test_a_row_that_the_disk_does_not_take_holds_up_nothing_else(studio: S
     spool = studio.open_spool()
     first, second = closed(studio, spool), closed(studio, spool)
     growing = writer(studio, spool)
-    outbox = SpoolOutbox(spool)
+    outbox = AsyncSpool(spool)
     with spool.index._lock:  # as while SQLite waits for the disk
         marking = asyncio.create_task(outbox.mark_committed([first.segment_id]))
         await asyncio.sleep(0)
@@ -45,12 +45,12 @@ async def test_a_row_that_the_disk_does_not_take_holds_up_nothing_else(studio: S
 
 async def test_so_many_calls_stand_in_line_and_the_others_before_the_door(studio: Studio) -> None:
     spool = studio.open_spool()
-    made = [closed(studio, spool, fragments=1) for _ in range(CALLS_MOST * 2)]
-    outbox = SpoolOutbox(spool)
+    made = [closed(studio, spool, fragments=1) for _ in range(MAX_QUEUED_CALLS * 2)]
+    outbox = AsyncSpool(spool)
     with spool.index._lock:
         calls = [asyncio.create_task(outbox.mark_committed([m.segment_id])) for m in made]
         await asyncio.sleep(0)
-        assert outbox._thread._work_queue.qsize() <= CALLS_MOST
+        assert outbox._thread._work_queue.qsize() <= MAX_QUEUED_CALLS
     await asyncio.gather(*calls)
     assert spool.pending(10) == []
     outbox.close()
@@ -97,7 +97,7 @@ def test_a_disk_that_stays_full_fills_no_memory(studio: Studio) -> None:
                 reason=GapReason.CAMERA_OFFLINE if minute < 60 else GapReason.DISK_FULL,
             )
         )
-        spool.keep_account(studio.class_id, studio.camera_id, TrackAccount(until_at=to_at, run=minute))
+        spool.keep_account(studio.class_id, studio.camera_id, TrackProgress(until_at=to_at, run=minute))
     assert len(spool._notes._waiting) == 3
     assert not spool.index.gaps(studio.class_id)
     disk.error = None

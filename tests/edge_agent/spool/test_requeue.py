@@ -9,8 +9,8 @@ import pytest
 from edge_agent.spool import cleaner
 from edge_agent.spool import requeue as again
 from edge_agent.spool.index import SegmentState
-from edge_agent.spool.requeue import send_again
-from edge_agent.spool.scrub import problem_of
+from edge_agent.spool.requeue import requeue_segments
+from edge_agent.spool.scrub import verify_file
 from shared.protocol.config import SpoolPolicy
 from shared.protocol.errors import Code
 from shared.protocol.ids import SegmentId, new_id
@@ -42,7 +42,7 @@ def test_each_is_answered_as_it_is(studio: Studio) -> None:
         damaged=(bad.segment_id,),
     )
     for _ in range(2):
-        assert send_again(spool, asked) == answer, "once more is harmless"
+        assert requeue_segments(spool, asked) == answer, "once more is harmless"
         assert [s.manifest for s in spool.pending(10)] == [good, waiting, aside]
     assert not studio.gaps(spool), "what was committed once is no loss of this box"
     spool.close()
@@ -54,7 +54,7 @@ def test_a_lost_index_changes_nothing_of_it(studio: Studio) -> None:
     spool = studio.open_spool()
     manifest = closed(studio, spool)
     spool.mark_committed([manifest.segment_id])
-    assert send_again(spool, [manifest.segment_id]).coming
+    assert requeue_segments(spool, [manifest.segment_id]).coming
     spool.close()
     for path in studio.state.glob("index.sqlite*"):
         path.unlink()
@@ -66,7 +66,7 @@ def test_what_comes_again_is_cleaned_away_only_after_its_second_receipt(studio: 
     spool.set_policy(SpoolPolicy(keep_free_bytes=0, keep_committed_s=0))
     manifest = closed(studio, spool)
     spool.mark_committed([manifest.segment_id])
-    send_again(spool, [manifest.segment_id])
+    requeue_segments(spool, [manifest.segment_id])
     studio.clock.advance(3600)
     spool.clean()
     assert spool.path(manifest).exists()
@@ -75,7 +75,7 @@ def test_what_comes_again_is_cleaned_away_only_after_its_second_receipt(studio: 
     studio.clock.advance(1)
     spool.clean()
     assert not spool.path(manifest).exists()
-    assert send_again(spool, [manifest.segment_id]).gone == (manifest.segment_id,)
+    assert requeue_segments(spool, [manifest.segment_id]).gone == (manifest.segment_id,)
 
 
 def test_a_copy_that_is_being_cleaned_away_is_not_promised(
@@ -95,7 +95,7 @@ def test_a_copy_that_is_being_cleaned_away_is_not_promised(
         assert go_on.wait(20)
         return removed(*args)
 
-    looked = problem_of
+    looked = verify_file
 
     def while_it_cleans(*args: Any) -> str:
         assert chosen.wait(20)
@@ -107,7 +107,7 @@ def test_a_copy_that_is_being_cleaned_away_is_not_promised(
     monkeypatch.setattr(again, "problem_of", while_it_cleans)
     cleaning = threading.Thread(target=spool.clean)
     cleaning.start()
-    answer = send_again(spool, [manifest.segment_id])
+    answer = requeue_segments(spool, [manifest.segment_id])
     cleaning.join(20)
     row = spool.index.segment(manifest.segment_id)
     assert row is not None

@@ -8,7 +8,7 @@ import pytest
 from edge_agent.cli import spool_check
 from edge_agent.errors import StateUnwritable
 from edge_agent.spool import scrub
-from edge_agent.spool.scrub import Depth, Scrubber, check_spool
+from edge_agent.spool.scrub import CheckDepth, Scrubber, check_spool
 from shared.protocol.manifest import GapReason, SegmentManifest
 from tests.edge_agent.spool.recorded_class import Studio
 from tests.edge_agent.spool.segments import closed
@@ -61,11 +61,11 @@ def test_each_look_reads_a_little_and_all_are_read_in_turn(
     monkeypatch.setattr(scrub, "LOOKS_PER_PASS", 1_000_000)
     monkeypatch.setattr(scrub, "BATCH", 3)
     read: list[SegmentManifest] = []
-    problem_of = scrub.problem_of
+    verify_file = scrub.verify_file
 
-    def counted(path: Path, manifest: SegmentManifest, depth: Depth) -> str:
+    def counted(path: Path, manifest: SegmentManifest, depth: CheckDepth) -> str:
         read.append(manifest)
-        return problem_of(path, manifest, depth)
+        return verify_file(path, manifest, depth)
 
     monkeypatch.setattr(scrub, "problem_of", counted)
     scrubber = Scrubber(spool)
@@ -76,9 +76,11 @@ def test_each_look_reads_a_little_and_all_are_read_in_turn(
     assert read[5:7] == in_turn[:2]
 
 
-@pytest.mark.parametrize(("depth", "found"), [(Depth.PRESENCE, 2), (Depth.SIZE, 3), (Depth.HASH, 4)])
+@pytest.mark.parametrize(
+    ("depth", "found"), [(CheckDepth.PRESENCE, 2), (CheckDepth.SIZE, 3), (CheckDepth.HASH, 4)]
+)
 def test_a_check_finds_what_its_depth_can_find(
-    studio: Studio, depth: Depth, found: int, capsys: pytest.CaptureFixture[str]
+    studio: Studio, depth: CheckDepth, found: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spool = studio.open_spool()
     _, gone, short, flipped = (closed(studio, spool) for _ in range(4))
@@ -99,7 +101,7 @@ def test_a_check_finds_what_its_depth_can_find(
 def test_what_a_running_agent_closes_during_a_check_is_no_finding(studio: Studio) -> None:
     spool = studio.open_spool()
     closed(studio, spool)
-    looked = check_spool(spool.layout, spool.index, Depth.HASH)
+    looked = check_spool(spool.layout, spool.index, CheckDepth.HASH)
     assert next(looked) is None
     closed(studio, spool)
     assert list(looked) == [None]
@@ -107,4 +109,4 @@ def test_what_a_running_agent_closes_during_a_check_is_no_finding(studio: Studio
 
 def test_a_folder_without_a_spool_is_named(tmp_path: Path) -> None:
     with pytest.raises(StateUnwritable, match="recorded here"):
-        spool_check.show(tmp_path, Depth.SIZE)
+        spool_check.show(tmp_path, CheckDepth.SIZE)

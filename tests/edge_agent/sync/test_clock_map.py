@@ -8,7 +8,7 @@ import pytest
 
 from edge_agent.sources.packet import Kind, MediaPacket
 from edge_agent.sync.clock_map import ClockMap
-from edge_agent.sync.linear_fit import beneath, fitted
+from edge_agent.sync.linear_fit import fit_least_squares, fit_lower_envelope
 from edge_agent.sync.utc_reference import UtcReference
 from shared.kernel.clock import SLEW_PPM, UNKNOWN_ERROR_US, FakeClock
 from shared.kernel.timebase import utc_at
@@ -325,7 +325,7 @@ def test_a_thread_that_is_held_up_between_two_readings_is_no_step_of_the_clock()
 
 def test_the_line_beneath_touches_the_lowest_points() -> None:
     points = [(x * 1_000_000, 5.0 + x * 100 + (x % 7) * 300) for x in range(100)]
-    line = beneath(points, least_span_us=10_000_000)
+    line = fit_lower_envelope(points, least_span_us=10_000_000)
     assert line.rate_ppb == pytest.approx(100_000)
     assert min(o - line.offset_at(x) for x, o in points) == pytest.approx(0, abs=1e-6)
     assert line.error_us == pytest.approx(900, abs=1)
@@ -333,5 +333,5 @@ def test_the_line_beneath_touches_the_lowest_points() -> None:
 
 def test_a_slope_no_crystal_has_is_not_believed() -> None:
     points = [(x * 1_000_000, x * 5000.0) for x in range(100)]
-    assert beneath(points, least_span_us=10_000_000).rate_ppb == 200_000
-    assert fitted(points, least_span_us=10_000_000).rate_ppb == 200_000
+    assert fit_lower_envelope(points, least_span_us=10_000_000).rate_ppb == 200_000
+    assert fit_least_squares(points, least_span_us=10_000_000).rate_ppb == 200_000

@@ -18,7 +18,7 @@ from edge_agent.update.handover import (
     METADATA,
     PACKAGE,
     REQUEST,
-    Handed,
+    HandoverFolder,
     Outcome,
     read_outcome,
 )
@@ -27,7 +27,7 @@ from edge_agent.update.journal import Record
 from edge_agent.update.packages import Packages
 from edge_agent.update.release import Releases
 from edge_agent.update.trust import Trust
-from edge_agent.update.verify import Taker
+from edge_agent.update.verify import UpdateStarter
 from tests.edge_agent.update.release_folder import ShelfFetcher
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -112,7 +112,7 @@ class System:
         self.shelf = folder / "releases"
         self.keys = folder / "keys"
         self.packages = Packages(root=self.root, options=OPTIONS)
-        self.handed = Handed(self.state)
+        self.handed = HandoverFolder(self.state)
         self.later_s = 0.0
         """How much later it is for root's half than it is."""
         self._child: subprocess.Popen[bytes] | None = None
@@ -166,7 +166,7 @@ class System:
     def take(self, files: Files = FILES, packages: Packages | None = None) -> bool:
         """Runs root's first step."""
         record = Record(self.record, files=files, now_s=self.now_s)
-        return Taker(record, packages or self.packages, self.handed, self.trust).take()
+        return UpdateStarter(record, packages or self.packages, self.handed, self.trust).take()
 
     def go_on(
         self, files: Files = FILES, packages: Packages | None = None, *, heard_within_s: float = HEARD_S

@@ -12,7 +12,7 @@ from edge_agent import http
 from edge_agent.api import ControlPlaneApi
 from edge_agent.errors import AnswerTooLarge
 from edge_agent.http import HttpClient
-from edge_agent.update.download import PartsFetcher
+from edge_agent.update.download import RangeFetcher
 from edge_agent.update.updater import is_quiet
 from shared.kernel.clock import ServerClock, SystemClock
 from shared.protocol.config import AgentBody, RecordingOrder
@@ -94,7 +94,7 @@ async def test_a_download_shares_the_line_in_small_pieces() -> None:
 
     async with HttpClient(transport=httpx.MockTransport(part)) as client:
         api = ControlPlaneApi(client, "https://studio.example", ServerClock(SystemClock()), lambda: "token")
-        fetcher = PartsFetcher(api, asyncio.get_running_loop(), pace=pace)
+        fetcher = RangeFetcher(api, asyncio.get_running_loop(), pace=pace)
         fetched = await asyncio.to_thread(lambda: b"".join(fetcher.fetch("targets/package")))
     assert fetched == package
     assert sum(passed) == len(package)

@@ -18,7 +18,7 @@ from edge_agent.update.handover import RETRY_AFTER_S, Outcome, RolledBack
 from edge_agent.update.journal import Journal, Record, State
 from edge_agent.update.release import Release
 from edge_agent.update.trust import Trust
-from edge_agent.update.updater import Updates
+from edge_agent.update.updater import Updater
 from shared.kernel.clock import ServerClock, SystemClock
 
 NOW_S = 1_800_000_000.0
@@ -97,7 +97,7 @@ async def test_the_agent_downloads_and_asks_only_for_what_may_be_tried(
 
     async with HttpClient() as http:
         api = ControlPlaneApi(http, "https://studio.example", ServerClock(SystemClock()), None)
-        updates = Updates(
+        updates = Updater(
             tmp_path, record, Trust(b"", "all"), api, version="1.0", say_alive=nothing,
             is_allowed=lambda: True, is_quiet=lambda: True, pace=nothing, now_s=lambda: now_s[0],
         )  # fmt: skip

@@ -11,12 +11,12 @@ import pytest
 from edge_agent.api import ControlPlaneApi, raise_for_problem
 from edge_agent.errors import (
     AuthenticationRefused,
-    LoginPageAnswers,
+    CaptivePortal,
     NotThreeDance,
     ObjectRefused,
     RequestRefused,
-    ServerBroke,
     ServerError,
+    ServerInternalError,
     ServerUnavailable,
     TargetExpired,
 )
@@ -49,19 +49,19 @@ def stated(code: Code) -> HttpAnswer:
 @pytest.mark.parametrize(
     ("given", "error"),
     [
-        (answer(200, HTML, PAGE), LoginPageAnswers),
-        (answer(200, {}, PAGE), LoginPageAnswers),
+        (answer(200, HTML, PAGE), CaptivePortal),
+        (answer(200, {}, PAGE), CaptivePortal),
         (answer(200, {"content-type": "text/plain"}, b"ok"), NotThreeDance),
-        (answer(302, {"location": "http://portal.example/?mac=00:11"}), LoginPageAnswers),
-        (answer(307, {**HTML, "location": "/login"}, PAGE), LoginPageAnswers),
-        (answer(403, HTML, PAGE), LoginPageAnswers),
-        (answer(511, HTML, PAGE), LoginPageAnswers),
+        (answer(302, {"location": "http://portal.example/?mac=00:11"}), CaptivePortal),
+        (answer(307, {**HTML, "location": "/login"}, PAGE), CaptivePortal),
+        (answer(403, HTML, PAGE), CaptivePortal),
+        (answer(511, HTML, PAGE), CaptivePortal),
         (answer(404, HTML, PAGE), NotThreeDance),
         (answer(503, HTML, PAGE), ServerUnavailable),
-        (answer(500, HTML, PAGE), ServerBroke),
+        (answer(500, HTML, PAGE), ServerInternalError),
         (answer(401), AuthenticationRefused),
         (stated(Code.BAD_REQUEST), RequestRefused),
-        (stated(Code.INTERNAL), ServerBroke),
+        (stated(Code.INTERNAL), ServerInternalError),
     ],
 )
 def test_only_an_answer_of_a_control_plane_counts(given: HttpAnswer, error: type[ServerError]) -> None:
@@ -86,7 +86,7 @@ def test_before_the_box_is_paired_a_web_page_is_a_wrong_address() -> None:
 
 
 def test_a_login_page_is_named_as_one_with_the_way_out() -> None:
-    with pytest.raises(LoginPageAnswers) as caught:
+    with pytest.raises(CaptivePortal) as caught:
         raise_for_problem(answer(200, HTML, PAGE), US)
     assert "a login page of this network answers instead of the control plane" in str(caught.value)
     assert "sign in there" in caught.value.hint
@@ -99,10 +99,10 @@ CHECKSUM = {"etag": '"x"', "x-amz-checksum-sha256": b64encode(bytes.fromhex(SHA2
 @pytest.mark.parametrize(
     ("given", "error"),
     [
-        (answer(200, HTML, PAGE), LoginPageAnswers),
-        (answer(201), LoginPageAnswers),
-        (answer(302, HTML, PAGE), LoginPageAnswers),
-        (answer(412, HTML, PAGE), LoginPageAnswers),
+        (answer(200, HTML, PAGE), CaptivePortal),
+        (answer(201), CaptivePortal),
+        (answer(302, HTML, PAGE), CaptivePortal),
+        (answer(412, HTML, PAGE), CaptivePortal),
         (answer(200, {"etag": f'"{"cd" * 32}"'}), ServerUnavailable),
         (answer(200, CHECKSUM | {"x-amz-checksum-sha256": "AAAA"}), ServerUnavailable),
         (answer(403, {"content-type": "application/xml"}, b"<Error/>"), TargetExpired),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.upload.upload_window import Window
+from edge_agent.upload.upload_window import DailyWindow
 from shared.protocol.config import UploadWindow
 
 CHANGES = {
@@ -47,14 +47,14 @@ def wall_says(policy: UploadWindow, at: datetime) -> bool:
 @given(moments())
 def test_it_is_open_when_the_wall_shows_a_time_in_it(moment: tuple[UploadWindow, datetime]) -> None:
     policy, at = moment
-    assert Window(policy).is_open(at) is wall_says(policy, at)
+    assert DailyWindow(policy).is_open(at) is wall_says(policy, at)
 
 
 @settings(max_examples=60, deadline=None)
 @given(moments())
 def test_it_opens_at_the_first_minute_that_is_in_it(moment: tuple[UploadWindow, datetime]) -> None:
     policy, at = moment
-    window, then = Window(policy), Window(policy).opens_after(at)
+    window, then = DailyWindow(policy), DailyWindow(policy).opens_after(at)
     if wall_says(policy, at):
         assert then == at
         return
@@ -86,12 +86,12 @@ def test_it_opens_at_the_first_minute_that_is_in_it(moment: tuple[UploadWindow, 
     ],
 )
 def test_the_times_of_one_studio(opens: str, closes: str, at: str, expected: bool) -> None:
-    window = Window(UploadWindow(opens=opens, closes=closes, time_zone="Europe/Berlin"))
+    window = DailyWindow(UploadWindow(opens=opens, closes=closes, time_zone="Europe/Berlin"))
     assert window.is_open(datetime.fromisoformat(at)) is expected
 
 
 def test_a_window_in_the_hour_that_is_skipped_opens_the_next_day() -> None:
-    window = Window(UploadWindow(opens="02:10", closes="02:50", time_zone="Europe/Berlin"))
+    window = DailyWindow(UploadWindow(opens="02:10", closes="02:50", time_zone="Europe/Berlin"))
     opens_at = window.opens_after(datetime(2026, 3, 28, 12, tzinfo=UTC))
     assert opens_at.isoformat() == "2026-03-30T02:10:00+02:00"
 
@@ -99,4 +99,4 @@ def test_a_window_in_the_hour_that_is_skipped_opens_the_next_day() -> None:
 @pytest.mark.parametrize("name", ["Mars/Olympus", "Europe", "europe/berlin2"])
 def test_a_zone_that_the_machine_does_not_know_is_refused(name: str) -> None:
     with pytest.raises((ZoneInfoNotFoundError, ValueError, OSError)):
-        Window(UploadWindow(opens="22:00", closes="06:00", time_zone=name))
+        DailyWindow(UploadWindow(opens="22:00", closes="06:00", time_zone=name))

@@ -7,8 +7,15 @@ from datetime import timedelta
 import pytest
 
 from edge_agent.errors import ServerUnavailable, ServerUnreachable, TlsFailed
-from edge_agent.upload.endpoint import LONGEST_ASKED_S, LONGEST_SLOW_S, LONGEST_WAIT_S, Breaker, Line, State
-from edge_agent.upload.retry_schedule import MOST, Deferrals
+from edge_agent.upload.endpoint import (
+    LONGEST_ASKED_S,
+    LONGEST_SLOW_S,
+    LONGEST_WAIT_S,
+    Breaker,
+    BreakerState,
+    Endpoint,
+)
+from edge_agent.upload.retry_schedule import MOST, RetrySchedule
 from shared.protocol.ids import SegmentId, new_id
 from tests.rigs.pacer import Pacer, settle
 
@@ -68,12 +75,12 @@ def test_hope_lets_the_next_call_go_at_once() -> None:
     breaker.failed(0, asked_s=600)
     breaker.hope(5 * S)
     assert breaker.wait_s(5 * S) == 0
-    assert breaker.state is State.OPEN
+    assert breaker.state is BreakerState.OPEN
 
 
 async def test_while_one_call_probes_the_others_wait_for_what_becomes_of_it() -> None:
     pacer = Pacer()
-    line = Line("it is down", pacer.clock, sleep=pacer.sleep, revoked=lambda _: None)
+    line = Endpoint("it is down", pacer.clock, sleep=pacer.sleep, revoked=lambda _: None)
     up, asked = asyncio.Event(), 0
 
     async def once() -> str:
@@ -101,7 +108,7 @@ async def test_while_one_call_probes_the_others_wait_for_what_becomes_of_it() ->
 
 async def test_a_probe_that_is_cancelled_lets_another_go() -> None:
     pacer = Pacer()
-    line = Line("it is down", pacer.clock, sleep=pacer.sleep, revoked=lambda _: None)
+    line = Endpoint("it is down", pacer.clock, sleep=pacer.sleep, revoked=lambda _: None)
 
     async def fail() -> None:
         raise TlsFailed("there", "expired")
@@ -119,7 +126,7 @@ async def test_a_probe_that_is_cancelled_lets_another_go() -> None:
 
 async def test_one_refused_line_does_not_send_us_away_longer_than_it_asks() -> None:
     pacer = Pacer()
-    line = Line("it is down", pacer.clock, sleep=pacer.sleep, revoked=lambda _: None)
+    line = Endpoint("it is down", pacer.clock, sleep=pacer.sleep, revoked=lambda _: None)
     answers = [ServerUnavailable("there", "HTTP 429", 90.0)]
 
     async def once() -> str:
@@ -139,7 +146,7 @@ async def test_one_refused_line_does_not_send_us_away_longer_than_it_asks() -> N
 
 
 def test_so_many_segments_that_fail_take_no_more_memory_than_a_few() -> None:
-    deferrals, ids = Deferrals(), [SegmentId(new_id()) for _ in range(10 * MOST)]
+    deferrals, ids = RetrySchedule(), [SegmentId(new_id()) for _ in range(10 * MOST)]
     for _ in range(3):
         for segment_id in ids:
             deferrals.defer(segment_id, 0)
@@ -147,7 +154,7 @@ def test_so_many_segments_that_fail_take_no_more_memory_than_a_few() -> None:
 
 
 def test_a_segment_that_fails_again_waits_longer_and_the_line_is_forgiven() -> None:
-    deferrals, ours, lines = Deferrals(), SegmentId(new_id()), SegmentId(new_id())
+    deferrals, ours, lines = RetrySchedule(), SegmentId(new_id()), SegmentId(new_id())
     assert [deferrals.defer(ours, 0) for _ in range(12)] == [0, *(2**n for n in range(1, 10)), 600, 600]
     assert [deferrals.defer(lines, 0, of_line=True) for _ in range(8)][-1] == 60
     deferrals.forgive_line()

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from edge_agent.errors import (
-    ServerBroke,
     ServerError,
+    ServerInternalError,
     ServerTimeout,
     ServerUnavailable,
     ServerUnreachable,
@@ -124,7 +124,7 @@ async def test_what_has_a_target_goes_while_nobody_answers_intents(uploads: Uplo
         await uploads.until_home()
 
 
-BREAKS, TOO_LONG = ServerBroke("direct", "HTTP 500"), ServerTimeout("direct")
+BREAKS, TOO_LONG = ServerInternalError("direct", "HTTP 500"), ServerTimeout("direct")
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from edge_agent.upload.endpoint import Line
-from edge_agent.upload.put_targets import STORES_MOST, Targets
+from edge_agent.upload.endpoint import Endpoint
+from edge_agent.upload.put_targets import STORES_MOST, PutTargets
 from shared.kernel.clock import FakeClock
 from shared.protocol.ids import SegmentId, new_id
 from shared.protocol.upload import PutTarget
@@ -13,9 +13,9 @@ from tests.rigs.pacer import Pacer
 def test_the_store_that_was_named_longest_ago_is_forgotten_and_only_where_there_are_too_many() -> None:
     clock = FakeClock()
     pacer = Pacer(clock)
-    targets = Targets(clock, lambda: Line("a store", clock, sleep=pacer.sleep, revoked=print))
+    targets = PutTargets(clock, lambda: Endpoint("a store", clock, sleep=pacer.sleep, revoked=print))
 
-    def used(number: int) -> Line:
+    def used(number: int) -> Endpoint:
         """Returns the line to a store whose one target is used up at once: no longer told of, and not forgotten."""
         target = PutTarget(
             segment_id=SegmentId(new_id()),

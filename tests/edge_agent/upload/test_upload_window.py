@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec import UNSET, UnsetType
 
-from edge_agent.upload.upload_window import LOOK_S, OBEY_BELOW, OVERRULE_AT, Gate
+from edge_agent.upload.upload_window import LOOK_S, OBEY_BELOW, OVERRULE_AT, WindowGate
 from shared.kernel.clock import FakeClock, ServerClock
 from shared.protocol.config import UploadWindow
 from shared.protocol.manifest import SegmentManifest
@@ -187,8 +187,8 @@ async def test_a_box_that_is_switched_off_does_not_wait_for_the_window(tmp_path:
     assert not uploads.spool.committed
 
 
-def gate_of(clock: ServerClock, window: UploadWindow = NIGHT) -> Gate:
-    gate = Gate(lambda: clock.now() if clock.has_time else None, lambda: 0.0, sleep=asyncio.sleep)
+def gate_of(clock: ServerClock, window: UploadWindow = NIGHT) -> WindowGate:
+    gate = WindowGate(lambda: clock.now() if clock.has_time else None, lambda: 0.0, sleep=asyncio.sleep)
     gate.set_window(window)
     return gate
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_agent.upload.replicator import CONNECTIONS, Replicator
-from edge_agent.upload.upload_window import Gate
+from edge_agent.upload.upload_window import WindowGate
 from shared.kernel.clock import FakeClock
 from shared.protocol.ids import ClassSessionId, new_id
 from tests.edge_agent.upload.rig import DirectClient, MemorySpool
@@ -30,7 +30,7 @@ class Uploads:
         self.revoked: list[str] = []
         self.client = DirectClient(self.plane)
         self.filled = 0.0
-        self.gate = Gate(self.pacer.clock.now, lambda: self.filled, sleep=self.pacer.sleep)
+        self.gate = WindowGate(self.pacer.clock.now, lambda: self.filled, sleep=self.pacer.sleep)
         self.replicator = Replicator(
             self.client,
             self.spool,

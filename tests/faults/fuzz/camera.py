@@ -8,14 +8,14 @@ from functools import cache
 
 from edge_agent.capture.reader import JUMP_90K
 from edge_agent.errors import CameraFailed
-from edge_agent.recording.run_muxer import Cutter
+from edge_agent.recording.run_muxer import RunMuxer
 from edge_agent.sources.authentication import Authenticator
 from edge_agent.sources.file_source import FileSource
 from edge_agent.sources.packet import AudioTrack, Kind, MediaPacket, StreamInfo
 from edge_agent.sources.parameter_sets import Codec, continues_picture, describe, parameter_sets
-from edge_agent.sources.rtp_timeline import RtpTimeline, SoundShift
+from edge_agent.sources.rtp_timeline import AudioOffset, RtpTimeline
 from edge_agent.sources.rtsp.exchange import RtspExchange
-from edge_agent.spool.wall_clock import instant
+from edge_agent.spool.wall_clock import utc_of_pts
 from edge_agent.sync.clock_map import ClockMap
 from edge_agent.sync.utc_reference import UtcReference
 from shared.kernel.clock import FakeClock
@@ -70,7 +70,7 @@ def _recorded(codec: Codec) -> tuple[StreamInfo, list[MediaPacket]]:
 def rtp_time(data: bytes) -> None:
     """Sender reports and packets in any order with any times: places on the timeline, and a shift of the sound."""
     pieces = Pieces(data)
-    timeline, shift = RtpTimeline(pieces.number(3) or 90_000), SoundShift()
+    timeline, shift = RtpTimeline(pieces.number(3) or 90_000), AudioOffset()
     while pieces:
         kind = pieces.number()
         if kind & 3 == 0:
@@ -117,7 +117,7 @@ def clock(data: bytes) -> None:
         if estimate is None or stepped:
             break
         expect(decode(encode(estimate), ClockEstimate) == estimate, f"{estimate} does not travel")
-        expect(type(instant(pts_90k, estimate)) is datetime, "it dates nothing")
+        expect(type(utc_of_pts(pts_90k, estimate)) is datetime, "it dates nothing")
 
 
 def _clock_seeds() -> Sequence[bytes]:
@@ -141,7 +141,7 @@ def packets(data: bytes) -> None:
     elif flags & 4:
         config = b"" if flags & 8 else pieces.number(2).to_bytes(2, "big")
         sound = AudioTrack(codec="aac", sample_rate_hz=48_000, channels=1 + (flags >> 4 & 7), config=config)
-    cutter = Cutter(StreamInfo(video=info.video, audio=sound))
+    cutter = RunMuxer(StreamInfo(video=info.video, audio=sound))
     made = 0
     for packet in _packets(pieces, recorded):
         for fragment in cutter.push(packet):

@@ -20,7 +20,7 @@ from edge_agent.settings import Settings, SpoolSettings, load_settings, save_set
 from edge_agent.spool.index import Index, IndexedSegment
 from edge_agent.spool.journal import read_journal
 from edge_agent.spool.schema import connect
-from edge_agent.spool.track_progress import SoundDecision, SoundPlan, TrackAccount
+from edge_agent.spool.track_progress import AudioDecision, AudioPlan, TrackProgress
 from shared.kernel.clock import FakeClock
 from shared.protocol.codec import encode
 from shared.protocol.config import AgentConfig
@@ -30,10 +30,10 @@ from tests.edge_agent.spool.segments import CLOCK, closed, fragment, writer
 from tests.faults.fuzz.target import Pieces, Target, expect, folder
 from tests.shared.examples import AT, CONFIG, EXAMPLES, GAP, MANIFEST, REPORTED, STATUS
 
-SOUND = SoundDecision(
-    plan=SoundPlan(config=b"\x11\x90", codec_string="mp4a.40.2", sample_rate_hz=48_000, channels=2)
+SOUND = AudioDecision(
+    plan=AudioPlan(config=b"\x11\x90", codec_string="mp4a.40.2", sample_rate_hz=48_000, channels=2)
 )
-_AT_REST: tuple[Any, ...] = (SegmentManifest, GapRecord, TrackAccount, AgentConfig, _Candidate, _Failed)
+_AT_REST: tuple[Any, ...] = (SegmentManifest, GapRecord, TrackProgress, AgentConfig, _Candidate, _Failed)
 
 
 class Unsynced(Files):
@@ -63,7 +63,13 @@ def line(data: bytes) -> None:
 
 
 def _line_seeds() -> Sequence[bytes]:
-    values = [MANIFEST, GAP, TrackAccount(until_at=AT, run=2, sound=SOUND), CONFIG, _Candidate(config=CONFIG)]
+    values = [
+        MANIFEST,
+        GAP,
+        TrackProgress(until_at=AT, run=2, sound=SOUND),
+        CONFIG,
+        _Candidate(config=CONFIG),
+    ]
     return [
         bytes([right, n]) + to_line(v)[9 if right == 0 else 0 :]
         for n, v in enumerate(values)

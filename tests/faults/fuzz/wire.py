@@ -19,9 +19,9 @@ from nacl.public import PrivateKey, SealedBox
 
 from edge_agent.api import JSON, ControlPlaneApi, base_address, raise_for_problem
 from edge_agent.control.enrolment import pair
-from edge_agent.control.identity import REVOCATION_TYPE, BoxKeys, Identity, IdentityFolder, Pairing
+from edge_agent.control.identity import REVOCATION_TYPE, AgentKeys, Identity, IdentityFolder, Pairing
 from edge_agent.control.reconcile import reconcile
-from edge_agent.control.session import Candidate, Desires, Opened, Session
+from edge_agent.control.session import Candidate, ConfigFilter, Opened, Session
 from edge_agent.errors import (
     AddressInvalid,
     AgentError,
@@ -62,7 +62,7 @@ def _take_time(clock: ServerClock, server_time_at: Any) -> None:
 
 def frame(data: bytes) -> None:
     """A frame of the control plane: `Session.receive` raises nothing, and what it returns can be used."""
-    session = Session(Desires(CONFIG.agent_id, BODY.studio_id, (3, "")), "1")
+    session = Session(ConfigFilter(CONFIG.agent_id, BODY.studio_id, (3, "")), "1")
     event = session.receive(data)
     if isinstance(event, Opened):
         _take_time(_clock(), event.server_time_at)
@@ -75,10 +75,10 @@ def configuration(data: bytes) -> None:
     with contextlib.suppress(msgspec.DecodeError):
         body = decode(data, AgentBody)
         document = config_document(CONFIG.agent_id, 12, body)
-        judgement = Desires(CONFIG.agent_id, body.studio_id, (3, "")).judge_bytes(encode(document))
+        judgement = ConfigFilter(CONFIG.agent_id, body.studio_id, (3, "")).judge_bytes(encode(document))
         expect(isinstance(judgement, Candidate), f"it does not read what it writes: {judgement}")
         _use(body)
-    Desires(CONFIG.agent_id, BODY.studio_id, (3, "")).judge_bytes(data)
+    ConfigFilter(CONFIG.agent_id, BODY.studio_id, (3, "")).judge_bytes(data)
 
 
 def _use(body: AgentBody) -> None:
@@ -182,7 +182,7 @@ async def _converse(which: int, raw: bytes) -> None:
         elif which == 3:
             found = await api.get("/agent/v1/config", msgspec.Raw, etag='"1"')
             if found is not None:
-                Desires(CONFIG.agent_id, BODY.studio_id, (3, "")).judge_bytes(bytes(found[0]))
+                ConfigFilter(CONFIG.agent_id, BODY.studio_id, (3, "")).judge_bytes(bytes(found[0]))
         else:
             await api.post_for_nothing("/agent/v1/report", {})
 
@@ -251,7 +251,7 @@ def _identity() -> tuple[Identity, Ed25519PrivateKey]:
     plane = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
     value: PairAnswer = EXAMPLES["pair_answer"][1]
     said = msgspec.structs.replace(value, revocation_key=plane.public_key().public_bytes_raw())
-    keys = BoxKeys(Ed25519PrivateKey.from_private_bytes(bytes(32)), PrivateKey(bytes(range(32))))
+    keys = AgentKeys(Ed25519PrivateKey.from_private_bytes(bytes(32)), PrivateKey(bytes(range(32))))
     return Identity(keys, Pairing(address=ADDRESS, answer=said)), plane
 
 
@@ -321,7 +321,7 @@ class _Keys(IdentityFolder):
     def __init__(self) -> None:
         super().__init__(folder("pair"))
 
-    def begin(self) -> BoxKeys:
+    def begin(self) -> AgentKeys:
         return _identity()[0].keys
 
     def finish(self, pairing: Pairing) -> Identity:
