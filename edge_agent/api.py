@@ -53,15 +53,15 @@ class TimeExchange:
     def __init__(self, clock: ServerClock) -> None:
         self._clock = clock
         self._nonce = secrets.token_urlsafe(12)
-        self._asked_ns = clock.mark()
+        self._sent_ns = clock.mark()
         self.headers = {NONCE_HEADER: self._nonce}
         """To be sent with the request."""
 
-    def sending(self) -> None:
+    def mark_sent(self) -> None:
         """Asks only now: making the connection took its time, and the server knew of no question yet."""
-        self._asked_ns = self._clock.mark()
+        self._sent_ns = self._clock.mark()
 
-    def take(self, headers: Mapping[str, str]) -> bool:
+    def accept(self, headers: Mapping[str, str]) -> bool:
         """Gives the clock the time in an answer's headers (names in lower case); False where it states none to us.
 
         Only what answers this very request counts: a `Date`, the time of a proxy, and a kept answer do not.
@@ -69,7 +69,7 @@ class TimeExchange:
         server_time_at = read_time(headers.get(TIME_HEADER, ""), self._nonce)
         if server_time_at is None:
             return False
-        self._clock.take(server_time_at, self._asked_ns)
+        self._clock.take(server_time_at, self._sent_ns)
         return True
 
 
@@ -148,9 +148,9 @@ class ControlPlaneApi:
             self.address + path,
             headers=full | question.headers,
             body=body,
-            on_sending=question.sending,
+            on_sending=question.mark_sent,
         )
-        question.take(answer.headers)
+        question.accept(answer.headers)
         # Before it is paired a box has only what a person typed; after that the address is known to be right.
         raise_for_problem(answer, self.address, is_known=self._sign is not None)
         return answer
@@ -163,9 +163,9 @@ class ControlPlaneApi:
         """
         question = TimeExchange(self.clock)
         answer = await self.http.request(
-            "GET", self.address + TIME_PATH, headers=question.headers, on_sending=question.sending
+            "GET", self.address + TIME_PATH, headers=question.headers, on_sending=question.mark_sent
         )
-        if not question.take(answer.headers):
+        if not question.accept(answer.headers):
             raise_for_problem(answer, self.address)
             raise NotThreeDance(self.address, "its answer does not state the time")
 

@@ -26,10 +26,10 @@ class Signal:
         self._event = asyncio.Event()
 
     def next(self) -> asyncio.Event:
-        """Returns the event of the next `give`."""
+        """Returns the event of the next `fire`."""
         return self._event
 
-    def give(self) -> None:
+    def fire(self) -> None:
         """Wakes those who wait now."""
         self._event.set()
         self._event = asyncio.Event()

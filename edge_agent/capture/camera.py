@@ -105,23 +105,23 @@ class Camera:
             while not ended.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(ended.wait(), LOOK_EVERY_S)
-                if self._frozen(reader, started_ns):
+                if self._is_frozen(reader, started_ns):
                     reader.abandon(CameraError.TIMED_OUT, "no packet for several seconds")
                     break
-                self._show(reader)
+                self._update_board(reader)
         finally:
             reader.stop()
             self._hanging.append(reader)
         error, detail = reader.outcome
         return error, detail, reader.lasted_s() >= STEADY_S
 
-    def _frozen(self, reader: Reader, started_ns: int) -> bool:
+    def _is_frozen(self, reader: Reader, started_ns: int) -> bool:
         now_ns = self._clock.monotonic_ns()
         if reader.info is None:
             return now_ns - started_ns > OPEN_TIMEOUT_S * 1e9
         return now_ns - reader.last_arrival_ns > SILENCE_S * 1e9
 
-    def _show(self, reader: Reader) -> None:
+    def _update_board(self, reader: Reader) -> None:
         if reader.info is None:
             return
         self._failures.recovered(camera_id=str(self.config.id))
@@ -129,7 +129,7 @@ class Camera:
             self.config.id,
             state=CameraState.CONNECTED,
             error=None,
-            error_detail=reader.sound_problem(),
+            error_detail=reader.audio_problem(),
             failures_in_row=0,
             video=reader.video_format(),
             audio=reader.audio_format(),
@@ -139,7 +139,7 @@ class Camera:
         )
         if dropped := reader.take_dropped():
             log.warning("packets dropped", extra={"camera_id": str(self.config.id), "packets": dropped})
-            self._board.dropped(self.config.id, dropped)
+            self._board.count_dropped(self.config.id, dropped)
 
     def _note_failure(self, error: CameraError, detail: str) -> None:
         self._failed_in_row += 1

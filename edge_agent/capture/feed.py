@@ -85,7 +85,7 @@ class Subscription:
                 self._urgent |= item.keyframe and item.kind is Kind.VIDEO
             else:
                 # Before the run ends: whoever records has to hear of the loss in the run that it happened in.
-                self._tell_dropped()
+                self._report_dropped()
                 self._dropping = False
                 self._urgent = True
             self._items.append(item)
@@ -99,11 +99,11 @@ class Subscription:
             self._dropping = True
             self._dropped += 1
             return False
-        self._tell_dropped()
+        self._report_dropped()
         self._dropping = False
         return True
 
-    def _tell_dropped(self) -> None:
+    def _report_dropped(self) -> None:
         if self._dropped:
             self._items.append(Dropped(self._dropped))
             self._dropped = 0
@@ -116,7 +116,7 @@ class Subscription:
             if not (self._urgent or self.closed):
                 self._ready.wait(timeout_s)
             if last:
-                self._tell_dropped()
+                self._report_dropped()
             items = list(self._items)
             self._items.clear()
             self._bytes = 0

@@ -56,7 +56,7 @@ class Reader:
         self._clock = clock
         self._make_run_clock = run_clock
         self._run_clock: RunClock | None = None
-        self._gate = threading.Lock()
+        self._lock = threading.Lock()
         self._over = False
         self._in_run = False
         self._stopping = False
@@ -64,7 +64,7 @@ class Reader:
         self._dropped = 0
         self._last_dts_90k: int | None = None
         self._waiting_for_key = True
-        self._new_run_because = ""
+        self._run_reason = ""
         self._opened_ns = 0
         self._second_ns: int | None = None
         self._second_frames = 0
@@ -98,7 +98,7 @@ class Reader:
 
     def take_dropped(self) -> int:
         """Returns how many packets subscribers have lost since the last call."""
-        with self._gate:
+        with self._lock:
             dropped, self._dropped = self._dropped, 0
         return dropped
 
@@ -121,7 +121,7 @@ class Reader:
         audio = self.info.audio if self.info else None
         return recorded_as(audio) if audio is not None else None
 
-    def sound_problem(self) -> str:
+    def audio_problem(self) -> str:
         """Returns in one line why the camera's sound is not recorded; empty where it is, or there is none."""
         audio = self.info.audio if self.info else None
         if audio is None or recorded_as(audio) is not None:
@@ -163,31 +163,31 @@ class Reader:
         self._opened_ns = self.last_arrival_ns = self._clock.monotonic_ns()
         self._sets = info.video.parameter_sets
         self.info = info
-        self._new_run_because = "connected"
+        self._run_reason = "connected"
         for packet in source.packets():
             self.last_arrival_ns = packet.arrival_ns
-            if not self._take(packet):
+            if not self._handle(packet):
                 return
 
-    def _take(self, packet: MediaPacket) -> bool:
+    def _handle(self, packet: MediaPacket) -> bool:
         """Publishes one packet; False when this reader is over."""
         if packet.kind is Kind.VIDEO:
             self._count(packet)
             if packet.keyframe and self.info is not None:
-                self._look_at_key_frame(packet, self.info)
+                self._handle_key_frame(packet, self.info)
             elif self._jumped(packet):
-                self._waiting_for_key, self._new_run_because = True, "clock_step"
+                self._waiting_for_key, self._run_reason = True, "clock_step"
             self._last_dts_90k = packet.dts_90k
         if self._waiting_for_key:
             return not self._over
         stepped = (
             packet.kind is Kind.VIDEO and self._run_clock is not None and self._run_clock.observe(packet)
         )
-        if stepped and not self._new_run_because:
-            self._new_run_because = "clock_step"
+        if stepped and not self._run_reason:
+            self._run_reason = "clock_step"
         return self._publish(packet)
 
-    def _look_at_key_frame(self, packet: MediaPacket, info: StreamInfo) -> None:
+    def _handle_key_frame(self, packet: MediaPacket, info: StreamInfo) -> None:
         codec = info.video.codec
         sets = parameter_sets(memoryview(packet.data)[:16384], codec)
         if sets and sets != self._sets:
@@ -198,11 +198,11 @@ class Reader:
                     info.video, width=after.width, height=after.height, parameter_sets=sets
                 )
                 info = self.info = msgspec.structs.replace(info, video=video)
-            if before is not None and before != after and not self._new_run_because:
-                self._new_run_because = "format_change"
-        if self._jumped(packet) and not self._new_run_because:
-            self._new_run_because = "clock_step"
-        if self._new_run_because:
+            if before is not None and before != after and not self._run_reason:
+                self._run_reason = "format_change"
+        if self._jumped(packet) and not self._run_reason:
+            self._run_reason = "clock_step"
+        if self._run_reason:
             self._begin_run(info)
         self._waiting_for_key = False
 
@@ -212,11 +212,11 @@ class Reader:
 
     def _begin_run(self, info: StreamInfo) -> None:
         self._run_clock = self._make_run_clock()
-        because, self._new_run_because = self._new_run_because, ""
+        because, self._run_reason = self._run_reason, ""
         log.info(
             "a run of a camera begins", extra={"because": because, "reader": threading.current_thread().name}
         )
-        with self._gate:
+        with self._lock:
             if self._over:
                 return
             if self._in_run:
@@ -225,20 +225,20 @@ class Reader:
             self._feed.publish(RunStarted(info, self._run_clock, because))
 
     def _publish(self, packet: MediaPacket) -> bool:
-        with self._gate:
+        with self._lock:
             if self._over:
                 return False
             self._dropped += self._feed.publish(packet)
             return True
 
     def _finish(self, error: CameraError, detail: str) -> None:
-        with self._gate:
+        with self._lock:
             if not self._over:
                 self.outcome = (error, detail)
         self._end(error, detail)
 
     def _end(self, error: CameraError | None, detail: str) -> None:
-        with self._gate:
+        with self._lock:
             if self._over:
                 return
             self._over = True

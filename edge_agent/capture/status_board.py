@@ -49,14 +49,14 @@ class StatusBoard:
         for listener in listeners:
             listener()
 
-    def dropped(self, camera_id: CameraId, packets: int) -> None:
+    def count_dropped(self, camera_id: CameraId, packets: int) -> None:
         """Counts packets that a camera's subscribers lost. A camera that is gone stays gone."""
         with self._lock:
             if (before := self._cameras.get(camera_id)) is not None:
                 total = before.packets_dropped + packets
                 self._cameras[camera_id] = msgspec.structs.replace(before, packets_dropped=total)
 
-    def segment_closed(self, camera_id: CameraId, closed_at: datetime) -> None:
+    def count_segment(self, camera_id: CameraId, closed_at: datetime) -> None:
         """Counts a closed segment of a camera. A camera that is gone stays gone."""
         with self._lock:
             if (before := self._cameras.get(camera_id)) is not None:
@@ -64,7 +64,7 @@ class StatusBoard:
                     before, segments_closed=before.segments_closed + 1, last_segment_at=closed_at
                 )
 
-    def changed(self) -> None:
+    def notify(self) -> None:
         """Tells the listeners that some other state, a recording's, has changed."""
         with self._lock:
             listeners = tuple(self._listeners)

@@ -207,7 +207,7 @@ def _retry_update(
     from edge_agent.update.journal import Record
 
     try:
-        versions = Record(record).forgive()
+        versions = Record(record).clear_rollbacks()
     except OSError as error:
         refused = StateUnwritable(str(record), error.strerror or str(error))
         refused.hint = "Run it as root: sudo threedance-agent retry-update"

@@ -23,7 +23,7 @@ class CameraLines:
         self._show = show or (lambda line: err.print(line, soft_wrap=True))
         self._known: dict[CameraId, object] = {}
 
-    def look(self, status: LocalStatus) -> None:
+    def update(self, status: LocalStatus) -> None:
         """Prints a line for each camera that is in another state than before."""
         names = {camera.camera_id: f"{camera.name} ({camera.position})" for camera in status.cameras}
         cameras = status.status.cameras
@@ -33,11 +33,11 @@ class CameraLines:
             if is_known and (facts is None or self._known[camera.camera_id] == facts):
                 continue
             self._known[camera.camera_id] = facts
-            self._say(names.get(camera.camera_id, str(camera.camera_id)), camera)
+            self._print(names.get(camera.camera_id, str(camera.camera_id)), camera)
         there = {camera.camera_id for camera in cameras}
         self._known = {camera_id: facts for camera_id, facts in self._known.items() if camera_id in there}
 
-    def _say(self, name: str, camera: CameraStatus) -> None:
+    def _print(self, name: str, camera: CameraStatus) -> None:
         if camera.error is not None:
             fault = camera_fault(camera.error, camera.error_detail)
             self._show(Text.assemble("camera ", (name, "bold"), ": ", (fault, "red")))

@@ -153,9 +153,11 @@ def _identity(state: Path) -> tuple[Identity | None, Finding]:
 
 
 async def _control_plane(identity: Identity, clock: Clock) -> AsyncIterator[Finding]:
-    time = ServerClock(clock)
+    server_clock = ServerClock(clock)
     async with HttpClient() as http:
-        api = ControlPlaneApi(http, identity.address, time, lambda: identity.token(time.newest))
+        api = ControlPlaneApi(
+            http, identity.address, server_clock, lambda: identity.token(server_clock.newest)
+        )
         # Their answers bring the server's time, so a wrong box clock is no reason for a refusal.
         try:
             for _ in range(TIME_QUESTIONS):
@@ -180,7 +182,7 @@ async def _control_plane(identity: Identity, clock: Clock) -> AsyncIterator[Find
             return
     secure = "over TLS" if identity.address.startswith("https:") else "without TLS"
     yield _ok("control plane", f"{identity.address} answers {secure} and knows this agent")
-    offset_s = time.offset_s()
+    offset_s = server_clock.offset_s()
     if abs(offset_s) > CLOCK_TOLERANCE_S:
         yield _warning(
             "box clock",
@@ -219,7 +221,7 @@ def _disk(state: Path, config: AgentConfig | None) -> Finding:
 
 def _config(state: Path, identity: Identity) -> AgentConfig | None:
     store = ConfigStore(state / "config", identity.pairing.answer.agent_id)
-    return store.peek()
+    return store.read_only()
 
 
 def _running_cameras(running: LocalStatus) -> list[Finding]:

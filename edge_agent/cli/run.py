@@ -31,18 +31,20 @@ def run_agent(state: Path, *, json_logs: bool) -> Outcome:
         logging.getLogger(library).setLevel(logging.WARNING)
     identity = _identity(IdentityFolder(state))
     clock = SystemClock()
-    time = server_clock(clock)
-    spool = Spool.open(state, clock=time)
+    server_clock = make_server_clock(clock)
+    spool = Spool.open(state, clock=server_clock)
     try:
-        agent = Agent(state, identity=identity, settings=settings, clock=clock, spool=spool, time=time)
+        agent = Agent(
+            state, identity=identity, settings=settings, clock=clock, spool=spool, server_clock=server_clock
+        )
         if not json_logs:
-            agent.show = CameraLines(state).look
+            agent.on_status = CameraLines(state).update
         return asyncio.run(_run(agent))
     finally:
         spool.close()
 
 
-def server_clock(clock: Clock) -> ServerClock:
+def make_server_clock(clock: Clock) -> ServerClock:
     """Returns the server's time on this machine, which goes on while the machine is suspended."""
     return ServerClock(clock, elapsed_ns=boottime_ns)
 

@@ -24,11 +24,11 @@ class AgentPort(Protocol):
         """Returns how the agent is now."""
         ...
 
-    def desire(self, config: AgentConfig) -> None:
+    def submit_config(self, config: AgentConfig) -> None:
         """Takes the newest configuration, to be applied."""
         ...
 
-    def refuse(self, version: int | None, error: str) -> None:
+    def refuse_config(self, version: int | None, error: str) -> None:
         """Notes a configuration that must not be applied."""
         ...
 
@@ -45,12 +45,12 @@ def apply_verdict(agent: AgentPort, judgement: Verdict) -> bool:
     """Has `agent` do what was judged of a configuration; returns whether to report at once."""
     match judgement:
         case Candidate():
-            agent.desire(judgement.config)
+            agent.submit_config(judgement.config)
             return False
         case Refusal():
             level = logging.ERROR if judgement.alarm else logging.WARNING
             log.log(level, "a configuration is refused", extra={"error": judgement.error})
-            agent.refuse(judgement.version, judgement.error)
+            agent.refuse_config(judgement.version, judgement.error)
             return True
         case Repeated():
             return True

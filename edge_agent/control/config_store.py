@@ -76,7 +76,7 @@ class ConfigStore:
         self._failed = self._read("failed", _Failed)
         for name, config in (("applied", self.applied), ("candidate", self.candidate)):
             if config is not None and config.agent_id != self._agent_id:
-                self._set_aside(name)
+                self._quarantine(name)
         if self.applied is not None and self.applied.agent_id != self._agent_id:
             self.applied, self._failed = None, None
         if self._candidate is None:
@@ -92,7 +92,7 @@ class ConfigStore:
         else:
             self._put_candidate(self._candidate.config, self._candidate.starts + 1)
 
-    def peek(self) -> AgentConfig | None:
+    def read_only(self) -> AgentConfig | None:
         """Returns the configuration an agent would start with, without changing anything on the disk."""
         try:
             candidate = self._parsed("candidate", _Candidate)
@@ -168,8 +168,8 @@ class ConfigStore:
             log.error(
                 "a configuration file is damaged and set aside", extra={"file": name, "error": str(error)}
             )
-            self._set_aside(name)
+            self._quarantine(name)
             return None
 
-    def _set_aside(self, name: str) -> None:
+    def _quarantine(self, name: str) -> None:
         self._files.rename(self._path(name), self._folder / f"{name}.set-aside.json")

@@ -61,7 +61,7 @@ async def pair(
         if refusal.code is not Code.CONFLICT:
             raise
         # An earlier pairing went through and its answer was lost for good: those keys are an agent's already.
-        folder.give_up()
+        folder.discard_pending()
         answer = await _claim(api, letters, folder.begin())
     offset_s = (answer.server_time_at - clock.now()).total_seconds()
     return Paired(folder.finish(Pairing(address=base, answer=answer)), offset_s)

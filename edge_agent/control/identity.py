@@ -209,7 +209,7 @@ class IdentityFolder:
         except OSError as error:
             raise StateUnwritable(str(self.path.parent), error.strerror or str(error)) from error
 
-    def give_up(self) -> None:
+    def discard_pending(self) -> None:
         """Destroys the keys of a pairing under way."""
         shutil.rmtree(self._new, ignore_errors=True)
 

@@ -77,7 +77,7 @@ class Link:
         api: ControlPlaneApi,
         clock: ServerClock,
         agent: AgentPort,
-        desires: ConfigFilter,
+        config_filter: ConfigFilter,
         sleep: Sleep = asyncio.sleep,
         rng: random.Random | None = None,
     ) -> None:
@@ -85,24 +85,26 @@ class Link:
         self._api = api
         self._clock = clock
         self._agent = agent
-        self._desires = desires
+        self._config_filter = config_filter
         self._sleep = sleep
         self._backoff = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S, rng=rng)
         self._status_changed = asyncio.Event()
         self._config_changed = asyncio.Event()
-        self._wanted_again: dict[SegmentId, None] = {}
-        self._asked_again = asyncio.Event()
+        self._requeue_ids: dict[SegmentId, None] = {}
+        self._requeue_requested = asyncio.Event()
         self._up = asyncio.Event()
         self._down = asyncio.Event()
-        self._hope = asyncio.Event()
-        self._polling = Polling(api, agent, desires, down=self._down, hope=self._hope, sleep=sleep)
+        self._retry_now = asyncio.Event()
+        self._polling = Polling(
+            api, agent, config_filter, down=self._down, link_retry=self._retry_now, sleep=sleep
+        )
         self._failures = FailureLog(log, "the link to the control plane is down")
         self._opened_ns: int | None = None
         self._socket: ClientConnection | None = None
         self._leaving = False
-        self._question: TimeExchange | None = None
+        self._time_exchange: TimeExchange | None = None
         """The time that the connection under way asked for."""
-        self._greeted_ns = 0
+        self._hello_sent_ns = 0
         """When the greeting of the present connection was sent, by `ServerClock.mark`."""
         self.last_error: str = ""
         self.last_hint: str = ""
@@ -121,15 +123,15 @@ class Link:
         """Returns once the websocket is gone."""
         await self._down.wait()
 
-    def config_changed(self) -> None:
+    def report_config(self) -> None:
         """Has the configuration in force reported again."""
         self._config_changed.set()
 
-    def status_changed(self) -> None:
+    def report_status(self) -> None:
         """Has the status sent without waiting for the next heartbeat."""
         self._status_changed.set()
 
-    async def say_goodbye(self) -> None:
+    async def close_stopped(self) -> None:
         """Closes the websocket as one that is not coming back: the control plane shows the agent as stopped at once.
 
         After that `run` neither connects nor polls, for either would say that the agent is there.
@@ -151,17 +153,17 @@ class Link:
                     await asyncio.Event().wait()
                 self._down.set()
                 if slowly:
-                    await self._rest(LONGEST_WAIT_S)
-                elif self._stood_for_a_while():
+                    await self._back_off(LONGEST_WAIT_S)
+                elif self._was_stable():
                     # Once at once; if that does not hold either, ever more slowly.
                     self._backoff.reset()
                 else:
-                    await self._rest(self._backoff.next_wait_s())
+                    await self._back_off(self._backoff.next_wait_s())
 
     async def _run_once(self) -> bool:
         """Runs one connection to its end and returns whether to stay away for long."""
         try:
-            return await self._converse()
+            return await self._run_connection()
         except AgentRevoked as revoked:
             self._agent.revoke(revoked.revocation)
             return True
@@ -176,10 +178,10 @@ class Link:
             self._socket = None
             self._up.clear()
 
-    async def _converse(self) -> bool:
-        session = Session(self._desires, __version__)
+    async def _run_connection(self) -> bool:
+        session = Session(self._config_filter, __version__)
         token = self._identity.token(self._clock.newest)
-        question = self._question = TimeExchange(self._clock)
+        question = self._time_exchange = TimeExchange(self._clock)
         async with _Direct(
             _websocket_address(self._api.address),
             additional_headers={"Authorization": f"Bearer {token}", **question.headers},
@@ -196,19 +198,19 @@ class Link:
                 return False
             self._socket = socket
             if socket.response is not None:
-                question.take(_headers(socket.response))
-            self._greeted_ns = self._clock.mark()
+                question.accept(_headers(socket.response))
+            self._hello_sent_ns = self._clock.mark()
             await socket.send(session.hello(self._agent.reported()), text=True)
             async with asyncio.timeout(WELCOME_TIMEOUT_S):
                 while session.state is State.GREETING:
-                    if (ended := self._take(session, await socket.recv(decode=False))) is not None:
+                    if (ended := self._handle(session, await socket.recv(decode=False))) is not None:
                         return ended
             self._opened()
             async with asyncio.TaskGroup() as group:
-                speaker = group.create_task(self._speak(socket, session), name="link-speak")
+                speaker = group.create_task(self._send_all(socket, session), name="link-speak")
                 try:
                     async for data in socket:
-                        if (ended := self._take(session, _raw(data))) is not None:
+                        if (ended := self._handle(session, _raw(data))) is not None:
                             return ended
                 except websockets.ConnectionClosed as closed:
                     self._failed(str(closed))
@@ -218,7 +220,7 @@ class Link:
         self._failed("the control plane closed the link")
         return False
 
-    def _stood_for_a_while(self) -> bool:
+    def _was_stable(self) -> bool:
         opened_ns, self._opened_ns = self._opened_ns, None
         return opened_ns is not None and self._clock.monotonic_ns() - opened_ns >= STEADY_S * 1e9
 
@@ -233,13 +235,13 @@ class Link:
         self._status_changed.set()
         log.info("the link to the control plane stands")
 
-    def _take(self, session: Session, data: bytes) -> bool | None:
+    def _handle(self, session: Session, data: bytes) -> bool | None:
         """Acts on one frame. Returns None to go on, else whether to stay away for long."""
         match session.receive(data):
             case Opened() as opened:
                 self._polling.peer = opened.protocol
                 # The greeting answers ours, so it was stamped between our sending it and now.
-                self._clock.take(opened.server_time_at, self._greeted_ns)
+                self._clock.take(opened.server_time_at, self._hello_sent_ns)
             case Revocation() as revocation:
                 self._agent.revoke(revocation.jwt)
                 return True
@@ -250,20 +252,20 @@ class Link:
                 log.warning("a frame was not understood", extra={"error": ignored.detail})
             case RequeueRequest() as wanted:
                 # More than can be answered at a time is asked for again once this is answered.
-                self._wanted_again = dict.fromkeys(wanted.segment_ids)
-                self._asked_again.set()
+                self._requeue_ids = dict.fromkeys(wanted.segment_ids)
+                self._requeue_requested.set()
             case Candidate() | Repeated() | Refusal() as judgement:
                 if apply_verdict(self._agent, judgement):
                     self._config_changed.set()
         return None
 
-    async def _speak(self, socket: ClientConnection, session: Session) -> None:
+    async def _send_all(self, socket: ClientConnection, session: Session) -> None:
         """Sends reports at once and heartbeats in their time; ends with the connection."""
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._send_reports(socket, session))
                 group.create_task(self._send_heartbeats(socket, session))
-                group.create_task(self._answer_asks(socket, session))
+                group.create_task(self._answer_requeues(socket, session))
         except* websockets.ConnectionClosed:
             pass
 
@@ -280,24 +282,24 @@ class Link:
             await socket.send(session.heartbeat(self._agent.status()), text=True)
             await self._sleep(QUIET_S)
 
-    async def _answer_asks(self, socket: ClientConnection, session: Session) -> None:
+    async def _answer_requeues(self, socket: ClientConnection, session: Session) -> None:
         """Says of what is wanted again what is coming; reading it back takes the disk's time."""
         while True:
-            await self._asked_again.wait()
-            self._asked_again.clear()
-            wanted, self._wanted_again = self._wanted_again, {}
+            await self._requeue_requested.wait()
+            self._requeue_requested.clear()
+            wanted, self._requeue_ids = self._requeue_ids, {}
             if wanted and (answer := await self._agent.requeue_segments(tuple(wanted))) is not None:
-                await socket.send(session.sending_again(answer), text=True)
+                await socket.send(session.requeue_answer(answer), text=True)
 
-    async def _rest(self, most_s: float) -> None:
+    async def _back_off(self, most_s: float) -> None:
         """Waits before the next try, unless there is reason to believe that it works now."""
-        self._hope.clear()
-        await wait_for_any(self._hope, most_s=most_s, sleep=self._sleep)
+        self._retry_now.clear()
+        await wait_for_any(self._retry_now, most_s=most_s, sleep=self._sleep)
 
     def _refused(self, response: Response) -> bool:
         """Takes time and reason from an upgrade that was refused; returns whether to stay away for long."""
         answer = HttpAnswer(response.status_code, _headers(response), bytes(response.body or b""))
-        knows_time = self._question is not None and self._question.take(answer.headers)
+        knows_time = self._time_exchange is not None and self._time_exchange.accept(answer.headers)
         try:
             raise_for_problem(answer, self._api.address)
         except AgentRevoked as revoked:

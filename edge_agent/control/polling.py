@@ -29,7 +29,7 @@ SLOW_S = 60.0
 class Polling:
     """One task of the link. `run` works while `down` is set and sleeps otherwise.
 
-    `hope` is set by the first answer after a failure: there is no need to wait out what the websocket's failures have
+    `link_retry` is set by the first answer after a failure: there is no need to wait out what the websocket's failures have
     added up to.
     """
 
@@ -37,22 +37,22 @@ class Polling:
         self,
         api: ControlPlaneApi,
         agent: AgentPort,
-        desires: ConfigFilter,
+        config_filter: ConfigFilter,
         *,
         down: asyncio.Event,
-        hope: asyncio.Event,
+        link_retry: asyncio.Event,
         sleep: Sleep,
     ) -> None:
         self._api = api
         self._agent = agent
-        self._desires = desires
+        self._config_filter = config_filter
         self._down = down
-        self._hope = hope
+        self._link_retry = link_retry
         self._sleep = sleep
         self._etag: str | None = None
         self.peer = OLDEST_SPOKEN
         """The version of the wire that the control plane was last known to speak: only a websocket tells."""
-        self._fails = False
+        self._is_failing = False
         self._failures = FailureLog(log, "asking the control plane by HTTP does not work either")
 
     async def run(self, *news: asyncio.Event) -> None:
@@ -66,14 +66,14 @@ class Polling:
             except AgentRevoked as revoked:
                 self._agent.revoke(revoked.revocation)
             except ServerError as error:
-                self._fails = True
+                self._is_failing = True
                 self._failures.failed(error=str(error))
                 if isinstance(error, AuthenticationRefused):
                     await self._sleep(SLOW_S)
             else:
-                if self._fails:
-                    self._hope.set()
-                self._fails = False
+                if self._is_failing:
+                    self._link_retry.set()
+                self._is_failing = False
                 self._failures.recovered()
             await wait_for_any(*news, most_s=POLL_S, sleep=self._sleep)
             await self._sleep(QUIET_S)
@@ -82,7 +82,7 @@ class Polling:
         answer = await self._api.get(CONFIG_PATH, msgspec.Raw, etag=self._etag)
         if answer is not None:
             document, self._etag = answer
-            apply_verdict(self._agent, self._desires.judge_bytes(bytes(document)))
+            apply_verdict(self._agent, self._config_filter.check_bytes(bytes(document)))
         await self._api.post_for_nothing(REPORT_PATH, Report(reported=self._agent.reported()))
         status = status_in_words_of(self.peer, self._agent.status())
         await self._api.post_for_nothing(REPORT_PATH, Heartbeat(status=status))

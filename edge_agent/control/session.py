@@ -112,7 +112,7 @@ class ConfigFilter:
         """Version and hash of the newest configuration met, or None before the first."""
         return self._newest
 
-    def judge(self, config: AgentConfig) -> Verdict:
+    def check(self, config: AgentConfig) -> Verdict:
         """Returns what to do with `config`; a `Candidate` is the newest from then on."""
         if config.agent_id != self._agent_id or config.body.studio_id != self._studio_id:
             return Refusal(config.version, "this configuration is for another agent", alarm=True)
@@ -130,13 +130,13 @@ class ConfigFilter:
             )
         return Repeated()
 
-    def judge_bytes(self, data: bytes) -> Verdict:
+    def check_bytes(self, data: bytes) -> Verdict:
         """Returns what to do with an `AgentConfig` in JSON."""
         try:
             config = decode(data, AgentConfig)
         except msgspec.DecodeError as error:
             return Refusal(_version_of(data), f"the configuration cannot be read: {error}", alarm=False)
-        return self.judge(config)
+        return self.check(config)
 
 
 class State(Enum):
@@ -153,8 +153,8 @@ class Session:
     `hello` is sent first. Nothing but it may be sent before `Opened` (state `OPEN`), nothing at all once `CLOSED`.
     """
 
-    def __init__(self, desires: ConfigFilter, agent_version: str) -> None:
-        self._desires = desires
+    def __init__(self, config_filter: ConfigFilter, agent_version: str) -> None:
+        self._config_filter = config_filter
         self._agent_version = agent_version
         self._peer = OLDEST_SPOKEN
         self.state = State.GREETING
@@ -171,7 +171,7 @@ class Session:
         """Returns the frame that states how the agent is."""
         return _frame(Heartbeat(status=status_in_words_of(self._peer, status)))
 
-    def sending_again(self, answer: SendingAgain) -> bytes:
+    def requeue_answer(self, answer: SendingAgain) -> bytes:
         """Returns the frame that says what of the segments that were wanted again is coming."""
         return _frame(answer)
 
@@ -192,7 +192,7 @@ class Session:
                 if not message.is_whole:
                     # Not refused: it is sent once more where it is not acknowledged.
                     return Ignored("a configuration was damaged on the way")
-                return self._desires.judge(message.config)
+                return self._config_filter.check(message.config)
             case SendAgain():
                 return RequeueRequest(message.segment_ids)
             case Revoked():

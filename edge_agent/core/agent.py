@@ -36,7 +36,7 @@ from edge_agent.spool.spool import Spool
 from edge_agent.sync.clock_map import ClockMap
 from edge_agent.sync.server_time import ServerTimePoller
 from edge_agent.sync.utc_reference import UtcReference
-from edge_agent.update.updater import is_quiet, make_updater
+from edge_agent.update.updater import is_maintenance_time, make_updater
 from edge_agent.upload.http_upload_client import HttpUploadClient
 from edge_agent.upload.replicator import CONNECTIONS, Replicator
 from edge_agent.upload.throttle import Throttle
@@ -89,33 +89,33 @@ class Agent:
         settings: Settings,
         clock: Clock,
         spool: Spool,
-        time: ServerClock,
+        server_clock: ServerClock,
     ) -> None:
         """Args:
         state: the state folder.
         identity: who this box is.
         settings: the box's own rules.
         clock: the machine's clocks.
-        spool: the local buffer, opened with `time`; the caller closes it.
-        time: the server's time.
+        spool: the local buffer, opened with `server_clock`; the caller closes it.
+        server_clock: the server's time.
         """
         self._state = state
         self._identity = identity
         self._settings = settings
-        self._clock = clock
-        self._time = time
+        self._system_clock = clock
+        self._server_clock = server_clock
         self._spool = spool
-        self._outbox = AsyncSpool(spool)
-        spool.set_rules(settings.spool)
-        self._utc = UtcReference(time)
+        self._async_spool = AsyncSpool(spool)
+        spool.set_settings(settings.spool)
+        self._utc_reference = UtcReference(server_clock)
         self._board = StatusBoard()
         self._watchdog = Watchdog()
-        self._store = ConfigStore(state / "config", identity.pairing.answer.agent_id)
+        self._config_store = ConfigStore(state / "config", identity.pairing.answer.agent_id)
         self._stop = asyncio.Event()
         self._outcome = Outcome.STOPPED
         self._started_at = clock.now()
         self._started_ns = clock.monotonic_ns()
-        self.show: Callable[[LocalStatus], None] | None = None
+        self.on_status: Callable[[LocalStatus], None] | None = None
         """Is told how the agent is, twice a second while it runs. Set it before `run`."""
 
     def stop(self) -> None:
@@ -124,7 +124,7 @@ class Agent:
 
     async def run(self) -> Outcome:
         """Runs until `stop` or a revocation, and leaves everything closed and durable."""
-        await asyncio.to_thread(self._store.load)
+        await asyncio.to_thread(self._config_store.load)
         tls = trust()
         async with (
             HttpClient(connections=CONNECTIONS + 2, verify=tls) as server_http,
@@ -136,86 +136,92 @@ class Agent:
                 background = self._start(group)
                 log.info("the agent runs", extra={"agent": str(self._identity.pairing.answer.agent_id)})
                 await self._stop.wait()
-                await self._wind_down()
-                await self._link.say_goodbye()
+                await self._shut_down()
+                await self._link.close_stopped()
                 for task in background:
                     task.cancel()
                 await asyncio.gather(*background, return_exceptions=True)
-        self._outbox.close()
+        self._async_spool.close()
         log.info("the agent has stopped", extra={"outcome": self._outcome.name.lower()})
         return self._outcome
 
     def _build(self, group: asyncio.TaskGroup, server_http: HttpClient, store_http: HttpClient) -> None:
-        identity, time = self._identity, self._time
+        identity, server_clock = self._identity, self._server_clock
         answer = identity.pairing.answer
-        api = ControlPlaneApi(server_http, identity.address, time, lambda: identity.token(time.newest))
-        self._throttle = Throttle(self._clock)
+        api = ControlPlaneApi(
+            server_http, identity.address, server_clock, lambda: identity.token(server_clock.newest)
+        )
+        self._throttle = Throttle(self._system_clock)
         self._gate = WindowGate(
-            lambda: time.now() if time.has_time else None, self._spool.filled, sleep=asyncio.sleep
+            lambda: server_clock.now() if server_clock.has_time else None,
+            self._spool.backlog_ratio,
+            sleep=asyncio.sleep,
         )
         self._cameras = Cameras(group, self._make_camera)
         self._recordings = Recordings(group, self._make_recording, self._cameras.in_room)
         self._replicator = Replicator(
             HttpUploadClient(api, store_http, self._throttle),
-            self._outbox,
-            time,
+            self._async_spool,
+            server_clock,
             running=self._recordings.running,
             revoked=self.revoke,
             gate=self._gate,
         )
-        self._updates = make_updater(
+        self._updater = make_updater(
             self._state,
             api,
             version=__version__,
             # By HTTP: the websocket's heartbeats are not answered.
-            say_alive=lambda: api.post_for_nothing(REPORT_PATH, Heartbeat(status=self.status())),
+            heartbeat=lambda: api.post_for_nothing(REPORT_PATH, Heartbeat(status=self.status())),
             is_allowed=lambda: self._settings.update.automatic,
-            is_quiet=self._is_quiet,
-            pace=self._throttle.take,
+            is_idle=self._is_idle,
+            throttle=self._throttle.take,
         )
-        desires = ConfigFilter(answer.agent_id, answer.studio_id, self._store.newest)
-        self._link = Link(identity=identity, api=api, clock=time, agent=self, desires=desires)
-        self._timekeeper = ServerTimePoller(api, time)
-        self._desired = ConfigApplier(
-            store=self._store,
+        config_filter = ConfigFilter(answer.agent_id, answer.studio_id, self._config_store.newest)
+        self._link = Link(
+            identity=identity, api=api, clock=server_clock, agent=self, config_filter=config_filter
+        )
+        self._server_time_poller = ServerTimePoller(api, server_clock)
+        self._config_applier = ConfigApplier(
+            store=self._config_store,
             cameras=self._cameras,
             recordings=self._recordings,
             board=self._board,
-            clock=self._clock,
+            clock=self._system_clock,
             set_upload=self._set_upload,
             set_spool=self._spool.set_policy,
-            reported=self._link.config_changed,
+            reported=self._link.report_config,
         )
 
     def _start(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         loop = asyncio.get_running_loop()
-        self._board.on_change(lambda: call_soon(loop, self._link.status_changed))
+        self._board.on_change(lambda: call_soon(loop, self._link.report_status))
         self._spool.on_change(lambda: call_soon(loop, self._replicator.wake))
         tasks: dict[str, Callable[[], Awaitable[None]]] = {
-            "desired": self._follow_desires,
+            "desired": self._run_config_applier,
             "link": self._link.run,
-            "time": self._timekeeper.run,
+            "time": self._server_time_poller.run,
             "uploads": self._replicator.run,
-            "line": self._tell_uploads_of_the_line,
+            "line": self._watch_link,
             "states": self._watch_states,
             "watchdog": self._watch_segments,
             "cleaner": self._clean,
             "scrub": self._scrub,
             "settings": self._watch_settings,
         }
-        if self.show is not None:
-            tasks["show"] = partial(self._show, self.show)
-        if self._updates is not None:
-            tasks["updates"] = self._updates.run
+        if self.on_status is not None:
+            tasks["show"] = partial(self._show_status, self.on_status)
+        if self._updater is not None:
+            tasks["updates"] = self._updater.run
         return [group.create_task(keep_running(name, run), name=name) for name, run in tasks.items()]
 
-    async def _wind_down(self) -> None:
+    async def _shut_down(self) -> None:
         """Cameras last frames first: fragments are finished, segments sealed, then what there is time for is sent."""
         await self._recordings.stop_all()
         await self._cameras.stop_all()
         if self._outcome is Outcome.REVOKED:
             return
-        self._replicator.line_up()
+        self._replicator.network_restored()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FAREWELL_S if self._link.is_up else 0):
                 await self._replicator.drained()
@@ -229,25 +235,25 @@ class Agent:
             open_tail=self._identity.open_tail,
             settings=self._settings,
             board=self._board,
-            clock=self._clock,
+            clock=self._system_clock,
             run_clock=lambda: self._clock_map(config),
         )
 
     def _clock_map(self, config: CameraConfig) -> ClockMap:
         # A new measured delay holds from the next run on: it must not shift the dates within one.
-        return ClockMap(self._utc, offset_us=self._cameras.configs.get(config.id, config).offset_us)
+        return ClockMap(self._utc_reference, offset_us=self._cameras.configs.get(config.id, config).offset_us)
 
     def _make_recording(
         self, order: RecordingOrder, recipient: RecipientKey, cameras: Mapping[CameraId, Camera]
     ) -> Recording:
         return Recording(order, spool=self._spool, recipient=recipient, board=self._board, cameras=cameras)
 
-    def _is_quiet(self) -> bool:
+    def _is_idle(self) -> bool:
         """Returns whether an update may begin: no configuration is on trial, and no class is near."""
-        if self._store.candidate is not None:
+        if self._config_store.candidate is not None:
             return False
-        body = self._store.applied.body if self._store.applied else None
-        return is_quiet(body, self._recordings.statuses(), self._time.now())
+        body = self._config_store.applied.body if self._config_store.applied else None
+        return is_maintenance_time(body, self._recordings.statuses(), self._server_clock.now())
 
     def _set_upload(self, policy: UploadPolicy) -> None:
         self._throttle.set_ceiling(policy.max_bytes_per_s)
@@ -257,28 +263,28 @@ class Agent:
 
     def reported(self) -> Reported:
         """Returns which configuration is in force."""
-        return self._store.reported()
+        return self._config_store.reported()
 
     def status(self) -> AgentStatus:
         """Returns how the agent is now."""
         return AgentStatus(
-            now_at=self._time.now(),
-            uptime_s=(self._clock.monotonic_ns() - self._started_ns) / 1e9,
-            clock_offset_ms=self._time.offset_s() * 1000,
+            now_at=self._server_clock.now(),
+            uptime_s=(self._system_clock.monotonic_ns() - self._started_ns) / 1e9,
+            clock_offset_ms=self._server_clock.offset_s() * 1000,
             cameras=self._board.cameras(),
             recordings=self._recordings.statuses(),
             spool=self._spool.status(),
             upload=self._replicator.status(),
-            update=self._updates.said() if self._updates is not None else "",
+            update=self._updater.summary() if self._updater is not None else "",
         )
 
-    def desire(self, config: AgentConfig) -> None:
+    def submit_config(self, config: AgentConfig) -> None:
         """Takes the newest configuration."""
-        self._desired.desire(config)
+        self._config_applier.submit(config)
 
-    def refuse(self, version: int | None, error: str) -> None:
+    def refuse_config(self, version: int | None, error: str) -> None:
         """Takes note of a configuration that must not be applied."""
-        self._desired.refuse(version, error)
+        self._config_applier.refuse(version, error)
 
     async def requeue_segments(self, segment_ids: Sequence[SegmentId]) -> SendingAgain | None:
         """Sends once more what the control plane has lost and this box still has."""
@@ -320,20 +326,20 @@ class Agent:
                 for c in self._cameras.configs.values()
             ),
             bytes_sent=self._replicator.bytes_sent,
-            clock_error_us=self._time.error_bound_us() if self._time.has_time else None,
+            clock_error_us=self._server_clock.error_bound_us() if self._server_clock.has_time else None,
             status=self.status(),
         )
 
     # The small loops.
 
-    async def _follow_desires(self) -> None:
-        await self._desired.begin()
-        await self._desired.run()
+    async def _run_config_applier(self) -> None:
+        await self._config_applier.begin()
+        await self._config_applier.run()
 
-    async def _tell_uploads_of_the_line(self) -> None:
+    async def _watch_link(self) -> None:
         while True:
             await self._link.wait_up()
-            self._replicator.line_up()
+            self._replicator.network_restored()
             await self._link.wait_down()
 
     async def _watch_states(self) -> None:
@@ -344,13 +350,13 @@ class Agent:
                 (s.class_session_id, s.state, s.cameras_recording, s.first_picture_at, _is_home(s.tally))
                 for s in self._recordings.statuses()
             ]
-            states = recordings, self._gate.look()
+            states = recordings, self._gate.state()
             if states != seen:
                 seen = states
-                self._link.status_changed()
+                self._link.report_status()
             await asyncio.sleep(STATES_S)
 
-    async def _show(self, show: Callable[[LocalStatus], None]) -> None:
+    async def _show_status(self, show: Callable[[LocalStatus], None]) -> None:
         while True:
             show(self.local_status())
             await asyncio.sleep(STATES_S)
@@ -363,7 +369,7 @@ class Agent:
             rooms = self._recordings.rooms()
             recorded = [c.id for c in self._cameras.configs.values() if c.room_id in rooms]
             statuses = {s.camera_id: s for s in self._board.cameras()}
-            for camera_id in self._watchdog.stalled(self._time.now(), recorded, statuses):
+            for camera_id in self._watchdog.stalled(self._server_clock.now(), recorded, statuses):
                 log.error("a camera gives pictures but no segments", extra={"camera_id": str(camera_id)})
                 await self._cameras.restart(camera_id)
                 self._recordings.cameras_changed()
@@ -383,7 +389,7 @@ class Agent:
             if settings == self._settings:
                 continue
             old, self._settings = self._settings, settings
-            self._spool.set_rules(settings.spool)
+            self._spool.set_settings(settings.spool)
             for config in tuple(self._cameras.configs.values()):
                 if affects_camera(config.source, old, settings):
                     await self._cameras.restart(config.id)
@@ -399,7 +405,7 @@ class Agent:
         scrubber = Scrubber(self._spool)
         while True:
             await asyncio.sleep(SCRUB_S)
-            await asyncio.to_thread(scrubber.look)
+            await asyncio.to_thread(scrubber.scrub_next)
 
 
 def affects_camera(source: Source, old: Settings, new: Settings) -> bool:

@@ -44,7 +44,7 @@ AGAIN_S = 5.0
 
 
 class ConfigApplier:
-    """The one task that changes what the agent does. `desire` and `refuse` are called from the event loop.
+    """The one task that changes what the agent does. `submit` and `refuse` are called from the event loop.
 
     Only the newest desired configuration is kept: one that was overtaken before its turn is never applied.
     """
@@ -70,14 +70,14 @@ class ConfigApplier:
         self._set_spool = set_spool
         self._reported = reported
         self._body: AgentBody | None = None
-        self._owed: tuple[ConfigStep, ...] = ()
-        self._owing_since_ns: int | None = None
-        self._probation: ConfigTrial | None = None
+        self._failed_steps: tuple[ConfigStep, ...] = ()
+        self._failing_since_ns: int | None = None
+        self._trial: ConfigTrial | None = None
         self._desired: AgentConfig | None = None
         self._refused: deque[tuple[int | None, str]] = deque(maxlen=4)
         self._news = asyncio.Event()
 
-    def desire(self, config: AgentConfig) -> None:
+    def submit(self, config: AgentConfig) -> None:
         """Takes the newest configuration."""
         self._desired = config
         self._news.set()
@@ -92,16 +92,16 @@ class ConfigApplier:
         if self._store.applied is not None:
             await self._apply(self._store.applied.body)
         if self._store.candidate is not None:
-            await self._try(self._store.candidate)
+            await self._begin_trial(self._store.candidate)
 
     async def run(self) -> None:
         """Applies what comes and judges what is being tried, until cancelled."""
         while True:
             try:
-                async with asyncio.timeout(self._look_again_s()):
+                async with asyncio.timeout(self._recheck_s()):
                     await self._news.wait()
             except TimeoutError:
-                await self.judge()
+                await self.evaluate()
                 continue
             self._news.clear()
             while self._refused:
@@ -109,17 +109,17 @@ class ConfigApplier:
                 self._reported()
             if self._desired is not None:
                 config, self._desired = self._desired, None
-                self._owing_since_ns = None
+                self._failing_since_ns = None
                 await self._on_disk(self._store.stage, config)
                 log.info("a new configuration", extra={"version": config.version})
-                await self._try(config)
+                await self._begin_trial(config)
 
-    async def _try(self, config: AgentConfig) -> None:
+    async def _begin_trial(self, config: AgentConfig) -> None:
         before = connected(self._statuses())
         touched_now = touched_cameras(reconcile(self._body, config.body))
         await self._apply(config.body)
-        if self._owed:
-            await self._owing()
+        if self._failed_steps:
+            await self._keep_failing()
             return
         good = self._store.applied.body if self._store.applied else None
         touched = touched_cameras(reconcile(good, config.body))
@@ -127,48 +127,48 @@ class ConfigApplier:
             # There is nothing to go back to; or it touches no camera and can break none: Record waits for nothing.
             await self._accept()
             return
-        witnesses = self._probation.witnesses if self._probation else before
+        witnesses = self._trial.witnesses if self._trial else before
         started_ns = (
-            self._clock.monotonic_ns()
-            if touched_now or self._probation is None
-            else self._probation.started_ns
+            self._clock.monotonic_ns() if touched_now or self._trial is None else self._trial.started_ns
         )
         kept = {camera.id for camera in config.body.cameras} - touched
-        self._probation = ConfigTrial(started_ns, witnesses & kept)
+        self._trial = ConfigTrial(started_ns, witnesses & kept)
         self._reported()
 
-    async def judge(self) -> None:
+    async def evaluate(self) -> None:
         """Takes again the steps that failed, looks once at the candidate, and keeps it, rejects it or waits on."""
-        if self._owed and self._body is not None:
+        if self._failed_steps and self._body is not None:
             await self._apply(self._body)
             if self._store.candidate is not None:
-                await (self._owing() if self._owed else self._try(self._store.candidate))
+                await (
+                    self._keep_failing() if self._failed_steps else self._begin_trial(self._store.candidate)
+                )
             return
-        if self._probation is None:
+        if self._trial is None:
             return
-        verdict = self._probation.verdict(self._clock.monotonic_ns(), self._statuses())
+        verdict = self._trial.result(self._clock.monotonic_ns(), self._statuses())
         if verdict is TrialResult.GOOD:
             await self._accept()
         elif verdict is TrialResult.BAD:
             await self._roll_back("no camera that it leaves alone gave pictures any more within 60 s")
 
     async def _accept(self) -> None:
-        self._probation = None
+        self._trial = None
         await self._on_disk(self._store.accept)
         self._reported()
 
-    async def _owing(self) -> None:
+    async def _keep_failing(self) -> None:
         """Gives a candidate with a step that fails as long as any other; with nothing to go back to, for ever."""
         now_ns = self._clock.monotonic_ns()
-        self._probation = None
-        self._owing_since_ns = now_ns if self._owing_since_ns is None else self._owing_since_ns
-        if self._store.applied is not None and now_ns - self._owing_since_ns >= TRIAL_S * 1e9:
+        self._trial = None
+        self._failing_since_ns = now_ns if self._failing_since_ns is None else self._failing_since_ns
+        if self._store.applied is not None and now_ns - self._failing_since_ns >= TRIAL_S * 1e9:
             await self._roll_back("it could not be applied; the log of the box says why")
         else:
             self._reported()
 
     async def _roll_back(self, error: str) -> None:
-        self._probation = None
+        self._trial = None
         good, bad = self._store.applied, self._store.candidate
         if good is None or bad is None:
             return
@@ -180,18 +180,18 @@ class ConfigApplier:
 
     async def _apply(self, body: AgentBody) -> None:
         """Takes the steps to `body`, and those still owed. One that fails keeps back no other; it is owed from then on."""
-        owed = [step for old in self._owed if (step := remaining_step(old, body)) is not None]
+        owed = [step for old in self._failed_steps if (step := remaining_step(old, body)) is not None]
         steps = dict.fromkeys((*owed, *reconcile(self._body, body)))
         self._body, failed = body, []
         for step in steps:
             try:
-                await self._take(step)
+                await self._apply_step(step)
             except Exception:
                 log.exception("a step of a configuration failed", extra={"step": type(step).__name__})
                 failed.append(step)
-        self._owed = tuple(failed)
+        self._failed_steps = tuple(failed)
 
-    async def _take(self, step: ConfigStep) -> None:
+    async def _apply_step(self, step: ConfigStep) -> None:
         match step:
             case SetRecipient():
                 self._recordings.set_recipient(step.recipient)
@@ -213,10 +213,10 @@ class ConfigApplier:
             case SetRecording():
                 self._recordings.set_order(step.order)
 
-    def _look_again_s(self) -> float | None:
-        if self._owed:
+    def _recheck_s(self) -> float | None:
+        if self._failed_steps:
             return AGAIN_S
-        return CHECK_S if self._probation else None
+        return CHECK_S if self._trial else None
 
     async def _on_disk(self, change: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
         """Makes a change of the store. A full disk must not keep away the configuration that frees it."""
@@ -255,7 +255,7 @@ class ConfigTrial:
     started_ns: int
     witnesses: frozenset[CameraId]
 
-    def verdict(self, now_ns: int, cameras: Mapping[CameraId, CameraStatus]) -> TrialResult:
+    def result(self, now_ns: int, cameras: Mapping[CameraId, CameraStatus]) -> TrialResult:
         """Returns what is known at `now_ns` (monotonic)."""
         elapsed_s = (now_ns - self.started_ns) / 1e9
         if elapsed_s < GRACE_S:

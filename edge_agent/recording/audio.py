@@ -98,8 +98,8 @@ class AacFrame:
 class AudioTimeline:
     """The sound of one run. Used by one thread.
 
-    `begin` says where the run's first picture stands; from there on frames follow each other without a break. `take`
-    places what the camera sends, `fill` puts silence where nothing came in time.
+    `begin` says where the run's first picture stands; from there on frames follow each other without a break. `push`
+    places what the camera sends, `fill_silence` puts silence where nothing came in time.
     """
 
     def __init__(self, plan: AudioPlan, track: AudioTrack | None) -> None:
@@ -109,110 +109,112 @@ class AudioTimeline:
         """
         self.plan = plan
         self._track = track
-        self._lane: _AudioPath = _SilentPath(plan, 0)
-        self._has_lane = False
+        self._path: _AudioPath = _SilentPath(plan, 0)
+        self._has_path = False
         self._adts = b""
         self._begin = 0
-        self._laid = 0
+        self._emitted = 0
         self._patience_90k = PATIENCE_90K
         self._picture_90k = 0
-        self._ahead: MediaPacket | None = None
+        self._unconfirmed: MediaPacket | None = None
 
     @property
-    def heard(self) -> bool:
+    def has_audio(self) -> bool:
         """Whether any sound of the camera has been recorded in this run."""
-        return self._lane.heard
+        return self._path.has_audio
 
     @property
     def format(self) -> AudioFormat:
         """What is recorded."""
-        encodes = isinstance(self._lane, _EncodedPath) and self._track is not None
+        encodes = isinstance(self._path, _EncodedPath) and self._track is not None
         return self.plan.format(self._track.codec if encodes and self._track else "")
 
     def begin(self, pts_90k: int) -> None:
         """Notes where the first picture of the run stands."""
         self._picture_90k = pts_90k
-        self._begin = self._laid = -(-pts_90k * self.plan.sample_rate_hz // TICKS_PER_S)
-        self._lane = _SilentPath(self.plan, self._begin)
+        self._begin = self._emitted = -(-pts_90k * self.plan.sample_rate_hz // TICKS_PER_S)
+        self._path = _SilentPath(self.plan, self._begin)
         if self._track is not None and (self._track.codec != "aac" or self._track.config):
-            self._set_lane(self._track, self._track.config)
+            self._set_path(self._track, self._track.config)
 
-    def take(self, packet: MediaPacket) -> Iterator[AacFrame]:
+    def push(self, packet: MediaPacket) -> Iterator[AacFrame]:
         """Yields the frames that a packet of the camera's sound completes. What is no sound, or too late, is left out."""
         if not packet.size_bytes or self._track is None:
             return
         adts = config_of_adts(bytes(memoryview(packet.data)[:9])) if self._track.codec == "aac" else b""
-        if (adts and adts != self._adts) or not self._has_lane:
+        if (adts and adts != self._adts) or not self._has_path:
             self._adts = adts
-            self._set_lane(self._track, adts or self._track.config)
-        before, self._ahead = self._ahead, None
+            self._set_path(self._track, adts or self._track.config)
+        before, self._unconfirmed = self._unconfirmed, None
         if before is not None and 0 < packet.pts_90k - before.pts_90k < GOES_ON_90K:
             yield from self._place(before)
-        elif self._at(packet.pts_90k - JUMP_90K) > self._lane.until:
-            self._ahead = packet
+        elif self._sample_at(packet.pts_90k - JUMP_90K) > self._path.next_sample:
+            self._unconfirmed = packet
             return
         yield from self._place(packet)
 
-    def fill(self, picture_90k: int) -> Iterator[AacFrame]:
+    def fill_silence(self, picture_90k: int) -> Iterator[AacFrame]:
         """Yields silence up to where sound can still be on its way, as of a picture's time."""
         self._picture_90k = max(self._picture_90k, picture_90k)
-        missing = self._at(picture_90k - self._patience_90k) - self._lane.until
+        missing = self._sample_at(picture_90k - self._patience_90k) - self._path.next_sample
         if missing > 0:
-            yield from self._lay(self._lane.silence(missing))
+            yield from self._emit(self._path.write_silence(missing))
 
     def finish(self, until_90k: int) -> Iterator[AacFrame]:
         """Yields silence up to the end of the run's last picture, and all that was held back."""
-        if self._ahead is not None:
-            packet, self._ahead = self._ahead, None
+        if self._unconfirmed is not None:
+            packet, self._unconfirmed = self._unconfirmed, None
             yield from self._place(packet)
-        yield from self._lay(self._lane.silence(max(0, self._at(until_90k) - self._lane.until)))
-        yield from self._lay(self._lane.flush())
+        yield from self._emit(
+            self._path.write_silence(max(0, self._sample_at(until_90k) - self._path.next_sample))
+        )
+        yield from self._emit(self._path.flush())
 
     def _place(self, packet: MediaPacket) -> Iterator[AacFrame]:
-        at = self._at(packet.pts_90k)
+        at = self._sample_at(packet.pts_90k)
         tolerance = max(self.plan.sample_rate_hz // 25, SAMPLES * 3 // 4)
-        if at < self._lane.until - tolerance:
+        if at < self._path.next_sample - tolerance:
             if at > self._begin:
                 lag_90k = self._picture_90k - packet.pts_90k + TICKS_PER_S // 4
                 self._patience_90k = min(max(self._patience_90k, lag_90k), LONGEST_PATIENCE_90K)
             return
-        if at > self._lane.until + tolerance:
-            yield from self._lay(self._lane.silence(at - self._lane.until))
-        yield from self._lay(self._lane.sound(bytes(packet.data)))
+        if at > self._path.next_sample + tolerance:
+            yield from self._emit(self._path.write_silence(at - self._path.next_sample))
+        yield from self._emit(self._path.write(bytes(packet.data)))
 
-    def _lay(self, frames: Iterator[AacFrame]) -> Iterator[AacFrame]:
+    def _emit(self, frames: Iterator[AacFrame]) -> Iterator[AacFrame]:
         for frame in frames:
             # An encoder that begins within a run runs up to its first frame: what stands there is laid already.
-            if frame.at >= self._laid:
-                self._laid = frame.at + SAMPLES
+            if frame.at >= self._emitted:
+                self._emitted = frame.at + SAMPLES
                 yield frame
 
-    def _set_lane(self, track: AudioTrack, config: bytes) -> None:
-        self._has_lane = True
-        until, heard = self._lane.until, self._lane.heard
+    def _set_path(self, track: AudioTrack, config: bytes) -> None:
+        self._has_path = True
+        until, heard = self._path.next_sample, self._path.has_audio
         if track.codec == "aac" and setup_of(config) == setup_of(self.plan.config):
-            self._lane = _CopiedPath(self.plan, until)
+            self._path = _CopiedPath(self.plan, until)
         elif decodable(track):
-            self._lane = _EncodedPath(self.plan, track, until)
+            self._path = _EncodedPath(self.plan, track, until)
         else:
             log.warning("sound of this kind is not recorded", extra={"codec": track.codec})
-        self._lane.heard = heard
+        self._path.has_audio = heard
 
-    def _at(self, pts_90k: int) -> int:
+    def _sample_at(self, pts_90k: int) -> int:
         return rescale(pts_90k, self.plan.sample_rate_hz, TICKS_PER_S)
 
 
 class _AudioPath(Protocol):
-    """Lays sound and silence end to end. `until`: the sample behind what was laid; `heard`: some of it was sound."""
+    """Writes sound and silence end to end. `next_sample` follows the last written one; `has_audio`: some of it was sound."""
 
-    until: int
-    heard: bool
+    next_sample: int
+    has_audio: bool
 
-    def sound(self, data: bytes) -> Iterator[AacFrame]:
+    def write(self, data: bytes) -> Iterator[AacFrame]:
         """Lays what a packet of the camera holds; what cannot be decoded is silence, or nothing."""
         ...
 
-    def silence(self, samples: int) -> Iterator[AacFrame]:
+    def write_silence(self, samples: int) -> Iterator[AacFrame]:
         """Lays so many samples of silence; the nearest number of whole frames where only those can be laid."""
         ...
 
@@ -225,15 +227,15 @@ class _SilentPath:
     """No sound: what comes cannot be decoded, or nothing comes."""
 
     def __init__(self, plan: AudioPlan, at: int) -> None:
-        self.until = at
-        self.heard = False
+        self.next_sample = at
+        self.has_audio = False
         self._silence = _silent_frame(plan) or b""
 
-    def sound(self, data: bytes) -> Iterator[AacFrame]:
+    def write(self, data: bytes) -> Iterator[AacFrame]:
         """See `_AudioPath`."""
         return iter(())
 
-    def silence(self, samples: int) -> Iterator[AacFrame]:
+    def write_silence(self, samples: int) -> Iterator[AacFrame]:
         """See `_AudioPath`."""
         for _ in range((samples + SAMPLES // 2) // SAMPLES):
             yield self._next(self._silence)
@@ -243,8 +245,8 @@ class _SilentPath:
         return iter(())
 
     def _next(self, data: bytes) -> AacFrame:
-        frame = AacFrame(data, self.until)
-        self.until += SAMPLES
+        frame = AacFrame(data, self.next_sample)
+        self.next_sample += SAMPLES
         return frame
 
 
@@ -256,13 +258,13 @@ class _CopiedPath(_SilentPath):
         super().__init__(plan, at)
         self._checker = _aac_decoder(plan)
 
-    def sound(self, data: bytes) -> Iterator[AacFrame]:
+    def write(self, data: bytes) -> Iterator[AacFrame]:
         """See `_AudioPath`."""
         if data[:1] == b"\xff" and data[1:2] and data[1] & 0xF6 == 0xF0:
             data = data[7 if data[1] & 1 else 9 :]
         # What begins like a header behind the header is no frame; the muxer would stop, and the pictures with it.
         is_sound = bool(data) and not (data[0] == 0xFF and data[1:2] >= b"\xf0") and self._decodes(data)
-        self.heard |= is_sound
+        self.has_audio |= is_sound
         yield self._next(data if is_sound else self._silence)
 
     def _decodes(self, data: bytes) -> bool:
@@ -276,8 +278,8 @@ class _EncodedPath:
     """Any sound that FFmpeg decodes (G.711, Opus, MP2, AAC of another set-up, ...), encoded as the plan has it."""
 
     def __init__(self, plan: AudioPlan, track: AudioTrack, at: int) -> None:
-        self.until = at
-        self.heard = False
+        self.next_sample = at
+        self.has_audio = False
         self._plan = plan
         self._rate_hz = plan.sample_rate_hz
         self._layout = _layout(plan.channels)
@@ -288,32 +290,32 @@ class _EncodedPath:
         self._fifo: Any = av.AudioFifo()
         self._fifo_at = at
 
-    def sound(self, data: bytes) -> Iterator[AacFrame]:
+    def write(self, data: bytes) -> Iterator[AacFrame]:
         """See `_AudioPath`."""
         try:
             for frame in self._decoder.decode(av.Packet(data)):
                 for piece in self._resampled(frame):
-                    self._write(_bounded(piece))
-                    self.heard = True
+                    self._queue(_bounded(piece))
+                    self.has_audio = True
         except _FAULTS:
             pass
         yield from self._encode()
 
-    def silence(self, samples: int) -> Iterator[AacFrame]:
+    def write_silence(self, samples: int) -> Iterator[AacFrame]:
         """See `_AudioPath`."""
         while samples > 0:
             count = min(samples, self._rate_hz)
-            self._write(_silent_samples(self._layout, self._rate_hz, count))
+            self._queue(_silent_samples(self._layout, self._rate_hz, count))
             samples -= count
             yield from self._encode()
 
     def flush(self) -> Iterator[AacFrame]:
         """See `_AudioPath`."""
-        yield from self.silence(-self._fifo.samples % SAMPLES)
+        yield from self.write_silence(-self._fifo.samples % SAMPLES)
         try:
             rest = list(self._encoder.encode(None))
         except _FAULTS:
-            rest = self._encoded_anew(3)
+            rest = self._restart_encoder(3)
         yield from (AacFrame(bytes(out), out.pts) for out in rest)
 
     def _resampled(self, frame: Any) -> list[Any]:
@@ -330,18 +332,18 @@ class _EncodedPath:
         frame.pts = None
         return list(self._resampler.resample(frame))
 
-    def _write(self, piece: Any) -> None:
+    def _queue(self, piece: Any) -> None:
         if piece.samples:
             piece.pts = None
             self._fifo.write(piece)
-            self.until += piece.samples
+            self.next_sample += piece.samples
 
     def _encode(self) -> Iterator[AacFrame]:
         while (chunk := self._fifo.read(SAMPLES)) is not None:
             try:
                 encoded = self._encoded(chunk, self._fifo_at)
             except _FAULTS:
-                encoded = self._encoded_anew(2)
+                encoded = self._restart_encoder(2)
             for out in encoded:
                 # The encoder's first frame is its run-up, a frame before the sound: its pts says so.
                 yield AacFrame(bytes(out), out.pts)
@@ -351,7 +353,7 @@ class _EncodedPath:
         chunk.pts, chunk.time_base = at, Fraction(1, self._rate_hz)
         return list(self._encoder.encode(chunk))
 
-    def _encoded_anew(self, frames: int) -> list[Any]:
+    def _restart_encoder(self, frames: int) -> list[Any]:
         """Returns silence for a frame that the encoder refused, from a new encoder: the old one takes nothing any more.
 
         An encoder gives a frame when it takes the next but one, and its run-up stands a frame before all. So silence from

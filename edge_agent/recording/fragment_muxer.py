@@ -54,11 +54,11 @@ class FragmentMuxer:
         Raises:
             av.error.FFmpegError, ValueError: the key frame cannot be read as what it should be.
         """
-        self._sound = sound
+        self._timeline = sound
         self._sink = _Sink()
         self._mux: Any = av.open(self._sink, "w", format="mp4", options=_OPTIONS, buffer_size=1 << 20)
-        self._video = self._add_pictures(video, bytes(first.data))
-        self._audio: Any = self._add_sound(sound.plan) if sound else None
+        self._video = self._add_video(video, bytes(first.data))
+        self._audio: Any = self._add_audio(sound.plan) if sound else None
         if sound is not None:
             sound.begin(first.pts_90k)
         self._mux.start_encoding()
@@ -70,7 +70,7 @@ class FragmentMuxer:
         self._cut_at_90k: int | None = None
         self._end_90k = first.pts_90k
 
-    def _add_pictures(self, video: VideoTrack, key_frame: bytes) -> Any:
+    def _add_video(self, video: VideoTrack, key_frame: bytes) -> Any:
         if not parameter_sets(key_frame[:16384], video.codec):
             key_frame = video.parameter_sets + key_frame
         # A stream made from a reader of the key frame brings the decoder configuration with it, and can be tagged.
@@ -86,7 +86,7 @@ class FragmentMuxer:
         stream.time_base = Fraction(1, TICKS_PER_S)
         return stream
 
-    def _add_sound(self, plan: AudioPlan) -> Any:
+    def _add_audio(self, plan: AudioPlan) -> Any:
         layout = "mono" if plan.channels == 1 else "stereo"
         stream: Any = self._mux.add_stream("aac", rate=plan.sample_rate_hz, layout=layout)
         stream.codec_context.open()
@@ -97,11 +97,11 @@ class FragmentMuxer:
     def push(self, packet: MediaPacket) -> Iterator[Fragment]:
         """Takes a packet, a key frame first; yields the fragments that are complete by it."""
         if packet.kind is Kind.VIDEO:
-            if self._sound is not None:
-                self._mux_sound(self._sound.fill(packet.dts_90k))
-            self._mux_picture(packet)
-        elif self._sound is not None and self._cut_at_90k is not None:
-            self._mux_sound(self._sound.take(packet))
+            if self._timeline is not None:
+                self._mux_audio(self._timeline.fill_silence(packet.dts_90k))
+            self._mux_video(packet)
+        elif self._timeline is not None and self._cut_at_90k is not None:
+            self._mux_audio(self._timeline.push(packet))
         else:
             return
         if self._sink.parts:
@@ -110,13 +110,13 @@ class FragmentMuxer:
 
     def finish(self) -> Iterator[Fragment]:
         """Ends the run; yields what is left, the last group of pictures included."""
-        if self._sound is not None:
-            self._mux_sound(self._sound.finish(self._end_90k))
+        if self._timeline is not None:
+            self._mux_audio(self._timeline.finish(self._end_90k))
         self._mux.close()
         self._collect()
         yield from self._complete(last=True)
 
-    def _mux_sound(self, frames: Iterator[AacFrame]) -> None:
+    def _mux_audio(self, frames: Iterator[AacFrame]) -> None:
         for frame in frames:
             out = av.Packet(frame.data)
             out.stream = self._audio
@@ -125,7 +125,7 @@ class FragmentMuxer:
             out.is_keyframe = True
             self._mux.mux_one(out)
 
-    def _mux_picture(self, packet: MediaPacket) -> None:
+    def _mux_video(self, packet: MediaPacket) -> None:
         data: Any = packet.data
         cuts = packet.keyframe and (
             self._cut_at_90k is None or packet.pts_90k - self._cut_at_90k >= FRAGMENT_LEAST_90K

@@ -52,20 +52,22 @@ class GapTracker:
     ) -> None:
         self._class_session_id = class_session_id
         self._camera_id = camera_id
-        self._absent_until_at = absent_until_at
-        self._absence = GapReason.AGENT_STOPPED if resumed else GapReason.AGENT_LATE
+        self._agent_started_at = absent_until_at
+        self._absence_reason = GapReason.AGENT_STOPPED if resumed else GapReason.AGENT_LATE
         self._emit = emit
-        self._trouble: tuple[GapReason, str] | None = None
+        self._cause: tuple[GapReason, str] | None = None
         self._begins_at = self.until_at = until_at
-        self._looked_at = absent_until_at
+        self._observed_at = absent_until_at
         self._set_back = False
 
-    def trouble(self, reason: GapReason, detail: str = "") -> None:
+    def note_cause(self, reason: GapReason, detail: str = "") -> None:
         """Notes why what comes next may be missing; the first reason since the last fragment stands."""
-        if self._trouble is None:
-            self._trouble = (reason, detail)
+        if self._cause is None:
+            self._cause = (reason, detail)
 
-    def fragment(self, from_at: datetime, to_at: datetime, *, follows: bool, otherwise: GapReason) -> None:
+    def add_fragment(
+        self, from_at: datetime, to_at: datetime, *, follows: bool, otherwise: GapReason
+    ) -> None:
         """Takes a fragment into the account.
 
         Args:
@@ -74,48 +76,48 @@ class GapTracker:
             follows: it follows the last one without a hole in media time: then there is no gap, whatever dates say.
             otherwise: the reason of a gap for which no trouble was noted.
         """
-        dropped = self._trouble is not None and self._trouble[0] is GapReason.PACKETS_DROPPED
+        dropped = self._cause is not None and self._cause[0] is GapReason.PACKETS_DROPPED
         if not follows and from_at - self.until_at > (timedelta(0) if dropped else TOLERANCE):
-            self.gap(from_at, otherwise)
-        stepped = self._trouble is not None and self._trouble[0] is GapReason.CLOCK_STEP
-        self._trouble = None
+            self.add_gap_until(from_at, otherwise)
+        stepped = self._cause is not None and self._cause[0] is GapReason.CLOCK_STEP
+        self._cause = None
         self._set_back = self._set_back and not stepped
         # After a step back, what is missing until the old time comes round again is missing all the same.
         self.until_at = to_at if stepped else max(self.until_at, to_at)
 
-    def look(self, now_at: datetime, *, away: bool) -> None:
+    def observe_clock(self, now_at: datetime, *, away: bool) -> None:
         """Looks at the clock. Set back while the camera is `away`: what is missing from then on is missing all the same,
         although the old time had come so far."""
-        self._set_back |= now_at < self._looked_at - TOLERANCE
-        self._looked_at = now_at
+        self._set_back |= now_at < self._observed_at - TOLERANCE
+        self._observed_at = now_at
         if self._set_back and away:
             self._set_back = False
             self.until_at = min(self.until_at, max(now_at, self._begins_at))
 
-    def gap(self, to_at: datetime, otherwise: GapReason) -> None:
+    def add_gap_until(self, to_at: datetime, otherwise: GapReason) -> None:
         """Writes down that nothing is there up to `to_at`."""
-        reason, detail = self._trouble or (otherwise, "")
+        reason, detail = self._cause or (otherwise, "")
         from_at = self.until_at
-        absent_until_at = self._absent_until_at
+        absent_until_at = self._agent_started_at
         if from_at < absent_until_at - TOLERANCE:
             if to_at - absent_until_at <= NEAR:
-                reason, detail = self._absence, ""
+                reason, detail = self._absence_reason, ""
             else:
-                self._write(from_at, absent_until_at, self._absence, "")
+                self._add_gap(from_at, absent_until_at, self._absence_reason, "")
                 from_at = absent_until_at
-        self._write(from_at, to_at, reason, detail)
+        self._add_gap(from_at, to_at, reason, detail)
 
-    def unrecorded(self, from_at: datetime, to_at: datetime) -> None:
+    def add_missed_gap(self, from_at: datetime, to_at: datetime) -> None:
         """Writes down what an agent that was killed had no time to: the stretch lies before `until_at`."""
-        self._tell(from_at, to_at, GapReason.AGENT_STOPPED, "found after a restart")
+        self._emit_gap(from_at, to_at, GapReason.AGENT_STOPPED, "found after a restart")
 
-    def _write(self, from_at: datetime, to_at: datetime, reason: GapReason, detail: str) -> None:
+    def _add_gap(self, from_at: datetime, to_at: datetime, reason: GapReason, detail: str) -> None:
         if to_at <= from_at:
             return
         self.until_at = to_at
-        self._tell(from_at, to_at, reason, detail)
+        self._emit_gap(from_at, to_at, reason, detail)
 
-    def _tell(self, from_at: datetime, to_at: datetime, reason: GapReason, detail: str) -> None:
+    def _emit_gap(self, from_at: datetime, to_at: datetime, reason: GapReason, detail: str) -> None:
         self._emit(
             GapRecord(
                 gap_id=GapId(new_id()),

@@ -67,16 +67,20 @@ class TrackRecorder:
         self._stopping = False
         self._subscription: Subscription | None = None
         self._wake = threading.Event()
-        account = spool.account(order.class_session_id, camera_id)
-        done = spool.index.segments_of(order.class_session_id, camera_id)
-        self.finished = account.finished
-        if done:
-            self.first_picture_at = started_at(done[0])
-        resumed = bool(done) or account.until_at is not None
+        progress = spool.progress(order.class_session_id, camera_id)
+        segments = spool.index.segments_of(order.class_session_id, camera_id)
+        self.finished = progress.finished
+        if segments:
+            self.first_picture_at = started_at(segments[0])
+        resumed = bool(segments) or progress.until_at is not None
         until_at = max(
-            [order.start_at, *(ended_at(m) for m in done), *([account.until_at] if account.until_at else [])]
+            [
+                order.start_at,
+                *(ended_at(m) for m in segments),
+                *([progress.until_at] if progress.until_at else []),
+            ]
         )
-        self._ledger = GapTracker(
+        self._gaps = GapTracker(
             order.class_session_id,
             camera_id,
             until_at=until_at,
@@ -84,18 +88,18 @@ class TrackRecorder:
             resumed=resumed,
             emit=self._emit_gap,
         )
-        self._run = max([account.run, *(m.run for m in done)])
+        self._run = max([progress.run, *(m.run for m in segments)])
         known = [g for g in spool.index.gaps(order.class_session_id) if g.camera_id == camera_id]
-        since_at, whole = account.until_at or order.start_at, not spool.recovered.index_rebuilt
-        for from_at, to_at in uncovered_spans(done, known, since_at=since_at, whole=whole):
-            self._ledger.unrecorded(from_at, to_at)
-        self._sound = account.sound
-        self._heard = any(m.audio is not None for m in done)
+        since_at, whole = progress.until_at or order.start_at, not spool.recovered.index_rebuilt
+        for from_at, to_at in uncovered_spans(segments, known, since_at=since_at, whole=whole):
+            self._gaps.add_missed_gap(from_at, to_at)
+        self._audio_decision = progress.sound
+        self._has_audio = any(m.audio is not None for m in segments)
         self._source_run: RunStarted | None = None
         self._connected = False
-        self._cutter: RunMuxer | None = None
+        self._muxer: RunMuxer | None = None
         self._writer: SegmentWriter | None = None
-        self._before: list[MediaPacket] = []
+        self._held: list[MediaPacket] = []
         self._started = False
         self._end_pts_90k: int | None = None
         self._blocked = False
@@ -110,7 +114,7 @@ class TrackRecorder:
     def set_order(self, order: RecordingOrder) -> None:
         """Takes a changed order of the same class."""
         self._order = order
-        self._nudge()
+        self._wake_up()
 
     def set_recipient(self, recipient: RecipientKey) -> None:
         """Seals the keys of segments from the next one on to another key."""
@@ -119,14 +123,14 @@ class TrackRecorder:
     def set_feed(self, feed: Feed | None) -> None:
         """Goes on with another feed of the same camera; None: the camera is gone."""
         self._wanted_feed = feed
-        self._nudge()
+        self._wake_up()
 
     def stop(self) -> None:
         """Ends the thread before the order's stop: what is open is closed, the account stays open."""
         self._stopping = True
-        self._nudge()
+        self._wake_up()
 
-    def _nudge(self) -> None:
+    def _wake_up(self) -> None:
         self._wake.set()
         if (subscription := self._subscription) is not None:
             subscription.wake()
@@ -155,17 +159,17 @@ class TrackRecorder:
         items = self._items(timeout_s)
         # On a slow disk more comes while these are written: the stop is judged as of what was taken.
         now_at = self._spool.now()
-        self._take_all(items)
-        self._look_at_time(now_at)
+        self._handle_all(items)
+        self._check_schedule(now_at)
 
     def _attach(self) -> None:
         if self._wanted_feed is self._feed and (self._subscription is not None or self._feed is None):
             return
         if self._feed is not None and self._subscription is not None:
-            self._take_all(self._subscription.take(0, last=True))
+            self._handle_all(self._subscription.take(0, last=True))
             self._feed.unsubscribe(self._subscription)
-            self._take(RunEnded(None))
-            self._ledger.trouble(GapReason.CAMERA_OFFLINE, "the camera was configured anew")
+            self._handle(RunEnded(None))
+            self._gaps.note_cause(GapReason.CAMERA_OFFLINE, "the camera was configured anew")
         self._feed = self._wanted_feed
         self._subscription = self._feed.subscribe() if self._feed is not None else None
 
@@ -176,36 +180,36 @@ class TrackRecorder:
         self._wake.clear()
         return []
 
-    def _take_all(self, items: Iterable[Item]) -> None:
+    def _handle_all(self, items: Iterable[Item]) -> None:
         for item in items:
             if self.finished:
                 return
-            self._take(item)
+            self._handle(item)
 
-    def _take(self, item: Item) -> None:
+    def _handle(self, item: Item) -> None:
         if isinstance(item, MediaPacket):
-            self._take_packet(item)
+            self._handle_packet(item)
         elif isinstance(item, RunStarted):
             self._end_run()
             self._source_run, self._connected = item, True
         elif isinstance(item, Dropped):
             self._end_run()
-            self._ledger.trouble(GapReason.PACKETS_DROPPED, f"{item.packets} packets")
+            self._gaps.note_cause(GapReason.PACKETS_DROPPED, f"{item.packets} packets")
         else:
             self._end_run()
             self._connected = False
             if item.error is not None:
-                self._ledger.trouble(gap_reason(item.error), item.detail[:200])
+                self._gaps.note_cause(gap_reason(item.error), item.detail[:200])
             elif item.detail == "clock_step":
-                self._ledger.trouble(GapReason.CLOCK_STEP)
+                self._gaps.note_cause(GapReason.CLOCK_STEP)
 
-    def _take_packet(self, packet: MediaPacket) -> None:
+    def _handle_packet(self, packet: MediaPacket) -> None:
         video = packet.kind is Kind.VIDEO
         if not self._started:
             if not self._wait_for_start(packet):
                 return
             self._started = True
-            held, self._before = self._before, []
+            held, self._held = self._held, []
             for earlier in held:
                 self._record(earlier)
             return
@@ -221,31 +225,31 @@ class TrackRecorder:
         """Keeps the present group of pictures until the class starts: it begins at the key frame before the start."""
         if packet.kind is Kind.VIDEO:
             at = self._utc(packet.pts_90k)
-            if packet.keyframe and (at is None or at <= self._order.start_at or not self._before):
-                self._before.clear()
-                self._before.append(packet)
+            if packet.keyframe and (at is None or at <= self._order.start_at or not self._held):
+                self._held.clear()
+                self._held.append(packet)
                 return at is not None and at >= self._order.start_at
-            if self._before:
-                self._before.append(packet)
+            if self._held:
+                self._held.append(packet)
                 return at is not None and at >= self._order.start_at
-        elif self._before:
-            self._before.append(packet)
+        elif self._held:
+            self._held.append(packet)
         return False
 
     def _record(self, packet: MediaPacket) -> None:
-        if self._cutter is None:
+        if self._muxer is None:
             if not (packet.kind is Kind.VIDEO and packet.keyframe) or self._source_run is None:
                 return
-            self._cutter = self._begin_run(self._source_run, packet)
-        cutter = self._cutter
-        for fragment in cutter.push(packet):
-            self._store(fragment, cutter)
-        if self._sound is None and cutter.decision is not None:
+            self._muxer = self._begin_run(self._source_run, packet)
+        muxer = self._muxer
+        for fragment in muxer.push(packet):
+            self._store(fragment, muxer)
+        if self._audio_decision is None and muxer.decision is not None:
             # On the disk at once: whoever goes on after a power cut has to promise the same.
-            self._sound = cutter.decision
-            self._keep_account()
-        if cutter.sound is not None:
-            self._heard |= cutter.sound.heard
+            self._audio_decision = muxer.decision
+            self._save_progress()
+        if muxer.audio is not None:
+            self._has_audio |= muxer.audio.has_audio
 
     def _begin_run(self, source: RunStarted, packet: MediaPacket) -> RunMuxer:
         self._run += 1
@@ -263,42 +267,46 @@ class TrackRecorder:
             self.first_picture_at = self._utc(packet.pts_90k)
         if not self.recording:
             self.recording = True
-            self._board.changed()
-        if source.info.audio is not None and self._sound is not None and self._sound.plan is None:
+            self._board.notify()
+        if (
+            source.info.audio is not None
+            and self._audio_decision is not None
+            and self._audio_decision.plan is None
+        ):
             log.warning(
                 "sound is not recorded in a class that began without",
                 extra={"camera_id": str(self.camera_id), "codec": source.info.audio.codec},
             )
-        return RunMuxer(source.info, self._sound)
+        return RunMuxer(source.info, self._audio_decision)
 
     def _end_run(self) -> None:
         """Cuts what is left of the run and closes its segment; the next packets begin another one."""
-        if self._cutter is not None:
-            for fragment in self._cutter.finish():
-                self._store(fragment, self._cutter)
-            self._cutter = None
-        self._before.clear()
+        if self._muxer is not None:
+            for fragment in self._muxer.finish():
+                self._store(fragment, self._muxer)
+            self._muxer = None
+        self._held.clear()
         self._close_segment()
         if self.recording:
             self.recording = False
-            self._board.changed()
+            self._board.notify()
 
-    def _store(self, fragment: Fragment, cutter: RunMuxer) -> None:
-        clock = self._clock()
+    def _store(self, fragment: Fragment, muxer: RunMuxer) -> None:
+        clock = self._clock_estimate()
         if clock is None:
             return
         from_at, to_at = _span_of(fragment, clock)
-        if not self._write(fragment, clock, cutter):
-            if to_at - self._ledger.until_at >= GAP_EVERY:
-                self._ledger.gap(to_at, GapReason.DISK_ERROR)
-                self._keep_account()
+        if not self._write(fragment, clock, muxer):
+            if to_at - self._gaps.until_at >= GAP_EVERY:
+                self._gaps.add_gap_until(to_at, GapReason.DISK_ERROR)
+                self._save_progress()
             return
-        self._ledger.fragment(
-            from_at, to_at, follows=fragment.pts_90k == self._end_pts_90k, otherwise=self._reason_now()
+        self._gaps.add_fragment(
+            from_at, to_at, follows=fragment.pts_90k == self._end_pts_90k, otherwise=self._current_reason()
         )
         self._end_pts_90k = fragment.pts_90k + fragment.duration_90k
 
-    def _write(self, fragment: Fragment, clock: ClockEstimate, cutter: RunMuxer) -> bool:
+    def _write(self, fragment: Fragment, clock: ClockEstimate, muxer: RunMuxer) -> bool:
         writer = self._writer
         if writer is not None and fragment.starts_with_key and writer.first_pts_90k is not None:
             long_enough = fragment.pts_90k - writer.first_pts_90k >= SEGMENT_TARGET_90K
@@ -307,22 +315,22 @@ class TrackRecorder:
         if self._blocked and not fragment.starts_with_key:
             return False
         try:
-            self._append(fragment, clock, cutter)
+            self._append(fragment, clock, muxer)
         except SpoolFull:
-            self._spool.make_room()
+            self._spool.free_space()
             try:
-                self._append(fragment, clock, cutter)
+                self._append(fragment, clock, muxer)
             except SpoolError as error:
-                self._refused(error)
+                self._note_refusal(error)
                 return False
         except SpoolError as error:
-            self._refused(error)
+            self._note_refusal(error)
             return False
         self._blocked = False
         self._spool.set_full(False)
         return True
 
-    def _append(self, fragment: Fragment, clock: ClockEstimate, cutter: RunMuxer) -> None:
+    def _append(self, fragment: Fragment, clock: ClockEstimate, muxer: RunMuxer) -> None:
         if self._writer is None:
             self._writer = SegmentWriter(
                 self._spool,
@@ -330,15 +338,15 @@ class TrackRecorder:
                 camera_id=self.camera_id,
                 run=self._run,
                 recipient=self._recipient,
-                init=cutter.init,
+                init=muxer.init,
                 video=self._format,
-                audio=cutter.sound.format if cutter.sound and self._heard else None,
+                audio=muxer.audio.format if muxer.audio and self._has_audio else None,
             )
         self._writer.append(fragment, clock)
 
-    def _refused(self, error: SpoolError) -> None:
+    def _note_refusal(self, error: SpoolError) -> None:
         full = isinstance(error, SpoolFull)
-        self._ledger.trouble(GapReason.DISK_FULL if full else GapReason.DISK_ERROR, str(error)[:200])
+        self._gaps.note_cause(GapReason.DISK_FULL if full else GapReason.DISK_ERROR, str(error)[:200])
         self._spool.set_full(full)
         self._end_pts_90k = None
         if not self._blocked:
@@ -354,36 +362,36 @@ class TrackRecorder:
         if writer is None:
             return
         now_at = self._spool.now()
-        if writer.close(self._clock(), now_at) is not None:
-            self._board.segment_closed(self.camera_id, now_at)
+        if writer.close(self._clock_estimate(), now_at) is not None:
+            self._board.count_segment(self.camera_id, now_at)
 
-    def _look_at_time(self, now_at: datetime) -> None:
+    def _check_schedule(self, now_at: datetime) -> None:
         stop_at = self._order.stop_at
-        self._ledger.look(now_at, away=not self._connected)
+        self._gaps.observe_clock(now_at, away=not self._connected)
         if self.finished or now_at < self._order.start_at:
             return
         if stop_at is not None and now_at >= stop_at + (LATE_PACKETS if self._connected else timedelta(0)):
             self._finish()
-        elif not self._connected and now_at - self._ledger.until_at >= GAP_EVERY:
-            self._ledger.gap(now_at, self._reason_now())
-            self._keep_account()
+        elif not self._connected and now_at - self._gaps.until_at >= GAP_EVERY:
+            self._gaps.add_gap_until(now_at, self._current_reason())
+            self._save_progress()
 
     def _finish(self) -> None:
         self._end_run()
         if self._subscription is not None and self._subscription.dropping:
-            self._ledger.trouble(GapReason.PACKETS_DROPPED)
+            self._gaps.note_cause(GapReason.PACKETS_DROPPED)
         stop_at = self._order.stop_at or self._spool.now()
-        if stop_at - self._ledger.until_at > TOLERANCE:
-            self._ledger.gap(stop_at, self._reason_now())
+        if stop_at - self._gaps.until_at > TOLERANCE:
+            self._gaps.add_gap_until(stop_at, self._current_reason())
         self.finished = True
-        self._keep_account()
-        self._board.changed()
+        self._save_progress()
+        self._board.notify()
 
-    def _keep_account(self) -> None:
-        account = TrackProgress(
-            until_at=self._ledger.until_at, run=self._run, finished=self.finished, sound=self._sound
+    def _save_progress(self) -> None:
+        progress = TrackProgress(
+            until_at=self._gaps.until_at, run=self._run, finished=self.finished, sound=self._audio_decision
         )
-        self._spool.keep_account(self._order.class_session_id, self.camera_id, account)
+        self._spool.save_progress(self._order.class_session_id, self.camera_id, progress)
 
     def _emit_gap(self, gap: GapRecord) -> None:
         log.info(
@@ -396,16 +404,16 @@ class TrackRecorder:
         )
         self._spool.add_gap(gap)
 
-    def _reason_now(self) -> GapReason:
+    def _current_reason(self) -> GapReason:
         if self._feed is None:
             return GapReason.CAMERA_OFFLINE
         return gap_reason(self._board.camera(self.camera_id).error)
 
-    def _clock(self) -> ClockEstimate | None:
+    def _clock_estimate(self) -> ClockEstimate | None:
         return self._source_run.clock.estimate() if self._source_run is not None else None
 
     def _utc(self, pts_90k: int) -> datetime | None:
-        clock = self._clock()
+        clock = self._clock_estimate()
         return None if clock is None else utc_of_pts(pts_90k, clock)
 
 

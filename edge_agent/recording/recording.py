@@ -75,13 +75,13 @@ class Recording:
     async def run(self) -> None:
         """Records to the end of the order."""
         loop = asyncio.get_running_loop()
-        await asyncio.to_thread(self._spool.follow, self.order.class_session_id)
+        await asyncio.to_thread(self._spool.track_class, self.order.class_session_id)
         try:
             while not self._done:
                 self._changed.clear()
                 if self._is_time():
                     await self._follow_cameras(loop)
-                self._done = self._all_cut()
+                self._done = self._is_complete()
                 if not self._done:
                     await self._wait()
         finally:
@@ -90,12 +90,12 @@ class Recording:
             while self._running:
                 self._changed.clear()
                 await asyncio.shield(self._changed.wait())
-        self._board.changed()
+        self._board.notify()
 
     def _is_time(self) -> bool:
         return self._spool.now() >= self.order.start_at - WARM_UP
 
-    def _all_cut(self) -> bool:
+    def _is_complete(self) -> bool:
         stop_at = self.order.stop_at
         if not self._tracks:
             return stop_at is not None and self._spool.now() >= stop_at
@@ -140,9 +140,9 @@ class Recording:
         if not track.finished:
             self._running += 1
             # A recorder that a second cancellation left behind may outlive the loop.
-            track.start(partial(call_soon, loop, self._ended))
+            track.start(partial(call_soon, loop, self._on_track_end))
 
-    def _ended(self) -> None:
+    def _on_track_end(self) -> None:
         self._running -= 1
         self._changed.set()
 

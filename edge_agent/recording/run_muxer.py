@@ -30,20 +30,20 @@ class RunMuxer:
         self.decision = decision
         self._info = info
         self._held: list[MediaPacket] = []
-        self._segmenter: FragmentMuxer | None = None
-        self._sound: AudioTimeline | None = None
+        self._muxer: FragmentMuxer | None = None
+        self._audio: AudioTimeline | None = None
         self._last_picture_90k: int | None = None
         self.bad_key_frames = 0
 
     @property
     def init(self) -> bytes:
         """The init section; empty before the first fragment."""
-        return self._segmenter.init if self._segmenter else b""
+        return self._muxer.init if self._muxer else b""
 
     @property
-    def sound(self) -> AudioTimeline | None:
+    def audio(self) -> AudioTimeline | None:
         """The sound of the run; None: the track has none, or the run has not begun."""
-        return self._sound
+        return self._audio
 
     def push(self, packet: MediaPacket) -> Iterator[Fragment]:
         """Takes a packet; yields the fragments that are complete by it."""
@@ -51,8 +51,8 @@ class RunMuxer:
             self._last_picture_90k = packet.pts_90k
         elif self._last_picture_90k is None or abs(packet.pts_90k - self._last_picture_90k) > FAR_90K:
             return
-        if self._segmenter is not None:
-            yield from self._segmenter.push(packet)
+        if self._muxer is not None:
+            yield from self._muxer.push(packet)
             return
         complete = (
             len(self._held) > 0
@@ -60,17 +60,17 @@ class RunMuxer:
             and (packet.keyframe or packet.pts_90k - self._held[0].pts_90k >= HOLD_90K)
         )
         self._held.append(packet)
-        if complete or not self._waits_for_sound:
+        if complete or not self._waits_for_audio:
             yield from self._release()
 
     def finish(self) -> Iterator[Fragment]:
         """Ends the run; yields what is left."""
         yield from self._release()
-        if self._segmenter is not None:
-            yield from self._segmenter.finish()
+        if self._muxer is not None:
+            yield from self._muxer.finish()
 
     @property
-    def _waits_for_sound(self) -> bool:
+    def _waits_for_audio(self) -> bool:
         audio = self._info.audio
         if self.decision is not None or audio is None or audio.codec != "aac" or audio.config:
             return False
@@ -83,21 +83,21 @@ class RunMuxer:
 
     def _release(self) -> Iterator[Fragment]:
         held, self._held = self._held, []
-        while held and self._segmenter is None:
+        while held and self._muxer is None:
             if self.decision is None:
                 self.decision = self._decide(held)
             plan = self.decision.plan
-            self._sound = AudioTimeline(plan, self._info.audio) if plan is not None else None
+            self._audio = AudioTimeline(plan, self._info.audio) if plan is not None else None
             try:
-                self._segmenter = FragmentMuxer(self._info.video, self._sound, held[0])
+                self._muxer = FragmentMuxer(self._info.video, self._audio, held[0])
             except (av.error.FFmpegError, ValueError):
                 # A key frame that cannot be read: wait for the next.
                 self.bad_key_frames += 1
                 held = held[1:]
                 while held and not (held[0].kind is Kind.VIDEO and held[0].keyframe):
                     held = held[1:]
-        if self._segmenter is None:
+        if self._muxer is None:
             self._held = held
             return
         for packet in held:
-            yield from self._segmenter.push(packet)
+            yield from self._muxer.push(packet)

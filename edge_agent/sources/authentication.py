@@ -105,13 +105,13 @@ class Authenticator:
         self._new_cnonce = new_cnonce
         self._challenge: Challenge | None = None
         self._count = 0
-        self._was_right = False
+        self._was_accepted = False
 
     def accepted(self) -> None:
         """Notes that a request was answered: where it was signed, user and password are right."""
-        self._was_right = self._challenge is not None
+        self._was_accepted = self._challenge is not None
 
-    def take(self, values: Iterable[str], *, was_signed: bool) -> None:
+    def add_challenges(self, values: Iterable[str], *, was_signed: bool) -> None:
         """Takes the challenges of a 401. The caller repeats the request, a bounded number of times.
 
         Args:
@@ -134,10 +134,10 @@ class Authenticator:
             )
         best = max(usable, key=lambda challenge: challenge.strength)
         is_stale = best.parameters.get("stale", "").lower() == "true"
-        if was_signed and not is_stale and not self._was_right:
+        if was_signed and not is_stale and not self._was_accepted:
             raise CameraFailed(CameraError.REFUSED, f"user or password is wrong ({best})")
         # What was right a moment ago is out of date: some cameras forget to call a nonce stale.
-        self._was_right = False
+        self._was_accepted = False
         self._challenge, self._count = best, 0
 
     def header(self, method: str, uri: str, body: bytes = b"") -> str | None:

@@ -24,7 +24,7 @@ FORMATS = "mpegts,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,flv,live_flv,h264,hevc,m
 class AvSource:
     """A `Source` read with PyAV. Subclasses say what to open, and may reshape the flow of packets."""
 
-    dated = False
+    has_sender_reports = False
     """Whether wall times in packets are those of the camera's sender reports."""
 
     def __init__(self, options: dict[str, str], *, with_audio: bool, clock: Clock) -> None:
@@ -74,9 +74,9 @@ class AvSource:
 
     def _flow(self) -> Iterator[MediaPacket]:
         """Yields all packets with their times; the first picture stands at `ORIGIN_90K`."""
-        flow = Packetizer(self._video, self._audio, fps=_fps(self._video), dated=self.dated)
+        flow = Packetizer(self._video, self._audio, fps=_fps(self._video), is_rtp=self.has_sender_reports)
         for packet in self._raw():
-            yield from flow.take(packet, self._clock.monotonic_ns())
+            yield from flow.push(packet, self._clock.monotonic_ns())
         yield from flow.finish()
 
     def _raw(self) -> Iterator[Any]:

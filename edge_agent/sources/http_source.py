@@ -83,14 +83,14 @@ class HttpSource(AvSource):
     def _open_container(self) -> Any:
         authenticator = Authenticator(self._credentials)
         self._credentials = None
-        self._body = _Body(self._stream(authenticator))
+        self._body = _Body(self._open_stream(authenticator))
         return av.open(self._body, options=self._options, buffer_size=32 << 10)
 
-    def _stream(self, authenticator: Authenticator) -> http.client.HTTPResponse:
+    def _open_stream(self, authenticator: Authenticator) -> http.client.HTTPResponse:
         """Returns the answer that is the stream."""
         for _ in range(MOST_TRIES):
             signed = authenticator.header("GET", self._endpoint.target)
-            answer = self._asked(signed)
+            answer = self._request(signed)
             if answer.status == 200:
                 return answer
             with contextlib.closing(answer):
@@ -98,12 +98,12 @@ class HttpSource(AvSource):
                     raise error_from_response(
                         answer.status, answer.reason, location=answer.getheader("Location") or ""
                     )
-                authenticator.take(
+                authenticator.add_challenges(
                     answer.headers.get_all("WWW-Authenticate") or (), was_signed=signed is not None
                 )
         raise CameraFailed(CameraError.REFUSED, "the camera asks to sign in again and again")
 
-    def _asked(self, signed: str | None) -> http.client.HTTPResponse:
+    def _request(self, signed: str | None) -> http.client.HTTPResponse:
         endpoint = self._endpoint
         connection = http.client.HTTPConnection(endpoint.host, endpoint.port)
         with dial(endpoint, self._settings, timeout_s=TIMEOUT_S, is_aborted=self._aborted.is_set) as line:

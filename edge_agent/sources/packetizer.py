@@ -62,43 +62,43 @@ class Packetizer:
     the next packet to know that it is whole. No other camera pays that delay.
     """
 
-    def __init__(self, video: Any, audio: Any, *, fps: float, dated: bool) -> None:
+    def __init__(self, video: Any, audio: Any, *, fps: float, is_rtp: bool) -> None:
         """Args:
         video: FFmpeg's stream of pictures.
         audio: its stream of sound; None: there is none.
         fps: how many pictures a second, as the stream says.
-        dated: whether the stream is RTP: its times are 32 bits, and sender reports come with them.
+        is_rtp: whether the stream is RTP: its times are 32 bits, and sender reports come with them.
         """
-        self._is_rtp = dated
+        self._is_rtp = is_rtp
         self._codec: Codec = "h264" if video.codec_context.name == "h264" else "h265"
         self._sets = bytes(video.codec_context.extradata or b"")
         self._video_index = video.index
         streams = [video] if audio is None else [video, audio]
         self._rates = {s.index: (s.time_base.denominator, s.time_base.numerator) for s in streams}
-        self._timelines = {index: RtpTimeline(rate, wraps=dated) for index, (rate, _) in self._rates.items()}
-        self._dated = dict.fromkeys(self._rates, 0)
+        self._timelines = {index: RtpTimeline(rate, wraps=is_rtp) for index, (rate, _) in self._rates.items()}
+        self._sender_times = dict.fromkeys(self._rates, 0)
         rate, numerator = self._rates[video.index]
         self._frame = max(1, round(rate / numerator / fps))
-        self._shift = AudioOffset()
+        self._audio_offset = AudioOffset()
         self._origin: int | None = None
         self._held: _Picture | None = None
         self._first: list[_Picture] = []
-        self._times: PtsFilter[_Timed] | None = None
-        self._decode_times: DtsGenerator | None = None
+        self._pts_filter: PtsFilter[_Timed] | None = None
+        self._dts_generator: DtsGenerator | None = None
         self._undecoded = 0
         self._sliced = False
         self._last_pts: int | None = None
-        self._early_sound: deque[tuple[Any, int]] = deque(maxlen=EARLY_SOUND_MOST)
+        self._early_audio: deque[tuple[Any, int]] = deque(maxlen=EARLY_SOUND_MOST)
 
-    def take(self, packet: Any, arrival_ns: int) -> Iterator[MediaPacket]:
+    def push(self, packet: Any, arrival_ns: int) -> Iterator[MediaPacket]:
         """Takes a packet as FFmpeg gives it; yields what is complete by it."""
         if packet.stream_index != self._video_index:
             if self._origin is not None:
-                yield self._sound(packet, arrival_ns)
+                yield self._audio_packet(packet, arrival_ns)
             elif self._held is not None or self._first:
-                self._early_sound.append((packet, arrival_ns))
+                self._early_audio.append((packet, arrival_ns))
             return
-        if self._times is None and packet.dts is None and packet.pts is not None:
+        if self._pts_filter is None and packet.dts is None and packet.pts is not None:
             self._undecoded += 1
         held = self._held
         if held is not None:
@@ -107,7 +107,7 @@ class Packetizer:
                 held.add(packet)
                 return
             yield from self._release(held)
-        elif self._times is None and not self._first and not packet.is_keyframe:
+        elif self._pts_filter is None and not self._first and not packet.is_keyframe:
             return
         picture = _Picture(packet, arrival_ns)
         if packet.pts is not None and packet.pts == self._last_pts and self._continues(packet):
@@ -125,9 +125,9 @@ class Packetizer:
             yield from self._release(self._held)
         if self._first:
             yield from self._begin()
-        if self._times is not None:
-            for placed in self._times.finish():
-                yield self._picture(placed)
+        if self._pts_filter is not None:
+            for placed in self._pts_filter.finish():
+                yield self._video_packet(placed)
 
     def _may_reorder(self, timed: _Timed) -> bool:
         return may_reorder(memoryview(timed.picture.data)[:16384], self._sets, self._codec)
@@ -143,7 +143,7 @@ class Packetizer:
         """Takes a picture that is whole."""
         self._held = None
         self._last_pts = picture.packet.pts
-        if self._times is not None:
+        if self._pts_filter is not None:
             yield from self._timed(picture)
             return
         if not self._first:
@@ -161,7 +161,7 @@ class Packetizer:
             others = [picture.packet.pts for picture in first[1:] if picture.packet.pts is not None]
             begin.pts = infer_first_pts(others, frame=self._frame, begin=0 if self._is_rtp else None)
         rate, numerator = self._rates[self._video_index]
-        self._times = PtsFilter(
+        self._pts_filter = PtsFilter(
             frame=self._frame,
             second=max(1, rate // numerator),
             reorders=depth > 0,
@@ -170,12 +170,12 @@ class Packetizer:
         )
         if self._is_rtp:
             shown = [picture.packet.pts for picture in first if picture.packet.pts is not None]
-            self._decode_times = DtsGenerator(depth=depth, frame=self._frame, first=shown)
+            self._dts_generator = DtsGenerator(depth=depth, frame=self._frame, first=shown)
         for picture in first:
             yield from self._timed(picture)
-        early, self._early_sound = self._early_sound, deque(maxlen=0)
+        early, self._early_audio = self._early_audio, deque(maxlen=0)
         for sound, arrival_ns in early:
-            yield self._sound(sound, arrival_ns)
+            yield self._audio_packet(sound, arrival_ns)
 
     def _depth(self, first: Any) -> int:
         """Returns how many pictures are decoded before the one that is shown first.
@@ -191,9 +191,9 @@ class Packetizer:
         place, sender_us = self._place(packet, self._frame)
         arrival = rescale(picture.arrival_ns, self._rates[self._video_index][0], 10**9)
         timed = _Timed(picture, sender_us, self._timelines[self._video_index].reports)
-        if self._times is not None:
-            for placed in self._times.take(timed, place, arrival):
-                yield self._picture(placed)
+        if self._pts_filter is not None:
+            for placed in self._pts_filter.push(timed, place, arrival):
+                yield self._video_packet(placed)
 
     def _place(self, packet: Any, frame: int) -> tuple[int, int | None]:
         """Returns where a packet lies on its stream's timeline, and its wall time by the camera's clock."""
@@ -203,22 +203,22 @@ class Packetizer:
         pts = packet.dts if packet.pts is None else packet.pts
         place = timeline.place(pts, packet.duration or frame, sender_us)
         if sender_us is not None:
-            self._dated[index] += 1
-            if self._dated[index] == 1:
+            self._sender_times[index] += 1
+            if self._sender_times[index] == 1:
                 # The first wall time is that of the next frame: see `rtptime`.
                 sender_us = None
         return place, sender_us
 
-    def _picture(self, placed: PlacedPicture[_Timed]) -> MediaPacket:
+    def _video_packet(self, placed: PlacedPicture[_Timed]) -> MediaPacket:
         picture, packet = placed.item.picture, placed.item.picture.packet
         rate, numerator = self._rates[self._video_index]
         pts_90k = rescale(placed.at * numerator, TICKS_PER_S, rate)
         if self._origin is None:
             self._origin = ORIGIN_90K - pts_90k
         # A time that is not believed says nothing of the camera's clock either.
-        sender_us = None if placed.is_stray else placed.item.sender_us
+        sender_us = None if placed.is_outlier else placed.item.sender_us
         if sender_us is not None and picture.is_keyframe:
-            self._shift.video(pts_90k, sender_us)
+            self._audio_offset.video(pts_90k, sender_us)
         return MediaPacket(
             kind=Kind.VIDEO,
             data=picture.data,
@@ -235,23 +235,23 @@ class Packetizer:
         """Returns how long before it is shown a picture is decoded."""
         packet = placed.item.picture.packet
         rate, numerator = self._rates[self._video_index]
-        if self._decode_times is not None:
-            ahead = placed.at - self._decode_times.take(placed.at, is_step=placed.is_step)
-        elif packet.pts is None or packet.dts is None or placed.is_stray:
+        if self._dts_generator is not None:
+            ahead = placed.at - self._dts_generator.next_dts(placed.at, is_step=placed.is_step)
+        elif packet.pts is None or packet.dts is None or placed.is_outlier:
             ahead = 0
         else:
             ahead = packet.pts - packet.dts
         return rescale(ahead * numerator, TICKS_PER_S, rate)
 
-    def _sound(self, packet: Any, arrival_ns: int) -> MediaPacket:
+    def _audio_packet(self, packet: Any, arrival_ns: int) -> MediaPacket:
         rate, numerator = self._rates[packet.stream_index]
         timeline = self._timelines[packet.stream_index]
         before = timeline.reports
         place, sender_us = self._place(packet, 0)
         pts_90k = rescale(place * numerator, TICKS_PER_S, rate)
         if sender_us is not None and timeline.reports != before:
-            self._shift.audio(pts_90k, sender_us)
-        moved = (self._origin or 0) + self._shift.shift_90k
+            self._audio_offset.audio(pts_90k, sender_us)
+        moved = (self._origin or 0) + self._audio_offset.shift_90k
         pts, dts = packet.pts, packet.dts
         ahead = rescale((pts - dts) * numerator, TICKS_PER_S, rate) if None not in (pts, dts) else 0
         return MediaPacket(

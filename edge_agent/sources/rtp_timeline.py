@@ -26,7 +26,7 @@ class RtpTimeline:
         self._value: int | None = None
         self._pts: int | None = None
         self._rtp: int | None = None
-        self._dated = 0
+        self._sender_times = 0
         self._report: tuple[int, int] | None = None
         self.reports = 0
 
@@ -55,12 +55,12 @@ class RtpTimeline:
             by_pts = (by_pts + _WRAP // 2) % _WRAP - _WRAP // 2
         if sender_us is None or self._report is None:
             self._rtp = None
-            self._dated = 0
+            self._sender_times = 0
             return by_pts
         rtp = self._raw(sender_us, *self._report)
-        self._dated += 1
+        self._sender_times += 1
         before, self._rtp = self._rtp, rtp
-        if self._dated > 2 and before is not None:
+        if self._sender_times > 2 and before is not None:
             step = (rtp - before + _WRAP // 2) % _WRAP - _WRAP // 2
             if abs(step) < 60 * self._rate_hz:
                 return step

@@ -23,11 +23,11 @@ MOST_REORDERED = 16
 
 @dataclass(frozen=True)
 class PlacedPicture(Generic[T]):
-    """A picture and its time. `is_stray`: the camera's own time is not believed, `at` lies between its neighbours'."""
+    """A picture and its time. `is_outlier`: the camera's own time is not believed, `at` lies between its neighbours'."""
 
     item: T
     at: int
-    is_stray: bool = False
+    is_outlier: bool = False
     is_step: bool = False
     """It is the first on another timeline than the one before."""
 
@@ -73,7 +73,7 @@ class PtsFilter(Generic[T]):
         self._steps: deque[int] = deque([self._frame], STEPS_KEPT)
         self._held: list[_Seen[T]] = []
 
-    def take(self, item: T, at: int, arrival: int) -> Iterator[PlacedPicture[T]]:
+    def push(self, item: T, at: int, arrival: int) -> Iterator[PlacedPicture[T]]:
         """Takes the next picture in the order of decoding; yields those whose times are known by it.
 
         Args:
@@ -104,21 +104,21 @@ class PtsFilter(Generic[T]):
             # Late or slow, and still one line: a camera that sends fewer pictures at night.
             yield from self._accept_all([*self._held, seen])
         elif self._may_follow(last, seen):
-            yield from self._strays(until=at)
+            yield from self._outliers(until=at)
             yield self._accept(seen)
         else:
             self._held.append(seen)
             if len(self._held) >= CONFIRMED_BY:
-                yield from self._judge()
+                yield from self._decide()
 
     def finish(self) -> Iterator[PlacedPicture[T]]:
         """Yields what still waits when the stream ends."""
         if self._last is not None and self._follow([self._last, *self._held]):
             yield from self._accept_all(self._held)
-        yield from self._strays(until=self._last_at + (len(self._held) + 1) * self._pace)
+        yield from self._outliers(until=self._last_at + (len(self._held) + 1) * self._interval)
 
     @property
-    def _pace(self) -> int:
+    def _interval(self) -> int:
         return self._frame if self._reorders else max(1, median_low(self._steps))
 
     def _is_on_line(self, a: _Seen[T], b: _Seen[T]) -> bool:
@@ -126,12 +126,12 @@ class PtsFilter(Generic[T]):
         step, waited = b.at - a.at, b.arrival - a.arrival
         if self._reorders:
             return self._may_follow(a, b)
-        return 0 < 2 * step <= 3 * self._pace or (step > 0 and 2 * abs(step - waited) <= self._pace)
+        return 0 < 2 * step <= 3 * self._interval or (step > 0 and 2 * abs(step - waited) <= self._interval)
 
     def _may_follow(self, a: _Seen[T], b: _Seen[T]) -> bool:
         """Returns whether `b` can be the picture after `a`, or a few after it."""
         step, waited = b.at - a.at, b.arrival - a.arrival
-        reach = max(self._second, 8 * self._pace)
+        reach = max(self._second, 8 * self._interval)
         if self._reorders:
             return abs(step) <= reach or abs(step - waited) <= reach
         return 0 < step <= reach or (step > 0 and abs(step - waited) <= reach)
@@ -139,7 +139,7 @@ class PtsFilter(Generic[T]):
     def _follow(self, chain: list[_Seen[T]]) -> bool:
         return all(self._may_follow(a, b) for a, b in pairwise(chain))
 
-    def _judge(self) -> Iterator[PlacedPicture[T]]:
+    def _decide(self) -> Iterator[PlacedPicture[T]]:
         """Decides on those held: a step where they follow each other, else the first of them is a stray."""
         if self._follow(self._held):
             first, *rest = self._held
@@ -149,11 +149,11 @@ class PtsFilter(Generic[T]):
             yield from self._accept_all(rest)
             return
         stray = self._held.pop(0)
-        self._last_at += self._pace
+        self._last_at += self._interval
         if self._last is not None:
             # The line goes on under the strays: what comes next is compared with where it would be by now.
-            self._last = _Seen(self._last.item, self._last.at + self._pace, stray.arrival)
-        yield PlacedPicture(stray.item, self._last_at, is_stray=True)
+            self._last = _Seen(self._last.item, self._last.at + self._interval, stray.arrival)
+        yield PlacedPicture(stray.item, self._last_at, is_outlier=True)
 
     def _accept(self, seen: _Seen[T]) -> PlacedPicture[T]:
         if self._last is not None and not self._reorders and seen.at > self._last.at:
@@ -166,12 +166,14 @@ class PtsFilter(Generic[T]):
         for seen in found:
             yield self._accept(seen)
 
-    def _strays(self, *, until: int) -> Iterator[PlacedPicture[T]]:
+    def _outliers(self, *, until: int) -> Iterator[PlacedPicture[T]]:
         """Yields those held, evenly between the last picture and the next one at `until`."""
         held, self._held = self._held, []
         begin = self._last_at
         for number, seen in enumerate(held, 1):
-            yield PlacedPicture(seen.item, begin + (until - begin) * number // (len(held) + 1), is_stray=True)
+            yield PlacedPicture(
+                seen.item, begin + (until - begin) * number // (len(held) + 1), is_outlier=True
+            )
 
 
 class DtsGenerator:
@@ -198,7 +200,7 @@ class DtsGenerator:
         self._waiting = [lowest - self._frame * number for number in range(self._depth, 0, -1)]
         self._last: int | None = None
 
-    def take(self, shown: int, *, is_step: bool = False) -> int:
+    def next_dts(self, shown: int, *, is_step: bool = False) -> int:
         """Returns when the picture that is shown at `shown` is decoded; after a step the times begin anew."""
         if is_step:
             self._begin(shown)

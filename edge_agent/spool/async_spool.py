@@ -30,7 +30,7 @@ class AsyncSpool:
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
-        self._places = asyncio.Semaphore(MAX_QUEUED_CALLS)
+        self._queue_slots = asyncio.Semaphore(MAX_QUEUED_CALLS)
 
     def close(self) -> None:
         """Takes no more calls; those in line are dropped, the one being done is not waited for."""
@@ -48,7 +48,7 @@ class AsyncSpool:
         spool = self._spool
         # The classes that run may be others by the time it is this call's turn.
         of, but_not_of = None if of is None else tuple(of), tuple(but_not_of)
-        return await self._do(
+        return await self._run(
             partial(spool.pending, limit, of=of, but_not_of=but_not_of, newest_first=newest_first)
         )
 
@@ -58,36 +58,36 @@ class AsyncSpool:
 
     async def mark_intended(self, segment_ids: Iterable[SegmentId]) -> None:
         """See `Spool.mark_intended`."""
-        await self._do(partial(self._spool.mark_intended, tuple(segment_ids)))
+        await self._run(partial(self._spool.mark_intended, tuple(segment_ids)))
 
     async def mark_committed(self, segment_ids: Iterable[SegmentId]) -> None:
         """See `Spool.mark_committed`."""
-        await self._do(partial(self._spool.mark_committed, tuple(segment_ids)))
+        await self._run(partial(self._spool.mark_committed, tuple(segment_ids)))
 
     async def mark_refused(self, segment_id: SegmentId, code: Code, detail: str = "") -> None:
         """See `Spool.mark_refused`."""
-        await self._do(partial(self._spool.mark_refused, segment_id, code, detail))
+        await self._run(partial(self._spool.mark_refused, segment_id, code, detail))
 
     async def mark_damaged(self, manifest: SegmentManifest, detail: str) -> None:
         """See `Spool.mark_damaged`."""
-        await self._do(partial(self._spool.mark_damaged, manifest, detail))
+        await self._run(partial(self._spool.mark_damaged, manifest, detail))
 
-    async def recall(self) -> None:
+    async def retry_refused(self) -> None:
         """See `Spool.recall`."""
-        await self._do(self._spool.recall)
+        await self._run(self._spool.retry_refused)
 
-    async def set_aside(self, limit: int) -> tuple[int, Sequence[SetAside]]:
+    async def quarantined(self, limit: int) -> tuple[int, Sequence[SetAside]]:
         """See `Spool.set_aside`."""
-        return await self._do(partial(self._spool.set_aside, limit))
+        return await self._run(partial(self._spool.quarantined, limit))
 
     async def gaps_pending(self, limit: int) -> Sequence[GapRecord]:
         """See `Spool.gaps_pending`."""
-        return await self._do(partial(self._spool.gaps_pending, limit))
+        return await self._run(partial(self._spool.gaps_pending, limit))
 
     async def settle_gaps(self, gap_ids: Iterable[GapId]) -> None:
         """See `Spool.settle_gaps`."""
-        await self._do(partial(self._spool.settle_gaps, tuple(gap_ids)))
+        await self._run(partial(self._spool.settle_gaps, tuple(gap_ids)))
 
-    async def _do(self, call: Callable[[], T]) -> T:
-        async with self._places:
+    async def _run(self, call: Callable[[], T]) -> T:
+        async with self._queue_slots:
             return await asyncio.get_running_loop().run_in_executor(self._thread, call)

@@ -79,5 +79,5 @@ def remove(layout: Layout, index: Index, files: Files, manifests: list[SegmentMa
             freed += manifest.size_bytes
             gone.append(manifest.segment_id)
     finally:
-        index.mark_gone(gone)
+        index.mark_removed(gone)
     return freed

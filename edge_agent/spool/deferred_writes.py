@@ -33,43 +33,43 @@ class DeferredWrites:
     """
 
     def __init__(self, counts: BacklogStats) -> None:
-        self._counts = counts
-        self._guard = threading.Lock()
-        self._writing = threading.Lock()
-        self._waiting: dict[Hashable, DeferredWrite] = {}
+        self._stats = counts
+        self._list_lock = threading.Lock()
+        self._write_lock = threading.Lock()
+        self._pending: dict[Hashable, DeferredWrite] = {}
         self._failures = FailureLog(log, "the disk refuses a note")
 
-    def waiting(self, class_session_id: ClassSessionId) -> int:
+    def count_of(self, class_session_id: ClassSessionId) -> int:
         """Returns how many notes of a class are not on the disk."""
-        with self._guard:
-            return sum(note.class_session_id == class_session_id for note in self._waiting.values())
+        with self._list_lock:
+            return sum(note.class_session_id == class_session_id for note in self._pending.values())
 
     def add(self, key: Hashable, note: DeferredWrite) -> None:
         """Writes a note, or keeps it until the disk takes it; one of the same key that still waits is replaced."""
-        with self._writing:
-            with self._guard:
-                self._waiting[key] = note
+        with self._write_lock:
+            with self._list_lock:
+                self._pending[key] = note
             self._write()
 
     def add_gap(self, gap: GapRecord, write: Callable[[GapRecord], None]) -> None:
         """Writes a gap, or keeps it until the disk takes it, as one with the gap before it where that waits, too."""
-        with self._writing:
-            with self._guard:
-                before = next((n.gap for n in self._waiting.values() if _goes_on(n.gap, gap)), None)
+        with self._write_lock:
+            with self._list_lock:
+                before = next((n.gap for n in self._pending.values() if _goes_on(n.gap, gap)), None)
                 if before is not None:
                     gap = msgspec.structs.replace(before, to_at=gap.to_at)
-                self._waiting[gap.gap_id] = DeferredWrite(gap.class_session_id, lambda: write(gap), gap)
+                self._pending[gap.gap_id] = DeferredWrite(gap.class_session_id, lambda: write(gap), gap)
             self._write()
 
-    def write(self) -> None:
+    def retry(self) -> None:
         """Tries all that waits, in order. What the disk refuses keeps its place; one bad spot on the disk holds up
         nothing behind it."""
-        with self._writing:
+        with self._write_lock:
             self._write()
 
     def _write(self) -> None:
-        with self._guard:
-            waiting = dict(self._waiting)
+        with self._list_lock:
+            waiting = dict(self._pending)
         done = []
         for key, note in waiting.items():
             try:
@@ -83,11 +83,11 @@ class DeferredWrites:
             done.append(key)
         # Counted before it is taken off the list: what is on neither would seem to be home.
         if done:
-            self._counts.count()
-        with self._guard:
+            self._stats.refresh()
+        with self._list_lock:
             for key in done:
-                del self._waiting[key]
-            if not self._waiting:
+                del self._pending[key]
+            if not self._pending:
                 self._failures.recovered()
 
 

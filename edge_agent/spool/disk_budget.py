@@ -18,7 +18,7 @@ WEIGHT = 0.1
 
 
 class DiskBudget:
-    """The account of bytes of one spool. Any thread may call any method; `policy` and `rules` are replaced as a whole.
+    """The account of bytes of one spool. Any thread may call any method; `policy` and `settings` are replaced as a whole.
 
     Args:
         files: what knows how much is free.
@@ -29,75 +29,75 @@ class DiskBudget:
 
     def __init__(self, files: Files, folder: Path, closed_bytes: int, committed_bytes: int) -> None:
         self.policy = SpoolPolicy()
-        self.rules = SpoolSettings()
+        self.settings = SpoolSettings()
         self._files = files
         self._folder = folder
-        self._guard = threading.Lock()
+        self._lock = threading.Lock()
         self._closed_bytes = closed_bytes
         self._committed_bytes = committed_bytes
         self._open: dict[SegmentId, int] = {}
-        self._pace = WriteRate()
+        self._write_rate = WriteRate()
 
-    def growing(self, segment_id: SegmentId, size_bytes: int) -> None:
+    def set_open_size(self, segment_id: SegmentId, size_bytes: int) -> None:
         """An open segment has so many durable bytes."""
-        with self._guard:
+        with self._lock:
             self._open[segment_id] = size_bytes
 
-    def closed(self, manifest: SegmentManifest) -> None:
+    def add_closed(self, manifest: SegmentManifest) -> None:
         """An open segment is complete."""
-        with self._guard:
+        with self._lock:
             self._open.pop(manifest.segment_id, None)
             self._closed_bytes += manifest.size_bytes
-        self._pace.closed(manifest)
+        self._write_rate.add_closed(manifest)
 
-    def counted(self, closed_bytes: int, committed_bytes: int) -> None:
+    def set_totals(self, closed_bytes: int, committed_bytes: int) -> None:
         """All closed objects were added up anew, and those of them that may go."""
-        with self._guard:
+        with self._lock:
             self._closed_bytes = closed_bytes
             self._committed_bytes = committed_bytes
 
     def used_bytes(self) -> int:
         """Returns the size of all objects here, those being written included."""
-        with self._guard:
+        with self._lock:
             return self._closed_bytes + sum(self._open.values())
 
-    def left_bytes(self, now_at: datetime) -> int:
+    def available_bytes(self, now_at: datetime) -> int:
         """Returns how much more may be written: by the spool's limits, and by what must stay free on the disk."""
         by_disk = self._files.free_bytes(self._folder) - self.policy.keep_free_bytes
         budget = self.policy.max_bytes
-        if self.rules.max_hours and (pace := self._pace.bytes_per_s(now_at)):
-            budget = min(budget, int(self.rules.max_hours * 3600 * pace))
+        if self.settings.max_hours and (pace := self._write_rate.bytes_per_s(now_at)):
+            budget = min(budget, int(self.settings.max_hours * 3600 * pace))
         return max(0, min(by_disk, budget - self.used_bytes()))
 
-    def filled(self, now_at: datetime) -> float:
+    def backlog_ratio(self, now_at: datetime) -> float:
         """Returns how much of the room holds what must stay until it is uploaded, 0 to 1."""
         used = self.used_bytes()
         waiting = max(0, used - self._committed_bytes)
-        return waiting / (used + self.left_bytes(now_at)) if waiting else 0.0
+        return waiting / (used + self.available_bytes(now_at)) if waiting else 0.0
 
-    def left_hours(self, now_at: datetime) -> float | None:
+    def hours_left(self, now_at: datetime) -> float | None:
         """Returns for how long there is room at the pace of late, or None where nothing was recorded lately."""
-        pace = self._pace.bytes_per_s(now_at)
-        return self.left_bytes(now_at) / pace / 3600 if pace else None
+        pace = self._write_rate.bytes_per_s(now_at)
+        return self.available_bytes(now_at) / pace / 3600 if pace else None
 
 
 class WriteRate:
     """The bytes per second of each camera while it records. Any thread may call any method."""
 
     def __init__(self) -> None:
-        self._guard = threading.Lock()
+        self._lock = threading.Lock()
         self._cameras: dict[CameraId, tuple[float, datetime]] = {}
 
-    def closed(self, manifest: SegmentManifest) -> None:
+    def add_closed(self, manifest: SegmentManifest) -> None:
         """Takes a closed segment into account."""
         seconds = sum(fragment.duration_90k for fragment in manifest.fragments) / TICKS_PER_S
         newest = manifest.size_bytes / seconds
-        with self._guard:
+        with self._lock:
             before, _ = self._cameras.get(manifest.camera_id, (newest, None))
             after = before + WEIGHT * (newest - before)
             self._cameras[manifest.camera_id] = (after, manifest.closed_at)
 
     def bytes_per_s(self, now_at: datetime) -> float:
         """Returns what all cameras that recorded lately make together; 0 where nothing is known yet."""
-        with self._guard:
+        with self._lock:
             return sum(pace for pace, at in self._cameras.values() if now_at - at < KNOWN_FOR)

@@ -48,7 +48,7 @@ class IndexedSegment:
 
     manifest: SegmentManifest
     state: SegmentState
-    here: bool
+    is_stored: bool
 
 
 class Index:
@@ -59,17 +59,17 @@ class Index:
     """
 
     def __init__(self, path: Path) -> None:
-        self._lock = threading.Lock()
-        self._reading = threading.Lock()
-        self._db = connect(path)
+        self._write_lock = threading.Lock()
+        self._read_lock = threading.Lock()
+        self._writer = connect(path)
         self._reader = connect_reader(path)
 
     def close(self) -> None:
         """Closes the connections."""
-        with self._reading:
+        with self._read_lock:
             self._reader.close()
-        with self._lock:
-            self._db.close()
+        with self._write_lock:
+            self._writer.close()
 
     def add_segment(self, manifest: SegmentManifest) -> None:
         """Adds a closed segment; one that is here already stays as it is.
@@ -77,8 +77,8 @@ class Index:
         Raises:
             sqlite3.IntegrityError: another segment has its number.
         """
-        with self._lock:
-            self._db.execute(_ADD_SEGMENT, _row(manifest, to_line(manifest)))
+        with self._write_lock:
+            self._writer.execute(_ADD_SEGMENT, _row(manifest, to_line(manifest)))
 
     def add_segments(self, segments: Iterable[tuple[SegmentManifest, bytes]]) -> list[SegmentId]:
         """Adds closed segments, all at once, and returns those whose number another one has; they are left out.
@@ -88,31 +88,31 @@ class Index:
         """
         rows = [_row(manifest, line) for manifest, line in segments]
         with self._transaction():
-            before = self._db.total_changes
-            self._db.executemany(_ADD_WHAT_CAN_BE, rows)
-            if self._db.total_changes - before == len(rows):
+            before = self._writer.total_changes
+            self._writer.executemany(_ADD_WHAT_CAN_BE, rows)
+            if self._writer.total_changes - before == len(rows):
                 return []
             # Few: some of them were here already, or have another one's number.
             ids = (SegmentId(UUID(str(row[0]))) for row in rows)
             return [segment_id for segment_id in ids if not self._has(segment_id)]
 
     def _has(self, segment_id: SegmentId) -> bool:
-        found = self._db.execute("SELECT 1 FROM segments WHERE segment_id = ?", (str(segment_id),))
+        found = self._writer.execute("SELECT 1 FROM segments WHERE segment_id = ?", (str(segment_id),))
         return found.fetchone() is not None
 
     def segment_ids(self) -> set[str]:
         """Returns the ids of all segments, as texts."""
-        with self._reading:
+        with self._read_lock:
             return {row[0] for row in self._reader.execute("SELECT segment_id FROM segments")}
 
-    def gone_ids(self) -> set[str]:
+    def removed_ids(self) -> set[str]:
         """Returns the ids of the segments whose objects are no longer on this disk, as texts."""
-        with self._reading:
+        with self._read_lock:
             return {row[0] for row in self._reader.execute("SELECT segment_id FROM segments WHERE here = 0")}
 
-    def here_after(self, segment_id: SegmentId | None, limit: int) -> list[SegmentManifest]:
+    def stored_after(self, segment_id: SegmentId | None, limit: int) -> list[SegmentManifest]:
         """Returns up to `limit` segments whose objects are to be on this disk, by id, behind one of them."""
-        with self._reading:
+        with self._read_lock:
             rows = self._reader.execute(
                 "SELECT manifest FROM segments WHERE here = 1 AND segment_id > ? ORDER BY segment_id LIMIT ?",
                 (str(segment_id or ""), limit),
@@ -127,7 +127,7 @@ class Index:
 
     def cameras(self) -> list[CameraId]:
         """Returns every camera that has a segment in the index."""
-        with self._reading:
+        with self._read_lock:
             rows = self._reader.execute("SELECT DISTINCT camera_id FROM segments").fetchall()
         return [CameraId(UUID(row[0])) for row in rows]
 
@@ -148,7 +148,7 @@ class Index:
             where += f" AND class_session_id NOT IN ({_marks(but_not_of)})"
             values += [str(i) for i in but_not_of]
         order = "DESC" if newest_first else "ASC"
-        with self._reading:
+        with self._read_lock:
             rows = self._reader.execute(
                 f"SELECT manifest, state, here FROM segments WHERE {where}"  # noqa: S608  # marks and constants only
                 f" ORDER BY closed_at_us {order}, camera_id, sequence {order} LIMIT ?",
@@ -158,7 +158,7 @@ class Index:
 
     def segment(self, segment_id: SegmentId) -> IndexedSegment | None:
         """Returns one segment, or None where there is no such."""
-        with self._reading:
+        with self._read_lock:
             row = self._reader.execute(
                 "SELECT manifest, state, here FROM segments WHERE segment_id = ?", (str(segment_id),)
             ).fetchone()
@@ -166,7 +166,7 @@ class Index:
 
     def segments_of(self, class_session_id: ClassSessionId, camera_id: CameraId) -> list[SegmentManifest]:
         """Returns the manifests of one track, in order."""
-        with self._reading:
+        with self._read_lock:
             rows = self._reader.execute(
                 "SELECT manifest FROM segments WHERE class_session_id = ? AND camera_id = ? ORDER BY sequence",
                 (str(class_session_id), str(camera_id)),
@@ -177,16 +177,16 @@ class Index:
         """Moves segments forward to `state`; one that is committed or refused already stays so."""
         committed_at_us = to_us(now_at) if state is SegmentState.COMMITTED else None
         with self._transaction():
-            self._db.executemany(
+            self._writer.executemany(
                 "UPDATE segments SET state = ?, committed_at_us = ?"
                 " WHERE segment_id = ? AND state IN ('closed', 'intended')",
                 [(state, committed_at_us, str(i)) for i in segment_ids],
             )
 
-    def take_back(self, segment_id: SegmentId) -> bool:
+    def requeue(self, segment_id: SegmentId) -> bool:
         """Makes a segment pending again that was committed or set aside; says whether its object is to be here."""
-        with self._lock:
-            cursor = self._db.execute(
+        with self._write_lock:
+            cursor = self._writer.execute(
                 "UPDATE segments SET state = 'closed', committed_at_us = NULL, refusal = ''"
                 " WHERE segment_id = ? AND state IN ('committed', 'refused') AND here = 1",
                 (str(segment_id),),
@@ -195,24 +195,24 @@ class Index:
 
     def refuse(self, segment_id: SegmentId, code: Code, detail: str) -> None:
         """Sets a segment aside: it blocks nothing behind it, and its object stays on the disk."""
-        with self._lock:
-            self._db.execute(
+        with self._write_lock:
+            self._writer.execute(
                 "UPDATE segments SET state = 'refused', refusal = ? WHERE segment_id = ? AND state <> 'committed'",
                 (f"{code}: {detail}" if detail else str(code), str(segment_id)),
             )
 
-    def recall(self) -> None:
+    def retry_refused(self) -> None:
         """Makes what is set aside pending again where its file is good."""
-        with self._lock:
-            self._db.execute(
+        with self._write_lock:
+            self._writer.execute(
                 "UPDATE segments SET state = 'closed', refusal = ''"
                 " WHERE state = 'refused' AND here = 1 AND refusal NOT LIKE ?",
                 (f"{Code.SEGMENT_CORRUPT}%",),
             )
 
-    def set_aside(self, limit: int) -> tuple[int, list[SetAside]]:
+    def quarantined(self, limit: int) -> tuple[int, list[SetAside]]:
         """Returns how many segments are set aside, and up to `limit` of them, newest first."""
-        with self._reading:
+        with self._read_lock:
             (count,) = self._reader.execute(
                 "SELECT count(*) FROM segments WHERE state = 'refused'"
             ).fetchone()
@@ -233,7 +233,7 @@ class Index:
 
     def to_clean(self, committed_before_at: datetime, limit: int) -> list[SegmentManifest]:
         """Returns segments that are on this disk and were committed before the instant, oldest first."""
-        with self._reading:
+        with self._read_lock:
             rows = self._reader.execute(
                 "SELECT manifest FROM segments WHERE here = 1 AND state = 'committed' AND committed_at_us <= ?"
                 " ORDER BY committed_at_us LIMIT ?",
@@ -241,24 +241,24 @@ class Index:
             ).fetchall()
         return list(_readable(rows, _manifest))
 
-    def mark_gone(self, segment_ids: Iterable[SegmentId]) -> None:
+    def mark_removed(self, segment_ids: Iterable[SegmentId]) -> None:
         """Notes that the objects of these segments are no longer on this disk."""
         with self._transaction():
-            self._db.executemany(
+            self._writer.executemany(
                 "UPDATE segments SET here = 0 WHERE segment_id = ?", [(str(i),) for i in segment_ids]
             )
 
-    def mark_here(self, segment_ids: Iterable[SegmentId]) -> None:
+    def mark_stored(self, segment_ids: Iterable[SegmentId]) -> None:
         """Notes that the objects of these segments are on this disk after all."""
         with self._transaction():
-            self._db.executemany(
+            self._writer.executemany(
                 "UPDATE segments SET here = 1 WHERE segment_id = ?", [(str(i),) for i in segment_ids]
             )
 
     def add_gap(self, gap: GapRecord) -> None:
         """Adds a gap; one that is here already stays as it is."""
-        with self._lock:
-            self._db.execute(
+        with self._write_lock:
+            self._writer.execute(
                 "INSERT INTO gaps (gap_id, class_session_id, settled, record) VALUES (?, ?, 0, ?)"
                 " ON CONFLICT (gap_id) DO NOTHING",
                 (str(gap.gap_id), str(gap.class_session_id), to_line(gap)),
@@ -266,7 +266,7 @@ class Index:
 
     def gaps(self, class_session_id: ClassSessionId) -> list[GapRecord]:
         """Returns all gaps of a class, settled or not, in the order they were found."""
-        with self._reading:
+        with self._read_lock:
             rows = self._reader.execute(
                 "SELECT record FROM gaps WHERE class_session_id = ? ORDER BY gap_id", (str(class_session_id),)
             ).fetchall()
@@ -274,7 +274,7 @@ class Index:
 
     def gaps_pending(self, limit: int) -> list[GapRecord]:
         """Returns up to `limit` gaps that are not settled, oldest first."""
-        with self._reading:
+        with self._read_lock:
             rows = self._reader.execute(
                 "SELECT record FROM gaps WHERE settled = 0 ORDER BY gap_id LIMIT ?", (limit,)
             ).fetchall()
@@ -283,7 +283,9 @@ class Index:
     def settle_gaps(self, gap_ids: Iterable[GapId]) -> None:
         """Notes that the control plane need not hear of these gaps again."""
         with self._transaction():
-            self._db.executemany("UPDATE gaps SET settled = 1 WHERE gap_id = ?", [(str(i),) for i in gap_ids])
+            self._writer.executemany(
+                "UPDATE gaps SET settled = 1 WHERE gap_id = ?", [(str(i),) for i in gap_ids]
+            )
 
     def prune(self, before_at: datetime) -> None:
         """Forgets segments that were committed before an instant and are no longer here, and gaps settled before it.
@@ -291,20 +293,20 @@ class Index:
         The newest segment of each camera stays: it keeps the count.
         """
         with self._transaction():
-            self._db.execute(
+            self._writer.execute(
                 "DELETE FROM segments AS old WHERE here = 0 AND state = 'committed' AND committed_at_us < ?"
                 " AND sequence < (SELECT max(sequence) FROM segments WHERE camera_id = old.camera_id)",
                 (to_us(before_at),),
             )
             # A gap's id begins with the time it was made (UUIDv7), in milliseconds.
             oldest = f"{to_us(before_at) // 1000:012x}"
-            self._db.execute(
+            self._writer.execute(
                 "DELETE FROM gaps WHERE settled = 1 AND gap_id < ?", (f"{oldest[:8]}-{oldest[8:]}",)
             )
 
     def tally(self, class_session_id: ClassSessionId) -> TrackTally:
         """Returns what is made of a class and what of it is still to be sent."""
-        with self._reading:
+        with self._read_lock:
             made, pending = self._reader.execute(
                 "SELECT count(*), coalesce(sum(state IN ('closed', 'intended')), 0) FROM segments"
                 " WHERE class_session_id = ?",
@@ -320,15 +322,15 @@ class Index:
 
     def backlog(self) -> tuple[int, datetime | None]:
         """Returns how many segments wait to be sent, and when the oldest of them was closed."""
-        with self._reading:
+        with self._read_lock:
             count, oldest_us = self._reader.execute(
                 "SELECT count(*), min(closed_at_us) FROM segments WHERE state IN ('closed', 'intended')"
             ).fetchone()
         return count, None if oldest_us is None else EPOCH + timedelta(microseconds=oldest_us)
 
-    def bytes_here(self) -> tuple[int, int]:
+    def stored_bytes(self) -> tuple[int, int]:
         """Returns the size of all closed objects on this disk, and of those among them that are committed and may go."""
-        with self._reading:
+        with self._read_lock:
             here, committed = self._reader.execute(
                 "SELECT sum(size_bytes), sum(size_bytes) FILTER (WHERE state = 'committed') FROM segments WHERE here = 1"
             ).fetchone()
@@ -336,19 +338,19 @@ class Index:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._write_lock:
+            self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield
-                self._db.execute("COMMIT")
+                self._writer.execute("COMMIT")
             except BaseException:
                 # A full disk may have rolled back by itself.
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
                 raise
 
     def _one(self, sql: str, *values: str) -> int:
-        with self._reading:
+        with self._read_lock:
             (value,) = self._reader.execute(sql, values).fetchone()
         return int(value)
 

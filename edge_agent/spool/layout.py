@@ -111,7 +111,7 @@ class Layout:
         for folder in (self.state, self.spool, self.gaps, self.tracks):
             files.ensure_folder(folder)
 
-    def strays(self) -> list[Path]:
+    def unfinished_files(self) -> list[Path]:
         """Returns what a crash left of files that were being written: nobody has ever read them."""
         return [
             Path(folder, name)

@@ -42,7 +42,7 @@ class RecoveryReport:
     """Files that are of no segment any more; left where they are."""
     sequences: dict[CameraId, int] = field(default_factory=dict)
     """The highest number that each camera ever used."""
-    rest: list[Callable[[], None]] = field(default_factory=list)
+    unfinished: list[Callable[[], None]] = field(default_factory=list)
     """What the disk refused: it is left as it was found, and done by `repair_rest`."""
 
 
@@ -79,17 +79,17 @@ def recover(layout: Layout, index: Index, clock: Clock, files: Files, *, rebuilt
     A disk that refuses, because it is full or read-only, keeps back what it refuses and nothing else.
     """
     report = RecoveryReport(index_rebuilt=rebuilt)
-    jobs: list[Callable[[], None]] = [partial(files.remove, stray) for stray in layout.strays()]
+    jobs: list[Callable[[], None]] = [partial(files.remove, stray) for stray in layout.unfinished_files()]
     segments: dict[str, dict[str, SegmentFile]] = {}
     for file in layout.segment_files():
         segments.setdefault(file.segment, {})[file.suffix] = file
         report.sequences[file.camera_id] = max(file.sequence, report.sequences.get(file.camera_id, 0))
-    known, gone = index.segment_ids(), index.gone_ids()
+    known, gone = index.segment_ids(), index.removed_ids()
     # The row is damaged, or a power cut has undone the removal: to be sent, or to be removed once more.
     back = [found[CLOSED].segment_id for i, found in segments.items() if CLOSED in found and i in gone]
     if back:
         log.warning("segments are here that the index takes for gone", extra={"segments": len(back)})
-        jobs.append(partial(index.mark_here, back))
+        jobs.append(partial(index.mark_stored, back))
     unknown: list[SegmentFile] = []
     for segment, found in segments.items():
         if found.keys() != {CLOSED, MANIFEST}:
@@ -102,18 +102,18 @@ def recover(layout: Layout, index: Index, clock: Clock, files: Files, *, rebuilt
         partial(_take_closed, unknown[n : n + BATCH], index, report) for n in range(0, len(unknown), BATCH)
     ]
     jobs += [partial(_take_gap, path, index, report) for path in sorted(layout.gaps.glob("*.json"))]
-    report.rest = jobs
+    report.unfinished = jobs
     repair_rest(report)
     for camera_id in index.cameras():
         report.sequences[camera_id] = max(index.last_sequence(camera_id), report.sequences.get(camera_id, 0))
-    if report.sealed or report.discarded or report.unreadable or report.rest:
+    if report.sealed or report.discarded or report.unreadable or report.unfinished:
         log.warning(
             "the spool was mended after an unclean stop",
             extra={
                 "sealed": len(report.sealed),
                 "discarded": report.discarded,
                 "unreadable": len(report.unreadable),
-                "waiting_for_the_disk": len(report.rest),
+                "waiting_for_the_disk": len(report.unfinished),
             },
         )
     return report
@@ -122,7 +122,7 @@ def recover(layout: Layout, index: Index, clock: Clock, files: Files, *, rebuilt
 def repair_rest(report: RecoveryReport) -> None:
     """Does what is left to mend; what the disk refuses is left to the next call. One thread at a time."""
     left: list[Callable[[], None]] = []
-    for job in report.rest:
+    for job in report.unfinished:
         try:
             job()
         except FileNotFoundError:
@@ -131,7 +131,7 @@ def repair_rest(report: RecoveryReport) -> None:
             if not left:
                 log.warning("the disk refuses to be mended", extra={"reason": str(error)})
             left.append(job)
-    report.rest = left
+    report.unfinished = left
 
 
 def _take_closed(found: list[SegmentFile], index: Index, report: RecoveryReport) -> None:

@@ -20,13 +20,13 @@ def requeue_segments(spool: Spool, segment_ids: Iterable[SegmentId]) -> SendingA
     for segment_id in dict.fromkeys(segment_ids):
         row = spool.index.segment(segment_id)
         path = spool.path(row.manifest) if row is not None else None
-        if row is None or path is None or not (row.here and path.exists()):
+        if row is None or path is None or not (row.is_stored and path.exists()):
             gone.append(segment_id)
         elif row.state in PENDING_STATES:
             coming.append(segment_id)
         elif verify_file(path, row.manifest, CheckDepth.HASH):
             damaged.append(segment_id)
-        elif spool.take_back(row.manifest):
+        elif spool.requeue(row.manifest):
             coming.append(segment_id)
         else:
             gone.append(segment_id)

@@ -60,12 +60,12 @@ def verify_file(path: Path, manifest: SegmentManifest, depth: CheckDepth) -> str
 def check_spool(layout: Layout, index: Index, depth: CheckDepth) -> Iterator[FileProblem | None]:
     """Yields for each segment that is to be on this disk what is wrong with it, or None; then each file nobody knows."""
     after: SegmentId | None = None
-    while batch := index.here_after(after, BATCH):
+    while batch := index.stored_after(after, BATCH):
         for manifest in batch:
             path = layout.segment(manifest.camera_id, manifest.sequence, manifest.segment_id, CLOSED)
             problem = verify_file(path, manifest, depth)
             # It may have been uploaded and cleaned away since the batch was read.
-            if problem and (row := index.segment(manifest.segment_id)) is not None and row.here:
+            if problem and (row := index.segment(manifest.segment_id)) is not None and row.is_stored:
                 yield FileProblem(manifest.segment_id, path, problem)
             else:
                 yield None
@@ -81,38 +81,38 @@ def check_spool(layout: Layout, index: Index, depth: CheckDepth) -> Iterator[Fil
 class Scrubber:
     """Reads back what waits for its upload, a little at a time, and sets aside what the disk has spoilt.
 
-    Used by one task; `look` takes the disk's time and is called in a thread.
+    Used by one task; `scrub_next` takes the disk's time and is called in a thread.
     """
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._after: SegmentId | None = None
 
-    def look(self) -> int:
+    def scrub_next(self) -> int:
         """Reads the next segments, and returns how many of them were damaged; each is a gap from then on."""
         spool = self._spool
         budget_bytes = max(LEAST_BYTES, spool.bytes_used() // LOOKS_PER_PASS)
         damaged = 0
         while budget_bytes > 0:
-            batch = spool.index.here_after(self._after, BATCH)
+            batch = spool.index.stored_after(self._after, BATCH)
             if not batch:
                 self._after = None
                 break
             for manifest in batch:
-                damaged += self._look_at(manifest)
+                damaged += self._scrub(manifest)
                 self._after = manifest.segment_id
                 budget_bytes -= manifest.size_bytes
                 if budget_bytes <= 0:
                     break
         return damaged
 
-    def _look_at(self, manifest: SegmentManifest) -> bool:
+    def _scrub(self, manifest: SegmentManifest) -> bool:
         problem = verify_file(self._spool.path(manifest), manifest, CheckDepth.HASH)
         if not problem:
             return False
         # Only now: it may have been sent and cleaned away meanwhile. What is uploaded is no loss.
         row = self._spool.index.segment(manifest.segment_id)
-        if row is None or not row.here or row.state not in PENDING_STATES:
+        if row is None or not row.is_stored or row.state not in PENDING_STATES:
             return False
         log.error(
             "a segment is damaged on the disk",

@@ -98,7 +98,7 @@ class SegmentWriter:
         blobs = [] if self._fragments else [self._init]
         sealed = self._cipher.seal(fragment.data)
         blobs.append(sealed)
-        if sum(len(blob.data) for blob in blobs) > self._spool.room_bytes():
+        if sum(len(blob.data) for blob in blobs) > self._spool.available_bytes():
             raise SpoolFull("no room: the spool's limit, or what must stay free on the disk, is reached")
         record = FragmentRecord(
             blob=_blob(sealed, self._size_bytes + (0 if self._fragments else len(self._init.data))),
@@ -109,7 +109,7 @@ class SegmentWriter:
         entry = to_line(JournalEntry(fragment=record, clock=clock))
         try:
             if self._torn:
-                self._cut()
+                self._truncate()
             if self._journal < 0:
                 self._open_files()
             lines = entry if self._fragments else to_line(self.header) + entry
@@ -123,7 +123,7 @@ class SegmentWriter:
         self._journal_bytes += len(lines)
         self._fragments.append(record)
         self._clock = clock
-        self._spool.segment_growing(self.header.segment_id, self._size_bytes)
+        self._spool.note_open_size(self.header.segment_id, self._size_bytes)
 
     def _write(self, blobs: list[Sealed], lines: bytes) -> None:
         files = self._files
@@ -139,7 +139,7 @@ class SegmentWriter:
 
     def _open_files(self) -> None:
         if not self.header.sequence:
-            sequence = self._spool.take_sequence(self.header.camera_id)
+            sequence = self._spool.allocate_sequence(self.header.camera_id)
             self.header = msgspec.structs.replace(self.header, sequence=sequence)
         self._files.ensure_folder(self._spool.layout.camera(self.header.camera_id))
         if self._object < 0:
@@ -150,9 +150,9 @@ class SegmentWriter:
         """Takes back what a failed write left; where the disk refuses that as well, the next write begins with it."""
         self._torn = True
         with contextlib.suppress(OSError):
-            self._cut()
+            self._truncate()
 
-    def _cut(self) -> None:
+    def _truncate(self) -> None:
         # The journal first: what it does not vouch for is nobody's.
         for descriptor, size in ((self._journal, self._journal_bytes), (self._object, self._size_bytes)):
             if descriptor >= 0:
@@ -184,10 +184,10 @@ class SegmentWriter:
         for descriptor in (self._object, self._journal):
             self._files.close(descriptor)
         self._object = self._journal = -1
-        self._spool.segment_closed(manifest, lambda: self._settle(manifest))
+        self._spool.add_closed(manifest, lambda: self._finalize(manifest))
         return manifest
 
-    def _settle(self, manifest: SegmentManifest) -> None:
+    def _finalize(self, manifest: SegmentManifest) -> None:
         """Gives the closed files their final names. Done twice it does no harm."""
         files = self._files
         if self._torn:
@@ -217,7 +217,7 @@ class SegmentWriter:
         self._object = self._journal = -1
         # A number whose file the disk did not let go is used up: the next start finds that file.
         if gone and self.header.sequence:
-            self._spool.return_sequence(self.header.camera_id, self.header.sequence)
+            self._spool.release_sequence(self.header.camera_id, self.header.sequence)
 
     def _path(self, suffix: str) -> Path:
         header = self.header

@@ -64,17 +64,17 @@ class Spool:
         self.files = files
         self._lock_file = lock
         self._clock = clock
-        self._room = DiskBudget(files, layout.spool, *index.bytes_here())
-        self._dropping, self._leaving = threading.Lock(), threading.Lock()
-        self._guard = threading.Lock()
-        self._mending = threading.Lock()
+        self._budget = DiskBudget(files, layout.spool, *index.stored_bytes())
+        self._drop_lock, self._removal_lock = threading.Lock(), threading.Lock()
+        self._lock = threading.Lock()
+        self._repair_lock = threading.Lock()
         self._sequences: dict[CameraId, int] = dict(recovered.sequences)
-        self._cleaning = FailureLog(log, "the disk refuses to let go of a segment")
-        self._counts = BacklogStats(index)
-        self._notes = DeferredWrites(self._counts)
+        self._clean_failures = FailureLog(log, "the disk refuses to let go of a segment")
+        self._stats = BacklogStats(index)
+        self._deferred = DeferredWrites(self._stats)
         self._listeners: list[Callable[[], None]] = []
         self._full = False
-        self._forgot_at: datetime | None = None
+        self._pruned_at: datetime | None = None
 
     @classmethod
     def open(cls, state: Path, *, clock: Clock, files: Files = FILES) -> Self:
@@ -101,7 +101,7 @@ class Spool:
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Calls `listener` after each closed segment and each new gap, in the thread that made it; it must not block."""
-        with self._guard:
+        with self._lock:
             self._listeners.append(listener)
 
     # For uploads.
@@ -135,26 +135,26 @@ class Spool:
     def mark_committed(self, segment_ids: Iterable[SegmentId]) -> None:
         """The control plane has given receipts: the local copies may go after their minimum age."""
         self.index.mark(segment_ids, SegmentState.COMMITTED, self._clock.now())
-        self._counts.count()
+        self._stats.refresh()
 
-    def take_back(self, manifest: SegmentManifest) -> bool:
+    def requeue(self, manifest: SegmentManifest) -> bool:
         """The control plane has lost this one: it is pending again, and says whether it was still here."""
-        with self._leaving:
-            taken = self.path(manifest).exists() and self.index.take_back(manifest.segment_id)
-        self._counts.count()
-        self._tell()
+        with self._removal_lock:
+            taken = self.path(manifest).exists() and self.index.requeue(manifest.segment_id)
+        self._stats.refresh()
+        self._notify()
         return taken
 
     def mark_refused(self, segment_id: SegmentId, code: Code, detail: str = "") -> None:
         """The control plane will never take this one: it is set aside and no longer pending; its file stays."""
         self.index.refuse(segment_id, code, detail)
-        self._counts.count()
+        self._stats.refresh()
 
     def mark_damaged(self, manifest: SegmentManifest, detail: str) -> None:
         """The object on this disk is not what was written: it is set aside, and what it held is a gap."""
-        self._set_aside(manifest, Code.SEGMENT_CORRUPT, GapReason.SEGMENT_CORRUPT, detail)
+        self._quarantine(manifest, Code.SEGMENT_CORRUPT, GapReason.SEGMENT_CORRUPT, detail)
 
-    def _set_aside(self, manifest: SegmentManifest, code: Code, reason: GapReason, detail: str) -> None:
+    def _quarantine(self, manifest: SegmentManifest, code: Code, reason: GapReason, detail: str) -> None:
         # One gap however often this is said: it bears the segment's id.
         self.add_gap(
             GapRecord(
@@ -168,16 +168,16 @@ class Spool:
             )
         )
         self.index.refuse(manifest.segment_id, code, detail)
-        self._counts.count()
+        self._stats.refresh()
 
-    def recall(self) -> None:
+    def retry_refused(self) -> None:
         """Has what the control plane refused asked for once more: what was wrong there may be mended by now."""
-        self.index.recall()
-        self._counts.count()
+        self.index.retry_refused()
+        self._stats.refresh()
 
-    def set_aside(self, limit: int) -> tuple[int, list[SetAside]]:
+    def quarantined(self, limit: int) -> tuple[int, list[SetAside]]:
         """Returns how many segments are set aside, and up to `limit` of them, newest first."""
-        return self.index.set_aside(limit)
+        return self.index.quarantined(limit)
 
     def gaps_pending(self, limit: int) -> list[GapRecord]:
         """Returns up to `limit` gaps that the control plane has not settled, oldest first."""
@@ -191,21 +191,21 @@ class Spool:
             with contextlib.suppress(FileNotFoundError):
                 self.files.remove(self.layout.gap(gap_id))
         self.files.sync_folder(self.layout.gaps)
-        self._counts.count()
+        self._stats.refresh()
 
     # For reports.
 
-    def follow(self, class_session_id: ClassSessionId) -> None:
+    def track_class(self, class_session_id: ClassSessionId) -> None:
         """Counts a class, so that `tally` knows it."""
-        self._counts.follow(class_session_id, self._clock.now())
+        self._stats.track(class_session_id, self._clock.now())
 
     def tally(self, class_session_id: ClassSessionId) -> TrackTally:
         """Returns what is made of a class and what of it is still to be sent, without the disk: while the index cannot
         be read, that something is."""
         # First what waits to be noted: a note that is written meanwhile is then counted twice rather than not at all.
         # What could not be mended yet may be of any class.
-        waiting = self._notes.waiting(class_session_id) + bool(self.recovered.rest)
-        tally = self._counts.tally(class_session_id, self._clock.now())
+        waiting = self._deferred.count_of(class_session_id) + bool(self.recovered.unfinished)
+        tally = self._stats.tally(class_session_id, self._clock.now())
         return (
             msgspec.structs.replace(tally, segments_pending=tally.segments_pending + waiting)
             if waiting
@@ -214,39 +214,39 @@ class Spool:
 
     def status(self) -> SpoolStatus:
         """Returns how full the buffer is and how far behind its upload, by the last backlog that could be read."""
-        count, oldest_at = self._counts.backlog
+        count, oldest_at = self._stats.backlog
         now_at = self._clock.now()
         behind_s = max(0.0, (now_at - oldest_at).total_seconds()) if oldest_at else 0.0
         return SpoolStatus(
             bytes_used=self.bytes_used(),
-            bytes_free=self.room_bytes(),
+            bytes_free=self.available_bytes(),
             segments_pending=count,
             behind_s=behind_s,
             full=self._full,
-            hours_left=self._room.left_hours(now_at),
+            hours_left=self._budget.hours_left(now_at),
         )
 
     # Room.
 
     def set_policy(self, policy: SpoolPolicy) -> None:
         """Takes new limits; they hold from the next fragment on."""
-        self._room.policy = policy
+        self._budget.policy = policy
 
-    def set_rules(self, rules: SpoolSettings) -> None:
+    def set_settings(self, rules: SpoolSettings) -> None:
         """Takes the box's own rules; they hold from the next fragment on."""
-        self._room.rules = rules
+        self._budget.settings = rules
 
     def bytes_used(self) -> int:
         """Returns the size of all objects here, those being written included."""
-        return self._room.used_bytes()
+        return self._budget.used_bytes()
 
-    def room_bytes(self) -> int:
+    def available_bytes(self) -> int:
         """Returns how much more may be written: by the spool's limits, and by what must stay free on the disk."""
-        return self._room.left_bytes(self._clock.now())
+        return self._budget.available_bytes(self._clock.now())
 
-    def filled(self) -> float:
+    def backlog_ratio(self) -> float:
         """Returns how much of the room holds what must stay until it is uploaded, 0 to 1, as of the last `clean`."""
-        return self._room.filled(self._clock.now())
+        return self._budget.backlog_ratio(self._clock.now())
 
     def clean(self) -> int:
         """Removes committed copies that are past their minimum age, and younger ones where room is short; then does what
@@ -254,67 +254,69 @@ class Spool:
 
         Returns how many bytes it freed. Never raises for a full or failing disk: that is its job.
         """
-        cutoff_at = self._clock.now() - timedelta(seconds=self._room.policy.keep_committed_s)
+        cutoff_at = self._clock.now() - timedelta(seconds=self._budget.policy.keep_committed_s)
         try:
-            wanted = LOW_ROOM_BYTES - self.room_bytes()
-            with self._leaving:
+            wanted = LOW_ROOM_BYTES - self.available_bytes()
+            with self._removal_lock:
                 freed = clean(
                     self.layout, self.index, self.files, committed_before_at=cutoff_at, wanted_bytes=wanted
                 )
-            self._forget_old()
-            here = self.index.bytes_here()
+            self._prune()
+            here = self.index.stored_bytes()
         except (OSError, sqlite3.Error) as error:
-            self._cleaning.failed(reason=str(error))
+            self._clean_failures.failed(reason=str(error))
             return 0
-        self._cleaning.recovered()
-        self._mend_rest()
-        self._notes.write()
-        self._counts.count()
-        self._room.counted(*here)
+        self._clean_failures.recovered()
+        self._repair_rest()
+        self._deferred.retry()
+        self._stats.refresh()
+        self._budget.set_totals(*here)
         return freed
 
-    def make_room(self) -> None:
+    def free_space(self) -> None:
         """Cleans, and where that is not enough and the owner of the box wants it so, drops the oldest footage that was
         never uploaded: each segment of it is a gap."""
         self.clean()
-        if self._room.rules.when_full != "drop-oldest":
+        if self._budget.settings.when_full != "drop-oldest":
             return
-        with self._dropping:
+        with self._drop_lock:
             # Another recorder may have made room while this one waited.
-            if self.room_bytes() >= DROP_BYTES:
+            if self.available_bytes() >= DROP_BYTES:
                 return
             try:
                 for manifest in oldest(self.index, wanted_bytes=DROP_BYTES, least=DROP_LEAST):
                     self._drop(manifest)
             except (OSError, sqlite3.Error) as error:
-                self._cleaning.failed(reason=str(error))
-            self._counts.count()
+                self._clean_failures.failed(reason=str(error))
+            self._stats.refresh()
 
     def _drop(self, manifest: SegmentManifest) -> None:
         log.error("footage is dropped to make room for newer", extra={"segment": str(manifest.segment_id)})
         # First the bytes: on a full disk the note of it needs their room. An agent that is killed in between finds a
         # segment without its file, and that is a gap as well.
         remove(self.layout, self.index, self.files, [manifest])
-        self._room.counted(*self.index.bytes_here())
-        self._set_aside(manifest, Code.SEGMENT_MISSING, GapReason.DISK_FULL, "dropped to make room for newer")
+        self._budget.set_totals(*self.index.stored_bytes())
+        self._quarantine(
+            manifest, Code.SEGMENT_MISSING, GapReason.DISK_FULL, "dropped to make room for newer"
+        )
 
-    def _mend_rest(self) -> None:
+    def _repair_rest(self) -> None:
         # Recorders clean, too, when they find no room: one of them at a time, the others need not wait for it.
-        if self.recovered.rest and self._mending.acquire(blocking=False):
+        if self.recovered.unfinished and self._repair_lock.acquire(blocking=False):
             try:
                 repair_rest(self.recovered)
-                self._counts.count()
+                self._stats.refresh()
             finally:
-                self._mending.release()
-            self._tell()
+                self._repair_lock.release()
+            self._notify()
 
-    def _forget_old(self) -> None:
+    def _prune(self) -> None:
         """Drops what only classes that are long over could ask for. Looks once an hour."""
         now_at = self._clock.now()
-        if self._forgot_at is not None and now_at - self._forgot_at < timedelta(hours=1):
+        if self._pruned_at is not None and now_at - self._pruned_at < timedelta(hours=1):
             return
-        self._forgot_at = now_at
-        self._counts.forget(now_at)
+        self._pruned_at = now_at
+        self._stats.forget(now_at)
         self.index.prune(now_at - MEMORY)
         for path in self.layout.tracks.glob("*.json"):
             if now_at.timestamp() - path.stat().st_mtime > MEMORY.total_seconds():
@@ -322,7 +324,7 @@ class Spool:
 
     # For recordings.
 
-    def account(self, class_session_id: ClassSessionId, camera_id: CameraId) -> TrackProgress:
+    def progress(self, class_session_id: ClassSessionId, camera_id: CameraId) -> TrackProgress:
         """Returns how far the account of one track reached when it was last written."""
         try:
             return from_line(self.layout.track(class_session_id, camera_id).read_bytes(), TrackProgress)
@@ -332,33 +334,33 @@ class Spool:
             log.warning("the account of a track cannot be read", extra={"reason": str(error)})
             return TrackProgress()
 
-    def keep_account(
+    def save_progress(
         self, class_session_id: ClassSessionId, camera_id: CameraId, account: TrackProgress
     ) -> None:
         """Writes the account of one track."""
         path = self.layout.track(class_session_id, camera_id)
-        self._counts.follow(class_session_id, self._clock.now())
-        self._notes.add(
+        self._stats.track(class_session_id, self._clock.now())
+        self._deferred.add(
             path, DeferredWrite(class_session_id, lambda: self.files.write(path, to_line(account)))
         )
 
-    def take_sequence(self, camera_id: CameraId) -> int:
+    def allocate_sequence(self, camera_id: CameraId) -> int:
         """Returns the next number of a camera, used up by this. Two classes may end and begin on one camera at once."""
-        with self._guard:
+        with self._lock:
             self._sequences[camera_id] = sequence = self._sequences.get(camera_id, 0) + 1
             return sequence
 
-    def return_sequence(self, camera_id: CameraId, sequence: int) -> None:
+    def release_sequence(self, camera_id: CameraId, sequence: int) -> None:
         """Takes a number back under which nothing became durable, if it is the last."""
-        with self._guard:
+        with self._lock:
             if self._sequences.get(camera_id) == sequence:
                 self._sequences[camera_id] = sequence - 1
 
-    def segment_growing(self, segment_id: SegmentId, size_bytes: int) -> None:
+    def note_open_size(self, segment_id: SegmentId, size_bytes: int) -> None:
         """Notes that an open segment has so many durable bytes."""
-        self._room.growing(segment_id, size_bytes)
+        self._budget.set_open_size(segment_id, size_bytes)
 
-    def segment_closed(self, manifest: SegmentManifest, settle: Callable[[], None]) -> None:
+    def add_closed(self, manifest: SegmentManifest, settle: Callable[[], None]) -> None:
         """Takes a complete segment: `settle` gives its files their names, then it enters the index. On a disk that
         refuses, both happen as soon as there is room; until then the segment counts as pending."""
 
@@ -366,10 +368,10 @@ class Spool:
             settle()
             self.index.add_segment(manifest)
 
-        self._room.closed(manifest)
-        self._counts.follow(manifest.class_session_id, self._clock.now())
-        self._notes.add(manifest.segment_id, DeferredWrite(manifest.class_session_id, take))
-        self._tell()
+        self._budget.add_closed(manifest)
+        self._stats.track(manifest.class_session_id, self._clock.now())
+        self._deferred.add(manifest.segment_id, DeferredWrite(manifest.class_session_id, take))
+        self._notify()
 
     def add_gap(self, gap: GapRecord) -> None:
         """Keeps a gap until it is settled; on disk when this returns, or, on a full disk, as soon as there is room."""
@@ -378,9 +380,9 @@ class Spool:
             self.files.write(self.layout.gap(gap.gap_id), to_line(gap))
             self.index.add_gap(gap)
 
-        self._counts.follow(gap.class_session_id, self._clock.now())
-        self._notes.add_gap(gap, keep)
-        self._tell()
+        self._stats.track(gap.class_session_id, self._clock.now())
+        self._deferred.add_gap(gap, keep)
+        self._notify()
 
     def set_full(self, full: bool) -> None:
         """Notes whether recording stands still for want of room, for the status."""
@@ -394,8 +396,8 @@ class Spool:
         """Returns UTC by the spool's clock."""
         return self._clock.now()
 
-    def _tell(self) -> None:
-        with self._guard:
+    def _notify(self) -> None:
+        with self._lock:
             listeners = tuple(self._listeners)
         for listener in listeners:
             listener()

@@ -53,7 +53,7 @@ class ClockMap:
         self._generation = reference.generation
         self._offset_us = offset_us
         self._method: ClockMethod | None = None
-        self._line: ClockFit | None = None
+        self._fit: ClockFit | None = None
         self._estimate: ClockEstimate | None = None
         self._first_us: int | None = None
         self._second = 0
@@ -61,7 +61,7 @@ class ClockMap:
         self._arrivals: deque[tuple[int, float]] = deque(maxlen=WINDOW_S)
         self._reports: deque[tuple[int, float]] = deque(maxlen=WINDOW_S // 5)
         self._report_count = 0
-        self._strays = 0
+        self._outliers = 0
         self._late_seconds = 0
 
     def estimate(self) -> ClockEstimate | None:
@@ -79,27 +79,27 @@ class ClockMap:
         stepped = False
         second = x_us // 1_000_000
         if second != self._second and self._lowest is not None:
-            stepped = self._look_at_second(x_us, self._lowest, x_us - self._first_us)
+            stepped = self._process_second(x_us, self._lowest, x_us - self._first_us)
             self._lowest = None
         self._second = second
         if self._lowest is None or offset < self._lowest[1]:
             self._lowest = (x_us, offset)
-            if self._line is None or (self._method is None and offset < self._line.offset_at(x_us)):
-                self._put_in_force(ClockFit(x_us, offset, 0.0, 0.0), x_us)
+            if self._fit is None or (self._method is None and offset < self._fit.offset_at(x_us)):
+                self._publish(ClockFit(x_us, offset, 0.0, 0.0), x_us)
         if packet.sender_us is not None and packet.reports != self._report_count:
             self._report_count = packet.reports
-            stepped = self._take_report(x_us, float(packet.sender_us - x_us)) or stepped
+            stepped = self._add_report(x_us, float(packet.sender_us - x_us)) or stepped
         return stepped
 
-    def _take_report(self, x_us: int, offset: float) -> bool:
-        line = self._line
+    def _add_report(self, x_us: int, offset: float) -> bool:
+        line = self._fit
         if self._method is ClockMethod.ARRIVAL or line is None:
             return False
         if self._method is ClockMethod.RTCP_SR:
             if abs(offset - line.offset_at(x_us)) > STEP_US:
-                self._strays += 1
-                return self._strays >= 2
-            self._strays = 0
+                self._outliers += 1
+                return self._outliers >= 2
+            self._outliers = 0
             self._reports.append((x_us, offset))
             return False
         self._reports.append((x_us, offset))
@@ -112,26 +112,26 @@ class ClockMap:
                 while len(self._reports) > 2:
                     self._reports.popleft()
                 self._method = ClockMethod.RTCP_SR
-                self._put_in_force(self._best(), x_us)
+                self._publish(self._best_fit(), x_us)
         return False
 
-    def _look_at_second(self, x_us: int, lowest: tuple[int, float], elapsed_us: int) -> bool:
+    def _process_second(self, x_us: int, lowest: tuple[int, float], elapsed_us: int) -> bool:
         stepped = False
-        if self._method is ClockMethod.ARRIVAL and self._line is not None:
-            over = lowest[1] - self._line.offset_at(lowest[0])
+        if self._method is ClockMethod.ARRIVAL and self._fit is not None:
+            over = lowest[1] - self._fit.offset_at(lowest[0])
             self._late_seconds = self._late_seconds + 1 if over > ARRIVAL_LATE_US else 0
             stepped = over < -ARRIVAL_EARLY_US or self._late_seconds >= 5
         self._arrivals.append(lowest)
         if self._method is None and elapsed_us > (NO_AGREEMENT_US if self._reports else NO_REPORT_US):
             self._method = ClockMethod.ARRIVAL
-            self._put_in_force(self._best(), x_us)
-        elif self._method is None or self._line is None:
-            self._put_in_force(self._best(), x_us)
+            self._publish(self._best_fit(), x_us)
+        elif self._method is None or self._fit is None:
+            self._publish(self._best_fit(), x_us)
         else:
-            self._follow(self._line.moved_to(x_us), self._best(), x_us)
+            self._slew_to(self._fit.anchored_at(x_us), self._best_fit(), x_us)
         return stepped
 
-    def _best(self) -> ClockFit:
+    def _best_fit(self) -> ClockFit:
         if self._method is ClockMethod.RTCP_SR:
             line = fit_least_squares(list(self._reports), least_span_us=SLOPE_SPAN_US)
             return ClockFit(line.at_us, line.offset_us, line.rate_ppb, line.error_us + REPORT_ERROR_US)
@@ -139,16 +139,16 @@ class ClockMap:
         line = fit_lower_envelope(points, least_span_us=SLOPE_SPAN_US)
         return ClockFit(line.at_us, line.offset_us, line.rate_ppb, line.error_us + ARRIVAL_ERROR_US)
 
-    def _follow(self, here: ClockFit, wanted: ClockFit, x_us: int) -> None:
+    def _slew_to(self, here: ClockFit, wanted: ClockFit, x_us: int) -> None:
         """Moves the line in force towards a better one, by no more than the slew allows in a second."""
         off = wanted.offset_at(x_us) - here.offset_us
         step = max(-SLEW_US_PER_S, min(SLEW_US_PER_S, off))
-        self._put_in_force(
+        self._publish(
             ClockFit(x_us, here.offset_us + step, wanted.rate_ppb, wanted.error_us + abs(off - step)), x_us
         )
 
-    def _put_in_force(self, line: ClockFit, x_us: int) -> None:
-        line = self._line = line.moved_to(x_us)
+    def _publish(self, line: ClockFit, x_us: int) -> None:
+        line = self._fit = line.anchored_at(x_us)
         anchor_90k = x_us * 9 // 100
         utc_us = ticks_to_us(anchor_90k) + line.offset_at(ticks_to_us(anchor_90k)) + self._offset_us
         error_us = max(line.error_us, REPORT_ERROR_US)

@@ -20,7 +20,7 @@ class ClockFit:
         """Returns UTC minus media time at `x_us`, in microseconds."""
         return self.offset_us + (x_us - self.at_us) * self.rate_ppb / 1e9
 
-    def moved_to(self, x_us: int) -> "ClockFit":
+    def anchored_at(self, x_us: int) -> "ClockFit":
         """Returns the same line, anchored at `x_us`."""
         return ClockFit(x_us, self.offset_at(x_us), self.rate_ppb, self.error_us)
 

@@ -73,7 +73,7 @@ class ServerTimePoller:
                 if not self._is_due():
                     await self._sleep(LOOK_S)
                     continue
-            await self._sleep(await self._ask())
+            await self._sleep(await self._poll())
 
     def _is_due(self) -> bool:
         if self._clock.error_bound_us() <= VAGUE_US:
@@ -81,7 +81,7 @@ class ServerTimePoller:
         spent_ns = self._clock.monotonic_ns() - round(self._every_s * 1e9)
         return len(self._asked_ns) < FEW or self._asked_ns[0] <= spent_ns
 
-    async def _ask(self) -> float:
+    async def _poll(self) -> float:
         """Asks once and returns for how long to wait before the next look, in seconds."""
         self._asked_ns.append(self._clock.monotonic_ns())
         self._every_s = ASK_EVERY_S * self._rng.uniform(1 - JITTER, 1)

@@ -49,7 +49,7 @@ class UtcReference:
         self._steps = self._clock.steps
         readings = [self._read() for _ in range(TRIES)]
         _, self._base_ns, self._base_us = min(readings)
-        self._looked_ns = self._base_ns
+        self._synchronised_ns = self._base_ns
         self._slewed_us = 0.0
         self._behind_us = 0.0
 
@@ -63,9 +63,9 @@ class UtcReference:
     def utc_us(self, monotonic_ns: int) -> int:
         """Returns microseconds since 1970 at a reading of the monotonic clock."""
         with self._lock:
-            if self._clock.monotonic_ns() - self._looked_ns >= LOOK_NS:
-                self._look()
-            return self._line(monotonic_ns)
+            if self._clock.monotonic_ns() - self._synchronised_ns >= LOOK_NS:
+                self._synchronise()
+            return self._utc_at(monotonic_ns)
 
     def error_us(self) -> int:
         """Returns how far `utc_us` may be off, in microseconds: the clock's own error and the way to it."""
@@ -73,24 +73,24 @@ class UtcReference:
             behind_us = self._behind_us
         return self._clock.error_bound_us() + round(abs(behind_us))
 
-    def _line(self, monotonic_ns: int) -> int:
+    def _utc_at(self, monotonic_ns: int) -> int:
         return self._base_us + (monotonic_ns - self._base_ns) // 1000 + round(self._slewed_us)
 
-    def _look(self) -> None:
+    def _synchronise(self) -> None:
         apart_ns, now_ns, utc_us = self._read()
         if apart_ns > APART_NS:
             # On a busy box this thread was held up between the readings: they say nothing.
             return
-        off_us = utc_us - self._line(now_ns)
+        off_us = utc_us - self._utc_at(now_ns)
         if abs(off_us) > STEP_US or self._steps != self._clock.steps:
             self.generation += 1
             self._begin()
             return
-        most_us = (now_ns - self._looked_ns) / 1e9 * SLEW_PPM
+        most_us = (now_ns - self._synchronised_ns) / 1e9 * SLEW_PPM
         slewed_us = max(-most_us, min(most_us, off_us))
         self._slewed_us += slewed_us
         self._behind_us = off_us - slewed_us
-        self._looked_ns = now_ns
+        self._synchronised_ns = now_ns
 
 
 def utc_of(us: int) -> datetime:

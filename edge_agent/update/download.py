@@ -30,18 +30,18 @@ class RangeFetcher(FetcherInterface):
         api: ControlPlaneApi,
         loop: asyncio.AbstractEventLoop,
         *,
-        pace: Callable[[int], Awaitable[None]],
+        throttle: Callable[[int], Awaitable[None]],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """Args:
         api: the control plane.
         loop: where `api` lives.
-        pace: returns when so many bytes may have passed.
+        throttle: returns when so many bytes may have passed.
         sleep: waits so many seconds.
         """
         self._api = api
         self._loop = loop
-        self._pace = pace
+        self._throttle = throttle
         self._sleep = sleep
 
     def _fetch(self, url: str) -> Iterator[bytes]:
@@ -78,5 +78,5 @@ class RangeFetcher(FetcherInterface):
         if answer.status != 206 or said is None or int(said[1]) != first or not answer.body:
             raise NotThreeDance(self._api.address, "it gives another part of a release than it was asked for")
         for taken in range(0, len(answer.body), PACE_BYTES):
-            await self._pace(min(PACE_BYTES, len(answer.body) - taken))
+            await self._throttle(min(PACE_BYTES, len(answer.body) - taken))
         return answer.body, int(said[2])

@@ -61,7 +61,7 @@ class Outcome:
     """Versions that did not work here, oldest first."""
 
     @property
-    def said(self) -> str:
+    def summary(self) -> str:
         """One line for people."""
         said = f"{self.version or 'an update'}: {self.outcome}" + (f" ({self.reason})" if self.reason else "")
         failed = next((item for item in self.rolled_back if item.version == self.version), None)
@@ -105,7 +105,7 @@ class HandoverFolder:
                 raise UnsafePath(f"{names[-1]} is no plain file")
             yield stack.enter_context(os.fdopen(descriptor, "rb"))
 
-    def heard(self) -> str:
+    def confirmed_version(self) -> str:
         """Returns the version whose heartbeat was answered; empty where none was, or where it cannot be told."""
         try:
             with self.open(HEARD) as file:

@@ -52,8 +52,8 @@ class Installer:
     ) -> None:
         self._record = record
         self._packages = packages
-        self._handed = handed
-        self._heard_within_s = heard_within_s
+        self._handover = handed
+        self._confirm_within_s = heard_within_s
         self._sleep = sleep
         self._monotonic_s = monotonic_s
 
@@ -79,7 +79,7 @@ class Installer:
             most = MOST_STARTS.get(journal.state)
             if most is not None and journal.starts >= most:
                 reason = f"the box stopped {journal.starts} times while {journal.state} it"
-                self._take_back(journal, reason, final=True)
+                self._begin_rollback(journal, reason, final=True)
                 continue
             journal = self._record.put(dataclasses.replace(journal, starts=journal.starts + 1))
             match journal.state:
@@ -91,38 +91,38 @@ class Installer:
                     self._roll_back(journal)
 
     def _install(self, journal: Journal) -> None:
-        self._handed.discard(HEARD)
+        self._handover.discard(HEARD)
         try:
-            self._patiently(self._record.new)
+            self._install_package(self._record.new)
         except PackagesBusy as error:
             if not self._is_untouched(journal):
                 raise  # a power cut has left half of it: to let go of the old package now is to lose both
             # Nothing was changed: it is no fault of this version.
             self._end(journal, "refused", f"other packages were being installed all the time: {error}")
         except PackageFailed as error:
-            self._take_back(journal, f"it could not be installed: {error}")
+            self._begin_rollback(journal, f"it could not be installed: {error}")
         else:
             self._record.put(Journal(State.TRYING, journal.version, journal.old))
 
     def _try(self, journal: Journal) -> None:
-        until_s = self._monotonic_s() + self._heard_within_s
-        while self._handed.heard() != journal.version:
+        until_s = self._monotonic_s() + self._confirm_within_s
+        while self._handover.confirmed_version() != journal.version:
             if self._monotonic_s() >= until_s:
-                minutes = f"{self._heard_within_s / 60:g} minutes"
-                self._take_back(journal, f"the control plane did not hear from it within {minutes}")
+                minutes = f"{self._confirm_within_s / 60:g} minutes"
+                self._begin_rollback(journal, f"the control plane did not hear from it within {minutes}")
                 return
             self._sleep(LOOK_S)
         self._end(journal, "installed")
 
     def _roll_back(self, journal: Journal) -> None:
         # Before the old agent starts: it must not ask for the same version at once.
-        self._record.tell_rolled_back(journal)
+        self._record.record_rollback(journal)
         if self._record.old.is_file():  # else its record is damaged: what is installed is all there is
-            self._patiently(self._record.old)
+            self._install_package(self._record.old)
         self._record.end()
         log.error("update to %s rolled back: %s", journal.version, journal.reason)
 
-    def _take_back(self, journal: Journal, reason: str, *, final: bool = False) -> None:
+    def _begin_rollback(self, journal: Journal, reason: str, *, final: bool = False) -> None:
         self._record.put(
             Journal(
                 State.ROLLING_BACK,
@@ -135,21 +135,21 @@ class Installer:
         )
 
     def _end(self, journal: Journal, outcome: str, reason: str = "") -> None:
-        self._record.tell(outcome, journal.version, reason)
+        self._record.record_outcome(outcome, journal.version, reason)
         self._record.end()
         log.info("update to %s: %s %s", journal.version, outcome, reason)
 
     def _is_untouched(self, journal: Journal) -> bool:
-        return self._packages.installed() == Installed(journal.old, whole=True)
+        return self._packages.installed() == Installed(journal.old, is_complete=True)
 
     def _is_superseded(self, journal: Journal) -> bool:
         installed = self._packages.installed()
-        if installed is None or not installed.whole or not journal.version:
+        if installed is None or not installed.is_complete or not journal.version:
             return False
         by_hand = {journal.version, journal.old} if journal.state is not State.TRYING else {journal.version}
         return installed.version not in by_hand
 
-    def _patiently(self, package: Path) -> None:
+    def _install_package(self, package: Path) -> None:
         for _ in range(BUSY_TRIES):
             try:
                 self._packages.install(package)

@@ -95,13 +95,13 @@ class Record:
         last = read_outcome(self.folder)
         return last is None or last.may_be_tried(version, self.now_s())
 
-    def tell(self, outcome: str, version: str, reason: str = "") -> None:
+    def record_outcome(self, outcome: str, version: str, reason: str = "") -> None:
         """Writes how an update ended, for the agent to read."""
         is_good = outcome == "installed"
         kept = tuple(item for item in self.rolled_back() if not (is_good and item.version == version))
         self._write(Outcome(version, outcome, reason[:500], self.now_s(), kept))
 
-    def tell_rolled_back(self, journal: Journal) -> None:
+    def record_rollback(self, journal: Journal) -> None:
         """Writes that an update is rolled back, and counts that as a failure of its version. Idempotent."""
         before = {item.version: item for item in self.rolled_back()}
         known = before.pop(journal.version, RolledBack(journal.version, 0, 0.0))
@@ -112,7 +112,7 @@ class Record:
         kept = tuple(before.values())
         self._write(Outcome(journal.version, "rolled back", journal.reason[:500], self.now_s(), kept))
 
-    def forgive(self) -> tuple[str, ...]:
+    def clear_rollbacks(self) -> tuple[str, ...]:
         """Lets every version be tried again that was rolled back; returns them."""
         last = read_outcome(self.folder)
         if last is None or not last.rolled_back:

@@ -26,10 +26,10 @@ class PackagesBusy(PackageFailed):
 
 @dataclass(frozen=True)
 class Installed:
-    """What stands of our package. `whole`: unpacked and configured; else an installation was cut off."""
+    """What stands of our package. `is_complete`: unpacked and configured; else an installation was cut off."""
 
     version: str
-    whole: bool
+    is_complete: bool
 
 
 @dataclass(frozen=True)

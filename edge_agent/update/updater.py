@@ -51,10 +51,10 @@ class Updater:
         api: ControlPlaneApi,
         *,
         version: str,
-        say_alive: Callable[[], Awaitable[None]],
+        heartbeat: Callable[[], Awaitable[None]],
         is_allowed: Callable[[], bool],
-        is_quiet: Callable[[], bool],
-        pace: Callable[[int], Awaitable[None]],
+        is_idle: Callable[[], bool],
+        throttle: Callable[[int], Awaitable[None]],
         files: Files = FILES,
         sleep: Sleep = asyncio.sleep,
         rng: random.Random | None = None,
@@ -66,10 +66,10 @@ class Updater:
         trust: whose releases are believed.
         api: the control plane.
         version: which one runs.
-        say_alive: returns once the control plane has answered a heartbeat, raises ServerError if it does not.
+        heartbeat: returns once the control plane has answered a heartbeat, raises ServerError if it does not.
         is_allowed: whether the box's settings let it update itself.
-        is_quiet: whether no class is near.
-        pace: returns when so many bytes may have come down the line.
+        is_idle: whether no class is near.
+        throttle: returns when so many bytes may have come down the line.
         files: the file system.
         sleep: waits so many seconds.
         rng: where jitter comes from.
@@ -81,43 +81,43 @@ class Updater:
         self._trust = trust
         self._api = api
         self._version = version
-        self._say_alive = say_alive
+        self._heartbeat = heartbeat
         self._is_allowed = is_allowed
-        self._is_quiet = is_quiet
-        self._pace = pace
+        self._is_idle = is_idle
+        self._throttle = throttle
         self._files = files
         self._sleep = sleep
         self._rng = rng or random.SystemRandom()
         self._failures = FailureLog(log, "looking for a newer version does not work")
 
-    def last(self) -> Outcome | None:
+    def last_outcome(self) -> Outcome | None:
         """Returns how the last update ended, None where there was none."""
         return read_outcome(self._record)
 
-    def said(self) -> str:
+    def summary(self) -> str:
         """Returns how the last update ended, in one line; empty where there was none."""
-        last = self.last()
-        return last.said[:SAID_LIMIT] if last is not None else ""
+        last = self.last_outcome()
+        return last.summary[:SAID_LIMIT] if last is not None else ""
 
     async def run(self) -> None:
         """Says that this version is heard, then looks for a newer one for ever."""
-        await self.be_heard()
+        await self.confirm_running()
         await self._sleep(self._rng.uniform(0, FIRST_S))
         while True:
             try:
-                await self.look()
+                await self.check_once()
             except (ServerError, ReleaseRefused, OSError) as error:
                 self._failures.failed(error=str(error))
             else:
                 self._failures.recovered()
             await self._sleep(LOOK_S * self._rng.uniform(1 - JITTER, 1 + JITTER))
 
-    async def be_heard(self) -> None:
+    async def confirm_running(self) -> None:
         """Returns once a heartbeat of this version was answered, and that stands where root looks for it."""
         backoff = Backoff(1, 30)
         while True:
             try:
-                await self._say_alive()
+                await self._heartbeat()
                 await asyncio.to_thread(self._write, HEARD, self._version)
             except (ServerError, OSError) as error:
                 log.info("this version has not been heard yet", extra={"error": str(error)})
@@ -125,7 +125,7 @@ class Updater:
                 return
             await self._sleep(backoff.next_wait_s())
 
-    async def look(self) -> None:
+    async def check_once(self) -> None:
         """Looks once, downloads what is newer, and asks for it.
 
         Raises:
@@ -137,7 +137,7 @@ class Updater:
             return
         version = await asyncio.to_thread(self._download, asyncio.get_running_loop())
         if version:
-            await self._ask(version)
+            await self._request(version)
 
     def _download(self, loop: asyncio.AbstractEventLoop) -> str:
         # Only now: a third of a second and 12 MB that a box which has just started needs for its cameras.
@@ -146,38 +146,38 @@ class Updater:
 
         metadata = self._folder / METADATA
         self._files.ensure_folder(metadata)
-        releases = Releases(self._trust, metadata, RangeFetcher(self._api, loop, pace=self._pace))
+        releases = Releases(self._trust, metadata, RangeFetcher(self._api, loop, throttle=self._throttle))
         release = releases.newest()
         if release is None or not is_newer(release.version, than=self._version):
             self._files.discard(self._folder / PACKAGE)
             return ""
-        last = self.last()
+        last = self.last_outcome()
         if last is not None and not last.may_be_tried(release.version, self._now_s()):
             return ""
         releases.fetch(release, self._folder / PACKAGE)
         log.info("a newer version is here", extra={"version": release.version})
         return release.version
 
-    async def _ask(self, version: str) -> None:
+    async def _request(self, version: str) -> None:
         """Asks once, when no class is near and the control plane answers: else nobody could tell that it works."""
-        before = self.last()
+        before = self.last_outcome()
         for _ in range(QUIET_TRIES):
             if not self._is_allowed():
                 return
-            if self._is_quiet() and await self._is_answered():
+            if self._is_idle() and await self._is_reachable():
                 await asyncio.to_thread(self._write, REQUEST, version)
                 log.info("an update is asked for", extra={"version": version})
                 break
             await self._sleep(QUIET_S)
         for _ in range(int(ANSWER_S / QUIET_S)):
             await self._sleep(QUIET_S)
-            if (last := self.last()) != before and last is not None:
-                log.info("an update has ended", extra={"said": last.said})
+            if (last := self.last_outcome()) != before and last is not None:
+                log.info("an update has ended", extra={"said": last.summary})
                 return
 
-    async def _is_answered(self) -> bool:
+    async def _is_reachable(self) -> bool:
         try:
-            await self._say_alive()
+            await self._heartbeat()
         except ServerError:
             return False
         return True
@@ -197,7 +197,9 @@ NEAR = timedelta(minutes=15)
 """Longer than an update takes that is taken back after its five minutes."""
 
 
-def is_quiet(body: AgentBody | None, recordings: Iterable[RecordingStatus], now_at: datetime) -> bool:
+def is_maintenance_time(
+    body: AgentBody | None, recordings: Iterable[RecordingStatus], now_at: datetime
+) -> bool:
     """Returns whether no class is recorded at `now_at`, and none begins within `NEAR`."""
     if any(recording.state is RecordingState.RECORDING for recording in recordings):
         return False

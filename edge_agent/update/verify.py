@@ -36,7 +36,7 @@ class HandoverFetcher(FetcherInterface):
     """Gives what the agent has downloaded, out of the folders that its own look left behind."""
 
     def __init__(self, handed: HandoverFolder) -> None:
-        self._handed = handed
+        self._handover = handed
 
     def _fetch(self, url: str) -> Iterator[bytes]:
         names: tuple[str, ...] = (PACKAGE,)
@@ -46,7 +46,7 @@ class HandoverFetcher(FetcherInterface):
             is_root = re.fullmatch(r"\d+\.root\.json", name)
             names = (METADATA, "root_history", name) if is_root else (METADATA, re.sub(r"^\d+\.", "", name))
         try:
-            with self._handed.open(*names) as file:
+            with self._handover.open(*names) as file:
                 while piece := file.read(PIECE_BYTES):
                     yield piece
         except FileNotFoundError as error:
@@ -59,46 +59,46 @@ class UpdateStarter:
     def __init__(self, record: Record, packages: Packages, handed: HandoverFolder, trust: Trust) -> None:
         self._record = record
         self._packages = packages
-        self._handed = handed
+        self._handover = handed
         self._trust = trust
 
-    def take(self) -> bool:
+    def start(self) -> bool:
         """Returns whether an update is under way now; if the agent asked in vain, it can read why."""
         if self._record.journal() is not None:
             return True
         try:
-            asked = self._is_asked()
+            asked = self._is_requested()
         except UnsafePath as error:
-            self._record.tell("refused", "", str(error))
+            self._record.record_outcome("refused", "", str(error))
             return False
         finally:
-            self._handed.discard(REQUEST)
+            self._handover.discard(REQUEST)
         if not asked:
             return False
         version = ""
         try:
-            release, releases = self._newest()
+            release, releases = self._newest_release()
             version = release.version
             self._begin(release, releases)
         except (ReleaseRefused, PackageFailed, UnsafePath, OSError) as error:
             log.error("an update is refused: %s", error)
-            self._record.tell("refused", version, str(error))
+            self._record.record_outcome("refused", version, str(error))
             self._record.end()
             return False
         return True
 
-    def _is_asked(self) -> bool:
+    def _is_requested(self) -> bool:
         try:
-            with self._handed.open(REQUEST) as file:
+            with self._handover.open(REQUEST) as file:
                 age_s = time.time() - os.fstat(file.fileno()).st_mtime
         except FileNotFoundError:
             return False
         return abs(age_s) <= FRESH_S
 
-    def _newest(self) -> tuple[Release, Releases]:
+    def _newest_release(self) -> tuple[Release, Releases]:
         metadata = self._record.folder / "metadata"
         self._record.files.ensure_folder(metadata)
-        releases = Releases(self._trust, metadata, HandoverFetcher(self._handed))
+        releases = Releases(self._trust, metadata, HandoverFetcher(self._handover))
         release = releases.newest()
         if release is None:
             raise ReleaseRefused("there is no release for this kind of box")
@@ -106,7 +106,7 @@ class UpdateStarter:
 
     def _begin(self, release: Release, releases: Releases) -> None:
         record, installed = self._record, self._packages.installed()
-        if installed is None or not installed.whole:
+        if installed is None or not installed.is_complete:
             raise PackageFailed(f"{self._packages.name} is not installed as a package")
         if not is_newer(release.version, than=installed.version):
             raise ReleaseRefused(f"it is not newer than {installed.version}, which is installed")
@@ -156,7 +156,7 @@ def main() -> None:
         log.info("this package brings no keys: it updates nothing")
         HandoverFolder(state).discard(REQUEST)
         return
-    if not UpdateStarter(record, Packages(), HandoverFolder(state), trust).take():
+    if not UpdateStarter(record, Packages(), HandoverFolder(state), trust).start():
         return
     environment = {**os.environ, "PYTHONPATH": f"{runner_of(folder)}:{os.environ.get('PYTHONPATH', '')}"}
     program = [sys.executable, "-P", "-s", "-m", "edge_agent.update.install", str(folder), str(state)]

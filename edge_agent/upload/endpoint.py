@@ -54,12 +54,12 @@ class Breaker:
             return None
         return max(0.0, (self._until_ns - now_ns) / 1e9)
 
-    def go(self) -> None:
+    def begin(self) -> None:
         """A call goes; `wait_s` said that it may. In an open breaker it is the probe."""
         if self.state is BreakerState.OPEN:
             self.state = BreakerState.PROBING
 
-    def worked(self) -> None:
+    def succeeded(self) -> None:
         """A call was answered."""
         self.state = BreakerState.CLOSED
         self.failures = 0
@@ -80,12 +80,12 @@ class Breaker:
         wait_s = max(wait_s, min(asked_s or 0.0, LONGEST_ASKED_S))
         self.state, self._until_ns = BreakerState.OPEN, now_ns + round(wait_s * 1e9)
 
-    def given_up(self, now_ns: int) -> None:
+    def cancelled(self, now_ns: int) -> None:
         """The probe was cancelled before it was answered: another may go."""
         if self.state is BreakerState.PROBING:
             self.state, self._until_ns = BreakerState.OPEN, now_ns
 
-    def hope(self, now_ns: int) -> None:
+    def retry_now(self, now_ns: int) -> None:
         """There is reason to believe that it works again: the next call may go at once."""
         if self.state is BreakerState.OPEN:
             self._until_ns = now_ns
@@ -118,7 +118,7 @@ class Endpoint:
         self._clock = clock
         self._sleep = sleep
         self._revoked = revoked
-        self._tell = changed
+        self._on_change = changed
         self._breaker = Breaker(open_after=open_after)
         self._changed = Signal()
         self._failures = FailureLog(log, what)
@@ -135,10 +135,10 @@ class Endpoint:
 
     def wake(self) -> None:
         """Ends the waits: there is reason to believe that it works again."""
-        self._breaker.hope(self._clock.monotonic_ns())
-        self._let_go()
+        self._breaker.retry_now(self._clock.monotonic_ns())
+        self._notify()
 
-    async def attempt(self, once: Callable[[], Awaitable[T]]) -> T:
+    async def call(self, once: Callable[[], Awaitable[T]]) -> T:
         """Makes one call, as soon as the line lets it, and returns what it returns.
 
         Raises:
@@ -151,28 +151,28 @@ class Endpoint:
             await wait_for_any(
                 self._changed.next(), most_s=PROBE_LOOK_S if wait_s is None else wait_s, sleep=self._sleep
             )
-        self._breaker.go()
+        self._breaker.begin()
         try:
             result = await once()
         except ServerError as error:
             if isinstance(error, RequestRefused) and error.is_about_content:
-                self._worked()
+                self._succeeded()
             else:
                 self._failed(error)
             raise
         except BaseException:
-            self._breaker.given_up(self._clock.monotonic_ns())
-            self._let_go()
+            self._breaker.cancelled(self._clock.monotonic_ns())
+            self._notify()
             raise
-        self._worked()
+        self._succeeded()
         return result
 
-    def _worked(self) -> None:
+    def _succeeded(self) -> None:
         was_down, self._error = self._error is not None, None
-        self._breaker.worked()
+        self._breaker.succeeded()
         self._failures.recovered()
         if was_down:
-            self._let_go()
+            self._notify()
 
     def _failed(self, error: ServerError) -> None:
         self._error = error
@@ -185,8 +185,8 @@ class Endpoint:
             asked_s=error.retry_after_s if isinstance(error, Retryable) else None,
         )
         self._failures.failed(error=str(error), hint=error.hint)
-        self._let_go()
+        self._notify()
 
-    def _let_go(self) -> None:
-        self._changed.give()
-        self._tell()
+    def _notify(self) -> None:
+        self._changed.fire()
+        self._on_change()

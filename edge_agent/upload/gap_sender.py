@@ -37,7 +37,7 @@ class GapSender:
     def __init__(self, client: UploadClient, outbox: GapOutbox, line: Endpoint, *, sleep: Sleep) -> None:
         self._client = client
         self._outbox = outbox
-        self._line = line
+        self._endpoint = line
         self._sleep = sleep
         self._news = Signal()
         self._refused: set[GapId] = set()
@@ -45,7 +45,7 @@ class GapSender:
 
     def wake(self) -> None:
         """Has the spool looked at now."""
-        self._news.give()
+        self._news.fire()
 
     async def run(self) -> None:
         """Sends until cancelled."""
@@ -62,11 +62,11 @@ class GapSender:
 
     async def _report(self, gaps: Sequence[GapRecord]) -> Sequence[GapId]:
         try:
-            settled = await self._line.attempt(lambda: self._client.report_gaps(gaps))
+            settled = await self._endpoint.call(lambda: self._client.report_gaps(gaps))
         except (RequestRefused, ServerInternalError, ServerTimeout) as refusal:
             if len(gaps) == 1:
                 # It stays unsettled: a loss without a record would be worse than a line in the log.
-                self._pass_over(gaps[0], str(refusal))
+                self._skip(gaps[0], str(refusal))
                 return ()
             half = len(gaps) // 2
             return (*await self._report(gaps[:half]), *await self._report(gaps[half:]))
@@ -74,10 +74,10 @@ class GapSender:
             return ()
         for gap in gaps:
             if gap.gap_id not in settled:
-                self._pass_over(gap, "the control plane does not settle it")
+                self._skip(gap, "the control plane does not settle it")
         return settled
 
-    def _pass_over(self, gap: GapRecord, error: str) -> None:
+    def _skip(self, gap: GapRecord, error: str) -> None:
         log.error("a gap is not taken", extra={"gap": str(gap.gap_id), "error": error})
         if len(self._refused) < PASSED_OVER_MOST:
             self._refused.add(gap.gap_id)

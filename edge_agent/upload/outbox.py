@@ -46,10 +46,10 @@ class Outbox(GapOutbox, Protocol):
         """Sets a segment aside whose file is not what its manifest says, and puts the loss on record."""
         ...
 
-    async def recall(self) -> None:
+    async def retry_refused(self) -> None:
         """Has what was set aside judged once more, but for what is damaged."""
         ...
 
-    async def set_aside(self, limit: int) -> tuple[int, Sequence[SetAside]]:
+    async def quarantined(self, limit: int) -> tuple[int, Sequence[SetAside]]:
         """Returns how many segments are set aside, and the newest of them."""
         ...

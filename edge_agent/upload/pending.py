@@ -61,7 +61,7 @@ OLD_S = 25.0
 class PendingSegments:
     """The lanes of one replicator. Used by the tasks of one event loop.
 
-    What a look saw holds until `changed` says that there is more, the running classes are others, or little of it is left.
+    What a read returned holds until `invalidate`, until the running classes change, or until little of it is left.
     """
 
     def __init__(
@@ -75,21 +75,21 @@ class PendingSegments:
         self._clock = clock
         self._running = running
         self._least = least
-        self._one_looks = asyncio.Lock()
-        self._seen = Lanes((), ())
-        self._seen_of: frozenset[ClassSessionId] = frozenset()
+        self._refresh_lock = asyncio.Lock()
+        self._lanes = Lanes((), ())
+        self._lanes_running: frozenset[ClassSessionId] = frozenset()
         self._limit = 0
         self._until_ns = 0
-        self._gone: set[SegmentId] = set()
+        self._removed: set[SegmentId] = set()
         """What waits no more, of that which the last look saw or a look under way may see."""
 
-    def changed(self) -> None:
+    def invalidate(self) -> None:
         """There is something new in the spool."""
         self._until_ns = 0
 
-    def gone(self, segment_id: SegmentId) -> None:
+    def remove(self, segment_id: SegmentId) -> None:
         """A segment has arrived, or is set aside: the spool knows it already."""
-        self._gone.add(segment_id)
+        self._removed.add(segment_id)
 
     async def lanes(self, is_ready: Callable[[SegmentId], bool], held: Callable[[], int]) -> Lanes:
         """Returns what may be sent now.
@@ -98,30 +98,30 @@ class PendingSegments:
             is_ready: whether a segment may go.
             held: how many of those that wait may not, because they are being sent or were put back.
         """
-        async with self._one_looks:
+        async with self._refresh_lock:
             ready = self._ready(is_ready)
-            if self._is_old(ready, BATCH_LIMIT + held()):
-                await self._look(BATCH_LIMIT + held())
+            if self._is_stale(ready, BATCH_LIMIT + held()):
+                await self._refresh(BATCH_LIMIT + held())
                 ready = self._ready(is_ready)
             return ready
 
     def _ready(self, is_ready: Callable[[SegmentId], bool]) -> Lanes:
-        return self._seen.ready(lambda i: i not in self._gone and is_ready(i))
+        return self._lanes.ready(lambda i: i not in self._removed and is_ready(i))
 
-    def _is_old(self, ready: Lanes, limit: int) -> bool:
-        if self._clock.monotonic_ns() >= self._until_ns or self._seen_of != frozenset(self._running()):
+    def _is_stale(self, ready: Lanes, limit: int) -> bool:
+        if self._clock.monotonic_ns() >= self._until_ns or self._lanes_running != frozenset(self._running()):
             return True
-        if not self._gone and limit <= self._limit:
+        if not self._removed and limit <= self._limit:
             return False
-        lanes = (self._seen.running, ready.running), (self._seen.backlog, ready.backlog)
+        lanes = (self._lanes.running, ready.running), (self._lanes.backlog, ready.backlog)
         return any(seen and len(left) < self._least for seen, left in lanes)
 
-    async def _look(self, limit: int) -> None:
+    async def _refresh(self, limit: int) -> None:
         running = frozenset(self._running())
-        self._gone.clear()
-        self._limit, self._seen_of = limit, running
+        self._removed.clear()
+        self._limit, self._lanes_running = limit, running
         # First: what is closed while this look is under way is news for the next.
         self._until_ns = self._clock.monotonic_ns() + round(OLD_S * 1e9)
         newest = await self._outbox.pending(limit, of=running, newest_first=True) if running else ()
         backlog = await self._outbox.pending(limit, but_not_of=running)
-        self._seen = Lanes([s.manifest for s in newest], [s.manifest for s in backlog])
+        self._lanes = Lanes([s.manifest for s in newest], [s.manifest for s in backlog])

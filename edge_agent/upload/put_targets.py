@@ -30,9 +30,9 @@ class PutTargets:
 
     def __init__(self, clock: Clock, make_line: Callable[[], Endpoint]) -> None:
         self._clock = clock
-        self._make_line = make_line
+        self._make_endpoint = make_line
         self._known: dict[SegmentId, _Known] = {}
-        self._stores: dict[str, Endpoint] = {}
+        self._endpoints: dict[str, Endpoint] = {}
 
     def __getitem__(self, segment_id: SegmentId) -> PutTarget:
         return self._known[segment_id].target
@@ -45,7 +45,7 @@ class PutTargets:
         until_ns = self._clock.monotonic_ns() + round(max(lifetime_s, LEAST_LIFETIME_S) * 1e9)
         self._known[target.segment_id] = _Known(target, urlsplit(target.url).netloc, until_ns)
 
-    def has(self, segment_id: SegmentId) -> bool:
+    def has_valid(self, segment_id: SegmentId) -> bool:
         """Returns whether there is a target that is good now."""
         known = self._known.get(segment_id)
         if known is not None and known.until_ns <= self._clock.monotonic_ns():
@@ -54,30 +54,30 @@ class PutTargets:
             return False
         return known is not None
 
-    def can_go(self, segment_id: SegmentId) -> bool:
+    def is_sendable(self, segment_id: SegmentId) -> bool:
         """Returns whether there is one, and its store may be asked now."""
-        return self.has(segment_id) and self.store_of(segment_id).wait_s() == 0
+        return self.has_valid(segment_id) and self.endpoint_of(segment_id).wait_s() == 0
 
     def drop(self, segment_id: SegmentId) -> None:
         """The target is used up, or no good."""
         self._known.pop(segment_id, None)
 
-    def store_of(self, segment_id: SegmentId) -> Endpoint:
+    def endpoint_of(self, segment_id: SegmentId) -> Endpoint:
         """Returns the line to the store of a segment that has a target."""
         store = self._known[segment_id].store
-        if store not in self._stores:
-            named = self._named()
-            unnamed = [name for name in self._stores if name not in named]
-            for old in unnamed[: max(0, len(self._stores) - STORES_MOST + 1)]:
-                del self._stores[old]
-            self._stores[store] = self._make_line()
-        return self._stores[store]
+        if store not in self._endpoints:
+            named = self._stores_in_use()
+            unnamed = [name for name in self._endpoints if name not in named]
+            for old in unnamed[: max(0, len(self._endpoints) - STORES_MOST + 1)]:
+                del self._endpoints[old]
+            self._endpoints[store] = self._make_endpoint()
+        return self._endpoints[store]
 
     @property
-    def stores(self) -> tuple[Endpoint, ...]:
+    def endpoints(self) -> tuple[Endpoint, ...]:
         """The lines to the stores that targets name now."""
-        named = self._named()
-        return tuple(line for name, line in self._stores.items() if name in named)
+        named = self._stores_in_use()
+        return tuple(line for name, line in self._endpoints.items() if name in named)
 
-    def _named(self) -> set[str]:
+    def _stores_in_use(self) -> set[str]:
         return {known.store for known in self._known.values()}

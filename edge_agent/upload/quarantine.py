@@ -21,32 +21,32 @@ class QuarantineReport:
         self._outbox = outbox
         self._count = 0
         self._newest: Sequence[SetAside] = ()
-        self._stubborn: dict[SegmentId, SetAside] = {}
+        self._store_refusals: dict[SegmentId, SetAside] = {}
 
     async def load(self) -> None:
         """Reads from the spool what is set aside there."""
-        self._count, self._newest = await self._outbox.set_aside(SHOWN)
+        self._count, self._newest = await self._outbox.quarantined(SHOWN)
 
-    def tried(self, manifest: SegmentManifest, said: str, failures: int) -> None:
+    def store_refused(self, manifest: SegmentManifest, said: str, failures: int) -> None:
         """The store did not take a segment whose file is good."""
-        if failures < TRIES or len(self._stubborn) >= STUBBORN_MOST:
+        if failures < TRIES or len(self._store_refusals) >= STUBBORN_MOST:
             return
-        self._stubborn[manifest.segment_id] = SetAside(
+        self._store_refusals[manifest.segment_id] = SetAside(
             segment_id=manifest.segment_id,
             class_session_id=manifest.class_session_id,
             camera_id=manifest.camera_id,
             reason=said[:300],
         )
 
-    def arrived(self, segment_id: SegmentId) -> None:
+    def resolved(self, segment_id: SegmentId) -> None:
         """A segment is not refused by the store any more."""
-        self._stubborn.pop(segment_id, None)
+        self._store_refusals.pop(segment_id, None)
 
     def status(self, problem: ServerError | None) -> UploadStatus:
         """Returns what to tell; `problem` is why nothing gets through, if nothing does."""
         return UploadStatus(
             problem=str(problem)[:300] if problem else "",
             hint=problem.hint if problem else "",
-            set_aside=self._count + len(self._stubborn),
-            newest=(*self._stubborn.values(), *self._newest)[:SHOWN],
+            set_aside=self._count + len(self._store_refusals),
+            newest=(*self._store_refusals.values(), *self._newest)[:SHOWN],
         )

@@ -77,62 +77,64 @@ class Replicator:
         self._revoked = revoked
         self._connections = connections
         self._sleep = sleep
-        self._targets = PutTargets(clock, self._store_line)
-        self._waiting = PendingSegments(outbox, clock, running=running, least=2 * connections)
+        self._targets = PutTargets(clock, self._make_store_endpoint)
+        self._pending = PendingSegments(outbox, clock, running=running, least=2 * connections)
         self._in_flight: dict[SegmentId, bool] = {}
         """Segments being sent; True for those of a running class."""
         self._stored: dict[SegmentId, SegmentManifest] = {}
         """Segments in the store, without a receipt yet."""
-        self._deferred = RetrySchedule()
-        self._late_receipts = RetrySchedule()
-        self._batch = {"intent": BATCH_LIMIT, "commit": BATCH_LIMIT}
-        self._news = Signal()
-        self._ask_news = Signal()
-        self._commit_news = Signal()
-        self._server = Endpoint(
+        self._retries = RetrySchedule()
+        self._commit_retries = RetrySchedule()
+        self._batch_size = {"intent": BATCH_LIMIT, "commit": BATCH_LIMIT}
+        self._send_signal = Signal()
+        self._intent_signal = Signal()
+        self._commit_signal = Signal()
+        self._control_plane = Endpoint(
             "the control plane takes no uploads",
             clock,
             sleep=sleep,
             revoked=revoked,
-            changed=self._ask_news.give,
+            changed=self._intent_signal.fire,
         )
-        self._gaps = GapSender(client, outbox, self._server, sleep=sleep)
-        self._aside = QuarantineReport(outbox)
+        self._gap_sender = GapSender(client, outbox, self._control_plane, sleep=sleep)
+        self._quarantine_report = QuarantineReport(outbox)
         self.bytes_sent = 0
         self.segments_committed = 0
 
     def wake(self) -> None:
         """Has the spool looked at now: there is a new segment or a new gap."""
-        self._waiting.changed()
-        self._look()
-        self._gaps.wake()
+        self._pending.invalidate()
+        self._wake_senders()
+        self._gap_sender.wake()
 
-    def line_up(self) -> None:
+    def network_restored(self) -> None:
         """Ends the waits after failures: the control plane answers again."""
-        self._deferred.forgive_line()
-        self._late_receipts.forgive_line()
-        for line in (self._server, *self._targets.stores):
+        self._retries.retry_network_failures()
+        self._commit_retries.retry_network_failures()
+        for line in (self._control_plane, *self._targets.endpoints):
             line.wake()
-        self._commit_news.give()
+        self._commit_signal.fire()
         self.wake()
 
     def status(self) -> UploadStatus:
         """Returns whether anything gets through, what is set aside, and how the upload window stands."""
-        problem = next((li.problem for li in (self._server, *self._targets.stores) if li.problem), None)
-        return self._gate.told(self._aside.status(problem))
+        problem = next(
+            (li.problem for li in (self._control_plane, *self._targets.endpoints) if li.problem), None
+        )
+        return self._gate.with_window(self._quarantine_report.status(problem))
 
     async def run(self) -> None:
         """Sends until cancelled. What is half sent then is sent again by the next run."""
-        self._waiting.changed()
-        await self._outbox.recall()
-        await self._aside.load()
+        self._pending.invalidate()
+        await self._outbox.retry_refused()
+        await self._quarantine_report.load()
         async with asyncio.TaskGroup() as group:
             for number in range(self._connections):
                 group.create_task(self._send_segments(), name=f"upload-{number}")
             group.create_task(self._announce_segments(), name="upload-intent")
             group.create_task(self._commit_stored(), name="upload-commit")
-            group.create_task(self._gaps.run(), name="upload-gaps")
-            group.create_task(self._gate.follow(self.line_up), name="upload-window")
+            group.create_task(self._gap_sender.run(), name="upload-gaps")
+            group.create_task(self._gate.watch(self.network_restored), name="upload-window")
 
     async def drained(self) -> None:
         """Returns once nothing is left to send that may be sent now, as far as the spool says."""
@@ -146,14 +148,14 @@ class Replicator:
 
     # Which is next.
 
-    def _look(self) -> None:
-        self._news.give()
-        self._ask_news.give()
+    def _wake_senders(self) -> None:
+        self._send_signal.fire()
+        self._intent_signal.fire()
 
     async def _lanes(self) -> Lanes:
         """Returns what may be sent now."""
-        lanes = await self._waiting.lanes(
-            self._is_ready, lambda: len({*self._in_flight, *self._stored, *self._deferred.ids})
+        lanes = await self._pending.lanes(
+            self._is_ready, lambda: len({*self._in_flight, *self._stored, *self._retries.ids})
         )
         # Last: nothing comes between this look at the time and what is chosen by it.
         return lanes if self._gate.is_open else Lanes((), ())
@@ -161,23 +163,23 @@ class Replicator:
     def _is_ready(self, segment_id: SegmentId) -> bool:
         if segment_id in self._in_flight or segment_id in self._stored:
             return False
-        return self._deferred.is_due(segment_id, self._clock.monotonic_ns())
+        return self._retries.is_due(segment_id, self._clock.monotonic_ns())
 
-    def _store_line(self) -> Endpoint:
+    def _make_store_endpoint(self) -> Endpoint:
         return Endpoint(
             "the object store takes no uploads",
             self._clock,
             sleep=self._sleep,
             revoked=self._revoked,
-            changed=self._news.give,
+            changed=self._send_signal.fire,
             open_after=STORE_OPENS_AFTER,
         )
 
     def _idle_s(self) -> float:
         """Returns after how long something may be ready that is not now."""
         now_ns = self._clock.monotonic_ns()
-        lines = (self._server, *self._targets.stores)
-        waits_s = [IDLE_S, self._deferred.next_in_s(now_ns), *(line.wait_s() for line in lines)]
+        lines = (self._control_plane, *self._targets.endpoints)
+        waits_s = [IDLE_S, self._retries.next_in_s(now_ns), *(line.wait_s() for line in lines)]
         return min(max(wait_s, 0.05) for wait_s in waits_s if wait_s)
 
     # Intent.
@@ -185,21 +187,21 @@ class Replicator:
     async def _announce_segments(self) -> None:
         """Keeps targets at hand for what will be sent next."""
         while True:
-            news = self._ask_news.next()
+            news = self._intent_signal.next()
             lanes = await self._lanes()
             soon = lanes.announce(2 * self._connections, lambda _: False)
             # Not handed to a line that would hold it: by the time it let go, the window might be closed.
-            if self._server.wait_s() != 0 or all(self._targets.has(m.segment_id) for m in soon):
+            if self._control_plane.wait_s() != 0 or all(self._targets.has_valid(m.segment_id) for m in soon):
                 await wait_for_any(news, most_s=self._idle_s(), sleep=self._sleep)
                 continue
-            await self._announce(lanes.announce(self._batch["intent"], self._targets.has))
+            await self._announce(lanes.announce(self._batch_size["intent"], self._targets.has_valid))
 
     async def _announce(self, manifests: Sequence[SegmentManifest]) -> None:
         """Asks where the segments go, and acts on the answers."""
         try:
-            answers = await self._call("intent", len(manifests), lambda: self._client.intent(manifests))
+            answers = await self._call_batch("intent", len(manifests), lambda: self._client.intent(manifests))
         except ServerError as error:
-            for half in await self._halves(manifests, error, self._deferred):
+            for half in await self._split(manifests, error, self._retries):
                 await self._announce(half)
             return
         await self._outbox.mark_intended([a.segment_id for a in answers if isinstance(a, PutTarget)])
@@ -211,20 +213,20 @@ class Replicator:
                     await self._committed([manifest.segment_id])
                 case Refused():
                     await self._refused(manifest, answer)
-        self._news.give()
+        self._send_signal.fire()
 
-    async def _call(self, step: str, size: int, once: Callable[[], Awaitable[T]]) -> T:
+    async def _call_batch(self, step: str, size: int, once: Callable[[], Awaitable[T]]) -> T:
         """Asks the control plane about a batch of `size`. One that it cannot digest, or not in time, makes the next
         ones smaller, down to the one segment that it may be due to."""
         try:
-            answer = await self._server.attempt(once)
+            answer = await self._control_plane.call(once)
         except (ServerInternalError, ServerTimeout):
-            self._batch[step] = max(1, size // 2)
+            self._batch_size[step] = max(1, size // 2)
             raise
-        self._batch[step] = min(BATCH_LIMIT, max(self._batch[step], 2 * size))
+        self._batch_size[step] = min(BATCH_LIMIT, max(self._batch_size[step], 2 * size))
         return answer
 
-    async def _halves(
+    async def _split(
         self, manifests: Sequence[SegmentManifest], error: ServerError, deferrals: RetrySchedule
     ) -> Sequence[Sequence[SegmentManifest]]:
         """Returns what to ask about at once in place of a batch that failed: the halves of one that is refused for what is
@@ -234,7 +236,7 @@ class Replicator:
             if not is_alone:
                 half = len(manifests) // 2
                 return manifests[:half], manifests[half:]
-            await self._set_aside(manifests[0], error.problem.code, str(error))
+            await self._quarantine(manifests[0], error.problem.code, str(error))
         elif is_alone and isinstance(error, (ServerInternalError, ServerTimeout)):
             self._defer(deferrals, manifests[0].segment_id, error, of_line=True)
         return ()
@@ -252,14 +254,14 @@ class Replicator:
     async def _next(self) -> SegmentManifest:
         """Returns the segment to send now, which has a target and a store that works. Waits where there is none."""
         while True:
-            news = self._news.next()
-            lanes = (await self._lanes()).ready(self._targets.can_go)
+            news = self._send_signal.next()
+            lanes = (await self._lanes()).ready(self._targets.is_sendable)
             chosen = lanes.choose(
                 running_in_flight=sum(self._in_flight.values()), connections=self._connections
             )
             if chosen is not None and len(self._stored) < STORED_MOST:
                 self._in_flight[chosen.segment_id] = chosen in lanes.running
-                self._ask_news.give()
+                self._intent_signal.fire()
                 return chosen
             await wait_for_any(news, most_s=self._idle_s(), sleep=self._sleep)
 
@@ -267,35 +269,35 @@ class Replicator:
         segment_id = manifest.segment_id
         target, path = self._targets[segment_id], self._outbox.path(manifest)
         try:
-            await self._targets.store_of(segment_id).attempt(lambda: self._client.put(target, path, manifest))
+            await self._targets.endpoint_of(segment_id).call(lambda: self._client.put(target, path, manifest))
         except TargetExpired as error:
             self._targets.drop(segment_id)
-            self._defer(self._deferred, segment_id, error)
+            self._defer(self._retries, segment_id, error)
         except ObjectRefused as error:
             self._targets.drop(segment_id)
-            await self._mistrust(manifest, str(error))
+            await self._verify_local(manifest, str(error))
         except ServerError as error:
-            self._defer(self._deferred, segment_id, error, of_line=True)
+            self._defer(self._retries, segment_id, error, of_line=True)
         except OSError as error:
             log.error("a segment cannot be read back from the disk", extra={"error": str(error)})
-            await self._mistrust(manifest, str(error))
+            await self._verify_local(manifest, str(error))
         else:
             self._targets.drop(segment_id)
             self.bytes_sent += manifest.size_bytes
             self._stored[segment_id] = manifest
-            self._commit_news.give()
+            self._commit_signal.fire()
 
     # Commit.
 
     async def _commit_stored(self) -> None:
         while True:
-            news = self._commit_news.next()
+            news = self._commit_signal.next()
             now_ns = self._clock.monotonic_ns()
-            due = [m for i, m in self._stored.items() if self._late_receipts.is_due(i, now_ns)]
+            due = [m for i, m in self._stored.items() if self._commit_retries.is_due(i, now_ns)]
             if due:
-                await self._commit(due[: self._batch["commit"]])
+                await self._commit(due[: self._batch_size["commit"]])
                 continue
-            wait_s = self._late_receipts.next_in_s(now_ns) if self._stored else None
+            wait_s = self._commit_retries.next_in_s(now_ns) if self._stored else None
             await wait_for_any(news, most_s=wait_s or IDLE_S, sleep=self._sleep)
 
     async def _commit(self, manifests: Sequence[SegmentManifest]) -> None:
@@ -303,18 +305,18 @@ class Replicator:
             CommitItem(segment_id=m.segment_id, size_bytes=m.size_bytes, sha256=m.sha256) for m in manifests
         ]
         try:
-            answers = await self._call("commit", len(items), lambda: self._client.commit(items))
+            answers = await self._call_batch("commit", len(items), lambda: self._client.commit(items))
         except ServerError as error:
-            for half in await self._halves(manifests, error, self._late_receipts):
+            for half in await self._split(manifests, error, self._commit_retries):
                 await self._commit(half)
             return
         await self._committed([a.segment_id for a in answers if isinstance(a, AlreadyCommitted)])
         for manifest, answer in zip(manifests, answers, strict=True):
             self._stored.pop(manifest.segment_id, None)
-            self._late_receipts.forget(manifest.segment_id)
+            self._commit_retries.forget(manifest.segment_id)
             if isinstance(answer, Refused):
                 await self._refused(manifest, answer)
-        self._look()
+        self._wake_senders()
 
     # What became of a segment.
 
@@ -332,35 +334,35 @@ class Replicator:
             log.warning("a segment is not wanted", extra={"segment": str(manifest.segment_id)})
             await self._committed([manifest.segment_id])
         elif refusal.code is Code.SEGMENT_CORRUPT:
-            await self._mistrust(manifest, said)
+            await self._verify_local(manifest, said)
         elif refusal.retryable or refusal.code in MENDABLE:
-            self._defer(self._deferred, manifest.segment_id, said)
+            self._defer(self._retries, manifest.segment_id, said)
         else:
-            await self._set_aside(manifest, refusal.code, refusal.detail)
+            await self._quarantine(manifest, refusal.code, refusal.detail)
 
-    async def _mistrust(self, manifest: SegmentManifest, said: str) -> None:
+    async def _verify_local(self, manifest: SegmentManifest, said: str) -> None:
         """Tries again where the file on the disk is what the manifest says, and sets the segment aside where not."""
         path = self._outbox.path(manifest)
         if await asyncio.to_thread(_sha256_of, path) == manifest.sha256:
-            self._defer(self._deferred, manifest.segment_id, said)
-            self._aside.tried(manifest, said, self._deferred.failures(manifest.segment_id))
+            self._defer(self._retries, manifest.segment_id, said)
+            self._quarantine_report.store_refused(manifest, said, self._retries.failures(manifest.segment_id))
             return
         log.error(
             "a segment is damaged on the disk", extra={"segment": str(manifest.segment_id), "said": said}
         )
         await self._outbox.mark_damaged(manifest, f"the file on the disk is damaged ({said})")
         self._forget(manifest.segment_id)
-        await self._aside.load()
-        self._gaps.wake()
+        await self._quarantine_report.load()
+        self._gap_sender.wake()
 
-    async def _set_aside(self, manifest: SegmentManifest, code: Code, detail: str) -> None:
+    async def _quarantine(self, manifest: SegmentManifest, code: Code, detail: str) -> None:
         log.error(
             "a segment is set aside",
             extra={"segment": str(manifest.segment_id), "code": code, "detail": detail},
         )
         await self._outbox.mark_refused(manifest.segment_id, code, detail)
         self._forget(manifest.segment_id)
-        await self._aside.load()
+        await self._quarantine_report.load()
 
     def _defer(
         self, deferrals: RetrySchedule, segment_id: SegmentId, reason: object, *, of_line: bool = False
@@ -370,15 +372,15 @@ class Replicator:
             "a segment is tried again later",
             extra={"segment": str(segment_id), "reason": str(reason), "wait_s": wait_s},
         )
-        self._look()
+        self._wake_senders()
 
     def _forget(self, segment_id: SegmentId) -> None:
-        self._waiting.gone(segment_id)
+        self._pending.remove(segment_id)
         self._targets.drop(segment_id)
         self._stored.pop(segment_id, None)
-        self._deferred.forget(segment_id)
-        self._late_receipts.forget(segment_id)
-        self._aside.arrived(segment_id)
+        self._retries.forget(segment_id)
+        self._commit_retries.forget(segment_id)
+        self._quarantine_report.resolved(segment_id)
 
 
 def _sha256_of(path: Path) -> str:

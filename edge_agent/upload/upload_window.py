@@ -28,23 +28,23 @@ SOONEST_S = 0.05
 class WindowGate:
     """The upload window in force. Used from one event loop.
 
-    `now` returns the time by the control plane, None before it has told it; `filled` how much of the buffer's room waits
-    for its upload, 0 to 1.
+    `now` returns the control plane's time, None until it is known; `backlog_ratio` the share of the buffer that waits for
+    its upload, 0 to 1.
 
     Without a time everything goes: the box's own clock may be years off, and the first answer of the control plane tells
     the time, so what goes is one question where to send.
     """
 
     def __init__(
-        self, now: Callable[[], datetime | None], filled: Callable[[], float], *, sleep: Sleep
+        self, now: Callable[[], datetime | None], backlog_ratio: Callable[[], float], *, sleep: Sleep
     ) -> None:
         self._now = now
-        self._filled = filled
+        self._backlog_ratio = backlog_ratio
         self._sleep = sleep
         self._policy: UploadWindow | UnsetType = UNSET
         self._window: DailyWindow | None = None
         self._overruled = False
-        self._news = Signal()
+        self._policy_changed = Signal()
 
     def set_window(self, policy: UploadWindow | UnsetType) -> None:
         """Takes another window, or none. One in a time zone that this box does not know keeps nothing back."""
@@ -54,9 +54,9 @@ class WindowGate:
                 self._window = DailyWindow(policy)
             except (ZoneInfoNotFoundError, ValueError, OSError) as error:
                 log.error("the upload window is of no use: install tzdata", extra={"error": str(error)})
-        self._news.give()
+        self._policy_changed.fire()
 
-    def look(self) -> WindowState:
+    def state(self) -> WindowState:
         """Returns how it stands now."""
         if self._policy is UNSET:
             return WindowState.ANY_TIME
@@ -66,31 +66,31 @@ class WindowGate:
         if self._window.is_open(now_at):
             self._overruled = False
             return WindowState.OPEN
-        self._overruled = self._filled() >= (OBEY_BELOW if self._overruled else OVERRULE_AT)
+        self._overruled = self._backlog_ratio() >= (OBEY_BELOW if self._overruled else OVERRULE_AT)
         return WindowState.OVERRULED if self._overruled else WindowState.WAITS
 
     @property
     def is_open(self) -> bool:
         """Whether segments may go."""
-        return self.look() is not WindowState.WAITS
+        return self.state() is not WindowState.WAITS
 
-    def told(self, status: UploadStatus) -> UploadStatus:
+    def with_window(self, status: UploadStatus) -> UploadStatus:
         """Returns `status` with how the window stands in it."""
-        return msgspec.structs.replace(status, window=self.look(), opens_at=self._opens_at())
+        return msgspec.structs.replace(status, window=self.state(), opens_at=self._opens_at())
 
-    async def follow(self, opened: Callable[[], None]) -> None:
+    async def watch(self, opened: Callable[[], None]) -> None:
         """Calls `opened` whenever segments may go that might not before, until cancelled."""
-        before = self.look()
+        before = self.state()
         while True:
-            news = self._news.next()
-            state = self.look()
+            news = self._policy_changed.next()
+            state = self.state()
             if state is not before:
                 level = logging.WARNING if state is WindowState.OVERRULED else logging.INFO
                 log.log(level, "the upload window has another state", extra={"state": state.value})
                 if before is WindowState.WAITS:
                     opened()
                 before = state
-            await wait_for_any(news, most_s=self._next_look_s(), sleep=self._sleep)
+            await wait_for_any(news, most_s=self._next_check_s(), sleep=self._sleep)
 
     def _opens_at(self) -> datetime | None:
         now_at = self._now()
@@ -98,7 +98,7 @@ class WindowGate:
             return None
         return self._window.opens_after(now_at)
 
-    def _next_look_s(self) -> float:
+    def _next_check_s(self) -> float:
         now_at, opens_at = self._now(), self._opens_at()
         if now_at is None or opens_at is None:
             return LOOK_S

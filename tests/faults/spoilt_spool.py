@@ -133,7 +133,7 @@ class _Shape:
                 _expect(seen.accounts[camera_id] == TrackProgress(), "an account that nobody kept")
                 _expect(seen.says("the account of a track"), "an account is lost and nothing said")
             _expect(seen.sequences[camera_id] >= truth.sequences[camera_id], "a number would be used again")
-        here = sum(row.manifest.size_bytes for row in seen.rows.values() if row.here)
+        here = sum(row.manifest.size_bytes for row in seen.rows.values() if row.is_stored)
         _expect(seen.bytes_used == here, f"{seen.bytes_used} bytes are counted, {here} are here")
         same = (again.rows, again.pending_gaps, again.accounts) == (
             seen.rows,
@@ -150,7 +150,7 @@ class _Shape:
         with _heard(seen.said):
             spool = studio.open_spool()
             try:
-                Scrubber(spool).look()
+                Scrubber(spool).scrub_next()
                 self._read(spool, seen)
             finally:
                 spool.close()
@@ -172,8 +172,8 @@ class _Shape:
         seen.pending_gaps = frozenset(gap.gap_id for gap in spool.gaps_pending(1000))
         seen.bytes_used = spool.bytes_used()
         for camera_id in self._trial.cameras:
-            seen.accounts[camera_id] = spool.account(self._trial.studio.class_id, camera_id)
-            seen.sequences[camera_id] = spool.take_sequence(camera_id)
+            seen.accounts[camera_id] = spool.progress(self._trial.studio.class_id, camera_id)
+            seen.sequences[camera_id] = spool.allocate_sequence(camera_id)
 
 
 def _judge_segment(was: IndexedSegment, row: IndexedSegment | None, numbers: list[int], seen: Seen) -> None:
@@ -182,7 +182,8 @@ def _judge_segment(was: IndexedSegment, row: IndexedSegment | None, numbers: lis
     if was.state not in WAITING:
         # It is sent. Asked for again, the control plane has it; without its bytes here it must not be called lost.
         _expect(
-            row is None or row.here or row.state not in WAITING, f"{name} is gone, and is to be sent again"
+            row is None or row.is_stored or row.state not in WAITING,
+            f"{name} is gone, and is to be sent again",
         )
         _expect(row is None or row.manifest == whole, f"{name} has another manifest")
         return
@@ -199,7 +200,7 @@ def _judge_segment(was: IndexedSegment, row: IndexedSegment | None, numbers: lis
             f"{name} is set aside without its gap",
         )
         return
-    _expect(row.state in WAITING and row.here, f"{name} is taken for {row.state}, here: {row.here}")
+    _expect(row.state in WAITING and row.is_stored, f"{name} is taken for {row.state}, here: {row.is_stored}")
     _expect(whole.segment_id in seen.numbers, f"{name} waits, and is never offered")
     kept = seen.numbers[whole.segment_id]
     if row.manifest == whole and kept == numbers:

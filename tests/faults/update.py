@@ -278,7 +278,7 @@ def told(system: Path, units: Units, outcome: str, version: str, took_s: float) 
         return status == [version] and (system / STATE / "update/heard").read_text().strip() == version
 
     again_s = until(units, runs, f"{version} running and heard", 120)
-    said = last.said if last else "nothing is known of it"
+    said = last.summary if last else "nothing is known of it"
     print(f"{said}: {took_s:.0f} s, {package}, runs {again_s:.0f} s later, {units.starts} starts", flush=True)
     return int(last is None or last.outcome != outcome or package != f"{version} installed")
 

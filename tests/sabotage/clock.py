@@ -114,7 +114,7 @@ CLOCK = (
         "an agent goes without a goodbye",
         "clock",
         "edge_agent/core/agent.py",
-        "                await self._link.say_goodbye()\n",
+        "                await self._link.close_stopped()\n",
         "",
         (
             "tests/edge_agent/core/test_process.py::test_a_class_is_recorded_by_three_cameras_and_arrives_whole",

@@ -117,7 +117,7 @@ FSCK = (
         "a copy is promised that is being cleaned away",
         "fsck",
         "edge_agent/spool/spool.py",
-        "        with self._leaving:\n            taken",
+        "        with self._removal_lock:\n            taken",
         "        if True:\n            taken",
         (f"{_AGAIN}::test_a_copy_that_is_being_cleaned_away_is_not_promised",),
     ),

@@ -71,7 +71,7 @@ class RtspExchange:
         self._session = ""
         self._session_uri = ""
 
-    def take_from_player(self, data: bytes) -> None:
+    def receive_from_player(self, data: bytes) -> None:
         """Takes what FFmpeg sends: requests, and receiver reports."""
         try:
             items = self._from_player.feed(data)
@@ -82,11 +82,11 @@ class RtspExchange:
             if self.failure is not None:
                 return
             if isinstance(item, bytes):
-                self._put_to_camera(item)
+                self._queue_to_camera(item)
             elif not item.is_response:
-                self._take_request(item)
+                self._forward_request(item)
 
-    def take_from_camera(self, data: bytes) -> None:
+    def receive_from_camera(self, data: bytes) -> None:
         """Takes what the camera sends: packets, answers, and requests of its own."""
         try:
             items = self._from_camera.feed(data)
@@ -99,9 +99,9 @@ class RtspExchange:
             if isinstance(item, bytes):
                 self.to_player += item
             elif item.is_response:
-                self._take_answer(item)
+                self._handle_response(item)
             else:
-                self._take_camera_request(item)
+                self._answer_camera(item)
 
     def camera_closed(self) -> None:
         """Notes that the camera has closed the connection."""
@@ -121,7 +121,7 @@ class RtspExchange:
             self._send(_Pending("TEARDOWN", self._session_uri, "", headers))
             self._session = ""
 
-    def _put_to_camera(self, data: bytes) -> None:
+    def _queue_to_camera(self, data: bytes) -> None:
         if len(self.to_camera) + len(data) > UNREAD_LIMIT_BYTES:
             self._fail(
                 CameraFailed(CameraError.BAD_DATA, "the camera sends requests and does not read answers")
@@ -135,7 +135,7 @@ class RtspExchange:
 
     # Requests of FFmpeg.
 
-    def _take_request(self, request: Message) -> None:
+    def _forward_request(self, request: Message) -> None:
         """Sends a request on. FFmpeg waits for the answer to each, but for those that keep a playing session alive:
 
         of these a camera may leave some unanswered, so a new one takes the place of the last.
@@ -164,11 +164,11 @@ class RtspExchange:
         ]
         lines += [f"Authorization: {signed}"] if signed else []
         lines += [f"{name.title()}: {value}" for name, value in pending.headers]
-        self._put_to_camera(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace"))
+        self._queue_to_camera(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace"))
 
     # Answers of the camera.
 
-    def _take_answer(self, answer: Message) -> None:
+    def _handle_response(self, answer: Message) -> None:
         # Cameras that echo a wrong CSeq are many, and answers out of turn are none.
         pending = self._current
         if pending is None or answer.status < 200:
@@ -177,7 +177,7 @@ class RtspExchange:
             try:
                 if pending.tries >= MOST_TRIES:
                     raise CameraFailed(CameraError.REFUSED, "the camera asks to sign in again and again")
-                self._authenticator.take(
+                self._authenticator.add_challenges(
                     answer.headers_called("www-authenticate"), was_signed=pending.is_signed
                 )
             except CameraFailed as error:
@@ -191,9 +191,9 @@ class RtspExchange:
         elif answer.status >= 400 and pending.method in _MUST_SUCCEED:
             self._fail(error_from_response(answer.status, answer.reason))
         else:
-            self._pass_on(pending, answer)
+            self._forward_response(pending, answer)
 
-    def _pass_on(self, pending: _Pending, answer: Message) -> None:
+    def _forward_response(self, pending: _Pending, answer: Message) -> None:
         if answer.status < 300:
             self._authenticator.accepted()
         transport = answer.header("transport").lower()
@@ -217,7 +217,7 @@ class RtspExchange:
         lines += [f"Content-Length: {len(body)}"] if body else []
         self.to_player += ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body
 
-    def _take_camera_request(self, request: Message) -> None:
+    def _answer_camera(self, request: Message) -> None:
         if request.method == "REDIRECT":
             self._fail(error_from_response(302, "", location=request.header("location")))
             return
@@ -225,7 +225,7 @@ class RtspExchange:
         lines = ["RTSP/1.0 200 OK" if known else "RTSP/1.0 501 Not Implemented"]
         lines += [f"CSeq: {request.header('cseq')}"]
         lines += [f"Session: {session}"] if (session := request.header("session")) else []
-        self._put_to_camera(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+        self._queue_to_camera(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
 
 
 def _wrong_protocol(error: NotRtsp) -> CameraFailed:

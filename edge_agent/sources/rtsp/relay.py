@@ -42,7 +42,7 @@ class Relay:
     def __init__(self, camera: socket.socket, *, url: str, credentials: Credentials | None) -> None:
         self._camera = camera
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=4)
-        self._wake, self._woken = socket.socketpair()
+        self._wake_sender, self._wake_receiver = socket.socketpair()
         # A secret, so that no other user of this machine watches a camera by being quicker than FFmpeg.
         port, secret = self._listener.getsockname()[1], secrets.token_hex(16)
         self._address = f"rtsp://127.0.0.1:{port}/{secret}"
@@ -65,7 +65,7 @@ class Relay:
     def abort(self) -> None:
         """Ends the thread soon, without waiting for it. Any thread may call it, at any time, also before `start`."""
         with contextlib.suppress(OSError):
-            self._wake.send(b"x")
+            self._wake_sender.send(b"x")
 
     def close(self) -> None:
         """Ends the thread and both connections, and waits for it; idempotent."""
@@ -81,9 +81,9 @@ class Relay:
             if player is not None:
                 with player:
                     try:
-                        self._carry(player, first)
+                        self._transfer(player, first)
                     finally:
-                        self._say_goodbye()
+                        self._tear_down()
         except (OSError, ValueError) as error:
             # ValueError: `close` took a socket away.
             log.debug("a relay has ended", extra={"error": str(error)})
@@ -91,7 +91,7 @@ class Relay:
             self._close_all()
 
     def _close_all(self) -> None:
-        for one in (self._listener, self._camera, self._wake, self._woken):
+        for one in (self._listener, self._camera, self._wake_sender, self._wake_receiver):
             with contextlib.suppress(OSError):
                 one.close()
 
@@ -120,17 +120,17 @@ class Relay:
     def _readable(self, one: socket.socket, deadline_s: float) -> bool:
         with selectors.DefaultSelector() as selector:
             selector.register(one, selectors.EVENT_READ)
-            selector.register(self._woken, selectors.EVENT_READ)
+            selector.register(self._wake_receiver, selectors.EVENT_READ)
             ready = [key.fileobj for key, _ in selector.select(max(0.0, deadline_s - time.monotonic()))]
-        return one in ready and self._woken not in ready
+        return one in ready and self._wake_receiver not in ready
 
-    def _carry(self, player: socket.socket, first: bytes) -> None:
+    def _transfer(self, player: socket.socket, first: bytes) -> None:
         exchange, camera = self._exchange, self._camera
         player.setblocking(False)
         camera.setblocking(False)
-        exchange.take_from_player(first)
+        exchange.receive_from_player(first)
         with selectors.DefaultSelector() as selector:
-            selector.register(self._woken, selectors.EVENT_READ)
+            selector.register(self._wake_receiver, selectors.EVENT_READ)
             watch_player, watch_camera = _Watch(selector, player), _Watch(selector, camera)
             while exchange.failure is None:
                 if exchange.to_camera:
@@ -150,7 +150,7 @@ class Relay:
                     elif key.fileobj is player and events & _READ:
                         if not self._read_player(player):
                             return
-                    elif key.fileobj is self._woken:
+                    elif key.fileobj is self._wake_receiver:
                         return
         player.settimeout(FAREWELL_S)
         player.sendall(bytes(exchange.to_player))
@@ -161,7 +161,7 @@ class Relay:
             data = player.recv(READ_BYTES)
         except BlockingIOError:
             return True
-        self._exchange.take_from_player(data)
+        self._exchange.receive_from_player(data)
         return bool(data)
 
     def _read_camera(self) -> None:
@@ -173,7 +173,7 @@ class Relay:
             self._exchange.camera_broke(error.strerror or str(error))
             return
         if data:
-            self._exchange.take_from_camera(data)
+            self._exchange.receive_from_camera(data)
         else:
             self._exchange.camera_closed()
 
@@ -183,7 +183,7 @@ class Relay:
         except OSError as error:
             self._exchange.camera_broke(error.strerror or str(error))
 
-    def _say_goodbye(self) -> None:
+    def _tear_down(self) -> None:
         """Ends the camera's session, so that it has room for another viewer at once."""
         if self._exchange.failure is not None:
             return

@@ -25,7 +25,7 @@ class RtspSource(AvSource):
     `fpsprobesize=0` makes it hand over everything from the first key frame on instead of guessing the frame rate.
     """
 
-    dated = True
+    has_sender_reports = True
 
     def __init__(
         self,

@@ -46,7 +46,7 @@ class Rig:
         async with HttpClient() as http:
             api = ControlPlaneApi(http, self.box.address, ServerClock(SystemClock()), self.box.token)
 
-            async def say_alive() -> None:
+            async def heartbeat() -> None:
                 address = "/agent/v1/report" if self.alive else "/agent/v1/nowhere"
                 await api.post_for_nothing(
                     address, Heartbeat(status=status_of(new_id(), RecordingState.FINISHED))
@@ -58,15 +58,15 @@ class Rig:
                 self.system.trust,
                 api,
                 version="1.0",
-                say_alive=say_alive,
+                heartbeat=heartbeat,
                 is_allowed=lambda: self.allowed,
-                is_quiet=lambda: self.quiet,
-                pace=self._pace,
+                is_idle=lambda: self.quiet,
+                throttle=self._pace,
                 sleep=self._sleep,
             )
             try:
-                await updates.be_heard()
-                await updates.look()
+                await updates.confirm_running()
+                await updates.check_once()
             except asyncio.CancelledError:
                 pass  # it would wait on
 
@@ -104,7 +104,7 @@ async def test_a_release_goes_from_the_folder_to_the_box(rig: Rig) -> None:
     package = make_package(rig.system.folder, "2.0", padding=bytes(range(256)) * 100)
     rig.system.publish(package)
     await rig.run()
-    assert rig.system.handed.heard() == "1.0"
+    assert rig.system.handed.confirmed_version() == "1.0"
     assert rig.has(REQUEST)
     assert (rig.system.state / FOLDER / PACKAGE).read_bytes() == package.read_bytes()
     assert rig.paced_bytes > package.stat().st_size
@@ -118,7 +118,7 @@ async def test_it_is_not_asked_for_while_a_class_is_near_or_the_control_plane_aw
     rig.system.handed.discard(HEARD)
     rig.alive = False
     await rig.run(most_waits=10)
-    assert rig.system.handed.heard() == ""
+    assert rig.system.handed.confirmed_version() == ""
     rig.alive, rig.quiet = True, False
     await rig.run(most_waits=20)
     assert rig.has(PACKAGE)

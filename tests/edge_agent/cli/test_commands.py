@@ -22,11 +22,11 @@ from edge_agent.cli import main
 from edge_agent.cli.camera_lines import CameraLines
 from edge_agent.cli.check import Grade, examine
 from edge_agent.cli.media import video_file
-from edge_agent.cli.run import server_clock
+from edge_agent.cli.run import make_server_clock
 from edge_agent.cli.status import view
 from edge_agent.control.config_store import ConfigStore
 from edge_agent.errors import SettingsInvalid
-from edge_agent.local import status_socket as local
+from edge_agent.local import status_socket
 from edge_agent.local.status_socket import LocalCamera, LocalStatus, read_status, serve_status
 from edge_agent.settings import Settings, check_media_name, load_settings, save_settings
 from shared.kernel.clock import SystemClock
@@ -59,7 +59,7 @@ def test_the_agents_clock_counts_the_time_in_which_the_machine_sleeps(
     machine, slept_ns = SystemClock(), 0
     real_ns = time.clock_gettime_ns
     monkeypatch.setattr(time, "clock_gettime_ns", lambda clock_id: real_ns(clock_id) + slept_ns)
-    clock = server_clock(machine)
+    clock = make_server_clock(machine)
     for _ in range(2):
         asked_ns = clock.mark()
         clock.take(machine.now() + timedelta(days=1), asked_ns)
@@ -230,7 +230,7 @@ async def test_the_running_agents_status_is_read_through_its_socket(tmp_path: Pa
 async def test_one_that_asks_for_the_status_and_never_reads_keeps_nothing_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(status_socket, "TIMEOUT_S", 0.2)
     large = _local(link_error="x" * 4_000_000)  # more than any socket buffer takes
     tasks, descriptors = asyncio.all_tasks(), len(os.listdir("/proc/self/fd"))
     async with serve_status(tmp_path, lambda: large):
@@ -483,7 +483,7 @@ def test_run_says_of_each_camera_what_is_new_and_only_that() -> None:
 
     def look(*cameras: CameraStatus) -> list[str]:
         told.clear()
-        lines.look(_local(status=msgspec.structs.replace(STATUS, cameras=cameras)))
+        lines.update(_local(status=msgspec.structs.replace(STATUS, cameras=cameras)))
         return list(told)
 
     works, fails = STATUS.cameras[1], STATUS.cameras[0]

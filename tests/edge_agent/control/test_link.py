@@ -53,11 +53,11 @@ class FakePort:
             now_at=now_at, uptime_s=1, clock_offset_ms=0, cameras=(), recordings=(), spool=QUIET
         )
 
-    def desire(self, config: AgentConfig) -> None:
+    def submit_config(self, config: AgentConfig) -> None:
         self.desired.append(config)
         self.changed()
 
-    def refuse(self, version: int | None, error: str) -> None:
+    def refuse_config(self, version: int | None, error: str) -> None:
         self.refused.append((version, error))
 
     async def requeue_segments(self, segment_ids: Sequence[SegmentId]) -> SendingAgain | None:
@@ -113,11 +113,11 @@ async def _line(plane: ControlPlane, identity: Identity) -> AsyncIterator[Line]:
             api=api,
             clock=clock,
             agent=box,
-            desires=ConfigFilter(answer.agent_id, answer.studio_id, None),
+            config_filter=ConfigFilter(answer.agent_id, answer.studio_id, None),
             sleep=pacer.sleep,
             rng=random.Random(1),
         )
-        box.changed = link.config_changed
+        box.changed = link.report_config
         task = asyncio.create_task(link.run())
         try:
             yield Line(plane, link, box, pacer, clock, task)
@@ -203,7 +203,7 @@ async def test_a_configuration_with_an_unknown_key_is_refused(line: Line) -> Non
 
 async def test_a_heartbeat_goes_out_on_connecting_at_news_and_every_thirty_seconds(line: Line) -> None:
     await line.heard(lambda: len(line.plane.statuses) == 1)
-    line.link.status_changed()
+    line.link.report_status()
     await line.pacer.advance(1)
     await line.heard(lambda: len(line.plane.statuses) == 2)
     await line.pacer.advance(1)
@@ -336,7 +336,7 @@ async def test_a_mistake_in_a_heartbeat_is_not_swallowed(line: Line, monkeypatch
         raise RuntimeError("a mistake")
 
     monkeypatch.setattr(line.box, "status", broken)
-    line.link.status_changed()
+    line.link.report_status()
     await line.pacer.advance_until(line.task.done, step_s=1)
     error = line.task.exception()
     assert isinstance(error, ExceptionGroup)
@@ -346,11 +346,11 @@ async def test_a_mistake_in_a_heartbeat_is_not_swallowed(line: Line, monkeypatch
 async def test_a_goodbye_closes_the_link_as_stopped_and_nothing_is_said_after_it(line: Line) -> None:
     await line.up()
     await line.heard(lambda: line.plane.statuses)
-    await line.link.say_goodbye()
+    await line.link.close_stopped()
     await line.heard(lambda: line.plane.link_closes)
     assert line.plane.link_closes == [CLOSE_STOPPED]
     calls = dict(line.plane.calls)
-    line.link.status_changed()
+    line.link.report_status()
     await line.pacer.advance(300)
     assert dict(line.plane.calls) == calls
     assert line.plane.links == 1
@@ -362,7 +362,7 @@ async def test_a_goodbye_without_a_link_is_none_and_does_not_wait(
     plane.faults.unavailable = True
     async with _line(plane, identity) as line:
         await line.down()
-        await asyncio.wait_for(line.link.say_goodbye(), 1)
+        await asyncio.wait_for(line.link.close_stopped(), 1)
         assert plane.link_closes == []
 
 

@@ -42,8 +42,8 @@ def _moved(identity: Identity, address: str) -> Identity:
 def _link(identity: Identity, http: HttpClient, clock: ServerClock) -> Link:
     answer = identity.pairing.answer
     api = ControlPlaneApi(http, identity.address, clock, lambda: identity.token(clock.newest))
-    desires = ConfigFilter(answer.agent_id, answer.studio_id, None)
-    return Link(identity=identity, api=api, clock=clock, agent=FakePort(), desires=desires)
+    config_filter = ConfigFilter(answer.agent_id, answer.studio_id, None)
+    return Link(identity=identity, api=api, clock=clock, agent=FakePort(), config_filter=config_filter)
 
 
 def _client(identity: Identity, http: HttpClient, clock: ServerClock) -> HttpUploadClient:

@@ -88,15 +88,15 @@ def test_the_same_version_with_other_content_is_refused_with_an_alarm() -> None:
 
 
 def test_a_configuration_for_another_agent_is_refused_and_leaves_no_trace() -> None:
-    desires = _desires(_config(12))
-    event = desires.judge(_config(99, agent=AgentId(new_id())))
+    config_filter = _desires(_config(12))
+    event = config_filter.check(_config(99, agent=AgentId(new_id())))
     assert isinstance(event, Refusal)
     assert event.alarm
-    assert desires.judge(_config(13)) == Candidate(_config(13))
+    assert config_filter.check(_config(13)) == Candidate(_config(13))
 
 
 def test_a_configuration_that_does_not_match_its_hash_is_refused() -> None:
-    event = _desires().judge(msgspec.structs.replace(_config(3), hash="0" * 64))
+    event = _desires().check(msgspec.structs.replace(_config(3), hash="0" * 64))
     assert isinstance(event, Refusal)
     assert event.version == 3
 
@@ -146,15 +146,15 @@ def test_a_fault_and_a_revocation_end_the_conversation() -> None:
 
 @given(st.lists(st.integers(1, 8), min_size=1, max_size=30))
 def test_however_pushes_are_lost_doubled_or_reordered_the_newest_met_wins(versions: list[int]) -> None:
-    desires = _desires()
+    config_filter = _desires()
     candidates = [
         event.config.version
         for version in versions
-        if isinstance(event := desires.judge(_config(version)), Candidate)
+        if isinstance(event := config_filter.check(_config(version)), Candidate)
     ]
     assert candidates[-1] == max(versions)
     assert candidates == sorted(set(candidates))
-    assert desires.newest == (max(versions), _config(max(versions)).hash)
+    assert config_filter.newest == (max(versions), _config(max(versions)).hash)
 
 
 @given(st.binary(max_size=200))
@@ -163,9 +163,9 @@ def test_no_bytes_break_the_conversation(frame: bytes) -> None:
 
 
 def test_a_document_polled_by_http_is_judged_as_a_push() -> None:
-    desires = _desires(_config(12))
-    assert desires.judge_bytes(encode(_config(13))) == Candidate(_config(13))
-    assert desires.judge_bytes(encode(_config(13))) == Repeated()
-    broken = desires.judge_bytes(encode(_config(14)).replace(b'"recordings"', b'"recordingz"'))
+    config_filter = _desires(_config(12))
+    assert config_filter.check_bytes(encode(_config(13))) == Candidate(_config(13))
+    assert config_filter.check_bytes(encode(_config(13))) == Repeated()
+    broken = config_filter.check_bytes(encode(_config(14)).replace(b'"recordings"', b'"recordingz"'))
     assert isinstance(broken, Refusal)
     assert broken.version == 14

@@ -328,7 +328,7 @@ async def test_the_time_that_a_connection_takes_is_not_counted_as_the_questions(
 
 def test_a_question_is_not_answered_by_nothing() -> None:
     question = TimeExchange(ServerClock(FakeClock()))
-    assert not question.take({})
+    assert not question.accept({})
     assert question.headers[NONCE_HEADER]
 
 

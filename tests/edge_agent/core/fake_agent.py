@@ -149,7 +149,7 @@ class FakeAgent:
 
     async def take(self, config: AgentConfig) -> None:
         """Has the box take a configuration, and returns once it has acted on it."""
-        self.desired.desire(config)
+        self.desired.submit(config)
         await self.reported()
 
     async def reported(self) -> None:
@@ -162,7 +162,7 @@ class FakeAgent:
     async def wait(self, seconds: float) -> None:
         """Lets time pass and has the box look at what it is trying."""
         self.clock.advance(seconds)
-        await self.desired.judge()
+        await self.desired.evaluate()
         self._told.clear()
         await settle()
 

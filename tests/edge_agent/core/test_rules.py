@@ -26,21 +26,21 @@ def _at(seconds: float) -> int:
 def test_a_candidate_is_good_once_a_camera_it_left_alone_still_gives_pictures() -> None:
     probation = ConfigTrial(0, frozenset({LEFT, RIGHT}))
     seen = _seen(left=CameraState.CONNECTED, right=CameraState.RETRYING)
-    assert probation.verdict(_at(GRACE_S - 1), seen) is TrialResult.WAIT
-    assert probation.verdict(_at(GRACE_S), seen) is TrialResult.GOOD
+    assert probation.result(_at(GRACE_S - 1), seen) is TrialResult.WAIT
+    assert probation.result(_at(GRACE_S), seen) is TrialResult.GOOD
 
 
 def test_a_candidate_is_bad_when_all_that_gave_pictures_before_give_none_for_a_minute() -> None:
     probation = ConfigTrial(0, frozenset({LEFT, RIGHT}))
     seen = _seen(left=CameraState.RETRYING, right=CameraState.CONNECTING)
-    assert probation.verdict(_at(TRIAL_S - 1), seen) is TrialResult.WAIT
-    assert probation.verdict(_at(TRIAL_S), seen) is TrialResult.BAD
+    assert probation.result(_at(TRIAL_S - 1), seen) is TrialResult.WAIT
+    assert probation.result(_at(TRIAL_S), seen) is TrialResult.BAD
 
 
 def test_without_witnesses_a_candidate_is_good_once_it_has_run_a_while() -> None:
     probation = ConfigTrial(0, frozenset())
-    assert probation.verdict(_at(1), {}) is TrialResult.WAIT
-    assert probation.verdict(_at(GRACE_S), {}) is TrialResult.GOOD
+    assert probation.result(_at(1), {}) is TrialResult.WAIT
+    assert probation.result(_at(GRACE_S), {}) is TrialResult.GOOD
 
 
 def _closed(at: datetime | None, state: CameraState = CameraState.CONNECTED) -> dict[CameraId, CameraStatus]:

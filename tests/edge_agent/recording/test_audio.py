@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge_agent.recording import audio as laying
+from edge_agent.recording import audio
 from edge_agent.recording.run_muxer import RunMuxer
 from edge_agent.sources.audio_format import setup_of
 from edge_agent.sources.packet import AudioTrack, Kind, MediaPacket, StreamInfo
@@ -546,8 +546,8 @@ def test_an_encoder_that_refuses_frames_leaves_the_pictures_and_an_unbroken_trac
     quiet: tuple[StreamInfo, list[MediaPacket]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     info, pictures = quiet
-    real = laying._encoder
-    monkeypatch.setattr(laying, "_encoder", lambda *args: _Refusing(real(*args)))
+    real = audio._encoder
+    monkeypatch.setattr(audio, "_encoder", lambda *args: _Refusing(real(*args)))
     track, frames, size = sound("pcm_mulaw", 8000, seconds=4)
     packets = timed(frames, begin_90k=pictures[0].pts_90k, step_90k=size * TICKS_PER_S / 8000)
     heard = check(cut(with_sound(info, track), together(pictures, packets)), pictures)

@@ -130,7 +130,7 @@ def test_nothing_after_the_stop_is_recorded(studio: Studio, media: Path) -> None
     assert len(numbers) == pytest.approx(225, abs=2)
     assert follow(numbers, LOOP)
     assert not studio.gaps(spool)
-    assert spool.account(studio.class_id, studio.camera_id).finished
+    assert spool.progress(studio.class_id, studio.camera_id).finished
 
 
 def test_a_finished_class_is_not_begun_again(studio: Studio, media: Path) -> None:

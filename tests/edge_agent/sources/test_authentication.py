@@ -24,7 +24,7 @@ def signed(
     cnonce: str = "",
 ) -> str:
     authenticator = Authenticator(credentials, new_cnonce=lambda: cnonce)
-    authenticator.take([challenge], was_signed=False)
+    authenticator.add_challenges([challenge], was_signed=False)
     return authenticator.header(method, uri) or ""
 
 
@@ -82,11 +82,13 @@ def test_basic_is_that_of_rfc_7617() -> None:
 def test_the_strongest_offer_is_taken_in_whatever_order_they_come() -> None:
     digests = [f'Digest realm="c", nonce="n", algorithm={name}' for name in ("MD5", "SHA-256", "SHA-512-256")]
     authenticator = Authenticator(MUFASA)
-    authenticator.take(['Basic realm="c"', *digests], was_signed=False)
+    authenticator.add_challenges(['Basic realm="c"', *digests], was_signed=False)
     assert "algorithm=SHA-512-256" in (authenticator.header("GET", "/") or "")
-    authenticator.take([f'Basic realm="c", {digests[1]}, {digests[0]}'], was_signed=False)
+    authenticator.add_challenges([f'Basic realm="c", {digests[1]}, {digests[0]}'], was_signed=False)
     assert "algorithm=SHA-256" in (authenticator.header("GET", "/") or "")
-    authenticator.take(['Digest realm="c", nonce="n", algorithm=MURMUR', 'Basic realm="c"'], was_signed=False)
+    authenticator.add_challenges(
+        ['Digest realm="c", nonce="n", algorithm=MURMUR', 'Basic realm="c"'], was_signed=False
+    )
     assert (authenticator.header("GET", "/") or "").startswith("Basic ")
 
 
@@ -105,10 +107,10 @@ def test_challenges_are_read_however_they_are_written() -> None:
 
 def test_each_request_has_a_number_and_a_nonce_of_its_own() -> None:
     authenticator = Authenticator(MUFASA)
-    authenticator.take(['Digest realm="c", nonce="one", qop="auth"'], was_signed=False)
+    authenticator.add_challenges(['Digest realm="c", nonce="one", qop="auth"'], was_signed=False)
     assert "nc=00000001" in (authenticator.header("OPTIONS", "rtsp://c/") or "")
     assert "nc=00000002" in (authenticator.header("DESCRIBE", "rtsp://c/") or "")
-    authenticator.take(['Digest realm="c", nonce="two", qop="auth", stale=true'], was_signed=True)
+    authenticator.add_challenges(['Digest realm="c", nonce="two", qop="auth", stale=true'], was_signed=True)
     again = authenticator.header("DESCRIBE", "rtsp://c/") or ""
     assert 'nonce="two"' in again
     assert "nc=00000001" in again
@@ -135,17 +137,17 @@ def test_what_cannot_be_answered_says_why(
     credentials: Credentials | None, challenges: list[str], was_signed: bool, error: CameraError, words: str
 ) -> None:
     with pytest.raises(CameraFailed, match=words) as caught:
-        Authenticator(credentials).take(challenges, was_signed=was_signed)
+        Authenticator(credentials).add_challenges(challenges, was_signed=was_signed)
     assert caught.value.error is error
 
 
 def test_a_nonce_that_was_good_may_run_out_without_a_word_but_a_wrong_password_is_tried_once() -> None:
     authenticator = Authenticator(MUFASA)
-    authenticator.take(['Digest realm="c", nonce="one"'], was_signed=False)
+    authenticator.add_challenges(['Digest realm="c", nonce="one"'], was_signed=False)
     authenticator.accepted()
-    authenticator.take(['Digest realm="c", nonce="two"'], was_signed=True)
+    authenticator.add_challenges(['Digest realm="c", nonce="two"'], was_signed=True)
     with pytest.raises(CameraFailed, match="is wrong"):
-        authenticator.take(['Digest realm="c", nonce="three"'], was_signed=True)
+        authenticator.add_challenges(['Digest realm="c", nonce="three"'], was_signed=True)
 
 
 def test_a_user_name_cannot_begin_another_header() -> None:

@@ -17,9 +17,8 @@ from edge_agent.settings import PRIVATE_NETWORKS, Settings
 from edge_agent.sources import addresses, dial
 from edge_agent.sources.authentication import Authenticator
 from edge_agent.sources.packet import Kind, MediaPacket
-from edge_agent.sources.rtsp import exchange as rtspexchange
-from edge_agent.sources.rtsp import relay
-from edge_agent.sources.rtsp import rtsp_source as rtsp
+from edge_agent.sources.rtsp import exchange as exchange_module
+from edge_agent.sources.rtsp import relay, rtsp_source
 from edge_agent.sources.rtsp.exchange import RtspExchange
 from edge_agent.sources.rtsp.relay import Relay
 from edge_agent.sources.rtsp.rtsp_source import RtspSource
@@ -609,7 +608,7 @@ class Trickle:
 
 
 def test_aborting_ends_an_open_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rtsp, "TIMEOUT_S", 60)
+    monkeypatch.setattr(rtsp_source, "TIMEOUT_S", 60)
     with Trickle(b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nServer: ") as camera:
         source = source_of(f"rtsp://127.0.0.1:{camera.port}/cam")
         failures: list[BaseException] = []
@@ -641,7 +640,7 @@ def test_an_open_that_was_aborted_before_it_had_a_relay_ends_at_once(pictures: l
             return connection
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(rtsp, "dial", dial_and_abort)
+            patch.setattr(rtsp_source, "dial", dial_and_abort)
             with pytest.raises(CameraFailed, match="aborted"), contextlib.closing(source):
                 source.open()
 
@@ -680,10 +679,10 @@ def test_a_camera_that_leaves_keep_alives_unanswered_goes_on(pictures: list[Pict
         authenticator=Authenticator(None),
     )
     for number in range(1, 5):
-        exchange.take_from_player(
+        exchange.receive_from_player(
             f"GET_PARAMETER rtsp://127.0.0.1:1/s RTSP/1.0\r\nCSeq: {number}\r\n\r\n".encode()
         )
-    exchange.take_from_player(b"TEARDOWN rtsp://127.0.0.1:1/s RTSP/1.0\r\nCSeq: 5\r\nSession: 7\r\n\r\n")
+    exchange.receive_from_player(b"TEARDOWN rtsp://127.0.0.1:1/s RTSP/1.0\r\nCSeq: 5\r\nSession: 7\r\n\r\n")
     sent = exchange.to_camera.decode()
     assert sent.count("GET_PARAMETER rtsp://10.0.0.1/cam?a=1 RTSP/1.0") == 4
     assert "TEARDOWN rtsp://10.0.0.1/cam?a=1 RTSP/1.0\r\nCSeq: 5\r\n" in sent
@@ -715,7 +714,7 @@ def exchange() -> RtspExchange:
 def test_a_camera_that_reads_may_ask_as_much_as_it_likes() -> None:
     one, count = exchange(), 0
     for _ in range(400):
-        one.take_from_camera(ASKED * (relay.READ_BYTES // len(ASKED)))
+        one.receive_from_camera(ASKED * (relay.READ_BYTES // len(ASKED)))
         count += one.to_camera.count(b"RTSP/1.0 200 OK")
         one.to_camera.clear()
         if count > 20_000:
@@ -727,15 +726,15 @@ def test_a_camera_that_reads_may_ask_as_much_as_it_likes() -> None:
 def test_answers_to_a_camera_that_does_not_read_are_bounded() -> None:
     one = exchange()
     for _ in range(400):
-        one.take_from_camera(ASKED * 50)
+        one.receive_from_camera(ASKED * 50)
     assert one.failure is not None
     assert one.failure.error is CameraError.BAD_DATA
-    assert len(one.to_camera) <= rtspexchange.UNREAD_LIMIT_BYTES
+    assert len(one.to_camera) <= exchange_module.UNREAD_LIMIT_BYTES
 
 
 def test_reports_to_a_camera_that_does_not_read_are_bounded() -> None:
     one = exchange()
     for _ in range(2000):
-        one.take_from_player(b"$\1\x04\0" + bytes(1024))
+        one.receive_from_player(b"$\1\x04\0" + bytes(1024))
     assert one.failure is not None
-    assert len(one.to_camera) <= rtspexchange.UNREAD_LIMIT_BYTES
+    assert len(one.to_camera) <= exchange_module.UNREAD_LIMIT_BYTES

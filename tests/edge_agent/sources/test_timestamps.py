@@ -39,7 +39,7 @@ def placed(
     found = []
     for number, stamp in enumerate(stamps):
         arrival = arrivals[number] if arrivals else number * frame
-        found += list(times.take(number, stamp, arrival))
+        found += list(times.push(number, stamp, arrival))
         assert len(times._held) < CONFIRMED_BY
     return found + list(times.finish())
 
@@ -66,7 +66,7 @@ def test_a_stray_time_costs_at_most_its_own_picture(off: dict[int, int]) -> None
         if one.item in off:
             assert abs(one.at - true[one.item]) <= FRAME
         else:
-            assert (one.at, one.is_stray) == (true[one.item], False)
+            assert (one.at, one.is_outlier) == (true[one.item], False)
     assert not any(one.is_step for one in found)
 
 
@@ -74,7 +74,7 @@ def test_a_stray_time_costs_at_most_its_own_picture(off: dict[int, int]) -> None
 def test_a_wild_time_is_never_believed(off: dict[int, int]) -> None:
     true = steady()
     found = placed([stamp + off.get(number, 0) for number, stamp in enumerate(true)])
-    assert {one.item for one in found if one.is_stray} == set(off)
+    assert {one.item for one in found if one.is_outlier} == set(off)
     assert all(abs(one.at - true[one.item]) <= 1 for one in found)
 
 
@@ -107,7 +107,7 @@ def test_a_clock_that_is_set_is_told_from_a_stray(at: int, by: int) -> None:
     found = placed(stamps)
     assert [one.at for one in found] == stamps
     assert [one.item for one in found if one.is_step] == [at]
-    assert not any(one.is_stray for one in found)
+    assert not any(one.is_outlier for one in found)
 
 
 @given(
@@ -119,7 +119,7 @@ def test_a_camera_that_sends_fewer_pictures_at_night_is_believed(steps: list[int
     arrivals = [stamp + jitter.randrange(9000) for stamp in stamps]
     found = placed(stamps, arrivals=arrivals)
     assert [one.at for one in found] == stamps
-    assert not any(one.is_stray or one.is_step for one in found)
+    assert not any(one.is_outlier or one.is_step for one in found)
 
 
 def test_what_the_network_held_up_comes_at_once_and_is_believed() -> None:
@@ -142,7 +142,7 @@ def test_a_time_that_is_repeated_lies_between_its_neighbours() -> None:
     stamps[30] = stamps[29]
     found = placed(stamps)
     assert all(a.at < b.at for a, b in pairwise(found))
-    assert [one.item for one in found if one.is_stray] == [30]
+    assert [one.item for one in found if one.is_outlier] == [30]
     # A picture too many, with the time of the one before it.
     doubled = steady(30) + steady(30, begin=1_000_000 + 29 * FRAME)
     found = placed(doubled)
@@ -162,7 +162,7 @@ def test_several_strays_in_a_row_are_strays_unless_they_follow_each_other() -> N
     stamps = steady(60)
     stamps[30:34] = [5, 70_000_000, -3, 9_000_000_000]
     found = placed(stamps)
-    assert [one.item for one in found if one.is_stray] == [30, 31, 32, 33]
+    assert [one.item for one in found if one.is_outlier] == [30, 31, 32, 33]
     assert all(a.at < b.at for a, b in pairwise(found))
     assert found[34].at == stamps[34]
 
@@ -199,7 +199,7 @@ def test_decode_times_rise_a_frame_at_a_time_and_are_never_behind(b_frames: int)
     shown = [place * FRAME for place in shown_order(b_frames, 61)]
     depth = max(sum(early > one for early in shown[:index]) for index, one in enumerate(shown))
     times = DtsGenerator(depth=depth, frame=FRAME, first=shown[: depth + 2])
-    decoded = [times.take(one) for one in shown]
+    decoded = [times.next_dts(one) for one in shown]
     assert [b - a for a, b in pairwise(decoded)] == [FRAME] * 60
     assert all(a <= b for a, b in zip(decoded, shown, strict=True))
     assert decoded[0] == -depth * FRAME
@@ -209,7 +209,7 @@ def test_decode_times_rise_a_frame_at_a_time_and_are_never_behind(b_frames: int)
 def test_decode_times_rise_whatever_is_shown_when(places: list[int], depth: int) -> None:
     shown = [place * FRAME for place in places]
     times = DtsGenerator(depth=depth, frame=FRAME, first=shown)
-    decoded = [times.take(one) for one in shown]
+    decoded = [times.next_dts(one) for one in shown]
     assert all(a < b for a, b in pairwise(decoded))
     assert decoded[0] >= shown[0] - 2 * MOST_REORDERED * FRAME
 
@@ -218,7 +218,7 @@ def test_a_depth_that_was_not_told_is_found_out() -> None:
     """FFmpeg guesses that there is none where the camera's parameter sets do not say."""
     shown = [place * FRAME for place in shown_order(2, 60)]
     times = DtsGenerator(depth=0, frame=FRAME, first=shown[:1])
-    decoded = [times.take(one) for one in shown]
+    decoded = [times.next_dts(one) for one in shown]
     assert all(a < b for a, b in pairwise(decoded))
     assert all(a <= b for a, b in list(zip(decoded, shown, strict=True))[8:])
 
@@ -227,7 +227,7 @@ def test_a_stream_whose_order_was_not_told_is_not_taken_for_one_of_strays() -> N
     stamps = [1_000_000 + place * FRAME for place in shown_order(2, 120)]
     found = placed(stamps, may_reorder=True)
     assert [one.at for one in found] == stamps
-    assert not any(one.is_stray for one in found)
+    assert not any(one.is_outlier for one in found)
 
 
 @pytest.mark.parametrize("b_frames", [1, 2, 3])
@@ -235,7 +235,7 @@ def test_a_wild_time_among_reordered_pictures_costs_its_own_alone(b_frames: int)
     true = [1_000_000 + place * FRAME for place in shown_order(b_frames, 120)]
     off = {20: -882_000_000, 43: 1 << 33, 77: 5 * SECOND, 101: -2 * SECOND}
     found = placed([stamp + off.get(number, 0) for number, stamp in enumerate(true)], reorders=True)
-    assert {one.item for one in found if one.is_stray} == set(off)
+    assert {one.item for one in found if one.is_outlier} == set(off)
     assert all(one.at == true[one.item] for one in found if one.item not in off)
     assert all(abs(one.at - true[one.item]) <= 4 * FRAME for one in found)
 

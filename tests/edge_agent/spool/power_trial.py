@@ -169,7 +169,7 @@ class Trial:
     def _account(self, camera_id: CameraId) -> None:
         run = self.promises.accounts.get(camera_id, 0) + 1
         refused = self.files.refused
-        self.spool.keep_account(
+        self.spool.save_progress(
             self.studio.class_id, camera_id, TrackProgress(until_at=NOON + timedelta(seconds=run), run=run)
         )
         if self.files.refused == refused:
@@ -318,10 +318,10 @@ def _judge_camera(
     if len(set(sequences)) != len(sequences):
         raise Violation(f"a number is there twice: {sequences}")
     told = [n for of, n in promises.intended.values() if of == camera_id]
-    if told and spool.take_sequence(camera_id) <= max(told):
+    if told and spool.allocate_sequence(camera_id) <= max(told):
         raise Violation("a number that the control plane knows would be used again")
     run = promises.accounts.get(camera_id)
-    if run and spool.account(studio.class_id, camera_id).run < run:
+    if run and spool.progress(studio.class_id, camera_id).run < run:
         raise Violation("an account has gone back")
 
 

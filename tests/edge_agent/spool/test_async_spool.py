@@ -29,7 +29,7 @@ async def test_a_row_that_the_disk_does_not_take_holds_up_nothing_else(studio: S
     first, second = closed(studio, spool), closed(studio, spool)
     growing = writer(studio, spool)
     outbox = AsyncSpool(spool)
-    with spool.index._lock:  # as while SQLite waits for the disk
+    with spool.index._write_lock:  # as while SQLite waits for the disk
         marking = asyncio.create_task(outbox.mark_committed([first.segment_id]))
         await asyncio.sleep(0)
         growing.append(fragment(0), CLOCK)
@@ -47,7 +47,7 @@ async def test_so_many_calls_stand_in_line_and_the_others_before_the_door(studio
     spool = studio.open_spool()
     made = [closed(studio, spool, fragments=1) for _ in range(MAX_QUEUED_CALLS * 2)]
     outbox = AsyncSpool(spool)
-    with spool.index._lock:
+    with spool.index._write_lock:
         calls = [asyncio.create_task(outbox.mark_committed([m.segment_id])) for m in made]
         await asyncio.sleep(0)
         assert outbox._thread._work_queue.qsize() <= MAX_QUEUED_CALLS
@@ -66,7 +66,7 @@ def test_nothing_that_the_heartbeat_says_asks_the_index(
     def asked(*_: object) -> None:
         raise AssertionError(f"asked in thread {here}")
 
-    for name in ("tally", "backlog", "pending", "gaps_pending", "bytes_here"):
+    for name in ("tally", "backlog", "pending", "gaps_pending", "stored_bytes"):
         monkeypatch.setattr(Index, name, asked)
     assert spool.tally(studio.class_id).segments_made == 1
     assert spool.status().segments_pending == 1
@@ -75,7 +75,7 @@ def test_nothing_that_the_heartbeat_says_asks_the_index(
 def test_a_class_that_was_never_counted_is_not_taken_for_home(studio: Studio) -> None:
     spool = studio.open_spool()
     assert spool.tally(studio.class_id).segments_pending == 1
-    spool.follow(studio.class_id)
+    spool.track_class(studio.class_id)
     assert spool.tally(studio.class_id).segments_pending == 0
 
 
@@ -97,8 +97,8 @@ def test_a_disk_that_stays_full_fills_no_memory(studio: Studio) -> None:
                 reason=GapReason.CAMERA_OFFLINE if minute < 60 else GapReason.DISK_FULL,
             )
         )
-        spool.keep_account(studio.class_id, studio.camera_id, TrackProgress(until_at=to_at, run=minute))
-    assert len(spool._notes._waiting) == 3
+        spool.save_progress(studio.class_id, studio.camera_id, TrackProgress(until_at=to_at, run=minute))
+    assert len(spool._deferred._pending) == 3
     assert not spool.index.gaps(studio.class_id)
     disk.error = None
     spool.clean()
@@ -107,7 +107,7 @@ def test_a_disk_that_stays_full_fills_no_memory(studio: Studio) -> None:
         (GapReason.CAMERA_OFFLINE, timedelta(minutes=30)),
         (GapReason.DISK_FULL, timedelta(minutes=30)),
     ]
-    assert spool.account(studio.class_id, studio.camera_id).run == 119
+    assert spool.progress(studio.class_id, studio.camera_id).run == 119
     assert sorted(g.gap_id for g in spool.gaps_pending(10)) == [g.gap_id for g in gaps]
 
 

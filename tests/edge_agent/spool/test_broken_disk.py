@@ -56,7 +56,7 @@ def test_a_segment_that_could_not_be_closed_is_closed_later_and_pending_until_th
 def test_a_row_that_the_index_refuses_blocks_nothing_behind_it(studio: Studio) -> None:
     spool = studio.open_spool()
     first = closed(studio, spool)
-    spool.return_sequence(studio.camera_id, first.sequence)
+    spool.release_sequence(studio.camera_id, first.sequence)
     closed(studio, spool)
     third = closed(studio, spool)
     assert [s.manifest for s in spool.pending(10)] == [first, third]

@@ -100,7 +100,7 @@ def test_a_disk_that_stays_full_is_accounted_for_while_it_is_full(
     studio.play(run, packets[150:2250], recorder)
     full = studio.gaps(spool)
     assert [g.reason for g in full] == [GapReason.DISK_FULL] * 2
-    assert spool.account(studio.class_id, studio.camera_id).until_at == full[-1].to_at
+    assert spool.progress(studio.class_id, studio.camera_id).until_at == full[-1].to_at
     disk.free = None
     studio.play(run, packets[2250:], recorder)
     studio.finish(recorder, order)
@@ -125,7 +125,7 @@ def test_a_start_on_a_disk_that_takes_nothing_mends_later_what_it_cannot_mend_no
     spool._lock_file.close()  # as a killed process does
     disk.error = error
     again = studio.open_spool(disk)
-    again.follow(studio.class_id)
+    again.track_class(studio.class_id)
     assert [s.manifest for s in again.pending(10)] == [whole]
     assert again.tally(studio.class_id).segments_pending == 2
     with pytest.raises(SpoolError):
@@ -170,7 +170,7 @@ def test_where_the_owner_wants_it_so_the_oldest_footage_goes_and_is_a_gap(
 ) -> None:
     info, packets = read_media(make_video(tmp_path / "clip.mp4", seconds=4), 60)
     spool, order, recorder = studio.begin(files=disk)
-    spool.set_rules(SpoolSettings(when_full="drop-oldest"))
+    spool.set_settings(SpoolSettings(when_full="drop-oldest"))
     spool.set_policy(SpoolPolicy(max_bytes=300_000, keep_free_bytes=0))
     studio.play(studio.connect(info), packets, recorder)
     studio.finish(recorder, order)
@@ -192,7 +192,7 @@ def test_by_default_nothing_that_was_not_uploaded_is_dropped(studio: Studio, dis
     spool = studio.open_spool(disk)
     made = [closed(studio, spool) for _ in range(3)]
     disk.free = 0
-    spool.make_room()
+    spool.free_space()
     assert [s.manifest for s in spool.pending(10)] == made
 
 
@@ -206,25 +206,27 @@ def test_the_hours_left_follow_from_the_pace_and_are_a_budget_too(studio: Studio
     disk.free = 10**9
     spool.set_policy(SpoolPolicy(keep_free_bytes=10**8))
     assert spool.status().hours_left == pytest.approx(9 * 10**8 / pace / 3600, rel=0.01)
-    spool.set_rules(SpoolSettings(max_hours=2))
+    spool.set_settings(SpoolSettings(max_hours=2))
     assert spool.status().hours_left == pytest.approx(2, rel=0.01)
-    assert spool.room_bytes() == pytest.approx(2 * 3600 * pace, rel=0.01)
+    assert spool.available_bytes() == pytest.approx(2 * 3600 * pace, rel=0.01)
 
 
 def test_what_must_stay_fills_the_room_and_what_is_committed_does_not(studio: Studio, disk: SickDisk) -> None:
     spool = studio.open_spool(disk)
     disk.free = 10**9
     spool.set_policy(SpoolPolicy(max_bytes=10**9, keep_free_bytes=0, keep_committed_s=10**6))
-    assert spool.filled() == 0
+    assert spool.backlog_ratio() == 0
     kept, gone = closed(studio, spool), closed(studio, spool)
     share = kept.size_bytes / 10**9
-    assert spool.filled() == pytest.approx(2 * share)
+    assert spool.backlog_ratio() == pytest.approx(2 * share)
     spool.mark_committed([gone.segment_id])
     spool.clean()
     assert spool.bytes_used() == kept.size_bytes + gone.size_bytes, "it keeps its copy for long"
-    assert spool.filled() == pytest.approx(share)
+    assert spool.backlog_ratio() == pytest.approx(share)
     disk.free = 0
-    assert spool.filled() == pytest.approx(0.5), "other things fill the disk: half of what we have may go"
+    assert spool.backlog_ratio() == pytest.approx(0.5), (
+        "other things fill the disk: half of what we have may go"
+    )
     spool.mark_committed([kept.segment_id])
     spool.clean()
-    assert spool.filled() == 0
+    assert spool.backlog_ratio() == 0

@@ -65,7 +65,7 @@ def test_an_open_segment_is_sealed_with_all_that_was_durable(studio: Studio) -> 
     assert again.pending(10)[0].manifest == manifest
     assert not _files(studio, OPEN)
     assert not _files(studio, JOURNAL)
-    assert again.take_sequence(studio.camera_id) == 2
+    assert again.allocate_sequence(studio.camera_id) == 2
 
 
 @pytest.mark.faults
@@ -152,7 +152,7 @@ def test_a_damaged_index_is_set_aside_and_rebuilt_from_the_files(studio: Studio)
     assert again.recovered.index_rebuilt
     assert studio.manifests(again) == manifests
     assert again.gaps_pending(10) == [gap]
-    assert again.take_sequence(studio.camera_id) == 6
+    assert again.allocate_sequence(studio.camera_id) == 6
     assert index.with_name("index.sqlite.damaged-1").exists()
 
 
@@ -165,7 +165,7 @@ def test_a_row_that_is_not_about_its_segment_has_the_index_rebuilt(
 ) -> None:
     spool = studio.open_spool()
     manifest = closed(studio, spool)
-    spool.index._db.execute(f"UPDATE segments SET {column} = ?", (value,))  # noqa: S608
+    spool.index._writer.execute(f"UPDATE segments SET {column} = ?", (value,))  # noqa: S608
     spool.close()
     again = studio.open_spool()
     assert again.recovered.index_rebuilt
@@ -186,7 +186,7 @@ def test_an_index_whose_tables_or_gaps_are_others_is_rebuilt(studio: Studio, dam
     spool = studio.open_spool()
     manifest = closed(studio, spool)
     spool.add_gap(_gap(studio))
-    db = spool.index._db
+    db = spool.index._writer
     db.execute("PRAGMA writable_schema = ON")
     db.execute(damage)
     spool.close()
@@ -225,7 +225,7 @@ def test_a_segment_whose_file_is_here_is_here_whatever_its_row_says(studio: Stud
     spool = studio.open_spool()
     waiting, sent = closed(studio, spool), closed(studio, spool)
     spool.mark_committed([sent.segment_id])
-    spool.index.mark_gone([waiting.segment_id, sent.segment_id])
+    spool.index.mark_removed([waiting.segment_id, sent.segment_id])
     spool.close()
     again = studio.open_spool()
     assert again.bytes_used() == waiting.size_bytes + sent.size_bytes
@@ -359,7 +359,7 @@ def test_an_unreadable_manifest_does_not_stop_the_others(studio: Studio) -> None
     again = studio.open_spool()
     assert studio.manifests(again) == [second]
     assert again.recovered.unreadable == [again.path(first)]
-    assert again.take_sequence(studio.camera_id) == 3
+    assert again.allocate_sequence(studio.camera_id) == 3
 
 
 @pytest.mark.faults

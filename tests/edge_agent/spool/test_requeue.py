@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from edge_agent.spool import cleaner
-from edge_agent.spool import requeue as again
+from edge_agent.spool import cleaner, requeue
 from edge_agent.spool.index import SegmentState
 from edge_agent.spool.requeue import requeue_segments
 from edge_agent.spool.scrub import verify_file
@@ -104,12 +103,12 @@ def test_a_copy_that_is_being_cleaned_away_is_not_promised(
         return said
 
     monkeypatch.setattr(cleaner, "remove", slowly)
-    monkeypatch.setattr(again, "problem_of", while_it_cleans)
+    monkeypatch.setattr(requeue, "verify_file", while_it_cleans)
     cleaning = threading.Thread(target=spool.clean)
     cleaning.start()
     answer = requeue_segments(spool, [manifest.segment_id])
     cleaning.join(20)
     row = spool.index.segment(manifest.segment_id)
     assert row is not None
-    assert (answer.gone, row.state, row.here) == ((manifest.segment_id,), SegmentState.COMMITTED, False)
+    assert (answer.gone, row.state, row.is_stored) == ((manifest.segment_id,), SegmentState.COMMITTED, False)
     assert not spool.pending(1), "nothing is pending whose file is gone"

@@ -33,13 +33,13 @@ def test_a_bit_that_turned_over_is_a_gap_and_is_never_uploaded(studio: Studio) -
     _flip(spool.path(bad))
     spool.path(missing).unlink()
     scrubber = Scrubber(spool)
-    assert scrubber.look() == 2
+    assert scrubber.scrub_next() == 2
     assert [s.manifest for s in spool.pending(10)] == [first, last]
     gaps = studio.gaps(spool)
     assert {g.gap_id for g in gaps} == {bad.segment_id, missing.segment_id}
     assert {g.reason for g in gaps} == {GapReason.SEGMENT_CORRUPT}
     assert spool.path(bad).exists()
-    assert scrubber.look() == 0
+    assert scrubber.scrub_next() == 0
     assert len(studio.gaps(spool)) == 2
 
 
@@ -48,7 +48,7 @@ def test_what_is_uploaded_is_no_loss(studio: Studio) -> None:
     home = closed(studio, spool)
     spool.mark_committed([home.segment_id])
     _flip(spool.path(home))
-    assert Scrubber(spool).look() == 0
+    assert Scrubber(spool).scrub_next() == 0
     assert not studio.gaps(spool)
 
 
@@ -67,10 +67,10 @@ def test_each_look_reads_a_little_and_all_are_read_in_turn(
         read.append(manifest)
         return verify_file(path, manifest, depth)
 
-    monkeypatch.setattr(scrub, "problem_of", counted)
+    monkeypatch.setattr(scrub, "verify_file", counted)
     scrubber = Scrubber(spool)
     for _ in range(6):
-        scrubber.look()
+        scrubber.scrub_next()
     in_turn = sorted(made, key=lambda m: str(m.segment_id))
     assert read[:5] == in_turn
     assert read[5:7] == in_turn[:2]

@@ -166,7 +166,7 @@ class System:
     def take(self, files: Files = FILES, packages: Packages | None = None) -> bool:
         """Runs root's first step."""
         record = Record(self.record, files=files, now_s=self.now_s)
-        return UpdateStarter(record, packages or self.packages, self.handed, self.trust).take()
+        return UpdateStarter(record, packages or self.packages, self.handed, self.trust).start()
 
     def go_on(
         self, files: Files = FILES, packages: Packages | None = None, *, heard_within_s: float = HEARD_S
@@ -220,7 +220,7 @@ class System:
         """Returns the version that is installed, whole: its files are its own, and nothing of another is left."""
         installed = self.packages.installed()
         assert installed is not None
-        assert installed.whole
+        assert installed.is_complete
         share = self.root / "usr/share/threedance-agent"
         assert (share / "version").read_text() == installed.version
         assert [path.name for path in share.glob("only-in-*")] == [f"only-in-{installed.version}"]

@@ -210,14 +210,14 @@ def test_no_folder_on_the_way_may_be_a_link(offered: System, names: tuple[str, .
 def test_a_sign_that_is_no_plain_file_is_no_sign(system: System, trick: Callable[[Path], None]) -> None:
     handed(system, HEARD).unlink(missing_ok=True)
     trick(handed(system, HEARD))
-    assert system.handed.heard() == ""
+    assert system.handed.confirmed_version() == ""
     system.handed.discard(HEARD)
     assert not os.path.lexists(handed(system, HEARD))
 
 
 def test_an_endless_sign_is_read_to_its_limit(system: System) -> None:
     handed(system, HEARD).write_bytes(b"2" * 10**7)
-    assert len(system.handed.heard()) <= 200
+    assert len(system.handed.confirmed_version()) <= 200
 
 
 @pytest.mark.parametrize("off_s", [-FRESH_S - 60, FRESH_S + 60])

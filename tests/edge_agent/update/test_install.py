@@ -81,7 +81,7 @@ def test_a_version_that_was_rolled_back_is_tried_again_later_and_a_third_time_an
     system.ask()
     assert system.take()
     system.go_on(heard_within_s=MUTE_S)
-    assert "It is not tried again" in system.outcome().said
+    assert "It is not tried again" in system.outcome().summary
     system.later_s += 365 * 86_400
     system.ask()
     assert not system.take()
@@ -90,7 +90,7 @@ def test_a_version_that_was_rolled_back_is_tried_again_later_and_a_third_time_an
 def unheard(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rolls an update back although its version is good: the router was slow to start, and nobody heard of it in time."""
     with monkeypatch.context() as patch:
-        patch.setattr(system.handed, "heard", lambda: "")
+        patch.setattr(system.handed, "confirmed_version", lambda: "")
         system.go_on(heard_within_s=MUTE_S)
 
 
@@ -103,7 +103,7 @@ def test_a_version_that_failed_by_chance_is_installed_at_the_next_try_and_forgiv
     assert system.take()
     unheard(system, monkeypatch)
     assert system.version() == "1.0"
-    assert "It is tried again in 6 hours" in system.outcome().said
+    assert "It is tried again in 6 hours" in system.outcome().summary
     system.later_s = RETRY_AFTER_S[0] + 1
     system.ask()
     assert system.take()
@@ -118,8 +118,8 @@ def test_an_operator_has_it_tried_again_at_once(system: System, monkeypatch: pyt
     system.ask()
     assert system.take()
     unheard(system, monkeypatch)
-    assert Record(system.record).forgive() == ("2.0",)
-    assert Record(system.record).forgive() == ()
+    assert Record(system.record).clear_rollbacks() == ("2.0",)
+    assert Record(system.record).clear_rollbacks() == ()
     system.ask()
     assert system.take()
     system.go_on()
@@ -130,9 +130,9 @@ def test_a_rollback_that_power_cuts_interrupt_is_one_failure(system: System) -> 
     record = Record(system.record)
     journal = Journal(State.ROLLING_BACK, "2.0", "1.0", reason="x", failed_at=1_700_000_000.0)
     for starts in (1, 2, 3):
-        record.tell_rolled_back(dataclasses.replace(journal, starts=starts))
+        record.record_rollback(dataclasses.replace(journal, starts=starts))
     assert failures(system) == {"2.0": 1}
-    record.tell_rolled_back(dataclasses.replace(journal, failed_at=1_700_100_000.0))
+    record.record_rollback(dataclasses.replace(journal, failed_at=1_700_100_000.0))
     assert failures(system) == {"2.0": 2}
 
 
@@ -157,7 +157,7 @@ def test_what_an_older_package_wrote_is_understood_and_it_understands_what_is_wr
     assert failures(system) == {"2.0": 1}
     record = Record(system.record)
     assert record.may_be_tried("2.0")
-    record.tell_rolled_back(Journal(State.ROLLING_BACK, "2.0", "1.0", failed_at=time.time()))
+    record.record_rollback(Journal(State.ROLLING_BACK, "2.0", "1.0", failed_at=time.time()))
     written = from_line((system.record / OUTCOME).read_bytes())
     assert written["bad"] == ["2.0"]
     assert not record.may_be_tried("2.0")

@@ -13,7 +13,7 @@ from edge_agent.api import ControlPlaneApi
 from edge_agent.errors import AnswerTooLarge
 from edge_agent.http import HttpClient
 from edge_agent.update.download import RangeFetcher
-from edge_agent.update.updater import is_quiet
+from edge_agent.update.updater import is_maintenance_time
 from shared.kernel.clock import ServerClock, SystemClock
 from shared.protocol.config import AgentBody, RecordingOrder
 from shared.protocol.ids import ClassSessionId, RoomId, new_id
@@ -53,13 +53,13 @@ def orders(*spans: tuple[int, int | None]) -> AgentBody:
 def test_a_class_that_runs_or_is_near_keeps_an_update_away(
     spans: tuple[tuple[int, int | None], ...], quiet: bool
 ) -> None:
-    assert is_quiet(orders(*spans), (), NOW_AT) is quiet
+    assert is_maintenance_time(orders(*spans), (), NOW_AT) is quiet
 
 
 def test_what_is_still_being_recorded_keeps_it_away_whatever_the_orders_say() -> None:
     for state in RecordingState:
         recording = msgspec.structs.replace(STATUS.recordings[0], state=state)
-        assert is_quiet(None, (recording,), NOW_AT) is (state is not RecordingState.RECORDING)
+        assert is_maintenance_time(None, (recording,), NOW_AT) is (state is not RecordingState.RECORDING)
 
 
 async def test_an_answer_that_does_not_end_is_not_read_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,12 +89,12 @@ async def test_a_download_shares_the_line_in_small_pieces() -> None:
         kind = "application/octet-stream"
         return httpx.Response(206, content=data, headers={"content-range": said, "content-type": kind})
 
-    async def pace(size_bytes: int) -> None:
+    async def throttle(size_bytes: int) -> None:
         passed.append(size_bytes)
 
     async with HttpClient(transport=httpx.MockTransport(part)) as client:
         api = ControlPlaneApi(client, "https://studio.example", ServerClock(SystemClock()), lambda: "token")
-        fetcher = RangeFetcher(api, asyncio.get_running_loop(), pace=pace)
+        fetcher = RangeFetcher(api, asyncio.get_running_loop(), throttle=throttle)
         fetched = await asyncio.to_thread(lambda: b"".join(fetcher.fetch("targets/package")))
     assert fetched == package
     assert sum(passed) == len(package)

@@ -81,7 +81,7 @@ async def test_the_agent_downloads_and_asks_only_for_what_may_be_tried(
     record = tmp_path / "record"
     record.mkdir()
     failed_at = [NOW_S]
-    Record(record, now_s=lambda: NOW_S).tell_rolled_back(
+    Record(record, now_s=lambda: NOW_S).record_rollback(
         Journal(State.ROLLING_BACK, "2.0", "1.0", failed_at=failed_at[0])
     )
     monkeypatch.setattr(releases, "Releases", Found)
@@ -98,14 +98,14 @@ async def test_the_agent_downloads_and_asks_only_for_what_may_be_tried(
     async with HttpClient() as http:
         api = ControlPlaneApi(http, "https://studio.example", ServerClock(SystemClock()), None)
         updates = Updater(
-            tmp_path, record, Trust(b"", "all"), api, version="1.0", say_alive=nothing,
-            is_allowed=lambda: True, is_quiet=lambda: True, pace=nothing, now_s=lambda: now_s[0],
+            tmp_path, record, Trust(b"", "all"), api, version="1.0", heartbeat=nothing,
+            is_allowed=lambda: True, is_idle=lambda: True, throttle=nothing, now_s=lambda: now_s[0],
         )  # fmt: skip
-        monkeypatch.setattr(updates, "_ask", ask)
-        await updates.look()
+        monkeypatch.setattr(updates, "_request", ask)
+        await updates.check_once()
         assert (Found.fetched, asked) == (0, [])
         now_s[0] = NOW_S + RETRY_AFTER_S[0]
-        await updates.look()
+        await updates.check_once()
         assert (Found.fetched, asked) == (1, ["2.0"])
 
 
@@ -117,7 +117,7 @@ def test_an_operator_has_versions_tried_again(tmp_path: Path) -> None:
 
     assert "No version was rolled back here" in command()
     record = Record(tmp_path)
-    record.tell_rolled_back(Journal(State.ROLLING_BACK, "2.0", "1.0", final=True, failed_at=NOW_S))
+    record.record_rollback(Journal(State.ROLLING_BACK, "2.0", "1.0", final=True, failed_at=NOW_S))
     assert not record.may_be_tried("2.0")
     assert "2.0" in command()
     assert record.may_be_tried("2.0")
@@ -127,7 +127,7 @@ def test_without_root_it_says_how(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     def refused(_: Record) -> tuple[str, ...]:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Record, "forgive", refused)
+    monkeypatch.setattr(Record, "clear_rollbacks", refused)
     done = CliRunner().invoke(app, ["retry-update", "--record", str(tmp_path)])
     assert isinstance(done.exception, StateUnwritable)
     assert "sudo threedance-agent retry-update" in done.exception.hint

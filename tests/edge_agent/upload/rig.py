@@ -97,7 +97,7 @@ class MemorySpool:
         newest_first: bool = False,
     ) -> Sequence[IndexedSegment]:
         found = [
-            IndexedSegment(manifest, SegmentState.CLOSED, here=True)
+            IndexedSegment(manifest, SegmentState.CLOSED, is_stored=True)
             for manifest in self.segments.values()
             if self.is_pending(manifest.segment_id)
             and (of is None or manifest.class_session_id in of)
@@ -122,11 +122,11 @@ class MemorySpool:
     async def mark_damaged(self, manifest: SegmentManifest, detail: str) -> None:
         self.refused[manifest.segment_id] = Code.SEGMENT_CORRUPT
 
-    async def recall(self) -> None:
+    async def retry_refused(self) -> None:
         for segment_id in [i for i, code in self.refused.items() if code is not Code.SEGMENT_CORRUPT]:
             del self.refused[segment_id]
 
-    async def set_aside(self, limit: int) -> tuple[int, Sequence[SetAside]]:
+    async def quarantined(self, limit: int) -> tuple[int, Sequence[SetAside]]:
         found = [
             SetAside(
                 segment_id=i,

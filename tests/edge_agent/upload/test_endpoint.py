@@ -27,15 +27,15 @@ def test_it_opens_after_so_many_failures_in_a_row_and_closes_with_the_first_answ
     for _ in range(2):
         breaker.failed(0)
         assert breaker.wait_s(0) == 0
-    breaker.worked()
+    breaker.succeeded()
     for _ in range(3):
         breaker.failed(0)
     wait_s = breaker.wait_s(0)
     assert wait_s
     assert breaker.wait_s(round(wait_s * S) + 1) == 0
-    breaker.go()
+    breaker.begin()
     assert breaker.wait_s(10**15) is None
-    breaker.worked()
+    breaker.succeeded()
     assert breaker.wait_s(0) == 0
 
 
@@ -73,7 +73,7 @@ def test_the_other_side_may_ask_to_be_left_alone_within_reason(asked_s: float, l
 def test_hope_lets_the_next_call_go_at_once() -> None:
     breaker = Breaker()
     breaker.failed(0, asked_s=600)
-    breaker.hope(5 * S)
+    breaker.retry_now(5 * S)
     assert breaker.wait_s(5 * S) == 0
     assert breaker.state is BreakerState.OPEN
 
@@ -92,9 +92,9 @@ async def test_while_one_call_probes_the_others_wait_for_what_becomes_of_it() ->
         return "done"
 
     with pytest.raises(ServerUnreachable):
-        await line.attempt(once)
+        await line.call(once)
     assert str(line.problem) == "cannot reach there"
-    calls = [asyncio.create_task(line.attempt(once)) for _ in range(10)]
+    calls = [asyncio.create_task(line.call(once)) for _ in range(10)]
     await settle()
     assert asked == 1
     await pacer.advance(1)  # one probe, which fails; the others still wait
@@ -114,9 +114,9 @@ async def test_a_probe_that_is_cancelled_lets_another_go() -> None:
         raise TlsFailed("there", "expired")
 
     with pytest.raises(TlsFailed):
-        await line.attempt(fail)
-    probe = asyncio.create_task(line.attempt(asyncio.Event().wait))
-    other = asyncio.create_task(line.attempt(lambda: asyncio.sleep(0, "done")))
+        await line.call(fail)
+    probe = asyncio.create_task(line.call(asyncio.Event().wait))
+    other = asyncio.create_task(line.call(lambda: asyncio.sleep(0, "done")))
     await pacer.advance(20)
     assert not other.done()
     probe.cancel()
@@ -135,9 +135,9 @@ async def test_one_refused_line_does_not_send_us_away_longer_than_it_asks() -> N
         return "done"
 
     with pytest.raises(ServerUnavailable):
-        await line.attempt(once)
+        await line.call(once)
     began_at = pacer.clock.now()
-    call = asyncio.create_task(line.attempt(once))
+    call = asyncio.create_task(line.call(once))
     await pacer.advance(89)
     assert not call.done()
     await pacer.advance(2)
@@ -157,5 +157,5 @@ def test_a_segment_that_fails_again_waits_longer_and_the_line_is_forgiven() -> N
     deferrals, ours, lines = RetrySchedule(), SegmentId(new_id()), SegmentId(new_id())
     assert [deferrals.defer(ours, 0) for _ in range(12)] == [0, *(2**n for n in range(1, 10)), 600, 600]
     assert [deferrals.defer(lines, 0, of_line=True) for _ in range(8)][-1] == 60
-    deferrals.forgive_line()
+    deferrals.retry_network_failures()
     assert (deferrals.is_due(ours, 0), deferrals.is_due(lines, 0)) == (False, True)

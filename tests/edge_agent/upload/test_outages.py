@@ -39,7 +39,7 @@ async def test_the_end_of_an_outage_is_acted_on_at_once_when_the_link_says_so(up
     async with uploads.at_work():
         await uploads.pacer.advance(120)
         uploads.plane.faults.unavailable = False
-        uploads.replicator.line_up()
+        uploads.replicator.network_restored()
         for _ in range(200):
             await asyncio.sleep(0.01)
             if manifest.segment_id in uploads.spool.committed:

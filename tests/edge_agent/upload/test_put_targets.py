@@ -24,10 +24,10 @@ def test_the_store_that_was_named_longest_ago_is_forgotten_and_only_where_there_
             expires_at=clock.now() + timedelta(minutes=15),
         )
         targets.add(target)
-        line = targets.store_of(target.segment_id)
-        assert list(targets.stores) == [line]
+        line = targets.endpoint_of(target.segment_id)
+        assert list(targets.endpoints) == [line]
         targets.drop(target.segment_id)
-        assert list(targets.stores) == []
+        assert list(targets.endpoints) == []
         return line
 
     lines = [used(number) for number in range(STORES_MOST)]

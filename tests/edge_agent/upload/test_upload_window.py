@@ -202,20 +202,20 @@ def test_the_time_is_the_servers_and_without_it_everything_goes() -> None:
     here = FakeClock(datetime(2001, 1, 1, 12, tzinfo=UTC))
     clock = ServerClock(here)
     gate = gate_of(clock)
-    told = gate.told(UploadStatus())
+    told = gate.with_window(UploadStatus())
     assert (told.window, told.opens_at) == (WindowState.UNUSABLE, None)
     assert gate.is_open
     tell(clock, OPENS - timedelta(seconds=10))
-    assert gate.look() is WindowState.WAITS
+    assert gate.state() is WindowState.WAITS
     here.advance(10)
-    assert gate.look() is WindowState.OPEN
+    assert gate.state() is WindowState.OPEN
 
 
 def test_a_zone_that_the_box_does_not_know_keeps_nothing_back() -> None:
     clock = ServerClock(FakeClock())
     tell(clock, CLOSES)
     gate = gate_of(clock, UploadWindow(opens="22:00", closes="06:00", time_zone="Mars/Olympus"))
-    assert gate.look() is WindowState.UNUSABLE
+    assert gate.state() is WindowState.UNUSABLE
     assert gate.is_open
 
 

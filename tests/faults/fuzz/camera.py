@@ -213,8 +213,8 @@ def rtsp(data: bytes) -> None:
     while at < len(data) and exchange.failure is None:
         step = data[at]
         if step & 1 and (method := next(methods, "")):
-            exchange.take_from_player(f"{method} {LOCAL_URL} RTSP/1.0\r\nCSeq: 1\r\n\r\n".encode())
-        exchange.take_from_camera(data[at + 1 : at + 1 + step * 8])
+            exchange.receive_from_player(f"{method} {LOCAL_URL} RTSP/1.0\r\nCSeq: 1\r\n\r\n".encode())
+        exchange.receive_from_camera(data[at + 1 : at + 1 + step * 8])
         at += 1 + step * 8
         heads = bytes(exchange.to_player).lower()
         expect(len(heads) <= len(data) + 200 * 24, "more was passed on than came")
@@ -242,7 +242,7 @@ def challenge(data: bytes) -> None:
     """What a camera asks for in a 401: `CameraFailed`, or one line to sign with that does not hold the password."""
     authenticator = Authenticator(Credentials(username="al\r\nice", password="s3cret"))
     with contextlib.suppress(CameraFailed):
-        authenticator.take(data.decode("latin-1").split("\0"), was_signed=False)
+        authenticator.add_challenges(data.decode("latin-1").split("\0"), was_signed=False)
         header = authenticator.header("DESCRIBE", CAMERA_URL) or ""
         expect(not set(header) & set("\r\n"), "more than one header")
         expect("s3cret" not in header, "the password is sent in clear")

@@ -131,7 +131,7 @@ def config_store(data: bytes) -> None:
                 _with_checksum(text[1:]) if text[:1] == b"=" else text + b"\n"
             )
     store = ConfigStore(state, CONFIG.agent_id, files=UNSYNCED)
-    store.peek()
+    store.read_only()
     store.load()
     encode(store.reported())
     store.stage(CONFIG)
@@ -243,11 +243,11 @@ def _read(index: Index) -> None:
     """All that an agent asks of an index that was damaged after its start."""
     for row in index.pending(10):
         expect(isinstance(row, IndexedSegment), "no row")
-    index.here_after(None, 10)
+    index.stored_after(None, 10)
     index.segments_of(MANIFEST.class_session_id, MANIFEST.camera_id)
     index.gaps_pending(10)
     index.backlog()
-    index.bytes_here()
+    index.stored_bytes()
     index.tally(MANIFEST.class_session_id)
     index.to_clean(AT, 10)
 

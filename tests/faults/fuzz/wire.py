@@ -75,10 +75,10 @@ def configuration(data: bytes) -> None:
     with contextlib.suppress(msgspec.DecodeError):
         body = decode(data, AgentBody)
         document = config_document(CONFIG.agent_id, 12, body)
-        judgement = ConfigFilter(CONFIG.agent_id, body.studio_id, (3, "")).judge_bytes(encode(document))
+        judgement = ConfigFilter(CONFIG.agent_id, body.studio_id, (3, "")).check_bytes(encode(document))
         expect(isinstance(judgement, Candidate), f"it does not read what it writes: {judgement}")
         _use(body)
-    ConfigFilter(CONFIG.agent_id, BODY.studio_id, (3, "")).judge_bytes(data)
+    ConfigFilter(CONFIG.agent_id, BODY.studio_id, (3, "")).check_bytes(data)
 
 
 def _use(body: AgentBody) -> None:
@@ -182,7 +182,7 @@ async def _converse(which: int, raw: bytes) -> None:
         elif which == 3:
             found = await api.get("/agent/v1/config", msgspec.Raw, etag='"1"')
             if found is not None:
-                ConfigFilter(CONFIG.agent_id, BODY.studio_id, (3, "")).judge_bytes(bytes(found[0]))
+                ConfigFilter(CONFIG.agent_id, BODY.studio_id, (3, "")).check_bytes(bytes(found[0]))
         else:
             await api.post_for_nothing("/agent/v1/report", {})
 
