@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from control_plane.supervisor.account import Account
-from control_plane.supervisor.postgres import EmbeddedPostgres
-from control_plane.supervisor.state import Addresses, environment, prepare_state
-from control_plane.supervisor.valkey import EmbeddedValkey
+from launcher.postgres import EmbeddedPostgres
+from launcher.privileges import Account
+from launcher.state_folder import Addresses, environment, prepare_state
+from launcher.valkey import EmbeddedValkey
 
 STATE_VARIABLE = "THREEDANCE_TEST_STATE"
 TEMPLATE = "threedance_template"

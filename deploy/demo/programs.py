@@ -24,7 +24,7 @@ from shared.kernel.folders import NoHome
 T = TypeVar("T")
 Facts = dict[str, Any]
 
-CONTROL_PLANE = (sys.executable, "-c", "from control_plane.cli import main; main()")
+CONTROL_PLANE = (sys.executable, "-c", "from launcher.cli import main; main()")
 AGENT = (sys.executable, "-m", "edge_agent")
 CAMERA_NETWORKS = ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 """Where the cameras of a demonstration are: on this machine, or a person's own."""

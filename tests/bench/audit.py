@@ -66,8 +66,8 @@ def table(result: dict[str, Any]) -> str:
 
 def main(folder: Path, entries: int) -> None:
     """Makes a database, measures, and prints the figures as JSON."""
-    from control_plane.supervisor.postgres import EmbeddedPostgres
-    from control_plane.supervisor.state import Addresses, environment, prepare_state
+    from launcher.postgres import EmbeddedPostgres
+    from launcher.state_folder import Addresses, environment, prepare_state
 
     state = prepare_state(folder / "state")
     postgres = EmbeddedPostgres(state)

@@ -7,7 +7,7 @@ import runpy
 import sys
 from pathlib import Path
 
-from control_plane.supervisor.account import enter
+from launcher.privileges import enter
 
 if __name__ == "__main__":
     enter(Path(sys.argv[1]))

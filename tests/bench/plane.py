@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from control_plane.supervisor.house import addresses, running
-from control_plane.supervisor.state import environment
+from launcher.stack import addresses, running
+from launcher.state_folder import environment
 from tests.bench.usage import usage
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +38,7 @@ def control_plane(state: Path) -> Iterator[str]:
             [
                 sys.executable,
                 "-c",
-                "from control_plane.cli import main; main()",
+                "from launcher.cli import main; main()",
                 "up",
                 "--state",
                 str(state),

@@ -18,7 +18,7 @@ from edge_agent.settings import Settings, save_settings
 from tests.rigs.fault_proxy import FaultProxy
 
 PYTHON = sys.executable
-CONTROL_PLANE = (PYTHON, "-c", "from control_plane.cli import main; main()")
+CONTROL_PLANE = (PYTHON, "-c", "from launcher.cli import main; main()")
 START_TIMEOUT_S = 120.0
 ANSWER_TIMEOUT_S = 30.0
 

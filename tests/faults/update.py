@@ -22,7 +22,7 @@ from deploy.demo.children import Child
 from edge_agent.update.handover import Outcome, read_outcome
 
 ROOT = Path(__file__).resolve().parents[2]
-CONTROL_PLANE = (sys.executable, "-c", "from control_plane.cli import main; main()")
+CONTROL_PLANE = (sys.executable, "-c", "from launcher.cli import main; main()")
 STATE, RECORD = "var/lib/threedance-agent", "var/lib/threedance-agent-update"
 SYSTEMCTL = """#!/bin/sh
 echo "$@" >> /run/systemctl.log

@@ -19,7 +19,7 @@ PRODUCT = [path for path in MODULES if path.parts[0] != "tests" and "migrations"
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "manager", "misc", "common_utils", "base2"}
 LONGEST_MODULE_LINES = 500
 Named = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-OWN = ("shared", "edge_agent", "control_plane")
+OWN = ("shared", "edge_agent", "control_plane", "launcher")
 TEMPLATES = with_suffix(".html", under="control_plane/")
 
 

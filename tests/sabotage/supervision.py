@@ -4,10 +4,10 @@ from tests.sabotage.sabotage import Sabotage
 
 _LOOPBACK = "tests/shared/test_loopback.py"
 _NETWORKS = "tests/edge_agent/control/test_networks.py"
-_PORTS = "tests/supervisor/test_ports.py"
-_PROCESS = "tests/supervisor/test_process.py"
-_PULSE = "tests/supervisor/test_pulse.py"
-_ACCOUNT = "tests/supervisor/test_account.py"
+_PORTS = "tests/launcher/test_ports.py"
+_PROCESS = "tests/launcher/test_supervisor.py"
+_PULSE = "tests/launcher/test_watchdog.py"
+_ACCOUNT = "tests/launcher/test_privileges.py"
 _OUTAGES = "tests/control_plane/common/test_outages.py"
 _AWAY = (
     f"{_OUTAGES}::test_while_the_database_is_away_people_and_programs_are_told_so_at_once_until_it_is_back"
@@ -36,7 +36,7 @@ SUPERVISION = (
     Sabotage(
         "a chosen port is not held",
         "supervision",
-        "control_plane/supervisor/ports.py",
+        "launcher/ports.py",
         "        server.listen(BACKLOG)\n",
         "",
         (f"{_PORTS}::test_what_is_chosen_is_held_and_two_who_want_one_port_get_two",),
@@ -44,7 +44,7 @@ SUPERVISION = (
     Sabotage(
         "a process that ended is not started again",
         "supervision",
-        "control_plane/supervisor/process.py",
+        "launcher/supervisor.py",
         "if self.state is State.WAITING and now_s >= self._again_s:",
         "if self.state is State.STOPPED and now_s >= self._again_s:",
         (f"{_PROCESS}::test_a_process_that_ends_is_started_again_after_a_pause",),
@@ -52,7 +52,7 @@ SUPERVISION = (
     Sabotage(
         "a process that cannot be started again ends the supervisor",
         "supervision",
-        "control_plane/supervisor/process.py",
+        "launcher/supervisor.py",
         "except (OSError, SupervisorError, subprocess.SubprocessError) as error:",
         "except SupervisorError as error:",
         (f"{_PROCESS}::test_a_process_that_cannot_be_started_is_tried_again",),
@@ -60,7 +60,7 @@ SUPERVISION = (
     Sabotage(
         "a process that hangs is left alone",
         "supervision",
-        "control_plane/supervisor/process.py",
+        "launcher/supervisor.py",
         "elif self._silence.is_hung(TICK_S, cpu_s(process.pid)):",
         "elif self._silence.is_hung(0, cpu_s(process.pid)):",
         (f"{_PROCESS}::test_a_process_that_was_stopped_is_ended_and_started_again",),
@@ -68,7 +68,7 @@ SUPERVISION = (
     Sabotage(
         "a busy process counts as hung",
         "supervision",
-        "control_plane/supervisor/pulse.py",
+        "launcher/watchdog.py",
         "return self._idle_s > limit_s or",
         "return self._silent_s > limit_s or",
         (f"{_PULSE}::test_a_busy_process_gets_four_times_as_long",),
@@ -76,7 +76,7 @@ SUPERVISION = (
     Sabotage(
         "only the hung process itself is killed",
         "supervision",
-        "control_plane/supervisor/process.py",
+        "launcher/supervisor.py",
         "    for one in family_of(pid):",
         "    for one in [pid]:",
         (f"{_PROCESS}::test_what_a_killed_process_started_is_killed_with_it_also_in_a_group_of_its_own",),
@@ -84,21 +84,21 @@ SUPERVISION = (
     Sabotage(
         "logs grow without a bound",
         "supervision",
-        "control_plane/supervisor/logs.py",
+        "launcher/process_logs.py",
         "            os.truncate(path, 0)\n",
         "",
         (
-            "tests/supervisor/test_logs.py::test_a_log_that_grows_long_is_set_aside_while_its_process_writes_on",
+            "tests/launcher/test_process_logs.py::test_a_log_that_grows_long_is_set_aside_while_its_process_writes_on",
         ),
     ),
     Sabotage(
         "the reserve stays when the disk is full",
         "supervision",
-        "control_plane/supervisor/reserve.py",
+        "launcher/disk_reserve.py",
         "            self.path.unlink()\n",
         "            pass\n",
         (
-            "tests/supervisor/test_reserve.py::"
+            "tests/launcher/test_disk_reserve.py::"
             "test_the_reserve_goes_when_the_disk_is_full_and_is_made_again_only_when_space_is_plenty",
         ),
     ),
@@ -132,7 +132,7 @@ SUPERVISION = (
     Sabotage(
         "a control plane of root's keeps a way back to root",
         "supervision",
-        "control_plane/supervisor/account.py",
+        "launcher/privileges.py",
         "            os.setresuid(account.uid, account.uid, account.uid)",
         "            os.setresuid(account.uid, account.uid, 0)",
         (f"{_ACCOUNT}::test_a_process_of_roots_becomes_the_owner_of_the_folder_for_good",),
@@ -140,7 +140,7 @@ SUPERVISION = (
     Sabotage(
         "root's groups are kept",
         "supervision",
-        "control_plane/supervisor/account.py",
+        "launcher/privileges.py",
         "                os.initgroups(account.name, account.gid)",
         "                pass",
         (f"{_ACCOUNT}::test_a_process_of_roots_becomes_the_owner_of_the_folder_for_good",),
@@ -148,7 +148,7 @@ SUPERVISION = (
     Sabotage(
         "a linked file of somebody else's is given away",
         "supervision",
-        "control_plane/supervisor/account.py",
+        "launcher/privileges.py",
         "told.st_nlink > 1",
         "told.st_nlink > 9",
         (f"{_ACCOUNT}::test_a_folder_that_was_half_given_away_is_still_roots_and_goes_on",),
@@ -156,7 +156,7 @@ SUPERVISION = (
     Sabotage(
         "all of root's home is shown to the account",
         "supervision",
-        "control_plane/supervisor/namespace.py",
+        "launcher/mount_namespace.py",
         "        parts = {path: os.open(path, os.O_PATH) for path in program if folder in path.parents}",
         "        parts = {path: os.open(path.parent, os.O_PATH) for path in program if folder in path.parents}",
         (
@@ -178,25 +178,25 @@ SUPERVISION = (
     Sabotage(
         "the doctor keeps silent about a missing mail server",
         "cli",
-        "control_plane/supervisor/doctor.py",
+        "launcher/doctor.py",
         "    if done.returncode == 0:\n        for warning",
         "    if done.returncode != 0:\n        for warning",
-        ("tests/supervisor/test_cli.py::test_the_doctor_notes_what_the_settings_warn_of",),
+        ("tests/launcher/test_cli.py::test_the_doctor_notes_what_the_settings_warn_of",),
     ),
     Sabotage(
         "a restart of Valkey forgets which tokens were used",
         "supervision",
-        "control_plane/supervisor/valkey.py",
+        "launcher/valkey.py",
         '                "appendonly yes",\n',
         '                "appendonly no",\n',
-        ("tests/supervisor/test_servers.py::test_a_valkey_that_is_killed_forgets_neither_tokens_nor_tries",),
+        ("tests/launcher/test_servers.py::test_a_valkey_that_is_killed_forgets_neither_tokens_nor_tries",),
     ),
     Sabotage(
         "a damaged log of Valkey keeps it from starting for ever",
         "supervision",
-        "control_plane/supervisor/valkey.py",
+        "launcher/valkey.py",
         "        log.rename(damaged)\n        return True\n",
         "        return False\n",
-        ("tests/supervisor/test_servers.py::test_a_valkey_whose_log_is_damaged_starts_without_it",),
+        ("tests/launcher/test_servers.py::test_a_valkey_whose_log_is_damaged_starts_without_it",),
     ),
 )

@@ -195,10 +195,10 @@ WEB = (
     Sabotage(
         "an old log stays readable by everybody",
         "web",
-        "control_plane/supervisor/logs.py",
+        "launcher/process_logs.py",
         "        os.fchmod(file.fileno(), 0o600)",
         "        pass",
-        ("tests/supervisor/test_logs.py::test_a_log_that_was_readable_is_closed",),
+        ("tests/launcher/test_process_logs.py::test_a_log_that_was_readable_is_closed",),
     ),
     Sabotage(
         "zero characters of a query reach the database",

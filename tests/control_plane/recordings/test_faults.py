@@ -12,7 +12,6 @@ from django.core.management.base import CommandError
 from typer.testing import CliRunner
 
 from control_plane.audit.models import Entry
-from control_plane.cli import app
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings import checks, reports, rounds
 from control_plane.recordings.checks import walk
@@ -24,6 +23,7 @@ from control_plane.recordings.reasons import InferredReason
 from control_plane.recordings.shredding import remove_shredded, shred_class
 from control_plane.storage.configured import object_store
 from control_plane.storage.local import LocalStore
+from launcher.cli import app
 from shared.protocol.status import RecordingState
 from tests.control_plane.conftest import as_person
 from tests.control_plane.footage import Cut

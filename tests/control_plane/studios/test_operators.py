@@ -12,7 +12,6 @@ from django.core.management.base import CommandError
 from django.test import Client
 from typer.testing import CliRunner
 
-from control_plane import cli
 from control_plane.accounts.mail import NO_SERVER
 from control_plane.accounts.models import User
 from control_plane.audit.catalogue import Action as Act
@@ -25,6 +24,7 @@ from control_plane.studios.actions import Action
 from control_plane.studios.models import BreakGlass, Role
 from control_plane.studios.services.invitations import accept, invite
 from control_plane.studios.services.plans import create_plan
+from launcher import cli
 from tests.control_plane.conftest import SETUP, Cast
 
 ADDRESS = "olga@platform.example"

@@ -22,8 +22,8 @@ from control_plane.storage.roots.file import FileRootKey
 from control_plane.storage.shelf.folder import FolderShelf
 from control_plane.studios.models import KeyTombstone
 from control_plane.studios.services.checking import check_all_keys
-from control_plane.supervisor.postgres import find_binaries
-from control_plane.supervisor.unprivileged import Runner
+from launcher.postgres import find_binaries
+from launcher.service_account import Runner
 from tests.control_plane.conftest import Cast
 from tests.control_plane.scenes import Scene
 from tests.control_plane.studios import thief

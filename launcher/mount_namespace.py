@@ -11,7 +11,7 @@ import stat
 import sys
 from pathlib import Path
 
-from control_plane.supervisor.errors import ProgramClosed
+from launcher.errors import ProgramClosed
 
 _CLONE_NEWNS = 0x0002_0000
 _MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_SLAVE = 2, 4, 4096, 16_384, 1 << 19
@@ -40,7 +40,7 @@ def open_program(uid: int, name: str) -> None:
 
 def _program() -> list[Path]:
     """Returns the folders that Python and this program are in, outermost first, none within another."""
-    here = Path(__file__).absolute().parents[2]
+    here = Path(__file__).absolute().parents[1]
     told = [sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix, str(here), *sys.path]
     folders = {Path(one).absolute() for one in told if one}
     folders |= {folder.resolve() for folder in folders}

@@ -19,11 +19,11 @@ from typing import Any
 
 import pytest
 
-from control_plane.supervisor.account import Account
-from control_plane.supervisor.house import running
+from launcher.privileges import Account
+from launcher.stack import running
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
-PROGRAM = [sys.executable, "-m", "control_plane.cli"]
+PROGRAM = [sys.executable, "-m", "launcher.cli"]
 READY_S = 120.0
 
 
@@ -230,10 +230,10 @@ def test_a_command_without_a_running_control_plane_says_how_to_start_one(
 
 
 IMPATIENT = """
-from control_plane.supervisor import house, process
+from launcher import house, process
 house.HUNG_AFTER_S.update(web=6.0, worker=6.0, beat=15.0)
 process.HUNG_STOP_TIMEOUT_S = 1.0
-from control_plane.cli import main
+from launcher.cli import main
 main()
 """
 

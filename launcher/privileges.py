@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from control_plane.config.env import PREFIX, SECRETS
-from control_plane.supervisor.bond import kept_bond
-from control_plane.supervisor.errors import NoServerAccount, StateUnusable
-from control_plane.supervisor.namespace import open_program
+from launcher.errors import NoServerAccount, StateUnusable
+from launcher.mount_namespace import open_program
+from launcher.parent_death import kept_bond
 
 NAME = "threedance"
 COMMENT = "3Dance control plane"

@@ -8,8 +8,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from control_plane.supervisor.account import Account, passable
-from control_plane.supervisor.errors import NoServerAccount, SocketPathTooLong, StateUnusable
+from launcher.errors import NoServerAccount, SocketPathTooLong, StateUnusable
+from launcher.privileges import Account, passable
 
 SOCKET_PATH_LIMIT_BYTES = 107
 """What fits into `sockaddr_un`. Source: unix(7)."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_plane.supervisor.pulse import BUSY_FACTOR, PulseSocket, Silence, cpu_s, family_of
+from launcher.watchdog import BUSY_FACTOR, PulseSocket, Silence, cpu_s, family_of
 from shared.kernel.service import ServiceManager
 
 TICK_S = 0.5

@@ -14,12 +14,12 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from control_plane.supervisor.bond import dies_with_parent
-from control_plane.supervisor.errors import ServerFailed, ServerMissing
-from control_plane.supervisor.logs import log_output
-from control_plane.supervisor.postgres import package_folder, secret_file
-from control_plane.supervisor.process import kill
-from control_plane.supervisor.unprivileged import Runner, socket_folder
+from launcher.errors import ServerFailed, ServerMissing
+from launcher.parent_death import dies_with_parent
+from launcher.postgres import package_folder, secret_file
+from launcher.process_logs import log_output
+from launcher.service_account import Runner, socket_folder
+from launcher.supervisor import kill
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0

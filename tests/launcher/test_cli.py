@@ -11,11 +11,11 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
-from control_plane import cli
-from control_plane.cli import app
-from control_plane.supervisor.doctor import check_settings
+from launcher import cli
+from launcher.cli import app
+from launcher.doctor import check_settings
 from shared import __version__
-from tests.supervisor.test_up import clean_environment, command
+from tests.launcher.test_up import clean_environment, command
 
 
 def commands(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -91,7 +91,7 @@ def nobody(uid): raise KeyError(uid)
 pwd.getpwuid = nobody
 os.geteuid = lambda: 12345
 for name in ("HOME", "XDG_STATE_HOME"): os.environ.pop(name, None)
-from control_plane.cli import main
+from launcher.cli import main
 sys.argv = ["threedance", *sys.argv[1:]]
 main()
 """
@@ -201,7 +201,7 @@ def test_a_tilde_without_a_home_is_an_error_with_a_way_out() -> None:
 
 def test_a_terminal_that_lacks_a_sign_gets_plain_letters(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "control_plane.cli", "doctor", "--state", str(tmp_path / "caf\u00e9")],
+        [sys.executable, "-m", "launcher.cli", "doctor", "--state", str(tmp_path / "caf\u00e9")],
         env={**os.environ, "PYTHONIOENCODING": "ascii"},
         capture_output=True,
         text=True,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from control_plane.common.disk import MEBIBYTE, DiskSpace
-from control_plane.supervisor.reserve import LEAST_RESERVE_BYTES, MOST_RESERVE_BYTES, Reserve
+from launcher.disk_reserve import LEAST_RESERVE_BYTES, MOST_RESERVE_BYTES, Reserve
 from tests.rigs.small_disk import small_disk, why_no_small_disk
 
 GIBIBYTE = 1 << 30

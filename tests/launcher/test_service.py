@@ -13,11 +13,11 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from control_plane.supervisor.account import COMMENT, NAME
-from control_plane.supervisor.house import LOOK_S
-from control_plane.supervisor.state import Addresses, environment
+from launcher.privileges import COMMENT, NAME
+from launcher.stack import LOOK_S
+from launcher.state_folder import Addresses, environment
+from tests.launcher.test_up import PROGRAM, clean_environment, command
 from tests.repo.tracked import ROOT
-from tests.supervisor.test_up import PROGRAM, clean_environment, command
 
 UNIT = ROOT / "deploy" / "server" / "threedance.service"
 SYSUSERS = ROOT / "deploy" / "server" / "threedance.sysusers"

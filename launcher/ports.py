@@ -3,7 +3,7 @@
 import errno
 import socket
 
-from control_plane.supervisor.errors import StateUnusable
+from launcher.errors import StateUnusable
 
 TRIES = 50
 BACKLOG = 2048

@@ -16,10 +16,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from control_plane.audit.program import app as audit_app
-from control_plane.supervisor import doctor as doctors
-from control_plane.supervisor.account import enter
-from control_plane.supervisor.errors import NotRunning, SupervisorError
-from control_plane.supervisor.house import (
+from launcher import doctor as doctors
+from launcher.errors import NotRunning, SupervisorError
+from launcher.ports import listen
+from launcher.privileges import enter
+from launcher.progress_console import Screen
+from launcher.stack import (
     LISTEN_HOST,
     LISTEN_PORT,
     House,
@@ -28,9 +30,7 @@ from control_plane.supervisor.house import (
     running,
     take_over,
 )
-from control_plane.supervisor.ports import listen
-from control_plane.supervisor.screen import Screen
-from control_plane.supervisor.state import environment, state_folder
+from launcher.state_folder import environment, state_folder
 from shared import __version__
 from shared.kernel.logs import configure_logs
 from shared.kernel.terminal import make_printable

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from control_plane.storage.roots.file import create_root_key
-from control_plane.supervisor.errors import StateUnusable
-from control_plane.supervisor.postgres import secret_file
+from launcher.errors import StateUnusable
+from launcher.postgres import secret_file
 from shared.kernel.folders import NoHome, expanded
 from shared.kernel.service import VARIABLES as SERVICE_VARIABLES
 

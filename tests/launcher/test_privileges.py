@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from control_plane.supervisor import account, house
-from control_plane.supervisor.account import CONTENT, Account, adopt
-from control_plane.supervisor.errors import NoServerAccount, StateUnusable
+from launcher import privileges, stack
+from launcher.errors import NoServerAccount, StateUnusable
+from launcher.privileges import CONTENT, Account, adopt
 from tests.repo.tracked import ROOT
 
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
@@ -98,8 +98,8 @@ def test_a_folder_of_something_else_is_not_given_away(folder: Path, somebody: Ac
 
 
 def test_every_folder_that_a_control_plane_makes_is_known(folder: Path) -> None:
-    from control_plane.supervisor.reserve import NAME
-    from control_plane.supervisor.state import prepare_state
+    from launcher.disk_reserve import NAME
+    from launcher.state_folder import prepare_state
 
     made = {path.name for path in prepare_state(folder / "state").iterdir()}
     assert made | {NAME, "postgres", "valkey"} <= set(CONTENT)
@@ -107,17 +107,17 @@ def test_every_folder_that_a_control_plane_makes_is_known(folder: Path) -> None:
 
 def test_whoever_is_not_root_stays_who_they_are(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    house.take_over(folder / "state", pytest.fail)
-    account.enter(folder)
+    stack.take_over(folder / "state", pytest.fail)
+    privileges.enter(folder)
     assert not (folder / "state").exists()
 
 
 ENTER = """
 import ctypes, json, os, signal, sys
 from pathlib import Path
-import control_plane
-from control_plane.supervisor.account import enter
-from control_plane.supervisor.errors import SupervisorError
+import launcher
+from launcher.privileges import enter
+from launcher.errors import SupervisorError
 libc = ctypes.CDLL(None)
 libc.prctl(1, int(signal.SIGUSR1))
 try:
@@ -132,7 +132,7 @@ try:
     root_again = True
 except OSError:
     root_again = False
-package = Path(control_plane.__file__).parent
+package = Path(launcher.__file__).parent
 print(json.dumps({
     "uids": os.getresuid(), "gids": os.getresgid(), "groups": os.getgroups(), "root_again": root_again,
     "no_new_privileges": libc.prctl(39, 0, 0, 0, 0), "bond": bond.value,
@@ -208,7 +208,7 @@ def test_a_secret_that_only_root_may_read_is_read_before(state: Path, folder: Pa
 def closed_program(folder: Path) -> Path:
     """A copy of the program in a folder that is closed to others, as root's home is, beside a secret."""
     program = folder / "home" / "checkout"
-    for package in ("control_plane", "shared"):
+    for package in ("control_plane", "launcher", "shared"):
         shutil.copytree(
             ROOT / package, program / package, ignore=shutil.ignore_patterns("web", "static", "__pycache__")
         )
@@ -224,9 +224,9 @@ def test_a_program_in_a_closed_folder_is_opened_for_this_process_and_nothing_els
     told = entered(state, PYTHONPATH=str(closed_program))
     if "refused" in told:
         pytest.skip(f"only root outside of a container may mount: {told['refused']}")
-    assert told["package"] == str(closed_program / "control_plane")
+    assert told["package"] == str(closed_program / "launcher")
     assert told["source"]
-    assert told["beside"] == ["control_plane", "shared"]
+    assert told["beside"] == ["control_plane", "launcher", "shared"]
     assert told["above"] is None, "a folder that anybody can list"
     assert stat.S_IMODE(closed_program.parent.stat().st_mode) == 0o700
     assert {path.name for path in closed_program.parent.iterdir()} == {"checkout", "secret"}
@@ -247,16 +247,16 @@ def test_where_nothing_can_be_mounted_the_error_names_the_folder_and_two_ways_ou
 
 @only_root
 def test_a_program_whose_files_are_closed_is_refused(state: Path, closed_program: Path) -> None:
-    (closed_program / "control_plane" / "supervisor" / "namespace.py").chmod(0o600)
+    (closed_program / "launcher" / "mount_namespace.py").chmod(0o600)
     told = entered(state, PYTHONPATH=str(closed_program))
-    assert "namespace.py" in told["refused"]
+    assert "mount_namespace.py" in told["refused"]
 
 
 @pytest.fixture
 def no_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A system without the account; returns the folder of the programs that it has."""
-    monkeypatch.setattr(account, "NAME", "no-such-account")
-    monkeypatch.setattr(account, "MAKE_TRIES", 1)
+    monkeypatch.setattr(privileges, "NAME", "no-such-account")
+    monkeypatch.setattr(privileges, "MAKE_TRIES", 1)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(
         shutil, "which", lambda name, path: str(tmp_path / name) if (tmp_path / name).exists() else None

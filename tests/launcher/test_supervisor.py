@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from control_plane.supervisor import process
-from control_plane.supervisor.process import Child, Keeper, State
-from control_plane.supervisor.pulse import PulseSocket
+from launcher import supervisor
+from launcher.supervisor import Child, Keeper, State
+from launcher.watchdog import PulseSocket
 
 
 def until(true: Callable[[], bool], timeout_s: float = 10.0) -> None:
@@ -40,7 +40,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     class Clock:
         monotonic = staticmethod(lambda: now_s[0])
 
-    monkeypatch.setattr(process, "time", Clock)
+    monkeypatch.setattr(supervisor, "time", Clock)
     return now_s
 
 
@@ -73,7 +73,7 @@ def test_a_process_that_ends_is_started_again_after_a_pause(tmp_path: Path, cloc
     seen = [keeper.state]
     keeper.tick()
     seen.append(keeper.state)
-    clock[0] += process.LONGEST_WAIT_S
+    clock[0] += supervisor.LONGEST_WAIT_S
     keeper.tick()
     seen.append(keeper.state)
     second = pid_of(keeper)
@@ -97,8 +97,8 @@ def test_a_process_that_always_ends_is_started_for_ever_with_pauses_that_grow_to
         keeper.tick()
         assert state_of(keeper) is State.RUNNING
     keeper.stop()
-    assert max(pauses) <= process.LONGEST_WAIT_S
-    assert max(pauses[8:]) > 5 * process.FIRST_WAIT_S
+    assert max(pauses) <= supervisor.LONGEST_WAIT_S
+    assert max(pauses[8:]) > 5 * supervisor.FIRST_WAIT_S
     # Said at once, and then rarely: forty starts within a second are one line.
     assert [r.message for r in caplog.records if r.levelname == "WARNING"] == ["thing does not run"]
 
@@ -114,10 +114,10 @@ def test_a_process_that_ran_for_a_while_is_told_to_have_recovered_and_its_pauses
             os.kill(pid_of(keeper), signal.SIGKILL)
             until(keeper.ended)
             keeper.tick()
-            clock[0] += process.LONGEST_WAIT_S
+            clock[0] += supervisor.LONGEST_WAIT_S
             keeper.tick()
         assert keeper.failures == 3
-        clock[0] += process.STEADY_AFTER_S + 1
+        clock[0] += supervisor.STEADY_AFTER_S + 1
         keeper.tick()
         assert keeper.failures == 0
         (recovered,) = [record for record in caplog.records if record.message == "recovered"]
@@ -140,7 +140,7 @@ def test_a_process_that_cannot_be_started_is_tried_again(tmp_path: Path, clock: 
         except OSError as error:
             raised.append(error)
         assert (keeper.state, raised) == (State.WAITING, [])
-        clock[0] += process.LONGEST_WAIT_S
+        clock[0] += supervisor.LONGEST_WAIT_S
     program.write_text("#!/bin/sh\nexec sleep 60\n")
     program.chmod(0o755)
     keeper.tick()
@@ -193,17 +193,17 @@ def test_a_process_that_was_stopped_is_ended_and_started_again(
         first = pid_of(keeper)
         os.kill(first, signal.SIGSTOP)
         until(lambda: Path(f"/proc/{first}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T")
-        for _ in range(round(30 / process.TICK_S) + 3):
+        for _ in range(round(30 / supervisor.TICK_S) + 3):
             assert keeper.state in (State.RUNNING, State.ENDING)
             keeper.tick()
         # It was asked to end and cannot hear it; after a while it is killed.
         assert keeper.state is State.ENDING
         assert not keeper.ended()
-        clock[0] += process.HUNG_STOP_TIMEOUT_S
+        clock[0] += supervisor.HUNG_STOP_TIMEOUT_S
         keeper.tick()
         until(keeper.ended)
         keeper.tick()
-        clock[0] += process.LONGEST_WAIT_S
+        clock[0] += supervisor.LONGEST_WAIT_S
         until(is_up)
         assert pid_of(keeper) != first
     finally:
@@ -232,7 +232,7 @@ def test_what_a_killed_process_started_is_killed_with_it_also_in_a_group_of_its_
     until(told.is_file)
     inner = int(told.read_text())
     os.kill(inner, signal.SIGSTOP)
-    process.kill(outer.pid)
+    supervisor.kill(outer.pid)
     outer.wait()
     until(lambda: not alive(inner))
 
@@ -240,7 +240,7 @@ def test_what_a_killed_process_started_is_killed_with_it_also_in_a_group_of_its_
 def test_a_child_that_ignores_the_request_to_stop_is_ended_with_all_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "STOP_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(supervisor, "STOP_TIMEOUT_S", 0.3)
     told = tmp_path / "grandchild"
     keeper = kept(
         tmp_path,
@@ -261,7 +261,7 @@ def test_a_supervisor_that_is_killed_leaves_no_child_behind(tmp_path: Path) -> N
     told = tmp_path / "pid"
     program = (
         "import os, pathlib, sys, time\n"
-        "from control_plane.supervisor.process import Child\n"
+        "from launcher.supervisor import Child\n"
         "child = Child('thing', ['sleep', '60'], os.environ, pathlib.Path(sys.argv[1]).with_name('log'))\n"
         "child.spawn()\n"
         "part = pathlib.Path(sys.argv[1] + '.part'); part.write_text(str(child.process.pid)); part.rename(sys.argv[1])\n"

@@ -11,10 +11,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
-from control_plane.supervisor.bond import dies_with_parent
-from control_plane.supervisor.errors import SupervisorError
-from control_plane.supervisor.logs import log_output
-from control_plane.supervisor.pulse import PulseSocket, Silence, cpu_s, family_of
+from launcher.errors import SupervisorError
+from launcher.parent_death import dies_with_parent
+from launcher.process_logs import log_output
+from launcher.watchdog import PulseSocket, Silence, cpu_s, family_of
 from shared.kernel.backoff import Backoff
 from shared.kernel.logs import FailureLog
 from shared.kernel.service import VARIABLES

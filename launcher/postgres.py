@@ -16,12 +16,12 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from control_plane.supervisor.account import ELSEWHERE
-from control_plane.supervisor.bond import dies_with_parent
-from control_plane.supervisor.errors import ServerFailed, ServerMissing, StateUnusable, WrongMajorVersion
-from control_plane.supervisor.logs import log_output
-from control_plane.supervisor.process import kill
-from control_plane.supervisor.unprivileged import Runner, socket_folder
+from launcher.errors import ServerFailed, ServerMissing, StateUnusable, WrongMajorVersion
+from launcher.parent_death import dies_with_parent
+from launcher.privileges import ELSEWHERE
+from launcher.process_logs import log_output
+from launcher.service_account import Runner, socket_folder
+from launcher.supervisor import kill
 
 SUPERUSER = "postgres"
 OWNER_ROLE = "threedance_owner"

@@ -15,15 +15,15 @@ import pytest
 import redis
 from kombu import Connection
 
-from control_plane.supervisor import postgres, probed, process, valkey
-from control_plane.supervisor.errors import SocketPathTooLong, StateUnusable, WrongMajorVersion
-from control_plane.supervisor.postgres import EmbeddedPostgres, secret_file
-from control_plane.supervisor.probed import ProbedServer
-from control_plane.supervisor.process import Keeper
-from control_plane.supervisor.pulse import family_of
-from control_plane.supervisor.state import default_state, prepare_state
-from control_plane.supervisor.unprivileged import Runner, socket_folder
-from control_plane.supervisor.valkey import EmbeddedValkey
+from launcher import postgres, server_probe, supervisor, valkey
+from launcher.errors import SocketPathTooLong, StateUnusable, WrongMajorVersion
+from launcher.postgres import EmbeddedPostgres, secret_file
+from launcher.server_probe import ProbedServer
+from launcher.service_account import Runner, socket_folder
+from launcher.state_folder import default_state, prepare_state
+from launcher.supervisor import Keeper
+from launcher.valkey import EmbeddedValkey
+from launcher.watchdog import family_of
 from tests.servers import POSTGRES, VALKEY
 
 
@@ -221,11 +221,11 @@ def test_root_is_told_when_its_servers_cannot_enter_the_folder(tmp_path: Path) -
 def test_a_server_that_hangs_with_all_its_processes_is_replaced_and_keeps_its_data(
     state: Path, monkeypatch: pytest.MonkeyPatch, kind: type[EmbeddedPostgres] | type[EmbeddedValkey]
 ) -> None:
-    monkeypatch.setattr(process, "TICK_S", 0.05)
-    monkeypatch.setattr(process, "HUNG_STOP_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(supervisor, "TICK_S", 0.05)
+    monkeypatch.setattr(supervisor, "HUNG_STOP_TIMEOUT_S", 0.3)
     for module in (postgres, valkey):
         monkeypatch.setattr(module, "PROBE_TIMEOUT_S", 2)
-    monkeypatch.setattr(probed, "PROBE_S", 0.1)
+    monkeypatch.setattr(server_probe, "PROBE_S", 0.1)
     server = kind(state)
     server.start()
     probe = ProbedServer(server)
@@ -237,7 +237,7 @@ def test_a_server_that_hangs_with_all_its_processes_is_replaced_and_keeps_its_da
         while not true():
             keeper.tick()
             assert time.monotonic() < deadline_s, f"it stays {keeper.state}"
-            time.sleep(process.TICK_S)
+            time.sleep(supervisor.TICK_S)
 
     def is_new() -> bool:
         return keeper.is_up and server.process is not None and server.process.pid != first
@@ -274,8 +274,8 @@ def test_a_server_that_refuses_answers_and_one_that_is_not_there_does_not(
         try:
             assert server.answers()
             with monkeypatch.context() as patched:
-                patched.setattr("control_plane.supervisor.postgres.secret_file", lambda path: "wrong")
-                patched.setattr("control_plane.supervisor.valkey.secret_file", lambda path: "wrong")
+                patched.setattr("launcher.postgres.secret_file", lambda path: "wrong")
+                patched.setattr("launcher.valkey.secret_file", lambda path: "wrong")
                 assert server.answers()
         finally:
             server.stop()

@@ -18,19 +18,19 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import IO
 
-from control_plane.supervisor.account import ELSEWHERE, Account, adopt, enter
-from control_plane.supervisor.errors import ServerFailed, StateInUse, StateUnusable
-from control_plane.supervisor.logs import bound_logs
-from control_plane.supervisor.ports import allowed_hosts, public_address
-from control_plane.supervisor.postgres import EmbeddedPostgres, PostgresUrls
-from control_plane.supervisor.probed import ProbedServer
-from control_plane.supervisor.process import TICK_S, Child, Keeper
-from control_plane.supervisor.pulse import PulseSocket
-from control_plane.supervisor.reserve import Reserve
-from control_plane.supervisor.screen import Screen
-from control_plane.supervisor.state import Addresses, environment, prepare_state
-from control_plane.supervisor.unprivileged import Runner, socket_folder
-from control_plane.supervisor.valkey import EmbeddedValkey
+from launcher.disk_reserve import Reserve
+from launcher.errors import ServerFailed, StateInUse, StateUnusable
+from launcher.ports import allowed_hosts, public_address
+from launcher.postgres import EmbeddedPostgres, PostgresUrls
+from launcher.privileges import ELSEWHERE, Account, adopt, enter
+from launcher.process_logs import bound_logs
+from launcher.progress_console import Screen
+from launcher.server_probe import ProbedServer
+from launcher.service_account import Runner, socket_folder
+from launcher.state_folder import Addresses, environment, prepare_state
+from launcher.supervisor import TICK_S, Child, Keeper
+from launcher.valkey import EmbeddedValkey
+from launcher.watchdog import PulseSocket
 from shared.kernel.loopback import http_status
 from shared.kernel.service import ALIVE, READY, STOPPING, ServiceManager
 

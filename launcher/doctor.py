@@ -19,13 +19,13 @@ import psycopg
 import redis
 
 from control_plane.common.disk import DiskSpace
-from control_plane.supervisor.errors import SupervisorError
-from control_plane.supervisor.house import LISTEN_HOST, LISTEN_PORT, addresses, running
-from control_plane.supervisor.ports import pick_port
-from control_plane.supervisor.postgres import find_binaries, package_folder
-from control_plane.supervisor.state import environment
-from control_plane.supervisor.unprivileged import Runner
-from control_plane.supervisor.valkey import find_binary
+from launcher.errors import SupervisorError
+from launcher.ports import pick_port
+from launcher.postgres import find_binaries, package_folder
+from launcher.service_account import Runner
+from launcher.stack import LISTEN_HOST, LISTEN_PORT, addresses, running
+from launcher.state_folder import environment
+from launcher.valkey import find_binary
 
 Level = Literal["ok", "note", "bad"]
 ERROR, HINT = "error: ", "what to do: "

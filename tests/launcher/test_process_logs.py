@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from control_plane.supervisor import logs
-from control_plane.supervisor.logs import bound_logs, log_output, open_log
+from launcher import process_logs
+from launcher.process_logs import bound_logs, log_output, open_log
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bound that a test reaches."""
-    monkeypatch.setattr(logs, "LONGEST_LOG_BYTES", 1000)
+    monkeypatch.setattr(process_logs, "LONGEST_LOG_BYTES", 1000)
 
 
 def test_a_log_that_grows_long_is_set_aside_while_its_process_writes_on(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_where_the_copy_finds_no_space_the_log_is_cut_all_the_same(
     def full(path: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(logs, "open_log", full)
+    monkeypatch.setattr(process_logs, "open_log", full)
     bound_logs(tmp_path)
     assert path.stat().st_size == 0
     assert not path.with_name("web.log.1").exists()

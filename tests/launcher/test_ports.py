@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from control_plane.supervisor.errors import StateUnusable
-from control_plane.supervisor.ports import allowed_hosts, listen, pick_port, public_address
+from launcher.errors import StateUnusable
+from launcher.ports import allowed_hosts, listen, pick_port, public_address
 
 
 @pytest.fixture
