@@ -1,4 +1,4 @@
-"""A file that keeps space for the database: removed when the disk is full, made again when there is space."""
+"""A file that reserves disk space for the database: deleted when the disk is full, created again when there is space."""
 
 import contextlib
 import logging
@@ -6,23 +6,23 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from control_plane.common.disk import MEBIBYTE, DiskSpace
+from shared.kernel.disk import MEBIBYTE, DiskSpace
 from shared.kernel.logs import FailureLog
 
 log = logging.getLogger(__name__)
 
 RESERVE_SHARE = 100
-LEAST_RESERVE_BYTES, MOST_RESERVE_BYTES = 64 * MEBIBYTE, 256 * MEBIBYTE
-"""A hundredth of the disk, within these. PostgreSQL needs a file of 16 MiB or two to start on a full disk; its log is kept
-below the second (`max_wal_size`)."""
+MIN_RESERVE_BYTES, MAX_RESERVE_BYTES = 64 * MEBIBYTE, 256 * MEBIBYTE
+"""The reserve is a hundredth of the disk within these limits. PostgreSQL needs one or two files of 16 MiB to start on a full
+disk; `max_wal_size` keeps its log below the second."""
 NAME = "disk-reserve"
 
 
-class Reserve:
+class DiskReserve:
     """The reserve of one state folder. Used by one thread.
 
-    It lies on the disk of the database. What fills the disk takes all but the reserve; the database fails, or is about to;
-    the reserve is removed, and the database goes on while somebody makes space.
+    It is on the disk of the database. Whatever fills the disk takes everything but the reserve. When the database is about
+    to fail, the reserve is deleted, and the database runs on while somebody frees space.
     """
 
     def __init__(self, state: Path, space_of: Callable[[Path], DiskSpace] = DiskSpace.of) -> None:
@@ -33,10 +33,10 @@ class Reserve:
             log, "the disk is nearly full: uploads are refused, the agents keep their footage"
         )
         self._before = (False, False)
-        """Whether space was low, and whether it was exhausted, at the last look."""
+        """Whether space was low, and whether it was exhausted, at the last check."""
 
     def tick(self) -> bool:
-        """Looks at the disk, and removes or makes the reserve. Returns True where the disk has space again just now."""
+        """Checks the disk, and deletes or creates the reserve. Returns whether the disk has just got space again."""
         try:
             space = self._space_of(self._state)
         except OSError as error:
@@ -48,7 +48,7 @@ class Reserve:
             self._low.recovered(disk=str(space))
         before, self._before = self._before, (space.is_low, space.is_exhausted)
         if not self.path.exists():
-            self._make(space)
+            self._create(space)
         elif space.is_exhausted:
             self._release()
             return True
@@ -61,9 +61,9 @@ class Reserve:
                 "the disk is full: the reserve of the database was released", extra={"path": str(self.path)}
             )
 
-    def _make(self, space: DiskSpace) -> None:
-        size_bytes = min(max(space.total_bytes // RESERVE_SHARE, LEAST_RESERVE_BYTES), MOST_RESERVE_BYTES)
-        # Only out of what is plenty: else it would be what makes the disk low, and go and come with each look.
+    def _create(self, space: DiskSpace) -> None:
+        size_bytes = min(max(space.total_bytes // RESERVE_SHARE, MIN_RESERVE_BYTES), MAX_RESERVE_BYTES)
+        # Only where space is plenty. Otherwise the reserve itself would make the disk low, and alternate with each check.
         if space.is_low or space.free_bytes < space.low_bytes + 2 * size_bytes:
             return
         part = self.path.with_name(NAME + ".part")

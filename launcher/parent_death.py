@@ -1,4 +1,4 @@
-"""Ties a child to its parent's life: a supervisor that is killed leaves no servers behind."""
+"""Binds a child process to the life of its parent: a launcher that is killed leaves no servers behind. Source: prctl(2)."""
 
 import ctypes
 import os
@@ -11,11 +11,11 @@ _PR_SET_PDEATHSIG, _PR_GET_PDEATHSIG = 1, 2
 _PRCTL = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
 
 
-def dies_with_parent(number: signal.Signals) -> Callable[[], None]:
-    """Returns what `subprocess.Popen` runs in the child so that it gets `number` when the parent ends, however it ends.
+def signal_on_parent_death(number: signal.Signals) -> Callable[[], None]:
+    """Returns a `preexec_fn` for `subprocess.Popen`: the child gets `number` when its parent ends, however it ends.
 
-    The bond is to the parent's *thread*: start children from one that lives as long as they should. Elsewhere than on
-    Linux the child is not bound, and only an orderly end stops it. Source: prctl(2).
+    The kernel watches the parent's *thread*, not its process: start children from a thread that lives as long as they
+    should. On other systems than Linux the child is not bound, and only an orderly end of the parent stops it.
     """
     parent = os.getpid()
 
@@ -23,15 +23,15 @@ def dies_with_parent(number: signal.Signals) -> Callable[[], None]:
         if _PRCTL is None:
             return
         _PRCTL(_PR_SET_PDEATHSIG, int(number))
-        if os.getppid() != parent:  # it ended before the bond was made
+        if os.getppid() != parent:  # the parent ended before the call
             os.kill(os.getpid(), number)
 
     return bind
 
 
 @contextmanager
-def kept_bond() -> Iterator[None]:
-    """Keeps this process's own bond to its parent through a change of its account, which the system ends it with."""
+def preserved_parent_death_signal() -> Iterator[None]:
+    """Keeps this process bound to its own parent while the block changes its account, which clears the binding."""
     number = ctypes.c_int(0)
     parent = os.getppid()
     if _PRCTL is not None:
@@ -39,5 +39,5 @@ def kept_bond() -> Iterator[None]:
     yield
     if _PRCTL is not None and number.value:
         _PRCTL(_PR_SET_PDEATHSIG, number.value)
-        if os.getppid() != parent:  # it ended in between
+        if os.getppid() != parent:  # the parent ended in between
             os.kill(os.getpid(), number.value)

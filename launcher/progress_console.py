@@ -1,4 +1,4 @@
-"""What the supervisor shows: a line for each step, moving on a terminal, plain in a log."""
+"""Shows the steps of a start: one line each, animated on a terminal, plain in a log."""
 
 import time
 from collections.abc import Iterator
@@ -11,26 +11,26 @@ from rich.markup import escape
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that was done, and how long it took."""
+    """One completed step and its duration."""
 
     name: str
     seconds: float
 
 
-class Screen:
-    """Shows steps as they pass and keeps their times."""
+class ProgressConsole:
+    """Prints steps as they pass and records their durations."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self.steps: list[Step] = []
 
     def note(self, text: str) -> None:
-        """Shows a line of its own."""
+        """Prints a line."""
         self._console.print(f"  {escape(text)}", soft_wrap=True)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Shows that `name` is being done, and how long it took once it is; a step that fails is not counted."""
+        """Shows that step `name` runs, then its duration. A step that raises is not recorded."""
         began_s = time.monotonic()
         if self._console.is_terminal:
             with self._console.status(f"{escape(name)} ..."):

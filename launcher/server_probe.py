@@ -1,22 +1,19 @@
-"""A server that is asked from outside whether it lives."""
+"""Probes a server periodically to find out whether it responds."""
 
-import logging
 import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-log = logging.getLogger(__name__)
-
-PROBE_S = 5.0
-"""How often a server is asked that answered the last time."""
-AGAIN_S = 0.5
-"""How soon one is asked again that did not answer."""
+PROBE_INTERVAL_S = 5.0
+"""Interval of the probes of a server that responded last time."""
+RETRY_INTERVAL_S = 0.5
+"""Interval of the probes of a server that did not."""
 
 
 class Server(Protocol):
-    """A server that can be asked."""
+    """A server that can be probed."""
 
     name: str
 
@@ -27,24 +24,24 @@ class Server(Protocol):
     def spawn(self) -> None:
         """Starts it, without waiting."""
 
-    def answers(self) -> bool:
-        """Asks it, and says whether it answers. Waits some seconds at most; raises nothing."""
+    def is_responding(self) -> bool:
+        """Connects to it and returns whether it responds. Takes some seconds at most; raises nothing."""
 
-    def ask_to_stop(self) -> None:
-        """Asks the running process to end."""
+    def request_stop(self) -> None:
+        """Asks the running process to exit."""
 
 
 class ProbedServer:
-    """A `Program` that shows its sign of life when it is asked.
+    """A `Program` whose sign of life is its response to a probe.
 
-    A thread of its own asks, since an answer may take seconds; it starts no process. The methods of `Program` are called
-    by the supervisor's thread.
+    The supervisor's thread calls the methods of `Program`. A thread of its own probes, since a response may take seconds;
+    that thread starts no process, because a child would be bound to its life (see `parent_death`).
     """
 
     def __init__(self, server: Server) -> None:
         self.name = server.name
         self._server = server
-        self._answered = threading.Event()
+        self._responded = threading.Event()
         self._closed = threading.Event()
 
     @property
@@ -55,23 +52,23 @@ class ProbedServer:
     def spawn(self) -> None:
         """See `Program`."""
         self._server.spawn()
-        self._answered.clear()
+        self._responded.clear()
 
-    def heard(self) -> bool:
+    def poll_alive(self) -> bool:
         """See `Program`."""
-        heard = self._answered.is_set()
-        self._answered.clear()
-        return heard
+        responded = self._responded.is_set()
+        self._responded.clear()
+        return responded
 
-    def ask_to_stop(self) -> None:
+    def request_stop(self) -> None:
         """See `Program`."""
-        self._server.ask_to_stop()
+        self._server.request_stop()
 
     @contextmanager
-    def probed(self) -> Iterator[None]:
-        """Asks the server again and again until the block ends."""
-        asker = threading.Thread(target=self._probe, name=f"probe {self.name}", daemon=True)
-        asker.start()
+    def probing(self) -> Iterator[None]:
+        """Probes the server periodically while the block runs."""
+        prober = threading.Thread(target=self._probe, name=f"probe {self.name}", daemon=True)
+        prober.start()
         try:
             yield
         finally:
@@ -80,9 +77,9 @@ class ProbedServer:
     def _probe(self) -> None:
         wait_s = 0.0
         while not self._closed.wait(wait_s):
-            asked = self._server.process
-            # An answer of the process before this one says nothing of this one.
-            answers = asked is not None and self._server.answers() and self._server.process is asked
-            if answers:
-                self._answered.set()
-            wait_s = PROBE_S if answers else AGAIN_S
+            probed = self._server.process
+            # A response of the process before this one proves nothing about this one.
+            responds = probed is not None and self._server.is_responding() and self._server.process is probed
+            if responds:
+                self._responded.set()
+            wait_s = PROBE_INTERVAL_S if responds else RETRY_INTERVAL_S

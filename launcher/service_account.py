@@ -1,4 +1,4 @@
-"""Who runs the servers: we ourselves, or, where root starts one alone as the tests do, the account of the state folder."""
+"""The Unix account of the servers: our own, or the owner of the state folder where root starts a server, as the tests do."""
 
 import hashlib
 import os
@@ -8,37 +8,37 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from launcher.errors import NoServerAccount, SocketPathTooLong, StateUnusable
-from launcher.privileges import Account, passable
+from launcher.errors import ServiceAccountUnusable, SocketPathTooLong, StateUnusable
+from launcher.privileges import UnixAccount, is_traversable
 
 SOCKET_PATH_LIMIT_BYTES = 107
-"""What fits into `sockaddr_un`. Source: unix(7)."""
+"""Longest path in `sockaddr_un`. Source: unix(7)."""
 
 
 @dataclass(frozen=True)
-class Runner:
-    """The account of a server process. `uid` is None where it is our own."""
+class ServiceAccount:
+    """The account of a server process. `uid` is None if it is our own."""
 
     uid: int | None = None
     gid: int | None = None
 
     @classmethod
-    def of(cls, state: Path) -> "Runner":
-        """Returns ourselves, or where we are root the owner of a state folder; root's own is the system account's.
+    def of(cls, state: Path) -> "ServiceAccount":
+        """Returns our own account; for root the owner of a state folder, or the system account if that is root.
 
-        PostgreSQL refuses to be root.
+        PostgreSQL refuses to run as root.
         """
         if os.geteuid() != 0:
             return cls()
-        account = Account.of(state) or Account.found()
+        account = UnixAccount.owner_of(state) or UnixAccount.find()
         return cls(account.uid, account.gid) if account is not None else cls()
 
-    def own(self, path: Path, mode: int = 0o700) -> Path:
-        """Makes folder `path` if it is not there, gives it to the account, and returns it.
+    def make_owned_folder(self, path: Path, mode: int = 0o700) -> Path:
+        """Creates folder `path` if it is missing, gives it to the account, and returns it.
 
         Raises:
-            StateUnusable: there is a link, or a folder of an account that is neither this one nor ours; short socket
-                folders lie where everybody may write.
+            StateUnusable: it is a link, or the folder of a third account. Short socket folders are in a place where
+                every account may write.
         """
         path.mkdir(parents=True, exist_ok=True)
         found = path.lstat()
@@ -52,28 +52,28 @@ class Runner:
         path.chmod(mode)
         return path
 
-    def process_options(self) -> dict[str, int | list[int]]:
-        """Returns the arguments of `subprocess.Popen` that make the child this account."""
+    def popen_options(self) -> dict[str, int | list[int]]:
+        """Returns the arguments of `subprocess.Popen` that run the child as this account."""
         if self.uid is None or self.gid is None:
             return {}
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
-    def reachable(self, path: Path) -> bool:
-        """Says whether the account can come to `path`."""
-        return self.uid is None or passable(path, self.uid)
+    def can_reach(self, path: Path) -> bool:
+        """Returns whether the account can reach `path`."""
+        return self.uid is None or is_traversable(path, self.uid)
 
-    def usable_copy(self, source: Path, name: str) -> Path:
-        """Returns `source`, or where the account cannot reach it, a copy in a folder that it can.
+    def reachable_copy(self, source: Path, name: str) -> Path:
+        """Returns `source`, or a copy in a reachable folder if the account cannot reach it.
 
-        The copy is kept for the next start and renewed when the source is newer.
+        The copy is kept for the next start and replaced when the source changes.
         """
-        if self.reachable(source / "x"):
+        if self.can_reach(source / "x"):
             return source
         target = Path(tempfile.gettempdir()) / "threedance-servers" / name
         stamp = target / ".from"
         wanted = f"{source} {source.stat().st_mtime_ns}"
         if target.is_symlink() or (target.exists() and target.stat().st_uid != 0):
-            raise NoServerAccount(f"{target} belongs to somebody else; remove it")
+            raise ServiceAccountUnusable(f"{target} belongs to somebody else; remove it")
         if not stamp.is_file() or stamp.read_text() != wanted:
             shutil.rmtree(target, ignore_errors=True)
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o711)
@@ -83,20 +83,20 @@ class Runner:
         return target
 
 
-def socket_folder(state: Path, name: str, longest_file: str, runner: Runner) -> Path:
-    """Returns where a unix socket belongs: in `state` where the path fits and can be reached, else a short folder.
+def socket_folder(state: Path, name: str, longest_file: str, account: ServiceAccount) -> Path:
+    """Returns the folder for a unix socket: in `state` if the path fits and can be reached, else one with a short path.
 
-    Who makes the socket makes the folder, with `Runner.own`.
+    The creator of the socket creates the folder, by `ServiceAccount.make_owned_folder`.
 
     Raises:
-        SocketPathTooLong: not even the short one fits.
+        SocketPathTooLong: not even the short path fits.
     """
     folder = state / "run" / name
     fits = len(os.fsencode(folder / longest_file)) <= SOCKET_PATH_LIMIT_BYTES
     listed = "," in str(folder)  # PostgreSQL's clients take a comma for the end of a host's name
-    if not fits or listed or not runner.reachable(folder / longest_file):
+    if not fits or listed or not account.can_reach(folder / longest_file):
         mark = hashlib.sha256(os.fsencode(state)).hexdigest()[:10]
-        uid = os.geteuid() if runner.uid is None else runner.uid
+        uid = os.geteuid() if account.uid is None else account.uid
         folder = Path(tempfile.gettempdir()) / f"3d-{uid}-{mark}-{name}"
         if len(os.fsencode(folder / longest_file)) > SOCKET_PATH_LIMIT_BYTES:
             raise SocketPathTooLong(folder / longest_file, SOCKET_PATH_LIMIT_BYTES)

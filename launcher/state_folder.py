@@ -1,19 +1,22 @@
-"""The one folder that holds everything, and what the processes are told of it."""
+"""The state folder: everything that a control plane stores, and the environment that tells its processes where it is."""
 
 import os
 import pwd
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from control_plane.storage.roots.file import create_root_key
 from launcher.errors import StateUnusable
-from launcher.postgres import secret_file
+from launcher.postgres import read_or_create_secret
 from shared.kernel.folders import NoHome, expanded
 from shared.kernel.service import VARIABLES as SERVICE_VARIABLES
 
+ROOT_KEY_TIMEOUT_S = 60.0
 
-class Addresses(NamedTuple):
-    """Where the servers of one state folder are."""
+
+class ServiceUrls(NamedTuple):
+    """Addresses of the servers of one state folder."""
 
     database: str
     database_owner: str
@@ -21,11 +24,11 @@ class Addresses(NamedTuple):
     public: str
 
 
-def default_state() -> Path:
-    """Returns the state folder where none is named: the user's own, or the system's when root runs this.
+def default_state_folder() -> Path:
+    """Returns the default state folder: the user's own, or the system's for root.
 
     Raises:
-        StateUnusable: this user has no home, as often in a container.
+        StateUnusable: the user has no home folder, as often in a container.
     """
     if os.geteuid() == 0:
         return Path("/var/lib/threedance")
@@ -44,14 +47,14 @@ def default_state() -> Path:
     return Path(base) / "threedance"
 
 
-def state_folder(state: Path | None) -> Path:
-    """Returns the absolute path of the state folder that is named, or of the usual one.
+def resolve_state_folder(state: Path | None) -> Path:
+    """Returns the absolute path of `state`, or of the default state folder.
 
     Raises:
-        StateUnusable: it needs a home folder, and this user has none.
+        StateUnusable: the path needs a home folder, and the user has none.
     """
     try:
-        return expanded(state or default_state()).absolute()
+        return expanded(state or default_state_folder()).absolute()
     except NoHome as error:
         raise StateUnusable(
             f"{error}, and so {state} names no folder",
@@ -59,20 +62,20 @@ def state_folder(state: Path | None) -> Path:
         ) from error
 
 
-def prepare_state(state: Path) -> Path:
-    """Makes the folder and its secrets where they are not there yet, and returns its absolute path.
+def prepare_state_folder(state: Path) -> Path:
+    """Creates the folder and its secrets where they are missing, and returns its absolute path.
 
     Raises:
-        StateUnusable: it cannot be written; the message says why.
+        StateUnusable: it cannot be written; the message gives the reason.
     """
-    state = state_folder(state)
+    state = resolve_state_folder(state)
     try:
         for name, mode in (("", 0o711), ("keys", 0o700), ("run", 0o711), ("logs", 0o700), ("objects", 0o700)):
             folder = state / name
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(mode)
-        secret_file(state / "keys" / "django-secret")
-        create_root_key(state / "keys" / "root.key")
+        read_or_create_secret(state / "keys" / "django-secret")
+        _create_root_key(state / "keys" / "root.key")
     except OSError as error:
         raise StateUnusable(
             f"the state folder {state} cannot be used: {error.strerror}", "Give another one with --state DIR."
@@ -80,10 +83,10 @@ def prepare_state(state: Path) -> Path:
     return state
 
 
-def environment(state: Path, addresses: Addresses) -> dict[str, str]:
-    """Returns the variables that tell a process of the control plane where everything is.
+def control_plane_environment(state: Path, addresses: ServiceUrls) -> dict[str, str]:
+    """Returns the environment of a process of the control plane: the caller's, with the addresses and keys of the folder.
 
-    What the caller has set itself (an object store of its own, a log level) stays.
+    Settings of the caller (an object store, a log level) stay.
     """
     ours = {
         "THREEDANCE_STATE": str(state),
@@ -96,8 +99,8 @@ def environment(state: Path, addresses: Addresses) -> dict[str, str]:
     }
     if addresses.public:
         ours["THREEDANCE_PUBLIC_URL"] = addresses.public
-    # A variable is given in one of two ways: ours replaces the caller's, whichever it used.
-    # A root key elsewhere is the caller's choice; ours is then no more than the file that is not used.
+    # A secret is given as NAME or as NAME_FILE: ours replaces both forms of the caller's. A root key in a KMS is the
+    # caller's choice and stays; the file is then not used.
     replaced = {name.removesuffix("_FILE") for name in ours} - {"THREEDANCE_ROOT_KEY"}
     kept = {
         name: value
@@ -105,3 +108,22 @@ def environment(state: Path, addresses: Addresses) -> dict[str, str]:
         if name.removesuffix("_FILE") not in replaced and name not in SERVICE_VARIABLES
     }
     return {**kept, **ours}
+
+
+def _create_root_key(path: Path) -> None:
+    """Creates the file of the root key where it is missing. The control plane's own program does: it knows the format.
+
+    Raises:
+        StateUnusable: the file cannot be created.
+    """
+    if path.exists():
+        return
+    done = subprocess.run(
+        [sys.executable, "-m", "control_plane.storage.roots.file", str(path)],
+        capture_output=True, text=True, timeout=ROOT_KEY_TIMEOUT_S, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise StateUnusable(
+            f"the root key {path} cannot be created: {reason}", "Give another one with --state DIR."
+        )

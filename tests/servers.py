@@ -12,11 +12,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from launcher.postgres import EmbeddedPostgres
-from launcher.privileges import Account
-from launcher.state_folder import Addresses, environment, prepare_state
+from launcher.privileges import UnixAccount
+from launcher.state_folder import ServiceUrls, control_plane_environment, prepare_state_folder
 from launcher.valkey import EmbeddedValkey
 
 STATE_VARIABLE = "THREEDANCE_TEST_STATE"
@@ -29,10 +31,10 @@ VALKEY_DATABASE = int(WORKER.removeprefix("gw")) % 15 + 1 if WORKER.startswith("
 _starts_servers = STATE_VARIABLE not in os.environ
 if _starts_servers:
     _made = Path(tempfile.mkdtemp(prefix="threedance-tests-"))
-    os.environ[STATE_VARIABLE] = str(prepare_state(_made))
+    os.environ[STATE_VARIABLE] = str(prepare_state_folder(_made))
     if os.geteuid() == 0:
         # PostgreSQL refuses to be root: it runs as the account that root's control planes run as.
-        Account.made(lambda text: print(text, file=sys.stderr))
+        UnixAccount.ensure(lambda text: print(text, file=sys.stderr))
 STATE = Path(os.environ[STATE_VARIABLE])
 POSTGRES = EmbeddedPostgres(STATE, durable=False)
 VALKEY = EmbeddedValkey(STATE)
@@ -44,8 +46,8 @@ def database_environment(database: str) -> dict[str, str]:
     objects = STATE / "objects" / WORKER
     objects.mkdir(parents=True, exist_ok=True)
     cache = VALKEY.urls().cache.replace("?db=0", f"?db={VALKEY_DATABASE}")
-    addresses = Addresses(urls.application, urls.owner, cache, "http://testserver")
-    return environment(STATE, addresses) | {
+    addresses = ServiceUrls(urls.application, urls.owner, cache, "http://testserver")
+    return control_plane_environment(STATE, addresses) | {
         "THREEDANCE_PUBLIC_URL": "http://testserver",
         "THREEDANCE_ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
         "THREEDANCE_OBJECT_STORE": f"file://{objects}",
@@ -68,9 +70,15 @@ def migrate_template() -> None:
         pytest.exit(f"the migrations failed:\n{done.stdout}{done.stderr}", returncode=3)
 
 
+def drop_database(name: str) -> None:
+    """Removes a database and ends its connections."""
+    with psycopg.connect(POSTGRES.urls("postgres").superuser, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
 def renew_database() -> None:
     """Makes this worker's database anew, as the migrations left it."""
-    POSTGRES.drop_database(DATABASE)
+    drop_database(DATABASE)
     POSTGRES.create_database(DATABASE, template=TEMPLATE)
 
 

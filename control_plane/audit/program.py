@@ -72,3 +72,7 @@ def verify(
     if holds:
         out.print(f"{verdict.entries} entries, unbroken")
     raise typer.Exit(HOLDS if holds else BROKEN)
+
+
+if __name__ == "__main__":
+    app(prog_name="threedance audit")

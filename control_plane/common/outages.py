@@ -19,7 +19,7 @@ from django.template.loader import render_to_string
 from django.urls import resolve
 from kombu.exceptions import OperationalError as BrokerError
 
-from control_plane.common.disk import DiskSpace
+from shared.kernel.disk import DiskSpace
 from shared.kernel.logs import FailureLog
 from shared.protocol.codec import encode
 from shared.protocol.errors import PROBLEM_CONTENT_TYPE, Code, problem

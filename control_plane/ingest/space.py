@@ -5,8 +5,8 @@ from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 
-from control_plane.common.disk import DiskSpace
 from control_plane.common.errors import Unavailable
+from shared.kernel.disk import DiskSpace
 
 RETRY_AFTER_S = 30
 

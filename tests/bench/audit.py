@@ -67,15 +67,17 @@ def table(result: dict[str, Any]) -> str:
 def main(folder: Path, entries: int) -> None:
     """Makes a database, measures, and prints the figures as JSON."""
     from launcher.postgres import EmbeddedPostgres
-    from launcher.state_folder import Addresses, environment, prepare_state
+    from launcher.state_folder import ServiceUrls, control_plane_environment, prepare_state_folder
 
-    state = prepare_state(folder / "state")
+    state = prepare_state_folder(folder / "state")
     postgres = EmbeddedPostgres(state)
     postgres.start()
     try:
         postgres.create_database("bench")
         urls = postgres.urls("bench")
-        told = environment(state, Addresses(urls.application, urls.owner, "", "http://127.0.0.1:8000"))
+        told = control_plane_environment(
+            state, ServiceUrls(urls.application, urls.owner, "", "http://127.0.0.1:8000")
+        )
         told |= {"THREEDANCE_LOG_LEVEL": "WARNING"}
         subprocess.run(
             [sys.executable, "-m", "django", "migrate", "--verbosity", "0"],

@@ -7,9 +7,9 @@ import runpy
 import sys
 from pathlib import Path
 
-from launcher.privileges import enter
+from launcher.privileges import drop_to_owner
 
 if __name__ == "__main__":
-    enter(Path(sys.argv[1]))
+    drop_to_owner(Path(sys.argv[1]))
     del sys.argv[:2]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

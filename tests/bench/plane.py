@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from launcher.stack import addresses, running
-from launcher.state_folder import environment
+from launcher.stack import read_runtime_info, service_urls
+from launcher.state_folder import control_plane_environment
 from tests.bench.usage import usage
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,7 +51,7 @@ def control_plane(state: Path) -> Iterator[str]:
         )
     try:
         deadline_s = time.monotonic() + READY_TIMEOUT_S
-        while (facts := running(state)) is None:
+        while (facts := read_runtime_info(state)) is None:
             if process.poll() is not None or time.monotonic() > deadline_s:
                 raise RuntimeError(f"the control plane is not ready:\n{log_path.read_text()[-3000:]}")
             time.sleep(0.2)
@@ -72,7 +72,7 @@ def measured(module: str, folder: Path, *arguments: str) -> dict[str, Any]:
     """
     state = folder / "state"
     with control_plane(state) as address:
-        told = environment(state, addresses(state)) | {"THREEDANCE_LOG_LEVEL": "ERROR"}
+        told = control_plane_environment(state, service_urls(state)) | {"THREEDANCE_LOG_LEVEL": "ERROR"}
         done = subprocess.run(
             [sys.executable, "-m", "tests.bench.inside", str(state), module, address, *arguments],
             env=told,
@@ -92,7 +92,7 @@ def measured(module: str, folder: Path, *arguments: str) -> dict[str, Any]:
 def web_process() -> int:
     """Returns the process id of the web process of the control plane whose environment this process has."""
     state = Path(os.environ["THREEDANCE_STATE"])
-    facts = running(state)
+    facts = read_runtime_info(state)
     if facts is None:
         raise RuntimeError("no control plane runs here")
     children = subprocess.run(

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from control_plane.common.disk import DiskSpace
 from edge_agent.control.identity import IdentityFolder
 from launcher.postgres import EmbeddedPostgres
 from shared.kernel.clock import SystemClock
+from shared.kernel.disk import DiskSpace
 from shared.kernel.loopback import http_status
 from tests.e2e.installation import Installation, wait_for
 

@@ -34,7 +34,7 @@ def test_every_command_has_help_by_its_short_and_its_long_name(path: tuple[str, 
 
 def test_the_program_says_what_it_is() -> None:
     told = " ".join(CliRunner().invoke(app, ["-h"]).output.split())
-    assert "Run and look after a 3Dance control plane." in told
+    assert "Run and manage a 3Dance control plane." in told
     assert "agents in the studios record classes" in told
 
 
@@ -83,6 +83,15 @@ def test_findings_of_the_doctor_go_to_standard_output(tmp_path: Path) -> None:
     assert "is not made yet" in told.stdout
     assert "threedance up --state" in told.stdout
     assert told.stderr == ""
+
+
+def test_an_exported_audit_log_is_verified_by_the_program_of_the_audit_app(tmp_path: Path) -> None:
+    shown = command("audit", "verify", "-h")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "Usage: threedance audit verify" in shown.stdout
+    unreadable = command("audit", "verify", str(tmp_path / "none.jsonl"))
+    assert unreadable.returncode == 2
+    assert "error" in unreadable.stderr.lower()
 
 
 HOMELESS = """

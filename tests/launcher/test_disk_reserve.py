@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from control_plane.common.disk import MEBIBYTE, DiskSpace
-from launcher.disk_reserve import LEAST_RESERVE_BYTES, MOST_RESERVE_BYTES, Reserve
+from launcher.disk_reserve import MAX_RESERVE_BYTES, MIN_RESERVE_BYTES, DiskReserve
+from shared.kernel.disk import MEBIBYTE, DiskSpace
 from tests.rigs.small_disk import small_disk, why_no_small_disk
 
 GIBIBYTE = 1 << 30
@@ -30,15 +30,15 @@ class Disk:
 @pytest.mark.parametrize(
     ("total_bytes", "reserve_bytes"),
     [
-        (2 * GIBIBYTE, LEAST_RESERVE_BYTES),
+        (2 * GIBIBYTE, MIN_RESERVE_BYTES),
         (10 * GIBIBYTE, 10 * GIBIBYTE // 100),
-        (1000 * GIBIBYTE, MOST_RESERVE_BYTES),
+        (1000 * GIBIBYTE, MAX_RESERVE_BYTES),
     ],
 )
 def test_the_reserve_has_its_size_from_the_disk_and_its_blocks_are_taken(
     tmp_path: Path, total_bytes: int, reserve_bytes: int
 ) -> None:
-    reserve = Reserve(tmp_path, Disk(total_bytes).space_of)
+    reserve = DiskReserve(tmp_path, Disk(total_bytes).space_of)
     reserve.tick()
     told = reserve.path.stat()
     assert (told.st_size, told.st_blocks * 512 >= told.st_size) == (reserve_bytes, True)
@@ -48,7 +48,7 @@ def test_the_reserve_goes_when_the_disk_is_full_and_is_made_again_only_when_spac
     tmp_path: Path,
 ) -> None:
     disk = Disk()
-    reserve = Reserve(tmp_path, disk.space_of)
+    reserve = DiskReserve(tmp_path, disk.space_of)
     assert not reserve.tick()
     disk.free_bytes = disk.space_of(tmp_path).low_bytes - 1
     assert not reserve.tick()
@@ -67,7 +67,7 @@ def test_the_reserve_goes_when_the_disk_is_full_and_is_made_again_only_when_spac
 
 def test_whoever_waits_for_inodes_is_told_as_well(tmp_path: Path) -> None:
     space = DiskSpace(100 * GIBIBYTE, 50 * GIBIBYTE, total_inodes=10_000, free_inodes=0)
-    reserve = Reserve(tmp_path, lambda folder: space)
+    reserve = DiskReserve(tmp_path, lambda folder: space)
     assert not reserve.tick()
     space = replace(space, free_inodes=5_000)
     assert reserve.tick()
@@ -75,7 +75,7 @@ def test_whoever_waits_for_inodes_is_told_as_well(tmp_path: Path) -> None:
 
 
 def test_a_disk_without_much_space_gets_no_reserve(tmp_path: Path) -> None:
-    reserve = Reserve(tmp_path, Disk(300 * MEBIBYTE).space_of)
+    reserve = DiskReserve(tmp_path, Disk(300 * MEBIBYTE).space_of)
     reserve.tick()
     assert not any(tmp_path.iterdir())
 
@@ -83,7 +83,7 @@ def test_a_disk_without_much_space_gets_no_reserve(tmp_path: Path) -> None:
 def test_low_space_is_told_once_and_so_is_its_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     disk = Disk()
-    reserve = Reserve(tmp_path, disk.space_of)
+    reserve = DiskReserve(tmp_path, disk.space_of)
     disk.free_bytes = GIBIBYTE
     for _ in range(20):
         reserve.tick()
@@ -96,7 +96,7 @@ def test_low_space_is_told_once_and_so_is_its_end(tmp_path: Path, caplog: pytest
 
 def test_a_disk_that_is_read_only_or_does_not_answer_stops_nothing(tmp_path: Path) -> None:
     disk = Disk()
-    reserve = Reserve(tmp_path, disk.space_of)
+    reserve = DiskReserve(tmp_path, disk.space_of)
     reserve.tick()
     disk.is_read_only = True
     reserve.tick()
@@ -104,7 +104,7 @@ def test_a_disk_that_is_read_only_or_does_not_answer_stops_nothing(tmp_path: Pat
     def broken(folder: Path) -> DiskSpace:
         raise OSError(5, "Input/output error")
 
-    assert not Reserve(tmp_path, broken).tick()
+    assert not DiskReserve(tmp_path, broken).tick()
 
 
 @pytest.fixture
@@ -117,14 +117,14 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_on_a_real_disk_that_is_filled_the_reserve_is_what_is_left(disk: Path) -> None:
-    reserve = Reserve(disk)
+    reserve = DiskReserve(disk)
     reserve.tick()
-    assert reserve.path.stat().st_size == LEAST_RESERVE_BYTES
+    assert reserve.path.stat().st_size == MIN_RESERVE_BYTES
     filler = disk / "filler"
     assert subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=1M"], capture_output=True).returncode
     assert DiskSpace.of(disk).free_bytes < MEBIBYTE
     assert reserve.tick()
-    assert DiskSpace.of(disk).free_bytes >= LEAST_RESERVE_BYTES
+    assert DiskSpace.of(disk).free_bytes >= MIN_RESERVE_BYTES
     filler.unlink()
     reserve.tick()
     assert reserve.path.exists()

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from launcher import privileges, stack
-from launcher.errors import NoServerAccount, StateUnusable
-from launcher.privileges import CONTENT, Account, adopt
+from launcher.errors import ServiceAccountUnusable, StateUnusable
+from launcher.privileges import STATE_ENTRIES, UnixAccount, transfer_ownership
 from tests.repo.tracked import ROOT
 
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
@@ -31,9 +31,9 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def somebody() -> Account:
+def somebody() -> UnixAccount:
     """The system account, as it is made where root starts a control plane."""
-    return Account.made()
+    return UnixAccount.ensure()
 
 
 @pytest.fixture
@@ -57,58 +57,58 @@ def owners(path: Path) -> set[int]:
 
 @only_root
 def test_an_old_folder_of_roots_is_given_to_the_account_with_what_belongs_to_it_and_nothing_else(
-    old_state: Path, somebody: Account
+    old_state: Path, somebody: UnixAccount
 ) -> None:
     (old_state / "agent").mkdir()
     (old_state / "logs" / "elsewhere").symlink_to("/etc")
-    adopt(old_state, somebody)
+    transfer_ownership(old_state, somebody)
     assert owners(old_state) == {0, somebody.uid}
     assert {path.name for path in old_state.rglob("*") if path.lstat().st_uid == 0} == {"agent"}
     assert Path("/etc").stat().st_uid == 0
-    assert Account.of(old_state) == somebody
+    assert UnixAccount.owner_of(old_state) == somebody
 
 
 @only_root
 def test_a_folder_that_was_half_given_away_is_still_roots_and_goes_on(
-    old_state: Path, somebody: Account
+    old_state: Path, somebody: UnixAccount
 ) -> None:
     outside = old_state.parent / "outside"
     outside.write_text("a file of root's")
     os.link(outside, old_state / "postgres" / "base" / "linked")
     with pytest.raises(StateUnusable, match="second name") as caught:
-        adopt(old_state, somebody)
+        transfer_ownership(old_state, somebody)
     assert "-inum" in caught.value.hint
-    assert (outside.stat().st_uid, Account.of(old_state)) == (0, None)
+    assert (outside.stat().st_uid, UnixAccount.owner_of(old_state)) == (0, None)
     (old_state / "postgres" / "base" / "linked").unlink()
-    adopt(old_state, somebody)
+    transfer_ownership(old_state, somebody)
     assert owners(old_state) == {somebody.uid}
 
 
 @only_root
 @pytest.mark.parametrize("mode", [0o755, 0o1777])
-def test_a_folder_of_something_else_is_not_given_away(folder: Path, somebody: Account, mode: int) -> None:
+def test_a_folder_of_something_else_is_not_given_away(folder: Path, somebody: UnixAccount, mode: int) -> None:
     foreign = folder / "foreign"
     foreign.mkdir()
     (foreign / ("logs" if mode & 0o002 else "mail")).mkdir()
     foreign.chmod(mode)
     with pytest.raises(StateUnusable, match="no state folder") as caught:
-        adopt(foreign, somebody)
+        transfer_ownership(foreign, somebody)
     assert "/var/lib/threedance" in caught.value.hint
     assert owners(foreign) == {0}
 
 
 def test_every_folder_that_a_control_plane_makes_is_known(folder: Path) -> None:
     from launcher.disk_reserve import NAME
-    from launcher.state_folder import prepare_state
+    from launcher.state_folder import prepare_state_folder
 
-    made = {path.name for path in prepare_state(folder / "state").iterdir()}
-    assert made | {NAME, "postgres", "valkey"} <= set(CONTENT)
+    made = {path.name for path in prepare_state_folder(folder / "state").iterdir()}
+    assert made | {NAME, "postgres", "valkey"} <= set(STATE_ENTRIES)
 
 
 def test_whoever_is_not_root_stays_who_they_are(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    stack.take_over(folder / "state", pytest.fail)
-    privileges.enter(folder)
+    stack.claim_state_folder(folder / "state", pytest.fail)
+    privileges.drop_to_owner(folder)
     assert not (folder / "state").exists()
 
 
@@ -116,13 +116,13 @@ ENTER = """
 import ctypes, json, os, signal, sys
 from pathlib import Path
 import launcher
-from launcher.privileges import enter
-from launcher.errors import SupervisorError
+from launcher.privileges import drop_to_owner
+from launcher.errors import LauncherError
 libc = ctypes.CDLL(None)
 libc.prctl(1, int(signal.SIGUSR1))
 try:
-    enter(Path(sys.argv[1]))
-except SupervisorError as error:
+    drop_to_owner(Path(sys.argv[1]))
+except LauncherError as error:
     print(json.dumps({"refused": str(error), "hint": error.hint}))
     raise SystemExit
 bond = ctypes.c_int(0)
@@ -166,7 +166,7 @@ def entered(state: Path, *before: str, **variables: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def state(folder: Path, somebody: Account) -> Path:
+def state(folder: Path, somebody: UnixAccount) -> Path:
     """A state folder of the account."""
     made = folder / "state"
     made.mkdir()
@@ -175,7 +175,9 @@ def state(folder: Path, somebody: Account) -> Path:
 
 
 @only_root
-def test_a_process_of_roots_becomes_the_owner_of_the_folder_for_good(state: Path, somebody: Account) -> None:
+def test_a_process_of_roots_becomes_the_owner_of_the_folder_for_good(
+    state: Path, somebody: UnixAccount
+) -> None:
     told = entered(state, XDG_STATE_HOME="/nowhere")
     assert (told["uids"], told["gids"]) == ([somebody.uid] * 3, [somebody.gid] * 3)
     assert not {0, SOME_GROUP} & set(told["groups"])
@@ -256,7 +258,7 @@ def test_a_program_whose_files_are_closed_is_refused(state: Path, closed_program
 def no_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A system without the account; returns the folder of the programs that it has."""
     monkeypatch.setattr(privileges, "NAME", "no-such-account")
-    monkeypatch.setattr(privileges, "MAKE_TRIES", 1)
+    monkeypatch.setattr(privileges, "USERADD_ATTEMPTS", 1)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(
         shutil, "which", lambda name, path: str(tmp_path / name) if (tmp_path / name).exists() else None
@@ -265,14 +267,14 @@ def no_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_an_account_that_cannot_be_made_is_named_with_the_reason(no_account: Path) -> None:
-    with pytest.raises(NoServerAccount, match="neither useradd nor adduser") as caught:
-        Account.made()
+    with pytest.raises(ServiceAccountUnusable, match="neither useradd nor adduser") as caught:
+        UnixAccount.ensure()
     assert "useradd --system" in caught.value.hint
     program = no_account / "useradd"
     program.write_text("#!/bin/sh\necho 'useradd: cannot lock /etc/passwd; try again later.' >&2\nexit 1\n")
     program.chmod(0o755)
-    with pytest.raises(NoServerAccount, match="cannot lock"):
-        Account.made()
+    with pytest.raises(ServiceAccountUnusable, match="cannot lock"):
+        UnixAccount.ensure()
 
 
 def test_the_account_is_made_without_password_shell_and_home_and_somebody_is_told(
@@ -281,13 +283,13 @@ def test_the_account_is_made_without_password_shell_and_home_and_somebody_is_tol
     program = no_account / "useradd"
     program.write_text(f'#!/bin/sh\necho "$@" > {no_account}/told\n')
     program.chmod(0o755)
-    made = Account(999, 999, "no-such-account")
+    made = UnixAccount(999, 999, "no-such-account")
     monkeypatch.setattr(
-        Account, "found", classmethod(lambda cls: made if (no_account / "told").exists() else None)
+        UnixAccount, "find", classmethod(lambda cls: made if (no_account / "told").exists() else None)
     )
     said: list[str] = []
-    assert Account.made(said.append) == made
-    assert Account.made(said.append) == made
+    assert UnixAccount.ensure(said.append) == made
+    assert UnixAccount.ensure(said.append) == made
     words = (no_account / "told").read_text().split()
     assert {"--system", "--no-create-home", "/usr/sbin/nologin", "no-such-account"} <= set(words)
     assert len(said) == 1

@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 
 from launcher import process_logs
-from launcher.process_logs import bound_logs, log_output, open_log
+from launcher.process_logs import log_or_devnull, open_log, rotate_logs
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bound that a test reaches."""
-    monkeypatch.setattr(process_logs, "LONGEST_LOG_BYTES", 1000)
+    monkeypatch.setattr(process_logs, "MAX_LOG_BYTES", 1000)
 
 
 def test_a_log_that_grows_long_is_set_aside_while_its_process_writes_on(tmp_path: Path) -> None:
     path = tmp_path / "web.log"
-    with log_output(path) as output:
+    with log_or_devnull(path) as output:
         writer = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=output)
     assert writer.stdin is not None
     for turn in range(3):
@@ -26,21 +26,21 @@ def test_a_log_that_grows_long_is_set_aside_while_its_process_writes_on(tmp_path
         writer.stdin.flush()
         while path.stat().st_size < 1500:
             """It is on its way through another process."""
-        bound_logs(tmp_path)
+        rotate_logs(tmp_path)
         assert path.stat().st_size == 0
         assert path.with_name("web.log.1").read_text() == line
     writer.stdin.write(b"short")
     writer.stdin.close()
     writer.wait()
-    bound_logs(tmp_path)
+    rotate_logs(tmp_path)
     assert path.read_bytes() == b"short"
 
 
 def test_nobody_else_can_read_a_log(tmp_path: Path) -> None:
     path = tmp_path / "web.log"
-    with log_output(path) as output:
+    with log_or_devnull(path) as output:
         output.write(b"x" * 2000)
-    bound_logs(tmp_path)
+    rotate_logs(tmp_path)
     assert {one.stat().st_mode & 0o777 for one in tmp_path.iterdir()} == {0o600}
 
 
@@ -48,7 +48,7 @@ def test_a_log_that_was_readable_is_closed(tmp_path: Path) -> None:
     path = tmp_path / "web.log"
     path.write_text("before\n")
     path.chmod(0o644)
-    with log_output(path) as output:
+    with log_or_devnull(path) as output:
         output.write(b"after\n")
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.read_text() == "before\nafter\n"
@@ -64,7 +64,7 @@ def test_where_the_copy_finds_no_space_the_log_is_cut_all_the_same(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(process_logs, "open_log", full)
-    bound_logs(tmp_path)
+    rotate_logs(tmp_path)
     assert path.stat().st_size == 0
     assert not path.with_name("web.log.1").exists()
 
@@ -73,5 +73,5 @@ def test_a_process_runs_without_its_log_where_none_can_be_opened(tmp_path: Path)
     (tmp_path / "web.log").mkdir()
     with pytest.raises(OSError, match="directory"):
         open_log(tmp_path / "web.log")
-    with log_output(tmp_path / "web.log") as output:
+    with log_or_devnull(tmp_path / "web.log") as output:
         assert subprocess.run(["echo", "lost"], stdout=output, check=False).returncode == 0

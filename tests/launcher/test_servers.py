@@ -16,14 +16,14 @@ import redis
 from kombu import Connection
 
 from launcher import postgres, server_probe, supervisor, valkey
+from launcher.child_process import process_tree
 from launcher.errors import SocketPathTooLong, StateUnusable, WrongMajorVersion
-from launcher.postgres import EmbeddedPostgres, secret_file
+from launcher.postgres import EmbeddedPostgres, read_or_create_secret
 from launcher.server_probe import ProbedServer
-from launcher.service_account import Runner, socket_folder
-from launcher.state_folder import default_state, prepare_state
-from launcher.supervisor import Keeper
+from launcher.service_account import ServiceAccount, socket_folder
+from launcher.state_folder import default_state_folder, prepare_state_folder
+from launcher.supervisor import Supervisor
 from launcher.valkey import EmbeddedValkey
-from launcher.watchdog import family_of
 from tests.servers import POSTGRES, VALKEY
 
 
@@ -31,7 +31,7 @@ from tests.servers import POSTGRES, VALKEY
 def state() -> Iterator[Path]:
     """A state folder that the servers' account can enter, as those of operators are; pytest's own are closed to it."""
     with tempfile.TemporaryDirectory(prefix="3d-state-") as folder:
-        yield prepare_state(Path(folder))
+        yield prepare_state_folder(Path(folder))
 
 
 def listening_ports(pid: int) -> set[str]:
@@ -66,7 +66,7 @@ def test_no_server_listens_on_tcp(state: Path) -> None:
 def test_a_folder_with_spaces_quotes_and_commas_is_as_good_as_any() -> None:
     with tempfile.TemporaryDirectory(prefix='3d o\'k, "%20" ') as folder:
         Path(folder).chmod(0o711)
-        state = prepare_state(Path(folder) / "s")
+        state = prepare_state_folder(Path(folder) / "s")
         database, cache = EmbeddedPostgres(state, durable=False), EmbeddedValkey(state)
         try:
             with psycopg.connect(database.start().application) as connection:
@@ -160,17 +160,17 @@ def test_the_application_role_can_neither_change_the_schema_nor_step_out_of_row_
 
 def test_secrets_are_made_once_and_readable_by_their_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "keys" / "one"
-    secret = secret_file(path)
+    secret = read_or_create_secret(path)
     assert len(secret) >= 32
-    assert secret_file(path) == secret
+    assert read_or_create_secret(path) == secret
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
 def test_a_state_path_too_long_for_a_socket_gets_a_short_folder_for_it(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 100)
-    runner = Runner()
-    folder = runner.own(socket_folder(deep, "postgres", ".s.PGSQL.5432", runner))
+    account = ServiceAccount()
+    folder = account.make_owned_folder(socket_folder(deep, "postgres", ".s.PGSQL.5432", account))
     try:
         with socket.socket(socket.AF_UNIX) as probe:
             probe.bind(str(folder / ".s.PGSQL.5432"))
@@ -184,7 +184,7 @@ def test_a_link_where_the_folder_of_a_socket_belongs_is_not_followed(tmp_path: P
     (tmp_path / "elsewhere").mkdir(mode=0o755)
     (tmp_path / "postgres").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(StateUnusable, match="is a link"):
-        Runner().own(tmp_path / "postgres")
+        ServiceAccount().make_owned_folder(tmp_path / "postgres")
     assert stat.S_IMODE((tmp_path / "elsewhere").stat().st_mode) == 0o755
 
 
@@ -195,14 +195,14 @@ def test_where_not_even_the_short_folder_fits_the_error_says_so(
     long.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(long))
     with pytest.raises(SocketPathTooLong, match="107"):
-        socket_folder(tmp_path / ("d" * 100), "postgres", ".s.PGSQL.5432", Runner())
+        socket_folder(tmp_path / ("d" * 100), "postgres", ".s.PGSQL.5432", ServiceAccount())
 
 
 def test_a_state_folder_that_cannot_be_written_is_refused_by_name(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
     with pytest.raises(StateUnusable, match="file") as caught:
-        prepare_state(blocked)
+        prepare_state_folder(blocked)
     assert "--state" in caught.value.hint
 
 
@@ -210,11 +210,11 @@ def test_a_state_folder_that_cannot_be_written_is_refused_by_name(tmp_path: Path
 def test_root_is_told_when_its_servers_cannot_enter_the_folder(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    state = prepare_state(closed / "state")
+    state = prepare_state_folder(closed / "state")
     with pytest.raises(StateUnusable, match="cannot enter") as caught:
         EmbeddedPostgres(state).start()
     assert "/var/lib/threedance" in caught.value.hint
-    assert default_state() == Path("/var/lib/threedance")
+    assert default_state_folder() == Path("/var/lib/threedance")
 
 
 @pytest.mark.parametrize("kind", [EmbeddedPostgres, EmbeddedValkey])
@@ -225,26 +225,26 @@ def test_a_server_that_hangs_with_all_its_processes_is_replaced_and_keeps_its_da
     monkeypatch.setattr(supervisor, "HUNG_STOP_TIMEOUT_S", 0.3)
     for module in (postgres, valkey):
         monkeypatch.setattr(module, "PROBE_TIMEOUT_S", 2)
-    monkeypatch.setattr(server_probe, "PROBE_S", 0.1)
+    monkeypatch.setattr(server_probe, "PROBE_INTERVAL_S", 0.1)
     server = kind(state)
     server.start()
     probe = ProbedServer(server)
-    keeper = Keeper(probe, hung_after_s=3)
-    keeper.started()
+    supervised = Supervisor(probe, hung_after_s=3)
+    supervised.mark_started()
 
     def until(true: Callable[[], bool]) -> None:
         deadline_s = time.monotonic() + 60
         while not true():
-            keeper.tick()
-            assert time.monotonic() < deadline_s, f"it stays {keeper.state}"
+            supervised.tick()
+            assert time.monotonic() < deadline_s, f"it stays {supervised.state}"
             time.sleep(supervisor.TICK_S)
 
     def is_new() -> bool:
-        return keeper.is_up and server.process is not None and server.process.pid != first
+        return supervised.is_up and server.process is not None and server.process.pid != first
 
-    with probe.probed():
+    with probe.probing():
         try:
-            until(lambda: keeper.is_up)
+            until(lambda: supervised.is_up)
             if isinstance(server, EmbeddedPostgres):
                 with psycopg.connect(server.urls("threedance").owner) as connection:
                     connection.execute("CREATE TABLE kept AS SELECT 7 AS n")
@@ -253,7 +253,7 @@ def test_a_server_that_hangs_with_all_its_processes_is_replaced_and_keeps_its_da
             os.kill(
                 first, signal.SIGSTOP
             )  # first: it starts no more children, but those it has may still end
-            for one in family_of(first):
+            for one in process_tree(first):
                 with suppress(ProcessLookupError):
                     os.kill(one, signal.SIGSTOP)
             until(is_new)
@@ -269,14 +269,14 @@ def test_a_server_that_refuses_answers_and_one_that_is_not_there_does_not(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for server in (EmbeddedPostgres(state, durable=False), EmbeddedValkey(state)):
-        assert not server.answers()
+        assert not server.is_responding()
         server.start()
         try:
-            assert server.answers()
+            assert server.is_responding()
             with monkeypatch.context() as patched:
-                patched.setattr("launcher.postgres.secret_file", lambda path: "wrong")
-                patched.setattr("launcher.valkey.secret_file", lambda path: "wrong")
-                assert server.answers()
+                patched.setattr("launcher.postgres.read_or_create_secret", lambda path: "wrong")
+                patched.setattr("launcher.valkey.read_or_create_secret", lambda path: "wrong")
+                assert server.is_responding()
         finally:
             server.stop()
-        assert not server.answers()
+        assert not server.is_responding()

@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from launcher.privileges import COMMENT, NAME
-from launcher.stack import LOOK_S
-from launcher.state_folder import Addresses, environment
+from launcher.stack import HOUSEKEEPING_INTERVAL_S
+from launcher.state_folder import ServiceUrls, control_plane_environment
 from tests.launcher.test_up import PROGRAM, clean_environment, command
 from tests.repo.tracked import ROOT
 
@@ -55,13 +55,15 @@ def test_the_unit_runs_what_there_is_as_the_account_that_root_would_make() -> No
     assert (kind, name) == ("u", NAME)
     assert f'"{COMMENT}"' in SYSUSERS.read_text()
     assert setting("Restart") == ["always"]
-    assert float(setting("WatchdogSec")[0]) >= 10 * LOOK_S
+    assert float(setting("WatchdogSec")[0]) >= 10 * HOUSEKEEPING_INTERVAL_S
 
 
 def test_the_processes_of_a_service_do_not_speak_to_its_manager(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
         monkeypatch.setenv(name, "1")
-    told = environment(Path("/state"), Addresses("postgresql://a@/d", "postgresql://o@/d", "unix:///v", ""))
+    told = control_plane_environment(
+        Path("/state"), ServiceUrls("postgresql://a@/d", "postgresql://o@/d", "unix:///v", "")
+    )
     assert not {name for name in told if name.startswith(("NOTIFY_", "WATCHDOG_"))}
 
 
@@ -100,7 +102,7 @@ def test_the_manager_is_told_when_it_is_ready_that_it_lives_and_when_it_stops(fo
             with contextlib.suppress(BlockingIOError):
                 while manager.recv(100):
                     """What it told before."""
-            manager.settimeout(3 * LOOK_S)
+            manager.settimeout(3 * HOUSEKEEPING_INTERVAL_S)
             with pytest.raises(TimeoutError):
                 manager.recv(100)
             up.send_signal(signal.SIGCONT)

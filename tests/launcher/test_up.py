@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from launcher.privileges import Account
-from launcher.stack import running
+from launcher.privileges import UnixAccount
+from launcher.stack import read_runtime_info
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 PROGRAM = [sys.executable, "-m", "launcher.cli"]
@@ -84,7 +84,7 @@ def up(
 
         def ready() -> dict[str, object] | None:
             assert process.poll() is None, out.read_text()
-            return running(state)
+            return read_runtime_info(state)
 
         yield process, until(ready, READY_S, "it never got ready")
         process.send_signal(signal.SIGTERM)
@@ -164,7 +164,7 @@ def test_up_is_ready_mends_itself_stops_whole_and_finds_its_data_again(state: Pa
             # Nothing of it is root, and nobody else shares its account.
             if os.geteuid() == 0:
                 whose = {Path(f"/proc/{pid}").stat().st_uid for pid in processes_of(state)}
-                assert whose == {Account.made().uid}
+                assert whose == {UnixAccount.ensure().uid}
 
             # A second one on the same folder is refused, and harms nothing.
             second = command("up", "--state", str(state))
@@ -194,7 +194,7 @@ def test_up_is_ready_mends_itself_stops_whole_and_finds_its_data_again(state: Pa
             until(lambda: database_process(state) not in (0, killed), 30, "the fault was never seen")
             until(lambda: status_of(f"{url}/readyz") == 200, 60, "the database did not come back")
         until(lambda: not processes_of(state), 10, "something it started still runs")
-        assert running(state) is None
+        assert read_runtime_info(state) is None
         stopped = command("doctor", "--state", str(state))
         assert stopped.returncode == 1
         assert f"threedance up --state {state}" in stopped.stdout
@@ -214,7 +214,7 @@ def test_a_supervisor_killed_outright_leaves_nothing_running_and_the_next_start_
     with pytest.raises(AssertionError), up(state, "--port", "0") as (process, _):  # noqa: PT012  # its end is the point
         process.kill()
         process.wait()
-    assert running(state) is None
+    assert read_runtime_info(state) is None
     with up(state, "--port", "0") as (_, facts):
         assert status_of(f"{facts['url']}/readyz") == 200
     until(lambda: not processes_of(state), 10, "something it started still runs")
@@ -230,9 +230,9 @@ def test_a_command_without_a_running_control_plane_says_how_to_start_one(
 
 
 IMPATIENT = """
-from launcher import house, process
-house.HUNG_AFTER_S.update(web=6.0, worker=6.0, beat=15.0)
-process.HUNG_STOP_TIMEOUT_S = 1.0
+from launcher import stack, supervisor
+stack.HUNG_AFTER_S.update(web=6.0, worker=6.0, beat=15.0)
+supervisor.HUNG_STOP_TIMEOUT_S = 1.0
 from launcher.cli import main
 main()
 """
@@ -242,7 +242,7 @@ def test_processes_that_hang_are_replaced_and_those_that_do_not_are_left_alone(s
     with up(state, "--port", "0", program=[sys.executable, "-c", IMPATIENT]) as (_, facts):
 
         def processes() -> dict[str, dict[str, Any]]:
-            found = running(state)
+            found = read_runtime_info(state)
             assert found is not None
             told: dict[str, dict[str, Any]] = found["processes"]  # type: ignore[assignment]
             return told

@@ -8,7 +8,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.watchdog import BUSY_FACTOR, PulseSocket, Silence, cpu_s, family_of
+from launcher.child_process import process_tree
+from launcher.watchdog import BUSY_FACTOR, HangDetector, WatchdogSocket, process_cpu_s
 from shared.kernel.service import ServiceManager
 
 TICK_S = 0.5
@@ -16,16 +17,16 @@ LIMIT_S = 30.0
 TICKS = round(LIMIT_S / TICK_S)
 
 
-def hung_after(silence: Silence, cpu: list[float | None]) -> int | None:
+def hung_after(detector: HangDetector, cpu: list[float | None]) -> int | None:
     """Returns after how many silent ticks the process counts as hung, given its processor time at each."""
-    return next((n for n, used in enumerate(cpu, 1) if silence.is_hung(TICK_S, used)), None)
+    return next((n for n, used in enumerate(cpu, 1) if detector.is_hung(TICK_S, used)), None)
 
 
-def heard() -> Silence:
-    silence = Silence(LIMIT_S, start_limit_s=300)
-    silence.started()
-    silence.heard()
-    return silence
+def heard() -> HangDetector:
+    detector = HangDetector(LIMIT_S, start_limit_s=300)
+    detector.mark_started()
+    detector.mark_alive()
+    return detector
 
 
 def test_a_process_that_uses_no_processor_time_hangs_when_the_limit_is_over() -> None:
@@ -42,58 +43,58 @@ def test_where_processor_time_cannot_be_told_a_process_counts_as_busy() -> None:
 
 
 def test_a_process_has_longer_until_it_is_heard_for_the_first_time() -> None:
-    silence = Silence(LIMIT_S, start_limit_s=300)
-    silence.started()
-    assert hung_after(silence, [1.0] * 1000) == 602
+    detector = HangDetector(LIMIT_S, start_limit_s=300)
+    detector.mark_started()
+    assert hung_after(detector, [1.0] * 1000) == 602
 
 
 @given(st.lists(st.tuples(st.integers(1, TICKS), st.floats(0, 1)), max_size=20))
 def test_a_process_that_is_heard_within_the_limit_never_hangs(turns: list[tuple[int, float]]) -> None:
-    silence, used = heard(), 0.0
+    detector, used = heard(), 0.0
     for ticks, more in turns:
         for _ in range(ticks):
-            assert not silence.is_hung(TICK_S, used)
+            assert not detector.is_hung(TICK_S, used)
         used += more
-        silence.heard()
+        detector.mark_alive()
 
 
 def test_a_new_process_does_not_inherit_the_silence_of_the_one_before() -> None:
-    silence = heard()
+    detector = heard()
     for _ in range(TICKS):
-        silence.is_hung(TICK_S, 1.0)
-    silence.started()
-    assert not silence.was_heard
-    assert not silence.is_hung(TICK_S, 1.0)
+        detector.is_hung(TICK_S, 1.0)
+    detector.mark_started()
+    assert not detector.has_reported
+    assert not detector.is_hung(TICK_S, 1.0)
 
 
 def test_a_process_is_heard_through_its_socket_and_not_for_what_is_no_sign_of_life(tmp_path: Path) -> None:
-    pulse = PulseSocket(tmp_path / "pulse")
-    variables = pulse.variables()
+    watchdog = WatchdogSocket(tmp_path / "watchdog")
+    variables = watchdog.environment()
     manager = ServiceManager(variables["NOTIFY_SOCKET"])
-    assert not pulse.heard()
+    assert not watchdog.poll_alive()
     manager.tell("STATUS=still starting")
-    assert not pulse.heard()
+    assert not watchdog.poll_alive()
     for _ in range(1000):  # more than the queue holds: who tells is never held up
         manager.tell("WATCHDOG=1")
-    assert pulse.heard()
-    assert not pulse.heard()
+    assert watchdog.poll_alive()
+    assert not watchdog.poll_alive()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as noise:
         noise.sendto(b"\xff\x00" * 1000, variables["NOTIFY_SOCKET"])
-    assert not pulse.heard()
-    pulse.close()
-    assert not (tmp_path / "pulse").exists()
+    assert not watchdog.poll_alive()
+    watchdog.close()
+    assert not (tmp_path / "watchdog").exists()
     manager.tell("WATCHDOG=1")
 
 
 def test_what_the_system_says_of_processes_is_read_right() -> None:
-    before = cpu_s(os.getpid())
+    before = process_cpu_s(os.getpid())
     assert before is not None
     assert before > 0
-    assert cpu_s(2**22 + 1) is None
+    assert process_cpu_s(2**22 + 1) is None
     child = subprocess.Popen(["sleep", "60"])
     try:
-        assert child.pid in family_of(os.getpid())
-        assert family_of(child.pid) == [child.pid]
+        assert child.pid in process_tree(os.getpid())
+        assert process_tree(child.pid) == [child.pid]
     finally:
         child.kill()
         child.wait()

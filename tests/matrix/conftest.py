@@ -33,7 +33,7 @@ def world(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) 
     logging.disable(logging.WARNING)
     with django_db_blocker.unblock():
         if "world" not in _MADE:
-            servers.POSTGRES.drop_database(DATABASE)
+            servers.drop_database(DATABASE)
             servers.POSTGRES.create_database(DATABASE, template=servers.TEMPLATE)
         _use(DATABASE)
         if "world" not in _MADE:

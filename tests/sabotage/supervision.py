@@ -6,7 +6,7 @@ _LOOPBACK = "tests/shared/test_loopback.py"
 _NETWORKS = "tests/edge_agent/control/test_networks.py"
 _PORTS = "tests/launcher/test_ports.py"
 _PROCESS = "tests/launcher/test_supervisor.py"
-_PULSE = "tests/launcher/test_watchdog.py"
+_WATCHDOG = "tests/launcher/test_watchdog.py"
 _ACCOUNT = "tests/launcher/test_privileges.py"
 _OUTAGES = "tests/control_plane/common/test_outages.py"
 _AWAY = (
@@ -45,24 +45,24 @@ SUPERVISION = (
         "a process that ended is not started again",
         "supervision",
         "launcher/supervisor.py",
-        "if self.state is State.WAITING and now_s >= self._again_s:",
-        "if self.state is State.STOPPED and now_s >= self._again_s:",
+        "if self.state is ProcessState.BACKING_OFF and now_s >= self._restart_at_s:",
+        "if self.state is ProcessState.STOPPED and now_s >= self._restart_at_s:",
         (f"{_PROCESS}::test_a_process_that_ends_is_started_again_after_a_pause",),
     ),
     Sabotage(
         "a process that cannot be started again ends the supervisor",
         "supervision",
         "launcher/supervisor.py",
-        "except (OSError, SupervisorError, subprocess.SubprocessError) as error:",
-        "except SupervisorError as error:",
+        "except (OSError, LauncherError, subprocess.SubprocessError) as error:",
+        "except LauncherError as error:",
         (f"{_PROCESS}::test_a_process_that_cannot_be_started_is_tried_again",),
     ),
     Sabotage(
         "a process that hangs is left alone",
         "supervision",
         "launcher/supervisor.py",
-        "elif self._silence.is_hung(TICK_S, cpu_s(process.pid)):",
-        "elif self._silence.is_hung(0, cpu_s(process.pid)):",
+        "elif self._hang_detector.is_hung(TICK_S, process_cpu_s(process.pid)):",
+        "elif self._hang_detector.is_hung(0, process_cpu_s(process.pid)):",
         (f"{_PROCESS}::test_a_process_that_was_stopped_is_ended_and_started_again",),
     ),
     Sabotage(
@@ -71,13 +71,13 @@ SUPERVISION = (
         "launcher/watchdog.py",
         "return self._idle_s > limit_s or",
         "return self._silent_s > limit_s or",
-        (f"{_PULSE}::test_a_busy_process_gets_four_times_as_long",),
+        (f"{_WATCHDOG}::test_a_busy_process_gets_four_times_as_long",),
     ),
     Sabotage(
         "only the hung process itself is killed",
         "supervision",
         "launcher/supervisor.py",
-        "    for one in family_of(pid):",
+        "    for one in process_tree(pid):",
         "    for one in [pid]:",
         (f"{_PROCESS}::test_what_a_killed_process_started_is_killed_with_it_also_in_a_group_of_its_own",),
     ),

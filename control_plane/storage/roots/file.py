@@ -1,8 +1,12 @@
-"""A root key in a file of mode 0600, with those that were before it. A changed file is noticed at the next use."""
+"""A root key in a file of mode 0600, with those that were before it. A changed file is noticed at the next use.
+
+`python -m control_plane.storage.roots.file PATH` creates the file where it is missing; the launcher calls it.
+"""
 
 import base64
 import os
 import secrets
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
@@ -234,3 +238,7 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+if __name__ == "__main__":
+    create_root_key(Path(sys.argv[1]))

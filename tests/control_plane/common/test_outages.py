@@ -12,9 +12,9 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 from django.test import Client, RequestFactory
 
 from control_plane.common import outages
-from control_plane.common.disk import EXHAUSTED_BYTES, MEBIBYTE, DiskSpace
 from control_plane.common.outages import RETRY_AFTER_S, Outages
 from control_plane.common.problems import error_response
+from shared.kernel.disk import EXHAUSTED_BYTES, MEBIBYTE, DiskSpace
 from shared.protocol.codec import decode
 from shared.protocol.errors import PROBLEM_CONTENT_TYPE, Code, Problem
 from tests import servers

@@ -27,7 +27,7 @@ from shared.protocol.version import PROTOCOL_VERSION
 from tests.control_plane.box import Box
 from tests.control_plane.conftest import Cast, as_person
 from tests.control_plane.fleet.conftest import pair_box
-from tests.servers import POSTGRES, database_environment
+from tests.servers import POSTGRES, database_environment, drop_database
 
 Paired = tuple[Box, Agent]
 ADDRESS = "http://10.0.0.1/flv?port=1935&app=bcs&user=admin&password=geheim"
@@ -204,7 +204,7 @@ def old_database(db: None) -> Iterator[str]:
     try:
         yield name
     finally:
-        POSTGRES.drop_database(name)
+        drop_database(name)
 
 
 def migrate(database: str, *target: str) -> None:

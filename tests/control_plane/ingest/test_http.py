@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from control_plane.common.disk import DiskSpace
 from control_plane.ingest.space import RETRY_AFTER_S
+from shared.kernel.disk import DiskSpace
 from shared.protocol.codec import MESSAGE_LIMIT_BYTES, decode, encode
 from shared.protocol.errors import Code, Problem
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, new_id

@@ -21,7 +21,7 @@ from control_plane.storage.shelf.database import DatabaseShelf
 from control_plane.storage.shelf.folder import FolderShelf
 from control_plane.storage.shelf.shelf import KeyShelf, copy_shelf
 from control_plane.storage.unwrapped import AWAY_S, MOST, UnwrappedKeys
-from tests.servers import POSTGRES
+from tests.servers import POSTGRES, drop_database
 
 Shelves = FolderShelf | DatabaseShelf
 
@@ -33,7 +33,7 @@ def database() -> Iterator[str]:
     url = POSTGRES.urls(name).owner
     DatabaseShelf(url).prepare()
     yield url
-    POSTGRES.drop_database(name)
+    drop_database(name)
 
 
 @pytest.fixture(params=["folder", "database"])

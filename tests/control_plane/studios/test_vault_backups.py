@@ -23,12 +23,12 @@ from control_plane.storage.shelf.folder import FolderShelf
 from control_plane.studios.models import KeyTombstone
 from control_plane.studios.services.checking import check_all_keys
 from launcher.postgres import find_binaries
-from launcher.service_account import Runner
+from launcher.service_account import ServiceAccount
 from tests.control_plane.conftest import Cast
 from tests.control_plane.scenes import Scene
 from tests.control_plane.studios import thief
 from tests.control_plane.studios.shredded import announced, shred, stopped
-from tests.servers import DATABASE, POSTGRES
+from tests.servers import DATABASE, POSTGRES, drop_database
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_root")]
 
@@ -44,12 +44,12 @@ def restored() -> Iterator[str]:
     name = f"threedance_restored_{secrets.token_hex(4)}"
     POSTGRES.create_database(name)
     yield name
-    POSTGRES.drop_database(name)
+    drop_database(name)
 
 
 def dump(path: Path) -> None:
     connection.close()
-    program = find_binaries(Runner()) / "pg_dump"
+    program = find_binaries(ServiceAccount()) / "pg_dump"
     subprocess.run(
         [program, "--format=plain", "--no-owner", "--no-privileges", f"--file={path}", POSTGRES.urls(DATABASE).superuser],
         check=True, timeout=120, capture_output=True,
@@ -57,7 +57,7 @@ def dump(path: Path) -> None:
 
 
 def restore(path: Path, name: str) -> str:
-    program = find_binaries(Runner()) / "psql"
+    program = find_binaries(ServiceAccount()) / "psql"
     url = POSTGRES.urls(name).superuser
     done = subprocess.run(
         [program, "-v", "ON_ERROR_STOP=1", "-q", "-f", path, url],

@@ -1,4 +1,4 @@
-"""How much space a disk has left, and from when on footage is not taken any more, so that the database never lacks any."""
+"""Free space of a disk, and the limit below which footage is refused so that the database never runs out."""
 
 import os
 from dataclasses import dataclass
@@ -6,58 +6,58 @@ from pathlib import Path
 
 MEBIBYTE = 1 << 20
 LOW_SHARE = 20
-"""Below the 20th part of a disk its space is low,"""
+"""Space is low below the 20th part of a disk,"""
 LEAST_LOW_BYTES, MOST_LOW_BYTES = 64 * MEBIBYTE, 2048 * MEBIBYTE
-"""but not above the second and always below the first: the write-ahead log alone comes in files of 16 MiB."""
+"""but always below the first of these and never above the second: PostgreSQL alone writes its log in files of 16 MiB."""
 LOW_INODES_SHARE, MOST_LOW_INODES = 100, 5_000
 EXHAUSTED_BYTES = 48 * MEBIBYTE
-"""Below this the database may fail at its next file."""
+"""Below this the database may fail to create its next file."""
 
 
 @dataclass(frozen=True)
 class DiskSpace:
-    """The space of the disk that a folder is on, as an unprivileged process may use it."""
+    """Space on the disk of a folder that an unprivileged process may use."""
 
     total_bytes: int
     free_bytes: int
     total_inodes: int
-    """0 where the file system has no fixed number of them."""
+    """0 where the file system has no fixed number."""
     free_inodes: int
     is_read_only: bool = False
 
     @classmethod
     def of(cls, folder: Path) -> "DiskSpace":
-        """Returns the space of the disk that holds `folder`, or would hold it where it is not there yet.
+        """Returns the space of the disk of `folder`, or of its nearest parent that exists.
 
         Raises:
             OSError: the disk does not answer.
         """
         folder = folder.absolute()
-        there = next(path for path in (folder, *folder.parents) if path.exists())
-        told = os.statvfs(there)
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+        stat = os.statvfs(existing)
         return cls(
-            total_bytes=told.f_blocks * told.f_frsize,
-            free_bytes=told.f_bavail * told.f_frsize,
-            total_inodes=told.f_files,
-            free_inodes=told.f_favail,
-            is_read_only=bool(told.f_flag & os.ST_RDONLY),
+            total_bytes=stat.f_blocks * stat.f_frsize,
+            free_bytes=stat.f_bavail * stat.f_frsize,
+            total_inodes=stat.f_files,
+            free_inodes=stat.f_favail,
+            is_read_only=bool(stat.f_flag & os.ST_RDONLY),
         )
 
     @property
     def low_bytes(self) -> int:
-        """Below so much free space no footage is taken."""
+        """The limit of free space below which footage is refused."""
         return max(LEAST_LOW_BYTES, min(MOST_LOW_BYTES, self.total_bytes // LOW_SHARE))
 
     @property
     def is_low(self) -> bool:
-        """Whether no footage is taken any more."""
+        """Whether footage is refused."""
         low_inodes = min(MOST_LOW_INODES, self.total_inodes // LOW_INODES_SHARE)
         lacks_inodes = self.total_inodes > 0 and self.free_inodes < low_inodes
         return self.is_read_only or lacks_inodes or self.free_bytes < self.low_bytes
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether the database itself is in danger."""
+        """Whether the database itself may fail."""
         return self.is_read_only or self.free_bytes < EXHAUSTED_BYTES
 
     def __str__(self) -> str:
