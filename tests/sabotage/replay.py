@@ -11,7 +11,7 @@ REPLAY = (
         "a fragment that cannot be decoded is never given up",
         "replay",
         f"{_PLAYER}/screen.ts",
-        "    if (silenced.length === 0 && isOut) this.lose(startS, fault);\n",
+        "    if (silenced.length === 0 && isOut && !isKnown) this.lose(startS, fault);\n",
         "",
         (f"{_FAULTS}::test_a_damaged_fragment_costs_its_own_pictures_and_nothing_else",),
     ),

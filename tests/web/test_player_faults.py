@@ -356,6 +356,22 @@ def test_a_view_whose_sound_cannot_be_played_at_all_shows_its_pictures(begin: Be
         show.seek(second)
 
 
+def test_a_stream_that_reports_a_piece_twice_costs_its_sound_alone(begin: Begin, films: Films) -> None:
+    """An append that buffers nothing silences the piece; the element's error then comes from the same stream."""
+    whole = films.cut(films.sounding, 2)
+    show = begin(whole, whole, faults={})
+    show.open()
+    show.page.evaluate("""() => {
+        const {stream} = threedance.player.screens[0];
+        stream.spoil(0, false);
+        stream.mediaFailed();
+    }""")
+    show.play_to_the_end()
+    assert show.noted("lost") == []
+    show.seek(0)
+    assert ["left", 0] in show.noted("silenced")
+
+
 def test_the_button_to_play_stands_in_the_middle_of_the_large_picture(begin: Begin, films: Films) -> None:
     whole = films.cut(films.sounding, 1)
     show = begin(whole, whole, faults={})

@@ -52,7 +52,11 @@ export class PieceBook {
   }
 
   isSilent(piece: Piece): boolean {
-    return this.isAllSilent || this.silenced.has(key(piece.startS));
+    return this.isSilentAt(piece.startS);
+  }
+
+  isSilentAt(startS: number): boolean {
+    return this.isAllSilent || this.silenced.has(key(startS));
   }
 
   /** Returns what a stream has to declare that plays this piece; undefined: its init section was not loaded yet. */

@@ -27,6 +27,8 @@ const RETRY_PIECE_MS = 1000;
 const RETRY_MS = [1000, 3000, 6000, 15_000] as const;
 /** How often one call of `show` starts the stream anew. A piece is given up after three failures. */
 const MOST_TRIES = 5;
+/** After so many failures a piece is given up, whatever they were. */
+const MOST_FAILURES = 4;
 const SAME_PLACE_S = 0.002;
 /** A browser that has less than this to play has nothing to play. */
 const NEXT_S = 0.2;
@@ -263,7 +265,8 @@ export class Screen {
     });
   }
 
-  private async failed(startS: number, { fault, final, dead, certain, status }: Failure): Promise<void> {
+  private async failed(startS: number, failure: Failure): Promise<void> {
+    const { fault, final, dead, certain, silent, status } = failure;
     const { stream } = this;
     if (status !== null && !(await this.events.permitted())) return;
     if (this.closed || stream !== this.stream) return;
@@ -275,7 +278,10 @@ export class Screen {
     const isSuspect = !certain && (isOut || fault === "inaudible");
     const silenced = isSuspect ? this.book.silence(startS, dead ? "damaged" : "missing") : [];
     for (const start of silenced) this.silenced.add(start);
-    if (silenced.length === 0 && isOut) this.lose(startS, fault);
+    // One stream can report a piece twice: an append that buffered nothing, then the element's own error. The second
+    // report still concerns the sound. It counts, so that a piece that is blamed again and again is given up in the end.
+    const isKnown = isSuspect && !silent && count < MOST_FAILURES && this.book.isSilentAt(startS);
+    if (silenced.length === 0 && isOut && !isKnown) this.lose(startS, fault);
     if (dead) {
       this.seek?.end(false);
       this.events.broken();

@@ -27,6 +27,8 @@ export interface Failure {
   readonly dead: boolean;
   /** It is certain that it is not its sound alone that is at fault. */
   readonly certain: boolean;
+  /** The stream played the piece without its sound: what failed are its pictures. */
+  readonly silent: boolean;
   /** What the server has answered, where that is the failure. */
   readonly status: number | null;
 }
@@ -98,6 +100,7 @@ export class Stream {
       keyLoadPolicy: { default: { ...Hls.DefaultConfig.keyLoadPolicy.default, errorRetry: null, timeoutRetry: null } },
       pLoader: this.playlistLoader(),
       fLoader: this.fragmentLoader(),
+      errorController: PassiveErrorController,
       ...(this.isSilent ? silencing(book) : {}),
     });
     this.hls = hls;
@@ -243,7 +246,8 @@ export class Stream {
 
   private report(startS: number | null, fault: PieceFault, how: Partial<Failure>): void {
     const placeS = startS ?? this.pieceStartS(this.video.currentTime);
-    this.events.failed(placeS, { fault, final: false, certain: false, status: null, ...how, dead: this.dead });
+    const silent = this.isSilent;
+    this.events.failed(placeS, { fault, final: false, certain: false, status: null, ...how, silent, dead: this.dead });
   }
 
   private pieceStartS(mediaS: number): number {
@@ -303,6 +307,18 @@ function changing(change: (data: unknown, context: unknown) => unknown): HlsConf
       super.load(context, config, { ...callbacks, onSuccess } as never);
     }
   };
+}
+
+/**
+ * hls.js's own error controller, which leaves a failed media source alone.
+ *
+ * hls.js would attach a new one before anybody else hears of the failure. The element's error is gone then, and with it
+ * the only hint to the piece that failed; and a new stream replaces the whole of it anyway.
+ */
+class PassiveErrorController extends Hls.DefaultConfig.errorController {
+  override onErrorOut(...[event, data]: Parameters<InstanceType<typeof Hls.DefaultConfig.errorController>["onErrorOut"]>): void {
+    if (data.details !== Hls.ErrorDetails.MEDIA_SOURCE_REQUIRES_RESET) super.onErrorOut(event, data);
+  }
 }
 
 /** Returns hls.js's own buffer controller, which hides the sound of each fragment before it is appended. */
