@@ -1,5 +1,5 @@
 // Bundles the portal's scripts and styles to ../static/portal/dist/, or the unit tests to build-tests/ (--tests).
-import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -1,8 +1,9 @@
 /** The replay page: fetches the timeline and opens the player in the element that carries `data-timeline`. */
+
+import { el } from "./player/dom.ts";
 import { Player } from "./player/player.ts";
 import { parseTimeline, TimelineError } from "./player/timeline.ts";
-import { trouble, troubleOfStatus, type Trouble } from "./player/trouble.ts";
-import { el } from "./player/dom.ts";
+import { type Trouble, trouble, troubleOfStatus } from "./player/trouble.ts";
 
 declare global {
   interface Window {
@@ -12,7 +13,9 @@ declare global {
 
 async function start(root: HTMLElement): Promise<void> {
   const { timeline: url = "", worker = "", signIn = "", timeZone } = root.dataset;
-  const answer = await fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin" }).catch(() => null);
+  const answer = await fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin" }).catch(
+    () => null,
+  );
   if (answer === null || !answer.ok) {
     fail(root, troubleOfStatus(answer?.status ?? null), signIn);
     return;
@@ -34,9 +37,12 @@ async function start(root: HTMLElement): Promise<void> {
 
 function fail(root: HTMLElement, why: Trouble, signInUrl: string): void {
   root.dataset["trouble"] = why.kind;
-  const again = el("button", { type: "button", class: "button button--main", click: () => location.reload() }, "Try again");
-  const way =
-    why.kind === "signed-out" ? el("a", { class: "button button--main", href: signInUrl }, "Sign in") : again;
+  const again = el(
+    "button",
+    { type: "button", class: "button button--main", click: () => location.reload() },
+    "Try again",
+  );
+  const way = why.kind === "signed-out" ? el("a", { class: "button button--main", href: signInUrl }, "Sign in") : again;
   root.replaceChildren(
     el("div", { class: "empty", role: "alert" }, el("h2", {}, why.title), el("p", {}, why.advice), way),
   );

@@ -8,7 +8,13 @@ const SOUND = 2;
 
 const INIT = join(
   box("ftyp", text("iso5")),
-  box("moov", box("mvhd"), trak(VIDEO, "vide", "avc1"), trak(SOUND, "soun", "mp4a"), box("mvex", trex(VIDEO), trex(SOUND))),
+  box(
+    "moov",
+    box("mvhd"),
+    trak(VIDEO, "vide", "avc1"),
+    trak(SOUND, "soun", "mp4a"),
+    box("mvex", trex(VIDEO), trex(SOUND)),
+  ),
 );
 const FRAGMENT = join(box("moof", box("mfhd"), traf(VIDEO), traf(SOUND)), box("mdat", text("pictures and sound")));
 

@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
+  type Attendance,
   aheadS,
-  latecomers,
   LATE_MEMORY_MS,
   LATE_PATIENCE_MS,
+  latecomers,
   PATIENCE_MS,
   patienceMs,
   TROUBLED_PATIENCE_MS,
-  type Attendance,
 } from "../src/player/patience.ts";
 
 const HERE: Attendance = { arrived: true, hasMore: true, lateMs: null, troubled: false };
@@ -36,6 +36,9 @@ test("while nobody has a picture, now or later, the class waits", () => {
 
 test("a late view is sent ahead further with each try", () => {
   const tries = [0, 1, 2, 3, 4, 50].map(aheadS);
-  assert.deepEqual([...tries].sort((a, b) => a - b), tries);
+  assert.deepEqual(
+    [...tries].sort((a, b) => a - b),
+    tries,
+  );
   assert.ok((tries[0] ?? 0) > 0 && (tries.at(-1) ?? 99) < 30);
 });

@@ -32,10 +32,17 @@ test("it asks again when nothing was heard for a while, and not while answers co
 });
 
 test("a refusal is told once, with the words for it", async () => {
-  for (const [status, kind] of [[401, "signed-out"], [403, "forbidden"], [404, "gone"]] as const) {
+  for (const [status, kind] of [
+    [401, "signed-out"],
+    [403, "forbidden"],
+    [404, "gone"],
+  ] as const) {
     const { told, it } = permit([status]);
     await it.look(ASK_EVERY_MS);
-    assert.deepEqual(told.map((trouble) => trouble.kind), [kind]);
+    assert.deepEqual(
+      told.map((trouble) => trouble.kind),
+      [kind],
+    );
   }
 });
 
@@ -58,6 +65,9 @@ test("a refused piece of the class is no refusal of the class: that is asked for
   assert.ok(await it.isAllowed(1003));
   assert.equal(told.length, 0);
   assert.ok(!(await it.isAllowed(1004)));
-  assert.deepEqual(told.map((trouble) => trouble.kind), ["forbidden"]);
+  assert.deepEqual(
+    told.map((trouble) => trouble.kind),
+    ["forbidden"],
+  );
   assert.equal(asked.length, 4);
 });

@@ -14,8 +14,8 @@ import {
   sameGap,
   stepFrom,
   TimelineError,
-  withoutFragment,
   type Track,
+  withoutFragment,
 } from "../src/player/timeline.ts";
 
 function body(fragments: number[][], gaps: object[] = [], extra: object = {}): unknown {
@@ -75,7 +75,10 @@ test("a stretch that no fragment covers is blank, with the reason of the gap tha
 
 test("people are told of blanks that the ledger does not explain", () => {
   const it = track(WITH_HOLE, [{ from_s: 4.5, to_s: 7.5, reason: "camera_offline", label: "camera offline" }]);
-  assert.deepEqual(missingOf(it).map((gap) => gap.reason), ["unknown", "camera_offline"]);
+  assert.deepEqual(
+    missingOf(it).map((gap) => gap.reason),
+    ["unknown", "camera_offline"],
+  );
 });
 
 test("a hiccup of less than a tenth of a second is no blank", () => {
@@ -131,7 +134,11 @@ test("replay opens where every camera has its first picture", () => {
   const both = body([[0.4, 0, 9]]) as { tracks: object[] };
   both.tracks.push({ ...both.tracks[0], id: "left", position: "left", fragments: [[1.1, 0, 8.9]] });
   const timeline = parseTimeline(both);
-  assert.deepEqual(timeline.tracks.map((it) => it.id), ["left", "right"], "tracks stand in the order of the wall");
+  assert.deepEqual(
+    timeline.tracks.map((it) => it.id),
+    ["left", "right"],
+    "tracks stand in the order of the wall",
+  );
   assert.equal(openingS(timeline), 1.1);
   assert.deepEqual(playableRange(timeline), [0.4, 10]);
 });

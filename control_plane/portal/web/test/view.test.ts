@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-
+import { clockText, hundredths, lengthText, spokenTime, wallText } from "../src/player/format.ts";
 import { wishOf } from "../src/player/keyboard.ts";
-import { lengthText, spokenTime, clockText, hundredths, wallText } from "../src/player/format.ts";
-import { countdownText, elapsedText } from "../src/ticking.ts";
-import { troubleOfStatus } from "../src/player/trouble.ts";
 import type { Track } from "../src/player/timeline.ts";
+import { troubleOfStatus } from "../src/player/trouble.ts";
 import { keepsake, openingArrangement, revive, withLead, withSolo, withToggled } from "../src/player/view.ts";
+import { countdownText, elapsedText } from "../src/ticking.ts";
 
 const ORDER = ["l", "c", "r"];
 const TRACKS = [
@@ -14,8 +13,10 @@ const TRACKS = [
   { id: "c", position: "centre" },
   { id: "r", position: "right" },
 ] as Track[];
-const press = (key: string, more: Partial<{ code: string; shiftKey: boolean; ctrlKey: boolean; altKey: boolean }> = {}) =>
-  wishOf({ key, code: "", shiftKey: false, ctrlKey: false, metaKey: false, altKey: false, ...more });
+const press = (
+  key: string,
+  more: Partial<{ code: string; shiftKey: boolean; ctrlKey: boolean; altKey: boolean }> = {},
+) => wishOf({ key, code: "", shiftKey: false, ctrlKey: false, metaKey: false, altKey: false, ...more });
 
 test("a class opens with the centre view large and all views shown", () => {
   assert.deepEqual(openingArrangement(TRACKS), { shown: ORDER, lead: "c", shape: "lead" });

@@ -7,13 +7,13 @@
  * camera has no picture is parked, and joins again by itself. The others wait for a view that is slow, but not for
  * long, and not at all for one that has failed: it is late, is loaded behind its plate, and joins like a parked one.
  */
-import { MasterClock, reference, skewMs, type Shown } from "./conductor.ts";
+import { MasterClock, reference, type Shown, skewMs } from "./conductor.ts";
 import { PulseCost } from "./follower.ts";
 import { JOIN_BROKEN_S, JOIN_DRY_S, JUMP_S, Latecomers } from "./latecomers.ts";
-import { latecomers, LATE_MEMORY_MS } from "./patience.ts";
+import { LATE_MEMORY_MS, latecomers } from "./patience.ts";
 import type { Screen } from "./screen.ts";
-import { attendanceOf, isPresent, seatOf, type Seat } from "./seat.ts";
-import { blankAt, clamp, frameAt, playableRange, sameGap, stepFrom, type ClassTimeline, type Gap } from "./timeline.ts";
+import { attendanceOf, isPresent, type Seat, seatOf } from "./seat.ts";
+import { blankAt, type ClassTimeline, clamp, frameAt, type Gap, playableRange, sameGap, stepFrom } from "./timeline.ts";
 
 /** `aligning` is a pause or a seek on its way, `waiting` one that takes so long that the viewer should know. */
 export type State = "loading" | "paused" | "aligning" | "playing" | "waiting" | "ended";
@@ -221,7 +221,11 @@ export class Ensemble {
     const atS = this.timeS;
     this.events.time(atS);
     for (const seat of this.seats) this.call(seat, atS);
-    await this.meet(this.seats, (seat) => seat.arrived, () => false);
+    await this.meet(
+      this.seats,
+      (seat) => seat.arrived,
+      () => false,
+    );
   }
 
   /** Calls a view to its picture of `atS`. */
@@ -347,7 +351,9 @@ export class Ensemble {
     }
     for (const seat of this.seats) this.attend(seat, led, atS, now);
     this.events.time(atS);
-    const goesOn = this.seats.some((seat) => seat.late === null && (seat.blank === null || seat.blank.toS < this.lastS));
+    const goesOn = this.seats.some(
+      (seat) => seat.late === null && (seat.blank === null || seat.blank.toS < this.lastS),
+    );
     // Nobody is left who has a picture, now or later: the class waits for those that are late.
     if (!goesOn && this.seats.some((seat) => seat.late !== null)) void this.move(atS);
   }
@@ -442,7 +448,8 @@ export class Ensemble {
     screen.setRate(this.rate);
     const frame = frameAt(screen.track, atS);
     const standsS = screen.video.currentTime;
-    if (screen.broken || (frame !== null && Math.abs(standsS - frame.mediaS) > 0.25)) screen.jump(atS + JUMP_S * this.rate);
+    if (screen.broken || (frame !== null && Math.abs(standsS - frame.mediaS) > 0.25))
+      screen.jump(atS + JUMP_S * this.rate);
     void screen.play().catch(() => undefined);
   }
 

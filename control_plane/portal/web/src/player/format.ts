@@ -46,7 +46,10 @@ const UNKNOWN_ERROR_MS = 1_800_000;
  */
 export function datedText(method: string, errorMs: number): string {
   if (errorMs >= UNKNOWN_ERROR_MS) return "Dated before the agent knew the time";
-  const bound = errorMs >= 1000 ? lengthText(errorMs / 1000) : `${errorMs < 10 ? errorMs.toFixed(1) : Math.round(errorMs).toString()} ms`;
+  const bound =
+    errorMs >= 1000
+      ? lengthText(errorMs / 1000)
+      : `${errorMs < 10 ? errorMs.toFixed(1) : Math.round(errorMs).toString()} ms`;
   switch (method) {
     case "rtcp_sr":
       return `Dated by the camera's own clock, within ${bound} of it`;

@@ -2,7 +2,7 @@
 import { el } from "./dom.ts";
 import { clockText, datedText, lengthText } from "./format.ts";
 import { betweenText } from "./score.ts";
-import { missingOf, type ClassTimeline, type Gap, type Track } from "./timeline.ts";
+import { type ClassTimeline, type Gap, missingOf, type Track } from "./timeline.ts";
 
 const CODECS: Record<string, string> = { h264: "H.264", h265: "H.265" };
 

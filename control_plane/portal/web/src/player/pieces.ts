@@ -86,7 +86,9 @@ export function withGaps(playlist: string, skips: (piece: Piece) => boolean): st
       useInit(pieces[index]);
       written.push(...tags.filter((tag) => tag !== "#EXT-X-DISCONTINUITY"), line);
     } else {
-      const stays = tags.filter((tag) => !SEALED.test(tag) && !tag.startsWith("#EXT-X-BYTERANGE") && tag !== "#EXT-X-GAP");
+      const stays = tags.filter(
+        (tag) => !SEALED.test(tag) && !tag.startsWith("#EXT-X-BYTERANGE") && tag !== "#EXT-X-GAP",
+      );
       written.push(...stays, "#EXT-X-GAP", "gap.m4s");
     }
     tags = [];

@@ -4,13 +4,14 @@ import { el } from "./dom.ts";
 import { Ensemble, RATES, type State } from "./ensemble.ts";
 import { PulseCost } from "./follower.ts";
 import { Keyboard, type Wish } from "./keyboard.ts";
-import { Notes, type Missing } from "./notes.ts";
+import { type Missing, Notes } from "./notes.ts";
 import { Permit } from "./permit.ts";
 import { betweenText, Score } from "./score.ts";
 import { Screen } from "./screen.ts";
-import { clamp, missingOf, openingS, type ClassTimeline, type Gap } from "./timeline.ts";
+import { type ClassTimeline, clamp, type Gap, missingOf, openingS } from "./timeline.ts";
 import type { Trouble } from "./trouble.ts";
 import {
+  type Arrangement,
   keepsake,
   openingArrangement,
   revive,
@@ -20,7 +21,6 @@ import {
   withShape,
   withSolo,
   withToggled,
-  type Arrangement,
 } from "./view.ts";
 
 const ARRANGEMENT = "threedance.arrangement";
@@ -334,7 +334,8 @@ export class Player {
     const screen = this.screens.find((other) => other.track.id === id);
     const why = screen?.complaint ?? "";
     tile?.setLate(late ? why : null);
-    if (tile) this.say(`${tile.track.name} camera: ${late ? `waiting for its picture. ${why}` : "its picture is back"}`);
+    if (tile)
+      this.say(`${tile.track.name} camera: ${late ? `waiting for its picture. ${why}` : "its picture is back"}`);
   }
 
   /** Notes a stretch that turned out not to play, wherever missing pictures are named. */

@@ -1,7 +1,7 @@
 /** The score under the stage: the seek bar, and one lane per camera with what it recorded and what is missing. */
 import { el } from "./dom.ts";
 import { clockText, lengthText, spokenTime, wallText } from "./format.ts";
-import { clamp, missingOf, type ClassTimeline, type Gap, type Track } from "./timeline.ts";
+import { type ClassTimeline, clamp, type Gap, missingOf, type Track } from "./timeline.ts";
 
 export interface ScoreEvents {
   seek(classS: number): void;
@@ -52,7 +52,12 @@ export class Score {
       "section",
       { class: "score", "aria-label": "Timeline" },
       this.bar,
-      el("div", { class: "lanes" }, ...lanes, el("div", { class: "lanes__needle", "aria-hidden": "true" }, this.needle)),
+      el(
+        "div",
+        { class: "lanes" },
+        ...lanes,
+        el("div", { class: "lanes__needle", "aria-hidden": "true" }, this.needle),
+      ),
     );
     this.follow();
     this.show(firstS);

@@ -8,9 +8,18 @@ import Hls from "hls.js/light";
 
 import { PieceBook } from "./book.ts";
 import { Reading, type Shown } from "./conductor.ts";
-import { Stream, type Failure, type PieceFault } from "./stream.ts";
-import { blankAt, classTimeAt, fragmentAt, frameAt, withoutFragment, type Frame, type Gap, type Track } from "./timeline.ts";
-import { DAMAGE_FOUND, NO_TROUBLE_KNOWN, trouble, troubleOfStatus, type Trouble } from "./trouble.ts";
+import { type Failure, type PieceFault, Stream } from "./stream.ts";
+import {
+  blankAt,
+  classTimeAt,
+  type Frame,
+  fragmentAt,
+  frameAt,
+  type Gap,
+  type Track,
+  withoutFragment,
+} from "./timeline.ts";
+import { DAMAGE_FOUND, NO_TROUBLE_KNOWN, type Trouble, trouble, troubleOfStatus } from "./trouble.ts";
 
 /** RFC 6381 names to ask the browser with, where the timeline gives only the family. */
 const PROBES: Record<string, string> = { h264: "avc1.64001f", h265: "hvc1.1.6.L93.B0" };

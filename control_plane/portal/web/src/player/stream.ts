@@ -4,17 +4,11 @@
  * It maps what hls.js and the browser report to a few failures, each with the piece of the playlist that caused it. It
  * decides nothing: `screen` counts the failures of a piece and gives it up.
  */
-import Hls, {
-  type ErrorData,
-  type Fragment,
-  type HlsConfig,
-  type Loader,
-  type LoaderCallbacks,
-} from "hls.js/light";
+import Hls, { type ErrorData, type Fragment, type HlsConfig, type Loader, type LoaderCallbacks } from "hls.js/light";
 
-import { withoutSound, type PieceBook } from "./book.ts";
+import { type PieceBook, withoutSound } from "./book.ts";
 import { areWhole, hideSound, soundIdsOf, tracksOf } from "./boxes.ts";
-import { parsePieces, pieceAt, withGaps, type Piece } from "./pieces.ts";
+import { type Piece, parsePieces, pieceAt, withGaps } from "./pieces.ts";
 
 /** Why a piece does not play: its pictures, its sound, its bytes, or a format that this browser lacks. */
 export type PieceFault = "undecodable" | "inaudible" | "unavailable" | "unsupported";
@@ -115,7 +109,8 @@ export class Stream {
       if (startS !== null && (frag as { gap?: boolean }).gap) this.spoil(startS, false);
       else this.events.buffered();
     });
-    for (const event of [Hls.Events.KEY_LOADED, Hls.Events.FRAG_LOADED] as const) hls.on(event, () => this.events.answered());
+    for (const event of [Hls.Events.KEY_LOADED, Hls.Events.FRAG_LOADED] as const)
+      hls.on(event, () => this.events.answered());
     video.addEventListener("error", this.onMediaError);
     hls.loadSource(playlistUrl);
     hls.attachMedia(video);
@@ -316,7 +311,9 @@ function changing(change: (data: unknown, context: unknown) => unknown): HlsConf
  * the only hint to the piece that failed; and a new stream replaces the whole of it anyway.
  */
 class PassiveErrorController extends Hls.DefaultConfig.errorController {
-  override onErrorOut(...[event, data]: Parameters<InstanceType<typeof Hls.DefaultConfig.errorController>["onErrorOut"]>): void {
+  override onErrorOut(
+    ...[event, data]: Parameters<InstanceType<typeof Hls.DefaultConfig.errorController>["onErrorOut"]>
+  ): void {
     if (data.details !== Hls.ErrorDetails.MEDIA_SOURCE_REQUIRES_RESET) super.onErrorOut(event, data);
   }
 }

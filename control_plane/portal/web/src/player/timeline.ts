@@ -221,7 +221,10 @@ export function mediaTimeAt(track: Track, classS: number): number | null {
 
 /** Returns the class time of a media time; between and outside fragments the nearest one is carried on. */
 export function classTimeAt(track: Track, mediaS: number): number {
-  const index = Math.max(0, lastAtOrBefore(track.fragments, (fragment) => fragment.mediaS, mediaS + 1e-4));
+  const index = Math.max(
+    0,
+    lastAtOrBefore(track.fragments, (fragment) => fragment.mediaS, mediaS + 1e-4),
+  );
   const fragment = track.fragments[index];
   return fragment === undefined ? mediaS : fragment.classS + (mediaS - fragment.mediaS);
 }
@@ -229,7 +232,10 @@ export function classTimeAt(track: Track, mediaS: number): number {
 /** Returns the picture shown at `classS`, or null where the track is blank. */
 export function frameAt(track: Track, classS: number): Frame | null {
   if (blankAt(track, classS) !== null) return null;
-  const index = Math.max(0, lastAtOrBefore(track.fragments, (fragment) => fragment.classS, classS));
+  const index = Math.max(
+    0,
+    lastAtOrBefore(track.fragments, (fragment) => fragment.classS, classS),
+  );
   const fragment = track.fragments[index];
   if (fragment === undefined) return null;
   const frameS = 1 / track.fps;

@@ -121,13 +121,24 @@ export class Tile {
       : null;
     this.root = el(
       "div",
-      { class: "tile", role: "group", "aria-label": `${name} camera`, "data-position": track.position, "data-track": id },
+      {
+        class: "tile",
+        role: "group",
+        "aria-label": `${name} camera`,
+        "data-position": track.position,
+        "data-track": id,
+      },
       this.video,
       this.freeze,
       el("div", { class: "tile__loading", "aria-hidden": "true" }, el("span")),
       this.plate,
       this.pick,
-      el("span", { class: "tile__label", "aria-hidden": "true" }, el("i", { class: "gel" }), el("span", { class: "tile__name" }, name)),
+      el(
+        "span",
+        { class: "tile__label", "aria-hidden": "true" },
+        el("i", { class: "gel" }),
+        el("span", { class: "tile__name" }, name),
+      ),
       this.listen,
     );
   }
