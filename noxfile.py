@@ -193,8 +193,12 @@ def run_in(session: nox.Session, name: str, program: str, *arguments: str, **var
     session.run(str(bin_dir / program), *arguments, env={"PATH": path, **BYTECODE, **variables})
 
 
-def build_assets(session: nox.Session, bin_dir: Path) -> None:
-    """Builds the portal's scripts and styles with the system's Node, or with the one of the environment with `bin_dir`."""
+def build_assets(session: nox.Session, bin_dir: Path, *, tools: bool = False) -> None:
+    """Builds the portal's scripts and styles with the system's Node, or with the one of the environment with `bin_dir`.
+
+    With `tools`, what checks them is installed as well: TypeScript's compiler and the linter, which a deployment
+    does without.
+    """
     sources = sorted(
         path
         for path in WEB.rglob("*")
@@ -202,14 +206,23 @@ def build_assets(session: nox.Session, bin_dir: Path) -> None:
     )
     stamp = DIST / ".stamp"
     wanted = fingerprint(*sources)
-    if stamp.is_file() and stamp.read_text() == wanted:
+    has_tools = (WEB / "node_modules" / ".bin" / "biome").exists()
+    if stamp.is_file() and stamp.read_text() == wanted and has_tools >= tools:
         return
     began = time.monotonic()
     say("building the web assets ...")
-    npm(session, bin_dir, "ci", "--no-audit", "--no-fund", "--loglevel=error")
+    omit = () if tools or has_tools else ("--omit=dev",)
+    npm(session, bin_dir, "ci", *omit, "--no-audit", "--no-fund", "--loglevel=error")
     npm(session, bin_dir, "run", "--silent", "build")
     stamp.write_text(wanted)
     say(f"built the web assets in {time.monotonic() - began:.0f} s")
+
+
+def check_assets(session: nox.Session, script: str) -> None:
+    """Runs a script of the portal's package.json: `lint`, `check` (types), `test` or `format`."""
+    bin_dir = environment(session, "dev")
+    build_assets(session, bin_dir, tools=True)
+    npm(session, bin_dir, "run", "--silent", script)
 
 
 def npm(session: nox.Session, bin_dir: Path, *arguments: str) -> None:
@@ -288,6 +301,7 @@ def tests(session: nox.Session) -> None:
     if not session.posargs:
         for check in (lint, types, imports):
             check.func(session)  # type: ignore[attr-defined]
+        check_assets(session, "test")
     build_assets(session, environment(session, "dev"))
     say("running the tests ...")
     # nox speaks to the same stream: the last line is to be pytest's own.
@@ -316,20 +330,23 @@ def fmt(session: nox.Session) -> None:
     run_in(session, "dev", "ruff", "format", ".")
     run_in(session, "dev", "ruff", "check", "--fix", "--exit-zero", "--quiet", ".")
     run_in(session, "dev", "djlint", "--quiet", "--reformat", "control_plane")
+    check_assets(session, "format")
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Checks format and style of Python, templates and TypeScript."""
+    """Checks format and style of Python, templates, TypeScript and style sheets."""
     run_in(session, "dev", "ruff", "format", "--check", "--quiet", ".")
     run_in(session, "dev", "ruff", "check", "--quiet", ".")
     run_in(session, "dev", "djlint", "--quiet", "--lint", "control_plane")
+    check_assets(session, "lint")
 
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Checks types, strictly."""
+    """Checks types of Python and TypeScript, strictly."""
     run_in(session, "dev", "mypy", *PACKAGES)
+    check_assets(session, "check")
 
 
 @nox.session
@@ -412,10 +429,8 @@ def deb(session: nox.Session) -> None:
 def assets(session: nox.Session) -> None:
     """Builds the portal's scripts and styles, and checks and tests them."""
     (DIST / ".stamp").unlink(missing_ok=True)
-    bin_dir = environment(session, "dev")
-    build_assets(session, bin_dir)
-    for script in ("check", "test"):
-        npm(session, bin_dir, "run", "--silent", script)
+    for script in ("lint", "check", "test"):
+        check_assets(session, script)
 
 
 @nox.session
