@@ -10,7 +10,7 @@ REPLAY = (
     Sabotage(
         "a fragment that cannot be decoded is never given up",
         "replay",
-        f"{_PLAYER}/screen.ts",
+        f"{_PLAYER}/track_player.ts",
         "    if (silenced.length === 0 && isOut && !isKnown) this.lose(startS, fault);\n",
         "",
         (f"{_FAULTS}::test_a_damaged_fragment_costs_its_own_pictures_and_nothing_else",),
@@ -18,7 +18,7 @@ REPLAY = (
     Sabotage(
         "a refused fragment is taken for a refused class",
         "replay",
-        f"{_PLAYER}/screen.ts",
+        f"{_PLAYER}/track_player.ts",
         "    if (status !== null && !(await this.events.permitted())) return;\n",
         "    if (status !== null) this.events.refused(troubleOfStatus(status));\n",
         (f"{_FAULTS}::test_a_fragment_that_is_refused_costs_its_own_pictures_and_nothing_else",),
@@ -26,7 +26,7 @@ REPLAY = (
     Sabotage(
         "the views wait for one that cannot come",
         "replay",
-        f"{_PLAYER}/patience.ts",
+        f"{_PLAYER}/wait_policy.ts",
         "!view.arrived && waitedMs >= patienceMs(view, nowMs) ? [index] : []",
         "!view.arrived && waitedMs < patienceMs(view, nowMs) - waitedMs - 1e9 ? [index] : []",
         (f"{_FAULTS}::test_a_view_that_cannot_be_shown_stops_no_other[stalled]",),
@@ -34,7 +34,7 @@ REPLAY = (
     Sabotage(
         "damaged sound takes its pictures with it",
         "replay",
-        f"{_PLAYER}/book.ts",
+        f"{_PLAYER}/playlist_state.ts",
         "    for (const start of starts) this.silenced.add(key(start));\n    return starts;\n",
         "    return [];\n",
         (f"{_FAULTS}::test_a_view_whose_sound_cannot_be_played_at_all_shows_its_pictures",),

@@ -2,7 +2,7 @@
 import htmx from "htmx.org";
 
 import "./passkey.ts";
-import { countdownText, elapsedText } from "./ticking.ts";
+import { countdownText, elapsedText } from "./durations.ts";
 
 // The policy of our pages allows no evaluated code and no style made by a script.
 htmx.config.allowEval = false;

@@ -2,8 +2,8 @@
 
 import { el } from "./player/dom.ts";
 import { Player } from "./player/player.ts";
+import { type Trouble, trouble, troubleOfStatus } from "./player/player_error.ts";
 import { parseTimeline, TimelineError } from "./player/timeline.ts";
-import { type Trouble, trouble, troubleOfStatus } from "./player/trouble.ts";
 
 declare global {
   interface Window {

@@ -1,10 +1,10 @@
 /** The desk: buttons and pickers under the score. It shows what is, and asks for what is wished. */
 import { el, icon, setIcon } from "./dom.ts";
-import { RATES, type State } from "./ensemble.ts";
 import { clockText, hundredths, wallText } from "./format.ts";
 import type { Wish } from "./keyboard.ts";
+import type { Arrangement } from "./stage.ts";
+import { RATES, type State } from "./sync_group.ts";
 import type { ClassTimeline } from "./timeline.ts";
-import type { Arrangement } from "./view.ts";
 
 export interface DeskEvents {
   ask(wish: Wish): void;

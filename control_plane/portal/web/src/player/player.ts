@@ -1,15 +1,13 @@
 /** The replay of one class: it builds every part, and carries wishes and states between them. */
+
+import { Permit } from "./authorization.ts";
+import { type Missing, Notes } from "./class_details.ts";
 import { Desk } from "./controls.ts";
 import { el } from "./dom.ts";
-import { Ensemble, RATES, type State } from "./ensemble.ts";
-import { PulseCost } from "./follower.ts";
+import { PulseCost } from "./drift_control.ts";
 import { Keyboard, type Wish } from "./keyboard.ts";
-import { type Missing, Notes } from "./notes.ts";
-import { Permit } from "./permit.ts";
-import { betweenText, Score } from "./score.ts";
-import { Screen } from "./screen.ts";
-import { type ClassTimeline, clamp, type Gap, missingOf, openingS } from "./timeline.ts";
-import type { Trouble } from "./trouble.ts";
+import type { Trouble } from "./player_error.ts";
+import { betweenText, Score } from "./seek_bar.ts";
 import {
   type Arrangement,
   keepsake,
@@ -21,7 +19,10 @@ import {
   withShape,
   withSolo,
   withToggled,
-} from "./view.ts";
+} from "./stage.ts";
+import { Ensemble, RATES, type State } from "./sync_group.ts";
+import { type ClassTimeline, clamp, type Gap, missingOf, openingS } from "./timeline.ts";
+import { Screen } from "./track_player.ts";
 
 const ARRANGEMENT = "threedance.arrangement";
 const VOLUME = "threedance.volume";

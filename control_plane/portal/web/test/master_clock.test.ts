@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { MasterClock, Reading, reference, skewMs, type View } from "../src/player/conductor.ts";
+import { MasterClock, Reading, reference, skewMs, type View } from "../src/player/master_clock.ts";
 
 test("the master clock runs at its rate, and a change of rate does not move it", () => {
   const clock = new MasterClock();

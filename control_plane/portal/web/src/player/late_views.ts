@@ -1,6 +1,7 @@
 /** The views that the others have gone on without: how one leaves, and how it comes back while the class plays. */
-import { aheadS } from "./patience.ts";
-import type { Seat } from "./seat.ts";
+
+import type { Seat } from "./view_slot.ts";
+import { aheadS } from "./wait_policy.ts";
 
 /** How much a view that ran dry loads before it joins again, so that it does not run dry at once; seconds. */
 export const JOIN_DRY_S = 3;

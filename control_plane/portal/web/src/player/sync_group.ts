@@ -7,13 +7,14 @@
  * camera has no picture is parked, and joins again by itself. The others wait for a view that is slow, but not for
  * long, and not at all for one that has failed: it is late, is loaded behind its plate, and joins like a parked one.
  */
-import { MasterClock, reference, type Shown, skewMs } from "./conductor.ts";
-import { PulseCost } from "./follower.ts";
-import { JOIN_BROKEN_S, JOIN_DRY_S, JUMP_S, Latecomers } from "./latecomers.ts";
-import { LATE_MEMORY_MS, latecomers } from "./patience.ts";
-import type { Screen } from "./screen.ts";
-import { attendanceOf, isPresent, type Seat, seatOf } from "./seat.ts";
+
+import { PulseCost } from "./drift_control.ts";
+import { JOIN_BROKEN_S, JOIN_DRY_S, JUMP_S, Latecomers } from "./late_views.ts";
+import { MasterClock, reference, type Shown, skewMs } from "./master_clock.ts";
 import { blankAt, type ClassTimeline, clamp, frameAt, type Gap, playableRange, sameGap, stepFrom } from "./timeline.ts";
+import type { Screen } from "./track_player.ts";
+import { attendanceOf, isPresent, type Seat, seatOf } from "./view_slot.ts";
+import { LATE_MEMORY_MS, latecomers } from "./wait_policy.ts";
 
 /** `aligning` is a pause or a seek on its way, `waiting` one that takes so long that the viewer should know. */
 export type State = "loading" | "paused" | "aligning" | "playing" | "waiting" | "ended";

@@ -1,5 +1,5 @@
 /** What is known of one track's playlist, shared by the streams that play it one after the other. Pure. */
-import type { Piece } from "./pieces.ts";
+import type { Piece } from "./playlist.ts";
 
 /** After so many pieces with damaged sound the rest of the track is played without sound. */
 const MOST_DAMAGED = 3;

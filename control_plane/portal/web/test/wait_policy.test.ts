@@ -10,7 +10,7 @@ import {
   PATIENCE_MS,
   patienceMs,
   TROUBLED_PATIENCE_MS,
-} from "../src/player/patience.ts";
+} from "../src/player/wait_policy.ts";
 
 const HERE: Attendance = { arrived: true, hasMore: true, lateMs: null, troubled: false };
 const AWAY: Attendance = { ...HERE, arrived: false };

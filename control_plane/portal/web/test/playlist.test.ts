@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-
-import { PieceBook } from "../src/player/book.ts";
-import { parsePieces, pieceAt, withGaps } from "../src/player/pieces.ts";
+import { parsePieces, pieceAt, withGaps } from "../src/player/playlist.ts";
+import { PieceBook } from "../src/player/playlist_state.ts";
 
 /** As `control_plane.recordings.playlist` writes it: a filler, two fragments, a run with another init section, a fragment. */
 const PLAYLIST = `#EXTM3U

@@ -5,10 +5,9 @@
  * decides nothing: `screen` counts the failures of a piece and gives it up.
  */
 import Hls, { type ErrorData, type Fragment, type HlsConfig, type Loader, type LoaderCallbacks } from "hls.js/light";
-
-import { type PieceBook, withoutSound } from "./book.ts";
-import { areWhole, hideSound, soundIdsOf, tracksOf } from "./boxes.ts";
-import { type Piece, parsePieces, pieceAt, withGaps } from "./pieces.ts";
+import { areWhole, hideSound, soundIdsOf, tracksOf } from "./mp4_boxes.ts";
+import { type Piece, parsePieces, pieceAt, withGaps } from "./playlist.ts";
+import { type PieceBook, withoutSound } from "./playlist_state.ts";
 
 /** Why a piece does not play: its pictures, its sound, its bytes, or a format that this browser lacks. */
 export type PieceFault = "undecodable" | "inaudible" | "unavailable" | "unsupported";

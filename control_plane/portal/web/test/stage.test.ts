@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { countdownText, elapsedText } from "../src/durations.ts";
 import { clockText, hundredths, lengthText, spokenTime, wallText } from "../src/player/format.ts";
 import { wishOf } from "../src/player/keyboard.ts";
+import { troubleOfStatus } from "../src/player/player_error.ts";
+import { keepsake, openingArrangement, revive, withLead, withSolo, withToggled } from "../src/player/stage.ts";
 import type { Track } from "../src/player/timeline.ts";
-import { troubleOfStatus } from "../src/player/trouble.ts";
-import { keepsake, openingArrangement, revive, withLead, withSolo, withToggled } from "../src/player/view.ts";
-import { countdownText, elapsedText } from "../src/ticking.ts";
 
 const ORDER = ["l", "c", "r"];
 const TRACKS = [

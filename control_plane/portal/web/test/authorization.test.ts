@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ASK_EVERY_MS, Permit } from "../src/player/permit.ts";
-import type { Trouble } from "../src/player/trouble.ts";
+import { ASK_EVERY_MS, Permit } from "../src/player/authorization.ts";
+import type { Trouble } from "../src/player/player_error.ts";
 
 Object.assign(globalThis, {
   window: { setInterval: () => 0, clearInterval: () => undefined },

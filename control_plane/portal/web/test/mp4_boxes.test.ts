@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { areWhole, hideSound, soundIdsOf, tracksOf } from "../src/player/boxes.ts";
+import { areWhole, hideSound, soundIdsOf, tracksOf } from "../src/player/mp4_boxes.ts";
 
 const VIDEO = 1;
 const SOUND = 2;

@@ -5,10 +5,10 @@
  * blank of the track like any other. What it cannot do is left to the ensemble: to go on without this view.
  */
 import Hls from "hls.js/light";
-
-import { PieceBook } from "./book.ts";
-import { Reading, type Shown } from "./conductor.ts";
-import { type Failure, type PieceFault, Stream } from "./stream.ts";
+import { type Failure, type PieceFault, Stream } from "./hls_stream.ts";
+import { Reading, type Shown } from "./master_clock.ts";
+import { DAMAGE_FOUND, NO_TROUBLE_KNOWN, type Trouble, trouble, troubleOfStatus } from "./player_error.ts";
+import { PieceBook } from "./playlist_state.ts";
 import {
   blankAt,
   classTimeAt,
@@ -19,7 +19,6 @@ import {
   type Track,
   withoutFragment,
 } from "./timeline.ts";
-import { DAMAGE_FOUND, NO_TROUBLE_KNOWN, type Trouble, trouble, troubleOfStatus } from "./trouble.ts";
 
 /** RFC 6381 names to ask the browser with, where the timeline gives only the family. */
 const PROBES: Record<string, string> = { h264: "avc1.64001f", h265: "hvc1.1.6.L93.B0" };

@@ -1,7 +1,7 @@
 /** The class in words: what is missing, and how exact each camera is. */
 import { el } from "./dom.ts";
 import { clockText, datedText, lengthText } from "./format.ts";
-import { betweenText } from "./score.ts";
+import { betweenText } from "./seek_bar.ts";
 import { type ClassTimeline, type Gap, missingOf, type Track } from "./timeline.ts";
 
 const CODECS: Record<string, string> = { h264: "H.264", h265: "H.265" };

@@ -1,8 +1,8 @@
 /** What the ensemble keeps of one view beside its screen. */
-import { Follower, type PulseCost } from "./follower.ts";
-import type { Attendance } from "./patience.ts";
-import type { Screen } from "./screen.ts";
+import { Follower, type PulseCost } from "./drift_control.ts";
 import type { Gap } from "./timeline.ts";
+import type { Screen } from "./track_player.ts";
+import type { Attendance } from "./wait_policy.ts";
 
 /** A view that the others have gone on without, on its way back. */
 export interface Late {

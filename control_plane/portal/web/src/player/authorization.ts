@@ -2,7 +2,7 @@
  * Whether the replay may go on, asked every few seconds: what is loaded plays without asking anybody, and a right that
  * was taken away must stop it all the same. Any answer of the playback to another request counts as one to this.
  */
-import { type Trouble, troubleOfStatus } from "./trouble.ts";
+import { type Trouble, troubleOfStatus } from "./player_error.ts";
 
 /** With a slow answer on top the picture is gone within 5 s of the right. */
 export const ASK_EVERY_MS = 2500;

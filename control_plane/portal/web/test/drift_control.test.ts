@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Follower, HOLD_UNDER_S, MOST_BEND, MOST_BEND_JOINING, PulseCost } from "../src/player/follower.ts";
+import { Follower, HOLD_UNDER_S, MOST_BEND, MOST_BEND_JOINING, PulseCost } from "../src/player/drift_control.ts";
 
 const FRAME_S = 1 / 30;
 
