@@ -84,7 +84,7 @@ def _first_pictures(context: BrowserContext, address: str) -> float:
     page = context.new_page()
     try:
         viewer = _open(page, address)
-        times = viewer.page.evaluate("window.threedance.player.screens.map(s => s.firstPictureMs)")
+        times = viewer.page.evaluate("window.threedance.player.trackPlayers.map(s => s.firstPictureMs)")
         return float(max(times))
     finally:
         page.close()

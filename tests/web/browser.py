@@ -76,19 +76,19 @@ class Watched:
 
     def until_settled(self) -> None:
         """Waits until all views play in their places."""
-        self.until(lambda: self.page.evaluate("window.threedance.player.ensemble.isSettled"), timeout_s=20)
+        self.until(lambda: self.page.evaluate("window.threedance.player.syncGroup.isSettled"), timeout_s=20)
 
-    def ask(self, wish: dict[str, Any]) -> None:
-        """Asks the player as a key would."""
-        self.page.evaluate("wish => window.threedance.player.ask(wish)", wish)
+    def execute(self, command: dict[str, Any]) -> None:
+        """Executes a command of the player, as a key does."""
+        self.page.evaluate("command => window.threedance.player.execute(command)", command)
 
     def seek(self, class_s: float) -> None:
         """Seeks and waits until all views have shown their picture."""
-        self.page.evaluate("s => window.threedance.player.ensemble.seek(s)", class_s)
+        self.page.evaluate("s => window.threedance.player.syncGroup.seek(s)", class_s)
 
     def time_s(self) -> float:
         """Returns the class time on the master clock."""
-        return float(self.page.evaluate("window.threedance.player.ensemble.timeS"))
+        return float(self.page.evaluate("window.threedance.player.syncGroup.timeS"))
 
     def number(self, position: str) -> int:
         """Returns the frame number of one view, which shows one."""

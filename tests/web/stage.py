@@ -23,11 +23,11 @@ PAGE = """<!doctype html>
 <link rel="icon" href="/mark.svg"><title>Contemporary, level 2 · 3Dance</title>
 <link rel="stylesheet" href="/dist/style.css">
 <script type="module" src="/dist/portal.js"></script><script type="module" src="/dist/replay.js"></script></head>
-<body><header class="house"><a class="mark" href="/">{wordmark}</a></header>
+<body><header class="topbar"><a class="logo" href="/">{wordmark}</a></header>
 <main id="main" tabindex="-1">
-<div class="page-head page-head--class"><div><a class="crumb" href="#">Classes</a><h1>Contemporary, level 2</h1>
-<p class="facts"><span>Room 1</span><span>Saturday 21 November 2026, 12:03</span><span>3 cameras</span></p></div>
-<output class="sync" data-sync data-state="busy">Loading</output></div>
+<div class="page-head page-head--class"><div><a class="breadcrumb" href="#">Classes</a><h1>Contemporary, level 2</h1>
+<p class="meta"><span>Room 1</span><span>Saturday 21 November 2026, 12:03</span><span>3 cameras</span></p></div>
+<output class="sync-status" data-sync data-state="busy">Loading</output></div>
 <div class="replay" tabindex="-1" data-timeline="/timeline.json" data-worker="/dist/hls.worker.js"
   data-sign-in="/sign-in" data-time-zone="UTC"></div>
 </main></body></html>"""

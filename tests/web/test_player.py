@@ -61,7 +61,7 @@ def _all_show(viewer: Watched, number: int) -> bool:
 
 def test_three_views_open_on_the_same_picture_without_a_complaint_of_the_page(viewer: Watched) -> None:
     assert viewer.numbers() == {"left": 0, "centre": 0, "right": 0}
-    first_ms = viewer.page.evaluate("window.threedance.player.screens.map(s => s.firstPictureMs)")
+    first_ms = viewer.page.evaluate("window.threedance.player.trackPlayers.map(s => s.firstPictureMs)")
     assert all(0 < value < 8000 for value in first_ms)
     assert viewer.complaints == []
 
@@ -106,7 +106,7 @@ def test_while_playing_the_views_come_together_on_one_picture(viewer: Watched) -
         return in_a_row == 5
 
     viewer.until(are_together, timeout_s=15)
-    skew_ms = viewer.until(lambda: viewer.page.evaluate("threedance.player.ensemble.skewMs"), timeout_s=15)
+    skew_ms = viewer.until(lambda: viewer.page.evaluate("threedance.player.syncGroup.skewMs"), timeout_s=15)
     assert skew_ms < 300, "a view that is further off seeks"
     assert viewer.time_s() > 11.5
 
@@ -121,7 +121,7 @@ def test_steps_go_one_picture_at_a_time_in_every_view(viewer: Watched) -> None:
 def test_a_view_without_picture_says_so_and_freezes_while_the_others_go_on(viewer: Watched) -> None:
     viewer.seek(7.2)
     viewer.page.keyboard.press("Space")
-    plate = viewer.page.locator('.tile[data-position="centre"] .plate')
+    plate = viewer.page.locator('.tile[data-position="centre"] .overlay')
     said = ["Centre camera: no picture", "12:03:08–12:03:11 · camera offline"]
     viewer.until(lambda: plate.is_visible() and plate.inner_text().split("\n") == said)
     # A view that this machine could not show in time has no last picture to keep.
@@ -160,7 +160,7 @@ def test_keys_choose_views_rate_and_time(viewer: Watched) -> None:
     keys.press("e")
     keys.press("-")
     keys.press("-")
-    assert viewer.page.evaluate("threedance.player.ensemble.rate") == 0.5
+    assert viewer.page.evaluate("threedance.player.syncGroup.rate") == 0.5
     keys.press("ArrowRight")
     viewer.until(lambda: abs(viewer.time_s() - 5) < 0.1)
     keys.press("?")
@@ -176,9 +176,9 @@ def test_slow_play_runs_at_its_rate(viewer: Watched) -> None:
     viewer.page.get_by_role("button", name="Play", exact=True).first.click()
     viewer.until_state("playing")
     viewer.page.wait_for_timeout(600)
-    start_s, start_ms = viewer.page.evaluate("[threedance.player.ensemble.timeS, performance.now()]")
+    start_s, start_ms = viewer.page.evaluate("[threedance.player.syncGroup.timeS, performance.now()]")
     viewer.page.wait_for_timeout(2000)
-    end_s, end_ms = viewer.page.evaluate("[threedance.player.ensemble.timeS, performance.now()]")
+    end_s, end_ms = viewer.page.evaluate("[threedance.player.syncGroup.timeS, performance.now()]")
     assert (end_s - start_s) / ((end_ms - start_ms) / 1000) == pytest.approx(0.25, rel=0.15)
 
 
@@ -245,7 +245,7 @@ def test_a_codec_this_browser_lacks_is_named_and_the_other_views_play(stage: Sta
     viewer = Watched(page)
     page.goto(stage.address)
     viewer.until_state("paused")
-    plate = page.locator('.tile[data-position="right"] .plate').inner_text()
+    plate = page.locator('.tile[data-position="right"] .overlay').inner_text()
     assert "cannot play H.265" in plate
     page.keyboard.press("Space")
     viewer.until_state("playing")

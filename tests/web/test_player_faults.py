@@ -34,7 +34,7 @@ new MutationObserver((changes) => {
     if (type === 'attributes' && target.getAttribute('data-late') + target.getAttribute('data-blank') !== 'falsefalse')
       noted.parked.push(target.dataset.position);
     const live = target.nodeType === 1 ? target : target.parentElement;
-    if (live?.matches('[role=status].unseen')) noted.said.push(live.textContent);
+    if (live?.matches('[role=status].visually-hidden')) noted.said.push(live.textContent);
   }
 }).observe(document, {
   subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ['data-late', 'data-blank'],
@@ -96,7 +96,7 @@ class Show:
 
     def plate(self, position: str) -> str:
         """Returns what stands on the plate of a view; empty where there is none."""
-        plate = self.page.locator(f'.tile[data-position="{position}"] .plate')
+        plate = self.page.locator(f'.tile[data-position="{position}"] .overlay')
         return plate.inner_text() if plate.is_visible() else ""
 
     def open(self) -> None:
@@ -362,9 +362,9 @@ def test_a_stream_that_reports_a_piece_twice_costs_its_sound_alone(begin: Begin,
     show = begin(whole, whole, faults={})
     show.open()
     show.page.evaluate("""() => {
-        const {stream} = threedance.player.screens[0];
-        stream.spoil(0, false);
-        stream.mediaFailed();
+        const {stream} = threedance.player.trackPlayers[0];
+        stream.stopAfterAppended(0, false);
+        stream.onElementFailed();
     }""")
     show.play_to_the_end()
     assert show.noted("lost") == []

@@ -156,4 +156,4 @@ def test_recorded_sound_never_stops_a_view(viewer: Watched, recorded: Run, maker
             viewer.seek((number + 0.5) / FPS)
             viewer.until(partial(_all_show, viewer, number), timeout_s=20)
         assert page.evaluate("noted") == []
-        assert page.locator(".plate:visible").count() == 0
+        assert page.locator(".overlay:visible").count() == 0

@@ -119,7 +119,7 @@ def test_three_views_play_as_one_stop_as_one_and_a_gap_says_why(shown: Shown, si
 
     viewer.seek(4.3)
     viewer.page.keyboard.press("Space")
-    plate = viewer.page.locator('.tile[data-position="centre"] .plate')
+    plate = viewer.page.locator('.tile[data-position="centre"] .overlay')
     viewer.until(plate.is_visible)
     assert plate.inner_text().split("\n") == [
         "centre wall camera: no picture",
@@ -134,7 +134,7 @@ def test_three_views_play_as_one_stop_as_one_and_a_gap_says_why(shown: Shown, si
     skews = []
     for _ in range(30):
         viewer.page.wait_for_timeout(80)
-        skews.append(viewer.page.evaluate("window.threedance.player.ensemble.skewMs"))
+        skews.append(viewer.page.evaluate("window.threedance.player.syncGroup.skewMs"))
     # One picture, and what the cameras' exposures lie apart.
     allowed_ms = 1000 / FPS + max(LATE_MS.values()) + 1
     assert statistics.median(skew for skew in skews if skew is not None) <= allowed_ms, skews
@@ -148,7 +148,7 @@ def test_three_views_play_as_one_stop_as_one_and_a_gap_says_why(shown: Shown, si
 
 def test_the_class_page_tells_times_in_the_studios_time_zone(shown: Shown, sign_in: SignIn) -> None:
     viewer = _open(shown, sign_in, "ivan", timezone_id="Asia/Tokyo")
-    assert "12:03:00" in viewer.page.locator(".desk__wall").inner_text()
+    assert "12:03:00" in viewer.page.locator(".controls__wall").inner_text()
     assert "12:03" in viewer.page.locator(".page-head").inner_text()
 
 
@@ -156,7 +156,7 @@ def test_a_right_that_is_taken_away_ends_the_replay_and_says_so(shown: Shown, si
     viewer = _open(shown, sign_in, "vera")
     with studio_scope(shown.scene.cast.studio.id):
         Membership.objects.filter(user=shown.scene.cast.vera).delete()
-    viewer.page.evaluate("void window.threedance.player.ensemble.seek(22)")
+    viewer.page.evaluate("void window.threedance.player.syncGroup.seek(22)")
     notice = viewer.page.locator(".notice")
     notice.wait_for(timeout=15_000)
     assert "This class is not here" in notice.inner_text()

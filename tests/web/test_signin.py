@@ -97,7 +97,7 @@ def test_a_passkey_is_made_and_signs_in_alone(site: House, address: str, sign_in
     page.get_by_label("Passwordless", exact=False).check()
     page.get_by_role("button", name="Add it").click()
     page.wait_for_url("**/recovery-codes/")
-    assert page.locator(".codes li").count() == 10
+    assert page.locator(".recovery-codes li").count() == 10
     assert Authenticator.objects.filter(user=ivan, type="webauthn").count() == 1
     sign_out(page, address)
     page.get_by_role("button", name="Sign in with a passkey").click()

@@ -38,7 +38,7 @@ def icon(name: str) -> SafeString:
 def studio_dot(studio: Any) -> SafeString:
     """Returns a dot in the studio's own colour."""
     return format_html(
-        '<svg class="dot" width="12" height="12" viewBox="0 0 12 12" aria-hidden="true">'
+        '<svg class="camera-dot" width="12" height="12" viewBox="0 0 12 12" aria-hidden="true">'
         '<circle cx="6" cy="6" r="5" fill="{}"/></svg>',
         studio.accent,
     )

@@ -114,7 +114,7 @@ def test_a_broken_glass_opens_what_was_asked_and_frames_every_page(
     values = {"actions": ["view_studio", "view_agents"], "reason": REASON, "hours": "1"}
     assert sam.post(page, values)["Location"] == f"{house.base}/classes/"
     inside = sam.get(f"{house.base}/agents/").content.decode()
-    assert 'class="visiting"' in inside
+    assert 'class="has-break-glass"' in inside
     assert f"You are inside {house.cast.studio.name}" in inside
     assert sam.get(f"{house.base}/people/").status_code == REFUSED
     told = sign_in("alice").get(f"{house.base}/classes/").content.decode()

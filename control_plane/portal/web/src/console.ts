@@ -1,8 +1,8 @@
-/** The admin site: lists of cameras and agents look again by themselves while nobody is choosing rows. */
-const LIVE = /\/(fleet\/(camera|agent)|recordings\/(classsession|recorder))\/$/;
+/** The admin site: lists of cameras, agents and recordings refresh by themselves. */
+const REFRESHED_PATHS = /\/(fleet\/(camera|agent)|recordings\/(classsession|recorder))\/$/;
 const EVERY_MS = 3000;
 
-async function lookAgain(): Promise<void> {
+async function refresh(): Promise<void> {
   if (document.hidden) return;
   const answer = await fetch(location.href, { credentials: "same-origin" }).catch(() => null);
   if (answer === null || !answer.ok || answer.redirected) return;
@@ -11,4 +11,4 @@ async function lookAgain(): Promise<void> {
   if (fresh !== null && shown !== null && fresh.innerHTML !== shown.innerHTML) shown.replaceWith(fresh);
 }
 
-if (LIVE.test(location.pathname)) window.setInterval(() => void lookAgain(), EVERY_MS);
+if (REFRESHED_PATHS.test(location.pathname)) window.setInterval(() => void refresh(), EVERY_MS);

@@ -1,4 +1,4 @@
-/** Durations that tick on a page. Pure. */
+/** Texts of running durations. Pure. */
 
 /** Returns `0:07` or `1:02:03` of elapsed milliseconds; never negative. */
 export function elapsedText(ms: number): string {

@@ -1,4 +1,4 @@
-/** Says on the page what became of a passkey; the scripts that talk to the browser only tell the console. */
+/** Shows a failed passkey on the page; allauth only writes it to the console. */
 document.addEventListener("allauth.error", (event) => {
   const problem = document.getElementById("passkey-problem");
   if (!problem) return;

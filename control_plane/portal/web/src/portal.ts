@@ -1,10 +1,10 @@
-/** What every page of the portal shares: htmx, clocks that tick, commands that copy, menus that close. */
+/** Shared by every page of the portal: htmx, running clocks, copy buttons, menus. */
 import htmx from "htmx.org";
 
 import "./passkey.ts";
 import { countdownText, elapsedText } from "./durations.ts";
 
-// The policy of our pages allows no evaluated code and no style made by a script.
+// Our content security policy forbids evaluated code and styles from scripts.
 htmx.config.allowEval = false;
 htmx.config.includeIndicatorStyles = false;
 htmx.config.selfRequestsOnly = true;
@@ -20,7 +20,7 @@ function tick(): void {
   }
 }
 
-/** Returns how far this device's clock is ahead of the server's, in ms, from the time the page was written. */
+/** Returns how far this device's clock is ahead of the server's, in ms. */
 function skewMs(): number {
   return serverSkewMs;
 }
@@ -64,18 +64,18 @@ async function copyText(button: HTMLElement): Promise<void> {
   }, 1800);
 }
 
-// A poll that finds the sign-in ended takes the viewer to the sign-in page instead of failing in silence.
+// When a poll finds that the sign-in has ended, the reload leads to the sign-in page.
 document.addEventListener("htmx:responseError", (event) => {
   const status = (event as CustomEvent<{ xhr: XMLHttpRequest }>).detail.xhr.status;
   if (status === 401 || status === 404) location.reload();
 });
 
-// On a phone the ways of the settings are a strip: the page that is open is brought into it, the page itself stays put.
+// On a phone the settings navigation scrolls sideways: the current entry is scrolled into view without moving the page.
 const strip = document.querySelector<HTMLElement>(".settings__nav");
 const here = strip?.querySelector<HTMLElement>("[aria-current]");
 if (strip && here) strip.scrollLeft = here.offsetLeft - (strip.clientWidth - here.offsetWidth) / 2;
 
 tick();
 window.setInterval(tick, 500);
-// What is swapped in comes without its figures: they are written before anybody sees it.
+// Swapped-in elements come without their times.
 document.addEventListener("htmx:afterSwap", tick);

@@ -1,8 +1,8 @@
-/** The replay page: fetches the timeline and opens the player in the element that carries `data-timeline`. */
+/** The replay page: loads the timeline and opens the player in the element with `data-timeline`. */
 
 import { el } from "./player/dom.ts";
 import { Player } from "./player/player.ts";
-import { type Trouble, trouble, troubleOfStatus } from "./player/player_error.ts";
+import { errorOfStatus, type PlayerError, playerError } from "./player/player_error.ts";
 import { parseTimeline, TimelineError } from "./player/timeline.ts";
 
 declare global {
@@ -17,7 +17,7 @@ async function start(root: HTMLElement): Promise<void> {
     () => null,
   );
   if (answer === null || !answer.ok) {
-    fail(root, troubleOfStatus(answer?.status ?? null), signIn);
+    fail(root, errorOfStatus(answer?.status ?? null), signIn);
     return;
   }
   try {
@@ -31,20 +31,21 @@ async function start(root: HTMLElement): Promise<void> {
     await player.open();
   } catch (error) {
     if (!(error instanceof TimelineError) && !(error instanceof SyntaxError)) throw error;
-    fail(root, trouble("timeline"), signIn);
+    fail(root, playerError("timeline"), signIn);
   }
 }
 
-function fail(root: HTMLElement, why: Trouble, signInUrl: string): void {
-  root.dataset["trouble"] = why.kind;
+function fail(root: HTMLElement, why: PlayerError, signInUrl: string): void {
+  root.dataset["error"] = why.kind;
   const again = el(
     "button",
     { type: "button", class: "button button--main", click: () => location.reload() },
     "Try again",
   );
-  const way = why.kind === "signed-out" ? el("a", { class: "button button--main", href: signInUrl }, "Sign in") : again;
+  const action =
+    why.kind === "signed-out" ? el("a", { class: "button button--main", href: signInUrl }, "Sign in") : again;
   root.replaceChildren(
-    el("div", { class: "empty", role: "alert" }, el("h2", {}, why.title), el("p", {}, why.advice), way),
+    el("div", { class: "empty", role: "alert" }, el("h2", {}, why.title), el("p", {}, why.advice), action),
   );
 }
 

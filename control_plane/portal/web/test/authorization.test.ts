@@ -1,72 +1,72 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ASK_EVERY_MS, Permit } from "../src/player/authorization.ts";
-import type { Trouble } from "../src/player/player_error.ts";
+import { AuthorizationCheck, CHECK_INTERVAL_MS } from "../src/player/authorization.ts";
+import type { PlayerError } from "../src/player/player_error.ts";
 
 Object.assign(globalThis, {
   window: { setInterval: () => 0, clearInterval: () => undefined },
   document: { addEventListener: () => undefined, removeEventListener: () => undefined },
 });
 
-function permit(statuses: (number | null)[]): { asked: string[]; told: Trouble[]; it: Permit } {
+function authorization(statuses: (number | null)[]): { asked: string[]; told: PlayerError[]; it: AuthorizationCheck } {
   const asked: string[] = [];
-  const told: Trouble[] = [];
+  const told: PlayerError[] = [];
   const ask = (url: string): Promise<number | null> => {
     asked.push(url);
     return Promise.resolve(statuses.length > 0 ? (statuses.shift() as number | null) : 204);
   };
-  return { asked, told, it: new Permit("/check", (trouble) => told.push(trouble), ask) };
+  return { asked, told, it: new AuthorizationCheck("/check", (playerError) => told.push(playerError), ask) };
 }
 
-test("it asks again when nothing was heard for a while, and not while answers come", async () => {
-  const { asked, told, it } = permit([]);
-  it.heard(1000);
-  await it.look(1000 + ASK_EVERY_MS - 1);
+test("it checks after an interval without answers, and not while requests are answered", async () => {
+  const { asked, told, it } = authorization([]);
+  it.noteAnswer(1000);
+  await it.checkIfDue(1000 + CHECK_INTERVAL_MS - 1);
   assert.equal(asked.length, 0);
-  await it.look(1000 + ASK_EVERY_MS);
+  await it.checkIfDue(1000 + CHECK_INTERVAL_MS);
   assert.deepEqual(asked, ["/check"]);
-  await it.look(1000 + ASK_EVERY_MS + 500);
+  await it.checkIfDue(1000 + CHECK_INTERVAL_MS + 500);
   assert.equal(asked.length, 1);
   assert.equal(told.length, 0);
 });
 
-test("a refusal is told once, with the words for it", async () => {
+test("a refusal is reported once, with its error", async () => {
   for (const [status, kind] of [
     [401, "signed-out"],
     [403, "forbidden"],
     [404, "gone"],
   ] as const) {
-    const { told, it } = permit([status]);
-    await it.look(ASK_EVERY_MS);
+    const { told, it } = authorization([status]);
+    await it.checkIfDue(CHECK_INTERVAL_MS);
     assert.deepEqual(
-      told.map((trouble) => trouble.kind),
+      told.map((playerError) => playerError.kind),
       [kind],
     );
   }
 });
 
-test("no answer, or a server that is busy, is asked again at once and stops nothing", async () => {
-  const { asked, told, it } = permit([null, 503, 204]);
-  await it.look(ASK_EVERY_MS);
-  await it.look(ASK_EVERY_MS + 500);
-  await it.look(ASK_EVERY_MS + 1000);
+test("no answer or a busy server is checked again at once and stops nothing", async () => {
+  const { asked, told, it } = authorization([null, 503, 204]);
+  await it.checkIfDue(CHECK_INTERVAL_MS);
+  await it.checkIfDue(CHECK_INTERVAL_MS + 500);
+  await it.checkIfDue(CHECK_INTERVAL_MS + 1000);
   assert.equal(asked.length, 3);
   assert.equal(told.length, 0);
-  await it.look(ASK_EVERY_MS + 1500);
+  await it.checkIfDue(CHECK_INTERVAL_MS + 1500);
   assert.equal(asked.length, 3);
 });
 
-test("a refused piece of the class is no refusal of the class: that is asked for at once", async () => {
-  const { asked, told, it } = permit([204, null, 503, 403]);
-  it.heard(1000);
-  assert.ok(await it.isAllowed(1001));
-  assert.ok(await it.isAllowed(1002), "no answer is no refusal");
-  assert.ok(await it.isAllowed(1003));
+test("a refused fragment does not stop playback: the class is checked at once", async () => {
+  const { asked, told, it } = authorization([204, null, 503, 403]);
+  it.noteAnswer(1000);
+  assert.ok(await it.check(1001));
+  assert.ok(await it.check(1002), "no answer is no refusal");
+  assert.ok(await it.check(1003));
   assert.equal(told.length, 0);
-  assert.ok(!(await it.isAllowed(1004)));
+  assert.ok(!(await it.check(1004)));
   assert.deepEqual(
-    told.map((trouble) => trouble.kind),
+    told.map((playerError) => playerError.kind),
     ["forbidden"],
   );
   assert.equal(asked.length, 4);

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { areWhole, hideSound, soundIdsOf, tracksOf } from "../src/player/mp4_boxes.ts";
+import { areBoxesComplete, audioTrackIds, hideAudio, tracksOf } from "../src/player/mp4_boxes.ts";
 
 const VIDEO = 1;
-const SOUND = 2;
+const AUDIO = 2;
 
 const INIT = join(
   box("ftyp", text("iso5")),
@@ -12,57 +12,57 @@ const INIT = join(
     "moov",
     box("mvhd"),
     trak(VIDEO, "vide", "avc1"),
-    trak(SOUND, "soun", "mp4a"),
-    box("mvex", trex(VIDEO), trex(SOUND)),
+    trak(AUDIO, "soun", "mp4a"),
+    box("mvex", trex(VIDEO), trex(AUDIO)),
   ),
 );
-const FRAGMENT = join(box("moof", box("mfhd"), traf(VIDEO), traf(SOUND)), box("mdat", text("pictures and sound")));
+const FRAGMENT = join(box("moof", box("mfhd"), traf(VIDEO), traf(AUDIO)), box("mdat", text("pictures and sound")));
 
-test("an init section declares its tracks by kind and format", () => {
+test("an init section declares its tracks by handler type and format", () => {
   assert.equal(tracksOf(INIT), "soun:mp4a vide:avc1");
-  assert.deepEqual(soundIdsOf(INIT), [SOUND]);
+  assert.deepEqual(audioTrackIds(INIT), [AUDIO]);
   assert.equal(tracksOf(text("no boxes at all, but bytes")), "");
   assert.equal(tracksOf(new Uint8Array()), "");
 });
 
-test("a hidden track leaves every other byte where it was", () => {
+test("a hidden track moves no other byte", () => {
   for (const media of [INIT, FRAGMENT]) {
     const hidden = media.slice();
-    hideSound(hidden, [SOUND]);
+    hideAudio(hidden, [AUDIO]);
     assert.equal(hidden.length, media.length);
     const changed = [...hidden].flatMap((byte, at) => (byte === media[at] ? [] : [at]));
     assert.ok(changed.length > 0);
     assert.ok(changed.every((at) => "trakfex".includes(String.fromCharCode(media[at] ?? 0))));
   }
   const init = INIT.slice();
-  hideSound(init, [SOUND]);
+  hideAudio(init, [AUDIO]);
   assert.equal(tracksOf(init), "vide:avc1");
   const fragment = FRAGMENT.slice();
-  hideSound(fragment, [SOUND]);
+  hideAudio(fragment, [AUDIO]);
   assert.equal(latin(fragment).split("traf").length, 2);
   assert.ok(latin(fragment).includes("pictures and sound"));
 });
 
-test("media are whole where their boxes end with them", () => {
-  assert.ok(areWhole(FRAGMENT) && areWhole(new Uint8Array()));
-  for (const cut of [1, 4, 8, 20]) assert.ok(!areWhole(FRAGMENT.slice(0, -cut)), `${cut} bytes missing`);
-  assert.ok(!areWhole(join(FRAGMENT, text("x"))));
+test("media is complete if it ends at the end of a box", () => {
+  assert.ok(areBoxesComplete(FRAGMENT) && areBoxesComplete(new Uint8Array()));
+  for (const cut of [1, 4, 8, 20]) assert.ok(!areBoxesComplete(FRAGMENT.slice(0, -cut)), `${cut} bytes missing`);
+  assert.ok(!areBoxesComplete(join(FRAGMENT, text("x"))));
 });
 
-test("bytes that claim any size are read without an error", () => {
+test("boxes with arbitrary sizes are read without an error", () => {
   for (let seed = 1; seed < 200; seed++) {
     const noise = Uint8Array.from({ length: seed }, (_, at) => (at * seed * 7919 + seed) & 255);
     tracksOf(noise);
-    soundIdsOf(join(box("moov", noise), noise));
-    hideSound(join(box("moof", noise), box("moov", box("trak", noise))), [SOUND]);
-    areWhole(noise);
+    audioTrackIds(join(box("moov", noise), noise));
+    hideAudio(join(box("moof", noise), box("moov", box("trak", noise))), [AUDIO]);
+    areBoxesComplete(noise);
   }
   for (const kind of ["trak", "trex", "traf", "tkhd", "tfhd", "hdlr", "stsd"]) {
     const empty = box(kind);
     const nested = [box("moov", box("trak", empty)), box("moov", box("mvex", empty)), box("moof", box("traf", empty))];
     for (const media of [...nested, box("moov", empty), box("moof", empty)]) {
       tracksOf(media);
-      hideSound(media, [SOUND]);
+      hideAudio(media, [AUDIO]);
     }
   }
 });
@@ -91,8 +91,8 @@ function int(value: number): Uint8Array {
   return Uint8Array.of(value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255);
 }
 
-function text(words: string): Uint8Array {
-  return Uint8Array.from(words, (letter) => letter.charCodeAt(0));
+function text(message: string): Uint8Array {
+  return Uint8Array.from(message, (letter) => letter.charCodeAt(0));
 }
 
 function latin(bytes: Uint8Array): string {

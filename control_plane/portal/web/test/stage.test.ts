@@ -2,9 +2,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { countdownText, elapsedText } from "../src/durations.ts";
 import { clockText, hundredths, lengthText, spokenTime, wallText } from "../src/player/format.ts";
-import { wishOf } from "../src/player/keyboard.ts";
-import { troubleOfStatus } from "../src/player/player_error.ts";
-import { keepsake, openingArrangement, revive, withLead, withSolo, withToggled } from "../src/player/stage.ts";
+import { commandFor } from "../src/player/keyboard.ts";
+import { errorOfStatus } from "../src/player/player_error.ts";
+import {
+  openingArrangement,
+  restoreArrangement,
+  serializeArrangement,
+  withLead,
+  withSolo,
+  withToggled,
+} from "../src/player/stage.ts";
 import type { Track } from "../src/player/timeline.ts";
 
 const ORDER = ["l", "c", "r"];
@@ -13,16 +20,16 @@ const TRACKS = [
   { id: "c", position: "centre" },
   { id: "r", position: "right" },
 ] as Track[];
-const press = (
+const keyPress = (
   key: string,
   more: Partial<{ code: string; shiftKey: boolean; ctrlKey: boolean; altKey: boolean }> = {},
-) => wishOf({ key, code: "", shiftKey: false, ctrlKey: false, metaKey: false, altKey: false, ...more });
+) => commandFor({ key, code: "", shiftKey: false, ctrlKey: false, metaKey: false, altKey: false, ...more });
 
 test("a class opens with the centre view large and all views shown", () => {
   assert.deepEqual(openingArrangement(TRACKS), { shown: ORDER, lead: "c", shape: "lead" });
 });
 
-test("hiding the large view makes another large, and the last view cannot be hidden", () => {
+test("hiding the large view makes another one large, and the last view cannot be hidden", () => {
   const two = withToggled(openingArrangement(TRACKS), "c", ORDER);
   assert.deepEqual(two, { shown: ["l", "r"], lead: "l", shape: "lead" });
   const one = withToggled(two, "l", ORDER);
@@ -34,33 +41,33 @@ test("a hidden view that is made large is shown again, in the order of the wall"
   assert.deepEqual(withLead(without, "l", ORDER).shown, ORDER);
 });
 
-test("a view alone on the stage brings the others back when asked again", () => {
+test("showing a single view again shows all views", () => {
   const alone = withSolo(openingArrangement(TRACKS), "r", ORDER);
   assert.deepEqual(alone.shown, ["r"]);
   assert.deepEqual(withSolo(alone, "r", ORDER).shown, ORDER);
 });
 
-test("an arrangement is kept by position and fits the tracks of another class", () => {
-  const kept = keepsake(withToggled(openingArrangement(TRACKS), "l", ORDER), TRACKS);
+test("an arrangement is stored by position and fits the tracks of another class", () => {
+  const kept = serializeArrangement(withToggled(openingArrangement(TRACKS), "l", ORDER), TRACKS);
   const others = TRACKS.map((track) => ({ ...track, id: `${track.id}2` }));
-  assert.deepEqual(revive(kept, others)?.shown, ["c2", "r2"]);
-  assert.equal(revive(kept, [{ ...TRACKS[0] } as Track]), null);
-  assert.equal(revive("{", TRACKS), null);
+  assert.deepEqual(restoreArrangement(kept, others)?.shown, ["c2", "r2"]);
+  assert.equal(restoreArrangement(kept, [{ ...TRACKS[0] } as Track]), null);
+  assert.equal(restoreArrangement("{", TRACKS), null);
 });
 
-test("keys ask for what the sheet says", () => {
-  assert.deepEqual(press(" "), { do: "toggle" });
-  assert.deepEqual(press("."), { do: "step", frames: 1 });
-  assert.deepEqual(press("ArrowLeft", { shiftKey: true }), { do: "skip", seconds: -1 });
-  assert.deepEqual(press("2", { code: "Digit2" }), { do: "lead", index: 1 });
-  assert.deepEqual(press('"', { code: "Digit2", shiftKey: true }), { do: "show", index: 1 });
-  assert.deepEqual(press("2", { code: "Digit2", altKey: true }), { do: "listen", index: 1 });
-  assert.deepEqual(press("K"), { do: "toggle" });
-  assert.equal(press("f", { ctrlKey: true }), null, "the browser's own shortcuts stay");
-  assert.equal(press("x"), null);
+test("keys execute the commands that the dialog lists", () => {
+  assert.deepEqual(keyPress(" "), { type: "toggle" });
+  assert.deepEqual(keyPress("."), { type: "step", frames: 1 });
+  assert.deepEqual(keyPress("ArrowLeft", { shiftKey: true }), { type: "skip", seconds: -1 });
+  assert.deepEqual(keyPress("2", { code: "Digit2" }), { type: "lead", index: 1 });
+  assert.deepEqual(keyPress('"', { code: "Digit2", shiftKey: true }), { type: "show", index: 1 });
+  assert.deepEqual(keyPress("2", { code: "Digit2", altKey: true }), { type: "listen", index: 1 });
+  assert.deepEqual(keyPress("K"), { type: "toggle" });
+  assert.equal(keyPress("f", { ctrlKey: true }), null, "the browser's own shortcuts stay");
+  assert.equal(keyPress("x"), null);
 });
 
-test("times read well", () => {
+test("times are formatted for people", () => {
   assert.equal(clockText(63.4), "1:03");
   assert.equal(clockText(3723), "1:02:03");
   assert.equal(hundredths(2.07), ".07");
@@ -76,11 +83,11 @@ test("times read well", () => {
   assert.equal(countdownText(-1), "expired");
 });
 
-test("an answer's status becomes words that help", () => {
-  assert.equal(troubleOfStatus(401).kind, "signed-out");
-  assert.equal(troubleOfStatus(403).kind, "forbidden");
-  assert.equal(troubleOfStatus(404).kind, "gone");
-  assert.equal(troubleOfStatus(503).kind, "server");
-  assert.equal(troubleOfStatus(null).kind, "network");
-  assert.match(troubleOfStatus(0).view, /tried again; the other views play on/);
+test("an HTTP status becomes an error with advice", () => {
+  assert.equal(errorOfStatus(401).kind, "signed-out");
+  assert.equal(errorOfStatus(403).kind, "forbidden");
+  assert.equal(errorOfStatus(404).kind, "gone");
+  assert.equal(errorOfStatus(503).kind, "server");
+  assert.equal(errorOfStatus(null).kind, "network");
+  assert.match(errorOfStatus(0).view, /tried again; the other views play on/);
 });

@@ -48,7 +48,7 @@ const WITH_HOLE = [
   [7.5, 4, 2.5],
 ];
 
-test("class time and media time lead to each other on both sides of a hole", () => {
+test("class time and media time convert into each other on both sides of a gap", () => {
   const it = track(WITH_HOLE);
   for (const classS of [0.5, 1.23, 4.4, 7.5, 9.99]) {
     const mediaS = mediaTimeAt(it, classS);
@@ -58,7 +58,7 @@ test("class time and media time lead to each other on both sides of a hole", () 
   assert.equal(mediaTimeAt(it, 7.5), 4);
 });
 
-test("a stretch that no fragment covers is blank, with the reason of the gap that covers most of it", () => {
+test("a stretch without a fragment is blank, with the reason of the gap that covers most of it", () => {
   const gap = { from_s: 4.4, to_s: 7.6, reason: "camera_offline", label: "camera offline" };
   const it = track(WITH_HOLE, [gap]);
   assert.deepEqual(
@@ -73,7 +73,7 @@ test("a stretch that no fragment covers is blank, with the reason of the gap tha
   assert.equal(blankAt(it, 7.5), null);
 });
 
-test("people are told of blanks that the ledger does not explain", () => {
+test("blanks without a reported gap are listed as missing", () => {
   const it = track(WITH_HOLE, [{ from_s: 4.5, to_s: 7.5, reason: "camera_offline", label: "camera offline" }]);
   assert.deepEqual(
     missingOf(it).map((gap) => gap.reason),
@@ -81,7 +81,7 @@ test("people are told of blanks that the ledger does not explain", () => {
   );
 });
 
-test("a hiccup of less than a tenth of a second is no blank", () => {
+test("a stretch shorter than a tenth of a second is no blank", () => {
   const it = track([
     [0, 0, 2],
     [2.08, 2, 7.92],
@@ -90,7 +90,7 @@ test("a hiccup of less than a tenth of a second is no blank", () => {
   assert.equal(mediaTimeAt(it, 2.04), 2);
 });
 
-test("a frame is found by its class time and sought in its middle", () => {
+test("a frame is found by its class time and seeked to in its middle", () => {
   const it = track([[0.5, 3, 9.5]]);
   const frame = frameAt(it, 0.5 + 7.9 / 25);
   assert.ok(frame);
@@ -98,7 +98,7 @@ test("a frame is found by its class time and sought in its middle", () => {
   assert.ok(Math.abs(frame.middleMediaS - (3 + 7.5 / 25)) < 1e-9);
 });
 
-test("the very start of a frame belongs to it in spite of rounding", () => {
+test("the start of a frame belongs to it in spite of rounding", () => {
   const it = track([[0, 0, 10]]);
   for (let n = 0; n < 250; n++) {
     const frame = frameAt(it, n / 25);
@@ -106,7 +106,7 @@ test("the very start of a frame belongs to it in spite of rounding", () => {
   }
 });
 
-test("steps walk every frame once, forward and back, over a fragment's edge", () => {
+test("steps visit every frame once, forward and back, across fragments", () => {
   const it = track([
     [0, 0, 2],
     [2, 2, 8],
@@ -130,7 +130,7 @@ test("a step into a blank lands on the first picture after it, and back on the l
   assert.ok(before < 4.5 && before > 4.45);
 });
 
-test("replay opens where every camera has its first picture", () => {
+test("playback opens where every camera has its first picture", () => {
   const both = body([[0.4, 0, 9]]) as { tracks: object[] };
   both.tracks.push({ ...both.tracks[0], id: "left", position: "left", fragments: [[1.1, 0, 8.9]] });
   const timeline = parseTimeline(both);
@@ -147,7 +147,7 @@ test("a class without pictures has an empty range", () => {
   assert.deepEqual(playableRange(parseTimeline(body([]))), [0, 0]);
 });
 
-test("a fragment that turns out not to play becomes a blank with its reason, and joins its neighbours", () => {
+test("a fragment that cannot be played becomes a blank with its reason, and merges with adjacent blanks", () => {
   const whole = track([
     [0, 0, 2],
     [2, 2, 2],
@@ -166,7 +166,7 @@ test("a fragment that turns out not to play becomes a blank with its reason, and
   assert.equal(whole.fragments.length, 3);
 });
 
-test("also the shortest fragment leaves a blank, so that nobody looks for its picture again", () => {
+test("even the shortest fragment becomes a blank, so that no seek waits for its picture", () => {
   const whole = track([
     [0, 0, 2],
     [2, 2, 0.05],
@@ -177,13 +177,13 @@ test("also the shortest fragment leaves a blank, so that nobody looks for its pi
   assert.equal(blankAt(without as Track, 2.06), null);
 });
 
-test("a media time lies in the fragment that plays it, or in none", () => {
+test("a media time is in the fragment that plays it, or in none", () => {
   const it = track(WITH_HOLE);
   assert.equal(fragmentAt(it, 3.9)?.mediaS, 2);
   assert.equal(fragmentAt(it, 7), null);
 });
 
-test("a body that is no timeline is refused by name", () => {
+test("an invalid timeline is refused with the name of the field", () => {
   assert.throws(() => parseTimeline({}), new TimelineError("class is not an object"));
   assert.throws(() => parseTimeline(body([["x", 0, 1]] as unknown as number[][])), /fragment\[0\] is not a number/);
 });

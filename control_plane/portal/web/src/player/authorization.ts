@@ -1,34 +1,39 @@
 /**
- * Whether the replay may go on, asked every few seconds: what is loaded plays without asking anybody, and a right that
- * was taken away must stop it all the same. Any answer of the playback to another request counts as one to this.
+ * Asks the server every few seconds whether the viewer may still watch.
+ *
+ * Media that is already loaded plays without any request, so a permission that is revoked has to stop playback in
+ * another way. Each answer to a playback request proves the permission as well and postpones the next check.
  */
-import { type Trouble, troubleOfStatus } from "./player_error.ts";
+import { errorOfStatus, type PlayerError } from "./player_error.ts";
 
-/** With a slow answer on top the picture is gone within 5 s of the right. */
-export const ASK_EVERY_MS = 2500;
+/** Interval plus answer timeout stay below the 5 s within which a revoked permission has to hide the picture. */
+export const CHECK_INTERVAL_MS = 2500;
 const ANSWER_TIMEOUT_MS = 2000;
 const REFUSALS = new Set([401, 403, 404, 410]);
 
-type Ask = (url: string, timeoutMs: number) => Promise<number | null>;
+/** Returns the HTTP status of a request, or null without an answer. */
+type FetchStatus = (url: string, timeoutMs: number) => Promise<number | null>;
 
-export class Permit {
-  private heardMs = 0;
+export class AuthorizationCheck {
+  private answeredMs = 0;
   private timer = 0;
-  private asking = false;
+  private isChecking = false;
   private readonly onVisible = (): void => {
-    if (document.visibilityState === "visible") void this.look(performance.now());
+    if (document.visibilityState === "visible") void this.checkIfDue(performance.now());
   };
 
   constructor(
     private readonly url: string,
-    private readonly refused: (trouble: Trouble) => void,
-    private readonly ask: Ask = askServer,
+    private readonly onRefused: (error: PlayerError) => void,
+    private readonly fetchStatus: FetchStatus = fetchStatusOf,
   ) {}
 
-  /** Asks from now on until it is stopped or refused. */
+  /** Checks periodically until stopped or refused. */
   start(): void {
-    this.heard(performance.now());
-    this.timer = window.setInterval(() => void this.look(performance.now()), ASK_EVERY_MS / 5);
+    this.noteAnswer(performance.now());
+    // Five times per interval: what postpones a check must not delay the next one by a whole interval.
+    this.timer = window.setInterval(() => void this.checkIfDue(performance.now()), CHECK_INTERVAL_MS / 5);
+    // Browsers throttle timers of hidden pages.
     document.addEventListener("visibilitychange", this.onVisible);
   }
 
@@ -38,37 +43,38 @@ export class Permit {
     document.removeEventListener("visibilitychange", this.onVisible);
   }
 
-  /** Notes that a request of the replay was answered. */
-  heard(nowMs: number): void {
-    this.heardMs = Math.max(this.heardMs, nowMs);
+  /** Records that a playback request was answered. */
+  noteAnswer(nowMs: number): void {
+    this.answeredMs = Math.max(this.answeredMs, nowMs);
   }
 
-  /** Asks, where nothing was heard for long enough. An answer that does not come is asked for again. */
-  async look(nowMs: number): Promise<void> {
-    if (this.asking || nowMs - this.heardMs < ASK_EVERY_MS) return;
-    this.asking = true;
-    await this.isAllowed(nowMs);
-    this.asking = false;
+  /** Checks if no request was answered for an interval; a check without an answer is repeated. */
+  async checkIfDue(nowMs: number): Promise<void> {
+    if (this.isChecking || nowMs - this.answeredMs < CHECK_INTERVAL_MS) return;
+    this.isChecking = true;
+    await this.check(nowMs);
+    this.isChecking = false;
   }
 
   /**
-   * Asks now and returns whether the replay may go on; what a refused piece of the class does not tell, as a damaged
-   * one is refused to everybody. No answer is no refusal.
+   * Checks now and returns whether playback may continue; no answer counts as yes.
+   *
+   * A refused fragment alone does not tell: a damaged one is refused to everybody.
    */
-  async isAllowed(nowMs: number): Promise<boolean> {
-    const status = await this.ask(this.url, ANSWER_TIMEOUT_MS);
+  async check(nowMs: number): Promise<boolean> {
+    const status = await this.fetchStatus(this.url, ANSWER_TIMEOUT_MS);
     if (status === null || status >= 500) return true;
     if (REFUSALS.has(status)) {
       this.stop();
-      this.refused(troubleOfStatus(status));
+      this.onRefused(errorOfStatus(status));
       return false;
     }
-    this.heard(nowMs);
+    this.noteAnswer(nowMs);
     return true;
   }
 }
 
-async function askServer(url: string, timeoutMs: number): Promise<number | null> {
+async function fetchStatusOf(url: string, timeoutMs: number): Promise<number | null> {
   const signal = AbortSignal.timeout(timeoutMs);
   const answer = await fetch(url, { credentials: "same-origin", cache: "no-store", signal }).catch(() => null);
   return answer?.status ?? null;

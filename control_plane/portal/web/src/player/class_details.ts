@@ -1,21 +1,21 @@
-/** The class in words: what is missing, and how exact each camera is. */
+/** Details below the player: what is missing, and the format and clock of each camera. */
 import { el } from "./dom.ts";
-import { clockText, datedText, lengthText } from "./format.ts";
-import { betweenText } from "./seek_bar.ts";
+import { clockMethodText, clockText, lengthText } from "./format.ts";
+import { timeRangeText } from "./seek_bar.ts";
 import { type ClassTimeline, type Gap, missingOf, type Track } from "./timeline.ts";
 
 const CODECS: Record<string, string> = { h264: "H.264", h265: "H.265" };
 
-/** Recording begins and ends at a key frame: the lanes show it, but nothing is missing that was meant to be there. */
-const EDGES = new Set(["key_frame"]);
+/** Gaps that are not listed: recording begins and ends at a key frame, so nothing was lost there. The lanes show them. */
+const UNLISTED = new Set(["key_frame"]);
 
-/** A stretch of one track, and what is wrong with it. */
-export interface Missing {
+/** A stretch of a track without picture or without audio. */
+export interface MissingStretch {
   readonly track: Track;
   readonly gap: Gap;
 }
 
-export class Notes {
+export class ClassDetails {
   readonly root: HTMLElement;
   private missing: HTMLElement;
 
@@ -26,73 +26,73 @@ export class Notes {
     private readonly seek: (classS: number) => void,
   ) {
     this.missing = missing(timeline, [], firstS, lastS, seek);
-    this.root = el("div", { class: "notes" }, this.missing, cameras(timeline));
+    this.root = el("div", { class: "details" }, this.missing, cameras(timeline));
   }
 
-  /** Writes anew what is missing, after something turned out not to play. */
-  add(timeline: ClassTimeline, silences: readonly Missing[]): void {
+  /** Updates the list of what is missing. */
+  update(timeline: ClassTimeline, silences: readonly MissingStretch[]): void {
     const now = missing(timeline, silences, this.firstS, this.lastS, this.seek);
-    // The heading and the section stay: only the list changes under a reader.
+    // Only the list is replaced: a screen reader keeps its place at the heading.
     this.missing.lastElementChild?.replaceWith(now.lastElementChild ?? "");
   }
 }
 
 function missing(
   timeline: ClassTimeline,
-  silences: readonly Missing[],
+  silences: readonly MissingStretch[],
   firstS: number,
   lastS: number,
   seek: (classS: number) => void,
 ): HTMLElement {
   const rows = [...timeline.tracks.flatMap((track) => missingOf(track).map((gap) => ({ track, gap }))), ...silences]
-    .filter(({ gap }) => gap.toS > gap.fromS && !EDGES.has(gap.reason))
+    .filter(({ gap }) => gap.toS > gap.fromS && !UNLISTED.has(gap.reason))
     .sort((a, b) => a.gap.fromS - b.gap.fromS)
     .map(({ track, gap }) =>
       el(
         "li",
-        { class: "note__row", "data-position": track.position },
-        el("i", { class: "gel" }),
+        { class: "details__row", "data-position": track.position },
+        el("i", { class: "swatch" }),
         el("span", {}, `${track.name} · ${lengthText(gap.toS - gap.fromS)}`),
         gap.toS > firstS && gap.fromS < lastS
           ? el(
               "button",
               {
                 type: "button",
-                class: "note__jump",
+                class: "details__jump",
                 "aria-label": `Go to ${clockText(gap.fromS - firstS)}, ${track.name}`,
                 click: () => seek(Math.max(firstS, gap.fromS - 1)),
               },
               clockText(Math.max(0, gap.fromS - firstS)),
             )
           : null,
-        el("small", { class: "figures" }, `${betweenText(gap, timeline)} · ${gap.label}`),
+        el("small", { class: "figures" }, `${timeRangeText(gap, timeline)} · ${gap.label}`),
       ),
     );
   return el(
     "section",
-    { class: "note", "aria-labelledby": "missing-title" },
+    { class: "details__section", "aria-labelledby": "missing-title" },
     el("h2", { id: "missing-title" }, "What is missing"),
     rows.length === 0
-      ? el("p", { class: "note__calm" }, "Nothing. Every camera has every picture of this class.")
-      : el("ul", { class: "note__rows" }, ...rows),
+      ? el("p", { class: "muted" }, "Nothing. Every camera has every picture of this class.")
+      : el("ul", { class: "details__rows" }, ...rows),
   );
 }
 
 function cameras(timeline: ClassTimeline): HTMLElement {
   return el(
     "section",
-    { class: "note", "aria-labelledby": "cameras-title" },
+    { class: "details__section", "aria-labelledby": "cameras-title" },
     el("h2", { id: "cameras-title" }, "Cameras"),
     el(
       "ul",
-      { class: "note__rows" },
+      { class: "details__rows" },
       ...timeline.tracks.map((track) =>
         el(
           "li",
-          { class: "note__row", "data-position": track.position },
-          el("i", { class: "gel" }),
+          { class: "details__row", "data-position": track.position },
+          el("i", { class: "swatch" }),
           el("span", {}, track.name),
-          el("span", { class: "note__calm figures" }, pictureText(track)),
+          el("span", { class: "muted figures" }, pictureText(track)),
           el("small", {}, clockWords(track)),
         ),
       ),
@@ -109,5 +109,5 @@ function pictureText(track: Track): string {
 function clockWords(track: Track): string {
   const sound = track.audio ? "with sound" : "no sound";
   if (track.clockErrorMs === null) return sound;
-  return `${datedText(track.clockMethod, track.clockErrorMs)} · ${sound}`;
+  return `${clockMethodText(track.clockMethod, track.clockErrorMs)} · ${sound}`;
 }

@@ -1,19 +1,19 @@
-/** The desk: buttons and pickers under the score. It shows what is, and asks for what is wished. */
+/** The controls under the seek bar: they show the state and send commands. */
 import { el, icon, setIcon } from "./dom.ts";
 import { clockText, hundredths, wallText } from "./format.ts";
-import type { Wish } from "./keyboard.ts";
+import type { Command } from "./keyboard.ts";
 import type { Arrangement } from "./stage.ts";
 import { RATES, type State } from "./sync_group.ts";
 import type { ClassTimeline } from "./timeline.ts";
 
-export interface DeskEvents {
-  ask(wish: Wish): void;
+export interface ControlsEvents {
+  execute(command: Command): void;
   rate(rate: number): void;
   listen(trackId: string | null): void;
   volume(volume: number): void;
 }
 
-export class Desk {
+export class Controls {
   readonly root: HTMLElement;
   private readonly play: HTMLButtonElement;
   private readonly now: HTMLElement;
@@ -25,23 +25,29 @@ export class Desk {
   private readonly volume: HTMLInputElement;
   private readonly sound: HTMLSelectElement;
   private readonly full: HTMLButtonElement;
-  private said = "";
+  private shownTime = "";
 
   constructor(
     private readonly timeline: ClassTimeline,
     private readonly firstS: number,
     private readonly lastS: number,
-    events: DeskEvents,
+    events: ControlsEvents,
   ) {
-    const button = (name: Parameters<typeof icon>[0], label: string, wish: Wish, extra = ""): HTMLButtonElement =>
+    const button = (name: Parameters<typeof icon>[0], label: string, command: Command, extra = ""): HTMLButtonElement =>
       el(
         "button",
-        { type: "button", class: `key ${extra}`, "aria-label": label, title: label, click: () => events.ask(wish) },
+        {
+          type: "button",
+          class: `icon-button ${extra}`,
+          "aria-label": label,
+          title: label,
+          click: () => events.execute(command),
+        },
         icon(name),
       );
-    this.play = button("play", "Play", { do: "toggle" }, "key--play");
-    this.now = el("span", { class: "desk__now" });
-    this.wall = el("span", { class: "desk__wall" });
+    this.play = button("play", "Play", { type: "toggle" }, "icon-button--play");
+    this.now = el("span", { class: "controls__now" });
+    this.wall = el("span", { class: "controls__wall" });
     this.views = timeline.tracks.map((track, index) =>
       el(
         "button",
@@ -51,43 +57,43 @@ export class Desk {
           "data-position": track.position,
           "aria-pressed": "true",
           title: `Show or hide ${track.name} (Shift ${index + 1})`,
-          click: () => events.ask({ do: "show", index }),
+          click: () => events.execute({ type: "show", index }),
         },
-        el("i", { class: "gel" }),
+        el("i", { class: "swatch" }),
         track.name,
       ),
     );
     this.shape = el(
       "button",
-      { type: "button", class: "views__view views__view--shape", click: () => events.ask({ do: "shape" }) },
+      { type: "button", class: "views__view views__view--shape", click: () => events.execute({ type: "shape" }) },
       icon("row"),
     );
     this.rate = el("select", { "aria-label": "Speed", title: "Speed" });
     for (const rate of RATES) this.rate.append(el("option", { value: rate, selected: rate === 1 }, `${rate}×`));
     this.rate.addEventListener("change", () => events.rate(Number(this.rate.value)));
-    this.mute = button("sound", "Sound off", { do: "mute" });
+    this.mute = button("sound", "Sound off", { type: "mute" });
     this.volume = el("input", { type: "range", class: "volume", min: 0, max: 1, step: 0.05, "aria-label": "Volume" });
     this.volume.addEventListener("input", () => events.volume(Number(this.volume.value)));
     this.sound = el("select", { "aria-label": "Sound from", title: "Sound from" });
-    const heard = timeline.tracks.filter((track) => track.audio);
-    for (const track of heard) this.sound.append(el("option", { value: track.id }, track.name));
+    const noteAnswer = timeline.tracks.filter((track) => track.audio);
+    for (const track of noteAnswer) this.sound.append(el("option", { value: track.id }, track.name));
     this.sound.addEventListener("change", () => events.listen(this.sound.value));
-    this.full = button("full", "Full screen", { do: "fullscreen" });
-    const silent = heard.length === 0;
+    this.full = button("full", "Full screen", { type: "fullscreen" });
+    const silent = noteAnswer.length === 0;
     this.root = el(
       "div",
-      { class: "desk", role: "toolbar", "aria-label": "Replay" },
+      { class: "controls", role: "toolbar", "aria-label": "Replay" },
       el(
         "div",
-        { class: "desk__group desk__group--main" },
+        { class: "controls__group controls__group--main" },
         this.play,
-        button("back", "One picture back", { do: "step", frames: -1 }),
-        button("forward", "One picture on", { do: "step", frames: 1 }),
-        el("div", { class: "desk__time" }, this.now, this.wall),
+        button("back", "One picture back", { type: "step", frames: -1 }),
+        button("forward", "One picture on", { type: "step", frames: 1 }),
+        el("div", { class: "controls__time" }, this.now, this.wall),
       ),
       el(
         "div",
-        { class: "desk__group desk__group--views" },
+        { class: "controls__group controls__group--views" },
         el(
           "div",
           { class: "views", role: "group", "aria-label": "Views" },
@@ -98,19 +104,19 @@ export class Desk {
       ),
       el(
         "div",
-        { class: "desk__group desk__group--end" },
-        silent ? el("span", { class: "note__calm" }, "No sound recorded") : this.mute,
+        { class: "controls__group controls__group--end" },
+        silent ? el("span", { class: "muted" }, "No sound recorded") : this.mute,
         silent ? null : this.volume,
-        heard.length > 1 ? el("label", { class: "pick" }, this.sound) : null,
-        el("label", { class: "pick" }, this.rate),
-        button("keys", "Keys", { do: "help" }),
+        noteAnswer.length > 1 ? el("label", { class: "picker" }, this.sound) : null,
+        el("label", { class: "picker" }, this.rate),
+        button("keys", "Keys", { type: "help" }),
         this.full,
       ),
     );
   }
 
-  showState(state: State, wishesToPlay: boolean): void {
-    const [name, label] = wishesToPlay
+  showState(state: State, wantsToPlay: boolean): void {
+    const [name, label] = wantsToPlay
       ? (["pause", "Pause"] as const)
       : state === "ended"
         ? (["again", "Play again"] as const)
@@ -122,10 +128,10 @@ export class Desk {
 
   showTime(classS: number, exact: boolean): void {
     const atS = classS - this.firstS;
-    const said = `${clockText(atS)}${exact ? hundredths(atS) : ""}`;
-    if (said === this.said) return;
-    this.said = said;
-    this.now.replaceChildren(said, el("small", {}, ` / ${clockText(this.lastS - this.firstS)}`));
+    const text = `${clockText(atS)}${exact ? hundredths(atS) : ""}`;
+    if (text === this.shownTime) return;
+    this.shownTime = text;
+    this.now.replaceChildren(text, el("small", {}, ` / ${clockText(this.lastS - this.firstS)}`));
     this.wall.textContent = wallText(this.timeline.startAtMs, classS, this.timeline.timeZone);
   }
 

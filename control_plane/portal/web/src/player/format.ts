@@ -1,4 +1,4 @@
-/** Times in words and figures. Pure. */
+/** Times as text. Pure. */
 
 /** Returns `m:ss` or `h:mm:ss`. */
 export function clockText(seconds: number): string {
@@ -22,13 +22,13 @@ export function spokenTime(seconds: number): string {
     [Math.floor((whole % 3600) / 60), "minute"],
     [whole % 60, "second"],
   ];
-  const said = units
+  const text = units
     .filter(([count, unit], index) => count > 0 || (unit === "second" && index === 2 && whole < 60))
     .map(([count, unit]) => `${count} ${unit}${count === 1 ? "" : "s"}`);
-  return said.join(" ");
+  return text.join(" ");
 }
 
-/** Returns how long something lasted: `0.8 s`, `19 s`, `2 min 5 s`. */
+/** Returns a duration as `0.8 s`, `19 s`, `2 min 5 s`. */
 export function lengthText(seconds: number): string {
   if (seconds < 9.95) return `${(Math.round(seconds * 10) / 10).toString()} s`;
   const whole = Math.round(seconds);
@@ -37,14 +37,16 @@ export function lengthText(seconds: number): string {
   return rest === 0 ? `${whole / 60} min` : `${Math.floor(whole / 60)} min ${rest} s`;
 }
 
-/** An error bound this large stands for "not known": `ERROR_BOUND_MOST_US` of the wire, in milliseconds. */
+/** An error bound this large means "unknown": `ERROR_BOUND_MOST_US` of the wire protocol, in ms. */
 const UNKNOWN_ERROR_MS = 1_800_000;
 
 /**
- * Returns how a camera's pictures were dated, and how exactly. The bound is against the clock that dated them: views of
- * one agent are closer to each other than the bound of arrivals says, because they share the error of its clock.
+ * Returns how a camera's frames were timestamped, and how exactly.
+ *
+ * The bound is relative to the clock that timestamped them. Views of one agent are closer to each other than their bounds
+ * suggest, because they share the error of the agent's clock.
  */
-export function datedText(method: string, errorMs: number): string {
+export function clockMethodText(method: string, errorMs: number): string {
   if (errorMs >= UNKNOWN_ERROR_MS) return "Dated before the agent knew the time";
   const bound =
     errorMs >= 1000

@@ -1,85 +1,86 @@
 /**
- * One hls.js instance that feeds one `<video>` from one place on, until it fails or a newer one takes over.
+ * One hls.js instance that feeds one `<video>` from one start position, until it fails or is replaced.
  *
- * It maps what hls.js and the browser report to a few failures, each with the piece of the playlist that caused it. It
- * decides nothing: `screen` counts the failures of a piece and gives it up.
+ * It maps the errors of hls.js and of the browser to a few failures, each with the playlist entry that caused it. It
+ * makes no decisions: `track_player` counts the failures of an entry and gives it up.
  */
 import Hls, { type ErrorData, type Fragment, type HlsConfig, type Loader, type LoaderCallbacks } from "hls.js/light";
-import { areWhole, hideSound, soundIdsOf, tracksOf } from "./mp4_boxes.ts";
-import { type Piece, parsePieces, pieceAt, withGaps } from "./playlist.ts";
-import { type PieceBook, withoutSound } from "./playlist_state.ts";
+import { areBoxesComplete, audioTrackIds, hideAudio, tracksOf } from "./mp4_boxes.ts";
+import { entryAt, type PlaylistEntry, parsePlaylist, withGaps } from "./playlist.ts";
+import { type PlaylistState, withoutAudio } from "./playlist_state.ts";
 
-/** Why a piece does not play: its pictures, its sound, its bytes, or a format that this browser lacks. */
-export type PieceFault = "undecodable" | "inaudible" | "unavailable" | "unsupported";
+/** Why an entry does not play: its video, its audio, its bytes, or a format that this browser does not support. */
+export type EntryFault = "undecodable" | "inaudible" | "unavailable" | "unsupported";
 
 export interface Failure {
-  readonly fault: PieceFault;
-  /** Trying the same piece again cannot help. */
+  readonly fault: EntryFault;
+  /** Another attempt cannot help. */
   readonly final: boolean;
-  /** The video element has failed and needs a new stream; otherwise what is loaded still plays. */
+  /** The video element has failed and needs a new stream; otherwise loaded media still plays. */
   readonly dead: boolean;
-  /** It is certain that it is not its sound alone that is at fault. */
+  /** It is certain that more than the audio is at fault. */
   readonly certain: boolean;
-  /** The stream played the piece without its sound: what failed are its pictures. */
+  /** The stream played the entry without its audio, so the video is at fault. */
   readonly silent: boolean;
-  /** What the server has answered, where that is the failure. */
+  /** The HTTP status, if the failure is an answer of the server. */
   readonly status: number | null;
 }
 
-export interface StreamEvents {
-  /** The piece that begins at `startS` cannot be played. */
+export interface HlsStreamEvents {
+  /** The entry that begins at `startS` cannot be played. */
   failed(startS: number, failure: Failure): void;
-  /** The server or the network does not deliver; `stopped`: hls.js has given up trying. */
-  busy(status: number | null, stopped: boolean): void;
-  /** The server refuses the viewer, not the piece. */
+  /** A request failed; `isStopped`: hls.js does not retry any more. */
+  unavailable(status: number | null, isStopped: boolean): void;
+  /** The server refuses the viewer, not one entry. */
   refused(status: number): void;
-  /** Something was loaded into the video. */
+  /** Media was appended to the video. */
   buffered(): void;
-  /** The server has given something of the class. */
+  /** The server answered a request for a key or a fragment. */
   answered(): void;
 }
 
-const REFUSED_FOR_GOOD = 401;
-/** What the browser says of a picture that it cannot decode holds the picture's time in µs, where it is Chromium. */
-const PICTURE_TIME = /timestamp=(\d+)/;
-/** What it says where it is the sound that it cannot decode, or the pictures. */
-const SOUND_FAILED = /audio (packet|sample|decode)/i;
-const PICTURES_FAILED = /video (packet|sample|decode)/i;
-/** What it says of bytes that it cannot even read. */
+const SIGNED_OUT = 401;
+/** Chromium's message for a packet that it cannot decode contains the packet's timestamp in µs. */
+const ERROR_TIMESTAMP = /timestamp=(\d+)/;
+/** Browser messages for audio or video that cannot be decoded. */
+const AUDIO_FAILED = /audio (packet|sample|decode)/i;
+const VIDEO_FAILED = /video (packet|sample|decode)/i;
+/** Browser messages for bytes that cannot be parsed. */
 const UNREADABLE = /APPEND|PARSE|DEMUXER/i;
-/** A decoder works ahead of the picture shown by up to this; nearer to its end the next fragment is the suspect. */
+/** How far a decoder may be ahead of the shown picture: closer to the end of an entry, the next one is suspected. */
 const DECODES_AHEAD_S = 0.5;
-/** A new stream may be asked for any picture this near to its start: they are in what it loads first. */
+/** A stream that has loaded nothing yet can still be sent this far from its start: its first loads cover that range. */
 const SAME_START_S = 1;
 
-export class Stream {
-  /** Nothing more is loaded; what is there still plays. */
-  stopped = false;
+export class HlsStream {
+  /** It loads nothing more; loaded media still plays. */
+  isStopped = false;
   /** The video element has failed. */
-  dead = false;
+  isDead = false;
   private readonly hls: Hls;
   private tracks: string | undefined;
-  /** It plays without sound, whatever the pieces hold. */
+  /** It plays without audio, whatever the entries contain. */
   private readonly isSilent: boolean;
-  private appending: number | null = null;
-  private spoilt = false;
-  private closed = false;
-  private readonly onMediaError = (): void => this.mediaFailed();
+  /** The start of the entry that was appended last. */
+  private appendingS: number | null = null;
+  private hasBrokenAppend = false;
+  private isClosed = false;
+  private readonly onMediaError = (): void => this.onElementFailed();
 
   constructor(
     private readonly video: HTMLVideoElement,
     private readonly playlistUrl: string,
-    private readonly book: PieceBook,
+    private readonly playlist: PlaylistState,
     private readonly startS: number,
     workerPath: string,
-    private readonly events: StreamEvents,
+    private readonly events: HlsStreamEvents,
   ) {
-    const piece = pieceAt(book.pieces, startS);
-    this.tracks = piece === null ? undefined : book.tracksOf(piece);
-    this.isSilent = piece !== null && book.isSilent(piece);
+    const entry = entryAt(playlist.entries, startS);
+    this.tracks = entry === null ? undefined : playlist.tracksOf(entry);
+    this.isSilent = entry !== null && playlist.isSilent(entry);
     const hls = new Hls({
-      // Where the browser decrypts by itself (off this thread), a worker only delays the first picture; over plain
-      // http it does not, and hls.js's own decryption must not hold up the page.
+      // In a secure context the browser's own crypto decrypts off this thread, and a worker only delays the first
+      // picture. Over plain http hls.js decrypts by itself, which must not block the page.
       enableWorker: !window.isSecureContext,
       workerPath,
       startPosition: startS,
@@ -94,18 +95,18 @@ export class Stream {
       pLoader: this.playlistLoader(),
       fLoader: this.fragmentLoader(),
       errorController: PassiveErrorController,
-      ...(this.isSilent ? silencing(book) : {}),
+      ...(this.isSilent ? audioHidingBuffer(playlist) : {}),
     });
     this.hls = hls;
     hls.on(Hls.Events.ERROR, (_name, data) => this.failed(data));
     hls.on(Hls.Events.BUFFER_APPENDING, (_name, { chunkMeta, data }) => {
-      this.appending = this.startOf(chunkMeta);
-      if (!areWhole(data)) this.spoil(this.appending, true);
+      this.appendingS = this.startOf(chunkMeta);
+      if (!areBoxesComplete(data)) this.stopAfterAppended(this.appendingS, true);
     });
     hls.on(Hls.Events.FRAG_BUFFERED, (_name, { frag }) => {
       const startS = this.startOf(frag);
-      // hls.js takes for a gap what has put nothing into the buffer, as where sound is missing that was promised.
-      if (startS !== null && (frag as { gap?: boolean }).gap) this.spoil(startS, false);
+      // hls.js marks an entry as a gap if it added nothing to the buffer, e.g. when declared audio is missing.
+      if (startS !== null && (frag as { gap?: boolean }).gap) this.stopAfterAppended(startS, false);
       else this.events.buffered();
     });
     for (const event of [Hls.Events.KEY_LOADED, Hls.Events.FRAG_LOADED] as const)
@@ -115,17 +116,17 @@ export class Stream {
     hls.attachMedia(video);
   }
 
-  /** Returns whether this stream can play what stands at `mediaS`: it holds it, or may still load it. */
+  /** Returns whether this stream can play `mediaS`: it has loaded it, or can still load it. */
   reaches(mediaS: number): boolean {
-    if (this.dead) return false;
-    // Before anything is loaded a video element does not tell hls.js where it was sent to.
+    if (this.isDead) return false;
+    // Until something is loaded, a video element does not forward seeks to hls.js.
     if (this.video.readyState === 0 && Math.abs(mediaS - this.startS) > SAME_START_S) return false;
-    const piece = pieceAt(this.book.pieces, mediaS);
-    if (piece !== null && !this.book.playable(piece, this.tracks)) return false;
-    return !this.stopped || this.holds(mediaS, 0);
+    const entry = entryAt(this.playlist.entries, mediaS);
+    if (entry !== null && !this.playlist.isPlayable(entry, this.tracks)) return false;
+    return !this.isStopped || this.holds(mediaS, 0);
   }
 
-  /** Returns whether `mediaS` and `aheadS` seconds behind it are loaded. */
+  /** Returns whether `mediaS` and the `aheadS` seconds after it are loaded. */
   holds(mediaS: number, aheadS: number): boolean {
     const { buffered } = this.video;
     for (let index = 0; index < buffered.length; index++) {
@@ -134,17 +135,17 @@ export class Stream {
     return false;
   }
 
-  /** Loads on after a stop; a piece that was given up meanwhile is left out. */
+  /** Resumes loading after a stop, without the entries that were given up meanwhile. */
   resume(): void {
-    const here = pieceAt(this.book.pieces, this.video.currentTime);
-    const isStuck = this.video.readyState === 0 && here !== null && !this.book.playable(here, this.tracks);
-    if (this.closed || this.dead || this.spoilt || isStuck) return;
-    this.stopped = false;
+    const here = entryAt(this.playlist.entries, this.video.currentTime);
+    const isStuck = this.video.readyState === 0 && here !== null && !this.playlist.isPlayable(here, this.tracks);
+    if (this.isClosed || this.isDead || this.hasBrokenAppend || isStuck) return;
+    this.isStopped = false;
     const details = this.hls.levels[0]?.details;
     for (const fragment of details?.fragments ?? []) {
-      const piece = this.book.pieces[Number(fragment.sn)];
-      if (piece === undefined || fragment.gap || this.book.playable(piece, this.tracks)) continue;
-      // As the playlist's own `EXT-X-GAP` would: hls.js asks for neither key nor bytes of it again.
+      const entry = this.playlist.entries[Number(fragment.sn)];
+      if (entry === undefined || fragment.gap || this.playlist.isPlayable(entry, this.tracks)) continue;
+      // The same effect as `EXT-X-GAP` in the playlist: hls.js requests neither its key nor its bytes again.
       fragment.gap = true;
       fragment.tagList.push(["GAP"]);
     }
@@ -153,43 +154,43 @@ export class Stream {
   }
 
   close(): void {
-    this.closed = true;
-    this.dead = true;
+    this.isClosed = true;
+    this.isDead = true;
     this.video.removeEventListener("error", this.onMediaError);
     this.hls.destroy();
   }
 
   private stop(): void {
-    this.stopped = true;
+    this.isStopped = true;
     this.hls.stopLoad();
   }
 
-  /** Gives a piece up that was appended all the same: what follows it would be read as its rest. */
-  private spoil(startS: number | null, certain: boolean): void {
-    if (this.spoilt || this.dead) return;
-    this.spoilt = true;
+  /** Stops after a broken entry was appended: the browser would parse the next entry as the rest of it. */
+  private stopAfterAppended(startS: number | null, certain: boolean): void {
+    if (this.hasBrokenAppend || this.isDead) return;
+    this.hasBrokenAppend = true;
     this.stop();
     this.report(startS, "undecodable", { final: true, certain });
   }
 
   private failed(data: ErrorData): void {
     const { ErrorDetails, ErrorTypes } = Hls;
-    // What was aborted was aborted here.
-    if (this.closed || data.details === ErrorDetails.INTERNAL_ABORTED) return;
+    // Requests are aborted by this class, on purpose.
+    if (this.isClosed || data.details === ErrorDetails.INTERNAL_ABORTED) return;
     const status = data.response?.code || null;
-    if (status === REFUSED_FOR_GOOD) {
+    if (status === SIGNED_OUT) {
       this.stop();
       this.events.refused(status);
       return;
     }
     const startS = this.startOf(data.frag);
     if (data.type === ErrorTypes.NETWORK_ERROR) {
-      if (data.fatal) this.stopped = true;
+      if (data.fatal) this.isStopped = true;
       if (startS !== null && isFinal(status)) {
         this.stop();
         this.report(startS, "unavailable", { status, certain: true });
       } else if (data.details !== ErrorDetails.FRAG_GAP) {
-        this.events.busy(status, this.stopped);
+        this.events.unavailable(status, this.isStopped);
       }
       return;
     }
@@ -199,89 +200,102 @@ export class Stream {
         this.report(startS, "undecodable", { final: true, certain: true });
         return;
       case ErrorDetails.FRAG_PARSING_ERROR:
-        if (data.fatal) this.stopped = true;
+        if (data.fatal) this.isStopped = true;
         this.report(startS, "undecodable", { final: true, certain: true });
         return;
       case ErrorDetails.BUFFER_ADD_CODEC_ERROR:
       case ErrorDetails.BUFFER_INCOMPATIBLE_CODECS_ERROR:
       case ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR:
-        this.dead = true;
+        this.isDead = true;
         this.report(startS, "unsupported", { final: true });
         return;
     }
     if (!data.fatal && data.details !== ErrorDetails.MEDIA_SOURCE_REQUIRES_RESET) return;
-    this.appending = startS ?? this.appending;
-    this.mediaFailed();
+    this.appendingS = startS ?? this.appendingS;
+    this.onElementFailed();
   }
 
-  /** The video element has failed, or its media source: what the browser says of it may come a moment later. */
-  private mediaFailed(): void {
-    if (this.dead) return;
-    this.dead = true;
+  /** Handles a failed video element or media source. The browser may set the error message only after the event. */
+  private onElementFailed(): void {
+    if (this.isDead) return;
+    this.isDead = true;
     this.hls.stopLoad();
     window.setTimeout(() => {
-      if (!this.closed) this.blame(this.video.error?.message ?? "");
+      if (!this.isClosed) this.attributeFailure(this.video.error?.message ?? "");
     });
   }
 
-  /** Finds the piece that the video element has failed at, from what the browser says. */
-  private blame(words: string): void {
-    const pictureUs = PICTURE_TIME.exec(words)?.[1];
-    const certain = PICTURES_FAILED.test(words);
-    const fault = SOUND_FAILED.test(words) ? "inaudible" : "undecodable";
-    const isUnreadable = words === "" || UNREADABLE.test(words);
-    if (pictureUs === undefined && isUnreadable && this.appending !== null) {
-      this.report(this.appending, fault, { final: true, certain });
+  /** Finds the entry that the video element failed at, from the browser's message. */
+  private attributeFailure(message: string): void {
+    const timestampUs = ERROR_TIMESTAMP.exec(message)?.[1];
+    const certain = VIDEO_FAILED.test(message);
+    const fault = AUDIO_FAILED.test(message) ? "inaudible" : "undecodable";
+    const isUnreadable = message === "" || UNREADABLE.test(message);
+    if (timestampUs === undefined && isUnreadable && this.appendingS !== null) {
+      this.report(this.appendingS, fault, { final: true, certain });
       return;
     }
-    const atS = pictureUs === undefined ? this.video.currentTime : Number(pictureUs) / 1e6;
-    this.report(pictureUs === undefined ? this.suspectS(atS) : this.pieceStartS(atS), fault, { certain });
+    const atS = timestampUs === undefined ? this.video.currentTime : Number(timestampUs) / 1e6;
+    this.report(timestampUs === undefined ? this.likelyEntryS(atS) : this.entryStartS(atS), fault, { certain });
   }
 
-  private report(startS: number | null, fault: PieceFault, how: Partial<Failure>): void {
-    const placeS = startS ?? this.pieceStartS(this.video.currentTime);
+  /** Reports a failure of the entry at `startS`; null: of the one that plays now. */
+  private report(startS: number | null, fault: EntryFault, how: Partial<Failure>): void {
+    const placeS = startS ?? this.entryStartS(this.video.currentTime);
     const silent = this.isSilent;
-    this.events.failed(placeS, { fault, final: false, certain: false, status: null, ...how, silent, dead: this.dead });
+    this.events.failed(placeS, {
+      fault,
+      final: false,
+      certain: false,
+      status: null,
+      ...how,
+      silent,
+      dead: this.isDead,
+    });
   }
 
-  private pieceStartS(mediaS: number): number {
-    return pieceAt(this.book.pieces, mediaS)?.startS ?? mediaS;
+  private entryStartS(mediaS: number): number {
+    return entryAt(this.playlist.entries, mediaS)?.startS ?? mediaS;
   }
 
-  private suspectS(shownS: number): number {
-    const piece = pieceAt(this.book.pieces, shownS);
-    if (piece === null) return shownS;
-    const next = this.book.pieces[piece.index + 1];
-    const isNearEnd = piece.startS + piece.durationS - shownS < DECODES_AHEAD_S;
-    return isNearEnd && next !== undefined && this.book.playable(next, this.tracks) ? next.startS : piece.startS;
+  /** Returns the start of the entry that most likely failed while the frame at `shownS` was shown. */
+  private likelyEntryS(shownS: number): number {
+    const entry = entryAt(this.playlist.entries, shownS);
+    if (entry === null) return shownS;
+    const next = this.playlist.entries[entry.index + 1];
+    const isNearEnd = entry.startS + entry.durationS - shownS < DECODES_AHEAD_S;
+    return isNearEnd && next !== undefined && this.playlist.isPlayable(next, this.tracks) ? next.startS : entry.startS;
   }
 
-  /** Returns where a fragment of hls.js begins in the playlist; null for an init section, which belongs to many. */
+  /** Returns where a fragment of hls.js begins in the playlist; null for an init section, which many entries share. */
   private startOf(fragment: { readonly sn: number | string } | undefined): number | null {
-    return this.book.pieces[Number(fragment?.sn)]?.startS ?? null;
+    return this.playlist.entries[Number(fragment?.sn)]?.startS ?? null;
   }
 
-  /** Returns a loader that takes out of the playlist what this stream cannot play. */
+  /** Returns a playlist loader that turns entries that this stream cannot play into gaps. */
   private playlistLoader(): NonNullable<HlsConfig["pLoader"]> {
-    const { book } = this;
-    const isSkipped = (piece: Piece): boolean => !book.playable(piece, this.tracks);
-    return changing((data) => {
+    const { playlist } = this;
+    const isSkipped = (entry: PlaylistEntry): boolean => !playlist.isPlayable(entry, this.tracks);
+    return transformingLoader((data) => {
       if (typeof data !== "string") return data;
-      book.pieces = parsePieces(data);
+      playlist.entries = parsePlaylist(data);
       return withGaps(data, isSkipped);
     }) as NonNullable<HlsConfig["pLoader"]>;
   }
 
-  /** Returns a loader that holds every init section against the first: a media source keeps the tracks it began with. */
+  /**
+   * Returns a fragment loader that stops at an init section with other tracks than the first: a media source cannot
+   * change the tracks that it began with.
+   */
   private fragmentLoader(): NonNullable<HlsConfig["fLoader"]> {
-    return changing((data, context) => {
+    return transformingLoader((data, context) => {
       const { frag } = context as { frag?: Fragment };
       if (frag?.sn !== "initSegment" || !(data instanceof ArrayBuffer)) return data;
       const init = new Uint8Array(data);
-      const soundIds = soundIdsOf(init);
-      this.book.learn(frag.relurl ?? "", tracksOf(init), soundIds);
-      if (this.isSilent) hideSound(init, soundIds);
-      const tracks = this.isSilent ? withoutSound(tracksOf(init)) : tracksOf(init);
+      const audioIds = audioTrackIds(init);
+      this.playlist.setInit(frag.relurl ?? "", tracksOf(init), audioIds);
+      if (this.isSilent) hideAudio(init, audioIds);
+      const tracks = this.isSilent ? withoutAudio(tracksOf(init)) : tracksOf(init);
       this.tracks ??= tracks;
       if (tracks === this.tracks) return data;
       this.stop();
@@ -290,8 +304,8 @@ export class Stream {
   }
 }
 
-/** Returns hls.js's own loader with its answers changed; an answer that becomes null is never given. */
-function changing(change: (data: unknown, context: unknown) => unknown): HlsConfig["loader"] {
+/** Returns hls.js's loader with transformed responses; a response that becomes null is never delivered. */
+function transformingLoader(change: (data: unknown, context: unknown) => unknown): HlsConfig["loader"] {
   return class extends Hls.DefaultConfig.loader {
     override load(...[context, config, callbacks]: Parameters<Loader<never>["load"]>): void {
       const onSuccess: LoaderCallbacks<never>["onSuccess"] = (response, stats, answered, details) => {
@@ -304,10 +318,10 @@ function changing(change: (data: unknown, context: unknown) => unknown): HlsConf
 }
 
 /**
- * hls.js's own error controller, which leaves a failed media source alone.
+ * hls.js's error controller without the recovery of a failed media source.
  *
- * hls.js would attach a new one before anybody else hears of the failure. The element's error is gone then, and with it
- * the only hint to the piece that failed; and a new stream replaces the whole of it anyway.
+ * hls.js attaches a new media source before other listeners learn of the failure. That clears the element's error, which
+ * is the only hint to the entry that failed; and a new stream replaces the whole instance anyway.
  */
 class PassiveErrorController extends Hls.DefaultConfig.errorController {
   override onErrorOut(
@@ -317,19 +331,19 @@ class PassiveErrorController extends Hls.DefaultConfig.errorController {
   }
 }
 
-/** Returns hls.js's own buffer controller, which hides the sound of each fragment before it is appended. */
-function silencing(book: PieceBook): Partial<HlsConfig> {
+/** Returns hls.js's buffer controller, extended to hide the audio of each fragment before it is appended. */
+function audioHidingBuffer(playlist: PlaylistState): Partial<HlsConfig> {
   const Base = Hls.DefaultConfig.bufferController as NonNullable<HlsConfig["bufferController"]>;
-  class Silencing extends Base {
+  class AudioHidingBufferController extends Base {
     constructor(...[hls, tracker]: ConstructorParameters<typeof Base>) {
-      // Listens before the controller itself does: what it appends is already without sound.
+      // Registered before the controller's own listener, so that it appends the changed bytes.
       hls.on(Hls.Events.BUFFER_APPENDING, (_name, { data, frag }) => {
-        hideSound(data, book.soundIdsOf(frag.initSegment?.relurl ?? ""));
+        hideAudio(data, playlist.audioIdsOf(frag.initSegment?.relurl ?? ""));
       });
       super(hls, tracker);
     }
   }
-  return { bufferController: Silencing };
+  return { bufferController: AudioHidingBufferController };
 }
 
 function isFinal(status: number | null): boolean {

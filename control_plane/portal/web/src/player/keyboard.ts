@@ -1,15 +1,15 @@
-/** The keys of the player: a pure map from a key press to a wish, and the sheet that explains them. */
+/** Keyboard shortcuts: a pure map from key presses to commands, and the dialog that lists them. */
 import { el, icon } from "./dom.ts";
 
-export type Wish =
-  | { readonly do: "toggle" | "fullscreen" | "mute" | "help" | "shape" | "start" | "end" | "next-gap" }
-  | { readonly do: "skip"; readonly seconds: number }
-  | { readonly do: "step"; readonly frames: number }
-  | { readonly do: "rate"; readonly steps: number }
-  | { readonly do: "volume"; readonly by: number }
-  | { readonly do: "lead" | "show" | "listen"; readonly index: number };
+export type Command =
+  | { readonly type: "toggle" | "fullscreen" | "mute" | "help" | "shape" | "start" | "end" | "next-gap" }
+  | { readonly type: "skip"; readonly seconds: number }
+  | { readonly type: "step"; readonly frames: number }
+  | { readonly type: "rate"; readonly steps: number }
+  | { readonly type: "volume"; readonly by: number }
+  | { readonly type: "lead" | "show" | "listen"; readonly index: number };
 
-export interface Press {
+export interface KeyPress {
   readonly key: string;
   readonly code: string;
   readonly shiftKey: boolean;
@@ -18,47 +18,47 @@ export interface Press {
   readonly altKey: boolean;
 }
 
-const PLAIN: Record<string, Wish> = {
-  " ": { do: "toggle" },
-  k: { do: "toggle" },
-  j: { do: "skip", seconds: -10 },
-  l: { do: "skip", seconds: 10 },
-  ArrowLeft: { do: "skip", seconds: -5 },
-  ArrowRight: { do: "skip", seconds: 5 },
-  ArrowUp: { do: "volume", by: 0.1 },
-  ArrowDown: { do: "volume", by: -0.1 },
-  ",": { do: "step", frames: -1 },
-  ".": { do: "step", frames: 1 },
-  "-": { do: "rate", steps: -1 },
-  "+": { do: "rate", steps: 1 },
-  "=": { do: "rate", steps: 1 },
-  "<": { do: "rate", steps: -1 },
-  ">": { do: "rate", steps: 1 },
-  m: { do: "mute" },
-  f: { do: "fullscreen" },
-  e: { do: "shape" },
-  g: { do: "next-gap" },
-  "?": { do: "help" },
-  Home: { do: "start" },
-  End: { do: "end" },
+const SHORTCUTS: Record<string, Command> = {
+  " ": { type: "toggle" },
+  k: { type: "toggle" },
+  j: { type: "skip", seconds: -10 },
+  l: { type: "skip", seconds: 10 },
+  ArrowLeft: { type: "skip", seconds: -5 },
+  ArrowRight: { type: "skip", seconds: 5 },
+  ArrowUp: { type: "volume", by: 0.1 },
+  ArrowDown: { type: "volume", by: -0.1 },
+  ",": { type: "step", frames: -1 },
+  ".": { type: "step", frames: 1 },
+  "-": { type: "rate", steps: -1 },
+  "+": { type: "rate", steps: 1 },
+  "=": { type: "rate", steps: 1 },
+  "<": { type: "rate", steps: -1 },
+  ">": { type: "rate", steps: 1 },
+  m: { type: "mute" },
+  f: { type: "fullscreen" },
+  e: { type: "shape" },
+  g: { type: "next-gap" },
+  "?": { type: "help" },
+  Home: { type: "start" },
+  End: { type: "end" },
 };
 
-/** Returns what a key press asks for, or null. Digits: 1 to 9 large, with shift shown or hidden, with alt heard. */
-export function wishOf(press: Press): Wish | null {
-  if (press.ctrlKey || press.metaKey) return null;
-  const digit = /^Digit([1-9])$/.exec(press.code);
+/** Returns the command of a key press, or null. A digit makes a view large; Shift: shows or hides it; Alt: plays its audio. */
+export function commandFor(keyPress: KeyPress): Command | null {
+  if (keyPress.ctrlKey || keyPress.metaKey) return null;
+  const digit = /^Digit([1-9])$/.exec(keyPress.code);
   if (digit !== null) {
     const index = Number(digit[1]) - 1;
-    if (press.altKey) return { do: "listen", index };
-    return { do: press.shiftKey ? "show" : "lead", index };
+    if (keyPress.altKey) return { type: "listen", index };
+    return { type: keyPress.shiftKey ? "show" : "lead", index };
   }
-  if (press.altKey) return null;
-  if (press.shiftKey && press.key === "ArrowLeft") return { do: "skip", seconds: -1 };
-  if (press.shiftKey && press.key === "ArrowRight") return { do: "skip", seconds: 1 };
-  return PLAIN[press.key.length === 1 ? press.key.toLowerCase() : press.key] ?? null;
+  if (keyPress.altKey) return null;
+  if (keyPress.shiftKey && keyPress.key === "ArrowLeft") return { type: "skip", seconds: -1 };
+  if (keyPress.shiftKey && keyPress.key === "ArrowRight") return { type: "skip", seconds: 1 };
+  return SHORTCUTS[keyPress.key.length === 1 ? keyPress.key.toLowerCase() : keyPress.key] ?? null;
 }
 
-const EXPLAINED: readonly [string, readonly string[]][] = [
+const HELP: readonly [string, readonly string[]][] = [
   ["Play or pause", ["Space", "K"]],
   ["Five seconds back, on", ["←", "→"]],
   ["Ten seconds back, on", ["J", "L"]],
@@ -79,54 +79,54 @@ const EXPLAINED: readonly [string, readonly string[]][] = [
 
 const STORED = "threedance.single-keys";
 
-/** Listens for keys on the page and asks; a viewer may switch single keys off (they get in the way of speech input). */
+/** Listens for keys on the page. Viewers can turn single-key shortcuts off: speech input triggers them (WCAG 2.1.4). */
 export class Keyboard {
-  readonly sheet: HTMLDialogElement;
-  private on = localStorage.getItem(STORED) !== "off";
+  readonly dialog: HTMLDialogElement;
+  private isEnabled = localStorage.getItem(STORED) !== "off";
 
-  constructor(private readonly ask: (wish: Wish) => void) {
+  constructor(private readonly execute: (command: Command) => void) {
     const box = el("input", { type: "checkbox", id: "single-keys" });
-    box.checked = this.on;
+    box.checked = this.isEnabled;
     box.addEventListener("change", () => {
-      this.on = box.checked;
-      localStorage.setItem(STORED, this.on ? "on" : "off");
+      this.isEnabled = box.checked;
+      localStorage.setItem(STORED, this.isEnabled ? "on" : "off");
     });
-    const close = el("button", { type: "button", class: "key", "aria-label": "Close" }, icon("close"));
-    this.sheet = el(
+    const close = el("button", { type: "button", class: "icon-button", "aria-label": "Close" }, icon("close"));
+    this.dialog = el(
       "dialog",
-      { class: "sheet", "aria-labelledby": "sheet-title" },
-      el("div", { class: "sheet__head" }, el("h2", { id: "sheet-title" }, "Keys"), close),
+      { class: "dialog", "aria-labelledby": "dialog-title" },
+      el("div", { class: "dialog__head" }, el("h2", { id: "dialog-title" }, "Keys"), close),
       el(
         "dl",
-        { class: "sheet__keys" },
-        ...EXPLAINED.map(([what, keys]) =>
+        { class: "dialog__keys" },
+        ...HELP.map(([what, keys]) =>
           el("div", {}, el("dt", {}, what), el("dd", {}, ...keys.map((key) => el("kbd", {}, key)))),
         ),
       ),
-      el("div", { class: "sheet__switch" }, box, el("label", { for: "single-keys" }, "Use these keys on this device")),
+      el("div", { class: "dialog__switch" }, box, el("label", { for: "single-keys" }, "Use these keys on this device")),
     );
-    close.addEventListener("click", () => this.sheet.close());
-    this.sheet.addEventListener("click", (event) => {
-      if (event.target === this.sheet) this.sheet.close();
+    close.addEventListener("click", () => this.dialog.close());
+    this.dialog.addEventListener("click", (event) => {
+      if (event.target === this.dialog) this.dialog.close();
     });
     document.addEventListener("keydown", (event) => this.onKey(event));
   }
 
   open(): void {
-    if (!this.sheet.open) this.sheet.showModal();
+    if (!this.dialog.open) this.dialog.showModal();
   }
 
   private onKey(event: KeyboardEvent): void {
-    if (event.defaultPrevented || this.sheet.open) return;
+    if (event.defaultPrevented || this.dialog.open) return;
     const element = event.target instanceof Element ? event.target : null;
-    // The focus stays in the sheet for a moment after it has closed: what is pressed then is meant for the player.
+    // The focus stays in the dialog for a moment after it closes: keys pressed then are meant for the player.
     const target = element?.closest("dialog:not([open])") ? null : element;
     if (target?.closest("input, select, textarea, [contenteditable], dialog, [role=menu]")) return;
-    const wish = wishOf(event);
-    if (wish === null || (!this.on && wish.do !== "help")) return;
+    const command = commandFor(event);
+    if (command === null || (!this.isEnabled && command.type !== "help")) return;
     const onButton = target?.closest("button, a, summary");
     if (onButton && (event.key === " " || event.key === "Enter")) return;
     event.preventDefault();
-    this.ask(wish);
+    this.execute(command);
   }
 }

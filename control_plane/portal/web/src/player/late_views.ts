@@ -1,74 +1,79 @@
-/** The views that the others have gone on without: how one leaves, and how it comes back while the class plays. */
+/** Views that the others continued without: how one is marked late, and how it rejoins while the class plays. */
+import type { ViewSlot } from "./view_slot.ts";
+import { preloadAheadS } from "./wait_policy.ts";
 
-import type { Seat } from "./view_slot.ts";
-import { aheadS } from "./wait_policy.ts";
-
-/** How much a view that ran dry loads before it joins again, so that it does not run dry at once; seconds. */
-export const JOIN_DRY_S = 3;
+/** How much a stalled view loads before it rejoins, so that it does not stall again at once; seconds. */
+export const REJOIN_STALLED_S = 3;
 /** The same for a view whose stream was replaced. */
-export const JOIN_BROKEN_S = 0.4;
-/** A view that joins jumps this much ahead of the class, as a seek takes time; seconds. */
-export const JUMP_S = 0.1;
-/** A view that does not come to its place in this time is sent ahead anew. */
-const JOIN_MS = 3000;
-/** A view whose stream has failed again is sent ahead again after this. */
-const AGAIN_MS = 300;
-/** So near to the class its pictures must be before its plate goes; the follower does the rest. Seconds. */
-const NEAR_S = 0.5;
+export const REJOIN_BROKEN_S = 0.4;
+/** A seek while playing aims this much ahead of the class, because the seek itself takes time; seconds. */
+export const SEEK_LEAD_S = 0.1;
+/** A view that does not reach its place in this time is sent ahead again. */
+const REJOIN_TIMEOUT_MS = 3000;
+/** Least time between two seeks of a view whose stream fails. */
+const RETRY_SEEK_MS = 300;
+/** The picture is revealed when it is this close to the class; drift control does the rest. Seconds. */
+const IN_PLACE_S = 0.5;
 
-export class Latecomers {
-  constructor(private readonly tell: (trackId: string, late: boolean) => void) {}
+export class LateViews {
+  constructor(private readonly onChange: (trackId: string, isLate: boolean) => void) {}
 
-  /** Lets the others go on without a view that should have a picture. */
-  leave(seat: Seat, needsS: number): void {
-    if (seat.late !== null) return;
-    seat.late = { needsS, tries: 0, aimS: -Infinity, aimedMs: -Infinity, joiningMs: null };
-    seat.lateMs = performance.now();
-    seat.settled = false;
-    seat.drySinceMs = null;
-    seat.screen.video.pause();
-    this.tell(seat.screen.track.id, true);
+  /** Lets the others continue without a view that should have a picture. */
+  markLate(slot: ViewSlot, bufferS: number): void {
+    if (slot.late !== null) return;
+    slot.late = { bufferS, attempts: 0, targetS: -Infinity, seekedMs: -Infinity, rejoiningSinceMs: null };
+    slot.lateMs = performance.now();
+    slot.isSettled = false;
+    slot.stalledSinceMs = null;
+    slot.player.video.pause();
+    this.onChange(slot.player.track.id, true);
   }
 
-  /** Takes a view back that shows its picture, or has none any more. */
-  welcome(seat: Seat): void {
-    if (seat.late === null) return;
-    seat.late = null;
-    seat.lateMs = performance.now();
-    this.tell(seat.screen.track.id, false);
+  /** Takes back a view that shows its picture, or has none to show any more. */
+  clearLate(slot: ViewSlot): void {
+    if (slot.late === null) return;
+    slot.late = null;
+    slot.lateMs = performance.now();
+    this.onChange(slot.player.track.id, false);
   }
 
-  /** Begins anew after a stop or a seek of the class. */
-  halt(seat: Seat): void {
-    if (seat.late !== null) Object.assign(seat.late, { tries: 0, aimS: -Infinity, joiningMs: null });
+  /** Forgets earlier attempts after the class was paused or moved. */
+  reset(slot: ViewSlot): void {
+    if (slot.late !== null) Object.assign(slot.late, { attempts: 0, targetS: -Infinity, rejoiningSinceMs: null });
   }
 
-  /** Loads a late view ahead of the class, lets it play under its plate, and takes it back when it shows its place. */
-  bringBack(seat: Seat, atS: number, now: number, rate: number): void {
-    const { screen, late } = seat;
+  /**
+   * Advances a late view by one step; called on every tick.
+   *
+   * The view loads ahead of the class, plays hidden when the class reaches what it has loaded, and is revealed once its
+   * picture is in place.
+   */
+  advance(slot: ViewSlot, atS: number, nowMs: number, rate: number): void {
+    const { player, late } = slot;
     if (late === null) return;
-    if (late.joiningMs !== null && now - late.joiningMs < JOIN_MS) {
-      const shownS = screen.reading.last?.classS ?? -Infinity;
-      if (!screen.ready || screen.video.seeking || Math.abs(shownS - atS) > NEAR_S) return;
-      seat.follower.reset(now);
-      this.welcome(seat);
-    } else if (screen.holds(atS, late.needsS)) {
-      late.joiningMs = now;
-      screen.setRate(rate);
-      screen.jump(atS + JUMP_S * rate);
-      void screen.play().catch(() => undefined);
-    } else if (screen.broken && screen.trouble === null && now - late.aimedMs > AGAIN_MS) {
-      // What it was sent to has failed, not its line: it is tried further on, or otherwise, at once.
-      this.aim(seat, atS + aheadS(0) * rate, now);
-    } else if (atS > late.aimS || atS < late.aimS - aheadS(late.tries)) {
-      this.aim(seat, atS + aheadS(late.tries++) * rate, now);
+    if (late.rejoiningSinceMs !== null && nowMs - late.rejoiningSinceMs < REJOIN_TIMEOUT_MS) {
+      const shownS = player.frameClock.last?.classS ?? -Infinity;
+      if (!player.ready || player.video.seeking || Math.abs(shownS - atS) > IN_PLACE_S) return;
+      slot.driftControl.reset(nowMs);
+      this.clearLate(slot);
+    } else if (player.holds(atS, late.bufferS)) {
+      late.rejoiningSinceMs = nowMs;
+      player.setRate(rate);
+      player.jump(atS + SEEK_LEAD_S * rate);
+      void player.play().catch(() => undefined);
+    } else if (player.broken && player.error === null && nowMs - late.seekedMs > RETRY_SEEK_MS) {
+      // The media at the target failed, not the network: try the next place at once instead of aiming further ahead.
+      this.seekAhead(slot, atS + preloadAheadS(0) * rate, nowMs);
+    } else if (atS > late.targetS || atS < late.targetS - preloadAheadS(late.attempts)) {
+      // The class has passed the target before it was loaded, or was moved back so far that the target is out of reach.
+      this.seekAhead(slot, atS + preloadAheadS(late.attempts++) * rate, nowMs);
     }
   }
 
-  private aim({ screen, late }: Seat, aimS: number, now: number): void {
+  private seekAhead({ player, late }: ViewSlot, targetS: number, nowMs: number): void {
     if (late === null) return;
-    Object.assign(late, { joiningMs: null, aimedMs: now, aimS });
-    screen.video.pause();
-    screen.jump(aimS);
+    Object.assign(late, { rejoiningSinceMs: null, seekedMs: nowMs, targetS });
+    player.video.pause();
+    player.jump(targetS);
   }
 }

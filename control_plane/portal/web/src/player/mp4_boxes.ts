@@ -1,6 +1,6 @@
-/** What the player needs to know of the boxes of fragmented MP4. Pure. Source: ISO/IEC 14496-12, 4.2 and 8. */
+/** Reads, and hides audio in, the boxes of fragmented MP4. Pure. Source: ISO/IEC 14496-12, 4.2 and 8. */
 
-/** Returns the kinds and formats of the tracks that an init section declares, such as `soun:mp4a vide:avc1`. */
+/** Returns handler type and sample format of each track that an init section declares, as `soun:mp4a vide:avc1`. */
 export function tracksOf(init: Uint8Array): string {
   return traks(viewOf(init))
     .map(({ kind, format }) => `${kind}:${format}`)
@@ -8,30 +8,32 @@ export function tracksOf(init: Uint8Array): string {
     .join(" ");
 }
 
-/** Returns the ids of the tracks of sound that an init section declares. */
-export function soundIdsOf(init: Uint8Array): number[] {
-  return traks(viewOf(init)).flatMap(({ kind, id }) => (kind === SOUND ? [id] : []));
+/** Returns the ids of the audio tracks that an init section declares. */
+export function audioTrackIds(init: Uint8Array): number[] {
+  return traks(viewOf(init)).flatMap(({ kind, id }) => (kind === AUDIO ? [id] : []));
 }
 
 /**
- * Hides sound from whoever reads an init section or a fragment, in place: the boxes that describe it become `free`, which
- * readers skip. Every other byte stays where it was.
+ * Hides the audio of an init section or a fragment, in place.
+ *
+ * The type of each box that describes audio becomes `free`, which readers must skip (8.1.2). Sizes and offsets stay valid,
+ * so nothing else has to be rewritten.
  */
-export function hideSound(media: Uint8Array, soundIds: readonly number[]): void {
+export function hideAudio(media: Uint8Array, audioIds: readonly number[]): void {
   const view = viewOf(media);
   const hide = ([from]: Span): void => view.setUint32(from - 4, FREE);
-  for (const { kind, span } of traks(view)) if (kind === SOUND) hide(span);
+  for (const { kind, span } of traks(view)) if (kind === AUDIO) hide(span);
   for (const trex of within(view, whole(view), ["moov", "mvex", "trex"])) {
-    if (soundIds.includes(number(view, trex[0] + 4))) hide(trex);
+    if (audioIds.includes(number(view, trex[0] + 4))) hide(trex);
   }
   for (const traf of within(view, whole(view), ["moof", "traf"])) {
     const [header] = boxes(view, "tfhd", traf);
-    if (header !== undefined && soundIds.includes(number(view, header[0] + 4))) hide(traf);
+    if (header !== undefined && audioIds.includes(number(view, header[0] + 4))) hide(traf);
   }
 }
 
-/** Returns whether media consist of whole boxes, as far as their sizes tell. */
-export function areWhole(media: Uint8Array): boolean {
+/** Returns whether media ends at the end of a box, by the sizes of its top-level boxes. */
+export function areBoxesComplete(media: Uint8Array): boolean {
   const view = viewOf(media);
   let at = 0;
   while (at + 8 <= media.byteLength) {
@@ -51,7 +53,7 @@ interface Trak {
   readonly span: Span;
 }
 
-const SOUND = "soun";
+const AUDIO = "soun";
 const FREE = 0x66726565;
 
 function traks(view: DataView): Trak[] {
@@ -60,10 +62,10 @@ function traks(view: DataView): Trak[] {
     const [handler] = within(view, span, ["mdia", "hdlr"]);
     const [description] = within(view, span, ["mdia", "minf", "stbl", "stsd"]);
     return {
-      // Behind version, flags and two times, which version 1 writes in 64 bits.
+      // The id follows version, flags and two times, which are 64 bits wide in version 1.
       id: header === undefined ? 0 : number(view, header[0] + (number(view, header[0]) >>> 24 === 1 ? 20 : 12)),
       kind: handler === undefined ? "" : fourCc(view, handler[0] + 8),
-      // The first sample entry begins behind version, flags and count.
+      // The first sample entry follows version, flags and count.
       format: description === undefined ? "" : fourCc(view, description[0] + 12),
       span,
     };
@@ -82,7 +84,7 @@ function within(view: DataView, span: Span, path: readonly string[]): Span[] {
   return path.reduce<Span[]>((spans, kind) => spans.flatMap((inner) => boxes(view, kind, inner)), [span]);
 }
 
-/** Returns the contents of the boxes of one kind in a stretch. */
+/** Returns the content spans of the boxes of one type within a span. */
 function boxes(view: DataView, kind: string, [from, to]: Span): Span[] {
   const found: Span[] = [];
   for (let at = from; at + 8 <= to; ) {

@@ -1,22 +1,22 @@
-/** What can go wrong between the player and the control plane, in words a viewer can act on. Pure. */
+/** Errors between the player and the server, with texts that tell a viewer what to do. Pure. */
 
-export type TroubleKind = "signed-out" | "forbidden" | "gone" | "network" | "server" | "timeline";
+export type PlayerErrorKind = "signed-out" | "forbidden" | "gone" | "network" | "server" | "timeline";
 
-export interface Trouble {
-  readonly kind: TroubleKind;
+export interface PlayerError {
+  readonly kind: PlayerErrorKind;
   readonly title: string;
   readonly advice: string;
-  /** What the plate of one view says that has it alone. */
+  /** The text on a single view, when other views do not have the error. */
   readonly view: string;
 }
 
-/** What the plate of a view says that has no picture, and nobody knows why. */
-export const NO_TROUBLE_KNOWN = "The other views play on; this one joins them when it is loaded.";
-/** The same where a picture could not be decoded, and it is not given up yet. */
+/** The text on a view that has no picture for no known reason. */
+export const UNKNOWN_DELAY = "The other views play on; this one joins them when it is loaded.";
+/** The same for a view with a picture that could not be decoded. */
 export const DAMAGE_FOUND = "Its recording is damaged here. The other views play on; this one joins them after it.";
 const RETRIED = "It is tried again; the other views play on.";
 
-const WORDS: Record<TroubleKind, Omit<Trouble, "kind">> = {
+const WORDS: Record<PlayerErrorKind, Omit<PlayerError, "kind">> = {
   "signed-out": {
     title: "Your sign-in has ended",
     advice: "Sign in again; replay goes on where you are.",
@@ -49,15 +49,15 @@ const WORDS: Record<TroubleKind, Omit<Trouble, "kind">> = {
   },
 };
 
-export function trouble(kind: TroubleKind): Trouble {
+export function playerError(kind: PlayerErrorKind): PlayerError {
   return { kind, ...WORDS[kind] };
 }
 
-/** Returns what an HTTP status means for a viewer; 0 or null is no answer at all. */
-export function troubleOfStatus(status: number | null): Trouble {
-  if (!status) return trouble("network");
-  if (status === 401) return trouble("signed-out");
-  if (status === 403) return trouble("forbidden");
-  if (status === 404 || status === 410) return trouble("gone");
-  return trouble(status >= 500 || status === 429 ? "server" : "timeline");
+/** Returns the error for an HTTP status; 0 or null: no answer. */
+export function errorOfStatus(status: number | null): PlayerError {
+  if (!status) return playerError("network");
+  if (status === 401) return playerError("signed-out");
+  if (status === 403) return playerError("forbidden");
+  if (status === 404 || status === 410) return playerError("gone");
+  return playerError(status >= 500 || status === 429 ? "server" : "timeline");
 }

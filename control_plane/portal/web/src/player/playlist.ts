@@ -1,26 +1,26 @@
 /**
- * The pieces of one track's playlist, and the playlist of those that one stream can play. Pure.
+ * Reads a track's HLS playlist, and writes it anew with unplayable entries as gaps. Pure.
  *
- * A piece is one entry of the playlist: a fragment, or the stand-in of a gap. Its index is its media sequence number, as
- * our playlists begin at 0. Source: RFC 8216, 4.3.2 and 4.3.3; `EXT-X-GAP` of its second edition, 4.4.4.7.
+ * An entry is a fragment, or the placeholder of a gap. Its index is its media sequence number, because our playlists
+ * begin at 0. Source: RFC 8216, 4.3.2 and 4.3.3; `EXT-X-GAP` of its second edition, 4.4.4.7.
  */
 
-export interface Piece {
+export interface PlaylistEntry {
   readonly index: number;
-  /** Where it begins and how long it runs in media time, seconds. */
+  /** Start and duration in media time, seconds. */
   readonly startS: number;
   readonly durationS: number;
-  /** The address of its init section as the playlist gives it; empty where there is none yet. */
+  /** The URL of its init section as written in the playlist; empty if none was given yet. */
   readonly init: string;
   readonly gap: boolean;
 }
 
 const MAP = /^#EXT-X-MAP:.*?URI="([^"]*)"/;
-const SEALED = /^#EXT-X-KEY:(?!METHOD=NONE)/;
+const ENCRYPTED = /^#EXT-X-KEY:(?!METHOD=NONE)/;
 
-/** Returns the pieces of a playlist in order. */
-export function parsePieces(playlist: string): Piece[] {
-  const pieces: Piece[] = [];
+/** Returns the entries of a playlist in order. */
+export function parsePlaylist(playlist: string): PlaylistEntry[] {
+  const entries: PlaylistEntry[] = [];
   let startS = 0;
   let durationS = 0;
   let init = "";
@@ -30,38 +30,38 @@ export function parsePieces(playlist: string): Piece[] {
     if (line === "#EXT-X-GAP") gap = true;
     else if (line.startsWith("#EXTINF:")) durationS = Number.parseFloat(line.slice(8)) || 0;
     if (line.startsWith("#")) continue;
-    pieces.push({ index: pieces.length, startS, durationS, init, gap });
+    entries.push({ index: entries.length, startS, durationS, init, gap });
     startS += durationS;
     gap = false;
   }
-  return pieces;
+  return entries;
 }
 
-/** Returns the piece that holds `mediaS`; the last one for a time past the end, null where there is none. */
-export function pieceAt(pieces: readonly Piece[], mediaS: number): Piece | null {
-  return pieces.findLast((piece) => piece.startS <= mediaS + 1e-4) ?? pieces[0] ?? null;
+/** Returns the entry at `mediaS`: the last one for a time past the end, null if there is none. */
+export function entryAt(entries: readonly PlaylistEntry[], mediaS: number): PlaylistEntry | null {
+  return entries.findLast((entry) => entry.startS <= mediaS + 1e-4) ?? entries[0] ?? null;
 }
 
 /**
- * Returns the playlist with every piece that `skips` names turned into a gap of the same length.
+ * Returns the playlist with every entry that `skips` selects turned into a gap of the same duration.
  *
- * Neither keys nor init sections that only skipped pieces need are named in it: a player would ask for them.
+ * Keys and init sections that only skipped entries need are left out, because hls.js would request them.
  */
-export function withGaps(playlist: string, skips: (piece: Piece) => boolean): string {
-  const pieces = parsePieces(playlist);
-  const kept = pieces.map((piece) => !piece.gap && !skips(piece));
+export function withGaps(playlist: string, skips: (entry: PlaylistEntry) => boolean): string {
+  const entries = parsePlaylist(playlist);
+  const kept = entries.map((entry) => !entry.gap && !skips(entry));
   const maps = new Map<string, string>();
   const written: string[] = [];
   let tags: string[] = [];
   let index = 0;
   let init = "";
-  const useInit = (piece: Piece | undefined): void => {
-    const map = piece === undefined ? undefined : maps.get(piece.init);
-    if (piece === undefined || map === undefined || piece.init === init) return;
+  const useInit = (entry: PlaylistEntry | undefined): void => {
+    const map = entry === undefined ? undefined : maps.get(entry.init);
+    if (entry === undefined || map === undefined || entry.init === init) return;
     // A key also covers the init sections behind it; ours are clear.
     if (init !== "") written.push("#EXT-X-KEY:METHOD=NONE");
     written.push(map);
-    init = piece.init;
+    init = entry.init;
   };
   for (const line of lines(playlist)) {
     const map = MAP.exec(line)?.[1];
@@ -70,10 +70,10 @@ export function withGaps(playlist: string, skips: (piece: Piece) => boolean): st
   for (const line of lines(playlist)) {
     if (MAP.test(line)) {
       if (index > 0 || init !== "") continue;
-      // Before the first piece the decoder is set up for the first picture that will come.
+      // Before the first entry: the init section of the first entry that will play.
       written.push(...tags);
       tags = [];
-      useInit(pieces[kept.indexOf(true)]);
+      useInit(entries[kept.indexOf(true)]);
       continue;
     }
     if (line.startsWith("#")) {
@@ -83,11 +83,11 @@ export function withGaps(playlist: string, skips: (piece: Piece) => boolean): st
     if (kept[index]) {
       const breaks = tags.filter((tag) => tag === "#EXT-X-DISCONTINUITY");
       written.push(...breaks);
-      useInit(pieces[index]);
+      useInit(entries[index]);
       written.push(...tags.filter((tag) => tag !== "#EXT-X-DISCONTINUITY"), line);
     } else {
       const stays = tags.filter(
-        (tag) => !SEALED.test(tag) && !tag.startsWith("#EXT-X-BYTERANGE") && tag !== "#EXT-X-GAP",
+        (tag) => !ENCRYPTED.test(tag) && !tag.startsWith("#EXT-X-BYTERANGE") && tag !== "#EXT-X-GAP",
       );
       written.push(...stays, "#EXT-X-GAP", "gap.m4s");
     }

@@ -1,83 +1,88 @@
-/** What is known of one track's playlist, shared by the streams that play it one after the other. Pure. */
-import type { Piece } from "./playlist.ts";
+/**
+ * What one track's streams have learned about its playlist: which entries cannot be played, and which only without audio.
+ * A stream is replaced when it fails; the next one starts from this state. Pure.
+ */
+import type { PlaylistEntry } from "./playlist.ts";
 
-/** After so many pieces with damaged sound the rest of the track is played without sound. */
-const MOST_DAMAGED = 3;
-/** Where sound is missing that was promised it is for some seconds; each change back and forth costs a new stream. */
-const MISSING_PIECES = 4;
-const SOUND = /\bsoun:\S*\s?/g;
+/** After this many entries with damaged audio the rest of the track is played without audio. */
+const MAX_DAMAGED_ENTRIES = 3;
+/** Missing audio usually stays missing for some seconds, and each change between with and without costs a new stream. */
+const MISSING_AUDIO_ENTRIES = 4;
+const AUDIO_TRACKS = /\bsoun:\S*\s?/g;
 
-export class PieceBook {
-  pieces: readonly Piece[] = [];
-  private readonly lost = new Set<number>();
+export class PlaylistState {
+  entries: readonly PlaylistEntry[] = [];
+  private readonly unplayable = new Set<number>();
   private readonly silenced = new Set<number>();
-  private damaged = 0;
-  private readonly inits = new Map<string, { readonly tracks: string; readonly soundIds: readonly number[] }>();
+  private damagedCount = 0;
+  private readonly inits = new Map<string, { readonly tracks: string; readonly audioIds: readonly number[] }>();
 
-  /** Gives a piece up. */
-  lose(startS: number): void {
-    this.lost.add(key(startS));
+  /** Marks an entry as unplayable. */
+  giveUp(startS: number): void {
+    this.unplayable.add(key(startS));
   }
 
   /**
-   * Lets a piece play without its sound from now on, because that is damaged or missing. Where sound is missing the next
-   * pieces of the same init section are treated alike.
+   * Marks an entry, whose audio is damaged or missing, to be played without audio. If the audio is missing, the following
+   * entries of the same init section are marked too.
    *
-   * @returns where the pieces begin; none where that is so already, or the piece has no sound
+   * @returns the start of each newly marked entry; empty if the entry has no audio or was marked before
    */
   silence(startS: number, why: "damaged" | "missing"): number[] {
-    const first = this.pieces.find((other) => key(other.startS) === key(startS));
+    const first = this.entries.find((other) => key(other.startS) === key(startS));
     const tracks = this.inits.get(first?.init ?? "")?.tracks ?? "";
     if (first === undefined || !tracks.includes("soun:") || this.isSilent(first)) return [];
-    if (why === "damaged") this.damaged++;
-    const count = why === "missing" ? MISSING_PIECES : 1;
-    const following = this.pieces.slice(first.index, first.index + count);
-    const starts = following.filter(({ init, gap }) => init === first.init && !gap).map((piece) => piece.startS);
+    if (why === "damaged") this.damagedCount++;
+    const count = why === "missing" ? MISSING_AUDIO_ENTRIES : 1;
+    const following = this.entries.slice(first.index, first.index + count);
+    const starts = following.filter(({ init, gap }) => init === first.init && !gap).map((entry) => entry.startS);
     for (const start of starts) this.silenced.add(key(start));
     return starts;
   }
 
-  /** Notes what the init section at an address declares. */
-  learn(init: string, tracks: string, soundIds: readonly number[]): void {
-    this.inits.set(init, { tracks, soundIds });
+  /** Records which tracks the init section at a URL declares. */
+  setInit(url: string, tracks: string, audioIds: readonly number[]): void {
+    this.inits.set(url, { tracks, audioIds });
   }
 
-  soundIdsOf(init: string): readonly number[] {
-    return this.inits.get(init)?.soundIds ?? [];
+  /** Returns the ids of the audio tracks that the init section at a URL declares. */
+  audioIdsOf(url: string): readonly number[] {
+    return this.inits.get(url)?.audioIds ?? [];
   }
 
-  /** Returns whether no piece plays with sound any more. */
-  get isAllSilent(): boolean {
-    return this.damaged >= MOST_DAMAGED;
+  /** Returns whether the whole track is played without audio. */
+  get isAudioDisabled(): boolean {
+    return this.damagedCount >= MAX_DAMAGED_ENTRIES;
   }
 
-  isSilent(piece: Piece): boolean {
-    return this.isSilentAt(piece.startS);
+  isSilent(entry: PlaylistEntry): boolean {
+    return this.isSilentAt(entry.startS);
   }
 
   isSilentAt(startS: number): boolean {
-    return this.isAllSilent || this.silenced.has(key(startS));
+    return this.isAudioDisabled || this.silenced.has(key(startS));
   }
 
-  /** Returns what a stream has to declare that plays this piece; undefined: its init section was not loaded yet. */
-  tracksOf(piece: Piece): string | undefined {
-    const tracks = this.inits.get(piece.init)?.tracks;
-    return tracks !== undefined && this.isSilent(piece) ? withoutSound(tracks) : tracks;
+  /** Returns the tracks that a stream must declare to play this entry; undefined before its init section is loaded. */
+  tracksOf(entry: PlaylistEntry): string | undefined {
+    const tracks = this.inits.get(entry.init)?.tracks;
+    return tracks !== undefined && this.isSilent(entry) ? withoutAudio(tracks) : tracks;
   }
 
-  /** Returns whether a stream that declares `tracks` can play a piece, as far as is known. */
-  playable(piece: Piece, tracks: string | undefined): boolean {
-    if (piece.gap || this.lost.has(key(piece.startS))) return false;
-    const wanted = this.tracksOf(piece);
-    return wanted === undefined || tracks === undefined || wanted === tracks;
+  /** Returns whether a stream that declares `tracks` can play an entry, as far as is known. */
+  isPlayable(entry: PlaylistEntry, tracks: string | undefined): boolean {
+    if (entry.gap || this.unplayable.has(key(entry.startS))) return false;
+    const needed = this.tracksOf(entry);
+    return needed === undefined || tracks === undefined || needed === tracks;
   }
 }
 
-/** Returns the description of tracks without those of sound. */
-export function withoutSound(tracks: string): string {
-  return tracks.replace(SOUND, "").trim();
+/** Returns a description of tracks, as of `tracksOf` in `mp4_boxes`, without its audio tracks. */
+export function withoutAudio(tracks: string): string {
+  return tracks.replace(AUDIO_TRACKS, "").trim();
 }
 
+/** Entries are matched by their start in whole ms: their sums of durations differ in the last bits of a float. */
 function key(startS: number): number {
   return Math.round(startS * 1000);
 }

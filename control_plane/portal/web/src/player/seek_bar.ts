@@ -1,20 +1,20 @@
-/** The score under the stage: the seek bar, and one lane per camera with what it recorded and what is missing. */
+/** The seek bar, and below it one lane per camera that shows what was recorded and what is missing. */
 import { el } from "./dom.ts";
 import { clockText, lengthText, spokenTime, wallText } from "./format.ts";
 import { type ClassTimeline, clamp, type Gap, missingOf, type Track } from "./timeline.ts";
 
-export interface ScoreEvents {
+export interface SeekBarEvents {
   seek(classS: number): void;
-  /** The viewer takes hold of the bar, or lets go. */
-  hold(held: boolean): void;
+  /** The viewer starts (true) or stops dragging the bar. */
+  hold(isHeld: boolean): void;
 }
 
-export class Score {
+export class SeekBar {
   readonly root: HTMLElement;
   readonly bar: HTMLElement;
   private readonly played: HTMLElement;
   private readonly thumb: HTMLElement;
-  private readonly needle: HTMLElement;
+  private readonly playhead: HTMLElement;
   private readonly bubble: HTMLElement;
   private readonly rail: HTMLElement;
   private readonly strips = new Map<string, HTMLElement>();
@@ -25,17 +25,17 @@ export class Score {
     private timeline: ClassTimeline,
     private readonly firstS: number,
     private readonly lastS: number,
-    private readonly events: ScoreEvents,
+    private readonly events: SeekBarEvents,
   ) {
-    this.played = el("div", { class: "score__played" });
-    this.thumb = el("div", { class: "score__thumb" });
-    this.bubble = el("div", { class: "score__bubble", "aria-hidden": "true" });
-    this.rail = el("div", { class: "score__rail" }, this.played);
+    this.played = el("div", { class: "seek-bar__played" });
+    this.thumb = el("div", { class: "seek-bar__thumb" });
+    this.bubble = el("div", { class: "seek-bar__bubble", "aria-hidden": "true" });
+    this.rail = el("div", { class: "seek-bar__rail" }, this.played);
     for (const { blanks } of timeline.tracks) for (const blank of blanks) this.markRail(blank);
     this.bar = el(
       "div",
       {
-        class: "score__bar",
+        class: "seek-bar__bar",
         role: "slider",
         tabindex: 0,
         "aria-label": "Time in the class",
@@ -46,30 +46,30 @@ export class Score {
       this.thumb,
       this.bubble,
     );
-    this.needle = el("i");
+    this.playhead = el("i");
     const lanes = timeline.tracks.map((track) => this.lane(track));
     this.root = el(
       "section",
-      { class: "score", "aria-label": "Timeline" },
+      { class: "seek-bar", "aria-label": "Timeline" },
       this.bar,
       el(
         "div",
         { class: "lanes" },
         ...lanes,
-        el("div", { class: "lanes__needle", "aria-hidden": "true" }, this.needle),
+        el("div", { class: "lanes__playhead", "aria-hidden": "true" }, this.playhead),
       ),
     );
-    this.follow();
+    this.listen();
     this.show(firstS);
   }
 
-  /** Moves the needle to `classS`. */
+  /** Moves the bar and the needle to `classS`. */
   show(classS: number): void {
     this.nowS = classS;
-    const share = this.share(classS);
-    this.played.style.transform = `scaleX(${share.toFixed(5)})`;
-    this.thumb.style.left = `${(share * 100).toFixed(3)}%`;
-    this.needle.style.transform = `translateX(${(share * 100).toFixed(3)}%)`;
+    const fraction = this.fraction(classS);
+    this.played.style.transform = `scaleX(${fraction.toFixed(5)})`;
+    this.thumb.style.left = `${(fraction * 100).toFixed(3)}%`;
+    this.playhead.style.transform = `translateX(${(fraction * 100).toFixed(3)}%)`;
     const wholeS = Math.round(classS - this.firstS);
     if (wholeS === this.spokenS) return;
     this.spokenS = wholeS;
@@ -77,7 +77,7 @@ export class Score {
     this.bar.setAttribute("aria-valuetext", this.spoken(classS));
   }
 
-  /** Marks a stretch of a track that turned out not to play; `timeline` is the class with it. */
+  /** Marks a stretch of a track that cannot be played; `timeline` is the class with that gap. */
   add(timeline: ClassTimeline, track: Track, gap: Gap): void {
     this.timeline = timeline;
     this.markRail(gap);
@@ -86,21 +86,24 @@ export class Score {
 
   private spoken(classS: number): string {
     const place = `${spokenTime(classS - this.firstS)} of ${spokenTime(this.lastS - this.firstS)}`;
-    const dark = this.timeline.tracks.filter((track) =>
+    const blankTracks = this.timeline.tracks.filter((track) =>
       missingOf(track).some((gap) => gap.fromS <= classS && classS < gap.toS),
     );
-    return dark.length === 0 ? place : `${place}; no picture from ${dark.map((track) => track.name).join(" and ")}`;
+    return blankTracks.length === 0
+      ? place
+      : `${place}; no picture from ${blankTracks.map((track) => track.name).join(" and ")}`;
   }
 
-  private share(classS: number): number {
+  /** Returns where `classS` lies on the bar, 0 to 1. */
+  private fraction(classS: number): number {
     return clamp((classS - this.firstS) / Math.max(0.001, this.lastS - this.firstS), 0, 1);
   }
 
   private lane(track: Track): HTMLElement {
     const strip = el("div", { class: "lane__track" });
     this.strips.set(track.id, strip);
-    for (const [fromS, toS] of pieces(track)) {
-      strip.append(this.lay(el("div", { class: "lane__piece" }), fromS, toS));
+    for (const [fromS, toS] of recordedStretches(track)) {
+      strip.append(this.position(el("div", { class: "lane__recorded" }), fromS, toS));
     }
     for (const gap of missingOf(track)) {
       if (gap.toS <= this.firstS || gap.fromS >= this.lastS) continue;
@@ -109,7 +112,7 @@ export class Score {
     return el(
       "div",
       { class: "lane", "data-position": track.position, role: "group", "aria-label": `${track.name} camera` },
-      el("div", { class: "lane__name" }, el("i", { class: "gel" }), el("span", {}, track.name)),
+      el("div", { class: "lane__name" }, el("i", { class: "swatch" }), el("span", {}, track.name)),
       strip,
     );
   }
@@ -126,34 +129,34 @@ export class Score {
       },
       el("span", { class: "lane__tip", "aria-hidden": "true" }, text),
     );
-    const middle = this.share((gap.fromS + gap.toS) / 2);
+    const middle = this.fraction((gap.fromS + gap.toS) / 2);
     if (middle < 0.12) mark.dataset["edge"] = "start";
     if (middle > 0.88) mark.dataset["edge"] = "end";
-    return this.lay(mark, gap.fromS, gap.toS);
+    return this.position(mark, gap.fromS, gap.toS);
   }
 
-  /** Hatches a stretch of the seek bar where at least one camera has no picture. */
+  /** Hatches a stretch in which at least one camera has no picture. */
   private markRail(gap: Gap): void {
     if (gap.toS <= this.firstS || gap.fromS >= this.lastS) return;
-    this.rail.append(this.lay(el("div", { class: "score__hole" }), gap.fromS, gap.toS));
+    this.rail.append(this.position(el("div", { class: "seek-bar__gap" }), gap.fromS, gap.toS));
   }
 
-  private lay<T extends HTMLElement>(element: T, fromS: number, toS: number): T {
-    const from = this.share(fromS);
+  private position<T extends HTMLElement>(element: T, fromS: number, toS: number): T {
+    const from = this.fraction(fromS);
     element.style.left = `${(from * 100).toFixed(3)}%`;
-    element.style.width = `${((this.share(toS) - from) * 100).toFixed(3)}%`;
+    element.style.width = `${((this.fraction(toS) - from) * 100).toFixed(3)}%`;
     return element;
   }
 
-  private follow(): void {
+  private listen(): void {
     const at = (event: PointerEvent): number => {
       const box = this.bar.getBoundingClientRect();
-      const share = clamp((event.clientX - box.left) / Math.max(1, box.width), 0, 1);
-      return this.firstS + share * (this.lastS - this.firstS);
+      const fraction = clamp((event.clientX - box.left) / Math.max(1, box.width), 0, 1);
+      return this.firstS + fraction * (this.lastS - this.firstS);
     };
     const hint = (event: PointerEvent): void => {
       const classS = at(event);
-      this.bubble.style.left = `${(this.share(classS) * 100).toFixed(3)}%`;
+      this.bubble.style.left = `${(this.fraction(classS) * 100).toFixed(3)}%`;
       this.bubble.textContent = `${clockText(classS - this.firstS)} · ${wallText(this.timeline.startAtMs, classS, this.timeline.timeZone)}`;
     };
     this.bar.addEventListener("pointerdown", (event) => {
@@ -188,8 +191,8 @@ export class Score {
   }
 }
 
-/** Returns the stretches with pictures, neighbours joined. */
-function pieces(track: Track): [number, number][] {
+/** Returns the stretches with pictures, adjacent ones merged. */
+function recordedStretches(track: Track): [number, number][] {
   const joined: [number, number][] = [];
   for (const { classS, durationS } of track.fragments) {
     const last = joined.at(-1);
@@ -200,12 +203,12 @@ function pieces(track: Track): [number, number][] {
 }
 
 /** Returns `12:03:01–12:03:20`, in the studio's time zone. */
-export function betweenText(gap: Gap, timeline: ClassTimeline): string {
+export function timeRangeText(gap: Gap, timeline: ClassTimeline): string {
   const { startAtMs, timeZone } = timeline;
   return `${wallText(startAtMs, gap.fromS, timeZone)}–${wallText(startAtMs, gap.toS, timeZone)}`;
 }
 
 /** Returns `Left camera: no picture 12:03:01–12:03:20 (19 s) · camera offline`. */
 export function gapText(track: Track, gap: Gap, timeline: ClassTimeline): string {
-  return `${track.name} camera: no picture ${betweenText(gap, timeline)} (${lengthText(gap.toS - gap.fromS)}) · ${gap.label}`;
+  return `${track.name} camera: no picture ${timeRangeText(gap, timeline)} (${lengthText(gap.toS - gap.fromS)}) · ${gap.label}`;
 }

@@ -1,8 +1,8 @@
-/** Which views are on the stage and how they lie: a pure arrangement, and the tiles that show it. */
+/** The stage: which views are shown and how (a pure `Arrangement`), and the tiles that show them. */
 import { el, icon, setIcon } from "./dom.ts";
 import type { Gap, Track } from "./timeline.ts";
 
-/** `shown` keeps the order of the wall; `lead` is the large one where the shape is `lead`. */
+/** `shown` is in the order of the cameras on the wall; `lead` is the large view in the shape `lead`. */
 export interface Arrangement {
   readonly shown: readonly string[];
   readonly lead: string;
@@ -38,8 +38,8 @@ export function withShape(now: Arrangement, shape: Arrangement["shape"]): Arrang
   return { ...now, shape };
 }
 
-/** Returns a stored arrangement where it still fits these tracks, else null. */
-export function revive(stored: string | null, tracks: readonly Track[]): Arrangement | null {
+/** Returns a stored arrangement if it fits these tracks, else null. */
+export function restoreArrangement(stored: string | null, tracks: readonly Track[]): Arrangement | null {
   if (stored === null) return null;
   try {
     const { shown, lead, shape } = JSON.parse(stored) as { shown: string[]; lead: string; shape: string };
@@ -53,14 +53,14 @@ export function revive(stored: string | null, tracks: readonly Track[]): Arrange
   }
 }
 
-/** Returns an arrangement to store: by position, so that it fits the next class too. */
-export function keepsake(now: Arrangement, tracks: readonly Track[]): string {
+/** Returns an arrangement for storage: with camera positions in place of track ids, which differ for each class. */
+export function serializeArrangement(now: Arrangement, tracks: readonly Track[]): string {
   const position = (id: string): string => tracks.find((track) => track.id === id)?.position ?? "";
   return JSON.stringify({ shown: now.shown.map(position), lead: position(now.lead), shape: now.shape });
 }
 
-/** A picture copied longer ago than this is not the last one before a gap. */
-const KEPT_MS = 1500;
+/** An older copy is not the last picture before a gap. */
+const FRAME_COPY_MAX_AGE_MS = 1500;
 
 export interface TileEvents {
   pick(id: string): void;
@@ -68,20 +68,20 @@ export interface TileEvents {
   listen(id: string): void;
 }
 
-/** One view on the stage: the video, its name, and a plate where there is no picture. */
+/** One view: the video, its name, and an overlay when there is no picture. */
 export class Tile {
   readonly root: HTMLElement;
   readonly video: HTMLVideoElement;
   private readonly freeze: HTMLCanvasElement;
-  private readonly plate: HTMLElement;
-  private readonly plateTitle: HTMLElement;
-  private readonly plateDetail: HTMLElement;
+  private readonly overlay: HTMLElement;
+  private readonly overlayTitle: HTMLElement;
+  private readonly overlayDetail: HTMLElement;
   private readonly pick: HTMLButtonElement;
   private readonly listen: HTMLButtonElement | null;
   private refused = false;
   private blank = false;
   private late: string | null = null;
-  private keptMs = -Infinity;
+  private copiedMs = -Infinity;
 
   constructor(
     readonly track: Track,
@@ -91,17 +91,17 @@ export class Tile {
     this.video = el("video", { class: "tile__video", playsinline: true, preload: "auto", tabindex: -1 });
     this.video.muted = true;
     this.video.disablePictureInPicture = true;
-    // It waits where its pictures end, often a moment before a gap; hls.js then seeks, and the picture would be gone.
+    // The video runs out of pictures a moment before a gap; hls.js then seeks over it, and the last picture would be lost.
     this.video.addEventListener("waiting", () => {
-      if (this.freeze.hidden) this.keepPicture();
+      if (this.freeze.hidden) this.copyFrame();
     });
     this.freeze = el("canvas", { class: "tile__freeze", hidden: true, "aria-hidden": "true" });
-    this.plateTitle = el("span", { class: "plate__title" });
-    this.plateDetail = el("span", { class: "plate__detail" });
-    this.plate = el("div", { class: "plate", hidden: true }, icon("dark"), this.plateTitle, this.plateDetail);
+    this.overlayTitle = el("span", { class: "overlay__title" });
+    this.overlayDetail = el("span", { class: "overlay__detail" });
+    this.overlay = el("div", { class: "overlay", hidden: true }, icon("dark"), this.overlayTitle, this.overlayDetail);
     this.pick = el("button", {
       type: "button",
-      class: "tile__pick",
+      class: "tile__select",
       click: () => events.pick(id),
       dblclick: () => events.solo(id),
     });
@@ -131,19 +131,19 @@ export class Tile {
       this.video,
       this.freeze,
       el("div", { class: "tile__loading", "aria-hidden": "true" }, el("span")),
-      this.plate,
+      this.overlay,
       this.pick,
       el(
         "span",
         { class: "tile__label", "aria-hidden": "true" },
-        el("i", { class: "gel" }),
+        el("i", { class: "swatch" }),
         el("span", { class: "tile__name" }, name),
       ),
       this.listen,
     );
   }
 
-  /** Says where it lies: hidden, large, or beside others. */
+  /** Applies the arrangement: hidden, large, or one of several. */
   place(arrangement: Arrangement): void {
     const { id, name } = this.track;
     const shown = arrangement.shown.includes(id);
@@ -159,70 +159,70 @@ export class Tile {
     setIcon(this.listen, audible ? "sound" : "silent");
   }
 
-  pictured(): void {
+  markShown(): void {
     this.root.dataset["pictured"] = "true";
   }
 
-  /** Shows that there is no picture between two times, over the last one where `freeze`; null takes the plate away. */
+  /** Shows that there is no picture in a stretch, over the last picture if `freeze`; null removes the overlay. */
   setBlank(blank: Gap | null, between: string, freeze: boolean): void {
     if (this.refused) return;
     this.blank = blank !== null;
     this.root.dataset["blank"] = String(this.blank);
     if (blank === null) {
-      this.plate.hidden = true;
+      this.overlay.hidden = true;
       this.freeze.hidden = true;
       if (this.late !== null) this.setLate(this.late);
       return;
     }
-    if (freeze) this.keepPicture();
-    this.freeze.hidden = !freeze || performance.now() - this.keptMs > KEPT_MS;
-    this.showPlate(`${this.track.name} camera: no picture`, `${between} · ${blank.label}`);
+    if (freeze) this.copyFrame();
+    this.freeze.hidden = !freeze || performance.now() - this.copiedMs > FRAME_COPY_MAX_AGE_MS;
+    this.showOverlay(`${this.track.name} camera: no picture`, `${between} · ${blank.label}`);
   }
 
-  /** Shows that the others go on without this view, and why; null takes the plate away. */
+  /** Shows why the others continue without this view; null removes the overlay. */
   setLate(why: string | null): void {
     if (this.refused) return;
     this.late = why;
     this.root.dataset["late"] = String(why !== null);
     if (this.blank) return;
     this.freeze.hidden = true;
-    this.plate.hidden = why === null;
-    if (why !== null) this.showPlate(`${this.track.name} camera: waiting for its picture`, why);
+    this.overlay.hidden = why === null;
+    if (why !== null) this.showOverlay(`${this.track.name} camera: waiting for its picture`, why);
   }
 
-  /** Takes the picture away. */
-  conceal(): void {
+  /** Hides the picture. */
+  hidePicture(): void {
     this.root.dataset["pictured"] = "false";
     this.freeze.hidden = true;
-    this.keptMs = -Infinity;
+    this.copiedMs = -Infinity;
   }
 
-  /** Says for good why this view cannot be shown. */
+  /** Shows permanently why this view cannot be shown. */
   refuse(reason: string): void {
     this.refused = true;
     this.root.dataset["refused"] = "true";
-    this.showPlate(`${this.track.name} camera cannot be shown here`, reason);
+    this.showOverlay(`${this.track.name} camera cannot be shown here`, reason);
   }
 
-  private showPlate(title: string, detail: string): void {
-    this.plateTitle.textContent = title;
-    this.plateDetail.textContent = detail;
-    this.plate.hidden = false;
-    this.pictured();
+  private showOverlay(title: string, detail: string): void {
+    this.overlayTitle.textContent = title;
+    this.overlayDetail.textContent = detail;
+    this.overlay.hidden = false;
+    this.markShown();
   }
 
-  /** Copies the picture that the video shows, so that it can be shown when the video has moved on. */
-  private keepPicture(): void {
-    // A video that has failed, or seeks, gives its last picture to nobody.
+  /** Copies the current picture of the video, to show it after the video has moved on. */
+  private copyFrame(): void {
+    // A failed or seeking video has no picture to copy.
     if (this.video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return;
     this.freeze.width = this.video.videoWidth;
     this.freeze.height = this.video.videoHeight;
     this.freeze.getContext("2d")?.drawImage(this.video, 0, 0);
-    this.keptMs = performance.now();
+    this.copiedMs = performance.now();
   }
 }
 
-/** The stage: the tiles in their arrangement. */
+/** All tiles, in their arrangement. */
 export class Stage {
   readonly root: HTMLElement;
   readonly notice: HTMLElement;

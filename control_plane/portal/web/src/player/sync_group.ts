@@ -1,82 +1,85 @@
 /**
- * Several views on one master clock: play, pause, seek, step, rate, sound. The decisions are `conductor`'s, and
- * `patience`'s.
+ * Plays several views on one master clock: play, pause, seek, step, rate, audio. `master_clock`, `drift_control` and
+ * `wait_policy` make the decisions; this class applies them.
  *
- * Alignment is always the same: pause all, seek all to one class time, wait until each has shown its picture, play all.
- * While playing, ten times a second each view is compared with the master and bent, or made to jump. A view whose
- * camera has no picture is parked, and joins again by itself. The others wait for a view that is slow, but not for
- * long, and not at all for one that has failed: it is late, is loaded behind its plate, and joins like a parked one.
+ * Alignment always takes the same steps: pause all views, seek all to one class time, wait until each has shown its
+ * picture, play all. During playback each view is compared with the master clock ten times a second; its rate is changed
+ * for a moment, or it seeks. A view whose camera has no picture is parked and rejoins by itself. The others wait a few
+ * seconds for a slow view and not at all for a failed one: that view is late, loads while hidden, and rejoins.
  */
-
-import { PulseCost } from "./drift_control.ts";
-import { JOIN_BROKEN_S, JOIN_DRY_S, JUMP_S, Latecomers } from "./late_views.ts";
-import { MasterClock, reference, type Shown, skewMs } from "./master_clock.ts";
+import { RateChangeCost } from "./drift_control.ts";
+import { LateViews, REJOIN_BROKEN_S, REJOIN_STALLED_S, SEEK_LEAD_S } from "./late_views.ts";
+import { chooseReference, MasterClock, type ShownFrame, skewMs } from "./master_clock.ts";
 import { blankAt, type ClassTimeline, clamp, frameAt, type Gap, playableRange, sameGap, stepFrom } from "./timeline.ts";
-import type { Screen } from "./track_player.ts";
-import { attendanceOf, isPresent, type Seat, seatOf } from "./view_slot.ts";
-import { LATE_MEMORY_MS, latecomers } from "./wait_policy.ts";
+import type { TrackPlayer } from "./track_player.ts";
+import { createSlot, isPresent, statusOf, type ViewSlot } from "./view_slot.ts";
+import { LATE_MEMORY_MS, overdueViews } from "./wait_policy.ts";
 
-/** `aligning` is a pause or a seek on its way, `waiting` one that takes so long that the viewer should know. */
+/** `aligning`: a pause or seek is in progress. `waiting`: it takes so long that the viewer should know. */
 export type State = "loading" | "paused" | "aligning" | "playing" | "waiting" | "ended";
 
 export const RATES = [0.25, 0.5, 0.75, 1, 1.25, 1.5, 2] as const;
 
 const TICK_MS = 100;
-/** A view may be parked this much before its blank begins; it is not taken back for that. */
-const EARLY_S = 0.25;
-/** A view that runs dry for this long stops the others too. */
-const DRY_MS = 250;
-/** A seek that a newer wish overtakes is given up after this long, so that a dragged bar shows pictures. */
-const OVERTAKE_MS = 250;
-/** How often a wait is looked at, where nothing has happened. */
-const LOOK_MS = 50;
-/** A parked view is taken to the end of its blank this long before, so that each piece is tried when it is due. */
-const PREPARE_S = 6;
+/** How long before its blank a view may be parked without being unparked by the next tick. */
+const PARK_EARLY_S = 0.25;
+/** A view that has nothing to play for this long is a reason to realign all views. */
+const STALL_MS = 250;
+/** A seek with a newer target is abandoned after this time, not at once: dragging the seek bar then shows pictures. */
+const SUPERSEDE_MS = 250;
+/** How often a wait is re-evaluated when no event wakes it. */
+const WAIT_POLL_MS = 50;
+/** How long before the end of its blank a parked view is preloaded. Earlier would load media that may never be shown. */
+const PRELOAD_S = 6;
 
-export interface EnsembleEvents {
+export interface SyncGroupEvents {
   state(state: State): void;
   time(classS: number): void;
   blank(trackId: string, blank: Gap | null, freeze: boolean): void;
-  /** The others go on without a view that should have a picture; or it is back. */
-  late(trackId: string, late: boolean): void;
+  /** A view that should have a picture is left behind (true), or has rejoined (false). */
+  late(trackId: string, isLate: boolean): void;
+  /** The browser does not allow playback without a user gesture. */
   blocked(): void;
 }
 
-export class Ensemble {
+export class SyncGroup {
   readonly firstS: number;
   readonly lastS: number;
-  private readonly seats: Seat[];
+  private readonly slots: ViewSlot[];
   private readonly clock = new MasterClock();
   private current: State = "loading";
-  private wantsToPlay = false;
-  private target: number | null = null;
+  private playRequested = false;
+  /** The newest class time to align at that alignment has not started with. */
+  private targetS: number | null = null;
   private moving: Promise<void> | null = null;
   private audible: string | null = null;
   private lead: string | null = null;
   private timer = 0;
+  /** Increases when the group is closed: asynchronous steps of an older generation stop. */
   private generation = 0;
-  private readonly latecomers: Latecomers;
-  private stir: () => void = () => undefined;
+  private readonly lateViews: LateViews;
+  /** Lets the current `waitFor` re-evaluate its condition. */
+  private wake: () => void = () => undefined;
 
   constructor(
     timeline: ClassTimeline,
-    screens: readonly Screen[],
-    private readonly events: EnsembleEvents,
-    /** What this browser's changes of rate cost, as far as it was learnt before. */
-    readonly pulseCost = new PulseCost(),
+    trackPlayers: readonly TrackPlayer[],
+    private readonly events: SyncGroupEvents,
+    /** What a rate change costs in this browser, as measured so far. */
+    readonly rateChangeCost = new RateChangeCost(),
   ) {
     [this.firstS, this.lastS] = playableRange(timeline);
-    this.seats = screens.map((screen) => seatOf(screen, pulseCost));
-    this.latecomers = new Latecomers((trackId, late) => events.late(trackId, late));
+    this.slots = trackPlayers.map((player) => createSlot(player, rateChangeCost));
+    this.lateViews = new LateViews((trackId, isLate) => events.late(trackId, isLate));
   }
 
   get state(): State {
     return this.current;
   }
 
-  /** Returns whether the class plays, or would but for loading. */
-  get wished(): boolean {
-    return this.wantsToPlay;
+  /** Returns whether the class plays or will play once it has loaded. */
+  get wantsToPlay(): boolean {
+    return this.playRequested;
   }
 
   get rate(): number {
@@ -88,401 +91,411 @@ export class Ensemble {
     return clamp(this.clock.at(performance.now()), this.firstS, this.lastS);
   }
 
-  /** Returns whether every view that plays stands in its place. */
+  /** Returns whether every playing view is within tolerance of the master clock. */
   get isSettled(): boolean {
-    return this.current === "playing" && this.seats.every((seat) => !isPresent(seat) || seat.settled);
+    return this.current === "playing" && this.slots.every((slot) => !isPresent(slot) || slot.isSettled);
   }
 
-  /** Returns how far apart the views' clocks are, in ms; null while fewer than two play. */
+  /** Returns the spread of the views' class times in ms; null while fewer than two play. */
   get skewMs(): number | null {
     const now = performance.now();
-    const places = this.seats
+    const places = this.slots
       .filter(isPresent)
-      .map((seat) => seat.screen.reading.at(now, this.rate))
+      .map((slot) => slot.player.frameClock.at(now, this.rate))
       .filter((place) => place !== null);
     return this.current === "playing" ? skewMs(places) : null;
   }
 
-  /** Opens every view at `classS` and resolves when each has shown its first picture. */
+  /** Opens every view at `classS`; resolves when each has shown its first picture. */
   async open(classS: number): Promise<void> {
-    this.clock.stand(classS);
-    for (const seat of this.seats) seat.screen.open(classS);
+    this.clock.pauseAt(classS);
+    for (const slot of this.slots) slot.player.open(classS);
     await this.seek(classS);
   }
 
   async play(): Promise<void> {
-    if (this.wantsToPlay) return;
-    this.wantsToPlay = true;
-    if (this.timeS >= this.lastS - 0.05) this.target = this.firstS;
-    await this.move(this.target ?? this.timeS);
+    if (this.playRequested) return;
+    this.playRequested = true;
+    if (this.timeS >= this.lastS - 0.05) this.targetS = this.firstS;
+    await this.move(this.targetS ?? this.timeS);
   }
 
-  /** Stops on one exact picture, the same instant in every view. */
+  /** Pauses on one exact frame, at the same instant in every view. */
   async pause(): Promise<void> {
-    this.wantsToPlay = false;
+    this.playRequested = false;
     const now = performance.now();
     this.halt(this.snap(this.shownS(now)));
     await this.move(this.timeS);
   }
 
   async toggle(): Promise<void> {
-    await (this.wantsToPlay ? this.pause() : this.play());
+    await (this.playRequested ? this.pause() : this.play());
   }
 
   async seek(classS: number): Promise<void> {
     await this.move(clamp(classS, this.firstS, this.lastS));
   }
 
-  /** Moves by pictures of the leading view, forward or back, and stays paused. */
+  /** Moves by frames of the lead view, forward or back, and stays paused. */
   async step(frames: number): Promise<void> {
-    if (this.wantsToPlay) await this.pause();
-    const seat = this.leadingSeat();
-    if (seat === undefined) return;
-    const fromS = this.target ?? this.timeS;
-    await this.seek(stepFrom(seat.screen.track, fromS, frames));
+    if (this.playRequested) await this.pause();
+    const slot = this.leadingSlot();
+    if (slot === undefined) return;
+    const fromS = this.targetS ?? this.timeS;
+    await this.seek(stepFrom(slot.player.track, fromS, frames));
   }
 
-  /** Brings back a picture that has failed while the class stands; at any other time that happens anyway. */
-  mend(): void {
+  /** Realigns after a picture failed while paused. While playing, the next tick does it. */
+  recover(): void {
     if (this.current === "paused" || this.current === "ended") void this.move(this.timeS);
   }
 
   setRate(rate: number): void {
     this.clock.setRate(rate, performance.now());
-    for (const { screen, follower } of this.seats) {
-      follower.reset(performance.now());
-      screen.reading.clear();
-      screen.video.defaultPlaybackRate = rate;
-      screen.setRate(rate);
+    for (const { player, driftControl } of this.slots) {
+      driftControl.reset(performance.now());
+      player.frameClock.clear();
+      player.video.defaultPlaybackRate = rate;
+      player.setRate(rate);
     }
   }
 
-  /** Chooses whose sound is heard (null: none) and which view leads. */
+  /** Chooses the audible view (null: none) and the lead view. */
   assign(audible: string | null, lead: string | null): void {
     this.audible = audible;
     this.lead = lead;
-    for (const { screen } of this.seats) screen.video.muted = screen.track.id !== audible;
+    for (const { player } of this.slots) player.video.muted = player.track.id !== audible;
   }
 
   setVolume(volume: number): void {
-    for (const { screen } of this.seats) screen.video.volume = volume;
+    for (const { player } of this.slots) player.video.volume = volume;
   }
 
-  /** Stops for good and lets go of everything that was loaded. */
+  /** Stops permanently and releases all loaded media. */
   close(): void {
     this.generation++;
-    this.wantsToPlay = false;
+    this.playRequested = false;
     this.halt(this.timeS);
     window.clearInterval(this.timer);
-    for (const { screen } of this.seats) screen.close();
+    for (const { player } of this.slots) player.close();
   }
 
+  /** Aligns at `toS`. A call during an alignment only replaces its target; both resolve when alignment is complete. */
   private async move(toS: number): Promise<void> {
-    this.target = toS;
-    this.moving ??= this.settle().finally(() => {
+    this.targetS = toS;
+    this.moving ??= this.align().finally(() => {
       this.moving = null;
     });
     await this.moving;
   }
 
-  /** Aligns at the newest target until there is none newer, then plays on if that is wished. */
-  private async settle(): Promise<void> {
+  /** Aligns until there is no newer target, then starts playback if it is requested. */
+  private async align(): Promise<void> {
     const generation = this.generation;
     for (;;) {
-      while (this.target !== null) {
-        const toS: number = this.target;
-        this.target = null;
+      while (this.targetS !== null) {
+        const toS: number = this.targetS;
+        this.targetS = null;
         this.halt(this.snap(toS));
-        await this.gather();
+        await this.seekAll();
         if (generation !== this.generation) return;
       }
-      if (!this.wantsToPlay) {
-        this.become(this.timeS >= this.lastS - 0.05 ? "ended" : "paused");
+      if (!this.playRequested) {
+        this.setState(this.timeS >= this.lastS - 0.05 ? "ended" : "paused");
         return;
       }
       await this.start();
-      if (this.target === null) return;
+      if (this.targetS === null) return;
     }
   }
 
+  /** Pauses the master clock and all views at `atS`. */
   private halt(atS: number): void {
     window.clearInterval(this.timer);
-    this.clock.stand(atS);
-    for (const seat of this.seats) {
-      seat.screen.video.pause();
-      seat.settled = false;
-      seat.drySinceMs = null;
-      this.latecomers.halt(seat);
+    this.clock.pauseAt(atS);
+    for (const slot of this.slots) {
+      slot.player.video.pause();
+      slot.isSettled = false;
+      slot.stalledSinceMs = null;
+      this.lateViews.reset(slot);
     }
-    if (this.current !== "loading" && this.current !== "waiting") this.become("aligning");
+    if (this.current !== "loading" && this.current !== "waiting") this.setState("aligning");
   }
 
-  /** Seeks every view to the master's place; returns when all have shown it that can, or when a newer wish overtakes. */
-  private async gather(): Promise<void> {
+  /** Seeks every view to the master's time; returns when all views that can have shown it, or when superseded. */
+  private async seekAll(): Promise<void> {
     const atS = this.timeS;
     this.events.time(atS);
-    for (const seat of this.seats) this.call(seat, atS);
-    await this.meet(
-      this.seats,
-      (seat) => seat.arrived,
+    for (const slot of this.slots) this.seekSlot(slot, atS);
+    await this.waitFor(
+      this.slots,
+      (slot) => slot.isReady,
       () => false,
     );
   }
 
-  /** Calls a view to its picture of `atS`. */
-  private call(seat: Seat, atS: number): void {
-    const { screen } = seat;
-    const call = ++seat.calls;
-    const blank = blankAt(screen.track, atS);
-    seat.arrived = blank !== null;
-    seat.preparedS = null;
-    this.setBlank(seat, blank, false);
+  /** Seeks one view to its picture of `atS`. */
+  private seekSlot(slot: ViewSlot, atS: number): void {
+    const { player } = slot;
+    const seekCount = ++slot.seekCount;
+    const blank = blankAt(player.track, atS);
+    slot.isReady = blank !== null;
+    slot.preloadedToS = null;
+    this.setBlank(slot, blank, false);
     if (blank !== null) {
-      this.prepare(seat, atS);
+      this.preload(slot, atS);
       return;
     }
-    void screen.show(atS).then((shown) => {
-      if (call !== seat.calls) return;
-      const lost = shown ? null : blankAt(screen.track, atS);
-      if (shown) this.latecomers.welcome(seat);
-      else if (lost === null) this.latecomers.leave(seat, JOIN_BROKEN_S);
-      else this.setBlank(seat, lost, false);
-      seat.arrived = shown || lost !== null;
-      if (lost !== null) this.prepare(seat, atS);
-      this.stir();
+    void player.show(atS).then((shown) => {
+      if (seekCount !== slot.seekCount) return;
+      const lost = shown ? null : blankAt(player.track, atS);
+      if (shown) this.lateViews.clearLate(slot);
+      else if (lost === null) this.lateViews.markLate(slot, REJOIN_BROKEN_S);
+      else this.setBlank(slot, lost, false);
+      slot.isReady = shown || lost !== null;
+      if (lost !== null) this.preload(slot, atS);
+      this.wake();
     });
   }
 
-  /** Waits until the views have arrived, or are given up as late, or until something newer is wanted. */
-  private async meet(
-    seats: readonly Seat[],
-    hasArrived: (seat: Seat) => boolean,
-    isOvertaken: () => boolean,
+  /** Waits until every view is ready or marked late, or until the wait is superseded. */
+  private async waitFor(
+    slots: readonly ViewSlot[],
+    isReady: (slot: ViewSlot) => boolean,
+    isSuperseded: () => boolean,
   ): Promise<void> {
     const { generation } = this;
     const sinceMs = performance.now();
     for (;;) {
       const nowMs = performance.now();
       const waitedMs = nowMs - sinceMs;
-      const views = seats.map((seat) => attendanceOf(seat, hasArrived(seat), this.lastS));
-      const late = latecomers(views, waitedMs, nowMs).flatMap((index) => seats[index] ?? []);
-      for (const seat of late) this.latecomers.leave(seat, JOIN_DRY_S);
-      const isOver = seats.every((seat, index) => views[index]?.arrived || late.includes(seat));
-      if (isOver || isOvertaken() || generation !== this.generation) return;
-      if (waitedMs >= OVERTAKE_MS) {
-        if (this.current !== "loading") this.become("waiting");
-        if (this.target !== null) return;
+      const views = slots.map((slot) => statusOf(slot, isReady(slot), this.lastS));
+      const late = overdueViews(views, waitedMs, nowMs).flatMap((index) => slots[index] ?? []);
+      for (const slot of late) this.lateViews.markLate(slot, REJOIN_STALLED_S);
+      const isDone = slots.every((slot, index) => views[index]?.isReady || late.includes(slot));
+      if (isDone || isSuperseded() || generation !== this.generation) return;
+      if (waitedMs >= SUPERSEDE_MS) {
+        if (this.current !== "loading") this.setState("waiting");
+        if (this.targetS !== null) return;
       }
       await new Promise<void>((resolve) => {
-        this.stir = resolve;
-        window.setTimeout(resolve, LOOK_MS);
+        this.wake = resolve;
+        window.setTimeout(resolve, WAIT_POLL_MS);
       });
     }
   }
 
+  /** Starts all views and the master clock; sets a target instead when superseded or blocked, to align again. */
   private async start(): Promise<void> {
     const { generation } = this;
-    const isOvertaken = (): boolean => !this.wantsToPlay || this.target !== null || generation !== this.generation;
-    for (const seat of this.seats) {
-      seat.calls++;
-      if (isPresent(seat) && seat.screen.broken) this.latecomers.leave(seat, JOIN_BROKEN_S);
+    const isSuperseded = (): boolean => !this.playRequested || this.targetS !== null || generation !== this.generation;
+    for (const slot of this.slots) {
+      slot.seekCount++;
+      if (isPresent(slot) && slot.player.broken) this.lateViews.markLate(slot, REJOIN_BROKEN_S);
     }
-    const isReady = (seat: Seat): boolean => seat.screen.ready || blankAt(seat.screen.track, this.timeS) !== null;
-    await this.meet(this.seats.filter(isPresent), isReady, isOvertaken);
-    if (isOvertaken()) {
-      this.target ??= this.timeS;
+    const isReady = (slot: ViewSlot): boolean => slot.player.ready || blankAt(slot.player.track, this.timeS) !== null;
+    await this.waitFor(this.slots.filter(isPresent), isReady, isSuperseded);
+    if (isSuperseded()) {
+      this.targetS ??= this.timeS;
       return;
     }
     const fromS = this.timeS;
-    for (const { screen, follower } of this.seats) {
-      follower.reset(performance.now());
-      screen.reading.clear();
-      screen.setRate(this.rate);
+    for (const { player, driftControl } of this.slots) {
+      driftControl.reset(performance.now());
+      player.frameClock.clear();
+      player.setRate(this.rate);
     }
-    const answered = new Set<Seat>();
+    const started = new Set<ViewSlot>();
     let isBlocked = false;
-    const active = this.seats.filter(isPresent);
-    for (const seat of active) {
-      void seat.screen
+    const active = this.slots.filter(isPresent);
+    for (const slot of active) {
+      void slot.player
         .play()
         .catch((error: unknown) => {
           isBlocked ||= error instanceof DOMException && error.name === "NotAllowedError";
         })
         .finally(() => {
-          answered.add(seat);
-          this.stir();
+          started.add(slot);
+          this.wake();
         });
     }
-    await this.meet(active, (seat) => answered.has(seat), isOvertaken);
+    await this.waitFor(active, (slot) => started.has(slot), isSuperseded);
     if (isBlocked) {
-      this.wantsToPlay = false;
-      this.target ??= fromS;
+      this.playRequested = false;
+      this.targetS ??= fromS;
       this.events.blocked();
       return;
     }
-    if (isOvertaken()) {
-      this.target ??= fromS;
+    if (isSuperseded()) {
+      this.targetS ??= fromS;
       return;
     }
-    this.clock.run(fromS, performance.now());
-    this.become("playing");
+    this.clock.runFrom(fromS, performance.now());
+    this.setState("playing");
     window.clearInterval(this.timer);
     this.timer = window.setInterval(() => this.tick(), TICK_MS);
   }
 
   private tick(): void {
     const now = performance.now();
-    const leader = reference(
-      this.seats.map((seat) => ({
-        id: seat.screen.track.id,
-        active: isPresent(seat) && !seat.screen.video.paused && !seat.screen.broken,
-        settled: seat.settled,
-        audible: seat.screen.track.id === this.audible,
-        lead: seat.screen.track.id === this.lead,
+    const referenceId = chooseReference(
+      this.slots.map((slot) => ({
+        id: slot.player.track.id,
+        isPlaying: isPresent(slot) && !slot.player.video.paused && !slot.player.broken,
+        isSettled: slot.isSettled,
+        isAudible: slot.player.track.id === this.audible,
+        isLead: slot.player.track.id === this.lead,
       })),
     );
-    const led = this.seats.find((seat) => seat.screen.track.id === leader);
-    const placeS = led?.screen.clockS ?? null;
-    if (placeS !== null && Math.abs(placeS - this.clock.at(now)) < 1) this.clock.run(placeS, now);
+    const reference = this.slots.find((slot) => slot.player.track.id === referenceId);
+    const referenceS = reference?.player.clockS ?? null;
+    // A difference of a second or more is a view that has not arrived yet, not drift; following it would move the class.
+    if (referenceS !== null && Math.abs(referenceS - this.clock.at(now)) < 1) this.clock.runFrom(referenceS, now);
     const atS = this.clock.at(now);
     if (atS >= this.lastS - 0.04) {
-      this.wantsToPlay = false;
+      this.playRequested = false;
       void this.move(this.lastS - 0.02);
       return;
     }
-    for (const seat of this.seats) this.attend(seat, led, atS, now);
+    for (const slot of this.slots) this.updateSlot(slot, reference, atS, now);
     this.events.time(atS);
-    const goesOn = this.seats.some(
-      (seat) => seat.late === null && (seat.blank === null || seat.blank.toS < this.lastS),
+    const canContinue = this.slots.some(
+      (slot) => slot.late === null && (slot.blank === null || slot.blank.toS < this.lastS),
     );
-    // Nobody is left who has a picture, now or later: the class waits for those that are late.
-    if (!goesOn && this.seats.some((seat) => seat.late !== null)) void this.move(atS);
+    // No other view has a picture, now or later: the class waits for the late ones.
+    if (!canContinue && this.slots.some((slot) => slot.late !== null)) void this.move(atS);
   }
 
-  private attend(seat: Seat, led: Seat | undefined, atS: number, now: number): void {
-    const { screen } = seat;
-    const early = seat.blank !== null && atS < seat.blank.fromS && atS > seat.blank.fromS - EARLY_S;
-    const blank = early ? seat.blank : blankAt(screen.track, atS);
-    if (!sameGap(blank, seat.blank)) {
-      if (blank === null) this.join(seat, atS);
-      else this.park(seat, blank);
+  private updateSlot(slot: ViewSlot, reference: ViewSlot | undefined, atS: number, now: number): void {
+    const { player } = slot;
+    const early = slot.blank !== null && atS < slot.blank.fromS && atS > slot.blank.fromS - PARK_EARLY_S;
+    const blank = early ? slot.blank : blankAt(player.track, atS);
+    if (!sameGap(blank, slot.blank)) {
+      if (blank === null) this.unpark(slot, atS);
+      else this.park(slot, blank);
       return;
     }
     if (blank !== null) {
-      this.prepare(seat, atS);
+      this.preload(slot, atS);
       return;
     }
-    if (seat.late !== null) {
-      this.latecomers.bringBack(seat, atS, now, this.rate);
+    if (slot.late !== null) {
+      this.lateViews.advance(slot, atS, now, this.rate);
       return;
     }
-    if (screen.broken) {
-      this.latecomers.leave(seat, JOIN_BROKEN_S);
+    if (player.broken) {
+      this.lateViews.markLate(slot, REJOIN_BROKEN_S);
       return;
     }
-    this.foresee(seat, atS);
-    if (screen.ready) seat.drySinceMs = null;
-    else seat.drySinceMs ??= now;
-    if (seat.drySinceMs !== null && now - seat.drySinceMs > DRY_MS) {
-      if (seat.lateMs !== null && now - seat.lateMs < LATE_MEMORY_MS) this.latecomers.leave(seat, JOIN_DRY_S);
+    this.scheduleParking(slot, atS);
+    if (player.ready) slot.stalledSinceMs = null;
+    else slot.stalledSinceMs ??= now;
+    if (slot.stalledSinceMs !== null && now - slot.stalledSinceMs > STALL_MS) {
+      if (slot.lateMs !== null && now - slot.lateMs < LATE_MEMORY_MS) this.lateViews.markLate(slot, REJOIN_STALLED_S);
       else void this.move(atS);
       return;
     }
-    if (screen.video.paused && !screen.video.ended) void screen.play().catch(() => undefined);
-    if (seat === led) {
-      screen.setRate(this.rate);
-      seat.settled = true;
+    if (player.video.paused && !player.video.ended) void player.play().catch(() => undefined);
+    if (slot === reference) {
+      player.setRate(this.rate);
+      slot.isSettled = true;
     } else {
-      this.steer(seat, led, atS, now);
+      this.correctDrift(slot, reference, atS, now);
     }
   }
 
-  private steer(seat: Seat, led: Seat | undefined, atS: number, now: number): void {
-    const { screen } = seat;
-    const shownS = screen.reading.at(now, this.rate);
-    const ledS = led?.screen.reading.at(now, this.rate) ?? null;
-    const pictureErrorS = shownS !== null && ledS !== null ? shownS - ledS : null;
-    const frameS = 1 / screen.track.fps;
-    const advice = seat.follower.advise(now, screen.clockS - atS, pictureErrorS, frameS, this.rate);
-    seat.settled = advice.settled;
-    screen.setRate(advice.rate);
-    if (advice.seek) screen.jump(atS + JUMP_S * this.rate);
+  private correctDrift(slot: ViewSlot, reference: ViewSlot | undefined, atS: number, now: number): void {
+    const { player } = slot;
+    const shownS = player.frameClock.at(now, this.rate);
+    const referenceS = reference?.player.frameClock.at(now, this.rate) ?? null;
+    const frameErrorS = shownS !== null && referenceS !== null ? shownS - referenceS : null;
+    const frameS = 1 / player.track.fps;
+    const correction = slot.driftControl.update(now, player.clockS - atS, frameErrorS, frameS, this.rate);
+    slot.isSettled = correction.isSettled;
+    player.setRate(correction.rate);
+    if (correction.seek) player.jump(atS + SEEK_LEAD_S * this.rate);
   }
 
-  /** Parks or joins between two ticks, on time. */
-  private foresee(seat: Seat, atS: number): void {
+  /** Parks a view exactly when its blank begins, where that is before the next tick. */
+  private scheduleParking(slot: ViewSlot, atS: number): void {
     const soonS = atS + (TICK_MS / 1000) * this.rate;
-    const blank = blankAt(seat.screen.track, soonS);
+    const blank = blankAt(slot.player.track, soonS);
     if (blank === null) return;
     const generation = this.generation;
     window.setTimeout(
       () => {
-        if (generation === this.generation && this.current === "playing" && seat.blank === null) this.park(seat, blank);
+        if (generation === this.generation && this.current === "playing" && slot.blank === null) this.park(slot, blank);
       },
+      // Class seconds to wall milliseconds, minus half a frame at 60 Hz: late, the first missing picture would show.
       Math.max(0, ((blank.fromS - atS) / this.rate) * 1000 - 8),
     );
   }
 
-  private park(seat: Seat, blank: Gap): void {
-    seat.calls++;
-    seat.screen.video.pause();
-    seat.preparedS = null;
-    this.setBlank(seat, blank, true);
-    this.prepare(seat, this.timeS);
+  private park(slot: ViewSlot, blank: Gap): void {
+    slot.seekCount++;
+    slot.player.video.pause();
+    slot.preloadedToS = null;
+    this.setBlank(slot, blank, true);
+    this.preload(slot, this.timeS);
   }
 
-  /** Takes a parked view to the end of its blank, under the plate, so that it is loaded when its time comes. */
-  private prepare(seat: Seat, atS: number): void {
-    const { blank, screen } = seat;
-    if (blank === null || blank.toS >= this.lastS || seat.preparedS === blank.toS) return;
-    if (blank.toS - atS > PREPARE_S * Math.max(1, this.rate)) return;
-    seat.preparedS = blank.toS;
-    void screen.show(blank.toS + 0.001);
+  /** Seeks a parked view to the end of its blank while it is hidden, so that it is loaded in time. */
+  private preload(slot: ViewSlot, atS: number): void {
+    const { blank, player } = slot;
+    if (blank === null || blank.toS >= this.lastS || slot.preloadedToS === blank.toS) return;
+    if (blank.toS - atS > PRELOAD_S * Math.max(1, this.rate)) return;
+    slot.preloadedToS = blank.toS;
+    // Just past the end: rounding must not place it inside the blank.
+    void player.show(blank.toS + 0.001);
   }
 
-  private join(seat: Seat, atS: number): void {
-    const { screen } = seat;
-    this.setBlank(seat, null, false);
-    seat.settled = false;
-    seat.follower.reset(performance.now());
-    screen.reading.clear();
-    screen.setRate(this.rate);
-    const frame = frameAt(screen.track, atS);
-    const standsS = screen.video.currentTime;
-    if (screen.broken || (frame !== null && Math.abs(standsS - frame.mediaS) > 0.25))
-      screen.jump(atS + JUMP_S * this.rate);
-    void screen.play().catch(() => undefined);
+  private unpark(slot: ViewSlot, atS: number): void {
+    const { player } = slot;
+    this.setBlank(slot, null, false);
+    slot.isSettled = false;
+    slot.driftControl.reset(performance.now());
+    player.frameClock.clear();
+    player.setRate(this.rate);
+    const frame = frameAt(player.track, atS);
+    const mediaS = player.video.currentTime;
+    if (player.broken || (frame !== null && Math.abs(mediaS - frame.mediaS) > 0.25))
+      player.jump(atS + SEEK_LEAD_S * this.rate);
+    void player.play().catch(() => undefined);
   }
 
-  private setBlank(seat: Seat, blank: Gap | null, freeze: boolean): void {
-    if (blank !== null) this.latecomers.welcome(seat);
-    if (sameGap(seat.blank, blank)) return;
-    this.events.blank(seat.screen.track.id, blank, freeze);
-    seat.blank = blank;
+  private setBlank(slot: ViewSlot, blank: Gap | null, freeze: boolean): void {
+    if (blank !== null) this.lateViews.clearLate(slot);
+    if (sameGap(slot.blank, blank)) return;
+    this.events.blank(slot.player.track.id, blank, freeze);
+    slot.blank = blank;
   }
 
-  private leadingSeat(): Seat | undefined {
+  private leadingSlot(): ViewSlot | undefined {
     const atS = this.timeS;
-    const seeing = this.seats.filter((seat) => seat.late === null && blankAt(seat.screen.track, atS) === null);
-    return seeing.find((seat) => seat.screen.track.id === this.lead) ?? seeing[0] ?? this.seats[0];
+    const withPicture = this.slots.filter((slot) => slot.late === null && blankAt(slot.player.track, atS) === null);
+    return withPicture.find((slot) => slot.player.track.id === this.lead) ?? withPicture[0] ?? this.slots[0];
   }
 
-  /** Returns the class time of the picture the leading view shows now. */
+  /** Returns the class time of the picture that the lead view shows now. */
   private shownS(now: number): number {
-    const last: Shown | null = this.leadingSeat()?.screen.reading.last ?? null;
+    const last: ShownFrame | null = this.leadingSlot()?.player.frameClock.last ?? null;
     return last !== null && this.current === "playing" ? last.classS + 0.001 : this.clock.at(now);
   }
 
-  /** Returns the middle of the leading view's picture at `classS`: there every view's clock error is half a picture away. */
+  /**
+   * Returns the middle of the lead view's frame at `classS`.
+   *
+   * In the middle of a frame, rounding in a browser's clock would need half a frame to reach a neighbouring picture.
+   */
   private snap(classS: number): number {
     const inside = clamp(classS, this.firstS, Math.max(this.firstS, this.lastS - 0.02));
-    const seat =
-      this.seats.find(({ screen }) => screen.track.id === this.lead && blankAt(screen.track, inside) === null) ??
-      this.seats.find(({ screen }) => blankAt(screen.track, inside) === null);
-    return (seat && frameAt(seat.screen.track, inside)?.middleClassS) ?? inside;
+    const slot =
+      this.slots.find(({ player }) => player.track.id === this.lead && blankAt(player.track, inside) === null) ??
+      this.slots.find(({ player }) => blankAt(player.track, inside) === null);
+    return (slot && frameAt(slot.player.track, inside)?.middleClassS) ?? inside;
   }
 
-  private become(state: State): void {
+  private setState(state: State): void {
     if (state === this.current) return;
     this.current = state;
     this.events.state(state);

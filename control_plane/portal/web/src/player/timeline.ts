@@ -2,8 +2,8 @@
  * Class time and media time. Pure: values in, values out.
  *
  * Class time is seconds since the class's `start_at`, on the clock all cameras were mapped to. Media time is seconds on
- * one track's own playlist, which is what a `<video>` speaks. A track is a row of fragments, each known in both times;
- * what lies between fragments is blank: there is no picture, and a reason for it.
+ * one track's playlist: the time of its `<video>`. A track is a sequence of fragments with both times each; the stretches
+ * between fragments are blanks, which have no picture and a reason for it.
  */
 
 /** The start of a fragment in class time and in media time, and how long it runs; seconds. */
@@ -36,9 +36,9 @@ export interface Track {
   readonly clockMethod: string;
   readonly clockErrorMs: number | null;
   readonly fragments: readonly Fragment[];
-  /** What the ledger says is missing, for people. */
+  /** Missing stretches that the agent reported, with labels for viewers. */
   readonly gaps: readonly Gap[];
-  /** What cannot be played, from the fragments themselves; every second outside these has a picture. */
+  /** Stretches that no fragment covers; everything outside of them has a picture. */
   readonly blanks: readonly Gap[];
   /** Of the class, seconds. */
   readonly durationS: number;
@@ -56,7 +56,7 @@ export interface ClassTimeline {
   readonly tracks: readonly Track[];
 }
 
-/** One picture of a track: where it begins and its middle, where a seek lands safely. */
+/** One frame of a track: its start, and its middle, where a seek is safe from rounding. */
 export interface Frame {
   readonly classS: number;
   readonly mediaS: number;
@@ -65,9 +65,9 @@ export interface Frame {
   readonly durationS: number;
 }
 
-/** A hole shorter than this is a hiccup that the eye and the controller bridge; a longer one is a blank. */
+/** A shorter stretch without a fragment is jitter that drift control corrects, not a blank. */
 export const SHORTEST_BLANK_S = 0.12;
-/** Playlist and timeline round the start of a fragment to a microsecond each. */
+/** Fragments are matched by their start: playlist and timeline each round it to a microsecond. */
 const SAME_FRAGMENT_S = 0.002;
 
 const POSITIONS = ["left", "centre", "right"];
@@ -77,7 +77,7 @@ export class TimelineError extends Error {}
 /**
  * Returns the timeline of a class from the body of `timeline.json`, tracks in the order of the wall.
  *
- * @throws TimelineError the body is not a timeline; the message names what is wrong.
+ * @throws TimelineError the body is not a timeline; the message names the wrong field
  */
 export function parseTimeline(body: unknown, timeZone?: string): ClassTimeline {
   const root = record(body, "timeline");
@@ -140,10 +140,7 @@ function parseTrack(entry: Record<string, unknown>, durationS: number): Track {
   };
 }
 
-/**
- * Returns the track without the fragment that begins at `mediaS`, and the gap that takes its place; null where there is
- * no such fragment.
- */
+/** Returns the track without the fragment that begins at `mediaS`, and the gap in its place; null without such a fragment. */
 export function withoutFragment(track: Track, mediaS: number, reason: string, label: string): [Track, Gap] | null {
   const lost = track.fragments.find((fragment) => Math.abs(fragment.mediaS - mediaS) < SAME_FRAGMENT_S);
   if (lost === undefined) return null;
@@ -151,7 +148,7 @@ export function withoutFragment(track: Track, mediaS: number, reason: string, la
   const fragments = track.fragments.filter((fragment) => fragment !== lost);
   const gaps = [...track.gaps, gap];
   const blanks = blanksOf(fragments, gaps, track.durationS);
-  // A fragment may be shorter than the shortest blank; without its picture it is one all the same.
+  // Even a fragment shorter than the shortest blank must become one: nothing plays there.
   if (!blanks.some((blank) => blank.fromS <= gap.fromS && gap.toS <= blank.toS)) blanks.push(gap);
   return [{ ...track, fragments, gaps, blanks: blanks.sort((a, b) => a.fromS - b.fromS) }, gap];
 }
@@ -167,7 +164,7 @@ export function sameGap(a: Gap | null, b: Gap | null): boolean {
   return a === b || (a !== null && b !== null && a.fromS === b.fromS && a.toS === b.toS && a.reason === b.reason);
 }
 
-/** Returns the stretches of `[0, durationS]` that no fragment covers, each with the ledger's reason where it has one. */
+/** Returns the stretches of `[0, durationS]` that no fragment covers, each with the reason of the gap that covers most of it. */
 export function blanksOf(fragments: readonly Fragment[], gaps: readonly Gap[], durationS: number): Gap[] {
   const blanks: Gap[] = [];
   const add = (fromS: number, toS: number): void => {
@@ -194,13 +191,13 @@ function widestOverlap(gaps: readonly Gap[], fromS: number, toS: number): Gap | 
   return best;
 }
 
-/** Returns what people are told is missing: the ledger's gaps, and blanks the ledger does not know of. */
+/** Returns what viewers see as missing: the reported gaps, and blanks without a reported reason. */
 export function missingOf(track: Track): Gap[] {
   const unexplained = track.blanks.filter((blank) => blank.reason === "unknown");
   return [...track.gaps, ...unexplained].sort((a, b) => a.fromS - b.fromS);
 }
 
-/** Returns the blank that holds `classS`, or null where the track has a picture. */
+/** Returns the blank that contains `classS`, or null if the track has a picture there. */
 export function blankAt(track: Track, classS: number): Gap | null {
   return track.blanks.find((blank) => blank.fromS <= classS && classS < blank.toS) ?? null;
 }
@@ -210,7 +207,7 @@ export function nextBlank(track: Track, classS: number): Gap | null {
   return track.blanks.find((blank) => blank.fromS > classS) ?? null;
 }
 
-/** Returns the media time that shows `classS`, or null where the track is blank. */
+/** Returns the media time of `classS`, or null in a blank. */
 export function mediaTimeAt(track: Track, classS: number): number | null {
   if (blankAt(track, classS) !== null) return null;
   const index = lastAtOrBefore(track.fragments, (fragment) => fragment.classS, classS);
@@ -219,7 +216,7 @@ export function mediaTimeAt(track: Track, classS: number): number | null {
   return fragment.mediaS + clamp(classS - fragment.classS, 0, fragment.durationS);
 }
 
-/** Returns the class time of a media time; between and outside fragments the nearest one is carried on. */
+/** Returns the class time of a media time; between fragments the one before is extrapolated. */
 export function classTimeAt(track: Track, mediaS: number): number {
   const index = Math.max(
     0,
@@ -229,7 +226,7 @@ export function classTimeAt(track: Track, mediaS: number): number {
   return fragment === undefined ? mediaS : fragment.classS + (mediaS - fragment.mediaS);
 }
 
-/** Returns the picture shown at `classS`, or null where the track is blank. */
+/** Returns the frame at `classS`, or null in a blank. */
 export function frameAt(track: Track, classS: number): Frame | null {
   if (blankAt(track, classS) !== null) return null;
   const index = Math.max(
@@ -240,6 +237,7 @@ export function frameAt(track: Track, classS: number): Frame | null {
   if (fragment === undefined) return null;
   const frameS = 1 / track.fps;
   const count = Math.max(1, Math.round(fragment.durationS * track.fps));
+  // Class times are rounded to a microsecond: 1e-3 of a frame keeps the start of a frame from falling into the one before.
   const nth = clamp(Math.floor((classS - fragment.classS) * track.fps + 1e-3), 0, count - 1);
   const offsetS = nth * frameS;
   return {
@@ -251,7 +249,7 @@ export function frameAt(track: Track, classS: number): Frame | null {
   };
 }
 
-/** Returns the class time, in the middle of a picture of `track`, that lies `frames` pictures from `classS`. */
+/** Returns the class time of the middle of the frame that is `frames` frames from `classS`. */
 export function stepFrom(track: Track, classS: number, frames: number): number {
   const here = frameAt(track, classS);
   if (here === null) return classS + frames / track.fps;
@@ -261,7 +259,7 @@ export function stepFrom(track: Track, classS: number, frames: number): number {
   return frameAt(track, thereS)?.middleClassS ?? thereS;
 }
 
-/** Returns where the class can be watched: from the first picture of any track to the last; [0, 0] where there is none. */
+/** Returns the class times of the first and the last picture of any track; [0, 0] without pictures. */
 export function playableRange(timeline: ClassTimeline): readonly [number, number] {
   let firstS = Infinity;
   let lastS = 0;
@@ -274,7 +272,7 @@ export function playableRange(timeline: ClassTimeline): readonly [number, number
   return firstS === Infinity ? [0, 0] : [Math.max(0, firstS), lastS];
 }
 
-/** Returns where replay opens: the first instant that every track with pictures shows one. */
+/** Returns where playback opens: the first class time at which every track with pictures shows one. */
 export function openingS(timeline: ClassTimeline): number {
   const starts = timeline.tracks.flatMap(({ fragments }) => (fragments[0] ? [fragments[0].classS] : []));
   const latestS = Math.max(0, ...starts);

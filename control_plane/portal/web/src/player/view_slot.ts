@@ -1,67 +1,70 @@
-/** What the ensemble keeps of one view beside its screen. */
-import { Follower, type PulseCost } from "./drift_control.ts";
+/** What the sync group keeps for each view, next to the view's player. */
+import { DriftControl, type RateChangeCost } from "./drift_control.ts";
 import type { Gap } from "./timeline.ts";
-import type { Screen } from "./track_player.ts";
-import type { Attendance } from "./wait_policy.ts";
+import type { TrackPlayer } from "./track_player.ts";
+import type { ViewStatus } from "./wait_policy.ts";
 
-/** A view that the others have gone on without, on its way back. */
-export interface Late {
-  /** How much has to be loaded before it joins, seconds. */
-  readonly needsS: number;
-  /** How often it was sent ahead of the class, and where to, in class time. */
-  tries: number;
-  aimS: number;
-  /** When that was, by `performance.now()`. */
-  aimedMs: number;
-  /** Since when it plays under its plate to join, by `performance.now()`; null while it loads. */
-  joiningMs: number | null;
+/** State of a view that the others continued without, until it rejoins. Times in ms are `performance.now()` readings. */
+export interface LateState {
+  /** How much must be loaded before it rejoins, in seconds. */
+  readonly bufferS: number;
+  /** How many times it was sent ahead of the class. */
+  attempts: number;
+  /** Where it was sent last, in class time. */
+  targetS: number;
+  /** When it was sent there. */
+  seekedMs: number;
+  /** Since when it plays hidden in order to rejoin; null while it loads. */
+  rejoiningSinceMs: number | null;
 }
 
-export interface Seat {
-  readonly screen: Screen;
-  /** The stretch without picture that it waits out, or null. */
+export interface ViewSlot {
+  readonly player: TrackPlayer;
+  /** The stretch without a picture that it waits through, or null. */
   blank: Gap | null;
-  /** Not null: it should have a picture, and has none. */
-  late: Late | null;
-  /** When it was last late, by `performance.now()`. */
+  /** Set while it should show a picture and has none. */
+  late: LateState | null;
+  /** When it was last late, as a `performance.now()` reading; null: never. */
   lateMs: number | null;
-  readonly follower: Follower;
-  settled: boolean;
-  /** Since when nothing is left to play, by `performance.now()`; null where something is. */
-  drySinceMs: number | null;
-  /** It shows its picture of the place that the ensemble gathers at, or has none there. */
-  arrived: boolean;
-  /** Counts what it was called to, so that an answer to an older call is not taken for one to the newest. */
-  calls: number;
-  /** The end of the blank that it was taken to already, in class time. */
-  preparedS: number | null;
+  readonly driftControl: DriftControl;
+  /** It is within tolerance of the master clock. */
+  isSettled: boolean;
+  /** Since when it has nothing left to play, as a `performance.now()` reading; null while it has. */
+  stalledSinceMs: number | null;
+  /** It shows its picture of the seek target, or has none there. */
+  isReady: boolean;
+  /** Counts the seeks it was asked for: the result of an older seek must not be taken for that of the newest. */
+  seekCount: number;
+  /** The end of the blank that it was preloaded to, in class time. */
+  preloadedToS: number | null;
 }
 
-export function seatOf(screen: Screen, cost: PulseCost): Seat {
+export function createSlot(player: TrackPlayer, cost: RateChangeCost): ViewSlot {
   return {
-    screen,
-    follower: new Follower(cost),
+    player,
+    driftControl: new DriftControl(cost),
     blank: null,
     late: null,
     lateMs: null,
-    settled: false,
-    drySinceMs: null,
-    arrived: false,
-    calls: 0,
-    preparedS: null,
+    isSettled: false,
+    stalledSinceMs: null,
+    isReady: false,
+    seekCount: 0,
+    preloadedToS: null,
   };
 }
 
-/** Returns whether the view takes part: it has a picture now, and the others need not go on without it. */
-export function isPresent(seat: Seat): boolean {
-  return seat.blank === null && seat.late === null;
+/** Returns whether the view takes part in playback: it has a picture now and is not late. */
+export function isPresent(slot: ViewSlot): boolean {
+  return slot.blank === null && slot.late === null;
 }
 
-export function attendanceOf(seat: Seat, arrived: boolean, lastS: number): Attendance {
+/** Returns the view as the wait policy sees it; `isReady` is what the caller waits for. */
+export function statusOf(slot: ViewSlot, isReady: boolean, lastS: number): ViewStatus {
   return {
-    arrived: arrived && seat.late === null,
-    hasMore: seat.blank === null || seat.blank.toS < lastS,
-    lateMs: seat.lateMs,
-    troubled: seat.screen.trouble !== null,
+    isReady: isReady && slot.late === null,
+    hasPictureLater: slot.blank === null || slot.blank.toS < lastS,
+    lateMs: slot.lateMs,
+    isFailing: slot.player.error !== null,
   };
 }
