@@ -35,6 +35,9 @@ LATE_S = 1.0
 LINK_SWEEPS = 30
 """Established links are looked at once in so many sweeps: they are many, and rarely stall."""
 RETRY_AFTER_S = 5
+LINGER_S = 3.0
+"""How long a surplus connection stays open before it is answered: a peer that replaces it at once waits as well.
+Answered at once, 2,000 half-sent requests became 1,950 new connections a second, and those cost more than reading them."""
 
 
 class _Ended(Protocol):
@@ -70,10 +73,13 @@ class Guard:
 
     def __init__(self, *, in_all: int, per_address: int) -> None:
         self._connections: Shares[_Ended] = Shares(per_share=per_address, in_all=in_all)
+        self._most_lingering = in_all // 2
+        """They keep descriptors, of which links, files and the database need three quarters."""
         self._unsent: Shares[_Unsent] = Shares(per_share=LIMITS.unsent_per_share, in_all=LIMITS.unsent_in_all)
         self._unsent_of: dict[_Ended, _Unsent] = {}
         self._watched: set[_Ended] = set()
         self._links: set[_Ended] = set()
+        self._lingering: set[_Ended] = set()
         self._sweep: asyncio.TimerHandle | None = None
         self._sweeps = 0
         self._swept_s = 0.0
@@ -106,6 +112,7 @@ class Guard:
 
     def forget(self, connection: _Ended) -> None:
         """Stops counting a connection that is over; idempotent."""
+        self._lingering.discard(connection)
         self._connections.remove(connection)
         self._watched.discard(connection)
         self._links.discard(connection)
@@ -130,10 +137,23 @@ class Guard:
             self._unsent.remove(held)
 
     def end(self, connection: _Ended, reason: Reason) -> None:
-        """Ends a connection."""
+        """Ends a connection; one of too many after `LINGER_S`."""
         self.forget(connection)
         self._ended.failed(reason=reason.name)
-        connection.end(reason)
+        if reason is Reason.TOO_MANY and len(self._lingering) < self._most_lingering:
+            self._lingering.add(connection)
+            asyncio.get_running_loop().call_later(LINGER_S, self._end_lingering, connection)
+        else:
+            connection.end(reason)
+
+    def lingers(self, connection: _Ended) -> bool:
+        """Returns whether a connection is one of too many, and only waits for its answer."""
+        return connection in self._lingering
+
+    def _end_lingering(self, connection: _Ended) -> None:
+        if connection in self._lingering:  # the peer has not closed it itself
+            self._lingering.discard(connection)
+            connection.end(Reason.TOO_MANY)
 
     def sweep(self) -> None:
         """Ends what has taken too long, and comes again while there are connections."""
@@ -211,6 +231,11 @@ class HttpConnection(HttpToolsProtocol):
         """Parses what came, and looks at how much of it is head or framing."""
         phase, now_s = self.pace.phase, self.loop.time()
         self._received += len(data)
+        if self.guard.lingers(self):
+            # Read all the same: closing a socket with unread data would reset it before the peer has its answer.
+            if self._received > LIMITS.head_bytes:
+                self.transport.abort()
+            return
         if phase is Phase.IDLE:
             self._begin_head(now_s)
         if self.pace.phase is Phase.HEAD:

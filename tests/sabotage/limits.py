@@ -12,6 +12,7 @@ _FOOTAGE = "tests/control_plane/recordings/test_footage_limits.py"
 _READBACK = "tests/control_plane/ingest/test_readback.py"
 _PENDING = "tests/control_plane/ingest/test_pending.py"
 _TURNS = "tests/control_plane/common/test_turns.py"
+_CONNECTIONS = "tests/control_plane/config/test_connections.py"
 _CALLERS = "tests/control_plane/config/test_callers.py"
 _GATE = "tests/control_plane/ingest/test_gate.py"
 _GATEWAY = "tests/control_plane/fleet/test_gateway.py"
@@ -100,6 +101,22 @@ LIMITS = (
         "            if self._free <= self._kept and self._held(parties[0]):\n                continue\n",
         "",
         (f"{_TURNS}::test_some_turns_are_kept_for_those_who_hold_none",),
+    ),
+    Sabotage(
+        "a surplus connection is answered at once, and replaced at once",
+        "limits",
+        "control_plane/config/connections.py",
+        "        if reason is Reason.TOO_MANY and len(self._lingering) < self._most_lingering:\n",
+        "        if False:\n",
+        (f"{_CONNECTIONS}::test_surplus_connections_stay_open_for_a_moment_and_no_more_than_half_of_all",),
+    ),
+    Sabotage(
+        "a surplus connection may send without end",
+        "limits",
+        "control_plane/config/connections.py",
+        "            if self._received > LIMITS.head_bytes:\n                self.transport.abort()\n            return\n",
+        "            return\n",
+        (f"{_CONNECTIONS}::test_a_surplus_connection_that_goes_on_sending_is_cut_off",),
     ),
     Sabotage(
         "who asks for pages of another studio uses up its share",

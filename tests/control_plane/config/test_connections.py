@@ -74,6 +74,7 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(connections, "LIMITS", replace(connections.LIMITS, **changes))
 
     monkeypatch.setattr(connections, "SWEEP_S", 0.05)
+    monkeypatch.setattr(connections, "LINGER_S", 0.05)
     monkeypatch.setattr(connections, "LINK_SWEEPS", 1)
     return change
 
@@ -315,6 +316,35 @@ async def test_where_nobody_can_give_way_a_newcomer_is_told_to_come_again(
             said = await rest(reader)
             assert b"retry-after: 5\r\n" in said
             assert problem_in(said).status == 503
+
+
+async def test_surplus_connections_stay_open_for_a_moment_and_no_more_than_half_of_all(
+    served: Served, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CONNECTIONS_PER_ADDRESS, settings.CONNECTIONS = 8, 16
+    monkeypatch.setattr(connections, "LINGER_S", 4 * PATIENCE_S)
+    async with contextlib.AsyncExitStack() as held:
+        readers = [
+            (await held.enter_async_context(connected(served, b"GET / HTTP/1.1\r\n", source="127.0.0.7")))[0]
+            for _ in range(8 + 8 + 1)
+        ]
+        tasks = [asyncio.create_task(rest(reader)) for reader in readers]
+        ended, others = await asyncio.wait(tasks, timeout=PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
+        assert len(ended) == 1, "eight are kept, and half of sixteen linger"
+        assert problem_in(ended.pop().result()).status == 503
+        for task in others:
+            task.cancel()
+
+
+async def test_a_surplus_connection_that_goes_on_sending_is_cut_off(
+    served: Served, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CONNECTIONS_PER_ADDRESS = 1
+    monkeypatch.setattr(connections, "LINGER_S", 4 * PATIENCE_S)
+    async with connected(served, b"GET / HTTP/1.1\r\n") as (reader, writer), connected(served):
+        await until(lambda: served.counts == (1, 0))
+        writer.write(b"X: " + b"a" * (1 << 20))
+        assert await rest(reader) == b""
 
 
 async def test_a_proxy_may_have_as_many_connections_as_it_needs(served: Served, settings: Any) -> None:
