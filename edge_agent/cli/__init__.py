@@ -16,6 +16,10 @@ def main() -> None:
         )
     try:
         # Only now: these modules do not even compile on an older Python, and need the extra `agent`.
+        if sys.argv[1:2] == ["run"]:
+            from edge_agent.cli.run import run_plainly
+
+            run_plainly(sys.argv[1:])
         from edge_agent.cli.app import run_app
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] in ("edge_agent", "shared"):

@@ -9,26 +9,28 @@ import os
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import msgspec
 import typer
 from rich.text import Text
 
-from edge_agent.cli.console import StateOption, err, in_state, out, print_error, print_note
-from edge_agent.control.identity import IdentityFolder
-from edge_agent.errors import AgentError, NotPaired, SettingsInvalid, StateUnwritable
+from edge_agent.cli.console import (
+    EXIT_FAILED,
+    checked_state,
+    default_state,
+    exit_with,
+    in_state,
+    out,
+    print_note,
+)
+from edge_agent.errors import AgentError, SettingsInvalid, StateUnwritable
 from edge_agent.local.status_socket import read_status
 from edge_agent.settings import Settings, check_media_name, load_settings, save_settings
 from edge_agent.spool.scrub import CheckDepth
 from shared import __version__
-from shared.kernel.clock import SystemClock
 from shared.protocol.version import PROTOCOL_VERSION
 
-if TYPE_CHECKING:
-    from edge_agent.control.enrolment import Paired
-
-EXIT_FAILED, EXIT_REVOKED, EXIT_NOT_PAIRED = 1, 3, 4
 CLOCK_TOLERANCE_S = 5.0
 
 app = typer.Typer(
@@ -54,6 +56,20 @@ def _print_version(is_wanted: bool) -> None:
         raise typer.Exit
 
 
+StateOption = Annotated[
+    Path,
+    typer.Option(
+        "--state",
+        metavar="DIR",
+        envvar="THREEDANCE_AGENT_STATE",
+        help="Where this box keeps its identity, configuration and recordings.",
+        default_factory=default_state,
+        show_default="~/.local/state/threedance-agent",
+        callback=checked_state,
+    ),
+]
+
+
 @app.callback()
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the trace of an error.")] = False,
@@ -67,14 +83,11 @@ def _options(
 
 
 def run_app() -> None:
-    """Runs the command line; an error of ours is one line and a hint."""
+    """Runs the command line; an `AgentError` is printed as one line and a hint."""
     try:
         app()
     except AgentError as error:
-        if os.environ.get("THREEDANCE_DEBUG"):
-            raise
-        print_error(error)
-        sys.exit(EXIT_NOT_PAIRED if isinstance(error, NotPaired) else EXIT_FAILED)
+        exit_with(error)
 
 
 @app.command("pair")
@@ -86,9 +99,10 @@ def _pair(
         bool, typer.Option("--replace", help="Give a box that is paired already a new identity.")
     ] = False,
 ) -> None:
-    """Make this box an agent of a studio."""
+    """Make this machine an agent of a studio."""
+    from edge_agent.cli.pairing import claim
 
-    paired = _claim(url, code, state, replace=replace)
+    paired = claim(url, code, state, replace=replace)
     answer = paired.identity.pairing.answer
     out.print(Text.assemble("Paired with ", (answer.studio_name, "bold"), f" at {paired.identity.address}."))
     out.print(
@@ -107,34 +121,6 @@ def _pair(
         out.print(Text.assemble("Next: ", (in_state("threedance-agent run", state), "bold")))
 
 
-def _claim(url: str, code: str, state: Path, *, replace: bool = False) -> "Paired":
-    from edge_agent.control.enrolment import pair
-    from edge_agent.http import HttpClient
-
-    async def claim() -> "Paired":
-        async with HttpClient() as http:
-            return await pair(
-                url, code, IdentityFolder(state), replace=replace, http=http, clock=SystemClock()
-            )
-
-    return asyncio.run(claim())
-
-
-def _pair_as_handed(state: Path) -> None:
-    """Pairs a box that never was with what its service was handed; a revoked one stays revoked."""
-    from edge_agent.cli import run
-
-    folder = IdentityFolder(state)
-    if folder.is_paired or folder.revocation() is not None:
-        return
-    try:
-        handed = run.pairing_credential()
-    except ValueError as error:
-        raise SettingsInvalid(str(error), "Write the address and the code of Agents -> Add agent.") from error
-    if handed is not None:
-        _claim(*handed, state)
-
-
 @app.command("run")
 def _run(
     state: StateOption,
@@ -145,13 +131,8 @@ def _run(
 ) -> None:
     """Record and upload until stopped (Ctrl-C)."""
     from edge_agent.cli import run
-    from edge_agent.core.agent import Outcome
 
-    _pair_as_handed(state)
-    outcome = run.run_agent(state, json_logs=not sys.stderr.isatty() if json_logs is None else json_logs)
-    if outcome is Outcome.REVOKED:
-        err.print("This agent has been revoked. Recordings on its disk are kept.")
-        raise typer.Exit(EXIT_REVOKED)
+    raise typer.Exit(run.run_command(state, json_logs=json_logs))
 
 
 @app.command("status")

@@ -1,20 +1,22 @@
 """How the command line speaks: where state lies, and how an error is said."""
 
 import contextlib
+import os
 import re
 import shlex
 import stat
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import NoReturn
 
-import typer
 from rich.console import Console
 from rich.text import Text
 
-from edge_agent.errors import AgentError, HomeMissing, StateUnwritable
+from edge_agent.errors import AgentError, HomeMissing, NotPaired, StateUnwritable
 from shared.kernel.folders import NoHome, state_base
 from shared.kernel.terminal import make_printable
+
+EXIT_FAILED, EXIT_REVOKED, EXIT_NOT_PAIRED = 1, 3, 4
 
 _WIDTH_OF_A_FILE = 120
 
@@ -46,8 +48,12 @@ def in_state(hint: str, state: Path) -> str:
     return f"{hint} --state {shlex.quote(str(state))}"
 
 
-def _folder(state: Path) -> Path:
-    """Refuses once, for every command, what cannot be a folder."""
+def checked_state(state: Path) -> Path:
+    """Returns the state folder of a command.
+
+    Raises:
+        StateUnwritable: the path exists and is not a folder, or cannot be looked up.
+    """
     try:
         is_folder = stat.S_ISDIR(state.stat().st_mode)
     except FileNotFoundError:
@@ -55,22 +61,8 @@ def _folder(state: Path) -> Path:
     except OSError as error:
         raise StateUnwritable(str(state), error.strerror or str(error)) from error
     if not is_folder:
-        raise StateUnwritable(str(state), "it is no folder")
+        raise StateUnwritable(str(state), "it is not a folder")
     return state
-
-
-StateOption = Annotated[
-    Path,
-    typer.Option(
-        "--state",
-        metavar="DIR",
-        envvar="THREEDANCE_AGENT_STATE",
-        help="Where this box keeps its identity, configuration and recordings.",
-        default_factory=default_state,
-        show_default="~/.local/state/threedance-agent",
-        callback=_folder,
-    ),
-]
 
 
 def print_error(error: AgentError) -> None:
@@ -83,3 +75,11 @@ def print_error(error: AgentError) -> None:
 def print_note(text: str) -> None:
     """Says what is worth knowing."""
     out.print(Text.assemble(("note: ", "bold yellow"), text), soft_wrap=True)
+
+
+def exit_with(error: AgentError) -> NoReturn:
+    """Prints an error and its hint, and ends the program; with `THREEDANCE_DEBUG` set, raises it with its trace."""
+    if os.environ.get("THREEDANCE_DEBUG"):
+        raise error
+    print_error(error)
+    sys.exit(EXIT_NOT_PAIRED if isinstance(error, NotPaired) else EXIT_FAILED)

@@ -22,7 +22,7 @@ from edge_agent.cli import main
 from edge_agent.cli.camera_lines import CameraLines
 from edge_agent.cli.check import Grade, examine
 from edge_agent.cli.media import video_file
-from edge_agent.cli.run import make_server_clock
+from edge_agent.cli.run import make_server_clock, parse_run
 from edge_agent.cli.status import view
 from edge_agent.control.config_store import ConfigStore
 from edge_agent.errors import SettingsInvalid
@@ -577,6 +577,46 @@ def test_a_missing_package_is_named_with_the_extra_that_brings_it() -> None:
     assert done.returncode == 1
     assert "typer is missing" in done.stderr
     assert "threedance[agent]" in done.stderr
+
+
+def test_a_plain_run_loads_neither_typer_nor_pydantic(tmp_path: Path) -> None:
+    """An agent that comes back after a power cut records sooner without them."""
+    code = (
+        "import sys; from edge_agent.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: print(end.code, [name for name in ('typer', 'pydantic') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "run", "--state", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+        timeout=60,
+    )
+    assert done.stdout == "4 []\n"
+    assert "is not paired" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "expected"),
+    [
+        (["run", "--state", "/s"], {}, (Path("/s"), None)),
+        (["run", "--state=/s", "--json-logs"], {}, (Path("/s"), True)),
+        (["run", "--text-logs"], {"THREEDANCE_AGENT_STATE": "/s"}, (Path("/s"), False)),
+        (["run", "--state", "/t"], {"THREEDANCE_AGENT_STATE": "/s"}, (Path("/t"), None)),
+        (["run", "--state"], {}, None),
+        (["run", "--state", "--json-logs"], {}, None),
+        (["run", "--help"], {}, None),
+        (["run", "now"], {}, None),
+        (["status", "--state", "/s"], {}, None),
+        ([], {}, None),
+    ],
+)
+def test_a_plain_run_is_read_as_the_full_command_line_reads_it(
+    arguments: list[str], environment: dict[str, str], expected: tuple[Path, bool | None] | None
+) -> None:
+    assert parse_run(arguments, environment) == expected
 
 
 def test_version_says_what_it_speaks(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.cli.run import pairing_credential
+from edge_agent.cli.pairing import pairing_credential
 from shared.kernel.service import ServiceManager
 from tests.rigs.agent_process import AGENT, ROOT, agent_command
 from tests.rigs.control_plane import ControlPlane
