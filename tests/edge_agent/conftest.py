@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.edge_agent.spool.failing_disk import SickDisk
+from tests.edge_agent.spool.failing_disk import FailingDisk
 from tests.edge_agent.spool.recorded_class import Studio
 from tests.media import make_video
 
@@ -16,9 +16,9 @@ def studio(tmp_path: Path) -> Studio:
 
 
 @pytest.fixture
-def disk() -> SickDisk:
+def disk() -> FailingDisk:
     """A disk that is well until it is told otherwise."""
-    return SickDisk()
+    return FailingDisk()
 
 
 @pytest.fixture(scope="package")

@@ -7,7 +7,7 @@ from edge_agent.files import Files
 from shared.protocol.ids import SegmentId
 
 
-class SickDisk(Files):
+class FailingDisk(Files):
     """A disk that writes `half` a blob and then refuses, while `error` is set."""
 
     def __init__(self) -> None:

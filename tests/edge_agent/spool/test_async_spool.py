@@ -14,7 +14,7 @@ from edge_agent.spool.index import Index
 from edge_agent.spool.track_progress import TrackProgress
 from shared.protocol.ids import GapId, new_id
 from shared.protocol.manifest import GapReason, GapRecord
-from tests.edge_agent.spool.failing_disk import SickDisk
+from tests.edge_agent.spool.failing_disk import FailingDisk
 from tests.edge_agent.spool.recorded_class import NOON, Studio
 from tests.edge_agent.spool.segments import CLOCK, closed, fragment, writer
 
@@ -82,7 +82,7 @@ def test_a_class_that_was_never_counted_is_not_taken_for_home(studio: Studio) ->
 @pytest.mark.faults
 def test_a_disk_that_stays_full_fills_no_memory(studio: Studio) -> None:
     """A camera that is away through an hour of it: each half minute a gap and an account."""
-    disk = SickDisk()
+    disk = FailingDisk()
     spool = studio.open_spool(disk)
     disk.error = errno.ENOSPC
     for minute in range(120):

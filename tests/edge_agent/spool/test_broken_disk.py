@@ -7,13 +7,13 @@ import pytest
 
 from edge_agent.errors import SpoolBroken, SpoolFull
 from shared.protocol.ids import ClassSessionId, new_id
-from tests.edge_agent.spool.failing_disk import SickDisk
+from tests.edge_agent.spool.failing_disk import FailingDisk
 from tests.edge_agent.spool.recorded_class import Studio
 from tests.edge_agent.spool.segments import CLOCK, closed, fragment, writer
 
 
 @pytest.mark.faults
-def test_a_refused_fragment_leaves_the_open_segment_as_it_was(studio: Studio, disk: SickDisk) -> None:
+def test_a_refused_fragment_leaves_the_open_segment_as_it_was(studio: Studio, disk: FailingDisk) -> None:
     spool = studio.open_spool(disk)
     segment = writer(studio, spool)
     segment.append(fragment(0), CLOCK)
@@ -35,7 +35,7 @@ def test_a_refused_fragment_leaves_the_open_segment_as_it_was(studio: Studio, di
 
 @pytest.mark.faults
 def test_a_segment_that_could_not_be_closed_is_closed_later_and_pending_until_then(
-    studio: Studio, disk: SickDisk
+    studio: Studio, disk: FailingDisk
 ) -> None:
     spool = studio.open_spool(disk)
     segment = writer(studio, spool)
@@ -67,7 +67,7 @@ def test_a_row_that_the_index_refuses_blocks_nothing_behind_it(studio: Studio) -
 
 
 @pytest.mark.faults
-def test_one_bad_spot_on_the_disk_holds_up_nothing_behind_it(studio: Studio, disk: SickDisk) -> None:
+def test_one_bad_spot_on_the_disk_holds_up_nothing_behind_it(studio: Studio, disk: FailingDisk) -> None:
     spool = studio.open_spool(disk)
     bad = writer(studio, spool)
     bad.append(fragment(0), CLOCK)
@@ -82,7 +82,7 @@ def test_one_bad_spot_on_the_disk_holds_up_nothing_behind_it(studio: Studio, dis
 
 
 @pytest.mark.faults
-def test_a_write_that_cannot_be_taken_back_is_cut_before_the_next(studio: Studio, disk: SickDisk) -> None:
+def test_a_write_that_cannot_be_taken_back_is_cut_before_the_next(studio: Studio, disk: FailingDisk) -> None:
     spool = studio.open_spool(disk)
     segment = writer(studio, spool)
     segment.append(fragment(0), CLOCK)

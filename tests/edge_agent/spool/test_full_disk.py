@@ -12,7 +12,7 @@ from edge_agent.settings import SpoolSettings
 from edge_agent.spool.layout import CLOSED
 from shared.protocol.config import SpoolPolicy
 from shared.protocol.manifest import GapReason
-from tests.edge_agent.spool.failing_disk import SickDisk
+from tests.edge_agent.spool.failing_disk import FailingDisk
 from tests.edge_agent.spool.recorded_class import Studio, follow, read_media
 from tests.edge_agent.spool.segments import CLOCK, closed, fragment, other_camera, writer
 from tests.media import make_video
@@ -28,7 +28,7 @@ from tests.media import make_video
     ],
 )
 def test_recording_goes_on_when_the_disk_takes_writes_again(
-    studio: Studio, disk: SickDisk, tmp_path: Path, error: int, reason: GapReason
+    studio: Studio, disk: FailingDisk, tmp_path: Path, error: int, reason: GapReason
 ) -> None:
     info, packets = read_media(make_video(tmp_path / "clip.mp4", seconds=4), 30)
     run = studio.connect(info)
@@ -55,7 +55,7 @@ def test_recording_goes_on_when_the_disk_takes_writes_again(
     assert sequences == list(range(1, len(sequences) + 1))
 
 
-def test_nothing_is_written_into_the_space_that_must_stay_free(studio: Studio, disk: SickDisk) -> None:
+def test_nothing_is_written_into_the_space_that_must_stay_free(studio: Studio, disk: FailingDisk) -> None:
     spool = studio.open_spool(disk)
     disk.free = 5_000
     spool.set_policy(SpoolPolicy(keep_free_bytes=4_000))
@@ -66,7 +66,7 @@ def test_nothing_is_written_into_the_space_that_must_stay_free(studio: Studio, d
     segment.append(fragment(0), CLOCK)
 
 
-def test_the_spool_keeps_to_its_own_limit(studio: Studio, disk: SickDisk) -> None:
+def test_the_spool_keeps_to_its_own_limit(studio: Studio, disk: FailingDisk) -> None:
     spool = studio.open_spool(disk)
     spool.set_policy(SpoolPolicy(max_bytes=20_000, keep_free_bytes=0))
     closed(studio, spool, fragments=5)
@@ -75,7 +75,9 @@ def test_the_spool_keeps_to_its_own_limit(studio: Studio, disk: SickDisk) -> Non
     assert spool.bytes_used() <= 20_000
 
 
-def test_a_nearly_full_disk_costs_committed_copies_and_nothing_else(studio: Studio, disk: SickDisk) -> None:
+def test_a_nearly_full_disk_costs_committed_copies_and_nothing_else(
+    studio: Studio, disk: FailingDisk
+) -> None:
     spool = studio.open_spool(disk)
     made = [closed(studio, spool) for _ in range(6)]
     spool.mark_committed([m.segment_id for m in made[:4]])
@@ -89,7 +91,7 @@ def test_a_nearly_full_disk_costs_committed_copies_and_nothing_else(studio: Stud
 
 @pytest.mark.faults
 def test_a_disk_that_stays_full_is_accounted_for_while_it_is_full(
-    studio: Studio, disk: SickDisk, tmp_path: Path
+    studio: Studio, disk: FailingDisk, tmp_path: Path
 ) -> None:
     """Bytes have no room, notes do: what must stay free is there for them."""
     info, packets = read_media(make_video(tmp_path / "clip.mp4", seconds=4), 80)
@@ -116,7 +118,7 @@ def test_a_disk_that_stays_full_is_accounted_for_while_it_is_full(
 @pytest.mark.faults
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS, errno.EIO])
 def test_a_start_on_a_disk_that_takes_nothing_mends_later_what_it_cannot_mend_now(
-    studio: Studio, disk: SickDisk, error: int
+    studio: Studio, disk: FailingDisk, error: int
 ) -> None:
     spool = studio.open_spool(disk)
     whole = closed(studio, spool)
@@ -149,7 +151,7 @@ def test_a_start_on_a_disk_that_takes_nothing_mends_later_what_it_cannot_mend_no
     ids=["no inode left", "over the quota", "over the limit of a file", "remounted read-only"],
 )
 def test_a_disk_that_makes_no_new_file_costs_the_new_segment_only(
-    studio: Studio, disk: SickDisk, error: int, full: bool
+    studio: Studio, disk: FailingDisk, error: int, full: bool
 ) -> None:
     spool = studio.open_spool(disk)
     first = closed(studio, spool)
@@ -166,7 +168,7 @@ def test_a_disk_that_makes_no_new_file_costs_the_new_segment_only(
 
 @pytest.mark.faults
 def test_where_the_owner_wants_it_so_the_oldest_footage_goes_and_is_a_gap(
-    studio: Studio, disk: SickDisk, tmp_path: Path
+    studio: Studio, disk: FailingDisk, tmp_path: Path
 ) -> None:
     info, packets = read_media(make_video(tmp_path / "clip.mp4", seconds=4), 60)
     spool, order, recorder = studio.begin(files=disk)
@@ -188,7 +190,7 @@ def test_where_the_owner_wants_it_so_the_oldest_footage_goes_and_is_a_gap(
 
 
 @pytest.mark.faults
-def test_by_default_nothing_that_was_not_uploaded_is_dropped(studio: Studio, disk: SickDisk) -> None:
+def test_by_default_nothing_that_was_not_uploaded_is_dropped(studio: Studio, disk: FailingDisk) -> None:
     spool = studio.open_spool(disk)
     made = [closed(studio, spool) for _ in range(3)]
     disk.free = 0
@@ -196,7 +198,7 @@ def test_by_default_nothing_that_was_not_uploaded_is_dropped(studio: Studio, dis
     assert [s.manifest for s in spool.pending(10)] == made
 
 
-def test_the_hours_left_follow_from_the_pace_and_are_a_budget_too(studio: Studio, disk: SickDisk) -> None:
+def test_the_hours_left_follow_from_the_pace_and_are_a_budget_too(studio: Studio, disk: FailingDisk) -> None:
     spool = studio.open_spool(disk)
     assert spool.status().hours_left is None
     for _ in range(2):  # two cameras
@@ -211,7 +213,9 @@ def test_the_hours_left_follow_from_the_pace_and_are_a_budget_too(studio: Studio
     assert spool.available_bytes() == pytest.approx(2 * 3600 * pace, rel=0.01)
 
 
-def test_what_must_stay_fills_the_room_and_what_is_committed_does_not(studio: Studio, disk: SickDisk) -> None:
+def test_what_must_stay_fills_the_room_and_what_is_committed_does_not(
+    studio: Studio, disk: FailingDisk
+) -> None:
     spool = studio.open_spool(disk)
     disk.free = 10**9
     spool.set_policy(SpoolPolicy(max_bytes=10**9, keep_free_bytes=0, keep_committed_s=10**6))
