@@ -434,6 +434,20 @@ def assets(session: nox.Session) -> None:
 
 
 @nox.session
+def messages(session: nox.Session) -> None:
+    """Collects the portal's translatable texts into its catalogues; needs GNU gettext."""
+    if shutil.which("xgettext") is None:
+        stop("there is no xgettext; on Debian and Ubuntu: apt install gettext")
+    common = ("makemessages", "--locale", "en", "--no-obsolete", "--add-location", "file", "-i", "static/*")
+    with session.chdir(WEB.parent):
+        run_in(session, "dev", "django-admin", *common, "-i", "web/*")
+        ignored = [
+            part for folder in ("node_modules", "build-tests", "test") for part in ("-i", f"web/{folder}/*")
+        ]
+        run_in(session, "dev", "django-admin", *common, "--domain", "djangojs", "--extension", "ts", *ignored)
+
+
+@nox.session
 def lock(session: nox.Session) -> None:
     """Renews the locked dependencies from pyproject.toml; arguments go to uv (`-- --upgrade`)."""
     for name, parts in LOCK_SOURCES.items():

@@ -10,6 +10,8 @@ from uuid import UUID
 from django.db.models import Count, F, Sum, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 
 from control_plane.common.actors import Actor
 from control_plane.fleet.selectors import fresh_status
@@ -207,5 +209,5 @@ def _row(
 def _day_label(day: date, today: date) -> str:
     days = (today - day).days
     if days in {0, 1}:
-        return ("Today", "Yesterday")[days]
-    return f"{day:%A} {day.day} {day:%B}" + (f" {day.year}" if day.year != today.year else "")
+        return _("Today") if days == 0 else _("Yesterday")
+    return date_format(day, "l j F" if day.year == today.year else "l j F Y")

@@ -143,7 +143,7 @@ def test_every_gap_is_explained_on_its_lane_and_in_words(viewer: Watched) -> Non
     assert "12:03:08–12:03:11 (3 s) · camera offline" in (mark.get_attribute("aria-label") or "")
     mark.focus()
     assert viewer.page.locator(".lane__tip").is_visible()
-    missing = viewer.page.get_by_role("region", name="What is missing")
+    missing = viewer.page.get_by_role("region", name="Missing parts")
     assert "Centre · 3 s" in missing.inner_text()
     assert "camera offline" in missing.inner_text()
 
@@ -205,9 +205,9 @@ def test_it_plays_to_the_end_and_begins_again(viewer: Watched) -> None:
 @pytest.mark.parametrize(
     ("status", "title"),
     [
-        (401, "Your sign-in has ended"),
-        (404, "This class is not here"),
-        (403, "You may no longer watch this class"),
+        (401, "You are signed out"),
+        (404, "Class not found"),
+        (403, "You no longer have access to this class"),
     ],
 )
 def test_a_timeline_that_is_refused_says_what_to_do(
@@ -224,7 +224,7 @@ def test_a_sign_in_that_ends_while_watching_offers_the_way_back(stage: Stage, pa
     page.goto(stage.address)
     notice = page.locator(".notice")
     notice.wait_for()
-    assert "Your sign-in has ended" in notice.inner_text()
+    assert "You are signed out" in notice.inner_text()
     assert notice.get_by_role("link", name="Sign in").get_attribute("href") == "/sign-in"
 
 
@@ -261,7 +261,7 @@ def test_a_phone_in_either_hand_shows_everything_without_scrolling_sideways(
         viewer.page.goto(stage.address)
         viewer.until_state("paused")
         assert viewer.page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
-        for name in ("Play", "One picture on", "Full screen"):
+        for name in ("Play", "Next frame", "Full screen"):
             box = viewer.page.get_by_role("button", name=name, exact=True).last.bounding_box()
             assert box is not None
             assert box["x"] >= 0

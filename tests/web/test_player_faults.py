@@ -204,7 +204,7 @@ def test_a_damaged_fragment_costs_its_own_pictures_and_nothing_else(begin: Begin
     for position, faults in hurt.items():
         assert f"{position.capitalize()} camera: no picture, recording damaged" in show.noted("said")
         assert show.page.locator(f'.lane[data-position="{position}"] .lane__gap').count() == len(faults)
-    missing = show.page.get_by_role("region", name="What is missing").inner_text()
+    missing = show.page.get_by_role("region", name="Missing parts").inner_text()
     assert missing.count("recording damaged") == len(expected)
     show.seek(4, dark=frozenset({"left"}))
     assert show.plate("left").split("\n") == [
@@ -259,17 +259,17 @@ class Wrong:
 
 
 GARBAGE_INIT = Wrong("recording damaged", lambda films, whole: replace(whole, init=b"\0" * 700))
-H265 = Wrong("format this browser cannot play", lambda films, whole: films.hevc)
+H265 = Wrong("format not supported by this browser", lambda films, whole: films.hevc)
 NO_KEY = Wrong("recording not available", faults={"key": 404})
 KEY_REFUSED = Wrong("recording not available", faults={"key": 403})
-KEY_FAILS = Wrong("does not give its recording", faults={"key": 503})
+KEY_FAILS = Wrong("does not deliver this recording", faults={"key": 503})
 NO_INIT = Wrong("recording not available", faults={"init.mp4": 404})
-PLAYLIST_FAILS = Wrong("does not give its recording", faults={"playlist.m3u8": 500})
-NO_PLAYLIST = Wrong("does not give its recording", faults={"playlist.m3u8": 404})
-STALLED = Wrong("waiting for its picture", faults={"bytes.m4s": SILENT})
-FULL = Wrong("waiting for its picture", script=FULL_FOR_SOUND)
+PLAYLIST_FAILS = Wrong("does not deliver this recording", faults={"playlist.m3u8": 500})
+NO_PLAYLIST = Wrong("does not deliver this recording", faults={"playlist.m3u8": 404})
+STALLED = Wrong("camera: loading", faults={"bytes.m4s": SILENT})
+FULL = Wrong("camera: loading", script=FULL_FOR_SOUND)
 EMPTY = Wrong(
-    "cannot be shown here",
+    "cannot be shown",
     lambda films, whole: Scene("", "", whole, missing=frozenset(range(len(whole.pieces)))),
 )
 SHORT = Wrong("no picture here", lambda films, whole: films.cut(whole, 1))
@@ -312,11 +312,11 @@ def test_a_view_joins_the_others_when_its_server_gives_it_again(begin: Begin, fi
     )
     show.open()
     show.page.keyboard.press("Space")
-    show.viewer.until(lambda: "does not give its recording" in show.plate("left"), timeout_s=30)
-    show.viewer.until(lambda: any("Left camera: waiting" in words for words in show.noted("said")))
+    show.viewer.until(lambda: "does not deliver this recording" in show.plate("left"), timeout_s=30)
+    show.viewer.until(lambda: any("Left camera: loading" in words for words in show.noted("said")))
     show.stage.set_faults({})
     show.viewer.until(lambda: show.plate("left") == "" and show.viewer.state() == "playing", timeout_s=30)
-    assert "Left camera: its picture is back" in show.noted("said")
+    assert "Left camera: picture available again" in show.noted("said")
     show.page.keyboard.press("Space")
     show.viewer.until_state("paused")
     show.viewer.until(lambda: len(set(show.viewer.numbers().values())) == 1)
@@ -340,7 +340,7 @@ def test_sound_never_takes_its_pictures_with_it(begin: Begin, films: Films) -> N
     assert sorted(show.noted("silenced")) == [["centre", 2], ["centre", 5], ["left", 1], ["left", 2]]
     assert "Centre camera: sound missing or damaged" in show.noted("said")
     assert not any("connection" in words for words in show.noted("said")), "no network has failed"
-    missing = show.page.get_by_role("region", name="What is missing").inner_text()
+    missing = show.page.get_by_role("region", name="Missing parts").inner_text()
     assert missing.count("sound missing or damaged") == 4
 
 

@@ -1,15 +1,22 @@
-"""Tags and filters of the portal's pages: icons, durations, small drawings. They format; they query nothing."""
+"""Tags and filters of the portal's pages: icons, durations, small drawings, texts of scripts. They run no queries."""
 
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from django import template
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html, format_html_join, json_script
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
+from django.utils.translation.trans_real import DjangoTranslation
+from django.views.i18n import JavaScriptCatalog
 
 from control_plane.common.words import lasting, size
 from control_plane.portal.settings_nav import Entry, entries
 
 register = template.Library()
+
+LOCALE_DIR = Path(__file__).parents[1] / "locale"
 
 Stretch = tuple[float, float]
 
@@ -26,7 +33,7 @@ _ICONS = {
 
 @register.simple_tag
 def icon(name: str) -> SafeString:
-    """Returns a small drawing that says nothing to a screen reader.
+    """Returns an icon that is hidden from screen readers.
 
     Raises:
         KeyError: there is no such icon.
@@ -65,9 +72,27 @@ def lane(stretches: list[Stretch], length_s: float) -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def settings_entries(context: template.Context) -> list[Entry]:
-    """Returns the ways into the studio's settings that the viewer may take."""
+    """Returns the pages of the studio's settings that the viewer may open."""
     request = context["request"]
     return entries(request.studio, context.get("allowed") or (), request.path)
+
+
+@register.simple_tag
+def script_messages() -> SafeString:
+    """Returns the texts of the scripts in the current language as JSON; empty if the language has no translations.
+
+    JSON, because the content security policy allows neither inline scripts nor evaluated code.
+    """
+    messages = _script_messages(get_language() or "")
+    return json_script(messages, "messages") if messages else SafeString("")
+
+
+@cache
+def _script_messages(language: str) -> dict[str, Any]:
+    catalogue = JavaScriptCatalog()
+    catalogue.translation = DjangoTranslation(language, domain="djangojs", localedirs=[str(LOCALE_DIR)])
+    found: dict[str, Any] = catalogue.get_catalog()
+    return found
 
 
 register.filter("lasting", lasting)

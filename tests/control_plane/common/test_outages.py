@@ -91,7 +91,7 @@ def test_while_the_database_is_away_people_and_programs_are_told_so_at_once_unti
     assert found["Cache-Control"] == "no-store"
     assert "default-src 'self'" in found["Content-Security-Policy"]
     page = found.content.decode()
-    assert "starting again" in page
+    assert "restarting" in page
     assert f'href="{address}"' in page
     # It is known now: nobody waits for a connection, and one question a second is asked.
     asked = len(probes)

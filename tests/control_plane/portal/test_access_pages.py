@@ -24,7 +24,7 @@ from tests.control_plane.conftest import Cast
 from tests.control_plane.portal.conftest import House, SignIn, furnish, record
 
 OK, MOVED, WRONG, REFUSED, UNKNOWN = 200, 302, 400, 403, 404
-GREEN = """<span class="tag tag--good">Replay</span>"""
+GREEN = """<span class="tag tag--good">Ready</span>"""
 
 
 def seen(text: str) -> str:

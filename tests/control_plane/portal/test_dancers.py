@@ -146,7 +146,7 @@ def test_a_file_ticks_and_saves_nothing(house: House, dancers: list[Dancer], sig
     row = record(house, ClassState.COMPLETE)
     alice, page = sign_in("alice"), f"{house.base}/classes/{row.id}/roster/"
     answer = alice.post(page + "file/", {"file": file("name\nbea mar\nCleo Oka\n")})
-    assert "ticked 2 dancers" in answer.content.decode()
+    assert "selected 2 dancers" in answer.content.decode()
     assert ticked(alice, page) == []
     wrong = alice.post(page + "file/", {"file": file("name\nbea mar\nZoe\n")})
     assert wrong.status_code == WRONG

@@ -118,7 +118,7 @@ def test_a_broken_glass_opens_what_was_asked_and_frames_every_page(
     assert f"You are inside {house.cast.studio.name}" in inside
     assert sam.get(f"{house.base}/people/").status_code == REFUSED
     told = sign_in("alice").get(f"{house.base}/classes/").content.decode()
-    assert "Platform support is in your studio" in told
+    assert "has break-glass access to your studio" in told
     assert REASON in told
     assert "Platform support" not in sign_in("vera").get(f"{house.base}/classes/").content.decode()
     assert REASON in sign_in("alice").get(f"{house.base}/support/").content.decode()
@@ -137,7 +137,7 @@ def test_either_side_ends_a_visit_at_once(
     page = f"{house.base}/support/{glass.id}/end/"
     assert sign_in(ended_by).post(page).status_code == MOVED
     assert sign_in("sam").get(f"{house.base}/classes/").status_code == UNKNOWN
-    assert "Platform support is in" not in sign_in("alice").get(f"{house.base}/classes/").content.decode()
+    assert "has break-glass access to" not in sign_in("alice").get(f"{house.base}/classes/").content.decode()
 
 
 def test_an_operator_ends_own_visits_only(house: House, sign_in: SignIn, operator: User) -> None:

@@ -91,12 +91,12 @@ def test_the_list_shows_state_length_and_what_is_missing(house: House, sign_in: 
     assert "Jazz with a gap" in body
     assert "30 s" in body
     assert "1 gap, 3 s" in body
-    assert "Record" not in body.replace("3Dance · every look at footage is on record", "")
+    assert "Record" not in body.replace("3Dance · all access to footage is logged", "")
 
 
 def test_an_empty_studio_tells_its_admin_the_way_to_the_first_class(cast: Cast, sign_in: SignIn) -> None:
     body = sign_in("alice").get(f"/studio/{cast.studio.slug}/classes/").content.decode()
-    assert "Three steps to the first class" in body
+    assert "Record your first class in three steps" in body
     assert f"/studio/{cast.studio.slug}/agents/" in body
 
 

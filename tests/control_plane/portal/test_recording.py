@@ -59,7 +59,7 @@ def test_a_forged_form_is_refused(house: House) -> None:
     client.force_login(house.cast.ivan, backend="django.contrib.auth.backends.ModelBackend")
     answer = client.post(f"{house.base}/rooms/{house.room.id}/record/")
     assert answer.status_code == 403
-    assert "The form was too old" in answer.content.decode()
+    assert "This form has expired" in answer.content.decode()
 
 
 def test_a_room_without_cameras_says_so_and_offers_no_recording(
@@ -83,9 +83,9 @@ def test_a_box_that_is_away_is_named_before_the_button_is_pressed(house: House, 
     ("state", "words"),
     [
         (ClassState.REQUESTED, "Waiting for the first picture"),
-        (ClassState.RECORDING, "This class is being recorded"),
-        (ClassState.FINISHING, "The last footage is on its way"),
-        (ClassState.EMPTY, "There is nothing to replay"),
+        (ClassState.RECORDING, "Recording in progress"),
+        (ClassState.FINISHING, "Upload in progress"),
+        (ClassState.EMPTY, "No recording"),
     ],
 )
 def test_a_class_that_cannot_be_replayed_yet_says_how_far_it_is(

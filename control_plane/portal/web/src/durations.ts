@@ -1,4 +1,5 @@
 /** Texts of running durations. Pure. */
+import { gettext } from "./i18n.ts";
 
 /** Returns `0:07` or `1:02:03` of elapsed milliseconds; never negative. */
 export function elapsedText(ms: number): string {
@@ -10,5 +11,5 @@ export function elapsedText(ms: number): string {
 
 /** Returns the time left as `9:59`, or `expired`. */
 export function countdownText(ms: number): string {
-  return ms <= 0 ? "expired" : elapsedText(ms + 999);
+  return ms <= 0 ? gettext("expired") : elapsedText(ms + 999);
 }

@@ -1,5 +1,7 @@
 /** Shared by every page of the portal: htmx, running clocks, copy buttons, menus. */
+
 import htmx from "htmx.org";
+import { gettext } from "./i18n.ts";
 
 import "./passkey.ts";
 import { countdownText, elapsedText } from "./durations.ts";
@@ -50,14 +52,14 @@ async function copyText(button: HTMLElement): Promise<void> {
   const said = button.textContent;
   try {
     await navigator.clipboard.writeText(text);
-    button.textContent = "Copied";
+    button.textContent = gettext("Copied");
   } catch {
     const range = document.createRange();
     const source = document.querySelector(button.dataset["copy"] ?? "");
     if (source) range.selectNodeContents(source);
     getSelection()?.removeAllRanges();
     getSelection()?.addRange(range);
-    button.textContent = "Press Ctrl C";
+    button.textContent = gettext("Press Ctrl C");
   }
   window.setTimeout(() => {
     button.textContent = said;

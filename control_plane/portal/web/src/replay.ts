@@ -1,5 +1,6 @@
 /** The replay page: loads the timeline and opens the player in the element with `data-timeline`. */
 
+import { gettext } from "./i18n.ts";
 import { el } from "./player/dom.ts";
 import { Player } from "./player/player.ts";
 import { errorOfStatus, type PlayerError, playerError } from "./player/player_error.ts";
@@ -21,7 +22,7 @@ async function start(root: HTMLElement): Promise<void> {
     return;
   }
   try {
-    const checkUrl = url.replace(/[^/]*$/, "check");
+    const checkUrl = `${url.slice(0, url.lastIndexOf("/") + 1)}check`;
     const player = new Player(root, parseTimeline(await answer.json(), timeZone), {
       workerPath: worker,
       signInUrl: signIn,
@@ -40,10 +41,10 @@ function fail(root: HTMLElement, why: PlayerError, signInUrl: string): void {
   const again = el(
     "button",
     { type: "button", class: "button button--main", click: () => location.reload() },
-    "Try again",
+    gettext("Try again"),
   );
   const action =
-    why.kind === "signed-out" ? el("a", { class: "button button--main", href: signInUrl }, "Sign in") : again;
+    why.kind === "signed-out" ? el("a", { class: "button button--main", href: signInUrl }, gettext("Sign in")) : again;
   root.replaceChildren(
     el("div", { class: "empty", role: "alert" }, el("h2", {}, why.title), el("p", {}, why.advice), action),
   );

@@ -6,7 +6,12 @@ import type { PlayerError } from "../src/player/player_error.ts";
 
 Object.assign(globalThis, {
   window: { setInterval: () => 0, clearInterval: () => undefined },
-  document: { addEventListener: () => undefined, removeEventListener: () => undefined },
+  document: {
+    addEventListener: () => undefined,
+    removeEventListener: () => undefined,
+    documentElement: { lang: "en" },
+    getElementById: () => null,
+  },
 });
 
 function authorization(statuses: (number | null)[]): { asked: string[]; told: PlayerError[]; it: AuthorizationCheck } {

@@ -89,5 +89,5 @@ test("an HTTP status becomes an error with advice", () => {
   assert.equal(errorOfStatus(404).kind, "gone");
   assert.equal(errorOfStatus(503).kind, "server");
   assert.equal(errorOfStatus(null).kind, "network");
-  assert.match(errorOfStatus(0).view, /tried again; the other views play on/);
+  assert.match(errorOfStatus(0).view, /Trying again; the other views keep playing/);
 });

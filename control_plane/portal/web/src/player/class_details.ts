@@ -1,4 +1,5 @@
 /** Details below the player: what is missing, and the format and clock of each camera. */
+import { gettext, numberText } from "../i18n.ts";
 import { el } from "./dom.ts";
 import { clockMethodText, clockText, lengthText } from "./format.ts";
 import { timeRangeText } from "./seek_bar.ts";
@@ -59,7 +60,10 @@ function missing(
               {
                 type: "button",
                 class: "details__jump",
-                "aria-label": `Go to ${clockText(gap.fromS - firstS)}, ${track.name}`,
+                "aria-label": gettext("Go to %(time)s, %(camera)s", {
+                  time: clockText(gap.fromS - firstS),
+                  camera: track.name,
+                }),
                 click: () => seek(Math.max(firstS, gap.fromS - 1)),
               },
               clockText(Math.max(0, gap.fromS - firstS)),
@@ -71,9 +75,9 @@ function missing(
   return el(
     "section",
     { class: "details__section", "aria-labelledby": "missing-title" },
-    el("h2", { id: "missing-title" }, "What is missing"),
+    el("h2", { id: "missing-title" }, gettext("Missing parts")),
     rows.length === 0
-      ? el("p", { class: "muted" }, "Nothing. Every camera has every picture of this class.")
+      ? el("p", { class: "muted" }, gettext("None. Every camera recorded the whole class."))
       : el("ul", { class: "details__rows" }, ...rows),
   );
 }
@@ -82,7 +86,7 @@ function cameras(timeline: ClassTimeline): HTMLElement {
   return el(
     "section",
     { class: "details__section", "aria-labelledby": "cameras-title" },
-    el("h2", { id: "cameras-title" }, "Cameras"),
+    el("h2", { id: "cameras-title" }, gettext("Cameras")),
     el(
       "ul",
       { class: "details__rows" },
@@ -101,13 +105,12 @@ function cameras(timeline: ClassTimeline): HTMLElement {
 }
 
 function pictureText(track: Track): string {
-  if (track.width === 0) return "no picture recorded";
-  const fps = Math.round(track.fps * 100) / 100;
-  return `${track.width} × ${track.height} · ${fps} fps · ${CODECS[track.codec] ?? track.codec}`;
+  if (track.width === 0) return gettext("no video recorded");
+  return `${track.width} × ${track.height} · ${gettext("%(rate)s fps", { rate: numberText(track.fps, 2) })} · ${CODECS[track.codec] ?? track.codec}`;
 }
 
 function clockWords(track: Track): string {
-  const sound = track.audio ? "with sound" : "no sound";
+  const sound = track.audio ? gettext("with sound") : gettext("no sound");
   if (track.clockErrorMs === null) return sound;
   return `${clockMethodText(track.clockMethod, track.clockErrorMs)} · ${sound}`;
 }

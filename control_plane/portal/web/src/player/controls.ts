@@ -1,4 +1,5 @@
 /** The controls under the seek bar: they show the state and send commands. */
+import { gettext } from "../i18n.ts";
 import { el, icon, setIcon } from "./dom.ts";
 import { clockText, hundredths, wallText } from "./format.ts";
 import type { Command } from "./keyboard.ts";
@@ -45,7 +46,7 @@ export class Controls {
         },
         icon(name),
       );
-    this.play = button("play", "Play", { type: "toggle" }, "icon-button--play");
+    this.play = button("play", gettext("Play"), { type: "toggle" }, "icon-button--play");
     this.now = el("span", { class: "controls__now" });
     this.wall = el("span", { class: "controls__wall" });
     this.views = timeline.tracks.map((track, index) =>
@@ -56,7 +57,7 @@ export class Controls {
           class: "views__view",
           "data-position": track.position,
           "aria-pressed": "true",
-          title: `Show or hide ${track.name} (Shift ${index + 1})`,
+          title: gettext("Show or hide %(camera)s (Shift %(digit)s)", { camera: track.name, digit: index + 1 }),
           click: () => events.execute({ type: "show", index }),
         },
         el("i", { class: "swatch" }),
@@ -68,27 +69,34 @@ export class Controls {
       { type: "button", class: "views__view views__view--shape", click: () => events.execute({ type: "shape" }) },
       icon("row"),
     );
-    this.rate = el("select", { "aria-label": "Speed", title: "Speed" });
+    this.rate = el("select", { "aria-label": gettext("Speed"), title: gettext("Speed") });
     for (const rate of RATES) this.rate.append(el("option", { value: rate, selected: rate === 1 }, `${rate}×`));
     this.rate.addEventListener("change", () => events.rate(Number(this.rate.value)));
-    this.mute = button("sound", "Sound off", { type: "mute" });
-    this.volume = el("input", { type: "range", class: "volume", min: 0, max: 1, step: 0.05, "aria-label": "Volume" });
+    this.mute = button("sound", gettext("Mute"), { type: "mute" });
+    this.volume = el("input", {
+      type: "range",
+      class: "volume",
+      min: 0,
+      max: 1,
+      step: 0.05,
+      "aria-label": gettext("Volume"),
+    });
     this.volume.addEventListener("input", () => events.volume(Number(this.volume.value)));
-    this.sound = el("select", { "aria-label": "Sound from", title: "Sound from" });
+    this.sound = el("select", { "aria-label": gettext("Sound from"), title: gettext("Sound from") });
     const noteAnswer = timeline.tracks.filter((track) => track.audio);
     for (const track of noteAnswer) this.sound.append(el("option", { value: track.id }, track.name));
     this.sound.addEventListener("change", () => events.listen(this.sound.value));
-    this.full = button("full", "Full screen", { type: "fullscreen" });
+    this.full = button("full", gettext("Full screen"), { type: "fullscreen" });
     const silent = noteAnswer.length === 0;
     this.root = el(
       "div",
-      { class: "controls", role: "toolbar", "aria-label": "Replay" },
+      { class: "controls", role: "toolbar", "aria-label": gettext("Player controls") },
       el(
         "div",
         { class: "controls__group controls__group--main" },
         this.play,
-        button("back", "One picture back", { type: "step", frames: -1 }),
-        button("forward", "One picture on", { type: "step", frames: 1 }),
+        button("back", gettext("Previous frame"), { type: "step", frames: -1 }),
+        button("forward", gettext("Next frame"), { type: "step", frames: 1 }),
         el("div", { class: "controls__time" }, this.now, this.wall),
       ),
       el(
@@ -96,7 +104,7 @@ export class Controls {
         { class: "controls__group controls__group--views" },
         el(
           "div",
-          { class: "views", role: "group", "aria-label": "Views" },
+          { class: "views", role: "group", "aria-label": gettext("Views") },
           ...this.views,
           el("span", { class: "views__sep" }),
           this.shape,
@@ -105,11 +113,11 @@ export class Controls {
       el(
         "div",
         { class: "controls__group controls__group--end" },
-        silent ? el("span", { class: "muted" }, "No sound recorded") : this.mute,
+        silent ? el("span", { class: "muted" }, gettext("No sound recorded")) : this.mute,
         silent ? null : this.volume,
         noteAnswer.length > 1 ? el("label", { class: "picker" }, this.sound) : null,
         el("label", { class: "picker" }, this.rate),
-        button("keys", "Keys", { type: "help" }),
+        button("keys", gettext("Keyboard shortcuts"), { type: "help" }),
         this.full,
       ),
     );
@@ -117,10 +125,10 @@ export class Controls {
 
   showState(state: State, wantsToPlay: boolean): void {
     const [name, label] = wantsToPlay
-      ? (["pause", "Pause"] as const)
+      ? (["pause", gettext("Pause")] as const)
       : state === "ended"
-        ? (["again", "Play again"] as const)
-        : (["play", "Play"] as const);
+        ? (["again", gettext("Play again")] as const)
+        : (["play", gettext("Play")] as const);
     setIcon(this.play, name);
     this.play.setAttribute("aria-label", label);
     this.play.title = label;
@@ -140,7 +148,7 @@ export class Controls {
       this.views[index]?.setAttribute("aria-pressed", String(arrangement.shown.includes(track.id)));
     });
     const next = arrangement.shape === "lead" ? "row" : "lead";
-    const label = next === "row" ? "All views equal" : "One view large";
+    const label = next === "row" ? gettext("Same size for all views") : gettext("Enlarge one view");
     setIcon(this.shape, next);
     this.shape.setAttribute("aria-label", label);
     this.shape.title = `${label} (E)`;
@@ -154,7 +162,7 @@ export class Controls {
   showSound(trackId: string | null, muted: boolean, volume: number): void {
     const silent = muted || volume === 0;
     setIcon(this.mute, silent ? "silent" : "sound");
-    const label = silent ? "Sound on" : "Sound off";
+    const label = silent ? gettext("Unmute") : gettext("Mute");
     this.mute.setAttribute("aria-label", label);
     this.mute.title = label;
     this.volume.value = String(silent ? 0 : volume);
@@ -163,6 +171,6 @@ export class Controls {
 
   showFullscreen(on: boolean): void {
     setIcon(this.full, on ? "unfull" : "full");
-    this.full.setAttribute("aria-label", on ? "Leave full screen" : "Full screen");
+    this.full.setAttribute("aria-label", on ? gettext("Exit full screen") : gettext("Full screen"));
   }
 }

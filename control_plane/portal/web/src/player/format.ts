@@ -1,4 +1,5 @@
 /** Times as text. Pure. */
+import { gettext, language, ngettext, numberText } from "../i18n.ts";
 
 /** Returns `m:ss` or `h:mm:ss`. */
 export function clockText(seconds: number): string {
@@ -17,24 +18,24 @@ export function hundredths(seconds: number): string {
 /** Returns `1 minute 3 seconds`, for a screen reader. */
 export function spokenTime(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds + 1e-6));
-  const units: [number, string][] = [
-    [Math.floor(whole / 3600), "hour"],
-    [Math.floor((whole % 3600) / 60), "minute"],
-    [whole % 60, "second"],
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60];
+  const parts = [
+    hours > 0 ? ngettext("%(count)s hour", "%(count)s hours", hours) : "",
+    minutes > 0 ? ngettext("%(count)s minute", "%(count)s minutes", minutes) : "",
+    rest > 0 || whole < 60 ? ngettext("%(count)s second", "%(count)s seconds", rest) : "",
   ];
-  const text = units
-    .filter(([count, unit], index) => count > 0 || (unit === "second" && index === 2 && whole < 60))
-    .map(([count, unit]) => `${count} ${unit}${count === 1 ? "" : "s"}`);
-  return text.join(" ");
+  return parts.filter((part) => part !== "").join(" ");
 }
 
 /** Returns a duration as `0.8 s`, `19 s`, `2 min 5 s`. */
 export function lengthText(seconds: number): string {
-  if (seconds < 9.95) return `${(Math.round(seconds * 10) / 10).toString()} s`;
+  if (seconds < 9.95) return gettext("%(seconds)s s", { seconds: numberText(seconds, 1) });
   const whole = Math.round(seconds);
-  if (whole < 60) return `${whole} s`;
+  if (whole < 60) return gettext("%(seconds)s s", { seconds: whole });
   const rest = whole % 60;
-  return rest === 0 ? `${whole / 60} min` : `${Math.floor(whole / 60)} min ${rest} s`;
+  return rest === 0
+    ? gettext("%(minutes)s min", { minutes: whole / 60 })
+    : gettext("%(minutes)s min %(seconds)s s", { minutes: Math.floor(whole / 60), seconds: rest });
 }
 
 /** An error bound this large means "unknown": `ERROR_BOUND_MOST_US` of the wire protocol, in ms. */
@@ -47,24 +48,24 @@ const UNKNOWN_ERROR_MS = 1_800_000;
  * suggest, because they share the error of the agent's clock.
  */
 export function clockMethodText(method: string, errorMs: number): string {
-  if (errorMs >= UNKNOWN_ERROR_MS) return "Dated before the agent knew the time";
+  if (errorMs >= UNKNOWN_ERROR_MS) return gettext("Timestamped before the agent knew the time");
   const bound =
     errorMs >= 1000
       ? lengthText(errorMs / 1000)
-      : `${errorMs < 10 ? errorMs.toFixed(1) : Math.round(errorMs).toString()} ms`;
+      : gettext("%(milliseconds)s ms", { milliseconds: numberText(errorMs, errorMs < 10 ? 1 : 0, true) });
   switch (method) {
     case "rtcp_sr":
-      return `Dated by the camera's own clock, within ${bound} of it`;
+      return gettext("Timestamped by the camera's clock, within %(bound)s of it", { bound });
     case "arrival":
-      return `Dated by time of arrival, within ${bound} of the server's clock`;
+      return gettext("Timestamped on arrival, within %(bound)s of the server's clock", { bound });
     default:
-      return `Dated by ${method}, within ${bound}`;
+      return gettext("Timestamped by %(method)s, within %(bound)s", { method, bound });
   }
 }
 
 /** Returns the time of day `HH:MM:SS` at a class time, in `timeZone` (default: the viewer's). */
 export function wallText(startAtMs: number, classS: number, timeZone?: string): string {
-  return new Intl.DateTimeFormat("en-GB", {
+  return new Intl.DateTimeFormat(language(), {
     hour: "2-digit",
     minute: "2-digit",
     second: "2-digit",

@@ -1,4 +1,5 @@
 /** Keyboard shortcuts: a pure map from key presses to commands, and the dialog that lists them. */
+import { gettext } from "../i18n.ts";
 import { el, icon } from "./dom.ts";
 
 export type Command =
@@ -58,24 +59,28 @@ export function commandFor(keyPress: KeyPress): Command | null {
   return SHORTCUTS[keyPress.key.length === 1 ? keyPress.key.toLowerCase() : keyPress.key] ?? null;
 }
 
-const HELP: readonly [string, readonly string[]][] = [
-  ["Play or pause", ["Space", "K"]],
-  ["Five seconds back, on", ["←", "→"]],
-  ["Ten seconds back, on", ["J", "L"]],
-  ["One second back, on", ["Shift ←", "→"]],
-  ["One picture back, on", [",", "."]],
-  ["Slower, faster", ["−", "+"]],
-  ["Make a view large", ["1", "2", "3"]],
-  ["Show or hide a view", ["Shift 1", "2", "3"]],
-  ["Hear a view", ["Alt 1", "2", "3"]],
-  ["One large, or all equal", ["E"]],
-  ["Sound on or off", ["M"]],
-  ["Quieter, louder", ["↓", "↑"]],
-  ["Next missing stretch", ["G"]],
-  ["Start, end", ["Home", "End"]],
-  ["Full screen", ["F"]],
-  ["This list", ["?"]],
-];
+/** Returns each command with its keys, for the dialog. */
+function help(): [string, string[]][] {
+  const [shift, alt] = [gettext("Shift"), gettext("Alt")];
+  return [
+    [gettext("Play or pause"), [gettext("Space"), "K"]],
+    [gettext("Back or forward 5 seconds"), ["←", "→"]],
+    [gettext("Back or forward 10 seconds"), ["J", "L"]],
+    [gettext("Back or forward 1 second"), [`${shift} ←`, "→"]],
+    [gettext("Previous or next frame"), [",", "."]],
+    [gettext("Slower or faster"), ["−", "+"]],
+    [gettext("Enlarge a view"), ["1", "2", "3"]],
+    [gettext("Show or hide a view"), [`${shift} 1`, "2", "3"]],
+    [gettext("Play the sound of a view"), [`${alt} 1`, "2", "3"]],
+    [gettext("One large view, or all the same size"), ["E"]],
+    [gettext("Mute or unmute"), ["M"]],
+    [gettext("Volume down or up"), ["↓", "↑"]],
+    [gettext("Next gap"), ["G"]],
+    [gettext("Start or end"), [gettext("Home"), gettext("End")]],
+    [gettext("Full screen"), ["F"]],
+    [gettext("This list"), ["?"]],
+  ];
+}
 
 const STORED = "threedance.single-keys";
 
@@ -91,19 +96,24 @@ export class Keyboard {
       this.isEnabled = box.checked;
       localStorage.setItem(STORED, this.isEnabled ? "on" : "off");
     });
-    const close = el("button", { type: "button", class: "icon-button", "aria-label": "Close" }, icon("close"));
+    const close = el("button", { type: "button", class: "icon-button", "aria-label": gettext("Close") }, icon("close"));
     this.dialog = el(
       "dialog",
       { class: "dialog", "aria-labelledby": "dialog-title" },
-      el("div", { class: "dialog__head" }, el("h2", { id: "dialog-title" }, "Keys"), close),
+      el("div", { class: "dialog__head" }, el("h2", { id: "dialog-title" }, gettext("Keyboard shortcuts")), close),
       el(
         "dl",
         { class: "dialog__keys" },
-        ...HELP.map(([what, keys]) =>
+        ...help().map(([what, keys]) =>
           el("div", {}, el("dt", {}, what), el("dd", {}, ...keys.map((key) => el("kbd", {}, key)))),
         ),
       ),
-      el("div", { class: "dialog__switch" }, box, el("label", { for: "single-keys" }, "Use these keys on this device")),
+      el(
+        "div",
+        { class: "dialog__switch" },
+        box,
+        el("label", { for: "single-keys" }, gettext("Enable single-key shortcuts on this device")),
+      ),
     );
     close.addEventListener("click", () => this.dialog.close());
     this.dialog.addEventListener("click", (event) => {

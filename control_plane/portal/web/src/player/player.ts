@@ -1,4 +1,5 @@
 /** The player of one recorded class: builds its parts, and passes commands and states between them. */
+import { gettext } from "../i18n.ts";
 import { AuthorizationCheck } from "./authorization.ts";
 import { ClassDetails, type MissingStretch } from "./class_details.ts";
 import { Controls } from "./controls.ts";
@@ -191,7 +192,7 @@ export class Player {
     if (reason !== null || tile.track.fragments.length === 0) {
       if (reason === null) {
         const why = missingOf(tile.track)[0];
-        tile.refuse(why ? `Nothing to show: ${why.label}.` : "Nothing to show.");
+        tile.refuse(why ? gettext("No video: %(reason)s.", { reason: why.label }) : gettext("No video."));
       }
       return [];
     }
@@ -238,7 +239,7 @@ export class Player {
       .filter((gap) => gap.fromS - 1 > atS + 0.1 && gap.fromS < this.syncGroup.lastS)
       .sort((a, b) => a.fromS - b.fromS)[0];
     if (next) this.seek(next.fromS - 1);
-    else this.announce("No missing stretch after this");
+    else this.announce(gettext("No more gaps"));
   }
 
   /** Pauses while the viewer drags the seek bar. */
@@ -286,7 +287,7 @@ export class Player {
   private setRate(rate: number): void {
     this.syncGroup.setRate(rate);
     this.controls.showRate(rate);
-    this.announce(`Speed ${rate}`);
+    this.announce(gettext("Speed %(rate)s", { rate }));
   }
 
   private onState(state: State): void {
@@ -296,7 +297,7 @@ export class Player {
     this.controls.showState(state, this.wantsToPlay);
     if (state === "paused" || state === "ended") this.stage.offerStart(!this.wantsToPlay && !this.hasStarted);
     if (state === "playing") this.hasStarted = true;
-    if (state === "ended" && played) this.announce("End of the class");
+    if (state === "ended" && played) this.announce(gettext("End of the class"));
     this.dispatch("state", { state });
     this.showTime();
   }
@@ -312,21 +313,27 @@ export class Player {
     const skew = this.syncGroup.skewMs;
     if (state === "waiting" || state === "loading") {
       this.syncStatus.dataset["state"] = "busy";
-      this.syncStatus.textContent = "Loading";
+      this.syncStatus.textContent = gettext("Loading");
     } else if (state === "playing" && skew !== null) {
       this.syncStatus.dataset["state"] = skew < 34 ? "good" : "busy";
-      this.syncStatus.textContent = skew < 34 ? `In sync · ${Math.max(1, Math.round(skew))} ms` : "Aligning";
+      this.syncStatus.textContent =
+        skew < 34
+          ? gettext("In sync · %(milliseconds)s ms", { milliseconds: Math.max(1, Math.round(skew)) })
+          : gettext("Syncing");
       this.root.dataset["skewMs"] = skew.toFixed(2);
     } else {
       this.syncStatus.dataset["state"] = "good";
-      this.syncStatus.textContent = this.trackPlayers.length > 1 ? "Same instant" : "One view";
+      this.syncStatus.textContent = this.trackPlayers.length > 1 ? gettext("In sync") : gettext("One view");
     }
   }
 
   private showBlank(id: string, blank: Gap | null, freeze: boolean): void {
     const tile = this.tiles.find((other) => other.track.id === id);
     tile?.setBlank(blank, blank === null ? "" : timeRangeText(blank, this.timeline), freeze);
-    if (blank !== null && tile) this.announce(`${tile.track.name} camera: no picture, ${blank.label}`);
+    if (blank !== null && tile)
+      this.announce(
+        gettext("%(camera)s camera: no picture, %(reason)s", { camera: tile.track.name, reason: blank.label }),
+      );
   }
 
   private showLate(id: string, isLate: boolean): void {
@@ -334,8 +341,13 @@ export class Player {
     const trackPlayer = this.trackPlayers.find((other) => other.track.id === id);
     const why = trackPlayer?.statusText ?? "";
     tile?.setLate(isLate ? why : null);
-    if (tile)
-      this.announce(`${tile.track.name} camera: ${isLate ? `waiting for its picture. ${why}` : "its picture is back"}`);
+    if (tile === undefined) return;
+    const values = { camera: tile.track.name, why };
+    this.announce(
+      isLate
+        ? gettext("%(camera)s camera: loading. %(why)s", values)
+        : gettext("%(camera)s camera: picture available again", values),
+    );
   }
 
   /** Adds a stretch that was given up to the seek bar and the list of missing pictures. */
@@ -356,7 +368,7 @@ export class Player {
   private onSilenced(tile: Tile, stretch: Gap): void {
     this.silencedStretches.push({ track: tile.track, gap: stretch });
     this.details.update(this.timeline, this.silencedStretches);
-    this.announce(`${tile.track.name} camera: ${stretch.label}`);
+    this.announce(gettext("%(camera)s camera: %(reason)s", { camera: tile.track.name, reason: stretch.label }));
     this.dispatch("silenced", { track: tile.track.id, fromS: stretch.fromS, toS: stretch.toS });
   }
 
@@ -378,7 +390,7 @@ export class Player {
     const message = el("div", {}, el("strong", {}, error.title), el("p", {}, error.advice));
     const action =
       error.kind === "signed-out"
-        ? el("a", { class: "button button--main", href: this.options.signInUrl }, "Sign in")
+        ? el("a", { class: "button button--main", href: this.options.signInUrl }, gettext("Sign in"))
         : null;
     this.stage.notice.replaceChildren(el("div", { class: "notice" }, message, action));
   }
@@ -387,7 +399,9 @@ export class Player {
     if (document.fullscreenElement !== null) {
       await document.exitFullscreen();
     } else if (typeof this.root.requestFullscreen === "function") {
-      await this.root.requestFullscreen().catch(() => this.announce("This browser refuses full screen"));
+      await this.root
+        .requestFullscreen()
+        .catch(() => this.announce(gettext("This browser does not allow full screen")));
     } else {
       // Some phones show only a single video in full screen: the lead view.
       const lead = this.tiles.find((tile) => tile.track.id === this.arrangement.lead);

@@ -1,4 +1,5 @@
-/** Errors between the player and the server, with texts that tell a viewer what to do. Pure. */
+/** Errors between the player and the server, with texts that tell a viewer what to do. */
+import { gettext } from "../i18n.ts";
 
 export type PlayerErrorKind = "signed-out" | "forbidden" | "gone" | "network" | "server" | "timeline";
 
@@ -10,47 +11,52 @@ export interface PlayerError {
   readonly view: string;
 }
 
-/** The text on a view that has no picture for no known reason. */
-export const UNKNOWN_DELAY = "The other views play on; this one joins them when it is loaded.";
-/** The same for a view with a picture that could not be decoded. */
-export const DAMAGE_FOUND = "Its recording is damaged here. The other views play on; this one joins them after it.";
-const RETRIED = "It is tried again; the other views play on.";
-
-const WORDS: Record<PlayerErrorKind, Omit<PlayerError, "kind">> = {
-  "signed-out": {
-    title: "Your sign-in has ended",
-    advice: "Sign in again; replay goes on where you are.",
-    view: "",
-  },
-  forbidden: {
-    title: "You may no longer watch this class",
-    advice: "Your access was changed. Ask an admin of the studio.",
-    view: "",
-  },
-  gone: {
-    title: "This class is not here",
-    advice: "It was removed, or its link is wrong. Go back to the list of classes.",
-    view: "",
-  },
-  network: {
-    title: "No connection",
-    advice: "Trying again by itself. What is loaded can still be watched.",
-    view: `No connection to its recording. ${RETRIED}`,
-  },
-  server: {
-    title: "The studio's server is busy",
-    advice: "Trying again by itself.",
-    view: `The server does not give its recording. ${RETRIED}`,
-  },
-  timeline: {
-    title: "The class could not be opened",
-    advice: "Reload the page. If it stays so, report the class to an admin.",
-    view: "",
-  },
-};
+/** Returns the text on a view that has no picture, if its requests succeed; `isDamaged`: a picture was not decodable. */
+export function delayText(isDamaged: boolean): string {
+  return isDamaged
+    ? gettext("The recording is damaged here. The other views keep playing; this view rejoins them after it.")
+    : gettext("The other views keep playing. This view rejoins them when it has loaded.");
+}
 
 export function playerError(kind: PlayerErrorKind): PlayerError {
-  return { kind, ...WORDS[kind] };
+  return { kind, view: "", ...textsOf(kind) };
+}
+
+function textsOf(kind: PlayerErrorKind): Omit<PlayerError, "kind" | "view"> & { view?: string } {
+  switch (kind) {
+    case "signed-out":
+      return {
+        title: gettext("You are signed out"),
+        advice: gettext("Sign in again to continue where you stopped."),
+      };
+    case "forbidden":
+      return {
+        title: gettext("You no longer have access to this class"),
+        advice: gettext("Your permissions were changed. Ask an admin of the studio."),
+      };
+    case "gone":
+      return {
+        title: gettext("Class not found"),
+        advice: gettext("It was deleted, or the link is wrong. Go back to the list of classes."),
+      };
+    case "network":
+      return {
+        title: gettext("No connection"),
+        advice: gettext("Trying again. You can still watch what has loaded."),
+        view: gettext("No connection to the server. Trying again; the other views keep playing."),
+      };
+    case "server":
+      return {
+        title: gettext("The studio's server is busy"),
+        advice: gettext("Trying again."),
+        view: gettext("The server does not deliver this recording. Trying again; the other views keep playing."),
+      };
+    case "timeline":
+      return {
+        title: gettext("The class could not be opened"),
+        advice: gettext("Reload the page. If this happens again, tell an admin of the studio."),
+      };
+  }
 }
 
 /** Returns the error for an HTTP status; 0 or null: no answer. */

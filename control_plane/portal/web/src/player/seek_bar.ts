@@ -1,4 +1,5 @@
 /** The seek bar, and below it one lane per camera that shows what was recorded and what is missing. */
+import { gettext, listText } from "../i18n.ts";
 import { el } from "./dom.ts";
 import { clockText, lengthText, spokenTime, wallText } from "./format.ts";
 import { type ClassTimeline, clamp, type Gap, missingOf, type Track } from "./timeline.ts";
@@ -38,7 +39,7 @@ export class SeekBar {
         class: "seek-bar__bar",
         role: "slider",
         tabindex: 0,
-        "aria-label": "Time in the class",
+        "aria-label": gettext("Time in the class"),
         "aria-valuemin": 0,
         "aria-valuemax": Math.round(lastS - firstS),
       },
@@ -50,7 +51,7 @@ export class SeekBar {
     const lanes = timeline.tracks.map((track) => this.lane(track));
     this.root = el(
       "section",
-      { class: "seek-bar", "aria-label": "Timeline" },
+      { class: "seek-bar", "aria-label": gettext("Timeline") },
       this.bar,
       el(
         "div",
@@ -85,13 +86,16 @@ export class SeekBar {
   }
 
   private spoken(classS: number): string {
-    const place = `${spokenTime(classS - this.firstS)} of ${spokenTime(this.lastS - this.firstS)}`;
+    const values = { time: spokenTime(classS - this.firstS), length: spokenTime(this.lastS - this.firstS) };
     const blankTracks = this.timeline.tracks.filter((track) =>
       missingOf(track).some((gap) => gap.fromS <= classS && classS < gap.toS),
     );
     return blankTracks.length === 0
-      ? place
-      : `${place}; no picture from ${blankTracks.map((track) => track.name).join(" and ")}`;
+      ? gettext("%(time)s of %(length)s", values)
+      : gettext("%(time)s of %(length)s; no picture from %(cameras)s", {
+          ...values,
+          cameras: listText(blankTracks.map((track) => track.name)),
+        });
   }
 
   /** Returns where `classS` lies on the bar, 0 to 1. */
@@ -111,7 +115,12 @@ export class SeekBar {
     }
     return el(
       "div",
-      { class: "lane", "data-position": track.position, role: "group", "aria-label": `${track.name} camera` },
+      {
+        class: "lane",
+        "data-position": track.position,
+        role: "group",
+        "aria-label": gettext("%(camera)s camera", { camera: track.name }),
+      },
       el("div", { class: "lane__name" }, el("i", { class: "swatch" }), el("span", {}, track.name)),
       strip,
     );
@@ -124,7 +133,7 @@ export class SeekBar {
       {
         type: "button",
         class: "lane__gap",
-        "aria-label": `${text}. Go to just before it.`,
+        "aria-label": gettext("%(gap)s. Go to this gap.", { gap: text }),
         click: () => this.events.seek(Math.max(this.firstS, gap.fromS - 1)),
       },
       el("span", { class: "lane__tip", "aria-hidden": "true" }, text),
@@ -210,5 +219,10 @@ export function timeRangeText(gap: Gap, timeline: ClassTimeline): string {
 
 /** Returns `Left camera: no picture 12:03:01–12:03:20 (19 s) · camera offline`. */
 export function gapText(track: Track, gap: Gap, timeline: ClassTimeline): string {
-  return `${track.name} camera: no picture ${timeRangeText(gap, timeline)} (${lengthText(gap.toS - gap.fromS)}) · ${gap.label}`;
+  return gettext("%(camera)s camera: no picture %(range)s (%(length)s) · %(reason)s", {
+    camera: track.name,
+    range: timeRangeText(gap, timeline),
+    length: lengthText(gap.toS - gap.fromS),
+    reason: gap.label,
+  });
 }

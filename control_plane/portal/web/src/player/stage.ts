@@ -1,4 +1,5 @@
 /** The stage: which views are shown and how (a pure `Arrangement`), and the tiles that show them. */
+import { gettext } from "../i18n.ts";
 import { el, icon, setIcon } from "./dom.ts";
 import type { Gap, Track } from "./timeline.ts";
 
@@ -112,8 +113,8 @@ export class Tile {
             type: "button",
             class: "tile__listen",
             "aria-pressed": "false",
-            "aria-label": `Sound from ${name}`,
-            title: `Sound from ${name}`,
+            "aria-label": gettext("Sound from %(camera)s", { camera: name }),
+            title: gettext("Sound from %(camera)s", { camera: name }),
             click: () => events.listen(id),
           },
           icon("silent"),
@@ -124,7 +125,7 @@ export class Tile {
       {
         class: "tile",
         role: "group",
-        "aria-label": `${name} camera`,
+        "aria-label": gettext("%(camera)s camera", { camera: name }),
         "data-position": track.position,
         "data-track": id,
       },
@@ -150,7 +151,12 @@ export class Tile {
     const lead = arrangement.lead === id && (arrangement.shape === "lead" || arrangement.shown.length === 1);
     this.root.hidden = !shown;
     this.root.dataset["lead"] = String(lead);
-    this.pick.setAttribute("aria-label", lead ? `Play or pause, ${name} is large` : `Make ${name} large`);
+    this.pick.setAttribute(
+      "aria-label",
+      lead
+        ? gettext("Play or pause (%(camera)s is large)", { camera: name })
+        : gettext("Enlarge %(camera)s", { camera: name }),
+    );
   }
 
   setAudible(audible: boolean): void {
@@ -176,7 +182,10 @@ export class Tile {
     }
     if (freeze) this.copyFrame();
     this.freeze.hidden = !freeze || performance.now() - this.copiedMs > FRAME_COPY_MAX_AGE_MS;
-    this.showOverlay(`${this.track.name} camera: no picture`, `${between} · ${blank.label}`);
+    this.showOverlay(
+      gettext("%(camera)s camera: no picture", { camera: this.track.name }),
+      `${between} · ${blank.label}`,
+    );
   }
 
   /** Shows why the others continue without this view; null removes the overlay. */
@@ -187,7 +196,7 @@ export class Tile {
     if (this.blank) return;
     this.freeze.hidden = true;
     this.overlay.hidden = why === null;
-    if (why !== null) this.showOverlay(`${this.track.name} camera: waiting for its picture`, why);
+    if (why !== null) this.showOverlay(gettext("%(camera)s camera: loading", { camera: this.track.name }), why);
   }
 
   /** Hides the picture. */
@@ -201,7 +210,7 @@ export class Tile {
   refuse(reason: string): void {
     this.refused = true;
     this.root.dataset["refused"] = "true";
-    this.showOverlay(`${this.track.name} camera cannot be shown here`, reason);
+    this.showOverlay(gettext("%(camera)s camera cannot be shown", { camera: this.track.name }), reason);
   }
 
   private showOverlay(title: string, detail: string): void {
@@ -236,7 +245,14 @@ export class Stage {
     this.notice = el("div", { class: "stage__notice", role: "status", "aria-live": "polite" });
     this.start = el(
       "button",
-      { type: "button", class: "stage__start", "aria-label": "Play", tabindex: -1, hidden: true, click: onStart },
+      {
+        type: "button",
+        class: "stage__start",
+        "aria-label": gettext("Play"),
+        tabindex: -1,
+        hidden: true,
+        click: onStart,
+      },
       icon("play"),
     );
     this.grid = el("div", { class: "stage__grid" }, ...tiles.map((tile) => tile.root), this.start);

@@ -5,6 +5,7 @@
  * one track's playlist: the time of its `<video>`. A track is a sequence of fragments with both times each; the stretches
  * between fragments are blanks, which have no picture and a reason for it.
  */
+import { gettext } from "../i18n.ts";
 
 /** The start of a fragment in class time and in media time, and how long it runs; seconds. */
 export interface Fragment {
@@ -170,7 +171,7 @@ export function blanksOf(fragments: readonly Fragment[], gaps: readonly Gap[], d
   const add = (fromS: number, toS: number): void => {
     if (toS - fromS < SHORTEST_BLANK_S) return;
     const why = widestOverlap(gaps, fromS, toS);
-    blanks.push({ fromS, toS, reason: why?.reason ?? "unknown", label: why?.label ?? "no picture here" });
+    blanks.push({ fromS, toS, reason: why?.reason ?? "unknown", label: why?.label ?? gettext("no picture here") });
   };
   let coveredS = 0;
   for (const fragment of fragments) {

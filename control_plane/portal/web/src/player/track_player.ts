@@ -4,10 +4,12 @@
  * It recovers by itself. A failed stream is replaced; an entry that fails again is given up and is from then on a blank of
  * the track like any other. Continuing without this view is the decision of `sync_group`.
  */
+
 import Hls from "hls.js/light";
+import { gettext } from "../i18n.ts";
 import { type EntryFault, type Failure, HlsStream } from "./hls_stream.ts";
 import { FrameClock, type ShownFrame } from "./master_clock.ts";
-import { DAMAGE_FOUND, errorOfStatus, type PlayerError, playerError, UNKNOWN_DELAY } from "./player_error.ts";
+import { delayText, errorOfStatus, type PlayerError, playerError } from "./player_error.ts";
 import { PlaylistState } from "./playlist_state.ts";
 import {
   blankAt,
@@ -23,13 +25,6 @@ import {
 /** RFC 6381 names for the browser, if the timeline gives only the codec family. */
 const FALLBACK_CODECS: Record<string, string> = { h264: "avc1.64001f", h265: "hvc1.1.6.L93.B0" };
 const CODEC_NAMES: Record<string, string> = { h264: "H.264", h265: "H.265" };
-/** For viewers, like the labels of gaps that the control plane sends. */
-const LABELS: Record<EntryFault, string> = {
-  undecodable: "recording damaged",
-  inaudible: "sound missing or damaged",
-  unavailable: "recording not available",
-  unsupported: "format this browser cannot play",
-};
 const RETRY_ENTRY_MS = 1000;
 /** Delay after the first failed request in a row, the second, ...; the last entry repeats. */
 const RETRY_MS = [1000, 3000, 6000, 15_000] as const;
@@ -102,11 +97,14 @@ export class TrackPlayer {
 
   /** Returns why this browser cannot play the track, or null if it can. */
   static unsupportedReason(track: Track): string | null {
-    if (!Hls.isSupported()) return "This browser cannot play encrypted streams. Use a current one.";
+    if (!Hls.isSupported()) return gettext("This browser cannot play encrypted streams. Update it or use another one.");
     const codec = track.codecString || FALLBACK_CODECS[track.codec];
     if (codec === undefined || MediaSource.isTypeSupported(`video/mp4; codecs="${codec}"`)) return null;
     const name = CODEC_NAMES[track.codec] ?? track.codec;
-    return `This browser cannot play ${name}. Safari, or Chrome on a computer with ${name} in hardware, can.`;
+    return gettext(
+      "This browser cannot play %(codec)s. Safari can, and Chrome on a computer with a hardware decoder for it.",
+      { codec: name },
+    );
   }
 
   /** Returns the track without the fragments that were given up so far. */
@@ -121,7 +119,7 @@ export class TrackPlayer {
 
   /** Returns, for the viewer, why it has no picture. */
   get statusText(): string {
-    return this.currentError?.view ?? (this.lastFault === "undecodable" ? DAMAGE_FOUND : UNKNOWN_DELAY);
+    return this.currentError?.view ?? delayText(this.lastFault === "undecodable");
   }
 
   /** Returns the class time of the video element's clock. */
@@ -311,14 +309,14 @@ export class TrackPlayer {
     this.unreported.delete(startS);
     const { classS, durationS } = fragment;
     const toS = this.playlist.isAudioDisabled ? this.lastS : classS + durationS;
-    this.events.silenced({ fromS: classS, toS, reason: "inaudible", label: LABELS.inaudible });
+    this.events.silenced({ fromS: classS, toS, reason: "inaudible", label: labelOf("inaudible") });
   }
 
   /** Turns the entry into a gap of the track. */
   private giveUp(startS: number, fault: EntryFault): void {
     const fragment = fragmentAt(this.now, startS);
     this.playlist.giveUp(startS);
-    const [track, gap] = (fragment && withoutFragment(this.now, fragment.mediaS, fault, LABELS[fault])) ?? [];
+    const [track, gap] = (fragment && withoutFragment(this.now, fragment.mediaS, fault, labelOf(fault))) ?? [];
     if (track === undefined || gap === undefined) return;
     this.isFailing = true;
     this.now = track;
@@ -374,5 +372,19 @@ export class TrackPlayer {
       this.frameCallback = this.video.requestVideoFrameCallback(onFrame);
     };
     this.frameCallback = this.video.requestVideoFrameCallback(onFrame);
+  }
+}
+
+/** Returns a fault for viewers, like the labels of gaps that the server sends. */
+function labelOf(fault: EntryFault): string {
+  switch (fault) {
+    case "undecodable":
+      return gettext("recording damaged");
+    case "inaudible":
+      return gettext("sound missing or damaged");
+    case "unavailable":
+      return gettext("recording not available");
+    case "unsupported":
+      return gettext("format not supported by this browser");
   }
 }
