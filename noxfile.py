@@ -110,7 +110,7 @@ DIST = HERE / "control_plane" / "portal" / "static" / "portal" / "dist"
 BYTECODE = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(NOX_DIR / "pycache")}
 """Compiled modules are kept, whatever the environment says: without them each process of the control plane compiles Django
 anew, 4.8 s of processor time in place of 2.0."""
-PACKAGES = ("shared", "edge_agent", "control_plane", "launcher", "deploy", "tests")
+PACKAGES = ("shared", "edge_agent", "control_plane", "launcher", "deploy", "tools", "tests")
 EXTRAS = ("agent", "control", "kms")
 """Roles that a machine can have: an agent, a control plane, a control plane whose root key lies in a KMS."""
 LOCK_SOURCES = {

@@ -1,4 +1,4 @@
-"""`python -m deploy.demo`: records a class from three cameras with the whole product, and shows the way to its replay."""
+"""`python -m deploy.demo`: records a class from three cameras with the whole product and prints its address."""
 
 import argparse
 import os
@@ -9,23 +9,23 @@ from types import FrameType
 
 from deploy.demo.demonstration import Demonstration
 from deploy.demo.errors import DemoError
-from deploy.demo.loop import CAMERAS
 from deploy.demo.options import Options
-from deploy.demo.screen import Screen
+from deploy.demo.progress_console import ProgressConsole
 from shared.kernel.folders import NoHome, expanded, state_base
 from shared.kernel.terminal import make_printable
+from tools.demo_scene.loop import CAMERAS
 
 SCHEMES = ("rtsp://", "rtsps://", "http://", "https://", "file:")
 INTERRUPTED = 130
 
 
 def default_state() -> Path:
-    """Returns where the demonstration keeps its data: apart from a real installation's.
+    """Returns the default state folder of the demo, apart from that of a real installation.
 
-    Root's database runs as another account, which must be able to enter the folder: root's home is closed to it.
+    Root's database runs as another account, which must be able to reach the folder; root's home is closed to it.
 
     Raises:
-        NoHome: this user has none, as often in a container.
+        NoHome: the user has no home folder, as often in a container.
     """
     if os.geteuid() == 0:
         return Path("/var/lib/threedance-demo")
@@ -33,12 +33,12 @@ def default_state() -> Path:
 
 
 def read_options(arguments: list[str] | None = None) -> Options:
-    """Reads the command line; ends the program where it is wrong, naming the argument."""
+    """Parses the command line; exits with the name of a wrong argument."""
     parser = argparse.ArgumentParser(
         prog="python3 noxfile.py demo --",
         description="Records a class from three cameras with the whole product, and prints the address of its replay.",
     )
-    parser.add_argument("--state", type=Path, default=None, metavar="DIR", help="where everything is kept")
+    parser.add_argument("--state", type=Path, default=None, metavar="DIR", help="the folder for all data")
     parser.add_argument(
         "--camera", action="append", default=[], metavar="POSITION=ADDRESS",
         help=f"record this camera instead of the rendered ones; positions are {', '.join(CAMERAS)}; repeat",
@@ -46,13 +46,13 @@ def read_options(arguments: list[str] | None = None) -> Options:
     parser.add_argument(
         "--seconds", type=float, default=30.0, metavar="N", help="how long to record (default: 30)"
     )
-    parser.add_argument("--exit", action="store_true", help="stop everything when the class can be replayed")
     parser.add_argument(
-        "--report", type=Path, default=None, metavar="FILE", help="write what happened as JSON"
+        "--exit", action="store_true", help="stop everything as soon as the class can be replayed"
     )
+    parser.add_argument("--report", type=Path, default=None, metavar="FILE", help="write a report as JSON")
     parser.add_argument(
         "--port", type=int, default=None, metavar="N",
-        help="the portal's port, the next free one where it is taken (default: that of the last run, else 8000)",
+        help="the portal's port, the next free one if it is taken (default: that of the last run, or 8000)",
     )  # fmt: skip
     parser.add_argument(
         "--patience",
@@ -85,24 +85,24 @@ def read_options(arguments: list[str] | None = None) -> Options:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the demonstration; returns 0, 1 after an error, 130 where it was interrupted on the way."""
+    """Runs the demo; returns 0, 1 after an error, 130 if it was interrupted before the class could be replayed."""
     make_printable(sys.stdout)
     options = read_options(arguments)
-    screen = Screen()
+    display = ProgressConsole()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
-    demonstration = Demonstration(options, screen)
+    demonstration = Demonstration(options, display)
     try:
         demonstration.run()
     except DemoError as error:
         for line in error.lines():
-            screen.say(line, style="red" if line.startswith("error") else None)
+            display.say(line, style="red" if line.startswith("error") else None)
         return 1
     except KeyboardInterrupt:
-        screen.say("stopped")
+        display.say("stopped")
         return 0 if demonstration.is_replayable else INTERRUPTED
     return 0
 

@@ -1,4 +1,4 @@
-"""The demonstration from start to stop: every program started, a class recorded, the way to its replay printed."""
+"""The demo from start to stop: starts all programs, records a class, prints the address of its replay."""
 
 import json
 import select
@@ -6,24 +6,24 @@ import sys
 import time
 from dataclasses import asdict
 
-from deploy.demo.children import Child
 from deploy.demo.errors import DemoError
-from deploy.demo.loop import CAMERAS
 from deploy.demo.options import Options
+from deploy.demo.processes import DemoProcess
 from deploy.demo.programs import ANSWER_TIMEOUT_S, Facts, Programs
-from deploy.demo.screen import Screen
+from deploy.demo.progress_console import ProgressConsole
+from tools.demo_scene.loop import CAMERAS
 
 RECORDING_TIMEOUT_S = 60.0
 COMPLETE_TIMEOUT_S = 180.0
 
 
 class Demonstration:
-    """Runs once. Everything it starts, it stops."""
+    """Runs once, and stops everything that it started."""
 
-    def __init__(self, options: Options, screen: Screen) -> None:
+    def __init__(self, options: Options, display: ProgressConsole) -> None:
         self._options = options
-        self._screen = screen
-        self._programs = Programs(options, screen)
+        self._display = display
+        self._programs = Programs(options, display)
         self._facts = self._programs.facts
 
     @property
@@ -36,7 +36,7 @@ class Demonstration:
 
         Raises:
             DemoError: a step failed; everything that was started has been stopped.
-            KeyboardInterrupt: somebody asked to stop before the class could be replayed.
+            KeyboardInterrupt: the run was interrupted before the class could be replayed.
         """
         try:
             with self._programs:
@@ -54,8 +54,8 @@ class Demonstration:
         url = self._programs.start_control_plane()
         console = self._programs.start_console()
         addresses = self._options.cameras
-        if renderer and renderer.ended() is not None:
-            # An agent that knows the cameras from an earlier run finds them running and does not begin to back off.
+        if renderer and renderer.exit_code() is not None:
+            # An agent that knows the cameras from an earlier run then finds them running and does not back off.
             addresses = self._programs.start_cameras(renderer)
         agent_id, agent = self._programs.start_agent(console, url)
         if renderer and not addresses:
@@ -64,20 +64,22 @@ class Demonstration:
         self._record(console)
         self._console = console
 
-    def _connect(self, console: Child, agent: Child, agent_id: str, addresses: dict[str, str]) -> None:
-        with self._screen.step("connecting the cameras"):
+    def _connect(
+        self, console: DemoProcess, agent: DemoProcess, agent_id: str, addresses: dict[str, str]
+    ) -> None:
+        with self._display.step("connecting the cameras"):
             console.ask({"do": "set_cameras", "agent_id": agent_id, "addresses": addresses}, ANSWER_TIMEOUT_S)
-            said: dict[str, Facts] = {}
+            last_reports: dict[str, Facts] = {}
 
             def connected() -> bool:
                 answer = self._programs.ask_cameras(console, agent_id)
                 cameras = answer["cameras"]
-                self._screen.update(
+                self._display.update(
                     ", ".join(f"{camera['position']} {camera['state']}" for camera in cameras)
                 )
                 for camera in cameras:
-                    # Between two tries a camera says "connecting" and no reason: the last reason stands.
-                    known = said.setdefault(camera["position"], camera)
+                    # Between two attempts a camera is "connecting" without a reason: keep the last reason.
+                    known = last_reports.setdefault(camera["position"], camera)
                     if camera["state"] == "connected" or camera.get("error"):
                         known.update(camera)
                 return answer["acknowledged"] and all(camera["state"] == "connected" for camera in cameras)
@@ -85,10 +87,10 @@ class Demonstration:
             try:
                 self._programs.wait("the cameras", connected, self._options.patience_s, agent)
             except DemoError as error:
-                raise _camera_trouble(list(said.values()), error) from error
+                raise _camera_error(list(last_reports.values()), error) from error
 
-    def _record(self, console: Child) -> None:
-        with self._screen.step("starting a class: Ivan presses Record"):
+    def _record(self, console: DemoProcess) -> None:
+        with self._display.step("starting a class: Ivan presses Record"):
             asked_s = time.monotonic()
             started = console.ask({"do": "record", "title": ""}, ANSWER_TIMEOUT_S)
             self._facts |= {"class_id": started["class_id"], "address": started["address"]}
@@ -100,34 +102,34 @@ class Demonstration:
 
             self._programs.wait("the class to be recorded", recording, RECORDING_TIMEOUT_S)
             self._facts["record_to_recording_s"] = round(time.monotonic() - asked_s, 2)
-        with self._screen.step(f"recording for {self._options.seconds:g} s"):
+        with self._display.step(f"recording for {self._options.seconds:g} s"):
             began_s = time.monotonic()
 
             def enough() -> bool:
                 recorded_s = time.monotonic() - began_s
                 progress = self._progress(console)
-                self._screen.update(
+                self._display.update(
                     f"{min(recorded_s, self._options.seconds):.0f} s, {progress['cameras_recording']} cameras, "
-                    f"{progress['segments_arrived']} segments safe",
+                    f"{progress['segments_arrived']} segments stored",
                     min(recorded_s / self._options.seconds, 1.0),
                 )
                 return recorded_s >= self._options.seconds
 
             self._programs.wait("the class", enough, self._options.seconds + 60)
-        with self._screen.step("uploading the rest"):
+        with self._display.step("uploading the rest"):
             stopped_s = time.monotonic()
             console.ask({"do": "stop", "class_id": started["class_id"]}, ANSWER_TIMEOUT_S)
 
             def ended() -> Facts | None:
                 progress = self._progress(console)
-                self._screen.update(
+                self._display.update(
                     f"{progress['state_label']}: {progress['segments_arrived']} segments arrived"
                 )
                 return progress if progress["has_ended"] else None
 
             final = self._programs.wait("the class to be complete", ended, COMPLETE_TIMEOUT_S)
             self._facts["stop_to_replayable_s"] = round(time.monotonic() - stopped_s, 2)
-            self._facts["replayable_s"] = round(self._screen.elapsed_s(), 2)
+            self._facts["replayable_s"] = round(self._display.elapsed_s(), 2)
         if final["state"] == "empty":
             raise DemoError(
                 "the class is empty: no segment arrived", log=self._programs.logs / "demo-agent.log"
@@ -135,11 +137,11 @@ class Demonstration:
         self._facts |= console.ask({"do": "report", "class_id": started["class_id"]}, ANSWER_TIMEOUT_S)
         self._write_report({})
 
-    def _progress(self, console: Child) -> Facts:
+    def _progress(self, console: DemoProcess) -> Facts:
         return console.ask({"do": "progress", "class_id": self._facts["class_id"]}, ANSWER_TIMEOUT_S)
 
     def _show(self) -> None:
-        say = self._screen.say
+        say = self._display.say
         say()
         for camera in self._facts["cameras"]:
             gaps = len(camera["gaps"])
@@ -158,12 +160,12 @@ class Demonstration:
 
     def _show_links(self) -> None:
         links = self._console.ask({"do": "links"}, ANSWER_TIMEOUT_S)
-        self._screen.say("sign in (each link works once, within 12 hours):")
-        self._screen.say(f"  as Alice, who owns the studio:  {links['admin']}")
-        self._screen.say(f"  as Ivan, who teaches:           {links['instructor']}")
+        self._display.say("sign in (each link works once, within 12 hours):")
+        self._display.say(f"  as Alice, who owns the studio:  {links['admin']}")
+        self._display.say(f"  as Ivan, who teaches:           {links['instructor']}")
 
     def _stay(self) -> None:
-        """Watches what runs until Ctrl-C."""
+        """Checks the programs until Ctrl-C."""
         listening = sys.stdin.isatty()
         while True:
             self._programs.check()
@@ -181,26 +183,26 @@ class Demonstration:
             "ok": "error" not in more,
             **more,
             **self._facts,
-            "steps": [asdict(step) for step in self._screen.steps],
+            "steps": [asdict(step) for step in self._display.steps],
         }
         try:
             self._options.report.parent.mkdir(parents=True, exist_ok=True)
             self._options.report.write_text(json.dumps(report, indent=2) + "\n")
         except OSError as error:
-            self._screen.say(
+            self._display.say(
                 f"the report {self._options.report} cannot be written: {error.strerror}", style="red"
             )
 
 
-def _camera_trouble(cameras: list[Facts], error: DemoError) -> DemoError:
-    """Returns the error with what is known of the cameras that are not connected."""
-    troubled = [camera for camera in cameras if camera["state"] != "connected"]
-    if not troubled:
+def _camera_error(cameras: list[Facts], error: DemoError) -> DemoError:
+    """Returns the error with the state of each camera that is not connected."""
+    failing = [camera for camera in cameras if camera["state"] != "connected"]
+    if not failing:
         return error
-    told = "; ".join(
+    states = "; ".join(
         f"camera {camera['position']} is {camera['state']}"
         + (f" ({camera['error']}: {camera['detail']})" if camera.get("error") else "")
-        for camera in troubled
+        for camera in failing
     )
-    hints = list(dict.fromkeys(camera["hint"] for camera in troubled if camera.get("hint")))
-    return DemoError(f"{error}: {told}", " ".join(hints) or error.hint, error.log)
+    hints = list(dict.fromkeys(camera["hint"] for camera in failing if camera.get("hint")))
+    return DemoError(f"{error}: {states}", " ".join(hints) or error.hint, error.log)

@@ -1,4 +1,4 @@
-"""What can go wrong with the demonstration."""
+"""Errors of the demo."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ TAIL_LINES = 12
 
 
 class DemoError(Exception):
-    """A step failed. The message names the thing; `hint` says what to do, `log` where to read more."""
+    """A step failed. `hint` tells what to do, `log` is the file with the details."""
 
     def __init__(self, message: str, hint: str = "", log: Path | None = None) -> None:
         super().__init__(message)
@@ -14,7 +14,7 @@ class DemoError(Exception):
         self.log = log
 
     def lines(self) -> list[str]:
-        """Returns the error for people, with the end of its log."""
+        """Returns the lines to print, with the end of the log."""
         lines = [f"error: {self}"]
         if self.hint:
             lines.append(f"what to do: {self.hint}")
@@ -25,7 +25,7 @@ class DemoError(Exception):
 
 
 def tail(log: Path, lines: int = TAIL_LINES) -> list[str]:
-    """Returns the last lines of a log; none where there is no such file."""
+    """Returns the last lines of a log; none if there is no such file."""
     try:
         text = log.read_text(errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""What the demonstration is asked for."""
+"""The options of the demo."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,15 +6,15 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Options:
-    """What the demonstration was asked for.
+    """The options of one run.
 
     Attributes:
-        state: The folder that holds everything it keeps.
+        state: The folder for all data.
         cameras: Addresses of real cameras by position; empty: the rendered ones.
         seconds: How long to record.
-        exit_after: Stop everything when the class can be replayed.
-        report: Where to write what happened, as JSON.
-        port: The port of the control plane, the next free one where it is taken; None: that of the last run.
+        exit_after: Whether to stop everything as soon as the class can be replayed.
+        report: The file for a report as JSON.
+        port: The port of the control plane, the next free one if it is taken; None: that of the last run.
         patience_s: How long the cameras may take to connect.
     """
 

@@ -1,4 +1,4 @@
-"""The programs of the demonstration: each is started, waited for, watched, and stopped in reverse order."""
+"""The programs of the demo: started, awaited, watched, and stopped in reverse order."""
 
 import contextlib
 import http.client
@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from deploy.demo.children import Child
 from deploy.demo.errors import DemoError, tail
 from deploy.demo.options import Options
-from deploy.demo.render import default_cache
-from deploy.demo.screen import Screen
+from deploy.demo.processes import DemoProcess
+from deploy.demo.progress_console import ProgressConsole
 from shared.kernel.folders import NoHome
+from tools.demo_scene.render import default_cache
 
 T = TypeVar("T")
 Facts = dict[str, Any]
@@ -27,11 +27,11 @@ Facts = dict[str, Any]
 CONTROL_PLANE = (sys.executable, "-c", "from launcher.cli import main; main()")
 AGENT = (sys.executable, "-m", "edge_agent")
 CAMERA_NETWORKS = ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
-"""Where the cameras of a demonstration are: on this machine, or a person's own."""
+"""Networks of the cameras of a demo: this machine, and private ones."""
 FIRST_PORT = 8000
 FIRST_CAMERA_PORT = 8600
-"""Below the ephemeral range: the agent dials it from the last run before the cameras listen again, and must not be given
-the port as its own."""
+"""Below the ephemeral range. The agent dials the port of the last run before the cameras listen again, and must not get
+it as its own local port."""
 POLL_S = 0.25
 ANSWER_TIMEOUT_S = 60.0
 UP_TIMEOUT_S = 240.0
@@ -42,23 +42,23 @@ AGENT_STOP_S, UP_STOP_S, OTHER_STOP_S = 30.0, 60.0, 5.0
 
 
 class Programs:
-    """Owns every process that the demonstration starts; use as a context, which stops them.
+    """Owns the processes of the demo; a context manager that stops them.
 
-    Every method that waits raises DemoError where it waits in vain: it names the thing and the log to read.
+    Each method that waits raises DemoError on a timeout, with the name of what is missing and its log.
 
     Attributes:
-        facts: What is known so far, for the report.
+        facts: The content of the report so far.
         logs: The folder of the log files.
     """
 
-    def __init__(self, options: Options, screen: Screen) -> None:
+    def __init__(self, options: Options, display: ProgressConsole) -> None:
         self.facts: Facts = {}
         self.logs = options.state / "logs"
         self._options = options
-        self._screen = screen
+        self._display = display
         self._state = options.state
         self._stack = ExitStack()
-        self._watched: list[Child] = []
+        self._watched: list[DemoProcess] = []
         self._agent_since_at = ""
 
     def __enter__(self) -> "Programs":
@@ -68,16 +68,20 @@ class Programs:
         self._stack.close()
 
     def check(self) -> None:
-        """Returns while everything runs that must.
+        """Checks that all required programs run.
 
         Raises:
-            DemoError: a program has ended.
+            DemoError: one has exited.
         """
         for child in self._watched:
             child.check()
 
     def prepare_state(self) -> None:
-        """Makes the state folder, or says why not."""
+        """Creates the state folder.
+
+        Raises:
+            DemoError: it cannot be written.
+        """
         try:
             self.logs.mkdir(parents=True, exist_ok=True)
             probe = self.logs / ".writable"
@@ -90,23 +94,23 @@ class Programs:
             ) from error
         self.facts["state"] = str(self._state)
 
-    def start_renderer(self) -> Child:
-        """Starts what renders the demo cameras where they are not kept from an earlier run."""
+    def start_renderer(self) -> DemoProcess:
+        """Starts the renderer of the demo cameras; it exits at once if an earlier run has rendered them."""
         cache = self._state / "cache"
         with contextlib.suppress(OSError, NoHome):
             shared = default_cache()
             shared.mkdir(parents=True, exist_ok=True)
             if os.access(shared, os.W_OK):
                 cache = shared
-        # It stands back: until there is a first page, the control plane needs the processor more.
-        command = (sys.executable, "-m", "deploy.demo.render", "--cache", str(cache))
+        # At low priority: until the first page opens, the control plane needs the processor more.
+        command = (sys.executable, "-m", "tools.demo_scene.render", "--cache", str(cache))
         return self._start(
             "the renderer of the demo cameras", command, "demo-render.log", OTHER_STOP_S, nice=10
         )
 
     def start_control_plane(self) -> str:
-        """Starts the control plane and returns its address when its first page opens."""
-        with self._screen.step("starting the control plane"):
+        """Starts the control plane and returns its address once its first page opens."""
+        with self._display.step("starting the control plane"):
             port = (
                 self._remembered().get("port", FIRST_PORT)
                 if self._options.port is None
@@ -130,31 +134,31 @@ class Programs:
         self._check_first_page(url, child)
         for line in tail(child.log, 50):
             if "taken" in line:
-                self._screen.say(f"  {line.strip()}")
-        self._screen.say(f"  the portal is at {url}")
+                self._display.say(f"  {line.strip()}")
+        self._display.say(f"  the portal is at {url}")
         self._remember(port=int(url.rpartition(":")[2]))
         return url
 
-    def start_console(self) -> Child:
-        """Starts the command that does the steps inside the control plane, and makes the studio."""
-        with self._screen.step("making the studio Demo Dance"):
+    def start_console(self) -> DemoProcess:
+        """Starts the management command that acts inside the control plane, and creates the studio."""
+        with self._display.step("making the studio Demo Dance"):
             command = (*CONTROL_PLANE, "manage", "--state", str(self._state), "demo_studio", "--json")
-            console = self._start("the demo studio", command, "demo-studio.log", OTHER_STOP_S, talks=True)
+            console = self._start("the demo studio", command, "demo-studio.log", OTHER_STOP_S, has_pipes=True)
             self.facts |= console.ask({"do": "facts"}, ANSWER_TIMEOUT_S)
         return console
 
-    def start_agent(self, console: Child, url: str) -> tuple[str, Child]:
-        """Pairs the agent where it is not paired, starts it, and returns its id and its process when it has spoken."""
+    def start_agent(self, console: DemoProcess, url: str) -> tuple[str, DemoProcess]:
+        """Pairs the agent if necessary and starts it. Returns its id and its process after its first heartbeat."""
         state = self._state / "agent"
-        with self._screen.step("pairing an agent and starting it"):
+        with self._display.step("pairing an agent and starting it"):
             agent_id, known_as = _pairing(state)
             if agent_id and known_as != url:
-                # The port was another's: an agent keeps to the address it was paired with.
-                self._screen.say(f"  the agent knows the portal as {known_as}: pairing it anew")
+                # The port was taken; an agent keeps the address that it was paired with.
+                self._display.say(f"  the agent knows the portal as {known_as}: pairing it anew")
                 agent_id = None
             answer = console.ask({"do": "enrol", "agent_id": agent_id}, ANSWER_TIMEOUT_S)
             if answer["pairing_code"]:
-                self._screen.update(f"pairing code {answer['pairing_code']}")
+                self._display.update(f"pairing code {answer['pairing_code']}")
                 self._pair(url, answer["pairing_code"], state, anew=known_as is not None)
                 agent_id, _ = _pairing(state)
             if agent_id is None:
@@ -170,7 +174,7 @@ class Programs:
                 AGENT_STOP_S,
             )
             self.wait(
-                "the agent's first word to the control plane",
+                "the agent's first heartbeat",
                 lambda: self.ask_cameras(console, agent_id)["online"],
                 ONLINE_TIMEOUT_S,
                 agent,
@@ -179,30 +183,40 @@ class Programs:
         self.facts["agent_id"] = agent_id
         return agent_id, agent
 
-    def start_cameras(self, renderer: Child) -> dict[str, str]:
+    def start_cameras(self, renderer: DemoProcess) -> dict[str, str]:
         """Waits for the renderer, starts the camera server and returns the addresses by position."""
-        with self._screen.step("rendering the demo cameras (once, then kept)"):
+        with self._display.step("rendering the demo cameras (once, then kept)"):
 
             def finished() -> bool:
                 percent = renderer.last_line().partition("%")[0].strip()
-                self._screen.update("", int(percent) / 100 if percent.isdigit() else None)
-                return renderer.ended() is not None
+                self._display.update("", int(percent) / 100 if percent.isdigit() else None)
+                return renderer.exit_code() is not None
 
             self.wait("the media of the demo cameras", finished, MEDIA_TIMEOUT_S)
-            if renderer.ended():
+            if renderer.exit_code():
                 raise DemoError("the demo cameras could not be rendered", log=renderer.log)
             media = renderer.last_line()
-        with self._screen.step("starting the demo cameras"):
+        with self._display.step("starting the demo cameras"):
             port = self._remembered().get("camera_port", FIRST_CAMERA_PORT)
-            command = (sys.executable, "-m", "deploy.demo.cameras", "--media", media, "--port", str(port))
-            server = self._start("the demo cameras", command, "demo-cameras.log", OTHER_STOP_S, talks=True)
+            command = (
+                sys.executable,
+                "-m",
+                "tools.demo_scene.camera_server",
+                "--media",
+                media,
+                "--port",
+                str(port),
+            )
+            server = self._start(
+                "the demo cameras", command, "demo-cameras.log", OTHER_STOP_S, has_pipes=True
+            )
             addresses: dict[str, str] = server.read_line(30, "their addresses")["cameras"]
         self._watched.append(server)
         self._remember(camera_port=int(next(iter(addresses.values())).split(":")[2].partition("/")[0]))
         return addresses
 
-    def ask_cameras(self, console: Child, agent_id: str) -> Facts:
-        """Returns what this agent has said of its cameras since it was started."""
+    def ask_cameras(self, console: DemoProcess, agent_id: str) -> Facts:
+        """Returns the state of the cameras as the agent has reported it since its start."""
         request = {"do": "cameras", "agent_id": agent_id, "since_at": self._agent_since_at}
         return console.ask(request, ANSWER_TIMEOUT_S)
 
@@ -211,13 +225,13 @@ class Programs:
         what: str,
         probe: Callable[[], T | None],
         timeout_s: float,
-        child: Child | None = None,
+        child: DemoProcess | None = None,
         say: Callable[[], str] | None = None,
     ) -> T:
-        """Asks `probe` until it gives something.
+        """Calls `probe` until it returns a true value, and returns that.
 
         Raises:
-            DemoError: it did not in time, or a program that is needed ended; names it and its log.
+            DemoError: it did not in time, or a required program exited; names it and its log.
         """
         deadline_s = time.monotonic() + timeout_s
         while True:
@@ -229,25 +243,25 @@ class Programs:
             if time.monotonic() > deadline_s:
                 raise DemoError(
                     f"waited {timeout_s:.0f} s in vain for {what}",
-                    "Read the log; where the machine is merely slow, run the same command again.",
+                    "Read the log; if the machine is merely slow, run the same command again.",
                     child.log if child else self.logs / "demo-agent.log",
                 )
             if say:
-                self._screen.update(say())
+                self._display.update(say())
             time.sleep(POLL_S)
 
-    def _start(self, name: str, command: tuple[str, ...], log: str, stop_s: float, **how: Any) -> Child:
-        child = Child(name, command, self.logs / log, **how)
+    def _start(self, name: str, command: tuple[str, ...], log: str, stop_s: float, **how: Any) -> DemoProcess:
+        child = DemoProcess(name, command, self.logs / log, **how)
         self._stack.callback(child.stop, stop_s)
         return child
 
-    def _check_first_page(self, url: str, child: Child) -> None:
+    def _check_first_page(self, url: str, child: DemoProcess) -> None:
         try:
             with urllib.request.urlopen(f"{url}/", timeout=30) as answer:  # noqa: S310  # an address of ours
                 answer.read()
         except (OSError, http.client.HTTPException) as error:
             raise DemoError(f"the first page, {url}/, does not open: {error}", log=child.log) from error
-        self.facts["first_page_s"] = round(self._screen.elapsed_s(), 2)
+        self.facts["first_page_s"] = round(self._display.elapsed_s(), 2)
 
     def _pair(self, url: str, code: str, state: Path, anew: bool) -> None:
         log = self.logs / "demo-pair.log"
@@ -281,7 +295,7 @@ class Programs:
 
 
 def _allow_own_cameras(agent_state: Path) -> None:
-    """Lets the agent read cameras of this very machine, as those of the demo are; by itself it does not."""
+    """Allows the agent to read cameras on this machine, as those of the demo are; its default forbids it."""
     settings = agent_state / "settings.toml"
     if not settings.exists():
         networks = ", ".join(f'"{network}"' for network in CAMERA_NETWORKS)
@@ -289,7 +303,7 @@ def _allow_own_cameras(agent_state: Path) -> None:
 
 
 def _pairing(agent_state: Path) -> tuple[str, str] | tuple[None, None]:
-    """Returns the id that a box was given at pairing and the address it knows; Nones where it is not paired."""
+    """Returns the id of a paired agent and the address of its control plane; Nones if it is not paired."""
     try:
         paired = json.loads((agent_state / "identity" / "pairing.json").read_text())
         return str(paired["answer"]["agent_id"]), str(paired["address"]).rstrip("/")

@@ -12,22 +12,22 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Page
 
-from deploy.demo import framecode, loop
-from deploy.demo.render import default_cache, ensure_media
 from tests.bench.installation import demo
 from tests.bench.peer_page import peer_page
 from tests.bench.plane import part
 from tests.web.browser import Watched, chromium
+from tools.demo_scene import frame_code, loop
+from tools.demo_scene.render import default_cache, ensure_media
 
 PROBE = Path(__file__).with_name("skew.js").read_text()
 GEOMETRY = {
     "width": loop.WIDTH,
     "height": loop.HEIGHT,
-    "left": framecode.LEFT_PX,
-    "top": framecode.TOP_PX,
-    "cell": framecode.CELL_WIDTH_PX,
-    "tall": framecode.CELL_HEIGHT_PX,
-    "cells": framecode.CELLS,
+    "left": frame_code.LEFT_PX,
+    "top": frame_code.TOP_PX,
+    "cell": frame_code.CELL_WIDTH_PX,
+    "tall": frame_code.CELL_HEIGHT_PX,
+    "cells": frame_code.CELLS,
 }
 FRAME_MS = 1000 / loop.FPS
 CLASS_S = 40

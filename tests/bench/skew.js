@@ -1,5 +1,5 @@
 // Evaluated in the replay page: whenever the first view shows a new picture, notes which frame of the demo's loop every
-// view shows at that instant, read from the squares burnt into the pictures (geometry: deploy/demo/framecode.py), and
+// view shows at that instant, read from the squares burnt into the pictures (geometry: tools/demo_scene/frame_code.py), and
 // how far apart the page says that they are.
 (geometry) => {
   const { width, height, left, top, cell, tall, cells } = geometry;

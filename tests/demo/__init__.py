@@ -1,1 +1,1 @@
-"""Tests of the demonstration: its pictures, its cameras and how it runs the product."""
+"""Tests of the demo: how it runs the product."""

@@ -7,7 +7,7 @@ from typing import Any
 import av
 import httpx
 
-from deploy.demo.framecode import read_code
+from tools.demo_scene.frame_code import read_code
 
 
 @dataclass(frozen=True)

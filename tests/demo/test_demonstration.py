@@ -20,8 +20,8 @@ import pytest
 
 from deploy.demo.__main__ import read_options
 from deploy.demo.errors import DemoError
-from deploy.demo.loop import CAMERAS, FPS, FRAMES
 from tests.demo.playback import Viewer
+from tools.demo_scene.loop import CAMERAS, FPS, FRAMES
 
 START_TIMEOUT_S = 300
 STOP_TIMEOUT_S = 90

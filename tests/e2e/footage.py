@@ -9,9 +9,9 @@ import av
 from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from deploy.demo.framecode import read_code
-from deploy.demo.loop import FPS, FRAMES
 from tests.demo.playback import Viewer
+from tools.demo_scene.frame_code import read_code
+from tools.demo_scene.loop import FPS, FRAMES
 
 KEY = re.compile(r'URI="([^"]+)",IV=0x([0-9a-fA-F]{32})')
 RANGE = re.compile(r"(\d+)@(\d+)")

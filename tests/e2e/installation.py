@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from deploy.demo.children import Child
-from deploy.demo.loop import CAMERAS
+from deploy.demo.processes import DemoProcess
 from edge_agent.settings import Settings, save_settings
 from tests.rigs.fault_proxy import FaultProxy
+from tools.demo_scene.loop import CAMERAS
 
 PYTHON = sys.executable
 CONTROL_PLANE = (PYTHON, "-c", "from launcher.cli import main; main()")
@@ -31,7 +31,7 @@ class Installation:
         self.state = folder / "state"
         self.box = folder / "box"
         self._stack = stack
-        self._agent: Child | None = None
+        self._agent: DemoProcess | None = None
         # The tests' own database and addresses are none of its business.
         for name in [name for name in os.environ if name.startswith(("THREEDANCE_", "DJANGO_"))]:
             stack.enter_context(_without(name))
@@ -39,17 +39,17 @@ class Installation:
             os.environ["THREEDANCE_OBJECT_STORE"] = store_url
             stack.callback(os.environ.pop, "THREEDANCE_OBJECT_STORE", None)
         report = folder / "up.json"
-        up = Child(
+        up = DemoProcess(
             "control plane",
             [*CONTROL_PLANE, "up", "--state", str(self.state), "--port", "0", "--report", str(report)],
             folder / "up.log",
         )
         stack.callback(up.stop, 60)
-        cameras = Child(
+        cameras = DemoProcess(
             "cameras",
-            [PYTHON, "-m", "deploy.demo.cameras", "--media", str(media)],
+            [PYTHON, "-m", "tools.demo_scene.camera_server", "--media", str(media)],
             folder / "cameras.log",
-            talks=True,
+            has_pipes=True,
         )
         stack.callback(cameras.stop, 10)
         facts = self.state / "run" / "control-plane.json"
@@ -73,7 +73,7 @@ class Installation:
 
     def start_agent(self) -> None:
         """Starts the agent, or starts it again."""
-        agent = Child(
+        agent = DemoProcess(
             "agent", [PYTHON, "-m", "edge_agent", "run", "--state", str(self.box)], self.folder / "agent.log"
         )
         self._stack.callback(agent.stop, 20)
@@ -84,7 +84,9 @@ class Installation:
         assert self._agent is not None
         os.kill(self._agent.pid, signal.SIGKILL)
         wait_for(
-            lambda: self._agent is not None and self._agent.ended() is not None, "the end of the agent", 10
+            lambda: self._agent is not None and self._agent.exit_code() is not None,
+            "the end of the agent",
+            10,
         )
 
     def start_class(self) -> tuple[str, str]:
@@ -100,10 +102,10 @@ class Installation:
             timeout_s,
         )
 
-    def _start_console(self) -> Child:
-        console = Child(
+    def _start_console(self) -> DemoProcess:
+        console = DemoProcess(
             "console", [*CONTROL_PLANE, "manage", "--state", str(self.state), "demo_studio", "--json"],
-            self.folder / "console.log", talks=True,
+            self.folder / "console.log", has_pipes=True,
         )  # fmt: skip
         self._stack.callback(console.stop, 10)
         return console

@@ -11,12 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
-from deploy.demo.loop import CAMERAS, FPS, FRAMES
-from deploy.demo.render import default_cache, ensure_media
 from tests.demo.playback import Viewer
 from tests.e2e.footage import Fragment, drift_s, fragments_of
 from tests.e2e.installation import Installation, installation, wait_for
 from tests.rigs.fault_proxy import Mode
+from tools.demo_scene.loop import CAMERAS, FPS, FRAMES
+from tools.demo_scene.render import default_cache, ensure_media
 
 OUTAGE_S = float(os.environ.get("THREEDANCE_TEST_OUTAGE_S", "10"))
 """How long the control plane is away; the soak of `docs/ref/measurements.md` runs with 60."""

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from deploy.demo.loop import CAMERAS, FRAMES
-from deploy.demo.render import default_cache, ensure_media
 from tests.demo.playback import Viewer
 from tests.e2e.footage import fragments_of
 from tests.e2e.full_disk import DISK_MIB, Figures, fill_and_free
 from tests.e2e.installation import CONTROL_PLANE, Installation, installation
 from tests.rigs.small_disk import small_disk, why_no_small_disk
+from tools.demo_scene.loop import CAMERAS, FRAMES
+from tools.demo_scene.render import default_cache, ensure_media
 
 HELD_S = 15.0
 """The long run is `nox -s faults -- disk`."""

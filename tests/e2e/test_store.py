@@ -7,13 +7,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from deploy.demo.loop import CAMERAS, FRAMES
-from deploy.demo.render import default_cache, ensure_media
 from tests.demo.playback import Viewer
 from tests.e2e.footage import fragments_of
 from tests.e2e.installation import installation, wait_for
 from tests.rigs.fault_proxy import FaultProxy, Mode
 from tests.rigs.radosgw import missing_programs, radosgw
+from tools.demo_scene.loop import CAMERAS, FRAMES
+from tools.demo_scene.render import default_cache, ensure_media
 
 OUTAGE_S = 8.0
 

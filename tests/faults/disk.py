@@ -4,10 +4,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from deploy.demo.render import default_cache, ensure_media
 from tests.e2e.full_disk import DISK_MIB, Figures, Kind, fill_and_free
 from tests.e2e.installation import CONTROL_PLANE, Installation, installation
 from tests.rigs.small_disk import small_disk, why_no_small_disk
+from tools.demo_scene.render import default_cache, ensure_media
 
 BACK_S = 60.0
 """The bar: from the freed disk until pages are as ever."""

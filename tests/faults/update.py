@@ -18,7 +18,7 @@ from pathlib import Path
 
 from deploy.agent.package import build
 from deploy.agent.releases import Folder, Keys, make_keys
-from deploy.demo.children import Child
+from deploy.demo.processes import DemoProcess
 from edge_agent.update.handover import Outcome, read_outcome
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -205,7 +205,7 @@ def measure(folder: Path) -> int:
         del os.environ[name]
     with contextlib.ExitStack() as stack:
         arguments = ["up", "--state", str(folder / "state"), "--port", "0"]
-        up = Child(
+        up = DemoProcess(
             "control plane", [*CONTROL_PLANE, *arguments], folder / "up.log",
             environment={"THREEDANCE_RELEASES": str(shelf)},
         )  # fmt: skip
@@ -216,9 +216,9 @@ def measure(folder: Path) -> int:
             if time.monotonic() > deadline_s:
                 raise TimeoutError("the control plane does not come up")
             time.sleep(0.2)
-        console = Child(
+        console = DemoProcess(
             "console", [*CONTROL_PLANE, "manage", "--state", str(folder / "state"), "demo_studio", "--json"],
-            folder / "console.log", talks=True,
+            folder / "console.log", has_pipes=True,
         )  # fmt: skip
         stack.callback(console.stop, 10)
         code = console.ask({"do": "enrol", "agent_id": None}, 60)["pairing_code"]

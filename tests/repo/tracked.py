@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("shared", "edge_agent", "control_plane", "launcher", "deploy", "tests")
+PACKAGES = ("shared", "edge_agent", "control_plane", "launcher", "deploy", "tools", "tests")
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What the demonstration shows while it works: bars on a terminal, plain lines elsewhere."""
+"""Shows the progress of the demo: bars on a terminal, plain lines elsewhere."""
 
 import sys
 import time
@@ -14,21 +14,21 @@ PLAIN_EVERY_S = 5.0
 
 @dataclass(frozen=True)
 class StepTime:
-    """How long one step took."""
+    """The duration of one step."""
 
     name: str
     seconds: float
 
 
-class Screen:
-    """Shows one step after the other and keeps their times."""
+class ProgressConsole:
+    """Shows steps as they pass and records their durations."""
 
     def __init__(self) -> None:
         self.steps: list[StepTime] = []
         self.console = Console(highlight=False, soft_wrap=True)
         self._began_s = time.monotonic()
-        self._told_s = 0.0
-        self._told = ""
+        self._printed_s = 0.0
+        self._printed = ""
         self._progress: Progress | None = None
 
     def elapsed_s(self) -> float:
@@ -41,9 +41,9 @@ class Screen:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Shows a step as running, then as done."""
+        """Shows a step as running, then as completed."""
         began_s = time.monotonic()
-        self._told, self._told_s = "", began_s
+        self._printed, self._printed_s = "", began_s
         if sys.stdout.isatty():
             columns = (
                 SpinnerColumn(),
@@ -67,7 +67,7 @@ class Screen:
         self.console.print(f"[green]✓[/] {name} [dim]{seconds:.1f} s[/]")
 
     def update(self, detail: str, part: float | None = None) -> None:
-        """Says how far the running step is; `part` is from 0 to 1, None where nobody knows."""
+        """Shows the progress of the running step. `part`: the completed share, 0 to 1; None if it is unknown."""
         if self._progress is not None:
             task = self._progress.task_ids[0]
             if part is None:
@@ -76,6 +76,6 @@ class Screen:
                 self._progress.update(task, detail=detail, total=1.0, completed=part)
             return
         now_s = time.monotonic()
-        if detail != self._told and now_s - self._told_s >= PLAIN_EVERY_S:
-            self._told, self._told_s = detail, now_s
+        if detail != self._printed and now_s - self._printed_s >= PLAIN_EVERY_S:
+            self._printed, self._printed_s = detail, now_s
             self.say(f"    {detail}")

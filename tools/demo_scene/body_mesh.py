@@ -1,7 +1,7 @@
 """The dancer's body: round cones strung between the joints, with a colour each.
 
-A cone is a sphere swept along a line while its radius changes. Where cones lie close to each other the painter melts
-them together, so a few dozen of them read as one body.
+A cone is a sphere swept along a line while its radius changes. Where cones lie close to each other the rasterizer blends
+them, so a few dozen of them read as one body.
 """
 
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.demo.curves import Floats, apply
-from deploy.demo.loop import FRAMES
-from deploy.demo.motion import Motion
+from tools.demo_scene.curves import Floats, apply
+from tools.demo_scene.loop import FRAMES
+from tools.demo_scene.motion import Motion
 
 Colour = tuple[float, float, float]
 
@@ -27,7 +27,7 @@ BAND: Colour = (0.05, 0.52, 0.50)
 
 
 @dataclass(frozen=True)
-class Flesh:
+class BodyMesh:
     """All cones of the body over the loop.
 
     Attributes:
@@ -84,7 +84,7 @@ class _Builder:
         return np.asarray(self.motion.joints[joint] + apply(axes, np.array(offset)))
 
 
-def build_flesh(motion: Motion) -> Flesh:
+def build_body_mesh(motion: Motion) -> BodyMesh:
     """Returns the body that the motion moves."""
     body = _Builder(motion)
     _add_trunk(body)
@@ -92,7 +92,7 @@ def build_flesh(motion: Motion) -> Flesh:
     for side, sign in (("left", 1.0), ("right", -1.0)):
         _add_leg(body, side)
         _add_arm(body, side, sign)
-    return Flesh(
+    return BodyMesh(
         np.stack(body.ends, axis=1).astype(np.float32).reshape(FRAMES, -1, 2, 3),
         np.array(body.radii, dtype=np.float32),
         np.array(body.colours, dtype=np.float32),

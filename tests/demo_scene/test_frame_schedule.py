@@ -5,8 +5,15 @@ from itertools import islice
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.demo.loop import AAC_FRAMES, FPS, FRAMES, GOP_FRAMES, LOOP_S
-from deploy.demo.pacing import SECOND_NS, events, next_key_picture, picture_at, picture_due_ns, sound_due_ns
+from tools.demo_scene.frame_schedule import (
+    SECOND_NS,
+    audio_due_ns,
+    events,
+    next_key_picture,
+    picture_at,
+    picture_due_ns,
+)
+from tools.demo_scene.loop import AAC_FRAMES, FPS, FRAMES, GOP_FRAMES, LOOP_S
 
 instants = st.integers(min_value=1_600_000_000 * SECOND_NS, max_value=4_000_000_000 * SECOND_NS)
 
@@ -38,11 +45,11 @@ def test_everything_leaves_in_order_and_nothing_is_left_out_over_the_join_of_the
     sent = list(islice(events(first), FRAMES + AAC_FRAMES + 50))
     assert [event.due_ns for event in sent] == sorted(event.due_ns for event in sent)
     pictures = [event for event in sent if event.is_picture]
-    sound = [event for event in sent if not event.is_picture]
+    audio = [event for event in sent if not event.is_picture]
     assert [event.number for event in pictures] == list(range(first, first + len(pictures)))
-    assert [event.number for event in sound] == list(range(sound[0].number, sound[0].number + len(sound)))
+    assert [event.number for event in audio] == list(range(audio[0].number, audio[0].number + len(audio)))
     assert len({event.place for event in pictures}) == FRAMES
-    assert len({event.place for event in sound}) == AAC_FRAMES
-    # No sound of before the first picture, and none missing after it.
-    assert 0 <= sound[0].ticks - pictures[0].ticks < 1920
-    assert all(event.due_ns == sound_due_ns(event.number) for event in sound)
+    assert len({event.place for event in audio}) == AAC_FRAMES
+    # No audio of before the first picture, and none missing after it.
+    assert 0 <= audio[0].ticks - pictures[0].ticks < 1920
+    assert all(event.due_ns == audio_due_ns(event.number) for event in audio)

@@ -1,4 +1,4 @@
-"""The facts of the loop that all parts of the demonstration share: its length, its rates and its cameras."""
+"""The constants of the loop: its length, its rates and its cameras."""
 
 from typing import Final
 

@@ -1,11 +1,11 @@
-"""What is burnt into the bottom of every picture for people: the camera, the time of the loop and the frame's number."""
+"""The readable strip at the bottom of each picture: camera, time within the loop and frame number."""
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from deploy.demo.framecode import FrameCode, burn_code
-from deploy.demo.loop import CAMERAS, FPS, HEIGHT, WIDTH
+from tools.demo_scene.frame_code import FrameCode, burn_code
+from tools.demo_scene.loop import CAMERAS, FPS, HEIGHT, WIDTH
 
 STRIP_PX = 44
 GLYPHS = "0123456789:."

@@ -1,7 +1,7 @@
 """An MPEG transport stream of one H.264 and one AAC stream, written frame by frame.
 
-FFmpeg's muxer holds each picture back until the next frame of sound has come, up to 21 ms and never the same: as a
-camera locked to UTC that would be a trembling hand. Here every frame is on its way at once.
+FFmpeg's muxer, and so PyAV's, holds each picture back until the next frame of audio, for a varying time of up to 21 ms.
+For a camera that is locked to UTC this is jitter. Here every frame is sent at once.
 
 Source: ISO/IEC 13818-1, sections 2.4.3 (packets), 2.4.3.6 (PES) and 2.4.4 (tables).
 """
@@ -10,20 +10,20 @@ PACKET_BYTES = 188
 VIDEO_PID, AUDIO_PID, PMT_PID = 0x100, 0x101, 0x1000
 H264_TYPE, AAC_ADTS_TYPE = 0x1B, 0x0F
 CLOCK_MASK = (1 << 33) - 1
-# The stream's clock runs this much behind the pictures' times: what a decoder may buffer.
+# The program clock runs this far behind the presentation times, so that a decoder may buffer.
 DECODER_DELAY_TICKS = 9_000
 ACCESS_UNIT_DELIMITER = b"\x00\x00\x00\x01\x09\xf0"
 ADTS_MPEG4_LC_48K_MONO = 0xFFF1 << 40 | 1 << 38 | 3 << 34 | 1 << 30
 
 
-class TransportStream:
-    """Writes one stream; each call returns the bytes to send."""
+class MpegTsMuxer:
+    """Muxes one stream; each call returns the bytes to send."""
 
     def __init__(self) -> None:
         self._counters = {0: 0, PMT_PID: 0, VIDEO_PID: 0, AUDIO_PID: 0}
 
     def tables(self) -> bytes:
-        """Returns what a reader must know before anything else; repeat it at key pictures."""
+        """Returns the program tables (PAT and PMT); repeat them at key pictures."""
         pat = _section(0x00, 1, bytes([0x00, 0x01, 0xE0 | PMT_PID >> 8, PMT_PID & 0xFF]))
         streams = b"".join(
             bytes([kind, 0xE0 | pid >> 8, pid & 0xFF, 0xF0, 0x00])
@@ -33,12 +33,12 @@ class TransportStream:
         return self._packets(0, b"\x00" + pat, fill=True) + self._packets(PMT_PID, b"\x00" + pmt, fill=True)
 
     def picture(self, annex_b: bytes, pts_90k: int, is_key: bool) -> bytes:
-        """Returns one coded picture; there are no B-frames, so it is decoded when it is shown."""
+        """Returns one coded picture. Without B-frames its decoding time is its presentation time."""
         payload = ACCESS_UNIT_DELIMITER + annex_b
         clock = (pts_90k - DECODER_DELAY_TICKS) & CLOCK_MASK
         return self._packets(VIDEO_PID, _pes(0xE0, payload, pts_90k), clock=clock, is_key=is_key)
 
-    def sound(self, raw_aac: bytes, pts_90k: int) -> bytes:
+    def audio(self, raw_aac: bytes, pts_90k: int) -> bytes:
         """Returns one coded frame of mono AAC at 48 kHz."""
         return self._packets(AUDIO_PID, _pes(0xC0, _adts(raw_aac), pts_90k))
 
@@ -56,9 +56,9 @@ class TransportStream:
             field = bytes([flags]) + (clock << 15 | 0x7E00).to_bytes(6, "big")
         first = True
         while start < len(payload):
-            room = PACKET_BYTES - 4 - (len(field) + 1 if field else 0)
-            piece = payload[start : start + room]
-            stuffing = room - len(piece)
+            capacity = PACKET_BYTES - 4 - (len(field) + 1 if field else 0)
+            piece = payload[start : start + capacity]
+            stuffing = capacity - len(piece)
             if stuffing and not field:
                 # An adaptation field costs a byte for its length; one with content, a second for its flags.
                 field, stuffing = (b"", 0) if stuffing == 1 else (b"\x00", stuffing - 2)
@@ -91,7 +91,7 @@ def _pes(stream_id: int, payload: bytes, pts_90k: int) -> bytes:
             0x21 | pts >> 29 & 0x0E, pts >> 22 & 0xFF, 0x01 | pts >> 14 & 0xFE, pts >> 7 & 0xFF, 0x01 | pts << 1 & 0xFE,
         ]
     )  # fmt: skip
-    # Zero means "until the next one begins", which is allowed for pictures too long for the field.
+    # Zero means "until the next one begins", which is allowed for pictures that are too long for the field.
     length = len(payload) + 8
     return (
         b"\x00\x00\x01"
@@ -104,7 +104,7 @@ def _pes(stream_id: int, payload: bytes, pts_90k: int) -> bytes:
 
 
 def _adts(raw_aac: bytes) -> bytes:
-    """Returns a frame with the header that says what it is (ISO/IEC 14496-3, 1.A.2)."""
+    """Returns a frame with its ADTS header (ISO/IEC 14496-3, 1.A.2)."""
     length = len(raw_aac) + 7
     header = ADTS_MPEG4_LC_48K_MONO | length << 13 | 0x7FF << 2
     return header.to_bytes(7, "big") + raw_aac
@@ -117,7 +117,7 @@ def _section(table: int, number: int, body: bytes) -> bytes:
 
 
 def _crc32(data: bytes) -> int:
-    """Returns the checksum of tables (ISO/IEC 13818-1, annex A): not reflected, nothing inverted at the end."""
+    """Returns the checksum of tables (ISO/IEC 13818-1, annex A): CRC-32/MPEG-2, not reflected, no final inversion."""
     crc = 0xFFFFFFFF
     for byte in data:
         crc ^= byte << 24

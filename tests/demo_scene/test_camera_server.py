@@ -13,12 +13,12 @@ import httpx
 import numpy as np
 import pytest
 
-from deploy.demo.cameras import MAX_UNSENT_BYTES, Camera, CameraServer, SystemClock, make_cameras
-from deploy.demo.framecode import read_code
-from deploy.demo.loop import CAMERAS, FPS, FRAMES, GOP_FRAMES, LOOP_S, SAMPLE_RATE
-from deploy.demo.music import loop_sound
-from deploy.demo.pacing import SECOND_NS, picture_at
-from tests.demo.conftest import STARTED_NS
+from tests.demo_scene.conftest import STARTED_NS
+from tools.demo_scene.camera_server import MAX_UNSENT_BYTES, Camera, CameraServer, SystemClock, make_cameras
+from tools.demo_scene.frame_code import read_code
+from tools.demo_scene.frame_schedule import SECOND_NS, picture_at
+from tools.demo_scene.loop import CAMERAS, FPS, FRAMES, GOP_FRAMES, LOOP_S, SAMPLE_RATE
+from tools.demo_scene.music import loop_audio
 
 # Whichever test comes first waits for the cameras to be rendered.
 pytestmark = pytest.mark.timeout(600)
@@ -108,7 +108,7 @@ async def test_sound_goes_on_through_the_join_without_a_seam(cameras: dict[str, 
     with av.open(io.BytesIO(stream), "r", format="mpegts") as container:
         heard = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
     start = times[0] + cameras["centre"].clock_zero
-    wanted = np.resize(loop_sound(), 3 * LOOP_S * SAMPLE_RATE)
+    wanted = np.resize(loop_audio(), 3 * LOOP_S * SAMPLE_RATE)
     offset = start * SAMPLE_RATE // 90_000 % (LOOP_S * SAMPLE_RATE)
     error = np.abs(heard - wanted[offset : offset + len(heard)])[4096:]
     # Coding costs a little everywhere; the join must not cost more than the rest.
@@ -138,9 +138,9 @@ async def test_two_clients_of_a_camera_see_the_same_times(cameras: dict[str, Cam
 
 @pytest.fixture
 async def server(cameras: dict[str, Camera]) -> AsyncIterator[CameraServer]:
-    footage = {name: camera.footage for name, camera in cameras.items()}
+    loops = {name: camera.loop for name, camera in cameras.items()}
     clock = SystemClock()
-    made = make_cameras(footage, {"right": "studio:secret"}, clock.utc_ns())
+    made = make_cameras(loops, {"right": "studio:secret"}, clock.utc_ns())
     async with CameraServer(made, clock) as running:
         yield running
 

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from deploy.demo.framecode import FrameCode, burn_code, read_code
-from deploy.demo.loop import CAMERAS, FRAMES, HEIGHT, WIDTH
-from deploy.demo.motion import FOREARM_M, SHIN_M, THIGH_M, UPPER_ARM_M, compute_motion
-from deploy.demo.overlay import loop_time
-from deploy.demo.render import is_complete, main
+from tools.demo_scene.frame_code import FrameCode, burn_code, read_code
+from tools.demo_scene.loop import CAMERAS, FRAMES, HEIGHT, WIDTH
+from tools.demo_scene.motion import FOREARM_M, SHIN_M, THIGH_M, UPPER_ARM_M, compute_motion
+from tools.demo_scene.overlay import loop_time
+from tools.demo_scene.render import is_complete, main
 
 # Whichever test comes first waits for the cameras to be rendered.
 pytestmark = pytest.mark.timeout(600)

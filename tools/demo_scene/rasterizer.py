@@ -1,4 +1,4 @@
-"""Draws the dancer: every cone as a shaded disc-sweep on the screen, melted together by depth.
+"""Rasterizes the dancer: draws each cone as a shaded sweep of discs on the screen, blended by depth.
 
 A cone seen by a pinhole camera is nearly the sweep of a circle along a line on the screen, so distance, normal and
 depth come in closed form, and one pass of a few array operations per cone over its own bounding box draws it. What
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.demo.camera_model import CameraModel
-from deploy.demo.flesh import Flesh
-from deploy.demo.lighting import Lighting
+from tools.demo_scene.body_mesh import BodyMesh
+from tools.demo_scene.camera_model import CameraModel
+from tools.demo_scene.lighting import Lighting
 
 Image = NDArray[np.float32]
 
@@ -93,12 +93,12 @@ class Patch:
     cover: Image
 
 
-def paint(
-    flesh: Flesh, frame: int, view: View, lighting: Lighting, chosen: NDArray[np.bool_]
+def rasterize(
+    body: BodyMesh, frame: int, view: View, lighting: Lighting, chosen: NDArray[np.bool_]
 ) -> Patch | None:
     """Draws the chosen cones of the dancer of one frame; None where nothing of them is in the picture."""
-    radii_m = flesh.radii[chosen]
-    seen = flesh.ends[frame][chosen] @ view.rotation.T + view.translation
+    radii_m = body.radii[chosen]
+    seen = body.ends[frame][chosen] @ view.rotation.T + view.translation
     depth = seen[..., 2]
     x = seen[..., 0] / depth * view.focal_px + view.principal_px[0]
     y = seen[..., 1] / depth * view.focal_px + view.principal_px[1]
@@ -118,8 +118,8 @@ def paint(
     layers[8] = UNSEEN_M
     cover = np.zeros(layers.shape[1:], dtype=np.float32)
     nearest = float((depth - radii_m).min())
-    gloss = np.repeat(flesh.gloss[chosen][:, None, None], 2, axis=1)
-    surfaces = np.concatenate([flesh.colours[chosen], gloss], axis=2)
+    gloss = np.repeat(body.gloss[chosen][:, None, None], 2, axis=1)
+    surfaces = np.concatenate([body.colours[chosen], gloss], axis=2)
     axes = seen[:, 1] - seen[:, 0]
     tilts = axes[:, 2] / np.maximum(np.linalg.norm(axes, axis=1), 1e-6)
     for cone, (x0, y0, x1, y1) in enumerate(boxes):

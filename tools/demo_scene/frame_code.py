@@ -1,4 +1,4 @@
-"""A number burnt into every picture, for machines: which camera and which frame of the loop this is.
+"""A machine-readable number in every picture: the camera and the frame of the loop.
 
 Twenty squares in a row on a dark strip at the bottom: white, black (the measure of both), sixteen bits with the highest
 first, a parity bit that makes the number of white bits even, and a closing white. The bits are the camera (0 left, 1
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.demo.loop import CAMERAS, FRAMES, HEIGHT, WIDTH
+from tools.demo_scene.loop import CAMERAS, FRAMES, HEIGHT, WIDTH
 
 CELLS = 20
 CELL_WIDTH_PX = 24
@@ -25,7 +25,7 @@ LEAST_CONTRAST = 60.0
 
 @dataclass(frozen=True)
 class FrameCode:
-    """What a code says: the camera's name and the frame of the loop, 0 to 479."""
+    """The content of a code: the camera's name and the frame of the loop, 0 to 479."""
 
     camera: str
     frame: int
@@ -51,7 +51,7 @@ def read_code(picture: NDArray[np.generic]) -> FrameCode | None:
         picture: Luma `(height, width)` or RGB `(height, width, 3)`, of any size with the shape of the original.
 
     Returns:
-        The code, or None where there is none that can be trusted: no contrast, wrong parity, or no such frame.
+        The code; None if there is no valid one: no contrast, wrong parity, or no such frame.
     """
     luma = picture.astype(np.float64)
     if luma.ndim == 3:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deploy.demo import choreography as dance
-from deploy.demo.curves import (
+from tools.demo_scene import choreography as dance
+from tools.demo_scene.curves import (
     Floats,
     apply,
     beats,
@@ -21,7 +21,7 @@ from deploy.demo.curves import (
     turn,
     unit,
 )
-from deploy.demo.loop import BEATS, FRAMES, FRAMES_PER_BEAT
+from tools.demo_scene.loop import BEATS, FRAMES, FRAMES_PER_BEAT
 
 THIGH_M = 0.425
 SHIN_M = 0.415

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.demo.loop import HEIGHT, WIDTH
+from tools.demo_scene.loop import HEIGHT, WIDTH
 
 Floats = NDArray[np.float64]
 

@@ -1,4 +1,4 @@
-"""Pictures to H.264 and sound to AAC, in pieces that join without a seam, and both into one file for each camera."""
+"""Encodes pictures to H.264 and audio to AAC in runs that join without a seam, and writes one file for each camera."""
 
 import os
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.demo.loop import (
+from tools.demo_scene.loop import (
     AAC_FRAME_SAMPLES,
     AAC_FRAMES,
     FPS,
@@ -29,7 +29,7 @@ X264 = {
     "crf": "18",
     "maxrate": f"{PEAK_KBITS_PER_S}k",
     "bufsize": f"{PEAK_KBITS_PER_S}k",
-    # Closed groups of pictures of one length, no B-frames, one slice for each picture: what a wall camera sends.
+    # As a wall camera sends: closed GOPs of one length, no B-frames, one slice for each picture.
     "x264-params": f"keyint={GOP_FRAMES}:min-keyint={GOP_FRAMES}:scenecut=0:open-gop=0:bframes=0:sliced-threads=0:slices=1:"
     "colorprim=bt709:transfer=bt709:colormatrix=bt709:range=tv",
 }
@@ -43,7 +43,7 @@ def encode_pictures(pictures: Iterable[NDArray[np.uint8]]) -> list[tuple[bytes, 
 
     Returns:
         For each picture its coded bytes (Annex B, parameter sets in every key frame) and whether it is a key frame.
-        Runs that were encoded apart can be joined, for each begins afresh.
+        Runs that were encoded separately can be joined, because each starts a new group of pictures.
     """
     context = av.CodecContext.create("libx264", "w")
     context.width, context.height = WIDTH, HEIGHT
@@ -65,11 +65,11 @@ def encode_pictures(pictures: Iterable[NDArray[np.uint8]]) -> list[tuple[bytes, 
     return coded
 
 
-def encode_sound(loop: NDArray[np.float32]) -> list[bytes]:
-    """Encodes a loop of sound so that it can be played round and round.
+def encode_audio(loop: NDArray[np.float32]) -> list[bytes]:
+    """Encodes a loop of audio so that it can be played endlessly.
 
-    AAC frames overlap: each needs the one before it. So the loop is encoded three times over and the middle is kept;
-    its first frame continues its own last one.
+    AAC frames overlap: each needs the one before it. The loop is therefore encoded three times in a row and the middle
+    is kept; its first frame then continues its own last one.
 
     Args:
         loop: `(AAC_FRAMES * AAC_FRAME_SAMPLES,)` float32.
@@ -100,13 +100,13 @@ def encode_sound(loop: NDArray[np.float32]) -> list[bytes]:
     return kept
 
 
-def write_loop(path: Path, pictures: list[tuple[bytes, bool]], sound: list[bytes]) -> None:
-    """Writes one loop of a camera as MP4, so that it can be looked at and served.
+def write_loop(path: Path, pictures: list[tuple[bytes, bool]], audio_frames: list[bytes]) -> None:
+    """Writes one loop of a camera as MP4.
 
     Args:
         path: The file; it appears under its name only when it is complete.
         pictures: FRAMES coded pictures.
-        sound: AAC_FRAMES coded frames.
+        audio_frames: AAC_FRAMES coded frames.
 
     Raises:
         ValueError: the number of pictures is not that of a loop.
@@ -118,7 +118,7 @@ def write_loop(path: Path, pictures: list[tuple[bytes, bool]], sound: list[bytes
         video = container.add_mux_stream(
             "h264", FPS, width=WIDTH, height=HEIGHT, time_base=Fraction(1, TICKS)
         )
-        # An encoder of the same settings is opened only to describe the stream; it encodes nothing.
+        # This encoder only describes the stream; it encodes nothing.
         audio = container.add_stream("aac", SAMPLE_RATE, layout="mono", bit_rate=AUDIO_BITS_PER_S)
         packets = []
         for index, (data, is_key) in enumerate(pictures):
@@ -131,7 +131,7 @@ def write_loop(path: Path, pictures: list[tuple[bytes, bool]], sound: list[bytes
                 is_key,
             )
             packets.append((index / FPS, packet))
-        for index, data in enumerate(sound):
+        for index, data in enumerate(audio_frames):
             packet = av.Packet(data)
             packet.pts = packet.dts = index * AAC_FRAME_SAMPLES
             packet.duration, packet.time_base, packet.stream, packet.is_keyframe = (

@@ -1,4 +1,4 @@
-"""Puts a picture together: room, shadow, the dancer in the mirror, on the varnish and in person, and the strip below."""
+"""Composes a picture: room, shadow, the dancer with reflections in mirror and floor, and the overlay strip."""
 
 from dataclasses import dataclass
 
@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from deploy.demo.camera_model import CameraModel
-from deploy.demo.flesh import Flesh
-from deploy.demo.lighting import Lighting
-from deploy.demo.loop import HEIGHT, WIDTH
-from deploy.demo.overlay import STRIP_PX, Overlay
-from deploy.demo.painter import Patch, View, paint
-from deploy.demo.studio import DEPTH_M, MIRROR_TINT, Backdrop
+from tools.demo_scene.backdrop import DEPTH_M, MIRROR_TINT, Backdrop
+from tools.demo_scene.body_mesh import BodyMesh
+from tools.demo_scene.camera_model import CameraModel
+from tools.demo_scene.lighting import Lighting
+from tools.demo_scene.loop import HEIGHT, WIDTH
+from tools.demo_scene.overlay import STRIP_PX, Overlay
+from tools.demo_scene.rasterizer import Patch, View, rasterize
 
 Image = NDArray[np.float32]
 
@@ -27,7 +27,7 @@ COARSER = 2
 LEAST_STRENGTH = 0.3
 LEAST_SHADOW = 2
 
-# What a missing light of 0 to 255 leaves of a picture's brightness: the screen's curve is near enough a power law for a
+# The brightness that remains for a shadow of 0 to 255: the screen's curve is near enough a power law for a
 # factor on light to be a factor on the picture.
 KEPT = ((1 - np.arange(256) * (0.78 / 255)) ** (1 / 2.2)).astype(np.float32)
 
@@ -42,16 +42,16 @@ def tone(light: Image) -> Image:
 class FloorShadow:
     """The dancer's shadow of one frame as a map of the floor; the same for every camera."""
 
-    def __init__(self, flesh: Flesh, lighting: Lighting) -> None:
-        self._flesh = flesh
+    def __init__(self, body: BodyMesh, lighting: Lighting) -> None:
+        self._body = body
         self._slope = np.array(lighting.key[:2], dtype=np.float32) / np.float32(lighting.key[2])
-        self._radii = flesh.radii[flesh.shades]
+        self._radii = body.radii[body.shades]
 
     def draw(self, frame: int) -> NDArray[np.uint8]:
         """Returns the light that is missing, `(rows along y, columns along x)` uint8: 255 is all."""
         shape = (round(SHADOW_SIZE_M[1] * SHADOW_PER_M), round(SHADOW_SIZE_M[0] * SHADOW_PER_M))
         passed = np.ones(shape, dtype=np.float32)
-        ends = self._flesh.ends[frame][self._flesh.shades]
+        ends = self._body.ends[frame][self._body.shades]
         height = np.maximum(ends[..., 2], 0)
         flat = ends[..., :2] - np.array(SHADOW_FROM_M, dtype=np.float32)
         thrown = (flat - self._slope * height[..., None]) * SHADOW_PER_M
@@ -158,10 +158,10 @@ class _Warp:
 class Scene:
     """One camera's view of the dance."""
 
-    def __init__(self, camera: CameraModel, backdrop: Backdrop, flesh: Flesh, lighting: Lighting) -> None:
-        self._flesh = flesh
+    def __init__(self, camera: CameraModel, backdrop: Backdrop, body: BodyMesh, lighting: Lighting) -> None:
+        self._body = body
         self._lighting = lighting
-        self._all = np.ones(len(flesh.plain), dtype=bool)
+        self._all = np.ones(len(body.plain), dtype=bool)
         size = (WIDTH, HEIGHT)
         self._view = View.of(camera, size)
         self._behind = View.of(camera, size, mirror=(1, DEPTH_M))
@@ -180,13 +180,13 @@ class Scene:
         picture = self._still.copy()
         for warp in self._warps:
             self._cast(picture, shadow, warp)
-        reflected = paint(self._flesh, frame, self._below, self._lighting, self._flesh.low)
+        reflected = rasterize(self._body, frame, self._below, self._lighting, self._body.low)
         if reflected:
             self._blend(picture, _enlarged(reflected), self._floor, VARNISH)
-        behind = paint(self._flesh, frame, self._behind, self._lighting, self._flesh.plain)
+        behind = rasterize(self._body, frame, self._behind, self._lighting, self._body.plain)
         if behind:
             self._blend(picture, behind, self._mirror, 1.0, MIRROR_TINT)
-        dancer = paint(self._flesh, frame, self._view, self._lighting, self._all)
+        dancer = rasterize(self._body, frame, self._view, self._lighting, self._all)
         if dancer:
             self._blend(picture, dancer, None, 1.0)
         self._overlay.burn(picture, frame)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from deploy.demo.loop import BEATS, FRAMES, FRAMES_PER_BEAT
+from tools.demo_scene.loop import BEATS, FRAMES, FRAMES_PER_BEAT
 
 Floats = NDArray[np.float64]
 

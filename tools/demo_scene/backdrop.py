@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from deploy.demo.camera_model import CameraModel
-from deploy.demo.loop import HEIGHT, WIDTH
+from tools.demo_scene.camera_model import CameraModel
+from tools.demo_scene.loop import HEIGHT, WIDTH
 
 # Intermediate results may be float64; what leaves this module is float32.
 Image = NDArray[np.float32]
@@ -41,7 +41,7 @@ SAND = np.array((0.78, 0.50, 0.24), dtype=np.float32)
 
 @dataclass(frozen=True)
 class Backdrop:
-    """What a camera sees of the empty room.
+    """A camera's view of the empty room.
 
     Attributes:
         picture: `(HEIGHT, WIDTH, 3)` float32, linear light.

@@ -1,12 +1,12 @@
-"""The sound of the loop: a click on every beat, the first of four higher, over a quiet tune.
+"""The audio of the loop: a click on every beat, the first of four higher, over a quiet tune.
 
-The tune never repeats within the loop, so a later alignment of recordings by their sound has one answer only.
+The tune never repeats within the loop, so a later alignment of recordings by their audio has one answer only.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.demo.loop import BEATS, BEATS_PER_MINUTE, LOOP_S, SAMPLE_RATE
+from tools.demo_scene.loop import BEATS, BEATS_PER_MINUTE, LOOP_S, SAMPLE_RATE
 
 Samples = NDArray[np.float32]
 
@@ -24,30 +24,30 @@ TUNE = (
 )  # fmt: skip
 
 
-def loop_sound() -> Samples:
+def loop_audio() -> Samples:
     """Returns the loop, `(LOOP_S * SAMPLE_RATE,)` float32 from -1 to 1; what rings on at its end is in its beginning."""
-    sound = np.zeros(LOOP_S * SAMPLE_RATE, dtype=np.float32)
+    audio = np.zeros(LOOP_S * SAMPLE_RATE, dtype=np.float32)
     for beat in range(BEATS):
         start = beat * SAMPLES_PER_BEAT
         first = beat % BEATS_PER_BAR == 0
-        _put(sound, start, _click(1760.0 if first else 1174.7), 0.50 if first else 0.34)
-        _put(sound, start, _kick(), 0.42)
-        _put(sound, start + SAMPLES_PER_BEAT // 2, _hat(beat), 0.07)
+        _put(audio, start, _click(1760.0 if first else 1174.7), 0.50 if first else 0.34)
+        _put(audio, start, _kick(), 0.42)
+        _put(audio, start + SAMPLES_PER_BEAT // 2, _hat(beat), 0.07)
         bar = beat // BEATS_PER_BAR
         if beat % 2 == 0:
-            _put(sound, start, _pluck(110 * 2 ** (BASS[bar] / 12), 0.9, 0.30), 0.22)
+            _put(audio, start, _pluck(110 * 2 ** (BASS[bar] / 12), 0.9, 0.30), 0.22)
         if first:
             for semitone in CHORDS[bar]:
-                _put(sound, start, _pad(220 * 2 ** (semitone / 12)), 0.035)
+                _put(audio, start, _pad(220 * 2 ** (semitone / 12)), 0.035)
     for index, note in enumerate(TUNE):
         if note is not None:
-            _put(sound, index * SAMPLES_PER_BEAT // 2, _pluck(220 * 2 ** (note / 12), 0.7, 0.16), 0.10)
-    return np.asarray(np.tanh(sound * 1.1) * 0.85, dtype=np.float32)
+            _put(audio, index * SAMPLES_PER_BEAT // 2, _pluck(220 * 2 ** (note / 12), 0.7, 0.16), 0.10)
+    return np.asarray(np.tanh(audio * 1.1) * 0.85, dtype=np.float32)
 
 
-def _put(sound: Samples, start: int, part: Samples, level: float) -> None:
-    places = (start + np.arange(len(part))) % len(sound)
-    sound[places] += part * np.float32(level)
+def _put(audio: Samples, start: int, part: Samples, level: float) -> None:
+    places = (start + np.arange(len(part))) % len(audio)
+    audio[places] += part * np.float32(level)
 
 
 def _time(length_s: float) -> Samples:

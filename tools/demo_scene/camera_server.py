@@ -1,17 +1,17 @@
-"""Serves the demo cameras: `python -m deploy.demo.cameras --media DIR --port 0`.
+"""Serves the demo cameras: `python -m tools.demo_scene.camera_server --media DIR --port 0`.
 
-Each of `/left.ts`, `/centre.ts` and `/right.ts` is an endless MPEG transport stream in real time. The picture that leaves
-at the UTC instant T is frame floor((T mod loop) * 30) of the loop, on every camera and for every client, so whoever
-connects whenever sees the three show one instant.
+Each of `/left.ts`, `/centre.ts` and `/right.ts` is an endless MPEG transport stream in real time. The picture that is sent
+at the UTC instant T is frame floor((T mod loop) * 30) of the loop, on every camera and for every client. All three cameras
+therefore show the same instant at any time.
 
-A stream begins with the next key picture that is still to come, up to a second after the request. Sending the running
-group of pictures at once would start sooner, but its pictures would arrive up to a second after they were taken, and
-the arrival of a picture is all that tells a reader of a transport stream when it was taken.
+A stream begins with the next key picture, up to a second after the request. Sending the current GOP at once would start
+sooner, but its pictures would arrive up to a second late, and the arrival of a picture is all that tells a reader of a
+transport stream when it was captured.
 
-Each camera has a media clock of its own, as real ones do: the timestamps of one instant differ between cameras, rise
-without an end through the joins of the loop, and are the same for every client of a camera.
+Each camera has a media clock of its own, as real ones do. The timestamps of one instant differ between cameras, rise
+through the joins of the loop, and are the same for all clients of a camera.
 
-With `--login left=USER:PASSWORD` a camera asks for that name and password.
+With `--login left=USER:PASSWORD` a camera requires that name and password.
 """
 
 import argparse
@@ -29,10 +29,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from deploy.demo.footage import Footage, load_footage
-from deploy.demo.loop import CAMERAS, GOP_FRAMES, LOOP_S
-from deploy.demo.pacing import SECOND_NS, TICKS_PER_S, Event, events, next_key_picture
-from deploy.demo.transport import TransportStream
+from tools.demo_scene.coded_loop import CodedLoop, load_coded_loop
+from tools.demo_scene.frame_schedule import SECOND_NS, TICKS_PER_S, Event, events, next_key_picture
+from tools.demo_scene.loop import CAMERAS, GOP_FRAMES, LOOP_S
+from tools.demo_scene.mpegts import MpegTsMuxer
 
 log = logging.getLogger("threedance.demo.cameras")
 
@@ -43,13 +43,13 @@ PORT_TRIES = 50
 
 
 class UtcClock(Protocol):
-    """Tells the time and waits for it."""
+    """A UTC clock that can be waited on."""
 
     def utc_ns(self) -> int:
         """Returns nanoseconds since the UNIX epoch."""
 
     async def wait_until(self, utc_ns: int) -> None:
-        """Returns as soon as that instant has come; at once if it is past."""
+        """Returns at that instant, or at once if it is past."""
 
 
 class SystemClock:
@@ -60,7 +60,7 @@ class SystemClock:
         return time.time_ns()
 
     async def wait_until(self, utc_ns: int) -> None:
-        """Returns as soon as that instant has come; at once if it is past."""
+        """Returns at that instant, or at once if it is past."""
         remaining_ns = utc_ns - time.time_ns()
         if remaining_ns > 0:
             await asyncio.sleep(remaining_ns / SECOND_NS)
@@ -68,42 +68,42 @@ class SystemClock:
 
 @dataclass(frozen=True)
 class Camera:
-    """One camera that can be connected to.
+    """One camera of the server.
 
     Attributes:
         name: left, centre or right.
-        footage: What it shows.
+        loop: The frames that it shows.
         clock_zero: The instant at which its media clock was zero, 90 kHz ticks since the epoch.
-        login: "user:password", or None where it asks for none.
+        login: "user:password"; None if it requires none.
     """
 
     name: str
-    footage: Footage
+    loop: CodedLoop
     clock_zero: int
     login: str | None = None
 
     async def play(self, clock: UtcClock, send: Callable[[bytes], Awaitable[None]]) -> None:
         """Sends the stream, each frame when it is due, until `send` raises."""
-        stream = TransportStream()
+        stream = MpegTsMuxer()
         for event in events(next_key_picture(clock.utc_ns())):
             await clock.wait_until(event.due_ns)
             await send(self._coded(stream, event))
 
-    def _coded(self, stream: TransportStream, event: Event) -> bytes:
+    def _coded(self, stream: MpegTsMuxer, event: Event) -> bytes:
         pts_90k = event.ticks - self.clock_zero
         if not event.is_picture:
-            return stream.sound(self.footage.sound[event.place], pts_90k)
+            return stream.audio(self.loop.audio[event.place], pts_90k)
         is_key = event.place % GOP_FRAMES == 0
         tables = stream.tables() if is_key else b""
-        return tables + stream.picture(self.footage.pictures[event.place], pts_90k, is_key)
+        return tables + stream.picture(self.loop.pictures[event.place], pts_90k, is_key)
 
 
-def make_cameras(footage: dict[str, Footage], logins: dict[str, str], started_ns: int) -> list[Camera]:
-    """Returns the cameras, with media clocks that began with the loop before `started_ns`, well apart."""
+def make_cameras(loops: dict[str, CodedLoop], logins: dict[str, str], started_ns: int) -> list[Camera]:
+    """Returns the cameras, with distinct media clocks that started with the loop before `started_ns`."""
     loop_start = started_ns // (LOOP_S * SECOND_NS) * LOOP_S * TICKS_PER_S
     return [
-        Camera(name, footage[name], loop_start - (place + 1) * CLOCK_APART_TICKS, logins.get(name))
-        for place, name in enumerate(footage)
+        Camera(name, loops[name], loop_start - (place + 1) * CLOCK_APART_TICKS, logins.get(name))
+        for place, name in enumerate(loops)
     ]
 
 
@@ -132,7 +132,7 @@ class CameraServer:
         await asyncio.gather(*self._clients, return_exceptions=True)
 
     async def _listen(self) -> asyncio.Server:
-        """Listens on the port asked for, or on the next free one above it; nobody can take it in between."""
+        """Listens on the requested port, or on the next free one above it."""
         wanted = self._port
         tries = range(wanted, min(wanted + PORT_TRIES, 65_536)) if wanted else (0,)
         for port in tries:
@@ -144,7 +144,7 @@ class CameraServer:
         raise AssertionError("the last port returns or raises")
 
     def addresses(self) -> dict[str, str]:
-        """Returns the address of each camera by its name, without user and password."""
+        """Returns the address of each camera by name, without user and password."""
         return {
             camera.name: f"http://{self._host}:{self._port}{path}" for path, camera in self._cameras.items()
         }
@@ -187,7 +187,7 @@ class CameraServer:
                 ["Content-Type: text/plain"],
                 f"no such camera; there are {known}\n".encode(),
             )
-        if not _may_enter(camera, fields.get("authorization", "")):
+        if not _is_authorized(camera, fields.get("authorization", "")):
             return _answer(
                 writer, "401 Unauthorized", [f'WWW-Authenticate: Basic realm="camera {camera.name}"']
             )
@@ -201,7 +201,7 @@ class CameraServer:
             if writer.is_closing():
                 raise ConnectionResetError
             writer.write(data)
-            # A client that does not keep up is cut off, as cameras do: it would only ever see the past.
+            # Disconnects a slow client, as cameras do: it would never catch up.
             if writer.transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
                 log.warning("a client of camera %s does not keep up: closing", camera.name)
                 writer.transport.abort()
@@ -216,7 +216,7 @@ def _answer(writer: asyncio.StreamWriter, status: str, fields: list[str], body: 
     writer.write("\r\n".join(lines).encode() + body)
 
 
-def _may_enter(camera: Camera, authorization: str) -> bool:
+def _is_authorized(camera: Camera, authorization: str) -> bool:
     if camera.login is None:
         return True
     kind, _, given = authorization.partition(" ")
@@ -225,10 +225,10 @@ def _may_enter(camera: Camera, authorization: str) -> bool:
 
 
 async def serve(media: Path, host: str, port: int, logins: dict[str, str]) -> None:
-    """Serves the media of a folder until cancelled; prints one line of JSON with the addresses when ready."""
-    footage = {name: load_footage(media / f"{name}.mp4") for name in CAMERAS}
+    """Serves the media of a folder until cancelled. Prints one line of JSON with the addresses when ready."""
+    loops = {name: load_coded_loop(media / f"{name}.mp4") for name in CAMERAS}
     clock = SystemClock()
-    async with CameraServer(make_cameras(footage, logins, clock.utc_ns()), clock, host, port) as server:
+    async with CameraServer(make_cameras(loops, logins, clock.utc_ns()), clock, host, port) as server:
         print(json.dumps({"cameras": server.addresses()}), flush=True)
         await asyncio.Event().wait()
 
@@ -236,9 +236,11 @@ async def serve(media: Path, host: str, port: int, logins: dict[str, str]) -> No
 def main(arguments: list[str] | None = None) -> int:
     """Serves from the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m deploy.demo.cameras", description="Serves the demo cameras in real time."
+        prog="python -m tools.demo_scene.camera_server", description="Serves the demo cameras in real time."
     )
-    parser.add_argument("--media", type=Path, required=True, help="the folder that deploy.demo.render wrote")
+    parser.add_argument(
+        "--media", type=Path, required=True, help="the folder of the media, from tools.demo_scene.render"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
     parser.add_argument(
         "--port", type=int, default=0, help="the port to listen on, or the next free one; 0 takes any"

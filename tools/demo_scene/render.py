@@ -1,8 +1,8 @@
-"""Renders the demo cameras: `python -m deploy.demo.render --out DIR`.
+"""Renders the demo cameras: `python -m tools.demo_scene.render --out DIR`.
 
-DIR then holds `left.mp4`, `centre.mp4` and `right.mp4` (one loop each), `calibration.json` (how the cameras see),
-`truth.npz` (where every joint is on every frame, metres) and, written last, `loop.json` with what it was made from: a
-folder whose `loop.json` fits is used as it is.
+DIR then holds `left.mp4`, `centre.mp4` and `right.mp4` (one loop each), `calibration.json` (the camera models),
+`truth.npz` (every joint on every frame, in metres) and `loop.json` with a hash of the sources. `loop.json` is written last:
+a folder with the current hash is complete and is used as it is.
 """
 
 import argparse
@@ -23,20 +23,20 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from deploy.demo import music
-from deploy.demo.camera_model import CAMERA_MODELS, calibration
-from deploy.demo.encode import encode_pictures, encode_sound, write_loop
-from deploy.demo.flesh import Flesh, build_flesh
-from deploy.demo.lighting import Lighting
-from deploy.demo.loop import BEATS_PER_MINUTE, CAMERAS, FPS, FRAMES, GOP_FRAMES, HEIGHT, LOOP_S, WIDTH
-from deploy.demo.motion import Motion, compute_motion
-from deploy.demo.scene import FloorShadow, Scene
-from deploy.demo.studio import Backdrop, trace_backdrop
 from shared.kernel.folders import cache_base
+from tools.demo_scene import music
+from tools.demo_scene.backdrop import Backdrop, trace_backdrop
+from tools.demo_scene.body_mesh import BodyMesh, build_body_mesh
+from tools.demo_scene.camera_model import CAMERA_MODELS, calibration
+from tools.demo_scene.encode import encode_audio, encode_pictures, write_loop
+from tools.demo_scene.lighting import Lighting
+from tools.demo_scene.loop import BEATS_PER_MINUTE, CAMERAS, FPS, FRAMES, GOP_FRAMES, HEIGHT, LOOP_S, WIDTH
+from tools.demo_scene.motion import Motion, compute_motion
+from tools.demo_scene.scene import FloorShadow, Scene
 
 SOURCES = (
-    "loop", "camera_model", "curves", "choreography", "motion", "flesh", "painter", "lighting", "studio", "scene", "overlay",
-    "framecode", "music", "encode",
+    "loop", "camera_model", "curves", "choreography", "motion", "body_mesh", "rasterizer", "lighting", "backdrop", "scene",
+    "overlay", "frame_code", "music", "encode",
 )  # fmt: skip
 
 Progress = Callable[[float, str], None]
@@ -44,7 +44,7 @@ Coded = list[tuple[bytes, bool]]
 
 
 def media_key() -> str:
-    """Returns what the media are made from, as a short hash: the sources of the renderer and its libraries."""
+    """Returns a short hash of the sources of the renderer and the versions of its libraries."""
     digest = hashlib.sha256(repr((av.__version__, np.__version__, PIL.__version__)).encode())
     for name in SOURCES:
         digest.update((Path(__file__).parent / f"{name}.py").read_bytes())
@@ -52,7 +52,7 @@ def media_key() -> str:
 
 
 def is_complete(folder: Path) -> bool:
-    """Says whether a folder holds the media that this renderer would make."""
+    """Returns whether a folder holds the media that this renderer would make."""
     try:
         facts = json.loads((folder / "loop.json").read_text())
     except (OSError, ValueError):
@@ -61,18 +61,18 @@ def is_complete(folder: Path) -> bool:
 
 
 def ensure_media(cache: Path, progress: Progress) -> Path:
-    """Returns a folder in `cache` with the media, rendering them first where they are not there.
+    """Returns a folder in `cache` with the media, and renders them first if they are missing.
 
     Args:
-        cache: Where media of several versions may lie side by side.
-        progress: Called with the part that is done, 0 to 1, and what is being done.
+        cache: A folder for the media of several versions.
+        progress: Called with the completed share, 0 to 1, and the name of the step.
 
     Raises:
         OSError: the cache cannot be written.
     """
     cache.mkdir(parents=True, exist_ok=True)
     folder = cache / f"cameras-{media_key()}"
-    # Whoever comes second waits for the first and finds the work done.
+    # A second process waits for the first and finds the media.
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not is_complete(folder):
@@ -81,16 +81,16 @@ def ensure_media(cache: Path, progress: Progress) -> Path:
 
 
 def default_cache() -> Path:
-    """Returns where the media are kept for this user.
+    """Returns the folder in which the media of this user are cached.
 
     Raises:
-        NoHome: this user has no home, as often in a container.
+        NoHome: the user has no home folder, as often in a container.
     """
     return cache_base() / "threedance" / "demo"
 
 
 def render_media(folder: Path, progress: Progress) -> None:
-    """Renders and encodes all cameras into `folder`, on every core there is; about 25 s on two.
+    """Renders and encodes all cameras into `folder`, on all cores; about 25 s on two.
 
     Raises:
         OSError: the folder cannot be written.
@@ -98,7 +98,7 @@ def render_media(folder: Path, progress: Progress) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "loop.json").unlink(missing_ok=True)
     runs = [range(start, start + GOP_FRAMES) for start in range(0, FRAMES, GOP_FRAMES)]
-    # Fresh processes: a fork of a program with threads may inherit a lock that nobody will open.
+    # Spawn, not fork: a fork of a program with threads may inherit a locked lock.
     context = multiprocessing.get_context("spawn")
     workers = max(1, min(len(os.sched_getaffinity(0)), len(runs)))
     coded: dict[str, dict[int, Coded]] = {name: {} for name in CAMERAS}
@@ -108,7 +108,7 @@ def render_media(folder: Path, progress: Progress) -> None:
     ):
         progress(0.0, "tracing the room")
         tracing = [pool.submit(_trace, index, scratch) for index in range(len(CAMERAS))]
-        sound = pool.submit(_sound)
+        audio = pool.submit(_encode_audio)
         for count, done in enumerate(as_completed(tracing), 1):
             done.result()
             progress(0.04 * count, "tracing the room")
@@ -120,7 +120,7 @@ def render_media(folder: Path, progress: Progress) -> None:
             progress(0.12 + 0.86 * count / len(runs), "drawing the dance")
         for name in CAMERAS:
             joined = [picture for start in sorted(coded[name]) for picture in coded[name][start]]
-            write_loop(folder / f"{name}.mp4", joined, sound.result())
+            write_loop(folder / f"{name}.mp4", joined, audio.result())
     _write_facts(folder)
     progress(1.0, "done")
 
@@ -142,9 +142,9 @@ def _write_facts(folder: Path) -> None:
     unfinished.replace(folder / "loop.json")
 
 
-# What follows runs in the workers.
+# The functions below run in the worker processes.
 
-_stage: tuple[Motion, Flesh, FloorShadow, list[Scene]] | None = None
+_stage: tuple[Motion, BodyMesh, FloorShadow, list[Scene]] | None = None
 
 
 def _trace(index: int, scratch: str) -> None:
@@ -154,28 +154,28 @@ def _trace(index: int, scratch: str) -> None:
     )
 
 
-def _sound() -> list[bytes]:
-    return encode_sound(music.loop_sound())
+def _encode_audio() -> list[bytes]:
+    return encode_audio(music.loop_audio())
 
 
 def _set_stage(scratch: str) -> tuple[FloorShadow, list[Scene]]:
-    """Builds, once in each worker, everything that all frames share."""
-    global _stage  # a worker's own cache: nothing else reaches into its process
+    """Builds everything that all frames share, once in each worker."""
+    global _stage  # a cache of the worker process
     if _stage is None:
         lighting = Lighting()
         motion = compute_motion()
-        flesh = build_flesh(motion)
+        body = build_body_mesh(motion)
         scenes = []
         for index, camera in enumerate(CAMERA_MODELS):
             with np.load(Path(scratch) / f"{index}.npz") as stored:
                 backdrop = Backdrop(stored["picture"], stored["mirror"], stored["floor"])
-            scenes.append(Scene(camera, backdrop, flesh, lighting))
-        _stage = motion, flesh, FloorShadow(flesh, lighting), scenes
+            scenes.append(Scene(camera, backdrop, body, lighting))
+        _stage = motion, body, FloorShadow(body, lighting), scenes
     return _stage[2], _stage[3]
 
 
 def _draw_run(run: range, scratch: str) -> tuple[int, dict[str, Coded]]:
-    """Draws and encodes one group of pictures for every camera; the shadow on the floor is drawn once for all."""
+    """Draws and encodes one group of pictures for every camera; all cameras share the shadow on the floor."""
     floor, scenes = _set_stage(scratch)
     shadows: list[NDArray[np.uint8]] = [floor.draw(frame) for frame in run]
     parts = {
@@ -190,14 +190,14 @@ def _draw_run(run: range, scratch: str) -> tuple[int, dict[str, Coded]]:
 def main(arguments: list[str] | None = None) -> int:
     """Renders from the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m deploy.demo.render", description="Renders the demo cameras."
+        prog="python -m tools.demo_scene.render", description="Renders the demo cameras."
     )
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--out", type=Path, help="the folder for the media")
     where.add_argument(
-        "--cache", type=Path, help="keep them in this folder under a name of their own, and print that"
+        "--cache", type=Path, help="cache them in this folder by hash, and print the folder of the media"
     )
-    parser.add_argument("--force", action="store_true", help="render even where the media are there")
+    parser.add_argument("--force", action="store_true", help="render even if the media exist")
     options = parser.parse_args(arguments)
     began = time.monotonic()
     shown = -5

@@ -1,0 +1,1 @@
+"""Tests of the rendered cameras: their pictures, their streams and their timing."""
