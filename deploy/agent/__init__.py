@@ -1,1 +1,1 @@
-"""The box as Debian knows it: the service unit and the package."""
+"""The Debian package of the agent, its service units, and signed releases."""

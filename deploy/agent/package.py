@@ -1,7 +1,7 @@
 """Builds the Debian package of the agent from an environment's lock.
 
 The package carries its own libraries under `/usr/lib/threedance-agent` and uses the system's Python of the version that
-built it; nothing of it touches what other programs install.
+built it. It changes nothing that other packages install.
 """
 
 import shutil
@@ -33,7 +33,7 @@ export THREEDANCE_AGENT_STATE=/var/lib/{NAME} THREEDANCE_AGENT_RECORD=/var/lib/{
 export THREEDANCE_AGENT_TRUST=/usr/share/{NAME}
 kept=$THREEDANCE_AGENT_RECORD/runner.zip
 if [ -f "$THREEDANCE_AGENT_RECORD/journal.json" ] && [ -f "$kept" ]; then
-    # An update is under way: what lies in /usr may be half of it.
+    # An update is in progress: the files in /usr may be incomplete.
     PYTHONPATH="$kept" exec {PYTHON} -P -s -m edge_agent.update.install \\
         "$THREEDANCE_AGENT_RECORD" "$THREEDANCE_AGENT_STATE"
 fi
@@ -70,11 +70,11 @@ if [ "$1" = remove ] && [ -z "$DPKG_ROOT" ] && [ -d /run/systemd/system ]; then
     systemctl disable threedance-agent-update.service
 fi
 """
-"""Recordings stay: the state folder is never removed, not even by a purge."""
+"""The state folder with its recordings is never removed, not even by a purge."""
 
 
 def build(into: Path, *, root: Path | None = None) -> Path:
-    """Returns the package, made in `into`; with the keys of releases where `root`, a `root.json`, is given."""
+    """Builds the package in `into` and returns it. `root`: a `root.json` with keys of releases; None: no updates."""
     with tempfile.TemporaryDirectory() as scratch:
         tree = Path(scratch) / NAME
         _libraries(tree / "usr" / "lib" / NAME)
@@ -91,7 +91,7 @@ def build(into: Path, *, root: Path | None = None) -> Path:
         _put(tree / "DEBIAN" / "control", _control(tree))
         _put(tree / "DEBIAN" / "postinst", AFTER_INSTALL, mode=0o755)
         _put(tree / "DEBIAN" / "prerm", BEFORE_REMOVAL, mode=0o755)
-        _prove(tree)
+        _smoke_test(tree)
         into.mkdir(parents=True, exist_ok=True)
         package = into / f"{NAME}_{__version__}_{_architecture()}.deb"
         subprocess.run(
@@ -118,28 +118,28 @@ def _libraries(folder: Path) -> None:
 
 
 def _compile(folder: Path) -> None:
-    """Puts the compiled form beside each module: nothing is written there later, and a start would compile all of them
-    anew. It is not held against the source: the package is the only one to change either."""
-    said = subprocess.run(
+    """Compiles each module: nothing is written there later, and each start would compile all of them again. The bytecode is
+    not checked against the source, because only the package changes either."""
+    done = subprocess.run(
         [
             sys.executable, "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash",
             "-s", str(folder), "-p", f"/usr/lib/{NAME}", str(folder),
         ],
         capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
-    if said.returncode:
-        raise SystemExit(f"a module of the package does not compile: {said.stdout}{said.stderr}")
+    if done.returncode:
+        raise SystemExit(f"a module of the package does not compile: {done.stdout}{done.stderr}")
 
 
-def _prove(tree: Path) -> None:
-    """Runs the agent out of the tree, with nothing but it and the system's Python.
+def _smoke_test(tree: Path) -> None:
+    """Runs the agent from the tree, with the system's Python and nothing else.
 
     Raises:
-        SystemExit: it does not run, or brings what a box must not have.
+        SystemExit: it does not run, or contains parts of the control plane.
     """
     folder = tree / "usr" / "lib" / NAME
     if (folder / "django").exists() or (folder / "control_plane").exists():
-        raise SystemExit("the package holds parts of the control plane: a box never installs Django")
+        raise SystemExit("the package contains parts of the control plane: an agent never installs Django")
     clean = {"PATH": f"/usr/bin:/bin:{Path(sys.executable).parent}", "HOME": str(tree.parent)}
     for arguments in (["version"], ["status", "--once", "--state", str(tree.parent / "none")]):
         done = subprocess.run(
@@ -166,10 +166,10 @@ def _control(tree: Path) -> str:
 
 
 def _architecture() -> str:
-    asked = subprocess.run(
+    done = subprocess.run(
         ["dpkg", "--print-architecture"], capture_output=True, text=True, timeout=10, check=True
     )
-    return asked.stdout.strip()
+    return done.stdout.strip()
 
 
 def _put(path: Path, text: str, *, mode: int = 0o644) -> None:

@@ -1,8 +1,8 @@
-"""Keys of releases, and a folder of signed releases that boxes take their updates from (The Update Framework).
+"""Keys of releases, and a folder of signed releases for the updates of agents (The Update Framework).
 
-Two kinds of keys, none of which belongs on a server. The *root* keys say which other keys count; they are needed again
-only to change a key, so they may lie in a drawer. The *release* key signs each release and, every few weeks, that the
-list of releases is still the newest. Source: https://theupdateframework.github.io/specification/latest/
+There are two kinds of keys; neither belongs on a server. The *root* keys sign the list of the other keys and are needed
+again only to change one, so they may be kept offline. The *release* key signs each release and, every few weeks, that
+the list of releases is current. Source: https://theupdateframework.github.io/specification/latest/
 """
 
 import hashlib
@@ -30,27 +30,27 @@ from tuf.api.serialization.json import JSONSerializer
 
 PASSPHRASE_VARIABLE = "THREEDANCE_RELEASE_PASSPHRASE"  # noqa: S105  # a name
 ROOT_YEARS, RELEASE_DAYS = 10, 90
-"""For how long a root counts, and a list of releases: after that boxes take no update until it is signed anew."""
+"""Validity of a root and of a list of releases. After that agents take no update until it is signed again."""
 RELEASE_KEY = "release.pem"
 RELEASE_ROLES = (Targets.type, Snapshot.type, Timestamp.type)
 PACKAGE = "threedance-agent.deb"
 
 
 class ReleaseError(Exception):
-    """What was asked cannot be done; the message says why, and what to do."""
+    """A command failed; the message gives the reason and what to do."""
 
 
 class Keys:
-    """A folder of key files: `root-1.pem` and so on, and `release.pem`. One of them may be elsewhere at the time."""
+    """A folder of key files: `root-1.pem` and so on, and `release.pem`. Some of them may be kept elsewhere."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def make(self, name: str) -> CryptoSigner:
-        """Makes a key, encrypted where a passphrase is set.
+        """Creates a key, encrypted if a passphrase is set.
 
         Raises:
-            ReleaseError: there is one of that name.
+            ReleaseError: a key of that name exists.
         """
         path = self.folder / name
         key = Ed25519PrivateKey.generate()
@@ -65,14 +65,14 @@ class Keys:
         return CryptoSigner(key)
 
     def roots(self) -> list[CryptoSigner]:
-        """Returns the root keys that lie here."""
+        """Returns the root keys in the folder."""
         return [self._load(path) for path in sorted(self.folder.glob("root-*.pem"))]
 
     def release(self) -> CryptoSigner:
         """Returns the release key.
 
         Raises:
-            ReleaseError: it is not here, or its passphrase is another.
+            ReleaseError: it is missing, or the passphrase is wrong.
         """
         return self._load(self.folder / RELEASE_KEY)
 
@@ -81,9 +81,7 @@ class Keys:
         try:
             key = load_pem_private_key(path.read_bytes(), secret)
         except OSError as error:
-            raise ReleaseError(
-                f"{path} cannot be read: {error.strerror}; bring the folder of keys"
-            ) from error
+            raise ReleaseError(f"{path} cannot be read: {error.strerror}; use the folder of keys") from error
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise ReleaseError(f"{path} cannot be opened ({error}); set {PASSPHRASE_VARIABLE}") from error
         if not isinstance(key, Ed25519PrivateKey):
@@ -92,10 +90,10 @@ class Keys:
 
 
 def make_keys(folder: Path, *, roots: int = 1, threshold: int = 1) -> Path:
-    """Makes root keys and a release key, and returns `root.json`, which goes into the package.
+    """Creates root keys and a release key, and returns `root.json`, which the package contains.
 
     Raises:
-        ReleaseError: there are keys already, or the threshold cannot be met.
+        ReleaseError: keys exist already, or the threshold cannot be met.
     """
     if not 1 <= threshold <= roots:
         raise ReleaseError(f"{threshold} of {roots} root keys cannot be asked for")
@@ -114,10 +112,10 @@ def make_keys(folder: Path, *, roots: int = 1, threshold: int = 1) -> Path:
     return _sign_root(root, signers, folder)
 
 
-class Folder:
+class ReleaseFolder:
     """A folder of releases: `metadata` and `targets`, plain files that any web server may serve.
 
-    A write leaves it whole: new files first, and last the one that makes them count.
+    Each write is atomic for readers: new files first, and last the one that refers to them.
     """
 
     def __init__(self, folder: Path, keys: Keys) -> None:
@@ -126,10 +124,10 @@ class Folder:
         self._keys = keys
 
     def publish(self, package: Path) -> str:
-        """Signs a package as the newest of its kind, and returns its version.
+        """Signs a package as the newest for its platform, and returns its version.
 
         Raises:
-            ReleaseError: it is none of ours, no newer than the one published, or a key is missing.
+            ReleaseError: it is not a package of the agent, not newer than the published one, or a key is missing.
         """
         version, platform = _described(package)
         targets = self._newest(Targets.type) or Metadata(Targets())
@@ -148,7 +146,7 @@ class Folder:
         return version
 
     def refresh(self) -> datetime:
-        """Signs the list of releases as still the newest, and returns until when it counts.
+        """Signs the list of releases again, and returns until when it is valid.
 
         Raises:
             ReleaseError: nothing is published yet, or a key is missing.
@@ -159,18 +157,19 @@ class Folder:
         return self._sign(targets)
 
     def rotate(self, *, new_keys: Path) -> Path:
-        """Puts the release key of `new_keys`, made there, in place of the old one; all root keys that are needed are here.
+        """Creates a release key in `new_keys` and replaces the old one by it, signed by the root keys.
 
-        Returns the new `root.json`, in `new_keys`, for the packages from now on. Boxes out there follow by themselves.
+        Returns:
+            The new `root.json`, in `new_keys`, for packages from now on. Installed agents follow by themselves.
 
         Raises:
-            ReleaseError: there is nothing to change, or too few root keys.
+            ReleaseError: nothing is published yet, or there are too few root keys.
         """
         current = self._newest_root()
         if current is None:
             raise ReleaseError("nothing is published here yet; make new keys instead")
         root, signers = current.signed, self._keys.roots()
-        # Before a key is made: the next try, with all of them, must not find one in its way.
+        # Checked before a key is created, so that a retry with all root keys does not find it in the way.
         needed, known = root.roles[Root.type].threshold, root.roles[Root.type].keyids
         here = sum(signer.public_key.keyid in known for signer in signers)
         if here < needed:
@@ -194,7 +193,7 @@ class Folder:
         signer = self._keys.release()
         if signer.public_key.keyid not in root.signed.roles[Targets.type].keyids:
             raise ReleaseError(
-                "this release key is not the one that boxes believe; bring the folder of keys with it"
+                "this release key is not the one that agents trust; use the folder with that key"
             )
         expires = _in_days(RELEASE_DAYS)
         snapshot, timestamp = self._newest(Snapshot.type), self._newest(Timestamp.type)
@@ -233,7 +232,7 @@ class Folder:
         )
 
     def _newest(self, role: str) -> Any:
-        """Returns what `timestamp.json` leads to, None where nothing is published."""
+        """Returns the metadata of `role` that `timestamp.json` refers to; None if nothing is published."""
         try:
             timestamp = Metadata[Timestamp].from_bytes((self._metadata / "timestamp.json").read_bytes())
         except OSError:
@@ -252,7 +251,7 @@ class Folder:
 
 
 def platform_of(architecture: str, python: str) -> str:
-    """Returns the kind of box that a package is for."""
+    """Returns the platform of a package."""
     return f"{architecture}/{python}"
 
 
@@ -282,7 +281,7 @@ def _described(package: Path) -> tuple[str, str]:
         raise ReleaseError(f"{package} names no Python that it depends on")
     if "/usr/share/threedance-agent/root.json" not in ask("--contents", str(package)):
         raise ReleaseError(
-            f"{package} brings no keys: a box with it would never take another update; "
+            f"{package} contains no keys: an agent with it would never take another update; "
             "build it with `--root KEYS/root.json`"
         )
     architecture = ask("--field", str(package), "Architecture")

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deploy.agent.package import build
-from deploy.agent.releases import Folder, Keys, make_keys
+from deploy.agent.releases import Keys, ReleaseFolder, make_keys
 from deploy.demo.processes import DemoProcess
 from edge_agent.update.handover import Outcome, read_outcome
 
@@ -240,7 +240,7 @@ def forwards(system: Path, units: Units, package: Path, shelf: Path, keys: Path)
     """To 0.2.0, with the power going while dpkg works and while the new version is on trial."""
     (system / "run/restart-agent").unlink(missing_ok=True)
     until(units, lambda: (system / STATE / "update/heard").is_file(), "the first heartbeat", 120)
-    Folder(shelf, Keys(keys)).publish(variant(package, "0.2.0"))
+    ReleaseFolder(shelf, Keys(keys)).publish(variant(package, "0.2.0"))
     units.cut()
     journal = system / RECORD / "journal.json"
     found_s = until(units, journal.is_file, "the update", 400)
@@ -256,7 +256,7 @@ def forwards(system: Path, units: Units, package: Path, shelf: Path, keys: Path)
 
 def back(system: Path, units: Units, package: Path, shelf: Path, keys: Path) -> int:
     """To 0.3.0, which does not start, and back."""
-    Folder(shelf, Keys(keys)).publish(variant(package, "0.3.0", broken=True))
+    ReleaseFolder(shelf, Keys(keys)).publish(variant(package, "0.3.0", broken=True))
     journal = system / RECORD / "journal.json"
     until(units, journal.is_file, "the update", 400)
     began_s = time.monotonic()

@@ -10,7 +10,7 @@ import threading
 import time
 from pathlib import Path
 
-from deploy.agent.releases import Folder, Keys, make_keys
+from deploy.agent.releases import Keys, ReleaseFolder, make_keys
 from edge_agent.files import FILES, Files
 from edge_agent.update.handover import (
     FOLDER,
@@ -144,7 +144,7 @@ class System:
 
     def publish(self, package: Path) -> None:
         """Signs a package as the newest."""
-        Folder(self.shelf, Keys(self.keys)).publish(package)
+        ReleaseFolder(self.shelf, Keys(self.keys)).publish(package)
 
     def download(self) -> None:
         """Does what the agent does before it asks."""

@@ -12,7 +12,7 @@ import pytest
 from tuf.api.metadata import Metadata, Timestamp
 
 from deploy.agent import releases as signing
-from deploy.agent.releases import Folder, Keys, ReleaseError, make_keys
+from deploy.agent.releases import Keys, ReleaseError, ReleaseFolder, make_keys
 from edge_agent.errors import ReleaseRefused
 from edge_agent.update import release as releases
 from edge_agent.update.handover import FOLDER, HEARD, METADATA, PACKAGE, REQUEST
@@ -236,10 +236,10 @@ def test_boxes_follow_a_new_key_and_believe_the_old_one_no_more(system: System, 
     trust = system.trust
     system.publish(make_package(system.folder, "1.5"))
     system.download()
-    Folder(system.shelf, Keys(system.keys)).rotate(new_keys=tmp_path / "new")
-    with pytest.raises(ReleaseError, match="not the one that boxes believe"):
+    ReleaseFolder(system.shelf, Keys(system.keys)).rotate(new_keys=tmp_path / "new")
+    with pytest.raises(ReleaseError, match="not the one that agents trust"):
         system.publish(make_package(system.folder, "1.6"))
-    Folder(system.shelf, Keys(tmp_path / "new")).publish(make_package(system.folder, "2.0"))
+    ReleaseFolder(system.shelf, Keys(tmp_path / "new")).publish(make_package(system.folder, "2.0"))
     assert system.trust == trust
     system.download()
     system.ask()
@@ -251,7 +251,7 @@ def test_boxes_follow_a_new_key_and_believe_the_old_one_no_more(system: System, 
 def test_a_change_of_keys_needs_as_many_root_keys_as_was_said(tmp_path: Path) -> None:
     keys, shelf = tmp_path / "keys", tmp_path / "shelf"
     make_keys(keys, roots=3, threshold=2)
-    folder = Folder(shelf, Keys(keys))
+    folder = ReleaseFolder(shelf, Keys(keys))
     folder.publish(make_package(tmp_path, "1.0"))
     for name in ("root-2.pem", "root-3.pem"):
         (keys / name).rename(tmp_path / name)
@@ -260,12 +260,12 @@ def test_a_change_of_keys_needs_as_many_root_keys_as_was_said(tmp_path: Path) ->
     assert sorted(path.name for path in (shelf / "metadata").glob("*.root.json")) == ["1.root.json"]
     assert not (tmp_path / "new").exists()
     (tmp_path / "root-3.pem").rename(keys / "root-3.pem")
-    Folder(shelf, Keys(keys)).rotate(new_keys=tmp_path / "new")
+    ReleaseFolder(shelf, Keys(keys)).rotate(new_keys=tmp_path / "new")
 
 
 def test_a_list_is_signed_again_without_a_new_release(system: System) -> None:
     system.publish(make_package(system.folder, "2.0"))
-    folder = Folder(system.shelf, Keys(system.keys))
+    folder = ReleaseFolder(system.shelf, Keys(system.keys))
     assert folder.refresh() > ago(days=-80)
     timestamp = Metadata[Timestamp].from_bytes((system.shelf / "metadata/timestamp.json").read_bytes())
     assert timestamp.signed.version == 2
@@ -285,7 +285,7 @@ def test_only_a_newer_package_of_ours_is_published(
 ) -> None:
     keys = tmp_path / "keys"
     make_keys(keys)
-    folder = Folder(tmp_path / "shelf", Keys(keys))
+    folder = ReleaseFolder(tmp_path / "shelf", Keys(keys))
     (tmp_path / "first").mkdir()
     folder.publish(make_package(tmp_path / "first", "1.0"))
     before = (tmp_path / "shelf/metadata/timestamp.json").read_bytes()
