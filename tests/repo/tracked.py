@@ -5,7 +5,8 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("shared", "edge_agent", "control_plane", "launcher", "deploy", "tools", "tests")
+OWN = ("shared", "edge_agent", "control_plane", "launcher", "deploy", "tools")
+PACKAGES = (*OWN, "tests")
 
 
 @cache
