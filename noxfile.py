@@ -310,6 +310,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def quick(session: nox.Session) -> None:
+    """Checks and tests what a change touches since `main`, within a minute; `-- --list` names the tests."""
+    build_assets(session, environment(session, "dev"))
+    run_in(session, "dev", "python", "-m", "tools.quick", *session.posargs)
+
+
+@nox.session
 def newest(session: nox.Session) -> None:
     """Runs the tests with the newest releases that pyproject.toml allows, not the locked ones; arguments go to pytest."""
     home = NOX_DIR / "newest"
