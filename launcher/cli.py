@@ -157,7 +157,7 @@ def up(
 
 @app.command()
 def doctor(state: State = None) -> None:
-    """Check everything that the control plane needs, with a hint for each failure. Exit code 1 if a check fails."""
+    """Check what the control plane needs. Prints hints; exit code 1 if a check fails."""
     with _plain_errors():
         folder = resolve_state_folder(state)
         drop_to_owner(folder)
@@ -228,7 +228,7 @@ def studio_create(
     name: Annotated[str, typer.Option(help="The name on screen; default: derived from the slug.")] = "",
     time_zone: Annotated[str, typer.Option(help="Such as Europe/Berlin.")] = "UTC",
 ) -> None:
-    """Create a studio with its first admin. Prints both, and a one-time sign-in link for the admin."""
+    """Create a studio with its first admin. Prints a one-time sign-in link for the admin."""
     named = ("--name", name) if name else ()
     raise typer.Exit(
         _manage(state, "create_studio", slug, "--admin", admin, "--time-zone", time_zone, *named)
@@ -256,7 +256,7 @@ def admin_create(email: str, state: State = None) -> None:
 
 @operator_app.command("create")
 def operator_create(email: str, state: State = None) -> None:
-    """Make an account a platform operator. Prints a one-time sign-in link; it must add a second factor first."""
+    """Create a platform operator. Prints a one-time sign-in link; a second factor is required first."""
     raise typer.Exit(_manage(state, "create_operator", email))
 
 
@@ -270,7 +270,10 @@ def operator_end(email: str, state: State = None) -> None:
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 )
 def audit(context: typer.Context) -> None:
-    """Verify an exported audit log, on any machine: `threedance audit verify FILE`. Needs no control plane."""
+    """Verify an exported audit log, on any machine.
+
+    Usage: `threedance audit verify FILE`; `threedance audit verify -h` lists the options.
+    """
     if context.args[:1] in ([], ["-h"], ["--help"]):
         out.print(context.get_help(), soft_wrap=True)
         raise typer.Exit

@@ -61,8 +61,8 @@ SUPERVISION = (
         "a process that hangs is left alone",
         "supervision",
         "launcher/supervisor.py",
-        "elif self._hang_detector.is_hung(TICK_S, process_cpu_s(process.pid)):",
-        "elif self._hang_detector.is_hung(0, process_cpu_s(process.pid)):",
+        "elif self._hang_detector.is_hung(TICK_S, process_cpu_s(pid)):",
+        "elif self._hang_detector.is_hung(0, process_cpu_s(pid)):",
         (f"{_PROCESS}::test_a_process_that_was_stopped_is_ended_and_started_again",),
     ),
     Sabotage(
@@ -76,7 +76,7 @@ SUPERVISION = (
     Sabotage(
         "only the hung process itself is killed",
         "supervision",
-        "launcher/supervisor.py",
+        "launcher/child_process.py",
         "    for one in process_tree(pid):",
         "    for one in [pid]:",
         (f"{_PROCESS}::test_what_a_killed_process_started_is_killed_with_it_also_in_a_group_of_its_own",),
@@ -149,8 +149,8 @@ SUPERVISION = (
         "a linked file of somebody else's is given away",
         "supervision",
         "launcher/privileges.py",
-        "told.st_nlink > 1",
-        "told.st_nlink > 9",
+        "status.st_nlink > 1",
+        "status.st_nlink > 9",
         (f"{_ACCOUNT}::test_a_folder_that_was_half_given_away_is_still_roots_and_goes_on",),
     ),
     Sabotage(
