@@ -183,14 +183,6 @@ CAMERAS = (
         (f"{_TAILS}::test_an_agent_that_is_too_old_is_not_told_of_half_an_address_and_its_card_says_so",),
     ),
     Sabotage(
-        "the migration leaves what was stored in clear",
-        "cameras",
-        "control_plane/fleet/migrations/0005_sealed_tail.py",
-        '.order_by("id")',
-        "",
-        (f"{_TAILS}::test_addresses_that_were_stored_in_clear_are_sealed_by_the_migration",),
-    ),
-    Sabotage(
         "secret ends of addresses stand in the log",
         "cameras",
         "shared/kernel/redact.py",

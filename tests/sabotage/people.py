@@ -179,8 +179,8 @@ PEOPLE = (
     Sabotage(
         "a claimed domain leads to whoever claims it",
         "sign-in",
-        "control_plane/studios/migrations/0013_proven_domains.py",
-        ' AND proven_domains ? {DOMAIN}"',
+        "control_plane/studios/migrations/0002_row_security.py",
+        ' AND proven_domains ? {PROVIDER_DOMAIN}"',
         '"',
         (
             f"{_DOMAINS}::test_a_claimed_domain_leads_nobody_to_a_provider",

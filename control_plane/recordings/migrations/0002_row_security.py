@@ -14,6 +14,9 @@ class Migration(migrations.Migration):
         ForceRowSecurity("Recorder"),
         ForceRowSecurity("Track"),
         ForceRowSecurity("Segment"),
+        ForceRowSecurity("SegmentFault"),
         ForceRowSecurity("Gap"),
         ForceRowSecurity("Replay"),
+        ForceRowSecurity("Appearance"),
+        ForceRowSecurity("StoreRound"),
     ]

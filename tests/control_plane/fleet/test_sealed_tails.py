@@ -1,15 +1,10 @@
 """Secrets in a camera's address beside user and password: sealed like these, written and never read again."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import pytest
 from django.db import connection
-from nacl.public import PrivateKey, SealedBox
+from nacl.public import SealedBox
 
 from control_plane.audit.models import Entry
 from control_plane.common.errors import BadRequest
@@ -27,7 +22,6 @@ from shared.protocol.version import PROTOCOL_VERSION
 from tests.control_plane.box import Box
 from tests.control_plane.conftest import Cast, as_person
 from tests.control_plane.fleet.conftest import pair_box
-from tests.servers import POSTGRES, database_environment, drop_database
 
 Paired = tuple[Box, Agent]
 ADDRESS = "http://10.0.0.1/flv?port=1935&app=bcs&user=admin&password=geheim"
@@ -191,71 +185,3 @@ def test_an_agent_that_is_too_old_is_not_told_of_half_an_address_and_its_card_sa
     hello(agent, cast, PROTOCOL_VERSION)
     assert {one.name for one in configured(agent, cast)} == {"left", "right"}
     assert "too old" not in card_of(camera, cast).hint
-
-
-# Addresses that were stored before.
-
-
-@pytest.fixture
-def old_database(db: None) -> Iterator[str]:
-    """A database as it was before the migration, with one camera in it; yields its name."""
-    name = f"threedance_old_{os.getpid()}"
-    POSTGRES.create_database(name)
-    try:
-        yield name
-    finally:
-        drop_database(name)
-
-
-def migrate(database: str, *target: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "django", "migrate", "--verbosity", "0", *target],
-        env=os.environ | database_environment(database) | {"THREEDANCE_DATABASE_ROLE": "owner"},
-        capture_output=True, text=True, timeout=150, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_addresses_that_were_stored_in_clear_are_sealed_by_the_migration(old_database: str) -> None:
-    migrate(old_database, "fleet", "0004_agent_stopped_at")
-    sealing = PrivateKey.generate()
-    studios = [new_id() for _ in range(2)]
-    with psycopg.connect(POSTGRES.urls(old_database).superuser) as raw:
-        for studio in studios:
-            agent, room = new_id(), new_id()
-            raw.execute("SET session_replication_role = replica")
-            raw.execute(
-                "INSERT INTO fleet_agent (id, studio_id, created_at, name, state, identity_key, sealing_key, fingerprint,"
-                " host, agent_version, protocol, last_address, revoked_reason, duplicate_detail, upload_opens,"
-                " upload_closes) VALUES (%s, %s, now(), 'box', 'active', %s, %s, 'f', '{}', '', 3, '', '', '', '', '')",
-                (agent, studio, os.urandom(32), bytes(sealing.public_key)),
-            )
-            urls = ("http://10.0.0.1/flv?user=admin&password=geheim", "rtsp://10.0.0.2/a?channel=1", "")
-            for number, url in enumerate(urls):
-                raw.execute(
-                    "INSERT INTO fleet_camera (id, studio_id, created_at, name, position, source_kind, source_url,"
-                    " source_name, record_audio, offset_us, enabled, agent_id, room_id) VALUES"
-                    " (%s, %s, now(), %s, 'left', 'http', %s, '', true, 0, true, %s, %s)",
-                    (new_id(), studio, f"camera {number}", url, agent, room),
-                )
-    migrate(old_database, "fleet")
-    with psycopg.connect(POSTGRES.urls(old_database).superuser) as raw:
-        rows = raw.execute(
-            "SELECT source_url, sealed_tail, tail_sealed_for_id = agent_id FROM fleet_camera ORDER BY source_url"
-        ).fetchall()
-        forced = raw.execute(
-            "SELECT bool_and(relforcerowsecurity) FROM pg_class WHERE relname IN ('fleet_camera', 'fleet_agent')"
-        ).fetchone()
-        everything = raw.execute("SELECT string_agg(t::text, '') FROM fleet_camera t").fetchone()
-    assert [row[0] for row in rows] == [""] * 2 + ["http://10.0.0.1/flv?"] * 2 + [
-        "rtsp://10.0.0.2/a?channel=1"
-    ] * 2
-    for url, sealed, is_for_agent in rows:
-        if url == "http://10.0.0.1/flv?":
-            assert SealedBox(sealing).decrypt(bytes(sealed)) == b"user=admin&password=geheim"
-            assert is_for_agent
-        else:
-            assert sealed is None
-    assert forced == (True,)
-    assert everything is not None
-    assert "geheim" not in everything[0]

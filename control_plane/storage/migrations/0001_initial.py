@@ -1,4 +1,4 @@
-"""Secrets of the platform, wrapped under the root key."""
+"""Tables of storage."""
 
 import shared.protocol.ids
 from django.db import migrations, models

@@ -1,0 +1,28 @@
+"""Row security on every table of compliance, and tables that are only added to."""
+
+from typing import ClassVar
+
+from django.db import migrations
+
+from control_plane.common.rls import AppendOnly, ForceRowSecurity, setting
+
+OPEN = f"{setting('platform_checkpoints', 'text')} = 'on'"
+
+
+class Migration(migrations.Migration):
+    dependencies: ClassVar = [("compliance", "0001_initial")]
+    operations: ClassVar = [
+        ForceRowSecurity("Checkpoint", writable=OPEN),
+        ForceRowSecurity("CheckpointCopy", writable=OPEN),
+        ForceRowSecurity("WatchRules"),
+        ForceRowSecurity("WatchCursor"),
+        ForceRowSecurity("KnownNetwork"),
+        ForceRowSecurity("Alert"),
+        ForceRowSecurity("AlertAcknowledgement"),
+        ForceRowSecurity("AlertNotice"),
+        AppendOnly("Checkpoint"),
+        AppendOnly("CheckpointCopy"),
+        AppendOnly("Alert"),
+        AppendOnly("AlertAcknowledgement"),
+        AppendOnly("AlertNotice"),
+    ]
