@@ -1,6 +1,7 @@
-"""The control plane: studios, people, policy, keys, audit, the portal and what arrives from the boxes.
+"""The control plane: studios, people, policy, keys, audit, the portal and what arrives from agents.
 
-It may import `shared`, never `edge_agent`. Apps import downwards only:
-`config` > `api` `console` `portal` > `sharing` `retention` `ingest` `live` `analysis` `notifications` >
-`recordings` `fleet` > `studios` > `accounts` > `audit` `storage` > `common`.
+It may import `shared`, never `edge_agent`. Apps import downwards only; `pyproject.toml` has the contract:
+`config` > `api` `console` `portal` > `compliance` > `sharing` `retention` `ingest` `live` `analysis` `notifications` >
+`recordings` > `fleet` > `identity` > `administration` > `storage` > `keys` `people` > `access` > `plans` > `tenancy` >
+`accounts` > `audit` > `common`.
 """

@@ -119,7 +119,7 @@ def _create_root_key(path: Path) -> None:
     if path.exists():
         return
     done = subprocess.run(
-        [sys.executable, "-m", "control_plane.storage.roots.file", str(path)],
+        [sys.executable, "-m", "control_plane.keys.roots.file", str(path)],
         capture_output=True, text=True, timeout=ROOT_KEY_TIMEOUT_S, check=False,
     )  # fmt: skip
     if done.returncode:

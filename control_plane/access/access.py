@@ -14,15 +14,13 @@ from django.db.models import CharField, Exists, Model, OuterRef, Q, QuerySet
 from django.db.models.functions import Cast
 from django.utils import timezone
 
-from control_plane.accounts.models import User
-from control_plane.common.actors import Actor, ActorKind
-from control_plane.common.errors import Forbidden, NotFound, SignInRequired
-from control_plane.common.scoping import CurrentStudio, current_studio_id
-from control_plane.studios import things
-from control_plane.studios.actions import Action
-from control_plane.studios.decision import Decision, Reason, Standing, Why, giving, judge
-from control_plane.studios.models import Effect, Membership, ObjectRight, Role, RoleActions
-from control_plane.studios.roles import (
+from control_plane.access import model_access, sources
+from control_plane.access.actions import Action
+from control_plane.access.decision import Decision, Reason, Standing, Why, giving, judge
+from control_plane.access.facts import everybody, open_visits, standing_of
+from control_plane.access.model_access import UnlistedModel, permission_name, view_action
+from control_plane.access.models import Effect, ObjectRight, RoleActions
+from control_plane.access.roles import (
     AGENT_ACTIONS,
     BREAK_GLASS_ACTIONS,
     DEFAULTS,
@@ -33,16 +31,12 @@ from control_plane.studios.roles import (
     denying,
     title,
 )
-from control_plane.studios.standing import (
-    everybody,
-    in_force,
-    members,
-    open_visits,
-    owned,
-    owners,
-    standing_of,
-)
-from control_plane.studios.things import UnlistedModel, permission_name, view_action
+from control_plane.accounts.models import User
+from control_plane.common.actors import Actor, ActorKind
+from control_plane.common.errors import Forbidden, NotFound, SignInRequired
+from control_plane.common.scoping import CurrentStudio, current_studio_id
+from control_plane.tenancy.models import Membership, Role
+from control_plane.tenancy.selectors import in_force, members
 from shared.protocol.errors import Code
 
 __all__ = [
@@ -146,7 +140,7 @@ def role_of(actor: Actor, studio_id: UUID) -> Role | None:
 
 def permissions(actor: Actor, studio_id: UUID) -> frozenset[Action]:
     """Returns what the actor may do throughout the studio in scope; rights on single things come on top."""
-    ask = _ask(actor, studio_id, lambda: {things.STUDIO: studio_id})
+    ask = _ask(actor, studio_id, lambda: {model_access.STUDIO: studio_id})
     return frozenset(action for action in Action if ask(action))
 
 
@@ -198,10 +192,10 @@ def who_can(
         after: how many to pass over. most: at most `MOST_PEOPLE`; a shorter answer is the last page.
     """
     now = timezone.now()
-    on = things.belonging(obj)
+    on = model_access.belonging(obj)
     page = everybody(on, now, after=after, most=min(most, MOST_PEOPLE))
     guardians = [user.id for user, standing in page if _asks_own(standing, action)]
-    own = owners(on.get(things.CLASS), guardians, now)
+    own = sources.guardians.owners(on.get(model_access.CLASS), guardians, now)
     return [
         (user, judge(standing, action, owns=lambda user_id=user.id: user_id in own))  # type: ignore[misc]
         for user, standing in page
@@ -213,12 +207,12 @@ def what_can(user: User, studio_id: UUID) -> list[tuple[Action, Decision]]:
 
     Rights on single things stand in `selectors.rights_of`. Ask `MANAGE_PEOPLE` of whoever is shown this.
     """
-    ask = _ask(user.actor, studio_id, lambda: {things.STUDIO: studio_id})
+    ask = _ask(user.actor, studio_id, lambda: {model_access.STUDIO: studio_id})
     return [(action, ask(action)) for action in Action if action in LIMITS[Role.ADMIN]]
 
 
 def _question(actor: Actor, obj: Model) -> Callable[[Action], Decision]:
-    return _ask(actor, things.studio_of(obj), lambda: things.belonging(obj))
+    return _ask(actor, model_access.studio_of(obj), lambda: model_access.belonging(obj))
 
 
 def _ask(
@@ -237,7 +231,9 @@ def _ask(
 
     def ask(action: Action) -> Decision:
         decision = judge(
-            standing, action, owns=lambda: user_id in owners(on.get(things.CLASS), [user_id], now)
+            standing,
+            action,
+            owns=lambda: user_id in sources.guardians.owners(on.get(model_access.CLASS), [user_id], now),
         )
         if decision and not _lent(actor, action):
             return Decision(False, Reason(Why.NOT_LENT, action))
@@ -275,17 +271,19 @@ def _by_role(
     )
     own_only = [role for role in Role if action in OWN_ONLY.get(role, frozenset())]
     everywhere = Q(Exists(allowed.exclude(role__in=own_only)))
-    class_path = things.paths(model).get(things.CLASS)
+    class_path = model_access.paths(model).get(model_access.CLASS)
     if not own_only or class_path is None:
         return everywhere
-    return everywhere | Q(Exists(allowed.filter(role__in=own_only))) & owned(user_id, class_path, now)
+    return everywhere | Q(Exists(allowed.filter(role__in=own_only))) & sources.guardians.owned(
+        user_id, class_path, now
+    )
 
 
 def _rights_on(model: type[Model], actions: Callable[[str], frozenset[Action]]) -> Q:
     """Returns the condition that a right is one of `actions(label)` on the outer row, or on what that belongs to."""
-    where: dict[str, Any] = {label: OuterRef(path) for label, path in things.paths(model).items()}
+    where: dict[str, Any] = {label: OuterRef(path) for label, path in model_access.paths(model).items()}
     found = Q(pk__in=[])
-    for label, key in (where | {things.STUDIO: CurrentStudio()}).items():
+    for label, key in (where | {model_access.STUDIO: CurrentStudio()}).items():
         names = [permission_name(action, label) for action in actions(label)]
         found |= Q(object_pk=Cast(key, CharField()), permission__codename__in=names)
     return found

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from uuid import UUID
 
-from control_plane.studios.actions import Action
-from control_plane.studios.models.people import Role
-from control_plane.studios.roles import LIMITS, OWN_ONLY, RIGHTS_ON, denying, granting
+from control_plane.access.actions import Action
+from control_plane.access.roles import LIMITS, OWN_ONLY, RIGHTS_ON, denying, granting
+from control_plane.tenancy.models import Role
 
 
 class Why(StrEnum):

@@ -6,38 +6,23 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from control_plane.access import model_access
+from control_plane.access.actions import Action
+from control_plane.access.decision import Held, Standing, Visit
+from control_plane.access.models import BreakGlass, Effect, ObjectRight
+from control_plane.access.roles import BREAK_GLASS_ACTIONS, effective
 from control_plane.accounts.models import User
 from control_plane.common.scoping import current_studio_id
-from control_plane.studios import things
-from control_plane.studios.actions import Action
-from control_plane.studios.decision import Held, Standing, Visit
-from control_plane.studios.models import (
-    BreakGlass,
-    Dancer,
-    Effect,
-    Guardianship,
-    Membership,
-    ObjectRight,
-    Role,
-)
-from control_plane.studios.roles import BREAK_GLASS_ACTIONS, effective
+from control_plane.tenancy.models import Role
+from control_plane.tenancy.selectors import members
 
-_LABELS = {label.rpartition(".")[2].lower(): label for label in (things.CLASS, things.ROOM, things.STUDIO)}
-
-
-def in_force(now: datetime, field: str = "until") -> Q:
-    """Returns the condition of a row that has no end, or whose end is yet to come."""
-    return Q(**{f"{field}__isnull": True}) | Q(**{f"{field}__gt": now})
-
-
-def members(now: datetime) -> QuerySet[Membership]:
-    """Returns the memberships of the studio in scope that count now."""
-    found: QuerySet[Membership] = Membership.objects.filter(in_force(now, "ends_at"), user__is_active=True)
-    return found
+_LABELS = {
+    label.rpartition(".")[2].lower(): label
+    for label in (model_access.CLASS, model_access.ROOM, model_access.STUDIO)
+}
 
 
 def open_visits(now: datetime, among: QuerySet[BreakGlass] | None = None) -> QuerySet[BreakGlass]:
@@ -64,63 +49,27 @@ def everybody(on: Mapping[str, UUID], now: datetime, *, after: int, most: int) -
     return [(user, standings.get(pk, Standing())) for pk, user in people.items()]
 
 
-def owners(class_id: UUID | None, user_ids: Collection[UUID], now: datetime) -> set[UUID]:
-    """Returns who of `user_ids` may count a class as their own dancers': one query.
-
-    One who answers for a dancer confirmed to be in it; but nobody who does not answer for every protected dancer in it.
-    """
-    if class_id is None or not user_ids:
-        return set()
-    guardians = Guardianship.objects.filter(
-        dancer_id=OuterRef("pk"), ended_at__isnull=True, started_at__lte=now, user_id__in=user_ids
-    ).values("user_id")
-    found: set[UUID] = set()
-    wanted = set(user_ids)
-    rows = Dancer.objects.filter(appearances__class_session_id=class_id).order_by()
-    for protected, confirmed_at, theirs in rows.values_list(
-        "protected", "appearances__confirmed_at", ArraySubquery(guardians)
-    ):
-        if confirmed_at is not None:
-            found.update(theirs)
-        if protected:
-            wanted &= set(theirs)
-    return found & wanted
-
-
-def owned(user_id: UUID, class_path: str, now: datetime) -> Q:
-    """Returns the same as `owners` as a condition on rows that belong to the class at `class_path`."""
-    theirs = Guardianship.objects.filter(user_id=user_id, ended_at__isnull=True, started_at__lte=now)
-    shown = Dancer.objects.filter(appearances__class_session_id=OuterRef(class_path))
-    mine = Dancer.objects.filter(
-        appearances__class_session_id=OuterRef(class_path),
-        appearances__confirmed_at__isnull=False,
-        pk__in=theirs.values("dancer_id"),
-    )
-    closed = shown.filter(protected=True).exclude(pk__in=theirs.values("dancer_id"))
-    return Q(Exists(mine)) & ~Q(Exists(closed))
-
-
 # By hand, because it is asked for every key and playlist: putting it together through the ORM took ten times as long as
-# the database needs to answer. `tests/control_plane/studios/test_visible.py` holds it against the ORM's conditions.
+# the database needs to answer. `tests/control_plane/access/test_visible.py` holds it against the ORM's conditions.
 _SQL = """
 SELECT person.id, member.role, chosen.actions,
     (SELECT jsonb_agg(
             jsonb_build_array(
                 permission.codename, thing.model, held.effect, held.until, held.given_by, held.reason
             ) ORDER BY held.given_at DESC, held.id)
-        FROM studios_objectright held
+        FROM access_objectright held
         JOIN auth_permission permission ON permission.id = held.permission_id
         JOIN django_content_type thing ON thing.id = held.content_type_id
         WHERE held.studio_id = %(studio)s AND held.user_id = person.id AND held.object_pk = ANY(%(on)s)
             AND (held.until IS NULL OR held.until > %(now)s)),
     (SELECT jsonb_agg(jsonb_build_array(glass.id, glass.actions, glass.ends_at) ORDER BY glass.created_at)
-        FROM studios_breakglass glass
+        FROM access_breakglass glass
         WHERE glass.studio_id = %(studio)s AND glass.operator_id = person.id AND person.is_operator
             AND glass.closed_at IS NULL AND glass.ends_at > %(now)s)
 FROM accounts_user person
-LEFT JOIN studios_membership member ON member.studio_id = %(studio)s AND member.user_id = person.id
+LEFT JOIN tenancy_membership member ON member.studio_id = %(studio)s AND member.user_id = person.id
     AND (member.ends_at IS NULL OR member.ends_at > %(now)s)
-LEFT JOIN studios_roleactions chosen ON chosen.studio_id = %(studio)s AND chosen.role = member.role
+LEFT JOIN access_roleactions chosen ON chosen.studio_id = %(studio)s AND chosen.role = member.role
 WHERE person.is_active AND person.id = ANY(%(people)s)
 """
 

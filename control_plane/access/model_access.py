@@ -5,34 +5,34 @@ from uuid import UUID
 
 from django.db.models import Model
 
+from control_plane.access.actions import Action
 from control_plane.common.errors import ControlPlaneError
-from control_plane.studios.actions import Action
 
 VIEW_ACTIONS: dict[str, Action] = {
-    "studios.Studio": Action.VIEW_STUDIO,
-    "studios.Room": Action.VIEW_STUDIO,
-    "studios.Membership": Action.MANAGE_PEOPLE,
-    "studios.ObjectRight": Action.MANAGE_PEOPLE,
-    "studios.Invitation": Action.MANAGE_PEOPLE,
-    "studios.ProvidedMembership": Action.MANAGE_PEOPLE,
-    "studios.ApiKey": Action.MANAGE_STUDIO,
-    "studios.RoleActions": Action.MANAGE_POLICY,
-    "studios.BreakGlass": Action.VIEW_AUDIT,
-    "studios.SigninPolicy": Action.MANAGE_STUDIO,
-    "studios.IdentityProvider": Action.MANAGE_STUDIO,
-    "studios.GroupRole": Action.MANAGE_STUDIO,
-    "studios.StudioKey": Action.MANAGE_STUDIO,
-    "studios.KeyTombstone": Action.MANAGE_STUDIO,
-    "studios.Plan": Action.MANAGE_STUDIO,
-    "studios.StudioPlan": Action.MANAGE_STUDIO,
-    "studios.StudioStore": Action.MANAGE_STORAGE,
-    "studios.StudioStorage": Action.MANAGE_STORAGE,
-    "studios.StoreProbe": Action.MANAGE_STORAGE,
-    "studios.StoreMove": Action.MANAGE_STORAGE,
-    "studios.MoveFault": Action.MANAGE_STORAGE,
-    "studios.Disposal": Action.MANAGE_STORAGE,
-    "studios.Dancer": Action.VIEW_DANCERS,
-    "studios.Guardianship": Action.VIEW_DANCERS,
+    "tenancy.Studio": Action.VIEW_STUDIO,
+    "tenancy.Room": Action.VIEW_STUDIO,
+    "tenancy.Membership": Action.MANAGE_PEOPLE,
+    "access.ObjectRight": Action.MANAGE_PEOPLE,
+    "tenancy.Invitation": Action.MANAGE_PEOPLE,
+    "identity.ProvidedMembership": Action.MANAGE_PEOPLE,
+    "access.ApiKey": Action.MANAGE_STUDIO,
+    "access.RoleActions": Action.MANAGE_POLICY,
+    "access.BreakGlass": Action.VIEW_AUDIT,
+    "identity.SigninPolicy": Action.MANAGE_STUDIO,
+    "identity.IdentityProvider": Action.MANAGE_STUDIO,
+    "identity.GroupRole": Action.MANAGE_STUDIO,
+    "keys.StudioKey": Action.MANAGE_STUDIO,
+    "keys.KeyTombstone": Action.MANAGE_STUDIO,
+    "plans.Plan": Action.MANAGE_STUDIO,
+    "plans.StudioPlan": Action.MANAGE_STUDIO,
+    "storage.StudioStore": Action.MANAGE_STORAGE,
+    "storage.StudioStorage": Action.MANAGE_STORAGE,
+    "storage.StoreProbe": Action.MANAGE_STORAGE,
+    "storage.StoreMove": Action.MANAGE_STORAGE,
+    "storage.MoveFault": Action.MANAGE_STORAGE,
+    "storage.Disposal": Action.MANAGE_STORAGE,
+    "people.Dancer": Action.VIEW_DANCERS,
+    "people.Guardianship": Action.VIEW_DANCERS,
     "accounts.User": Action.MANAGE_PEOPLE,
     "audit.Entry": Action.VIEW_AUDIT,
     "audit.ChainHead": Action.VIEW_AUDIT,
@@ -73,7 +73,7 @@ class Belongs:
 
 
 BELONGS: dict[str, Belongs] = {
-    "studios.Room": Belongs(to_room="pk"),
+    "tenancy.Room": Belongs(to_room="pk"),
     "fleet.Camera": Belongs(to_room="room_id"),
     "recordings.ClassSession": Belongs(to_class="pk", to_room="room_id"),
     "recordings.Recorder": Belongs("class_session_id", "class_session__room_id"),
@@ -84,7 +84,7 @@ BELONGS: dict[str, Belongs] = {
 }
 """A right on a class or a room holds for all that belongs to it; a right on the studio for everything in it."""
 
-CLASS, ROOM, STUDIO = "recordings.ClassSession", "studios.Room", "studios.Studio"
+CLASS, ROOM, STUDIO = "recordings.ClassSession", "tenancy.Room", "tenancy.Studio"
 
 
 class UnlistedModel(ControlPlaneError):
@@ -99,7 +99,9 @@ def view_action(model: type[Model]) -> Action:
     """
     action = VIEW_ACTIONS.get(model._meta.label)
     if action is None:
-        raise UnlistedModel(f"{model._meta.label} is not listed in control_plane.studios.things.VIEW_ACTIONS")
+        raise UnlistedModel(
+            f"{model._meta.label} is not listed in control_plane.access.model_access.VIEW_ACTIONS"
+        )
     return action
 
 

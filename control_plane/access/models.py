@@ -6,11 +6,13 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Manager, Q, QuerySet
+from django.utils import timezone
 from guardian.models import UserObjectPermissionAbstract
 
+from control_plane.access.actions import ALWAYS_LENT
 from control_plane.common.models import StudioOwned
-from control_plane.common.scoping import CurrentUser, ScopedManager
-from control_plane.studios.models.people import Role
+from control_plane.common.scoping import CapabilityManager, CurrentUser, ScopedManager
+from control_plane.tenancy.models import Role
 
 BREAK_GLASS_LIMIT = timedelta(hours=4)
 REASON_LENGTH = 500
@@ -31,8 +33,8 @@ class RoleActions(StudioOwned):
     class Meta(StudioOwned.Meta):
         verbose_name = verbose_name_plural = "role actions"
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["studio", "role"], name="studios_roleactions_once_per_role"),
-            models.CheckConstraint(condition=Q(role__in=Role.values), name="studios_roleactions_known_role"),
+            models.UniqueConstraint(fields=["studio", "role"], name="access_roleactions_once_per_role"),
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="access_roleactions_known_role"),
         ]
 
     def __str__(self) -> str:
@@ -67,13 +69,13 @@ class ObjectRight(StudioOwned, UserObjectPermissionAbstract):
         unique_together: ClassVar = []
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["user", "object_pk", "permission", "effect"], name="studios_objectright_once"
+                fields=["user", "object_pk", "permission", "effect"], name="access_objectright_once"
             ),
             models.CheckConstraint(
-                condition=Q(effect__in=Effect.values), name="studios_objectright_known_effect"
+                condition=Q(effect__in=Effect.values), name="access_objectright_known_effect"
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=["studio", "object_pk"], name="studios_objectright_of")]
+        indexes: ClassVar = [models.Index(fields=["studio", "object_pk"], name="access_objectright_of")]
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.effect} {self.object_pk}"
@@ -109,14 +111,53 @@ class BreakGlass(StudioOwned):
         verbose_name = verbose_name_plural = "break-glass"
         ordering: ClassVar = ["-created_at"]
         indexes: ClassVar = [
-            models.Index(fields=["operator", "studio", "ends_at"], name="studios_breakglass_open")
+            models.Index(fields=["operator", "studio", "ends_at"], name="access_breakglass_open")
         ]
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=Q(ends_at__lte=F("created_at") + BREAK_GLASS_LIMIT),
-                name="studios_breakglass_at_most_four_hours",
+                name="access_breakglass_at_most_four_hours",
             )
         ]
 
     def __str__(self) -> str:
         return f"{self.operator_id} until {self.ends_at:%Y-%m-%d %H:%M}"
+
+
+class ApiKey(StudioOwned):
+    """A secret by which a program acts for one member of one studio. Only its SHA-256 is stored.
+
+    It lends `actions` (values of `Action`) and nothing beyond what the member may at that moment. `shown` is its first
+    letters, by which people tell keys apart.
+    """
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", editable=False
+    )
+    name = models.CharField(max_length=80)
+    shown = models.CharField(max_length=12, editable=False)
+    secret_sha256 = models.BinaryField(unique=True, editable=False)
+    actions = models.JSONField(default=list)
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+
+    reachable: ClassVar[CapabilityManager] = CapabilityManager()
+
+    class Meta(StudioOwned.Meta):
+        default_manager_name = "objects"
+        verbose_name = "API key"
+        ordering: ClassVar = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def chosen(self) -> list[str]:
+        """What it lends beside what every key does."""
+        return [action for action in self.actions if action not in ALWAYS_LENT]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still be used."""
+        return self.revoked_at is None and self.expires_at > timezone.now()

@@ -7,9 +7,9 @@ from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 
-from control_plane.studios.actions import Action
-from control_plane.studios.roles import RIGHTS_ON
-from control_plane.studios.things import permission_name
+from control_plane.access.actions import Action
+from control_plane.access.model_access import permission_name
+from control_plane.access.roles import RIGHTS_ON
 
 
 def permission_for(action: Action, model: type[Model]) -> Permission:

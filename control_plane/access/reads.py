@@ -9,7 +9,7 @@ from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.selectors import entries
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
-from control_plane.studios.models import Studio
+from control_plane.tenancy.models import Studio
 
 TYPING = timedelta(minutes=10)
 """For so long one entry stands for the names that somebody is offered while typing."""

@@ -2,8 +2,9 @@
 
 from django.http import HttpRequest
 
+from control_plane.access.models import BreakGlass
 from control_plane.common.actors import Actor
-from control_plane.studios.models import BreakGlass, Membership, Studio
+from control_plane.tenancy.models import Membership, Studio
 
 
 class StudioRequest(HttpRequest):

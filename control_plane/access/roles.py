@@ -6,8 +6,8 @@ given within `RIGHTS_ON` and, again, within the limits of the person's role.
 
 from collections.abc import Iterable
 
-from control_plane.studios.actions import Action
-from control_plane.studios.models.people import Role
+from control_plane.access.actions import Action
+from control_plane.tenancy.models import Role
 
 MACHINE_ACTIONS = frozenset({Action.UPLOAD, Action.REPORT, Action.MAINTAIN})
 """Of boxes and of the control plane itself; no person ever has them."""
@@ -74,8 +74,8 @@ _ON_A_CLASS = FOOTAGE | {Action.MANAGE_CLASS, Action.RECORD}
 _ON_A_ROOM = _ON_A_CLASS | {Action.MANAGE_ROOMS, Action.VIEW_AGENTS, Action.MANAGE_CAMERAS}
 RIGHTS_ON: dict[str, frozenset[Action]] = {
     "recordings.ClassSession": _ON_A_CLASS,
-    "studios.Room": _ON_A_ROOM,
-    "studios.Studio": _ON_A_ROOM | {Action.MANAGE_AGENTS, Action.VIEW_DANCERS, Action.MANAGE_DANCERS},
+    "tenancy.Room": _ON_A_ROOM,
+    "tenancy.Studio": _ON_A_ROOM | {Action.MANAGE_AGENTS, Action.VIEW_DANCERS, Action.MANAGE_DANCERS},
 }
 """What can be given or denied to one person on one thing. People, rules, storage and the log are a role's alone."""
 

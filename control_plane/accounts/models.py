@@ -1,4 +1,4 @@
-"""Tables of people: User and SigninLink. They belong to no studio; `studios.Membership` ties them to some."""
+"""Tables of people: User and SigninLink. They belong to no studio; `tenancy.Membership` ties them to some."""
 
 from typing import Any, ClassVar
 from uuid import UUID
@@ -52,9 +52,9 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin, UUIDModel):
-    """One person. `is_staff` opens the admin site; what it shows there is still up to `studios.access`.
+    """One person. `is_staff` opens the admin site; what it shows there is still up to `access.access`.
 
-    `is_operator`: runs the platform, and has no standing access to any studio (`studios.services.open_break_glass`).
+    `is_operator`: runs the platform, and has no standing access to any studio (`access.services.open_break_glass`).
     `setup_not_before`: a session whose person showed who they are earlier may not give the account its first password or
     factor (`sessions.may_set_up`); null: any may.
     """

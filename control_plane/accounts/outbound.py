@@ -10,8 +10,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
 from control_plane.common.errors import ControlPlaneError
-from control_plane.storage.addresses import guarded_pool
-from control_plane.storage.bounded import read_whole
+from control_plane.common.limited_http import read_whole
+from control_plane.common.ssrf_guard import guarded_pool
 
 TIMEOUT_S = 10
 """Of connecting, of each read, and of all the answer's body."""

@@ -7,9 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.request import Request
 
+from control_plane.access.services.api_keys import PREFIX, key_of
 from control_plane.common.errors import SignInRequired
 from control_plane.common.problems import error_response
-from control_plane.studios.services.api_keys import PREFIX, key_of
 
 ROOT = "/api/"
 

@@ -9,13 +9,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from control_plane.access import access
+from control_plane.access.actions import Action
+from control_plane.access.requests import StudioRequest
 from control_plane.api.authentication import KeyOrSession
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, NotFound
-from control_plane.studios import access
-from control_plane.studios.actions import Action
-from control_plane.studios.models import Studio
-from control_plane.studios.requests import StudioRequest
+from control_plane.tenancy.models import Studio
 
 T = TypeVar("T")
 PAGE, LONGEST_PAGE = 50, 200

@@ -3,27 +3,20 @@
 from datetime import datetime
 from typing import Any
 
+from control_plane.access import facts
+from control_plane.access.actions import Action
+from control_plane.access.decision import Decision
+from control_plane.access.models import ApiKey, ObjectRight
+from control_plane.access.roles import DEFAULTS, FLOOR, LIMITS, MEANINGS, ROLE_MEANINGS, TITLES, effective
 from control_plane.compliance.search import Row
+from control_plane.identity.models import SigninPolicy
+from control_plane.keys.models import StudioKey
+from control_plane.people.models import Dancer, Guardianship
 from control_plane.recordings.models import ClassSession
-from control_plane.studios import standing
-from control_plane.studios.actions import Action
-from control_plane.studios.decision import Decision
-from control_plane.studios.models import (
-    ApiKey,
-    Dancer,
-    Guardianship,
-    Invitation,
-    Membership,
-    ObjectRight,
-    Role,
-    SigninPolicy,
-    Studio,
-    StudioKey,
-)
-from control_plane.studios.roles import DEFAULTS, FLOOR, LIMITS, MEANINGS, ROLE_MEANINGS, TITLES, effective
+from control_plane.tenancy.models import Invitation, Membership, Role, Studio
 
 Json = dict[str, Any]
-THINGS = {"studios.Studio": "studio", "studios.Room": "room", "recordings.ClassSession": "class"}
+THINGS = {"tenancy.Studio": "studio", "tenancy.Room": "room", "recordings.ClassSession": "class"}
 """What rights are on, as the API calls it."""
 
 
@@ -88,7 +81,7 @@ def action(name: Action) -> Json:
 
 def right(row: ObjectRight) -> Json:
     """A right, or a denial, on one thing."""
-    label, name = standing.right_on(row)
+    label, name = facts.right_on(row)
     return {
         "id": str(row.pk),
         "user_id": str(row.user_id),

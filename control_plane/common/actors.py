@@ -19,7 +19,7 @@ class Actor:
 
     `id` is the user's or the agent's id and None for the system. `studio_id` is set for an agent only: it belongs to
     one studio for ever. `job` names the part of the system that acts, such as `ingest.sweep`, or the key of the program
-    that acts for a person; `only` is what that key lends of the person's rights (values of `studios.Action`), None: all.
+    that acts for a person; `only` is what that key lends of the person's rights (values of `access.Action`), None: all.
     """
 
     kind: ActorKind

@@ -22,7 +22,7 @@ def tenant_tables() -> set[str]:
         for model in apps.get_models(include_auto_created=True)
         if model.__module__.startswith("control_plane.")
         and (
-            model._meta.label == "studios.Studio"
+            model._meta.label == "tenancy.Studio"
             or any(field.column == "studio_id" for field in model._meta.local_concrete_fields)
         )
     }

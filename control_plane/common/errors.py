@@ -9,7 +9,9 @@ ControlPlaneError
 ├── TooManyRequests
 ├── Unavailable              retry later
 │   ├── Busy                 the caller's share of something is in use
-│   └── StoreUnavailable     the object store does not answer
+│   └── StoreUnavailable     the object store does not answer, or answers 5xx
+├── StoreRefused             fatal: credentials, bucket or configuration are wrong; the hint says which
+├── ObjectMismatch           the bytes are not of the announced size or hash; nothing was kept
 └── ScopeError               a programming error, never shown as it is
     ├── ScopeMissing         a tenant query outside `studio_scope`
     └── ScopeMismatch        a scope opened inside another one that it does not fit
@@ -120,3 +122,15 @@ class ScopeMissing(ScopeError):
 
 class ScopeMismatch(ScopeError):
     """A scope was opened inside another that it does not fit."""
+
+
+class StoreRefused(ControlPlaneError):
+    """The store answers, and says no: an operator must mend credentials, bucket or address."""
+
+    default_code = Code.STORE_UNAVAILABLE
+
+
+class ObjectMismatch(ControlPlaneError):
+    """The bytes are not of the announced size or hash; the store keeps none of them."""
+
+    default_code = Code.SEGMENT_CORRUPT

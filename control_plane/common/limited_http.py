@@ -11,7 +11,7 @@ from typing import Any
 
 import urllib3
 
-from control_plane.storage.errors import ObjectMismatch, StoreRefused, StoreUnavailable
+from control_plane.common.errors import ObjectMismatch, StoreRefused, StoreUnavailable
 
 ANSWER_LIMIT_BYTES = 256 << 10
 ANSWER_LIMIT_S = 30.0

@@ -25,7 +25,7 @@ class StudioOwned(UUIDModel):
     table also needs `rls.ForceRowSecurity` in the migration that creates it; a check says where it is missing.
     """
 
-    studio = models.ForeignKey("studios.Studio", on_delete=models.PROTECT, related_name="+", editable=False)
+    studio = models.ForeignKey("tenancy.Studio", on_delete=models.PROTECT, related_name="+", editable=False)
 
     objects: ClassVar[ScopedManager] = ScopedManager()
 

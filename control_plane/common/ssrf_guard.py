@@ -6,17 +6,17 @@ name that changes between the look and the call leads nowhere new. Source: RFC 6
 
 import socket
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.util.connection import create_connection
 
-from control_plane.storage.bounded import BoundedPool
-from control_plane.storage.errors import StoreRefused
-from control_plane.storage.place import Network
+from control_plane.common.errors import StoreRefused
+from control_plane.common.limited_http import BoundedPool
 
+Network = IPv4Network | IPv6Network
 METADATA = tuple(
     ip_network(text)
     for text in (

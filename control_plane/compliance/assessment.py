@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.utils import timezone
 
+from control_plane.access import access
+from control_plane.access.models import BreakGlass, ObjectRight, RoleActions
+from control_plane.access.roles import FOOTAGE, MEANINGS, effective
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import Entry
 from control_plane.audit.selectors import chain_head
@@ -22,26 +25,15 @@ from control_plane.compliance.checkpointing import standing
 from control_plane.compliance.models import Alert
 from control_plane.compliance.names import Names
 from control_plane.compliance.watch import RULE_LABELS
+from control_plane.identity.models import IdentityProvider, SigninPolicy
+from control_plane.keys.configured import root_key
+from control_plane.keys.errors import KeyRefused
+from control_plane.keys.models import StudioKey
+from control_plane.people.models import Dancer, Guardianship
 from control_plane.recordings.models import ClassSession
-from control_plane.storage.configured import root_key
-from control_plane.storage.errors import KeyRefused
-from control_plane.studios import access
-from control_plane.studios.models import (
-    BreakGlass,
-    Dancer,
-    Guardianship,
-    IdentityProvider,
-    Membership,
-    ObjectRight,
-    Role,
-    RoleActions,
-    SigninPolicy,
-    Studio,
-    StudioKey,
-    StudioStorage,
-)
-from control_plane.studios.roles import FOOTAGE, MEANINGS, effective
-from control_plane.studios.standing import members
+from control_plane.storage.models import StudioStorage
+from control_plane.tenancy.models import Membership, Role, Studio
+from control_plane.tenancy.selectors import members
 
 VERIFY_EVERY = timedelta(days=30)
 _SHOWN = FOOTAGE | {access.Action.VIEW_DANCERS, access.Action.MANAGE_DANCERS, access.Action.VIEW_AUDIT}
@@ -90,7 +82,7 @@ def assess(studio: Studio, *, actor: Actor) -> Assessment:
             Act.ASSESSMENT_READ,
             actor=actor,
             studio_id=studio.id,
-            object_type="studios.Studio",
+            object_type="tenancy.Studio",
             object_id=studio.id,
         )
         parts: list[Callable[[Studio, Actor], Section]] = [

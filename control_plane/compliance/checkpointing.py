@@ -28,7 +28,7 @@ from control_plane.common.scoping import capability_scope
 from control_plane.compliance.models import Checkpoint, CheckpointCopy
 from control_plane.compliance.places import Place, places
 from control_plane.compliance.signing import signing_key
-from control_plane.studios.selectors import studio_ids
+from control_plane.tenancy.selectors import studio_ids
 
 log = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 from django.db.models import Max, Min, QuerySet
 from django.utils import timezone
 
+from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.chain import GENESIS, Link, Stored
 from control_plane.audit.exports import FORM, KIND, Header, write_csv, write_jsonl
@@ -18,9 +19,8 @@ from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
 from control_plane.compliance.search import Question, Row, in_words, matching
 from control_plane.compliance.signing import public_key, signing_key
-from control_plane.studios import access
-from control_plane.studios.models import Studio
-from control_plane.studios.services.rates import require_rate
+from control_plane.plans.rate_limits import require_rate
+from control_plane.tenancy.models import Studio
 
 PIECE, LINES = 1000, 5000
 """How many entries are read at a time: with the names in them, and without."""

@@ -8,23 +8,24 @@ from uuid import UUID
 from django.apps import apps
 from django.db.models import Model
 
+from control_plane.access import access
+from control_plane.access.models import ApiKey
 from control_plane.accounts.models import User
 from control_plane.audit.models import Entry
 from control_plane.common.actors import Actor, ActorKind
-from control_plane.studios import access
-from control_plane.studios.models import ApiKey, Membership
+from control_plane.tenancy.models import Membership
 
 _THINGS: dict[str, str] = {
-    "studios.Room": "room",
-    "studios.Dancer": "dancer",
-    "studios.Studio": "studio",
+    "tenancy.Room": "room",
+    "people.Dancer": "dancer",
+    "tenancy.Studio": "studio",
     "recordings.ClassSession": "class",
     "fleet.Agent": "box",
     "fleet.Camera": "camera",
-    "studios.ApiKey": "key",
+    "access.ApiKey": "key",
 }
 """What is named in sentences, and what it is called where it has no name any more."""
-_KEY, _BY_KEY = "studios.ApiKey", "api_key:"
+_KEY, _BY_KEY = "access.ApiKey", "api_key:"
 
 
 class Names:
@@ -93,7 +94,7 @@ def _named_things(reader: Actor, things: Iterable[tuple[str, str]]) -> dict[tupl
     by_label: dict[str, set[UUID]] = defaultdict(set)
     for label, id_ in things:
         parsed = _uuid(id_)
-        if parsed and label != _KEY and (label in _THINGS or label == "studios.Membership"):
+        if parsed and label != _KEY and (label in _THINGS or label == "tenancy.Membership"):
             by_label[label].add(parsed)
     found: dict[tuple[str, str], str] = {}
     for label, ids in by_label.items():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import Entry
 from control_plane.audit.services import record
@@ -14,9 +15,9 @@ from control_plane.audit.words import FOOTAGE_READS
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.scoping import studio_scope
 from control_plane.compliance.names import Names, keys_in
+from control_plane.people.models import Dancer, Guardianship
 from control_plane.recordings.models import Appearance, ClassSession, Replay
-from control_plane.studios import access
-from control_plane.studios.models import Dancer, Guardianship, Membership, Role
+from control_plane.tenancy.models import Membership, Role
 
 MOST_ROWS = 2000
 _WAYS_OUT = ("share.", "export.", "clip.", "live.")
@@ -77,7 +78,7 @@ def who_saw(dancer: Dancer, *, reader: Actor) -> Report:
             Act.REPORT_READ,
             actor=reader,
             studio_id=dancer.studio_id,
-            object_type="studios.Dancer",
+            object_type="people.Dancer",
             object_id=dancer.id,
         )
         found_in = Appearance.objects.filter(dancer=dancer).select_related("class_session")

@@ -7,7 +7,7 @@ from celery import shared_task
 from control_plane.common.scoping import studio_scope
 from control_plane.compliance.checkpointing import carry_away, take_checkpoint_when_due
 from control_plane.compliance.watching import mail_alerts, watch_studio
-from control_plane.studios.sweeping import each_studio
+from control_plane.tenancy.sweeping import each_studio
 
 
 @shared_task

@@ -6,10 +6,10 @@ from typing import Any
 
 from django.utils import timezone
 
+from control_plane.access.actions import ALWAYS_LENT
+from control_plane.access.roles import title
 from control_plane.audit.catalogue import Action as Act
-from control_plane.studios.actions import ALWAYS_LENT
-from control_plane.studios.models import Role
-from control_plane.studios.roles import title
+from control_plane.tenancy.models import Role
 
 
 def told(action: str, details: Mapping[str, Any]) -> dict[str, str]:

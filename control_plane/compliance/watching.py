@@ -13,12 +13,14 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
+from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import Entry
 from control_plane.audit.services import chain_scope, record
 from control_plane.audit.words import FOOTAGE_READS
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, NotFound
+from control_plane.common.saving import check
 from control_plane.common.scoping import studio_scope
 from control_plane.compliance.checkpointing import standing
 from control_plane.compliance.models import (
@@ -39,11 +41,10 @@ from control_plane.compliance.watch import (
     Surroundings,
     find,
 )
+from control_plane.people.models import Guardianship
 from control_plane.recordings.models import Appearance, ClassSession
-from control_plane.studios import access
-from control_plane.studios.models import Guardianship, Membership, Role, Studio
-from control_plane.studios.services.saving import check
-from control_plane.studios.standing import members
+from control_plane.tenancy.models import Membership, Role, Studio
+from control_plane.tenancy.selectors import members
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ def change_limits(studio: Studio, limits: Limits, *, actor: Actor) -> None:
             Act.WATCH_CHANGED,
             actor=actor,
             studio_id=studio.id,
-            object_type="studios.Studio",
+            object_type="tenancy.Studio",
             object_id=studio.id,
             details={name: {"from": getattr(before, name), "to": getattr(limits, name)} for name in changed},
         )

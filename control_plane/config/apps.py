@@ -22,11 +22,11 @@ class ConfigConfig(AppConfig):
     def ready(self) -> None:
         """Sends the logs of this process where its environment says, and registers what a deployment must satisfy.
 
-        After each migration of the studios the permissions are made that their rights need.
+        After each migration the permissions are made that their rights need.
         """
-        from control_plane.studios.permissions import make_permissions  # models are loaded only now
+        from control_plane.access.permissions import make_permissions  # models are loaded only now
 
-        post_migrate.connect(make_permissions, sender=apps.get_app_config("studios"))
+        post_migrate.connect(make_permissions, sender=apps.get_app_config("access"))
         configure_logs(
             json_lines=settings.ENV.log_json,
             level=settings.ENV.log_level,

@@ -10,8 +10,9 @@ from django.db import DatabaseError, connections
 
 from control_plane.common.errors import ControlPlaneError
 from control_plane.config.env import file_mode_fault
-from control_plane.storage.configured import key_shelf, require_shelf_apart, root_key
-from control_plane.storage.seed import derived
+from control_plane.keys.configured import key_shelf, root_key
+from control_plane.keys.platform_secret import derived
+from control_plane.storage.configured import require_shelf_apart
 
 SECRET_KEY_BYTES = 32
 ROLE_FACTS = (

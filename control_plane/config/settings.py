@@ -61,7 +61,7 @@ def nightly(minute: int) -> crontab:
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "sweep-fleet": {"task": "control_plane.fleet.tasks.sweep_fleet", "schedule": 60.0},
     "sweep-shredded": {"task": "control_plane.recordings.tasks.sweep_shredded", "schedule": 60.0},
-    "sweep-keys": {"task": "control_plane.studios.tasks.sweep_keys", "schedule": 60.0},
+    "sweep-keys": {"task": "control_plane.keys.tasks.sweep_keys", "schedule": 60.0},
     "sweep-checks": {"task": "control_plane.recordings.tasks.sweep_checks", "schedule": nightly(0)},
     "sweep-moves": {"task": "control_plane.recordings.tasks.sweep_moves", "schedule": 60.0},
     "sweep-disposals": {"task": "control_plane.recordings.tasks.sweep_disposals", "schedule": 300.0},
@@ -75,24 +75,24 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
         "schedule": nightly(10),
     },
     "end-unconfirmed-memberships": {
-        "task": "control_plane.studios.tasks.end_unconfirmed_memberships",
+        "task": "control_plane.identity.tasks.end_unconfirmed_memberships",
         "schedule": nightly(15),
     },
     "look-at-proven-domains": {
-        "task": "control_plane.studios.tasks.look_at_proven_domains",
+        "task": "control_plane.identity.tasks.look_at_proven_domains",
         "schedule": nightly(20),
     },
-    "probe-stores": {"task": "control_plane.studios.tasks.probe_stores", "schedule": nightly(25)},
-    "sweep-probes": {"task": "control_plane.studios.tasks.sweep_probes", "schedule": 60.0},
+    "probe-stores": {"task": "control_plane.storage.tasks.probe_stores", "schedule": nightly(25)},
+    "sweep-probes": {"task": "control_plane.storage.tasks.sweep_probes", "schedule": 60.0},
     "sweep-recordings": {"task": "control_plane.recordings.tasks.sweep_recordings", "schedule": 60.0},
     "take-checkpoint": {"task": "control_plane.compliance.tasks.take_checkpoint", "schedule": 300.0},
     "watch-reads": {"task": "control_plane.compliance.tasks.watch_reads", "schedule": 60.0},
 }
-# Columns that `studios.vault` wraps under a studio's key, each with its kind: a new generation takes them along.
+# Columns that `keys.vault` wraps under a studio's key, each with its kind: a new generation takes them along.
 STUDIO_WRAPPED = {
     "recordings.ClassSession.wrapped_key": "class",
-    "studios.StudioStore.wrapped_secret": "store",
-    "studios.IdentityProvider.wrapped_secret": "provider-secret",
+    "storage.StudioStore.wrapped_secret": "store",
+    "identity.IdentityProvider.wrapped_secret": "provider-secret",
 }
 # Who is told, in scope and in its transaction, that a studio has a new generation of keys; and who says that what was
 # sealed to an old one may still come.
@@ -144,10 +144,16 @@ INSTALLED_APPS = [
     "control_plane.ingest",
     "control_plane.recordings",
     "control_plane.fleet",
-    "control_plane.studios",
+    "control_plane.identity",
+    "control_plane.administration",
+    "control_plane.storage",
+    "control_plane.keys",
+    "control_plane.people",
+    "control_plane.access",
+    "control_plane.plans",
+    "control_plane.tenancy",
     "control_plane.accounts",
     "control_plane.audit",
-    "control_plane.storage",
     "control_plane.common",
     "control_plane.console.admin_app.ConsoleAdminConfig",
     "django.contrib.auth",
@@ -190,7 +196,7 @@ MIDDLEWARE = [
     "control_plane.common.middleware.Answers",
     "control_plane.api.authentication.ApiKeys",
     # Last, so that every other look at the view comes before it opens the studio and calls the view.
-    "control_plane.studios.middleware.StudioScope",
+    "control_plane.identity.middleware.StudioScope",
 ]
 
 TEMPLATES: list[dict[str, Any]] = [
@@ -266,8 +272,8 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
 ]
 # Rights on single things are rows of ours, with an end and an effect that guardian's own questions know nothing of:
-# `studios.access` alone reads them, so guardian's backend and its methods on people stay out.
-GUARDIAN_USER_OBJ_PERMS_MODEL = "studios.ObjectRight"
+# `access.access` alone reads them, so guardian's backend and its methods on people stay out.
+GUARDIAN_USER_OBJ_PERMS_MODEL = "access.ObjectRight"
 GUARDIAN_MONKEY_PATCH_USER = False
 GUARDIAN_MONKEY_PATCH_GROUP = False
 SILENCED_SYSTEM_CHECKS = [
@@ -339,7 +345,7 @@ MFA_FORMS = {
     "login_webauthn": "control_plane.accounts.passkey_forms.SignInByPasskey",
 }
 USERSESSIONS_TRACK_ACTIVITY = False
-SOCIALACCOUNT_ADAPTER = "control_plane.studios.sso.StudioProviders"
+SOCIALACCOUNT_ADAPTER = "control_plane.identity.sso.StudioProviders"
 SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {"provider_class": "control_plane.accounts.provider.OpenIDProvider"},
     "saml": {"provider_class": "control_plane.accounts.provider.SamlProvider"},

@@ -5,14 +5,16 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Model
 
+from control_plane.access import services as access_services
+from control_plane.access.access import Action
+from control_plane.access.models import BreakGlass, ObjectRight, RoleActions
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict
 from control_plane.console.scoped import ScopedAdmin, ServiceForm
+from control_plane.people import services as people_services
+from control_plane.people.dancer_list import NewDancer
+from control_plane.people.models import Dancer, Guardianship
 from control_plane.recordings.models import Appearance
-from control_plane.studios import services
-from control_plane.studios.access import Action
-from control_plane.studios.dancer_list import NewDancer
-from control_plane.studios.models import BreakGlass, Dancer, Guardianship, ObjectRight, RoleActions
 
 
 @admin.register(RoleActions)
@@ -47,7 +49,7 @@ class ObjectRightAdmin(ScopedAdmin):
         """Takes the right back."""
         if not isinstance(obj, ObjectRight):
             raise Conflict("not a right")
-        services.take_back(obj, actor=actor)
+        access_services.take_back(obj, actor=actor)
 
     @admin.display(description="Person")
     def person(self, obj: ObjectRight) -> str:
@@ -84,9 +86,9 @@ class DancerForm(ServiceForm):
         """Adds or changes the dancer."""
         values: dict[str, Any] = {name: self.cleaned_data[name] for name in self.Meta.fields}
         if self.instance._state.adding:
-            return services.add_dancer(self.studio, NewDancer(**values), actor=self.actor)
+            return people_services.add_dancer(self.studio, NewDancer(**values), actor=self.actor)
         dancer = Dancer.objects.get(pk=self.instance.pk)
-        return services.change_dancer(dancer, actor=self.actor, **values)
+        return people_services.change_dancer(dancer, actor=self.actor, **values)
 
 
 @admin.register(Dancer)

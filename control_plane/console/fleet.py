@@ -8,6 +8,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 
+from control_plane.access.access import Action
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict
 from control_plane.console.scoped import ScopedAdmin, ServiceForm
@@ -22,8 +23,7 @@ from control_plane.fleet.models import (
     StatusReport,
 )
 from control_plane.fleet.selectors import RECORDS, camera_statuses
-from control_plane.studios.access import Action
-from control_plane.studios.models import Room
+from control_plane.tenancy.models import Room
 from shared.protocol.config import Position
 from shared.protocol.status import CAMERA_HINTS, CameraStatus, camera_fault
 

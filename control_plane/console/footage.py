@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 
+from control_plane.access.access import Action
 from control_plane.accounts.models import User
 from control_plane.audit.models import ChainHead, Entry
 from control_plane.console.scoped import ScopedAdmin, ServiceForm
@@ -9,7 +10,6 @@ from control_plane.ingest.models import PendingSegment, QuarantinedSegment
 from control_plane.recordings import services
 from control_plane.recordings.fault_models import SegmentFault, StoreRound
 from control_plane.recordings.models import ClassSession, Gap, Recorder, Replay, Segment, Track
-from control_plane.studios.access import Action
 
 
 class ClassForm(ServiceForm):

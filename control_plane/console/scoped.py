@@ -1,4 +1,4 @@
-"""What all pages of the admin site share: rows by `studios.access`, writes by services, no history of its own."""
+"""What all pages of the admin site share: rows by `access.access`, writes by services, no history of its own."""
 
 from typing import Any, ClassVar
 
@@ -9,13 +9,13 @@ from django.db import transaction
 from django.db.models import ForeignKey, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 
+from control_plane.access import access
+from control_plane.access.access import Action
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import ControlPlaneError
-from control_plane.studios import access
-from control_plane.studios.access import Action
-from control_plane.studios.models import Studio
+from control_plane.tenancy.models import Studio
 
 ABOUT_PEOPLE = frozenset({Action.MANAGE_PEOPLE, Action.VIEW_DANCERS, Action.VIEW_AUDIT})
 """A model whose rows one of these rights shows is about people: that its pages are read is put on record."""

@@ -2,15 +2,10 @@
 
 from django.contrib import admin
 
+from control_plane.access.models import ApiKey
 from control_plane.console.scoped import ScopedAdmin
-from control_plane.studios.models import (
-    ApiKey,
-    GroupRole,
-    IdentityProvider,
-    Invitation,
-    ProvidedMembership,
-    SigninPolicy,
-)
+from control_plane.identity.models import GroupRole, IdentityProvider, ProvidedMembership, SigninPolicy
+from control_plane.tenancy.models import Invitation
 
 
 @admin.register(SigninPolicy)

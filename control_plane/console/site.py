@@ -6,9 +6,29 @@ from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 from django.views.decorators.http import require_http_methods
 
-_ORDER = ("studios", "fleet", "recordings", "accounts", "ingest", "audit", "compliance")
+_ORDER = (
+    "tenancy",
+    "access",
+    "people",
+    "identity",
+    "keys",
+    "storage",
+    "plans",
+    "fleet",
+    "recordings",
+    "accounts",
+    "ingest",
+    "audit",
+    "compliance",
+)
 _NAMES = {
-    "studios": "Studio",
+    "tenancy": "Studio",
+    "access": "Access",
+    "people": "Dancers and guardians",
+    "identity": "Sign in",
+    "keys": "Keys",
+    "storage": "Storage",
+    "plans": "Plan",
     "fleet": "Agents and cameras",
     "recordings": "Classes and footage",
     "accounts": "People",
@@ -53,7 +73,7 @@ class ConsoleSite(AdminSite):
     enable_nav_sidebar = True
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Says whether the person administers a studio; `studios.middleware` has opened it then."""
+        """Says whether the person administers a studio; `identity.middleware` has opened it then."""
         return bool(request.user.is_active) and getattr(request, "studio", None) is not None
 
     def get_urls(self) -> list[Any]:

@@ -5,13 +5,12 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from control_plane.console.scoped import ScopedAdmin
-from control_plane.studios.models import (
+from control_plane.plans.models import Plan, StudioPlan
+from control_plane.storage.models import (
     Disposal,
     MoveFault,
-    Plan,
     StoreMove,
     StoreProbe,
-    StudioPlan,
     StudioStorage,
     StudioStore,
 )

@@ -8,12 +8,13 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 
+from control_plane.access.access import Action
+from control_plane.administration import services
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict
 from control_plane.console.scoped import ScopedAdmin, ServiceForm
-from control_plane.studios import services
-from control_plane.studios.access import Action
-from control_plane.studios.models import KeyTombstone, Membership, Role, Room, Studio, StudioKey
+from control_plane.keys.models import KeyTombstone, StudioKey
+from control_plane.tenancy.models import Membership, Role, Room, Studio
 
 
 class StudioForm(ServiceForm):

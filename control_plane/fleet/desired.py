@@ -9,8 +9,8 @@ from msgspec import UNSET, UnsetType
 from control_plane.fleet.announce import Topic, announce_on_commit
 from control_plane.fleet.errors import ProtocolTooOld
 from control_plane.fleet.models import Agent, AgentState, Camera, DesiredConfig, RecordingOrder
-from control_plane.studios import vault
-from control_plane.studios.models import Studio
+from control_plane.keys import vault
+from control_plane.tenancy.models import Studio
 from shared.protocol.codec import document_hash, encode
 from shared.protocol.config import (
     AgentBody,

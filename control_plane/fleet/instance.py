@@ -1,6 +1,6 @@
 """What this installation is to its agents: the audience of their tokens, and the key that signs the end of one.
 
-All of it is derived from the installation's seed (`storage.seed`), so a new root key changes nothing for them.
+All of it is derived from the installation's seed (`keys.platform_secret`), so a new root key changes nothing for them.
 """
 
 import time
@@ -11,7 +11,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from control_plane.storage.seed import derived
+from control_plane.keys.platform_secret import derived
 
 REVOCATION_TYPE = "revocation+jwt"
 

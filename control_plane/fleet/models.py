@@ -185,7 +185,7 @@ class Camera(StudioOwned):
     camera.
     """
 
-    room = models.ForeignKey("studios.Room", on_delete=models.PROTECT, related_name="+")
+    room = models.ForeignKey("tenancy.Room", on_delete=models.PROTECT, related_name="+")
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="cameras")
     name = models.CharField(max_length=100)
     position = models.CharField(max_length=8, choices=[(item.value, item.value.title()) for item in Position])
@@ -268,7 +268,7 @@ class RecordingOrder(StudioOwned):
 
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="orders", editable=False)
     class_session_id = models.UUIDField(editable=False)
-    room = models.ForeignKey("studios.Room", on_delete=models.PROTECT, related_name="+", editable=False)
+    room = models.ForeignKey("tenancy.Room", on_delete=models.PROTECT, related_name="+", editable=False)
     start_at = models.DateTimeField(editable=False)
     stop_at = models.DateTimeField(null=True, editable=False)
 

@@ -16,6 +16,7 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
@@ -28,10 +29,10 @@ from control_plane.fleet.fit import unfit
 from control_plane.fleet.models import Agent, AgentState, Camera, PairingCode, PairingState
 from control_plane.fleet.selectors import RECORDS, count_agents
 from control_plane.fleet.services import hand_over_orders
-from control_plane.studios import access
-from control_plane.studios.models import Limit, Studio
-from control_plane.studios.quotas import require_room
-from control_plane.studios.services.rates import require_rate
+from control_plane.plans.models import Limit
+from control_plane.plans.quotas import require_room
+from control_plane.plans.rate_limits import require_rate
+from control_plane.tenancy.models import Studio
 from shared.protocol.errors import Code
 from shared.protocol.ids import AgentId, StudioId
 from shared.protocol.pairing import PairAnswer, PairRequest, normalise_pairing_code

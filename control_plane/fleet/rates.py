@@ -15,8 +15,8 @@ from rest_framework.throttling import BaseThrottle
 from control_plane.common.errors import TooManyRequests, Unavailable
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import valkey
-from control_plane.studios.models import Limit
-from control_plane.studios.quotas import allowance
+from control_plane.plans.models import Limit
+from control_plane.plans.quotas import allowance
 
 log = logging.getLogger(__name__)
 

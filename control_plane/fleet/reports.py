@@ -8,6 +8,7 @@ from django.db.models import Case, F, Value, When
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
@@ -16,7 +17,6 @@ from control_plane.fleet.authentication import Caller
 from control_plane.fleet.desired import agree_on_words
 from control_plane.fleet.fit import shown_part
 from control_plane.fleet.models import Agent, AgentState, ReportedConfig, StatusReport
-from control_plane.studios import access
 from shared.protocol.codec import encode
 from shared.protocol.ids import SegmentId
 from shared.protocol.messages import FromAgent, Heartbeat, Hello, Report, SendingAgain

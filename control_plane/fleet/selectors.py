@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from control_plane.access import access
 from control_plane.common.actors import Actor
 from control_plane.fleet.models import (
     Agent,
@@ -18,8 +19,7 @@ from control_plane.fleet.models import (
     ReportedConfig,
     StatusReport,
 )
-from control_plane.studios import access
-from control_plane.studios.models import Room
+from control_plane.tenancy.models import Room
 from shared.protocol.config import AgentConfig
 from shared.protocol.status import AgentStatus, CameraStatus
 

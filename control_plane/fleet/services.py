@@ -16,10 +16,12 @@ from django.db import IntegrityError, transaction
 from django.db.models import Model
 from django.utils import timezone
 
+from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, TooManyRequests, Unavailable
+from control_plane.common.names import clean_name
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import valkey
 from control_plane.fleet.announce import Topic, announce_on_commit
@@ -33,12 +35,11 @@ from control_plane.fleet.models import (
 )
 from control_plane.fleet.selectors import RECORDS, agents_of_room, count_cameras
 from control_plane.fleet.sources import TypedSource, read_address, read_credentials
-from control_plane.storage.seal import seal
-from control_plane.studios import access
-from control_plane.studios.models import Limit, Room
-from control_plane.studios.names import clean_name
-from control_plane.studios.quotas import require_room
-from control_plane.studios.services.rates import require_rate
+from control_plane.keys.seal import seal
+from control_plane.plans.models import Limit
+from control_plane.plans.quotas import require_room
+from control_plane.plans.rate_limits import require_rate
+from control_plane.tenancy.models import Room
 from shared.protocol.codec import encode
 from shared.protocol.config import (
     Credentials,

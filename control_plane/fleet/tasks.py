@@ -6,7 +6,7 @@ from celery import shared_task
 
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.sweep import sweep_studio
-from control_plane.studios.sweeping import each_studio
+from control_plane.tenancy.sweeping import each_studio
 
 
 @shared_task

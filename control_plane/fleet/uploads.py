@@ -5,6 +5,7 @@ from uuid import UUID
 
 import msgspec
 
+from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
@@ -12,7 +13,6 @@ from control_plane.common.errors import BadRequest
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.desired import publish_config
 from control_plane.fleet.models import Agent
-from control_plane.studios import access
 from shared.protocol.config import UPLOAD_WINDOW_SINCE, UploadPolicy
 
 LEAST_BYTES_PER_S = 12_500

@@ -11,18 +11,20 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
+from control_plane.access.access import require_signed_in
+from control_plane.access.models import ApiKey, BreakGlass
+from control_plane.access.requests import StudioRequest
+from control_plane.access.selectors import own_break_glass
+from control_plane.access.services.api_keys import actor_of
 from control_plane.accounts import mail
 from control_plane.accounts.guard import can_confirm
 from control_plane.common.errors import ControlPlaneError, Forbidden, NotFound, SignInRequired
 from control_plane.common.middleware import Handler, answer
 from control_plane.common.problems import data_error_response, wants_html
 from control_plane.common.scoping import studio_scope
-from control_plane.studios.access import require_signed_in
-from control_plane.studios.models import ApiKey, BreakGlass, Membership
-from control_plane.studios.requests import StudioRequest
-from control_plane.studios.selectors import admin_memberships, own_break_glass, own_membership
-from control_plane.studios.services.api_keys import actor_of
-from control_plane.studios.signin_rules import Missing, Refusal, note_seen, reachable, refusal
+from control_plane.identity.signin_rules import Missing, Refusal, note_seen, reachable, refusal
+from control_plane.tenancy.models import Membership
+from control_plane.tenancy.selectors import admin_memberships, own_membership
 
 ADMIN_PREFIX = "/admin/"
 ADMIN_STUDIO = "admin_studio_id"
@@ -137,7 +139,7 @@ def _refuse(request: StudioRequest, refused: Refusal) -> HttpResponse:
         return redirect(f"{reverse('mfa_index')}?needed={request.studio.slug}")
     context = {"providers": refused.providers, "asking": request.studio}
     request.studio = request.membership = None  # type: ignore[assignment]
-    return _page(request, "studios/signin_needed.html", context)
+    return _page(request, "identity/signin_needed.html", context)
 
 
 def _ask_again(request: StudioRequest, refused: Refusal) -> HttpResponse:
@@ -153,7 +155,7 @@ def _ask_again(request: StudioRequest, refused: Refusal) -> HttpResponse:
         "has_mail": mail.has_server(),
     }
     request.studio = request.membership = None  # type: ignore[assignment]
-    return _page(request, "studios/signin_again.html", context)
+    return _page(request, "identity/signin_again.html", context)
 
 
 def _page(request: StudioRequest, template: str, context: dict[str, object]) -> HttpResponse:

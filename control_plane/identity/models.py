@@ -1,15 +1,14 @@
-"""Tables of signing in to a studio: SigninPolicy, IdentityProvider with its GroupRoles, ProvidedMembership, Invitation."""
+"""Tables of signing in to a studio: SigninPolicy, IdentityProvider with its GroupRoles, ProvidedMembership."""
 
 from typing import ClassVar
 from urllib.parse import urlsplit
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.utils import timezone
 
 from control_plane.common.models import StudioOwned
 from control_plane.common.scoping import CapabilityManager
-from control_plane.studios.models.people import Membership, Role
+from control_plane.tenancy.models import Membership, Role
 
 LONGEST_SESSION_HOURS = 14 * 24
 LONGEST_IDLE_MINUTES = 7 * 24 * 60
@@ -32,7 +31,7 @@ class SigninPolicy(StudioOwned):
 
     class Meta(StudioOwned.Meta):
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["studio"], name="studios_signinpolicy_once_per_studio")
+            models.UniqueConstraint(fields=["studio"], name="identity_signinpolicy_once_per_studio")
         ]
 
     def __str__(self) -> str:
@@ -77,12 +76,12 @@ class IdentityProvider(StudioOwned):
         default_manager_name = "objects"
         ordering: ClassVar = ["name"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["studio", "name"], name="studios_provider_name_once"),
+            models.UniqueConstraint(fields=["studio", "name"], name="identity_provider_name_once"),
             models.CheckConstraint(
-                condition=models.Q(kind__in=ProviderKind.values), name="studios_provider_known_kind"
+                condition=models.Q(kind__in=ProviderKind.values), name="identity_provider_known_kind"
             ),
             models.CheckConstraint(
-                condition=models.Q(default_role__in=["", *Role.values]), name="studios_provider_known_role"
+                condition=models.Q(default_role__in=["", *Role.values]), name="identity_provider_known_role"
             ),
         ]
 
@@ -124,9 +123,9 @@ class GroupRole(StudioOwned):
     class Meta(StudioOwned.Meta):
         ordering: ClassVar = ["group"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["provider", "group"], name="studios_grouprole_once"),
+            models.UniqueConstraint(fields=["provider", "group"], name="identity_grouprole_once"),
             models.CheckConstraint(
-                condition=models.Q(role__in=Role.values), name="studios_grouprole_known_role"
+                condition=models.Q(role__in=Role.values), name="identity_grouprole_known_role"
             ),
         ]
 
@@ -147,51 +146,3 @@ class ProvidedMembership(StudioOwned):
 
     def __str__(self) -> str:
         return f"{self.membership_id}"
-
-
-class Invitation(StudioOwned):
-    """An offer to one e-mail address to become a member. The token is never stored, only its SHA-256.
-
-    `membership_ends_at` null: no end. `invited_by` and `accepted_by` are the ids of people.
-    """
-
-    email = models.EmailField()
-    role = models.CharField(max_length=16, choices=Role.choices)
-    membership_ends_at = models.DateTimeField(null=True, blank=True)
-    token_sha256 = models.BinaryField(unique=True, editable=False)
-    expires_at = models.DateTimeField(editable=False)
-    sent_at = models.DateTimeField(null=True, editable=False)
-    invited_by = models.UUIDField(null=True, editable=False)
-    accepted_at = models.DateTimeField(null=True, editable=False)
-    accepted_by = models.UUIDField(null=True, editable=False)
-    revoked_at = models.DateTimeField(null=True, editable=False)
-
-    reachable: ClassVar[CapabilityManager] = CapabilityManager()
-
-    class Meta(StudioOwned.Meta):
-        default_manager_name = "objects"
-        ordering: ClassVar = ["-created_at"]
-        indexes: ClassVar = [models.Index(fields=["studio", "-created_at"], name="studios_invitation_newest")]
-        constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["studio", "email"],
-                condition=models.Q(accepted_at=None, revoked_at=None),
-                name="studios_invitation_one_open",
-            ),
-            models.CheckConstraint(
-                condition=models.Q(role__in=Role.values), name="studios_invitation_known_role"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.role} {self.created_at:%Y-%m-%d}"
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it can still be accepted."""
-        return self.accepted_at is None and self.revoked_at is None and self.expires_at > timezone.now()
-
-    @property
-    def is_pending(self) -> bool:
-        """Whether nothing has become of it; its link may have expired."""
-        return self.accepted_at is None and self.revoked_at is None

@@ -11,17 +11,17 @@ from enum import StrEnum
 from functools import partial
 from uuid import UUID
 
-from allauth.mfa.models import Authenticator
 from django.http import HttpRequest
 from django.utils import timezone
 
 from control_plane.accounts.models import User
+from control_plane.accounts.second_factor import has_second_factor
 from control_plane.accounts.sessions import age_s, has_shown_factor, idle_s, proved_at, provider_of
 from control_plane.common.rows import one
 from control_plane.common.scoping import before_close, capability_scope
-from control_plane.studios.models import IdentityProvider, Membership, Role, SigninPolicy
+from control_plane.identity.models import IdentityProvider, SigninPolicy
+from control_plane.tenancy.models import Membership, Role
 
-SECOND_FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 SEEN_EVERY, FACTOR_EVERY = timedelta(hours=1), timedelta(minutes=5)
 """How often a member's row says at most that they were here, and how soon that they came with another kind of sign-in."""
 _BEFORE_AUDIT = -1
@@ -47,6 +47,15 @@ class Refusal:
 
     missing: Missing
     providers: tuple[IdentityProvider, ...] = ()
+
+
+class PolicySource:
+    """Tells `access` what the studio in scope asks of a sign-in."""
+
+    def admins_need_second_factor(self) -> bool:
+        """Says whether admins have to have a second factor."""
+        policy: SigninPolicy | None = SigninPolicy.objects.first()
+        return policy is not None and policy.admins_need_second_factor
 
 
 def refusal(request: HttpRequest, membership: Membership | None) -> Refusal | None:
@@ -115,11 +124,6 @@ def provider_studio(provider_id: str) -> UUID | None:
     """Returns whose an enabled provider is; None where there is none."""
     with capability_scope("provider_id", provider_id):
         return IdentityProvider.reachable.filter(pk=provider_id).values_list("studio_id", flat=True).first()
-
-
-def has_second_factor(user: User) -> bool:
-    """Says whether an account has a passkey, a security key or an authenticator app."""
-    return Authenticator.objects.filter(user=user, type__in=SECOND_FACTORS).exists()
 
 
 def _for_admin(

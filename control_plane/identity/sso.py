@@ -13,9 +13,9 @@ from control_plane.accounts.models import User
 from control_plane.accounts.outbound import GuardedSession
 from control_plane.accounts.provider_views import refused
 from control_plane.common.scoping import capability_scope, studio_scope
-from control_plane.studios import vault
-from control_plane.studios.models import IdentityProvider, ProviderKind
-from control_plane.studios.services.sso import SECRET_KIND, Said, admit
+from control_plane.identity.models import IdentityProvider, ProviderKind
+from control_plane.identity.services.sso import SECRET_KIND, Said, admit
+from control_plane.keys import vault
 
 OPENID, SAML = "openid_connect", "saml"
 VERIFIED = "http://schemas.auth0.com/email_verified"

@@ -15,7 +15,7 @@ from control_plane.ingest.space import require_space
 from control_plane.ingest.targets import Allowed, allowed_by
 from control_plane.storage.errors import ObjectExists
 from control_plane.storage.objects import CHUNK_BYTES, ObjectStore
-from control_plane.studios.stores import open_store
+from control_plane.storage.stores import open_store
 from shared.protocol.errors import Code, problem
 from shared.protocol.upload import (
     CommitAnswer,

@@ -14,7 +14,7 @@ class PendingSegment(StudioOwned):
 
     `store` is where its bytes were last told to go (null: the platform's own). `manifest_json` is the
     `SegmentManifest` as it came, its `sealed_key` blanked: in a backup it would open with the studio's key alone, after
-    the class was shredded. `wrapped_seal` is the sealed key under the class's key (`studios.vault`); empty: a row from
+    the class was shredded. `wrapped_seal` is the sealed key under the class's key (`keys.vault`); empty: a row from
     before there was one, whose manifest is whole.
     """
 
@@ -25,7 +25,7 @@ class PendingSegment(StudioOwned):
     sha256 = models.CharField(max_length=64, editable=False)
     size_bytes = models.PositiveBigIntegerField(editable=False)
     store = models.ForeignKey(
-        "studios.StudioStore", null=True, on_delete=models.PROTECT, related_name="+", editable=False
+        "storage.StudioStore", null=True, on_delete=models.PROTECT, related_name="+", editable=False
     )
     object_key = models.CharField(max_length=255, editable=False)
     manifest_json = models.TextField(editable=False)

@@ -12,8 +12,8 @@ from control_plane.fleet.models import Agent
 from control_plane.ingest.models import PendingSegment, QuarantinedSegment
 from control_plane.ingest.targets import LIFETIME
 from control_plane.recordings.models import Segment
-from control_plane.studios.models import DisposalReason
-from control_plane.studios.services.disposals import dispose
+from control_plane.storage.disposals import dispose
+from control_plane.storage.models import DisposalReason
 from shared.protocol.codec import encode
 from shared.protocol.errors import Code
 from shared.protocol.manifest import SegmentManifest

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from control_plane.access import access
 from control_plane.common.errors import NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.authentication import Caller
@@ -20,15 +21,15 @@ from control_plane.ingest.quarantine import drop_pending, quarantine, refused
 from control_plane.ingest.readback import Turns
 from control_plane.ingest.targets import LIFETIME
 from control_plane.ingest.verification import verify
+from control_plane.keys import vault
+from control_plane.keys.errors import KeyDestroyed, KeyLost, KeyRefused, RootRefused
 from control_plane.recordings import services as recordings
 from control_plane.recordings.arrivals import ObjectPlace
 from control_plane.recordings.models import ClassSession
 from control_plane.recordings.repairs import faults_among, replace_segments
-from control_plane.storage.errors import KeyDestroyed, KeyLost, KeyRefused, RootRefused
-from control_plane.studios import access, vault
-from control_plane.studios.models import DisposalReason
-from control_plane.studios.services.disposals import dispose
-from control_plane.studios.stores import open_store, storage
+from control_plane.storage.disposals import dispose
+from control_plane.storage.models import DisposalReason
+from control_plane.storage.stores import open_store, storage
 from shared.protocol.errors import Code
 from shared.protocol.ids import GapId
 from shared.protocol.manifest import GapRecord, SegmentManifest

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
@@ -18,10 +19,10 @@ from control_plane.common.scoping import studio_scope
 from control_plane.ingest.models import PendingSegment, QuarantinedSegment
 from control_plane.recordings.models import Segment
 from control_plane.storage.configured import object_store
+from control_plane.storage.disposals import dispose
 from control_plane.storage.local import LocalStore
-from control_plane.studios import access
-from control_plane.studios.models import DisposalReason, Studio
-from control_plane.studios.services.disposals import dispose
+from control_plane.storage.models import DisposalReason
+from control_plane.tenancy.models import Studio
 
 SYSTEM = Actor.system("ingest.sweep")
 PENDING_AGE = timedelta(days=1)
@@ -74,7 +75,7 @@ def sweep_studio(studio_id: UUID, *, dry_run: bool = False, most: int = MOST) ->
                 Act.UPLOADS_SWEPT,
                 actor=SYSTEM,
                 studio_id=studio_id,
-                object_type="studios.Studio",
+                object_type="tenancy.Studio",
                 object_id=studio_id,
                 details={"pending": len(rows), "quarantined": len(old)},
             )

@@ -15,8 +15,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from control_plane.common.errors import ControlPlaneError
-from control_plane.storage.seed import derived
-from control_plane.studios.stores import open_store
+from control_plane.keys.platform_secret import derived
+from control_plane.storage.stores import open_store
 from shared.protocol.errors import Code
 from shared.protocol.ids import SegmentId
 from shared.protocol.upload import TARGET_LIFETIME_S, PutTarget

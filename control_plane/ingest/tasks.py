@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from control_plane.ingest.sweep import sweep_incoming, sweep_studio
-from control_plane.studios.sweeping import each_studio
+from control_plane.tenancy.sweeping import each_studio
 
 
 @shared_task

@@ -12,7 +12,7 @@ from control_plane.ingest.quarantine import refused
 from control_plane.ingest.readback import NICE, OF_ONE_STUDIO, READERS, REMEMBER_S, settled
 from control_plane.storage.errors import ObjectMissing
 from control_plane.storage.objects import ObjectStore
-from control_plane.studios.stores import region_fault, server_side_fault
+from control_plane.storage.stores import region_fault, server_side_fault
 from shared.protocol.errors import Code
 from shared.protocol.upload import CommitItem, Refused
 

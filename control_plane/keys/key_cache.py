@@ -10,7 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from control_plane.storage.errors import KeysUnavailable
+from control_plane.keys.errors import KeysUnavailable
 
 LIFETIME_S = 5.0
 AWAY_S = 2.0

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from control_plane.storage.errors import KeyRefused
+from control_plane.keys.errors import KeyRefused
 
 KEY_BYTES = 32
 _FORM = b"\x01"

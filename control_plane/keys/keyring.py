@@ -12,12 +12,13 @@ from uuid import UUID
 
 from control_plane.common.errors import NotFound
 from control_plane.common.rows import one
-from control_plane.storage import keys, seal
-from control_plane.storage.configured import key_shelf, root_key
-from control_plane.storage.errors import KeyDestroyed, KeyLost, KeyRefused
-from control_plane.storage.unwrapped import UnwrappedKeys
-from control_plane.studios.models import Studio, StudioKey
-from control_plane.studios.selectors import current_key
+from control_plane.keys import key_wrapping, seal
+from control_plane.keys.configured import key_shelf, root_key
+from control_plane.keys.errors import KeyDestroyed, KeyLost, KeyRefused
+from control_plane.keys.key_cache import UnwrappedKeys
+from control_plane.keys.models import StudioKey
+from control_plane.keys.selectors import current_key
+from control_plane.tenancy.models import Studio
 
 STUDIO, PRIVATE, CLASS = "studio", "studio-private", "class"
 _SHELVED, _PLAIN = b"\x02", b"\x03"
@@ -32,11 +33,11 @@ unwrapped = UnwrappedKeys()
 
 def new_generation(studio: Studio) -> StudioKey:
     """Returns a new, unsaved generation of a studio's keys; the caller saves it and retires the last."""
-    root, pair, secret = root_key(), seal.new_pair(), keys.new_key()
+    root, pair, secret = root_key(), seal.new_pair(), key_wrapping.new_key()
     key = StudioKey(studio=studio, root_key_id=root.id, public_key=pair.public, shelved=True)
     key.wrapped_key = root.wrap(secret, kind=STUDIO, id_=key.id)
-    own = keys.with_half(secret, key_shelf().place(key.id), kind=STUDIO, id_=key.id)
-    key.wrapped_private_key = keys.wrap(own, pair.private, kind=PRIVATE, id_=key.id)
+    own = key_wrapping.with_half(secret, key_shelf().place(key.id), kind=STUDIO, id_=key.id)
+    key.wrapped_private_key = key_wrapping.wrap(own, pair.private, kind=PRIVATE, id_=key.id)
     return key
 
 
@@ -48,7 +49,7 @@ def private_key(generation_id: UUID) -> bytes:
         KeyRefused: it does not open, or was destroyed.
     """
     key = generation(generation_id)
-    return keys.unwrap(secret_of(key), bytes(key.wrapped_private_key), kind=PRIVATE, id_=key.id)
+    return key_wrapping.unwrap(secret_of(key), bytes(key.wrapped_private_key), kind=PRIVATE, id_=key.id)
 
 
 def wrap(secret: bytes, *, kind: str, id_: UUID, key: StudioKey | None = None) -> bytes:
@@ -60,7 +61,7 @@ def wrap(secret: bytes, *, kind: str, id_: UUID, key: StudioKey | None = None) -
     key = key or current_key()
     form = _SHELVED if kind == CLASS else _PLAIN
     wrapping = _wrapping(key, form, kind, id_)
-    return form + bytes(key.id.bytes) + keys.wrap(wrapping, secret, kind=kind, id_=id_)
+    return form + bytes(key.id.bytes) + key_wrapping.wrap(wrapping, secret, kind=kind, id_=id_)
 
 
 def unwrap(wrapped: bytes, *, kind: str, id_: UUID) -> bytes:
@@ -73,7 +74,7 @@ def unwrap(wrapped: bytes, *, kind: str, id_: UUID) -> bytes:
     """
     form, generation_id, inner = parts(wrapped)
     key = generation(generation_id)
-    return keys.unwrap(_wrapping(key, form, kind, id_), inner, kind=kind, id_=id_)
+    return key_wrapping.unwrap(_wrapping(key, form, kind, id_), inner, kind=kind, id_=id_)
 
 
 def alone(studio_id: UUID) -> Studio:
@@ -149,7 +150,9 @@ def secret_of(key: StudioKey) -> bytes:
         lambda: ring.unwrap(wrapped, root_key_id=key.root_key_id, kind=STUDIO, id_=key.id),
     )
     return (
-        keys.with_half(secret, key_shelf().take(key.id), kind=STUDIO, id_=key.id) if key.shelved else secret
+        key_wrapping.with_half(secret, key_shelf().take(key.id), kind=STUDIO, id_=key.id)
+        if key.shelved
+        else secret
     )
 
 
@@ -171,4 +174,8 @@ def rewrap_root(key: StudioKey) -> None:
 
 def _wrapping(key: StudioKey, form: bytes, kind: str, id_: UUID) -> bytes:
     secret = secret_of(key)
-    return keys.with_half(secret, key_shelf().take(id_), kind=kind, id_=id_) if form == _SHELVED else secret
+    return (
+        key_wrapping.with_half(secret, key_shelf().take(id_), kind=kind, id_=id_)
+        if form == _SHELVED
+        else secret
+    )

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 
-from control_plane.common.models import StudioOwned
+from control_plane.common.models import StudioOwned, UUIDModel
 
 
 class StudioKey(StudioOwned):
@@ -30,7 +30,7 @@ class StudioKey(StudioOwned):
             models.UniqueConstraint(
                 fields=["studio"],
                 condition=models.Q(retired_at__isnull=True),
-                name="studios_studiokey_one_current",
+                name="keys_studiokey_one_current",
             )
         ]
 
@@ -68,8 +68,27 @@ class KeyTombstone(StudioOwned):
     class Meta(StudioOwned.Meta):
         ordering: ClassVar = ["-created_at"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["what", "object_id"], name="studios_keytombstone_once")
+            models.UniqueConstraint(fields=["what", "object_id"], name="keys_keytombstone_once")
         ]
 
     def __str__(self) -> str:
         return f"{self.what} {self.object_id}"
+
+
+class PlatformSecret(UUIDModel):
+    """One secret of the whole platform, wrapped under the root key `root_key_id`: it holds nothing of any studio.
+
+    `seed` is what the platform's own keys are derived from where the root key is not in a file.
+    """
+
+    name = models.CharField(max_length=40, unique=True, editable=False)
+    root_key_id = models.CharField(max_length=200, editable=False)
+    wrapped = models.BinaryField(editable=False)
+
+    class Meta:
+        verbose_name = "secret of the platform"
+        verbose_name_plural = "secrets of the platform"
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from django.apps import apps
 from django.conf import settings
 
-from control_plane.storage import keys
-from control_plane.storage.configured import root_key
-from control_plane.storage.errors import KeyRefused
-from control_plane.storage.roots.root import RootRing
+from control_plane.keys import key_wrapping
+from control_plane.keys.configured import root_key
+from control_plane.keys.errors import KeyRefused
+from control_plane.keys.roots.root import RootRing
 
 if TYPE_CHECKING:
-    from control_plane.storage.models import PlatformSecret
+    from control_plane.keys.models import PlatformSecret
 
 NAME, KIND = "seed", "platform-seed"
 
@@ -30,7 +30,7 @@ def derived(purpose: str) -> bytes:
         KeysUnavailable: the root key's holder does not answer.
     """
     own = root_key().current.seed()
-    return keys.derived(own if own is not None else _kept(settings.ROOT_KEY_URL), purpose)
+    return key_wrapping.derived(own if own is not None else _kept(settings.ROOT_KEY_URL), purpose)
 
 
 def create_seed() -> bool:
@@ -44,7 +44,7 @@ def create_seed() -> bool:
         return False
     inherited = next((seed for root in ring.older if (seed := root.seed()) is not None), None)
     row = _model()(name=NAME)
-    _put(row, inherited or keys.new_key(), ring)
+    _put(row, inherited or key_wrapping.new_key(), ring)
     row.save(force_insert=True)
     return True
 
@@ -87,7 +87,7 @@ def _put(row: "PlatformSecret", seed: bytes, ring: RootRing) -> None:
 
 def _model() -> "type[PlatformSecret]":
     # By name: the checks of a start import this before the tables are there.
-    model: type[PlatformSecret] = apps.get_model("storage", "PlatformSecret")
+    model: type[PlatformSecret] = apps.get_model("keys", "PlatformSecret")
     return model
 
 

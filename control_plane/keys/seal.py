@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey, SealedBox
 
-from control_plane.storage.errors import KeyRefused
+from control_plane.keys.errors import KeyRefused
 
 
 @dataclass(frozen=True, slots=True)

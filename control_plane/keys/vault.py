@@ -15,6 +15,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Model
 
+from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import ChainHead, Entry
 from control_plane.audit.services import record
@@ -22,11 +23,10 @@ from control_plane.common.actors import Actor
 from control_plane.common.errors import ControlPlaneError
 from control_plane.common.rows import one
 from control_plane.common.scoping import current_studio_id, write_the_last
-from control_plane.storage import keys, seal
-from control_plane.storage.configured import key_shelf
-from control_plane.storage.errors import KeyDestroyed, KeyRefused
-from control_plane.studios import access, keyring
-from control_plane.studios.selectors import current_key
+from control_plane.keys import key_wrapping, keyring, seal
+from control_plane.keys.configured import key_shelf
+from control_plane.keys.errors import KeyDestroyed, KeyRefused
+from control_plane.keys.selectors import current_key
 from shared.protocol.config import RecipientKey
 from shared.protocol.ids import RecipientKeyId
 
@@ -104,7 +104,7 @@ class Opening:
         """
         secret = self._class_secret()
         self.segments.add(segment_id)
-        return keys.unwrap(secret, segment_key, kind=SEGMENT, id_=segment_id)
+        return key_wrapping.unwrap(secret, segment_key, kind=SEGMENT, id_=segment_id)
 
     def rewrapped(self, sealed_key: bytes, *, recipient_key_id: UUID, segment_id: UUID) -> bytes:
         """Opens a content key as it came from a box, and returns it wrapped under its class's key.
@@ -124,11 +124,11 @@ class Opening:
             raise KeyRefused("it was sealed to keys of the studio that have been destroyed since") from error
         content_key = seal.open_seal(private, sealed_key)
         self.segments.add(segment_id)
-        return keys.wrap(secret, content_key, kind=SEGMENT, id_=segment_id)
+        return key_wrapping.wrap(secret, content_key, kind=SEGMENT, id_=segment_id)
 
     def held(self, sealed_key: bytes, *, segment_id: UUID) -> bytes:
         """Returns a sealed key, unopened, under the class's key: what waits in the database dies with the class."""
-        return keys.wrap(self._class_secret(), sealed_key, kind=SEALED, id_=segment_id)
+        return key_wrapping.wrap(self._class_secret(), sealed_key, kind=SEALED, id_=segment_id)
 
     def let_go(self, held: bytes, *, segment_id: UUID) -> bytes:
         """Returns the sealed key that `held` was given; nobody reads it without the studio's private key.
@@ -136,7 +136,7 @@ class Opening:
         Raises:
             KeyRefused: see `content_key`.
         """
-        return keys.unwrap(self._class_secret(), held, kind=SEALED, id_=segment_id)
+        return key_wrapping.unwrap(self._class_secret(), held, kind=SEALED, id_=segment_id)
 
     def fetch(self) -> None:
         """Has the class's key brought, so that nothing waits for it later.
@@ -212,7 +212,7 @@ def new_class_key(class_session_id: UUID, *, actor: Actor, subject: Model) -> by
     access.require(actor, access.Action.RECORD, subject)
     keyring.alone(current_studio_id())
     key_shelf().place(class_session_id)
-    return keyring.wrap(keys.new_key(), kind=keyring.CLASS, id_=class_session_id)
+    return keyring.wrap(key_wrapping.new_key(), kind=keyring.CLASS, id_=class_session_id)
 
 
 def wrap_secret(secret: bytes, *, kind: str, id_: UUID) -> bytes:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from control_plane.studios.names import clean_name, name_key
+from control_plane.common.names import clean_name, name_key
 
 FIRST_BIRTH_YEAR = 1900
 LARGEST_BYTES = 256 * 1024

@@ -8,7 +8,7 @@ from django.db import models
 from django.utils import timezone
 
 from control_plane.common.models import StudioOwned
-from control_plane.studios.dancer_list import FIRST_BIRTH_YEAR
+from control_plane.people.dancer_list import FIRST_BIRTH_YEAR
 
 ADULT_AGE = 18
 LAST_BIRTH_YEAR = 2200
@@ -34,7 +34,7 @@ class Dancer(StudioOwned):
 
     class Meta(StudioOwned.Meta):
         ordering: ClassVar = ["name", "id"]
-        indexes: ClassVar = [models.Index(fields=["studio", "name"], name="studios_dancer_by_name")]
+        indexes: ClassVar = [models.Index(fields=["studio", "name"], name="people_dancer_by_name")]
 
     def __str__(self) -> str:
         return self.name
@@ -71,10 +71,10 @@ class Guardianship(StudioOwned):
             models.UniqueConstraint(
                 fields=["dancer", "user"],
                 condition=models.Q(ended_at__isnull=True),
-                name="studios_guardianship_once_at_a_time",
+                name="people_guardianship_once_at_a_time",
             ),
             models.CheckConstraint(
-                condition=models.Q(relation__in=Relation.values), name="studios_guardianship_known_relation"
+                condition=models.Q(relation__in=Relation.values), name="people_guardianship_known_relation"
             ),
         ]
 

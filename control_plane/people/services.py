@@ -6,20 +6,21 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from control_plane.access import access
 from control_plane.accounts.models import User
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, NotFound
+from control_plane.common.names import clean_name, name_key
+from control_plane.common.saving import check, save_new
 from control_plane.common.scoping import studio_scope
-from control_plane.studios import access
-from control_plane.studios.dancer_list import NewDancer
-from control_plane.studios.models import Dancer, Guardianship, Relation, Studio
-from control_plane.studios.names import clean_name, name_key
-from control_plane.studios.services.locking import lock_studio
-from control_plane.studios.services.rates import require_rate
-from control_plane.studios.services.saving import check, save_new
-from control_plane.studios.standing import members
+from control_plane.people.dancer_list import NewDancer
+from control_plane.people.models import Dancer, Guardianship, Relation
+from control_plane.plans.rate_limits import require_rate
+from control_plane.tenancy.locking import lock_studio
+from control_plane.tenancy.models import Studio
+from control_plane.tenancy.selectors import members
 
 DANCER_FIELDS = frozenset({"name", "birth_year", "protected", "note"})
 
@@ -199,7 +200,7 @@ def _record(act: Act, dancer: Dancer, actor: Actor, details: dict[str, object]) 
         act,
         actor=actor,
         studio_id=dancer.studio_id,
-        object_type="studios.Dancer",
+        object_type="people.Dancer",
         object_id=dancer.id,
         details=details,
     )

@@ -48,7 +48,7 @@ class Plan(UUIDModel):
             models.UniqueConstraint(
                 fields=["is_default"],
                 condition=models.Q(is_default=True),
-                name="studios_plan_one_default",
+                name="plans_plan_one_default",
             )
         ]
 
@@ -65,7 +65,7 @@ class StudioPlan(StudioOwned):
 
     class Meta(StudioOwned.Meta):
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["studio"], name="studios_plan_once_per_studio")
+            models.UniqueConstraint(fields=["studio"], name="plans_plan_once_per_studio")
         ]
 
     def __str__(self) -> str:

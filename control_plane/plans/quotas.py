@@ -13,7 +13,7 @@ from django.db import connection
 from control_plane.common.errors import Conflict
 from control_plane.common.scoping import current_studio_id
 from control_plane.common.words import size
-from control_plane.studios.models import Limit, Plan, StudioPlan
+from control_plane.plans.models import Limit, Plan, StudioPlan
 
 NOUNS: dict[Limit, tuple[str, str]] = {
     Limit.AGENTS: ("box", "boxes"),

@@ -21,7 +21,7 @@ from control_plane.common.errors import TooManyRequests
 from control_plane.common.scoping import current_studio_id
 
 _LOCKS = 0x90B
-"""First key of this module's advisory locks (`studios.quotas` has the one before)."""
+"""First key of this module's advisory locks (`plans.quotas` has the one before)."""
 
 
 @dataclass(frozen=True, slots=True)

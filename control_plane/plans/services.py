@@ -4,14 +4,15 @@ from typing import Any
 
 from django.db import transaction
 
+from control_plane.accounts import operators
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest
+from control_plane.common.saving import check, save_new, unless_taken
 from control_plane.common.scoping import studio_scope
-from control_plane.studios.models import Limit, Plan, Studio, StudioPlan
-from control_plane.studios.services import operators
-from control_plane.studios.services.saving import check, save_new, unless_taken
+from control_plane.plans.models import Limit, Plan, StudioPlan
+from control_plane.tenancy.models import Studio
 
 PLAN_FIELDS = frozenset({"name", "soft_percent", "contact", "is_default", *Limit.values})
 LARGEST = 2**31 - 1
@@ -21,7 +22,7 @@ def require_operator(actor: Actor) -> None:
     """Returns when `actor` is an operator of the platform, or the platform itself.
 
     Raises:
-        NotFound, Forbidden: as `services.require_operator`.
+        NotFound, Forbidden: as `accounts.operators.require_operator`.
     """
     if actor.kind is not ActorKind.SYSTEM:
         operators.require_operator(actor)
@@ -90,7 +91,7 @@ def give_plan(
             Act.PLAN_GIVEN,
             actor=actor,
             studio_id=studio.id,
-            object_type="studios.StudioPlan",
+            object_type="plans.StudioPlan",
             object_id=row.id,
             details={"plan": plan.slug, "overrides": checked},
         )
@@ -127,7 +128,7 @@ def _record(act: Act, plan: Plan, actor: Actor, fields: list[str]) -> None:
         act,
         actor=actor,
         studio_id=None,
-        object_type="studios.Plan",
+        object_type="plans.Plan",
         object_id=plan.id,
         details={"plan": plan.slug, "fields": fields},
     )

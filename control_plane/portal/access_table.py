@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from control_plane.access import roles
+from control_plane.access.actions import Action
 from control_plane.portal.access_words import (
     BEYOND,
     GROUPS,
@@ -12,9 +14,7 @@ from control_plane.portal.access_words import (
     PLURALS,
     doing,
 )
-from control_plane.studios import roles
-from control_plane.studios.actions import Action
-from control_plane.studios.models import Role
+from control_plane.tenancy.models import Role
 
 Table = Mapping[Role, frozenset[Action]]
 

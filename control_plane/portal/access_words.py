@@ -1,11 +1,11 @@
-"""The rights and roles in the words of a studio's owner. Pure; `studios.roles` says what they are worth."""
+"""The rights and roles in the words of a studio's owner. Pure; `access.roles` says what they are worth."""
 
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
 
-from control_plane.studios.actions import Action
-from control_plane.studios.decision import Reason, Why
-from control_plane.studios.models import Role
+from control_plane.access.actions import Action
+from control_plane.access.decision import Reason, Why
+from control_plane.tenancy.models import Role
 
 GROUPS: tuple[tuple[str, tuple[Action, ...]], ...] = (
     ("Watching", (Action.VIEW_CLASS, Action.REPLAY, Action.VIEW_LIVE, Action.ANNOTATE)),

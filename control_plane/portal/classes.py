@@ -13,13 +13,13 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from control_plane.access import access
 from control_plane.common.actors import Actor
 from control_plane.fleet.selectors import fresh_status
 from control_plane.portal.agents import window_note
 from control_plane.recordings.models import ClassSession, ClassState, Gap, Segment, Track
 from control_plane.recordings.reasons import InferredReason
 from control_plane.recordings.selectors import waited_for
-from control_plane.studios import access
 from shared.protocol.config import Position
 
 Stretch = tuple[float, float]

@@ -4,9 +4,9 @@ from typing import Any
 
 from django import forms
 
+from control_plane.people.dancer_list import LARGEST_BYTES
+from control_plane.people.models import Relation
 from control_plane.portal.person_field import MemberField
-from control_plane.studios.dancer_list import LARGEST_BYTES
-from control_plane.studios.models import Relation
 
 
 class DancerForm(forms.Form):

@@ -9,12 +9,12 @@ from uuid import UUID
 
 from django.db.models import Prefetch, Q, QuerySet
 
+from control_plane.access import access
 from control_plane.common.actors import Actor
 from control_plane.common.errors import NotFound
+from control_plane.common.names import clean_name, name_key
+from control_plane.people.models import Dancer, Guardianship
 from control_plane.recordings.models import Appearance, ClassSession
-from control_plane.studios import access
-from control_plane.studios.models import Dancer, Guardianship
-from control_plane.studios.names import clean_name, name_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from django import forms
 from django.conf import settings
 
+from control_plane.keys.configured import key_shelf, root_key
+from control_plane.keys.models import KeyTombstone, Shredded, StudioKey
+from control_plane.keys.services.generations import left_on_older
+from control_plane.keys.shelf.folder import FolderShelf
 from control_plane.recordings.shredding import classes_left
-from control_plane.storage.configured import key_shelf, root_key
-from control_plane.storage.shelf.folder import FolderShelf
-from control_plane.studios.models import KeyTombstone, Shredded, StudioKey
-from control_plane.studios.services.keys import left_on_older
 
 NEWEST = 10
 """How many destroyed things are listed."""
@@ -58,7 +58,7 @@ class ShredForm(forms.Form):
 
 
 def key_facts() -> KeyFacts:
-    """Returns the facts. Ask `studios.access` before.
+    """Returns the facts. Ask `access.access` before.
 
     Raises:
         KeyRefused: the root key's file or address is not fit.

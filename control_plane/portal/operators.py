@@ -8,13 +8,15 @@ from uuid import UUID
 from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 
+from control_plane.access.actions import Action
+from control_plane.access.models import BreakGlass
+from control_plane.access.roles import TITLES
 from control_plane.common.scoping import platform_scope, studio_scope, user_scope
 from control_plane.fleet.models import Agent
 from control_plane.fleet.selectors import RECORDS
+from control_plane.plans.models import StudioPlan
 from control_plane.recordings.models import ClassSession, Segment
-from control_plane.studios.actions import Action
-from control_plane.studios.models import BreakGlass, Membership, Room, Studio, StudioPlan
-from control_plane.studios.roles import TITLES
+from control_plane.tenancy.models import Membership, Room, Studio
 
 
 @dataclass(frozen=True, slots=True)

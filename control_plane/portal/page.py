@@ -1,4 +1,4 @@
-"""How every page of a studio is rendered: with what its viewer may do. Its time zone is `studios.middleware`'s."""
+"""How every page of a studio is rendered: with what its viewer may do. Its time zone is `identity.middleware`'s."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from control_plane.access import access
+from control_plane.access.requests import StudioRequest
+from control_plane.access.selectors import open_break_glasses
 from control_plane.common.actors import Actor
 from control_plane.compliance.checkpointing import are_late
-from control_plane.studios import access
-from control_plane.studios.requests import StudioRequest
-from control_plane.studios.selectors import open_break_glasses
 
 
 def actor_of(request: HttpRequest) -> Actor:

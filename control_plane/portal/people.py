@@ -7,10 +7,10 @@ from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
 
+from control_plane.access import access
 from control_plane.common.actors import Actor
 from control_plane.common.errors import NotFound
-from control_plane.studios import access
-from control_plane.studios.models import Membership, Role
+from control_plane.tenancy.models import Membership, Role
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from control_plane.accounts.models import User
-from control_plane.studios.models import Membership
+from control_plane.tenancy.models import Membership
 
 SUGGESTIONS = "people-suggested"
 """Id of the `datalist` that the page fills while somebody types."""

@@ -6,16 +6,18 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from control_plane.access import access
+from control_plane.access.decision import Reason, Why
+from control_plane.access.models import ObjectRight
+from control_plane.access.roles import TITLES
 from control_plane.accounts.models import User
 from control_plane.common.actors import Actor
+from control_plane.people.models import Guardianship
 from control_plane.portal.access_words import GROUPS, because
 from control_plane.portal.who import RightLine, right_lines
 from control_plane.recordings.models import ClassSession
 from control_plane.recordings.selectors import visible_classes
-from control_plane.studios import access
-from control_plane.studios.decision import Reason, Why
-from control_plane.studios.models import Guardianship, ObjectRight, Room, Studio
-from control_plane.studios.roles import TITLES
+from control_plane.tenancy.models import Room, Studio
 
 OWN_ONLY = "Only where a dancer they answer for takes part."
 

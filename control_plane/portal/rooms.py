@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from control_plane.access import access
 from control_plane.common.actors import Actor
 from control_plane.fleet.models import Agent
 from control_plane.fleet.selectors import camera_statuses, visible_agents, visible_cameras
 from control_plane.portal.cameras import CameraCard, camera_card
 from control_plane.recordings.models import ClassSession, ClassState
 from control_plane.recordings.selectors import visible_classes
-from control_plane.studios import access
-from control_plane.studios.models import Room
+from control_plane.tenancy.models import Room
 
 BUSY = frozenset({ClassState.REQUESTED, ClassState.RECORDING, ClassState.FINISHING})
 

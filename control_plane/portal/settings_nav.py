@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
-from control_plane.studios.access import Action
-from control_plane.studios.models import Studio
+from control_plane.access.access import Action
+from control_plane.tenancy.models import Studio
 
 Named = tuple[str, str, Action]
 

@@ -6,10 +6,16 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from control_plane.studios.models import GroupRole, IdentityProvider, ProviderKind, Role
-from control_plane.studios.models.signin import LONGEST_IDLE_MINUTES, LONGEST_SESSION_HOURS
-from control_plane.studios.saml_metadata import MetadataRefused, read_metadata
-from control_plane.studios.services.signin import ProviderFacts
+from control_plane.identity.models import (
+    LONGEST_IDLE_MINUTES,
+    LONGEST_SESSION_HOURS,
+    GroupRole,
+    IdentityProvider,
+    ProviderKind,
+)
+from control_plane.identity.saml_metadata import MetadataRefused, read_metadata
+from control_plane.identity.services.signin import ProviderFacts
+from control_plane.tenancy.models import Role
 
 LINES = {"rows": 3, "autocomplete": "off", "spellcheck": "false"}
 NOT_ADMIN = [(role.value, role.label) for role in Role if role is not Role.ADMIN]

@@ -9,12 +9,13 @@ from django import forms
 from django.conf import settings
 from django.db.models import Count, Q, Sum
 
+from control_plane.access import access
 from control_plane.common.actors import Actor
 from control_plane.common.errors import NotFound
 from control_plane.recordings.fault_models import Depth, FaultKind, RepairState, SegmentFault, StoreRound
 from control_plane.recordings.models import Segment
-from control_plane.studios import access, stores
-from control_plane.studios.models import (
+from control_plane.storage import stores
+from control_plane.storage.models import (
     Disposal,
     Encryption,
     MoveFault,
@@ -22,10 +23,10 @@ from control_plane.studios.models import (
     ProbeState,
     StoreMove,
     StoreProbe,
-    Studio,
     StudioStore,
 )
-from control_plane.studios.services.storage import latest_probe, unfit
+from control_plane.storage.services import latest_probe, unfit
+from control_plane.tenancy.models import Studio
 
 OURS = "ours"
 """Stands for the platform's own store in addresses and forms."""

@@ -8,14 +8,15 @@ from uuid import UUID
 from django.db.models import Model
 from django.utils import timezone
 
+from control_plane.access import access, model_access, roles
+from control_plane.access.actions import Action
+from control_plane.access.decision import Decision
+from control_plane.access.models import Effect, ObjectRight
 from control_plane.accounts.models import User
 from control_plane.common.actors import Actor
+from control_plane.common.names import name_key
 from control_plane.portal.access_words import RIGHT_WORDS, because
-from control_plane.studios import access, roles, things
-from control_plane.studios.actions import Action
-from control_plane.studios.decision import Decision
-from control_plane.studios.models import Effect, Membership, ObjectRight, Role
-from control_plane.studios.names import name_key
+from control_plane.tenancy.models import Membership, Role
 
 Asked = tuple[User, Decision]
 ASKED = (Action.REPLAY, Action.VIEW_CLASS, Action.VIEW_LIVE, Action.ANNOTATE, Action.SHARE, Action.EXPORT)
@@ -124,7 +125,7 @@ def asked_choices(label: str) -> list[tuple[Action, str]]:
     return [
         (action, RIGHT_WORDS[action])
         for action in ASKED
-        if action in roles.RIGHTS_ON.get(label, frozenset()) or label == things.CLASS
+        if action in roles.RIGHTS_ON.get(label, frozenset()) or label == model_access.CLASS
     ]
 
 

@@ -23,7 +23,7 @@ from control_plane.recordings.faults import Found, lift_faults, note_faults
 from control_plane.recordings.models import Segment
 from control_plane.storage.errors import ObjectMissing
 from control_plane.storage.objects import ObjectStore
-from control_plane.studios.stores import open_store
+from control_plane.storage.stores import open_store
 
 SYSTEM = Actor.system("recordings.checks")
 THREADS = 8

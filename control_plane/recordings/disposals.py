@@ -14,6 +14,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
@@ -21,9 +22,8 @@ from control_plane.common.errors import Conflict, ControlPlaneError
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.fault_models import SegmentFault
 from control_plane.recordings.models import Segment
-from control_plane.storage.objects import ObjectStore
-from control_plane.studios import access, stores
-from control_plane.studios.models import (
+from control_plane.storage import stores
+from control_plane.storage.models import (
     Disposal,
     DisposalReason,
     MoveState,
@@ -31,6 +31,7 @@ from control_plane.studios.models import (
     StudioStorage,
     StudioStore,
 )
+from control_plane.storage.objects import ObjectStore
 
 STALE = timedelta(minutes=10)
 """After so long a deletion that was begun is begun again: whoever did it is gone."""
@@ -106,7 +107,7 @@ def retire_store(store: StudioStore, *, actor: Actor) -> StudioStore:
             Act.STORE_RETIRED,
             actor=actor,
             studio_id=row.studio_id,
-            object_type="studios.StudioStore",
+            object_type="storage.StudioStore",
             object_id=row.id,
         )
     return row

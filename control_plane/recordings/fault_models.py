@@ -70,7 +70,7 @@ class StoreRound(StudioOwned):
     """
 
     store = models.ForeignKey(
-        "studios.StudioStore", null=True, on_delete=models.CASCADE, related_name="+", editable=False
+        "storage.StudioStore", null=True, on_delete=models.CASCADE, related_name="+", editable=False
     )
     depth = models.CharField(max_length=8, choices=Depth.choices, editable=False)
     after = models.UUIDField(null=True, editable=False)

@@ -12,6 +12,8 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
+from control_plane.access import access
+from control_plane.administration.services.notices import tell_admins
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
@@ -20,9 +22,7 @@ from control_plane.recordings.fault_models import FaultKind, SegmentFault
 from control_plane.recordings.models import ClassSession, Segment
 from control_plane.recordings.selectors import class_timeline
 from control_plane.recordings.services import infer_gaps, lock_classes
-from control_plane.studios import access
-from control_plane.studios.models import Studio
-from control_plane.studios.services.notices import tell_admins
+from control_plane.tenancy.models import Studio
 
 MOST_TOLD = 10_000
 """Of segments in one mail; the rest is told of the next night."""

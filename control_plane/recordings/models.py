@@ -43,12 +43,12 @@ class ClassSession(StudioOwned):
 
     `requested_at` is when Record was pressed, `started_at` when the first picture was taken (null: none yet),
     `stop_requested_at` when Stop was pressed, `finished_at` when it reached one of `ENDED`. `wrapped_key` is the class
-    key as `studios.vault` made it; empty: destroyed, and with it the footage. `roster_confirmed_at` null: nobody has
+    key as `keys.vault` made it; empty: destroyed, and with it the footage. `roster_confirmed_at` null: nobody has
     said yet who was in it. `fragment_count` and `footage_bytes` count what was committed (`footage_limits`); of classes
     from before there were limits, only what came later.
     """
 
-    room = models.ForeignKey("studios.Room", on_delete=models.PROTECT, related_name="+", editable=False)
+    room = models.ForeignKey("tenancy.Room", on_delete=models.PROTECT, related_name="+", editable=False)
     title = models.CharField(max_length=120)
     state = models.CharField(
         max_length=16, choices=ClassState.choices, default=ClassState.REQUESTED, editable=False
@@ -108,7 +108,7 @@ class Appearance(StudioOwned):
         ClassSession, on_delete=models.CASCADE, related_name="appearances", editable=False
     )
     dancer = models.ForeignKey(
-        "studios.Dancer", on_delete=models.PROTECT, related_name="appearances", editable=False
+        "people.Dancer", on_delete=models.PROTECT, related_name="appearances", editable=False
     )
     confirmed_at = models.DateTimeField(null=True, editable=False)
     confirmed_by = models.UUIDField(null=True, editable=False)
@@ -200,7 +200,7 @@ class Segment(StudioOwned):
     """About 6 s of one track: one immutable encrypted object. The row's id is the wire's `SegmentId`.
 
     `store` holds the object (null: the platform's own store). `wrapped_key` is the content key under the class key
-    (`studios.vault`). `init_*` place the encrypted init section; `init_sha256` is of the plain one. The clock columns
+    (`keys.vault`). `init_*` place the encrypted init section; `init_sha256` is of the plain one. The clock columns
     are the segment's `ClockEstimate`. Fragments stand in one compact JSON text rather than in rows of their own: a
     playlist reads all of them, always together and in order, and 600 rows decode in a few milliseconds where 3,600
     rows of an hour's track would not.
@@ -215,7 +215,7 @@ class Segment(StudioOwned):
     sequence = models.PositiveBigIntegerField(editable=False)
     run = models.PositiveIntegerField(editable=False)
     store = models.ForeignKey(
-        "studios.StudioStore", null=True, on_delete=models.PROTECT, related_name="+", editable=False
+        "storage.StudioStore", null=True, on_delete=models.PROTECT, related_name="+", editable=False
     )
     object_key = models.CharField(max_length=255, unique=True, editable=False)
     size_bytes = models.PositiveBigIntegerField(editable=False)

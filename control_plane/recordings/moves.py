@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db.models import Count, F, Sum
 from django.utils import timezone
 
+from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
@@ -25,21 +26,21 @@ from control_plane.common.leases import claim, held, release
 from control_plane.common.scoping import studio_scope
 from control_plane.common.tasks import kick_named
 from control_plane.recordings.models import Segment
+from control_plane.storage import stores
+from control_plane.storage.disposals import dispose, recall
 from control_plane.storage.errors import ObjectExists, ObjectMismatch, ObjectMissing, StoreRefused
-from control_plane.storage.objects import ObjectStore
-from control_plane.studios import access, stores
-from control_plane.studios.models import (
+from control_plane.storage.models import (
     OPEN_MOVES,
     Disposal,
     DisposalReason,
     MoveFault,
     MoveState,
     StoreMove,
-    Studio,
     StudioStore,
 )
-from control_plane.studios.services.disposals import dispose, recall
-from control_plane.studios.services.storage import lock_storage, unfit
+from control_plane.storage.objects import ObjectStore
+from control_plane.storage.services import lock_storage, unfit
+from control_plane.tenancy.models import Studio
 from shared.protocol.errors import Code
 
 SYSTEM = Actor.system("recordings.moves")
@@ -387,7 +388,7 @@ def _record(act: Act, move: StoreMove, actor: Actor, details: dict[str, object])
         act,
         actor=actor,
         studio_id=move.studio_id,
-        object_type="studios.StoreMove",
+        object_type="storage.StoreMove",
         object_id=move.id,
         details={
             "source": str(move.source_id or ""),

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils import timezone
 
+from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
@@ -22,9 +23,9 @@ from control_plane.recordings.fault_models import RepairState, SegmentFault
 from control_plane.recordings.models import ClassSession, Segment
 from control_plane.recordings.selectors import class_timeline
 from control_plane.recordings.services import infer_gaps, lock_class
-from control_plane.studios import access
-from control_plane.studios.models import DisposalReason, MoveFault, Studio
-from control_plane.studios.services.disposals import dispose
+from control_plane.storage.disposals import dispose
+from control_plane.storage.models import DisposalReason, MoveFault
+from control_plane.tenancy.models import Studio
 from shared.protocol.ids import SegmentId
 from shared.protocol.messages import SEND_AGAIN_MOST, SendingAgain
 from shared.protocol.upload import TARGET_LIFETIME_S

@@ -11,13 +11,13 @@ from zlib import crc32
 from django.db import connection
 from django.utils import timezone
 
+from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import NotFound
 from control_plane.common.rows import one
 from control_plane.recordings.models import ClassSession, Replay
-from control_plane.studios import access
 
 PAUSE = timedelta(minutes=30)
 TOUCH_EVERY = timedelta(minutes=1)

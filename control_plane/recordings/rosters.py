@@ -5,17 +5,17 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict
+from control_plane.common.names import name_key
 from control_plane.common.scoping import studio_scope
+from control_plane.people.dancer_list import LineError, NewDancer, NotAList
+from control_plane.people.models import Dancer
 from control_plane.recordings.models import Appearance, ClassSession
 from control_plane.recordings.services import lock_class
-from control_plane.studios import access
-from control_plane.studios.dancer_list import LineError, NewDancer, NotAList
-from control_plane.studios.models import Dancer
-from control_plane.studios.names import name_key
 
 MOST_DANCERS = 500
 

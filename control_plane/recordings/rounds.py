@@ -13,14 +13,14 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
+from control_plane.access import access
 from control_plane.common.errors import ControlPlaneError
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.checks import SYSTEM, recheck, segments_in, stores_in_use, walk
 from control_plane.recordings.fault_models import Depth, StoreRound
 from control_plane.recordings.faults import tell_of_damage
 from control_plane.recordings.repairs import ask_boxes
-from control_plane.studios import access
-from control_plane.studios.models import Studio
+from control_plane.tenancy.models import Studio
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,11 @@ from uuid import UUID
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
+from control_plane.access import access
 from control_plane.common.actors import Actor
 from control_plane.common.errors import NotFound
 from control_plane.common.turns import in_passing
+from control_plane.keys.errors import KeyDestroyed
 from control_plane.recordings.fault_models import FaultKind
 from control_plane.recordings.fragments import decode_fragments
 from control_plane.recordings.models import (
@@ -32,9 +34,7 @@ from control_plane.recordings.timeline import (
     lay_out,
     unbroken,
 )
-from control_plane.storage.errors import KeyDestroyed
-from control_plane.studios import access
-from control_plane.studios.models import Room
+from control_plane.tenancy.models import Room
 from shared.protocol.media import ClockEstimate, ClockMethod
 
 DATES_OFF = timedelta(hours=1)

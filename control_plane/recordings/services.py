@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
@@ -21,6 +22,10 @@ from control_plane.common.scoping import studio_scope
 from control_plane.fleet import services as fleet
 from control_plane.fleet.models import Agent, Camera
 from control_plane.fleet.selectors import cameras_of_room
+from control_plane.keys import vault
+from control_plane.plans.models import Limit
+from control_plane.plans.quotas import require_room
+from control_plane.plans.rate_limits import require_rate
 from control_plane.recordings.arrivals import ObjectPlace, segment_row
 from control_plane.recordings.footage_limits import (
     MOST_INFERRED_GAPS,
@@ -40,10 +45,7 @@ from control_plane.recordings.models import (
 from control_plane.recordings.reasons import INFERRED
 from control_plane.recordings.selectors import class_timeline, stored_bytes
 from control_plane.recordings.timeline import ClassTimeline
-from control_plane.studios import access, vault
-from control_plane.studios.models import Limit, Room, Studio
-from control_plane.studios.quotas import require_room
-from control_plane.studios.services.rates import require_rate
+from control_plane.tenancy.models import Room, Studio
 from shared.protocol.ids import new_id
 from shared.protocol.manifest import GapRecord, SegmentManifest
 
@@ -191,7 +193,7 @@ def add_segments(
     or finds it ended. Who adds to several classes locks all of them first (`lock_classes`).
 
     Args:
-        arrived: manifest, where its object lies, and content key as `studios.vault` wrapped it.
+        arrived: manifest, where its object lies, and content key as `keys.vault` wrapped it.
 
     Raises:
         NotFound, Forbidden: `actor` may not upload to this class.

@@ -13,11 +13,15 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, Forbidden
 from control_plane.common.scoping import current_studio_id, studio_scope
+from control_plane.keys.models import KeyTombstone, Shredded, StudioKey
+from control_plane.keys.services import generations
+from control_plane.keys.services.tombstones import entomb, settle_shelf
 from control_plane.recordings.models import (
     ENDED,
     RUNNING,
@@ -30,11 +34,9 @@ from control_plane.recordings.models import (
     Track,
 )
 from control_plane.recordings.services import finish_if_settled, lock_class
-from control_plane.studios import access
-from control_plane.studios.models import DisposalReason, KeyTombstone, Shredded, Studio, StudioKey
-from control_plane.studios.services import keys
-from control_plane.studios.services.disposals import dispose
-from control_plane.studios.services.tombstones import entomb, settle_shelf
+from control_plane.storage.disposals import dispose
+from control_plane.storage.models import DisposalReason
+from control_plane.tenancy.models import Studio
 
 SYSTEM = Actor.system("recordings.shredding")
 LATE = timedelta(days=2)
@@ -80,20 +82,20 @@ def shred_studio(studio: Studio, *, confirmation: str, reason: str, actor: Actor
         _require_member(actor, studio)
         _confirmed(confirmation, studio.name, "the name of the studio")
         # First of all: a class that begins at this moment is either seen here, or begins under the new keys.
-        keys.alone(studio.id)
+        generations.alone(studio.id)
         if ClassSession.objects.filter(state__in=RUNNING).exists():
             raise Conflict("A class is being recorded. Stop it first.")
         old = list(StudioKey.objects.filter(destroyed_at=None).select_for_update())
-        new = keys.follow_with(studio, actor=actor)
+        new = generations.follow_with(studio, actor=actor)
         # With the generations all class keys are gone that lie under them. What is left to do for each class
         # (its own entry, its half, its rows) grows with the studio, and is `remove_shredded`'s.
         classes = ClassSession.objects.exclude(wrapped_key=b"").select_for_update().order_by("id")
         ClassSession.objects.filter(pk__in=list(classes.values_list("id", flat=True))).update(**_EMPTY)
         # What is no footage (a store's password, say) goes on under the new keys.
-        while keys.rewrap_batch(actor=SYSTEM):
+        while generations.rewrap_batch(actor=SYSTEM):
             pass
         for key in old:
-            keys.destroy_generation(key, actor=actor, reason=reason)
+            generations.destroy_generation(key, actor=actor, reason=reason)
         return entomb(Shredded.STUDIO, new.id, reason=reason, actor=actor, studio_id=studio.id)
 
 

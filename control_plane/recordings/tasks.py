@@ -13,7 +13,7 @@ from control_plane.recordings.reports import settle_lost_recorders
 from control_plane.recordings.rounds import check_tonight
 from control_plane.recordings.shredding import remove_shredded
 from control_plane.recordings.usage import warn_when_nearly_full
-from control_plane.studios.sweeping import each_studio
+from control_plane.tenancy.sweeping import each_studio
 
 BATCHES_AT_ONCE = 20
 """Of a move, in one run of the sweep; a move that has more to copy is kicked again at once."""

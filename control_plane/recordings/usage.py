@@ -7,18 +7,19 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
+from control_plane.administration.services.notices import tell_admins
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.selectors import count_agents, count_cameras
+from control_plane.plans.models import Limit
+from control_plane.plans.quotas import Allowance, allowance, shown
+from control_plane.plans.services import require_operator
 from control_plane.recordings.selectors import stored_bytes
-from control_plane.studios.models import Limit, Membership, Studio
-from control_plane.studios.quotas import Allowance, allowance, shown
-from control_plane.studios.selectors import studio_ids
-from control_plane.studios.services.notices import tell_admins
-from control_plane.studios.services.plans import require_operator
-from control_plane.studios.services.storage import lock_storage
+from control_plane.storage.services import lock_storage
+from control_plane.tenancy.models import Membership, Studio
+from control_plane.tenancy.selectors import studio_ids
 
 SYSTEM = Actor.system("recordings.usage")
 WARN_AGAIN = timedelta(days=7)
@@ -121,7 +122,7 @@ def warn_when_nearly_full(studio_id: UUID) -> bool:
             Act.QUOTA_WARNED,
             actor=SYSTEM,
             studio_id=studio_id,
-            object_type="studios.Studio",
+            object_type="tenancy.Studio",
             object_id=studio_id,
             details={"limit": Limit.STORAGE_BYTES.value, "used": used, "most": most},
         )

@@ -1,8 +1,8 @@
 """Playback of one class for one viewer: timeline, playlists, init sections, keys, bytes, and whether it may go on.
 
-Each request asks `studios.access` again, so a right that is taken away is gone with the next fragment. What was asked
+Each request asks `access.access` again, so a right that is taken away is gone with the next fragment. What was asked
 for before is bounded too: a redirect to the store is good for `PRESIGNED_LIFETIME`, and an answer that is longer than
-a fragment asks again while it is sent. The studio of the address is in scope (`studios.middleware`), strangers have
+a fragment asks again while it is sent. The studio of the address is in scope (`identity.middleware`), strangers have
 got their 404 there.
 """
 
@@ -28,6 +28,8 @@ from django.http import (
 )
 from django.views.decorators.http import require_safe
 
+from control_plane.access import access
+from control_plane.access.access import require_signed_in
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Busy, ControlPlaneError, NotFound, SignInRequired
 from control_plane.common.fair_threads import FairThreads
@@ -35,17 +37,16 @@ from control_plane.common.problems import error_response
 from control_plane.common.remembered import Remembered
 from control_plane.common.rows import one
 from control_plane.common.scoping import studio_scope
+from control_plane.keys import vault
+from control_plane.keys.errors import KeyDestroyed
 from control_plane.recordings.arrivals import LARGEST_INIT_BYTES
 from control_plane.recordings.documents import documents_of
 from control_plane.recordings.fault_models import SegmentFault
 from control_plane.recordings.models import ClassSession, Replay, Segment
 from control_plane.recordings.ranges import ByteRange, Unsatisfiable, asked_for
 from control_plane.recordings.replays import continue_replay
-from control_plane.storage.errors import KeyDestroyed
 from control_plane.storage.objects import ObjectStore
-from control_plane.studios import access, vault
-from control_plane.studios.access import require_signed_in
-from control_plane.studios.stores import open_store
+from control_plane.storage.stores import open_store
 from shared.protocol.errors import Code
 
 PRESIGNED_LIFETIME = timedelta(seconds=4)

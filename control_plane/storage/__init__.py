@@ -1,4 +1,5 @@
-"""Where bytes and keys rest: the `ObjectStore` Protocol with a local and an S3 implementation, key wrapping, sealed boxes.
+"""Storage: the `ObjectStore` Protocol with a local and an S3 implementation, and the stores of a studio.
 
-Knows nothing of studios or classes; `studios.vault` gives keys their meaning.
+A studio's own stores are probed before use; their secrets are wrapped by `keys.vault`. The deletion queue holds objects that
+nothing needs any more. What has to know segments (copying them to another store, deleting what is due) is in `recordings`.
 """

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class StorageConfig(AppConfig):
-    """Object stores and key wrapping."""
+    """Object stores, and the stores of studios."""
 
     name = "control_plane.storage"
     label = "storage"

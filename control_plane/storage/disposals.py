@@ -11,7 +11,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from control_plane.common.scoping import current_studio_id
-from control_plane.studios.models import Disposal, DisposalReason, StoreMove
+from control_plane.storage.models import Disposal, DisposalReason, StoreMove
 
 
 def dispose(

@@ -1,46 +1,33 @@
-"""What an object store or a key refuses.
+"""Errors of object stores.
 
 ControlPlaneError
 ├── Unavailable
-│   ├── StoreUnavailable     retry later: the store does not answer, or answers 5xx
-│   └── KeysUnavailable      retry later: the holder of the root key, or the key shelf, does not answer
+│   └── StoreUnavailable     retry later: the store does not answer, or answers 5xx
 ├── StoreRefused             fatal: credentials, bucket or configuration are wrong; the hint says which
 ├── ObjectMissing            no object has this key
 ├── ObjectExists             an object has this key already; objects are immutable
 ├── ObjectMismatch           the bytes are not of the announced size or hash; nothing was kept
-├── BadKey                   the key is not one that any store takes
-└── KeyRefused               a wrapped key does not open: another key, another owner, or damaged
-    ├── RootRefused          the holder of the root key says no: token, policy or name are wrong; the hint says which
-    ├── KeyLost              the shelf has never had this entry, or has lost it
-    └── KeyDestroyed         it was destroyed on purpose; nothing brings it back
+└── BadKey                   the key is not one that any store takes
+
+StoreUnavailable, StoreRefused and ObjectMismatch are defined in `common.errors`: `common.limited_http` raises them.
 """
 
-import logging
-
-from control_plane.common.errors import ControlPlaneError, StoreUnavailable, Unavailable
-from shared.protocol.errors import Code, Problem, problem
-
-log = logging.getLogger(__name__)
+from control_plane.common.errors import (
+    ControlPlaneError,
+    ObjectMismatch,
+    StoreRefused,
+    StoreUnavailable,
+)
+from shared.protocol.errors import Code
 
 __all__ = [
     "BadKey",
-    "KeyDestroyed",
-    "KeyLost",
-    "KeyRefused",
-    "KeysUnavailable",
     "ObjectExists",
     "ObjectMismatch",
     "ObjectMissing",
-    "RootRefused",
     "StoreRefused",
     "StoreUnavailable",
 ]
-
-
-class StoreRefused(ControlPlaneError):
-    """The store answers, and says no: an operator must mend credentials, bucket or address."""
-
-    default_code = Code.STORE_UNAVAILABLE
 
 
 class ObjectMissing(ControlPlaneError):
@@ -55,57 +42,7 @@ class ObjectExists(ControlPlaneError):
     default_code = Code.CONFLICT
 
 
-class ObjectMismatch(ControlPlaneError):
-    """The bytes are not of the announced size or hash; the store keeps none of them."""
-
-    default_code = Code.SEGMENT_CORRUPT
-
-
 class BadKey(ControlPlaneError):
     """The key holds something other than `[A-Za-z0-9_-][A-Za-z0-9._-]*` between single slashes."""
 
     default_code = Code.BAD_REQUEST
-
-
-PLAIN = "The keys of this installation cannot be used now. Its operator finds the reason in the logs."
-"""What viewers and boxes are told: the detail names folders, hosts and policies, and is for the operator."""
-
-
-class KeyRefused(ControlPlaneError):
-    """A wrapped key does not open with this key for this owner."""
-
-    def problem(self, instance: str = "") -> Problem:
-        """Returns the answer's body; the detail goes to the log."""
-        log.error("a key does not open", exc_info=self, extra={"request_id": instance})
-        return problem(self.code, PLAIN, instance=instance)
-
-
-class KeysUnavailable(Unavailable):
-    """The holder of the root key, or the key shelf, does not answer now."""
-
-    def problem(self, instance: str = "") -> Problem:
-        """Returns the answer's body; the detail goes to the log."""
-        log.warning("keys cannot be had", extra={"request_id": instance, "why": self.detail})
-        return problem(self.code, PLAIN, instance=instance)
-
-
-class RootRefused(KeyRefused):
-    """The holder of the root key answers, and says no: an operator must mend token, policy, name or address."""
-
-    default_code = Code.UNAVAILABLE
-
-
-class KeyLost(KeyRefused):
-    """The shelf has no entry and no mark of one that was destroyed: it was lost, or is another installation's."""
-
-    default_code = Code.UNAVAILABLE
-
-
-class KeyDestroyed(KeyRefused):
-    """The key was destroyed on purpose."""
-
-    default_code = Code.FOOTAGE_DESTROYED
-
-    def problem(self, instance: str = "") -> Problem:
-        """Returns the answer's body, whose detail is for everybody."""
-        return problem(self.code, self.detail, instance=instance)

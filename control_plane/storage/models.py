@@ -25,7 +25,7 @@ class Encryption(models.TextChoices):
 class StudioStore(StudioOwned):
     """An S3 bucket, or a part of one, that the studio has named for its footage.
 
-    `wrapped_secret` is the secret key under the studio's key (`studios.vault`); nobody reads it back. `ca_pem`: a
+    `wrapped_secret` is the secret key under the studio's key (`keys.vault`); nobody reads it back. `ca_pem`: a
     certificate authority that neither boxes nor browsers know, so all bytes of such a store pass through us. `revision`
     rises with each edit. `seen_region` is what the store itself said last. `direct_reads`: the store lets our pages
     read from it (CORS). `retired_at` null: it may be chosen.
@@ -62,9 +62,9 @@ class StudioStore(StudioOwned):
     class Meta(StudioOwned.Meta):
         ordering: ClassVar = ["created_at"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["studio", "name"], name="studios_store_name_once"),
+            models.UniqueConstraint(fields=["studio", "name"], name="storage_store_name_once"),
             models.CheckConstraint(
-                condition=models.Q(encryption__in=Encryption.values), name="studios_store_known_encryption"
+                condition=models.Q(encryption__in=Encryption.values), name="storage_store_known_encryption"
             ),
         ]
 
@@ -88,7 +88,7 @@ class StudioStorage(StudioOwned):
 
     class Meta(StudioOwned.Meta):
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["studio"], name="studios_storage_once_per_studio")
+            models.UniqueConstraint(fields=["studio"], name="storage_storage_once_per_studio")
         ]
 
     def __str__(self) -> str:
@@ -126,7 +126,7 @@ class StoreProbe(StudioOwned, Leased):
     class Meta(StudioOwned.Meta):
         ordering: ClassVar = ["-created_at"]
         indexes: ClassVar = [
-            models.Index(fields=["studio", "store", "-created_at"], name="studios_probe_latest")
+            models.Index(fields=["studio", "store", "-created_at"], name="storage_probe_latest")
         ]
 
     def __str__(self) -> str:
@@ -189,10 +189,10 @@ class StoreMove(StudioOwned, Leased):
             models.UniqueConstraint(
                 fields=["studio"],
                 condition=models.Q(state=MoveState.COPYING.value),
-                name="studios_one_move_at_a_time",
+                name="storage_one_move_at_a_time",
             ),
             models.CheckConstraint(
-                condition=models.Q(state__in=MoveState.values), name="studios_move_known_state"
+                condition=models.Q(state__in=MoveState.values), name="storage_move_known_state"
             ),
         ]
 
@@ -215,7 +215,7 @@ class MoveFault(StudioOwned):
     class Meta(StudioOwned.Meta):
         ordering: ClassVar = ["created_at"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["move", "segment_id"], name="studios_movefault_once")
+            models.UniqueConstraint(fields=["move", "segment_id"], name="storage_movefault_once")
         ]
 
     def __str__(self) -> str:
@@ -256,10 +256,10 @@ class Disposal(StudioOwned):
         ordering: ClassVar = ["due_at"]
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["store", "object_key"], nulls_distinct=False, name="studios_disposal_once"
+                fields=["store", "object_key"], nulls_distinct=False, name="storage_disposal_once"
             )
         ]
-        indexes: ClassVar = [models.Index(fields=["studio", "due_at"], name="studios_disposal_due")]
+        indexes: ClassVar = [models.Index(fields=["studio", "due_at"], name="storage_disposal_due")]
 
     def __str__(self) -> str:
         return self.object_key

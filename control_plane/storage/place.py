@@ -3,12 +3,11 @@
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from control_plane.common.ssrf_guard import Network
 from shared.kernel.redact import redact
 
-Network = IPv4Network | IPv6Network
 _PREFIX = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
 

@@ -24,8 +24,8 @@ from minio.error import InvalidResponseError, MinioException, S3Error, ServerErr
 from minio.signer import sign_v4_s3
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from control_plane.storage.addresses import guarded_pool
-from control_plane.storage.bounded import BoundedPool, stream
+from control_plane.common.limited_http import BoundedPool, stream
+from control_plane.common.ssrf_guard import guarded_pool
 from control_plane.storage.errors import (
     ObjectExists,
     ObjectMismatch,

@@ -14,30 +14,26 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
+from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict
 from control_plane.common.leases import claim, held, release
+from control_plane.common.saving import check, save_new
 from control_plane.common.scoping import studio_scope
+from control_plane.common.ssrf_guard import is_private_allowed, resolve
 from control_plane.common.tasks import kick_named
-from control_plane.storage.addresses import is_private_allowed, resolve
+from control_plane.keys import vault
+from control_plane.plans.rate_limits import PROBES, require_rows
+from control_plane.storage import stores
 from control_plane.storage.errors import StoreRefused
 from control_plane.storage.findings import Finding, Outcome, Trial
+from control_plane.storage.models import Encryption, ProbeState, StoreProbe, StudioStorage, StudioStore
 from control_plane.storage.objects import ObjectStore
 from control_plane.storage.probe import probe
 from control_plane.storage.s3 import S3Store
-from control_plane.studios import access, stores, vault
-from control_plane.studios.models import (
-    Encryption,
-    ProbeState,
-    StoreProbe,
-    Studio,
-    StudioStorage,
-    StudioStore,
-)
-from control_plane.studios.services.rates import PROBES, require_rows
-from control_plane.studios.services.saving import check, save_new
+from control_plane.tenancy.models import Studio
 
 PROBE_LEASE = timedelta(minutes=2)
 PROBE_TIMEOUT_S = 5.0
@@ -175,7 +171,7 @@ def request_probe(studio: Studio, store: StudioStore | None, *, actor: Actor) ->
             requested_by=actor.id if actor.kind is ActorKind.USER else None,
         )
         row.save(force_insert=True)
-        kick_named("control_plane.studios.tasks.try_store", studio=studio.id, probe_id=row.id)
+        kick_named("control_plane.storage.tasks.try_store", studio=studio.id, probe_id=row.id)
     return row
 
 
@@ -299,7 +295,7 @@ def _settle(studio_id: UUID, row: StoreProbe, token: UUID, findings: list[Findin
             Act.STORE_PROBED,
             actor=actor,
             studio_id=studio_id,
-            object_type="studios.StudioStore",
+            object_type="storage.StudioStore",
             object_id=str(row.store_id or studio_id),
             details={"probe": str(row.id), "state": state.value, "refused": faults},
         )

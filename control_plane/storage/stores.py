@@ -11,12 +11,12 @@ from uuid import UUID
 from django.conf import settings
 
 from control_plane.common.errors import NotFound
+from control_plane.keys import vault
 from control_plane.storage.configured import object_store
+from control_plane.storage.models import StudioStorage, StudioStore
 from control_plane.storage.objects import ObjectFacts, ObjectStore
 from control_plane.storage.place import S3Place, ServerSide
 from control_plane.storage.s3 import S3Store
-from control_plane.studios import vault
-from control_plane.studios.models import StudioStorage, StudioStore
 
 SECRET = "store"  # noqa: S105  # the kind under which it is wrapped
 _KEPT = 64

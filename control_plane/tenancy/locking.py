@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from control_plane.studios.models import Studio
+from control_plane.tenancy.models import Studio
 
 
 def lock_studio(studio_id: UUID) -> None:

@@ -1,15 +1,17 @@
-"""Tables of tenancy: Studio, Room."""
+"""Tables of tenancy: Studio, Room, Membership with its Role, Invitation."""
 
 import zoneinfo
 from typing import ClassVar
 from uuid import UUID
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
+from django.utils import timezone
 
 from control_plane.common.models import StudioOwned, UUIDModel
-from control_plane.common.scoping import StudioManager
+from control_plane.common.scoping import CapabilityManager, OwnManager, StudioManager
 
 
 class Studio(UUIDModel):
@@ -62,8 +64,98 @@ class Room(StudioOwned):
     class Meta(StudioOwned.Meta):
         ordering: ClassVar = ["name"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["studio", "name"], name="studios_room_name_once_per_studio")
+            models.UniqueConstraint(fields=["studio", "name"], name="tenancy_room_name_once_per_studio")
         ]
 
     def __str__(self) -> str:
         return self.name
+
+
+class Role(models.TextChoices):
+    """What a member is to the studio; `access.ROLE_PERMISSIONS` says what that allows."""
+
+    ADMIN = "admin", "Studio admin"
+    INSTRUCTOR = "instructor", "Instructor"
+    VIEWER = "viewer", "Viewer"
+    GUARDIAN = "guardian", "Guardian"
+    PARTNER = "partner", "Partner"
+
+
+class Membership(StudioOwned):
+    """One person in one studio, with one role. Deleting the row ends every right at once.
+
+    `ends_at` null: no end. From then on `access` knows of no role, as though the row were gone.
+    `signin_not_before`: a session opens the studio only where the person has shown who they are after this moment; null:
+    every session may (`signin_rules`). `last_seen_at`: when a session last opened the studio, give or take an hour; null:
+    never. `seen_with_factor`: whether a second factor had been shown in that session; null: never seen.
+    """
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    role = models.CharField(max_length=16, choices=Role.choices)
+    ends_at = models.DateTimeField(null=True, blank=True, editable=False)
+    signin_not_before = models.DateTimeField(null=True, editable=False)
+    last_seen_at = models.DateTimeField(null=True, editable=False)
+    seen_with_factor = models.BooleanField(null=True, editable=False)
+
+    own: ClassVar[OwnManager] = OwnManager()
+    reachable: ClassVar[CapabilityManager] = CapabilityManager()
+
+    class Meta(StudioOwned.Meta):
+        default_manager_name = "objects"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["studio", "user"], name="tenancy_membership_once_per_person"),
+            models.CheckConstraint(
+                condition=models.Q(role__in=Role.values), name="tenancy_membership_known_role"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.role}"
+
+
+class Invitation(StudioOwned):
+    """An offer to one e-mail address to become a member. The token is never stored, only its SHA-256.
+
+    `membership_ends_at` null: no end. `invited_by` and `accepted_by` are the ids of people.
+    """
+
+    email = models.EmailField()
+    role = models.CharField(max_length=16, choices=Role.choices)
+    membership_ends_at = models.DateTimeField(null=True, blank=True)
+    token_sha256 = models.BinaryField(unique=True, editable=False)
+    expires_at = models.DateTimeField(editable=False)
+    sent_at = models.DateTimeField(null=True, editable=False)
+    invited_by = models.UUIDField(null=True, editable=False)
+    accepted_at = models.DateTimeField(null=True, editable=False)
+    accepted_by = models.UUIDField(null=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+
+    reachable: ClassVar[CapabilityManager] = CapabilityManager()
+
+    class Meta(StudioOwned.Meta):
+        default_manager_name = "objects"
+        ordering: ClassVar = ["-created_at"]
+        indexes: ClassVar = [models.Index(fields=["studio", "-created_at"], name="tenancy_invitation_newest")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["studio", "email"],
+                condition=models.Q(accepted_at=None, revoked_at=None),
+                name="tenancy_invitation_one_open",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(role__in=Role.values), name="tenancy_invitation_known_role"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.created_at:%Y-%m-%d}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still be accepted."""
+        return self.accepted_at is None and self.revoked_at is None and self.expires_at > timezone.now()
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether nothing has become of it; its link may have expired."""
+        return self.accepted_at is None and self.revoked_at is None

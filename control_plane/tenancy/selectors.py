@@ -1,23 +1,19 @@
 """Reads of tenancy: before a studio is open, a person's own memberships; inside, its people and rooms."""
 
+from datetime import datetime
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from control_plane.common.rows import one
-from control_plane.common.scoping import capability_scope, platform_scope, studio_scope, user_scope
-from control_plane.studios.models import (
-    BreakGlass,
-    IdentityProvider,
-    Invitation,
-    Membership,
-    ObjectRight,
-    Role,
-    Studio,
-    StudioKey,
+from control_plane.common.scoping import (
+    capability_scope,
+    platform_scope,
+    studio_scope,
+    user_scope,
 )
-from control_plane.studios.standing import in_force, open_visits
+from control_plane.tenancy.models import Invitation, Membership, Role, Studio
 
 
 def own_memberships(user_id: UUID) -> list[Membership]:
@@ -53,82 +49,16 @@ def admin_memberships(user_id: UUID) -> list[Membership]:
     return [item for item in own_memberships(user_id) if item.role == Role.ADMIN]
 
 
-def own_break_glass(user_id: UUID, *, slug: str) -> BreakGlass | None:
-    """Returns an operator's open break-glass of the studio at `slug`, the one that lasts longest, its studio loaded."""
-    return next((glass for glass in own_break_glasses(user_id) if glass.studio.slug == slug), None)
-
-
-def own_break_glasses(user_id: UUID) -> list[BreakGlass]:
-    """Returns an operator's open break-glasses with their studios loaded, the one that lasts longest first."""
-    with user_scope(user_id):
-        found = open_visits(timezone.now(), BreakGlass.own.all())
-        return list(found.select_related("studio").order_by("-ends_at"))
-
-
-def break_glasses() -> QuerySet[BreakGlass]:
-    """Returns all break-glasses of the studio in scope, newest first, operators loaded. Ask `studios.access` before."""
-    found: QuerySet[BreakGlass] = BreakGlass.objects.select_related("operator").order_by("-created_at")
-    return found
-
-
-def open_break_glasses() -> list[BreakGlass]:
-    """Returns those that are open now; shown to everybody who manages people of the studio in scope."""
-    return list(open_visits(timezone.now()).select_related("operator").order_by("ends_at"))
-
-
-def rights_of(user_id: UUID) -> QuerySet[ObjectRight]:
-    """Returns a person's rights and denials in the studio in scope, over or not, newest first.
-
-    `standing.right_on` reads each. Ask `studios.access` before.
-    """
-    found: QuerySet[ObjectRight] = (
-        ObjectRight.objects.filter(user_id=user_id)
-        .select_related("permission", "content_type")
-        .order_by("-given_at", "id")
-    )
-    return found
-
-
 def studio_ids(reason: str) -> list[UUID]:
     """Returns the ids of all studios for a sweep (`reason` says which); nothing inside them can be read."""
     with platform_scope(reason):
         return list(Studio.objects.order_by("id").values_list("id", flat=True))
 
 
-def current_key() -> StudioKey:
-    """Returns the generation of the studio's keys that boxes seal to now.
-
-    Raises:
-        StudioKey.DoesNotExist: the studio has none, which `services.create_studio` rules out.
-    """
-    key: StudioKey = StudioKey.objects.get(retired_at__isnull=True)
-    return key
-
-
 def invitation_of(token_sha256: bytes) -> Invitation | None:
     """Returns the invitation whose link holds this token, whatever has become of it."""
     with capability_scope("invitation_hash", token_sha256.hex()):
         found: Invitation | None = Invitation.reachable.filter(token_sha256=token_sha256).first()
-        return found
-
-
-def providers_for(domain: str) -> list[IdentityProvider]:
-    """Return the enabled identity providers, of any studio, that have proven an e-mail domain; by the studio's id.
-
-    A domain that a studio merely claims leads to none: else an address would be sent to the provider of whoever names its
-    domain first.
-    """
-    with capability_scope("provider_domain", domain):
-        found = IdentityProvider.reachable.filter(
-            enabled=True, domains__contains=[domain], proven_domains__has_key=domain
-        )
-        return list(found.order_by("studio_id", "name"))
-
-
-def provider_named(provider_id: UUID) -> IdentityProvider | None:
-    """Return an enabled identity provider by the id in its sign-in link; None where there is none."""
-    with capability_scope("provider_id", str(provider_id)):
-        found: IdentityProvider | None = IdentityProvider.reachable.filter(pk=provider_id).first()
         return found
 
 
@@ -142,4 +72,15 @@ def _own() -> QuerySet[Membership]:
     found: QuerySet[Membership] = Membership.own.filter(
         in_force(timezone.now(), "ends_at"), user__is_active=True
     ).select_related("studio")
+    return found
+
+
+def in_force(now: datetime, field: str = "until") -> Q:
+    """Returns the condition of a row that has no end, or whose end is yet to come."""
+    return Q(**{f"{field}__isnull": True}) | Q(**{f"{field}__gt": now})
+
+
+def members(now: datetime) -> QuerySet[Membership]:
+    """Returns the memberships of the studio in scope that count now."""
+    found: QuerySet[Membership] = Membership.objects.filter(in_force(now, "ends_at"), user__is_active=True)
     return found

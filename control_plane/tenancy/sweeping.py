@@ -5,7 +5,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from control_plane.common.errors import ControlPlaneError
-from control_plane.studios.selectors import studio_ids
+from control_plane.tenancy.selectors import studio_ids
 
 log = logging.getLogger(__name__)
 

@@ -97,9 +97,9 @@ def _figures(folder: Path, entries: int) -> dict[str, Any]:
     from django.db import connections
 
     from control_plane.accounts.services import create_user
+    from control_plane.administration.services import create_studio
     from control_plane.common.actors import Actor
-    from control_plane.storage.roots.file import create_root_key
-    from control_plane.studios.services import create_studio
+    from control_plane.keys.roots.file import create_root_key
 
     if not settings.ROOT_KEY_FILE.exists():
         create_root_key(settings.ROOT_KEY_FILE)

@@ -16,15 +16,16 @@ from django.db import connections
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from control_plane.access import access
+from control_plane.access import services as access_services
 from control_plane.accounts.models import User
+from control_plane.administration import services as administration_services
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import instance
 from control_plane.fleet import services as fleet
 from control_plane.fleet.desired import publish_config
 from control_plane.fleet.models import Agent
-from control_plane.studios import access
-from control_plane.studios import services as studios
-from control_plane.studios.models import Membership, Role
+from control_plane.tenancy.models import Membership, Role
 from shared.protocol.codec import encode
 from shared.protocol.ids import AgentId, StudioId
 from shared.protocol.messages import Hello
@@ -105,29 +106,29 @@ def _membership(stage: Stage, user: User) -> Membership:
 
 def _lower(stage: Stage, playable: Playable, user: User) -> None:
     with studio_scope(stage.studio.id):
-        studios.change_role(_membership(stage, user), Role.PARTNER, actor=stage.alice.actor)
+        administration_services.change_role(_membership(stage, user), Role.PARTNER, actor=stage.alice.actor)
 
 
 def _remove(stage: Stage, playable: Playable, user: User) -> None:
     with studio_scope(stage.studio.id):
-        studios.remove_member(_membership(stage, user), actor=stage.alice.actor)
+        administration_services.remove_member(_membership(stage, user), actor=stage.alice.actor)
 
 
 def _give(stage: Stage, playable: Playable, user: User) -> None:
     with studio_scope(stage.studio.id):
-        studios.give_right(user, access.Action.REPLAY, playable.session, actor=stage.alice.actor)
+        access_services.give_right(user, access.Action.REPLAY, playable.session, actor=stage.alice.actor)
 
 
 def _take(stage: Stage, playable: Playable, user: User) -> None:
     with studio_scope(stage.studio.id):
         for action in (access.Action.REPLAY, access.Action.VIEW_CLASS):
-            studios.take_right(user, action, playable.session, actor=stage.alice.actor)
+            access_services.take_right(user, action, playable.session, actor=stage.alice.actor)
 
 
 def _deny(stage: Stage, playable: Playable, user: User) -> None:
     with studio_scope(stage.studio.id):
         for action in (access.Action.REPLAY, access.Action.VIEW_CLASS):
-            studios.deny_right(user, action, playable.session, actor=stage.alice.actor)
+            access_services.deny_right(user, action, playable.session, actor=stage.alice.actor)
 
 
 def _deactivate(stage: Stage, playable: Playable, user: User) -> None:
@@ -141,17 +142,17 @@ def _sign_out(cookie: str) -> None:
 def _glass(stage: Stage, paths: list[str]) -> Case:
     (operator,) = make_viewers(stage, 1)
     with studio_scope(stage.studio.id):
-        studios.remove_member(_membership(stage, operator), actor=stage.alice.actor)
+        administration_services.remove_member(_membership(stage, operator), actor=stage.alice.actor)
     User.objects.filter(pk=operator.pk).update(is_operator=True)
     operator.refresh_from_db()
     Authenticator.objects.create(user=operator, type=Authenticator.Type.TOTP, data={"secret": ""})
     actions = {access.Action.VIEW_STUDIO, access.Action.VIEW_CLASS, access.Action.REPLAY}
-    glass = studios.open_break_glass(
+    glass = access_services.open_break_glass(
         stage.studio, operator, actions, "a benchmark of revocation", 1, actor=operator.actor
     )
 
     def close() -> None:
-        studios.close_break_glass(glass, actor=stage.alice.actor)
+        access_services.close_break_glass(glass, actor=stage.alice.actor)
 
     return Case(cookie_of(operator), paths, close)
 

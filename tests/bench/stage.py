@@ -17,17 +17,17 @@ from nacl.public import PublicKey, SealedBox
 
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_user
+from control_plane.administration import services as studios
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import services as fleet
 from control_plane.fleet.models import Agent
+from control_plane.keys import vault
 from control_plane.recordings import services as recordings
 from control_plane.recordings.arrivals import ObjectPlace
 from control_plane.recordings.models import ClassSession, ClassState, Recorder, RecorderState
 from control_plane.storage.configured import object_store
-from control_plane.studios import services as studios
-from control_plane.studios import vault
-from control_plane.studios.models import Role, Room, Studio
+from control_plane.tenancy.models import Role, Room, Studio
 from shared.protocol.config import RecipientKey
 from shared.protocol.ids import CameraId, ClassSessionId, SegmentId, new_id
 from shared.protocol.manifest import FragmentRecord, SealedBlob, SegmentManifest

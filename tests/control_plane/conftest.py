@@ -16,19 +16,26 @@ import pytest
 from django.conf import settings as configured
 from django.test import Client
 
+from control_plane.access import services as access_services
+from control_plane.access.access import Action
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_user
+from control_plane.administration import services
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
-from control_plane.storage.roots.file import create_root_key
-from control_plane.studios import services
-from control_plane.studios.models import Membership, Role, Studio
+from control_plane.keys.roots.file import create_root_key
+from control_plane.people import services as people_services
+from control_plane.people.dancer_list import NewDancer
+from control_plane.people.models import Dancer, Relation
+from control_plane.tenancy.models import Membership, Role, Room, Studio
 from shared.protocol.ids import new_id
 from tests.rigs.lax_s3 import LaxServer, lax_s3
 from tests.rigs.radosgw import S3Server, missing_programs
 from tests.rigs.radosgw import radosgw as running_radosgw
 
 SETUP = Actor.system("tests")
+FAMILY = {Action.VIEW_STUDIO, Action.VIEW_CLASS, Action.REPLAY}
+"""What guardians may do in a studio of the fixture `family`."""
 
 
 @dataclass(frozen=True)
@@ -133,3 +140,18 @@ def radosgw() -> Iterator[S3Server]:
         )
     with running_radosgw() as server:
         yield server
+
+
+@pytest.fixture
+def room(cast: Cast) -> Room:
+    """A room of the studio."""
+    return services.create_room(cast.studio, name="Big room", actor=cast.alice.actor)
+
+
+@pytest.fixture
+def family(cast: Cast) -> Dancer:
+    """A dancer of Gita's, in a studio that lets guardians replay."""
+    access_services.set_role_actions(cast.studio, Role.GUARDIAN, FAMILY, actor=cast.alice.actor)
+    dancer = people_services.add_dancer(cast.studio, NewDancer("Dana", 2015), actor=cast.alice.actor)
+    people_services.start_guardianship(dancer, cast.gita, Relation.PARENT, actor=cast.alice.actor)
+    return dancer

@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from control_plane.administration import services as studios
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import pairing
 from control_plane.fleet import services as fleet
 from control_plane.fleet.authentication import Caller
 from control_plane.fleet.models import Agent, Camera
+from control_plane.keys import vault
 from control_plane.recordings import services as recordings
 from control_plane.recordings.models import ClassSession
-from control_plane.studios import services as studios
-from control_plane.studios import vault
-from control_plane.studios.models import Room
+from control_plane.tenancy.models import Room
 from shared.protocol.config import RecipientKey
 from shared.protocol.ids import ClassSessionId
 from shared.protocol.status import AgentStatus, RecordingState, RecordingStatus, SpoolStatus

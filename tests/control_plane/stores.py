@@ -9,9 +9,9 @@ from django.utils import timezone
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.models import Segment
 from control_plane.recordings.moves import advance_move
+from control_plane.storage import services
+from control_plane.storage.models import Disposal, StoreMove, StoreProbe, StudioStore
 from control_plane.storage.place import S3Place
-from control_plane.studios.models import Disposal, StoreMove, StoreProbe, StudioStore
-from control_plane.studios.services import storage
 from tests.control_plane.conftest import as_person
 from tests.control_plane.footage import Cut
 from tests.control_plane.scenes import Scene
@@ -20,7 +20,7 @@ from tests.control_plane.scenes import Scene
 def named(scene: Scene, place: S3Place, name: str = "Our bucket") -> StudioStore:
     """Names a store and has it tried."""
     studio, alice = scene.cast.studio, scene.cast.alice.actor
-    store = storage.add_store(
+    store = services.add_store(
         studio,
         actor=alice,
         name=name,
@@ -33,8 +33,8 @@ def named(scene: Scene, place: S3Place, name: str = "Our bucket") -> StudioStore
         encryption=place.server_side,
     )
     with studio_scope(studio.id):
-        (probe_id,) = storage.due_probes()
-    assert storage.run_probe(studio.id, probe_id)
+        (probe_id,) = services.due_probes()
+    assert services.run_probe(studio.id, probe_id)
     with studio_scope(studio.id):
         found = StoreProbe.objects.get(pk=probe_id)
         assert found.is_fit, found.findings

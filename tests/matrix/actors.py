@@ -12,14 +12,14 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
+from control_plane.access.actions import Action
+from control_plane.access.decision import Held, Standing, Visit
+from control_plane.access.model_access import CLASS
+from control_plane.access.roles import effective
+from control_plane.access.services.api_keys import PREFIX
 from control_plane.accounts.models import User
 from control_plane.accounts.sessions import SEEN_AT, SIGNED_IN_AT
-from control_plane.studios.actions import Action
-from control_plane.studios.decision import Held, Standing, Visit
-from control_plane.studios.models import Role
-from control_plane.studios.roles import effective
-from control_plane.studios.services.api_keys import PREFIX
-from control_plane.studios.things import CLASS
+from control_plane.tenancy.models import Role
 from tests.control_plane.box import Box
 from tests.matrix.furniture import EVERYTHING, NARROW
 from tests.matrix.house import House

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from control_plane.studios.actions import Action
-from control_plane.studios.decision import judge
+from control_plane.access.actions import Action
+from control_plane.access.decision import judge
 from tests.matrix.actors import Asker
 from tests.matrix.policy import AdminRule, Rule
 

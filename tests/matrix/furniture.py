@@ -9,7 +9,14 @@ from django.test import Client
 from django.utils import timezone
 from msgspec.structs import replace
 
+from control_plane.access import services as access_services
+from control_plane.access.actions import Action
+from control_plane.access.models import ApiKey
+from control_plane.access.roles import DEFAULTS
+from control_plane.access.services.api_keys import PREFIX, make_api_key
 from control_plane.accounts.models import User
+from control_plane.administration import services as administration_services
+from control_plane.administration.services.invitations import invite
 from control_plane.common.scoping import studio_scope
 from control_plane.compliance.models import Alert
 from control_plane.fleet import pairing
@@ -17,7 +24,12 @@ from control_plane.fleet import reports as fleet_reports
 from control_plane.fleet import services as fleet
 from control_plane.fleet.authentication import Caller
 from control_plane.fleet.models import Agent, PairingCode
+from control_plane.identity.models import IdentityProvider, ProviderKind
 from control_plane.ingest import services as ingest
+from control_plane.keys import vault
+from control_plane.people import services as people_services
+from control_plane.people.dancer_list import NewDancer
+from control_plane.people.models import Dancer, Relation
 from control_plane.recordings import checks
 from control_plane.recordings import services as recordings
 from control_plane.recordings.arrivals import ObjectPlace
@@ -26,21 +38,7 @@ from control_plane.recordings.faults import Found, note_faults
 from control_plane.recordings.models import ClassSession, ClassState, Segment
 from control_plane.recordings.replays import continue_replay
 from control_plane.recordings.rosters import save_roster
-from control_plane.studios import services, vault
-from control_plane.studios.actions import Action
-from control_plane.studios.dancer_list import NewDancer
-from control_plane.studios.models import (
-    ApiKey,
-    Dancer,
-    IdentityProvider,
-    ProviderKind,
-    Relation,
-    Role,
-    Room,
-)
-from control_plane.studios.roles import DEFAULTS
-from control_plane.studios.services.api_keys import PREFIX, make_api_key
-from control_plane.studios.services.invitations import invite
+from control_plane.tenancy.models import Role, Room
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, new_id
 from shared.protocol.manifest import GapReason, GapRecord
 from shared.protocol.messages import Heartbeat, Hello
@@ -60,7 +58,9 @@ def _fleet(house: House) -> None:
     admin = house.people["admin"].actor
     with studio_scope(house.studio.id):
         for key in ("room", "spare_room"):
-            house.ids[key] = services.create_room(house.studio, name=word(house.name, "room"), actor=admin).id
+            house.ids[key] = administration_services.create_room(
+                house.studio, name=word(house.name, "room"), actor=admin
+            ).id
     for key, box in (("agent", house.box), ("revoked", house.revoked)):
         code = pairing.create_pairing_code(house.studio, actor=admin, agent_name=word(house.name, "agent"))
         box.answer = pairing.claim_pairing_code(box.pair_request(code.text))
@@ -145,9 +145,11 @@ def _dancers(house: House) -> None:
     with studio_scope(house.studio.id):
         for key in ("dancer", "dancer_of_nobody"):
             facts = NewDancer(name=word(house.name, "dancer"), note=word(house.name, "note"))
-            house.ids[key] = services.add_dancer(house.studio, facts, actor=admin).id
+            house.ids[key] = people_services.add_dancer(house.studio, facts, actor=admin).id
         dancer = Dancer.objects.get(pk=house.ids["dancer"])
-        tie = services.start_guardianship(dancer, house.people["guardian"], Relation.PARENT, actor=admin)
+        tie = people_services.start_guardianship(
+            dancer, house.people["guardian"], Relation.PARENT, actor=admin
+        )
         house.ids["guardianship"] = tie.id
         row = ClassSession.objects.get(pk=house.ids["class"])
         save_roster(row, [dancer.id], confirm=True, actor=admin)
@@ -230,8 +232,8 @@ def _rights(house: House) -> None:
     with studio_scope(house.studio.id):
         granted = ClassSession.objects.get(pk=house.ids["granted_class"])
         denied = ClassSession.objects.get(pk=house.ids["class"])
-        right = services.give_right(house.people["granted"], Action.REPLAY, granted, actor=admin)
-        services.deny_right(house.people["denied"], Action.VIEW_CLASS, denied, actor=admin)
+        right = access_services.give_right(house.people["granted"], Action.REPLAY, granted, actor=admin)
+        access_services.deny_right(house.people["denied"], Action.VIEW_CLASS, denied, actor=admin)
         house.ids["right"] = right.id
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.apps import apps
 
 from control_plane.accounts.models import User
-from control_plane.studios.models import Studio
+from control_plane.tenancy.models import Studio
 from tests.control_plane.box import Box
 from tests.control_plane.footage import Cut
 

@@ -9,18 +9,14 @@ from urllib.parse import urlencode
 import pytest
 from django.db.models import Model
 
+from control_plane.access.actions import Action
+from control_plane.access.models import ApiKey, ObjectRight
 from control_plane.audit.models import Entry
 from control_plane.common.scoping import studio_scope
+from control_plane.keys.models import StudioKey
+from control_plane.people.models import Dancer
 from control_plane.recordings.models import ClassSession
-from control_plane.studios.actions import Action
-from control_plane.studios.models import (
-    ApiKey,
-    Dancer,
-    Invitation,
-    Membership,
-    ObjectRight,
-    StudioKey,
-)
+from control_plane.tenancy.models import Invitation, Membership
 from tests.matrix import routes
 from tests.matrix.actors import Asker
 from tests.matrix.calls import Call

@@ -23,8 +23,8 @@ from django.core.management.base import CommandError
 from control_plane.common.errors import ControlPlaneError
 from control_plane.common.scoping import studio_scope
 from control_plane.config.celery import app as celery_app
-from control_plane.studios import sweeping
-from control_plane.studios.models import StoreMove, StoreProbe
+from control_plane.storage.models import StoreMove, StoreProbe
+from control_plane.tenancy import sweeping
 from tests import servers
 from tests.matrix import routes
 from tests.matrix.actors import Asker

@@ -2,7 +2,7 @@
 
 import pytest
 
-from control_plane.studios.access import Action
+from control_plane.access.access import Action
 from tests.matrix import routes
 from tests.matrix.house import tenant_tables
 from tests.matrix.policy import GROUPS, METHODS, Policy, read_policy
@@ -70,7 +70,7 @@ def test_pages_of_the_admin_site_about_people_are_audited() -> None:
 
 
 def test_every_word_for_tables_names_tables_that_there_are() -> None:
-    assert set().union(*GROUPS.values()) <= {*tenant_tables(), "studios_studio"}
+    assert set().union(*GROUPS.values()) <= {*tenant_tables(), "tenancy_studio"}
 
 
 def _add(section: str, lines: list[str]) -> str:

@@ -15,20 +15,18 @@ from django.apps import apps
 from django.db import connection
 from django.utils import timezone
 
+from control_plane.access import services as access_services
+from control_plane.access.actions import Action
+from control_plane.access.roles import DEFAULTS
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_user
+from control_plane.administration import services as administration_services
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
+from control_plane.identity.services import signin
 from control_plane.recordings.models import ClassSession
 from control_plane.recordings.shredding import shred_class
-from control_plane.studios import services
-from control_plane.studios.actions import Action
-from control_plane.studios.models import (
-    Membership,
-    Role,
-)
-from control_plane.studios.roles import DEFAULTS
-from control_plane.studios.services import signin
+from control_plane.tenancy.models import Membership, Role
 from tests.matrix.furniture import furnish, lend_key
 from tests.matrix.house import PREFIXES, House, tenant_tables, word
 from tests.matrix.passkey import registration
@@ -75,7 +73,7 @@ def make_world(folder: Path) -> World:
         people[name].save()
         Authenticator.objects.create(user=people[name], type=Authenticator.Type.TOTP, data={"secret": "x"})
     houses = {name: _house(name, folder) for name in PREFIXES}
-    glass = services.open_break_glass(
+    glass = access_services.open_break_glass(
         houses["own"].studio,
         people["otto"],
         VISIT,
@@ -86,8 +84,8 @@ def make_world(folder: Path) -> World:
     houses["own"].ids["break_glass"] = glass.id
     people["both"] = _person("neither", "both")
     Authenticator.objects.create(user=people["both"], type=Authenticator.Type.TOTP, data={"secret": "x"})
-    services.add_member(houses["own"].studio, people["both"], Role.VIEWER, actor=SETUP)
-    services.add_member(houses["other"].studio, people["both"], Role.ADMIN, actor=SETUP)
+    administration_services.add_member(houses["own"].studio, people["both"], Role.VIEWER, actor=SETUP)
+    administration_services.add_member(houses["other"].studio, people["both"], Role.ADMIN, actor=SETUP)
     lend_key(houses["other"], "both", people["both"])
     for house in houses.values():
         _find_rows(house)
@@ -104,22 +102,22 @@ def _person(house: str, name: str) -> User:
 
 def _house(name: str, folder: Path) -> House:
     people = {part: _person(name, part) for part in ("admin", *(role.value for role in ROLES), *EXTRA)}
-    studio = services.create_studio(
+    studio = administration_services.create_studio(
         slug=word(name, "slug"), name=word(name, "studio"), actor=SETUP, admin=people["admin"]
     )
     house = House(name, studio, people)
     members = EXTRA
     for part, role in ({role.value: role for role in ROLES} | members).items():
-        services.add_member(studio, people[part], role, actor=SETUP)
+        administration_services.add_member(studio, people[part], role, actor=SETUP)
     with studio_scope(studio.id):
         gone = Membership.objects.get(user=people["ended"])
-        services.remove_member(gone, actor=SETUP)
+        administration_services.remove_member(gone, actor=SETUP)
         house.ids["membership"] = Membership.objects.get(user=people["viewer"]).id
         Membership.objects.filter(user=people["expired"]).update(ends_at=timezone.now() - timedelta(hours=1))
     people["inactive"].is_active = False
     people["inactive"].save()
     for role, actions in ROLES_MAY.items():
-        services.set_role_actions(studio, role, actions, actor=people["admin"].actor)
+        access_services.set_role_actions(studio, role, actions, actor=people["admin"].actor)
     for part in ("admin", "viewer"):
         row = Authenticator.objects.create(
             user=people[part],
@@ -148,10 +146,10 @@ def _find_rows(house: House) -> None:
                 house.one_of |= {model._meta.label: keys[0]} if keys else {}
     viewer = house.people["viewer"]
     house.one_of |= {
-        "studios.Studio": house.studio.id,
+        "tenancy.Studio": house.studio.id,
         "accounts.User": viewer.id,
         "fleet.Agent": house.ids["agent"],
-        "studios.Membership": house.ids["membership"],
+        "tenancy.Membership": house.ids["membership"],
         "mfa.Authenticator": house.ids["passkey_viewer"],
         "account.EmailAddress": EmailAddress.objects.get(user=viewer).pk,
     }

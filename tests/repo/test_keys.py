@@ -6,29 +6,40 @@ from pathlib import Path
 from tests.repo.tracked import text_of, with_suffix
 
 OPENS = {
-    "control_plane.storage.keys": {"unwrap", "wrap", "with_half", "*"},
-    "control_plane.storage.seal": {"open_seal", "*"},
-    "control_plane.storage.configured": {"root_key", "key_shelf", "shelf_at"},
-    "control_plane.studios.keyring": {"*"},
+    "control_plane.keys.key_wrapping": {"unwrap", "wrap", "with_half", "*"},
+    "control_plane.keys.seal": {"open_seal", "*"},
+    "control_plane.keys.configured": {"root_key", "key_shelf", "shelf_at"},
+    "control_plane.keys.keyring": {"*"},
 }
 """Modules that hold what opens keys, and the names in them; `*`: the module itself, from which all can be had."""
 
 MAY = {
-    "control_plane/studios/keyring.py": "how keys lie inside each other",
-    "control_plane/studios/vault.py": "rights and record",
-    "control_plane/studios/services/keys.py": "re-wraps rows under a new generation",
-    "control_plane/studios/services/roots.py": "re-wraps rows under a new root key",
-    "control_plane/studios/services/checking.py": "looks whether keys open, hands nothing out",
-    "control_plane/studios/services/tombstones.py": "destroys on the shelf",
-    "control_plane/studios/services/tenancy.py": "the first generation of a new studio",
-    "control_plane/studios/management/commands/rotate_root.py": "asks where the root key is",
+    "control_plane/keys/keyring.py": "how keys lie inside each other",
+    "control_plane/keys/vault.py": "rights and record",
+    "control_plane/keys/services/generations.py": "re-wraps rows under a new generation",
+    "control_plane/keys/services/root_rotation.py": "re-wraps rows under a new root key",
+    "control_plane/keys/services/key_check.py": "looks whether keys open, hands nothing out",
+    "control_plane/keys/services/tombstones.py": "destroys on the shelf",
+    "control_plane/administration/services/studios.py": "the first generation of a new studio",
+    "control_plane/keys/management/commands/rotate_root.py": "asks where the root key is",
+    "control_plane/storage/configured.py": "checks where the key shelf lies",
     "control_plane/storage/management/commands/init_keys.py": "makes the shelf",
-    "control_plane/storage/management/commands/key_shelf.py": "copies the shelf",
+    "control_plane/keys/management/commands/key_shelf.py": "copies the shelf",
     "control_plane/compliance/assessment.py": "says of what kind the root key is",
     "control_plane/portal/keys.py": "says of what kind root key and shelf are",
     "control_plane/config/checks.py": "looks whether root key and shelf can be used",
 }
-"""Who may import them, and what for. `storage` itself may: it makes them."""
+"""Who may import them, and what for. `MAKERS` may: they make them."""
+
+MAKERS = (
+    "control_plane/keys/configured.py",
+    "control_plane/keys/key_cache.py",
+    "control_plane/keys/key_wrapping.py",
+    "control_plane/keys/platform_secret.py",
+    "control_plane/keys/roots/",
+    "control_plane/keys/seal.py",
+    "control_plane/keys/shelf/",
+)
 
 
 def opened_by(source: str) -> set[str]:
@@ -56,7 +67,7 @@ def test_nobody_else_imports_what_opens_keys() -> None:
         for path in with_suffix(".py", under="control_plane/")
         if str(path) not in MAY and not _is_maker(path) and (found := opened_by(text_of(path)))
     }
-    assert not strangers, "open keys by an Opening of studios.vault:\n" + "\n".join(sorted(strangers))
+    assert not strangers, "open keys by an Opening of keys.vault:\n" + "\n".join(sorted(strangers))
 
 
 def test_the_list_names_nobody_who_does_not() -> None:
@@ -65,18 +76,18 @@ def test_the_list_names_nobody_who_does_not() -> None:
 
 def test_every_way_of_importing_is_seen() -> None:
     for source in (
-        "from control_plane.storage.keys import unwrap",
-        "from control_plane.storage import keys",
-        "import control_plane.storage.seal as s",
-        "from control_plane.studios import access, keyring",
-        "import_module('control_plane.storage.keys')",
-        "def f():\n    from control_plane.storage.configured import root_key",
+        "from control_plane.keys.key_wrapping import unwrap",
+        "from control_plane.keys import key_wrapping",
+        "import control_plane.keys.seal as s",
+        "from control_plane.keys import errors, keyring",
+        "import_module('control_plane.keys.key_wrapping')",
+        "def f():\n    from control_plane.keys.configured import root_key",
     ):
         assert opened_by(source), source
     for source in (
-        "from control_plane.storage.seal import seal",
+        "from control_plane.keys.seal import seal",
         "from control_plane.storage.configured import object_store",
-        "from control_plane.studios import vault",
+        "from control_plane.keys import vault",
     ):
         assert not opened_by(source), source
 
@@ -86,10 +97,10 @@ def test_nobody_else_holds_the_wrapped_columns_against_a_key() -> None:
     makers = [
         str(path)
         for path in with_suffix(".py", under="control_plane/")
-        if "Opening(" in text_of(path) and str(path) != "control_plane/studios/vault.py"
+        if "Opening(" in text_of(path) and str(path) != "control_plane/keys/vault.py"
     ]
     assert not makers
 
 
 def _is_maker(path: Path) -> bool:
-    return str(path).startswith("control_plane/storage/") and "management" not in path.parts
+    return str(path).startswith(MAKERS)

@@ -19,7 +19,7 @@ WORDS = re.compile(
 )
 REVIEWED = {
     (
-        "control_plane/studios/services/roots.py",
+        "control_plane/keys/services/root_rotation.py",
         "stored != current.seed()",
     ): "two secrets of the server's own",
     (

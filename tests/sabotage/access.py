@@ -4,9 +4,9 @@ from tests.sabotage.sabotage import Sabotage, page, route
 
 _CLASSES = "studio/<slug:slug>/classes/"
 _CLASS = "studio/<slug:slug>/classes/<uuid:class_id>/"
-_ACCESS = "control_plane/studios/access.py"
-_DECISION = "control_plane/studios/decision.py"
-_TEST_ACCESS = "tests/control_plane/studios/test_access.py"
+_ACCESS = "control_plane/access/access.py"
+_DECISION = "control_plane/access/decision.py"
+_TEST_ACCESS = "tests/control_plane/access/test_access.py"
 _TOKENS = "tests/control_plane/fleet/test_tokens.py"
 
 LEAKS = (
@@ -55,7 +55,7 @@ LEAKS = (
     Sabotage(
         "a person's standing is kept for a minute",
         "access",
-        "control_plane/studios/standing.py",
+        "control_plane/access/facts.py",
         "    return _read([user_id], on.values(), now).get(user_id, Standing())",
         "    from django.core.cache import cache\n\n"
         '    name = f"standing:{user_id}:{sorted(map(str, on.values()))}"\n'
@@ -74,7 +74,7 @@ LEAKS = (
     Sabotage(
         "a stranger is told 403, and so that the studio exists",
         "access",
-        "control_plane/studios/middleware.py",
+        "control_plane/identity/middleware.py",
         "        if way_in is None:\n            raise NotFound",
         "        if way_in is None:\n            raise Forbidden",
         (route(_CLASSES),),
@@ -82,7 +82,7 @@ LEAKS = (
     Sabotage(
         "an error names people of other studios",
         "access",
-        "control_plane/studios/middleware.py",
+        "control_plane/identity/middleware.py",
         "        if way_in is None:\n            raise NotFound",
         "        if way_in is None:\n"
         "            from control_plane.accounts.models import User\n\n"
@@ -129,34 +129,34 @@ ACCESS = (
         _DECISION,
         "    if role is not None and (denial := _strongest(standing, action, allows=False)):",
         "    if role is None and (denial := _strongest(standing, action, allows=False)):",
-        (
-            "tests/control_plane/studios/test_rights.py::test_a_denial_beats_right_and_role_wherever_it_stands",
-        ),
+        ("tests/control_plane/access/test_rights.py::test_a_denial_beats_right_and_role_wherever_it_stands",),
     ),
     Sabotage(
         "the end of rights and memberships is ignored",
         "access",
-        "control_plane/studios/standing.py",
+        "control_plane/tenancy/selectors.py",
         '    return Q(**{f"{field}__isnull": True}) | Q(**{f"{field}__gt": now})',
         '    return Q(**{f"{field}__isnull": True}) | Q(**{f"{field}__isnull": False})',
-        ("tests/control_plane/studios/test_memberships.py::test_a_membership_ends_at_the_very_instant",),
+        (
+            "tests/control_plane/administration/test_memberships.py::test_a_membership_ends_at_the_very_instant",
+        ),
     ),
     Sabotage(
         "the end of a right on a single thing is ignored",
         "access",
-        "control_plane/studios/standing.py",
+        "control_plane/access/facts.py",
         "            AND (held.until IS NULL OR held.until > %(now)s)),",
         "            AND (held.until IS NULL OR held.until IS NOT NULL)),",
-        ("tests/control_plane/studios/test_rights.py::test_a_right_ends_at_the_very_instant",),
+        ("tests/control_plane/access/test_rights.py::test_a_right_ends_at_the_very_instant",),
     ),
     Sabotage(
         "support enters a studio and does not tell it",
         "access",
-        "control_plane/studios/services/break_glass.py",
+        "control_plane/access/services/break_glass.py",
         "        _tell_admins(studio, operator, glass)\n",
         "",
         (
-            "tests/control_plane/studios/test_break_glass.py::"
+            "tests/control_plane/access/test_break_glass.py::"
             "test_every_admin_is_told_by_mail_and_by_the_portal",
         ),
     ),
@@ -171,7 +171,7 @@ ACCESS = (
     Sabotage(
         "a key of the API that was taken back still opens",
         "access",
-        "control_plane/studios/models/api_keys.py",
+        "control_plane/access/models.py",
         "        return self.revoked_at is None and self.expires_at > timezone.now()",
         "        return self.expires_at > timezone.now()",
         (route("api/v1/studios/<slug:slug>/classes/"),),
@@ -179,12 +179,12 @@ ACCESS = (
     Sabotage(
         "a task works on a thing of another studio",
         "access",
-        "control_plane/studios/tasks.py",
+        "control_plane/storage/tasks.py",
         "    run_probe(UUID(studio), UUID(probe_id))",
         '    for found in studio_ids("wherever it is"):\n        run_probe(UUID(str(found)), UUID(probe_id))',
         (
             "tests/matrix/test_jobs.py::test_a_task_touches_one_studio_and_tells_of_none"
-            "[control_plane.studios.tasks.try_store]",
+            "[control_plane.storage.tasks.try_store]",
         ),
     ),
     Sabotage(
@@ -194,7 +194,7 @@ ACCESS = (
         "        if not only_own:\n",
         "        if not only_own or not owns():\n",
         (
-            "tests/control_plane/studios/test_guardians.py::test_a_guardian_sees_the_classes_of_own_dancers_once_confirmed",
+            "tests/control_plane/people/test_guardians.py::test_a_guardian_sees_the_classes_of_own_dancers_once_confirmed",
         ),
     ),
     Sabotage(
@@ -204,7 +204,7 @@ ACCESS = (
         "        (visit for visit in standing.visits if action in visit.actions),",
         "        (visit for visit in standing.visits),",
         (
-            "tests/control_plane/studios/test_break_glass.py::test_an_operator_is_a_stranger_until_the_glass_is_broken_and_after",
+            "tests/control_plane/access/test_break_glass.py::test_an_operator_is_a_stranger_until_the_glass_is_broken_and_after",
         ),
     ),
     Sabotage(
@@ -214,17 +214,17 @@ ACCESS = (
         "    if role is not None and action in LIMITS[role] and (right :=",
         "    if role is not None and (right :=",
         (
-            "tests/control_plane/studios/test_rights.py::test_a_right_stays_within_the_limit_of_the_role",
-            "tests/control_plane/studios/test_visible.py::test_a_row_is_visible_exactly_where_one_can_see_it",
+            "tests/control_plane/access/test_rights.py::test_a_right_stays_within_the_limit_of_the_role",
+            "tests/control_plane/access/test_visible.py::test_a_row_is_visible_exactly_where_one_can_see_it",
         ),
     ),
     Sabotage(
         "a studio can give a role more than the platform allows",
         "access",
-        "control_plane/studios/roles.py",
+        "control_plane/access/roles.py",
         "    return (known & LIMITS[role]) | FLOOR[role]",
         "    return known | FLOOR[role]",
-        ("tests/control_plane/studios/test_roles.py",),
+        ("tests/control_plane/access/test_roles.py",),
     ),
     Sabotage(
         "a revoked box is answered",

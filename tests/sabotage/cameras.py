@@ -193,20 +193,20 @@ CAMERAS = (
     Sabotage(
         "one name in two Unicode forms is two dancers",
         "cameras",
-        "control_plane/studios/names.py",
+        "control_plane/common/names.py",
         '    folded = unicodedata.normalize("NFD", _UNSEEN.sub("", text)).casefold()\n'
         '    folded = unicodedata.normalize("NFKD", folded).casefold()\n'
         '    return _SPACE.sub(" ", unicodedata.normalize("NFKC", _UNSEEN.sub("", folded))).strip()\n',
         '    return _SPACE.sub(" ", text.casefold()).strip()\n',
-        ("tests/control_plane/studios/test_dancers.py::test_one_name_in_two_forms_is_one_dancer",),
+        ("tests/control_plane/people/test_dancers.py::test_one_name_in_two_forms_is_one_dancer",),
     ),
     Sabotage(
         "cells behind the last column are dropped in silence",
         "cameras",
-        "control_plane/studios/dancer_list.py",
+        "control_plane/people/dancer_list.py",
         "        if any(cells[len(header) :]) or any(\n",
         "        if any(\n",
-        ("tests/control_plane/studios/test_dancer_list.py::test_what_is_wrong_is_named_with_its_line",),
+        ("tests/control_plane/people/test_dancer_list.py::test_what_is_wrong_is_named_with_its_line",),
     ),
     Sabotage(
         "hints of the agent ask for a home although a state folder is named",

@@ -2,9 +2,9 @@
 
 from tests.sabotage.sabotage import Sabotage
 
-_VAULT = "control_plane/studios/vault.py"
-_TEST_VAULT = "tests/control_plane/studios/test_vault.py"
-_TEST_KEYS = "tests/control_plane/storage/test_keys.py"
+_VAULT = "control_plane/keys/vault.py"
+_TEST_VAULT = "tests/control_plane/keys/test_vault.py"
+_TEST_KEYS = "tests/control_plane/keys/test_keys.py"
 _RECORD = "tests/control_plane/audit/test_record.py"
 _CHAIN = "tests/control_plane/audit/test_chain.py"
 _MOVES = "tests/control_plane/recordings/test_moves.py"
@@ -38,7 +38,7 @@ KEYS = (
     Sabotage(
         "keys are wrapped without saying what they are for",
         "keys",
-        "control_plane/storage/keys.py",
+        "control_plane/keys/key_wrapping.py",
         '    return b"threedance/1/" + kind.encode() + b"/" + id_.bytes',
         '    return b"threedance/1/"',
         (f"{_TEST_KEYS}::test_a_wrapped_key_opens_for_nothing_else",),
@@ -46,7 +46,7 @@ KEYS = (
     Sabotage(
         "the half of a key on the shelf is not needed",
         "keys",
-        "control_plane/storage/keys.py",
+        "control_plane/keys/key_wrapping.py",
         '    return HKDF(SHA256(), KEY_BYTES, salt=half, info=b"half/" + bound(kind, id_)).derive(key)',
         '    return HKDF(SHA256(), KEY_BYTES, salt=None, info=b"half/" + bound(kind, id_)).derive(key)',
         (
@@ -57,17 +57,17 @@ KEYS = (
     Sabotage(
         "a shred leaves the key on the shelf",
         "keys",
-        "control_plane/storage/shelf/folder.py",
+        "control_plane/keys/shelf/folder.py",
         "        return sum([self._destroy(id_) for id_ in ids])",
         "        return len(list(ids))",
         (
-            "tests/control_plane/storage/test_keys_shelf.py::test_what_is_destroyed_is_gone_for_good_and_once_more_is_harmless",
+            "tests/control_plane/keys/test_keys_shelf.py::test_what_is_destroyed_is_gone_for_good_and_once_more_is_harmless",
         ),
     ),
     Sabotage(
         "the root key stands in its repr, and so in logs",
         "keys",
-        "control_plane/storage/roots/file.py",
+        "control_plane/keys/roots/file.py",
         '        return f"FileRootKey({self._content.keys[0][0]})"',
         '        return f"FileRootKey({self._content.keys})"',
         (f"{_TEST_KEYS}::test_the_root_keys_repr_holds_no_key",),
@@ -152,7 +152,7 @@ STORAGE = (
     Sabotage(
         "a store may be inside the house",
         "storage",
-        "control_plane/storage/addresses.py",
+        "control_plane/common/ssrf_guard.py",
         "    return ip.is_global and not (ip.is_multicast or ip.is_reserved or is_inside)",
         "    return True",
         ("tests/control_plane/storage/test_probe.py::test_no_store_is_inside_the_house",),
@@ -160,7 +160,7 @@ STORAGE = (
     Sabotage(
         "footage leaves the region that it is pinned to",
         "storage",
-        "control_plane/studios/stores.py",
+        "control_plane/storage/stores.py",
         "    if not pinned or region == pinned:",
         "    if not pinned or region:",
         ("tests/control_plane/recordings/test_stores.py::test_a_pinned_region_keeps_footage_in",),
@@ -235,7 +235,7 @@ SIGN_IN = (
     Sabotage(
         "admins come in without the second factor that the studio asks for",
         "sign-in",
-        "control_plane/studios/signin_rules.py",
+        "control_plane/identity/signin_rules.py",
         "    if policy.admins_need_second_factor and not has_factor and not asked_there:",
         "    if policy.admins_need_second_factor and not asked_there and provider is not None:",
         (

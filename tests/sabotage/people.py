@@ -3,15 +3,15 @@
 from tests.sabotage.sabotage import Sabotage, page, route
 
 _SCOPED = "control_plane/console/scoped.py"
-_RULES = "control_plane/studios/signin_rules.py"
+_RULES = "control_plane/identity/signin_rules.py"
 _OWN_PART = "tests/control_plane/accounts/test_own_part.py"
-_SERVICE = "control_plane/studios/services/people.py"
+_SERVICE = "control_plane/administration/services/members.py"
 _LEAVING = "tests/control_plane/portal/test_leaving.py"
-_RATES = "tests/control_plane/studios/test_rates.py"
+_RATES = "tests/control_plane/plans/test_rates.py"
 _KEY_RANK = "tests/control_plane/api/test_key_rank.py"
-_SSO = "control_plane/studios/services/sso.py"
+_SSO = "control_plane/identity/services/sso.py"
 _DOMAINS = "tests/control_plane/accounts/test_domains.py"
-_LINKS = "control_plane/studios/services/signin_links.py"
+_LINKS = "control_plane/administration/services/signin_links.py"
 _COMMANDS = "tests/control_plane/accounts/test_signin_link.py"
 _WAY_BACK = "tests/control_plane/accounts/test_way_back.py"
 _AT_ONCE = "tests/control_plane/accounts/test_links_at_once.py"
@@ -59,7 +59,7 @@ PEOPLE = (
         _SCOPED,
         "        return response if object_id is None else self._noted(request, response, object_id)\n",
         "        return response\n",
-        (page("studios.Membership"), page("studios.Dancer"), page("audit.Entry")),
+        (page("tenancy.Membership"), page("people.Dancer"), page("audit.Entry")),
     ),
     Sabotage(
         "the API lists people and leaves no audit event",
@@ -72,11 +72,11 @@ PEOPLE = (
     Sabotage(
         "an admin makes a member of somebody who was not asked",
         "access",
-        "control_plane/studios/services/people.py",
+        "control_plane/administration/services/members.py",
         '            raise Forbidden("People join a studio by invitation: invite them.")\n',
         "",
         (
-            "tests/control_plane/studios/test_memberships.py::test_nobody_is_made_a_member_without_being_asked",
+            "tests/control_plane/administration/test_memberships.py::test_nobody_is_made_a_member_without_being_asked",
         ),
     ),
     Sabotage(
@@ -90,7 +90,7 @@ PEOPLE = (
     Sabotage(
         "a studio that asks for another sign-in ends the whole session",
         "sign-in",
-        "control_plane/studios/middleware.py",
+        "control_plane/identity/middleware.py",
         "    if not wants_html(request):\n        return answer(request, SignInRequired(_AGAIN[refused.missing]))\n",
         "    __import__('django.contrib.auth', fromlist=['auth']).logout(request)\n",
         (
@@ -133,7 +133,7 @@ PEOPLE = (
     Sabotage(
         "invitations are not counted",
         "access",
-        "control_plane/studios/services/invitations.py",
+        "control_plane/administration/services/invitations.py",
         "        require_rate(Act.INVITATION_SENT, actor=actor)\n        if Membership",
         "        if Membership",
         (
@@ -144,7 +144,7 @@ PEOPLE = (
     Sabotage(
         "new keys of the studio are not counted",
         "keys",
-        "control_plane/studios/services/keys.py",
+        "control_plane/keys/services/generations.py",
         "        require_rate(Act.STUDIO_KEY_MADE, actor=actor)\n",
         "",
         (f"{_RATES}::test_new_keys_of_the_studio_have_a_bound_by_portal_and_api",),
@@ -152,7 +152,7 @@ PEOPLE = (
     Sabotage(
         "an API key ends its person's other keys",
         "access",
-        "control_plane/studios/services/api_keys.py",
+        "control_plane/access/services/api_keys.py",
         "    return mine if actor.only is None else mine.filter(pk=actor.job.removeprefix(_JOB))\n",
         "    return mine\n",
         (f"{_KEY_RANK}::test_a_key_sees_and_ends_itself_alone",),
@@ -160,7 +160,7 @@ PEOPLE = (
     Sabotage(
         "an API key that lends less makes an admin",
         "access",
-        _SERVICE,
+        "control_plane/access/member_permissions.py",
         "    access.require_lent(actor, [action for action in access.Action if action in may])\n",
         "",
         (
@@ -171,16 +171,16 @@ PEOPLE = (
     Sabotage(
         "an admin sends a member one mail after the other",
         "sign-in",
-        "control_plane/studios/services/notices.py",
+        "control_plane/administration/services/notices.py",
         "    if not may_mail(str(membership.id), tuple(SUBJECTS)):\n        return\n",
         "",
-        ("tests/control_plane/studios/test_notices.py::test_an_admin_cannot_flood_a_members_mailbox",),
+        ("tests/control_plane/administration/test_notices.py::test_an_admin_cannot_flood_a_members_mailbox",),
     ),
     Sabotage(
         "a claimed domain leads to whoever claims it",
         "sign-in",
-        "control_plane/studios/migrations/0002_row_security.py",
-        ' AND proven_domains ? {PROVIDER_DOMAIN}"',
+        "control_plane/identity/migrations/0002_row_security.py",
+        ' AND proven_domains ? {DOMAIN}"',
         '"',
         (
             f"{_DOMAINS}::test_a_claimed_domain_leads_nobody_to_a_provider",
@@ -190,7 +190,7 @@ PEOPLE = (
     Sabotage(
         "any record of ours proves a domain, whichever studio it names",
         "sign-in",
-        "control_plane/studios/services/domains.py",
+        "control_plane/identity/services/domains.py",
         "    return record_text(studio_id) in txt_records(record_name(domain))\n",
         "    return any('threedance-studio=' in text for text in txt_records(record_name(domain)))\n",
         (f"{_DOMAINS}::test_a_record_that_names_another_studio_proves_nothing",),
@@ -281,7 +281,7 @@ PEOPLE = (
     Sabotage(
         "a studio's link opens the account of a platform operator",
         "sign-in",
-        "control_plane/studios/services/operators.py",
+        "control_plane/administration/services/operators.py",
         "        end_signin_links(user)\n        _record",
         "        _record",
         (f"{_WAY_BACK}::test_a_link_is_void_once_the_account_is_an_operators",),
@@ -330,10 +330,10 @@ PEOPLE = (
     Sabotage(
         "`threedance studio create` prints a bare link",
         "cli",
-        "control_plane/studios/management/commands/create_studio.py",
+        "control_plane/administration/management/commands/create_studio.py",
         "            self.stderr.write(line, str)\n",
         "            pass\n",
-        ("tests/control_plane/studios/test_create_studio.py::test_a_studio_its_admin_and_a_way_in",),
+        ("tests/control_plane/administration/test_create_studio.py::test_a_studio_its_admin_and_a_way_in",),
     ),
     Sabotage(
         "a key that is a second step alone counts as a way to sign in",

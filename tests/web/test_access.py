@@ -6,11 +6,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from control_plane.access.models import RoleActions
 from control_plane.common.scoping import studio_scope
+from control_plane.people.dancer_list import NewDancer
+from control_plane.people.services import add_dancers
 from control_plane.recordings.models import ClassState
-from control_plane.studios.dancer_list import NewDancer
-from control_plane.studios.models import Membership, RoleActions
-from control_plane.studios.services import add_dancers
+from control_plane.tenancy.models import Membership
 from tests.control_plane.portal.conftest import House, record
 from tests.web.browser import CHROMIUM, Watched
 from tests.web.conftest import SignIn

@@ -8,12 +8,12 @@ from axe_playwright_python.sync_playwright import Axe
 
 from control_plane.common.scoping import studio_scope
 from control_plane.compliance.watching import watch_studio
+from control_plane.people.dancer_list import NewDancer
+from control_plane.people.models import Relation
+from control_plane.people.services import add_dancers, start_guardianship
 from control_plane.recordings.models import ClassState
 from control_plane.recordings.replays import continue_replay
 from control_plane.recordings.rosters import save_roster
-from control_plane.studios.dancer_list import NewDancer
-from control_plane.studios.models import Relation
-from control_plane.studios.services import add_dancers, start_guardianship
 from tests.control_plane.portal.conftest import House, record
 from tests.web.browser import CHROMIUM, Watched
 from tests.web.conftest import SignIn

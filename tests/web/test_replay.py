@@ -14,7 +14,7 @@ from control_plane.audit.models import Entry
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.models import Agent
 from control_plane.recordings import reports, services
-from control_plane.studios.models import Membership
+from control_plane.tenancy.models import Membership
 from shared.protocol.ids import CameraId, GapId, new_id
 from shared.protocol.manifest import GapReason, GapRecord
 from shared.protocol.status import RecordingState

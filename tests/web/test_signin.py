@@ -14,9 +14,10 @@ from playwright.sync_api import Page
 from control_plane.accounts.mail import NO_SERVER
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_signin_link
-from control_plane.studios.models import ProviderKind, Role
-from control_plane.studios.services.invitations import invite
-from control_plane.studios.services.signin import ProviderFacts, add_provider, change_signin_policy
+from control_plane.administration.services.invitations import invite
+from control_plane.identity.models import ProviderKind
+from control_plane.identity.services.signin import ProviderFacts, add_provider, change_signin_policy
+from control_plane.tenancy.models import Role
 from tests.control_plane.conftest import SETUP
 from tests.control_plane.portal.conftest import House
 from tests.web.browser import Watched

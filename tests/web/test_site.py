@@ -40,7 +40,7 @@ CONSOLE = (
     "/admin/fleet/camera/add/",
     "/admin/fleet/camera/{camera}/change/",
     "/admin/fleet/agent/{agent}/change/",
-    "/admin/studios/membership/",
+    "/admin/tenancy/membership/",
     "/admin/audit/entry/",
 )
 OPEN = ("/accounts/login/", "/accounts/link/?token=x", "/accounts/password/reset/", "/nothing/here/")

@@ -9,18 +9,19 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from control_plane.access import access
+from control_plane.access.actions import ALWAYS_LENT, Action
+from control_plane.access.models import ApiKey
+from control_plane.access.roles import MACHINE_ACTIONS, missing_needs
 from control_plane.accounts.models import User
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
+from control_plane.common.saving import check
 from control_plane.common.scoping import capability_scope, studio_scope
-from control_plane.studios import access
-from control_plane.studios.actions import ALWAYS_LENT, Action
-from control_plane.studios.models import ApiKey, Studio
-from control_plane.studios.roles import MACHINE_ACTIONS, missing_needs
-from control_plane.studios.services.rates import require_rate
-from control_plane.studios.services.saving import check
+from control_plane.plans.rate_limits import require_rate
+from control_plane.tenancy.models import Studio
 from shared.protocol.errors import Code
 
 PREFIX = "3dk_"
@@ -140,7 +141,7 @@ def _record(act: Act, key: ApiKey, actor: Actor, details: dict[str, object]) -> 
         act,
         actor=actor,
         studio_id=key.studio_id,
-        object_type="studios.ApiKey",
+        object_type="access.ApiKey",
         object_id=key.id,
         details={"user": str(key.user_id), **details},
     )

@@ -9,20 +9,20 @@ from django.core.mail import EmailMessage
 from django.db import transaction
 from django.utils import timezone
 
+from control_plane.access import access, sources
+from control_plane.access.actions import Action
+from control_plane.access.models import BREAK_GLASS_LIMIT, REASON_LENGTH, BreakGlass
+from control_plane.access.roles import BREAK_GLASS_ACTIONS, MEANINGS, missing_needs
 from control_plane.accounts.models import User
+from control_plane.accounts.second_factor import has_second_factor
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
-from control_plane.studios import access
-from control_plane.studios.actions import Action
-from control_plane.studios.models import BREAK_GLASS_LIMIT, BreakGlass, Role, SigninPolicy, Studio
-from control_plane.studios.models.access import REASON_LENGTH
-from control_plane.studios.roles import BREAK_GLASS_ACTIONS, MEANINGS, missing_needs
-from control_plane.studios.services.rates import require_rate
-from control_plane.studios.signin_rules import has_second_factor
-from control_plane.studios.standing import members
+from control_plane.plans.rate_limits import require_rate
+from control_plane.tenancy.models import Role, Studio
+from control_plane.tenancy.selectors import members
 
 SHORTEST_REASON = 20
 MOST_HOURS = int(BREAK_GLASS_LIMIT.total_seconds() // 3600)
@@ -91,8 +91,7 @@ def close_break_glass(glass: BreakGlass, *, actor: Actor) -> BreakGlass:
 def _require_operator(operator: User) -> None:
     if not User.objects.filter(pk=operator.pk, is_operator=True, is_active=True).exists():
         raise NotFound
-    policy = SigninPolicy.objects.first()
-    asked = settings.OPERATORS_NEED_SECOND_FACTOR or (policy is not None and policy.admins_need_second_factor)
+    asked = settings.OPERATORS_NEED_SECOND_FACTOR or sources.signin_policy.admins_need_second_factor()
     if asked and not has_second_factor(operator):
         raise Forbidden(
             "Add a passkey or an authenticator app to your account first; a studio opens to no less."
@@ -122,7 +121,7 @@ def _record(act: Act, glass: BreakGlass, actor: Actor, details: dict[str, object
             act,
             actor=actor,
             studio_id=studio_id,
-            object_type="studios.BreakGlass",
+            object_type="access.BreakGlass",
             object_id=glass.id,
             details={**details, **more},
         )

@@ -7,20 +7,21 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 from django.utils import timezone
 
+from control_plane.access import access, facts, roles
+from control_plane.access.actions import Action
+from control_plane.access.member_permissions import lock_people
+from control_plane.access.model_access import studio_of
+from control_plane.access.models import REASON_LENGTH, Effect, ObjectRight
+from control_plane.access.permissions import permission_for
 from control_plane.accounts.models import User
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, NotFound
 from control_plane.common.scoping import studio_scope
-from control_plane.studios import access, roles, standing
-from control_plane.studios.actions import Action
-from control_plane.studios.models import Effect, ObjectRight, Role
-from control_plane.studios.models.access import REASON_LENGTH
-from control_plane.studios.permissions import permission_for
-from control_plane.studios.services.people import lock_people
-from control_plane.studios.services.rates import require_rate
-from control_plane.studios.things import studio_of
+from control_plane.plans.rate_limits import require_rate
+from control_plane.tenancy.models import Role
+from control_plane.tenancy.selectors import members
 
 
 def give_right(
@@ -79,7 +80,7 @@ def take_back(right: ObjectRight, *, actor: Actor) -> None:
     """
     with studio_scope(right.studio_id):
         lock_people(actor, right)
-        label, action = standing.right_on(right)
+        label, action = facts.right_on(right)
         ObjectRight.objects.filter(pk=right.pk).delete()
         act = Act.GRANT_TAKEN if right.effect == Effect.ALLOW else Act.DENIAL_LIFTED
         _record(act, right.user_id, action, label, right.object_pk, right.studio_id, actor)
@@ -103,7 +104,7 @@ def _put(
         require_rate(act, actor=actor)
         if effect == Effect.ALLOW:
             access.require_lent(actor, [action])
-        role = standing.members(now).filter(user=user).values_list("role", flat=True).first()
+        role = members(now).filter(user=user).values_list("role", flat=True).first()
         if role is None:
             raise NotFound("This person is no member of the studio.")
         _check(effect, Role(role), action, obj, until, now, reason)

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterable
 
+from control_plane.access import access
+from control_plane.access.actions import Action
+from control_plane.access.models import RoleActions
+from control_plane.access.roles import DEFAULTS, effective, objections
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest
 from control_plane.common.scoping import studio_scope
-from control_plane.studios import access
-from control_plane.studios.actions import Action
-from control_plane.studios.models import Role, RoleActions, Studio
-from control_plane.studios.roles import DEFAULTS, effective, objections
-from control_plane.studios.services.locking import lock_studio
+from control_plane.tenancy.locking import lock_studio
+from control_plane.tenancy.models import Role, Studio
 
 
 def set_role_actions(
@@ -62,7 +63,7 @@ def _set(
             Act.ROLE_RESET if chosen is None else Act.ROLE_CHANGED,
             actor=actor,
             studio_id=studio.id,
-            object_type="studios.Studio",
+            object_type="tenancy.Studio",
             object_id=studio.id,
             details={
                 "role": role.value,

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
+from control_plane.access.member_permissions import require_people, require_rank
 from control_plane.accounts import mail
 from control_plane.accounts.models import User
 from control_plane.accounts.services import (
@@ -21,19 +22,20 @@ from control_plane.accounts.services import (
     is_proven,
     token_hash,
 )
+from control_plane.administration.services.members import join
+from control_plane.administration.services.signin_links import is_worth_no_more
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound, SignInRequired
+from control_plane.common.saving import save_new
 from control_plane.common.scoping import studio_scope
-from control_plane.studios.models import Invitation, Limit, Membership, Role, Studio
-from control_plane.studios.quotas import require_room
-from control_plane.studios.selectors import invitation_of
-from control_plane.studios.services.locking import lock_studio
-from control_plane.studios.services.people import join, require_people, require_rank
-from control_plane.studios.services.rates import require_rate, require_rate_of_unproven
-from control_plane.studios.services.saving import save_new
-from control_plane.studios.services.signin_links import is_worth_no_more
+from control_plane.plans.models import Limit
+from control_plane.plans.quotas import require_room
+from control_plane.plans.rate_limits import require_rate, require_rate_of_unproven
+from control_plane.tenancy.locking import lock_studio
+from control_plane.tenancy.models import Invitation, Membership, Role, Studio
+from control_plane.tenancy.selectors import invitation_of
 
 LIFETIME = timedelta(days=7)
 TOKEN_BYTES = 32
@@ -200,7 +202,7 @@ def _sent(invitation: Invitation, token: str, actor: Actor) -> Offer:
     if by_mail:
         subject = f"You are invited to {invitation.studio.name}"
         context: dict[str, object] = {"invitation": invitation, "link": link}
-        mail.send(invitation.email, subject, "studios/mail/invitation.txt", context)
+        mail.send(invitation.email, subject, "administration/mail/invitation.txt", context)
         invitation.sent_at = timezone.now()
     else:
         invitation.sent_at = None
@@ -234,7 +236,7 @@ def _record(act: Act, invitation: Invitation, actor: Actor, **details: object) -
         act,
         actor=actor,
         studio_id=invitation.studio_id,
-        object_type="studios.Invitation",
+        object_type="tenancy.Invitation",
         object_id=invitation.id,
         details={"role": str(invitation.role), **details},
     )

@@ -1,11 +1,11 @@
 """Writes of people: who is a member, as what, and until when."""
 
 from datetime import datetime
-from uuid import UUID
 
-from django.db.models import Model
 from django.utils import timezone
 
+from control_plane.access.member_permissions import lock_people, require_people, require_rank
+from control_plane.access.models import ApiKey, ObjectRight
 from control_plane.accounts.models import User
 from control_plane.accounts.services import (
     close_setup,
@@ -14,22 +14,19 @@ from control_plane.accounts.services import (
     lacks_own_signin,
     lock_account,
 )
+from control_plane.administration.services.notices import tell_member
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
+from control_plane.common.saving import save_new
 from control_plane.common.scoping import studio_scope
-from control_plane.studios import access
-from control_plane.studios.models import ApiKey, Limit, Membership, ObjectRight, Role, RoleActions, Studio
-from control_plane.studios.quotas import require_room
-from control_plane.studios.roles import effective
-from control_plane.studios.selectors import studios_of_account
-from control_plane.studios.services.dancers import end_guardianships_of
-from control_plane.studios.services.locking import lock_studio
-from control_plane.studios.services.notices import tell_member
-from control_plane.studios.services.saving import save_new
-from control_plane.studios.standing import members
-from control_plane.studios.things import studio_of
+from control_plane.people.services import end_guardianships_of
+from control_plane.plans.models import Limit
+from control_plane.plans.quotas import require_room
+from control_plane.tenancy.locking import lock_studio
+from control_plane.tenancy.models import Membership, Role, Studio
+from control_plane.tenancy.selectors import members, studios_of_account
 from shared.protocol.errors import Code
 
 JOB = Actor.system("studios.people")
@@ -166,53 +163,11 @@ def end_member_sessions(membership: Membership, *, actor: Actor) -> None:
             Act.MEMBER_SESSIONS_ENDED,
             actor=actor,
             studio_id=locked.studio_id,
-            object_type="studios.Membership",
+            object_type="tenancy.Membership",
             object_id=locked.id,
             details={"user": str(locked.user_id)},
         )
         tell_member(locked, Act.MEMBER_SESSIONS_ENDED, actor=actor)
-
-
-def require_people(actor: Actor, obj: Model) -> None:
-    """Returns when `actor` may manage people of the studio of `obj`.
-
-    Raises:
-        NotFound, Forbidden: the actor may not.
-    """
-    # The platform gives a studio its first people; afterwards its admins do.
-    if actor.kind is not ActorKind.SYSTEM:
-        access.require(actor, access.Action.MANAGE_PEOPLE, obj)
-
-
-def require_rank(actor: Actor, studio_id: UUID, role: Role) -> None:
-    """Return where `actor` may make somebody `role` in the studio in scope: an admin is made by an admin alone.
-
-    An API key makes one only where it lends all that an admin may, whoever its person is: the new admin could make a key
-    that lends the rest.
-
-    Raises:
-        Forbidden: the actor may not.
-    """
-    if actor.kind is not ActorKind.USER or role != Role.ADMIN:
-        return
-    if access.role_of(actor, studio_id) != Role.ADMIN:
-        raise Forbidden("Only an admin makes an admin.")
-    chosen = RoleActions.objects.filter(role=Role.ADMIN).values_list("actions", flat=True).first()
-    may = effective(Role.ADMIN, chosen)
-    access.require_lent(actor, [action for action in access.Action if action in may])
-
-
-def lock_people(actor: Actor, obj: Model) -> None:
-    """Returns when `actor` may manage people, and nobody else changes them before this transaction is over.
-
-    The question is asked again under the lock: whoever was removed while waiting for it changes nothing any more.
-
-    Raises:
-        NotFound, Forbidden: the actor may not.
-    """
-    require_people(actor, obj)
-    lock_studio(studio_of(obj))
-    require_people(actor, obj)
 
 
 def join(
@@ -247,7 +202,7 @@ def join(
         Act.MEMBER_ADDED,
         actor=actor,
         studio_id=studio.id,
-        object_type="studios.Membership",
+        object_type="tenancy.Membership",
         object_id=membership.id,
         details={
             "user": str(user.id),
@@ -278,7 +233,7 @@ def _end_membership(membership: Membership, act: Act, actor: Actor) -> None:
         act,
         actor=actor,
         studio_id=membership.studio_id,
-        object_type="studios.Membership",
+        object_type="tenancy.Membership",
         object_id=membership_id,
         details={"user": str(user_id), "role": str(membership.role), "rights": rights, "api_keys": keys},
     )
@@ -311,7 +266,7 @@ def _record_change(membership: Membership, actor: Actor, details: dict[str, str 
         Act.MEMBER_CHANGED,
         actor=actor,
         studio_id=membership.studio_id,
-        object_type="studios.Membership",
+        object_type="tenancy.Membership",
         object_id=membership.id,
         details={"user": str(membership.user_id), **details},
     )

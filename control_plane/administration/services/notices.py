@@ -10,11 +10,11 @@ from django.utils import timezone
 from control_plane.accounts import mail
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor, ActorKind
-from control_plane.studios.models import Membership, Role, Studio
-from control_plane.studios.services.rates import may_mail
-from control_plane.studios.standing import members
+from control_plane.plans.rate_limits import may_mail
+from control_plane.tenancy.models import Membership, Role, Studio
+from control_plane.tenancy.selectors import members
 
-TEMPLATE = "studios/mail/membership.txt"
+TEMPLATE = "administration/mail/membership.txt"
 SUBJECTS = {
     Act.MEMBER_CHANGED: "Your role in {studio} was changed",
     Act.MEMBER_SESSIONS_ENDED: "Your sessions in {studio} were ended",

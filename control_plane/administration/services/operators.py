@@ -2,11 +2,13 @@
 
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from control_plane.access.models import BreakGlass
+from control_plane.access.services.break_glass import close_break_glass
 from control_plane.accounts.models import User
+from control_plane.accounts.operators import require_operator
 from control_plane.accounts.services import (
     claim_address,
     create_user,
@@ -15,16 +17,14 @@ from control_plane.accounts.services import (
     is_proven,
     lock_account,
 )
+from control_plane.administration.services.invitations import Offer, invite
+from control_plane.administration.services.studios import create_studio
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
-from control_plane.common.errors import Conflict, Forbidden, NotFound
+from control_plane.common.errors import Conflict, Forbidden
 from control_plane.common.scoping import user_scope
-from control_plane.studios.models import BreakGlass, Role
-from control_plane.studios.services.break_glass import close_break_glass
-from control_plane.studios.services.invitations import Offer, invite
-from control_plane.studios.services.tenancy import create_studio
-from control_plane.studios.signin_rules import has_second_factor
+from control_plane.tenancy.models import Role
 
 JOB = Actor.system("studios.operators")
 
@@ -82,23 +82,6 @@ def end_operator(user: User, *, actor: Actor) -> None:
         close_break_glass(glass, actor=actor)
 
 
-def require_operator(actor: Actor) -> User:
-    """Returns the platform operator who asks.
-
-    Raises:
-        NotFound: somebody else asks, who must not learn that there is anything here.
-        Forbidden: the account lacks the second factor that the platform asks of its operators.
-    """
-    operator = None
-    if actor.kind is ActorKind.USER and actor.id is not None:
-        operator = User.objects.filter(pk=actor.id, is_operator=True, is_active=True).first()
-    if operator is None:
-        raise NotFound
-    if settings.OPERATORS_NEED_SECOND_FACTOR and not has_second_factor(operator):
-        raise Forbidden("Add a passkey or an authenticator app to your account first.")
-    return operator
-
-
 def found_studio(*, slug: str, name: str, time_zone: str, admin_address: str, actor: Actor) -> Offer:
     """Makes a studio with its keys and invites its first admin; the operator gets no right in it.
 
@@ -117,7 +100,7 @@ def found_studio(*, slug: str, name: str, time_zone: str, admin_address: str, ac
             Act.STUDIO_CREATED,
             actor=operator.actor,
             studio_id=None,
-            object_type="studios.Studio",
+            object_type="tenancy.Studio",
             object_id=studio.id,
         )
     return offer

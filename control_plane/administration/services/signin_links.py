@@ -9,6 +9,7 @@ from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from django.utils import timezone
 
+from control_plane.access.member_permissions import lock_people
 from control_plane.accounts import mail
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_signin_link, end_signin_links, lock_account
@@ -17,11 +18,9 @@ from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import Conflict, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
-from control_plane.studios.models import Membership
-from control_plane.studios.selectors import studios_of_account
-from control_plane.studios.services.people import lock_people
-from control_plane.studios.services.rates import require_rate
-from control_plane.studios.standing import members
+from control_plane.plans.rate_limits import require_rate
+from control_plane.tenancy.models import Membership
+from control_plane.tenancy.selectors import members, studios_of_account
 from shared.protocol.errors import Code
 
 REFUSED = (
@@ -63,7 +62,7 @@ def make_member_link(membership: Membership, *, actor: Actor) -> str:
             Act.MEMBER_LINK_MADE,
             actor=actor,
             studio_id=member.studio_id,
-            object_type="studios.Membership",
+            object_type="tenancy.Membership",
             object_id=member.id,
             details={"user": str(member.user_id)},
         )

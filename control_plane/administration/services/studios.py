@@ -1,18 +1,19 @@
 """Writes of tenancy: studios and rooms."""
 
+from control_plane.access import access
 from control_plane.accounts.models import User
+from control_plane.administration.services.members import join
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Forbidden
+from control_plane.common.names import clean_name
+from control_plane.common.saving import check, save_new, unless_taken
 from control_plane.common.scoping import studio_scope
-from control_plane.studios import access, keyring
-from control_plane.studios.models import Role, Room, Studio
-from control_plane.studios.names import clean_name
-from control_plane.studios.services.keys import record_key
-from control_plane.studios.services.people import join
-from control_plane.studios.services.rates import require_rate
-from control_plane.studios.services.saving import check, save_new, unless_taken
+from control_plane.keys import keyring
+from control_plane.keys.services.generations import record_key
+from control_plane.plans.rate_limits import require_rate
+from control_plane.tenancy.models import Role, Room, Studio
 
 STUDIO_FIELDS = frozenset({"name", "time_zone", "accent"})
 
@@ -40,7 +41,7 @@ def create_studio(
             Act.STUDIO_CREATED,
             actor=actor,
             studio_id=studio.id,
-            object_type="studios.Studio",
+            object_type="tenancy.Studio",
             object_id=studio.id,
         )
         record_key(key, actor)
@@ -69,7 +70,7 @@ def change_studio(studio: Studio, *, actor: Actor, **values: str) -> Studio:
             Act.STUDIO_CHANGED,
             actor=actor,
             studio_id=studio.id,
-            object_type="studios.Studio",
+            object_type="tenancy.Studio",
             object_id=studio.id,
             details={"fields": sorted(values)},
         )
@@ -94,7 +95,7 @@ def create_room(studio: Studio, *, name: str, actor: Actor) -> Room:
             Act.ROOM_CREATED,
             actor=actor,
             studio_id=studio.id,
-            object_type="studios.Room",
+            object_type="tenancy.Room",
             object_id=room.id,
         )
     return room
@@ -117,7 +118,7 @@ def rename_room(room: Room, *, name: str, actor: Actor) -> Room:
             Act.ROOM_CHANGED,
             actor=actor,
             studio_id=room.studio_id,
-            object_type="studios.Room",
+            object_type="tenancy.Room",
             object_id=room.id,
             details={"fields": ["name"]},
         )

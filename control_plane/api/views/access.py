@@ -8,17 +8,18 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from control_plane.access import access, services
+from control_plane.access.actions import Action
+from control_plane.access.models import Effect, ObjectRight, RoleActions
+from control_plane.access.reads import note_read
+from control_plane.access.roles import DEFAULTS
 from control_plane.accounts.models import User
 from control_plane.api import shapes
 from control_plane.api.resource import BOUNDS, Resource, checked, one
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.errors import BadRequest, NotFound
 from control_plane.recordings.models import ClassSession
-from control_plane.studios import access, services
-from control_plane.studios.actions import Action
-from control_plane.studios.models import Effect, ObjectRight, Role, RoleActions, Room
-from control_plane.studios.reads import note_read
-from control_plane.studios.roles import DEFAULTS
+from control_plane.tenancy.models import Role, Room
 
 THINGS: dict[str, type[Model]] = {"class": ClassSession, "room": Room}
 """Beside these, `studio`: the studio as a whole."""

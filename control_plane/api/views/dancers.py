@@ -7,15 +7,17 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from control_plane.access import access
+from control_plane.access.actions import Action
+from control_plane.access.reads import note_read
 from control_plane.accounts.models import User
 from control_plane.api import shapes
 from control_plane.api.resource import Resource, one
 from control_plane.audit.catalogue import Action as Act
-from control_plane.studios import access, services
-from control_plane.studios.actions import Action
-from control_plane.studios.dancer_list import NewDancer
-from control_plane.studios.models import Dancer, Guardianship, Membership, Relation
-from control_plane.studios.reads import note_read
+from control_plane.people import services
+from control_plane.people.dancer_list import NewDancer
+from control_plane.people.models import Dancer, Guardianship, Relation
+from control_plane.tenancy.models import Membership
 
 
 class DancerForm(serializers.Serializer[Any]):

@@ -7,12 +7,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from control_plane.access import access
+from control_plane.access.actions import Action
+from control_plane.access.models import ApiKey
+from control_plane.access.services.api_keys import keys_of, make_api_key, revoke_api_key
 from control_plane.api import shapes
 from control_plane.api.resource import Resource, one
-from control_plane.studios import access, services
-from control_plane.studios.actions import Action
-from control_plane.studios.models import ApiKey, StudioKey
-from control_plane.studios.services.api_keys import keys_of, make_api_key, revoke_api_key
+from control_plane.keys import services
+from control_plane.keys.models import StudioKey
 
 
 class StudioKeys(Resource):

@@ -10,15 +10,16 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from control_plane.access import access
+from control_plane.access.actions import Action
+from control_plane.access.reads import note_read
+from control_plane.administration import services
+from control_plane.administration.services import invitations
 from control_plane.api import shapes
 from control_plane.api.resource import Resource, one
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.errors import BadRequest
-from control_plane.studios import access, services
-from control_plane.studios.actions import Action
-from control_plane.studios.models import Invitation, Membership, Role
-from control_plane.studios.reads import note_read
-from control_plane.studios.services import invitations
+from control_plane.tenancy.models import Invitation, Membership, Role
 
 
 class MemberForm(serializers.Serializer[Any]):

@@ -6,6 +6,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from control_plane.access.actions import Action
+from control_plane.access.reads import note_read
 from control_plane.api import shapes
 from control_plane.api.resource import Resource, checked
 from control_plane.audit.catalogue import Action as Act
@@ -13,8 +15,6 @@ from control_plane.audit.words import Category
 from control_plane.common.errors import BadRequest
 from control_plane.compliance.search import Question, read_place, search, written_place
 from control_plane.recordings.usage import uses
-from control_plane.studios.actions import Action
-from control_plane.studios.reads import note_read
 
 
 class QuestionForm(serializers.Serializer[Any]):

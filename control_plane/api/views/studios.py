@@ -7,15 +7,17 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from control_plane.access import access
+from control_plane.access.actions import Action
+from control_plane.access.services.api_keys import actor_of
+from control_plane.administration import services as administration_services
 from control_plane.api import shapes
 from control_plane.api.resource import Answers, Resource, listed
 from control_plane.common.scoping import studio_scope
-from control_plane.studios import access, services
-from control_plane.studios.actions import Action
-from control_plane.studios.models import SigninPolicy
-from control_plane.studios.selectors import own_memberships
-from control_plane.studios.services.api_keys import actor_of
-from control_plane.studios.signin_rules import reachable
+from control_plane.identity import services as identity_services
+from control_plane.identity.models import SigninPolicy
+from control_plane.identity.signin_rules import reachable
+from control_plane.tenancy.selectors import own_memberships
 
 
 class Studios(Answers):
@@ -53,7 +55,9 @@ class StudioDetail(Resource):
     def patch(self, request: Request, slug: str) -> Response:
         """Changes name, time zone or accent."""
         values = self.given(StudioForm, partial=True)
-        return Response(shapes.studio(services.change_studio(self.studio, actor=self.actor, **values)))
+        return Response(
+            shapes.studio(administration_services.change_studio(self.studio, actor=self.actor, **values))
+        )
 
 
 class SigninForm(serializers.Serializer[Any]):
@@ -77,5 +81,5 @@ class SigninRules(Resource):
     def patch(self, request: Request, slug: str) -> Response:
         """Changes some of them."""
         values = self.given(SigninForm, partial=True)
-        changed = services.change_signin_policy(self.studio, actor=self.actor, **values)
+        changed = identity_services.change_signin_policy(self.studio, actor=self.actor, **values)
         return Response(shapes.signin_policy(changed))

@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('common', '0001_grants'),
-        ('studios', '0001_initial'),
+        ('tenancy', '0001_initial'),
     ]
 
     operations = [
@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
                 ('raised_at', models.DateTimeField(editable=False)),
                 ('sequence', models.BigIntegerField(default=0, editable=False)),
                 ('facts', models.JSONField(default=dict, editable=False)),
-                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.studio')),
+                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
             ],
             options={
                 'ordering': ['-raised_at', '-id'],
@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
                 ('acknowledged_by', models.UUIDField(editable=False)),
                 ('note', models.CharField(blank=True, editable=False, max_length=500)),
                 ('alert', models.OneToOneField(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='acknowledgement', to='compliance.alert')),
-                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.studio')),
+                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
             ],
             options={
                 'abstract': False,
@@ -72,7 +72,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('recipients', models.PositiveSmallIntegerField(editable=False)),
                 ('alert', models.OneToOneField(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='notice', to='compliance.alert')),
-                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.studio')),
+                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
             ],
             options={
                 'abstract': False,
@@ -98,7 +98,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('person_id', models.UUIDField(editable=False)),
                 ('network', models.CharField(editable=False, max_length=16)),
-                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.studio')),
+                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
             ],
             options={
                 'abstract': False,
@@ -111,7 +111,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=shared.protocol.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('sequence', models.BigIntegerField(default=0, editable=False)),
-                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.studio')),
+                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
             ],
             options={
                 'abstract': False,
@@ -132,7 +132,7 @@ class Migration(migrations.Migration):
                 ('watch_break_glass', models.BooleanField(default=True, verbose_name='support staff that opens the studio')),
                 ('failed_signins_per_hour', models.PositiveIntegerField(default=10, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(1000)], verbose_name='failed sign-ins to one account within an hour')),
                 ('exports_per_hour', models.PositiveIntegerField(default=5, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(1000)], verbose_name='exports by one person within an hour')),
-                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.studio')),
+                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
             ],
             options={
                 'verbose_name_plural': 'watch rules',

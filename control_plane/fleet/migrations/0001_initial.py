@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('common', '0001_grants'),
-        ('studios', '0001_initial'),
+        ('tenancy', '0001_initial'),
     ]
 
     operations = [
@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
                 ('upload_closes', models.CharField(blank=True, editable=False, max_length=5)),
                 ('upload_max_bytes_per_s', models.PositiveBigIntegerField(editable=False, null=True)),
                 ('replaced_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='fleet.agent')),
-                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.studio')),
+                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
             ],
             options={
                 'ordering': ['name', 'id'],
@@ -66,9 +66,9 @@ class Migration(migrations.Migration):
                 ('offset_us', models.IntegerField(default=0, help_text='Added to every time of this camera: its constant delay, measured. Microseconds.', validators=[django.core.validators.MinValueValidator(-5000000), django.core.validators.MaxValueValidator(5000000)], verbose_name='offset (µs)')),
                 ('enabled', models.BooleanField(default=True)),
                 ('agent', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='cameras', to='fleet.agent')),
-                ('room', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.room')),
+                ('room', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.room')),
                 ('sealed_for', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='fleet.agent')),
-                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.studio')),
+                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
                 ('tail_sealed_for', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='fleet.agent')),
             ],
             options={
@@ -87,7 +87,7 @@ class Migration(migrations.Migration):
                 ('body', models.TextField(editable=False)),
                 ('changed_at', models.DateTimeField(editable=False)),
                 ('agent', models.OneToOneField(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='desired', to='fleet.agent')),
-                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.studio')),
+                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
             ],
             options={
                 'abstract': False,
@@ -108,7 +108,7 @@ class Migration(migrations.Migration):
                 ('created_by', models.UUIDField(editable=False, null=True)),
                 ('claimed_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='fleet.agent')),
                 ('replaces', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='fleet.agent')),
-                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.studio')),
+                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
             ],
             options={
                 'ordering': ['-created_at'],
@@ -126,8 +126,8 @@ class Migration(migrations.Migration):
                 ('start_at', models.DateTimeField(editable=False)),
                 ('stop_at', models.DateTimeField(editable=False, null=True)),
                 ('agent', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='fleet.agent')),
-                ('room', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.room')),
-                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.studio')),
+                ('room', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.room')),
+                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
             ],
             options={
                 'ordering': ['start_at', 'id'],
@@ -147,7 +147,7 @@ class Migration(migrations.Migration):
                 ('failed_version', models.PositiveIntegerField(editable=False, null=True)),
                 ('received_at', models.DateTimeField(editable=False)),
                 ('agent', models.OneToOneField(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='reported', to='fleet.agent')),
-                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.studio')),
+                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
             ],
             options={
                 'abstract': False,
@@ -162,7 +162,7 @@ class Migration(migrations.Migration):
                 ('body', models.TextField(editable=False)),
                 ('received_at', models.DateTimeField(editable=False)),
                 ('agent', models.OneToOneField(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='status_report', to='fleet.agent')),
-                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.studio')),
+                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
             ],
             options={
                 'abstract': False,

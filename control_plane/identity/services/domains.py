@@ -9,14 +9,14 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from control_plane.access import access
 from control_plane.accounts.dns_records import txt_records
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import NotFound, Unavailable
 from control_plane.common.scoping import studio_scope
-from control_plane.studios import access
-from control_plane.studios.models import IdentityProvider
+from control_plane.identity.models import IdentityProvider
 
 LABEL = "_threedance"
 JOB = Actor.system("studios.domains")
@@ -94,7 +94,7 @@ def _keep(provider: IdentityProvider, domain: str, is_proven: bool, now: datetim
             Act.PROVIDER_DOMAIN_PROVEN if is_proven else Act.PROVIDER_DOMAIN_LOST,
             actor=actor,
             studio_id=row.studio_id,
-            object_type="studios.IdentityProvider",
+            object_type="identity.IdentityProvider",
             object_id=row.id,
             details={"domain": domain},
         )

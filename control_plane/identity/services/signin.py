@@ -8,24 +8,19 @@ from typing import Any
 from cryptography import x509
 from requests import RequestException
 
+from control_plane.access import access
 from control_plane.accounts.outbound import require_safe
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest
+from control_plane.common.saving import check, save_new, unless_taken
 from control_plane.common.scoping import studio_scope
-from control_plane.studios import access, vault
-from control_plane.studios.models import (
-    GroupRole,
-    IdentityProvider,
-    ProviderKind,
-    Role,
-    SigninPolicy,
-    Studio,
-)
-from control_plane.studios.services.rates import require_rate
-from control_plane.studios.services.saving import check, save_new, unless_taken
-from control_plane.studios.services.sso import SECRET_KIND
+from control_plane.identity.models import GroupRole, IdentityProvider, ProviderKind, SigninPolicy
+from control_plane.identity.services.sso import SECRET_KIND
+from control_plane.keys import vault
+from control_plane.plans.rate_limits import require_rate
+from control_plane.tenancy.models import Role, Studio
 
 POLICY_FIELDS = ("admins_need_second_factor", "provider_only", "session_hours", "idle_minutes")
 DOMAIN = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -74,7 +69,7 @@ def change_signin_policy(studio: Studio, *, actor: Actor, **values: Any) -> Sign
             Act.SIGNIN_POLICY_CHANGED,
             actor=actor,
             studio_id=studio.id,
-            object_type="studios.SigninPolicy",
+            object_type="identity.SigninPolicy",
             object_id=policy.id,
             details={name: getattr(policy, name) for name in POLICY_FIELDS},
         )
@@ -212,7 +207,7 @@ def _record(act: Act, provider: IdentityProvider, actor: Actor) -> None:
         act,
         actor=actor,
         studio_id=provider.studio_id,
-        object_type="studios.IdentityProvider",
+        object_type="identity.IdentityProvider",
         object_id=provider.id,
         details={"kind": str(provider.kind), "enabled": provider.enabled},
     )

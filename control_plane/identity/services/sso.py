@@ -10,21 +10,22 @@ from django.utils import timezone
 
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_user, is_proven
-from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
-from control_plane.common.actors import Actor
-from control_plane.common.errors import Conflict
-from control_plane.common.scoping import studio_scope
-from control_plane.studios.models import GroupRole, IdentityProvider, Membership, ProvidedMembership, Role
-from control_plane.studios.services.people import (
+from control_plane.administration.services.members import (
     change_role,
     join,
     remove_member,
     set_aside,
     set_membership_end,
 )
-from control_plane.studios.services.rates import require_rate_of_unproven
-from control_plane.studios.standing import in_force
+from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.services import record
+from control_plane.common.actors import Actor
+from control_plane.common.errors import Conflict
+from control_plane.common.scoping import studio_scope
+from control_plane.identity.models import GroupRole, IdentityProvider, ProvidedMembership
+from control_plane.plans.rate_limits import require_rate_of_unproven
+from control_plane.tenancy.models import Membership, Role
+from control_plane.tenancy.selectors import in_force
 
 JOB = Actor.system("studios.sso")
 SECRET_KIND = "provider-secret"  # noqa: S105  # a name
@@ -187,7 +188,7 @@ def _unless_last_admin(membership: Membership, role: Role | None) -> bool:
             Act.PROVIDER_OVERRULED,
             actor=JOB,
             studio_id=membership.studio_id,
-            object_type="studios.Membership",
+            object_type="tenancy.Membership",
             object_id=membership.id,
             details={"user": str(membership.user_id), "wanted": role.value if role else "none"},
         )

@@ -13,7 +13,8 @@ class Migration(migrations.Migration):
         ('common', '0001_grants'),
         ('fleet', '0001_initial'),
         ('recordings', '0001_initial'),
-        ('studios', '0001_initial'),
+        ('storage', '0001_initial'),
+        ('tenancy', '0001_initial'),
     ]
 
     operations = [
@@ -29,8 +30,8 @@ class Migration(migrations.Migration):
                 ('wrapped_seal', models.BinaryField(default=b'')),
                 ('agent', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='fleet.agent')),
                 ('class_session', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='recordings.classsession')),
-                ('store', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.studiostore')),
-                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.studio')),
+                ('store', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='storage.studiostore')),
+                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
             ],
             options={
                 'abstract': False,
@@ -48,7 +49,7 @@ class Migration(migrations.Migration):
                 ('detail', models.TextField(blank=True, editable=False)),
                 ('manifest_json', models.TextField(editable=False)),
                 ('agent', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='fleet.agent')),
-                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.studio')),
+                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
             ],
             options={
                 'ordering': ['-created_at'],

@@ -1,6 +1,6 @@
 """A root key in a file of mode 0600, with those that were before it. A changed file is noticed at the next use.
 
-`python -m control_plane.storage.roots.file PATH` creates the file where it is missing; the launcher calls it.
+`python -m control_plane.keys.roots.file PATH` creates the file where it is missing; the launcher calls it.
 """
 
 import base64
@@ -13,8 +13,8 @@ from uuid import UUID
 
 import msgspec
 
-from control_plane.storage.errors import KeyRefused, RootRefused
-from control_plane.storage.keys import KEY_BYTES, new_key, unwrap, wrap
+from control_plane.keys.errors import KeyRefused, RootRefused
+from control_plane.keys.key_wrapping import KEY_BYTES, new_key, unwrap, wrap
 
 MOST_KEYS = 8
 

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
-from control_plane.storage.errors import KeyRefused, KeysUnavailable, RootRefused
+from control_plane.keys.errors import KeyRefused, KeysUnavailable, RootRefused
 
 try:
     import boto3

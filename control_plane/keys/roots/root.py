@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from control_plane.storage.errors import RootRefused
+from control_plane.keys.errors import RootRefused
 
 
 class RootKey(Protocol):

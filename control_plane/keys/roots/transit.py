@@ -22,8 +22,8 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from control_plane.storage.errors import KeyRefused, KeysUnavailable, RootRefused
-from control_plane.storage.keys import bound
+from control_plane.keys.errors import KeyRefused, KeysUnavailable, RootRefused
+from control_plane.keys.key_wrapping import bound
 
 TIMEOUT = httpx.Timeout(5.0, connect=2.0)
 TRIES = 4

@@ -16,16 +16,18 @@ from django.db.models import BinaryField, Func, Model, QuerySet
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import current_studio_id, studio_scope
-from control_plane.storage.errors import KeyDestroyed, KeyLost
-from control_plane.studios import access, keyring
-from control_plane.studios.models import KeyTombstone, Shredded, Studio, StudioKey
-from control_plane.studios.selectors import current_key
-from control_plane.studios.services.rates import require_rate
-from control_plane.studios.services.tombstones import entomb
+from control_plane.keys import keyring
+from control_plane.keys.errors import KeyDestroyed, KeyLost
+from control_plane.keys.models import KeyTombstone, Shredded, StudioKey
+from control_plane.keys.selectors import current_key
+from control_plane.keys.services.tombstones import entomb
+from control_plane.plans.rate_limits import require_rate
+from control_plane.tenancy.models import Studio
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +74,7 @@ def record_key(key: StudioKey, actor: Actor) -> None:
         Act.STUDIO_KEY_MADE,
         actor=actor,
         studio_id=key.studio_id,
-        object_type="studios.StudioKey",
+        object_type="keys.StudioKey",
         object_id=key.id,
         details={"root_key": key.root_key_id},
     )
@@ -109,7 +111,7 @@ def rewrap_batch(*, actor: Actor, most: int = BATCH) -> int:
             Act.STUDIO_KEYS_REWRAPPED,
             actor=actor,
             studio_id=key.studio_id,
-            object_type="studios.StudioKey",
+            object_type="keys.StudioKey",
             object_id=key.id,
         )
     return done

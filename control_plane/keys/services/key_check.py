@@ -3,20 +3,22 @@
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from control_plane.access import access
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
-from control_plane.storage.configured import key_shelf
-from control_plane.storage.errors import KeyDestroyed, KeyRefused
-from control_plane.studios import access, keyring
-from control_plane.studios.models import Shredded, Studio, StudioKey
-from control_plane.studios.selectors import studio_ids
-from control_plane.studios.services.keys import (
+from control_plane.keys import keyring
+from control_plane.keys.configured import key_shelf
+from control_plane.keys.errors import KeyDestroyed, KeyRefused
+from control_plane.keys.models import Shredded, StudioKey
+from control_plane.keys.services.generations import (
     destroy_generation,
     follow_with,
     left_on_older,
     wrapped_columns,
 )
-from control_plane.studios.services.tombstones import entomb, settle_shelf
+from control_plane.keys.services.tombstones import entomb, settle_shelf
+from control_plane.tenancy.models import Studio
+from control_plane.tenancy.selectors import studio_ids
 
 RESTORED = "destroyed before this database was restored"
 LONGEST_LIST = 100

@@ -9,17 +9,18 @@ from uuid import UUID
 
 from django.db import transaction
 
+from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict
 from control_plane.common.scoping import studio_scope
-from control_plane.storage import seed
-from control_plane.storage.configured import root_key
-from control_plane.storage.roots.file import FileRootKey, set_seed
-from control_plane.studios import access, keyring
-from control_plane.studios.models import Studio, StudioKey
-from control_plane.studios.selectors import studio_ids
+from control_plane.keys import keyring, platform_secret
+from control_plane.keys.configured import root_key
+from control_plane.keys.models import StudioKey
+from control_plane.keys.roots.file import FileRootKey, set_seed
+from control_plane.tenancy.models import Studio
+from control_plane.tenancy.selectors import studio_ids
 
 PASSES = 3
 """Rows that somebody else holds are looked for again, so often."""
@@ -91,7 +92,7 @@ def _carry_seed() -> None:
     current = root_key().current
     with transaction.atomic():
         if not isinstance(current, FileRootKey):
-            seed.create_seed()
-        elif (stored := seed.stored_seed()) is not None and stored != current.seed():
+            platform_secret.create_seed()
+        elif (stored := platform_secret.stored_seed()) is not None and stored != current.seed():
             set_seed(current.path, stored)
-        seed.rewrap_seed()
+        platform_secret.rewrap_seed()

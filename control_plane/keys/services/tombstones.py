@@ -13,14 +13,14 @@ from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
-from control_plane.storage.configured import key_shelf
-from control_plane.studios import keyring
-from control_plane.studios.models import KeyTombstone, Shredded
+from control_plane.keys import keyring
+from control_plane.keys.configured import key_shelf
+from control_plane.keys.models import KeyTombstone, Shredded
 
 ACTS: dict[Shredded, tuple[Act, str]] = {
     Shredded.CLASS: (Act.CLASS_SHREDDED, "recordings.ClassSession"),
-    Shredded.GENERATION: (Act.STUDIO_KEY_DESTROYED, "studios.StudioKey"),
-    Shredded.STUDIO: (Act.STUDIO_SHREDDED, "studios.Studio"),
+    Shredded.GENERATION: (Act.STUDIO_KEY_DESTROYED, "keys.StudioKey"),
+    Shredded.STUDIO: (Act.STUDIO_SHREDDED, "tenancy.Studio"),
 }
 
 

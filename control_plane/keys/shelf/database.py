@@ -14,8 +14,8 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from control_plane.storage.errors import KeyDestroyed, KeyLost, KeyRefused, KeysUnavailable
-from control_plane.storage.shelf.shelf import HALF_BYTES, new_half
+from control_plane.keys.errors import KeyDestroyed, KeyLost, KeyRefused, KeysUnavailable
+from control_plane.keys.shelf.shelf import HALF_BYTES, new_half
 
 TIMEOUT_S = 5.0
 MOST_CONNECTIONS = 4

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from uuid import UUID
 
-from control_plane.storage.errors import KeyDestroyed, KeyLost, KeyRefused, KeysUnavailable
-from control_plane.storage.shelf.shelf import HALF_BYTES, new_half
+from control_plane.keys.errors import KeyDestroyed, KeyLost, KeyRefused, KeysUnavailable
+from control_plane.keys.shelf.shelf import HALF_BYTES, new_half
 
 CHECK_BYTES = 8
 NAME = re.compile(r"[0-9a-f]{32}")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from control_plane.storage.errors import KeyLost, KeyRefused
+from control_plane.keys.errors import KeyLost, KeyRefused
 
 HALF_BYTES = 32
 

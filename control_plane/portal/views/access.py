@@ -7,7 +7,11 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST
 
+from control_plane.access import access, roles, services
+from control_plane.access.models import RoleActions
+from control_plane.access.requests import StudioRequest
 from control_plane.common.actors import Actor
+from control_plane.people.models import Dancer
 from control_plane.portal.access_table import (
     Table,
     changed_from_default,
@@ -21,9 +25,7 @@ from control_plane.portal.access_table import (
 from control_plane.portal.page import actor_of, is_part, studio_page
 from control_plane.portal.people import role_counts
 from control_plane.recordings.models import ClassSession
-from control_plane.studios import access, roles, services
-from control_plane.studios.models import Dancer, Role, RoleActions, Room
-from control_plane.studios.requests import StudioRequest
+from control_plane.tenancy.models import Role, Room
 
 MOVED_ON = "Somebody else changed the table meanwhile. Look at what would change now."
 

@@ -9,6 +9,8 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_safe
 
+from control_plane.access import access
+from control_plane.access.requests import StudioRequest
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, NotFound
 from control_plane.fleet.models import Agent, PairingCode, PairingState
@@ -17,8 +19,6 @@ from control_plane.fleet.selectors import RECORDS, visible_agents
 from control_plane.fleet.uploads import UploadLimits, set_upload_limits, upload_limits
 from control_plane.portal.agents import BYTES_PER_MBIT, agent_cards, limits_text
 from control_plane.portal.page import actor_of, is_part, studio_page
-from control_plane.studios import access
-from control_plane.studios.requests import StudioRequest
 from shared.protocol.config import UPLOAD_WINDOW_SINCE
 
 

@@ -10,6 +10,9 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from control_plane.access import access
+from control_plane.access.reads import note_read
+from control_plane.access.requests import StudioRequest
 from control_plane.accounts import mail
 from control_plane.audit.catalogue import Action
 from control_plane.common.errors import BadRequest, Conflict, NotFound
@@ -18,9 +21,6 @@ from control_plane.compliance.names import Names
 from control_plane.compliance.watch import RULE_LABELS, Limits
 from control_plane.compliance.watching import LIMIT_FIELDS, acknowledge, change_limits, limits_of
 from control_plane.portal.page import actor_of, studio_page
-from control_plane.studios import access
-from control_plane.studios.reads import note_read
-from control_plane.studios.requests import StudioRequest
 
 PAGE_SIZE = 50
 HERE: dict[str, Any] = {"section": "settings"}

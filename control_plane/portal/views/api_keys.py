@@ -11,14 +11,14 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
+from control_plane.access import access
+from control_plane.access.actions import ALWAYS_LENT, Action
+from control_plane.access.models import ApiKey
+from control_plane.access.requests import StudioRequest
+from control_plane.access.roles import MEANINGS
+from control_plane.access.services.api_keys import keys_of, make_api_key, revoke_api_key
 from control_plane.common.errors import BadRequest, Conflict, NotFound, TooManyRequests
 from control_plane.portal.page import actor_of, studio_page
-from control_plane.studios import access
-from control_plane.studios.actions import ALWAYS_LENT, Action
-from control_plane.studios.models import ApiKey
-from control_plane.studios.requests import StudioRequest
-from control_plane.studios.roles import MEANINGS
-from control_plane.studios.services.api_keys import keys_of, make_api_key, revoke_api_key
 
 SHOWN = 200
 NONE_CHOSEN = "Tick at least one: a key that may do nothing is no use."

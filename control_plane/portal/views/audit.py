@@ -14,6 +14,9 @@ from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from control_plane.access import access
+from control_plane.access.reads import note_read
+from control_plane.access.requests import StudioRequest
 from control_plane.audit.catalogue import MEANINGS, Action
 from control_plane.audit.words import CATEGORY_LABELS, Category
 from control_plane.common.errors import BadRequest, NotFound
@@ -22,11 +25,9 @@ from control_plane.compliance.exporting import CONTENT_TYPES, Form, export_log
 from control_plane.compliance.search import Question, read_place, search, written_place
 from control_plane.compliance.sightings import as_csv, who_saw
 from control_plane.compliance.signing import public_key
+from control_plane.people.models import Dancer
 from control_plane.portal.page import actor_of, studio_page
-from control_plane.studios import access
-from control_plane.studios.models import Dancer, Membership
-from control_plane.studios.reads import note_read
-from control_plane.studios.requests import StudioRequest
+from control_plane.tenancy.models import Membership
 
 HANDFUL = 1000
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -10,6 +10,9 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from control_plane.access import access
+from control_plane.access.reads import note_read
+from control_plane.access.requests import StudioRequest
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict
@@ -21,10 +24,7 @@ from control_plane.portal.rooms import room_cards
 from control_plane.recordings.models import ClassSession, ClassState
 from control_plane.recordings.selectors import class_for, visible_classes
 from control_plane.recordings.services import give_up_class
-from control_plane.studios import access
-from control_plane.studios.reads import note_read
-from control_plane.studios.requests import StudioRequest
-from control_plane.studios.stores import origins_of
+from control_plane.storage.stores import origins_of
 
 PAGE_SIZE = 30
 

@@ -11,18 +11,19 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from control_plane.access import access
+from control_plane.access.reads import note_read
+from control_plane.access.requests import StudioRequest
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor
 from control_plane.common.bodies import takes_file
 from control_plane.common.errors import BadRequest, Conflict, NotFound
+from control_plane.people import services
+from control_plane.people.dancer_list import NewDancer, NotAList, read_dancers
+from control_plane.people.models import Dancer, Guardianship, Relation
 from control_plane.portal.dancer_forms import DancerForm, GuardianForm, ListForm
 from control_plane.portal.dancers import classes_of, dancer_for, dancers_found
 from control_plane.portal.page import actor_of, studio_page
-from control_plane.studios import access, services
-from control_plane.studios.dancer_list import NewDancer, NotAList, read_dancers
-from control_plane.studios.models import Dancer, Guardianship, Relation
-from control_plane.studios.reads import note_read
-from control_plane.studios.requests import StudioRequest
 
 PAGE_SIZE = 50
 LATEST = 12

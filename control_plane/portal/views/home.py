@@ -10,10 +10,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from control_plane.common.errors import NotFound
+from control_plane.identity.middleware import ADMIN_STUDIO
+from control_plane.identity.signin_rules import reachable
 from control_plane.portal.page import actor_of
-from control_plane.studios.middleware import ADMIN_STUDIO
-from control_plane.studios.selectors import admin_memberships, own_memberships
-from control_plane.studios.signin_rules import reachable
+from control_plane.tenancy.selectors import admin_memberships, own_memberships
 
 
 @require_safe

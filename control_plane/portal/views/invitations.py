@@ -13,12 +13,16 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
+from control_plane.access import access
+from control_plane.access.reads import note_read
+from control_plane.access.requests import StudioRequest
 from control_plane.accounts import mail
 from control_plane.accounts.limits import require_within
 from control_plane.accounts.models import User
 from control_plane.accounts.services import token_hash
 from control_plane.accounts.sessions import provider_of
 from control_plane.accounts.views import first_page
+from control_plane.administration.services.invitations import Offer, accept, invite, revoke, send_again
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.errors import (
     BadRequest,
@@ -33,12 +37,8 @@ from control_plane.common.errors import (
 from control_plane.common.scoping import studio_scope
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.portal.signin_forms import InviteForm
-from control_plane.studios import access
-from control_plane.studios.models import Invitation, Role
-from control_plane.studios.reads import note_read
-from control_plane.studios.requests import StudioRequest
-from control_plane.studios.selectors import invitation_of
-from control_plane.studios.services.invitations import Offer, accept, invite, revoke, send_again
+from control_plane.tenancy.models import Invitation, Role
+from control_plane.tenancy.selectors import invitation_of
 
 READ_WRITE = ("GET", "HEAD", "POST")
 SHOWN = 200

@@ -7,14 +7,14 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from control_plane.access import access
+from control_plane.access.requests import StudioRequest
 from control_plane.common.errors import BadRequest, Conflict, TooManyRequests, Unavailable
+from control_plane.keys.services import rotate_studio_key
 from control_plane.portal.keys import ShredForm, key_facts
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.recordings.selectors import class_for
 from control_plane.recordings.shredding import shred_class, shred_studio
-from control_plane.studios import access
-from control_plane.studios.requests import StudioRequest
-from control_plane.studios.services import rotate_studio_key
 
 READ_WRITE = ("GET", "HEAD", "POST")
 

@@ -5,11 +5,12 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
+from control_plane.access.models import ApiKey
+from control_plane.access.requests import StudioRequest
+from control_plane.administration import services
 from control_plane.common.errors import Conflict, NotFound
+from control_plane.people.models import Guardianship
 from control_plane.portal.page import actor_of, studio_page
-from control_plane.studios import services
-from control_plane.studios.models import ApiKey, Guardianship
-from control_plane.studios.requests import StudioRequest
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -12,18 +12,21 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from control_plane.access import roles
+from control_plane.access import services as access_services
+from control_plane.access.actions import Action
+from control_plane.access.models import BreakGlass
+from control_plane.access.services.break_glass import MOST_HOURS, SHORTEST_REASON
 from control_plane.accounts import mail
+from control_plane.accounts import operators as accounts_services
 from control_plane.accounts.models import User
+from control_plane.administration import services as administration_services
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable
 from control_plane.common.scoping import user_scope
 from control_plane.ingest.space import low_disks
 from control_plane.portal.access_words import GROUPS
 from control_plane.portal.operators import own_visits, studio_by_id, studio_lines, studio_page_of
 from control_plane.portal.page import actor_of, page_number
-from control_plane.studios import roles, services
-from control_plane.studios.actions import Action
-from control_plane.studios.models import BreakGlass
-from control_plane.studios.services.break_glass import MOST_HOURS, SHORTEST_REASON
 
 PAGE_SIZE = 25
 MOST_VISITS = 50
@@ -101,7 +104,7 @@ def add_studio(request: HttpRequest) -> HttpResponse:
     form = NewStudioForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            offer = services.found_studio(**form.cleaned_data, actor=actor_of(request))
+            offer = administration_services.found_studio(**form.cleaned_data, actor=actor_of(request))
         except (BadRequest, Conflict, Unavailable) as error:
             form.add_error(None, error.detail)
         else:
@@ -123,7 +126,7 @@ def studio(request: HttpRequest, studio_id: UUID) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         try:
-            services.open_break_glass(
+            access_services.open_break_glass(
                 found,
                 operator,
                 [Action(value) for value in values["actions"]],
@@ -166,10 +169,10 @@ def close_visit(request: HttpRequest, visit_id: UUID) -> HttpResponse:
         glass = BreakGlass.own.filter(pk=visit_id).first()
     if glass is None:
         raise NotFound
-    services.close_break_glass(glass, actor=actor_of(request))
+    access_services.close_break_glass(glass, actor=actor_of(request))
     messages.success(request, "Ended. The studio is closed to you.")
     return redirect("portal:operator")
 
 
 def _operator(request: HttpRequest) -> User:
-    return services.require_operator(actor_of(request))
+    return accounts_services.require_operator(actor_of(request))

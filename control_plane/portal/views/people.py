@@ -11,17 +11,18 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from control_plane.access import access, roles
+from control_plane.access.reads import note_offered, note_read
+from control_plane.access.requests import StudioRequest
+from control_plane.administration import services
+from control_plane.administration.services.signin_links import make_member_link
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, TooManyRequests
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.portal.people import member_for, members_found, person_lines, role_counts
 from control_plane.portal.persons import classes_seen, own_dancers, single_rights, studio_rights
-from control_plane.studios import access, roles, services
-from control_plane.studios.models import Membership, Role
-from control_plane.studios.reads import note_offered, note_read
-from control_plane.studios.requests import StudioRequest
-from control_plane.studios.services.signin_links import make_member_link
+from control_plane.tenancy.models import Membership, Role
 
 PAGE_SIZE = 50
 SUGGESTED = 10

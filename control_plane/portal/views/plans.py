@@ -13,12 +13,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from control_plane.common.errors import BadRequest, Conflict, NotFound
 from control_plane.common.scoping import studio_scope
+from control_plane.plans.models import Limit, Plan, StudioPlan
+from control_plane.plans.quotas import allowance
+from control_plane.plans.services import change_plan, create_plan, give_plan, require_operator
 from control_plane.portal.operators import studio_by_id
 from control_plane.portal.page import actor_of, page_number
 from control_plane.recordings.usage import all_uses, uses
-from control_plane.studios.models import Limit, Plan, StudioPlan
-from control_plane.studios.quotas import allowance
-from control_plane.studios.services.plans import change_plan, create_plan, give_plan, require_operator
 
 PAGE_SIZE = 25
 READ_WRITE = ("GET", "HEAD", "POST")

@@ -5,10 +5,10 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from control_plane.access.requests import StudioRequest
 from control_plane.common.errors import NotFound
 from control_plane.compliance.assessment import Assessment, as_markdown, assess
 from control_plane.portal.page import actor_of, studio_page
-from control_plane.studios.requests import StudioRequest
 
 
 @require_safe

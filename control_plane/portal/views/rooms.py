@@ -7,6 +7,8 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
+from control_plane.access import access
+from control_plane.access.requests import StudioRequest
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict, NotFound
 from control_plane.portal.classes import class_rows
@@ -14,9 +16,7 @@ from control_plane.portal.page import actor_of, is_part, studio_page
 from control_plane.portal.rooms import cameras_in, room_cards, room_of
 from control_plane.recordings.selectors import class_for, visible_classes
 from control_plane.recordings.services import start_class, stop_class
-from control_plane.studios import access
-from control_plane.studios.models import Room
-from control_plane.studios.requests import StudioRequest
+from control_plane.tenancy.models import Room
 
 RECENT = 8
 

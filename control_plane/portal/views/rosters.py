@@ -9,21 +9,21 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
+from control_plane.access import access
+from control_plane.access.reads import note_read
+from control_plane.access.requests import StudioRequest
 from control_plane.accounts.models import User
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor
 from control_plane.common.bodies import takes_file
 from control_plane.common.errors import BadRequest, Conflict
+from control_plane.people.dancer_list import NotAList, read_dancers
 from control_plane.portal.dancer_forms import ListForm
 from control_plane.portal.dancers import roster_lines
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.recordings.models import ClassSession
 from control_plane.recordings.rosters import dancers_named, save_roster
 from control_plane.recordings.selectors import class_for
-from control_plane.studios import access
-from control_plane.studios.dancer_list import NotAList, read_dancers
-from control_plane.studios.reads import note_read
-from control_plane.studios.requests import StudioRequest
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

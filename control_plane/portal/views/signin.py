@@ -17,22 +17,23 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from control_plane.access import access
+from control_plane.access.requests import StudioRequest
 from control_plane.accounts.limits import require_within
 from control_plane.common.errors import BadRequest, Conflict, NotFound, TooManyRequests, Unavailable
-from control_plane.portal.page import actor_of, studio_page
-from control_plane.portal.signin_forms import PolicyForm, initial_of, provider_form
-from control_plane.studios import access
-from control_plane.studios.models import IdentityProvider, ProviderKind, SigninPolicy
-from control_plane.studios.requests import StudioRequest
-from control_plane.studios.selectors import provider_named, providers_for, studio_name_of
-from control_plane.studios.services.domains import prove_domain, record_name, record_text
-from control_plane.studios.services.signin import (
+from control_plane.identity.models import IdentityProvider, ProviderKind, SigninPolicy
+from control_plane.identity.selectors import provider_named, providers_for
+from control_plane.identity.services.domains import prove_domain, record_name, record_text
+from control_plane.identity.services.signin import (
     POLICY_FIELDS,
     add_provider,
     change_provider,
     change_signin_policy,
     remove_provider,
 )
+from control_plane.portal.page import actor_of, studio_page
+from control_plane.portal.signin_forms import PolicyForm, initial_of, provider_form
+from control_plane.tenancy.selectors import studio_name_of
 
 HERE: dict[str, object] = {"section": "settings"}
 READ_WRITE = ("GET", "HEAD", "POST")

@@ -9,8 +9,11 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from control_plane.access import access
+from control_plane.access.requests import StudioRequest
 from control_plane.common.errors import BadRequest, Conflict, NotFound
 from control_plane.ingest.space import low_disks
+from control_plane.plans.quotas import allowance
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.portal.storage import (
     ChangeStoreForm,
@@ -24,11 +27,9 @@ from control_plane.portal.storage import (
 from control_plane.recordings.disposals import retire_store
 from control_plane.recordings.moves import cancel_move, retry_faults, start_move
 from control_plane.recordings.usage import uses
-from control_plane.studios import access, stores
-from control_plane.studios.models import StoreMove
-from control_plane.studios.quotas import allowance
-from control_plane.studios.requests import StudioRequest
-from control_plane.studios.services.storage import add_store, change_store, request_probe, set_region
+from control_plane.storage import stores
+from control_plane.storage.models import StoreMove
+from control_plane.storage.services import add_store, change_store, request_probe, set_region
 
 READ_WRITE = ("GET", "HEAD", "POST")
 

@@ -8,15 +8,15 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
+from control_plane.access import access, services
+from control_plane.access.models import BreakGlass
+from control_plane.access.reads import note_read
+from control_plane.access.requests import StudioRequest
 from control_plane.accounts import mail
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.errors import NotFound
 from control_plane.portal.operators import visit_lines
 from control_plane.portal.page import actor_of, studio_page
-from control_plane.studios import access, services
-from control_plane.studios.models import BreakGlass
-from control_plane.studios.reads import note_read
-from control_plane.studios.requests import StudioRequest
 
 PAGE_SIZE = 30
 

@@ -13,6 +13,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
+from control_plane.access import access, services
+from control_plane.access.actions import Action
+from control_plane.access.models import Effect, ObjectRight
+from control_plane.access.reads import note_read
+from control_plane.access.requests import StudioRequest
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
@@ -22,11 +27,7 @@ from control_plane.portal.rooms import room_of
 from control_plane.portal.who import answers, asked_choices, choices_on, everybody, rights_on
 from control_plane.recordings.models import ClassSession
 from control_plane.recordings.selectors import class_for
-from control_plane.studios import access, services
-from control_plane.studios.actions import Action
-from control_plane.studios.models import Effect, Membership, ObjectRight, Room
-from control_plane.studios.reads import note_read
-from control_plane.studios.requests import StudioRequest
+from control_plane.tenancy.models import Membership, Room
 
 PAGE_SIZE = 50
 

@@ -12,7 +12,9 @@ class Migration(migrations.Migration):
     dependencies = [
         ('common', '0001_grants'),
         ('fleet', '0001_initial'),
-        ('studios', '0001_initial'),
+        ('people', '0001_initial'),
+        ('storage', '0001_initial'),
+        ('tenancy', '0001_initial'),
     ]
 
     operations = [
@@ -33,8 +35,8 @@ class Migration(migrations.Migration):
                 ('roster_confirmed_by', models.UUIDField(editable=False, null=True)),
                 ('fragment_count', models.PositiveIntegerField(default=0, editable=False)),
                 ('footage_bytes', models.PositiveBigIntegerField(default=0, editable=False)),
-                ('room', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.room')),
-                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.studio')),
+                ('room', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.room')),
+                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
             ],
             options={
                 'verbose_name': 'class',
@@ -51,8 +53,8 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('confirmed_at', models.DateTimeField(editable=False, null=True)),
                 ('confirmed_by', models.UUIDField(editable=False, null=True)),
-                ('dancer', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='appearances', to='studios.dancer')),
-                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.studio')),
+                ('dancer', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='appearances', to='people.dancer')),
+                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
                 ('class_session', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='appearances', to='recordings.classsession')),
             ],
             options={
@@ -74,7 +76,7 @@ class Migration(migrations.Migration):
                 ('reported_at', models.DateTimeField(editable=False, null=True)),
                 ('agent', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='fleet.agent')),
                 ('class_session', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='recorders', to='recordings.classsession')),
-                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.studio')),
+                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
             ],
             options={
                 'abstract': False,
@@ -90,7 +92,7 @@ class Migration(migrations.Migration):
                 ('entry_id', models.UUIDField(editable=False, null=True)),
                 ('seen_at', models.DateTimeField(editable=False)),
                 ('class_session', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='replays', to='recordings.classsession')),
-                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.studio')),
+                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
             ],
             options={
                 'abstract': False,
@@ -133,8 +135,8 @@ class Migration(migrations.Migration):
                 ('recovered', models.BooleanField(default=False, editable=False)),
                 ('agent', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='fleet.agent')),
                 ('class_session', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='segments', to='recordings.classsession')),
-                ('store', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.studiostore')),
-                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.studio')),
+                ('store', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='storage.studiostore')),
+                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
             ],
             options={
                 'ordering': ['track', 'sequence'],
@@ -155,7 +157,7 @@ class Migration(migrations.Migration):
                 ('agent', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='fleet.agent')),
                 ('class_session', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='faults', to='recordings.classsession')),
                 ('segment', models.OneToOneField(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='fault', to='recordings.segment')),
-                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.studio')),
+                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
             ],
             options={
                 'ordering': ['created_at'],
@@ -172,8 +174,8 @@ class Migration(migrations.Migration):
                 ('after', models.UUIDField(editable=False, null=True)),
                 ('begun_at', models.DateTimeField(editable=False)),
                 ('finished_at', models.DateTimeField(editable=False, null=True)),
-                ('store', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='studios.studiostore')),
-                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.studio')),
+                ('store', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='storage.studiostore')),
+                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
             ],
             options={
                 'abstract': False,
@@ -191,7 +193,7 @@ class Migration(migrations.Migration):
                 ('record_audio', models.BooleanField(default=True, editable=False)),
                 ('agent', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='fleet.agent')),
                 ('class_session', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='tracks', to='recordings.classsession')),
-                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.studio')),
+                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
             ],
             options={
                 'ordering': ['position', 'name'],
@@ -215,7 +217,7 @@ class Migration(migrations.Migration):
                 ('detail', models.TextField(blank=True, editable=False)),
                 ('inferred', models.BooleanField(default=False, editable=False)),
                 ('class_session', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='gaps', to='recordings.classsession')),
-                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studios.studio')),
+                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
                 ('track', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='gaps', to='recordings.track')),
             ],
             options={

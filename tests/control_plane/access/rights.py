@@ -2,12 +2,13 @@
 
 from django.utils import timezone
 
+from control_plane.access import access
+from control_plane.access.access import Action, Why
 from control_plane.audit.models import Entry
 from control_plane.common.scoping import studio_scope
+from control_plane.people.models import Dancer
 from control_plane.recordings.models import Appearance, ClassSession, ClassState
-from control_plane.studios import access
-from control_plane.studios.access import Action, Why
-from control_plane.studios.models import Dancer, Room
+from control_plane.tenancy.models import Room
 from tests.control_plane.conftest import Cast
 
 

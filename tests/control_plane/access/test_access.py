@@ -2,12 +2,14 @@
 
 import pytest
 
+from control_plane.access import access
+from control_plane.access import services as access_services
+from control_plane.access.access import Action
+from control_plane.administration import services as administration_services
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict, Forbidden, NotFound, ScopeMissing, SignInRequired
 from control_plane.common.scoping import studio_scope
-from control_plane.studios import access, services
-from control_plane.studios.access import Action
-from control_plane.studios.models import Membership, Role, Room, Studio
+from control_plane.tenancy.models import Membership, Role, Room, Studio
 from tests.control_plane.conftest import SETUP, Cast
 
 WHO = ("alice", "ivan", "vera", "gita", "pat", "sam")
@@ -96,25 +98,25 @@ def test_a_member_is_told_no_and_a_stranger_nothing(cast: Cast, room: Room) -> N
 
 def test_a_right_is_not_given_to_a_stranger_nor_by_one(cast: Cast, room: Room) -> None:
     with pytest.raises(NotFound):
-        services.give_right(cast.sam, Action.RECORD, room, actor=cast.alice.actor)
+        access_services.give_right(cast.sam, Action.RECORD, room, actor=cast.alice.actor)
     with studio_scope(cast.studio.id):
         with pytest.raises(NotFound):
-            services.give_right(cast.pat, Action.RECORD, room, actor=cast.sam.actor)
+            access_services.give_right(cast.pat, Action.RECORD, room, actor=cast.sam.actor)
         with pytest.raises(Forbidden):
-            services.give_right(cast.vera, Action.RECORD, room, actor=cast.vera.actor)
+            access_services.give_right(cast.vera, Action.RECORD, room, actor=cast.vera.actor)
 
 
 def test_taking_a_role_away_acts_at_once(cast: Cast, room: Room) -> None:
-    services.give_right(cast.vera, Action.RECORD, room, actor=cast.alice.actor)
+    access_services.give_right(cast.vera, Action.RECORD, room, actor=cast.alice.actor)
     with studio_scope(cast.studio.id):
         membership = Membership.objects.get(user=cast.vera)
         assert access.can(cast.vera.actor, Action.REPLAY, cast.studio)
-        services.change_role(membership, Role.PARTNER, actor=cast.alice.actor)
+        administration_services.change_role(membership, Role.PARTNER, actor=cast.alice.actor)
         assert not access.can(cast.vera.actor, Action.REPLAY, cast.studio)
         assert access.can(cast.vera.actor, Action.RECORD, room)
-        services.remove_member(membership, actor=cast.alice.actor)
+        administration_services.remove_member(membership, actor=cast.alice.actor)
         assert not access.can(cast.vera.actor, Action.RECORD, room)
-        services.add_member(cast.studio, cast.vera, Role.PARTNER, actor=SETUP)
+        administration_services.add_member(cast.studio, cast.vera, Role.PARTNER, actor=SETUP)
         assert not access.can(cast.vera.actor, Action.RECORD, room)
 
 
@@ -152,16 +154,16 @@ def test_a_studio_keeps_an_admin(cast: Cast) -> None:
     with studio_scope(cast.studio.id):
         alice = Membership.objects.get(user=cast.alice)
         with pytest.raises(Conflict):
-            services.remove_member(alice, actor=cast.alice.actor)
+            administration_services.remove_member(alice, actor=cast.alice.actor)
         with pytest.raises(Conflict):
-            services.change_role(alice, Role.VIEWER, actor=cast.alice.actor)
+            administration_services.change_role(alice, Role.VIEWER, actor=cast.alice.actor)
         ivan = Membership.objects.get(user=cast.ivan)
-        services.change_role(ivan, Role.ADMIN, actor=cast.alice.actor)
-        services.remove_member(alice, actor=cast.ivan.actor)
+        administration_services.change_role(ivan, Role.ADMIN, actor=cast.alice.actor)
+        administration_services.remove_member(alice, actor=cast.ivan.actor)
         assert not access.can(cast.alice.actor, Action.VIEW_STUDIO, cast.studio)
 
 
 def test_the_platform_gives_people_but_is_no_admin(cast: Cast) -> None:
-    services.add_member(cast.studio, cast.sam, Role.VIEWER, actor=SETUP)
+    administration_services.add_member(cast.studio, cast.sam, Role.VIEWER, actor=SETUP)
     with studio_scope(cast.studio.id), pytest.raises(Forbidden):
-        services.create_room(cast.studio, name="x", actor=SETUP)
+        administration_services.create_room(cast.studio, name="x", actor=SETUP)

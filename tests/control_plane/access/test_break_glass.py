@@ -11,18 +11,22 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
 
+from control_plane.access import access
+from control_plane.access import services as access_services
+from control_plane.access.access import Action, Why
+from control_plane.access.models import BreakGlass
+from control_plane.access.selectors import break_glasses, open_break_glasses, own_break_glasses
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_user
+from control_plane.administration import services as administration_services
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import Entry
 from control_plane.audit.services import chain_scope
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope, user_scope
-from control_plane.studios import access, services
-from control_plane.studios.access import Action, Why
-from control_plane.studios.models import BreakGlass, Membership, Role, Room, SigninPolicy, Studio
-from control_plane.studios.selectors import break_glasses, open_break_glasses, own_break_glasses
+from control_plane.identity.models import SigninPolicy
+from control_plane.tenancy.models import Membership, Role, Room, Studio
 from tests.control_plane.conftest import SETUP, Cast
 
 REASON = "Camera 2 shows black since Monday, ticket 4711"
@@ -40,7 +44,7 @@ def olga(db: None) -> User:
 
 def enter(cast: Cast, olga: User, **values: Any) -> BreakGlass:
     asked: dict[str, Any] = {"actions": WANTED, "reason": REASON, "hours": 1, "actor": olga.actor} | values
-    return services.open_break_glass(cast.studio, olga, **asked)
+    return access_services.open_break_glass(cast.studio, olga, **asked)
 
 
 def platform_acts() -> list[tuple[str, dict[str, Any]]]:
@@ -88,7 +92,7 @@ def test_pages_open_for_it_and_close_with_it(cast: Cast, olga: User) -> None:
     glass = enter(cast, olga)
     assert client.get(f"{page}agents/").status_code == 200
     assert client.get(f"{page}people/").status_code == 403
-    services.close_break_glass(glass, actor=cast.alice.actor)
+    access_services.close_break_glass(glass, actor=cast.alice.actor)
     assert client.get(f"{page}agents/").status_code == 404
 
 
@@ -114,10 +118,10 @@ def test_both_chains_have_it_with_who_where_and_until_when(cast: Cast, olga: Use
         "actions": ["view_studio", "view_agents"],
         "ends_at": glass.ends_at.isoformat(),
     }
-    services.close_break_glass(glass, actor=olga.actor)
+    access_services.close_break_glass(glass, actor=olga.actor)
     assert studio_acts(cast)[-1] == platform_acts()[-1][0] == Act.BREAK_GLASS_CLOSED
     before = len(studio_acts(cast))
-    services.close_break_glass(glass, actor=cast.alice.actor)
+    access_services.close_break_glass(glass, actor=cast.alice.actor)
     assert len(studio_acts(cast)) == before
 
 
@@ -125,7 +129,9 @@ def test_every_admin_is_told_by_mail_and_by_the_portal(
     cast: Cast, olga: User, django_capture_on_commit_callbacks: Any
 ) -> None:
     with studio_scope(cast.studio.id):
-        services.change_role(Membership.objects.get(user=cast.ivan), Role.ADMIN, actor=cast.alice.actor)
+        administration_services.change_role(
+            Membership.objects.get(user=cast.ivan), Role.ADMIN, actor=cast.alice.actor
+        )
     with django_capture_on_commit_callbacks(execute=True):
         glass = enter(cast, olga)
     assert sorted(message.to for message in mail.outbox) == sorted([[cast.alice.email], [cast.ivan.email]])
@@ -134,7 +140,7 @@ def test_every_admin_is_told_by_mail_and_by_the_portal(
         assert part in text
     with studio_scope(cast.studio.id):
         assert open_break_glasses() == [glass]
-        services.close_break_glass(glass, actor=cast.alice.actor)
+        access_services.close_break_glass(glass, actor=cast.alice.actor)
         assert open_break_glasses() == []
         assert break_glasses().get().closed_by == cast.alice.id
 
@@ -199,7 +205,7 @@ def test_the_database_itself_allows_no_longer_stay(cast: Cast, olga: User) -> No
 def test_only_an_operator_and_only_for_themselves(cast: Cast, olga: User) -> None:
     for user in (cast.sam, cast.alice):
         with pytest.raises(NotFound):
-            services.open_break_glass(
+            access_services.open_break_glass(
                 cast.studio, user, actions=WANTED, reason=REASON, hours=1, actor=user.actor
             )
     for actor in (cast.alice.actor, SETUP, cast.agent, Actor.user(cast.sam.id)):
@@ -225,7 +231,7 @@ def test_without_a_second_factor_nothing_opens(cast: Cast, olga: User, settings:
 def test_only_the_operator_and_who_manages_people_close_it(cast: Cast, olga: User, who: str) -> None:
     glass = enter(cast, olga)
     with pytest.raises((Forbidden, NotFound)):
-        services.close_break_glass(glass, actor=getattr(cast, who).actor)
+        access_services.close_break_glass(glass, actor=getattr(cast, who).actor)
     with studio_scope(cast.studio.id):
         assert len(open_break_glasses()) == 1
 
@@ -233,4 +239,4 @@ def test_only_the_operator_and_who_manages_people_close_it(cast: Cast, olga: Use
 def test_an_operator_inside_cannot_let_anybody_in(cast: Cast, olga: User) -> None:
     enter(cast, olga, actions=[Action.VIEW_STUDIO, Action.MANAGE_ROOMS])
     with studio_scope(cast.studio.id), pytest.raises(Forbidden):
-        services.add_member(cast.studio, olga, Role.ADMIN, actor=olga.actor)
+        administration_services.add_member(cast.studio, olga, Role.ADMIN, actor=olga.actor)

@@ -7,16 +7,18 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from control_plane.access import access, services
+from control_plane.access.access import Action, Why
+from control_plane.access.model_access import VIEW_ACTIONS, UnlistedModel
+from control_plane.access.roles import DEFAULTS
 from control_plane.common.errors import NotFound
 from control_plane.common.scoping import studio_scope
+from control_plane.keys.models import StudioKey
+from control_plane.people.models import Dancer
 from control_plane.recordings.models import ClassSession
-from control_plane.studios import access, services
-from control_plane.studios.access import Action, Why
-from control_plane.studios.models import Dancer, Role, Room, Studio, StudioKey
-from control_plane.studios.roles import DEFAULTS
-from control_plane.studios.things import VIEW_ACTIONS, UnlistedModel
+from control_plane.tenancy.models import Role, Room, Studio
+from tests.control_plane.access.rights import danced, recorded
 from tests.control_plane.conftest import SETUP, Cast
-from tests.control_plane.studios.rights import danced, recorded
 
 
 @pytest.mark.parametrize(("who", "most"), [("alice", 1), ("vera", 1), ("sam", 1), ("gita", 2)])
@@ -78,7 +80,7 @@ def test_a_reason_says_until_when_and_by_whom(cast: Cast, room: Room) -> None:
 def test_a_table_that_nobody_listed_is_never_shown(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     with studio_scope(cast.studio.id):
         key = StudioKey.objects.get()
-        monkeypatch.delitem(VIEW_ACTIONS, "studios.StudioKey")
+        monkeypatch.delitem(VIEW_ACTIONS, "keys.StudioKey")
         for ask in (
             lambda: access.can(cast.alice.actor, Action.MANAGE_STUDIO, key),
             lambda: access.decide(cast.alice.actor, Action.MANAGE_STUDIO, key),

@@ -7,22 +7,25 @@ import pytest
 import time_machine
 from django.utils import timezone
 
+from control_plane.access import access
+from control_plane.access import services as access_services
+from control_plane.access.access import Action, Why
+from control_plane.access.models import Effect, ObjectRight
+from control_plane.access.selectors import rights_of
+from control_plane.administration import services as administration_services
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.errors import BadRequest, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.models import ClassSession, Track
-from control_plane.studios import access, services
-from control_plane.studios.access import Action, Why
-from control_plane.studios.models import Effect, Membership, ObjectRight, Role, Room
-from control_plane.studios.selectors import rights_of
+from control_plane.tenancy.models import Membership, Role, Room
 from shared.protocol.ids import new_id
+from tests.control_plane.access.rights import last, may, recorded, why
 from tests.control_plane.conftest import Cast
-from tests.control_plane.studios.rights import last, may, recorded, why
 
 
 def test_a_right_on_one_class_holds_for_it_and_what_belongs_to_it(cast: Cast, room: Room) -> None:
     one, two = recorded(room), recorded(room, "Jazz")
-    services.give_right(cast.pat, Action.REPLAY, one, actor=cast.alice.actor, reason="choreography")
+    access_services.give_right(cast.pat, Action.REPLAY, one, actor=cast.alice.actor, reason="choreography")
     with studio_scope(cast.studio.id):
         track = Track.objects.create(
             studio=cast.studio, class_session=one, camera_id=new_id(), name="left", position="left"
@@ -36,17 +39,17 @@ def test_a_right_on_one_class_holds_for_it_and_what_belongs_to_it(cast: Cast, ro
     with studio_scope(cast.studio.id):
         assert list(access.visible(cast.pat.actor, ClassSession)) == [one]
         assert list(access.visible(cast.pat.actor, Track)) == [track]
-    services.take_right(cast.pat, Action.REPLAY, one, actor=cast.alice.actor)
+    access_services.take_right(cast.pat, Action.REPLAY, one, actor=cast.alice.actor)
     assert not may(cast, "pat", Action.REPLAY, one)
 
 
 def test_a_right_on_a_room_covers_its_classes_and_one_on_the_studio_all(cast: Cast, room: Room) -> None:
-    small = services.create_room(cast.studio, name="Small room", actor=cast.alice.actor)
+    small = administration_services.create_room(cast.studio, name="Small room", actor=cast.alice.actor)
     inside, elsewhere = recorded(room), recorded(small)
-    services.give_right(cast.pat, Action.REPLAY, room, actor=cast.alice.actor)
+    access_services.give_right(cast.pat, Action.REPLAY, room, actor=cast.alice.actor)
     assert may(cast, "pat", Action.REPLAY, inside)
     assert not may(cast, "pat", Action.REPLAY, elsewhere)
-    services.give_right(cast.pat, Action.REPLAY, cast.studio, actor=cast.alice.actor)
+    access_services.give_right(cast.pat, Action.REPLAY, cast.studio, actor=cast.alice.actor)
     assert may(cast, "pat", Action.REPLAY, elsewhere)
     with studio_scope(cast.studio.id):
         assert Action.REPLAY in access.permissions(cast.pat.actor, cast.studio.id)
@@ -54,22 +57,22 @@ def test_a_right_on_a_room_covers_its_classes_and_one_on_the_studio_all(cast: Ca
 
 def test_a_denial_beats_right_and_role_wherever_it_stands(cast: Cast, room: Room) -> None:
     row = recorded(room)
-    services.give_right(cast.vera, Action.EXPORT, row, actor=cast.alice.actor)
-    services.deny_right(cast.vera, Action.VIEW_CLASS, room, actor=cast.alice.actor, reason="on leave")
+    access_services.give_right(cast.vera, Action.EXPORT, row, actor=cast.alice.actor)
+    access_services.deny_right(cast.vera, Action.VIEW_CLASS, room, actor=cast.alice.actor, reason="on leave")
     for action in (Action.VIEW_CLASS, Action.REPLAY, Action.EXPORT):
         assert why(cast, "vera", action, row) is Why.DENIED
     with studio_scope(cast.studio.id):
         assert not access.visible(cast.vera.actor, ClassSession).exists()
         with pytest.raises(NotFound):
             access.require(cast.vera.actor, Action.REPLAY, row)
-    services.take_right(cast.vera, Action.VIEW_CLASS, room, actor=cast.alice.actor, effect=Effect.DENY)
+    access_services.take_right(cast.vera, Action.VIEW_CLASS, room, actor=cast.alice.actor, effect=Effect.DENY)
     assert last(cast).action == Act.DENIAL_LIFTED
     assert may(cast, "vera", Action.EXPORT, row)
 
 
 def test_a_denial_of_replay_denies_export_and_not_the_title(cast: Cast, room: Room) -> None:
     row = recorded(room)
-    services.deny_right(cast.alice, Action.REPLAY, row, actor=cast.alice.actor)
+    access_services.deny_right(cast.alice, Action.REPLAY, row, actor=cast.alice.actor)
     assert not may(cast, "alice", Action.EXPORT, row)
     assert may(cast, "alice", Action.VIEW_CLASS, row)
     with studio_scope(cast.studio.id), pytest.raises(Forbidden, match="denied “Watch recorded classes”"):
@@ -80,7 +83,9 @@ def test_a_denial_of_replay_denies_export_and_not_the_title(cast: Cast, room: Ro
 def test_a_right_ends_at_the_very_instant(cast: Cast, room: Room, effect: Effect) -> None:
     row = recorded(room)
     end = timezone.now() + timedelta(hours=1)
-    put: Callable[..., object] = services.give_right if effect == Effect.ALLOW else services.deny_right
+    put: Callable[..., object] = (
+        access_services.give_right if effect == Effect.ALLOW else access_services.deny_right
+    )
     who = "pat" if effect == Effect.ALLOW else "vera"
     put(getattr(cast, who), Action.REPLAY, row, actor=cast.alice.actor, until=end)
     for moment, in_force in ((end - timedelta(microseconds=1), True), (end, False)):
@@ -91,9 +96,9 @@ def test_a_right_ends_at_the_very_instant(cast: Cast, room: Room, effect: Effect
 def test_a_right_given_again_has_the_new_end_and_a_denial_may_stand_beside_it(cast: Cast, room: Room) -> None:
     row, alice = recorded(room), cast.alice.actor
     soon, later = (timezone.now() + timedelta(hours=hours) for hours in (1, 2))
-    services.give_right(cast.pat, Action.REPLAY, row, actor=alice, until=soon, reason="a")
-    right = services.give_right(cast.pat, Action.REPLAY, row, actor=alice, until=later, reason="b")
-    services.deny_right(cast.pat, Action.REPLAY, row, actor=alice, until=soon)
+    access_services.give_right(cast.pat, Action.REPLAY, row, actor=alice, until=soon, reason="a")
+    right = access_services.give_right(cast.pat, Action.REPLAY, row, actor=alice, until=later, reason="b")
+    access_services.deny_right(cast.pat, Action.REPLAY, row, actor=alice, until=soon)
     with studio_scope(cast.studio.id):
         assert rights_of(cast.pat.id).count() == 2
         right.refresh_from_db()
@@ -103,11 +108,11 @@ def test_a_right_given_again_has_the_new_end_and_a_denial_may_stand_beside_it(ca
         assert may(cast, "pat", Action.REPLAY, row)
     with studio_scope(cast.studio.id):
         for item in rights_of(cast.pat.id):
-            services.take_back(item, actor=alice)
+            access_services.take_back(item, actor=alice)
         assert not ObjectRight.objects.exists()
 
 
-@pytest.mark.parametrize("put", [services.give_right, services.deny_right])
+@pytest.mark.parametrize("put", [access_services.give_right, access_services.deny_right])
 def test_what_cannot_be_given_or_denied_is_named(cast: Cast, room: Room, put: Callable[..., object]) -> None:
     alice, row = cast.alice.actor, recorded(room)
     for action in (Action.MANAGE_PEOPLE, Action.MANAGE_POLICY, Action.VIEW_AUDIT, Action.UPLOAD):
@@ -125,9 +130,9 @@ def test_what_cannot_be_given_or_denied_is_named(cast: Cast, room: Room, put: Ca
 
 def test_a_right_stays_within_the_limit_of_the_role(cast: Cast, room: Room) -> None:
     with pytest.raises(BadRequest, match="beyond what a member with the role Guardian"):
-        services.give_right(cast.gita, Action.RECORD, room, actor=cast.alice.actor)
-    services.give_right(cast.vera, Action.RECORD, room, actor=cast.alice.actor)
+        access_services.give_right(cast.gita, Action.RECORD, room, actor=cast.alice.actor)
+    access_services.give_right(cast.vera, Action.RECORD, room, actor=cast.alice.actor)
     with studio_scope(cast.studio.id):
         membership = Membership.objects.get(user=cast.vera)
-        services.change_role(membership, Role.GUARDIAN, actor=cast.alice.actor)
+        administration_services.change_role(membership, Role.GUARDIAN, actor=cast.alice.actor)
     assert not may(cast, "vera", Action.RECORD, room)

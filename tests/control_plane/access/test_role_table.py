@@ -2,15 +2,16 @@
 
 import pytest
 
+from control_plane.access import access, services
+from control_plane.access.access import Action
+from control_plane.access.models import RoleActions
+from control_plane.access.roles import DEFAULTS, FLOOR
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.errors import BadRequest, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
-from control_plane.studios import access, services
-from control_plane.studios.access import Action
-from control_plane.studios.models import Membership, Role, RoleActions, Room
-from control_plane.studios.roles import DEFAULTS, FLOOR
+from control_plane.tenancy.models import Membership, Role, Room
+from tests.control_plane.access.rights import last, may
 from tests.control_plane.conftest import Cast
-from tests.control_plane.studios.rights import last, may
 
 
 def test_a_studio_says_what_a_role_allows_and_it_acts_at_once(cast: Cast, other: Cast, room: Room) -> None:

@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_plane.studios.actions import Action
-from control_plane.studios.models import Role
-from control_plane.studios.roles import (
+from control_plane.access.actions import Action
+from control_plane.access.roles import (
     BREAK_GLASS_ACTIONS,
     DEFAULTS,
     FLOOR,
@@ -24,6 +23,7 @@ from control_plane.studios.roles import (
     needed_for,
     objections,
 )
+from control_plane.tenancy.models import Role
 
 PEOPLE = frozenset({Action.MANAGE_PEOPLE, Action.MANAGE_POLICY, Action.VIEW_AUDIT})
 roles = st.sampled_from(Role)

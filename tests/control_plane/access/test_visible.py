@@ -12,25 +12,16 @@ from django.utils import timezone
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
+from control_plane.access import access
+from control_plane.access.actions import Action
+from control_plane.access.models import BreakGlass, Effect, ObjectRight, RoleActions
+from control_plane.access.permissions import permission_for
+from control_plane.access.roles import RIGHTS_ON
 from control_plane.accounts.models import User
 from control_plane.common.scoping import studio_scope
+from control_plane.people.models import Dancer, Guardianship
 from control_plane.recordings.models import Appearance, ClassSession, ClassState, Track
-from control_plane.studios import access
-from control_plane.studios.actions import Action
-from control_plane.studios.models import (
-    BreakGlass,
-    Dancer,
-    Effect,
-    Guardianship,
-    Membership,
-    ObjectRight,
-    Role,
-    RoleActions,
-    Room,
-    Studio,
-)
-from control_plane.studios.permissions import permission_for
-from control_plane.studios.roles import RIGHTS_ON
+from control_plane.tenancy.models import Membership, Role, Room, Studio
 from shared.protocol.ids import new_id
 from tests.control_plane.conftest import Cast
 

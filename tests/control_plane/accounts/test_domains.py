@@ -16,16 +16,17 @@ from django.utils import timezone
 from control_plane.accounts import dns_records
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_user, is_proven
+from control_plane.administration import services
 from control_plane.audit.models import Entry
 from control_plane.common.errors import Forbidden, NotFound, Unavailable
 from control_plane.common.scoping import capability_scope, studio_scope
-from control_plane.studios import services
-from control_plane.studios.models import IdentityProvider, Role
-from control_plane.studios.selectors import providers_for
-from control_plane.studios.services.domains import look_again, prove_domain, record_name, record_text
-from control_plane.studios.services.rates import UNPROVEN
-from control_plane.studios.services.signin import change_provider
-from control_plane.studios.tasks import look_at_proven_domains
+from control_plane.identity.models import IdentityProvider
+from control_plane.identity.selectors import providers_for
+from control_plane.identity.services.domains import look_again, prove_domain, record_name, record_text
+from control_plane.identity.services.signin import change_provider
+from control_plane.identity.tasks import look_at_proven_domains
+from control_plane.plans.rate_limits import UNPROVEN
+from control_plane.tenancy.models import Role
 from tests.control_plane.accounts.test_openid import facts, is_in, person, provider_of, sign_in
 from tests.control_plane.accounts.test_sessions import HTML, enter
 from tests.control_plane.conftest import SETUP, Cast
@@ -251,9 +252,9 @@ def test_a_new_account_is_proven_where_the_domain_is(cast: Cast, rig: OpenIDProv
 def test_accounts_for_strangers_addresses_are_bounded(
     cast: Cast, rig: OpenIDProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from control_plane.studios.services import rates
+    from control_plane.plans import rate_limits
 
-    monkeypatch.setattr(rates, "UNPROVEN", type(UNPROVEN)(8, 8, UNPROVEN.within))
+    monkeypatch.setattr(rate_limits, "UNPROVEN", type(UNPROVEN)(8, 8, UNPROVEN.within))
     provider = provider_of(cast, rig, proven=False)
     subs = [person(rig, "teachers") for _ in range(5)]
     # The studio began today with five members.
@@ -264,7 +265,7 @@ def test_accounts_for_strangers_addresses_are_bounded(
 def test_the_database_itself_has_the_condition(cast: Cast, claimed: IdentityProvider) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT qual FROM pg_policies WHERE tablename = 'studios_identityprovider' AND policyname = 'by_domain'"
+            "SELECT qual FROM pg_policies WHERE tablename = 'identity_identityprovider' AND policyname = 'by_domain'"
         )
         (condition,) = cursor.fetchone()
     assert "proven_domains" in condition

@@ -19,11 +19,11 @@ from django.utils import timezone
 
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_user
+from control_plane.administration import services
+from control_plane.administration.services.invitations import accept, invite, revoke, send_again
 from control_plane.common.errors import BadRequest, Conflict, ControlPlaneError, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
-from control_plane.studios import services
-from control_plane.studios.models import Invitation, Membership, Role
-from control_plane.studios.services.invitations import accept, invite, revoke, send_again
+from control_plane.tenancy.models import Invitation, Membership, Role
 from tests.control_plane.conftest import SETUP, Cast
 
 NEW = "nora@example.org"

@@ -18,10 +18,10 @@ from django.test import Client, RequestFactory
 from control_plane.accounts.mail import NO_SERVER
 from control_plane.accounts.models import SigninLink
 from control_plane.accounts.services import create_signin_link
-from control_plane.studios import services
-from control_plane.studios.models import Role
-from control_plane.studios.services import signin_links
-from control_plane.studios.services.signin_links import is_worth_no_more, make_member_link
+from control_plane.administration import services
+from control_plane.administration.services import signin_links
+from control_plane.administration.services.signin_links import is_worth_no_more, make_member_link
+from control_plane.tenancy.models import Role
 from tests.control_plane.accounts.test_factors import KEY
 from tests.control_plane.accounts.test_sessions import HTML, PASSWORD, is_in
 from tests.control_plane.accounts.test_way_back import use

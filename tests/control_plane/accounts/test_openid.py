@@ -14,17 +14,18 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
+from control_plane.access.actions import Action
+from control_plane.access.services.api_keys import make_api_key
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_user
+from control_plane.administration import services
 from control_plane.audit.models import Entry
 from control_plane.common.scoping import studio_scope
-from control_plane.studios import services
-from control_plane.studios.actions import Action
-from control_plane.studios.models import IdentityProvider, Membership, ProviderKind, Role
-from control_plane.studios.services.api_keys import make_api_key
-from control_plane.studios.services.signin import ProviderFacts, add_provider, change_provider
-from control_plane.studios.services.sso import CONFIRMED_FOR
-from control_plane.studios.tasks import end_unconfirmed_memberships
+from control_plane.identity.models import IdentityProvider, ProviderKind
+from control_plane.identity.services.signin import ProviderFacts, add_provider, change_provider
+from control_plane.identity.services.sso import CONFIRMED_FOR
+from control_plane.identity.tasks import end_unconfirmed_memberships
+from control_plane.tenancy.models import Membership, Role
 from tests.control_plane.conftest import SETUP, Cast
 from tests.rigs.openid_provider import (
     OpenIDProvider,
@@ -270,7 +271,7 @@ def test_a_provider_opens_its_own_studio_and_no_other(
     # Nor does it change how the account is entered, which would open the other studio next time.
     for page in ("password/set/", "2fa/", "2fa/totp/activate/", "2fa/webauthn/add/"):
         assert client.get(f"/accounts/{page}", headers=html).status_code == 403
-    for page in ("/admin/", "/admin/studios/studio/"):
+    for page in ("/admin/", "/admin/tenancy/studio/"):
         shown = client.get(page, headers=html, follow=True)
         assert other.studio.name not in shown.content.decode()
     assert client.get("/admin/", headers=html).status_code != 200

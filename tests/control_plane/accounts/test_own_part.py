@@ -14,12 +14,12 @@ from django.utils import timezone
 from control_plane.accounts.mail import NO_SERVER
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_signin_link
+from control_plane.administration import services
 from control_plane.audit.models import Entry
 from control_plane.common.errors import Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
-from control_plane.studios import services
-from control_plane.studios.models import Membership, Role
-from control_plane.studios.services.signin import change_signin_policy
+from control_plane.identity.services.signin import change_signin_policy
+from control_plane.tenancy.models import Membership, Role
 from tests.control_plane.accounts.test_sessions import HTML, PASSWORD, another, enter, is_in
 from tests.control_plane.conftest import SETUP, Cast
 

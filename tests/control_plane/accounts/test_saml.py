@@ -18,9 +18,10 @@ from control_plane.accounts.models import User
 from control_plane.accounts.pending import PREFIX
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import valkey
-from control_plane.studios.models import IdentityProvider, Membership, ProviderKind, Role
-from control_plane.studios.saml_metadata import MetadataRefused, read_metadata
-from control_plane.studios.services.signin import ProviderFacts, add_provider
+from control_plane.identity.models import IdentityProvider, ProviderKind
+from control_plane.identity.saml_metadata import MetadataRefused, read_metadata
+from control_plane.identity.services.signin import ProviderFacts, add_provider
+from control_plane.tenancy.models import Membership, Role
 from tests.control_plane.accounts.test_openid import own_domains
 from tests.control_plane.conftest import Cast
 from tests.rigs.saml_provider import NAMES, Answer, SamlIdentityProvider, posted

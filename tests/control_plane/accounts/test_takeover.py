@@ -14,8 +14,8 @@ from django.test import Client
 
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_user, is_proven
-from control_plane.studios.models import IdentityProvider
-from control_plane.studios.services.signin import change_provider, change_signin_policy
+from control_plane.identity.models import IdentityProvider
+from control_plane.identity.services.signin import change_provider, change_signin_policy
 from tests.control_plane.accounts.test_factors import ask_for_reset, set_new
 from tests.control_plane.accounts.test_openid import facts, person, provider_of, sign_in
 from tests.control_plane.accounts.test_sessions import FIREFOX, HTML, enter, is_in

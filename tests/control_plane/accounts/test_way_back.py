@@ -13,20 +13,21 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
+from control_plane.access.services.api_keys import actor_of
 from control_plane.accounts.mail import NO_SERVER
 from control_plane.accounts.models import SigninLink, User
 from control_plane.accounts.services import create_signin_link, create_user, rename_user
+from control_plane.administration import services
+from control_plane.administration.services.invitations import accept, invite
+from control_plane.administration.services.operators import make_operator
+from control_plane.administration.services.signin_links import REFUSED, make_member_link
 from control_plane.audit.models import Entry
 from control_plane.audit.services import chain_scope
 from control_plane.common.errors import Conflict, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
-from control_plane.studios import services
-from control_plane.studios.models import IdentityProvider, Membership, ProviderKind, Role
-from control_plane.studios.services.api_keys import actor_of
-from control_plane.studios.services.invitations import accept, invite
-from control_plane.studios.services.operators import make_operator
-from control_plane.studios.services.signin_links import REFUSED, make_member_link
-from control_plane.studios.services.sso import Said, admit
+from control_plane.identity.models import IdentityProvider, ProviderKind
+from control_plane.identity.services.sso import Said, admit
+from control_plane.tenancy.models import Membership, Role
 from tests.control_plane.accounts.test_factors import KEY, code
 from tests.control_plane.accounts.test_sessions import HTML, PASSWORD, another, enter, is_in
 from tests.control_plane.conftest import SETUP, Cast
@@ -380,8 +381,8 @@ def test_who_may_not_manage_people_makes_no_link(cast: Cast, other: Cast, no_mai
 
 
 def services_key(cast: Cast) -> Any:
-    from control_plane.studios.actions import Action
-    from control_plane.studios.services.api_keys import make_api_key
+    from control_plane.access.actions import Action
+    from control_plane.access.services.api_keys import make_api_key
 
     soon = timezone.now() + timedelta(days=1)
     return make_api_key(

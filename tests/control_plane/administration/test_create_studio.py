@@ -10,8 +10,8 @@ from django.core.management import call_command
 from control_plane.accounts.models import User
 from control_plane.accounts.services import use_signin_link
 from control_plane.common.commands import Refused
-from control_plane.studios.models import Role
-from control_plane.studios.selectors import own_memberships, studio_ids
+from control_plane.tenancy.models import Role
+from control_plane.tenancy.selectors import own_memberships, studio_ids
 
 
 def test_a_studio_its_admin_and_a_way_in(db: None) -> None:

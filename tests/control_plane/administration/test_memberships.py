@@ -6,23 +6,26 @@ import pytest
 import time_machine
 from django.utils import timezone
 
+from control_plane.access import access
+from control_plane.access import services as access_services
+from control_plane.access.access import Action, Why
+from control_plane.access.models import ObjectRight
+from control_plane.administration import services as administration_services
 from control_plane.common.errors import BadRequest, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.models import ClassSession
-from control_plane.studios import access, services
-from control_plane.studios.access import Action, Why
-from control_plane.studios.models import Membership, ObjectRight, Role, Room
-from control_plane.studios.selectors import own_membership, own_memberships
+from control_plane.tenancy.models import Membership, Role, Room
+from control_plane.tenancy.selectors import own_membership, own_memberships
+from tests.control_plane.access.rights import last, may, recorded, why
 from tests.control_plane.conftest import SETUP, Cast
-from tests.control_plane.studios.rights import last, may, recorded, why
 
 
 def test_a_member_who_is_removed_leaves_no_right_behind(cast: Cast, room: Room) -> None:
     row = recorded(room)
-    services.give_right(cast.pat, Action.REPLAY, row, actor=cast.alice.actor)
-    services.deny_right(cast.pat, Action.EXPORT, row, actor=cast.alice.actor)
+    access_services.give_right(cast.pat, Action.REPLAY, row, actor=cast.alice.actor)
+    access_services.deny_right(cast.pat, Action.EXPORT, row, actor=cast.alice.actor)
     with studio_scope(cast.studio.id):
-        services.remove_member(Membership.objects.get(user=cast.pat), actor=cast.alice.actor)
+        administration_services.remove_member(Membership.objects.get(user=cast.pat), actor=cast.alice.actor)
         assert not ObjectRight.objects.exists()
         assert access.decide(cast.pat.actor, Action.REPLAY, row).reason.why is Why.NOT_A_MEMBER
     assert last(cast).details["rights"] == 2
@@ -30,7 +33,7 @@ def test_a_member_who_is_removed_leaves_no_right_behind(cast: Cast, room: Room) 
 
 def test_a_right_without_a_membership_is_none(cast: Cast, room: Room) -> None:
     row = recorded(room)
-    services.give_right(cast.pat, Action.REPLAY, row, actor=cast.alice.actor)
+    access_services.give_right(cast.pat, Action.REPLAY, row, actor=cast.alice.actor)
     with studio_scope(cast.studio.id):
         Membership.objects.filter(user=cast.pat).delete()
         assert not access.can(cast.pat.actor, Action.REPLAY, row)
@@ -41,7 +44,7 @@ def test_a_membership_ends_at_the_very_instant(cast: Cast, room: Room) -> None:
     row, end = recorded(room), timezone.now() + timedelta(days=1)
     with studio_scope(cast.studio.id):
         membership = Membership.objects.get(user=cast.vera)
-    services.set_membership_end(membership, end, actor=cast.alice.actor)
+    administration_services.set_membership_end(membership, end, actor=cast.alice.actor)
     slug = cast.studio.slug
     with time_machine.travel(end - timedelta(microseconds=1), tick=False):
         assert may(cast, "vera", Action.REPLAY, row)
@@ -54,18 +57,18 @@ def test_a_membership_ends_at_the_very_instant(cast: Cast, room: Room) -> None:
             assert access.role_of(cast.vera.actor, cast.studio.id) is None
             assert not access.visible(cast.vera.actor, Room).exists()
         with pytest.raises(NotFound):
-            services.give_right(cast.vera, Action.REPLAY, row, actor=cast.alice.actor)
-    services.set_membership_end(membership, None, actor=cast.alice.actor)
+            access_services.give_right(cast.vera, Action.REPLAY, row, actor=cast.alice.actor)
+    administration_services.set_membership_end(membership, None, actor=cast.alice.actor)
     assert last(cast).details["ends_at"] is None
 
 
 def test_nobody_is_made_a_member_without_being_asked(cast: Cast, other: Cast) -> None:
     for person in (cast.sam, other.alice):
         with pytest.raises(Forbidden, match="by invitation"):
-            services.add_member(cast.studio, person, Role.VIEWER, actor=cast.alice.actor)
+            administration_services.add_member(cast.studio, person, Role.VIEWER, actor=cast.alice.actor)
         assert cast.role_of(person) is None
     with pytest.raises(NotFound):
-        services.add_member(cast.studio, cast.sam, Role.VIEWER, actor=other.alice.actor)
+        administration_services.add_member(cast.studio, cast.sam, Role.VIEWER, actor=other.alice.actor)
 
 
 def test_an_admins_membership_has_no_end(cast: Cast) -> None:
@@ -73,9 +76,9 @@ def test_an_admins_membership_has_no_end(cast: Cast) -> None:
     with studio_scope(cast.studio.id):
         alice, vera = (Membership.objects.get(user=user) for user in (cast.alice, cast.vera))
     with pytest.raises(BadRequest, match="no end"):
-        services.set_membership_end(alice, end, actor=cast.alice.actor)
+        administration_services.set_membership_end(alice, end, actor=cast.alice.actor)
     with pytest.raises(BadRequest, match="no end"):
-        services.add_member(cast.studio, cast.sam, Role.ADMIN, actor=SETUP, ends_at=end)
+        administration_services.add_member(cast.studio, cast.sam, Role.ADMIN, actor=SETUP, ends_at=end)
     with pytest.raises(BadRequest, match="over"):
-        services.set_membership_end(vera, timezone.now(), actor=cast.alice.actor)
-    services.set_membership_end(vera, end, actor=cast.alice.actor)
+        administration_services.set_membership_end(vera, timezone.now(), actor=cast.alice.actor)
+    administration_services.set_membership_end(vera, end, actor=cast.alice.actor)

@@ -9,10 +9,10 @@ from django.core.mail.backends.locmem import EmailBackend
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from control_plane.accounts.mail import NO_SERVER
+from control_plane.administration import services
 from control_plane.common.actors import Actor
-from control_plane.studios import services
-from control_plane.studios.models import Role
-from control_plane.studios.services.rates import MAILS_TO_ONE
+from control_plane.plans.rate_limits import MAILS_TO_ONE
+from control_plane.tenancy.models import Role
 from tests.control_plane.conftest import Cast
 
 Committed = DjangoCaptureOnCommitCallbacks

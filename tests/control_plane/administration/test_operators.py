@@ -12,18 +12,21 @@ from django.core.management.base import CommandError
 from django.test import Client
 from typer.testing import CliRunner
 
+from control_plane.access import access
+from control_plane.access import services as access_services
+from control_plane.access.actions import Action
+from control_plane.access.models import BreakGlass
 from control_plane.accounts.mail import NO_SERVER
 from control_plane.accounts.models import User
+from control_plane.administration import services as administration_services
+from control_plane.administration.services.invitations import accept, invite
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import Entry
 from control_plane.audit.services import chain_scope
 from control_plane.common.errors import Conflict, Forbidden
 from control_plane.common.scoping import studio_scope
-from control_plane.studios import access, services
-from control_plane.studios.actions import Action
-from control_plane.studios.models import BreakGlass, Role
-from control_plane.studios.services.invitations import accept, invite
-from control_plane.studios.services.plans import create_plan
+from control_plane.plans.services import create_plan
+from control_plane.tenancy.models import Role
 from launcher import cli
 from tests.control_plane.conftest import SETUP, Cast
 
@@ -49,7 +52,7 @@ def add_factor(user: User) -> None:
 
 
 def visit(cast: Cast, user: User) -> BreakGlass:
-    return services.open_break_glass(
+    return access_services.open_break_glass(
         cast.studio, user, [Action.VIEW_STUDIO, Action.VIEW_AGENTS], REASON, 1, actor=user.actor
     )
 
@@ -85,8 +88,8 @@ def test_whoever_becomes_an_operator_signs_in_anew(cast: Cast) -> None:
     client = Client(headers=HTML)
     client.post("/accounts/link/", {"token": made(cast.vera.email)})
     assert client.get(f"/studio/{cast.studio.slug}/classes/").status_code == 200
-    services.end_operator(cast.vera, actor=SETUP)
-    services.make_operator(cast.vera.email, actor=SETUP)
+    administration_services.end_operator(cast.vera, actor=SETUP)
+    administration_services.make_operator(cast.vera.email, actor=SETUP)
     assert client.get(f"/studio/{cast.studio.slug}/classes/").status_code == 302
 
 
@@ -110,9 +113,9 @@ def test_ending_it_closes_every_visit_for_good(cast: Cast, other: Cast) -> None:
 def test_nobody_on_the_web_makes_or_ends_an_operator(cast: Cast) -> None:
     for actor in (cast.alice.actor, cast.agent):
         with pytest.raises(Forbidden):
-            services.make_operator(cast.alice.email, actor=actor)
+            administration_services.make_operator(cast.alice.email, actor=actor)
         with pytest.raises(Forbidden):
-            services.end_operator(cast.sam, actor=actor)
+            administration_services.end_operator(cast.sam, actor=actor)
     assert not User.objects.filter(is_operator=True).exists()
 
 
@@ -125,7 +128,7 @@ def test_the_commands_say_what_is_wrong_and_make_nothing(cast: Cast) -> None:
         call_command("end_operator", "nobody@example.org")
     User.objects.filter(pk=cast.sam.pk).update(is_active=False)
     with pytest.raises(Conflict, match="switched off"):
-        services.make_operator(cast.sam.email, actor=SETUP)
+        administration_services.make_operator(cast.sam.email, actor=SETUP)
 
 
 def test_the_command_says_what_it_made_and_what_to_do_next(cast: Cast) -> None:

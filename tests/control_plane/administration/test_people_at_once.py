@@ -11,18 +11,24 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
+from control_plane.access import access
+from control_plane.access import services as access_services
+from control_plane.access.access import Action
+from control_plane.access.model_access import VIEW_ACTIONS
+from control_plane.access.models import ObjectRight
+from control_plane.access.roles import DEFAULTS
 from control_plane.accounts.models import User
+from control_plane.administration import services as administration_services
+from control_plane.administration.services import members
 from control_plane.common.errors import Conflict, ControlPlaneError, NotFound
 from control_plane.common.models import StudioOwned
 from control_plane.common.scoping import studio_scope
-from control_plane.studios import access, services
-from control_plane.studios.access import Action
-from control_plane.studios.dancer_list import NewDancer
-from control_plane.studios.models import Guardianship, Membership, ObjectRight, Relation, Role
-from control_plane.studios.roles import DEFAULTS
-from control_plane.studios.services import dancers, people
-from control_plane.studios.services import locking as lock
-from control_plane.studios.things import VIEW_ACTIONS
+from control_plane.people import services
+from control_plane.people import services as people_services
+from control_plane.people.dancer_list import NewDancer
+from control_plane.people.models import Guardianship, Relation
+from control_plane.tenancy import locking as lock
+from control_plane.tenancy.models import Membership, Role
 from tests.control_plane.conftest import SETUP, Cast
 
 TIMEOUT_S = 60
@@ -48,7 +54,7 @@ def together(*writes: Callable[[], object]) -> list[ControlPlaneError | None]:
 
 @contextmanager
 def held_before_the_lock(
-    monkeypatch: pytest.MonkeyPatch, module: ModuleType = people
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType = members
 ) -> Iterator[tuple[Event, Event]]:
     """Stops the next who has been let through by `access`, and has not locked yet, until told to go on."""
     arrived, go_on = Event(), Event()
@@ -69,11 +75,11 @@ def held_before_the_lock(
 
 def test_of_two_admins_who_demote_each_other_one_stays(committed: Cast) -> None:
     cast = committed
-    services.change_role(cast.membership(cast.ivan), Role.ADMIN, actor=cast.alice.actor)
+    administration_services.change_role(cast.membership(cast.ivan), Role.ADMIN, actor=cast.alice.actor)
     alice, ivan = cast.membership(cast.alice), cast.membership(cast.ivan)
     refused = together(
-        lambda: services.change_role(ivan, Role.VIEWER, actor=cast.alice.actor),
-        lambda: services.change_role(alice, Role.VIEWER, actor=cast.ivan.actor),
+        lambda: administration_services.change_role(ivan, Role.VIEWER, actor=cast.alice.actor),
+        lambda: administration_services.change_role(alice, Role.VIEWER, actor=cast.ivan.actor),
     )
     assert sum(item is None for item in refused) == 1
     with studio_scope(cast.studio.id):
@@ -82,11 +88,11 @@ def test_of_two_admins_who_demote_each_other_one_stays(committed: Cast) -> None:
 
 def test_of_two_admins_who_leave_at_once_one_stays(committed: Cast) -> None:
     cast = committed
-    services.change_role(cast.membership(cast.ivan), Role.ADMIN, actor=cast.alice.actor)
+    administration_services.change_role(cast.membership(cast.ivan), Role.ADMIN, actor=cast.alice.actor)
     alice, ivan = cast.membership(cast.alice), cast.membership(cast.ivan)
     refused = together(
-        lambda: services.remove_member(alice, actor=cast.alice.actor),
-        lambda: services.remove_member(ivan, actor=cast.ivan.actor),
+        lambda: administration_services.remove_member(alice, actor=cast.alice.actor),
+        lambda: administration_services.remove_member(ivan, actor=cast.ivan.actor),
     )
     assert [type(item) for item in refused if item is not None] == [Conflict]
     with studio_scope(cast.studio.id):
@@ -96,17 +102,21 @@ def test_of_two_admins_who_leave_at_once_one_stays(committed: Cast) -> None:
 @pytest.mark.parametrize(
     "write",
     [
-        lambda cast: services.remove_member(cast.membership(cast.vera), actor=cast.ivan.actor),
-        lambda cast: services.change_role(cast.membership(cast.vera), Role.ADMIN, actor=cast.ivan.actor),
-        lambda cast: services.set_membership_end(cast.membership(cast.vera), None, actor=cast.ivan.actor),
-        lambda cast: services.give_right(cast.vera, Action.EXPORT, cast.studio, actor=cast.ivan.actor),
+        lambda cast: administration_services.remove_member(cast.membership(cast.vera), actor=cast.ivan.actor),
+        lambda cast: administration_services.change_role(
+            cast.membership(cast.vera), Role.ADMIN, actor=cast.ivan.actor
+        ),
+        lambda cast: administration_services.set_membership_end(
+            cast.membership(cast.vera), None, actor=cast.ivan.actor
+        ),
+        lambda cast: access_services.give_right(cast.vera, Action.EXPORT, cast.studio, actor=cast.ivan.actor),
     ],
 )
 def test_an_admin_who_is_removed_while_waiting_changes_nothing_more(
     committed: Cast, monkeypatch: pytest.MonkeyPatch, write: Callable[[Cast], object]
 ) -> None:
     cast = committed
-    services.change_role(cast.membership(cast.ivan), Role.ADMIN, actor=cast.alice.actor)
+    administration_services.change_role(cast.membership(cast.ivan), Role.ADMIN, actor=cast.alice.actor)
     ivan = cast.membership(cast.ivan)
     with held_before_the_lock(monkeypatch) as (arrived, go_on), ThreadPoolExecutor(1) as pool:
 
@@ -118,7 +128,7 @@ def test_an_admin_who_is_removed_while_waiting_changes_nothing_more(
 
         waiting = pool.submit(late)
         assert arrived.wait(TIMEOUT_S)
-        services.remove_member(ivan, actor=cast.alice.actor)
+        administration_services.remove_member(ivan, actor=cast.alice.actor)
         go_on.set()
         with pytest.raises(NotFound):
             waiting.result(TIMEOUT_S)
@@ -141,13 +151,13 @@ def test_a_right_given_while_its_person_is_removed_is_none(
 
         def late() -> None:
             try:
-                services.give_right(cast.vera, Action.EXPORT, cast.studio, actor=cast.alice.actor)
+                access_services.give_right(cast.vera, Action.EXPORT, cast.studio, actor=cast.alice.actor)
             finally:
                 connection.close()
 
         waiting = pool.submit(late)
         assert arrived.wait(TIMEOUT_S)
-        services.remove_member(vera, actor=cast.alice.actor)
+        administration_services.remove_member(vera, actor=cast.alice.actor)
         go_on.set()
         with pytest.raises(NotFound, match="no member"):
             waiting.result(TIMEOUT_S)
@@ -160,18 +170,18 @@ def test_nobody_is_tied_to_a_dancer_while_being_removed(
 ) -> None:
     cast = committed
     gita = cast.membership(cast.gita)
-    dancer = services.add_dancer(cast.studio, NewDancer("Ada", 2015), actor=cast.alice.actor)
-    with held_before_the_lock(monkeypatch, dancers) as (arrived, go_on), ThreadPoolExecutor(1) as pool:
+    dancer = people_services.add_dancer(cast.studio, NewDancer("Ada", 2015), actor=cast.alice.actor)
+    with held_before_the_lock(monkeypatch, services) as (arrived, go_on), ThreadPoolExecutor(1) as pool:
 
         def late() -> None:
             try:
-                services.start_guardianship(dancer, cast.gita, Relation.PARENT, actor=cast.alice.actor)
+                people_services.start_guardianship(dancer, cast.gita, Relation.PARENT, actor=cast.alice.actor)
             finally:
                 connection.close()
 
         waiting = pool.submit(late)
         assert arrived.wait(TIMEOUT_S)
-        services.remove_member(gita, actor=cast.alice.actor)
+        administration_services.remove_member(gita, actor=cast.alice.actor)
         go_on.set()
         with pytest.raises(NotFound, match="no member"):
             waiting.result(TIMEOUT_S)
@@ -185,15 +195,15 @@ def test_rights_given_and_members_removed_at_once_leave_no_right_behind(committe
         vera = cast.membership(cast.vera)
 
         def give(action: Action) -> Callable[[], object]:
-            return lambda: services.give_right(cast.vera, action, cast.studio, actor=cast.alice.actor)
+            return lambda: access_services.give_right(cast.vera, action, cast.studio, actor=cast.alice.actor)
 
         together(
             *[give(action) for action in (Action.EXPORT, Action.SHARE, Action.RECORD)],
-            partial(services.remove_member, vera, actor=cast.alice.actor),
+            partial(administration_services.remove_member, vera, actor=cast.alice.actor),
         )
         with studio_scope(cast.studio.id):
             assert not ObjectRight.objects.exists()
-            services.add_member(cast.studio, cast.vera, Role.VIEWER, actor=SETUP)
+            administration_services.add_member(cast.studio, cast.vera, Role.VIEWER, actor=SETUP)
 
 
 def test_a_role_is_never_remembered(committed: Cast) -> None:
@@ -203,7 +213,7 @@ def test_a_role_is_never_remembered(committed: Cast) -> None:
         assert access.can(cast.vera.actor, Action.REPLAY, cast.studio)
         wanted = DEFAULTS[Role.VIEWER] - {Action.REPLAY}
         (refused,) = together(
-            lambda: services.set_role_actions(cast.studio, Role.VIEWER, wanted, actor=cast.alice.actor)
+            lambda: access_services.set_role_actions(cast.studio, Role.VIEWER, wanted, actor=cast.alice.actor)
         )
         assert refused is None
         assert not access.can(cast.vera.actor, Action.REPLAY, cast.studio)
@@ -211,27 +221,27 @@ def test_a_role_is_never_remembered(committed: Cast) -> None:
 
 def test_a_member_changed_by_a_page_that_is_old_is_read_anew(cast: Cast) -> None:
     stale = cast.membership(cast.ivan)
-    services.change_role(cast.membership(cast.ivan), Role.ADMIN, actor=cast.alice.actor)
-    services.remove_member(cast.membership(cast.alice), actor=cast.ivan.actor)
+    administration_services.change_role(cast.membership(cast.ivan), Role.ADMIN, actor=cast.alice.actor)
+    administration_services.remove_member(cast.membership(cast.alice), actor=cast.ivan.actor)
     assert stale.role == Role.INSTRUCTOR
     with pytest.raises(Conflict):
-        services.remove_member(stale, actor=cast.ivan.actor)
+        administration_services.remove_member(stale, actor=cast.ivan.actor)
     gone = cast.membership(cast.vera)
-    services.remove_member(gone, actor=cast.ivan.actor)
+    administration_services.remove_member(gone, actor=cast.ivan.actor)
     with pytest.raises(NotFound, match="no member any more"):
-        services.change_role(gone, Role.VIEWER, actor=cast.ivan.actor)
+        administration_services.change_role(gone, Role.VIEWER, actor=cast.ivan.actor)
 
 
 def test_an_admin_who_cannot_sign_in_keeps_no_studio(cast: Cast) -> None:
-    services.change_role(cast.membership(cast.ivan), Role.ADMIN, actor=cast.alice.actor)
+    administration_services.change_role(cast.membership(cast.ivan), Role.ADMIN, actor=cast.alice.actor)
     User.objects.filter(pk=cast.ivan.pk).update(is_active=False)
     with pytest.raises(Conflict):
-        services.remove_member(cast.membership(cast.alice), actor=cast.alice.actor)
+        administration_services.remove_member(cast.membership(cast.alice), actor=cast.alice.actor)
 
 
 def test_every_table_of_a_studio_says_which_action_shows_it() -> None:
     tables = {model._meta.label for model in apps.get_models() if issubclass(model, StudioOwned)}
     missing = sorted(tables - set(VIEW_ACTIONS))
-    assert not missing, f"add to control_plane.studios.things.VIEW_ACTIONS: {', '.join(missing)}"
+    assert not missing, f"add to control_plane.access.model_access.VIEW_ACTIONS: {', '.join(missing)}"
     unknown = [label for label in VIEW_ACTIONS if apps.get_model(label) is None]
     assert not unknown

@@ -4,14 +4,17 @@ from collections.abc import Callable
 
 import pytest
 
+from control_plane.access import services as access_services
+from control_plane.access.access import Action
+from control_plane.administration import services as administration_services
+from control_plane.administration.services.invitations import invite
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import Entry
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
-from control_plane.studios import services
-from control_plane.studios.access import Action
-from control_plane.studios.models import Membership, Role, Room, Studio, StudioKey
-from control_plane.studios.services.invitations import invite
+from control_plane.keys import services as keys_services
+from control_plane.keys.models import StudioKey
+from control_plane.tenancy.models import Membership, Role, Room, Studio
 from tests.control_plane.conftest import SETUP, Cast
 
 
@@ -31,17 +34,17 @@ def test_a_new_studio_has_keys_an_admin_and_a_record(cast: Cast) -> None:
 @pytest.mark.parametrize("slug", ["", "Big", "a b", "-a", "a-", "../x", "ü"])
 def test_a_studio_needs_a_plain_slug(db: None, slug: str) -> None:
     with pytest.raises(BadRequest, match="slug"):
-        services.create_studio(slug=slug, name="X", actor=SETUP)
+        administration_services.create_studio(slug=slug, name="X", actor=SETUP)
 
 
 def test_a_slug_is_taken_once_for_all(cast: Cast) -> None:
     with pytest.raises(Conflict):
-        services.create_studio(slug=cast.studio.slug, name="X", actor=SETUP)
+        administration_services.create_studio(slug=cast.studio.slug, name="X", actor=SETUP)
 
 
 def test_people_make_no_studios(cast: Cast) -> None:
     with pytest.raises(Forbidden):
-        services.create_studio(slug="mine", name="Mine", actor=cast.alice.actor)
+        administration_services.create_studio(slug="mine", name="Mine", actor=cast.alice.actor)
 
 
 @pytest.mark.parametrize(
@@ -55,38 +58,52 @@ def test_people_make_no_studios(cast: Cast) -> None:
 )
 def test_a_wrong_value_is_named(cast: Cast, values: dict[str, str], field: str) -> None:
     with studio_scope(cast.studio.id), pytest.raises(BadRequest, match=field):
-        services.change_studio(cast.studio, actor=cast.alice.actor, **values)
+        administration_services.change_studio(cast.studio, actor=cast.alice.actor, **values)
 
 
 def test_a_room_name_is_once_per_studio(cast: Cast, other: Cast) -> None:
     with studio_scope(cast.studio.id):
-        services.create_room(cast.studio, name="Big", actor=cast.alice.actor)
-        second = services.create_room(cast.studio, name="Small", actor=cast.alice.actor)
+        administration_services.create_room(cast.studio, name="Big", actor=cast.alice.actor)
+        second = administration_services.create_room(cast.studio, name="Small", actor=cast.alice.actor)
         with pytest.raises(Conflict):
-            services.create_room(cast.studio, name=" Big ", actor=cast.alice.actor)
-        services.create_room(cast.studio, name="Grü\u00dfe  Saal", actor=cast.alice.actor)
+            administration_services.create_room(cast.studio, name=" Big ", actor=cast.alice.actor)
+        administration_services.create_room(cast.studio, name="Grü\u00dfe  Saal", actor=cast.alice.actor)
         with pytest.raises(Conflict):
-            services.create_room(cast.studio, name="Gru\u0308\u00dfe\u00a0Saal", actor=cast.alice.actor)
+            administration_services.create_room(
+                cast.studio, name="Gru\u0308\u00dfe\u00a0Saal", actor=cast.alice.actor
+            )
         with pytest.raises(Conflict):
-            services.rename_room(second, name="Big", actor=cast.alice.actor)
+            administration_services.rename_room(second, name="Big", actor=cast.alice.actor)
         with pytest.raises(BadRequest, match="name"):
-            services.create_room(cast.studio, name="", actor=cast.alice.actor)
+            administration_services.create_room(cast.studio, name="", actor=cast.alice.actor)
     with studio_scope(other.studio.id):
-        services.create_room(other.studio, name="Big", actor=other.alice.actor)
+        administration_services.create_room(other.studio, name="Big", actor=other.alice.actor)
 
 
 WRITES: list[Callable[[Cast, Membership, Room], Callable[..., object]]] = [
-    lambda cast, member, room: lambda actor: services.change_studio(cast.studio, actor=actor, name="New"),
-    lambda cast, member, room: lambda actor: services.rotate_studio_key(cast.studio, actor=actor),
-    lambda cast, member, room: lambda actor: services.create_room(cast.studio, name="New", actor=actor),
-    lambda cast, member, room: lambda actor: services.rename_room(room, name="Other", actor=actor),
+    lambda cast, member, room: (
+        lambda actor: administration_services.change_studio(cast.studio, actor=actor, name="New")
+    ),
+    lambda cast, member, room: lambda actor: keys_services.rotate_studio_key(cast.studio, actor=actor),
+    lambda cast, member, room: (
+        lambda actor: administration_services.create_room(cast.studio, name="New", actor=actor)
+    ),
+    lambda cast, member, room: (
+        lambda actor: administration_services.rename_room(room, name="Other", actor=actor)
+    ),
     lambda cast, member, room: (
         lambda actor: invite(cast.studio, "nora@example.org", Role.VIEWER, actor=actor)
     ),
-    lambda cast, member, room: lambda actor: services.change_role(member, Role.VIEWER, actor=actor),
-    lambda cast, member, room: lambda actor: services.remove_member(member, actor=actor),
-    lambda cast, member, room: lambda actor: services.give_right(cast.vera, Action.RECORD, room, actor=actor),
-    lambda cast, member, room: lambda actor: services.take_right(cast.vera, Action.RECORD, room, actor=actor),
+    lambda cast, member, room: (
+        lambda actor: administration_services.change_role(member, Role.VIEWER, actor=actor)
+    ),
+    lambda cast, member, room: lambda actor: administration_services.remove_member(member, actor=actor),
+    lambda cast, member, room: (
+        lambda actor: access_services.give_right(cast.vera, Action.RECORD, room, actor=actor)
+    ),
+    lambda cast, member, room: (
+        lambda actor: access_services.take_right(cast.vera, Action.RECORD, room, actor=actor)
+    ),
 ]
 
 
@@ -95,7 +112,7 @@ def test_every_write_asks_first_and_is_on_record_once(
     cast: Cast, write: Callable[[Cast, Membership, Room], Callable[..., object]]
 ) -> None:
     with studio_scope(cast.studio.id):
-        room = services.create_room(cast.studio, name="Room", actor=cast.alice.actor)
+        room = administration_services.create_room(cast.studio, name="Room", actor=cast.alice.actor)
         call = write(cast, Membership.objects.get(user=cast.ivan), room)
         before = len(acts(cast))
         for who in (cast.sam, cast.gita, cast.pat, cast.vera, cast.ivan):
@@ -111,7 +128,7 @@ def test_every_write_asks_first_and_is_on_record_once(
 def test_a_write_in_another_studio_finds_nothing(cast: Cast, other: Cast) -> None:
     with studio_scope(other.studio.id):
         with pytest.raises(NotFound):
-            services.create_room(other.studio, name="Mine", actor=cast.alice.actor)
+            administration_services.create_room(other.studio, name="Mine", actor=cast.alice.actor)
         assert not Room.objects.filter(name="Mine").exists()
 
 

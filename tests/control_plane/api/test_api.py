@@ -10,17 +10,19 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from control_plane.access import access
+from control_plane.access.actions import Action
+from control_plane.access.models import ApiKey
+from control_plane.access.roles import DEFAULTS, LIMITS
+from control_plane.access.services.api_keys import make_api_key
 from control_plane.accounts.models import User
+from control_plane.administration import services
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import Entry
 from control_plane.common.errors import BadRequest
 from control_plane.common.scoping import studio_scope
-from control_plane.studios import access, services
-from control_plane.studios.actions import Action
-from control_plane.studios.models import ApiKey, Role, Studio
-from control_plane.studios.roles import DEFAULTS, LIMITS
-from control_plane.studios.services.api_keys import make_api_key
-from control_plane.studios.services.plans import create_plan, give_plan
+from control_plane.plans.services import create_plan, give_plan
+from control_plane.tenancy.models import Role, Studio
 from tests.control_plane.conftest import SETUP, Cast
 
 Ask = Callable[..., Any]

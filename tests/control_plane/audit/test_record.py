@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
+from control_plane.administration import services
 from control_plane.audit.catalogue import Action
 from control_plane.audit.chain import Link, canonical
 from control_plane.audit.models import ChainHead, Entry
@@ -20,8 +21,7 @@ from control_plane.audit.services import chain_scope, record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import ScopeMismatch, ScopeMissing
 from control_plane.common.scoping import studio_scope
-from control_plane.studios import services
-from control_plane.studios.models import Room
+from control_plane.tenancy.models import Room
 from tests.control_plane.conftest import Cast
 
 
@@ -30,7 +30,7 @@ def add(studio_id: UUID | None, **details: object) -> Entry:
         Action.ROOM_CHANGED,
         actor=Actor.system("test"),
         studio_id=studio_id,
-        object_type="studios.Room",
+        object_type="tenancy.Room",
         object_id="1",
         details=details,
     )

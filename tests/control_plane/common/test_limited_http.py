@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from control_plane.accounts.outbound import GuardedSession, ProviderUnreachable
-from control_plane.storage import bounded
+from control_plane.common import limited_http
 from control_plane.storage.errors import ObjectMismatch, StoreRefused, StoreUnavailable
 from control_plane.storage.findings import Outcome, Trial
 from control_plane.storage.probe import probe
@@ -95,7 +95,7 @@ def test_an_object_that_ends_early_is_no_object(lax: LaxServer, store: S3Store) 
 def test_a_store_that_drips_is_given_up(
     lax: LaxServer, store: S3Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bounded, "ANSWER_LIMIT_S", 0.2)
+    monkeypatch.setattr(limited_http, "ANSWER_LIMIT_S", 0.2)
     lax.ways.byte_every_s, lax.ways.about["location"] = 0.02, " " * 2000
     began_s = time.monotonic()
     with pytest.raises(StoreUnavailable, match="slowly"):

@@ -15,7 +15,7 @@ from django.test import Client
 
 from control_plane.common.outages import ALWAYS
 from control_plane.common.request_logs import RequestRecords, shown_path
-from control_plane.studios.middleware import StudioScope
+from control_plane.identity.middleware import StudioScope
 from shared.kernel.logs import Flood, JsonFormatter, TextFormatter, configure_logs
 from tests.control_plane.conftest import Cast, as_person
 from tests.matrix.routes import Route, routes

@@ -14,7 +14,7 @@ from control_plane.common.checks import (
 )
 from control_plane.common.scoping import studio_scope, user_scope
 from control_plane.config.checks import check_application_role
-from control_plane.studios.models import Membership, Room, Studio
+from control_plane.tenancy.models import Membership, Room, Studio
 from tests.control_plane.conftest import Cast
 
 
@@ -29,7 +29,7 @@ def tenant_models() -> list[type[Model]]:
 
 
 def test_every_tenant_table_is_behind_forced_row_security(db: None) -> None:
-    assert {"studios_studio", "studios_membership", "audit_entry"} <= tenant_tables()
+    assert {"tenancy_studio", "tenancy_membership", "audit_entry"} <= tenant_tables()
     assert unforced_tables() == set()
     assert check_row_security(databases=["default"]) == []
 
@@ -38,7 +38,7 @@ def test_a_tenant_table_without_forced_row_security_is_found(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "control_plane.common.checks.tenant_tables", lambda: {"accounts_user", "studios_room"}
+        "control_plane.common.checks.tenant_tables", lambda: {"accounts_user", "tenancy_room"}
     )
     assert [message.id for message in check_row_security(databases=["default"])] == ["threedance.E001"]
 
@@ -92,13 +92,13 @@ def test_a_person_with_the_filters_off_still_sees_own_rows_only(cast: Cast, othe
 @pytest.mark.parametrize(
     "statement",
     [
-        "SET row_security = off; SELECT count(*) FROM studios_membership",
-        "ALTER TABLE studios_membership NO FORCE ROW LEVEL SECURITY",
-        "ALTER TABLE studios_membership DISABLE ROW LEVEL SECURITY",
-        "DROP POLICY in_scope ON studios_membership",
-        "CREATE POLICY mine ON studios_membership USING (true)",
+        "SET row_security = off; SELECT count(*) FROM tenancy_membership",
+        "ALTER TABLE tenancy_membership NO FORCE ROW LEVEL SECURITY",
+        "ALTER TABLE tenancy_membership DISABLE ROW LEVEL SECURITY",
+        "DROP POLICY in_scope ON tenancy_membership",
+        "CREATE POLICY mine ON tenancy_membership USING (true)",
         "ALTER ROLE CURRENT_USER BYPASSRLS",
-        "TRUNCATE studios_membership CASCADE",
+        "TRUNCATE tenancy_membership CASCADE",
         "TRUNCATE audit_entry",
     ],
 )

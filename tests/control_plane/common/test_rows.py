@@ -8,7 +8,8 @@ from control_plane.audit.models import Entry
 from control_plane.common.errors import ScopeMissing
 from control_plane.common.rows import one
 from control_plane.common.scoping import studio_scope, user_scope
-from control_plane.studios.models import Membership, StudioKey
+from control_plane.keys.models import StudioKey
+from control_plane.tenancy.models import Membership
 from tests.control_plane.conftest import Cast
 
 

@@ -22,7 +22,7 @@ from control_plane.common.scoping import (
     user_scope,
 )
 from control_plane.fleet.gateway import _with_connection
-from control_plane.studios.models import Membership, Room
+from control_plane.tenancy.models import Membership, Room
 from tests.conftest import LASTING
 from tests.control_plane.common.test_row_security import tenant_models, unfiltered
 from tests.control_plane.conftest import Cast, as_person
@@ -204,7 +204,7 @@ def _another_thread(seen: set[int]) -> Iterator[None]:
         ("set session threedance.platform to 'on'", True),
         ("SELECT set_config('threedance.studio_id', %s, true)", False),
         ("SET LOCAL threedance.studio_id = 'x'", False),
-        ("UPDATE studios_room SET name = 'false'", False),
+        ("UPDATE tenancy_room SET name = 'false'", False),
     ],
 )
 def test_every_statement_of_the_tests_is_watched_for_settings_that_last(

@@ -12,8 +12,8 @@ from control_plane.common.scoping import (
     studio_scope,
     user_scope,
 )
-from control_plane.studios.models import Membership, Room, Studio
-from control_plane.studios.selectors import own_memberships, studio_ids
+from control_plane.tenancy.models import Membership, Room, Studio
+from control_plane.tenancy.selectors import own_memberships, studio_ids
 from tests.control_plane.conftest import Cast
 
 
@@ -142,7 +142,7 @@ def test_callbacks_after_the_commit_run_outside_of_the_scope(committed: Cast) ->
 def _tables_with_rows() -> set[str]:
     found = set()
     with connection.cursor() as cursor:
-        for table in ("studios_membership", "studios_room", "studios_studiokey", "audit_entry"):
+        for table in ("tenancy_membership", "tenancy_room", "keys_studiokey", "audit_entry"):
             cursor.execute(f"SELECT EXISTS (SELECT 1 FROM {table})")  # noqa: S608
             if cursor.fetchone()[0]:
                 found.add(table)

@@ -8,7 +8,7 @@ from control_plane.common.errors import ScopeMissing
 from control_plane.common.scoping import CLOSED, current_scope
 from control_plane.common.tasks import ThreedanceTask, kick_on_commit
 from control_plane.config.celery import app
-from control_plane.studios.models import Membership
+from control_plane.tenancy.models import Membership
 from tests.control_plane.conftest import Cast
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from control_plane.common.scoping import studio_scope
+from control_plane.people.dancer_list import NewDancer
+from control_plane.people.models import Dancer, Relation
+from control_plane.people.services import add_dancers, start_guardianship
 from control_plane.recordings.models import ClassSession, ClassState
 from control_plane.recordings.rosters import save_roster
-from control_plane.studios.dancer_list import NewDancer
-from control_plane.studios.models import Dancer, Relation
-from control_plane.studios.services import add_dancers, start_guardianship
 from tests.control_plane.conftest import Cast
 from tests.control_plane.scenes import Scene, make_scene
 

@@ -11,7 +11,7 @@ from control_plane.audit.models import Entry
 from control_plane.common.errors import Forbidden
 from control_plane.common.scoping import studio_scope
 from control_plane.compliance.assessment import Assessment, as_markdown, assess
-from control_plane.studios.models import SigninPolicy
+from control_plane.identity.models import SigninPolicy
 from tests.control_plane.compliance.conftest import Lesson
 from tests.control_plane.conftest import Cast, as_person
 

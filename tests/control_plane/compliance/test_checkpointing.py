@@ -13,6 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
+from control_plane.administration import services as studios
 from control_plane.audit.checkpoints import read_checkpoint, row_fault
 from control_plane.audit.models import ChainHead
 from control_plane.audit.offline import read_kept
@@ -24,7 +25,6 @@ from control_plane.compliance.models import Checkpoint
 from control_plane.compliance.signing import SigningKeyRefused, public_key, signing_key
 from control_plane.compliance.tasks import take_checkpoint
 from control_plane.storage.configured import object_store
-from control_plane.studios import services as studios
 from tests.control_plane.conftest import Cast
 
 

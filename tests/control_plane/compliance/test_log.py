@@ -11,7 +11,12 @@ from django.http import StreamingHttpResponse
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from control_plane.access import services as access_services
+from control_plane.access.actions import Action as Right
+from control_plane.access.models import ApiKey
+from control_plane.access.services.api_keys import actor_of, make_api_key
 from control_plane.accounts.models import User
+from control_plane.administration import services as administration_services
 from control_plane.audit.catalogue import Action
 from control_plane.audit.models import Entry
 from control_plane.audit.offline import verify_export
@@ -24,10 +29,7 @@ from control_plane.common.scoping import studio_scope
 from control_plane.compliance.exporting import Form, export_log
 from control_plane.compliance.search import Question, read_place, search, written_place
 from control_plane.compliance.signing import public_key
-from control_plane.studios import services as studios
-from control_plane.studios.actions import Action as Right
-from control_plane.studios.models import ApiKey, Role
-from control_plane.studios.services.api_keys import actor_of, make_api_key
+from control_plane.tenancy.models import Role
 from shared.protocol.ids import new_id
 from tests.control_plane.compliance.conftest import Lesson
 from tests.control_plane.conftest import Cast, as_person
@@ -73,7 +75,7 @@ def test_rights_roles_and_keys_are_told_with_what_they_are_about(cast: Cast, les
     alice, until = cast.alice.actor, timezone.now() + timedelta(days=3)
     with timezone.override("Europe/Berlin"):
         end = f"{timezone.localtime(until):%B %Y, %H:%M %Z}"
-        studios.give_right(
+        access_services.give_right(
             cast.pat, Right.REPLAY, lesson.session, actor=alice, until=until, reason="a <b>guest</b>"
         )
         assert words(cast)[0].startswith("Alice gave Pat the right “Watch recorded classes” on Ballet until ")
@@ -81,16 +83,18 @@ def test_rights_roles_and_keys_are_told_with_what_they_are_about(cast: Cast, les
     assert last(cast)[0].details["reason"] == "a <b>guest</b>"
     page = as_person(cast.alice).get(f"/studio/{cast.studio.slug}/audit/").content.decode()
     assert "Reason: a &lt;b&gt;guest&lt;/b&gt;" in page
-    studios.take_right(cast.pat, Right.REPLAY, lesson.session, actor=alice)
+    access_services.take_right(cast.pat, Right.REPLAY, lesson.session, actor=alice)
     assert words(cast)[0] == "Alice took the right “Watch recorded classes” on Ballet back from Pat"
-    studios.deny_right(cast.vera, Right.REPLAY, lesson.session, actor=alice, reason="asked {who}")
+    access_services.deny_right(cast.vera, Right.REPLAY, lesson.session, actor=alice, reason="asked {who}")
     assert words(cast)[0] == "Alice denied Vera “Watch recorded classes” on Ballet. Reason: asked {who}"
-    studios.set_role_actions(cast.studio, Role.VIEWER, {Right.VIEW_STUDIO, Right.VIEW_DANCERS}, actor=alice)
+    access_services.set_role_actions(
+        cast.studio, Role.VIEWER, {Right.VIEW_STUDIO, Right.VIEW_DANCERS}, actor=alice
+    )
     assert words(cast)[0] == (
         "Alice changed what the role Viewer allows: now also “See the dancers”; "
         "no longer “See the list of classes”, “Watch recorded classes”"
     )
-    studios.change_role(cast.membership(cast.vera), Role.INSTRUCTOR, actor=alice)
+    administration_services.change_role(cast.membership(cast.vera), Role.INSTRUCTOR, actor=alice)
     assert words(cast)[0] == "Alice changed the membership of Vera: Viewer before, Instructor now"
 
 
@@ -101,7 +105,7 @@ def test_an_act_by_a_key_names_the_person_and_the_key(cast: Cast) -> None:
     )  # fmt: skip
     made = "Alice made the key “Calendar” for a program; it lends “Look after rooms” until "
     assert words(cast)[0].startswith(made)
-    studios.create_room(cast.studio, name="Blue", actor=actor_of(key))
+    administration_services.create_room(cast.studio, name="Blue", actor=actor_of(key))
     assert words(cast)[0] == "Alice by the key “Calendar” made Blue"
     with studio_scope(cast.studio.id):
         ApiKey.objects.all().delete()
@@ -118,7 +122,7 @@ def test_details_that_say_nothing_or_are_odd_still_read(
     with studio_scope(cast.studio.id):
         record(
             Action(action), actor=cast.alice.actor, studio_id=cast.studio.id,
-            object_type="studios.Studio", object_id=cast.studio.id, details=details,
+            object_type="tenancy.Studio", object_id=cast.studio.id, details=details,
         )  # fmt: skip
     assert words(cast)[0].startswith("Alice ")
 
@@ -137,7 +141,7 @@ def test_people_and_things_that_are_gone_are_pseudonyms(cast: Cast) -> None:
 def test_a_search_finds_by_person_thing_act_category_and_time(cast: Cast, lesson: Lesson) -> None:
     opened(cast, lesson)
     with studio_scope(cast.studio.id):
-        studios.create_room(cast.studio, name="Blue", actor=cast.alice.actor)
+        administration_services.create_room(cast.studio, name="Blue", actor=cast.alice.actor)
     assert words(cast, person_id=cast.ivan.id)[0] == "Ivan opened the replay of Ballet"
     assert all("Ivan" in text for text in words(cast, person_id=cast.ivan.id))
     assert "Alice confirmed who was in Ballet" in words(cast, thing=str(lesson.session.id))
@@ -155,7 +159,7 @@ def test_pages_go_on_where_the_last_ended(cast: Cast, asked: dict[str, Any]) -> 
         for number in range(23):
             record(
                 Action.ROOM_CHANGED, actor=cast.alice.actor, studio_id=cast.studio.id,
-                object_type="studios.Room", object_id=str(number),
+                object_type="tenancy.Room", object_id=str(number),
             )  # fmt: skip
         Entry.objects.count()
         found, before, pages = [], None, 0

@@ -15,11 +15,12 @@ from control_plane.common.errors import Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.compliance.checkpointing import take_checkpoint_when_due
 from control_plane.compliance.sightings import Report, who_saw
+from control_plane.people.models import Guardianship
+from control_plane.people.services import end_guardianship
 from control_plane.recordings.models import Replay
 from control_plane.recordings.replays import continue_replay
 from control_plane.recordings.rosters import save_roster
-from control_plane.studios.models import Guardianship, Studio
-from control_plane.studios.services import end_guardianship
+from control_plane.tenancy.models import Studio
 from tests.control_plane.compliance.conftest import Lesson
 from tests.control_plane.conftest import Cast, as_person
 

@@ -22,10 +22,10 @@ from control_plane.compliance.models import Alert, AlertNotice, WatchCursor
 from control_plane.compliance.tasks import watch_reads
 from control_plane.compliance.watch import Limits, Rule
 from control_plane.compliance.watching import acknowledge, change_limits, limits_of, mail_alerts, watch_studio
+from control_plane.people.models import Relation
+from control_plane.people.services import start_guardianship
 from control_plane.recordings.replays import continue_replay
-from control_plane.studios.models import Relation
-from control_plane.studios.services import start_guardianship
-from control_plane.studios.sweeping import SweepIncomplete
+from control_plane.tenancy.sweeping import SweepIncomplete
 from tests.control_plane.compliance.conftest import Lesson
 from tests.control_plane.conftest import Cast, as_person
 

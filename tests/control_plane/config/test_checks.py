@@ -11,7 +11,7 @@ from django.db import connection
 
 from control_plane.config import checks
 from control_plane.config.env import Env
-from control_plane.storage.configured import shelf_at
+from control_plane.keys.configured import shelf_at
 
 
 def test_a_short_or_missing_secret_key_is_an_error(settings: Any) -> None:

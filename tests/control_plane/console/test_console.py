@@ -12,7 +12,7 @@ from control_plane.audit.models import Entry
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.models import AgentState, Camera, DesiredConfig
 from control_plane.recordings.models import ClassState
-from control_plane.studios.models import Membership, Role, Room
+from control_plane.tenancy.models import Membership, Role, Room
 from tests.control_plane.conftest import Cast
 from tests.control_plane.portal.conftest import House, SignIn, furnish, record
 
@@ -29,7 +29,7 @@ NOT_SHOWN = {
     # The platform's own: they belong to no studio, and the admin site shows one.
     "compliance.Checkpoint",
     "compliance.CheckpointCopy",
-    "storage.PlatformSecret",
+    "keys.PlatformSecret",
 }
 
 
@@ -107,7 +107,7 @@ def test_another_studios_rows_are_nowhere(house: House, other: Cast, sign_in: Si
         assert answer["Location"] == "/admin/"
     with studio_scope(other.studio.id):
         person = Membership.objects.get(role=Role.ADMIN)
-    assert alice.get(f"/admin/studios/membership/{person.id}/change/").status_code == 302
+    assert alice.get(f"/admin/tenancy/membership/{person.id}/change/").status_code == 302
     assert other.alice.email not in alice.get("/admin/accounts/user/").content.decode()
 
 
@@ -186,9 +186,9 @@ def test_removing_a_camera_is_recorded(house: House, sign_in: SignIn) -> None:
 
 def test_rooms_lead_to_a_pairing_code(house: House, sign_in: SignIn) -> None:
     alice = sign_in("alice")
-    for path in ("/admin/studios/room/", f"/admin/studios/room/{house.room.id}/change/"):
+    for path in ("/admin/tenancy/room/", f"/admin/tenancy/room/{house.room.id}/change/"):
         assert f'href="{house.base}/agents/add/"' in alice.get(path).content.decode()
-    alice.post("/admin/studios/room/add/", {"name": "Attic"})
+    alice.post("/admin/tenancy/room/add/", {"name": "Attic"})
     with studio_scope(house.cast.studio.id):
         assert Room.objects.filter(name="Attic").exists()
     assert actions(house)[-1] == "room.created"
@@ -211,10 +211,10 @@ def test_the_admin_site_makes_neither_members_nor_accounts_and_leads_to_an_invit
     people, members = User.objects.count(), membership_count(house)
     for address in (other.ivan.email, "nora@example.org"):
         posted = {"email": address, "display_name": "Nora", "role": "instructor"}
-        answer = alice.post("/admin/studios/membership/add/", posted)
+        answer = alice.post("/admin/tenancy/membership/add/", posted)
         assert answer.status_code == 403
     assert (User.objects.count(), membership_count(house)) == (people, members)
-    page = alice.get("/admin/studios/membership/").content.decode()
+    page = alice.get("/admin/tenancy/membership/").content.decode()
     assert f'href="{house.base}/people/invitations/"' in page
 
 
@@ -227,9 +227,9 @@ def test_the_last_admin_cannot_be_removed(house: House, sign_in: SignIn) -> None
     with studio_scope(house.cast.studio.id):
         row = Membership.objects.get(user=house.cast.alice)
     alice = sign_in("alice")
-    answer = alice.post(f"/admin/studios/membership/{row.id}/change/", {"role": "viewer"})
+    answer = alice.post(f"/admin/tenancy/membership/{row.id}/change/", {"role": "viewer"})
     assert "A studio needs an admin" in answer.content.decode()
-    answer = alice.post(f"/admin/studios/membership/{row.id}/delete/", {"post": "yes"}, follow=True)
+    answer = alice.post(f"/admin/tenancy/membership/{row.id}/delete/", {"post": "yes"}, follow=True)
     assert "A studio needs an admin" in answer.content.decode()
     with studio_scope(house.cast.studio.id):
         assert Membership.objects.filter(pk=row.id, role=Role.ADMIN).exists()
@@ -241,7 +241,7 @@ def test_reading_the_audit_log_is_on_record(house: House, sign_in: SignIn) -> No
 
 
 def test_there_is_no_second_history(house: House, sign_in: SignIn) -> None:
-    assert sign_in("alice").get(f"/admin/studios/room/{house.room.id}/history/").status_code == 404
+    assert sign_in("alice").get(f"/admin/tenancy/room/{house.room.id}/history/").status_code == 404
     assert "Recent actions" not in sign_in("alice").get("/admin/").content.decode()
 
 

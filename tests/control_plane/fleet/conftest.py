@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from control_plane.administration import services as studios
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import pairing, valkey
 from control_plane.fleet.models import Agent
-from control_plane.studios import services as studios
-from control_plane.studios.models import Room
+from control_plane.tenancy.models import Room
 from tests.control_plane.box import Box
 from tests.control_plane.conftest import Cast
 

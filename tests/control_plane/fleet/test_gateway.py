@@ -31,7 +31,7 @@ from control_plane.recordings.fault_models import FaultKind, SegmentFault
 from control_plane.recordings.faults import Found, note_faults
 from control_plane.recordings.models import Segment
 from control_plane.recordings.repairs import ask_boxes
-from control_plane.studios.models import Room
+from control_plane.tenancy.models import Room
 from shared.protocol.codec import decode, encode
 from shared.protocol.config import AgentConfig
 from shared.protocol.errors import Code, Problem

@@ -17,7 +17,7 @@ from control_plane.common.scoping import studio_scope
 from control_plane.fleet import instance, pairing, services
 from control_plane.fleet.errors import PairingRefused
 from control_plane.fleet.models import Agent, AgentState, Camera, PairingCode, PairingState
-from control_plane.studios.models import Room
+from control_plane.tenancy.models import Room
 from shared.protocol.codec import decode, encode
 from shared.protocol.errors import Code, Problem
 from shared.protocol.pairing import PAIRING_ALPHABET, PairAnswer

@@ -26,9 +26,9 @@ from control_plane.fleet.desired import publish_config
 from control_plane.fleet.models import Agent, AgentState, Camera, DesiredConfig, ReportedConfig, StatusReport
 from control_plane.fleet.selectors import camera_statuses, is_acknowledged, visible_agents, visible_cameras
 from control_plane.fleet.sweep import sweep_studio
+from control_plane.keys import services as studios
 from control_plane.recordings import services as recordings
-from control_plane.studios import services as studios
-from control_plane.studios.models import Room
+from control_plane.tenancy.models import Room
 from shared.protocol.codec import decode, encode
 from shared.protocol.config import AgentConfig, Credentials, RtspSource
 from shared.protocol.ids import SegmentId, new_id

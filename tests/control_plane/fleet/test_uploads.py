@@ -16,7 +16,7 @@ from control_plane.fleet.uploads import (
     set_upload_limits,
     upload_limits,
 )
-from control_plane.studios.models import Studio
+from control_plane.tenancy.models import Studio
 from shared.protocol.config import AgentConfig, UploadPolicy, UploadWindow
 from shared.protocol.messages import Hello
 from shared.protocol.status import ConfigStatus, Reported

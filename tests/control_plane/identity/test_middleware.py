@@ -7,13 +7,13 @@ from django.db import connection
 from django.template import engines
 from django.test import Client, override_settings
 
+from control_plane.administration import services
 from control_plane.common.scoping import studio_scope
-from control_plane.studios import services
-from control_plane.studios.middleware import ADMIN_STUDIO
-from control_plane.studios.models import Membership, Role, Room
+from control_plane.identity.middleware import ADMIN_STUDIO
+from control_plane.tenancy.models import Membership, Role, Room
 from tests.control_plane.conftest import SETUP, Cast
 
-pytestmark = pytest.mark.urls("tests.control_plane.studios.urls_for_tests")
+pytestmark = pytest.mark.urls("tests.control_plane.identity.urls_for_tests")
 HTML = {"Accept": "text/html,*/*"}
 
 

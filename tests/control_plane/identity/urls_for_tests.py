@@ -4,11 +4,11 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import include, path
 
+from control_plane.access.requests import StudioRequest
 from control_plane.common.errors import BadRequest, Forbidden, TooManyRequests
 from control_plane.common.scoping import current_scope
 from control_plane.config.urls import urlpatterns as ours
-from control_plane.studios.models import Room
-from control_plane.studios.requests import StudioRequest
+from control_plane.tenancy.models import Room
 
 
 def rooms(request: StudioRequest, slug: str) -> JsonResponse:

@@ -12,10 +12,10 @@ from control_plane.common.scoping import studio_scope
 from control_plane.fleet import services as fleet
 from control_plane.ingest import services
 from control_plane.ingest.models import PendingSegment
+from control_plane.keys import vault
 from control_plane.recordings.models import Gap
 from control_plane.recordings.replays import continue_replay
 from control_plane.storage.configured import object_store
-from control_plane.studios import vault
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, SegmentId, new_id
 from shared.protocol.manifest import GapReason, GapRecord
 from shared.protocol.upload import AlreadyCommitted, PutTarget

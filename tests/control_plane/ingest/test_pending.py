@@ -14,10 +14,11 @@ from control_plane.fleet import services as fleet
 from control_plane.ingest import intents, quarantine, services, verification
 from control_plane.ingest.models import PendingSegment, QuarantinedSegment
 from control_plane.ingest.targets import LIFETIME
+from control_plane.plans.models import Limit
+from control_plane.plans.services import create_plan, give_plan
 from control_plane.recordings.models import Segment
 from control_plane.storage.configured import object_store
-from control_plane.studios.models import Disposal, Limit
-from control_plane.studios.services.plans import create_plan, give_plan
+from control_plane.storage.models import Disposal
 from shared.protocol.errors import Code
 from shared.protocol.ids import SegmentId, new_id
 from shared.protocol.upload import PutTarget

@@ -24,7 +24,7 @@ from control_plane.recordings.moves import start_move
 from control_plane.recordings.shredding import remove_shredded, shred_class
 from control_plane.storage.configured import object_store
 from control_plane.storage.errors import ObjectMissing
-from control_plane.studios.models import Disposal
+from control_plane.storage.models import Disposal
 from shared.protocol.errors import Code
 from shared.protocol.messages import SEND_AGAIN_MOST, SendingAgain
 from shared.protocol.upload import AlreadyCommitted, PutTarget

@@ -20,7 +20,7 @@ from control_plane.recordings.disposals import delete_due
 from control_plane.storage.configured import object_store
 from control_plane.storage.errors import ObjectMissing
 from control_plane.storage.local import LocalStore
-from control_plane.studios.models import Disposal
+from control_plane.storage.models import Disposal
 from shared.protocol.upload import PutTarget
 from tests.control_plane.scenes import Scene
 from tests.control_plane.sending import announce, codes, commit, put, upload

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from control_plane.keys.models import KeyTombstone
 from control_plane.recordings.shredding import shred_class
-from control_plane.studios.models import KeyTombstone
 from tests.control_plane.conftest import Cast
 from tests.control_plane.footage import Cut
 from tests.control_plane.scenes import Scene, make_scene

@@ -8,61 +8,65 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_plane.storage import keys, seal
-from control_plane.storage.errors import KeyRefused
-from control_plane.storage.roots.file import FileRootKey, create_root_key
+from control_plane.keys import key_wrapping, seal
+from control_plane.keys.errors import KeyRefused
+from control_plane.keys.roots.file import FileRootKey, create_root_key
 
 A, B = UUID(int=1), UUID(int=2)
 
 
 @given(secret=st.binary(min_size=1, max_size=64))
 def test_what_is_wrapped_comes_back(secret: bytes) -> None:
-    key = keys.new_key()
-    wrapped = keys.wrap(key, secret, kind="class", id_=A)
+    key = key_wrapping.new_key()
+    wrapped = key_wrapping.wrap(key, secret, kind="class", id_=A)
     assert secret not in wrapped or len(secret) < 4
-    assert keys.unwrap(key, wrapped, kind="class", id_=A) == secret
+    assert key_wrapping.unwrap(key, wrapped, kind="class", id_=A) == secret
 
 
 def test_a_wrapped_key_opens_for_nothing_else() -> None:
-    key = keys.new_key()
-    wrapped = keys.wrap(key, b"secret", kind="class", id_=A)
-    for other_key, kind, id_ in ((key, "class", B), (key, "segment", A), (keys.new_key(), "class", A)):
+    key = key_wrapping.new_key()
+    wrapped = key_wrapping.wrap(key, b"secret", kind="class", id_=A)
+    for other_key, kind, id_ in (
+        (key, "class", B),
+        (key, "segment", A),
+        (key_wrapping.new_key(), "class", A),
+    ):
         with pytest.raises(KeyRefused):
-            keys.unwrap(other_key, wrapped, kind=kind, id_=id_)
+            key_wrapping.unwrap(other_key, wrapped, kind=kind, id_=id_)
 
 
 def test_a_key_with_a_half_is_another_for_each_key_half_kind_and_id() -> None:
-    key, half = keys.new_key(), keys.new_key()
+    key, half = key_wrapping.new_key(), key_wrapping.new_key()
     asked = [
         (key, half, "class", A),
-        (keys.new_key(), half, "class", A),
-        (key, keys.new_key(), "class", A),
+        (key_wrapping.new_key(), half, "class", A),
+        (key, key_wrapping.new_key(), "class", A),
         (key, bytes(32), "class", A),
         (key, half, "studio", A),
         (key, half, "class", B),
     ]
-    made = {keys.with_half(*both, kind=kind, id_=id_) for *both, kind, id_ in asked}
+    made = {key_wrapping.with_half(*both, kind=kind, id_=id_) for *both, kind, id_ in asked}
     assert len(made | {key, half}) == len(asked) + 2
 
 
 @given(position=st.integers(0, 34), bit=st.integers(0, 7))
 def test_one_changed_bit_closes_it(position: int, bit: int) -> None:
-    key = keys.new_key()
-    wrapped = bytearray(keys.wrap(key, b"secret", kind="class", id_=A))
+    key = key_wrapping.new_key()
+    wrapped = bytearray(key_wrapping.wrap(key, b"secret", kind="class", id_=A))
     wrapped[position] ^= 1 << bit
     with pytest.raises(KeyRefused):
-        keys.unwrap(key, bytes(wrapped), kind="class", id_=A)
+        key_wrapping.unwrap(key, bytes(wrapped), kind="class", id_=A)
 
 
 @pytest.mark.parametrize("damaged", [b"", b"\1", b"\1" * 12])
 def test_a_cut_wrapped_key_is_refused(damaged: bytes) -> None:
     with pytest.raises(KeyRefused):
-        keys.unwrap(keys.new_key(), damaged, kind="class", id_=A)
+        key_wrapping.unwrap(key_wrapping.new_key(), damaged, kind="class", id_=A)
 
 
 def test_wrapping_twice_never_gives_the_same_bytes() -> None:
-    key = keys.new_key()
-    assert len({keys.wrap(key, b"s", kind="class", id_=A) for _ in range(100)}) == 100
+    key = key_wrapping.new_key()
+    assert len({key_wrapping.wrap(key, b"s", kind="class", id_=A) for _ in range(100)}) == 100
 
 
 def test_a_root_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
@@ -78,7 +82,9 @@ def test_a_root_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     assert again.unwrap(root.wrap(b"secret", kind="studio", id_=A), kind="studio", id_=A) == b"secret"
     assert root.id == again.id
     assert root.seed() == again.seed()
-    assert keys.derived(again.seed() or b"", "one") != keys.derived(again.seed() or b"", "other")
+    assert key_wrapping.derived(again.seed() or b"", "one") != key_wrapping.derived(
+        again.seed() or b"", "other"
+    )
 
 
 def test_the_root_keys_repr_holds_no_key(tmp_path: Path) -> None:

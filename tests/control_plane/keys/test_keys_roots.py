@@ -11,12 +11,12 @@ from uuid import UUID
 
 import pytest
 
-from control_plane.storage.errors import KeyRefused, KeysUnavailable, RootRefused
-from control_plane.storage.roots import file as files
-from control_plane.storage.roots.file import FileRootKey, create_root_key
-from control_plane.storage.roots.kms import KmsRootKey
-from control_plane.storage.roots.root import RootKey, RootRing
-from control_plane.storage.roots.transit import TransitRootKey
+from control_plane.keys.errors import KeyRefused, KeysUnavailable, RootRefused
+from control_plane.keys.roots import file as files
+from control_plane.keys.roots.file import FileRootKey, create_root_key
+from control_plane.keys.roots.kms import KmsRootKey
+from control_plane.keys.roots.root import RootKey, RootRing
+from control_plane.keys.roots.transit import TransitRootKey
 from tests.rigs.ports import refusing_port
 from tests.rigs.transit import Transit, transit
 

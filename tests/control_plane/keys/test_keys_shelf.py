@@ -15,12 +15,12 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from control_plane.storage.configured import shelf_at
-from control_plane.storage.errors import KeyDestroyed, KeyLost, KeyRefused, KeysUnavailable
-from control_plane.storage.shelf.database import DatabaseShelf
-from control_plane.storage.shelf.folder import FolderShelf
-from control_plane.storage.shelf.shelf import KeyShelf, copy_shelf
-from control_plane.storage.unwrapped import AWAY_S, MOST, UnwrappedKeys
+from control_plane.keys.configured import shelf_at
+from control_plane.keys.errors import KeyDestroyed, KeyLost, KeyRefused, KeysUnavailable
+from control_plane.keys.key_cache import AWAY_S, MOST, UnwrappedKeys
+from control_plane.keys.shelf.database import DatabaseShelf
+from control_plane.keys.shelf.folder import FolderShelf
+from control_plane.keys.shelf.shelf import KeyShelf, copy_shelf
 from tests.servers import POSTGRES, drop_database
 
 Shelves = FolderShelf | DatabaseShelf

@@ -11,22 +11,23 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from control_plane.administration import services as administration_services
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import Entry
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
+from control_plane.keys import key_wrapping, keyring, seal, vault
+from control_plane.keys import services as keys_services
+from control_plane.keys.configured import key_shelf, root_key
+from control_plane.keys.errors import KeyDestroyed, KeyLost, KeyRefused
+from control_plane.keys.models import StudioKey
+from control_plane.keys.roots.file import create_root_key
+from control_plane.keys.services import generations as service_of_keys
+from control_plane.keys.shelf.folder import FolderShelf
+from control_plane.keys.vault import NotOnRecord, Opening, Purpose
 from control_plane.recordings.models import ClassSession
-from control_plane.storage import keys, seal
-from control_plane.storage.configured import key_shelf, root_key
-from control_plane.storage.errors import KeyDestroyed, KeyLost, KeyRefused
-from control_plane.storage.roots.file import create_root_key
-from control_plane.storage.shelf.folder import FolderShelf
-from control_plane.studios import keyring, services, vault
-from control_plane.studios.models import StudioKey
-from control_plane.studios.services import keys as service_of_keys
-from control_plane.studios.vault import NotOnRecord, Opening, Purpose
 from shared.protocol.ids import new_id
 from tests.control_plane.conftest import Cast
 
@@ -239,23 +240,23 @@ def test_a_generation_opens_only_together_with_its_half_on_the_shelf(scope: Cast
 
 def test_the_first_form_of_keys_without_a_shelf_still_opens_and_is_rewrapped_with_one(scope: Cast) -> None:
     key: StudioKey = StudioKey.objects.get()
-    root, secret, class_secret = root_key(), keys.new_key(), keys.new_key()
+    root, secret, class_secret = root_key(), key_wrapping.new_key(), key_wrapping.new_key()
     pair = seal.new_pair()
     StudioKey.objects.update(
         shelved=False,
         wrapped_key=root.wrap(secret, kind="studio", id_=key.id),
-        wrapped_private_key=keys.wrap(secret, pair.private, kind="studio-private", id_=key.id),
+        wrapped_private_key=key_wrapping.wrap(secret, pair.private, kind="studio-private", id_=key.id),
         public_key=pair.public,
     )
     footage = Footage.__new__(Footage)
     footage.cast, footage.segment_id = scope, new_id()
     footage.session = ClassSession(id=new_id(), studio=scope.studio)
-    footage.session.wrapped_key = key.id.bytes + keys.wrap(
+    footage.session.wrapped_key = key.id.bytes + key_wrapping.wrap(
         secret, class_secret, kind="class", id_=footage.session.id
     )
     footage.segment_key = footage.arrive(CONTENT_KEY)
     assert footage.open() == CONTENT_KEY
-    room = services.create_room(scope.studio, name="First room", actor=scope.alice.actor)
+    room = administration_services.create_room(scope.studio, name="First room", actor=scope.alice.actor)
     footage.session.room, footage.session.requested_at = room, timezone.now()
     footage.session.save(force_insert=True)
     assert service_of_keys.rewrap_batch(actor=Actor.system("tests")) == 1
@@ -266,7 +267,7 @@ def test_the_first_form_of_keys_without_a_shelf_still_opens_and_is_rewrapped_wit
 
 
 def test_a_first_form_whose_half_was_placed_by_a_batch_that_died_is_rewrapped(scope: Cast) -> None:
-    id_, secret = new_id(), keys.new_key()
+    id_, secret = new_id(), key_wrapping.new_key()
     half = key_shelf().place(id_)
     wrapped = keyring.wrap(secret, kind="store", id_=id_)
     keyring.shelve(id_)
@@ -288,7 +289,7 @@ def test_a_key_costs_a_viewer_little(scope: Cast, monkeypatch: pytest.MonkeyPatc
         return real(shelf, id_)
 
     monkeypatch.setattr(FolderShelf, "take", take)
-    monkeypatch.setattr("control_plane.studios.vault.access.require", lambda *_: None)
+    monkeypatch.setattr("control_plane.keys.vault.access.require", lambda *_: None)
     with CaptureQueriesContext(connection) as asked:
         footage.open(entry_id=entry_id)
     assert len(asked) <= 2, [query["sql"] for query in asked]
@@ -298,7 +299,7 @@ def test_a_key_costs_a_viewer_little(scope: Cast, monkeypatch: pytest.MonkeyPatc
 def test_a_box_seals_to_an_old_generation_and_is_still_heard(scope: Cast) -> None:
     old = vault.recipient()
     footage = Footage(scope)
-    services.rotate_studio_key(scope.studio, actor=scope.alice.actor)
+    keys_services.rotate_studio_key(scope.studio, actor=scope.alice.actor)
     new = vault.recipient()
     assert new.id != old.id
     assert new.public_key != old.public_key
@@ -368,10 +369,10 @@ def test_no_key_stands_in_the_database_as_it_is(scope: Cast) -> None:
         bytes(key.wrapped_key), root_key_id=key.root_key_id, kind="studio", id_=UUID(str(key.id))
     )
     with connection.cursor() as cursor:
-        cursor.execute("SELECT wrapped_key || wrapped_private_key || public_key FROM studios_studiokey")
+        cursor.execute("SELECT wrapped_key || wrapped_private_key || public_key FROM keys_studiokey")
         stored = bytes(cursor.fetchone()[0])
     assert secret not in stored
     assert keyring.secret_of(key) not in stored
     assert keyring.private_key(UUID(str(key.id))) not in stored
     with pytest.raises(KeyRefused):
-        keys.unwrap(secret, bytes(key.wrapped_private_key), kind="studio-private", id_=key.id)
+        key_wrapping.unwrap(secret, bytes(key.wrapped_private_key), kind="studio-private", id_=key.id)

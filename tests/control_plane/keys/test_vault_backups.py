@@ -14,20 +14,20 @@ from django.db import connection
 
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
+from control_plane.keys.configured import key_shelf
+from control_plane.keys.errors import KeyDestroyed
+from control_plane.keys.models import KeyTombstone
+from control_plane.keys.roots.file import FileRootKey
+from control_plane.keys.services.key_check import check_all_keys
+from control_plane.keys.shelf.folder import FolderShelf
 from control_plane.recordings.models import ClassSession
 from control_plane.recordings.shredding import shred_studio
-from control_plane.storage.configured import key_shelf
-from control_plane.storage.errors import KeyDestroyed
-from control_plane.storage.roots.file import FileRootKey
-from control_plane.storage.shelf.folder import FolderShelf
-from control_plane.studios.models import KeyTombstone
-from control_plane.studios.services.checking import check_all_keys
 from launcher.postgres import find_binaries
 from launcher.service_account import ServiceAccount
 from tests.control_plane.conftest import Cast
+from tests.control_plane.keys import thief
+from tests.control_plane.keys.shredded import announced, shred, stopped
 from tests.control_plane.scenes import Scene
-from tests.control_plane.studios import thief
-from tests.control_plane.studios.shredded import announced, shred, stopped
 from tests.servers import DATABASE, POSTGRES, drop_database
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_root")]

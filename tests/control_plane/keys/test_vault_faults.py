@@ -15,20 +15,20 @@ from django.utils import timezone
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict
 from control_plane.common.scoping import studio_scope
+from control_plane.keys import keyring, services, vault
+from control_plane.keys.configured import key_shelf
+from control_plane.keys.errors import KeyDestroyed, KeyLost, KeysUnavailable, RootRefused
+from control_plane.keys.models import KeyTombstone, StudioKey
+from control_plane.keys.roots.file import FileRootKey, create_root_key
+from control_plane.keys.services import generations
+from control_plane.keys.services.key_check import check_all_keys
+from control_plane.keys.shelf.folder import FolderShelf
+from control_plane.keys.tasks import sweep_keys
 from control_plane.recordings import services as recordings
 from control_plane.recordings import tasks as recording_tasks
 from control_plane.recordings.models import ClassSession
 from control_plane.recordings.shredding import remove_shredded, shred_class, shred_studio
-from control_plane.storage.configured import key_shelf
-from control_plane.storage.errors import KeyDestroyed, KeyLost, KeysUnavailable, RootRefused
-from control_plane.storage.roots.file import FileRootKey, create_root_key
-from control_plane.storage.shelf.folder import FolderShelf
-from control_plane.studios import keyring, services, vault
-from control_plane.studios.models import KeyTombstone, StudioKey
-from control_plane.studios.services import keys
-from control_plane.studios.services.checking import check_all_keys
-from control_plane.studios.sweeping import SweepIncomplete
-from control_plane.studios.tasks import sweep_keys
+from control_plane.tenancy.sweeping import SweepIncomplete
 from tests.control_plane.conftest import Cast, make_cast
 from tests.control_plane.scenes import Scene, make_scene
 
@@ -77,7 +77,7 @@ def test_a_studio_whose_keys_are_lost_keeps_no_other_from_being_swept(committed:
     sweep_keys()
     for cast in casts:
         with studio_scope(cast.studio.id):
-            assert keys.left_on_older() == (1 if cast is casts[1] else 0)
+            assert generations.left_on_older() == (1 if cast is casts[1] else 0)
 
 
 def test_a_class_that_cannot_be_removed_keeps_no_other_studio_waiting(
@@ -113,11 +113,11 @@ def aged_database(scene: Scene) -> tuple[bytes, StudioKey]:
     with studio_scope(cast.studio.id):
         before, old = bytes(scene.reread().wrapped_key), StudioKey.objects.get()
         services.rotate_studio_key(cast.studio, actor=cast.alice.actor)
-        while keys.rewrap_batch(actor=SYSTEM):
+        while generations.rewrap_batch(actor=SYSTEM):
             pass
     with studio_scope(cast.studio.id):
         StudioKey.objects.filter(pk=old.pk).update(retired_at=timezone.now() - timedelta(days=400))
-        assert keys.destroy_due_generations(actor=SYSTEM) == [old.id]
+        assert generations.destroy_due_generations(actor=SYSTEM) == [old.id]
     with studio_scope(cast.studio.id):
         newest = bytes(scene.reread().wrapped_key)
         new = StudioKey.objects.get(retired_at=None)

@@ -3,7 +3,7 @@
 import pytest
 
 from control_plane.common.scoping import studio_scope
-from control_plane.studios.models import KeyTombstone, StudioKey
+from control_plane.keys.models import KeyTombstone, StudioKey
 from tests.control_plane.conftest import Cast, as_person
 
 

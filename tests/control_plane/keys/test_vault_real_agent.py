@@ -14,6 +14,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
+from control_plane.administration import services as administration_services
 from control_plane.common.errors import StoreUnavailable
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import pairing
@@ -21,12 +22,12 @@ from control_plane.fleet import services as fleet
 from control_plane.fleet.models import Agent
 from control_plane.fleet.selectors import camera_statuses, is_acknowledged
 from control_plane.ingest import services as ingest
+from control_plane.keys import keyring, vault
+from control_plane.keys import services as keys_services
+from control_plane.keys.models import StudioKey
+from control_plane.keys.tasks import sweep_keys
 from control_plane.recordings import services as recordings
 from control_plane.recordings.models import ClassSession, ClassState
-from control_plane.studios import keyring, vault
-from control_plane.studios import services as studios
-from control_plane.studios.models import StudioKey
-from control_plane.studios.tasks import sweep_keys
 from shared.protocol.status import CameraState
 from tests.control_plane.conftest import Cast
 from tests.control_plane.live import serve
@@ -65,7 +66,7 @@ def test_a_class_across_a_rotation_is_complete_and_what_was_spooled_for_the_old_
     monkeypatch.setattr("control_plane.ingest.services.announce_segments", announced)
     video = make_video(tmp_path / "loop.mp4", seconds=60, size=(160, 90))
     with studio_scope(cast.studio.id):
-        room = studios.create_room(cast.studio, name="Big room", actor=alice)
+        room = administration_services.create_room(cast.studio, name="Big room", actor=alice)
         code = pairing.create_pairing_code(cast.studio, actor=alice).text
     for arguments in (["pair", address, code], ["media", "add", "loop.mp4", str(video)]):
         done = subprocess.run(agent_command(state, *arguments), capture_output=True, text=True, check=False)
@@ -98,7 +99,7 @@ def test_a_class_across_a_rotation_is_complete_and_what_was_spooled_for_the_old_
         until(lambda: class_is(ClassState.RECORDING), "recording")
         time.sleep(EACH_S)
         with studio_scope(cast.studio.id):
-            studios.rotate_studio_key(cast.studio, actor=alice)
+            keys_services.rotate_studio_key(cast.studio, actor=alice)
             new = vault.recipient().id
         heard_s = until(heard, "the box sealed to the new key")
         sweep_keys()

@@ -13,17 +13,16 @@ from control_plane.audit.models import Entry
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Forbidden
 from control_plane.common.scoping import capability_scope, studio_scope
+from control_plane.keys import keyring, platform_secret, services, vault
+from control_plane.keys.configured import key_shelf, root_key
+from control_plane.keys.errors import KeyDestroyed, KeyRefused
+from control_plane.keys.models import KeyTombstone, StudioKey
+from control_plane.keys.roots import file as files
+from control_plane.keys.roots.file import create_root_key
+from control_plane.keys.services import generations
+from control_plane.keys.services.root_rotation import rewrap_under_root
+from control_plane.keys.tasks import sweep_keys
 from control_plane.recordings.models import ClassSession, ClassState
-from control_plane.storage import seed
-from control_plane.storage.configured import key_shelf, root_key
-from control_plane.storage.errors import KeyDestroyed, KeyRefused
-from control_plane.storage.roots import file as files
-from control_plane.storage.roots.file import create_root_key
-from control_plane.studios import keyring, services, vault
-from control_plane.studios.models import KeyTombstone, StudioKey
-from control_plane.studios.services import keys
-from control_plane.studios.services.roots import rewrap_under_root
-from control_plane.studios.tasks import sweep_keys
 from shared.protocol.ids import new_id
 from tests.control_plane.conftest import Cast
 from tests.control_plane.scenes import Scene, make_scene
@@ -70,20 +69,20 @@ def test_all_classes_come_under_the_new_generation_in_batches_and_open_all_the_w
         before = [class_secret(item) for item in classes]
         old = vault.recipient()
         services.rotate_studio_key(cast.studio, actor=cast.alice.actor)
-        assert keys.left_on_older() == 13
-        assert keys.rewrap_batch(actor=SYSTEM, most=5) == 5
-        assert keys.left_on_older() == 8
+        assert generations.left_on_older() == 13
+        assert generations.rewrap_batch(actor=SYSTEM, most=5) == 5
+        assert generations.left_on_older() == 8
         assert generations_used() == {old.id.bytes, vault.recipient().id.bytes}
         assert [class_secret(item) for item in classes] == before
         assert Entry.objects.filter(action="studio.keys_rewrapped").count() == 0
-        while keys.rewrap_batch(actor=SYSTEM, most=5):
+        while generations.rewrap_batch(actor=SYSTEM, most=5):
             pass
-        assert keys.left_on_older() == 0
+        assert generations.left_on_older() == 0
         assert generations_used() == {vault.recipient().id.bytes}
         assert [class_secret(item) for item in classes] == before
         assert Entry.objects.filter(action="studio.keys_rewrapped").count() == 1
         with pytest.raises(Forbidden):
-            keys.rewrap_batch(actor=cast.alice.actor)
+            generations.rewrap_batch(actor=cast.alice.actor)
 
 
 def test_a_secret_of_the_studio_is_taken_along(cast: Cast, settings: Any) -> None:
@@ -104,8 +103,8 @@ def test_a_secret_of_the_studio_is_taken_along(cast: Cast, settings: Any) -> Non
     assert unlisted == {
         "recordings.Segment.wrapped_key",
         "ingest.PendingSegment.wrapped_seal",
-        "studios.StudioKey.wrapped_key",
-        "studios.StudioKey.wrapped_private_key",
+        "keys.StudioKey.wrapped_key",
+        "keys.StudioKey.wrapped_private_key",
     }
 
 
@@ -163,7 +162,7 @@ def test_a_new_root_key_in_the_file_opens_everything_and_the_old_one_may_go(
     with studio_scope(cast.studio.id):
         scene = make_scene(cast)
         secret = class_secret(scene.session)
-    first, platform = root_key().id, seed.derived("fleet audience")
+    first, platform = root_key().id, platform_secret.derived("fleet audience")
     files.add_root_key(own_root)
     with studio_scope(cast.studio.id):
         assert class_secret(scene.session) == secret, "both open meanwhile"
@@ -177,7 +176,7 @@ def test_a_new_root_key_in_the_file_opens_everything_and_the_old_one_may_go(
             assert {key.root_key_id for key in StudioKey.objects.all()} == {root_key().id}
     with studio_scope(cast.studio.id):
         assert class_secret(scene.session) == secret
-    assert seed.derived("fleet audience") == platform, "boxes know the platform by it"
+    assert platform_secret.derived("fleet audience") == platform, "boxes know the platform by it"
     with capability_scope("platform_audit", "on"):
         assert Entry.objects.filter(action="root_key.rotated").count() == 1
 
@@ -215,7 +214,7 @@ def test_the_root_key_moves_from_the_file_to_a_vault_and_back(
     with studio_scope(cast.studio.id):
         scene = make_scene(cast)
         secret = class_secret(scene.session)
-    platform = seed.derived("fleet audience")
+    platform = platform_secret.derived("fleet audience")
     (tmp_path / "token").write_text("s.first")
     with transit() as server:
         settings.ROOT_KEY_URL, settings.ROOT_KEY_TOKEN_FILE = server.url, tmp_path / "token"
@@ -226,7 +225,7 @@ def test_the_root_key_moves_from_the_file_to_a_vault_and_back(
         with studio_scope(cast.studio.id):
             assert bytes(StudioKey.objects.get().wrapped_key).startswith(b"vault:v1:")
             assert class_secret(scene.session) == secret
-        assert seed.derived("fleet audience") == platform
+        assert platform_secret.derived("fleet audience") == platform
         server.asked.clear()
         with studio_scope(cast.studio.id):
             for _ in range(50):
@@ -250,7 +249,7 @@ def test_the_root_key_moves_from_the_file_to_a_vault_and_back(
     keyring.unwrapped.forget()
     with studio_scope(cast.studio.id):
         assert class_secret(scene.session) == secret
-    assert seed.derived("fleet audience") == platform
+    assert platform_secret.derived("fleet audience") == platform
 
 
 def test_the_command_says_what_it_did_and_what_to_do(
@@ -264,6 +263,6 @@ def test_the_command_says_what_it_did_and_what_to_do(
     assert "removed from the file: root-" in capsys.readouterr().out
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('threedance.studio_id', %s, true)", [str(cast.studio.id)])
-        cursor.execute("UPDATE studios_studiokey SET root_key_id = 'root-gone'")
+        cursor.execute("UPDATE keys_studiokey SET root_key_id = 'root-gone'")
     with pytest.raises(CommandError, match=r"THREEDANCE_ROOT_KEY_OLDER.*run it again"):
         call_command("rotate_root")

@@ -14,21 +14,22 @@ from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.ingest.models import PendingSegment
+from control_plane.keys import keyring, vault
+from control_plane.keys.configured import key_shelf
+from control_plane.keys.errors import KeyDestroyed, KeysUnavailable
+from control_plane.keys.models import KeyTombstone, StudioKey
+from control_plane.keys.shelf.folder import FolderShelf
 from control_plane.recordings import shredding
 from control_plane.recordings.models import ClassSession, Gap, Segment, Track
 from control_plane.recordings.shredding import classes_left, remove_shredded, shred_studio
 from control_plane.recordings.tasks import sweep_shredded
-from control_plane.storage.configured import key_shelf
-from control_plane.storage.errors import KeyDestroyed, KeysUnavailable
-from control_plane.storage.shelf.folder import FolderShelf
-from control_plane.studios import keyring, vault
-from control_plane.studios.models import Disposal, KeyTombstone, StudioKey, StudioStore
-from control_plane.studios.sweeping import SweepIncomplete
+from control_plane.storage.models import Disposal, StudioStore
+from control_plane.tenancy.sweeping import SweepIncomplete
 from shared.protocol.errors import Code
 from tests.control_plane.conftest import Cast, as_person
+from tests.control_plane.keys.shredded import WHY, announced, shred, stopped
 from tests.control_plane.scenes import Scene, make_scene
 from tests.control_plane.sending import announce, codes, commit, upload
-from tests.control_plane.studios.shredded import WHY, announced, shred, stopped
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_root")]
 

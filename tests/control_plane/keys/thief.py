@@ -17,10 +17,10 @@ import psycopg
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from psycopg import sql
 
-from control_plane.storage import keys, seal
-from control_plane.storage.errors import KeyRefused
-from control_plane.storage.roots.file import FileRootKey
-from control_plane.storage.shelf.folder import FolderShelf
+from control_plane.keys import key_wrapping, seal
+from control_plane.keys.errors import KeyRefused
+from control_plane.keys.roots.file import FileRootKey
+from control_plane.keys.shelf.folder import FolderShelf
 
 BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{80,100}={0,2}")
 MADE_UP = bytes(32)
@@ -101,11 +101,15 @@ def _wrappings(
         yield key, KINDS, id_
         if id_ in halves:
             for kind in ("studio", "class"):
-                mixed = keys.with_half(key, halves[id_], kind=kind, id_=id_)
+                mixed = key_wrapping.with_half(key, halves[id_], kind=kind, id_=id_)
                 yield mixed, KINDS, id_
                 for other in ids if kind == "studio" else ():
                     if other in halves:
-                        yield keys.with_half(mixed, halves[other], kind="class", id_=other), ("class",), other
+                        yield (
+                            key_wrapping.with_half(mixed, halves[other], kind="class", id_=other),
+                            ("class",),
+                            other,
+                        )
 
 
 def _opened(key: bytes, blob: bytes, kinds: tuple[str, ...], id_: UUID) -> set[bytes]:
@@ -113,7 +117,7 @@ def _opened(key: bytes, blob: bytes, kinds: tuple[str, ...], id_: UUID) -> set[b
     for start, kind in itertools.product((0, 16, 17), kinds):
         if len(blob) > start + 29 and blob[start] == 1:
             try:
-                found.add(keys.unwrap(key, blob[start:], kind=kind, id_=id_))
+                found.add(key_wrapping.unwrap(key, blob[start:], kind=kind, id_=id_))
             except KeyRefused:
                 continue
     return found

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_plane.studios.dancer_list import (
+from control_plane.common.names import clean_name, name_key
+from control_plane.people.dancer_list import (
     LARGEST_BYTES,
     MOST_ERRORS,
     MOST_LINES,
@@ -14,7 +15,6 @@ from control_plane.studios.dancer_list import (
     NotAList,
     read_dancers,
 )
-from control_plane.studios.names import clean_name, name_key
 
 
 def read(text: str) -> list[NewDancer]:

@@ -8,24 +8,26 @@ import time_machine
 from django.utils import timezone
 
 from control_plane.accounts.models import User
+from control_plane.administration import services as administration_services
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
-from control_plane.studios import services
-from control_plane.studios.dancer_list import NewDancer
-from control_plane.studios.models import Dancer, Guardianship, Membership, Relation
+from control_plane.people import services as people_services
+from control_plane.people.dancer_list import NewDancer
+from control_plane.people.models import Dancer, Guardianship, Relation
+from control_plane.tenancy.models import Membership
+from tests.control_plane.access.rights import last
 from tests.control_plane.conftest import Cast
-from tests.control_plane.studios.rights import last
 
 
 def dancer_of(cast: Cast, name: str = "Ada", birth_year: int | None = 2014) -> Dancer:
-    return services.add_dancer(cast.studio, NewDancer(name, birth_year), actor=cast.alice.actor)
+    return people_services.add_dancer(cast.studio, NewDancer(name, birth_year), actor=cast.alice.actor)
 
 
 def test_a_dancer_is_kept_and_the_record_holds_no_name(cast: Cast) -> None:
     new = NewDancer(" Ada ", 2014, protected=True, note="no photographs")
-    dancer = services.add_dancer(cast.studio, new, actor=cast.alice.actor)
+    dancer = people_services.add_dancer(cast.studio, new, actor=cast.alice.actor)
     assert (dancer.name, dancer.birth_year, dancer.protected) == ("Ada", 2014, True)
     entry = last(cast)
     assert (entry.action, entry.object_id) == (Act.DANCER_ADDED, str(dancer.id))
@@ -45,16 +47,16 @@ def test_whoever_may_be_a_minor_counts_as_one(birth_year: int | None, is_minor: 
 )
 def test_a_wrong_value_is_refused(cast: Cast, new: NewDancer) -> None:
     with pytest.raises(BadRequest, match=r"name|birth_year"):
-        services.add_dancer(cast.studio, new, actor=cast.alice.actor)
+        people_services.add_dancer(cast.studio, new, actor=cast.alice.actor)
 
 
 def test_a_list_adds_those_who_are_not_there_or_nobody(cast: Cast) -> None:
     dancer_of(cast, "Ada", 2014)
     listed = [NewDancer("ada", 2014), NewDancer("Ada", 2015), NewDancer("Bea")]
-    added, there = services.add_dancers(cast.studio, listed, actor=cast.alice.actor)
+    added, there = people_services.add_dancers(cast.studio, listed, actor=cast.alice.actor)
     assert ([item.name for item in added], there) == (["Ada", "Bea"], 1)
     with pytest.raises(BadRequest):
-        services.add_dancers(cast.studio, [NewDancer("Cleo"), NewDancer("")], actor=cast.alice.actor)
+        people_services.add_dancers(cast.studio, [NewDancer("Cleo"), NewDancer("")], actor=cast.alice.actor)
     with studio_scope(cast.studio.id):
         assert Dancer.objects.count() == 3
 
@@ -71,9 +73,9 @@ def test_one_name_in_two_forms_is_one_dancer(cast: Cast) -> None:
         NewDancer("JOS\u00c9 N\u00daN\u0303EZ", 2014),
         NewDancer("Jose Nunez", 2014),
     ]
-    added, there = services.add_dancers(cast.studio, listed, actor=cast.alice.actor)
+    added, there = people_services.add_dancers(cast.studio, listed, actor=cast.alice.actor)
     assert ([item.name for item in added], there) == (["Jose Nunez"], 2)
-    changed = services.change_dancer(added[0], name=decomposed, actor=cast.alice.actor)
+    changed = people_services.change_dancer(added[0], name=decomposed, actor=cast.alice.actor)
     with studio_scope(cast.studio.id):
         changed.refresh_from_db()
     assert changed.name == composed
@@ -81,29 +83,29 @@ def test_one_name_in_two_forms_is_one_dancer(cast: Cast) -> None:
 
 def test_a_change_is_on_record_by_field_and_no_change_is_not(cast: Cast) -> None:
     dancer = dancer_of(cast)
-    services.change_dancer(dancer, actor=cast.alice.actor, protected=True, name="Ada")
+    people_services.change_dancer(dancer, actor=cast.alice.actor, protected=True, name="Ada")
     entry = last(cast)
     assert entry.action == Act.DANCER_CHANGED
     assert entry.details == {"fields": ["protected"], "protected": True}
-    services.change_dancer(dancer, actor=cast.alice.actor, protected=True)
+    people_services.change_dancer(dancer, actor=cast.alice.actor, protected=True)
     assert last(cast).sequence == entry.sequence
     with pytest.raises(BadRequest, match="left_at"):
-        services.change_dancer(dancer, actor=cast.alice.actor, left_at=None)
+        people_services.change_dancer(dancer, actor=cast.alice.actor, left_at=None)
 
 
 def test_a_guardian_is_a_member_once_and_until_it_ends(cast: Cast) -> None:
     dancer = dancer_of(cast)
     with pytest.raises(NotFound, match="Invite"):
-        services.start_guardianship(dancer, cast.sam, Relation.PARENT, actor=cast.alice.actor)
-    tie = services.start_guardianship(dancer, cast.gita, Relation.PARENT, actor=cast.alice.actor)
+        people_services.start_guardianship(dancer, cast.sam, Relation.PARENT, actor=cast.alice.actor)
+    tie = people_services.start_guardianship(dancer, cast.gita, Relation.PARENT, actor=cast.alice.actor)
     with pytest.raises(Conflict):
-        services.start_guardianship(dancer, cast.gita, Relation.CARER, actor=cast.alice.actor)
-    services.end_guardianship(tie, actor=cast.alice.actor)
+        people_services.start_guardianship(dancer, cast.gita, Relation.CARER, actor=cast.alice.actor)
+    people_services.end_guardianship(tie, actor=cast.alice.actor)
     entry = last(cast)
     assert (entry.action, entry.details["user"]) == (Act.GUARDIANSHIP_ENDED, str(cast.gita.id))
-    services.end_guardianship(tie, actor=cast.alice.actor)
+    people_services.end_guardianship(tie, actor=cast.alice.actor)
     assert last(cast).sequence == entry.sequence
-    services.start_guardianship(dancer, cast.gita, Relation.CARER, actor=cast.alice.actor)
+    people_services.start_guardianship(dancer, cast.gita, Relation.CARER, actor=cast.alice.actor)
     with studio_scope(cast.studio.id):
         assert Guardianship.objects.filter(dancer=dancer, ended_at__isnull=True).count() == 1
 
@@ -113,26 +115,28 @@ def test_a_membership_that_is_over_ties_nobody_to_a_dancer(cast: Cast) -> None:
     with studio_scope(cast.studio.id):
         Membership.objects.filter(user=cast.gita).update(ends_at=timezone.now())
     with pytest.raises(NotFound, match="Invite"):
-        services.start_guardianship(dancer, cast.gita, Relation.PARENT, actor=cast.alice.actor)
+        people_services.start_guardianship(dancer, cast.gita, Relation.PARENT, actor=cast.alice.actor)
 
 
 def test_a_membership_that_ends_takes_the_guardianships_with_it(cast: Cast) -> None:
     dancer = dancer_of(cast)
-    services.start_guardianship(dancer, cast.gita, Relation.PARENT, actor=cast.alice.actor)
+    people_services.start_guardianship(dancer, cast.gita, Relation.PARENT, actor=cast.alice.actor)
     with studio_scope(cast.studio.id):
-        services.remove_member(Membership.objects.get(user=cast.gita), actor=cast.alice.actor)
+        administration_services.remove_member(Membership.objects.get(user=cast.gita), actor=cast.alice.actor)
         assert Guardianship.objects.get(dancer=dancer).ended_at is not None
 
 
 WRITES: list[Callable[[Cast, Dancer, Guardianship, Actor], object]] = [
-    lambda cast, dancer, tie, actor: services.add_dancer(cast.studio, NewDancer("Bea"), actor=actor),
-    lambda cast, dancer, tie, actor: services.add_dancers(cast.studio, [NewDancer("Bea")], actor=actor),
-    lambda cast, dancer, tie, actor: services.change_dancer(dancer, actor=actor, name="Bea"),
-    lambda cast, dancer, tie, actor: services.set_dancer_left(dancer, True, actor=actor),
-    lambda cast, dancer, tie, actor: services.start_guardianship(
+    lambda cast, dancer, tie, actor: people_services.add_dancer(cast.studio, NewDancer("Bea"), actor=actor),
+    lambda cast, dancer, tie, actor: people_services.add_dancers(
+        cast.studio, [NewDancer("Bea")], actor=actor
+    ),
+    lambda cast, dancer, tie, actor: people_services.change_dancer(dancer, actor=actor, name="Bea"),
+    lambda cast, dancer, tie, actor: people_services.set_dancer_left(dancer, True, actor=actor),
+    lambda cast, dancer, tie, actor: people_services.start_guardianship(
         dancer, cast.vera, Relation.PARENT, actor=actor
     ),
-    lambda cast, dancer, tie, actor: services.end_guardianship(tie, actor=actor),
+    lambda cast, dancer, tie, actor: people_services.end_guardianship(tie, actor=actor),
 ]
 
 
@@ -144,7 +148,7 @@ def test_only_those_who_manage_dancers_write(
     name: str,
 ) -> None:
     dancer = dancer_of(cast)
-    tie = services.start_guardianship(dancer, cast.gita, Relation.PARENT, actor=cast.alice.actor)
+    tie = people_services.start_guardianship(dancer, cast.gita, Relation.PARENT, actor=cast.alice.actor)
     user: User = getattr(cast, name)
     before = last(cast).sequence
     with studio_scope(cast.studio.id), pytest.raises((Forbidden, NotFound)):

@@ -2,15 +2,18 @@
 
 import pytest
 
+from control_plane.access import access
+from control_plane.access import services as access_services
+from control_plane.access.access import Action, Why
 from control_plane.common.errors import NotFound
 from control_plane.common.scoping import studio_scope
+from control_plane.people import services as people_services
+from control_plane.people.dancer_list import NewDancer
+from control_plane.people.models import Dancer, Relation
 from control_plane.recordings.models import ClassSession
-from control_plane.studios import access, services
-from control_plane.studios.access import Action, Why
-from control_plane.studios.dancer_list import NewDancer
-from control_plane.studios.models import Dancer, Relation, Role, Room
+from control_plane.tenancy.models import Role, Room
+from tests.control_plane.access.rights import danced, may, recorded, why
 from tests.control_plane.conftest import Cast
-from tests.control_plane.studios.rights import danced, may, recorded, why
 
 
 def shown(cast: Cast) -> set[str]:
@@ -39,8 +42,8 @@ def test_a_guardian_sees_the_classes_of_own_dancers_once_confirmed(
 def test_a_guardian_of_two_sees_the_classes_of_both_and_each_once(
     cast: Cast, room: Room, family: Dancer
 ) -> None:
-    second = services.add_dancer(cast.studio, NewDancer("Dora", 2017), actor=cast.alice.actor)
-    services.start_guardianship(second, cast.gita, Relation.PARENT, actor=cast.alice.actor)
+    second = people_services.add_dancer(cast.studio, NewDancer("Dora", 2017), actor=cast.alice.actor)
+    people_services.start_guardianship(second, cast.gita, Relation.PARENT, actor=cast.alice.actor)
     both, one = recorded(room, "both"), recorded(room, "one")
     for dancer in (family, second):
         danced(dancer, both)
@@ -56,7 +59,7 @@ def test_a_guardianship_that_ended_shows_nothing_more(cast: Cast, room: Room, fa
     assert may(cast, "gita", Action.REPLAY, row)
     with studio_scope(cast.studio.id):
         (tie,) = family.guardianships.all()
-    services.end_guardianship(tie, actor=cast.alice.actor)
+    people_services.end_guardianship(tie, actor=cast.alice.actor)
     assert not may(cast, "gita", Action.REPLAY, row)
     assert shown(cast) == set()
 
@@ -71,19 +74,21 @@ def test_a_protected_dancer_closes_a_class_to_all_other_families(
 ) -> None:
     row = recorded(room, "together")
     danced(family, row)
-    hidden = services.add_dancer(cast.studio, NewDancer("Hana", protected=True), actor=cast.alice.actor)
+    hidden = people_services.add_dancer(
+        cast.studio, NewDancer("Hana", protected=True), actor=cast.alice.actor
+    )
     danced(hidden, row, confirmed=False)
     assert not may(cast, "gita", Action.REPLAY, row)
     assert shown(cast) == set()
-    services.start_guardianship(hidden, cast.gita, Relation.PARENT, actor=cast.alice.actor)
+    people_services.start_guardianship(hidden, cast.gita, Relation.PARENT, actor=cast.alice.actor)
     assert may(cast, "gita", Action.REPLAY, row)
     assert shown(cast) == {"together"}
 
 
 def test_the_default_shows_families_nothing_even_of_their_own(cast: Cast, room: Room, family: Dancer) -> None:
-    services.reset_role(cast.studio, Role.GUARDIAN, actor=cast.alice.actor)
+    access_services.reset_role(cast.studio, Role.GUARDIAN, actor=cast.alice.actor)
     row = recorded(room)
     danced(family, row)
     assert not may(cast, "gita", Action.VIEW_CLASS, row)
-    services.give_right(cast.gita, Action.REPLAY, row, actor=cast.alice.actor)
+    access_services.give_right(cast.gita, Action.REPLAY, row, actor=cast.alice.actor)
     assert why(cast, "gita", Action.REPLAY, row) is Why.GRANT

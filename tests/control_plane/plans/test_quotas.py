@@ -12,6 +12,7 @@ from django.db import connections
 from django.utils import timezone
 
 from control_plane.accounts.models import User
+from control_plane.administration import services as studios
 from control_plane.audit.models import Entry
 from control_plane.common.errors import BadRequest, Conflict, NotFound, TooManyRequests
 from control_plane.common.scoping import studio_scope
@@ -19,13 +20,14 @@ from control_plane.common.words import size
 from control_plane.fleet import pairing, rates
 from control_plane.fleet import services as fleet
 from control_plane.fleet.models import Agent, Camera
+from control_plane.plans import quotas
+from control_plane.plans.models import Limit, Plan
+from control_plane.plans.quotas import QuotaReached, allowance, require_room
+from control_plane.plans.services import change_plan, create_plan, give_plan
 from control_plane.recordings import services as recordings
 from control_plane.recordings.usage import all_uses, uses, warn_when_nearly_full
-from control_plane.studios import quotas
-from control_plane.studios import services as studios
-from control_plane.studios.models import Limit, Membership, Plan, Role, StudioStorage
-from control_plane.studios.quotas import QuotaReached, allowance, require_room
-from control_plane.studios.services.plans import change_plan, create_plan, give_plan
+from control_plane.storage.models import StudioStorage
+from control_plane.tenancy.models import Membership, Role
 from tests.control_plane.box import Box
 from tests.control_plane.conftest import SETUP, Cast
 from tests.control_plane.scenes import make_scene

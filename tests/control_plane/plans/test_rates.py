@@ -13,20 +13,25 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
+from control_plane.access import services as access_services
+from control_plane.access.actions import Action
+from control_plane.access.services.api_keys import make_api_key
 from control_plane.accounts.services import create_user
+from control_plane.administration import services as administration_services
+from control_plane.administration.services.invitations import invite, revoke, send_again
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import Entry
 from control_plane.common.errors import TooManyRequests
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.pairing import create_pairing_code
-from control_plane.studios import services
-from control_plane.studios.actions import Action
-from control_plane.studios.dancer_list import NewDancer
-from control_plane.studios.models import Invitation, ProbeState, Role, StoreProbe, StudioKey
-from control_plane.studios.services import rates, storage
-from control_plane.studios.services.api_keys import make_api_key
-from control_plane.studios.services.invitations import invite, revoke, send_again
-from control_plane.studios.services.rates import RATES, Rate
+from control_plane.keys.models import StudioKey
+from control_plane.people import services as people_services
+from control_plane.people.dancer_list import NewDancer
+from control_plane.plans import rate_limits
+from control_plane.plans.rate_limits import RATES, Rate
+from control_plane.storage import services
+from control_plane.storage.models import ProbeState, StoreProbe
+from control_plane.tenancy.models import Invitation, Role
 from tests.control_plane.api.test_api import key_for, program
 from tests.control_plane.conftest import SETUP, Cast, as_person
 
@@ -41,7 +46,7 @@ def slow(monkeypatch: pytest.MonkeyPatch, act: Act, by_person: int, in_studio: i
 
 
 def second_admin(cast: Cast) -> None:
-    services.change_role(cast.membership(cast.ivan), Role.ADMIN, actor=cast.alice.actor)
+    administration_services.change_role(cast.membership(cast.ivan), Role.ADMIN, actor=cast.alice.actor)
 
 
 def test_invitations_count_alike_by_portal_and_api(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,20 +136,26 @@ MADE: list[tuple[Act, Callable[[Cast, int], object]]] = [
     ),
     (
         Act.ROOM_CREATED,
-        lambda cast, n: services.create_room(cast.studio, name=f"{n}", actor=cast.alice.actor),
+        lambda cast, n: administration_services.create_room(cast.studio, name=f"{n}", actor=cast.alice.actor),
     ),
     (Act.AGENT_PAIRING_STARTED, lambda cast, n: create_pairing_code(cast.studio, actor=cast.alice.actor)),
     (
         Act.DANCER_ADDED,
-        lambda cast, n: services.add_dancer(cast.studio, NewDancer(name=f"{n}"), actor=cast.alice.actor),
+        lambda cast, n: people_services.add_dancer(
+            cast.studio, NewDancer(name=f"{n}"), actor=cast.alice.actor
+        ),
     ),
     (
         Act.GRANT_GIVEN,
-        lambda cast, n: services.give_right(cast.pat, Action.REPLAY, cast.studio, actor=cast.alice.actor),
+        lambda cast, n: access_services.give_right(
+            cast.pat, Action.REPLAY, cast.studio, actor=cast.alice.actor
+        ),
     ),
     (
         Act.DENIAL_GIVEN,
-        lambda cast, n: services.deny_right(cast.pat, Action.REPLAY, cast.studio, actor=cast.alice.actor),
+        lambda cast, n: access_services.deny_right(
+            cast.pat, Action.REPLAY, cast.studio, actor=cast.alice.actor
+        ),
     ),
 ]
 
@@ -166,8 +177,8 @@ def test_a_list_of_dancers_is_taken_whole_or_not_at_all(cast: Cast, monkeypatch:
     slow(monkeypatch, Act.DANCER_ADDED, 5, 100)
     many = [NewDancer(name=f"Dancer {number}") for number in range(6)]
     with pytest.raises(TooManyRequests):
-        services.add_dancers(cast.studio, many, actor=cast.alice.actor)
-    added, _ = services.add_dancers(cast.studio, many[:5], actor=cast.alice.actor)
+        people_services.add_dancers(cast.studio, many, actor=cast.alice.actor)
+    added, _ = people_services.add_dancers(cast.studio, many[:5], actor=cast.alice.actor)
     assert len(added) == 5
 
 
@@ -200,21 +211,21 @@ def test_whatever_adds_rows_has_a_bound_or_a_reason() -> None:
 
 
 def test_trials_of_a_store_have_a_bound(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "PROBES", Rate(2, 100))
+    monkeypatch.setattr(services, "PROBES", Rate(2, 100))
     with studio_scope(cast.studio.id):
         for _ in range(2):
-            row = storage.request_probe(cast.studio, None, actor=cast.alice.actor)
+            row = services.request_probe(cast.studio, None, actor=cast.alice.actor)
             StoreProbe.objects.filter(pk=row.pk).update(state=ProbeState.PASSED)
         with pytest.raises(TooManyRequests):
-            storage.request_probe(cast.studio, None, actor=cast.alice.actor)
-        storage.request_probe(cast.studio, None, actor=SETUP)
+            services.request_probe(cast.studio, None, actor=cast.alice.actor)
+        services.request_probe(cast.studio, None, actor=SETUP)
 
 
 def test_every_bound_is_asked_for_somewhere_and_jobs_have_none(cast: Cast) -> None:
     with studio_scope(cast.studio.id):
         for act in RATES:
             for _ in range(3):
-                rates.require_rate(act, actor=SETUP)
+                rate_limits.require_rate(act, actor=SETUP)
     assert all(0 < rate.by_person <= rate.in_studio for rate in RATES.values())
 
 
@@ -235,4 +246,4 @@ def test_a_browser_is_told_in_a_page_how_long_to_wait(cast: Cast, monkeypatch: p
 def test_somebody_who_was_never_here_is_not_counted(cast: Cast, client: Client) -> None:
     sam = create_user("sam2@example.org", actor=SETUP)
     with studio_scope(cast.studio.id):
-        rates.require_rate(Act.INVITATION_SENT, actor=sam.actor)
+        rate_limits.require_rate(Act.INVITATION_SENT, actor=sam.actor)

@@ -9,14 +9,14 @@ from django.test import Client
 from nacl.public import PrivateKey
 from nacl.signing import SigningKey
 
+from control_plane.administration.services import create_room
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.models import Agent, Camera
 from control_plane.fleet.pairing import claim_pairing_code, create_pairing_code
 from control_plane.fleet.services import add_camera
 from control_plane.recordings.models import ClassSession, ClassState, Gap, Track
 from control_plane.recordings.services import start_class
-from control_plane.studios.models import Room
-from control_plane.studios.services import create_room
+from control_plane.tenancy.models import Room
 from shared.protocol.pairing import HostFacts, PairRequest
 from shared.protocol.version import PROTOCOL_VERSION
 from tests.control_plane.conftest import Cast

@@ -10,16 +10,21 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from control_plane.access import access
+from control_plane.access import services as access_services
+from control_plane.access.actions import Action
+from control_plane.access.models import Effect, ObjectRight, RoleActions
+from control_plane.access.roles import DEFAULTS
 from control_plane.accounts.models import User
+from control_plane.administration import services as administration_services
 from control_plane.audit.models import Entry
 from control_plane.common.scoping import studio_scope
+from control_plane.people import services as people_services
+from control_plane.people.dancer_list import NewDancer
+from control_plane.people.models import Relation
 from control_plane.recordings.models import ClassSession, ClassState
 from control_plane.recordings.rosters import save_roster
-from control_plane.studios import access, services
-from control_plane.studios.actions import Action
-from control_plane.studios.dancer_list import NewDancer
-from control_plane.studios.models import Effect, Membership, ObjectRight, Relation, Role, RoleActions
-from control_plane.studios.roles import DEFAULTS
+from control_plane.tenancy.models import Membership, Role
 from tests.control_plane.conftest import Cast
 from tests.control_plane.portal.conftest import House, SignIn, furnish, record
 
@@ -72,7 +77,7 @@ def test_a_save_of_what_was_not_shown_changes_nothing(house: House, sign_in: Sig
     unseen = alice.post(page, {"right": wanted, "seen": seen(first), "save": "x"})
     assert unseen.status_code == OK
     shown = alice.post(page, {"right": wanted, "seen": seen(first)}).content.decode()
-    services.set_role_actions(
+    access_services.set_role_actions(
         house.cast.studio,
         Role.PARTNER,
         DEFAULTS[Role.PARTNER] | {Action.VIEW_CLASS},
@@ -94,7 +99,7 @@ def test_nonsense_is_told_and_not_saved(house: House, sign_in: SignIn) -> None:
 
 
 def test_a_reset_shows_what_it_changes_and_leaves_no_row_behind(house: House, sign_in: SignIn) -> None:
-    services.set_role_actions(
+    access_services.set_role_actions(
         house.cast.studio, Role.VIEWER, {Action.VIEW_STUDIO}, actor=house.cast.alice.actor
     )
     alice, page = sign_in("alice"), f"{house.base}/access/"
@@ -109,8 +114,10 @@ def test_a_reset_shows_what_it_changes_and_leaves_no_row_behind(house: House, si
 def test_who_can_see_a_class_is_what_the_deciding_code_says(house: House, sign_in: SignIn) -> None:
     row, cast = record(house, ClassState.COMPLETE), house.cast
     page = f"{house.base}/classes/{row.id}/access/"
-    services.deny_right(cast.ivan, Action.REPLAY, row, actor=cast.alice.actor, reason="asked by a parent")
-    services.give_right(cast.pat, Action.REPLAY, row, actor=cast.alice.actor, reason="guest teacher")
+    access_services.deny_right(
+        cast.ivan, Action.REPLAY, row, actor=cast.alice.actor, reason="asked by a parent"
+    )
+    access_services.give_right(cast.pat, Action.REPLAY, row, actor=cast.alice.actor, reason="guest teacher")
     alice = sign_in("alice")
     may_page, not_page = alice.get(page).content.decode(), alice.get(page + "?refused=1").content.decode()
     with studio_scope(cast.studio.id):
@@ -128,7 +135,9 @@ def test_a_class_that_may_not_be_watched_is_offered_for_replay_nowhere(house: Ho
     pages = [f"{house.base}/{path}" for path in ("classes/", f"rooms/{house.room.id}/")]
     vera = sign_in("vera")
     assert all(GREEN in vera.get(page).content.decode() for page in pages)
-    services.deny_right(cast.vera, Action.REPLAY, row, actor=cast.alice.actor, reason="asked by a parent")
+    access_services.deny_right(
+        cast.vera, Action.REPLAY, row, actor=cast.alice.actor, reason="asked by a parent"
+    )
     for page in [*pages, f"{house.base}/classes/{row.id}/", f"{house.base}/classes/{row.id}/progress/"]:
         text = vera.get(page).content.decode()
         assert GREEN not in text, page
@@ -226,13 +235,13 @@ def test_a_guardian_sees_the_classes_of_own_dancers_and_nobody_elses_names(
     cast, alice = house.cast, house.cast.alice.actor
     row, foreign = record(house, ClassState.COMPLETE, "Ballet"), record(house, ClassState.COMPLETE, "Tap")
     listed = [NewDancer("Ada Lind", 2014), NewDancer("Bea Mar", 2012)]
-    ada, bea = services.add_dancers(cast.studio, listed, actor=alice)[0]
-    services.start_guardianship(ada, cast.gita, Relation.PARENT, actor=alice)
+    ada, bea = people_services.add_dancers(cast.studio, listed, actor=alice)[0]
+    people_services.start_guardianship(ada, cast.gita, Relation.PARENT, actor=alice)
     save_roster(row, [ada.id, bea.id], confirm=False, actor=alice)
     save_roster(foreign, [bea.id], confirm=True, actor=alice)
     gita, page = sign_in("gita"), f"{house.base}/classes/{row.id}/"
     families = {Action.VIEW_STUDIO, Action.VIEW_CLASS, Action.REPLAY}
-    services.set_role_actions(cast.studio, Role.GUARDIAN, families, actor=alice)
+    access_services.set_role_actions(cast.studio, Role.GUARDIAN, families, actor=alice)
     assert gita.get(page).status_code == UNKNOWN
     save_roster(row, [ada.id, bea.id], confirm=True, actor=alice)
     shown = gita.get(f"{house.base}/classes/").content.decode() + gita.get(page).content.decode()
@@ -241,7 +250,7 @@ def test_a_guardian_sees_the_classes_of_own_dancers_and_nobody_elses_names(
     assert "Bea Mar" not in shown
     for closed in ("/dancers/", f"/dancers/{bea.id}/", f"/classes/{row.id}/roster/", "/people/", "/access/"):
         assert gita.get(house.base + closed).status_code in {REFUSED, UNKNOWN}
-    services.change_dancer(bea, actor=alice, protected=True)
+    people_services.change_dancer(bea, actor=alice, protected=True)
     assert gita.get(page).status_code == UNKNOWN
 
 
@@ -249,7 +258,7 @@ def test_a_person_s_page_counts_the_classes_that_person_is_shown(house: House, s
     cast = house.cast
     row = record(house, ClassState.COMPLETE, "Ballet")
     record(house, ClassState.COMPLETE, "Tap")
-    services.deny_right(cast.vera, Action.VIEW_CLASS, row, actor=cast.alice.actor, reason="asked")
+    access_services.deny_right(cast.vera, Action.VIEW_CLASS, row, actor=cast.alice.actor, reason="asked")
     text = sign_in("alice").get(f"{house.base}/people/{cast.membership(cast.vera).id}/").content.decode()
     assert re.search(r"\b1 class\b", text)
     assert "Tap" in text
@@ -321,7 +330,7 @@ POSTS = [
 @pytest.mark.parametrize("name", ["ivan", "vera", "gita", "pat", "sam"])
 def test_nobody_else_opens_or_changes_any_of_it(house: House, sign_in: SignIn, name: str) -> None:
     row, cast = record(house, ClassState.COMPLETE), house.cast
-    right = services.give_right(cast.pat, Action.REPLAY, row, actor=cast.alice.actor)
+    right = access_services.give_right(cast.pat, Action.REPLAY, row, actor=cast.alice.actor)
     known = {
         "class": row.id,
         "room": house.room.id,
@@ -345,7 +354,7 @@ def test_people_and_rights_of_another_studio_are_not_found(
     house: House, other: Cast, sign_in: SignIn
 ) -> None:
     foreign = record(furnish(other), ClassState.COMPLETE)
-    right = services.give_right(other.pat, Action.REPLAY, foreign, actor=other.alice.actor)
+    right = access_services.give_right(other.pat, Action.REPLAY, foreign, actor=other.alice.actor)
     alice, stranger = sign_in("alice"), other.membership(other.vera)
     assert alice.get(f"{house.base}/people/{stranger.id}/").status_code == UNKNOWN
     assert alice.post(f"{house.base}/people/{stranger.id}/remove/").status_code == UNKNOWN
@@ -356,7 +365,7 @@ def test_people_and_rights_of_another_studio_are_not_found(
 
 
 def test_a_time_that_is_typed_is_the_studios_own(cast: Cast) -> None:
-    services.change_studio(cast.studio, actor=cast.alice.actor, time_zone="America/New_York")
+    administration_services.change_studio(cast.studio, actor=cast.alice.actor, time_zone="America/New_York")
     client = Client()
     client.force_login(cast.alice)
     with studio_scope(cast.studio.id):

@@ -2,6 +2,8 @@
 
 import pytest
 
+from control_plane.access.actions import Action
+from control_plane.access.roles import DEFAULTS, FLOOR, LIMITS, MACHINE_ACTIONS, TITLES
 from control_plane.portal.access_table import (
     changed_from_default,
     differences,
@@ -11,9 +13,7 @@ from control_plane.portal.access_table import (
     ticked,
 )
 from control_plane.portal.access_words import DOING, GROUPS, PLURALS, RIGHT_WORDS
-from control_plane.studios.actions import Action
-from control_plane.studios.models import Role
-from control_plane.studios.roles import DEFAULTS, FLOOR, LIMITS, MACHINE_ACTIONS, TITLES
+from control_plane.tenancy.models import Role
 
 COUNTS = {"classes": 14, "rooms": 1, "dancers": 0}
 

@@ -2,8 +2,8 @@
 
 from django.test import Client
 
+from control_plane.access.models import ApiKey
 from control_plane.common.scoping import studio_scope
-from control_plane.studios.models import ApiKey
 from tests.control_plane.conftest import Cast
 
 

@@ -5,11 +5,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from control_plane.common.scoping import studio_scope
+from control_plane.people.dancer_list import NewDancer
+from control_plane.people.models import Dancer, Guardianship, Relation
+from control_plane.people.services import add_dancers, set_dancer_left, start_guardianship
 from control_plane.recordings.models import Appearance, ClassSession, ClassState
 from control_plane.recordings.rosters import save_roster
-from control_plane.studios.dancer_list import NewDancer
-from control_plane.studios.models import Dancer, Guardianship, Relation
-from control_plane.studios.services import add_dancers, set_dancer_left, start_guardianship
 from tests.control_plane.conftest import Cast
 from tests.control_plane.portal.conftest import House, SignIn, furnish, record
 

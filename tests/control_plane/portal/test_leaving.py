@@ -7,15 +7,19 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from control_plane.access import services as access_services
+from control_plane.access.actions import Action
+from control_plane.access.models import ApiKey, ObjectRight
+from control_plane.access.roles import DEFAULTS
+from control_plane.access.services.api_keys import actor_of, make_api_key
+from control_plane.administration import services as administration_services
 from control_plane.audit.models import Entry
 from control_plane.common.errors import Conflict, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
-from control_plane.studios import services
-from control_plane.studios.actions import Action
-from control_plane.studios.dancer_list import NewDancer
-from control_plane.studios.models import ApiKey, Guardianship, Membership, ObjectRight, Relation, Role
-from control_plane.studios.roles import DEFAULTS
-from control_plane.studios.services.api_keys import actor_of, make_api_key
+from control_plane.people import services as people_services
+from control_plane.people.dancer_list import NewDancer
+from control_plane.people.models import Guardianship, Relation
+from control_plane.tenancy.models import Membership, Role
 from tests.control_plane.conftest import SETUP, Cast, as_person
 
 
@@ -30,17 +34,17 @@ def browser(cast: Cast, name: str) -> Client:
 
 
 def test_a_member_leaves_and_nothing_stays_open(cast: Cast, other: Cast) -> None:
-    services.add_member(other.studio, cast.ivan, Role.VIEWER, actor=SETUP)
+    administration_services.add_member(other.studio, cast.ivan, Role.VIEWER, actor=SETUP)
     may = DEFAULTS[Role.INSTRUCTOR] | {Action.USE_API}
-    services.set_role_actions(cast.studio, Role.INSTRUCTOR, may, actor=cast.alice.actor)
+    access_services.set_role_actions(cast.studio, Role.INSTRUCTOR, may, actor=cast.alice.actor)
     make_api_key(
         cast.studio, name="Calendar", actions=[Action.VIEW_CLASS], actor=cast.ivan.actor,
         expires_at=timezone.now() + timedelta(days=7),
     )  # fmt: skip
     with studio_scope(cast.studio.id):
-        dancer = services.add_dancer(cast.studio, NewDancer(name="Dora"), actor=cast.alice.actor)
-        services.start_guardianship(dancer, cast.ivan, Relation.PARENT, actor=cast.alice.actor)
-        services.give_right(cast.ivan, Action.VIEW_AGENTS, cast.studio, actor=cast.alice.actor)
+        dancer = people_services.add_dancer(cast.studio, NewDancer(name="Dora"), actor=cast.alice.actor)
+        people_services.start_guardianship(dancer, cast.ivan, Relation.PARENT, actor=cast.alice.actor)
+        access_services.give_right(cast.ivan, Action.VIEW_AGENTS, cast.studio, actor=cast.alice.actor)
     ivan = browser(cast, "ivan")
     shown = ivan.get(page(cast)).content.decode()
     for words in ("Your role (Instructor)", "Your API key in", "guardian of 1 dancer"):
@@ -65,7 +69,7 @@ def test_the_last_admin_does_not_leave_until_there_is_another(cast: Cast) -> Non
     assert answer.status_code == 409
     assert "A studio needs an admin" in answer.content.decode()
     assert cast.role_of(cast.alice) == "admin"
-    services.change_role(cast.membership(cast.ivan), Role.ADMIN, actor=cast.alice.actor)
+    administration_services.change_role(cast.membership(cast.ivan), Role.ADMIN, actor=cast.alice.actor)
     assert alice.post(page(cast)).status_code == 302
     assert cast.role_of(cast.alice) is None
 
@@ -73,7 +77,7 @@ def test_the_last_admin_does_not_leave_until_there_is_another(cast: Cast) -> Non
 def test_nobody_leaves_for_somebody_else(cast: Cast, other: Cast) -> None:
     for actor in (cast.alice.actor, cast.ivan.actor, cast.sam.actor, other.alice.actor, SETUP, cast.agent):
         with pytest.raises(NotFound):
-            services.leave_studio(cast.membership(cast.vera), actor=actor)
+            administration_services.leave_studio(cast.membership(cast.vera), actor=actor)
     assert cast.role_of(cast.vera) == "viewer"
 
 
@@ -82,9 +86,9 @@ def test_a_key_does_not_leave_for_its_person(cast: Cast) -> None:
         cast.studio, name="Calendar", actions=[Action.VIEW_CLASS], actor=cast.alice.actor,
         expires_at=timezone.now() + timedelta(days=7),
     )  # fmt: skip
-    services.change_role(cast.membership(cast.ivan), Role.ADMIN, actor=cast.alice.actor)
+    administration_services.change_role(cast.membership(cast.ivan), Role.ADMIN, actor=cast.alice.actor)
     with pytest.raises(Forbidden):
-        services.leave_studio(cast.membership(cast.alice), actor=actor_of(key))
+        administration_services.leave_studio(cast.membership(cast.alice), actor=actor_of(key))
 
 
 def test_strangers_and_people_signed_out_find_no_such_page(cast: Cast, client: Client) -> None:
@@ -93,21 +97,21 @@ def test_strangers_and_people_signed_out_find_no_such_page(cast: Cast, client: C
 
 
 def test_the_list_of_studios_has_the_way(cast: Cast, other: Cast) -> None:
-    services.add_member(other.studio, cast.vera, Role.VIEWER, actor=SETUP)
+    administration_services.add_member(other.studio, cast.vera, Role.VIEWER, actor=SETUP)
     shown = browser(cast, "vera").get("/?all=1").content.decode()
     assert f'href="{page(cast)}"' in shown
     assert f'href="{page(other)}"' in shown
 
 
 def test_of_two_admins_who_leave_at_once_one_stays(committed: Cast) -> None:
-    from tests.control_plane.studios.test_people_at_once import together
+    from tests.control_plane.administration.test_people_at_once import together
 
     cast = committed
-    services.change_role(cast.membership(cast.ivan), Role.ADMIN, actor=cast.alice.actor)
+    administration_services.change_role(cast.membership(cast.ivan), Role.ADMIN, actor=cast.alice.actor)
     alice, ivan = cast.membership(cast.alice), cast.membership(cast.ivan)
     refused: list[Any] = together(
-        lambda: services.leave_studio(alice, actor=cast.alice.actor),
-        lambda: services.leave_studio(ivan, actor=cast.ivan.actor),
+        lambda: administration_services.leave_studio(alice, actor=cast.alice.actor),
+        lambda: administration_services.leave_studio(ivan, actor=cast.ivan.actor),
     )
     assert [type(item) for item in refused if item is not None] == [Conflict]
     with studio_scope(cast.studio.id):

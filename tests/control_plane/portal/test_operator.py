@@ -4,14 +4,15 @@ from typing import Any
 
 import pytest
 
+from control_plane.access import services
+from control_plane.access.actions import Action
+from control_plane.access.models import BreakGlass
 from control_plane.accounts.models import User
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import Entry
 from control_plane.common.scoping import capability_scope, platform_scope, studio_scope
 from control_plane.recordings.models import ClassState
-from control_plane.studios import services
-from control_plane.studios.actions import Action
-from control_plane.studios.models import BreakGlass, Invitation, Membership, Studio
+from control_plane.tenancy.models import Invitation, Membership, Studio
 from shared.kernel.disk import DiskSpace
 from tests.control_plane.conftest import Cast
 from tests.control_plane.portal.conftest import House, SignIn, record

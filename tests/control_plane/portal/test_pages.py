@@ -4,10 +4,10 @@ from urllib.parse import unquote
 
 import pytest
 
+from control_plane.access.access import Action
+from control_plane.access.services import give_right
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.models import ClassSession, ClassState
-from control_plane.studios.access import Action
-from control_plane.studios.services import give_right
 from tests.control_plane.conftest import Cast
 from tests.control_plane.portal.conftest import House, SignIn, furnish, record
 

@@ -4,13 +4,13 @@ import pytest
 import time_machine
 from django.utils import timezone
 
+from control_plane.access.reads import TYPING
 from control_plane.audit.models import Entry
 from control_plane.common.scoping import studio_scope
+from control_plane.people.dancer_list import NewDancer
+from control_plane.people.services import add_dancers
 from control_plane.recordings.models import ClassState
-from control_plane.studios.dancer_list import NewDancer
-from control_plane.studios.models import Membership
-from control_plane.studios.reads import TYPING
-from control_plane.studios.services import add_dancers
+from control_plane.tenancy.models import Membership
 from tests.control_plane.conftest import Cast
 from tests.control_plane.portal.conftest import House, SignIn, record
 
@@ -33,8 +33,8 @@ REFUSED = [
     ("/classes/{class}/access/", "access.read"),
 ]
 CONSOLE = [
-    "/admin/studios/membership/{person}/change/",
-    "/admin/studios/membership/{person}/delete/",
+    "/admin/tenancy/membership/{person}/change/",
+    "/admin/tenancy/membership/{person}/delete/",
     "/admin/compliance/alert/",
 ]
 

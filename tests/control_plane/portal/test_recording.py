@@ -3,10 +3,10 @@
 import pytest
 from django.test import Client
 
+from control_plane.administration.services import create_room
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.models import RecordingOrder
 from control_plane.recordings.models import ClassSession, ClassState
-from control_plane.studios.services import create_room
 from tests.control_plane.conftest import Cast
 from tests.control_plane.portal.conftest import House, SignIn, record
 

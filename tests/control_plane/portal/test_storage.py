@@ -8,9 +8,10 @@ from django.urls import reverse
 
 from control_plane.accounts.models import User
 from control_plane.common.scoping import studio_scope
+from control_plane.plans.models import Plan, StudioPlan
 from control_plane.recordings.moves import advance_move
-from control_plane.studios.models import MoveState, Plan, StoreMove, StudioPlan, StudioStorage, StudioStore
-from control_plane.studios.services import storage
+from control_plane.storage import services
+from control_plane.storage.models import MoveState, StoreMove, StudioStorage, StudioStore
 from tests.control_plane.conftest import Cast, as_person
 from tests.control_plane.recordings.test_faults import file_of, fsck
 from tests.control_plane.scenes import Scene, make_scene
@@ -52,9 +53,9 @@ def test_a_store_is_named_tried_and_moved_to_on_the_page(
     assert "Our bucket" in page
     assert "Waiting" in page
     with studio_scope(studio.id):
-        (probe_id,) = storage.due_probes()
+        (probe_id,) = services.due_probes()
         store = StudioStore.objects.get()
-    storage.run_probe(studio.id, probe_id)
+    services.run_probe(studio.id, probe_id)
     page = alice.get(address(scene, "storage")).content.decode()
     assert "It refuses to overwrite an object." in page
     assert "…6789" in page
@@ -69,7 +70,7 @@ def test_a_store_is_named_tried_and_moved_to_on_the_page(
     assert "1 old copy" in state
     for name, args in (("storage", ()), ("storage_state", ()), ("store", (store.id,))):
         assert SECRET not in alice.get(address(scene, name, *args)).content.decode()
-    assert SECRET not in alice.get(f"/admin/studios/studiostore/{store.id}/change/").content.decode()
+    assert SECRET not in alice.get(f"/admin/storage/studiostore/{store.id}/change/").content.decode()
 
 
 def test_a_refused_store_says_what_and_what_to_do(scene: Scene, lax: LaxServer) -> None:
@@ -77,9 +78,9 @@ def test_a_refused_store_says_what_and_what_to_do(scene: Scene, lax: LaxServer) 
     lax.ways.honours_conditions = False
     alice.post(address(scene, "new_store"), filled(lax))
     with studio_scope(studio.id):
-        (probe_id,) = storage.due_probes()
+        (probe_id,) = services.due_probes()
         store = StudioStore.objects.get()
-    storage.run_probe(studio.id, probe_id)
+    services.run_probe(studio.id, probe_id)
     page = alice.get(address(scene, "storage")).content.decode()
     assert "If-None-Match" in page
     assert "Not fit" in page
@@ -156,7 +157,7 @@ def test_replay_may_read_from_the_studios_store_and_from_no_other(
     ivan = as_person(scene.cast.ivan)
     assert f"127.0.0.1:{lax.port}" not in ivan.get(page)["Content-Security-Policy"]
     with studio_scope(scene.cast.studio.id):
-        row = storage.lock_storage(scene.cast.studio.id)
+        row = services.lock_storage(scene.cast.studio.id)
         row.store_id = store.id
         row.save()
     (made,) = scene.cuts(tmp_path, each=2)
@@ -224,6 +225,6 @@ def test_every_table_of_stores_has_a_page_in_the_admin_site(scene: Scene, lax: L
     with studio_scope(scene.cast.studio.id):
         row = StudioStore.objects.get()
     assert (
-        f"/admin/studios/studiostore/{row.id}/change/"
-        in alice.get("/admin/studios/studiostore/").content.decode()
+        f"/admin/storage/studiostore/{row.id}/change/"
+        in alice.get("/admin/storage/studiostore/").content.decode()
     )

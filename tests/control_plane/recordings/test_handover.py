@@ -6,10 +6,10 @@ from control_plane.common.scoping import studio_scope
 from control_plane.fleet import pairing
 from control_plane.fleet.models import Agent, Camera, RecordingOrder
 from control_plane.ingest import services as ingest
+from control_plane.keys import vault
 from control_plane.recordings import reports, services
 from control_plane.recordings.models import ClassState, Recorder, RecorderState, Segment
 from control_plane.recordings.selectors import class_timeline
-from control_plane.studios import vault
 from shared.protocol.errors import Code
 from shared.protocol.status import RecordingState
 from shared.protocol.upload import Refused

@@ -18,8 +18,9 @@ from control_plane.recordings.disposals import delete_due, retire_store
 from control_plane.recordings.models import Segment
 from control_plane.recordings.moves import advance_move, cancel_move, retry_faults, start_move
 from control_plane.storage.configured import object_store
+from control_plane.storage.disposals import dispose
 from control_plane.storage.errors import ObjectMissing
-from control_plane.studios.models import (
+from control_plane.storage.models import (
     Disposal,
     DisposalReason,
     MoveFault,
@@ -27,8 +28,7 @@ from control_plane.studios.models import (
     StoreMove,
     StudioStore,
 )
-from control_plane.studios.services.disposals import dispose
-from control_plane.studios.stores import storage as chosen_storage
+from control_plane.storage.stores import storage as chosen_storage
 from shared.protocol.upload import PutTarget
 from tests.control_plane.scenes import Scene
 from tests.control_plane.sending import announce, codes, commit, put, upload

@@ -15,10 +15,10 @@ from django.utils import timezone
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.disposals import delete_due
 from control_plane.recordings.moves import start_move
+from control_plane.storage.models import MoveState, StoreMove
 from control_plane.storage.place import S3Place
 from control_plane.storage.s3 import S3Store
-from control_plane.studios.models import MoveState, StoreMove
-from control_plane.studios.stores import storage as chosen_storage
+from control_plane.storage.stores import storage as chosen_storage
 from tests.control_plane.conftest import Cast
 from tests.control_plane.scenes import make_scene
 from tests.control_plane.sending import upload

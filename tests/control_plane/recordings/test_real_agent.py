@@ -16,6 +16,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import Client
 
+from control_plane.administration import services as studios
 from control_plane.audit.models import Entry
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import pairing
@@ -27,7 +28,6 @@ from control_plane.recordings.fault_models import RepairState, SegmentFault
 from control_plane.recordings.models import ClassSession, ClassState, Segment
 from control_plane.storage.configured import object_store
 from control_plane.storage.local import LocalStore
-from control_plane.studios import services as studios
 from shared.protocol.status import CameraState
 from tests.control_plane.conftest import Cast
 from tests.control_plane.live import serve

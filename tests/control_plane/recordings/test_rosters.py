@@ -6,11 +6,11 @@ from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import Entry
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
+from control_plane.people.dancer_list import NewDancer, NotAList
+from control_plane.people.models import Dancer
+from control_plane.people.services import add_dancers, set_dancer_left
 from control_plane.recordings.models import Appearance, ClassSession, ClassState
 from control_plane.recordings.rosters import MOST_DANCERS, dancers_named, save_roster
-from control_plane.studios.dancer_list import NewDancer, NotAList
-from control_plane.studios.models import Dancer
-from control_plane.studios.services import add_dancers, set_dancer_left
 from shared.protocol.ids import new_id
 from tests.control_plane.conftest import Cast
 from tests.control_plane.scenes import Scene, make_scene

@@ -15,7 +15,7 @@ from control_plane.recordings import checks, rounds, tasks
 from control_plane.recordings.fault_models import Depth, StoreRound
 from control_plane.storage.configured import object_store
 from control_plane.storage.local import LocalStore
-from control_plane.studios import sweeping
+from control_plane.tenancy import sweeping
 from shared.protocol.ids import new_id
 from tests.control_plane.recordings.test_faults import acts, faults, file_of, flip, remove
 from tests.control_plane.scenes import Scene

@@ -10,10 +10,10 @@ from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFoun
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.disposals import delete_due, retire_store
 from control_plane.recordings.moves import cancel_move, start_move
+from control_plane.storage import services
+from control_plane.storage.models import ProbeState, StoreProbe, StudioStore
 from control_plane.storage.place import ServerSide
-from control_plane.studios.models import ProbeState, StoreProbe, StudioStore
-from control_plane.studios.services import storage
-from control_plane.studios.stores import open_store
+from control_plane.storage.stores import open_store
 from shared.protocol.errors import Code
 from shared.protocol.upload import PutTarget, Refused
 from tests.control_plane.scenes import Scene
@@ -56,12 +56,12 @@ def test_nothing_goes_to_a_store_that_was_not_found_fit(scene: Scene, lax: LaxSe
         start_move(studio, store, actor=alice)
     lax.ways.checks_hashes = False
     with studio_scope(studio.id):
-        probe = storage.request_probe(studio, store, actor=alice)
-    storage.run_probe(studio.id, probe.id)
+        probe = services.request_probe(studio, store, actor=alice)
+    services.run_probe(studio.id, probe.id)
     with pytest.raises(Conflict, match="checksum"):
         start_move(studio, store, actor=alice)
     lax.ways.checks_hashes = True
-    storage.change_store(store, actor=alice, name="Renamed")
+    services.change_store(store, actor=alice, name="Renamed")
     with pytest.raises(Conflict, match="not been tried"):
         start_move(studio, store, actor=alice)
     for person in (scene.cast.ivan, scene.cast.vera):
@@ -76,9 +76,9 @@ def test_a_pinned_region_keeps_footage_in(
 ) -> None:
     alice, studio = scene.cast.alice.actor, scene.cast.studio
     settings.OBJECT_STORE_REGION = "eu-test-1"
-    storage.set_region(studio, "eu-test-1", actor=alice)
+    services.set_region(studio, "eu-test-1", actor=alice)
     with pytest.raises(Conflict, match="eu-test-1"):
-        storage.set_region(studio, "us-east-1", actor=alice)
+        services.set_region(studio, "us-east-1", actor=alice)
     with pytest.raises(Conflict, match="stays in eu-test-1"):
         named(scene, lax.place(region="us-east-1"), "Elsewhere")
     (made,) = scene.cuts(tmp_path, each=2)
@@ -93,8 +93,8 @@ def test_a_pinned_region_keeps_footage_in(
     start_move(studio, store, actor=alice)
     lax.ways.about["location"] = "<LocationConstraint>ap-far-1</LocationConstraint>"
     with studio_scope(studio.id):
-        probe = storage.request_probe(studio, store, actor=alice)
-    storage.run_probe(studio.id, probe.id)
+        probe = services.request_probe(studio, store, actor=alice)
+    services.run_probe(studio.id, probe.id)
     (made,) = scene.cuts(tmp_path, "right", each=2)
     (refused,) = announce(scene, made)
     assert isinstance(refused, Refused), "the store is found to be elsewhere: nothing more goes there"
@@ -111,7 +111,7 @@ def test_an_address_from_before_the_region_was_set_leads_nowhere(
     (early,) = announce(scene, made)
     assert isinstance(early, PutTarget)
     start_move(studio, named(scene, lax.place()), actor=alice)
-    storage.set_region(studio, "eu-test-1", actor=alice)
+    services.set_region(studio, "eu-test-1", actor=alice)
     assert put(early, made.content).status_code == 201
     (refused,) = commit(scene, made)
     assert isinstance(refused, Refused), refused
@@ -126,7 +126,7 @@ def test_a_studio_names_only_so_many_stores_at_a_time(
     scene: Scene, lax: LaxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each is tried every night, from our servers."""
-    monkeypatch.setattr(storage, "MOST_STORES", 2)
+    monkeypatch.setattr(services, "MOST_STORES", 2)
     first = named(scene, lax.place(), "One")
     named(scene, lax.place(), "Two")
     with pytest.raises(Conflict, match="2 stores in use"):
@@ -141,7 +141,7 @@ def test_a_store_inside_the_house_is_refused_when_it_is_named(
     settings.STORE_NETWORKS = ()
     for endpoint in (f"http://127.0.0.1:{lax.port}", "https://169.254.169.254", "https://localhost:1"):
         with pytest.raises(BadRequest, match="private network"):
-            storage.add_store(
+            services.add_store(
                 scene.cast.studio, actor=scene.cast.alice.actor, name="x", endpoint=endpoint, bucket="footage",
                 region="eu-test-1", access_key="someone", secret_key="something",
             )  # fmt: skip
@@ -179,13 +179,13 @@ def test_a_secret_is_sealed_and_never_shown(scene: Scene, lax: LaxServer) -> Non
         opened = open_store(row.id)
     assert b"a-very-secret-key" not in bytes(row.wrapped_secret)
     assert "a-very-secret-key" not in entries + probes + repr(opened) + repr(opened.place)  # type: ignore[attr-defined]
-    storage.change_store(store, actor=scene.cast.alice.actor, name="New name")
+    services.change_store(store, actor=scene.cast.alice.actor, name="New name")
     with studio_scope(scene.cast.studio.id):
         assert open_store(row.id).place.secret_key == "a-very-secret-key", "an empty field leaves it"  # type: ignore[attr-defined]
     with pytest.raises(BadRequest, match="secret_key"):
-        storage.change_store(store, actor=scene.cast.alice.actor, access_key="another")
+        services.change_store(store, actor=scene.cast.alice.actor, access_key="another")
     with pytest.raises(BadRequest, match="bucket"):
-        storage.change_store(store, actor=scene.cast.alice.actor, bucket="another")
+        services.change_store(store, actor=scene.cast.alice.actor, bucket="another")
 
 
 def test_bytes_of_a_store_that_browsers_may_not_read_pass_through_us(

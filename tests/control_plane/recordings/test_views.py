@@ -16,19 +16,19 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from time_machine import travel
 
+from control_plane.administration import services as studios
 from control_plane.audit.models import Entry
 from control_plane.common.errors import Busy, StoreUnavailable
 from control_plane.common.scoping import studio_scope
+from control_plane.keys import keyring
+from control_plane.keys.roots.root import RootRing
+from control_plane.keys.shelf.folder import FolderShelf
 from control_plane.recordings import views
 from control_plane.recordings.models import ClassSession, Segment, Track
 from control_plane.recordings.replays import PAUSE
 from control_plane.storage import configured as stores
 from control_plane.storage.local import LocalStore
-from control_plane.storage.roots.root import RootRing
-from control_plane.storage.shelf.folder import FolderShelf
-from control_plane.studios import keyring
-from control_plane.studios import services as studios
-from control_plane.studios.models import Membership
+from control_plane.tenancy.models import Membership
 from shared.protocol.codec import decode
 from shared.protocol.errors import Code, Problem
 from shared.protocol.ids import new_id

@@ -13,6 +13,8 @@ from control_plane.fleet import reports as fleet_reports
 from control_plane.fleet.models import Agent, AgentState
 from control_plane.fleet.tasks import sweep_fleet
 from control_plane.ingest import services as ingest
+from control_plane.people import services as studios
+from control_plane.people.dancer_list import NewDancer
 from control_plane.recordings.arrivals import ObjectPlace
 from control_plane.recordings.checks import SYSTEM
 from control_plane.recordings.fault_models import FaultKind
@@ -22,8 +24,6 @@ from control_plane.recordings.replays import continue_replay
 from control_plane.recordings.rosters import save_roster
 from control_plane.recordings.rounds import check_tonight
 from control_plane.recordings.tasks import sweep_recordings
-from control_plane.studios import services as studios
-from control_plane.studios.dancer_list import NewDancer
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, new_id
 from shared.protocol.manifest import GapReason, GapRecord
 from shared.protocol.messages import Heartbeat, Hello

@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
+from control_plane.administration import services as studios
 from control_plane.audit.models import Entry
 from control_plane.audit.selectors import verify_chain
 from control_plane.common.scoping import studio_scope
@@ -17,7 +18,6 @@ from control_plane.fleet import services as fleet
 from control_plane.fleet.models import Agent
 from control_plane.recordings import services as recordings
 from control_plane.recordings.models import ClassSession, ClassState
-from control_plane.studios import services as studios
 from shared.protocol.codec import decode, encode
 from shared.protocol.config import AgentConfig
 from shared.protocol.ids import ClassSessionId

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from control_plane.storage.addresses import is_allowed, resolve
+from control_plane.common.ssrf_guard import is_allowed, resolve
 from control_plane.storage.errors import StoreRefused
 from control_plane.storage.findings import Finding, Outcome, Trial
 from control_plane.storage.local import LocalStore

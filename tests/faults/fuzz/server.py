@@ -30,15 +30,15 @@ from control_plane.fleet.models import Agent
 from control_plane.fleet.tokens import bearer, claimed, verify
 from control_plane.ingest.manifests import fault, sound_gap
 from control_plane.ingest.targets import allowed_by
+from control_plane.keys.errors import RootRefused
+from control_plane.keys.roots.file import FileRootKey
 from control_plane.recordings.arrivals import ObjectPlace, segment_row
 from control_plane.recordings.fragments import FragmentRow, decode_fragments
 from control_plane.recordings.models import ClassSession
 from control_plane.recordings.playlist import write_playlist
 from control_plane.recordings.ranges import Unsatisfiable, asked_for
 from control_plane.recordings.timeline import GapFacts, SegmentFacts, TrackFacts, lay_out
-from control_plane.storage.errors import RootRefused
 from control_plane.storage.place import S3Place
-from control_plane.storage.roots.file import FileRootKey
 from shared.protocol.codec import decode, encode
 from shared.protocol.manifest import GapRecord, SegmentManifest
 from shared.protocol.messages import FromAgent, Hello

@@ -31,7 +31,7 @@ OURS = [
     "control_plane.recordings.ranges",
     "control_plane.recordings.timeline",
     "control_plane.storage.place",
-    "control_plane.storage.roots.file",
+    "control_plane.keys.roots.file",
 ]
 """What is watched for new ways through it."""
 

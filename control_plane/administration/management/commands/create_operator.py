@@ -7,10 +7,10 @@ from django.db import transaction
 
 from control_plane.accounts.commands import add_lifetime, make_link
 from control_plane.accounts.models import User
+from control_plane.administration.services import make_operator
 from control_plane.common.actors import Actor
 from control_plane.common.commands import Refused
 from control_plane.common.errors import ControlPlaneError
-from control_plane.studios.services import make_operator
 
 ACTOR = Actor.system("manage create_operator")
 

@@ -9,10 +9,10 @@ from django.db import transaction
 from control_plane.accounts.commands import make_link, switched_off
 from control_plane.accounts.models import User
 from control_plane.accounts.services import claim_address, create_user, is_proven
+from control_plane.administration.services import create_studio
 from control_plane.common.actors import Actor
 from control_plane.common.commands import Refused
 from control_plane.common.errors import Conflict, ControlPlaneError
-from control_plane.studios.services import create_studio
 
 ACTOR = Actor.system("manage create_studio")
 

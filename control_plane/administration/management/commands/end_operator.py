@@ -5,9 +5,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from control_plane.accounts.models import User
+from control_plane.administration.services import end_operator
 from control_plane.common.actors import Actor
 from control_plane.common.commands import Refused
-from control_plane.studios.services import end_operator
 
 ACTOR = Actor.system("manage end_operator")
 

@@ -84,6 +84,6 @@ class Command(BaseCommand):
 
 
 def _studios() -> list[tuple[UUID, str]]:
-    studio = apps.get_model("studios", "Studio")
+    studio = apps.get_model("tenancy", "Studio")
     with platform_scope("audit verify"):
         return list(studio._default_manager.order_by("id").values_list("id", "slug"))

@@ -17,7 +17,8 @@ from control_plane.common.scoping import platform_scope, studio_scope
 from control_plane.recordings.checks import SYSTEM, Part, recheck, segments_in, stores_in_use, walk
 from control_plane.recordings.fault_models import Depth, FaultKind, RepairState, SegmentFault
 from control_plane.recordings.repairs import ask_boxes
-from control_plane.studios.models import Studio, StudioStore
+from control_plane.storage.models import StudioStore
+from control_plane.tenancy.models import Studio
 
 TELL_EACH_S = 5.0
 SCREEN_EACH_S = 0.2

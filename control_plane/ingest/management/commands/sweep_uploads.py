@@ -7,7 +7,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand
 
 from control_plane.ingest.sweep import sweep_incoming, sweep_studio
-from control_plane.studios.selectors import studio_ids
+from control_plane.tenancy.selectors import studio_ids
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from control_plane.common.actors import Actor
 from control_plane.common.errors import ControlPlaneError
-from control_plane.studios.services.checking import check_all_keys
+from control_plane.keys.services.key_check import check_all_keys
 
 
 class Command(BaseCommand):

@@ -6,9 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from control_plane.common.errors import ControlPlaneError
-from control_plane.storage.configured import key_shelf
-from control_plane.storage.shelf.folder import FolderShelf
-from control_plane.storage.shelf.shelf import copy_shelf
+from control_plane.keys.configured import key_shelf
+from control_plane.keys.shelf.folder import FolderShelf
+from control_plane.keys.shelf.shelf import copy_shelf
 
 
 class Command(BaseCommand):

@@ -6,9 +6,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict, ControlPlaneError
-from control_plane.storage.configured import root_key
-from control_plane.storage.roots.file import FileRootKey, add_root_key, drop_older_keys
-from control_plane.studios.services.roots import rewrap_under_root
+from control_plane.keys.configured import root_key
+from control_plane.keys.roots.file import FileRootKey, add_root_key, drop_older_keys
+from control_plane.keys.services.root_rotation import rewrap_under_root
 
 
 class Command(BaseCommand):

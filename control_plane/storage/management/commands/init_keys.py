@@ -6,9 +6,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from control_plane.common.errors import ControlPlaneError
-from control_plane.storage.configured import key_shelf, require_shelf_apart, root_key
-from control_plane.storage.roots.file import create_root_key
-from control_plane.storage.seed import create_seed
+from control_plane.keys.configured import key_shelf, root_key
+from control_plane.keys.platform_secret import create_seed
+from control_plane.keys.roots.file import create_root_key
+from control_plane.storage.configured import require_shelf_apart
 
 
 class Command(BaseCommand):

@@ -1,0 +1,56 @@
+"""Who may manage people, and who may make an admin."""
+
+from uuid import UUID
+
+from django.db.models import Model
+
+from control_plane.access import access
+from control_plane.access.model_access import studio_of
+from control_plane.access.models import RoleActions
+from control_plane.access.roles import effective
+from control_plane.common.actors import Actor, ActorKind
+from control_plane.common.errors import Forbidden
+from control_plane.tenancy.locking import lock_studio
+from control_plane.tenancy.models import Role
+
+
+def require_people(actor: Actor, obj: Model) -> None:
+    """Returns when `actor` may manage people of the studio of `obj`.
+
+    Raises:
+        NotFound, Forbidden: the actor may not.
+    """
+    # The platform gives a studio its first people; afterwards its admins do.
+    if actor.kind is not ActorKind.SYSTEM:
+        access.require(actor, access.Action.MANAGE_PEOPLE, obj)
+
+
+def require_rank(actor: Actor, studio_id: UUID, role: Role) -> None:
+    """Return where `actor` may make somebody `role` in the studio in scope: an admin is made by an admin alone.
+
+    An API key makes one only where it lends all that an admin may, whoever its person is: the new admin could make a key
+    that lends the rest.
+
+    Raises:
+        Forbidden: the actor may not.
+    """
+    if actor.kind is not ActorKind.USER or role != Role.ADMIN:
+        return
+    if access.role_of(actor, studio_id) != Role.ADMIN:
+        raise Forbidden("Only an admin makes an admin.")
+    chosen = RoleActions.objects.filter(role=Role.ADMIN).values_list("actions", flat=True).first()
+    may = effective(Role.ADMIN, chosen)
+    access.require_lent(actor, [action for action in access.Action if action in may])
+
+
+def lock_people(actor: Actor, obj: Model) -> None:
+    """Returns when `actor` may manage people, and nobody else changes them before this transaction is over.
+
+    The question is asked again under the lock: whoever was removed while waiting for it changes nothing any more.
+
+    Raises:
+        NotFound, Forbidden: the actor may not.
+    """
+    require_people(actor, obj)
+    lock_studio(studio_of(obj))
+    require_people(actor, obj)

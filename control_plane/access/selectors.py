@@ -1,0 +1,46 @@
+"""Scoped reads of access: break-glass access and grants on single objects."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from control_plane.access.facts import open_visits
+from control_plane.access.models import BreakGlass, ObjectRight
+from control_plane.common.scoping import user_scope
+
+
+def own_break_glass(user_id: UUID, *, slug: str) -> BreakGlass | None:
+    """Returns an operator's open break-glass of the studio at `slug`, the one that lasts longest, its studio loaded."""
+    return next((glass for glass in own_break_glasses(user_id) if glass.studio.slug == slug), None)
+
+
+def own_break_glasses(user_id: UUID) -> list[BreakGlass]:
+    """Returns an operator's open break-glasses with their studios loaded, the one that lasts longest first."""
+    with user_scope(user_id):
+        found = open_visits(timezone.now(), BreakGlass.own.all())
+        return list(found.select_related("studio").order_by("-ends_at"))
+
+
+def break_glasses() -> QuerySet[BreakGlass]:
+    """Returns all break-glasses of the studio in scope, newest first, operators loaded. Ask `access.access` before."""
+    found: QuerySet[BreakGlass] = BreakGlass.objects.select_related("operator").order_by("-created_at")
+    return found
+
+
+def open_break_glasses() -> list[BreakGlass]:
+    """Returns those that are open now; shown to everybody who manages people of the studio in scope."""
+    return list(open_visits(timezone.now()).select_related("operator").order_by("ends_at"))
+
+
+def rights_of(user_id: UUID) -> QuerySet[ObjectRight]:
+    """Returns a person's rights and denials in the studio in scope, over or not, newest first.
+
+    `standing.right_on` reads each. Ask `access.access` before.
+    """
+    found: QuerySet[ObjectRight] = (
+        ObjectRight.objects.filter(user_id=user_id)
+        .select_related("permission", "content_type")
+        .order_by("-given_at", "id")
+    )
+    return found

@@ -1,0 +1,5 @@
+"""Administration of studios: create and change studios and rooms, invite and remove members, make platform operators.
+
+The tables are those of `tenancy`. The writes are here, because they ask `access`, count quotas of `plans`, make the first
+keys and end guardianships: all of these build on the tables of `tenancy`.
+"""

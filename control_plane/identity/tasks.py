@@ -1,0 +1,19 @@
+"""Nightly sweeps of sign-in: memberships that no provider confirms, and domains that are no longer proven."""
+
+from celery import shared_task
+
+from control_plane.identity.services.domains import look_again
+from control_plane.identity.services.sso import end_unconfirmed
+from control_plane.tenancy.sweeping import each_studio
+
+
+@shared_task
+def end_unconfirmed_memberships() -> None:
+    """Ends memberships whose provider is silent, in every studio; started by beat at night."""
+    each_studio("sweep of unconfirmed memberships", end_unconfirmed)
+
+
+@shared_task
+def look_at_proven_domains() -> None:
+    """Look up again which domains studios have proven; started by beat at night."""
+    each_studio("look at proven domains", look_again)

@@ -1,0 +1,1 @@
+"""People who are filmed: dancers, and the guardians who answer for them."""

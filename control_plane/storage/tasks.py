@@ -1,0 +1,41 @@
+"""Sweeps of stores: request nightly probes, run those that wait."""
+
+from uuid import UUID
+
+from celery import shared_task
+
+from control_plane.common.actors import Actor
+from control_plane.common.scoping import studio_scope
+from control_plane.storage.services import due_probes, request_probe, run_probe, stores_in_use
+from control_plane.tenancy.sweeping import each_studio
+
+
+@shared_task
+def probe_stores() -> None:
+    """Has every studio's stores tried; started by beat at night."""
+    each_studio("nightly probe", _request_probes_of)
+
+
+def _request_probes_of(scope: UUID) -> None:
+    with studio_scope(scope):
+        for studio, store in stores_in_use():
+            request_probe(studio, store, actor=Actor.system("storage.nightly"))
+
+
+@shared_task
+def sweep_probes() -> None:
+    """Runs the probes that wait, or whose worker is gone; started by beat once a minute."""
+    each_studio("probes sweep", _kick_probes_of)
+
+
+def _kick_probes_of(scope: UUID) -> None:
+    with studio_scope(scope):
+        due = due_probes()
+    for probe_id in due:
+        try_store.delay(studio=str(scope), probe_id=str(probe_id))
+
+
+@shared_task
+def try_store(studio: str, probe_id: str) -> None:
+    """Tries one store; given `studio` and not `studio_id`, because a store is tried outside of any transaction."""
+    run_probe(UUID(studio), UUID(probe_id))
