@@ -2,6 +2,6 @@
 
 It may import `shared`, never `edge_agent`. Apps import downwards only; `pyproject.toml` has the contract:
 `config` > `api` `console` `portal` > `compliance` > `sharing` `retention` `ingest` `live` `analysis` `notifications` >
-`recordings` > `fleet` > `identity` > `administration` > `storage` > `keys` `people` > `access` > `plans` > `tenancy` >
-`accounts` > `audit` > `common`.
+`integrity` > `recordings` > `fleet` > `identity` > `administration` > `storage` > `keys` `people` > `access` > `plans` >
+`tenancy` > `accounts` > `audit` > `common`.
 """

@@ -59,7 +59,7 @@ VIEW_ACTIONS: dict[str, Action] = {
     "recordings.SegmentFault": Action.VIEW_CLASS,
     "recordings.Gap": Action.VIEW_CLASS,
     "recordings.Replay": Action.VIEW_AUDIT,
-    "recordings.StoreRound": Action.MANAGE_STORAGE,
+    "integrity.StoreRound": Action.MANAGE_STORAGE,
 }
 """Which action shows rows of a table. What is not listed can be neither seen nor asked about: `UnlistedModel`."""
 

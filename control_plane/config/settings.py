@@ -62,7 +62,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "sweep-fleet": {"task": "control_plane.fleet.tasks.sweep_fleet", "schedule": 60.0},
     "sweep-shredded": {"task": "control_plane.recordings.tasks.sweep_shredded", "schedule": 60.0},
     "sweep-keys": {"task": "control_plane.keys.tasks.sweep_keys", "schedule": 60.0},
-    "sweep-checks": {"task": "control_plane.recordings.tasks.sweep_checks", "schedule": nightly(0)},
+    "sweep-checks": {"task": "control_plane.integrity.tasks.sweep_checks", "schedule": nightly(0)},
     "sweep-moves": {"task": "control_plane.recordings.tasks.sweep_moves", "schedule": 60.0},
     "sweep-disposals": {"task": "control_plane.recordings.tasks.sweep_disposals", "schedule": 300.0},
     "warn-of-full-storage": {
@@ -105,8 +105,8 @@ STORE_LISTENERS = ["control_plane.ingest.services.leave_store"]
 # Which apps above the fleet are told of each heartbeat; the fleet itself must not know them.
 FLEET_STATUS_LISTENERS = ["control_plane.recordings.reports.take_status"]
 # Who says which footage a box is asked to send again, and who is told what it has of it.
-FLEET_LOST_FOOTAGE = "control_plane.recordings.repairs.asked_of"
-FLEET_ANSWER_LISTENER = "control_plane.recordings.repairs.take_answer"
+FLEET_LOST_FOOTAGE = "control_plane.integrity.repairs.asked_of"
+FLEET_ANSWER_LISTENER = "control_plane.integrity.repairs.take_answer"
 # Which are told that a box replaces another, in the transaction of its pairing.
 FLEET_HANDOVER_LISTENERS = ["control_plane.recordings.reports.take_over"]
 # Proxies in front of us whose word on the caller's address is taken (X-Forwarded-For, from the right).
@@ -142,6 +142,7 @@ INSTALLED_APPS = [
     "control_plane.portal",
     "control_plane.compliance",
     "control_plane.ingest",
+    "control_plane.integrity",
     "control_plane.recordings",
     "control_plane.fleet",
     "control_plane.identity",

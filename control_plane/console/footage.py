@@ -7,8 +7,9 @@ from control_plane.accounts.models import User
 from control_plane.audit.models import ChainHead, Entry
 from control_plane.console.scoped import ScopedAdmin, ServiceForm
 from control_plane.ingest.models import PendingSegment, QuarantinedSegment
+from control_plane.integrity.models import StoreRound
 from control_plane.recordings import services
-from control_plane.recordings.fault_models import SegmentFault, StoreRound
+from control_plane.recordings.fault_models import SegmentFault
 from control_plane.recordings.models import ClassSession, Gap, Recorder, Replay, Segment, Track
 
 

@@ -17,6 +17,7 @@ from control_plane.ingest.manifests import LARGEST_SEQUENCE, fault
 from control_plane.ingest.models import PendingSegment
 from control_plane.ingest.quarantine import condemned, quarantine, refused, unsealed
 from control_plane.ingest.targets import LIFETIME, put_target
+from control_plane.integrity.repairs import faults_among
 from control_plane.keys import vault
 from control_plane.plans.models import Limit
 from control_plane.plans.quotas import allowance
@@ -24,7 +25,6 @@ from control_plane.recordings import services as recordings
 from control_plane.recordings.arrivals import ObjectPlace
 from control_plane.recordings.footage_limits import FootageLimits
 from control_plane.recordings.models import ClassSession, Segment, Track
-from control_plane.recordings.repairs import faults_among
 from control_plane.recordings.selectors import stored_bytes
 from control_plane.storage.disposals import dispose, recall
 from control_plane.storage.models import DisposalReason, StudioStorage

@@ -21,12 +21,12 @@ from control_plane.ingest.quarantine import drop_pending, quarantine, refused
 from control_plane.ingest.readback import Turns
 from control_plane.ingest.targets import LIFETIME
 from control_plane.ingest.verification import verify
+from control_plane.integrity.repairs import faults_among, replace_segments
 from control_plane.keys import vault
 from control_plane.keys.errors import KeyDestroyed, KeyLost, KeyRefused, RootRefused
 from control_plane.recordings import services as recordings
 from control_plane.recordings.arrivals import ObjectPlace
 from control_plane.recordings.models import ClassSession
-from control_plane.recordings.repairs import faults_among, replace_segments
 from control_plane.storage.disposals import dispose
 from control_plane.storage.models import DisposalReason
 from control_plane.storage.stores import open_store, storage

@@ -17,9 +17,10 @@ from django.db.models import QuerySet
 from control_plane.common.actors import Actor
 from control_plane.common.errors import ControlPlaneError, StoreUnavailable
 from control_plane.common.scoping import studio_scope
+from control_plane.integrity.damage import Found, lift_faults, note_faults
+from control_plane.integrity.models import Depth
 from control_plane.recordings.arrivals import ObjectPlace
-from control_plane.recordings.fault_models import Depth, FaultKind
-from control_plane.recordings.faults import Found, lift_faults, note_faults
+from control_plane.recordings.fault_models import FaultKind
 from control_plane.recordings.models import Segment
 from control_plane.storage.errors import ObjectMissing
 from control_plane.storage.objects import ObjectStore

@@ -16,10 +16,10 @@ from django.utils import timezone
 from control_plane.access import access
 from control_plane.common.errors import ControlPlaneError
 from control_plane.common.scoping import studio_scope
-from control_plane.recordings.checks import SYSTEM, recheck, segments_in, stores_in_use, walk
-from control_plane.recordings.fault_models import Depth, StoreRound
-from control_plane.recordings.faults import tell_of_damage
-from control_plane.recordings.repairs import ask_boxes
+from control_plane.integrity.damage import tell_of_damage
+from control_plane.integrity.inspect import SYSTEM, recheck, segments_in, stores_in_use, walk
+from control_plane.integrity.models import Depth, StoreRound
+from control_plane.integrity.repairs import ask_boxes
 from control_plane.tenancy.models import Studio
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,8 @@ from django.db.models import Count, Q, Sum
 from control_plane.access import access
 from control_plane.common.actors import Actor
 from control_plane.common.errors import NotFound
-from control_plane.recordings.fault_models import Depth, FaultKind, RepairState, SegmentFault, StoreRound
+from control_plane.integrity.models import Depth, StoreRound
+from control_plane.recordings.fault_models import FaultKind, RepairState, SegmentFault
 from control_plane.recordings.models import Segment
 from control_plane.storage import stores
 from control_plane.storage.models import (

@@ -331,7 +331,7 @@ class Gap(StudioOwned):
 class Replay(StudioOwned):
     """One person's look at one class: its audit entry was written before the first key was given.
 
-    It goes on as long as no more than `replays.PAUSE` passes between two requests; after that, another one begins.
+    It goes on as long as no more than `view_sessions.PAUSE` passes between two requests; after that, another one begins.
     `entry_id` is that audit entry, which the vault looks for (null: a replay from before it did).
     """
 

@@ -1,6 +1,5 @@
 """The sweeps of recordings: classes whose box will never answer again, and what is left of destroyed ones."""
 
-from collections.abc import Sequence
 from functools import partial
 from uuid import UUID
 
@@ -10,7 +9,6 @@ from control_plane.common.scoping import studio_scope
 from control_plane.recordings.disposals import delete_due
 from control_plane.recordings.moves import advance_move, due_moves
 from control_plane.recordings.reports import settle_lost_recorders
-from control_plane.recordings.rounds import check_tonight
 from control_plane.recordings.shredding import remove_shredded
 from control_plane.recordings.usage import warn_when_nearly_full
 from control_plane.tenancy.sweeping import each_studio
@@ -67,31 +65,6 @@ def go_on_with_move(studio: str, move_id: str) -> None:
     """
     if advance_move(UUID(studio), UUID(move_id), batches=BATCHES_AT_ONCE):
         go_on_with_move.delay(studio=studio, move_id=move_id)
-
-
-@shared_task
-def sweep_checks() -> None:
-    """Kicks tonight's check of the stores, of every studio; started by beat at night."""
-    studios: list[UUID] = []
-    each_studio("checks sweep", studios.append)
-    _kick_check([str(studio) for studio in studios])
-
-
-@shared_task
-def check_footage(studio: str, then: Sequence[str] = ()) -> None:
-    """Looks at tonight's part of a studio's footage; objects are read outside of any transaction, hence `studio`.
-
-    `then` are the studios whose turn is next: a check takes long, and all at once would keep every worker from the sweeps.
-    """
-    try:
-        check_tonight(UUID(studio))
-    finally:
-        _kick_check(then)
-
-
-def _kick_check(studios: Sequence[str]) -> None:
-    if studios:
-        check_footage.delay(studio=studios[0], then=list(studios[1:]))
 
 
 @shared_task

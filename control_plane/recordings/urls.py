@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from control_plane.recordings import views
+from control_plane.recordings.playback import views
 
 app_name = "playback"
 

@@ -26,7 +26,7 @@ def main() -> None:
     django.setup()
     from django.core.management import call_command
 
-    from control_plane.recordings.fault_models import Depth
+    from control_plane.integrity.models import Depth
     from tests.bench.stage import make_class, make_stage
 
     stage = make_stage()

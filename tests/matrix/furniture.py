@@ -26,17 +26,18 @@ from control_plane.fleet.authentication import Caller
 from control_plane.fleet.models import Agent, PairingCode
 from control_plane.identity.models import IdentityProvider, ProviderKind
 from control_plane.ingest import services as ingest
+from control_plane.integrity import inspect
+from control_plane.integrity.damage import Found, note_faults
+from control_plane.integrity.models import Depth, StoreRound
 from control_plane.keys import vault
 from control_plane.people import services as people_services
 from control_plane.people.dancer_list import NewDancer
 from control_plane.people.models import Dancer, Relation
-from control_plane.recordings import checks
 from control_plane.recordings import services as recordings
 from control_plane.recordings.arrivals import ObjectPlace
-from control_plane.recordings.fault_models import Depth, FaultKind, StoreRound
-from control_plane.recordings.faults import Found, note_faults
+from control_plane.recordings.fault_models import FaultKind
 from control_plane.recordings.models import ClassSession, ClassState, Segment
-from control_plane.recordings.replays import continue_replay
+from control_plane.recordings.playback.view_sessions import continue_replay
 from control_plane.recordings.rosters import save_roster
 from control_plane.tenancy.models import Role, Room
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, new_id
@@ -136,7 +137,7 @@ def _fault(house: House, cut: Cut) -> None:
     with studio_scope(house.studio.id):
         row = Segment.objects.get(pk=cut.manifest.segment_id)
         place = ObjectPlace(row.store_id, row.object_key)
-        note_faults([Found(row.id, place, FaultKind.HASH, word(house.name, "note"))], actor=checks.SYSTEM)
+        note_faults([Found(row.id, place, FaultKind.HASH, word(house.name, "note"))], actor=inspect.SYSTEM)
         StoreRound.objects.create(studio=house.studio, depth=Depth.HASH, begun_at=timezone.now())
 
 

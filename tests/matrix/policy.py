@@ -25,7 +25,7 @@ GROUPS = {
     "config": {"fleet_desiredconfig", "fleet_recordingorder"},
     "class": {"recordings_classsession", "recordings_recorder", "recordings_track"},
     "footage": {"recordings_segment", "recordings_gap", "recordings_recorder", "recordings_classsession"},
-    "checks": {"recordings_segmentfault", "recordings_storeround"},
+    "checks": {"recordings_segmentfault", "integrity_storeround"},
     "ingest": {"ingest_pendingsegment", "ingest_quarantinedsegment"},
     "replay": {"recordings_replay"},
     "people": {"tenancy_membership", "access_objectright", "people_guardianship", "tenancy_invitation"},

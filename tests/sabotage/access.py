@@ -39,7 +39,7 @@ LEAKS = (
     Sabotage(
         "a segment of any class is given under the address of one that may be seen",
         "access",
-        "control_plane/recordings/views.py",
+        "control_plane/recordings/playback/views.py",
         '"this.id = %s AND this.class_session_id = %s", [segment_id, class_session.pk]',
         '"this.id = %s", [segment_id]',
         (route(_CLASS + "segments/<uuid:segment_id>/bytes.m4s"),),
@@ -256,7 +256,7 @@ ACCESS = (
     Sabotage(
         "playback asks for no right",
         "access",
-        "control_plane/recordings/views.py",
+        "control_plane/recordings/playback/views.py",
         "def _require(actor: Actor, class_session: ClassSession) -> None:\n    access.require(",
         "def _require(actor: Actor, class_session: ClassSession) -> None:\n    access.can(",
         (route(_CLASS + "timeline.json"),),

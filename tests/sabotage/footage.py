@@ -8,7 +8,7 @@ _TEST_KEYS = "tests/control_plane/keys/test_keys.py"
 _RECORD = "tests/control_plane/audit/test_record.py"
 _CHAIN = "tests/control_plane/audit/test_chain.py"
 _MOVES = "tests/control_plane/recordings/test_moves.py"
-_VIEWS = "tests/control_plane/recordings/test_views.py"
+_VIEWS = "tests/control_plane/recordings/playback/test_views.py"
 
 KEYS = (
     Sabotage(
@@ -121,7 +121,7 @@ AUDIT = (
     Sabotage(
         "a replay leaves no entry",
         "audit",
-        "control_plane/recordings/replays.py",
+        "control_plane/recordings/playback/view_sessions.py",
         "        entry = record(\n",
         "        from control_plane.audit.models import Entry\n\n"
         "        entry = (lambda *_, **__: Entry())(  # made up, and never written\n",
@@ -133,7 +133,7 @@ STORAGE = (
     Sabotage(
         "an address in the store is good for an hour",
         "storage",
-        "control_plane/recordings/views.py",
+        "control_plane/recordings/playback/views.py",
         "PRESIGNED_LIFETIME = timedelta(seconds=4)",
         "PRESIGNED_LIFETIME = timedelta(hours=1)",
         (f"{_VIEWS}::test_a_store_elsewhere_is_pointed_at_for_seconds",),
@@ -176,7 +176,7 @@ STORAGE = (
     Sabotage(
         "a playlist is kept without what the class consisted of",
         "storage",
-        "control_plane/recordings/documents.py",
+        "control_plane/recordings/playback/playback_cache.py",
         "    return Version(class_session.id, class_session.state, tuple(zip(row[::2], row[1::2], strict=True)))",
         '    return Version(class_session.id, "", ((len(row), 0),))',
         (f"{_VIEWS}::test_what_is_kept_of_a_class_is_not_shown_once_more_of_it_came",),

@@ -2,7 +2,7 @@
 
 from tests.sabotage.sabotage import Sabotage
 
-_FAULTS = "tests/control_plane/recordings/test_faults.py"
+_FAULTS = "tests/control_plane/integrity/test_damage.py"
 _REPAIR = "tests/control_plane/ingest/test_repair.py"
 _AGAIN = "tests/edge_agent/spool/test_requeue.py"
 _LINK = "tests/control_plane/fleet/test_gateway.py"
@@ -12,7 +12,7 @@ FSCK = (
     Sabotage(
         "a damaged segment is served to a page with an old playlist",
         "fsck",
-        "control_plane/recordings/views.py",
+        "control_plane/recordings/playback/views.py",
         '    where = f"{where} AND {_SOUND}"\n',
         "",
         (f"{_FAULTS}::test_what_is_found_is_a_gap_until_it_is_sound_again",),
@@ -28,7 +28,7 @@ FSCK = (
     Sabotage(
         "what was moved while it was looked at is a finding",
         "fsck",
-        "control_plane/recordings/faults.py",
+        "control_plane/integrity/damage.py",
         "    return [row for row in locked if ObjectPlace(row.store_id, row.object_key) == places[row.id]]",
         "    return list(locked)",
         (f"{_FAULTS}::test_what_moved_while_it_was_looked_at_is_no_finding",),
@@ -36,7 +36,7 @@ FSCK = (
     Sabotage(
         "what is left of a destroyed class is looked at",
         "fsck",
-        "control_plane/recordings/checks.py",
+        "control_plane/integrity/inspect.py",
         'rows.exclude(class_session__wrapped_key=b"").order_by(order)',
         "rows.order_by(order)",
         (f"{_FAULTS}::test_what_was_destroyed_is_no_finding",),
@@ -44,7 +44,7 @@ FSCK = (
     Sabotage(
         "an empty store is believed",
         "fsck",
-        "control_plane/recordings/checks.py",
+        "control_plane/integrity/inspect.py",
         "    is_believed = False\n",
         "    is_believed = True\n",
         (f"{_FAULTS}::test_an_empty_store_is_not_believed",),
@@ -60,7 +60,7 @@ FSCK = (
     Sabotage(
         "an object that is there again is sound",
         "fsck",
-        "control_plane/recordings/checks.py",
+        "control_plane/integrity/inspect.py",
         "        seen = look_at_all(items, store, Depth.HASH)\n",
         "        seen = look_at_all(items, store, Depth.PRESENCE)\n",
         (f"{_FAULTS}::test_a_damaged_object_that_is_merely_there_again_is_no_good_news",),
@@ -84,7 +84,7 @@ FSCK = (
     Sabotage(
         "the mover points a repaired segment to where its new copy is not",
         "fsck",
-        "control_plane/recordings/repairs.py",
+        "control_plane/integrity/repairs.py",
         '            row.save(update_fields=["store", "object_key"])\n',
         '            row.save(update_fields=["object_key"])\n',
         (f"{_REPAIR}::test_the_new_copy_goes_where_new_footage_goes",),
@@ -100,7 +100,7 @@ FSCK = (
     Sabotage(
         "another box answers for one",
         "fsck",
-        "control_plane/recordings/repairs.py",
+        "control_plane/integrity/repairs.py",
         "    asked = SegmentFault.objects.filter(agent=agent, repair=RepairState.ASKED)\n    now",
         "    asked = SegmentFault.objects.filter(repair=RepairState.ASKED)\n    now",
         (f"{_REPAIR}::test_another_box_neither_answers_nor_repairs",),

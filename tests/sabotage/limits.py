@@ -2,12 +2,12 @@
 
 from tests.sabotage.sabotage import Sabotage
 
-_PLAYLIST = "tests/control_plane/recordings/test_playlist.py"
+_PLAYLIST = "tests/control_plane/recordings/playback/test_playlist.py"
 _HOLES = "tests/control_plane/recordings/test_holes.py"
-_DOCUMENTS = "tests/control_plane/recordings/test_documents.py"
+_DOCUMENTS = "tests/control_plane/recordings/playback/test_playback_cache.py"
 
 _MANIFESTS = "tests/control_plane/ingest/test_manifests.py"
-_VIEWS = "tests/control_plane/recordings/test_views.py"
+_VIEWS = "tests/control_plane/recordings/playback/test_views.py"
 _FOOTAGE = "tests/control_plane/recordings/test_footage_limits.py"
 _READBACK = "tests/control_plane/ingest/test_readback.py"
 _PENDING = "tests/control_plane/ingest/test_pending.py"
@@ -162,7 +162,7 @@ LIMITS = (
     Sabotage(
         "a slow store of a studio's own holds the threads of requests",
         "limits",
-        "control_plane/recordings/views.py",
+        "control_plane/recordings/playback/views.py",
         "    if segment.store_id is None:\n        return b",
         "    if True:\n        return b",
         (f"{_VIEWS}::test_a_store_of_a_studios_own_that_is_slow_keeps_no_thread_of_a_request",),
@@ -302,7 +302,7 @@ LIMITS = (
     Sabotage(
         "an init section of any size is read whole",
         "limits",
-        "control_plane/recordings/views.py",
+        "control_plane/recordings/playback/views.py",
         "    if segment.init_size_bytes > LARGEST_INIT_BYTES:",
         "    if segment.init_size_bytes < 0:",
         (f"{_VIEWS}::test_an_init_section_larger_than_any_is_not_even_read",),
@@ -310,7 +310,7 @@ LIMITS = (
     Sabotage(
         "wrong padding of an init section is an error of the server",
         "limits",
-        "control_plane/recordings/views.py",
+        "control_plane/recordings/playback/views.py",
         "    except ValueError as error:",
         "    except LookupError as error:",
         (f"{_VIEWS}::test_an_init_section_with_wrong_padding_is_damaged_footage_and_no_fault_of_ours",),
@@ -318,7 +318,7 @@ LIMITS = (
     Sabotage(
         "each hole of a playlist has a day of fillers of its own",
         "limits",
-        "control_plane/recordings/playlist.py",
+        "control_plane/recordings/playback/playlist.py",
         "        left -= len(offsets)\n",
         "",
         (f"{_PLAYLIST}::test_many_holes_of_days_share_one_bound",),
@@ -335,7 +335,7 @@ LIMITS = (
     Sabotage(
         "one studio has all of the documents written that are written at once",
         "limits",
-        "control_plane/recordings/documents.py",
+        "control_plane/recordings/playback/playback_cache.py",
         "            before = self._making.get(owner)\n",
         "            before = self._making.get(key)\n            owner = key\n",
         (f"{_DOCUMENTS}::test_who_asks_while_it_is_made_is_told_to_come_again_and_when",),
@@ -343,7 +343,7 @@ LIMITS = (
     Sabotage(
         "documents of one studio push out those of others",
         "limits",
-        "control_plane/recordings/documents.py",
+        "control_plane/recordings/playback/playback_cache.py",
         "                largest = max(self._held_bytes, key=self._held_bytes.__getitem__)\n",
         "                largest = next(iter(self._values.values()))[1]\n",
         (f"{_DOCUMENTS}::test_who_asks_for_much_pushes_out_nothing_of_others",),

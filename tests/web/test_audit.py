@@ -12,7 +12,7 @@ from control_plane.people.dancer_list import NewDancer
 from control_plane.people.models import Relation
 from control_plane.people.services import add_dancers, start_guardianship
 from control_plane.recordings.models import ClassState
-from control_plane.recordings.replays import continue_replay
+from control_plane.recordings.playback.view_sessions import continue_replay
 from control_plane.recordings.rosters import save_roster
 from tests.control_plane.portal.conftest import House, record
 from tests.web.browser import CHROMIUM, Watched

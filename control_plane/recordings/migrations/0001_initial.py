@@ -166,23 +166,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='StoreRound',
-            fields=[
-                ('id', models.UUIDField(default=shared.protocol.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('depth', models.CharField(choices=[('presence', 'Is it there'), ('size', 'Is it whole'), ('hash', 'Is it what was written')], editable=False, max_length=8)),
-                ('after', models.UUIDField(editable=False, null=True)),
-                ('begun_at', models.DateTimeField(editable=False)),
-                ('finished_at', models.DateTimeField(editable=False, null=True)),
-                ('store', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='storage.studiostore')),
-                ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
-            ],
-            options={
-                'abstract': False,
-                'base_manager_name': 'objects',
-            },
-        ),
-        migrations.CreateModel(
             name='Track',
             fields=[
                 ('id', models.UUIDField(default=shared.protocol.ids.new_id, editable=False, primary_key=True, serialize=False)),
@@ -253,10 +236,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='segmentfault',
             index=models.Index(fields=['agent', 'repair'], name='recordings_fault_asked'),
-        ),
-        migrations.AddConstraint(
-            model_name='storeround',
-            constraint=models.UniqueConstraint(fields=('studio', 'store', 'depth'), name='recordings_round_once', nulls_distinct=False),
         ),
         migrations.AddConstraint(
             model_name='track',

@@ -18,5 +18,4 @@ class Migration(migrations.Migration):
         ForceRowSecurity("Gap"),
         ForceRowSecurity("Replay"),
         ForceRowSecurity("Appearance"),
-        ForceRowSecurity("StoreRound"),
     ]

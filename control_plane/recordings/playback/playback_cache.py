@@ -27,9 +27,9 @@ from control_plane.common.errors import Busy
 from control_plane.common.scoping import in_scope_sql
 from control_plane.recordings.fault_models import SegmentFault
 from control_plane.recordings.models import ClassSession, Gap, Segment, Track
-from control_plane.recordings.playlist import CONTENT_TYPE, write_playlist
+from control_plane.recordings.playback.playlist import CONTENT_TYPE, write_playlist
+from control_plane.recordings.playback.timeline_json import timeline_body
 from control_plane.recordings.selectors import class_timeline
-from control_plane.recordings.wire import timeline_body
 
 V = TypeVar("V")
 

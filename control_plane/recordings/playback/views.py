@@ -40,11 +40,11 @@ from control_plane.common.scoping import studio_scope
 from control_plane.keys import vault
 from control_plane.keys.errors import KeyDestroyed
 from control_plane.recordings.arrivals import LARGEST_INIT_BYTES
-from control_plane.recordings.documents import documents_of
 from control_plane.recordings.fault_models import SegmentFault
 from control_plane.recordings.models import ClassSession, Replay, Segment
-from control_plane.recordings.ranges import ByteRange, Unsatisfiable, asked_for
-from control_plane.recordings.replays import continue_replay
+from control_plane.recordings.playback.playback_cache import documents_of
+from control_plane.recordings.playback.ranges import ByteRange, Unsatisfiable, asked_for
+from control_plane.recordings.playback.view_sessions import continue_replay
 from control_plane.storage.objects import ObjectStore
 from control_plane.storage.stores import open_store
 from shared.protocol.errors import Code

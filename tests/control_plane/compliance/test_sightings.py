@@ -18,7 +18,7 @@ from control_plane.compliance.sightings import Report, who_saw
 from control_plane.people.models import Guardianship
 from control_plane.people.services import end_guardianship
 from control_plane.recordings.models import Replay
-from control_plane.recordings.replays import continue_replay
+from control_plane.recordings.playback.view_sessions import continue_replay
 from control_plane.recordings.rosters import save_roster
 from control_plane.tenancy.models import Studio
 from tests.control_plane.compliance.conftest import Lesson

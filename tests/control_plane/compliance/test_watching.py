@@ -24,7 +24,7 @@ from control_plane.compliance.watch import Limits, Rule
 from control_plane.compliance.watching import acknowledge, change_limits, limits_of, mail_alerts, watch_studio
 from control_plane.people.models import Relation
 from control_plane.people.services import start_guardianship
-from control_plane.recordings.replays import continue_replay
+from control_plane.recordings.playback.view_sessions import continue_replay
 from control_plane.tenancy.sweeping import SweepIncomplete
 from tests.control_plane.compliance.conftest import Lesson
 from tests.control_plane.conftest import Cast, as_person

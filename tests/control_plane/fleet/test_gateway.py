@@ -25,12 +25,12 @@ from control_plane.fleet import announce, gateway, services
 from control_plane.fleet.models import Agent, AgentState, Camera
 from control_plane.fleet.selectors import fresh_status
 from control_plane.fleet.sweep import sweep_studio
+from control_plane.integrity.damage import Found, note_faults
+from control_plane.integrity.inspect import SYSTEM
+from control_plane.integrity.repairs import ask_boxes
 from control_plane.recordings.arrivals import ObjectPlace
-from control_plane.recordings.checks import SYSTEM
 from control_plane.recordings.fault_models import FaultKind, SegmentFault
-from control_plane.recordings.faults import Found, note_faults
 from control_plane.recordings.models import Segment
-from control_plane.recordings.repairs import ask_boxes
 from control_plane.tenancy.models import Room
 from shared.protocol.codec import decode, encode
 from shared.protocol.config import AgentConfig

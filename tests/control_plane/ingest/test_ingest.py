@@ -14,7 +14,7 @@ from control_plane.ingest import services
 from control_plane.ingest.models import PendingSegment
 from control_plane.keys import vault
 from control_plane.recordings.models import Gap
-from control_plane.recordings.replays import continue_replay
+from control_plane.recordings.playback.view_sessions import continue_replay
 from control_plane.storage.configured import object_store
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, SegmentId, new_id
 from shared.protocol.manifest import GapReason, GapRecord

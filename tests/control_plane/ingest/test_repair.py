@@ -15,8 +15,8 @@ from control_plane.fleet import services as fleet
 from control_plane.ingest import services
 from control_plane.ingest.models import PendingSegment, QuarantinedSegment
 from control_plane.ingest.targets import LIFETIME
-from control_plane.recordings import repairs
-from control_plane.recordings.checks import SYSTEM
+from control_plane.integrity import repairs
+from control_plane.integrity.inspect import SYSTEM
 from control_plane.recordings.disposals import delete_due
 from control_plane.recordings.fault_models import FaultKind, RepairState, SegmentFault
 from control_plane.recordings.models import Segment
@@ -30,7 +30,7 @@ from shared.protocol.messages import SEND_AGAIN_MOST, SendingAgain
 from shared.protocol.upload import AlreadyCommitted, PutTarget
 from tests.control_plane.conftest import Cast
 from tests.control_plane.footage import Cut
-from tests.control_plane.recordings.test_faults import acts, faults, file_of, finish, flip, fsck, part, remove
+from tests.control_plane.integrity.test_damage import acts, faults, file_of, finish, flip, fsck, part, remove
 from tests.control_plane.scenes import Scene, make_scene
 from tests.control_plane.sending import announce, arrived, codes, commit, item_of, put, send, upload
 from tests.control_plane.stores import named, replayed, run, where

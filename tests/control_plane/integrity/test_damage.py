@@ -13,10 +13,12 @@ from typer.testing import CliRunner
 
 from control_plane.audit.models import Entry
 from control_plane.common.scoping import studio_scope
-from control_plane.recordings import checks, reports, rounds
-from control_plane.recordings.checks import walk
+from control_plane.integrity import inspect, scan
+from control_plane.integrity.inspect import walk
+from control_plane.integrity.models import Depth, StoreRound
+from control_plane.recordings import reports
 from control_plane.recordings.disposals import delete_due
-from control_plane.recordings.fault_models import Depth, FaultKind, SegmentFault, StoreRound
+from control_plane.recordings.fault_models import FaultKind, SegmentFault
 from control_plane.recordings.models import Gap, Segment
 from control_plane.recordings.moves import start_move
 from control_plane.recordings.reasons import InferredReason
@@ -245,7 +247,7 @@ def test_what_moved_while_it_was_looked_at_is_no_finding(
 ) -> None:
     (made, _) = scene.cuts(tmp_path, seconds=2)
     upload(scene, made)
-    looked = checks.look_at_all
+    looked = inspect.look_at_all
 
     def slow(*args: Any) -> Any:
         move = start_move(scene.cast.studio, named(scene, lax.place()), actor=scene.cast.alice.actor)
@@ -254,7 +256,7 @@ def test_what_moved_while_it_was_looked_at_is_no_finding(
         assert delete_due(scene.cast.studio.id, most=100) == 1
         return looked(*args)
 
-    monkeypatch.setattr(checks, "look_at_all", slow)
+    monkeypatch.setattr(inspect, "look_at_all", slow)
     (found,) = walk(scene.cast.studio.id, None, Depth.SIZE)
     assert found.seen[0].kind == FaultKind.MISSING
     assert (found.noted, faults(scene), acts(scene)) == ([], {}, [])
@@ -296,7 +298,7 @@ def test_a_store_that_refuses_blames_nothing(
     code, said = fsck(scene, "--depth", "hash")
     assert (code, faults(scene), acts(scene)) == (1, {}, [])
     assert "Our bucket cannot be checked" in said
-    rounds.check_tonight(scene.cast.studio.id)
+    scan.check_tonight(scene.cast.studio.id)
     with studio_scope(scene.cast.studio.id):
         assert set(StoreRound.objects.values_list("after", "finished_at")) == {(None, None)}
     lax.ways.status = 0
@@ -304,7 +306,7 @@ def test_a_store_that_refuses_blames_nothing(
 
 
 def test_an_empty_store_is_not_believed(scene: Scene, tmp_path: Path, stores: None) -> None:
-    cuts = scene.cuts(tmp_path, seconds=checks.EMPTY_FROM + 1)
+    cuts = scene.cuts(tmp_path, seconds=inspect.EMPTY_FROM + 1)
     upload(scene, *cuts)
     store = object_store()
     assert isinstance(store, LocalStore)
@@ -323,8 +325,8 @@ def test_an_empty_store_is_not_believed(scene: Scene, tmp_path: Path, stores: No
 def test_the_oldest_of_a_store_may_all_be_gone(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "EMPTY_FROM", 2)
-    monkeypatch.setattr(checks, "BATCH", dict.fromkeys(Depth, 2))
+    monkeypatch.setattr(inspect, "EMPTY_FROM", 2)
+    monkeypatch.setattr(inspect, "BATCH", dict.fromkeys(Depth, 2))
     cuts = sorted(scene.cuts(tmp_path, seconds=5), key=lambda made: made.manifest.segment_id)
     upload(scene, *cuts)
     for made in cuts[:4]:

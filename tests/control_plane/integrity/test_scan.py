@@ -11,13 +11,13 @@ import pytest
 from django.core.mail import EmailMessage
 
 from control_plane.common.scoping import studio_scope
-from control_plane.recordings import checks, rounds, tasks
-from control_plane.recordings.fault_models import Depth, StoreRound
+from control_plane.integrity import inspect, scan, tasks
+from control_plane.integrity.models import Depth, StoreRound
 from control_plane.storage.configured import object_store
 from control_plane.storage.local import LocalStore
 from control_plane.tenancy import sweeping
 from shared.protocol.ids import new_id
-from tests.control_plane.recordings.test_faults import acts, faults, file_of, flip, remove
+from tests.control_plane.integrity.test_damage import acts, faults, file_of, flip, remove
 from tests.control_plane.scenes import Scene
 from tests.control_plane.sending import upload
 
@@ -25,15 +25,15 @@ from tests.control_plane.sending import upload
 def test_the_small_parts_of_a_night_blame_nothing_on_an_empty_store(
     scene: Scene, tmp_path: Path, stores: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rounds, "LEAST", 1)
-    monkeypatch.setattr(checks, "EMPTY_FROM", 4)
+    monkeypatch.setattr(scan, "LEAST", 1)
+    monkeypatch.setattr(inspect, "EMPTY_FROM", 4)
     upload(scene, *scene.cuts(tmp_path, seconds=5))
     store = object_store()
     assert isinstance(store, LocalStore)
     aside = store.root.with_name("elsewhere")
     store.root.rename(aside)
     store.root.mkdir()
-    rounds.check_tonight(scene.cast.studio.id)
+    scan.check_tonight(scene.cast.studio.id)
     store.root.rmdir()
     aside.rename(store.root)
     assert (faults(scene), acts(scene)) == ({}, [])
@@ -42,23 +42,23 @@ def test_the_small_parts_of_a_night_blame_nothing_on_an_empty_store(
 def test_a_night_takes_its_part_and_all_comes_round_in_the_told_time(
     scene: Scene, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rounds, "LEAST", 1)
-    monkeypatch.setattr(rounds, "SIZE_DAYS", 1)
+    monkeypatch.setattr(scan, "LEAST", 1)
+    monkeypatch.setattr(scan, "SIZE_DAYS", 1)
     settings.CHECK_DAYS = 4
     cuts = scene.cuts(tmp_path, seconds=9)
     upload(scene, *cuts)
     read: list[UUID] = []
-    looked = checks._look
+    looked = inspect._look
 
-    def noted(item: checks.Item, store: Any, depth: Depth) -> checks.Seen:
+    def noted(item: inspect.Item, store: Any, depth: Depth) -> inspect.Seen:
         if depth is Depth.HASH:
             read.append(item.segment_id)
         return looked(item, store, depth)
 
-    monkeypatch.setattr(checks, "_look", noted)
+    monkeypatch.setattr(inspect, "_look", noted)
     nights = []
     for _ in range(8):
-        rounds.check_tonight(scene.cast.studio.id)
+        scan.check_tonight(scene.cast.studio.id)
         nights.append(len(read))
     in_order = sorted(made.manifest.segment_id for made in cuts)
     assert nights[:4] == [3, 6, 9, 9], "a part each night; the last finds the end of the round"
@@ -69,7 +69,7 @@ def test_a_night_takes_its_part_and_all_comes_round_in_the_told_time(
         assert row.finished_at is not None
     flip(file_of(scene, cuts[4]))
     for _ in range(5):
-        rounds.check_tonight(scene.cast.studio.id)
+        scan.check_tonight(scene.cast.studio.id)
     assert faults(scene) == {cuts[4].manifest.segment_id: "hash"}
 
 
@@ -77,13 +77,13 @@ def test_a_night_ends_in_time_and_the_next_goes_on(
     scene: Scene, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.CHECK_DAYS = 0
-    monkeypatch.setattr(checks, "BATCH", dict.fromkeys(Depth, 2))
+    monkeypatch.setattr(inspect, "BATCH", dict.fromkeys(Depth, 2))
     cuts = scene.cuts(tmp_path, seconds=7)
     upload(scene, *cuts)
     ids = sorted(made.manifest.segment_id for made in cuts)
     for last in (ids[1], ids[3]):
         readings = iter([0.0, 0.0, 0.0])
-        rounds.check_tonight(scene.cast.studio.id, elapsed_s=partial(next, readings, rounds.MOST_S))
+        scan.check_tonight(scene.cast.studio.id, elapsed_s=partial(next, readings, scan.MOST_S))
         with studio_scope(scene.cast.studio.id):
             assert StoreRound.objects.get().after == last
 
@@ -123,7 +123,7 @@ def test_admins_are_mailed_once_about_what_a_night_found_damaged(
 
     def night() -> None:
         with django_capture_on_commit_callbacks(execute=True):
-            rounds.check_tonight(scene.cast.studio.id)
+            scan.check_tonight(scene.cast.studio.id)
 
     night()
     assert mailoutbox == [], "all is well"

@@ -13,7 +13,7 @@ from control_plane.recordings.moves import advance_move
 from control_plane.storage import services
 from control_plane.storage.models import MoveState, StoreMove, StudioStorage, StudioStore
 from tests.control_plane.conftest import Cast, as_person
-from tests.control_plane.recordings.test_faults import file_of, fsck
+from tests.control_plane.integrity.test_damage import file_of, fsck
 from tests.control_plane.scenes import Scene, make_scene
 from tests.control_plane.sending import upload
 from tests.control_plane.stores import named

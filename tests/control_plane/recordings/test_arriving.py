@@ -9,7 +9,7 @@ import pytest
 
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.models import Segment, Track
-from control_plane.recordings.playlist import write_playlist
+from control_plane.recordings.playback.playlist import write_playlist
 from control_plane.recordings.selectors import class_timeline
 from control_plane.recordings.timeline import TrackFacts, lay_out
 from shared.protocol.ids import new_id

@@ -13,16 +13,16 @@ from control_plane.fleet import reports as fleet_reports
 from control_plane.fleet.models import Agent, AgentState
 from control_plane.fleet.tasks import sweep_fleet
 from control_plane.ingest import services as ingest
+from control_plane.integrity.damage import Found, note_faults
+from control_plane.integrity.inspect import SYSTEM
+from control_plane.integrity.scan import check_tonight
 from control_plane.people import services as studios
 from control_plane.people.dancer_list import NewDancer
 from control_plane.recordings.arrivals import ObjectPlace
-from control_plane.recordings.checks import SYSTEM
 from control_plane.recordings.fault_models import FaultKind
-from control_plane.recordings.faults import Found, note_faults
 from control_plane.recordings.models import ClassState, Segment
-from control_plane.recordings.replays import continue_replay
+from control_plane.recordings.playback.view_sessions import continue_replay
 from control_plane.recordings.rosters import save_roster
-from control_plane.recordings.rounds import check_tonight
 from control_plane.recordings.tasks import sweep_recordings
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, new_id
 from shared.protocol.manifest import GapReason, GapRecord

@@ -35,8 +35,8 @@ from control_plane.keys.roots.file import FileRootKey
 from control_plane.recordings.arrivals import ObjectPlace, segment_row
 from control_plane.recordings.fragments import FragmentRow, decode_fragments
 from control_plane.recordings.models import ClassSession
-from control_plane.recordings.playlist import write_playlist
-from control_plane.recordings.ranges import Unsatisfiable, asked_for
+from control_plane.recordings.playback.playlist import write_playlist
+from control_plane.recordings.playback.ranges import Unsatisfiable, asked_for
 from control_plane.recordings.timeline import GapFacts, SegmentFacts, TrackFacts, lay_out
 from control_plane.storage.place import S3Place
 from shared.protocol.codec import decode, encode

@@ -14,9 +14,10 @@ from django.core.management.base import BaseCommand, CommandError
 
 from control_plane.common.errors import ControlPlaneError
 from control_plane.common.scoping import platform_scope, studio_scope
-from control_plane.recordings.checks import SYSTEM, Part, recheck, segments_in, stores_in_use, walk
-from control_plane.recordings.fault_models import Depth, FaultKind, RepairState, SegmentFault
-from control_plane.recordings.repairs import ask_boxes
+from control_plane.integrity.inspect import SYSTEM, Part, recheck, segments_in, stores_in_use, walk
+from control_plane.integrity.models import Depth
+from control_plane.integrity.repairs import ask_boxes
+from control_plane.recordings.fault_models import FaultKind, RepairState, SegmentFault
 from control_plane.storage.models import StudioStore
 from control_plane.tenancy.models import Studio
 

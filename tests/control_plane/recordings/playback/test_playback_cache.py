@@ -12,8 +12,8 @@ from django.conf import settings as configured
 
 from control_plane.common.errors import Busy
 from control_plane.config import handler
-from control_plane.recordings import documents
-from control_plane.recordings.documents import ClassDocuments, Kept
+from control_plane.recordings.playback import playback_cache
+from control_plane.recordings.playback.playback_cache import ClassDocuments, Kept
 from shared.protocol.codec import decode
 from shared.protocol.errors import Code, Problem
 from tests.control_plane.conftest import Cast, as_person, make_cast
@@ -122,7 +122,7 @@ class SlowDocuments:
 
     def __init__(self) -> None:
         self.made, self.began, self.finish = 0, threading.Event(), threading.Event()
-        self._write = documents._written
+        self._write = playback_cache._written
 
     def __call__(self, *what: Any) -> ClassDocuments:
         self.made += 1
@@ -134,7 +134,7 @@ class SlowDocuments:
 @pytest.fixture
 def slow_documents(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowDocuments]:
     slow = SlowDocuments()
-    monkeypatch.setattr(documents, "_written", slow)
+    monkeypatch.setattr(playback_cache, "_written", slow)
     yield slow
     slow.finish.set()
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from uuid import UUID
 
 from control_plane.recordings.fragments import FragmentRow
-from control_plane.recordings.playlist import MOST_FILLERS, write_playlist
+from control_plane.recordings.playback.playlist import MOST_FILLERS, write_playlist
 from control_plane.recordings.timeline import SegmentFacts, TrackFacts, TrackTimeline, lay_out
 from shared.protocol.media import ClockEstimate, ClockMethod
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from control_plane.recordings.ranges import ByteRange, Unsatisfiable, asked_for
+from control_plane.recordings.playback.ranges import ByteRange, Unsatisfiable, asked_for
 
 
 @pytest.mark.parametrize(

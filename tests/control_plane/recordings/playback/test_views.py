@@ -23,9 +23,9 @@ from control_plane.common.scoping import studio_scope
 from control_plane.keys import keyring
 from control_plane.keys.roots.root import RootRing
 from control_plane.keys.shelf.folder import FolderShelf
-from control_plane.recordings import views
 from control_plane.recordings.models import ClassSession, Segment, Track
-from control_plane.recordings.replays import PAUSE
+from control_plane.recordings.playback import views
+from control_plane.recordings.playback.view_sessions import PAUSE
 from control_plane.storage import configured as stores
 from control_plane.storage.local import LocalStore
 from control_plane.tenancy.models import Membership
@@ -226,7 +226,7 @@ def test_no_entry_no_key(played: Played, monkeypatch: pytest.MonkeyPatch) -> Non
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("the audit log cannot be written")
 
-    monkeypatch.setattr("control_plane.recordings.replays.record", broken)
+    monkeypatch.setattr("control_plane.recordings.playback.view_sessions.record", broken)
     vera = as_person(played.scene.cast.vera)
     vera.raise_request_exception = False
     response = vera.get(played.addresses["key"])
@@ -246,7 +246,7 @@ def test_a_class_whose_key_is_destroyed_plays_no_more(played: Played) -> None:
 
 def test_a_store_elsewhere_is_pointed_at_for_seconds(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
     bucket = stores.store_at("s3+http://access:secret@s3.example:9000/bucket")
-    monkeypatch.setattr("control_plane.recordings.views.open_store", lambda store_id: bucket)
+    monkeypatch.setattr("control_plane.recordings.playback.views.open_store", lambda store_id: bucket)
     response = as_person(played.scene.cast.vera).get(played.addresses["bytes"])
     assert response.status_code == 302
     assert response["Location"].startswith(f"http://s3.example:9000/bucket/{played.segment.object_key}?")
@@ -258,7 +258,7 @@ def test_what_a_head_asks_is_answered_here_wherever_the_bytes_lie(
     played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bucket = stores.store_at("s3+http://access:secret@s3.example:9000/bucket")
-    monkeypatch.setattr("control_plane.recordings.views.open_store", lambda store_id: bucket)
+    monkeypatch.setattr("control_plane.recordings.playback.views.open_store", lambda store_id: bucket)
     vera = as_person(played.scene.cast.vera)
     whole = vera.head(played.addresses["bytes"])
     assert (whole.status_code, whole["Content-Length"]) == (200, str(len(played.made[0].content)))
