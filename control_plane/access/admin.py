@@ -1,20 +1,14 @@
-"""Who may what: the table of roles, rights on single things, break-glass; dancers, and who answers for them."""
-
-from typing import Any
+"""Admin pages of access: role table, grants, break-glass access, API keys. Grants are given on the portal."""
 
 from django.contrib import admin
 from django.db.models import Model
 
 from control_plane.access import services as access_services
 from control_plane.access.access import Action
-from control_plane.access.models import BreakGlass, ObjectRight, RoleActions
+from control_plane.access.admin_base import ScopedAdmin
+from control_plane.access.models import ApiKey, BreakGlass, ObjectRight, RoleActions
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict
-from control_plane.console.scoped import ScopedAdmin, ServiceForm
-from control_plane.people import services as people_services
-from control_plane.people.dancer_list import NewDancer
-from control_plane.people.models import Dancer, Guardianship
-from control_plane.recordings.models import Appearance
 
 
 @admin.register(RoleActions)
@@ -75,49 +69,19 @@ class BreakGlassAdmin(ScopedAdmin):
     )
 
 
-class DancerForm(ServiceForm):
-    """What is kept of a dancer."""
+@admin.register(ApiKey)
+class ApiKeyAdmin(ScopedAdmin):
+    """Keys of programs: that they exist, never what they are."""
 
-    class Meta:
-        model = Dancer
-        fields = ("name", "birth_year", "protected", "note")
-
-    def call(self) -> Dancer:
-        """Adds or changes the dancer."""
-        values: dict[str, Any] = {name: self.cleaned_data[name] for name in self.Meta.fields}
-        if self.instance._state.adding:
-            return people_services.add_dancer(self.studio, NewDancer(**values), actor=self.actor)
-        dancer = Dancer.objects.get(pk=self.instance.pk)
-        return people_services.change_dancer(dancer, actor=self.actor, **values)
-
-
-@admin.register(Dancer)
-class DancerAdmin(ScopedAdmin):
-    """Those who are filmed."""
-
-    service_form = DancerForm
-    write_action = Action.MANAGE_DANCERS
-    can_add = can_change = True
-    list_display = ("name", "birth_year", "protected", "left_at")
-    list_filter = ("protected",)
-    search_fields = ("name",)
-    readonly_fields = ("left_at", "created_at")
-
-
-@admin.register(Guardianship)
-class GuardianshipAdmin(ScopedAdmin):
-    """Who answers for whom, and since when; ended ones stay."""
-
-    list_display = ("dancer", "user", "relation", "started_at", "ended_at")
-    list_select_related = ("dancer", "user")
-    list_filter = ("relation",)
-    fields = readonly_fields = ("dancer", "user", "relation", "started_at", "ended_at")
-
-
-@admin.register(Appearance)
-class AppearanceAdmin(ScopedAdmin):
-    """Who was in which class; the portal's page of the class changes it."""
-
-    list_display = ("dancer", "class_session", "confirmed_at")
-    list_select_related = ("dancer", "class_session")
-    fields = readonly_fields = ("class_session", "dancer", "confirmed_at", "confirmed_by")
+    list_display = ("name", "shown", "user", "expires_at", "last_used_at", "revoked_at")
+    list_select_related = ("user",)
+    fields = readonly_fields = (
+        "name",
+        "shown",
+        "user",
+        "actions",
+        "created_at",
+        "expires_at",
+        "last_used_at",
+        "revoked_at",
+    )

@@ -1,4 +1,4 @@
-"""What all pages of the admin site share: rows by `access.access`, writes by services, no history of its own."""
+"""Base of all admin pages: rows by `access`, writes by services, no history of its own."""
 
 from typing import Any, ClassVar
 

@@ -1,4 +1,4 @@
-"""Studio, rooms, members and keys."""
+"""Admin pages of the studio, its rooms, members, invitations and plan."""
 
 from typing import Any, ClassVar
 
@@ -9,12 +9,12 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from control_plane.access.access import Action
+from control_plane.access.admin_base import ScopedAdmin, ServiceForm
 from control_plane.administration import services
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict
-from control_plane.console.scoped import ScopedAdmin, ServiceForm
-from control_plane.keys.models import KeyTombstone, StudioKey
-from control_plane.tenancy.models import Membership, Role, Room, Studio
+from control_plane.plans.models import Plan, StudioPlan
+from control_plane.tenancy.models import Invitation, Membership, Role, Room, Studio
 
 
 class StudioForm(ServiceForm):
@@ -134,23 +134,41 @@ class MembershipAdmin(ScopedAdmin):
         return obj.user.email
 
 
-@admin.register(StudioKey)
-class StudioKeyAdmin(ScopedAdmin):
-    """Generations of the studio's keys: that they exist, never what they are."""
-
-    list_display = ("id", "root_key_id", "created_at", "retired_at", "destroyed_at")
-    fields = readonly_fields = ("id", "root_key_id", "created_at", "retired_at", "destroyed_at")
+def _add_agent(request: HttpRequest) -> dict[str, str]:
+    return {"add_agent_url": reverse("portal:add_agent", args=[request.studio.slug])}  # type: ignore[attr-defined]
 
 
-@admin.register(KeyTombstone)
-class KeyTombstoneAdmin(ScopedAdmin):
-    """What was destroyed for good, and how far what follows is."""
+@admin.register(Invitation)
+class InvitationAdmin(ScopedAdmin):
+    """Invitations, without what opens them."""
 
-    list_display = ("what", "object_id", "created_at", "shelf_at", "removed_at")
+    list_display = ("email", "role", "created_at", "expires_at", "accepted_at", "revoked_at")
     fields = readonly_fields = (
-        "what", "object_id", "reason", "actor_kind", "actor_id", "created_at", "shelf_at", "removed_at",
+        "email",
+        "role",
+        "membership_ends_at",
+        "created_at",
+        "expires_at",
+        "sent_at",
+        "accepted_at",
+        "revoked_at",
+    )
+
+
+@admin.register(Plan)
+class PlanAdmin(ScopedAdmin):
+    """Plans of the platform."""
+
+    list_display = ("name", "agents", "cameras", "members", "storage_bytes", "is_default")
+    fields = readonly_fields = (
+        "name", "slug", "agents", "cameras", "members", "storage_bytes", "analyses_per_month", "api_per_minute",
+        "soft_percent", "contact", "is_default",
     )  # fmt: skip
 
 
-def _add_agent(request: HttpRequest) -> dict[str, str]:
-    return {"add_agent_url": reverse("portal:add_agent", args=[request.studio.slug])}  # type: ignore[attr-defined]
+@admin.register(StudioPlan)
+class StudioPlanAdmin(ScopedAdmin):
+    """The studio's plan, and what was agreed beside it."""
+
+    list_display = ("plan", "overrides", "note")
+    fields = readonly_fields = ("plan", "overrides", "note", "created_at")

@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 
+from control_plane.access.admin_base import ScopedAdmin
 from control_plane.compliance.models import (
     Alert,
     AlertAcknowledgement,
@@ -12,7 +13,6 @@ from control_plane.compliance.models import (
 )
 from control_plane.compliance.watch import RULE_LABELS
 from control_plane.compliance.watching import LIMIT_FIELDS
-from control_plane.console.scoped import ScopedAdmin
 
 
 @admin.register(Alert)

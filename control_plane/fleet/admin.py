@@ -9,9 +9,9 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from control_plane.access.access import Action
+from control_plane.access.admin_base import ScopedAdmin, ServiceForm
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict
-from control_plane.console.scoped import ScopedAdmin, ServiceForm
 from control_plane.fleet import services
 from control_plane.fleet.models import (
     Agent,

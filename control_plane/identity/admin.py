@@ -1,11 +1,9 @@
-"""How people come in: sign-in rules, identity providers, invitations, API keys. Read here, changed on the portal."""
+"""Admin pages of sign-in: policy and identity providers. Read here, changed on the portal."""
 
 from django.contrib import admin
 
-from control_plane.access.models import ApiKey
-from control_plane.console.scoped import ScopedAdmin
+from control_plane.access.admin_base import ScopedAdmin
 from control_plane.identity.models import GroupRole, IdentityProvider, ProvidedMembership, SigninPolicy
-from control_plane.tenancy.models import Invitation
 
 
 @admin.register(SigninPolicy)
@@ -54,38 +52,3 @@ class ProvidedMembershipAdmin(ScopedAdmin):
 
     list_display = fields = readonly_fields = ("membership", "provider", "created_at")
     list_select_related = ("membership__user", "provider")
-
-
-@admin.register(Invitation)
-class InvitationAdmin(ScopedAdmin):
-    """Invitations, without what opens them."""
-
-    list_display = ("email", "role", "created_at", "expires_at", "accepted_at", "revoked_at")
-    fields = readonly_fields = (
-        "email",
-        "role",
-        "membership_ends_at",
-        "created_at",
-        "expires_at",
-        "sent_at",
-        "accepted_at",
-        "revoked_at",
-    )
-
-
-@admin.register(ApiKey)
-class ApiKeyAdmin(ScopedAdmin):
-    """Keys of programs: that they exist, never what they are."""
-
-    list_display = ("name", "shown", "user", "expires_at", "last_used_at", "revoked_at")
-    list_select_related = ("user",)
-    fields = readonly_fields = (
-        "name",
-        "shown",
-        "user",
-        "actions",
-        "created_at",
-        "expires_at",
-        "last_used_at",
-        "revoked_at",
-    )

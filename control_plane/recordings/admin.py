@@ -1,16 +1,12 @@
-"""Classes and their footage, uploads, and the audit log: history, to be read."""
+"""Admin pages of classes and their footage; history, to be read."""
 
 from django.contrib import admin
 
 from control_plane.access.access import Action
-from control_plane.accounts.models import User
-from control_plane.audit.models import ChainHead, Entry
-from control_plane.console.scoped import ScopedAdmin, ServiceForm
-from control_plane.ingest.models import PendingSegment, QuarantinedSegment
-from control_plane.integrity.models import StoreRound
+from control_plane.access.admin_base import ScopedAdmin, ServiceForm
 from control_plane.recordings import services
 from control_plane.recordings.fault_models import SegmentFault
-from control_plane.recordings.models import ClassSession, Gap, Recorder, Replay, Segment, Track
+from control_plane.recordings.models import Appearance, ClassSession, Gap, Recorder, Replay, Segment, Track
 
 
 class ClassForm(ServiceForm):
@@ -87,15 +83,6 @@ class SegmentFaultAdmin(ScopedAdmin):
     )  # fmt: skip
 
 
-@admin.register(StoreRound)
-class StoreRoundAdmin(ScopedAdmin):
-    """How far the nightly check of each store is."""
-
-    list_display = ("store", "depth", "begun_at", "finished_at")
-    list_select_related = ("store",)
-    fields = readonly_fields = ("store", "depth", "begun_at", "finished_at", "after")
-
-
 @admin.register(Gap)
 class GapAdmin(ScopedAdmin):
     """What is missing, and why."""
@@ -129,66 +116,10 @@ class ReplayAdmin(ScopedAdmin):
     fields = readonly_fields = ("class_session", "viewer_id", "created_at", "seen_at")
 
 
-@admin.register(PendingSegment)
-class PendingSegmentAdmin(ScopedAdmin):
-    """Announced, not yet arrived."""
+@admin.register(Appearance)
+class AppearanceAdmin(ScopedAdmin):
+    """Who was in which class; the portal's page of the class changes it."""
 
-    list_display = ("id", "agent", "class_session", "size_bytes", "created_at")
-    fields = readonly_fields = (
-        "id", "agent", "class_session", "size_bytes", "sha256", "object_key", "created_at",
-    )  # fmt: skip
-
-
-@admin.register(QuarantinedSegment)
-class QuarantinedSegmentAdmin(ScopedAdmin):
-    """Set aside because it contradicts another segment."""
-
-    list_display = ("segment_id", "agent", "code", "created_at")
-    fields = readonly_fields = ("segment_id", "agent", "code", "detail", "sha256", "created_at")
-
-
-@admin.register(User)
-class UserAdmin(ScopedAdmin):
-    """People who belong to the studio; their roles are under memberships."""
-
-    list_display = ("email", "display_name", "is_active")
-    search_fields = ("email", "display_name")
-    # Nothing of when the account was made or used: that is not this studio's own part.
-    fields = readonly_fields = ("email", "display_name", "is_active")
-
-
-@admin.register(Entry)
-class EntryAdmin(ScopedAdmin):
-    """The audit log. Reading it is an act of its own, and on record."""
-
-    ordering = ("-sequence",)
-    list_display = ("sequence", "occurred_at", "action", "actor", "object_type", "object_id")
-    list_filter = ("action",)
-    list_per_page = 50
-    show_full_result_count = False
-    fields = readonly_fields = (
-        "sequence", "occurred_at", "action", "actor", "object_type", "object_id", "details", "hash_hex",
-    )  # fmt: skip
-
-    @admin.display(description="Who")
-    def actor(self, obj: Entry) -> str:
-        """Returns kind and id, or the job."""
-        return f"{obj.actor_kind} {obj.actor_id or obj.actor_job}"
-
-    @admin.display(description="Hash")
-    def hash_hex(self, obj: Entry) -> str:
-        """Returns the link's hash in hex."""
-        return bytes(obj.hash).hex()
-
-
-@admin.register(ChainHead)
-class ChainHeadAdmin(ScopedAdmin):
-    """The end of the audit chain."""
-
-    list_display = ("sequence", "hash_hex")
-    fields = readonly_fields = ("sequence", "hash_hex")
-
-    @admin.display(description="Hash")
-    def hash_hex(self, obj: ChainHead) -> str:
-        """Returns the last link's hash in hex."""
-        return bytes(obj.hash).hex()
+    list_display = ("dancer", "class_session", "confirmed_at")
+    list_select_related = ("dancer", "class_session")
+    fields = readonly_fields = ("class_session", "dancer", "confirmed_at", "confirmed_by")

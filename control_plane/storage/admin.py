@@ -1,11 +1,10 @@
-"""Stores, moves, plans and use: to look at. They are changed in the portal and by operators, never here."""
+"""Admin pages of stores, probes, store migrations and the deletion queue; read only."""
 
 from django.contrib import admin
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from control_plane.console.scoped import ScopedAdmin
-from control_plane.plans.models import Plan, StudioPlan
+from control_plane.access.admin_base import ScopedAdmin
 from control_plane.storage.models import (
     Disposal,
     MoveFault,
@@ -81,22 +80,3 @@ class DisposalAdmin(ScopedAdmin):
     list_select_related = ("store",)
     list_filter = ("reason",)
     fields = readonly_fields = ("object_key", "store", "reason", "due_at", "claimed_at", "tries", "error")
-
-
-@admin.register(Plan)
-class PlanAdmin(ScopedAdmin):
-    """Plans of the platform."""
-
-    list_display = ("name", "agents", "cameras", "members", "storage_bytes", "is_default")
-    fields = readonly_fields = (
-        "name", "slug", "agents", "cameras", "members", "storage_bytes", "analyses_per_month", "api_per_minute",
-        "soft_percent", "contact", "is_default",
-    )  # fmt: skip
-
-
-@admin.register(StudioPlan)
-class StudioPlanAdmin(ScopedAdmin):
-    """The studio's plan, and what was agreed beside it."""
-
-    list_display = ("plan", "overrides", "note")
-    fields = readonly_fields = ("plan", "overrides", "note", "created_at")

@@ -66,7 +66,7 @@ LEAKS = (
     Sabotage(
         "the admin site lists rows without asking",
         "access",
-        "control_plane/console/scoped.py",
+        "control_plane/access/admin_base.py",
         "        queryset = access.visible(actor_of(request), self.model)",
         "        queryset = self.model._base_manager.all()",
         (page("accounts.User"),),

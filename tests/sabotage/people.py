@@ -2,7 +2,7 @@
 
 from tests.sabotage.sabotage import Sabotage, page, route
 
-_SCOPED = "control_plane/console/scoped.py"
+_SCOPED = "control_plane/access/admin_base.py"
 _RULES = "control_plane/identity/signin_rules.py"
 _OWN_PART = "tests/control_plane/accounts/test_own_part.py"
 _SERVICE = "control_plane/administration/services/members.py"

@@ -11,8 +11,8 @@ from django.db.models import Field, Model
 from django.test import Client, RequestFactory
 from django.urls import NoReverseMatch, reverse
 
+from control_plane.access.admin_base import ScopedAdmin
 from control_plane.accounts.models import User
-from control_plane.console.scoped import ScopedAdmin
 from tests.control_plane.portal.conftest import House, SignIn
 
 LOOKUPS = ("", "__exact", "__startswith", "__regex", "__in", "__gte", "__isnull")

@@ -1,0 +1,50 @@
+"""Admin pages of dancers and their guardians."""
+
+from typing import Any
+
+from django.contrib import admin
+
+from control_plane.access.access import Action
+from control_plane.access.admin_base import ScopedAdmin, ServiceForm
+from control_plane.people import services as people_services
+from control_plane.people.dancer_list import NewDancer
+from control_plane.people.models import Dancer, Guardianship
+
+
+class DancerForm(ServiceForm):
+    """What is kept of a dancer."""
+
+    class Meta:
+        model = Dancer
+        fields = ("name", "birth_year", "protected", "note")
+
+    def call(self) -> Dancer:
+        """Adds or changes the dancer."""
+        values: dict[str, Any] = {name: self.cleaned_data[name] for name in self.Meta.fields}
+        if self.instance._state.adding:
+            return people_services.add_dancer(self.studio, NewDancer(**values), actor=self.actor)
+        dancer = Dancer.objects.get(pk=self.instance.pk)
+        return people_services.change_dancer(dancer, actor=self.actor, **values)
+
+
+@admin.register(Dancer)
+class DancerAdmin(ScopedAdmin):
+    """Those who are filmed."""
+
+    service_form = DancerForm
+    write_action = Action.MANAGE_DANCERS
+    can_add = can_change = True
+    list_display = ("name", "birth_year", "protected", "left_at")
+    list_filter = ("protected",)
+    search_fields = ("name",)
+    readonly_fields = ("left_at", "created_at")
+
+
+@admin.register(Guardianship)
+class GuardianshipAdmin(ScopedAdmin):
+    """Who answers for whom, and since when; ended ones stay."""
+
+    list_display = ("dancer", "user", "relation", "started_at", "ended_at")
+    list_select_related = ("dancer", "user")
+    list_filter = ("relation",)
+    fields = readonly_fields = ("dancer", "user", "relation", "started_at", "ended_at")
