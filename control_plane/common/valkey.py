@@ -1,4 +1,4 @@
-"""Valkey as the fleet uses it: a sync client for each process, counters that limit tries, and tokens seen before.
+"""Valkey: a sync client for each process, counters that limit tries, and tokens seen before.
 
 The one place here that maps the client's exceptions: what does not answer is `Unavailable`, never a refusal.
 """

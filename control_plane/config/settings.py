@@ -419,7 +419,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_THROTTLE_CLASSES": ["control_plane.fleet.rates.PlanThrottle"],
+    "DEFAULT_THROTTLE_CLASSES": ["control_plane.plans.throttling.PlanThrottle"],
     "DEFAULT_PARSER_CLASSES": ["control_plane.api.parsers.Json"],
     "EXCEPTION_HANDLER": "control_plane.common.problems.drf_exception_handler",
 }

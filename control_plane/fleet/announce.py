@@ -11,8 +11,8 @@ from uuid import UUID
 import msgspec
 from django.db import transaction
 
+from control_plane.common import valkey
 from control_plane.common.errors import Unavailable
-from control_plane.fleet import valkey
 
 log = logging.getLogger(__name__)
 

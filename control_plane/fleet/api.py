@@ -5,10 +5,11 @@ from typing import Any, cast
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from control_plane.common import valkey
 from control_plane.common.caller import limit_key
 from control_plane.common.errors import BadRequest, NotFound
 from control_plane.common.scoping import studio_scope
-from control_plane.fleet import releases, reports, valkey
+from control_plane.fleet import releases, reports
 from control_plane.fleet.authentication import Caller
 from control_plane.fleet.calls import address_of, agent_call, body_of, json_response, program_call
 from control_plane.fleet.desired import agree_on_words

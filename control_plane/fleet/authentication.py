@@ -4,9 +4,10 @@ import time
 from dataclasses import dataclass
 from uuid import UUID
 
+from control_plane.common import valkey
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
-from control_plane.fleet import instance, tokens, valkey
+from control_plane.fleet import instance, tokens
 from control_plane.fleet.errors import AgentRevoked, TokenInvalid
 from control_plane.fleet.models import Agent
 

@@ -10,7 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 from control_plane.common.errors import BadRequest, ControlPlaneError
 from control_plane.common.problems import error_response, method_refused
 from control_plane.fleet.authentication import Caller, authenticate
-from control_plane.fleet.rates import LEAST_FOR_A_BOX, MOST_FOR_AN_AGENT, hold_back
+from control_plane.plans.throttling import LEAST_FOR_A_BOX, MOST_FOR_AN_AGENT, hold_back
 from shared.protocol.codec import MESSAGE_LIMIT_BYTES, decode, encode
 from shared.protocol.errors import Code
 

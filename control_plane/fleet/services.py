@@ -19,11 +19,11 @@ from django.utils import timezone
 from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
+from control_plane.common import valkey
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, TooManyRequests, Unavailable
 from control_plane.common.names import clean_name
 from control_plane.common.scoping import studio_scope
-from control_plane.fleet import valkey
 from control_plane.fleet.announce import Topic, announce_on_commit
 from control_plane.fleet.desired import publish_config, publish_configs
 from control_plane.fleet.models import (

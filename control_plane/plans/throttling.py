@@ -12,9 +12,9 @@ from uuid import UUID
 from django.core.cache import cache
 from rest_framework.throttling import BaseThrottle
 
+from control_plane.common import valkey
 from control_plane.common.errors import TooManyRequests, Unavailable
 from control_plane.common.scoping import studio_scope
-from control_plane.fleet import valkey
 from control_plane.plans.models import Limit
 from control_plane.plans.quotas import allowance
 

@@ -16,8 +16,8 @@ from lxml import etree
 from control_plane.accounts import saml
 from control_plane.accounts.models import User
 from control_plane.accounts.pending import PREFIX
+from control_plane.common import valkey
 from control_plane.common.scoping import studio_scope
-from control_plane.fleet import valkey
 from control_plane.identity.models import IdentityProvider, ProviderKind
 from control_plane.identity.saml_metadata import MetadataRefused, read_metadata
 from control_plane.identity.services.signin import ProviderFacts, add_provider

@@ -18,7 +18,7 @@ from control_plane.accounts.pending import PREFIX, Pending
 from control_plane.accounts.session_store import SessionStore
 from control_plane.audit.models import Entry
 from control_plane.audit.services import chain_scope
-from control_plane.fleet import valkey
+from control_plane.common import valkey
 from tests.control_plane.accounts.test_saml import provider_of
 from tests.control_plane.conftest import Cast, as_person
 from tests.matrix.policy import read_policy

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from control_plane.administration import services as studios
+from control_plane.common import valkey
 from control_plane.common.scoping import studio_scope
-from control_plane.fleet import pairing, valkey
+from control_plane.fleet import pairing
 from control_plane.fleet.models import Agent
 from control_plane.tenancy.models import Room
 from tests.control_plane.box import Box

@@ -11,6 +11,7 @@ from django.utils import timezone
 from nacl.public import SealedBox
 
 from control_plane.audit.models import Entry
+from control_plane.common import valkey
 from control_plane.common.errors import (
     BadRequest,
     Conflict,
@@ -20,7 +21,7 @@ from control_plane.common.errors import (
     Unavailable,
 )
 from control_plane.common.scoping import studio_scope
-from control_plane.fleet import reports, services, sweep, valkey
+from control_plane.fleet import reports, services, sweep
 from control_plane.fleet.authentication import Caller
 from control_plane.fleet.desired import publish_config
 from control_plane.fleet.models import Agent, AgentState, Camera, DesiredConfig, ReportedConfig, StatusReport

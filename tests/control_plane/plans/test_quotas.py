@@ -17,10 +17,10 @@ from control_plane.audit.models import Entry
 from control_plane.common.errors import BadRequest, Conflict, NotFound, TooManyRequests
 from control_plane.common.scoping import studio_scope
 from control_plane.common.words import size
-from control_plane.fleet import pairing, rates
+from control_plane.fleet import pairing
 from control_plane.fleet import services as fleet
 from control_plane.fleet.models import Agent, Camera
-from control_plane.plans import quotas
+from control_plane.plans import quotas, throttling
 from control_plane.plans.models import Limit, Plan
 from control_plane.plans.quotas import QuotaReached, allowance, require_room
 from control_plane.plans.services import change_plan, create_plan, give_plan
@@ -225,11 +225,11 @@ def test_a_months_limit_says_to_wait_for_the_next(cast: Cast) -> None:
 
 def test_a_bucket_gives_a_minutes_worth_and_refills_evenly(cast: Cast) -> None:
     name, now_s = str(cast.studio.id), 1_000_000.0
-    assert [rates.take(name, per_minute=60, now_s=now_s) for _ in range(60)] == [0.0] * 60
-    assert rates.take(name, per_minute=60, now_s=now_s) == pytest.approx(1.0)
-    assert rates.take(name, per_minute=60, now_s=now_s + 1) == 0.0
-    assert rates.take(name, per_minute=60, now_s=now_s + 1) > 0
-    assert rates.take(f"{name}-other", per_minute=60, now_s=now_s) == 0.0
+    assert [throttling.take(name, per_minute=60, now_s=now_s) for _ in range(60)] == [0.0] * 60
+    assert throttling.take(name, per_minute=60, now_s=now_s) == pytest.approx(1.0)
+    assert throttling.take(name, per_minute=60, now_s=now_s + 1) == 0.0
+    assert throttling.take(name, per_minute=60, now_s=now_s + 1) > 0
+    assert throttling.take(f"{name}-other", per_minute=60, now_s=now_s) == 0.0
 
 
 def test_a_box_that_calls_too_often_is_told_when_to_come_back(
@@ -237,21 +237,21 @@ def test_a_box_that_calls_too_often_is_told_when_to_come_back(
 ) -> None:
     planned(cast, api_per_minute=3)
     for _ in range(3):
-        rates.hold_back(cast.studio.id, "api")
+        throttling.hold_back(cast.studio.id, "api")
     with pytest.raises(TooManyRequests) as caught:
-        rates.hold_back(cast.studio.id, "api")
+        throttling.hold_back(cast.studio.id, "api")
     assert 1 <= caught.value.retry_after_s <= 20
     assert "3 requests a minute" in caught.value.detail
-    rates.hold_back(cast.studio.id, "agent:x", least=rates.LEAST_FOR_A_BOX)
+    throttling.hold_back(cast.studio.id, "agent:x", least=throttling.LEAST_FOR_A_BOX)
 
 
 def test_without_a_plan_an_agent_has_a_rate_all_the_same(cast: Cast) -> None:
     for _ in range(3):
-        rates.hold_back(cast.studio.id, "agent:x", otherwise=3)
+        throttling.hold_back(cast.studio.id, "agent:x", otherwise=3)
     with pytest.raises(TooManyRequests, match="more than 3 requests a minute"):
-        rates.hold_back(cast.studio.id, "agent:x", otherwise=3)
+        throttling.hold_back(cast.studio.id, "agent:x", otherwise=3)
     for _ in range(10):
-        rates.hold_back(cast.studio.id, "api")
+        throttling.hold_back(cast.studio.id, "api")
 
 
 def test_a_boxs_calls_carry_retry_after(cast: Cast, monkeypatch: pytest.MonkeyPatch, client: Any) -> None:
