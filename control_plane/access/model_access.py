@@ -88,7 +88,7 @@ CLASS, ROOM, STUDIO = "recordings.ClassSession", "tenancy.Room", "tenancy.Studio
 
 
 class UnlistedModel(ControlPlaneError):
-    """`access` was asked about a table that nobody has said the right of; add it to `things.VIEW_ACTIONS`."""
+    """`access` was asked about a table that nobody has said the right of; add it to `model_access.VIEW_ACTIONS`."""
 
 
 def view_action(model: type[Model]) -> Action:

@@ -8,7 +8,7 @@ from control_plane.tenancy.models import Membership, Studio
 
 
 class StudioRequest(HttpRequest):
-    """A request inside the studio's scope, of a member or of a platform operator; made by `middleware.StudioScope`.
+    """A request inside the studio's scope, of a member or of a platform operator; made by `identity.middleware.StudioScope`.
 
     `membership` is for showing what somebody is; what they may do is `access`'s to say. None: an operator, who is here
     by `break_glass` alone.

@@ -23,7 +23,7 @@ def own_break_glasses(user_id: UUID) -> list[BreakGlass]:
 
 
 def break_glasses() -> QuerySet[BreakGlass]:
-    """Returns all break-glasses of the studio in scope, newest first, operators loaded. Ask `access.access` before."""
+    """Returns all break-glasses of the studio in scope, newest first, operators loaded. Ask `access` before."""
     found: QuerySet[BreakGlass] = BreakGlass.objects.select_related("operator").order_by("-created_at")
     return found
 
@@ -36,7 +36,7 @@ def open_break_glasses() -> list[BreakGlass]:
 def rights_of(user_id: UUID) -> QuerySet[ObjectRight]:
     """Returns a person's rights and denials in the studio in scope, over or not, newest first.
 
-    `standing.right_on` reads each. Ask `access.access` before.
+    `facts.right_on` reads each. Ask `access` before.
     """
     found: QuerySet[ObjectRight] = (
         ObjectRight.objects.filter(user_id=user_id)

@@ -1,1 +1,1 @@
-"""Who you are: people, how they sign in, one-time sign-in links. What they may do is decided in `access.access`."""
+"""Who you are: people, how they sign in, one-time sign-in links. What they may do is decided in `access`."""

@@ -52,7 +52,7 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin, UUIDModel):
-    """One person. `is_staff` opens the admin site; what it shows there is still up to `access.access`.
+    """One person. `is_staff` opens the admin site; what it shows there is still up to `access`.
 
     `is_operator`: runs the platform, and has no standing access to any studio (`access.services.open_break_glass`).
     `setup_not_before`: a session whose person showed who they are earlier may not give the account its first password or

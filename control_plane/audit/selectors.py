@@ -13,7 +13,7 @@ CHUNK = 5000
 
 
 def entries() -> QuerySet[Entry]:
-    """Returns the entries of the studio in scope, newest first. Ask `access.access` before."""
+    """Returns the entries of the studio in scope, newest first. Ask `access` before."""
     queryset: QuerySet[Entry] = Entry.objects.order_by("-sequence")
     return queryset
 

@@ -62,7 +62,7 @@ class Page:
 
 
 def search(question: Question, *, reader: Actor, before: Place | None = None, size: int = PAGE) -> Page:
-    """Returns entries of the studio in scope, newest first. Ask `access.access` before, and put it on record.
+    """Returns entries of the studio in scope, newest first. Ask `access` before, and put it on record.
 
     Args:
         before: `Page.older` of the page before; None: the first.

@@ -273,7 +273,7 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
 ]
 # Rights on single things are rows of ours, with an end and an effect that guardian's own questions know nothing of:
-# `access.access` alone reads them, so guardian's backend and its methods on people stay out.
+# `access` alone reads them, so guardian's backend and its methods on people stay out.
 GUARDIAN_USER_OBJ_PERMS_MODEL = "access.ObjectRight"
 GUARDIAN_MONKEY_PATCH_USER = False
 GUARDIAN_MONKEY_PATCH_GROUP = False

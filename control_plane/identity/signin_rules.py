@@ -63,7 +63,7 @@ def refusal(request: HttpRequest, membership: Membership | None) -> Refusal | No
 
     Args:
         membership: the person's own in the studio; None for an operator, who signs in at the platform and opened the
-            studio with a second factor (`services.open_break_glass`).
+            studio with a second factor (`access.services.open_break_glass`).
     """
     policy = one(SigninPolicy, "TRUE")
     provider_id = provider_of(request)

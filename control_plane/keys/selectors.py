@@ -7,7 +7,7 @@ def current_key() -> StudioKey:
     """Returns the generation of the studio's keys that boxes seal to now.
 
     Raises:
-        StudioKey.DoesNotExist: the studio has none, which `services.create_studio` rules out.
+        StudioKey.DoesNotExist: the studio has none, which `administration.services.create_studio` rules out.
     """
     key: StudioKey = StudioKey.objects.get(retired_at__isnull=True)
     return key

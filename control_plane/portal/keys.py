@@ -58,7 +58,7 @@ class ShredForm(forms.Form):
 
 
 def key_facts() -> KeyFacts:
-    """Returns the facts. Ask `access.access` before.
+    """Returns the facts. Ask `access` before.
 
     Raises:
         KeyRefused: the root key's file or address is not fit.

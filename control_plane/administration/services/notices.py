@@ -26,7 +26,7 @@ def tell_member(membership: Membership, act: Act, *, actor: Actor) -> None:
     """Mail a member what an admin has just done, once this transaction is committed; call it after the event.
 
     Not what the person did themselves, nor what a provider's groups or a job did. A mail server that is down undoes
-    nothing, and an admin who does it again and again sends a few mails, not one for each (`rates.may_mail`).
+    nothing, and an admin who does it again and again sends a few mails, not one for each (`rate_limits.may_mail`).
     """
     if not mail.has_server() or actor.kind is not ActorKind.USER or actor.id == membership.user_id:
         return

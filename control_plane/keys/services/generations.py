@@ -41,7 +41,7 @@ def rotate_studio_key(studio: Studio, *, actor: Actor) -> StudioKey:
 
     Raises:
         NotFound, Forbidden: `actor` may not manage the studio.
-        TooManyRequests: the studio has had `rates.RATES` of them within an hour.
+        TooManyRequests: the studio has had `rate_limits.RATES` of them within an hour.
         KeysUnavailable, KeyRefused: root key or shelf cannot be used; all is as it was.
     """
     with studio_scope(studio.id):

@@ -1,6 +1,6 @@
 """Playback of one class for one viewer: timeline, playlists, init sections, keys, bytes, and whether it may go on.
 
-Each request asks `access.access` again, so a right that is taken away is gone with the next fragment. What was asked
+Each request asks `access` again, so a right that is taken away is gone with the next fragment. What was asked
 for before is bounded too: a redirect to the store is good for `PRESIGNED_LIFETIME`, and an answer that is longer than
 a fragment asks again while it is sent. The studio of the address is in scope (`identity.middleware`), strangers have
 got their 404 there.
