@@ -113,9 +113,9 @@ UNTRANSLATED = frozenset(
         "control_plane/portal/views/storage.py",
         "control_plane/portal/views/support.py",
         "control_plane/portal/views/who.py",
-        "control_plane/studios/templates/studios/mail/invitation.txt",
-        "control_plane/studios/templates/studios/mail/membership.txt",
-        "control_plane/studios/templates/studios/signin_again.html",
-        "control_plane/studios/templates/studios/signin_needed.html",
+        "control_plane/administration/templates/administration/mail/invitation.txt",
+        "control_plane/administration/templates/administration/mail/membership.txt",
+        "control_plane/identity/templates/identity/signin_again.html",
+        "control_plane/identity/templates/identity/signin_needed.html",
     }
 )
