@@ -212,7 +212,7 @@ def test_a_second_factor_is_shown_as_far_as_it_was_used_in_this_studio(
         assert Membership.objects.get(user=both).seen_with_factor is None
 
 
-@pytest.mark.parametrize("path", ["accounts/user", "studios/membership"])
+@pytest.mark.parametrize("path", ["accounts/user", "tenancy/membership"])
 def test_the_admin_site_shows_nothing_of_the_account_elsewhere(
     cast: Cast, other: Cast, both: User, path: str
 ) -> None:

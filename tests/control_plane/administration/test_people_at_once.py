@@ -11,7 +11,7 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
-from control_plane.access import access
+from control_plane.access import access, member_permissions
 from control_plane.access import services as access_services
 from control_plane.access.access import Action
 from control_plane.access.model_access import VIEW_ACTIONS
@@ -19,11 +19,9 @@ from control_plane.access.models import ObjectRight
 from control_plane.access.roles import DEFAULTS
 from control_plane.accounts.models import User
 from control_plane.administration import services as administration_services
-from control_plane.administration.services import members
 from control_plane.common.errors import Conflict, ControlPlaneError, NotFound
 from control_plane.common.models import StudioOwned
 from control_plane.common.scoping import studio_scope
-from control_plane.people import services
 from control_plane.people import services as people_services
 from control_plane.people.dancer_list import NewDancer
 from control_plane.people.models import Guardianship, Relation
@@ -54,7 +52,7 @@ def together(*writes: Callable[[], object]) -> list[ControlPlaneError | None]:
 
 @contextmanager
 def held_before_the_lock(
-    monkeypatch: pytest.MonkeyPatch, module: ModuleType = members
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType = member_permissions
 ) -> Iterator[tuple[Event, Event]]:
     """Stops the next who has been let through by `access`, and has not locked yet, until told to go on."""
     arrived, go_on = Event(), Event()
@@ -171,7 +169,10 @@ def test_nobody_is_tied_to_a_dancer_while_being_removed(
     cast = committed
     gita = cast.membership(cast.gita)
     dancer = people_services.add_dancer(cast.studio, NewDancer("Ada", 2015), actor=cast.alice.actor)
-    with held_before_the_lock(monkeypatch, services) as (arrived, go_on), ThreadPoolExecutor(1) as pool:
+    with (
+        held_before_the_lock(monkeypatch, people_services) as (arrived, go_on),
+        ThreadPoolExecutor(1) as pool,
+    ):
 
         def late() -> None:
             try:

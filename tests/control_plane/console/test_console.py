@@ -99,7 +99,7 @@ def test_another_studios_rows_are_nowhere(house: House, other: Cast, sign_in: Si
     for path, row in (
         ("fleet/camera", foreign.cameras[0]),
         ("fleet/agent", foreign.agent),
-        ("studios/room", foreign.room),
+        ("tenancy/room", foreign.room),
     ):
         assert str(row.id) not in alice.get(f"/admin/{path}/").content.decode()
         answer = alice.get(f"/admin/{path}/{row.id}/change/")

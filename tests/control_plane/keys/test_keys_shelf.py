@@ -176,7 +176,7 @@ def test_another_process_sees_what_is_destroyed_at_its_next_look(shelf: Shelves,
     half = shelf.place(id_)
     program = (
         "import sys; from uuid import UUID\n"
-        "from control_plane.storage.configured import shelf_at\n"
+        "from control_plane.keys.configured import shelf_at\n"
         "shelf = shelf_at(sys.argv[1])\n"
         "for line in sys.stdin:\n"
         "    try: print(shelf.take(UUID(sys.argv[2])).hex(), flush=True)\n"

@@ -217,9 +217,10 @@ def test_every_table_of_stores_has_a_page_in_the_admin_site(scene: Scene, lax: L
     named(scene, lax.place())
     alice = as_person(scene.cast.alice)
     for model in (
-        "studiostore", "studiostorage", "storeprobe", "storemove", "movefault", "disposal", "plan", "studioplan",
+        "storage/studiostore", "storage/studiostorage", "storage/storeprobe", "storage/storemove", "storage/movefault",
+        "storage/disposal", "plans/plan", "plans/studioplan",
     ):  # fmt: skip
-        answer = alice.get(f"/admin/studios/{model}/")
+        answer = alice.get(f"/admin/{model}/")
         assert answer.status_code == 200, model
         assert b"something" not in answer.content
     with studio_scope(scene.cast.studio.id):
