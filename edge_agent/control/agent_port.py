@@ -1,4 +1,4 @@
-"""What the control plane's wishes are acted on with: the agent, as the link sees it."""
+"""The agent's operations that the control link uses."""
 
 import logging
 from collections.abc import Sequence
@@ -14,35 +14,35 @@ log = logging.getLogger(__name__)
 
 
 class AgentPort(Protocol):
-    """What the link asks of the agent around it. None of it may block the event loop; `core.agent.Agent` is one."""
+    """The agent as the link sees it. No call may block the event loop; implemented by `core.agent.Agent`."""
 
     def reported(self) -> Reported:
         """Returns which configuration is in force."""
         ...
 
     def status(self) -> AgentStatus:
-        """Returns how the agent is now."""
+        """Returns the current status."""
         ...
 
     def submit_config(self, config: AgentConfig) -> None:
-        """Takes the newest configuration, to be applied."""
+        """Submits the newest configuration, to be applied."""
         ...
 
     def refuse_config(self, version: int | None, error: str) -> None:
-        """Notes a configuration that must not be applied."""
+        """Records a configuration that must not be applied."""
         ...
 
     async def requeue_segments(self, segment_ids: Sequence[SegmentId]) -> SendingAgain | None:
-        """Has what is still here and good sent once more, and returns what is; None where the disk cannot tell now."""
+        """Requeues segments that are still intact on the disk and returns which; None if the disk cannot be read now."""
         ...
 
     def revoke(self, jwt: str) -> None:
-        """Takes a revocation, not verified yet."""
+        """Handles a revocation whose signature is not verified yet."""
         ...
 
 
 def apply_verdict(agent: AgentPort, judgement: Verdict) -> bool:
-    """Has `agent` do what was judged of a configuration; returns whether to report at once."""
+    """Applies a verdict on a configuration; returns whether to report at once."""
     match judgement:
         case Candidate():
             agent.submit_config(judgement.config)

@@ -1,6 +1,6 @@
-"""The configuration on disk: what is in force, what is being tried, and what failed last.
+"""The configuration on disk: the one in force, the candidate on trial, and the last failure.
 
-A candidate is synced before it is applied, and in force once it has proven itself. Credentials in it stay sealed.
+A candidate is durable before it is applied, and in force once its trial has passed. Credentials stay sealed.
 """
 
 import logging
@@ -20,11 +20,11 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 STARTS_OF_A_CANDIDATE = 2
-"""How often an agent may start with the same unproven candidate before it goes back to the last good one."""
+"""Number of starts with the same candidate on trial before the agent returns to the last good configuration."""
 
 
 class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """`starts` counts the times the agent came up with this candidate unproven."""
+    """`starts` counts the agent's starts while this candidate was on trial."""
 
     config: AgentConfig
     starts: int = 0
@@ -41,7 +41,7 @@ class _Failed(msgspec.Struct, frozen=True, kw_only=True):
 class ConfigStore:
     """Three small files in one folder, each replaced as a whole. Used by one task.
 
-    Where a method raises OSError (a full disk), what it did holds all the same until the agent stops.
+    If a method raises OSError (a full disk), its change still holds in memory until the agent stops.
     """
 
     def __init__(self, folder: Path, agent_id: AgentId, *, files: Files = FILES) -> None:
@@ -59,16 +59,16 @@ class ConfigStore:
 
     @property
     def newest(self) -> tuple[int, str] | None:
-        """Version and hash of the newest configuration met, whatever became of it."""
+        """Version and hash of the newest configuration received, applied or not."""
         met = [(c.version, c.hash) for c in (self.applied, self.candidate) if c is not None]
         if self._failed is not None and self._failed.hash is not None:
             met.append((self._failed.version, self._failed.hash))
         return max(met, default=None)
 
     def load(self) -> None:
-        """Reads the files. A damaged one, or one of another agent, is set aside: the control plane sends it again.
+        """Reads the files. A damaged one, or one of another agent, is renamed: the control plane sends it again.
 
-        A candidate the agent was started with `STARTS_OF_A_CANDIDATE` times already is taken for what brings it down.
+        A candidate that the agent has started with `STARTS_OF_A_CANDIDATE` times is rejected: it may cause the crashes.
         """
         self._files.ensure_folder(self._folder)
         self.applied = self._read("applied", AgentConfig)
@@ -84,7 +84,7 @@ class ConfigStore:
         if self._candidate.config.agent_id != self._agent_id:
             self._candidate = None
         elif self.applied is not None and self._candidate.config.version <= self.applied.version:
-            # The crash came between putting it in force and forgetting the candidate.
+            # A crash between accepting it and removing the candidate file.
             self._candidate = None
             self._files.discard(self._path("candidate"))
         elif self.applied is not None and self._candidate.starts >= STARTS_OF_A_CANDIDATE:
@@ -93,7 +93,7 @@ class ConfigStore:
             self._put_candidate(self._candidate.config, self._candidate.starts + 1)
 
     def read_only(self) -> AgentConfig | None:
-        """Returns the configuration an agent would start with, without changing anything on the disk."""
+        """Returns the configuration that an agent would start with, without changing the disk."""
         try:
             candidate = self._parsed("candidate", _Candidate)
             applied = self._parsed("applied", AgentConfig)
@@ -103,11 +103,11 @@ class ConfigStore:
         return next((c for c in found if c is not None and c.agent_id == self._agent_id), None)
 
     def stage(self, config: AgentConfig) -> None:
-        """Makes `config` the candidate, on disk before this returns. An older candidate is forgotten."""
+        """Makes `config` the candidate, durable when this returns. It replaces an older candidate."""
         self._put_candidate(config, 0)
 
     def accept(self) -> None:
-        """Puts the candidate in force: it has proven itself."""
+        """Puts the candidate in force: its trial has passed."""
         if self._candidate is None:
             return
         self.applied, self._candidate, self._failed = self._candidate.config, None, None
@@ -125,11 +125,11 @@ class ConfigStore:
         self._files.discard(self._path("candidate"))
 
     def refuse(self, version: int | None, error: str) -> None:
-        """Notes a configuration that was never tried: unreadable, or not ours."""
+        """Records a configuration that was never applied: unreadable, or for another agent."""
         self._put_failed(_Failed(version=version or 0, hash=None, error=error))
 
     def reported(self) -> Reported:
-        """Returns what is in force and how the newest fared, as the control plane is told it."""
+        """Returns the report for the control plane: what is in force, and what became of the newest."""
         if self._candidate is not None:
             config, status = self._candidate.config, ConfigStatus.APPLYING
             return Reported(version=config.version, hash=config.hash, status=status)
@@ -166,7 +166,7 @@ class ConfigStore:
             return self._parsed(name, type_)
         except Damaged as error:
             log.error(
-                "a configuration file is damaged and set aside", extra={"file": name, "error": str(error)}
+                "a configuration file is damaged and was renamed", extra={"file": name, "error": str(error)}
             )
             self._quarantine(name)
             return None

@@ -1,4 +1,4 @@
-"""Pairing: a code from the studio's admin page makes this box one of its agents."""
+"""Pairing: a code from the studio's admin page enrols this machine as an agent."""
 
 import os
 import platform
@@ -27,7 +27,7 @@ PAIR_PATH = "/agent/v1/pair"
 
 @dataclass(frozen=True)
 class Paired:
-    """The new identity, and how far the box's clock is from the server's (server minus box, seconds)."""
+    """The new identity, and the clock offset (server minus agent, seconds)."""
 
     identity: Identity
     clock_offset_s: float
@@ -38,7 +38,7 @@ async def pair(
 ) -> Paired:
     """Claims `code` at the control plane at `address` and stores the identity it gives.
 
-    Nothing of an identity that is there already is touched before the control plane has said yes.
+    An existing identity is only replaced once the control plane has accepted the code.
 
     Raises:
         PairingCodeMalformed: `code` is no pairing code; nothing was sent.
@@ -53,14 +53,14 @@ async def pair(
     except ValueError as error:
         raise PairingCodeMalformed(str(error)) from error
     if folder.is_paired and not replace:
-        raise AlreadyPaired(f"this box is paired already (identity in {folder.path})")
+        raise AlreadyPaired(f"this agent is paired already (identity in {folder.path})")
     api = ControlPlaneApi(http, base, ServerClock(clock), None)
     try:
         answer = await _claim(api, letters, folder.begin())
     except PairingRefused as refusal:
         if refusal.code is not Code.CONFLICT:
             raise
-        # An earlier pairing went through and its answer was lost for good: those keys are an agent's already.
+        # An earlier pairing succeeded but its answer was lost: these keys belong to an agent already.
         folder.discard_pending()
         answer = await _claim(api, letters, folder.begin())
     offset_s = (answer.server_time_at - clock.now()).total_seconds()
@@ -80,12 +80,12 @@ async def _claim(api: ControlPlaneApi, code: str, keys: AgentKeys) -> PairAnswer
         return await api.post(PAIR_PATH, request, PairAnswer)
     except RequestRefused as refusal:
         if refusal.problem.code is Code.NOT_FOUND:
-            raise NotThreeDance(api.address, "it has no place for agents") from refusal
+            raise NotThreeDance(api.address, "it has no endpoint for agents") from refusal
         raise PairingRefused(refusal.problem) from refusal
 
 
 def host_facts() -> HostFacts:
-    """Returns what the admin sees of this box."""
+    """Returns the facts about this machine that the admin sees."""
     return HostFacts(
         hostname=socket.gethostname(),
         model=_model(),

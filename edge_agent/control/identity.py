@@ -1,7 +1,7 @@
-"""Who this box is: its two private keys, what pairing told it, and what it signs and opens with them.
+"""The agent's identity: two private keys, the answer of pairing, and what is signed and decrypted with them.
 
 `STATE/identity/` holds `identity.key` (Ed25519, signs requests), `sealing.key` (X25519, opens camera credentials) and
-`pairing.json`, all 0600. The private halves never leave the box.
+`pairing.json`, all 0600. The private halves never leave the machine.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ REVOCATION_TYPE = "revocation+jwt"
 
 
 class Pairing(msgspec.Struct, frozen=True, kw_only=True):
-    """What the box keeps of its pairing: the address it was given, and the control plane's answer."""
+    """The stored result of pairing: the address that was used, and the control plane's answer."""
 
     address: str
     answer: PairAnswer
@@ -45,7 +45,7 @@ class Pairing(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class AgentKeys:
-    """The private halves."""
+    """The agent's private keys."""
 
     identity: Ed25519PrivateKey
     sealing: PrivateKey
@@ -65,13 +65,13 @@ class AgentKeys:
 
     @property
     def fingerprint(self) -> str:
-        """What the admin compares: the first 16 hex digits of the SHA-256 of the identity key, in groups of four."""
+        """For comparison by the admin: the first 16 hex digits of the identity key's SHA-256, in groups of four."""
         digits = hashlib.sha256(self.identity_public).hexdigest()[:16]
         return "-".join(digits[i : i + 4] for i in range(0, 16, 4))
 
 
 class Identity:
-    """The identity of a paired box. Immutable; any thread may use it."""
+    """The identity of a paired agent. Immutable; any thread may use it."""
 
     def __init__(self, keys: AgentKeys, pairing: Pairing) -> None:
         self.keys = keys
@@ -83,7 +83,7 @@ class Identity:
         return self.pairing.address
 
     def token(self, clock: Clock) -> str:
-        """Returns a request token: good for a minute from `clock`'s now, and once.
+        """Returns a single-use request token, valid for one minute by `clock`.
 
         Source: RFC 7515, section 7.1; RFC 8037, section 3.1.
         """
@@ -102,18 +102,18 @@ class Identity:
         return b".".join((signed, _base64url(self.keys.identity.sign(signed)))).decode()
 
     def open_credentials(self, sealed: bytes) -> Credentials:
-        """Returns the camera credentials in a sealed box made for this box.
+        """Returns the camera credentials in a sealed box for this agent.
 
         Raises:
-            CredentialsUnreadable: they were sealed for another box, or are no credentials.
+            CredentialsUnreadable: they were sealed for another agent, or are malformed.
         """
         try:
             return decode(SealedBox(self.keys.sealing).decrypt(sealed), Credentials)
         except (CryptoError, ValueError, msgspec.DecodeError) as error:
-            raise CredentialsUnreadable("the credentials do not open with this box's key") from error
+            raise CredentialsUnreadable("the credentials do not open with this agent's key") from error
 
     def open_tail(self, sealed: bytes) -> str:
-        """Returns the secret end of a camera's address in a sealed box made for this agent.
+        """Returns the secret end of a camera's address in a sealed box for this agent.
 
         Raises:
             CredentialsUnreadable: it was sealed for another agent, or is no text.
@@ -126,18 +126,18 @@ class Identity:
             ) from error
 
     def verify_revocation(self, token: str) -> Revocation:
-        """Returns what a revocation says, if our control plane signed it for this agent.
+        """Returns the content of a revocation that our control plane has signed for this agent.
 
         Raises:
-            RevocationInvalid: it ends nothing; the message says why.
+            RevocationInvalid: it has no effect; the message says why.
         """
-        # Once in the life of a box: what reads any kind of token costs a sixth of a start of the agent.
+        # Imported on use: needed at most once in an agent's life, and a sixth of its start time.
         import jwt
 
         answer = self.pairing.answer
         try:
             if jwt.get_unverified_header(token).get("typ") != REVOCATION_TYPE:
-                raise RevocationInvalid("it is no revocation")
+                raise RevocationInvalid("it is not a revocation")
             key = Ed25519PublicKey.from_public_bytes(answer.revocation_key)
             claims = jwt.decode(
                 token,
@@ -146,7 +146,7 @@ class Identity:
                 options={
                     "require": ["sub", "iat"],
                     "verify_aud": False,
-                    # The box's clock may be wrong, and a revocation does not expire.
+                    # The agent's clock may be wrong, and a revocation does not expire.
                     "verify_iat": False,
                     "verify_exp": False,
                     "verify_nbf": False,
@@ -161,7 +161,7 @@ class Identity:
 
 
 class IdentityFolder:
-    """Where the identity lies: `STATE/identity`, and `STATE/identity.new` while a pairing is under way."""
+    """The identity on disk: `STATE/identity`, and `STATE/identity.new` during pairing."""
 
     def __init__(self, state: Path) -> None:
         self.path = state / "identity"
@@ -169,21 +169,21 @@ class IdentityFolder:
 
     @property
     def is_paired(self) -> bool:
-        """Whether this box belongs to a control plane."""
+        """Whether the agent is paired."""
         return (self.path / "pairing.json").exists()
 
     def load(self) -> Identity:
-        """Returns the identity of this box.
+        """Returns the agent's identity.
 
         Raises:
             NotPaired: there is none.
-            IdentityError: there is one and it cannot be used.
+            IdentityError: it cannot be used.
         """
         try:
             pairing = decode((self.path / "pairing.json").read_bytes(), Pairing)
             return Identity(_read_keys(self.path), pairing)
         except FileNotFoundError as error:
-            raise NotPaired(f"this box is not paired (no identity in {self.path})") from error
+            raise NotPaired(f"this agent is not paired (no identity in {self.path})") from error
         except (ValueError, OSError) as error:
             raise IdentityError(
                 f"the identity in {self.path} cannot be used: {error}",
@@ -191,7 +191,7 @@ class IdentityFolder:
             ) from error
 
     def begin(self) -> AgentKeys:
-        """Returns the keys to pair with, on disk already. A pairing whose answer was lost goes on with the same keys.
+        """Returns the keys to pair with, already on disk. A pairing whose answer was lost is repeated with the same keys.
 
         Raises:
             StateUnwritable: the folder cannot be written.
@@ -210,11 +210,11 @@ class IdentityFolder:
             raise StateUnwritable(str(self.path.parent), error.strerror or str(error)) from error
 
     def discard_pending(self) -> None:
-        """Destroys the keys of a pairing under way."""
+        """Destroys the keys of an unfinished pairing."""
         shutil.rmtree(self._new, ignore_errors=True)
 
     def finish(self, pairing: Pairing) -> Identity:
-        """Makes the keys of `begin` the identity of this box, and destroys those it had before."""
+        """Makes the keys of `begin` the agent's identity, and destroys the previous ones."""
         FILES.write(self._new / "pairing.json", encode(pairing))
         if self.path.exists():
             old = self.path.with_name(f"identity.old.{os.getpid()}")
@@ -227,7 +227,7 @@ class IdentityFolder:
         return self.load()
 
     def drop(self, revocation: Revocation) -> None:
-        """Destroys the credentials of a revoked agent, and keeps a line of why. The spool is not touched."""
+        """Destroys the credentials of a revoked agent and stores the reason. The spool is not touched."""
         FILES.write(self.path / "revoked.json", encode(revocation))
         for name in ("pairing.json", "identity.key", "sealing.key"):
             FILES.discard(self.path / name)
@@ -236,7 +236,7 @@ class IdentityFolder:
         )
 
     def revocation(self) -> Revocation | None:
-        """Returns why this box was revoked, or None where it was not."""
+        """Returns why the agent was revoked, or None if it was not."""
         try:
             return decode((self.path / "revoked.json").read_bytes(), Revocation)
         except (FileNotFoundError, msgspec.DecodeError):

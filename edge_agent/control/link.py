@@ -1,6 +1,6 @@
-"""The line to the control plane: one websocket, and HTTP polling of the same documents while it is down.
+"""The link to the control plane: one websocket, and HTTP polling of the same documents while it is down.
 
-`Session` says what frames mean, `AgentPort` does what they ask; this module only carries, reconnects and waits.
+`Session` interprets frames, `AgentPort` executes them; this module only transports, reconnects and waits.
 """
 
 import asyncio
@@ -60,15 +60,15 @@ LINK_PATH = "/agent/v1/link"
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
 STEADY_S = 5.0
-"""A link that stood for so long was good: the next one is opened at once."""
+"""A link that was up for this long was stable: the next one is opened at once."""
 QUIET_S = 0.5
-"""The least time between two heartbeats: states that change together travel together."""
+"""Least time between two heartbeats, so that states that change together are sent together."""
 WELCOME_TIMEOUT_S = 15.0
 GOODBYE_S = 2.0
 
 
 class Link:
-    """Keeps the control plane and the box in touch until cancelled. Used by the tasks of one event loop."""
+    """Keeps the agent connected to its control plane until cancelled. Used by the tasks of one event loop."""
 
     def __init__(
         self,
@@ -103,38 +103,38 @@ class Link:
         self._socket: ClientConnection | None = None
         self._leaving = False
         self._time_exchange: TimeExchange | None = None
-        """The time that the connection under way asked for."""
+        """The time request of the current connection attempt."""
         self._hello_sent_ns = 0
-        """When the greeting of the present connection was sent, by `ServerClock.mark`."""
+        """When the current connection's hello was sent, by `ServerClock.mark`."""
         self.last_error: str = ""
         self.last_hint: str = ""
-        """What to do about it; empty where nothing is to be done."""
+        """What to do about it; empty if nothing has to be done."""
 
     @property
     def is_up(self) -> bool:
-        """Whether the websocket stands."""
+        """Whether the websocket is open."""
         return self._up.is_set()
 
     async def wait_up(self) -> None:
-        """Returns once the websocket stands."""
+        """Returns once the websocket is open."""
         await self._up.wait()
 
     async def wait_down(self) -> None:
-        """Returns once the websocket is gone."""
+        """Returns once the websocket is closed."""
         await self._down.wait()
 
     def report_config(self) -> None:
-        """Has the configuration in force reported again."""
+        """Reports the configuration in force again."""
         self._config_changed.set()
 
     def report_status(self) -> None:
-        """Has the status sent without waiting for the next heartbeat."""
+        """Sends the status without waiting for the next heartbeat."""
         self._status_changed.set()
 
     async def close_stopped(self) -> None:
-        """Closes the websocket as one that is not coming back: the control plane shows the agent as stopped at once.
+        """Closes the websocket for good, so that the control plane shows the agent as stopped at once.
 
-        After that `run` neither connects nor polls, for either would say that the agent is there.
+        Afterwards `run` neither connects nor polls, which would show the agent as running.
         """
         self._leaving = True
         if self._socket is not None:
@@ -143,7 +143,7 @@ class Link:
                     await self._socket.close(CLOSE_STOPPED, "the agent was stopped")
 
     async def run(self) -> None:
-        """Keeps a websocket open for ever, and polls while there is none."""
+        """Keeps a websocket open, and polls while there is none, until cancelled."""
         async with asyncio.TaskGroup() as group:
             polling = self._polling.run(self._config_changed, self._status_changed)
             group.create_task(polling, name="link-polling")
@@ -155,13 +155,13 @@ class Link:
                 if slowly:
                     await self._back_off(LONGEST_WAIT_S)
                 elif self._was_stable():
-                    # Once at once; if that does not hold either, ever more slowly.
+                    # Reconnect at once; if that is not stable either, back off.
                     self._backoff.reset()
                 else:
                     await self._back_off(self._backoff.next_wait_s())
 
     async def _run_once(self) -> bool:
-        """Runs one connection to its end and returns whether to stay away for long."""
+        """Runs one connection to its end; returns whether to wait long before the next."""
         try:
             return await self._run_connection()
         except AgentRevoked as revoked:
@@ -230,17 +230,17 @@ class Link:
         self.last_error = self.last_hint = ""
         self._down.clear()
         self._up.set()
-        # A reconnect is news enough: the other side may have been restarted.
+        # Report after each reconnect: the control plane may have been restarted.
         self._config_changed.set()
         self._status_changed.set()
-        log.info("the link to the control plane stands")
+        log.info("the link to the control plane is up")
 
     def _handle(self, session: Session, data: bytes) -> bool | None:
-        """Acts on one frame. Returns None to go on, else whether to stay away for long."""
+        """Handles one frame. Returns None to continue, else whether to wait long before the next connection."""
         match session.receive(data):
             case Opened() as opened:
                 self._polling.peer = opened.protocol
-                # The greeting answers ours, so it was stamped between our sending it and now.
+                # Welcome answers our hello, so its time was stamped between our sending and now.
                 self._clock.take(opened.server_time_at, self._hello_sent_ns)
             case Revocation() as revocation:
                 self._agent.revoke(revocation.jwt)
@@ -251,7 +251,7 @@ class Link:
             case Ignored() as ignored:
                 log.warning("a frame was not understood", extra={"error": ignored.detail})
             case RequeueRequest() as wanted:
-                # More than can be answered at a time is asked for again once this is answered.
+                # The control plane requests the remaining ones once this batch is answered.
                 self._requeue_ids = dict.fromkeys(wanted.segment_ids)
                 self._requeue_requested.set()
             case Candidate() | Repeated() | Refusal() as judgement:
@@ -260,7 +260,7 @@ class Link:
         return None
 
     async def _send_all(self, socket: ClientConnection, session: Session) -> None:
-        """Sends reports at once and heartbeats in their time; ends with the connection."""
+        """Sends reports at once and heartbeats at their interval; ends with the connection."""
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._send_reports(socket, session))
@@ -283,7 +283,7 @@ class Link:
             await self._sleep(QUIET_S)
 
     async def _answer_requeues(self, socket: ClientConnection, session: Session) -> None:
-        """Says of what is wanted again what is coming; reading it back takes the disk's time."""
+        """Reports which re-requested segments will be sent. Verifying them reads the disk, in a thread."""
         while True:
             await self._requeue_requested.wait()
             self._requeue_requested.clear()
@@ -292,12 +292,12 @@ class Link:
                 await socket.send(session.requeue_answer(answer), text=True)
 
     async def _back_off(self, most_s: float) -> None:
-        """Waits before the next try, unless there is reason to believe that it works now."""
+        """Waits before the next attempt, or until polling succeeds again."""
         self._retry_now.clear()
         await wait_for_any(self._retry_now, most_s=most_s, sleep=self._sleep)
 
     def _refused(self, response: Response) -> bool:
-        """Takes time and reason from an upgrade that was refused; returns whether to stay away for long."""
+        """Takes time and reason from a refused upgrade; returns whether to wait long before the next attempt."""
         answer = HttpAnswer(response.status_code, _headers(response), bytes(response.body or b""))
         knows_time = self._time_exchange is not None and self._time_exchange.accept(answer.headers)
         try:
@@ -307,7 +307,7 @@ class Link:
             return True
         except AuthenticationRefused as refusal:
             self._failed(str(refusal), refusal.hint)
-            # A refusal for the wrong time is mended by having taken the time; any other is not mended by asking again.
+            # After a refusal for a wrong time the retry has the right one. Any other refusal needs a person.
             return not (refusal.code is Code.AGENT_CLOCK_OFF and knows_time)
         except ServerError as error:
             self._failed(str(error), error.hint)
@@ -321,14 +321,14 @@ class Link:
 
 
 class _Direct(connect):
-    """A websocket to exactly the address asked for: a redirect is an answer, as it is in `edge_agent.http`."""
+    """A websocket client that follows no redirect, as in `edge_agent.http`."""
 
     def process_redirect(self, exc: Exception) -> Exception:
         return exc
 
 
 def _said(error: Exception, address: str) -> ServerError:
-    """Returns our error for what kept a websocket from standing."""
+    """Returns our error for a websocket that could not be opened."""
     host = urlsplit(address).netloc
     if (failed := tls_failed(host, error)) is not None:
         return failed

@@ -1,4 +1,4 @@
-"""What the websocket carries, by HTTP while it is down: the configuration one way, reports and heartbeats the other."""
+"""HTTP replacement of the websocket while it is down: fetches the configuration, posts reports and heartbeats."""
 
 import asyncio
 import logging
@@ -23,14 +23,13 @@ REPORT_PATH = "/agent/v1/report"
 POLL_S = 15.0
 QUIET_S = 0.5
 SLOW_S = 60.0
-"""After a 401 or 403, which asking again at once does not mend."""
+"""After a 401 or 403, which an early retry does not change."""
 
 
 class Polling:
     """One task of the link. `run` works while `down` is set and sleeps otherwise.
 
-    `link_retry` is set by the first answer after a failure: there is no need to wait out what the websocket's failures have
-    added up to.
+    The first success after a failure sets `link_retry`, so that the websocket reconnects without waiting out its backoff.
     """
 
     def __init__(
@@ -51,9 +50,9 @@ class Polling:
         self._sleep = sleep
         self._etag: str | None = None
         self.peer = OLDEST_SPOKEN
-        """The version of the wire that the control plane was last known to speak: only a websocket tells."""
+        """The control plane's last known wire version; only a websocket tells it."""
         self._is_failing = False
-        self._failures = FailureLog(log, "asking the control plane by HTTP does not work either")
+        self._failures = FailureLog(log, "polling the control plane by HTTP fails too")
 
     async def run(self, *news: asyncio.Event) -> None:
         """Polls while the websocket is down: at once, at each of `news`, and every `POLL_S` seconds."""

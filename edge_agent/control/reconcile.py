@@ -1,4 +1,4 @@
-"""Which steps lead from one configuration to another: pure, and touching only what differs."""
+"""Computes the steps from one configuration to another; pure. Steps touch only what differs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,42 +16,42 @@ from shared.protocol.ids import CameraId, ClassSessionId
 
 @dataclass(frozen=True)
 class StopCamera:
-    """Nobody wants this camera any more, or it is about to be started anew as something else."""
+    """The camera was removed."""
 
     camera_id: CameraId
 
 
 @dataclass(frozen=True)
 class StartCamera:
-    """A camera that was not there."""
+    """The camera is new."""
 
     camera: CameraConfig
 
 
 @dataclass(frozen=True)
 class ReplaceCamera:
-    """The same camera read in another way (address, credentials, sound): its connection is made anew."""
+    """The camera is read differently (address, credentials, sound): reconnect it."""
 
     camera: CameraConfig
 
 
 @dataclass(frozen=True)
 class DescribeCamera:
-    """The same camera, read as before; only its name, position, room or measured delay is new."""
+    """Only name, position, room or measured delay of the camera changed: no reconnect."""
 
     camera: CameraConfig
 
 
 @dataclass(frozen=True)
 class DropRecording:
-    """The control plane has all of this class, or gave up on it."""
+    """The order was withdrawn: the control plane has all of the class, or gave it up."""
 
     class_session_id: ClassSessionId
 
 
 @dataclass(frozen=True)
 class SetRecording:
-    """A new order, or a new start or stop of one."""
+    """The order is new, or its start or stop changed."""
 
     order: RecordingOrder
 
@@ -65,14 +65,14 @@ class SetRecipient:
 
 @dataclass(frozen=True)
 class SetUpload:
-    """A new policy of the line."""
+    """The upload policy changed."""
 
     policy: UploadPolicy
 
 
 @dataclass(frozen=True)
 class SetSpool:
-    """A new policy of the disk."""
+    """The spool policy changed."""
 
     policy: SpoolPolicy
 
@@ -91,9 +91,9 @@ ConfigStep = (
 
 
 def reconcile(old: AgentBody | None, new: AgentBody) -> tuple[ConfigStep, ...]:
-    """Returns the steps from `old` (None: from nothing) to `new`, in the order to take them.
+    """Returns the steps from `old` (None: from nothing) to `new`, in order.
 
-    Keys and limits come first, then what ends, then what begins: a recording that begins finds its cameras there.
+    Keys and limits come first, then removals, then additions: a new recording finds its cameras running.
     """
     return (
         *_limits(old, new),
@@ -108,7 +108,7 @@ def reconcile(old: AgentBody | None, new: AgentBody) -> tuple[ConfigStep, ...]:
 
 
 def remaining_step(step: ConfigStep, new: AgentBody) -> ConfigStep | None:
-    """Returns what a step that failed on the way to an older configuration means on the way to `new`: it, or nothing."""
+    """Returns the step to retry under `new` for one that failed under an older configuration; None if it is obsolete."""
     match step:
         case StopCamera():
             return None if any(camera.id == step.camera_id for camera in new.cameras) else step
@@ -120,7 +120,7 @@ def remaining_step(step: ConfigStep, new: AgentBody) -> ConfigStep | None:
 
 
 def touched_cameras(actions: Iterable[ConfigStep]) -> frozenset[CameraId]:
-    """Returns the cameras whose connection the actions make or end."""
+    """Returns the cameras that the steps connect or disconnect."""
     touched: set[CameraId] = set()
     for action in actions:
         match action:

@@ -1,6 +1,6 @@
-"""What the link says and how it takes what it hears: pure, without sockets, clocks or disks.
+"""The conversation with the control plane: pure, without sockets, clocks or disks.
 
-`ConfigFilter` decides which of the pushed configurations is new; `Session` is one connection's conversation on top of it.
+`ConfigFilter` decides which pushed configuration is new; `Session` is the protocol of one connection.
 Source: protocols.md, section 2.
 """
 
@@ -33,7 +33,7 @@ from shared.protocol.version import OLDEST_SPOKEN, PROTOCOL_VERSION
 
 @dataclass(frozen=True)
 class Opened:
-    """The control plane has answered: it speaks `protocol`, and its time is `server_time_at`."""
+    """The control plane has answered with its protocol version and its time."""
 
     protocol: int
     server_time_at: datetime
@@ -41,21 +41,21 @@ class Opened:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A configuration newer than all before it: to be applied, then reported."""
+    """A configuration newer than all before: to be applied, then reported."""
 
     config: AgentConfig
 
 
 @dataclass(frozen=True)
 class Repeated:
-    """What we have already, or something older: nothing to do but to report what is in force."""
+    """A configuration that is known or older: only report what is in force."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """A configuration that must not be applied; to be reported as failed. `alarm`: somebody has to look at it.
+    """A configuration that must not be applied, to be reported as failed. `alarm`: a person has to look into it.
 
-    `version` is None where it could not even be read.
+    `version` is None if it could not be read.
     """
 
     version: int | None
@@ -65,21 +65,21 @@ class Refusal:
 
 @dataclass(frozen=True)
 class RequeueRequest:
-    """Committed segments that the control plane has lost: to be sent again where they are still here."""
+    """Committed segments that the control plane has lost and requests again."""
 
     segment_ids: tuple[SegmentId, ...]
 
 
 @dataclass(frozen=True)
 class Revocation:
-    """The end of this agent, if the signature is good: a compact JWT."""
+    """A revocation of this agent as a compact JWT, to be verified."""
 
     jwt: str
 
 
 @dataclass(frozen=True)
 class Ended:
-    """The control plane gave up this connection: it could not use our last frame."""
+    """The control plane ended the connection because of our last frame."""
 
     code: Code
     detail: str
@@ -97,9 +97,9 @@ Event = Opened | Candidate | Repeated | Refusal | RequeueRequest | Revocation | 
 
 
 class ConfigFilter:
-    """The newest configuration this agent has met, and the judgement of each further one against it.
+    """Remembers the newest configuration received, and checks each further one against it.
 
-    Lives as long as the agent: a push by websocket, the same by HTTP and the same after a reconnect are one thing.
+    Lives as long as the agent, so that one configuration by websocket, by HTTP and after a reconnect is applied once.
     """
 
     def __init__(self, agent_id: AgentId, studio_id: StudioId, newest: tuple[int, str] | None) -> None:
@@ -109,11 +109,11 @@ class ConfigFilter:
 
     @property
     def newest(self) -> tuple[int, str] | None:
-        """Version and hash of the newest configuration met, or None before the first."""
+        """Version and hash of the newest configuration received; None before the first."""
         return self._newest
 
     def check(self, config: AgentConfig) -> Verdict:
-        """Returns what to do with `config`; a `Candidate` is the newest from then on."""
+        """Returns the verdict on `config`; a `Candidate` becomes the newest."""
         if config.agent_id != self._agent_id or config.body.studio_id != self._studio_id:
             return Refusal(config.version, "this configuration is for another agent", alarm=True)
         if document_hash(config.body) != config.hash:
@@ -131,7 +131,7 @@ class ConfigFilter:
         return Repeated()
 
     def check_bytes(self, data: bytes) -> Verdict:
-        """Returns what to do with an `AgentConfig` in JSON."""
+        """Returns the verdict on an `AgentConfig` in JSON."""
         try:
             config = decode(data, AgentConfig)
         except msgspec.DecodeError as error:
@@ -140,7 +140,7 @@ class ConfigFilter:
 
 
 class State(Enum):
-    """How far a conversation is."""
+    """The state of a connection: GREETING -> OPEN -> CLOSED."""
 
     GREETING = auto()
     OPEN = auto()
@@ -148,7 +148,7 @@ class State(Enum):
 
 
 class Session:
-    """One connection: frames in, events out; and the frames to send.
+    """The protocol of one connection: turns frames into events, and builds the frames to send.
 
     `hello` is sent first. Nothing but it may be sent before `Opened` (state `OPEN`), nothing at all once `CLOSED`.
     """
@@ -168,15 +168,15 @@ class Session:
         return _frame(Report(reported=reported))
 
     def heartbeat(self, status: AgentStatus) -> bytes:
-        """Returns the frame that states how the agent is."""
+        """Returns the frame with the agent's status."""
         return _frame(Heartbeat(status=status_in_words_of(self._peer, status)))
 
     def requeue_answer(self, answer: SendingAgain) -> bytes:
-        """Returns the frame that says what of the segments that were wanted again is coming."""
+        """Returns the frame that answers a request for lost segments."""
         return _frame(answer)
 
     def receive(self, data: bytes) -> Event:
-        """Returns what a frame of the control plane means for us."""
+        """Returns the event of a frame from the control plane."""
         try:
             message: ToAgent = decode(data, ToAgent)  # type: ignore[arg-type]  # to msgspec a union is a type
         except msgspec.DecodeError as error:
@@ -190,7 +190,7 @@ class Session:
                 return Opened(message.protocol, message.server_time_at)
             case Desired():
                 if not message.is_whole:
-                    # Not refused: it is sent once more where it is not acknowledged.
+                    # Not refused: an unacknowledged configuration is sent again.
                     return Ignored("a configuration was damaged on the way")
                 return self._config_filter.check(message.config)
             case SendAgain():
@@ -204,7 +204,7 @@ class Session:
 
 
 class _Outline(msgspec.Struct, frozen=True):
-    """As much of a frame or a document as names it, whatever else it holds."""
+    """The identifying fields of a frame or document, whatever else it holds."""
 
     type: str = ""
     version: int | None = None

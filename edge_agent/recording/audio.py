@@ -1,9 +1,8 @@
-"""The sound of a track: AAC without a break, from the first picture of each run to its last.
+"""The sound of a track: continuous AAC from the first picture of each run to its last.
 
-The init sections of a track promise the same tracks for the whole class, because a player keeps the tracks that it began
-with, and waits for what a file promises. So the plan of the sound is made once for each class and track, and every run
-keeps to it whatever the camera does: sound that is late, damaged, missing or in another format is silence, or is encoded
-anew. Nothing here ever holds pictures back, or ends a run.
+All init sections of a class declare the same tracks: a player keeps the tracks that it started with, and waits for data of
+each of them. So the audio plan is made once per class and camera, and every run follows it. Sound that is late, damaged,
+missing or in another format is replaced by silence or transcoded. Nothing here delays pictures or ends a run.
 """
 
 import logging
@@ -35,29 +34,29 @@ log = logging.getLogger(__name__)
 
 BIT_RATE = 64_000
 PATIENCE_90K = TICKS_PER_S * 3 // 4
-"""How far sound may lag behind the pictures before its place is filled with silence, to begin with."""
+"""Initial limit for how far sound may lag behind the pictures before silence fills its place."""
 LONGEST_PATIENCE_90K = 3 * TICKS_PER_S
-"""The same for a camera whose sound has come later: FFmpeg's muxer holds pictures back for so long."""
+"""The highest limit, for a camera whose sound has come later. FFmpeg's muxer delays pictures by up to this."""
 JUMP_90K = TICKS_PER_S // 5
-"""A step forward of more than this is believed when the next packet goes on from there."""
+"""A larger step forward is accepted only if the next packet continues from there."""
 GOES_ON_90K = TICKS_PER_S
 SLOWEST_HZ, FASTEST_HZ = 4_000, 192_000
 LONGEST_PACKET_S = 2
-"""What a decoder gives beyond these comes of a wrong set-up: at 1 Hz one packet of AAC would become 400 MB."""
+"""Decoder output outside these limits means a wrong configuration: at 1 Hz one AAC packet would become 400 MB."""
 LOUDEST = 4.0
 """Full scale is 1.0, and decoders overshoot it a little. FFmpeg's AAC encoder refuses a frame with one sample that is not
 finite, or far beyond this."""
 _SIGN_AND_EXPONENT = 3 if sys.byteorder == "little" else 0
 _BELOW_2 = bytes(value for value in range(256) if value & 0x7F < 0x40)
-"""This byte of a float of 32 bits tells at once that a sample is a number and its size below 2.0, as nearly all are."""
+"""Values of the top byte of a 32-bit float that prove a finite sample below 2.0. Nearly all samples pass this test."""
 _FAULTS = (av.error.FFmpegError, ValueError, OverflowError)
 
 
 def plan_audio(track: AudioTrack, first: MediaPacket | None = None) -> AudioPlan | None:
-    """Returns what to promise for a camera's sound, or None where it cannot be recorded.
+    """Returns the plan for a camera's sound, or None if it cannot be recorded.
 
     Args:
-        first: a packet of it; only AAC that says its set-up with each frame needs one.
+        first: a packet of it; needed for AAC in ADTS alone, which carries its configuration in each frame.
     """
     recorded = recorded_as(track)
     if recorded is None:
@@ -98,14 +97,14 @@ class AacFrame:
 class AudioTimeline:
     """The sound of one run. Used by one thread.
 
-    `begin` says where the run's first picture stands; from there on frames follow each other without a break. `push`
-    places what the camera sends, `fill_silence` puts silence where nothing came in time.
+    `begin` sets the time of the first picture; from there on the AAC frames are contiguous. `push` places the camera's
+    packets, `fill_silence` adds silence where none arrived in time.
     """
 
     def __init__(self, plan: AudioPlan, track: AudioTrack | None) -> None:
         """Args:
-        plan: what the track's init sections promise.
-        track: what the camera announces in this run; None: no sound.
+        plan: the sound that the track's init sections declare.
+        track: the sound that the camera announces in this run; None: no sound.
         """
         self.plan = plan
         self._track = track
@@ -130,7 +129,7 @@ class AudioTimeline:
         return self.plan.format(self._track.codec if encodes and self._track else "")
 
     def begin(self, pts_90k: int) -> None:
-        """Notes where the first picture of the run stands."""
+        """Sets the time of the first picture of the run."""
         self._picture_90k = pts_90k
         self._begin = self._emitted = -(-pts_90k * self.plan.sample_rate_hz // TICKS_PER_S)
         self._path = _SilentPath(self.plan, self._begin)
@@ -138,7 +137,7 @@ class AudioTimeline:
             self._set_path(self._track, self._track.config)
 
     def push(self, packet: MediaPacket) -> Iterator[AacFrame]:
-        """Yields the frames that a packet of the camera's sound completes. What is no sound, or too late, is left out."""
+        """Yields the frames that a sound packet completes. Drops packets that are empty or too late."""
         if not packet.size_bytes or self._track is None:
             return
         adts = config_of_adts(bytes(memoryview(packet.data)[:9])) if self._track.codec == "aac" else b""
@@ -154,14 +153,14 @@ class AudioTimeline:
         yield from self._place(packet)
 
     def fill_silence(self, picture_90k: int) -> Iterator[AacFrame]:
-        """Yields silence up to where sound can still be on its way, as of a picture's time."""
+        """Yields silence up to the point where sound may still arrive, given the time of a picture."""
         self._picture_90k = max(self._picture_90k, picture_90k)
         missing = self._sample_at(picture_90k - self._patience_90k) - self._path.next_sample
         if missing > 0:
             yield from self._emit(self._path.write_silence(missing))
 
     def finish(self, until_90k: int) -> Iterator[AacFrame]:
-        """Yields silence up to the end of the run's last picture, and all that was held back."""
+        """Yields held packets, then silence up to the end of the run's last picture."""
         if self._unconfirmed is not None:
             packet, self._unconfirmed = self._unconfirmed, None
             yield from self._place(packet)
@@ -184,7 +183,7 @@ class AudioTimeline:
 
     def _emit(self, frames: Iterator[AacFrame]) -> Iterator[AacFrame]:
         for frame in frames:
-            # An encoder that begins within a run runs up to its first frame: what stands there is laid already.
+            # An encoder that starts within a run first emits its priming frame, whose place is filled already.
             if frame.at >= self._emitted:
                 self._emitted = frame.at + SAMPLES
                 yield frame
@@ -211,20 +210,20 @@ class _AudioPath(Protocol):
     has_audio: bool
 
     def write(self, data: bytes) -> Iterator[AacFrame]:
-        """Lays what a packet of the camera holds; what cannot be decoded is silence, or nothing."""
+        """Writes one packet of the camera. If it cannot be decoded, writes silence or nothing."""
         ...
 
     def write_silence(self, samples: int) -> Iterator[AacFrame]:
-        """Lays so many samples of silence; the nearest number of whole frames where only those can be laid."""
+        """Writes that many samples of silence, rounded to whole frames where the path has no encoder."""
         ...
 
     def flush(self) -> Iterator[AacFrame]:
-        """Gives what is held back; nothing is laid after it."""
+        """Yields the remaining frames; nothing is written afterwards."""
         ...
 
 
 class _SilentPath:
-    """No sound: what comes cannot be decoded, or nothing comes."""
+    """Silence only: the camera sends no sound, or none that can be decoded."""
 
     def __init__(self, plan: AudioPlan, at: int) -> None:
         self.next_sample = at
@@ -251,8 +250,10 @@ class _SilentPath:
 
 
 class _CopiedPath(_SilentPath):
-    """AAC as the camera sends it, without ADTS headers. Each frame is decoded once: a browser that meets one that cannot
-    be decoded gives the pictures up with it."""
+    """The camera's AAC frames without their ADTS headers.
+
+    Each frame is test-decoded: a browser that meets an undecodable one stops playing the pictures too.
+    """
 
     def __init__(self, plan: AudioPlan, at: int) -> None:
         super().__init__(plan, at)
@@ -262,7 +263,7 @@ class _CopiedPath(_SilentPath):
         """See `_AudioPath`."""
         if data[:1] == b"\xff" and data[1:2] and data[1] & 0xF6 == 0xF0:
             data = data[7 if data[1] & 1 else 9 :]
-        # What begins like a header behind the header is no frame; the muxer would stop, and the pictures with it.
+        # A second header in place of a frame would make the muxer stop, and the pictures with it.
         is_sound = bool(data) and not (data[0] == 0xFF and data[1:2] >= b"\xf0") and self._decodes(data)
         self.has_audio |= is_sound
         yield self._next(data if is_sound else self._silence)
@@ -275,7 +276,7 @@ class _CopiedPath(_SilentPath):
 
 
 class _EncodedPath:
-    """Any sound that FFmpeg decodes (G.711, Opus, MP2, AAC of another set-up, ...), encoded as the plan has it."""
+    """Any sound that FFmpeg decodes (G.711, Opus, MP2, other AAC), transcoded to the plan's AAC."""
 
     def __init__(self, plan: AudioPlan, track: AudioTrack, at: int) -> None:
         self.next_sample = at
@@ -326,7 +327,7 @@ class _EncodedPath:
             raise ValueError("no camera sends such sound")
         source = (frame.sample_rate, frame.format.name, frame.layout.name)
         if source != self._source:
-            # What a camera announces and what its decoder gives may differ, and change.
+            # The decoder's output may differ from what the camera announces, and change.
             self._source = source
             self._resampler = av.AudioResampler(format="fltp", layout=self._layout, rate=self._rate_hz)
         frame.pts = None
@@ -345,7 +346,7 @@ class _EncodedPath:
             except _FAULTS:
                 encoded = self._restart_encoder(2)
             for out in encoded:
-                # The encoder's first frame is its run-up, a frame before the sound: its pts says so.
+                # The encoder's first frame is its priming, one frame before the sound, as its pts says.
                 yield AacFrame(bytes(out), out.pts)
             self._fifo_at += SAMPLES
 
@@ -354,10 +355,10 @@ class _EncodedPath:
         return list(self._encoder.encode(chunk))
 
     def _restart_encoder(self, frames: int) -> list[Any]:
-        """Returns silence for a frame that the encoder refused, from a new encoder: the old one takes nothing any more.
+        """Returns silence in place of a frame that the encoder refused. A new encoder is needed: the old one stays failed.
 
-        An encoder gives a frame when it takes the next but one, and its run-up stands a frame before all. So silence from
-        a frame earlier on makes up for what the old one still had to give.
+        An encoder emits a frame when it receives the next but one, and its priming comes one frame earlier. So silence
+        that starts one frame earlier replaces what the old encoder still had to emit.
 
         Args:
             frames: how many to encode: 2 in place of one frame, 3 in place of the end.
@@ -375,14 +376,14 @@ class _EncodedPath:
 
 
 def _bounded(piece: Any) -> Any:
-    """Returns samples of sound (`fltp`), with silence for those that are no number or louder than any microphone."""
+    """Returns samples (`fltp`) with zeros for those that are not finite or beyond `LOUDEST`."""
     planes = [bytes(plane)[: piece.samples * 4] for plane in piece.planes]
     if not any(plane[_SIGN_AND_EXPONENT::4].translate(None, _BELOW_2) for plane in planes):
         return piece
     clean: Any = av.AudioFrame(format="fltp", layout=piece.layout.name, samples=piece.samples)
     clean.sample_rate, clean.time_base = piece.sample_rate, Fraction(1, piece.sample_rate)
     for target, plane in zip(clean.planes, planes, strict=True):
-        # A comparison with what is no number is false.
+        # A comparison with NaN is false.
         kept = (value if -LOUDEST <= value <= LOUDEST else 0.0 for value in array("f", plane))
         target.update(array("f", kept).tobytes().ljust(target.buffer_size, b"\0"))
     return clean
@@ -419,7 +420,7 @@ def _silent_samples(layout: str, rate_hz: int, samples: int) -> Any:
 
 @lru_cache(maxsize=16)
 def _silent_frame(plan: AudioPlan) -> bytes | None:
-    """Returns a frame of silence of the plan's set-up, or None where a decoder of that set-up refuses it."""
+    """Returns a silent AAC frame for the plan, or None if a decoder with the plan's configuration refuses it."""
     frames: list[bytes] = []
     try:
         encoder = _encoder(plan.sample_rate_hz, plan.channels)

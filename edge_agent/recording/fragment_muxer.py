@@ -1,8 +1,8 @@
-"""Packets of one run become CMAF: one init section, then one fragment (moof+mdat) for each group of pictures.
+"""Muxes one run into CMAF: one init section, then one fragment (moof+mdat) per GOP.
 
-One mp4 muxer per run writes into memory; nothing is re-encoded. Pictures are never split from the group they need, but
-for a group longer than `FRAGMENT_LIMIT_S`: there a fragment ends without waiting for a key frame, so that a camera
-with endless groups cannot fill the memory, and the next fragment is decodable only after the one before it.
+One mp4 muxer per run writes into memory; nothing is re-encoded. A fragment ends at a key frame, except in a GOP longer
+than `FRAGMENT_LIMIT_S`: it is split, so that a camera with endless GOPs cannot fill the memory. The second part can then
+only be decoded after the first.
 """
 
 import io
@@ -23,7 +23,7 @@ from edge_agent.spool.track_progress import AudioPlan
 from shared.kernel.timebase import TICKS_PER_S
 
 FRAGMENT_LEAST_90K = TICKS_PER_S // 2
-"""Cameras whose every picture is a key frame get fragments of this length at least."""
+"""Shortest fragment, for cameras whose every picture is a key frame."""
 FRAGMENT_LIMIT_S = 8
 
 _CODECS = {"h264": "h264", "h265": "hevc"}
@@ -31,7 +31,7 @@ _TAGS = {"h264": "avc1", "h265": "hvc1"}
 _OPTIONS = {
     "movflags": "frag_keyframe+empty_moov+default_base_moof+skip_trailer+frag_discont",
     "frag_duration": str(FRAGMENT_LIMIT_S * 1_000_000),
-    # Sound follows within `LONGEST_PATIENCE_90K`, or silence does: until then FFmpeg keeps the pictures (microseconds).
+    # In microseconds. FFmpeg holds pictures until sound follows; sound or silence follows within `LONGEST_PATIENCE_90K`.
     "max_interleave_delta": "4000000",
     "flush_packets": "1",
     "use_editlist": "0",
@@ -40,7 +40,7 @@ _OPTIONS = {
 
 
 class FragmentMuxer:
-    """Cuts one run. Used by one thread; gives bytes, keeps at most one group of pictures and what waits for its sound.
+    """Muxes one run. Used by one thread; keeps at most one GOP, and the pictures that wait for their sound.
 
     `init` is the init section, known at once.
     """
@@ -73,7 +73,7 @@ class FragmentMuxer:
     def _add_video(self, video: VideoTrack, key_frame: bytes) -> Any:
         if not parameter_sets(key_frame[:16384], video.codec):
             key_frame = video.parameter_sets + key_frame
-        # A stream made from a reader of the key frame brings the decoder configuration with it, and can be tagged.
+        # A stream made from a demuxer of the key frame carries the decoder configuration (avcC, hvcC) and accepts a tag.
         template = av.open(
             io.BytesIO(key_frame),
             format=_CODECS[video.codec],
@@ -95,7 +95,7 @@ class FragmentMuxer:
         return stream
 
     def push(self, packet: MediaPacket) -> Iterator[Fragment]:
-        """Takes a packet, a key frame first; yields the fragments that are complete by it."""
+        """Adds a packet, starting with a key frame; yields the fragments that it completes."""
         if packet.kind is Kind.VIDEO:
             if self._timeline is not None:
                 self._mux_audio(self._timeline.fill_silence(packet.dts_90k))
@@ -109,7 +109,7 @@ class FragmentMuxer:
         yield from self._complete(last=False)
 
     def finish(self) -> Iterator[Fragment]:
-        """Ends the run; yields what is left, the last group of pictures included."""
+        """Ends the run; yields the remaining fragments, including the last GOP."""
         if self._timeline is not None:
             self._mux_audio(self._timeline.finish(self._end_90k))
         self._mux.close()
@@ -162,7 +162,7 @@ class FragmentMuxer:
         while self._ready:
             data, count = self._ready[0]
             if len(self._frames) <= count and not last:
-                # The next fragment's first picture is not here yet: the length is not known.
+                # The duration is not known before the first picture of the next fragment.
                 return
             self._ready.popleft()
             shown = [self._frames.popleft() for _ in range(count)]

@@ -1,4 +1,4 @@
-"""The account of one track: each instant of a class is in a fragment or in a gap with its reason. No I/O of its own."""
+"""Gap tracking of one track: each instant of a class is in a fragment or in a gap with a reason. No I/O of its own."""
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
@@ -10,9 +10,9 @@ from shared.protocol.manifest import GapReason, GapRecord, SegmentManifest
 from shared.protocol.status import CameraError
 
 TOLERANCE = timedelta(milliseconds=250)
-"""Between two runs: what a clock map may be wrong by before a difference is a gap."""
+"""Between two runs: a smaller difference is clock error and no gap."""
 NEAR = timedelta(seconds=10)
-"""A gap that lasts so little longer than the agent's own absence is all the agent's."""
+"""A gap that ends at most this long after the agent's start is attributed to the agent alone."""
 
 REASONS: dict[CameraError, GapReason] = {
     CameraError.REFUSED: GapReason.CAMERA_REFUSED,
@@ -30,14 +30,14 @@ REASONS: dict[CameraError, GapReason] = {
 
 
 def gap_reason(error: CameraError | None) -> GapReason:
-    """Returns the reason of a gap that a camera's error makes; None: it has not been connected yet."""
+    """Returns the gap reason for a camera error; None: the camera has not connected yet."""
     return GapReason.CAMERA_LATE if error is None else REASONS.get(error, GapReason.CAMERA_OFFLINE)
 
 
 class GapTracker:
-    """One track's account. Instants are UTC; `until_at` only rises, but where a clock stepped back.
+    """Tracks how far one track is covered. Instants are UTC; `until_at` only rises, unless a clock steps back.
 
-    `absent_until_at` is when this agent began to watch: what is missing before is the agent's fault, not the camera's.
+    `absent_until_at` is when this agent started: gaps before it are caused by the agent, not by the camera.
     """
 
     def __init__(
@@ -61,20 +61,20 @@ class GapTracker:
         self._set_back = False
 
     def note_cause(self, reason: GapReason, detail: str = "") -> None:
-        """Notes why what comes next may be missing; the first reason since the last fragment stands."""
+        """Sets the cause of a gap that may follow. The first cause since the last fragment counts."""
         if self._cause is None:
             self._cause = (reason, detail)
 
     def add_fragment(
         self, from_at: datetime, to_at: datetime, *, follows: bool, otherwise: GapReason
     ) -> None:
-        """Takes a fragment into the account.
+        """Adds a fragment, and the gap before it if there is one.
 
         Args:
             from_at: its first picture.
             to_at: its end.
-            follows: it follows the last one without a hole in media time: then there is no gap, whatever dates say.
-            otherwise: the reason of a gap for which no trouble was noted.
+            follows: it is contiguous in media time, so there is no gap, whatever the dates say.
+            otherwise: the reason of a gap without a known cause.
         """
         dropped = self._cause is not None and self._cause[0] is GapReason.PACKETS_DROPPED
         if not follows and from_at - self.until_at > (timedelta(0) if dropped else TOLERANCE):
@@ -82,12 +82,11 @@ class GapTracker:
         stepped = self._cause is not None and self._cause[0] is GapReason.CLOCK_STEP
         self._cause = None
         self._set_back = self._set_back and not stepped
-        # After a step back, what is missing until the old time comes round again is missing all the same.
+        # After a step back `until_at` must go back too, or a gap before the old time is reached again would be lost.
         self.until_at = to_at if stepped else max(self.until_at, to_at)
 
     def observe_clock(self, now_at: datetime, *, away: bool) -> None:
-        """Looks at the clock. Set back while the camera is `away`: what is missing from then on is missing all the same,
-        although the old time had come so far."""
+        """Observes the clock. If it was set back while the camera is `away`, the gap from the new time on still counts."""
         self._set_back |= now_at < self._observed_at - TOLERANCE
         self._observed_at = now_at
         if self._set_back and away:
@@ -95,7 +94,7 @@ class GapTracker:
             self.until_at = min(self.until_at, max(now_at, self._begins_at))
 
     def add_gap_until(self, to_at: datetime, otherwise: GapReason) -> None:
-        """Writes down that nothing is there up to `to_at`."""
+        """Records a gap up to `to_at`, split where the agent was not running yet."""
         reason, detail = self._cause or (otherwise, "")
         from_at = self.until_at
         absent_until_at = self._agent_started_at
@@ -108,7 +107,7 @@ class GapTracker:
         self._add_gap(from_at, to_at, reason, detail)
 
     def add_missed_gap(self, from_at: datetime, to_at: datetime) -> None:
-        """Writes down what an agent that was killed had no time to: the stretch lies before `until_at`."""
+        """Records a gap before `until_at` that a killed agent could not record."""
         self._emit_gap(from_at, to_at, GapReason.AGENT_STOPPED, "found after a restart")
 
     def _add_gap(self, from_at: datetime, to_at: datetime, reason: GapReason, detail: str) -> None:
@@ -137,14 +136,18 @@ Span = tuple[datetime, datetime]
 def uncovered_spans(
     segments: Sequence[SegmentManifest], gaps: Iterable[GapRecord], *, since_at: datetime, whole: bool
 ) -> list[Span]:
-    """Returns each stretch of a track, from and to, that neither a segment nor a gap accounts for.
+    """Returns the spans of a track that neither a segment nor a gap covers.
+
+    A gap is recorded after the fragment that ends it. An agent killed in between, or with a full disk, leaves the span
+    uncovered; it is found here when the recording resumes.
+
 
     Args:
-        segments: all that is known of the track, by their numbers. Where a number is missing, nothing is said of the
-            time before it: its segment may have been sent and forgotten.
-        gaps: all that is known of the track, in any order.
-        since_at: what lies before is accounted for.
-        whole: nothing was forgotten, so that the time from `since_at` to the first segment is looked at, too.
+        segments: the known segments of the track, by number. The time before a missing number is skipped: that segment
+            may have been uploaded and pruned.
+        gaps: the known gaps of the track, in any order.
+        since_at: everything before is covered.
+        whole: nothing was pruned, so the time from `since_at` to the first segment is checked too.
     """
     known = sorted((gap.from_at, gap.to_at) for gap in gaps)
     between = [
@@ -159,7 +162,7 @@ def uncovered_spans(
 
 
 def _left(from_at: datetime, to_at: datetime, gaps: Iterable[Span]) -> Span:
-    """Returns what gaps leave of a stretch, from its beginning on."""
+    """Returns what is left of a span after cutting gaps off its start."""
     for gap_from_at, gap_to_at in gaps:
         if gap_from_at <= from_at + TOLERANCE:
             from_at = max(from_at, gap_to_at)
@@ -167,6 +170,6 @@ def _left(from_at: datetime, to_at: datetime, gaps: Iterable[Span]) -> Span:
 
 
 def _follows(before: SegmentManifest, after: SegmentManifest) -> bool:
-    """Returns whether one goes on where the other ended, by media time: then there is no hole, whatever dates say."""
+    """Returns whether two segments are contiguous in media time, whatever their dates say."""
     last = before.fragments[-1]
     return before.run == after.run and last.pts_90k + last.duration_90k == after.fragments[0].pts_90k

@@ -1,4 +1,4 @@
-"""Records one class from one camera: its packets from start to stop become segments, its absences become gaps."""
+"""Records one class from one camera: packets from start to stop become segments, missing stretches become gaps."""
 
 import logging
 import threading
@@ -29,18 +29,18 @@ FRAGMENTS_MOST = 250
 """A manifest holds at most 256."""
 TAKE_TIMEOUT_S = 0.5
 LATE_PACKETS = timedelta(seconds=2)
-"""How long after the stop a camera's packets may still arrive."""
+"""How long after the stop packets from before it may still arrive."""
 GAP_EVERY = timedelta(seconds=30)
-"""While a camera is away, or the disk refuses, the gap is written down this often."""
+"""While a camera is disconnected, or the disk refuses, the growing gap is recorded this often."""
 
 
 class TrackRecorder:
     """One track of one class, in a thread of its own.
 
-    Step by step: `start` begins the thread; it subscribes to the camera's feed, waits for the order's start, cuts,
-    encrypts and writes until the order's stop, and ends by itself; `on_end` is called in it. `set_order`,
-    `set_recipient`, `set_feed` and `stop` may be called from any other thread: they replace one attribute and wake it.
-    `alive`, `recording`, `first_picture_at` and `finished` are read by anyone.
+    `start` starts the thread. It subscribes to the camera's feed, waits for the order's start, muxes, encrypts and writes
+    until the order's stop, then ends and calls `on_end`. `set_order`,
+    `set_recipient`, `set_feed` and `stop` may be called by other threads: each replaces one attribute and wakes the thread.
+    `alive`, `recording`, `first_picture_at` and `finished` may be read by any thread.
     """
 
     def __init__(
@@ -112,21 +112,21 @@ class TrackRecorder:
         ).start()
 
     def set_order(self, order: RecordingOrder) -> None:
-        """Takes a changed order of the same class."""
+        """Replaces the order by a changed one of the same class."""
         self._order = order
         self._wake_up()
 
     def set_recipient(self, recipient: RecipientKey) -> None:
-        """Seals the keys of segments from the next one on to another key."""
+        """Seals content keys to another key, from the next segment on."""
         self._recipient = recipient
 
     def set_feed(self, feed: Feed | None) -> None:
-        """Goes on with another feed of the same camera; None: the camera is gone."""
+        """Continues with another feed of the same camera; None: the camera was removed."""
         self._wanted_feed = feed
         self._wake_up()
 
     def stop(self) -> None:
-        """Ends the thread before the order's stop: what is open is closed, the account stays open."""
+        """Ends the thread before the order's stop: closes the open segment, and leaves the track unfinished."""
         self._stopping = True
         self._wake_up()
 
@@ -154,10 +154,10 @@ class TrackRecorder:
             on_end()
 
     def step(self, timeout_s: float) -> None:
-        """Takes what has come, waiting up to `timeout_s` for it, and looks at the time. Only the thread's own."""
+        """Processes queued items, waiting up to `timeout_s` for them, then checks the schedule. For the thread itself."""
         self._attach()
         items = self._items(timeout_s)
-        # On a slow disk more comes while these are written: the stop is judged as of what was taken.
+        # Read before writing: on a slow disk more arrives meanwhile, and the stop must be checked as of the items in hand.
         now_at = self._spool.now()
         self._handle_all(items)
         self._check_schedule(now_at)
@@ -169,7 +169,7 @@ class TrackRecorder:
             self._handle_all(self._subscription.take(0, last=True))
             self._feed.unsubscribe(self._subscription)
             self._handle(RunEnded(None))
-            self._gaps.note_cause(GapReason.CAMERA_OFFLINE, "the camera was configured anew")
+            self._gaps.note_cause(GapReason.CAMERA_OFFLINE, "the camera was reconfigured")
         self._feed = self._wanted_feed
         self._subscription = self._feed.subscribe() if self._feed is not None else None
 
@@ -222,7 +222,7 @@ class TrackRecorder:
         self._record(packet)
 
     def _wait_for_start(self, packet: MediaPacket) -> bool:
-        """Keeps the present group of pictures until the class starts: it begins at the key frame before the start."""
+        """Holds the current GOP until the class starts, so that recording begins at the key frame before the start."""
         if packet.kind is Kind.VIDEO:
             at = self._utc(packet.pts_90k)
             if packet.keyframe and (at is None or at <= self._order.start_at or not self._held):
@@ -245,7 +245,7 @@ class TrackRecorder:
         for fragment in muxer.push(packet):
             self._store(fragment, muxer)
         if self._audio_decision is None and muxer.decision is not None:
-            # On the disk at once: whoever goes on after a power cut has to promise the same.
+            # Saved at once: after a power cut the next recorder has to declare the same tracks.
             self._audio_decision = muxer.decision
             self._save_progress()
         if muxer.audio is not None:
@@ -274,13 +274,13 @@ class TrackRecorder:
             and self._audio_decision.plan is None
         ):
             log.warning(
-                "sound is not recorded in a class that began without",
+                "sound is not recorded: the class began without a sound track",
                 extra={"camera_id": str(self.camera_id), "codec": source.info.audio.codec},
             )
         return RunMuxer(source.info, self._audio_decision)
 
     def _end_run(self) -> None:
-        """Cuts what is left of the run and closes its segment; the next packets begin another one."""
+        """Writes the rest of the run and closes its segment; the next packets start another one."""
         if self._muxer is not None:
             for fragment in self._muxer.finish():
                 self._store(fragment, self._muxer)

@@ -1,4 +1,4 @@
-"""One recording order: every camera of the room, from its start to its stop."""
+"""One recording order: all cameras of the room, from start to stop."""
 
 import asyncio
 from collections.abc import Mapping
@@ -22,10 +22,10 @@ WARM_UP = timedelta(seconds=10)
 class Recording:
     """Records one class from all cameras of its room.
 
-    `core` makes one for each order of the configuration, whatever its times: `run` waits for `start_at` by the spool's
-    clock, records until `stop_at`, and returns when nothing more will be cut. An order met again after a restart goes
-    on where it was; one that is finished already returns at once. Cancelling `run` closes the open segments and leaves
-    the rest for the next start (the agent is going down, or the order was withdrawn). All methods are of the event loop.
+    `core` makes one for each order of the configuration. `run` waits for `start_at` by the spool's clock, records until
+    `stop_at`, and returns when every track is complete. After a restart an order resumes; a finished one returns at once.
+    Cancelling `run` closes the open segments and leaves the rest to the next start (the agent stops, or the order was
+    withdrawn). All methods belong to the event loop.
     """
 
     def __init__(
@@ -41,8 +41,8 @@ class Recording:
         order: what to record.
         spool: where segments go; its clock says when it is time.
         recipient: to whom content keys are sealed.
-        board: where closed segments are counted per camera, and who is told of a change of state.
-        cameras: the cameras of the order's room; they run on their own.
+        board: counts closed segments per camera and announces changes of state.
+        cameras: the cameras of the order's room, which run independently.
         """
         self.order = order
         self._spool = spool
@@ -55,20 +55,20 @@ class Recording:
         self._done = False
 
     def set_order(self, order: RecordingOrder) -> None:
-        """Takes a changed order of the same class: this is how a recording is stopped."""
+        """Replaces the order by a changed one of the same class; a recording is stopped this way."""
         self.order = order
         for track in self._tracks.values():
             track.set_order(order)
         self._changed.set()
 
     def set_recipient(self, recipient: RecipientKey) -> None:
-        """Seals the keys of segments from the next one on to another key."""
+        """Seals content keys to another key, from the next segment on."""
         self._recipient = recipient
         for track in self._tracks.values():
             track.set_recipient(recipient)
 
     def set_cameras(self, cameras: Mapping[CameraId, Camera]) -> None:
-        """Takes the room's cameras as they are now. A new `Camera` under a known id goes on with the same track."""
+        """Replaces the room's cameras. A new `Camera` with a known id continues the same track."""
         self._cameras = dict(cameras)
         self._changed.set()
 
@@ -116,7 +116,7 @@ class Recording:
             if track is None and not (over and self._tracks):
                 await self._begin_track(camera_id, camera.feed, loop)
             elif track is not None and not (track.alive or track.finished):
-                # Its thread failed: what it had is closed or mended at the next start, the rest goes on.
+                # Its thread failed. What it wrote is closed, or is recovered at the next start; a new thread continues.
                 await self._begin_track(camera_id, camera.feed, loop)
             elif track is not None:
                 track.set_feed(camera.feed)
@@ -124,7 +124,7 @@ class Recording:
             self._tracks[camera_id].set_feed(None)
 
     async def _begin_track(self, camera_id: CameraId, feed: Feed, loop: asyncio.AbstractEventLoop) -> None:
-        # It reads back how far the class was: the disk's time is not the event loop's.
+        # In a thread: the constructor reads the track's progress from the disk.
         track = await asyncio.to_thread(
             TrackRecorder,
             self.order,

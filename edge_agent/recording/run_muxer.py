@@ -1,4 +1,4 @@
-"""One run of one camera becomes fragments: decides once for the class what sound to promise, and where a run can begin."""
+"""Muxes one run of one camera into fragments, with the sound track that the class has declared."""
 
 from collections.abc import Iterator
 
@@ -13,19 +13,19 @@ from shared.kernel.timebase import TICKS_PER_S
 
 HOLD_90K = 2 * TICKS_PER_S
 FAR_90K = 10 * TICKS_PER_S
-"""Sound so far from the pictures has another clock than they have: FFmpeg's muxer aborts the program for a day of it."""
+"""Sound further than this from the pictures has another clock and is dropped: a day of it makes FFmpeg's muxer abort."""
 
 
 class RunMuxer:
-    """Cuts packets, a key frame first, into fragments that all share one init section.
+    """Turns packets, starting with a key frame, into fragments that share one init section.
 
-    Where only the sound itself says what it is, the first group of pictures is held back in memory to see some of it.
+    If only the sound packets tell their format (ADTS), the first GOP is held back until one has arrived.
     """
 
     def __init__(self, info: StreamInfo, decision: AudioDecision | None = None) -> None:
         """Args:
         info: what the camera carries in this run.
-        decision: what earlier runs of the track promise; None: this is the first.
+        decision: the sound that earlier runs of the track declared; None: this is the first run.
         """
         self.decision = decision
         self._info = info
@@ -46,7 +46,7 @@ class RunMuxer:
         return self._audio
 
     def push(self, packet: MediaPacket) -> Iterator[Fragment]:
-        """Takes a packet; yields the fragments that are complete by it."""
+        """Adds a packet; yields the fragments that it completes."""
         if packet.kind is Kind.VIDEO:
             self._last_picture_90k = packet.pts_90k
         elif self._last_picture_90k is None or abs(packet.pts_90k - self._last_picture_90k) > FAR_90K:
@@ -64,7 +64,7 @@ class RunMuxer:
             yield from self._release()
 
     def finish(self) -> Iterator[Fragment]:
-        """Ends the run; yields what is left."""
+        """Ends the run; yields the remaining fragments."""
         yield from self._release()
         if self._muxer is not None:
             yield from self._muxer.finish()
@@ -91,7 +91,7 @@ class RunMuxer:
             try:
                 self._muxer = FragmentMuxer(self._info.video, self._audio, held[0])
             except (av.error.FFmpegError, ValueError):
-                # A key frame that cannot be read: wait for the next.
+                # This key frame cannot be parsed: wait for the next one.
                 self.bad_key_frames += 1
                 held = held[1:]
                 while held and not (held[0].kind is Kind.VIDEO and held[0].keyframe):

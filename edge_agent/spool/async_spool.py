@@ -1,4 +1,4 @@
-"""The spool as uploads see it: the same calls, waited for on the event loop and done in one thread beside it."""
+"""The spool's calls for the event loop: awaited there, executed one by one in a thread."""
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -17,14 +17,14 @@ from shared.protocol.status import SetAside
 T = TypeVar("T")
 
 MAX_QUEUED_CALLS = 16
-"""So many calls may stand in line for the thread; whoever comes then waits to stand in line."""
+"""At most this many calls are queued for the thread; further callers wait for a free slot."""
 
 
 class AsyncSpool:
-    """What uploads ask of a spool.
+    """The `Outbox` of the uploads on top of a `Spool`.
 
-    Step by step: a call waits for one of `MAX_QUEUED_CALLS` places, then for the one thread, which does call after call; the
-    event loop goes on meanwhile. A caller that is cancelled leaves its call to be done. `close` lets go of the thread.
+    A call waits for one of `MAX_QUEUED_CALLS` slots, then for the single thread. Cancelling a caller does not cancel its
+    call. `close` releases the thread.
     """
 
     def __init__(self, spool: Spool) -> None:
@@ -33,7 +33,7 @@ class AsyncSpool:
         self._queue_slots = asyncio.Semaphore(MAX_QUEUED_CALLS)
 
     def close(self) -> None:
-        """Takes no more calls; those in line are dropped, the one being done is not waited for."""
+        """Rejects further calls and drops the queued ones, without waiting for the running one."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def pending(
@@ -46,7 +46,7 @@ class AsyncSpool:
     ) -> Sequence[IndexedSegment]:
         """See `Spool.pending`."""
         spool = self._spool
-        # The classes that run may be others by the time it is this call's turn.
+        # Copied now: the caller's sets may change before the thread runs this call.
         of, but_not_of = None if of is None else tuple(of), tuple(but_not_of)
         return await self._run(
             partial(spool.pending, limit, of=of, but_not_of=but_not_of, newest_first=newest_first)

@@ -1,4 +1,4 @@
-"""What of each class is still to be sent, counted after each change and read without the disk."""
+"""Upload statistics of each class, refreshed after each change of the index and read without touching the disk."""
 
 import logging
 import sqlite3
@@ -13,15 +13,15 @@ from shared.protocol.upload import TrackTally
 log = logging.getLogger(__name__)
 
 ASKED_FOR = timedelta(hours=6)
-"""A class that nobody has asked for so long is not counted any more."""
+"""A class that was not requested for this long leaves the statistics."""
 
 
 class BacklogStats:
-    """The figures of the index as they were after the last change.
+    """The statistics of the index as of its last change.
 
-    Step by step: whoever has changed the index calls `refresh`, in any thread but the event loop's; `tally` and `backlog`
-    are read by anyone and wait for nothing. While the index cannot be read, and of a class that was not counted yet,
-    they say that something is still to be sent: nobody must take a class for home that is not.
+    Whatever changes the index calls `refresh` afterwards, in any thread but the event loop's. Any thread reads `tally` and
+    `backlog` without waiting. While the index cannot be read, and for a class that was not counted yet, they report
+    something pending: a class must never look uploaded when it is not.
     """
 
     def __init__(self, index: Index) -> None:
@@ -32,11 +32,11 @@ class BacklogStats:
         self._is_stale = False
         self._failures = FailureLog(log, "the index cannot be read")
         self.backlog: tuple[int, datetime | None] = (0, None)
-        """How many segments wait, and when the oldest of them was closed."""
+        """Number of pending segments, and when the oldest of them was closed."""
         self.refresh()
 
     def tally(self, class_session_id: ClassSessionId, now_at: datetime) -> TrackTally:
-        """Returns what is made of a class and what of it is still to be sent."""
+        """Returns how many segments of a class were made and are still to be sent."""
         self._requested_at[class_session_id] = now_at
         known = self._tallies.get(class_session_id)
         if known is not None and not self._is_stale:
@@ -47,21 +47,21 @@ class BacklogStats:
         )
 
     def track(self, class_session_id: ClassSessionId, now_at: datetime) -> None:
-        """Has a class counted from now on."""
+        """Includes a class in the statistics from now on."""
         self._requested_at[class_session_id] = now_at
         if class_session_id not in self._tallies:
             self.refresh()
 
     def forget(self, now_at: datetime) -> None:
-        """Drops the classes that nobody asks for any more."""
+        """Drops classes that were not requested for `ASKED_FOR`."""
         for class_id, asked_at in tuple(self._requested_at.items()):
             if now_at - asked_at > ASKED_FOR:
                 self._requested_at.pop(class_id, None)
                 self._tallies.pop(class_id, None)
 
     def refresh(self) -> None:
-        """Counts anew. Never raises for an index that cannot be read: that is said in the log and in the figures."""
-        # One count at a time: an older one must not come after a newer one.
+        """Counts again. An unreadable index does not raise: it is logged, and the statistics report something pending."""
+        # One at a time: an older result must not overwrite a newer one.
         with self._refresh_lock:
             try:
                 for class_id in tuple(self._requested_at):

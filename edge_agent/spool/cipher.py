@@ -24,7 +24,7 @@ class Sealed:
 class SegmentCipher:
     """Holds the content key of one segment, and only while it is being written.
 
-    `sealed_key` is the key in a libsodium sealed box to the studio: this box cannot open it again.
+    `sealed_key` is the key in a libsodium sealed box to the studio: the agent cannot open it again.
     """
 
     def __init__(self, recipient: RecipientKey) -> None:
@@ -48,5 +48,5 @@ class SegmentCipher:
         return Sealed(data, iv, hashlib.sha256(data).hexdigest())
 
     def forget(self) -> None:
-        """Drops the key: nothing more can be encrypted, and nothing on this box decrypts the segment."""
+        """Drops the key: nothing more can be encrypted, and the agent cannot decrypt the segment."""
         self._algorithm = None

@@ -1,6 +1,6 @@
-"""Makes room: committed copies past their age go, younger ones too where the disk is nearly full.
+"""Frees disk space: removes committed copies past their age, and younger ones if the disk is nearly full.
 
-Never anything else, unless the owner of the box has said so: then `oldest` chooses what goes of what was not uploaded.
+Nothing else is removed unless the agent's settings say so; then `oldest` chooses among segments without a receipt.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 BATCH = 200
 LOW_ROOM_BYTES = 256 << 20
-"""With less room than this, committed copies go before their time: recording comes first."""
+"""With less space than this, committed copies are removed before their minimum age: recording comes first."""
 
 
 def clean(
@@ -26,11 +26,11 @@ def clean(
     """Removes committed segments from the disk and returns how many bytes that freed.
 
     Args:
-        layout: where the files are.
-        index: what is committed.
-        files: how they are removed.
-        committed_before_at: all that were committed before this instant go.
-        wanted_bytes: younger ones go too, oldest commit first, until so much is freed.
+        layout: paths of the files.
+        index: knows what is committed.
+        files: the file system.
+        committed_before_at: every segment committed before this instant is removed.
+        wanted_bytes: younger ones are removed too, oldest commit first, until this much is freed.
 
     Raises:
         OSError: the disk refuses a removal; those before it are done and noted.
@@ -50,7 +50,7 @@ def clean(
 
 
 def oldest(index: Index, *, wanted_bytes: int, least: int) -> list[SegmentManifest]:
-    """Returns the segments that wait longest for their upload: so many, and more where they have too few bytes."""
+    """Returns the oldest pending segments: at least `least` of them, and more until they hold `wanted_bytes`."""
     chosen: list[SegmentManifest] = []
     for row in index.pending(BATCH):
         if len(chosen) >= least and sum(m.size_bytes for m in chosen) >= wanted_bytes:
@@ -63,7 +63,7 @@ def remove(layout: Layout, index: Index, files: Files, manifests: list[SegmentMa
     """Removes the files of segments, and returns how many bytes that freed.
 
     Raises:
-        OSError, sqlite3.Error: the disk refuses; what is removed is noted where it can be.
+        OSError, sqlite3.Error: the disk refuses; removals so far are recorded if possible.
     """
     freed = 0
     gone = []
@@ -72,7 +72,7 @@ def remove(layout: Layout, index: Index, files: Files, manifests: list[SegmentMa
             path = layout.segment(manifest.camera_id, manifest.sequence, manifest.segment_id, CLOSED)
             with contextlib.suppress(FileNotFoundError):
                 files.remove(path)
-            # The newest manifest of a camera stays: it keeps the count where the index is lost.
+            # The newest manifest of a camera stays: without the index it is the only record of the last sequence number.
             if manifest.sequence != index.last_sequence(CameraId(manifest.camera_id)):
                 with contextlib.suppress(FileNotFoundError):
                     files.remove(path.with_suffix(MANIFEST))

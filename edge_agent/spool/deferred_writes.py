@@ -1,4 +1,4 @@
-"""What is to be noted on the disk, kept in memory where the disk refuses, and written as soon as it does not."""
+"""Small writes that are kept in memory while the disk refuses them, and retried in order."""
 
 import logging
 import sqlite3
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class DeferredWrite:
-    """One thing to write; it is done twice without harm."""
+    """One idempotent write."""
 
     class_session_id: ClassSessionId
     write: Callable[[], None]
@@ -26,10 +26,10 @@ class DeferredWrite:
 
 
 class DeferredWrites:
-    """Closed segments, gaps and accounts on their way to the disk. Any thread may call any method.
+    """Closed segments, gaps and track progress on their way to the disk. Any thread may call any method.
 
-    However long a disk is full, little waits here: of an account the newest, and of gaps that follow each other for one
-    reason one. Closed segments are as many as had room for their bytes.
+    The list stays short however long a disk is full: it keeps only the newest progress of a track, and merges adjacent gaps
+    with the same reason. Closed segments are bounded by the disk, which has their bytes already.
     """
 
     def __init__(self, counts: BacklogStats) -> None:
@@ -37,22 +37,22 @@ class DeferredWrites:
         self._list_lock = threading.Lock()
         self._write_lock = threading.Lock()
         self._pending: dict[Hashable, DeferredWrite] = {}
-        self._failures = FailureLog(log, "the disk refuses a note")
+        self._failures = FailureLog(log, "the disk refuses a write of the spool's records")
 
     def count_of(self, class_session_id: ClassSessionId) -> int:
-        """Returns how many notes of a class are not on the disk."""
+        """Returns how many writes of a class are deferred."""
         with self._list_lock:
             return sum(note.class_session_id == class_session_id for note in self._pending.values())
 
     def add(self, key: Hashable, note: DeferredWrite) -> None:
-        """Writes a note, or keeps it until the disk takes it; one of the same key that still waits is replaced."""
+        """Writes now, or defers until the disk accepts it. A deferred write with the same key is replaced."""
         with self._write_lock:
             with self._list_lock:
                 self._pending[key] = note
             self._write()
 
     def add_gap(self, gap: GapRecord, write: Callable[[GapRecord], None]) -> None:
-        """Writes a gap, or keeps it until the disk takes it, as one with the gap before it where that waits, too."""
+        """Writes a gap now or defers it, merged with a deferred gap that ends where it starts."""
         with self._write_lock:
             with self._list_lock:
                 before = next((n.gap for n in self._pending.values() if _goes_on(n.gap, gap)), None)
@@ -62,8 +62,7 @@ class DeferredWrites:
             self._write()
 
     def retry(self) -> None:
-        """Tries all that waits, in order. What the disk refuses keeps its place; one bad spot on the disk holds up
-        nothing behind it."""
+        """Retries all deferred writes in order. A write that fails keeps its place and does not block those behind it."""
         with self._write_lock:
             self._write()
 
@@ -75,13 +74,13 @@ class DeferredWrites:
             try:
                 note.write()
             except sqlite3.IntegrityError as error:
-                # It will never be taken.
+                # Retrying cannot help: the row conflicts with another one.
                 log.error("the index refuses a row", extra={"reason": str(error)})
             except (OSError, sqlite3.Error) as error:
                 self._failures.failed(reason=str(error), waiting=len(waiting))
                 continue
             done.append(key)
-        # Counted before it is taken off the list: what is on neither would seem to be home.
+        # Refreshed before the entries leave the list: a segment counted in neither place would look uploaded.
         if done:
             self._stats.refresh()
         with self._list_lock:

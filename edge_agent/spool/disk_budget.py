@@ -1,4 +1,4 @@
-"""How much the spool holds and how much more it may: by its budget in bytes and hours, and by the disk."""
+"""How much the spool holds and how much more it may hold: its budget in bytes and hours, and the free disk space."""
 
 import threading
 from datetime import datetime, timedelta
@@ -12,13 +12,13 @@ from shared.protocol.ids import CameraId, SegmentId
 from shared.protocol.manifest import SegmentManifest
 
 KNOWN_FOR = timedelta(days=7)
-"""A camera that recorded nothing for so long is not counted on."""
+"""A camera that recorded nothing for this long does not count."""
 WEIGHT = 0.1
-"""Of the newest segment, in the average of a camera: some 10 segments, a minute."""
+"""Weight of the newest segment in the moving average of a camera: about 10 segments, or a minute."""
 
 
 class DiskBudget:
-    """The account of bytes of one spool. Any thread may call any method; `policy` and `settings` are replaced as a whole.
+    """The byte counts of one spool. Any thread may call any method; `policy` and `settings` are replaced as a whole.
 
     Args:
         files: what knows how much is free.
@@ -39,19 +39,19 @@ class DiskBudget:
         self._write_rate = WriteRate()
 
     def set_open_size(self, segment_id: SegmentId, size_bytes: int) -> None:
-        """An open segment has so many durable bytes."""
+        """Updates the durable size of an open segment."""
         with self._lock:
             self._open[segment_id] = size_bytes
 
     def add_closed(self, manifest: SegmentManifest) -> None:
-        """An open segment is complete."""
+        """Moves an open segment to the closed ones."""
         with self._lock:
             self._open.pop(manifest.segment_id, None)
             self._closed_bytes += manifest.size_bytes
         self._write_rate.add_closed(manifest)
 
     def set_totals(self, closed_bytes: int, committed_bytes: int) -> None:
-        """All closed objects were added up anew, and those of them that may go."""
+        """Replaces the totals by those that the index has summed up."""
         with self._lock:
             self._closed_bytes = closed_bytes
             self._committed_bytes = committed_bytes
@@ -70,13 +70,13 @@ class DiskBudget:
         return max(0, min(by_disk, budget - self.used_bytes()))
 
     def backlog_ratio(self, now_at: datetime) -> float:
-        """Returns how much of the room holds what must stay until it is uploaded, 0 to 1."""
+        """Returns the share of the space that holds segments without a receipt, 0 to 1."""
         used = self.used_bytes()
         waiting = max(0, used - self._committed_bytes)
         return waiting / (used + self.available_bytes(now_at)) if waiting else 0.0
 
     def hours_left(self, now_at: datetime) -> float | None:
-        """Returns for how long there is room at the pace of late, or None where nothing was recorded lately."""
+        """Returns the estimated recording time left, or None without recent writes."""
         pace = self._write_rate.bytes_per_s(now_at)
         return self.available_bytes(now_at) / pace / 3600 if pace else None
 
@@ -89,7 +89,7 @@ class WriteRate:
         self._cameras: dict[CameraId, tuple[float, datetime]] = {}
 
     def add_closed(self, manifest: SegmentManifest) -> None:
-        """Takes a closed segment into account."""
+        """Adds a closed segment to the average of its camera."""
         seconds = sum(fragment.duration_90k for fragment in manifest.fragments) / TICKS_PER_S
         newest = manifest.size_bytes / seconds
         with self._lock:
@@ -98,6 +98,6 @@ class WriteRate:
             self._cameras[manifest.camera_id] = (after, manifest.closed_at)
 
     def bytes_per_s(self, now_at: datetime) -> float:
-        """Returns what all cameras that recorded lately make together; 0 where nothing is known yet."""
+        """Returns the sum over all cameras with recent recordings; 0 if there are none."""
         with self._lock:
             return sum(pace for pace, at in self._cameras.values() if now_at - at < KNOWN_FOR)

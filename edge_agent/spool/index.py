@@ -1,4 +1,4 @@
-"""The SQLite index of the spool: what is here, and how far its upload is. Everything in it can be rebuilt from files."""
+"""The SQLite index of the spool: its segments and gaps and their upload state. It can be rebuilt from the files."""
 
 import logging
 import threading
@@ -32,8 +32,9 @@ _ADD_WHAT_CAN_BE = f"{_INSERT} ON CONFLICT DO NOTHING"
 
 
 class SegmentState(StrEnum):
-    """How far the upload of a closed segment is. Forward: closed -> intended -> committed, or set aside as refused; back
-    to closed alone where the control plane asks for it once more.
+    """Upload state of a closed segment: closed -> intended -> committed, or refused (quarantined).
+
+    It returns to closed only when the control plane requests it again.
     """
 
     CLOSED = "closed"
@@ -52,8 +53,9 @@ class IndexedSegment:
 
 
 class Index:
-    """One connection that writes and one that reads, each guarded by a lock of its own: who reads never waits for the
-    disk to take a row, nor the other way round. Every method is a short transaction that any thread may call.
+    """A writing and a reading connection with a lock each, so that readers never wait for a write to reach the disk.
+
+    Every method is one short transaction; any thread may call it.
 
     Raises `sqlite3.Error` from any method where the file is damaged or the disk is full.
     """
@@ -72,7 +74,7 @@ class Index:
             self._writer.close()
 
     def add_segment(self, manifest: SegmentManifest) -> None:
-        """Adds a closed segment; one that is here already stays as it is.
+        """Adds a closed segment; does nothing if it is there already.
 
         Raises:
             sqlite3.IntegrityError: another segment has its number.
@@ -81,7 +83,7 @@ class Index:
             self._writer.execute(_ADD_SEGMENT, _row(manifest, to_line(manifest)))
 
     def add_segments(self, segments: Iterable[tuple[SegmentManifest, bytes]]) -> list[SegmentId]:
-        """Adds closed segments, all at once, and returns those whose number another one has; they are left out.
+        """Adds closed segments in one transaction. Returns those left out because another segment has their number.
 
         Args:
             segments: each with its manifest as a line of `edge_agent.checksummed_lines`, as it lies beside the segment.
@@ -92,7 +94,7 @@ class Index:
             self._writer.executemany(_ADD_WHAT_CAN_BE, rows)
             if self._writer.total_changes - before == len(rows):
                 return []
-            # Few: some of them were here already, or have another one's number.
+            # Rare: some were there already, or their number is taken.
             ids = (SegmentId(UUID(str(row[0]))) for row in rows)
             return [segment_id for segment_id in ids if not self._has(segment_id)]
 
@@ -111,7 +113,7 @@ class Index:
             return {row[0] for row in self._reader.execute("SELECT segment_id FROM segments WHERE here = 0")}
 
     def stored_after(self, segment_id: SegmentId | None, limit: int) -> list[SegmentManifest]:
-        """Returns up to `limit` segments whose objects are to be on this disk, by id, behind one of them."""
+        """Returns up to `limit` segments that should be on this disk, by id, after `segment_id`."""
         with self._read_lock:
             rows = self._reader.execute(
                 "SELECT manifest FROM segments WHERE here = 1 AND segment_id > ? ORDER BY segment_id LIMIT ?",
@@ -139,7 +141,7 @@ class Index:
         but_not_of: Collection[ClassSessionId] = (),
         newest_first: bool = False,
     ) -> list[IndexedSegment]:
-        """Returns up to `limit` segments that are closed or intended, oldest closed first unless told otherwise."""
+        """Returns up to `limit` closed or intended segments, oldest first by default."""
         where, values = "state IN ('closed', 'intended')", []
         if of is not None:
             where += f" AND class_session_id IN ({_marks(of)})"
@@ -157,7 +159,7 @@ class Index:
         return list(_readable(rows, _indexed))
 
     def segment(self, segment_id: SegmentId) -> IndexedSegment | None:
-        """Returns one segment, or None where there is no such."""
+        """Returns one segment, or None if the index does not have it."""
         with self._read_lock:
             row = self._reader.execute(
                 "SELECT manifest, state, here FROM segments WHERE segment_id = ?", (str(segment_id),)
@@ -174,7 +176,7 @@ class Index:
         return list(_readable(rows, _manifest))
 
     def mark(self, segment_ids: Iterable[SegmentId], state: SegmentState, now_at: datetime) -> None:
-        """Moves segments forward to `state`; one that is committed or refused already stays so."""
+        """Moves segments forward to `state`. Committed and refused segments stay as they are."""
         committed_at_us = to_us(now_at) if state is SegmentState.COMMITTED else None
         with self._transaction():
             self._writer.executemany(
@@ -184,7 +186,7 @@ class Index:
             )
 
     def requeue(self, segment_id: SegmentId) -> bool:
-        """Makes a segment pending again that was committed or set aside; says whether its object is to be here."""
+        """Marks a committed or refused segment closed again; returns whether its file should still be here."""
         with self._write_lock:
             cursor = self._writer.execute(
                 "UPDATE segments SET state = 'closed', committed_at_us = NULL, refusal = ''"
@@ -194,7 +196,7 @@ class Index:
             return cursor.rowcount > 0
 
     def refuse(self, segment_id: SegmentId, code: Code, detail: str) -> None:
-        """Sets a segment aside: it blocks nothing behind it, and its object stays on the disk."""
+        """Quarantines a segment: it does not block those behind it, and its file stays on the disk."""
         with self._write_lock:
             self._writer.execute(
                 "UPDATE segments SET state = 'refused', refusal = ? WHERE segment_id = ? AND state <> 'committed'",
@@ -202,7 +204,7 @@ class Index:
             )
 
     def retry_refused(self) -> None:
-        """Makes what is set aside pending again where its file is good."""
+        """Marks quarantined segments closed again, except damaged ones."""
         with self._write_lock:
             self._writer.execute(
                 "UPDATE segments SET state = 'closed', refusal = ''"
@@ -211,7 +213,7 @@ class Index:
             )
 
     def quarantined(self, limit: int) -> tuple[int, list[SetAside]]:
-        """Returns how many segments are set aside, and up to `limit` of them, newest first."""
+        """Returns how many segments are quarantined, and up to `limit` of them, newest first."""
         with self._read_lock:
             (count,) = self._reader.execute(
                 "SELECT count(*) FROM segments WHERE state = 'refused'"
@@ -232,7 +234,7 @@ class Index:
         ]
 
     def to_clean(self, committed_before_at: datetime, limit: int) -> list[SegmentManifest]:
-        """Returns segments that are on this disk and were committed before the instant, oldest first."""
+        """Returns stored segments that were committed before an instant, oldest commit first."""
         with self._read_lock:
             rows = self._reader.execute(
                 "SELECT manifest FROM segments WHERE here = 1 AND state = 'committed' AND committed_at_us <= ?"
@@ -242,21 +244,21 @@ class Index:
         return list(_readable(rows, _manifest))
 
     def mark_removed(self, segment_ids: Iterable[SegmentId]) -> None:
-        """Notes that the objects of these segments are no longer on this disk."""
+        """Records that the files of these segments were removed."""
         with self._transaction():
             self._writer.executemany(
                 "UPDATE segments SET here = 0 WHERE segment_id = ?", [(str(i),) for i in segment_ids]
             )
 
     def mark_stored(self, segment_ids: Iterable[SegmentId]) -> None:
-        """Notes that the objects of these segments are on this disk after all."""
+        """Records that the files of these segments are on the disk."""
         with self._transaction():
             self._writer.executemany(
                 "UPDATE segments SET here = 1 WHERE segment_id = ?", [(str(i),) for i in segment_ids]
             )
 
     def add_gap(self, gap: GapRecord) -> None:
-        """Adds a gap; one that is here already stays as it is."""
+        """Adds a gap; does nothing if it is there already."""
         with self._write_lock:
             self._writer.execute(
                 "INSERT INTO gaps (gap_id, class_session_id, settled, record) VALUES (?, ?, 0, ?)"
@@ -281,16 +283,16 @@ class Index:
         return list(_readable(rows, _gap))
 
     def settle_gaps(self, gap_ids: Iterable[GapId]) -> None:
-        """Notes that the control plane need not hear of these gaps again."""
+        """Marks gaps as settled: they are not reported again."""
         with self._transaction():
             self._writer.executemany(
                 "UPDATE gaps SET settled = 1 WHERE gap_id = ?", [(str(i),) for i in gap_ids]
             )
 
     def prune(self, before_at: datetime) -> None:
-        """Forgets segments that were committed before an instant and are no longer here, and gaps settled before it.
+        """Deletes rows of segments committed before an instant and removed since, and of gaps settled before it.
 
-        The newest segment of each camera stays: it keeps the count.
+        The newest segment of each camera stays: it holds the last sequence number.
         """
         with self._transaction():
             self._writer.execute(
@@ -305,7 +307,7 @@ class Index:
             )
 
     def tally(self, class_session_id: ClassSessionId) -> TrackTally:
-        """Returns what is made of a class and what of it is still to be sent."""
+        """Returns how many segments of a class were made and are still to be sent."""
         with self._read_lock:
             made, pending = self._reader.execute(
                 "SELECT count(*), coalesce(sum(state IN ('closed', 'intended')), 0) FROM segments"
@@ -321,7 +323,7 @@ class Index:
         )
 
     def backlog(self) -> tuple[int, datetime | None]:
-        """Returns how many segments wait to be sent, and when the oldest of them was closed."""
+        """Returns the number of pending segments, and when the oldest of them was closed."""
         with self._read_lock:
             count, oldest_us = self._reader.execute(
                 "SELECT count(*), min(closed_at_us) FROM segments WHERE state IN ('closed', 'intended')"
@@ -329,7 +331,7 @@ class Index:
         return count, None if oldest_us is None else EPOCH + timedelta(microseconds=oldest_us)
 
     def stored_bytes(self) -> tuple[int, int]:
-        """Returns the size of all closed objects on this disk, and of those among them that are committed and may go."""
+        """Returns the size of all stored segments, and of the committed ones among them."""
         with self._read_lock:
             here, committed = self._reader.execute(
                 "SELECT sum(size_bytes), sum(size_bytes) FILTER (WHERE state = 'committed') FROM segments WHERE here = 1"
@@ -344,7 +346,7 @@ class Index:
                 yield
                 self._writer.execute("COMMIT")
             except BaseException:
-                # A full disk may have rolled back by itself.
+                # On a full disk SQLite may have rolled back already.
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
                 raise
@@ -369,7 +371,7 @@ def _row(manifest: SegmentManifest, line: bytes) -> tuple[str | int | bytes, ...
 
 
 def _readable(rows: Iterable[tuple[Any, ...]], read: Callable[[tuple[Any, ...]], T]) -> Iterator[T]:
-    """Yields what the rows hold. One that the disk has damaged since the start blocks no other; the next start mends it."""
+    """Yields the decoded rows. A row damaged since the start is logged and skipped; the next start rebuilds the index."""
     for row in rows:
         try:
             yield read(row)

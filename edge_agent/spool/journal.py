@@ -1,4 +1,4 @@
-"""What of an open segment is durable, line by line, so that recovery needs no key and no guess.
+"""The journal of an open segment lists its durable fragments, so that recovery needs no key and no heuristics.
 
 Its lines are those of `edge_agent.checksummed_lines`: the first a `JournalHeader`, each further one a `JournalEntry`. A
 line that is cut or wrong ends the journal.
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class JournalHeader(msgspec.Struct, frozen=True, kw_only=True):
-    """All of a manifest that is known when a segment begins."""
+    """The part of a manifest that is known when a segment starts."""
 
     segment_id: SegmentId
     class_session_id: ClassSessionId
@@ -42,7 +42,7 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_journal(path: Path) -> tuple[JournalHeader | None, list[JournalEntry]]:
-    """Returns what a journal says up to its first bad line; no header: nothing of the segment is durable."""
+    """Returns header and entries up to the first bad line; without a header nothing of the segment is durable."""
     lines = path.read_bytes().split(b"\n")[:-1]
     header = _value(lines[0], JournalHeader) if lines else None
     entries: list[JournalEntry] = []
@@ -63,7 +63,7 @@ def manifest_of(
     closed_at: datetime,
     recovered: bool = False,
 ) -> SegmentManifest:
-    """Returns the manifest of a segment from what its journal says of it."""
+    """Returns the manifest of a segment, built from its journal."""
     last = fragments[-1].blob
     return SegmentManifest(
         segment_id=header.segment_id,

@@ -1,4 +1,4 @@
-"""Where everything of the spool lies, by name alone: ids and numbers, never a name of a person, class or camera.
+"""Paths of the spool. Names consist of ids and numbers, never of the name of a person, class or camera.
 
 ```
 STATE/
@@ -37,8 +37,10 @@ _SEGMENT_NAME = re.compile(
 
 
 class SegmentFile(NamedTuple):
-    """One file of a segment, as its name tells. There may be 50,000 of them, and the agent is to record again at once:
-    what few are asked for is made when they are."""
+    """One file of a segment, parsed from its name.
+
+    A start may list 50,000 of them before it records, so path and id are only built on demand.
+    """
 
     folder: Path
     name: str
@@ -112,7 +114,7 @@ class Layout:
             files.ensure_folder(folder)
 
     def unfinished_files(self) -> list[Path]:
-        """Returns what a crash left of files that were being written: nobody has ever read them."""
+        """Returns temporary files that a crash left behind; none was ever read."""
         return [
             Path(folder, name)
             for folder, _, names in os.walk(self.spool)
@@ -121,7 +123,7 @@ class Layout:
         ]
 
     def segment_files(self) -> list[SegmentFile]:
-        """Returns every file of a segment, by camera and sequence. Files with foreign names are left alone."""
+        """Returns every segment file, by camera and sequence. Files with other names are ignored."""
         found = []
         for folder in sorted(self.spool.iterdir()):
             if not (folder.is_dir() and (camera := _uuid(folder.name))):
@@ -134,7 +136,7 @@ class Layout:
 
 
 def lock_state(path: Path) -> IO[str]:
-    """Returns the file that holds the lock for as long as it is open; a process that is killed lets go of it.
+    """Locks the state folder for this process and returns the open lock file. The kernel releases it if the process dies.
 
     Raises:
         SpoolBusy: another process has it.

@@ -1,4 +1,4 @@
-"""Mends the spool after a crash or a power cut: keeps all that is durable, and nothing else. Needs no key."""
+"""Repairs the spool after a crash or a power cut: keeps exactly what is durable. Needs no key."""
 
 import contextlib
 import hashlib
@@ -26,12 +26,12 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BATCH = 4000
-"""So many segments enter the index at once."""
+"""Segments per transaction."""
 
 
 @dataclass
 class RecoveryReport:
-    """What was found and done at start."""
+    """What recovery found and did at start."""
 
     sealed: list[SegmentManifest] = field(default_factory=list)
     """Segments that were open and are closed now."""
@@ -39,15 +39,15 @@ class RecoveryReport:
     """Open segments of which nothing was durable."""
     index_rebuilt: bool = False
     unreadable: list[Path] = field(default_factory=list)
-    """Files that are of no segment any more; left where they are."""
+    """Files that belong to no usable segment; they are left in place."""
     sequences: dict[CameraId, int] = field(default_factory=dict)
     """The highest number that each camera ever used."""
     unfinished: list[Callable[[], None]] = field(default_factory=list)
-    """What the disk refused: it is left as it was found, and done by `repair_rest`."""
+    """Repairs that the disk refused, to be retried by `repair_rest`."""
 
 
 def open_index(layout: Layout, files: Files) -> tuple[Index, bool]:
-    """Returns the index, and whether it is a new one in place of one that is damaged; that one is set aside.
+    """Opens the index; returns it and whether it is new. A damaged one is renamed and replaced.
 
     Raises:
         sqlite3.OperationalError, OSError: the folder cannot be written.
@@ -74,9 +74,9 @@ def _set_aside(index: Path, files: Files) -> None:
 
 
 def recover(layout: Layout, index: Index, clock: Clock, files: Files, *, rebuilt: bool) -> RecoveryReport:
-    """Closes what was open, takes what is closed into the index, and counts on from the highest number of each camera.
+    """Closes open segments, indexes closed ones, and continues from the highest sequence number of each camera.
 
-    A disk that refuses, because it is full or read-only, keeps back what it refuses and nothing else.
+    On a full or read-only disk only the refused repairs are postponed.
     """
     report = RecoveryReport(index_rebuilt=rebuilt)
     jobs: list[Callable[[], None]] = [partial(files.remove, stray) for stray in layout.unfinished_files()]
@@ -85,10 +85,10 @@ def recover(layout: Layout, index: Index, clock: Clock, files: Files, *, rebuilt
         segments.setdefault(file.segment, {})[file.suffix] = file
         report.sequences[file.camera_id] = max(file.sequence, report.sequences.get(file.camera_id, 0))
     known, gone = index.segment_ids(), index.removed_ids()
-    # The row is damaged, or a power cut has undone the removal: to be sent, or to be removed once more.
+    # The row is damaged, or a power cut has undone the removal: upload it, or remove it again.
     back = [found[CLOSED].segment_id for i, found in segments.items() if CLOSED in found and i in gone]
     if back:
-        log.warning("segments are here that the index takes for gone", extra={"segments": len(back)})
+        log.warning("segments are on the disk that the index has as removed", extra={"segments": len(back)})
         jobs.append(partial(index.mark_stored, back))
     unknown: list[SegmentFile] = []
     for segment, found in segments.items():
@@ -97,7 +97,7 @@ def recover(layout: Layout, index: Index, clock: Clock, files: Files, *, rebuilt
             jobs.append(partial(_recover_segment, layout, one, index, clock, files, report))
         elif segment not in known:
             unknown.append(found[MANIFEST])
-    # One transaction for many: each waits for the disk, and a lost index may have had 26,000 rows.
+    # Large transactions: each one waits for the disk, and a lost index may have had 26,000 rows.
     jobs += [
         partial(_take_closed, unknown[n : n + BATCH], index, report) for n in range(0, len(unknown), BATCH)
     ]
@@ -108,7 +108,7 @@ def recover(layout: Layout, index: Index, clock: Clock, files: Files, *, rebuilt
         report.sequences[camera_id] = max(index.last_sequence(camera_id), report.sequences.get(camera_id, 0))
     if report.sealed or report.discarded or report.unreadable or report.unfinished:
         log.warning(
-            "the spool was mended after an unclean stop",
+            "the spool was repaired after an unclean stop",
             extra={
                 "sealed": len(report.sealed),
                 "discarded": report.discarded,
@@ -120,16 +120,16 @@ def recover(layout: Layout, index: Index, clock: Clock, files: Files, *, rebuilt
 
 
 def repair_rest(report: RecoveryReport) -> None:
-    """Does what is left to mend; what the disk refuses is left to the next call. One thread at a time."""
+    """Retries unfinished repairs; those that the disk refuses stay for the next call. One thread at a time."""
     left: list[Callable[[], None]] = []
     for job in report.unfinished:
         try:
             job()
         except FileNotFoundError:
-            continue  # it is gone: so is the work
+            continue  # the file is gone, and nothing is left to repair
         except (OSError, sqlite3.OperationalError) as error:
             if not left:
-                log.warning("the disk refuses to be mended", extra={"reason": str(error)})
+                log.warning("the disk refuses a repair of the spool", extra={"reason": str(error)})
             left.append(job)
     report.unfinished = left
 
@@ -140,8 +140,7 @@ def _take_closed(found: list[SegmentFile], index: Index, report: RecoveryReport)
 
 
 def _readable(found: list[SegmentFile], report: RecoveryReport) -> Iterator[tuple[SegmentManifest, bytes]]:
-    """Yields each manifest that is whole, and its line. One at a time: thousands of them at once are mostly work for the
-    collector of garbage."""
+    """Yields each valid manifest and its line, one at a time: thousands in memory would mostly cost garbage collection."""
     for file in found:
         try:
             with open(os.path.join(file.folder, file.name), "rb", buffering=0) as opened:
@@ -160,7 +159,7 @@ def _take_gap(path: Path, index: Index, report: RecoveryReport) -> None:
 
 
 def _refused_by_number(report: RecoveryReport, paths: list[Path]) -> None:
-    # Another segment has its number. Nothing of it is lost: it lies here, and is named in the log.
+    # Its files stay, and the log names them.
     log.error("the index refuses a segment: another one has its number", extra={"files": len(paths)})
     report.unreadable += paths
 
@@ -168,7 +167,7 @@ def _refused_by_number(report: RecoveryReport, paths: list[Path]) -> None:
 def _recover_segment(
     layout: Layout, one: SegmentFile, index: Index, clock: Clock, files: Files, report: RecoveryReport
 ) -> None:
-    # As the files are now: an attempt that the disk ended may have gone half the way.
+    # Look again: an earlier attempt may have stopped half-way.
     paths = {
         suffix: layout.segment(one.camera_id, one.sequence, one.segment_id, suffix)
         for suffix in (OPEN, JOURNAL, CLOSED, MANIFEST)
@@ -177,12 +176,12 @@ def _recover_segment(
     manifest = _read(found[MANIFEST], SegmentManifest) if MANIFEST in found else None
     try:
         if manifest is not None and OPEN in found and CLOSED not in found:
-            # Closed but for the rename. The manifest was written last: the bytes are whole.
+            # Only the rename is missing. The manifest is written last, so the bytes are complete.
             files.rename(found[OPEN], paths[CLOSED])
             files.sync_folder(paths[CLOSED].parent)
             found[CLOSED] = paths[CLOSED]
         if manifest is not None:
-            # A manifest without its object is that of a camera's newest segment, kept for its number; the index knows it.
+            # A manifest without object is kept for the sequence number of a camera's newest segment; the index has it.
             if CLOSED in found:
                 index.add_segment(manifest)
         elif JOURNAL in found and OPEN in found:
@@ -237,13 +236,13 @@ def _seal(
 
 
 def _tell_what_is_cut(part: Path, whole: list[JournalEntry], *, promised: int) -> None:
-    """A fragment that was being written when the agent was killed is cut, too: only the disk's faults are errors."""
+    """Logs what was truncated. A fragment cut by a kill is a warning; a lost durable one, the disk's fault, an error."""
     kept_bytes = whole[-1].fragment.blob.offset_bytes + whole[-1].fragment.blob.size_bytes if whole else 0
     dropped_bytes = part.stat().st_size - kept_bytes
     if dropped_bytes > 0 or promised > len(whole):
         log.log(
             logging.ERROR if promised > len(whole) else logging.WARNING,
-            "an open segment is cut to what is proven whole",
+            "an open segment is truncated to its verified fragments",
             extra={
                 "file": part.name,
                 "fragments": len(whole),
@@ -256,7 +255,7 @@ def _tell_what_is_cut(part: Path, whole: list[JournalEntry], *, promised: int) -
 def _whole_entries(
     part: Path, init_bytes: int, init_sha256: str, entries: list[JournalEntry]
 ) -> list[JournalEntry]:
-    """Returns the entries whose bytes are there and unharmed, one behind the other, up to the first that is not."""
+    """Returns the leading entries whose bytes are complete and match their hashes."""
     whole: list[JournalEntry] = []
     end_bytes = init_bytes
     with part.open("rb") as file:
@@ -265,7 +264,7 @@ def _whole_entries(
             return []
         for entry in entries:
             blob = entry.fragment.blob
-            # A line that is there twice is as good as the first time; and a read stops at the end of the file.
+            # The offset check also rejects a repeated line; the size check a read past the end.
             if blob.offset_bytes != end_bytes or end_bytes + blob.size_bytes > size_bytes:
                 break
             file.seek(blob.offset_bytes)

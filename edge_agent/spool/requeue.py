@@ -1,4 +1,4 @@
-"""Committed copies that the control plane wants once more: back into the line of uploads, where they are still good."""
+"""Re-queue committed segments that the control plane lost."""
 
 from collections.abc import Iterable
 
@@ -9,12 +9,12 @@ from shared.protocol.messages import SendingAgain
 
 
 def requeue_segments(spool: Spool, segment_ids: Iterable[SegmentId]) -> SendingAgain:
-    """Makes pending again what is on this disk and what it was, and returns what became of each; once more is harmless.
+    """Verifies each segment and marks it pending; returns what became of each. Idempotent.
 
-    Each is read back first: what the disk has spoilt is never sent as good. One that is pending already is coming.
+    The file is hashed first, so that a damaged copy is never sent. A segment that is pending already counts as coming.
 
     Raises:
-        OSError, sqlite3.Error: the index cannot be read or written now; those before it are pending.
+        OSError, sqlite3.Error: the index cannot be read or written; segments before the failure are pending.
     """
     coming, gone, damaged = [], [], []
     for segment_id in dict.fromkeys(segment_ids):

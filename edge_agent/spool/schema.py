@@ -1,4 +1,4 @@
-"""The index's file: its tables, and the proof at each start that it is whole."""
+"""The index file: its tables, and their verification at each start."""
 
 import sqlite3
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from shared.protocol.ids import CameraId, ClassSessionId, SegmentId
 from shared.protocol.manifest import GapRecord
 
 SCHEMA_VERSION = 2
-"""An index whose tables are not word for word those below is rebuilt: a change of them raises this, for who reads it."""
+"""Raised with each change of the tables. An index whose tables differ from those below by one word is rebuilt."""
 
 _SCHEMA = """
 CREATE TABLE segments (            -- one row: one closed segment of one camera
@@ -47,23 +47,23 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_us(moment: datetime) -> int:
-    """Returns an instant as the columns hold it."""
+    """Returns an instant in the columns' unit, microseconds since 1970."""
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Opens the index for writing, made where there is none. Any thread may use the connection, one at a time.
+    """Opens or creates the index for writing. Any thread may use the connection, one at a time.
 
     Raises:
         sqlite3.OperationalError: the disk is full or read-only (`is_refusal`), or the file is damaged.
-        sqlite3.DatabaseError: the file is damaged, or of another version: it is to be rebuilt.
+        sqlite3.DatabaseError: the file is damaged or of another version, and has to be rebuilt.
     """
     db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
     try:
         _prepare(db)
         _verify(db)
     except UnicodeDecodeError as error:
-        # SQLite's own complaint about a damaged schema quotes it.
+        # SQLite's message about a damaged schema quotes bytes that are not UTF-8.
         db.close()
         raise sqlite3.DatabaseError(f"the index is damaged: {error}") from error
     except BaseException:
@@ -73,8 +73,8 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def is_refusal(error: sqlite3.OperationalError) -> bool:
-    """Returns whether the disk refuses; else, and where a part of it cannot be read any more, the file is damaged."""
-    # What Python itself raises, of text that is none, has no code.
+    """Returns whether the disk refused. Otherwise, or if a part of the file cannot be read, the file is damaged."""
+    # Errors that Python raises itself, for invalid text, have no code.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
     return code & 0xFF in _REFUSALS and code not in _UNREADABLE
 
@@ -97,7 +97,7 @@ _UNREADABLE = frozenset(
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
-    """Opens an index that is there for reading only."""
+    """Opens an existing index for reading only."""
     reader = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
     reader.execute("PRAGMA query_only = ON")
     reader.execute("PRAGMA busy_timeout = 5000")
@@ -119,7 +119,7 @@ def _tables_as_made() -> list[tuple[str, ...]]:
 
 
 class _Name(msgspec.Struct, frozen=True):
-    """As much of a manifest as the columns of its row repeat."""
+    """The fields of a manifest that the columns of its row repeat."""
 
     segment_id: SegmentId
     class_session_id: ClassSessionId
@@ -141,7 +141,7 @@ def _prepare(db: sqlite3.Connection) -> None:
 
 
 def _verify(db: sqlite3.Connection) -> None:
-    """SQLite knows whether its pages hang together, not whether what is in them is what was written."""
+    """Checks tables, pages and rows. SQLite's own check covers the structure of pages, not their content."""
     if _tables(db) != _tables_as_made():
         raise sqlite3.DatabaseError("the index is damaged: its tables are not those that were made")
     (verdict,) = db.execute("PRAGMA integrity_check(1)").fetchone()

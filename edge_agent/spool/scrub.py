@@ -1,4 +1,4 @@
-"""Holds the files of segments against what the index says of them: is it there, is it whole, is it what was written?"""
+"""Verifies segment files against the index: presence, size, hash."""
 
 import hashlib
 import logging
@@ -24,7 +24,7 @@ PENDING_STATES = frozenset({SegmentState.CLOSED, SegmentState.INTENDED})
 
 
 class CheckDepth(StrEnum):
-    """How closely a file is looked at; each includes those before it."""
+    """How thoroughly a file is checked; each level includes those before it."""
 
     PRESENCE = "presence"
     SIZE = "size"
@@ -33,7 +33,7 @@ class CheckDepth(StrEnum):
 
 @dataclass(frozen=True)
 class FileProblem:
-    """A segment whose file is not what the index says."""
+    """A segment whose file does not match the index."""
 
     segment_id: SegmentId
     path: Path
@@ -41,7 +41,7 @@ class FileProblem:
 
 
 def verify_file(path: Path, manifest: SegmentManifest, depth: CheckDepth) -> str:
-    """Returns what is wrong with the file of a segment, or an empty text."""
+    """Returns what is wrong with the file of a segment; empty if nothing is."""
     try:
         size_bytes = path.stat().st_size
         if depth is not CheckDepth.PRESENCE and size_bytes != manifest.size_bytes:
@@ -58,7 +58,7 @@ def verify_file(path: Path, manifest: SegmentManifest, depth: CheckDepth) -> str
 
 
 def check_spool(layout: Layout, index: Index, depth: CheckDepth) -> Iterator[FileProblem | None]:
-    """Yields for each segment that is to be on this disk what is wrong with it, or None; then each file nobody knows."""
+    """Yields a problem or None for each stored segment, then a problem for each file that the index does not know."""
     after: SegmentId | None = None
     while batch := index.stored_after(after, BATCH):
         for manifest in batch:
@@ -70,16 +70,16 @@ def check_spool(layout: Layout, index: Index, depth: CheckDepth) -> Iterator[Fil
             else:
                 yield None
         after = batch[-1].segment_id
-    # First the names: what a running agent closes after that is nobody's stray.
+    # Names first: a segment that a running agent closes afterwards is not reported as unknown.
     files = layout.segment_files()
     known = index.segment_ids()
     for file in files:
         if file.suffix == CLOSED and str(file.segment_id) not in known and file.path.exists():
-            yield FileProblem(file.segment_id, file.path, "the index does not know it; a restart takes it in")
+            yield FileProblem(file.segment_id, file.path, "the index does not know it; a restart adds it")
 
 
 class Scrubber:
-    """Reads back what waits for its upload, a little at a time, and sets aside what the disk has spoilt.
+    """Reads pending segments back, a few at a time, and quarantines those that the disk has damaged.
 
     Used by one task; `scrub_next` takes the disk's time and is called in a thread.
     """
@@ -89,7 +89,7 @@ class Scrubber:
         self._after: SegmentId | None = None
 
     def scrub_next(self) -> int:
-        """Reads the next segments, and returns how many of them were damaged; each is a gap from then on."""
+        """Verifies the next segments and returns how many were damaged; each is recorded as a gap."""
         spool = self._spool
         budget_bytes = max(LEAST_BYTES, spool.bytes_used() // LOOKS_PER_PASS)
         damaged = 0
@@ -110,7 +110,7 @@ class Scrubber:
         problem = verify_file(self._spool.path(manifest), manifest, CheckDepth.HASH)
         if not problem:
             return False
-        # Only now: it may have been sent and cleaned away meanwhile. What is uploaded is no loss.
+        # Checked last: it may have been uploaded and cleaned meanwhile, and then nothing is lost.
         row = self._spool.index.segment(manifest.segment_id)
         if row is None or not row.is_stored or row.state not in PENDING_STATES:
             return False

@@ -37,8 +37,8 @@ class Fragment:
 class SegmentWriter:
     """One open segment of one camera, written by one thread.
 
-    A failed `append` leaves exactly what was durable before, and may be tried again. Nothing is on the disk before the
-    first fragment.
+    A failed `append` leaves exactly what was durable before, and may be repeated. Nothing is written before the first
+    fragment.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class SegmentWriter:
         self._fragments: list[FragmentRecord] = []
         self._clock: ClockEstimate | None = None
         self._init = self._cipher.seal(init)
-        # Its number is taken with the first fragment: an empty segment uses none up.
+        # The sequence number is allocated with the first fragment: an empty segment uses none.
         self.header = JournalHeader(
             segment_id=SegmentId(new_id()),
             class_session_id=class_session_id,
@@ -92,14 +92,14 @@ class SegmentWriter:
         """Encrypts and writes one fragment; durable when this returns.
 
         Raises:
-            SpoolFull: there is no room; nothing of the fragment is kept.
+            SpoolFull: there is no space; nothing of the fragment is kept.
             SpoolBroken: the disk refuses; nothing of the fragment is kept.
         """
         blobs = [] if self._fragments else [self._init]
         sealed = self._cipher.seal(fragment.data)
         blobs.append(sealed)
         if sum(len(blob.data) for blob in blobs) > self._spool.available_bytes():
-            raise SpoolFull("no room: the spool's limit, or what must stay free on the disk, is reached")
+            raise SpoolFull("no space: the spool's limit, or what must stay free on the disk, is reached")
         record = FragmentRecord(
             blob=_blob(sealed, self._size_bytes + (0 if self._fragments else len(self._init.data))),
             pts_90k=fragment.pts_90k,
@@ -130,11 +130,11 @@ class SegmentWriter:
         for blob in blobs:
             files.append(self._object, blob.data)
         files.append(self._journal, memoryview(lines))
-        # In this order: a journal never vouches for bytes that are not there. Hashes catch what reorders it.
+        # Object first: the journal must never list bytes that are not durable. Hashes catch a disk that reorders writes.
         files.sync(self._object)
         files.sync(self._journal)
         if not self._fragments:
-            # What is in a new file survives a power cut only if its name does.
+            # The content of a new file survives a power cut only if its folder entry does.
             files.sync_folder(self._path(OPEN).parent)
 
     def _open_files(self) -> None:
@@ -147,13 +147,13 @@ class SegmentWriter:
         self._journal = self._files.open_append(self._path(JOURNAL))
 
     def _undo(self) -> None:
-        """Takes back what a failed write left; where the disk refuses that as well, the next write begins with it."""
+        """Truncates what a failed write left. If the disk refuses that too, the next write starts with it."""
         self._torn = True
         with contextlib.suppress(OSError):
             self._truncate()
 
     def _truncate(self) -> None:
-        # The journal first: what it does not vouch for is nobody's.
+        # Journal first: bytes that it does not list belong to nothing.
         for descriptor, size in ((self._journal, self._journal_bytes), (self._object, self._size_bytes)):
             if descriptor >= 0:
                 self._files.truncate(descriptor, size)
@@ -161,9 +161,9 @@ class SegmentWriter:
         self._torn = False
 
     def close(self, clock: ClockEstimate | None, closed_at: datetime) -> SegmentManifest | None:
-        """Closes the segment and hands it to the spool; None where it is empty. The key is forgotten whatever happens.
+        """Closes the segment, hands it to the spool and returns its manifest; None if it is empty. Always forgets the key.
 
-        A disk that refuses is tried again by the spool; the next start would close the segment, too.
+        If the disk refuses, the spool retries; otherwise recovery closes the segment at the next start.
 
         Args:
             clock: the clock of the run as known now; None: as with the last fragment.
@@ -188,7 +188,7 @@ class SegmentWriter:
         return manifest
 
     def _finalize(self, manifest: SegmentManifest) -> None:
-        """Gives the closed files their final names. Done twice it does no harm."""
+        """Renames the closed files to their final names. Idempotent."""
         files = self._files
         if self._torn:
             descriptor = files.open_append(self._path(OPEN))
@@ -215,7 +215,7 @@ class SegmentWriter:
                 except OSError:
                     gone = False
         self._object = self._journal = -1
-        # A number whose file the disk did not let go is used up: the next start finds that file.
+        # If a file could not be removed its number stays used: the next start will find the file.
         if gone and self.header.sequence:
             self._spool.release_sequence(self.header.camera_id, self.header.sequence)
 
@@ -228,7 +228,7 @@ def spool_error(error: OSError) -> SpoolError:
     """Returns our error for what the disk answered."""
     text = error.strerror or str(error)
     return (
-        SpoolFull(f"no room: {text}")
+        SpoolFull(f"no space: {text}")
         if error.errno in FULL
         else SpoolBroken(f"the disk refuses a write: {text}")
     )

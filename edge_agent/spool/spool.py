@@ -1,4 +1,4 @@
-"""The local buffer: recordings put segments in, uploads take them out, and it looks after itself."""
+"""The local buffer: recordings add segments, uploads drain them, and it cleans and repairs itself."""
 
 import contextlib
 import logging
@@ -36,17 +36,17 @@ from shared.protocol.upload import TrackTally
 log = logging.getLogger(__name__)
 
 DROP_BYTES, DROP_LEAST = 64 << 20, 3
-"""What is dropped at once where the oldest is to go: enough for some time, and some files where names have run out."""
+"""How much of the oldest footage is dropped at once, in bytes and in segments (a disk may have run out of inodes)."""
 MEMORY = timedelta(days=14)
-"""How long the index remembers what is committed and gone, and an account a class that is over."""
+"""How long the index keeps committed segments that were removed, and the progress files of finished classes."""
 
 
 class Spool:
-    """The encrypted segments and the gaps on this box, and how far their upload is.
+    """The encrypted segments and gaps of this agent, and their upload state.
 
-    Any thread may call any method; each is a few milliseconds of disk. Recordings call `open_segment` (through
-    `store.SegmentWriter`), uploads call `pending`, `mark_*`, `gaps_pending`, `settle_gaps`; `core` calls `clean` twice a
-    minute and `status` for the heartbeat.
+    Any thread may call any method; each takes a few milliseconds of disk. Recordings write through
+    `segment_writer.SegmentWriter`, uploads call `pending`, `mark_*`, `gaps_pending`, `settle_gaps`; `core` calls `clean`
+    twice a minute and `status` for the heartbeat.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Spool:
         self._lock = threading.Lock()
         self._repair_lock = threading.Lock()
         self._sequences: dict[CameraId, int] = dict(recovered.sequences)
-        self._clean_failures = FailureLog(log, "the disk refuses to let go of a segment")
+        self._clean_failures = FailureLog(log, "a segment cannot be removed from the disk")
         self._stats = BacklogStats(index)
         self._deferred = DeferredWrites(self._stats)
         self._listeners: list[Callable[[], None]] = []
@@ -78,7 +78,7 @@ class Spool:
 
     @classmethod
     def open(cls, state: Path, *, clock: Clock, files: Files = FILES) -> Self:
-        """Opens the spool of a state folder, and mends what a crash or a power cut left behind.
+        """Opens the spool of a state folder and repairs what a crash or a power cut left behind.
 
         Raises:
             SpoolBusy: another process uses it.
@@ -95,7 +95,7 @@ class Spool:
         return cls(layout, index, lock, clock, recovered, files)
 
     def close(self) -> None:
-        """Closes the index and lets another process in."""
+        """Closes the index and releases the lock file."""
         self.index.close()
         self._lock_file.close()
 
@@ -114,13 +114,13 @@ class Spool:
         but_not_of: Collection[ClassSessionId] = (),
         newest_first: bool = False,
     ) -> list[IndexedSegment]:
-        """Returns up to `limit` segments that wait for their upload, oldest closed first unless told otherwise.
+        """Returns up to `limit` segments that are not uploaded yet, oldest first by default.
 
         Args:
             limit: how many at most.
             of: only of these classes; None: of all.
             but_not_of: none of these classes.
-            newest_first: turns the order round.
+            newest_first: newest first instead.
         """
         return self.index.pending(limit, of=of, but_not_of=but_not_of, newest_first=newest_first)
 
@@ -129,16 +129,16 @@ class Spool:
         return self.layout.segment(manifest.camera_id, manifest.sequence, manifest.segment_id, CLOSED)
 
     def mark_intended(self, segment_ids: Iterable[SegmentId]) -> None:
-        """The control plane has the manifests."""
+        """Marks segments whose manifests the control plane has."""
         self.index.mark(segment_ids, SegmentState.INTENDED, self._clock.now())
 
     def mark_committed(self, segment_ids: Iterable[SegmentId]) -> None:
-        """The control plane has given receipts: the local copies may go after their minimum age."""
+        """Marks segments with a receipt: the local copies may be removed after their minimum age."""
         self.index.mark(segment_ids, SegmentState.COMMITTED, self._clock.now())
         self._stats.refresh()
 
     def requeue(self, manifest: SegmentManifest) -> bool:
-        """The control plane has lost this one: it is pending again, and says whether it was still here."""
+        """Marks a committed segment pending again and returns whether its file is still here."""
         with self._removal_lock:
             taken = self.path(manifest).exists() and self.index.requeue(manifest.segment_id)
         self._stats.refresh()
@@ -146,16 +146,16 @@ class Spool:
         return taken
 
     def mark_refused(self, segment_id: SegmentId, code: Code, detail: str = "") -> None:
-        """The control plane will never take this one: it is set aside and no longer pending; its file stays."""
+        """Quarantines a segment that the control plane refused for good: no longer pending, but its file stays."""
         self.index.refuse(segment_id, code, detail)
         self._stats.refresh()
 
     def mark_damaged(self, manifest: SegmentManifest, detail: str) -> None:
-        """The object on this disk is not what was written: it is set aside, and what it held is a gap."""
+        """Quarantines a segment whose file is damaged, and records its span as a gap."""
         self._quarantine(manifest, Code.SEGMENT_CORRUPT, GapReason.SEGMENT_CORRUPT, detail)
 
     def _quarantine(self, manifest: SegmentManifest, code: Code, reason: GapReason, detail: str) -> None:
-        # One gap however often this is said: it bears the segment's id.
+        # The gap has the segment's id, so that repeating this adds no second gap.
         self.add_gap(
             GapRecord(
                 gap_id=GapId(manifest.segment_id),
@@ -171,12 +171,12 @@ class Spool:
         self._stats.refresh()
 
     def retry_refused(self) -> None:
-        """Has what the control plane refused asked for once more: what was wrong there may be mended by now."""
+        """Marks refused segments pending again; the cause on the server may be fixed."""
         self.index.retry_refused()
         self._stats.refresh()
 
     def quarantined(self, limit: int) -> tuple[int, list[SetAside]]:
-        """Returns how many segments are set aside, and up to `limit` of them, newest first."""
+        """Returns how many segments are quarantined, and up to `limit` of them, newest first."""
         return self.index.quarantined(limit)
 
     def gaps_pending(self, limit: int) -> list[GapRecord]:
@@ -184,7 +184,7 @@ class Spool:
         return self.index.gaps_pending(limit)
 
     def settle_gaps(self, gap_ids: Iterable[GapId]) -> None:
-        """The control plane need not hear of these gaps again."""
+        """Marks gaps as settled: they are not reported again."""
         ids = list(gap_ids)
         self.index.settle_gaps(ids)
         for gap_id in ids:
@@ -196,14 +196,16 @@ class Spool:
     # For reports.
 
     def track_class(self, class_session_id: ClassSessionId) -> None:
-        """Counts a class, so that `tally` knows it."""
+        """Includes a class in the statistics, so that `tally` knows it."""
         self._stats.track(class_session_id, self._clock.now())
 
     def tally(self, class_session_id: ClassSessionId) -> TrackTally:
-        """Returns what is made of a class and what of it is still to be sent, without the disk: while the index cannot
-        be read, that something is."""
-        # First what waits to be noted: a note that is written meanwhile is then counted twice rather than not at all.
-        # What could not be mended yet may be of any class.
+        """Returns how many segments of a class were made and are still to be sent, without touching the disk.
+
+        While the index cannot be read it reports at least one segment pending.
+        """
+        # Deferred writes first: one that is written meanwhile is then counted twice rather than not at all. What could
+        # not be repaired yet may belong to any class.
         waiting = self._deferred.count_of(class_session_id) + bool(self.recovered.unfinished)
         tally = self._stats.tally(class_session_id, self._clock.now())
         return (
@@ -213,7 +215,7 @@ class Spool:
         )
 
     def status(self) -> SpoolStatus:
-        """Returns how full the buffer is and how far behind its upload, by the last backlog that could be read."""
+        """Returns how full the buffer is and how far its upload is behind, from the last readable statistics."""
         count, oldest_at = self._stats.backlog
         now_at = self._clock.now()
         behind_s = max(0.0, (now_at - oldest_at).total_seconds()) if oldest_at else 0.0
@@ -226,14 +228,14 @@ class Spool:
             hours_left=self._budget.hours_left(now_at),
         )
 
-    # Room.
+    # Disk space.
 
     def set_policy(self, policy: SpoolPolicy) -> None:
-        """Takes new limits; they hold from the next fragment on."""
+        """Sets the control plane's limits, from the next fragment on."""
         self._budget.policy = policy
 
     def set_settings(self, rules: SpoolSettings) -> None:
-        """Takes the box's own rules; they hold from the next fragment on."""
+        """Sets the agent's own rules, from the next fragment on."""
         self._budget.settings = rules
 
     def bytes_used(self) -> int:
@@ -245,14 +247,13 @@ class Spool:
         return self._budget.available_bytes(self._clock.now())
 
     def backlog_ratio(self) -> float:
-        """Returns how much of the room holds what must stay until it is uploaded, 0 to 1, as of the last `clean`."""
+        """Returns the share of the space that holds segments without a receipt, 0 to 1, as of the last `clean`."""
         return self._budget.backlog_ratio(self._clock.now())
 
     def clean(self) -> int:
-        """Removes committed copies that are past their minimum age, and younger ones where room is short; then does what
-        a full disk had refused.
+        """Removes committed copies past their minimum age, and younger ones if space is short; then retries deferred work.
 
-        Returns how many bytes it freed. Never raises for a full or failing disk: that is its job.
+        Returns the bytes freed. Never raises for a full or failing disk: handling that is its job.
         """
         cutoff_at = self._clock.now() - timedelta(seconds=self._budget.policy.keep_committed_s)
         try:
@@ -274,13 +275,15 @@ class Spool:
         return freed
 
     def free_space(self) -> None:
-        """Cleans, and where that is not enough and the owner of the box wants it so, drops the oldest footage that was
-        never uploaded: each segment of it is a gap."""
+        """Cleans; if that is not enough and the agent's settings allow it, drops the oldest footage that was never uploaded.
+
+        Each dropped segment is recorded as a gap.
+        """
         self.clean()
         if self._budget.settings.when_full != "drop-oldest":
             return
         with self._drop_lock:
-            # Another recorder may have made room while this one waited.
+            # Another recorder may have freed space while this one waited for the lock.
             if self.available_bytes() >= DROP_BYTES:
                 return
             try:
@@ -291,9 +294,9 @@ class Spool:
             self._stats.refresh()
 
     def _drop(self, manifest: SegmentManifest) -> None:
-        log.error("footage is dropped to make room for newer", extra={"segment": str(manifest.segment_id)})
-        # First the bytes: on a full disk the note of it needs their room. An agent that is killed in between finds a
-        # segment without its file, and that is a gap as well.
+        log.error("footage is dropped to free space for newer", extra={"segment": str(manifest.segment_id)})
+        # The file goes first: on a full disk the index row needs its space. After a kill in between, the next upload finds
+        # a segment without a file, and that becomes a gap too.
         remove(self.layout, self.index, self.files, [manifest])
         self._budget.set_totals(*self.index.stored_bytes())
         self._quarantine(
@@ -301,7 +304,7 @@ class Spool:
         )
 
     def _repair_rest(self) -> None:
-        # Recorders clean, too, when they find no room: one of them at a time, the others need not wait for it.
+        # Recorders clean too when space is short. One repairs at a time; the others do not wait for it.
         if self.recovered.unfinished and self._repair_lock.acquire(blocking=False):
             try:
                 repair_rest(self.recovered)
@@ -311,7 +314,7 @@ class Spool:
             self._notify()
 
     def _prune(self) -> None:
-        """Drops what only classes that are long over could ask for. Looks once an hour."""
+        """Forgets classes that ended long ago; at most once an hour."""
         now_at = self._clock.now()
         if self._pruned_at is not None and now_at - self._pruned_at < timedelta(hours=1):
             return
@@ -325,19 +328,19 @@ class Spool:
     # For recordings.
 
     def progress(self, class_session_id: ClassSessionId, camera_id: CameraId) -> TrackProgress:
-        """Returns how far the account of one track reached when it was last written."""
+        """Returns the last saved progress of one track; a new one where none can be read."""
         try:
             return from_line(self.layout.track(class_session_id, camera_id).read_bytes(), TrackProgress)
         except FileNotFoundError:
             return TrackProgress()
         except (OSError, Damaged) as error:
-            log.warning("the account of a track cannot be read", extra={"reason": str(error)})
+            log.warning("the progress of a track cannot be read", extra={"reason": str(error)})
             return TrackProgress()
 
     def save_progress(
         self, class_session_id: ClassSessionId, camera_id: CameraId, account: TrackProgress
     ) -> None:
-        """Writes the account of one track."""
+        """Saves the progress of one track, deferred while the disk refuses."""
         path = self.layout.track(class_session_id, camera_id)
         self._stats.track(class_session_id, self._clock.now())
         self._deferred.add(
@@ -345,24 +348,26 @@ class Spool:
         )
 
     def allocate_sequence(self, camera_id: CameraId) -> int:
-        """Returns the next number of a camera, used up by this. Two classes may end and begin on one camera at once."""
+        """Allocates the next sequence number of a camera. Two classes may end and start on one camera at the same time."""
         with self._lock:
             self._sequences[camera_id] = sequence = self._sequences.get(camera_id, 0) + 1
             return sequence
 
     def release_sequence(self, camera_id: CameraId, sequence: int) -> None:
-        """Takes a number back under which nothing became durable, if it is the last."""
+        """Releases a sequence number under which nothing became durable, if it is the newest."""
         with self._lock:
             if self._sequences.get(camera_id) == sequence:
                 self._sequences[camera_id] = sequence - 1
 
     def note_open_size(self, segment_id: SegmentId, size_bytes: int) -> None:
-        """Notes that an open segment has so many durable bytes."""
+        """Updates the durable size of an open segment."""
         self._budget.set_open_size(segment_id, size_bytes)
 
     def add_closed(self, manifest: SegmentManifest, settle: Callable[[], None]) -> None:
-        """Takes a complete segment: `settle` gives its files their names, then it enters the index. On a disk that
-        refuses, both happen as soon as there is room; until then the segment counts as pending."""
+        """Adds a closed segment: `settle` renames its files, then it enters the index.
+
+        If the disk refuses, both are retried by `clean`; until then the segment counts as pending.
+        """
 
         def take() -> None:
             settle()
@@ -374,7 +379,7 @@ class Spool:
         self._notify()
 
     def add_gap(self, gap: GapRecord) -> None:
-        """Keeps a gap until it is settled; on disk when this returns, or, on a full disk, as soon as there is room."""
+        """Stores a gap until it is settled: on disk when this returns, or as soon as a full disk has space."""
 
         def keep(gap: GapRecord) -> None:
             self.files.write(self.layout.gap(gap.gap_id), to_line(gap))
@@ -385,11 +390,11 @@ class Spool:
         self._notify()
 
     def set_full(self, full: bool) -> None:
-        """Notes whether recording stands still for want of room, for the status."""
+        """Sets whether recording is stopped by a full disk, for the status."""
         if full and not self._full:
-            log.error("the disk is full: recording stops until there is room")
+            log.error("the disk is full: recording stops until there is space")
         elif self._full and not full:
-            log.info("the disk has room again")
+            log.info("the disk has space again")
         self._full = full
 
     def now(self) -> datetime:

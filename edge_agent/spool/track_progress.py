@@ -1,4 +1,4 @@
-"""What the init sections of one track promise of sound, the same for the whole class; pure."""
+"""Progress of one track as the spool stores it, and the sound that its init sections declare; pure."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from shared.protocol.media import AudioFormat
 
 
 class AudioPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """AAC of one set-up. `config` is its AudioSpecificConfig; the rate is that of the core, in Hz."""
+    """One AAC configuration. `config` is the AudioSpecificConfig; the rate is that of the core, in Hz."""
 
     config: bytes
     codec_string: str
@@ -26,15 +26,15 @@ class AudioPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AudioDecision(msgspec.Struct, frozen=True, kw_only=True):
-    """What all runs of one track promise: a plan, or no sound at all. The first run of the class makes it."""
+    """The sound that all runs of one track declare, or none at all. The first run of the class decides."""
 
     plan: AudioPlan | None
 
 
 class TrackProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far one track is accounted for: every instant before `until_at` is in a segment or in a gap.
+    """How far one track is covered: every instant before `until_at` is in a segment or in a gap.
 
-    `sound` is what the track's init sections promise; None: no run has begun.
+    `sound` is the sound that the track's init sections declare; None: no run has begun.
     """
 
     until_at: datetime | None = None

@@ -1,4 +1,4 @@
-"""When something of a track happened, by the clock line it is dated with; pure."""
+"""UTC instants of media times, by the clock estimate of a segment; pure."""
 
 from datetime import datetime
 

@@ -1,8 +1,8 @@
-"""Brings what the spool holds to the control plane: intent -> PUT straight to the store -> commit.
+"""Uploads what the spool holds: intent -> PUT straight to the store -> commit.
 
-`replicator` decides and waits, `client` is what it needs of the other side, `http` is that over HTTP, `outbox` what it
-needs of the spool, `waiting` what stands there, `lanes` what goes first, `deferrals` what waits, `targets` where to,
-`line` with its `breaker` whether a destination is worth a try, `gate` with its `window` whether segments may go at this
-time of day, `throttle` holds the ceiling of the line; `gaps` has a task of its own, and `aside` tells what does not
-arrive. Imports spool and below, never `control`.
+`replicator` decides and waits. It calls the control plane and the stores through `client` (over HTTP:
+`http_upload_client`), and the spool through `outbox`. `pending` caches what the spool holds and orders it, `retry_schedule`
+spaces retries, `put_targets` keeps upload addresses, `endpoint` guards each destination with a circuit breaker,
+`upload_window` the time of day, `throttle` the bandwidth. `gap_sender` reports gaps in a task of its own; `quarantine`
+reports segments that are not accepted. Imports the spool and below, never `control`.
 """

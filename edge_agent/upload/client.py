@@ -1,4 +1,4 @@
-"""What the replicator asks of the other side: four calls, each safe to repeat."""
+"""The calls to the control plane and the stores: four, each idempotent."""
 
 from collections.abc import Sequence
 from pathlib import Path

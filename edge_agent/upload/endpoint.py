@@ -1,4 +1,7 @@
-"""The way to one destination, shared by all calls to it: no call while it is known to be dead, one probe at a time."""
+"""One destination of uploads, guarded by a circuit breaker: no call while it is down, one probe at a time.
+
+closed: calls may go -> (failures in a row) open: none may -> (wait is over) probing: one may, and its result decides.
+"""
 
 import logging
 import random
@@ -14,12 +17,12 @@ from shared.kernel.logs import FailureLog
 
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 30.0
-"""After an outage, so long at most until the uploads notice by themselves that it is over."""
+"""Longest time after an outage until uploads notice by themselves that it is over."""
 FIRST_SLOW_S = 10.0
 LONGEST_SLOW_S = 60.0
-"""For what somebody has to mend first: a certificate, a login page, a refusal of this agent."""
+"""For failures that need a person: a certificate, a captive portal, a refusal of this agent."""
 LONGEST_ASKED_S = 900.0
-"""No server may send us away for longer, whatever its `Retry-After` says."""
+"""Upper limit for a server's `Retry-After`."""
 
 
 class BreakerState(Enum):
@@ -35,8 +38,8 @@ class Breaker:
 
     def __init__(self, *, open_after: int = 1, rng: random.Random | None = None) -> None:
         """Args:
-        open_after: so many failures in a row open it.
-        rng: where jitter comes from.
+        open_after: number of failures in a row that open it.
+        rng: source of jitter.
         """
         self._open_after = open_after
         self._quick = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S, rng=rng)
@@ -47,7 +50,7 @@ class Breaker:
         """In a row."""
 
     def wait_s(self, now_ns: int) -> float | None:
-        """Returns how long a call has to wait; 0: it may go; None: until the probe under way is decided."""
+        """Returns how long a call has to wait; 0: it may go; None: until the running probe has a result."""
         if self.state is BreakerState.CLOSED:
             return 0.0
         if self.state is BreakerState.PROBING:
@@ -55,23 +58,23 @@ class Breaker:
         return max(0.0, (self._until_ns - now_ns) / 1e9)
 
     def begin(self) -> None:
-        """A call goes; `wait_s` said that it may. In an open breaker it is the probe."""
+        """Starts a call that `wait_s` has allowed. In an open breaker it is the probe."""
         if self.state is BreakerState.OPEN:
             self.state = BreakerState.PROBING
 
     def succeeded(self) -> None:
-        """A call was answered."""
+        """Records a call that was answered."""
         self.state = BreakerState.CLOSED
         self.failures = 0
         self._quick.reset()
         self._slow.reset()
 
     def failed(self, now_ns: int, *, slowly: bool = False, asked_s: float | None = None) -> None:
-        """A call was not answered.
+        """Records a call that failed.
 
         Args:
-            slowly: trying again soon mends nothing.
-            asked_s: how long the other side asks to be left alone; it is, up to `LONGEST_ASKED_S`.
+            slowly: an early retry cannot help.
+            asked_s: the server's `Retry-After`, respected up to `LONGEST_ASKED_S`.
         """
         self.failures += 1
         if self.failures < self._open_after and self.state is BreakerState.CLOSED and not asked_s:
@@ -81,12 +84,12 @@ class Breaker:
         self.state, self._until_ns = BreakerState.OPEN, now_ns + round(wait_s * 1e9)
 
     def cancelled(self, now_ns: int) -> None:
-        """The probe was cancelled before it was answered: another may go."""
+        """Records a probe that was cancelled: another may go."""
         if self.state is BreakerState.PROBING:
             self.state, self._until_ns = BreakerState.OPEN, now_ns
 
     def retry_now(self, now_ns: int) -> None:
-        """There is reason to believe that it works again: the next call may go at once."""
+        """Lets the next call go at once: the destination probably works again."""
         if self.state is BreakerState.OPEN:
             self._until_ns = now_ns
 
@@ -96,7 +99,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 PROBE_LOOK_S = 30.0
-"""How often a call that waits for the probe of another looks by itself."""
+"""How often a call that waits for another one's probe rechecks."""
 
 
 class Endpoint:
@@ -126,26 +129,26 @@ class Endpoint:
 
     @property
     def problem(self) -> ServerError | None:
-        """Why no call goes through; None while they do."""
+        """Why calls fail; None while they succeed."""
         return self._error if self._breaker.state is not BreakerState.CLOSED else None
 
     def wait_s(self) -> float | None:
-        """Returns how long the next call has to wait; 0: it may go; None: as long as the probe under way takes."""
+        """Returns how long the next call has to wait; 0: it may go; None: until the running probe has a result."""
         return self._breaker.wait_s(self._clock.monotonic_ns())
 
     def wake(self) -> None:
-        """Ends the waits: there is reason to believe that it works again."""
+        """Ends the waits: the destination probably works again."""
         self._breaker.retry_now(self._clock.monotonic_ns())
         self._notify()
 
     async def call(self, once: Callable[[], Awaitable[T]]) -> T:
-        """Makes one call, as soon as the line lets it, and returns what it returns.
+        """Waits until the breaker allows a call, makes it and returns its result.
 
         Raises:
-            RequestRefused: where it is about what was sent, the line works.
-            ServerError: any other, after which the line may wait before it lets another call go: one object that a
-                store refuses is an answer, several in a row are a store that takes none.
-            OSError: something local; it says nothing of the line.
+            RequestRefused: if it concerns the content of the request, it counts as success of the endpoint.
+            ServerError: any other counts as failure. One object refused by a store may be that object's fault; several
+                in a row open the breaker.
+            OSError: a local failure, which does not count.
         """
         while (wait_s := self.wait_s()) != 0:
             await wait_for_any(

@@ -15,24 +15,24 @@ from shared.protocol.upload import BATCH_LIMIT
 log = logging.getLogger(__name__)
 
 IDLE_S = 30.0
-"""How often gaps that are still not settled are sent again."""
+"""How often unsettled gaps are sent again."""
 PASSED_OVER_MOST = 1000
 
 
 class GapOutbox(Protocol):
-    """What the sender asks of the spool."""
+    """The spool's calls that the sender needs."""
 
     async def gaps_pending(self, limit: int) -> Sequence[GapRecord]:
         """Returns the oldest gaps that the control plane has not settled."""
         ...
 
     async def settle_gaps(self, gap_ids: Iterable[GapId]) -> None:
-        """Notes gaps that need not be sent again."""
+        """Marks gaps that need not be sent again."""
         ...
 
 
 class GapSender:
-    """One task; all of it on one event loop."""
+    """Reports gaps in one task of one event loop."""
 
     def __init__(self, client: UploadClient, outbox: GapOutbox, line: Endpoint, *, sleep: Sleep) -> None:
         self._client = client
@@ -41,10 +41,10 @@ class GapSender:
         self._sleep = sleep
         self._news = Signal()
         self._refused: set[GapId] = set()
-        """Gaps that are not taken, tried again every `IDLE_S`; they hold up none behind them."""
+        """Gaps that were not accepted, retried every `IDLE_S`; they do not hold up others."""
 
     def wake(self) -> None:
-        """Has the spool looked at now."""
+        """Checks the spool now."""
         self._news.fire()
 
     async def run(self) -> None:
@@ -65,7 +65,7 @@ class GapSender:
             settled = await self._endpoint.call(lambda: self._client.report_gaps(gaps))
         except (RequestRefused, ServerInternalError, ServerTimeout) as refusal:
             if len(gaps) == 1:
-                # It stays unsettled: a loss without a record would be worse than a line in the log.
+                # It stays unsettled: losing the record of a loss would be worse than a repeated log line.
                 self._skip(gaps[0], str(refusal))
                 return ()
             half = len(gaps) // 2
@@ -78,6 +78,6 @@ class GapSender:
         return settled
 
     def _skip(self, gap: GapRecord, error: str) -> None:
-        log.error("a gap is not taken", extra={"gap": str(gap.gap_id), "error": error})
+        log.error("a gap is not accepted", extra={"gap": str(gap.gap_id), "error": error})
         if len(self._refused) < PASSED_OVER_MOST:
             self._refused.add(gap.gap_id)

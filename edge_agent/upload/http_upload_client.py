@@ -45,7 +45,7 @@ GAPS_PATH = "/agent/v1/gaps"
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 QUICK_TRIES, QUICK_FIRST_S, QUICK_MOST_S = 3, 0.1, 1.0
-"""A kept connection that the other side has just closed is not an outage: these tries happen at once, with jitter."""
+"""A kept-alive connection that the server has just closed is no outage: these retries happen at once, with jitter."""
 
 
 class HttpUploadClient:
@@ -75,15 +75,15 @@ class HttpUploadClient:
         """See `UploadClient.put`."""
         size_bytes = manifest.size_bytes
         if path.stat().st_size != size_bytes:  # noqa: ASYNC240  # the answer of a local disk, from its cache
-            # HTTP itself would refuse it, in words that sound like a line that broke: it would be tried for ever.
+            # httpx would fail with an error that looks like a network failure, and the segment would be retried for ever.
             raise OSError(errno.EIO, "its size is not that of its manifest", str(path))
-        # A control plane that is its own store may name a place on itself without repeating its address.
+        # A control plane that is its own store may send a relative URL.
         url = urljoin(self._api.address, target.url)
         headers = {name.lower(): value for name, value in target.headers.items()}
         headers["content-length"] = str(size_bytes)
         headers.setdefault("content-type", "application/octet-stream")
         self._check_headers(headers)
-        # Always in pieces: a ceiling that is set while a segment is on its way holds for the rest of it.
+        # Always in pieces: a limit set during an upload applies to the rest of it.
         body = self._pieces(await asyncio.to_thread(path.read_bytes))
         answer = await self._store.request("PUT", url, headers=headers, body=body)
         raise_for_put(answer, url, manifest.sha256)
@@ -114,7 +114,7 @@ class HttpUploadClient:
             sent += len(piece)
 
     def _check_headers(self, headers: Mapping[str, str]) -> None:
-        """Refuses headers that HTTP cannot carry: the client below fails over them with errors that are none of ours.
+        """Refuses headers that HTTP cannot carry: httpx fails on them with errors outside our tree.
 
         Source: RFC 9110, sections 5.1 and 5.5.
         """
@@ -127,13 +127,13 @@ class HttpUploadClient:
 
     def _check_order(self, asked: list[object], answered: list[object]) -> None:
         if asked != answered:
-            raise NotThreeDance(self._api.address, "its answers are not for what was asked")
+            raise NotThreeDance(self._api.address, "its answers do not match the request")
 
 
 def raise_for_put(answer: HttpAnswer, url: str, sha256: str) -> None:
-    """Raises what the answer to a PUT means; 412 (it lies there already) passes, and a success that a store proves.
+    """Raises the error that an answer to a PUT means. A proven success passes, and 412: the object is there already.
 
-    A store names what it keeps (`ETag`), and our own names it by its hash; a login page says 200 to everything.
+    A store proves it with an `ETag`, our own with the hash; a captive portal answers 200 to everything.
     """
     status = answer.status
     where = url.partition("?")[0]
@@ -149,12 +149,12 @@ def raise_for_put(answer: HttpAnswer, url: str, sha256: str) -> None:
         if (told is not None and told != b64encode(bytes.fromhex(sha256)).decode()) or (
             len(etag) == len(sha256) and etag.lower() != sha256
         ):
-            raise ServerUnavailable(where, "it names other bytes than it was sent")
+            raise ServerUnavailable(where, "it stored other bytes than it was sent")
         return
     problem = verify_file(answer)
     detail = problem.title if problem else answer.body[:300].decode("utf-8", "replace")
     if status in (401, 403, 404) or (problem and problem.code is Code.UPLOAD_TARGET_EXPIRED):
-        # An expired signature, a bucket that moved: in every case the way out is a new target.
+        # An expired signature or a moved bucket: a new target resolves both.
         raise TargetExpired(f"{where} does not take the object: HTTP {status} {detail}")
     if status in (408, 409, 425, 429) or status >= 500 or 300 <= status < 400:
         raise ServerUnavailable(where, f"HTTP {status}", answer.retry_after_s)

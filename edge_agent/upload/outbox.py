@@ -1,4 +1,4 @@
-"""What the uploads ask of the spool (`spool.outbox.AsyncSpool`): the disk's time is not the event loop's."""
+"""The spool's calls that uploads need; `spool.async_spool.AsyncSpool` implements them without blocking the event loop."""
 
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from shared.protocol.status import SetAside
 
 
 class Outbox(GapOutbox, Protocol):
-    """The segments and gaps of this box, and how far their upload is."""
+    """The agent's segments and gaps, and their upload state."""
 
     async def pending(
         self,
@@ -23,7 +23,7 @@ class Outbox(GapOutbox, Protocol):
         but_not_of: Collection[ClassSessionId] = (),
         newest_first: bool = False,
     ) -> Sequence[IndexedSegment]:
-        """Returns up to `limit` segments that have no receipt and are not set aside."""
+        """Returns up to `limit` segments without a receipt that are not quarantined."""
         ...
 
     def path(self, manifest: SegmentManifest) -> Path:
@@ -31,25 +31,25 @@ class Outbox(GapOutbox, Protocol):
         ...
 
     async def mark_intended(self, segment_ids: Iterable[SegmentId]) -> None:
-        """Notes that the control plane has the manifests."""
+        """Marks segments whose manifests the control plane has."""
         ...
 
     async def mark_committed(self, segment_ids: Iterable[SegmentId]) -> None:
-        """Notes receipts; durable when this returns."""
+        """Marks segments with a receipt; durable when this returns."""
         ...
 
     async def mark_refused(self, segment_id: SegmentId, code: Code, detail: str = "") -> None:
-        """Sets a segment aside for a person to look at; it is not pending any more."""
+        """Quarantines a refused segment: it is no longer pending."""
         ...
 
     async def mark_damaged(self, manifest: SegmentManifest, detail: str) -> None:
-        """Sets a segment aside whose file is not what its manifest says, and puts the loss on record."""
+        """Quarantines a segment whose file does not match its manifest, and records the loss as a gap."""
         ...
 
     async def retry_refused(self) -> None:
-        """Has what was set aside judged once more, but for what is damaged."""
+        """Requeues quarantined segments, except damaged ones."""
         ...
 
     async def quarantined(self, limit: int) -> tuple[int, Sequence[SetAside]]:
-        """Returns how many segments are set aside, and the newest of them."""
+        """Returns how many segments are quarantined, and the newest of them."""
         ...

@@ -55,7 +55,7 @@ def _alternate(
 
 
 OLD_S = 25.0
-"""After so long there is a new look, whatever was said: sooner than an idle replicator asks by itself."""
+"""Age at which the cache is refreshed in any case: less than the idle interval of the replicator."""
 
 
 class PendingSegments:
@@ -69,7 +69,7 @@ class PendingSegments:
     ) -> None:
         """Args:
         running: returns the classes that are recorded now.
-        least: with fewer than so many of a lane that may go there is a new look for more.
+        least: with fewer sendable segments in a lane the spool is read again.
         """
         self._outbox = outbox
         self._clock = clock
@@ -81,22 +81,22 @@ class PendingSegments:
         self._limit = 0
         self._until_ns = 0
         self._removed: set[SegmentId] = set()
-        """What waits no more, of that which the last look saw or a look under way may see."""
+        """Segments uploaded or quarantined since the last read started."""
 
     def invalidate(self) -> None:
-        """There is something new in the spool."""
+        """Makes the next call read the spool again: it has new segments."""
         self._until_ns = 0
 
     def remove(self, segment_id: SegmentId) -> None:
-        """A segment has arrived, or is set aside: the spool knows it already."""
+        """Removes a segment that was uploaded or quarantined."""
         self._removed.add(segment_id)
 
     async def lanes(self, is_ready: Callable[[SegmentId], bool], held: Callable[[], int]) -> Lanes:
-        """Returns what may be sent now.
+        """Returns the segments that may be sent now.
 
         Args:
-            is_ready: whether a segment may go.
-            held: how many of those that wait may not, because they are being sent or were put back.
+            is_ready: whether a segment may be sent.
+            held: number of pending segments that may not, because they are being sent or retried later.
         """
         async with self._refresh_lock:
             ready = self._ready(is_ready)
@@ -120,7 +120,7 @@ class PendingSegments:
         running = frozenset(self._running())
         self._removed.clear()
         self._limit, self._lanes_running = limit, running
-        # First: what is closed while this look is under way is news for the next.
+        # Before the read: a segment closed meanwhile calls `invalidate`, which this must not overwrite.
         self._until_ns = self._clock.monotonic_ns() + round(OLD_S * 1e9)
         newest = await self._outbox.pending(limit, of=running, newest_first=True) if running else ()
         backlog = await self._outbox.pending(limit, but_not_of=running)

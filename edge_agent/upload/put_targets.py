@@ -1,4 +1,4 @@
-"""Where segments may be put, until when, and whether that store answers."""
+"""Upload addresses of segments, their expiry, and the state of the stores they name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class _Known:
 
 
 class PutTargets:
-    """The answers to intents that were not used up yet, and one line for each store they name.
+    """Unused answers to intents, and one endpoint per store that they name.
 
     Used from one event loop. `clock` is by the server's time.
     """
@@ -38,32 +38,32 @@ class PutTargets:
         return self._known[segment_id].target
 
     def add(self, target: PutTarget) -> None:
-        """Keeps an answer for as long as it is good."""
-        # The store decides what has expired. By our clock a target is only judged old when it was good at first, so
-        # that two clocks that disagree cost a refused PUT and not an endless asking.
+        """Keeps a target until it expires."""
+        # The store decides what has expired. A target gets at least `LEAST_LIFETIME_S`, so that clocks that disagree cost
+        # a refused PUT and not an endless loop of intents.
         lifetime_s = (target.expires_at - self._clock.now() - TARGET_MARGIN).total_seconds()
         until_ns = self._clock.monotonic_ns() + round(max(lifetime_s, LEAST_LIFETIME_S) * 1e9)
         self._known[target.segment_id] = _Known(target, urlsplit(target.url).netloc, until_ns)
 
     def has_valid(self, segment_id: SegmentId) -> bool:
-        """Returns whether there is a target that is good now."""
+        """Returns whether there is a target that has not expired."""
         known = self._known.get(segment_id)
         if known is not None and known.until_ns <= self._clock.monotonic_ns():
-            # Whatever became of its store meanwhile: a new intent says where to go now.
+            # A new intent names the current store.
             del self._known[segment_id]
             return False
         return known is not None
 
     def is_sendable(self, segment_id: SegmentId) -> bool:
-        """Returns whether there is one, and its store may be asked now."""
+        """Returns whether there is a valid target whose store may be called now."""
         return self.has_valid(segment_id) and self.endpoint_of(segment_id).wait_s() == 0
 
     def drop(self, segment_id: SegmentId) -> None:
-        """The target is used up, or no good."""
+        """Drops a target that was used or refused."""
         self._known.pop(segment_id, None)
 
     def endpoint_of(self, segment_id: SegmentId) -> Endpoint:
-        """Returns the line to the store of a segment that has a target."""
+        """Returns the endpoint of the store of a segment with a target."""
         store = self._known[segment_id].store
         if store not in self._endpoints:
             named = self._stores_in_use()
@@ -75,7 +75,7 @@ class PutTargets:
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """The lines to the stores that targets name now."""
+        """The endpoints of the stores that current targets name."""
         named = self._stores_in_use()
         return tuple(line for name, line in self._endpoints.items() if name in named)
 

@@ -1,4 +1,4 @@
-"""Which segments are set aside, kept for the heartbeat: asking the disk twice a minute would read the whole index."""
+"""Status of quarantined segments, cached: the heartbeat would read the whole index twice a minute."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,12 @@ from shared.protocol.status import SetAside, UploadStatus
 
 SHOWN = 5
 TRIES = 4
-"""Refused by the store so often although its file is good, a segment is shown. It is tried on for ever."""
+"""A segment that the store has refused this often, although its file is intact, is shown. Retries continue."""
 STUBBORN_MOST = 256
 
 
 class QuarantineReport:
-    """What the replicator tells of the segments that do not arrive. Used from one event loop."""
+    """Builds the upload status from segments that are not accepted. Used from one event loop."""
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
@@ -24,11 +24,11 @@ class QuarantineReport:
         self._store_refusals: dict[SegmentId, SetAside] = {}
 
     async def load(self) -> None:
-        """Reads from the spool what is set aside there."""
+        """Reloads the quarantined segments from the spool."""
         self._count, self._newest = await self._outbox.quarantined(SHOWN)
 
     def store_refused(self, manifest: SegmentManifest, said: str, failures: int) -> None:
-        """The store did not take a segment whose file is good."""
+        """Counts a refusal by the store of a segment whose file is intact."""
         if failures < TRIES or len(self._store_refusals) >= STUBBORN_MOST:
             return
         self._store_refusals[manifest.segment_id] = SetAside(
@@ -39,11 +39,11 @@ class QuarantineReport:
         )
 
     def resolved(self, segment_id: SegmentId) -> None:
-        """A segment is not refused by the store any more."""
+        """Removes a segment that was accepted or quarantined."""
         self._store_refusals.pop(segment_id, None)
 
     def status(self, problem: ServerError | None) -> UploadStatus:
-        """Returns what to tell; `problem` is why nothing gets through, if nothing does."""
+        """Returns the upload status; `problem` is why no upload succeeds, None if they do."""
         return UploadStatus(
             problem=str(problem)[:300] if problem else "",
             hint=problem.hint if problem else "",

@@ -1,9 +1,9 @@
-"""Brings every segment and every gap of the spool to the control plane, through any outage, each exactly once.
+"""Uploads every segment and gap of the spool exactly once, through any outage.
 
 intent (where to?) -> PUT (bytes to the store) -> commit (receipt) -> the local copy may go. Each step is safe to
 repeat, so nothing is remembered here that a kill -9 could lose: what is not marked committed is sent again.
 
-Each step has its own task, each destination its own line: what one of them waits for holds up none of the others.
+Each step has its own task, each destination its own endpoint: waiting for one does not hold up the others.
 """
 
 import asyncio
@@ -44,11 +44,11 @@ log = logging.getLogger(__name__)
 
 CONNECTIONS = 3
 IDLE_S = 30.0
-"""How often the spool is looked at without having been told to: a lost wake-up costs this much, never a segment."""
+"""How often the spool is checked without a wake-up: a lost wake-up costs this delay, never a segment."""
 STORED_MOST = 4 * BATCH_LIMIT
-"""With so many segments in the store that got no receipt, no more are sent: the memory of the box is not the buffer."""
+"""Limit of segments in the store without a receipt; beyond it no more are sent, to bound the agent's memory."""
 STORE_OPENS_AFTER = CONNECTIONS
-"""One line that breaks under one segment is no dead store."""
+"""One broken connection is not a store that is down."""
 
 
 class Replicator:
@@ -102,7 +102,7 @@ class Replicator:
         self.segments_committed = 0
 
     def wake(self) -> None:
-        """Has the spool looked at now: there is a new segment or a new gap."""
+        """Checks the spool now: there is a new segment or gap."""
         self._pending.invalidate()
         self._wake_senders()
         self._gap_sender.wake()
@@ -117,14 +117,14 @@ class Replicator:
         self.wake()
 
     def status(self) -> UploadStatus:
-        """Returns whether anything gets through, what is set aside, and how the upload window stands."""
+        """Returns whether uploads succeed, the quarantined segments, and the state of the upload window."""
         problem = next(
             (li.problem for li in (self._control_plane, *self._targets.endpoints) if li.problem), None
         )
         return self._gate.with_window(self._quarantine_report.status(problem))
 
     async def run(self) -> None:
-        """Sends until cancelled. What is half sent then is sent again by the next run."""
+        """Uploads until cancelled. Interrupted uploads are repeated by the next run."""
         self._pending.invalidate()
         await self._outbox.retry_refused()
         await self._quarantine_report.load()
@@ -137,7 +137,7 @@ class Replicator:
             group.create_task(self._gate.watch(self.network_restored), name="upload-window")
 
     async def drained(self) -> None:
-        """Returns once nothing is left to send that may be sent now, as far as the spool says."""
+        """Returns once nothing is left that may be sent now."""
         while True:
             kept_back = not (self._gate.is_open or self._in_flight or self._stored)
             nothing = kept_back or not await self._outbox.pending(1)
@@ -146,18 +146,18 @@ class Replicator:
             self.wake()
             await self._sleep(0.1)
 
-    # Which is next.
+    # Choosing the next segment.
 
     def _wake_senders(self) -> None:
         self._send_signal.fire()
         self._intent_signal.fire()
 
     async def _lanes(self) -> Lanes:
-        """Returns what may be sent now."""
+        """Returns the segments that may be sent now."""
         lanes = await self._pending.lanes(
             self._is_ready, lambda: len({*self._in_flight, *self._stored, *self._retries.ids})
         )
-        # Last: nothing comes between this look at the time and what is chosen by it.
+        # Checked last: nothing may run between this check of the window and the choice that depends on it.
         return lanes if self._gate.is_open else Lanes((), ())
 
     def _is_ready(self, segment_id: SegmentId) -> bool:
@@ -176,7 +176,7 @@ class Replicator:
         )
 
     def _idle_s(self) -> float:
-        """Returns after how long something may be ready that is not now."""
+        """Returns the time until something may become ready."""
         now_ns = self._clock.monotonic_ns()
         lines = (self._control_plane, *self._targets.endpoints)
         waits_s = [IDLE_S, self._retries.next_in_s(now_ns), *(line.wait_s() for line in lines)]
@@ -185,19 +185,19 @@ class Replicator:
     # Intent.
 
     async def _announce_segments(self) -> None:
-        """Keeps targets at hand for what will be sent next."""
+        """Keeps targets ready for the segments that will be sent next."""
         while True:
             news = self._intent_signal.next()
             lanes = await self._lanes()
             soon = lanes.announce(2 * self._connections, lambda _: False)
-            # Not handed to a line that would hold it: by the time it let go, the window might be closed.
+            # Not queued at an endpoint that is down: by the time it is back, the upload window may be closed.
             if self._control_plane.wait_s() != 0 or all(self._targets.has_valid(m.segment_id) for m in soon):
                 await wait_for_any(news, most_s=self._idle_s(), sleep=self._sleep)
                 continue
             await self._announce(lanes.announce(self._batch_size["intent"], self._targets.has_valid))
 
     async def _announce(self, manifests: Sequence[SegmentManifest]) -> None:
-        """Asks where the segments go, and acts on the answers."""
+        """Sends intents and handles the answers."""
         try:
             answers = await self._call_batch("intent", len(manifests), lambda: self._client.intent(manifests))
         except ServerError as error:
@@ -216,8 +216,10 @@ class Replicator:
         self._send_signal.fire()
 
     async def _call_batch(self, step: str, size: int, once: Callable[[], Awaitable[T]]) -> T:
-        """Asks the control plane about a batch of `size`. One that it cannot digest, or not in time, makes the next
-        ones smaller, down to the one segment that it may be due to."""
+        """Calls the control plane with a batch of `size` items.
+
+        A batch that fails or times out halves the next ones, down to the single segment that may cause it.
+        """
         try:
             answer = await self._control_plane.call(once)
         except (ServerInternalError, ServerTimeout):
@@ -229,8 +231,10 @@ class Replicator:
     async def _split(
         self, manifests: Sequence[SegmentManifest], error: ServerError, deferrals: RetrySchedule
     ) -> Sequence[Sequence[SegmentManifest]]:
-        """Returns what to ask about at once in place of a batch that failed: the halves of one that is refused for what is
-        in it. A segment that fails alone is set aside where it is refused, and put back where it may be at fault."""
+        """Returns the batches to send in place of one that failed: its halves, if it was refused for its content.
+
+        A single segment is quarantined if it is refused, and retried later if it may have caused the failure.
+        """
         is_alone = len(manifests) == 1
         if isinstance(error, RequestRefused) and error.is_about_content:
             if not is_alone:
@@ -252,7 +256,7 @@ class Replicator:
                 self._in_flight.pop(manifest.segment_id, None)
 
     async def _next(self) -> SegmentManifest:
-        """Returns the segment to send now, which has a target and a store that works. Waits where there is none."""
+        """Waits for and returns the next segment that has a target and a store that is up."""
         while True:
             news = self._send_signal.next()
             lanes = (await self._lanes()).ready(self._targets.is_sendable)
@@ -318,7 +322,7 @@ class Replicator:
                 await self._refused(manifest, answer)
         self._wake_senders()
 
-    # What became of a segment.
+    # Results.
 
     async def _committed(self, segment_ids: Sequence[SegmentId]) -> None:
         if not segment_ids:
@@ -331,7 +335,10 @@ class Replicator:
     async def _refused(self, manifest: SegmentManifest, refusal: Refused) -> None:
         said = f"{refusal.code}: {refusal.detail}".rstrip(": ")
         if refusal.code is Code.SEGMENT_NOT_WANTED:
-            log.warning("a segment is not wanted", extra={"segment": str(manifest.segment_id)})
+            log.warning(
+                "a segment is no longer wanted by the control plane",
+                extra={"segment": str(manifest.segment_id)},
+            )
             await self._committed([manifest.segment_id])
         elif refusal.code is Code.SEGMENT_CORRUPT:
             await self._verify_local(manifest, said)
@@ -341,7 +348,7 @@ class Replicator:
             await self._quarantine(manifest, refusal.code, refusal.detail)
 
     async def _verify_local(self, manifest: SegmentManifest, said: str) -> None:
-        """Tries again where the file on the disk is what the manifest says, and sets the segment aside where not."""
+        """Checks the file of a refused segment: retries if it is intact, quarantines it if it is damaged."""
         path = self._outbox.path(manifest)
         if await asyncio.to_thread(_sha256_of, path) == manifest.sha256:
             self._defer(self._retries, manifest.segment_id, said)
@@ -357,7 +364,7 @@ class Replicator:
 
     async def _quarantine(self, manifest: SegmentManifest, code: Code, detail: str) -> None:
         log.error(
-            "a segment is set aside",
+            "a segment is quarantined",
             extra={"segment": str(manifest.segment_id), "code": code, "detail": detail},
         )
         await self._outbox.mark_refused(manifest.segment_id, code, detail)
@@ -369,7 +376,7 @@ class Replicator:
     ) -> None:
         wait_s = deferrals.defer(segment_id, self._clock.monotonic_ns(), of_line=of_line)
         log.info(
-            "a segment is tried again later",
+            "a segment will be retried",
             extra={"segment": str(segment_id), "reason": str(reason), "wait_s": wait_s},
         )
         self._wake_senders()

@@ -1,6 +1,6 @@
-"""Which segments wait before they are tried again, and for how long: pure, bounded.
+"""When failed segments are retried: pure, bounded.
 
-A segment that fails is put behind the others, further each time: one that can never arrive costs the rest nothing.
+Each failure delays a segment further, so that one that can never be uploaded does not hold up the others.
 """
 
 from collections.abc import Collection
@@ -12,7 +12,7 @@ from shared.protocol.ids import SegmentId
 MOST = 256
 LONGEST_WAIT_S = 600.0
 LONGEST_LINE_S = 60.0
-"""For a failure that may well have been the line's."""
+"""For a failure that may have been the network's."""
 
 MENDABLE = frozenset(
     {
@@ -25,7 +25,7 @@ MENDABLE = frozenset(
         Code.UPLOAD_TARGET_EXPIRED,
     }
 )
-"""Refusals that a new intent and a new PUT can mend, whatever the answer says of them."""
+"""Refusals that a new intent and a new PUT may resolve, whatever the answer says about retrying."""
 
 
 @dataclass
@@ -36,7 +36,7 @@ class _Deferral:
 
 
 class RetrySchedule:
-    """At most `MOST` segments; beyond that the one whose turn comes first is forgotten, and so tried again sooner."""
+    """Retries of at most `MOST` segments; beyond that the one due first is dropped, and so retried sooner."""
 
     def __init__(self) -> None:
         self._retries: dict[SegmentId, _Deferral] = {}
@@ -46,20 +46,20 @@ class RetrySchedule:
 
     @property
     def ids(self) -> Collection[SegmentId]:
-        """The segments that failed and have not arrived since."""
+        """The segments that failed and were not uploaded since."""
         return self._retries.keys()
 
     def defer(self, segment_id: SegmentId, now_ns: int, *, of_line: bool = False) -> float:
-        """Puts a segment back, longer with each failure, and returns for how long (seconds).
+        """Delays a segment, longer with each failure, and returns the delay in seconds.
 
         Args:
             segment_id: the segment.
             now_ns: monotonic.
-            of_line: it may have been the line and not the segment.
+            of_line: the network may be the cause, not the segment.
         """
         before = self._retries.pop(segment_id, None)
         failures = before.failures + 1 if before else 0
-        # The first new try is made at once: an expired target, or a line that has just broken, is not its fault.
+        # The first retry is immediate: an expired target or a broken connection is not its fault. Then 2, 4, 8 ... s.
         most_s = LONGEST_LINE_S if of_line else LONGEST_WAIT_S
         wait_s = min(most_s, 2.0 ** min(failures, 30)) if failures else 0.0
         if len(self._retries) >= MOST:
@@ -68,25 +68,25 @@ class RetrySchedule:
         return wait_s
 
     def failures(self, segment_id: SegmentId) -> int:
-        """Returns how often a segment has failed in a row after its first failure."""
+        """Returns how many failures in a row followed a segment's first one."""
         known = self._retries.get(segment_id)
         return known.failures if known else 0
 
     def is_due(self, segment_id: SegmentId, now_ns: int) -> bool:
-        """Returns whether a segment may be tried."""
+        """Returns whether a segment may be sent now."""
         known = self._retries.get(segment_id)
         return known is None or known.until_ns <= now_ns
 
     def next_in_s(self, now_ns: int) -> float | None:
-        """Returns when the next one that waits is due, in seconds; None where none waits."""
+        """Returns in how many seconds the next retry is due; None if there is none."""
         waits = [d.until_ns - now_ns for d in self._retries.values() if d.until_ns > now_ns]
         return min(waits) / 1e9 if waits else None
 
     def forget(self, segment_id: SegmentId) -> None:
-        """The segment has arrived, or is set aside."""
+        """Drops a segment that was uploaded or quarantined."""
         self._retries.pop(segment_id, None)
 
     def retry_network_failures(self) -> None:
-        """The line is up again: what waits because of it may go."""
+        """Makes retries after network failures due now: the network works again."""
         for segment_id in [i for i, d in self._retries.items() if d.is_network]:
             del self._retries[segment_id]

@@ -1,4 +1,4 @@
-"""The ceiling of the line: a token bucket that all uploads of the box share."""
+"""The bandwidth limit: a token bucket that all uploads of the agent share."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable
 from shared.kernel.clock import Clock
 
 BURST_S = 0.25
-"""How much of a second may pass at once: short, so that a live view beside it does not notice."""
+"""Burst size in seconds of the limit: short, so that a live view on the same uplink is not disturbed."""
 
 PIECE_BYTES = 64 * 1024
 FREE_PIECE_BYTES = 512 * 1024
-"""Without a ceiling: large, for each piece costs something; not all of it, so that a ceiling that is set now holds soon."""
+"""Without a limit: large, because each piece has a cost; bounded, so that a new limit takes effect soon."""
 
 
 class Throttle:
@@ -35,11 +35,11 @@ class Throttle:
 
     @property
     def piece_bytes(self) -> int:
-        """How much to take at once: a second's worth at most, so that a low ceiling does not look like a dead line."""
+        """How much to send at once: at most one second's worth, so that a low limit does not look like a dead connection."""
         return FREE_PIECE_BYTES if self._rate is None else max(1024, min(PIECE_BYTES, self._rate))
 
     def set_ceiling(self, max_bytes_per_s: int | None) -> None:
-        """Sets the ceiling from now on."""
+        """Sets the limit, from now on; None: no limit."""
         self._fill()
         self._rate = max_bytes_per_s
         self._level_bytes = min(self._level_bytes, 0.0)

@@ -18,9 +18,9 @@ from shared.protocol.status import UploadStatus, WindowState
 log = logging.getLogger(__name__)
 
 OVERRULE_AT = 0.8
-"""Of the buffer: with so much of it waiting, segments go whatever the window says. Nothing is lost for a window's sake."""
+"""Share of the buffer: above it segments are sent outside the window too, so that the window loses no footage."""
 OBEY_BELOW = 0.7
-"""So much may wait when the window is obeyed again: lower, or each segment would open and close it."""
+"""The window applies again below this share. Lower than `OVERRULE_AT`, or the gate would toggle with each segment."""
 LOOK_S = 30.0
 SOONEST_S = 0.05
 
@@ -31,8 +31,8 @@ class WindowGate:
     `now` returns the control plane's time, None until it is known; `backlog_ratio` the share of the buffer that waits for
     its upload, 0 to 1.
 
-    Without a time everything goes: the box's own clock may be years off, and the first answer of the control plane tells
-    the time, so what goes is one question where to send.
+    Without a time the gate is open: the agent's own clock may be years off. The first answer of the control plane brings the
+    time, so at most one intent is sent outside the window.
     """
 
     def __init__(
@@ -47,17 +47,17 @@ class WindowGate:
         self._policy_changed = Signal()
 
     def set_window(self, policy: UploadWindow | UnsetType) -> None:
-        """Takes another window, or none. One in a time zone that this box does not know keeps nothing back."""
+        """Sets the window, or none. A window in a time zone unknown to this machine holds nothing back."""
         self._policy, self._window, self._overruled = policy, None, False
         if isinstance(policy, UploadWindow):
             try:
                 self._window = DailyWindow(policy)
             except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-                log.error("the upload window is of no use: install tzdata", extra={"error": str(error)})
+                log.error("the upload window cannot be used: install tzdata", extra={"error": str(error)})
         self._policy_changed.fire()
 
     def state(self) -> WindowState:
-        """Returns how it stands now."""
+        """Returns the state of the window now."""
         if self._policy is UNSET:
             return WindowState.ANY_TIME
         now_at = self._now()
@@ -71,22 +71,22 @@ class WindowGate:
 
     @property
     def is_open(self) -> bool:
-        """Whether segments may go."""
+        """Whether segments may be sent."""
         return self.state() is not WindowState.WAITS
 
     def with_window(self, status: UploadStatus) -> UploadStatus:
-        """Returns `status` with how the window stands in it."""
+        """Returns `status` with the state of the window added."""
         return msgspec.structs.replace(status, window=self.state(), opens_at=self._opens_at())
 
     async def watch(self, opened: Callable[[], None]) -> None:
-        """Calls `opened` whenever segments may go that might not before, until cancelled."""
+        """Calls `opened` each time the gate opens, until cancelled."""
         before = self.state()
         while True:
             news = self._policy_changed.next()
             state = self.state()
             if state is not before:
                 level = logging.WARNING if state is WindowState.OVERRULED else logging.INFO
-                log.log(level, "the upload window has another state", extra={"state": state.value})
+                log.log(level, "the upload window changed its state", extra={"state": state.value})
                 if before is WindowState.WAITS:
                     opened()
                 before = state
@@ -107,7 +107,7 @@ class WindowGate:
 
 DAY = timedelta(days=1)
 STEPS_MOST = 8
-"""A day has one change of its offset at most; more are for zones that nobody has thought of yet."""
+"""A day has at most one change of its UTC offset; the rest is reserve for unusual time zones."""
 
 
 class DailyWindow:
@@ -122,14 +122,14 @@ class DailyWindow:
         self._zone = ZoneInfo(policy.time_zone)
 
     def is_open(self, at: datetime) -> bool:
-        """Returns whether `at` is in it."""
+        """Returns whether the window is open at `at`."""
         wall = at.astimezone(self._zone).time()
         if self._opens < self._closes:
             return self._opens <= wall < self._closes
         return wall >= self._opens or wall < self._closes
 
     def opens_after(self, at: datetime) -> datetime:
-        """Returns the first instant from `at` on that is in it, with the offset that the wall has then."""
+        """Returns the first instant from `at` on at which the window is open, with the local UTC offset of that instant."""
         at = at.astimezone(UTC)
         for _ in range(STEPS_MOST):
             if self.is_open(at):
@@ -137,13 +137,13 @@ class DailyWindow:
             wall = at.astimezone(self._zone).replace(tzinfo=None)
             ahead = (datetime.combine(wall.date(), self._opens) - wall) % DAY
             then = at + ahead
-            # By a wall that is set meanwhile this was reckoned wrong: on from the instant at which it is.
+            # If the offset changes in between, the local arithmetic is wrong: restart at the instant of the change.
             at = then if self._offset(then) == self._offset(at) else self._change(at, then)
-        # Not with the zone itself: Python takes two such for different where the wall shows a time twice.
+        # A fixed offset, because Python compares zone-aware times within a repeated hour as unequal.
         return at.astimezone(timezone(self._offset(at)))
 
     def _change(self, before: datetime, after: datetime) -> datetime:
-        """Returns the instant between the two, in whole seconds, from which the wall has another offset."""
+        """Returns the instant, in whole seconds, at which the UTC offset changes between the two; by bisection."""
         low, high, offset = int(before.timestamp()), int(after.timestamp()), self._offset(before)
         while high - low > 1:
             middle = (low + high) // 2

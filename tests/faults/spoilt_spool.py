@@ -131,7 +131,7 @@ class _Shape:
         for camera_id, account in truth.accounts.items():
             if seen.accounts[camera_id] != account:
                 _expect(seen.accounts[camera_id] == TrackProgress(), "an account that nobody kept")
-                _expect(seen.says("the account of a track"), "an account is lost and nothing said")
+                _expect(seen.says("the progress of a track"), "an account is lost and nothing said")
             _expect(seen.sequences[camera_id] >= truth.sequences[camera_id], "a number would be used again")
         here = sum(row.manifest.size_bytes for row in seen.rows.values() if row.is_stored)
         _expect(seen.bytes_used == here, f"{seen.bytes_used} bytes are counted, {here} are here")

@@ -287,7 +287,7 @@ def test_what_of_an_open_segment_is_not_kept_is_said(
     journal.write_bytes(header + first + second[:40] + b"?" + second[41:] + third)
     again = studio.open_spool()
     assert _whole(studio, again, studio.manifests(again)[0]) == [0]
-    (said,) = [r for r in caplog.records if r.msg == "an open segment is cut to what is proven whole"]
+    (said,) = [r for r in caplog.records if r.msg == "an open segment is truncated to its verified fragments"]
     assert said.__dict__["file"] == journal.with_suffix(OPEN).name
     assert said.__dict__["dropped_bytes"] > 2 * 2000
 
