@@ -1,7 +1,7 @@
-"""The box in the studio: records the room's cameras, encrypts, survives faults, uploads.
+"""The edge agent: records the cameras of a studio's rooms, encrypts, survives faults, uploads.
 
-Main flow: `capture` pulls packets from cameras, `sync` dates them, `spool` makes encrypted segments of them that
-survive a power cut, `upload` brings them to the control plane, `control` keeps the configuration, `core` owns it all.
-Imports `shared`, never `control_plane`; order: `cli > core > control | upload > spool > sync > capture > status,
-settings, errors`.
+Main flow: `sources` read compressed packets, `capture` supervises them and feeds subscribers, `sync` dates packets,
+`recording` muxes them into fragments, `spool` keeps encrypted segments that survive a power cut, `upload` brings them to
+the control plane. `control` receives the configuration, `update` installs releases, `local` serves the status, and `core`
+owns all of it. Imports `shared`, never `control_plane`; the order of the packages is a contract in pyproject.toml.
 """

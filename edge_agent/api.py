@@ -1,4 +1,4 @@
-"""Calls to the control plane: JSON both ways, signed, its time taken from every answer, its problems mapped to ours."""
+"""Signed JSON calls to the control plane. Each answer updates the server time; problems become exceptions."""
 
 import secrets
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ JSON, BYTES = "application/json", "application/octet-stream"
 
 
 def base_address(text: str) -> str:
-    """Returns the address of a control plane as a person typed it, without a path, query or trailing slash.
+    """Returns the address of a control plane from what a person typed, without path, query or trailing slash.
 
     Raises:
         AddressInvalid: it names no http or https server.
@@ -48,23 +48,23 @@ def base_address(text: str) -> str:
 
 
 class TimeExchange:
-    """One request's question for the time: made just before the request is sent, answered by its answer's headers."""
+    """Reads the server's time with one request: a nonce in its headers, the time in the answer's headers."""
 
     def __init__(self, clock: ServerClock) -> None:
         self._clock = clock
         self._nonce = secrets.token_urlsafe(12)
         self._sent_ns = clock.mark()
         self.headers = {NONCE_HEADER: self._nonce}
-        """To be sent with the request."""
+        """Headers to send with the request."""
 
     def mark_sent(self) -> None:
-        """Asks only now: making the connection took its time, and the server knew of no question yet."""
+        """Marks the time of sending, without the time that connecting took."""
         self._sent_ns = self._clock.mark()
 
     def accept(self, headers: Mapping[str, str]) -> bool:
-        """Gives the clock the time in an answer's headers (names in lower case); False where it states none to us.
+        """Gives the clock the time in an answer's headers (lower-case names); returns False if they have none for us.
 
-        Only what answers this very request counts: a `Date`, the time of a proxy, and a kept answer do not.
+        Only an answer with this request's nonce counts: a `Date`, a proxy's time or a cached answer do not.
         """
         server_time_at = read_time(headers.get(TIME_HEADER, ""), self._nonce)
         if server_time_at is None:
@@ -74,7 +74,7 @@ class TimeExchange:
 
 
 def verify_file(answer: HttpAnswer) -> Problem | None:
-    """Returns the problem an answer states, or None where it states none that we can read."""
+    """Returns the problem document of an answer; None if there is none or it cannot be read."""
     if answer.content_type != PROBLEM_CONTENT_TYPE:
         return None
     try:
@@ -86,7 +86,7 @@ def verify_file(answer: HttpAnswer) -> Problem | None:
 class ControlPlaneApi:
     """The control plane's HTTP endpoints for this agent.
 
-    `sign` returns a fresh request token: each one is good once, so every try asks for its own.
+    `sign` returns a new request token: tokens are single-use, so each attempt needs its own.
     """
 
     def __init__(
@@ -105,17 +105,17 @@ class ControlPlaneApi:
             AuthenticationRefused: 401 or 403: the token, or the agent, is not accepted.
             AgentRevoked: 401 with a signed revocation; its signature is not checked yet.
             RequestRefused: any other problem the server states.
-            NotThreeDance: the answer is no answer of a 3Dance control plane; `CaptivePortal`: but a web page's.
+            NotThreeDance: the answer is not a 3Dance control plane's; `CaptivePortal`: it is a web page.
         """
         answer = await self.send("POST", path, body=encode(body))
         return _decoded(answer, type_, self.address)
 
     async def post_for_nothing(self, path: str, body: object) -> None:
-        """Posts `body` as JSON where the answer says nothing but that it arrived. Raises as `post`."""
+        """Posts `body` as JSON; the answer is empty. Raises as `post`."""
         await self.send("POST", path, body=encode(body))
 
     async def get(self, path: str, type_: type[T], *, etag: str | None = None) -> tuple[T, str | None] | None:
-        """Returns the document at `path` and its ETag, or None where it is still that of `etag`. Raises as `post`."""
+        """Returns the document at `path` and its ETag; None if it still matches `etag`. Raises as `post`."""
         answer = await self.send("GET", path, headers={"if-none-match": etag} if etag else None)
         if answer.status in (204, 304):
             return None
@@ -128,7 +128,7 @@ class ControlPlaneApi:
         try:
             return await self._send_once(method, path, body, headers)
         except AuthenticationRefused as refusal:
-            # The refusal stated the server's time: the next token is made from it.
+            # The refusal carried the server's time, which the next token uses.
             if refusal.code is not Code.AGENT_CLOCK_OFF:
                 raise
         return await self._send_once(method, path, body, headers)
@@ -151,12 +151,12 @@ class ControlPlaneApi:
             on_sending=question.mark_sent,
         )
         question.accept(answer.headers)
-        # Before it is paired a box has only what a person typed; after that the address is known to be right.
+        # Before pairing the address is only what a person typed; afterwards it is known to be right.
         raise_for_problem(answer, self.address, is_known=self._sign is not None)
         return answer
 
     async def ask_time(self) -> None:
-        """Asks for the server's time, and gives it to the clock. Needs no token.
+        """Reads the server's time and gives it to the clock. Needs no token.
 
         Raises:
             ServerError: there is no answer, or it does not state the time.
@@ -171,12 +171,12 @@ class ControlPlaneApi:
 
 
 def raise_for_problem(answer: HttpAnswer, address: str, *, is_known: bool = True) -> None:
-    """Raises what the status of an answer means. 2xx and 304 of a control plane pass.
+    """Raises the error that the status of an answer means. 2xx and 304 of a control plane pass.
 
     Args:
-        answer: what came.
-        address: whom it should be from.
-        is_known: whether a control plane has ever answered there; else a web page is rather a wrong address.
+        answer: the answer.
+        address: the server's address.
+        is_known: whether a control plane has answered there before; otherwise a web page means a wrong address.
     """
     status = answer.status
     problem = verify_file(answer)
@@ -206,7 +206,7 @@ def raise_for_problem(answer: HttpAnswer, address: str, *, is_known: bool = True
 
 
 def _place(location: str) -> str:
-    # A login page's address carries what it knows of this box.
+    # The query of a login page carries data about this machine.
     return location.partition("?")[0][:200]
 
 

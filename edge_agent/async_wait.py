@@ -1,4 +1,4 @@
-"""Waiting for one of several things, with the sleep given from outside so that tests own the time, and being woken."""
+"""Waiting for one of several events with an injected sleep, so that tests control time, and wake-ups across threads."""
 
 import asyncio
 import contextlib
@@ -19,8 +19,10 @@ async def wait_for_any(*events: asyncio.Event, most_s: float, sleep: Sleep) -> N
 
 
 class Signal:
-    """Wakes everybody who waits. Whoever takes `next` before looking at what it is about misses nothing that comes
-    while looking, however many others look and wait. Used from one event loop."""
+    """Wakes all waiters. A waiter that calls `next` before it checks its condition misses no `fire` in between.
+
+    Used from one event loop.
+    """
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -30,12 +32,12 @@ class Signal:
         return self._event
 
     def fire(self) -> None:
-        """Wakes those who wait now."""
+        """Wakes all current waiters."""
         self._event.set()
         self._event = asyncio.Event()
 
 
 def call_soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
-    """Has `call` made in the event loop, from any thread. A loop that is closed needs none: the thread outlived it."""
+    """Schedules `call` in the event loop, from any thread. Does nothing if the loop is closed: the thread outlived it."""
     with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(call)

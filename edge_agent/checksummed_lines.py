@@ -1,4 +1,4 @@
-"""Small values at rest, each with its checksum: what a disk has damaged is found when it is read, never believed.
+"""Small stored values, each with a checksum, so that damage by the disk is detected when they are read.
 
 A value is one line: the CRC-32 of its JSON in eight hex digits, a space, the JSON, a line feed.
 """
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Damaged(ValueError):
-    """The bytes are not what was written."""
+    """The bytes differ from what was written."""
 
 
 def to_line(value: Any) -> bytes:
@@ -25,7 +25,7 @@ def from_line(line: bytes, type_: type[T]) -> T:
     """Returns the value of a line; the line feed may be missing.
 
     Raises:
-        Damaged: it is not a line of `to_line`, or not of a `type_`.
+        Damaged: it is not a line of `to_line`, or not a `type_`.
     """
     text = line[9:].removesuffix(b"\n")
     if line[:9] != b"%08x " % zlib.crc32(text):

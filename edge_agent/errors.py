@@ -1,33 +1,33 @@
 """What can go wrong in the agent, as one tree. Each error says what is wrong and, in `hint`, what to do about it.
 
 AgentError
- +-- SettingsInvalid          the box's own settings file cannot be used
+ +-- SettingsInvalid          the agent's own settings file cannot be used
  +-- StateUnwritable          the state folder cannot be written
- +-- HomeMissing              no state folder is named, and this user has no home for the usual one
- +-- CameraFailed             a camera gives no pictures, and why (`shared.protocol.status.CameraError`)
- +-- CredentialsUnreadable    a camera's credentials were sealed for another box
+ +-- HomeMissing              no state folder is given, and this user has no home for the default one
+ +-- CameraFailed             a camera delivers no pictures, and why (`shared.protocol.status.CameraError`)
+ +-- CredentialsUnreadable    a camera's credentials were sealed for another agent
  +-- SpoolError
- |    +-- SpoolFull           no room on the disk for the next fragment
+ |    +-- SpoolFull           no space on the disk for the next fragment
  |    +-- SpoolBroken         the disk refuses a write for another reason
  |    +-- SpoolBusy           another agent process uses this state folder
- +-- IdentityError           the box's identity is missing or cannot be used
+ +-- IdentityError           the agent's identity is missing or cannot be used
  |    +-- NotPaired           there is none in this state folder
  |    +-- RevocationInvalid   a revocation that our control plane did not sign for us
- +-- ReleaseRefused          a newer version of the agent that is not to be believed, or not for this box
- +-- PairingError            the box could not be paired
+ +-- ReleaseRefused          a release that is not trustworthy, or not for this machine
+ +-- PairingError            the agent could not be paired
  |    +-- PairingCodeMalformed, PairingRefused, AlreadyPaired
  +-- ServerError
       +-- Retryable           try again later
       |    +-- ServerUnreachable, ServerTimeout, ServerUnavailable
-      |         +-- ServerBroke   it failed over this very request
-      +-- AuthenticationRefused   401 or 403: go on recording, retry slowly
+      |         +-- ServerInternalError   it failed on this very request
+      +-- AuthenticationRefused   401 or 403: keep recording, retry slowly
       +-- AgentRevoked            a signed revocation came with the answer
-      +-- TargetExpired           the address for a PUT is no longer good: ask for a new one
-      +-- ObjectRefused           the store does not take these bytes
+      +-- TargetExpired           the address for a PUT has expired: request a new one
+      +-- ObjectRefused           the store does not accept these bytes
       +-- ProxyRefused        the network's proxy does not let us through
       +-- AddressInvalid, ServerNotHttp, AnswerTooLarge, TlsFailed, RequestRefused
-      +-- NotThreeDance       what answers is no control plane
-           +-- LoginPageAnswers   it is a page of the network we are in
+      +-- NotThreeDance       the server is not a control plane
+           +-- LoginPageAnswers   a login page of the local network answers
 """
 
 from shared.protocol.errors import Code, Problem
@@ -35,7 +35,7 @@ from shared.protocol.status import CAMERA_HINTS, CameraError, camera_fault
 
 
 class AgentError(Exception):
-    """The root: one line that says what is wrong, and `hint`, one line that says what to do."""
+    """Root of the tree: one line that says what is wrong, and `hint`, one line that says what to do."""
 
     hint = ""
 
@@ -48,7 +48,7 @@ class AgentError(Exception):
 class SettingsInvalid(AgentError):
     """The settings file breaks a rule; the message names the file, the key and the rule."""
 
-    hint = "Mend the key in the file, or remove the file to use the defaults."
+    hint = "Correct the key in the file, or remove the file to use the defaults."
 
 
 class StateUnwritable(AgentError):
@@ -57,20 +57,20 @@ class StateUnwritable(AgentError):
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"cannot write to {path}: {reason}")
         self.path = path
-        self.hint = f"Give this user the right to write to {path}, or choose another folder with --state."
+        self.hint = f"Give this user write permission for {path}, or choose another folder with --state."
 
 
 class HomeMissing(AgentError):
-    """No state folder is named, and this user has no home folder for the usual one."""
+    """No state folder is given, and this user has no home folder for the default one."""
 
-    hint = "Name one: --state DIR, or THREEDANCE_AGENT_STATE=DIR."
+    hint = "Give one: --state DIR, or THREEDANCE_AGENT_STATE=DIR."
 
     def __init__(self) -> None:
-        super().__init__("this user has no home folder, and so no place for the state")
+        super().__init__("this user has no home folder, and no state folder is given")
 
 
 class CameraFailed(AgentError):
-    """A camera gives no pictures: `error` says why, `detail` is one line without secrets."""
+    """A camera delivers no pictures: `error` says why, `detail` is one line without secrets."""
 
     def __init__(self, error: CameraError, detail: str = "") -> None:
         super().__init__(camera_fault(error, detail))
@@ -80,7 +80,7 @@ class CameraFailed(AgentError):
 
 
 class CredentialsUnreadable(AgentError):
-    """The sealed credentials of a camera do not open with this box's key."""
+    """The sealed credentials of a camera do not open with this agent's key."""
 
     hint = CAMERA_HINTS[CameraError.CREDENTIALS_UNREADABLE]
 
@@ -90,15 +90,15 @@ class SpoolError(AgentError):
 
 
 class SpoolFull(SpoolError):
-    """There is no room for the next fragment; what is durable stays so."""
+    """There is no space for the next fragment; what is durable stays durable."""
 
-    hint = "Free disk space, or raise the spool's limit; committed segments are removed by themselves."
+    hint = "Free disk space, or raise the spool's limit; committed segments are removed automatically."
 
 
 class SpoolBroken(SpoolError):
-    """The disk refuses to take a write; what is durable stays so."""
+    """The disk refuses a write; what is durable stays durable."""
 
-    hint = "Check the disk of the box and the rights of its state folder."
+    hint = "Check the disk of this machine and the permissions of the state folder."
 
 
 class SpoolBusy(SpoolError):
@@ -108,7 +108,7 @@ class SpoolBusy(SpoolError):
 
 
 class IdentityError(AgentError):
-    """The box's identity is missing or cannot be used."""
+    """The agent's identity is missing or cannot be used."""
 
 
 class NotPaired(IdentityError):
@@ -118,27 +118,27 @@ class NotPaired(IdentityError):
 
 
 class RevocationInvalid(IdentityError):
-    """A revocation that our control plane did not sign for this agent: it ends nothing."""
+    """A revocation that our control plane did not sign for this agent: it has no effect."""
 
 
 class ReleaseRefused(AgentError):
-    """A release of the agent that is not installed: not signed, altered, expired, older, or for other boxes."""
+    """A release that is not installed: not signed, altered, expired, older, or for other machines."""
 
-    hint = "Nothing to do here: this version goes on. Whoever publishes releases has to look."
+    hint = "Nothing to do here: this version keeps running. The publisher of the releases has to check."
 
 
 class PairingError(AgentError):
-    """The box could not be paired; what it had before is untouched."""
+    """The agent could not be paired; its previous identity is untouched."""
 
 
 class PairingCodeMalformed(PairingError):
-    """What was typed is no pairing code."""
+    """The text is not a pairing code."""
 
-    hint = "Type the code as it stands under Agents -> Add agent, for example BCDF-GHJK."
+    hint = "Type the code as shown under Agents -> Add agent, for example BCDF-GHJK."
 
 
 class PairingRefused(PairingError):
-    """The control plane does not take the code; `code` says why."""
+    """The control plane does not accept the code; `code` says why."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(
@@ -148,7 +148,7 @@ class PairingRefused(PairingError):
 
 
 class AlreadyPaired(PairingError):
-    """This state folder belongs to an agent already."""
+    """This state folder belongs to a paired agent already."""
 
     hint = "To give it a new identity run the same command with --replace; recordings on its disk stay."
 
@@ -158,15 +158,15 @@ class ServerError(AgentError):
 
 
 class Retryable(ServerError):
-    """Trying again later can help. `retry_after_s` is the server's own wish, or None."""
+    """A later retry may help. `retry_after_s` is the server's `Retry-After`, or None."""
 
     retry_after_s: float | None = None
 
 
 class ServerUnreachable(Retryable):
-    """The name does not resolve, nobody listens, or the line broke before an answer."""
+    """The name does not resolve, nobody listens, or the connection broke before an answer."""
 
-    hint = "Check the address, the network of the box, and that the control plane is running."
+    hint = "Check the address, the network of this machine, and that the control plane is running."
 
     def __init__(self, host: str, detail: str = "") -> None:
         super().__init__(f"cannot reach {host}" + (f": {detail}" if detail else ""))
@@ -177,7 +177,7 @@ class ServerUnreachable(Retryable):
 class ServerTimeout(Retryable):
     """Connected, but no answer in time."""
 
-    hint = "Check the network; the agent goes on recording and tries again."
+    hint = "Check the network; the agent keeps recording and retries."
 
     def __init__(self, host: str) -> None:
         super().__init__(f"{host} does not answer in time")
@@ -187,7 +187,7 @@ class ServerTimeout(Retryable):
 class ServerUnavailable(Retryable):
     """The server answers 429 or 5xx."""
 
-    hint = "Nothing to do here: the agent goes on recording and tries again."
+    hint = "Nothing to do here: the agent keeps recording and retries."
 
     def __init__(self, address: str, detail: str = "", retry_after_s: float | None = None) -> None:
         super().__init__(f"{address} cannot answer now" + (f": {detail}" if detail else ""))
@@ -197,13 +197,13 @@ class ServerUnavailable(Retryable):
 
 
 class ServerInternalError(ServerUnavailable):
-    """The server answers 500: it may be down, or it cannot digest what it was sent."""
+    """The server answers 500: it may be down, or this request makes it fail."""
 
 
 class AuthenticationRefused(ServerError):
-    """401 or 403 without a signed revocation: it may be a mistake of the server, so recording goes on."""
+    """401 or 403 without a signed revocation: it may be a mistake of the server, so recording continues."""
 
-    hint = "If it stays so, pair the box again with a new code."
+    hint = "If this persists, pair the agent again with a new code."
 
     def __init__(self, address: str, code: Code | None, detail: str = "") -> None:
         super().__init__(f"{address} does not accept this agent" + (f": {detail}" if detail else ""))
@@ -215,7 +215,7 @@ class AuthenticationRefused(ServerError):
 class AgentRevoked(ServerError):
     """The answer carries a revocation (compact JWT) whose signature is yet to be checked."""
 
-    hint = "Pair the box again with a new code."
+    hint = "Pair the agent again with a new code."
 
     def __init__(self, revocation: str) -> None:
         super().__init__("this agent has been revoked")
@@ -223,11 +223,11 @@ class AgentRevoked(ServerError):
 
 
 class TargetExpired(ServerError):
-    """The store no longer takes a PUT at this address; a new intent gives a new one."""
+    """The store no longer accepts a PUT at this address; a new intent returns a new one."""
 
 
 class ObjectRefused(ServerError):
-    """The store does not take these bytes under this target: they are not what was announced."""
+    """The store does not accept these bytes for this target: they differ from what was announced."""
 
     def __init__(self, status: int, detail: str = "") -> None:
         super().__init__(f"the store refuses the object: HTTP {status} {detail}".rstrip())
@@ -235,7 +235,7 @@ class ObjectRefused(ServerError):
 
 
 class AddressInvalid(ServerError):
-    """What was given is no http or https address."""
+    """The text is not an http or https address."""
 
     hint = "Give the address as in a browser, for example https://classes.example.org."
 
@@ -246,27 +246,27 @@ class AddressInvalid(ServerError):
 
 
 class ServerNotHttp(ServerError):
-    """What listens there does not speak HTTP."""
+    """The server does not speak HTTP."""
 
     hint = "Check host and port of the control plane's address."
 
     def __init__(self, host: str) -> None:
-        super().__init__(f"what answers at {host} does not speak HTTP")
+        super().__init__(f"the server at {host} does not speak HTTP")
         self.host = host
 
 
 class AnswerTooLarge(ServerError):
-    """An answer is longer than any that we ask for; it was not read to its end."""
+    """An answer is longer than `ANSWER_LIMIT_BYTES`; it was not read to its end."""
 
     hint = "Check host and port of the control plane's address."
 
     def __init__(self, host: str) -> None:
-        super().__init__(f"{host} answers more than anything we ask for")
+        super().__init__(f"the answer of {host} is too long")
         self.host = host
 
 
 class NotThreeDance(ServerError):
-    """What answers is no 3Dance control plane."""
+    """The server is not a 3Dance control plane."""
 
     hint = "Check the address; it is the one under which the portal opens."
 
@@ -277,11 +277,11 @@ class NotThreeDance(ServerError):
 
 
 class CaptivePortal(NotThreeDance):
-    """A web page answers in place of an address that is known to be a control plane's, or a store's."""
+    """A web page answers at an address that is known to be a control plane's or a store's."""
 
     hint = (
-        "Open any web page from a device in the same network and sign in there, or have this box let through. "
-        "It goes on recording and tries again."
+        "Open any web page from a device in the same network and sign in there, or allow this machine in the network. "
+        "The agent keeps recording and retries."
     )
 
     def __init__(self, address: str, detail: str = "", *, instead_of: str = "the control plane") -> None:
@@ -293,7 +293,7 @@ class CaptivePortal(NotThreeDance):
 
 
 class ProxyRefused(ServerError):
-    """The proxy that the environment names does not let us through to `host`."""
+    """The proxy of the environment does not allow connections to `host`."""
 
     hint = (
         "Check HTTPS_PROXY in the environment of the agent (http://user:password@host:port), "
@@ -301,7 +301,9 @@ class ProxyRefused(ServerError):
     )
 
     def __init__(self, host: str, detail: str = "") -> None:
-        super().__init__(f"the proxy does not let us through to {host}" + (f": {detail}" if detail else ""))
+        super().__init__(
+            f"the proxy does not allow connections to {host}" + (f": {detail}" if detail else "")
+        )
         self.host = host
 
 

@@ -1,7 +1,7 @@
-"""Everything that changes a file: one seam, so that tests fill, break and power-cut the disk under the real code.
+"""All file changes: one seam, so that tests can fill, break and power-cut the disk under the real code.
 
-What a caller may rely on is what POSIX promises and no more: written bytes survive a power cut once `sync` returns,
-names once `sync_folder` returns for their folder, and a rename is there or not there, never half.
+Callers may rely on POSIX guarantees alone: written bytes survive a power cut once `sync` returns, names once `sync_folder`
+returns for their folder, and a rename is atomic.
 """
 
 import contextlib
@@ -10,17 +10,17 @@ from pathlib import Path
 
 
 class Files:
-    """The file system. Every method raises `OSError` as the system says; any thread may call any of them."""
+    """The file system. Every method raises the system's `OSError`; any thread may call any method."""
 
-    # One call of the system each.
+    # One system call each.
 
     def free_bytes(self, folder: Path) -> int:
-        """Returns what an ordinary user may still write."""
+        """Returns the bytes that an unprivileged user may still write."""
         stat = os.statvfs(folder)
         return stat.f_bavail * stat.f_frsize
 
     def make_folder(self, folder: Path) -> None:
-        """Makes a folder, readable by this user only. Its name survives once its parent is synced.
+        """Creates a folder that only this user can read. Its name is durable once its parent is synced.
 
         Raises:
             FileExistsError: there is one.
@@ -28,20 +28,20 @@ class Files:
         folder.mkdir(mode=0o700)
 
     def open_append(self, path: Path, *, mode: int = 0o600) -> int:
-        """Opens a file for writing at its end, made where there is none, and returns its descriptor."""
+        """Opens or creates a file for appending, and returns its descriptor."""
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, mode)
 
     def append(self, descriptor: int, data: memoryview) -> None:
-        """Writes all of `data` at the end. After an error part of it may be written."""
+        """Appends all of `data`. After an error a part of it may be written."""
         while data:
             data = data[os.write(descriptor, data) :]
 
     def truncate(self, descriptor: int, size_bytes: int) -> None:
-        """Cuts an open file."""
+        """Truncates an open file."""
         os.ftruncate(descriptor, size_bytes)
 
     def sync(self, descriptor: int) -> None:
-        """Makes what was written to an open file survive a power cut."""
+        """Makes the content of an open file durable."""
         os.fdatasync(descriptor)
 
     def close(self, descriptor: int) -> None:
@@ -49,7 +49,7 @@ class Files:
         os.close(descriptor)
 
     def rename(self, old: Path, new: Path) -> None:
-        """Renames within one folder; what had the name is replaced."""
+        """Renames within one folder, replacing an existing file."""
         os.replace(old, new)
 
     def remove(self, path: Path) -> None:
@@ -61,27 +61,27 @@ class Files:
         path.unlink()
 
     def sync_folder(self, folder: Path) -> None:
-        """Makes new names, renames and removals in `folder` survive a power cut."""
+        """Makes new names, renames and removals in `folder` durable."""
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
 
-    # Made of these.
+    # Built on these.
 
     def ensure_folder(self, folder: Path) -> None:
-        """Makes a folder where there is none, its parents too; durable when this returns."""
+        """Creates a folder and its parents if they are missing; durable when this returns."""
         if not folder.is_dir():
             self.ensure_folder(folder.parent)
             with contextlib.suppress(FileExistsError):
                 self.make_folder(folder)
-        # Also where it is there: whoever made it may have been killed before its name was durable.
+        # Also for an existing folder: its creator may have been killed before the name was durable.
         with contextlib.suppress(PermissionError):
             self.sync_folder(folder.parent)
 
     def write(self, path: Path, data: bytes, *, mode: int = 0o600) -> None:
-        """Replaces `path` by `data`; durable when this returns. A crash leaves the old content or the new, never half."""
+        """Replaces the content of `path` atomically; durable when this returns."""
         beside = path.with_name(f".{path.name}{BESIDE}")
         with contextlib.suppress(FileNotFoundError):
             self.remove(beside)
@@ -100,13 +100,13 @@ class Files:
         self.sync_folder(path.parent)
 
     def discard(self, path: Path) -> None:
-        """Removes a file where there is one; durable when this returns."""
+        """Removes a file if it exists; durable when this returns."""
         with contextlib.suppress(FileNotFoundError):
             self.remove(path)
             self.sync_folder(path.parent)
 
 
 BESIDE = ".new"
-"""How the name of a file that `write` has not finished ends; it begins with a dot. A crash may leave one."""
+"""Suffix of the temporary files of `write`, whose names start with a dot. A crash may leave one."""
 FILES = Files()
 """The file system itself."""

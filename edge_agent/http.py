@@ -12,8 +12,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-# httpx loads a command line of its own, with click and pygments, wherever it finds them: a fifth of a start of the agent.
-# It does without where the module is not to be had.
+# httpx imports its own command line, with click and pygments, if they are installed: a fifth of the agent's start time. It
+# tolerates that the module is missing.
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 import httpx  # noqa: E402
@@ -31,10 +31,10 @@ from shared.kernel.loopback import SelfConnected, refuse_self_connection  # noqa
 
 CONNECT_TIMEOUT_S = 10.0
 IDLE_TIMEOUT_S = 30.0
-"""How long an answer, or room for the next bytes of a body, may keep us waiting."""
+"""Longest wait for the next bytes of an answer, or for a body to be accepted."""
 
 ANSWER_LIMIT_BYTES = 8 * 1024 * 1024
-"""No answer that we ask for is longer; one that is must not fill the memory of the box."""
+"""Longer than any expected answer; a longer one must not fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ class HttpAnswer:
 
     @property
     def retry_after_s(self) -> float | None:
-        """`Retry-After` in seconds, at most an hour; None where it says nothing.
+        """`Retry-After` in seconds, at most an hour; None if it is missing or malformed.
 
-        A date is measured against the answer's own `Date`: the clock of the box may be wrong.
+        A date is compared with the answer's own `Date`: the agent's clock may be wrong.
         Source: RFC 9110, section 10.2.3.
         """
         text = self.headers.get("retry-after", "").strip()
@@ -72,7 +72,7 @@ class HttpAnswer:
 
     @property
     def is_web_page(self) -> bool:
-        """Whether it is a page for people: no program that we speak to answers with one."""
+        """Whether it is an HTML page, which no server of ours answers with."""
         start = self.body[:200].lstrip().lower()
         return bool(start) and (
             self.content_type in ("text/html", "application/xhtml+xml")
@@ -89,17 +89,17 @@ def _moment(text: str) -> datetime | None:
 
 
 def trust() -> ssl.SSLContext:
-    """Returns the TLS settings of every connection to the control plane: the system's authorities, names checked.
+    """Returns the TLS context of every connection to the control plane: the system's authorities, names checked.
 
-    `SSL_CERT_FILE` and `SSL_CERT_DIR` add a studio's own authority. Where the system has none (a Python that came
-    without them), those that ship with httpx stand in.
+    `SSL_CERT_FILE` and `SSL_CERT_DIR` add a studio's own authority. If the system has none (a Python without
+    them), those that ship with httpx are used.
     """
     context = ssl.create_default_context()
     return context if context.cert_store_stats()["x509_ca"] else httpx.create_ssl_context()
 
 
 class HttpClient:
-    """Sends requests and returns answers of any status; only what prevents an answer raises.
+    """Sends requests and returns answers of any status; raises only if there is no answer.
 
     Goes through the proxy that `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` of the environment name.
     Used by the tasks of one event loop.
@@ -144,10 +144,10 @@ class HttpClient:
 
         Args:
             method: GET, POST, PUT.
-            url: where to.
-            headers: to be sent with it.
-            body: to be sent with it; None: nothing.
-            on_sending: called when the connection stands and the request begins to leave.
+            url: the absolute address.
+            headers: request headers.
+            body: request body; None: none.
+            on_sending: called when the connection is open and the request starts to be sent.
 
         Raises:
             AddressInvalid: `url` is no http or https address.
@@ -173,7 +173,7 @@ class HttpClient:
         except httpx.ConnectError as error:
             raise _connect_error(host, error) from error
         except httpx.RemoteProtocolError as error:
-            # "Server disconnected" is a line that broke; anything else is a peer that talks another protocol.
+            # "Server disconnected" is a broken connection; anything else is a peer with another protocol.
             if "disconnected" in str(error).lower() or "peer closed" in str(error).lower():
                 raise ServerUnreachable(host, "it closed the connection without an HTTP answer") from error
             raise ServerNotHttp(host) from error
@@ -185,7 +185,7 @@ class HttpClient:
 
 
 def _traced(on_sending: Callable[[], None] | None) -> Callable[[str, Mapping[str, Any]], Awaitable[None]]:
-    """Returns what follows the steps of one request. Source: httpcore, "Extensions", "trace"."""
+    """Returns the trace callback of one request. Source: httpcore, "Extensions", "trace"."""
 
     async def trace(event: str, info: Mapping[str, Any]) -> None:
         if event == "connection.connect_tcp.complete":
@@ -238,7 +238,7 @@ def _connect_error(host: str, error: httpx.ConnectError) -> ServerUnreachable | 
 
 
 def tls_failed(host: str, error: BaseException) -> TlsFailed | None:
-    """Returns our error for a handshake with `host` that failed, or None where `error` came of something else."""
+    """Returns our error for a failed TLS handshake with `host`; None if `error` has another cause."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ssl.SSLError):
         cause = cause.__cause__ or cause.__context__

@@ -1,4 +1,4 @@
-"""The box's own settings, in `STATE/settings.toml`: what no pushed configuration may decide."""
+"""The agent's own settings, `STATE/settings.toml`: rules that no pushed configuration can change."""
 
 import ipaddress
 import re
@@ -14,11 +14,11 @@ from edge_agent.errors import SettingsInvalid, StateUnwritable
 SETTINGS_FILE = "settings.toml"
 
 PRIVATE_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
-"""Where wall cameras live. Source: RFC 1918, RFC 4193.
+"""Networks of wall cameras. Source: RFC 1918, RFC 4193.
 
-Not the agent's own machine (127.0.0.0/8, ::1), where services listen that trust whoever can reach them, and not the
-link-local networks (169.254.0.0/16, fe80::/10), where clouds answer with the keys of the machine: an owner who has
-cameras there says so in `allowed_networks`.
+Excluded are the agent's own machine (127.0.0.0/8, ::1), whose services often trust every local client, and link-local
+networks (169.254.0.0/16, fe80::/10), where clouds serve credentials of the machine. An owner with cameras there adds them
+to `allowed_networks`.
 """
 
 _FORMER_DEFAULT = (
@@ -38,12 +38,12 @@ MediaName = Annotated[str, Meta(pattern=_MEDIA_NAME)]
 
 
 class SpoolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the box keeps what is not uploaded yet.
+    """How the agent buffers footage that is not uploaded yet.
 
-    `when_full`: what goes where there is no room and no copy of something uploaded is left: the newest pictures
-    ("stop-newest": recording stands still) or the oldest footage that was never uploaded ("drop-oldest"). Either loss
-    is on record. `max_hours`: the budget in hours of all cameras together at the pace they record, beside the budget in
-    bytes of the configuration; None: bytes alone.
+    `when_full` decides what is lost when the disk is full and no uploaded copy is left to remove: new pictures
+    ("stop-newest": recording stops) or the oldest footage without a receipt ("drop-oldest"). Either loss is recorded as a
+    gap. `max_hours` is a budget in hours of all cameras together at their current bit rate, in addition to the
+    configuration's budget in bytes; None: bytes alone.
     """
 
     when_full: Literal["stop-newest", "drop-oldest"] = "stop-newest"
@@ -51,16 +51,16 @@ class SpoolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class UpdateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whether the box takes newer versions of itself. It does by default: nobody looks after most boxes, and it goes back
-    to the old version where the new one is not heard of. Only a package that brings the keys of releases ever does."""
+    """Whether the agent updates itself. On by default, because most agents have no administrator, and a version that the
+    control plane does not hear from is rolled back. Without release keys in its package an agent never updates."""
 
     automatic: bool = True
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the owner of the box allows.
+    """What the owner of the machine allows.
 
-    `media` maps the names that file cameras may use to paths of video files on the box; `allowed_networks` are the
+    `media` maps the names that file cameras may use to paths of video files on this machine; `allowed_networks` are the
     networks (CIDR) in which cameras may be, by default the private ranges.
     """
 
@@ -75,20 +75,20 @@ def check_media_name(name: str) -> None:
     """Checks a name for the list of media files.
 
     Raises:
-        SettingsInvalid: it is none.
+        SettingsInvalid: the name is malformed.
     """
     if re.search(_MEDIA_NAME, name) is None:
         raise SettingsInvalid(
-            f"{name[:120]!r} is no name for a media file",
+            f"{name[:120]!r} is not a valid name for a media file",
             "Use letters from a to z, digits, dots, dashes and underscores, at most 100, the first a letter or a digit.",
         )
 
 
 def load_settings(state: Path) -> Settings:
-    """Returns the settings of the state folder; the defaults where it has no settings file.
+    """Returns the settings of the state folder; the defaults if it has no settings file.
 
     Raises:
-        SettingsInvalid: the file is no TOML, has an unknown key, or a value breaks its rule.
+        SettingsInvalid: the file is not TOML, has an unknown key, or a value breaks its rule.
     """
     path = state / SETTINGS_FILE
     try:
@@ -102,17 +102,17 @@ def load_settings(state: Path) -> Settings:
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise SettingsInvalid(f"{path}: {error}") from error
     if settings.allowed_networks == _FORMER_DEFAULT:
-        # Nobody chose it: it was written beside a media file.
+        # Not chosen by anyone: `media add` wrote it into the file.
         settings = msgspec.structs.replace(settings, allowed_networks=PRIVATE_NETWORKS)
     return settings
 
 
 def save_settings(state: Path, settings: Settings) -> None:
-    """Writes `settings` to the state folder, in place of what stands there.
+    """Replaces the settings file of the state folder.
 
     Raises:
         SettingsInvalid: a value breaks its rule; nothing is written.
-        StateUnwritable: the folder cannot be written; the old file stands.
+        StateUnwritable: the folder cannot be written; the old file stays.
     """
     path = state / SETTINGS_FILE
     try:
@@ -145,7 +145,7 @@ def _toml(settings: Settings) -> bytes:
         return msgspec.json.encode(text).decode().replace("\x7f", "\\u007f")
 
     networks = ", ".join(quoted(network) for network in settings.allowed_networks)
-    # A default that is not written down is followed by the agent's updates.
+    # The default is not written, so that a later version may change it.
     chosen = settings.allowed_networks != PRIVATE_NETWORKS
     lines = [f"allowed_networks = [{networks}]"] if chosen else []
     lines += [f"log_level = {quoted(settings.log_level)}", ""]

@@ -1,4 +1,4 @@
-"""The command `threedance-agent`. `main` is all a console script needs; the commands stand in `app`."""
+"""The command `threedance-agent`. `main` is the entry point; the commands are in `app`."""
 
 import sys
 
@@ -6,7 +6,7 @@ OLDEST_PYTHON = (3, 11)
 
 
 def main() -> None:
-    """Runs the command line, or says plainly why it cannot."""
+    """Runs the command line, or says why it cannot."""
     if sys.version_info < OLDEST_PYTHON:
         sys.exit(
             "error: threedance-agent needs Python {}.{} or newer; this is Python {}.{}\n"

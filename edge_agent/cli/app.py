@@ -1,7 +1,6 @@
-"""The commands and what they print.
+"""The commands of `threedance-agent` and their output.
 
-Each command brings what it alone needs when it is called: an agent that records again after a power cut does not first
-load what pairs, checks and shows it.
+Each command imports what it alone needs when it is called, to keep starts short.
 """
 
 import asyncio
@@ -43,7 +42,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 media = typer.Typer(
-    help="The box's own list of video files that may stand in for cameras.",
+    help="This machine's list of video files that may act as cameras.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -62,7 +61,7 @@ StateOption = Annotated[
         "--state",
         metavar="DIR",
         envvar="THREEDANCE_AGENT_STATE",
-        help="Where this box keeps its identity, configuration and recordings.",
+        help="Folder of the agent's identity, configuration and recordings.",
         default_factory=default_state,
         show_default="~/.local/state/threedance-agent",
         callback=checked_state,
@@ -95,9 +94,7 @@ def _pair(
     url: Annotated[str, typer.Argument(help="The address of the control plane, as in the browser.")],
     code: Annotated[str, typer.Argument(help="The code under Agents -> Add agent, XXXX-XXXX.")],
     state: StateOption,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Give a box that is paired already a new identity.")
-    ] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Give a paired agent a new identity.")] = False,
 ) -> None:
     """Make this machine an agent of a studio."""
     from edge_agent.cli.pairing import claim
@@ -106,17 +103,17 @@ def _pair(
     answer = paired.identity.pairing.answer
     out.print(Text.assemble("Paired with ", (answer.studio_name, "bold"), f" at {paired.identity.address}."))
     out.print(
-        f"Key fingerprint {paired.identity.keys.fingerprint}: it stands in the portal under Agents, too."
+        f"Key fingerprint {paired.identity.keys.fingerprint}: compare it with the one in the portal under Agents."
     )
     if abs(paired.clock_offset_s) > CLOCK_TOLERANCE_S:
         off = timedelta(seconds=round(abs(paired.clock_offset_s)))
         direction = "behind" if paired.clock_offset_s > 0 else "ahead of"
         print_note(
-            f"the clock of this box is {off} {direction} the server's. Recording works all the same, "
-            "by the server's time; set the box's clock all the same (timedatectl set-ntp true)."
+            f"the clock of this machine is {off} {direction} the server's. Recordings use the server's time; "
+            "still, set the clock (timedatectl set-ntp true)."
         )
     if read_status(state) is not None:
-        print_note("an agent runs here; restart it, so that it uses its new identity.")
+        print_note("an agent is running here; restart it to use its new identity.")
     else:
         out.print(Text.assemble("Next: ", (in_state("threedance-agent run", state), "bold")))
 
@@ -153,7 +150,7 @@ def _check(
     state: StateOption,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Say what is wrong with this box, and what to do about it."""
+    """Check this machine, and show what is wrong and what to do about it."""
     from edge_agent.cli import check as checks
 
     findings = asyncio.run(checks.examine(state))
@@ -167,10 +164,12 @@ def _spool_check(
     state: StateOption,
     depth: Annotated[
         CheckDepth,
-        typer.Option(help="presence: is each file there? size: is it whole? hash: is it what was written?"),
+        typer.Option(
+            help="presence: does each file exist? size: is it complete? hash: is its content unchanged?"
+        ),
     ] = CheckDepth.SIZE,
 ) -> None:
-    """Hold the recordings on this disk against the index; an agent may run meanwhile."""
+    """Verify the recordings on this disk against the index; an agent may be running."""
     from edge_agent.cli import spool_check
 
     if spool_check.show(state, depth):
@@ -181,10 +180,10 @@ def _spool_check(
 def _retry_update(
     record: Annotated[
         Path,
-        typer.Option(envvar="THREEDANCE_AGENT_RECORD", help="The folder of the updates, which is root's."),
+        typer.Option(envvar="THREEDANCE_AGENT_RECORD", help="The root-owned folder of the updates."),
     ] = Path("/var/lib/threedance-agent-update"),
 ) -> None:
-    """Let versions be tried again that were rolled back. Needs root."""
+    """Allow versions that were rolled back to be tried again. Needs root."""
     from edge_agent.update.journal import Record
 
     try:
@@ -194,7 +193,9 @@ def _retry_update(
         refused.hint = "Run it as root: sudo threedance-agent retry-update"
         raise refused from error
     if versions:
-        out.print(f"Tried again at the next look, within six hours or after a restart: {', '.join(versions)}")
+        out.print(
+            f"Tried again at the next check, within six hours or after a restart: {', '.join(versions)}"
+        )
     else:
         out.print("No version was rolled back here.")
 
@@ -207,11 +208,11 @@ def _version() -> None:
 
 @media.command("add")
 def _media_add(
-    name: Annotated[str, typer.Argument(help="The name the camera's page in the admin will use.")],
-    path: Annotated[Path, typer.Argument(help="The video file on this box.")],
+    name: Annotated[str, typer.Argument(help="The name for the camera's page in the admin.")],
+    path: Annotated[Path, typer.Argument(help="The video file on this machine.")],
     state: StateOption,
 ) -> None:
-    """Let a file camera use this video file."""
+    """Allow a file camera to use this video file."""
     from edge_agent.cli.media import video_file
 
     settings = _settings(state)
@@ -223,7 +224,7 @@ def _media_add(
 
 @media.command("list")
 def _media_list(state: StateOption) -> None:
-    """Print the files that cameras may name."""
+    """List the files that cameras may use."""
     from rich.table import Table
 
     files = _settings(state).media
@@ -239,13 +240,13 @@ def _media_list(state: StateOption) -> None:
 
 @media.command("remove")
 def _media_remove(name: str, state: StateOption) -> None:
-    """Take a file off the list; the file itself stays."""
+    """Remove a file from the list; the file itself stays."""
     settings = _settings(state)
     if name not in settings.media:
         known = ", ".join(sorted(settings.media)) or "none"
         raise SettingsInvalid(f"there is no media file {name!r} on the list", f"On the list: {known}.")
     _save(state, settings, {key: file for key, file in settings.media.items() if key != name})
-    out.print(f"{name} is off the list.")
+    out.print(f"{name} was removed from the list.")
 
 
 def _settings(state: Path) -> Settings:

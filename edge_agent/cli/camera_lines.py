@@ -1,4 +1,4 @@
-"""`run` on a terminal: a line per camera when its state changes, as people know it from other recorders."""
+"""`run` on a terminal: a line per camera when its state changes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ from shared.protocol.status import CAMERA_HINTS, CameraState, CameraStatus, came
 
 
 class CameraLines:
-    """Prints what is new of each camera. A retry that fails as before is nothing new."""
+    """Prints changes of each camera. A retry that fails as before is no change."""
 
     def __init__(self, state: Path, *, show: Callable[[Text], object] | None = None) -> None:
         """Args:
@@ -24,7 +24,7 @@ class CameraLines:
         self._known: dict[CameraId, object] = {}
 
     def update(self, status: LocalStatus) -> None:
-        """Prints a line for each camera that is in another state than before."""
+        """Prints a line for each camera whose state has changed."""
         names = {camera.camera_id: f"{camera.name} ({camera.position})" for camera in status.cameras}
         cameras = status.status.cameras
         for camera in cameras:
@@ -56,7 +56,7 @@ class CameraLines:
 
 
 def _facts(camera: CameraStatus) -> object:
-    """Returns what a line is about; None while a camera is tried, which says nothing new of it."""
+    """Returns the state that a line shows; None while a camera is connecting, which is no news."""
     if camera.error is not None:
         return camera.error
     if camera.state is CameraState.CONNECTED and camera.video is not None:

@@ -1,4 +1,4 @@
-"""`check`: looks at everything a box needs, and says of each what is wrong and what to do."""
+"""`check`: checks everything that an agent needs, and says what is wrong and what to do."""
 
 import asyncio
 import os
@@ -31,15 +31,15 @@ from shared.protocol.status import CAMERA_HINTS, CameraError, CameraState
 
 CONFIG_PATH = "/agent/v1/config"
 TIME_QUESTIONS = 3
-"""So many agree on the time before the box's clock is judged by it."""
+"""Readings of the server's time before the machine's clock is compared with it."""
 CAMERA_TIMEOUT_S = 25.0
 CLOCK_TOLERANCE_S = 5.0
 COMFORT_BYTES = 20 * 10**9
-"""Three cameras of 5 Mb/s fill this in about three hours without a line."""
+"""Three cameras of 5 Mb/s fill this in about three hours without network."""
 
 
 class Grade(StrEnum):
-    """How a finding weighs."""
+    """The severity of a finding."""
 
     OK = "ok"
     WARNING = "warning"
@@ -47,7 +47,7 @@ class Grade(StrEnum):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing looked at."""
+    """The result of one check."""
 
     what: str
     grade: Grade
@@ -68,7 +68,7 @@ def _warning(what: str, detail: str, hint: str) -> Finding:
 
 
 async def examine(state: Path, *, clock: Clock | None = None) -> list[Finding]:
-    """Looks at everything and returns what it found; never raises for what is wrong with the box."""
+    """Runs all checks and returns their findings; never raises for what they find."""
     found = [finding async for finding in _findings(state, clock or SystemClock())]
     return [msgspec.structs.replace(item, hint=in_state(item.hint, state)) for item in found]
 
@@ -112,7 +112,7 @@ def _state_folder(state: Path) -> Finding:
             what="state folder",
             grade=Grade.FAILED,
             detail=f"cannot write to {existing}: {reason}",
-            hint=f"Give this user the right to write to {state}, or choose another folder with --state.",
+            hint=f"Give this user write permission for {state}, or choose another folder with --state.",
         )
     mode = state.stat().st_mode & 0o077 if state.exists() else 0
     if mode:
@@ -130,7 +130,7 @@ def _settings(state: Path) -> tuple[Settings | None, Finding]:
         return settings, _warning(
             "settings",
             f"media files that cannot be read: {', '.join(missing)}",
-            "Put the files back, or run: threedance-agent media remove NAME",
+            "Restore the files, or run: threedance-agent media remove NAME",
         )
     return settings, _ok("settings", f"{len(settings.media)} media files on the list")
 
@@ -158,7 +158,7 @@ async def _control_plane(identity: Identity, clock: Clock) -> AsyncIterator[Find
         api = ControlPlaneApi(
             http, identity.address, server_clock, lambda: identity.token(server_clock.newest)
         )
-        # Their answers bring the server's time, so a wrong box clock is no reason for a refusal.
+        # Reads the server's time first, so that a wrong clock of this machine causes no refusal.
         try:
             for _ in range(TIME_QUESTIONS):
                 await api.ask_time()
@@ -185,12 +185,12 @@ async def _control_plane(identity: Identity, clock: Clock) -> AsyncIterator[Find
     offset_s = server_clock.offset_s()
     if abs(offset_s) > CLOCK_TOLERANCE_S:
         yield _warning(
-            "box clock",
+            "clock",
             f"{abs(offset_s):.0f} s {'behind' if offset_s > 0 else 'ahead of'} the server's",
-            "Recording works by the server's time; still, set the clock: timedatectl set-ntp true",
+            "Recordings use the server's time; still, set the clock: timedatectl set-ntp true",
         )
     else:
-        yield _ok("box clock", f"within {CLOCK_TOLERANCE_S:.0f} s of the server's")
+        yield _ok("clock", f"within {CLOCK_TOLERANCE_S:.0f} s of the server's")
 
 
 def _process(running: LocalStatus | None) -> Finding:
@@ -200,9 +200,9 @@ def _process(running: LocalStatus | None) -> Finding:
         return _warning(
             "process",
             f"the agent runs (pid {running.pid}), its link is down: {running.link_error}",
-            "Recording goes on; a proxy on the way has to let websockets through.",
+            "Recording continues; a proxy on the way has to allow websockets.",
         )
-    return _ok("process", f"the agent runs (pid {running.pid}) and is in touch with the control plane")
+    return _ok("process", f"the agent runs (pid {running.pid}) and is connected to the control plane")
 
 
 def _disk(state: Path, config: AgentConfig | None) -> Finding:
@@ -285,6 +285,6 @@ def show(findings: list[Finding], *, as_json: bool) -> None:
     failed = sum(finding.grade is Grade.FAILED for finding in findings)
     warnings = sum(finding.grade is Grade.WARNING for finding in findings)
     if failed:
-        out.print(f"{failed} of {len(findings)} have to be mended.", style="bold")
+        out.print(f"{failed} of {len(findings)} checks failed.", style="bold")
     else:
-        out.print(f"It works; {warnings} to look at." if warnings else "All is well.", style="bold")
+        out.print(f"It works, with {warnings} warnings." if warnings else "Everything works.", style="bold")

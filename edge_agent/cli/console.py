@@ -1,4 +1,4 @@
-"""How the command line speaks: where state lies, and how an error is said."""
+"""Output of the command line, the state folder, and how errors are printed."""
 
 import contextlib
 import os
@@ -27,7 +27,7 @@ err = Console(stderr=True, highlight=False)
 
 
 def default_state() -> Path:
-    """Returns the state folder where none is given.
+    """Returns the default state folder.
 
     Raises:
         HomeMissing: this user has no home, as often in a container.
@@ -39,7 +39,7 @@ def default_state() -> Path:
 
 
 def in_state(hint: str, state: Path) -> str:
-    """Returns a hint that is a command of ours, or ends with one after a colon, such that it works on `state`."""
+    """Adds `--state` to a hint that is, or ends with, a command of ours, so that it works on `state`."""
     if not re.search(r"(^|: )threedance-agent ", hint):
         return hint
     with contextlib.suppress(HomeMissing):
@@ -66,14 +66,14 @@ def checked_state(state: Path) -> Path:
 
 
 def print_error(error: AgentError) -> None:
-    """Says what is wrong, and what to do about it."""
+    """Prints what is wrong, and what to do about it."""
     err.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
     if error.hint:
         err.print(Text.assemble(("  what to do: ", "bold"), error.hint), soft_wrap=True)
 
 
 def print_note(text: str) -> None:
-    """Says what is worth knowing."""
+    """Prints a note."""
     out.print(Text.assemble(("note: ", "bold yellow"), text), soft_wrap=True)
 
 

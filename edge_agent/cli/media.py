@@ -1,4 +1,4 @@
-"""Looks at a video file before it goes on the list: what a camera could not be read from is refused at once."""
+"""Checks a video file before it is added to the list."""
 
 import os
 import shlex
@@ -13,16 +13,16 @@ from shared.kernel.folders import NoHome, expanded
 
 
 def video_file(path: Path) -> tuple[Path, str]:
-    """Returns the whole path of a video file, and what it carries, for people.
+    """Returns the full path of a video file, and a description of its streams.
 
     Raises:
-        SettingsInvalid: it is not there, cannot be read, or is no video that can stand in for a camera.
+        SettingsInvalid: it does not exist, cannot be read, or is not a video that can act as a camera.
     """
     try:
         file = expanded(path).resolve()
         is_there = file.is_file()
     except (OSError, RuntimeError, ValueError, NoHome) as error:
-        # A loop of links, a name that no disk has, a `~` of nobody.
+        # A loop of links, an invalid name, a `~` of an unknown user.
         raise SettingsInvalid(
             f"there is no file {str(path)[:200]}: {error}", "Give the path of a video file."
         ) from error
@@ -37,7 +37,7 @@ def video_file(path: Path) -> tuple[Path, str]:
         return file, carried(source.open())
     except CameraFailed as failed:
         raise SettingsInvalid(
-            f"{file} cannot stand in for a camera ({failed.detail})",
+            f"{file} cannot act as a camera ({failed.detail})",
             "Give a video with H.264 or H.265 pictures. To make one: ffmpeg -i FILE -c:v libx264 -c:a aac VIDEO.mp4",
         ) from failed
     finally:
@@ -45,7 +45,7 @@ def video_file(path: Path) -> tuple[Path, str]:
 
 
 def carried(info: StreamInfo) -> str:
-    """Returns what a source carries, for people: codec, size, rate and sound."""
+    """Returns a description of a source's streams: codec, size, rate and sound."""
     video = info.video
     sound = "no sound"
     if info.audio is not None:

@@ -1,4 +1,4 @@
-"""`run`: the agent as a process, with its signals, its logs and its exit."""
+"""`run`: the agent as a process, with signals, logs and exit status."""
 
 import asyncio
 import logging
@@ -87,7 +87,7 @@ def run_agent(state: Path, *, json_logs: bool) -> Outcome:
     settings = load_settings(state)
     configure_logs(json_lines=json_logs, level=settings.log_level)
     for library in ("httpx", "httpcore", "websockets", "libav"):
-        # Their lines carry whole addresses, signed ones included.
+        # Their log lines contain full addresses, including signed ones.
         logging.getLogger(library).setLevel(logging.WARNING)
     identity = _identity(IdentityFolder(state))
     clock = SystemClock()
@@ -105,7 +105,7 @@ def run_agent(state: Path, *, json_logs: bool) -> Outcome:
 
 
 def make_server_clock(clock: Clock) -> ServerClock:
-    """Returns the server's time on this machine, which goes on while the machine is suspended."""
+    """Returns the server's clock, which keeps running while the machine is suspended."""
     return ServerClock(clock, elapsed_ns=boottime_ns)
 
 
@@ -126,7 +126,7 @@ async def _run(agent: Agent) -> Outcome:
     def on_signal() -> None:
         nonlocal stopping
         if stopping:
-            # Everything durable is durable already; a person who asks twice wants it now.
+            # Everything durable is durable already; a second signal ends the process at once.
             sys.stderr.flush()
             os._exit(130)
         stopping = True

@@ -1,4 +1,4 @@
-"""`spool-check`: the files of the spool held against its index."""
+"""`spool-check`: verifies the files of the spool against its index."""
 
 import sqlite3
 from pathlib import Path
@@ -11,7 +11,7 @@ from edge_agent.spool.scrub import CheckDepth, check_spool
 
 
 def show(state: Path, depth: CheckDepth) -> int:
-    """Prints what is wrong with the spool of a state folder, and returns how many segments it is wrong with.
+    """Prints the damaged segments of a state folder's spool, and returns how many there are.
 
     Raises:
         StateUnwritable: there is no spool, or its index cannot be opened.
@@ -32,5 +32,5 @@ def show(state: Path, depth: CheckDepth) -> int:
                 out.print(f"{finding.path.relative_to(state)}: {finding.problem}", soft_wrap=True)
     finally:
         index.close()
-    out.print(f"{checked} segments looked at ({depth}), {wrong or 'none'} of them wrong.")
+    out.print(f"{checked} segments checked ({depth}), {wrong or 'none'} of them damaged.")
     return wrong

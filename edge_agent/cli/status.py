@@ -109,7 +109,7 @@ def _heading(status: LocalStatus) -> RenderableType:
         offset_ms = status.status.clock_offset_ms
         off = Text(f"{_offset(offset_ms)} off the server's; recordings are dated by the server's", "yellow")
         table.add_row(
-            "box clock", off if abs(offset_ms) > 2000 else Text(f"{_offset(offset_ms)} off the server's")
+            "clock", off if abs(offset_ms) > 2000 else Text(f"{_offset(offset_ms)} off the server's")
         )
     return table
 
@@ -196,12 +196,12 @@ def _state_of(recording: RecordingStatus) -> Text:
 def _spool(status: LocalStatus, bytes_per_s: float | None) -> RenderableType:
     spool = status.status.spool
     table = Table.grid(padding=(0, 2))
-    room = Text(f"{_bytes(spool.bytes_used)} used, room for {_bytes(spool.bytes_free)} more")
+    space = Text(f"{_bytes(spool.bytes_used)} used, space for {_bytes(spool.bytes_free)} more")
     if spool.hours_left is not None:
-        room.append(f", {spool.hours_left:.1f} hours of recording", "red" if spool.hours_left < 2 else "")
+        space.append(f", {spool.hours_left:.1f} hours of recording", "red" if spool.hours_left < 2 else "")
     if spool.full:
-        room.append("  FULL: recording stands still", "bold red")
-    table.add_row("disk", room)
+        space.append("  FULL: recording is stopped", "bold red")
+    table.add_row("disk", space)
     pending = Text(
         "everything is uploaded"
         if not spool.segments_pending
@@ -218,7 +218,7 @@ def _spool(status: LocalStatus, bytes_per_s: float | None) -> RenderableType:
         pending.append(f"\n{upload.hint}" if upload.hint else "", "dim")
     table.add_row("upload", pending)
     if upload.set_aside:
-        table.add_row("set aside", _aside(upload))
+        table.add_row("quarantined", _quarantined(upload))
     return table
 
 
@@ -230,15 +230,15 @@ def _window(upload: UploadStatus) -> str:
         case WindowState.OVERRULED:
             return "uploads outside the upload window, because the disk is nearly full"
         case WindowState.UNUSABLE:
-            return "uploads at any time: the box knows no time yet, or not the time zone of the upload window"
+            return "uploads at any time: the agent does not know the time yet, or not the time zone of the upload window"
         case WindowState.ANY_TIME | WindowState.OPEN:
             return ""
 
 
-def _aside(upload: UploadStatus) -> Text:
+def _quarantined(upload: UploadStatus) -> Text:
     text = Text(
-        f"{upload.set_aside} segments are refused and stay on this box; the others go on. "
-        "They are tried again when the agent starts.",
+        f"{upload.set_aside} segments were refused and stay on this machine; all others are uploaded. "
+        "They are retried when the agent starts.",
         "yellow",
     )
     for item in upload.newest:

@@ -1,4 +1,4 @@
-"""The running agent: builds all parts from a state folder, runs them in one group, and takes them down in order."""
+"""The composition root: builds the agent from a state folder, runs its tasks in one group, and shuts them down in order."""
 
 import asyncio
 import contextlib
@@ -65,7 +65,7 @@ WATCH_S = 5.0
 SETTINGS_S = 2.0
 STATES_S = 0.5
 FAREWELL_S = 5.0
-"""How long a stopping agent tries to bring the last segments up."""
+"""How long a stopping agent uploads its last segments."""
 
 
 class Outcome(Enum):
@@ -76,9 +76,9 @@ class Outcome(Enum):
 
 
 class Agent:
-    """One agent on one state folder; the spool's lock keeps it alone there. `run` once, then throw it away.
+    """One agent on one state folder, which the spool's lock file reserves for it. `run` may be called once.
 
-    Everything runs on one event loop, but for the threads that read cameras, cut segments and wait for the disk.
+    Everything runs on one event loop, except the threads that read cameras, mux segments and wait for the disk.
     """
 
     def __init__(
@@ -93,8 +93,8 @@ class Agent:
     ) -> None:
         """Args:
         state: the state folder.
-        identity: who this box is.
-        settings: the box's own rules.
+        identity: the agent's identity.
+        settings: the agent's own rules.
         clock: the machine's clocks.
         spool: the local buffer, opened with `server_clock`; the caller closes it.
         server_clock: the server's time.
@@ -116,14 +116,14 @@ class Agent:
         self._started_at = clock.now()
         self._started_ns = clock.monotonic_ns()
         self.on_status: Callable[[LocalStatus], None] | None = None
-        """Is told how the agent is, twice a second while it runs. Set it before `run`."""
+        """Called with the status twice a second while the agent runs. Set it before `run`."""
 
     def stop(self) -> None:
-        """Has `run` come to an end. From the event loop."""
+        """Makes `run` end. To be called from the event loop."""
         self._stop.set()
 
     async def run(self) -> Outcome:
-        """Runs until `stop` or a revocation, and leaves everything closed and durable."""
+        """Runs until `stop` or a revocation; leaves everything closed and durable."""
         await asyncio.to_thread(self._config_store.load)
         tls = trust()
         async with (
@@ -216,7 +216,7 @@ class Agent:
         return [group.create_task(keep_running(name, run), name=name) for name, run in tasks.items()]
 
     async def _shut_down(self) -> None:
-        """Cameras last frames first: fragments are finished, segments sealed, then what there is time for is sent."""
+        """Stops recordings, then cameras, then uploads for up to `FAREWELL_S`: every open segment is closed first."""
         await self._recordings.stop_all()
         await self._cameras.stop_all()
         if self._outcome is Outcome.REVOKED:
@@ -226,7 +226,7 @@ class Agent:
             async with asyncio.timeout(FAREWELL_S if self._link.is_up else 0):
                 await self._replicator.drained()
 
-    # What the parts are made of.
+    # Factories.
 
     def _make_camera(self, config: CameraConfig) -> Camera:
         return Camera(
@@ -240,7 +240,7 @@ class Agent:
         )
 
     def _clock_map(self, config: CameraConfig) -> ClockMap:
-        # A new measured delay holds from the next run on: it must not shift the dates within one.
+        # A new measured delay applies from the next run on: it must not shift dates within a run.
         return ClockMap(self._utc_reference, offset_us=self._cameras.configs.get(config.id, config).offset_us)
 
     def _make_recording(
@@ -259,14 +259,14 @@ class Agent:
         self._throttle.set_ceiling(policy.max_bytes_per_s)
         self._gate.set_window(policy.window)
 
-    # What the link asks (`control.link.Box`).
+    # The port of the link (`control.link.Box`).
 
     def reported(self) -> Reported:
         """Returns which configuration is in force."""
         return self._config_store.reported()
 
     def status(self) -> AgentStatus:
-        """Returns how the agent is now."""
+        """Returns the current status."""
         return AgentStatus(
             now_at=self._server_clock.now(),
             uptime_s=(self._system_clock.monotonic_ns() - self._started_ns) / 1e9,
@@ -279,28 +279,28 @@ class Agent:
         )
 
     def submit_config(self, config: AgentConfig) -> None:
-        """Takes the newest configuration."""
+        """Submits the newest configuration, to be applied."""
         self._config_applier.submit(config)
 
     def refuse_config(self, version: int | None, error: str) -> None:
-        """Takes note of a configuration that must not be applied."""
+        """Records a configuration that must not be applied."""
         self._config_applier.refuse(version, error)
 
     async def requeue_segments(self, segment_ids: Sequence[SegmentId]) -> SendingAgain | None:
-        """Sends once more what the control plane has lost and this box still has."""
+        """Requeues segments that the control plane has lost and the agent still has; None if the disk cannot be read now."""
         try:
             return await asyncio.to_thread(requeue_segments, self._spool, segment_ids)
         except (OSError, sqlite3.Error) as error:
-            # No answer: it is asked for again at the next link.
-            log.error("what is wanted again cannot be looked for", extra={"error": str(error)})
+            # No answer: the control plane requests them again at the next link.
+            log.error("requested segments cannot be looked up", extra={"error": str(error)})
             return None
 
     def revoke(self, jwt: str) -> None:
-        """Ends this agent if its control plane has signed so; keeps recording if not."""
+        """Ends this agent if its control plane has signed the revocation; otherwise recording goes on."""
         try:
             revocation = self._identity.verify_revocation(jwt)
         except RevocationInvalid as error:
-            log.error("a revocation is not believed; recording goes on", extra={"error": str(error)})
+            log.error("a revocation is not valid; recording goes on", extra={"error": str(error)})
             return
         if self._outcome is not Outcome.REVOKED:
             self._outcome = Outcome.REVOKED
@@ -330,7 +330,7 @@ class Agent:
             status=self.status(),
         )
 
-    # The small loops.
+    # Loops.
 
     async def _run_config_applier(self) -> None:
         await self._config_applier.begin()
@@ -343,7 +343,7 @@ class Agent:
             await self._link.wait_down()
 
     async def _watch_states(self) -> None:
-        """Has a heartbeat sent at once when a recording gets on, or the upload window: the portal waits for these."""
+        """Sends a heartbeat immediately on recording or upload window changes, which the portal displays."""
         seen: object = None
         while True:
             recordings = [
@@ -365,17 +365,17 @@ class Agent:
         while True:
             await asyncio.sleep(WATCH_S)
             if self._spool.status().full:
-                continue  # no segment can be written: the cameras are not to blame
+                continue  # no segment can be written: the cameras are not the cause
             rooms = self._recordings.rooms()
             recorded = [c.id for c in self._cameras.configs.values() if c.room_id in rooms]
             statuses = {s.camera_id: s for s in self._board.cameras()}
             for camera_id in self._watchdog.stalled(self._server_clock.now(), recorded, statuses):
-                log.error("a camera gives pictures but no segments", extra={"camera_id": str(camera_id)})
+                log.error("a camera delivers pictures but no segments", extra={"camera_id": str(camera_id)})
                 await self._cameras.restart(camera_id)
                 self._recordings.cameras_changed()
 
     async def _watch_settings(self) -> None:
-        """Takes an edited settings file while running: `media add` needs no restart."""
+        """Reloads an edited settings file, so that `media add` needs no restart."""
         refused = ""
         while True:
             await asyncio.sleep(SETTINGS_S)
@@ -383,7 +383,7 @@ class Agent:
                 settings = await asyncio.to_thread(load_settings, self._state)
             except SettingsInvalid as error:
                 if str(error) != refused:
-                    log.error("the settings are not taken", extra={"error": str(error)})
+                    log.error("the settings are not valid", extra={"error": str(error)})
                     refused = str(error)
                 continue
             if settings == self._settings:
@@ -409,7 +409,7 @@ class Agent:
 
 
 def affects_camera(source: Source, old: Settings, new: Settings) -> bool:
-    """Returns whether a camera is read in another way under new settings of the box."""
+    """Returns whether new settings change how a camera is read."""
     if isinstance(source, FileSource):
         return old.media.get(source.name) != new.media.get(source.name)
     return old.allowed_networks != new.allowed_networks

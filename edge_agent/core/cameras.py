@@ -1,4 +1,4 @@
-"""The cameras of this box: one task each, made, replaced and ended as the configuration says."""
+"""The tasks of all cameras: started, replaced and stopped as the configuration says."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -32,7 +32,7 @@ class Cameras:
         return {i: camera for i, camera in self._cameras.items() if self._configs[i].room_id == room_id}
 
     def describe(self, config: CameraConfig) -> None:
-        """Takes a new name, position, room or delay of a camera that goes on running."""
+        """Replaces name, position, room or delay of a camera that keeps running."""
         self._configs[config.id] = config
 
     async def start(self, config: CameraConfig) -> None:
@@ -46,12 +46,12 @@ class Cameras:
             self._tasks[config.id] = self._group.create_task(keep_running(name, camera.run), name=name)
 
     async def restart(self, camera_id: CameraId) -> None:
-        """Makes a camera's connection anew, as it is configured."""
+        """Reconnects a camera as it is configured."""
         if camera_id in self._configs:
             await self.start(self._configs[camera_id])
 
     async def stop(self, camera_id: CameraId) -> None:
-        """Ends a camera, if it runs; it is gone when this returns."""
+        """Stops a camera if it runs; its task has ended when this returns."""
         async with self._changing:
             await self._end(camera_id)
 

@@ -1,4 +1,4 @@
-"""Applies configurations one after the other, proves them, and goes back where one does harm."""
+"""Applies configurations one by one, puts each on trial, and rolls back one that breaks cameras."""
 
 import asyncio
 import logging
@@ -40,13 +40,13 @@ log = logging.getLogger(__name__)
 
 CHECK_S = 1.0
 AGAIN_S = 5.0
-"""How long after a step failed it is taken again."""
+"""Delay before a failed step is retried."""
 
 
 class ConfigApplier:
-    """The one task that changes what the agent does. `submit` and `refuse` are called from the event loop.
+    """The one task that changes cameras and recordings. `submit` and `refuse` are called from the event loop.
 
-    Only the newest desired configuration is kept: one that was overtaken before its turn is never applied.
+    Only the newest submitted configuration is kept: one that is superseded before its turn is never applied.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class ConfigApplier:
         self._reported()
 
     async def evaluate(self) -> None:
-        """Takes again the steps that failed, looks once at the candidate, and keeps it, rejects it or waits on."""
+        """Retries failed steps, then checks the candidate once: accepts it, rejects it or keeps waiting."""
         if self._failed_steps and self._body is not None:
             await self._apply(self._body)
             if self._store.candidate is not None:
@@ -150,7 +150,7 @@ class ConfigApplier:
         if verdict is TrialResult.GOOD:
             await self._accept()
         elif verdict is TrialResult.BAD:
-            await self._roll_back("no camera that it leaves alone gave pictures any more within 60 s")
+            await self._roll_back("no camera that it does not change delivered pictures within 60 s")
 
     async def _accept(self) -> None:
         self._trial = None
@@ -158,12 +158,12 @@ class ConfigApplier:
         self._reported()
 
     async def _keep_failing(self) -> None:
-        """Gives a candidate with a step that fails as long as any other; with nothing to go back to, for ever."""
+        """Keeps a candidate with failing steps as long as a trial lasts, or for ever without anything to roll back to."""
         now_ns = self._clock.monotonic_ns()
         self._trial = None
         self._failing_since_ns = now_ns if self._failing_since_ns is None else self._failing_since_ns
         if self._store.applied is not None and now_ns - self._failing_since_ns >= TRIAL_S * 1e9:
-            await self._roll_back("it could not be applied; the log of the box says why")
+            await self._roll_back("it could not be applied; see the agent's log")
         else:
             self._reported()
 
@@ -173,13 +173,13 @@ class ConfigApplier:
         if good is None or bad is None:
             return
         log.error("a configuration is rolled back", extra={"version": bad.version, "error": error})
-        # A class that runs goes on, and one that was stopped stays so: orders are taken from the newest.
+        # Orders stay those of the newest: a running class continues, a stopped one stays stopped.
         await self._apply(msgspec.structs.replace(good.body, recordings=bad.body.recordings))
         await self._on_disk(self._store.reject, error)
         self._reported()
 
     async def _apply(self, body: AgentBody) -> None:
-        """Takes the steps to `body`, and those still owed. One that fails keeps back no other; it is owed from then on."""
+        """Applies the steps to `body` and retries failed ones. A step that fails does not block the others."""
         owed = [step for old in self._failed_steps if (step := remaining_step(old, body)) is not None]
         steps = dict.fromkeys((*owed, *reconcile(self._body, body)))
         self._body, failed = body, []
@@ -219,7 +219,7 @@ class ConfigApplier:
         return CHECK_S if self._trial else None
 
     async def _on_disk(self, change: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Makes a change of the store. A full disk must not keep away the configuration that frees it."""
+        """Changes the store. A full disk must not prevent the configuration that frees it."""
         try:
             await asyncio.to_thread(change, *args, **kwargs)
         except OSError as error:
@@ -232,12 +232,12 @@ class ConfigApplier:
 
 
 GRACE_S = 10.0
-"""Longer than a frozen camera takes to be noticed."""
+"""Longer than the detection of a frozen camera takes."""
 TRIAL_S = 60.0
 
 
 class TrialResult(Enum):
-    """What is known of a candidate so far."""
+    """The result of a trial so far."""
 
     WAIT = auto()
     GOOD = auto()
@@ -246,17 +246,17 @@ class TrialResult(Enum):
 
 @dataclass(frozen=True)
 class ConfigTrial:
-    """One candidate under watch since `started_ns`.
+    """The trial of one candidate since `started_ns`.
 
-    `witnesses` are the cameras it does not touch and that gave pictures before it. If none of them does any more, the
-    candidate has broken what it should not have touched. Where there is no witness it is good once it has run a while.
+    `witnesses` are the cameras that it does not change and that delivered pictures before. If none of them does any more,
+    the candidate has broken something else. Without witnesses it passes after `GRACE_S`.
     """
 
     started_ns: int
     witnesses: frozenset[CameraId]
 
     def result(self, now_ns: int, cameras: Mapping[CameraId, CameraStatus]) -> TrialResult:
-        """Returns what is known at `now_ns` (monotonic)."""
+        """Returns the result as of `now_ns` (monotonic)."""
         elapsed_s = (now_ns - self.started_ns) / 1e9
         if elapsed_s < GRACE_S:
             return TrialResult.WAIT
@@ -266,5 +266,5 @@ class ConfigTrial:
 
 
 def connected(cameras: Mapping[CameraId, CameraStatus]) -> frozenset[CameraId]:
-    """Returns the cameras that give pictures."""
+    """Returns the connected cameras."""
     return frozenset(i for i, status in cameras.items() if status.state is CameraState.CONNECTED)

@@ -1,4 +1,4 @@
-"""The classes to record: one task for each order, from when it is met until the control plane takes it back."""
+"""The recording tasks: one for each order, from its arrival until the control plane withdraws it."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ from shared.protocol.status import RecordingState, RecordingStatus
 log = logging.getLogger(__name__)
 
 CLOSE_S = 20.0
-"""How long a recording that ends may take to cut and seal what is open."""
+"""How long a stopping recording may take to close its open segments."""
 
 MakeRecording = Callable[[RecordingOrder, RecipientKey, Mapping[CameraId, Camera]], Recording]
 CamerasOf = Callable[[RoomId], Mapping[CameraId, Camera]]
@@ -33,11 +33,11 @@ class Recordings:
         self._tasks: dict[ClassSessionId, asyncio.Task[None]] = {}
 
     def statuses(self) -> tuple[RecordingStatus, ...]:
-        """Returns how far each order is."""
+        """Returns the status of each order."""
         return tuple(recording.status() for recording in self._recordings.values())
 
     def running(self) -> frozenset[ClassSessionId]:
-        """Returns the classes that are being recorded now. Quick: uploads ask before each segment."""
+        """Returns the classes being recorded now. Must be quick: uploads call it before each segment."""
         return frozenset(
             class_id
             for class_id, recording in self._recordings.items()
@@ -49,18 +49,18 @@ class Recordings:
         return frozenset(self._orders[class_id].room_id for class_id in self.running())
 
     def set_recipient(self, recipient: RecipientKey) -> None:
-        """Seals content keys from the next segments on to another key."""
+        """Seals content keys to another key, from the next segments on."""
         self._recipient = recipient
         for recording in self._recordings.values():
             recording.set_recipient(recipient)
 
     def cameras_changed(self) -> None:
-        """Tells every recording the cameras of its room as they are now."""
+        """Hands every recording the current cameras of its room."""
         for class_id, recording in self._recordings.items():
             recording.set_cameras(self._cameras_of(self._orders[class_id].room_id))
 
     def set_order(self, order: RecordingOrder) -> None:
-        """Takes a new order, or new times of one that is known."""
+        """Adds an order, or changes the times of a known one."""
         known = self._recordings.get(order.class_session_id)
         self._orders[order.class_session_id] = order
         if known is not None:
@@ -77,7 +77,7 @@ class Recordings:
         )
 
     async def drop(self, class_id: ClassSessionId) -> None:
-        """Ends an order that is not wanted any more; what is recorded of it stays in the spool."""
+        """Ends a withdrawn order; its segments stay in the spool."""
         self._orders.pop(class_id, None)
         self._recordings.pop(class_id, None)
         task = self._tasks.pop(class_id, None)
@@ -85,17 +85,19 @@ class Recordings:
             await _end([task])
 
     async def stop_all(self) -> None:
-        """Closes the open segments of all classes; a later start goes on with them."""
+        """Closes the open segments of all classes; the next start resumes the classes."""
         if self._tasks:
             await _end(list(self._tasks.values()))
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    """Cancels tasks and gives them time to close their files. A disk that hangs must not hold up the next order, nor the
-    end of the agent: what is left open is sealed by the next start."""
+    """Cancels tasks and waits up to `CLOSE_S` for them to close their files.
+
+    A hanging disk must delay neither the next order nor the end of the agent; recovery closes what stays open.
+    """
     for task in tasks:
         task.cancel()
     _, hanging = await asyncio.wait(tasks, timeout=CLOSE_S)
     for task in hanging:
         log.error("a recording does not end: its disk hangs", extra={"task": task.get_name()})
-        task.cancel()  # the wait for its threads; they are left behind
+        task.cancel()  # a second time: ends its wait for its threads, which are abandoned

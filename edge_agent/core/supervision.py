@@ -1,4 +1,4 @@
-"""Keeping a task alive: what must not end is started again, and what goes wrong in it is on record."""
+"""Restarts tasks that fail, and logs why."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ from shared.kernel.backoff import Backoff
 log = logging.getLogger(__name__)
 
 STEADY_S = 300.0
-"""A task that has run for so long did not fail for what made it fail before."""
+"""A task that ran for this long did not fail for the previous reason: its backoff starts again."""
 
 
 async def keep_running(
@@ -18,10 +18,9 @@ async def keep_running(
     *,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Runs `run` until it returns. An exception out of it is logged with its trace, and it is run again after a wait,
-    which is short again once it has run for `STEADY_S`.
+    """Runs `run` until it returns. On an exception it logs the trace and runs it again after a backoff.
 
-    This is the one shell of every task of the agent: a mistake in one of them must not stop the cameras.
+    Every task of the agent runs inside this shell: a fault in one of them must not stop the cameras.
     """
     backoff = Backoff(1, 60)
     loop = asyncio.get_running_loop()

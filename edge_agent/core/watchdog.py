@@ -1,6 +1,6 @@
-"""Finds cameras that give pictures while nothing of them is recorded: pure.
+"""Finds cameras that deliver pictures while none of their segments close: pure.
 
-Watching live frames is not enough: a recorder can die silently beside a camera that looks well.
+Watching frames is not enough: a recorder can fail silently while its camera works.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,11 +10,11 @@ from shared.protocol.ids import CameraId
 from shared.protocol.status import CameraState, CameraStatus
 
 SILENCE = timedelta(seconds=60)
-"""Ten segments; cameras with key frames far apart close theirs late."""
+"""Ten segments long, because cameras with long GOPs close theirs late."""
 
 
 class Watchdog:
-    """Remembers since when each camera should have been recorded. Used by one task."""
+    """Tracks since when each camera should have produced segments. Used by one task."""
 
     def __init__(self) -> None:
         self._since_at: dict[CameraId, datetime] = {}
@@ -24,7 +24,7 @@ class Watchdog:
     ) -> tuple[CameraId, ...]:
         """Returns the cameras of running recordings that are connected and have closed no segment for `SILENCE`.
 
-        A camera is named again only after another such time: restarting it must be given its chance.
+        A camera is reported again only after another `SILENCE`, so that a restart can take effect.
         """
         watched = {i for i in recorded if i in cameras and cameras[i].state is CameraState.CONNECTED}
         self._since_at = {i: self._since_at.get(i, now_at) for i in watched}

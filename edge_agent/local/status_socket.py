@@ -1,6 +1,6 @@
-"""What the running agent tells on the box itself: one JSON document for each connection to a unix socket.
+"""The local status of the running agent: a unix socket that sends one JSON document per connection.
 
-The socket lies in the state folder (0600), so whoever may read the state may read the status. Nothing secret is in it.
+The socket is in the state folder with mode 0600. The document holds no secrets.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ TIMEOUT_S = 5.0
 
 
 class LocalCamera(msgspec.Struct, frozen=True, kw_only=True):
-    """How a camera is called; what it does stands in `AgentStatus.cameras`."""
+    """The name of a camera; its state is in `AgentStatus.cameras`."""
 
     camera_id: CameraId
     room_id: RoomId
@@ -33,7 +33,7 @@ class LocalCamera(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LocalStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The running agent at a glance."""
+    """The status of the running agent."""
 
     pid: int
     agent_version: str
@@ -43,7 +43,7 @@ class LocalStatus(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str
     link_up: bool
     link_error: str
-    """Why the link is down; empty where it is up."""
+    """Why the link is down; empty if it is up."""
     link_hint: str = ""
     """What to do about it."""
     configuration: Reported
@@ -51,13 +51,13 @@ class LocalStatus(msgspec.Struct, frozen=True, kw_only=True):
     bytes_sent: int
     """Since the start of the agent."""
     clock_error_us: int | None = None
-    """How far the agent's idea of the control plane's time may be off; None where it has heard none yet."""
+    """Error bound of the control plane's time as known by the agent; None before the first reading."""
     status: AgentStatus
 
 
 @contextlib.asynccontextmanager
 async def serve_status(state: Path, status: Callable[[], LocalStatus]) -> AsyncIterator[None]:
-    """Answers on the state folder's socket for the length of the block."""
+    """Serves the status on the state folder's socket while the block runs."""
 
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -67,9 +67,9 @@ async def serve_status(state: Path, status: Callable[[], LocalStatus]) -> AsyncI
                 writer.close()
                 await writer.wait_closed()
         except (OSError, TimeoutError):
-            pass  # whoever asked does not listen any more
+            pass  # the client is gone
         finally:
-            # Nothing is kept for one that asks and never reads: neither the task nor the descriptor.
+            # A client that never reads must not keep the task or the descriptor.
             writer.transport.abort()
 
     path = state / SOCKET
@@ -85,7 +85,7 @@ async def serve_status(state: Path, status: Callable[[], LocalStatus]) -> AsyncI
 
 
 def read_status(state: Path) -> LocalStatus | None:
-    """Returns the status of the agent that runs on this state folder, or None where none runs."""
+    """Returns the status of the agent that runs on this state folder, or None if none runs."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(TIMEOUT_S)
         try:
@@ -99,7 +99,7 @@ def read_status(state: Path) -> LocalStatus | None:
 
 @contextlib.contextmanager
 def _short(path: Path) -> Iterator[str]:
-    """Yields a name of `path` that fits into a socket address (107 bytes on Linux)."""
+    """Yields a path to `path` that fits into a socket address (107 bytes on Linux)."""
     if len(os.fsencode(path)) <= LONGEST_PATH_BYTES:
         yield str(path)
         return

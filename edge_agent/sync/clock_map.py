@@ -10,44 +10,44 @@ from shared.protocol.media import ClockEstimate, ClockMethod
 from shared.protocol.timing import ERROR_BOUND_MOST_US
 
 AGREE_US = 5_000
-"""Two reports in a row that agree so well settle the map."""
+"""Two consecutive reports that agree this well settle the map."""
 EARLIEST_US = -100_000
 LATEST_US = 1_000_000
-"""Where arrival minus the camera's own time may lie for its clock to count as sane, by a clock that is right."""
+"""Range of arrival minus sender time for a sane camera clock, as seen by an accurate clock."""
 SANE_MORE_MOST_US = 1_000_000
-"""So much the error of our own clock widens that, at most: of two cameras in a room one may be believed and the other not,
-and then they lie as far apart as this says."""
+"""Most by which our own clock's error widens that range. Of two cameras of a room one may be accepted and the other not;
+this bounds how far apart they then are."""
 STEP_US = 50_000
-"""A settled camera clock that moves by more than this has been set."""
+"""A settled camera clock that jumps by more than this was set."""
 ARRIVAL_EARLY_US = 100_000
 ARRIVAL_LATE_US = 1_000_000
-"""How far below, or for five seconds above its line arrivals must lie for the media clock to have jumped."""
+"""Arrivals this far below the fit, or for five seconds this far above it, mean that the media clock jumped."""
 NO_REPORT_US = 10_000_000
-"""A camera that sent no report for so long sends none: arrivals decide for this run."""
+"""Without a report for this long, arrivals are used for the run."""
 NO_AGREEMENT_US = 30_000_000
 WINDOW_S = 600
 SLOPE_SPAN_US = 60_000_000
 SLEW_US_PER_S = 500.0
-"""How fast the line in force follows a better one: dates within a run never jump."""
+"""Rate at which the published fit follows a better one, so that dates within a run never jump."""
 REPORT_ERROR_US = 1_000.0
 ARRIVAL_ERROR_US = 40_000.0
-"""What arrivals cannot show: FFmpeg holds a frame until the next begins, and the shortest way takes time too."""
+"""Constant delay that arrivals cannot reveal: the network's minimum, and FFmpeg's hold of one frame."""
 
 
 class ClockMap:
     """The clock of one run.
 
-    Its error bound is against the clock that dates it: the control plane's for arrivals, whose own error all cameras of an
-    agent share, so that they fit together better than that; the camera's own for sender reports.
+    The error bound is relative to the clock that dates the run: the control plane's for arrivals, the camera's own for
+    sender reports. All cameras of an agent share the former's error, so they agree better than the bound says.
 
-    The reader's thread calls `observe` for each picture; `estimate` may be called from any thread, and returns the line
-    in force, which is replaced as a whole once a second. The method is chosen once: until then the line is provisional.
+    The reader's thread calls `observe` for each picture. `estimate` may be called from any thread and returns the published
+    fit, which is replaced as a whole once a second. The method is chosen once; until then the fit is provisional.
     """
 
     def __init__(self, reference: UtcReference, *, offset_us: int = 0) -> None:
         """Args:
         reference: UTC of arrivals, shared by all cameras.
-        offset_us: added to every UTC time: the camera's constant encoder delay, with its sign turned round.
+        offset_us: added to every UTC time: the negative of the camera's constant encoder delay.
         """
         self._reference = reference
         self._generation = reference.generation
@@ -65,11 +65,11 @@ class ClockMap:
         self._late_seconds = 0
 
     def estimate(self) -> ClockEstimate | None:
-        """Returns the line in force, or None before the first picture."""
+        """Returns the published fit, or None before the first picture."""
         return self._estimate
 
     def observe(self, packet: MediaPacket) -> bool:
-        """Takes a picture into account; True says that the clock stepped: a new run, with a new map, must begin."""
+        """Observes a picture. Returns True if the clock stepped, so that a new run with a new map must start."""
         x_us = ticks_to_us(packet.pts_90k)
         offset = float(self._reference.utc_us(packet.arrival_ns) - x_us)
         if self._reference.generation != self._generation:
@@ -106,7 +106,7 @@ class ClockMap:
         if len(self._reports) >= 2:
             (_, before), (_, last) = self._reports[-2], self._reports[-1]
             late_us = line.offset_at(x_us) - offset
-            # An honest camera must not be refused because it is our clock that is off.
+            # Widened by our own error: a correct camera must not be rejected because our clock is off.
             more_us = min(self._reference.error_us(), SANE_MORE_MOST_US)
             if abs(last - before) <= AGREE_US and EARLIEST_US - more_us < late_us < LATEST_US + more_us:
                 while len(self._reports) > 2:
@@ -140,7 +140,7 @@ class ClockMap:
         return ClockFit(line.at_us, line.offset_us, line.rate_ppb, line.error_us + ARRIVAL_ERROR_US)
 
     def _slew_to(self, here: ClockFit, wanted: ClockFit, x_us: int) -> None:
-        """Moves the line in force towards a better one, by no more than the slew allows in a second."""
+        """Moves the published fit towards a better one, by at most one second's slew."""
         off = wanted.offset_at(x_us) - here.offset_us
         step = max(-SLEW_US_PER_S, min(SLEW_US_PER_S, off))
         self._publish(
@@ -153,7 +153,7 @@ class ClockMap:
         utc_us = ticks_to_us(anchor_90k) + line.offset_at(ticks_to_us(anchor_90k)) + self._offset_us
         error_us = max(line.error_us, REPORT_ERROR_US)
         if self._method is not ClockMethod.RTCP_SR:
-            # Arrivals are dated by our clock; reports by the camera's, which is as right as it is.
+            # Arrivals are dated by our clock, whose error adds up; reports by the camera's, whose error is unknown here.
             error_us += self._reference.error_us()
         self._estimate = ClockEstimate(
             method=self._method or ClockMethod.ARRIVAL,

@@ -1,10 +1,10 @@
-"""A straight line from media time to UTC, and two ways to find it: from sender reports, and from arrivals. Pure."""
+"""Linear fit from media time to UTC: least squares over sender reports, or the lower envelope of arrivals. Pure."""
 
 from dataclasses import dataclass
 from itertools import pairwise
 
 RATE_LIMIT_PPB = 200_000
-"""What crystals do: no camera's clock runs faster or slower than this (200 ppm)."""
+"""Tolerance of crystal oscillators: no camera clock deviates by more (200 ppm)."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class ClockFit:
 
 
 def fit_least_squares(points: list[tuple[int, float]], *, least_span_us: int) -> ClockFit:
-    """Returns the least-squares line through (media time, offset) points; level where they span too little for a slope.
+    """Returns the least-squares fit through (media time, offset) points; without slope if they span too little.
 
     Its error is the largest residual.
     """
@@ -41,10 +41,10 @@ def fit_least_squares(points: list[tuple[int, float]], *, least_span_us: int) ->
 
 
 def fit_lower_envelope(points: list[tuple[int, float]], *, least_span_us: int) -> ClockFit:
-    """Returns the line that no arrival lies below: the network delays, it never hastens.
+    """Returns the highest line below all arrivals: the network can only delay packets.
 
-    It is the edge of the lower convex hull under the middle of the points, level where they span too little. Its error
-    is the median height of the points over it: what the network's delay varies by.
+    It is the edge of the lower convex hull below the middle of the points; without slope if they span too little. Its error
+    is the median height of the points above it, the variation of the network's delay.
     Source: S. Moon, P. Skelly, D. Towsley, "Estimation and removal of clock skew from network delay measurements", 1999.
     """
     if points[-1][0] - points[0][0] < least_span_us:
@@ -58,7 +58,7 @@ def fit_lower_envelope(points: list[tuple[int, float]], *, least_span_us: int) -
     middle = (points[0][0] + points[-1][0]) / 2
     left, right = next(((a, b) for a, b in pairwise(hull) if a[0] <= middle <= b[0]), (hull[0], hull[-1]))
     slope = _bounded((right[1] - left[1]) / (right[0] - left[0]))
-    # With a bounded slope the line may have to go lower to stay beneath all.
+    # A bounded slope may require a lower offset to stay below all points.
     x0 = left[0]
     offset = min(o - slope * (x - x0) for x, o in points)
     return ClockFit(x0, offset, slope * 1e9, _median([o - offset - slope * (x - x0) for x, o in points]))

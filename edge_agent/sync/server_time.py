@@ -1,4 +1,4 @@
-"""Asks the control plane for its time where no other call has brought it lately."""
+"""Polls the control plane's time when no other call has brought it recently."""
 
 import asyncio
 import logging
@@ -16,22 +16,22 @@ from shared.kernel.readings import WRONG_MOST
 log = logging.getLogger(__name__)
 
 ASK_EVERY_S = 60.0
-"""What crystals drift apart in that time is less than pictures are apart. A running class uploads more often than that."""
+"""Crystals drift by less than a frame in this time. A running class uploads more often."""
 QUICK_S = 1.0
-"""While the readings are too few, or disagree."""
+"""Interval while readings are too few or disagree."""
 QUICK_MOST = 30
-"""So often in a row; servers whose clocks disagree for good are asked no more often than `SLOW_S`."""
+"""Quick polls in a row; then `SLOW_S` applies, for servers whose clocks disagree permanently."""
 SLOW_S = 15.0
 VAGUE_US = 50_000
-"""Above this the readings that other calls brought were slow, and a few quick ones are asked for each minute."""
+"""Error bound above which readings from other calls were too slow; then a few polls are made each minute."""
 FEW = WRONG_MOST + 1
 LOOK_S = 5.0
-"""How soon it is noticed that readings which other calls brought disagree."""
+"""How often readings from other calls are checked for disagreement."""
 JITTER = 0.25
 
 
 class TimeApi(Protocol):
-    """The call that brings a reading of the server's clock."""
+    """The call that reads the server's clock."""
 
     async def ask_time(self) -> None:
         """Asks for the time and gives it to the clock; raises `ServerError` where none came."""
@@ -39,7 +39,7 @@ class TimeApi(Protocol):
 
 
 class ServerTimePoller:
-    """One task of the agent: keeps the readings of the server's clock fresh. Used by one event loop."""
+    """One task of the agent: keeps the readings of the server's clock recent. Used by one event loop."""
 
     def __init__(
         self,
@@ -63,10 +63,10 @@ class ServerTimePoller:
         self._every_s = ASK_EVERY_S
         self._quick = 0
         self._asked_ns: deque[int] = deque(maxlen=FEW)
-        self._failures = FailureLog(log, "the control plane cannot be asked for its time")
+        self._failures = FailureLog(log, "the control plane's time cannot be read")
 
     async def run(self) -> None:
-        """Asks for ever: quickly until the readings suffice and agree, then where none came for a minute."""
+        """Polls until cancelled: quickly until enough readings agree, then when none arrived for a minute."""
         while True:
             if self._clock.is_sure:
                 self._quick = 0
@@ -82,7 +82,7 @@ class ServerTimePoller:
         return len(self._asked_ns) < FEW or self._asked_ns[0] <= spent_ns
 
     async def _poll(self) -> float:
-        """Asks once and returns for how long to wait before the next look, in seconds."""
+        """Polls once and returns the wait before the next check, in seconds."""
         self._asked_ns.append(self._clock.monotonic_ns())
         self._every_s = ASK_EVERY_S * self._rng.uniform(1 - JITTER, 1)
         try:

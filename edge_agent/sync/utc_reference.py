@@ -1,4 +1,4 @@
-"""UTC of monotonic readings, one line for all cameras: they must share it to be in time with each other."""
+"""UTC of monotonic readings, one reference for all cameras: sharing it keeps them in sync with each other."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,7 @@ from typing import Protocol
 from shared.kernel.clock import SLEW_PPM
 
 STEP_US = 200_000
-"""A difference between the clock and this line that is no longer slewed away but starts a new line."""
+"""A larger difference to the clock is not slewed but starts a new generation."""
 LOOK_NS = 1_000_000_000
 APART_NS = 2_000_000
 TRIES = 5
@@ -16,7 +16,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Timescale(Protocol):
-    """What UTC is taken from: a clock that knows how far it may be off, and says when it stepped."""
+    """The clock behind the reference: it knows its error bound and counts its steps."""
 
     steps: int
 
@@ -34,9 +34,9 @@ class Timescale(Protocol):
 
 
 class UtcReference:
-    """Follows a `Timescale` without its jitter: straight between looks, slewed at most as fast as it is, stepped with it.
+    """Follows a `Timescale` without its jitter: linear between readings, slewed at a bounded rate, stepped with it.
 
-    Any thread may call it. `generation` rises with each step; whoever built on the old line starts anew.
+    Any thread may call it. `generation` rises with each step; users of the old generation have to start again.
     """
 
     def __init__(self, clock: Timescale) -> None:
@@ -54,7 +54,7 @@ class UtcReference:
         self._behind_us = 0.0
 
     def _read(self) -> tuple[int, int, int]:
-        """Returns both clocks as of one instant: how far apart in ns the readings may be, monotonic ns, UTC us."""
+        """Reads both clocks; returns the uncertainty in ns, monotonic ns, UTC in us."""
         before_ns = self._clock.monotonic_ns()
         utc_us = _us(self._clock.now())
         after_ns = self._clock.monotonic_ns()
@@ -68,7 +68,7 @@ class UtcReference:
             return self._utc_at(monotonic_ns)
 
     def error_us(self) -> int:
-        """Returns how far `utc_us` may be off, in microseconds: the clock's own error and the way to it."""
+        """Returns the error bound of `utc_us` in microseconds: the clock's own, and what is still to be slewed."""
         with self._lock:
             behind_us = self._behind_us
         return self._clock.error_bound_us() + round(abs(behind_us))
@@ -79,7 +79,7 @@ class UtcReference:
     def _synchronise(self) -> None:
         apart_ns, now_ns, utc_us = self._read()
         if apart_ns > APART_NS:
-            # On a busy box this thread was held up between the readings: they say nothing.
+            # The thread was preempted between the readings: they are useless.
             return
         off_us = utc_us - self._utc_at(now_ns)
         if abs(off_us) > STEP_US or self._steps != self._clock.steps:

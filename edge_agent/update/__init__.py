@@ -1,8 +1,7 @@
-"""How a box gets a newer version of itself, and goes back to the old one where that is not heard of.
+"""Signed self-update: installs a newer release, and rolls back if the control plane does not hear from it.
 
-Two halves that trust each other in nothing. The agent (`watch`) finds a signed `release`, downloads it, and asks for it
-when no class is near (`quiet`). A root-owned program (`take`) verifies all of it again, and `install` changes the package,
-waits for the first heartbeat that got through, and takes the change back where there is none. What both sides read and
-write of each other's folders stands in `handover`. `install`, and what it imports, need Python's own library alone: they
-are copied aside before the package changes under them.
+Two halves that do not trust each other. The agent (`updater`) finds a signed `release`, downloads it, and requests it when
+no class is near. A root-owned program (`verify`) verifies everything again; `install` changes the package, waits for the
+first heartbeat that is answered, and otherwise restores the old package. `handover` defines the files that both halves
+read and write. `install` and its imports need the standard library alone: they are copied aside before the package changes.
 """

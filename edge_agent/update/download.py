@@ -1,4 +1,4 @@
-"""How the agent gets the bytes of releases: from its control plane, in parts, by its own rules of HTTP."""
+"""Downloads releases from the control plane in ranges, through the agent's own HTTP client."""
 
 import asyncio
 import re
@@ -13,17 +13,17 @@ from edge_agent.errors import NotThreeDance, RequestRefused, Retryable
 RELEASES_PATH = "/agent/v1/releases"
 PART_BYTES = 1024 * 1024
 TRIES = 4
-"""A part that a broken line lost is asked for again; what came before it is kept."""
+"""Attempts per range; earlier ranges are kept."""
 LONGEST_WAIT_S = 60.0
 PACE_BYTES = 16 * 1024
-"""By so much a part takes its place under the ceiling of the line: taken at once, it would keep the uploads that share the
-ceiling still for so long that a store takes their line for dead."""
+"""Step in which a range passes the bandwidth limit. Taken at once, it would block the uploads that share the limit for so
+long that a store closes their connections."""
 PART_TIMEOUT_S = 600.0
-"""A part at the lowest ceiling of a line that one would still call a line."""
+"""Enough for one range at the lowest reasonable bandwidth."""
 
 
 class RangeFetcher(FetcherInterface):
-    """Gives files of the control plane's folder of releases to a thread, while an event loop does the asking."""
+    """Downloads release files for a thread (the TUF client), with the requests made by an event loop."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class RangeFetcher(FetcherInterface):
     ) -> None:
         """Args:
         api: the control plane.
-        loop: where `api` lives.
+        loop: the event loop of `api`.
         throttle: returns when so many bytes may have passed.
         sleep: waits so many seconds.
         """
@@ -76,7 +76,7 @@ class RangeFetcher(FetcherInterface):
             raise DownloadHTTPError(str(refusal), refusal.problem.status) from refusal
         said = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("content-range", ""))
         if answer.status != 206 or said is None or int(said[1]) != first or not answer.body:
-            raise NotThreeDance(self._api.address, "it gives another part of a release than it was asked for")
+            raise NotThreeDance(self._api.address, "it sends another part of a release than was requested")
         for taken in range(0, len(answer.body), PACE_BYTES):
             await self._throttle(min(PACE_BYTES, len(answer.body) - taken))
         return answer.body, int(said[2])

@@ -1,7 +1,7 @@
-"""What the agent hands to the root-owned half and what it hears back: names, and reading without being tricked.
+"""The files that the agent and the root-owned half exchange, and how root reads them safely.
 
-The agent's folder is its own: whoever took the agent over can put links, pipes and endless files there, and change them
-while they are read. So everything is opened relative to the opened folder, follows no link, and is bounded.
+A compromised agent can put links, pipes and endless files into its folder, and change them while they are read. So root
+opens everything relative to an opened folder, follows no link, and bounds each read.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ HEARD_LIMIT_BYTES = 200
 PIECE_BYTES = 1024 * 1024
 HOUR_S = 3600.0
 RETRY_AFTER_S = (6 * HOUR_S, 24 * HOUR_S)
-"""How long a version that was rolled back is left alone: after the first time, after the second. Then it is given up."""
+"""Wait before a rolled-back version is tried again: after the first and the second failure. Then it is blocked."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class RolledBack:
 
     @property
     def retry_after_s(self) -> float | None:
-        """How long it is left alone; None: it is not tried again unless an operator asks."""
+        """Wait before the next attempt; None: blocked until an operator allows it."""
         return RETRY_AFTER_S[self.times - 1] if 0 < self.times <= len(RETRY_AFTER_S) else None
 
     def may_be_tried(self, now_s: float) -> bool:
         """Returns whether it may be tried again at `now_s`.
 
-        A clock that was set back since counts as having waited: the number of tries bounds what that can cost.
+        A clock that was set back counts as having waited; the number of attempts bounds the cost.
         """
         wait_s = self.retry_after_s
         return wait_s is not None and not 0 <= now_s - self.at < wait_s
@@ -58,7 +58,7 @@ class Outcome:
     reason: str
     at: float
     rolled_back: tuple[RolledBack, ...] = ()
-    """Versions that did not work here, oldest first."""
+    """Versions that were rolled back here, oldest first."""
 
     @property
     def summary(self) -> str:
@@ -72,12 +72,12 @@ class Outcome:
         return f"{said}. It is tried again in {failed.retry_after_s / HOUR_S:g} hours at the earliest"
 
     def may_be_tried(self, version: str, now_s: float) -> bool:
-        """Returns whether a version may be tried at `now_s`, after what is remembered of it."""
+        """Returns whether a version may be tried at `now_s`, given its previous failures."""
         return all(item.may_be_tried(now_s) for item in self.rolled_back if item.version == version)
 
 
 class UnsafePath(Exception):
-    """Something lies where a plain file or folder of the agent should: it is not used."""
+    """A path of the agent that is not a plain file or folder; it is not used."""
 
 
 class HandoverFolder:
@@ -106,7 +106,7 @@ class HandoverFolder:
             yield stack.enter_context(os.fdopen(descriptor, "rb"))
 
     def confirmed_version(self) -> str:
-        """Returns the version whose heartbeat was answered; empty where none was, or where it cannot be told."""
+        """Returns the version whose heartbeat was answered; empty if none was or the file cannot be read."""
         try:
             with self.open(HEARD) as file:
                 return file.read(HEARD_LIMIT_BYTES).decode("ascii", "replace").strip()
@@ -114,7 +114,7 @@ class HandoverFolder:
             return ""
 
     def discard(self, name: str) -> None:
-        """Removes what has that name, whatever it is; a link goes, never what it points to."""
+        """Removes the entry of that name, of any type; of a link only the link itself."""
         with contextlib.suppress(FileNotFoundError, UnsafePath), self._folder() as folder:
             try:
                 os.unlink(name, dir_fd=folder)
@@ -167,7 +167,7 @@ def from_line(line: bytes) -> dict[str, Any]:
 
 
 def read_outcome(folder: Path) -> Outcome | None:
-    """Returns how the last update ended; None where there was none, or where it cannot be read."""
+    """Returns how the last update ended; None if there was none or it cannot be read."""
     try:
         said = from_line((folder / OUTCOME).read_bytes())
         tries = {str(version): (int(times), float(at)) for version, times, at in said.get("tries", ())}
@@ -177,7 +177,7 @@ def read_outcome(folder: Path) -> Outcome | None:
             outcome=str(said["outcome"]),
             reason=str(said["reason"]),
             at=at,
-            # Versions of ours before this one wrote names alone, and read nothing else.
+            # Older versions write and read names alone.
             rolled_back=tuple(RolledBack(str(name), *tries.get(str(name), (1, at))) for name in said["bad"]),
         )
     except (OSError, ValueError, KeyError, TypeError):

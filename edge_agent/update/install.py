@@ -1,8 +1,8 @@
-"""Changes the package, waits for the first heartbeat of the new one, and puts the old one back where there is none.
+"""Installs the new package, waits for its first answered heartbeat, and otherwise restores the old one.
 
-Every step stands in the journal before it is taken, and may be taken again: whenever the power goes, the next start goes
-on where the last one was, and what ends it is an old or a new agent that runs. The package's own scripts restart the
-agent. Run as a program, with the folders as arguments, it goes on with what the journal says.
+Every step is written to the journal first and is idempotent: after a power cut the next start resumes, and the update ends
+with an old or a new agent that runs. The package's own scripts restart the agent. Run as a program, with the folders as
+arguments, it resumes what the journal says.
 """
 
 import argparse
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 HEARD_WITHIN_S = 300.0
 LOOK_S = 1.0
 MOST_STARTS = {State.INSTALLING: 3, State.TRYING: 3}
-"""A state entered so often was not left by chance: the new version takes the box down with it."""
+"""Entered this often, a state was not interrupted by chance: the new version brings the machine down."""
 BUSY_S, BUSY_TRIES = 10.0, 60
 RUNNER_FILE = "runner.zip"
 RUNNER = (
@@ -34,11 +34,11 @@ RUNNER = (
     "edge_agent/update/packages.py",
     "edge_agent/update/install.py",
 )
-"""This program, as it is kept aside from the package that it changes."""
+"""The files of this program, copied aside from the package that it changes."""
 
 
 class Installer:
-    """One update from journal to end. Used by one process at a time: its unit sees to that."""
+    """One update, from its journal to its end. Used by one process at a time, which systemd ensures."""
 
     def __init__(
         self,
@@ -58,10 +58,10 @@ class Installer:
         self._monotonic_s = monotonic_s
 
     def run(self) -> None:
-        """Goes on until the update has ended; returns at once where none is under way.
+        """Runs until the update has ended; returns at once if there is none.
 
         Raises:
-            PackageFailed: no package could be put in yet; the journal stands, to be run again.
+            PackageFailed: no package could be installed yet; the journal stays, for the next run.
         """
         while (journal := self._record.journal()) is not None:
             log.info("update to %s: %s", journal.version, journal.state)
@@ -73,12 +73,12 @@ class Installer:
                 and self._is_untouched(journal)
                 and not self._record.is_fresh()
             ):
-                # The box was off, and may be in a class by now; the agent asks again when none is near.
-                self._end(journal, "refused", "the box was off before anything was changed")
+                # The machine was off and a class may be running now; the agent requests again when none is near.
+                self._end(journal, "refused", "the machine was off before anything was changed")
                 return
             most = MOST_STARTS.get(journal.state)
             if most is not None and journal.starts >= most:
-                reason = f"the box stopped {journal.starts} times while {journal.state} it"
+                reason = f"the machine stopped {journal.starts} times while {journal.state} it"
                 self._begin_rollback(journal, reason, final=True)
                 continue
             journal = self._record.put(dataclasses.replace(journal, starts=journal.starts + 1))
@@ -96,8 +96,8 @@ class Installer:
             self._install_package(self._record.new)
         except PackagesBusy as error:
             if not self._is_untouched(journal):
-                raise  # a power cut has left half of it: to let go of the old package now is to lose both
-            # Nothing was changed: it is no fault of this version.
+                raise  # a power cut left it half installed: dropping the old package now would lose both
+            # Nothing was changed: this is not a failure of the version.
             self._end(journal, "refused", f"other packages were being installed all the time: {error}")
         except PackageFailed as error:
             self._begin_rollback(journal, f"it could not be installed: {error}")
@@ -115,9 +115,9 @@ class Installer:
         self._end(journal, "installed")
 
     def _roll_back(self, journal: Journal) -> None:
-        # Before the old agent starts: it must not ask for the same version at once.
+        # Before the old agent starts: it must not request the same version again at once.
         self._record.record_rollback(journal)
-        if self._record.old.is_file():  # else its record is damaged: what is installed is all there is
+        if self._record.old.is_file():  # else the record is damaged, and only the installed package exists
             self._install_package(self._record.old)
         self._record.end()
         log.error("update to %s rolled back: %s", journal.version, journal.reason)
@@ -161,7 +161,7 @@ class Installer:
 
 
 def main() -> int:
-    """Goes on with the update under way; returns the status of the process, 1 to be run again."""
+    """Resumes the running update; returns the exit status, 1 to be run again."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("record", type=Path, help="the root-owned folder")
     parser.add_argument("state", type=Path, help="the agent's state folder")
@@ -170,7 +170,7 @@ def main() -> int:
     try:
         Installer(Record(arguments.record), Packages(), HandoverFolder(arguments.state)).run()
     except (PackageFailed, OSError) as error:
-        log.error("the update is not over, and is gone on with in a minute: %s", error)
+        log.error("the update has not ended and is resumed in a minute: %s", error)
         return 1
     return 0
 

@@ -1,4 +1,4 @@
-"""What the root-owned half remembers: how far an update is, and how the last one ended."""
+"""The root-owned records: the state of the running update, and the outcome of the last one."""
 
 import dataclasses
 import time
@@ -19,13 +19,13 @@ from edge_agent.update.handover import (
 )
 
 ROLLED_BACK_LIMIT = 20
-"""How many versions that failed are remembered; the oldest are forgotten first."""
+"""How many failed versions are remembered; the oldest are dropped first."""
 FRESH_S = 120.0
-"""What was asked for in a quiet time is done so soon after, or not at all: later a class may be running."""
+"""A request is executed within this time or not at all: later a class may be running."""
 
 
 class State(StrEnum):
-    """How far an update is. INSTALLING -> TRYING -> (ended); from either of them -> ROLLING_BACK -> (ended)."""
+    """State of an update: INSTALLING -> TRYING -> (ended); from either -> ROLLING_BACK -> (ended)."""
 
     INSTALLING = "installing"
     TRYING = "trying"
@@ -34,7 +34,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Journal:
-    """An update under way. `starts`: how often the state was entered, with power cuts between."""
+    """A running update. `starts` counts how often the state was entered, with power cuts in between."""
 
     state: State
     version: str
@@ -59,7 +59,7 @@ class Record:
         self._path = folder / "journal.json"
 
     def journal(self) -> Journal | None:
-        """Returns the update under way. One whose journal is damaged is taken back: that needs the least knowledge."""
+        """Returns the running update. With a damaged journal it is rolled back, which needs the least knowledge."""
         try:
             said = from_line(self._path.read_bytes())
             return Journal(
@@ -77,21 +77,21 @@ class Record:
             return Journal(State.ROLLING_BACK, "", "", reason="the record of the update was damaged")
 
     def is_fresh(self) -> bool:
-        """Whether the journal of an update under way was written a moment ago."""
+        """Returns whether the journal was written within `FRESH_S`."""
         return abs(time.time() - self._path.stat().st_mtime) <= FRESH_S
 
     def put(self, journal: Journal) -> Journal:
-        """Writes it down, durably, and returns it."""
+        """Writes the journal durably and returns it."""
         self.files.write(self._path, to_line(dataclasses.asdict(journal)))
         return journal
 
     def rolled_back(self) -> tuple[RolledBack, ...]:
-        """Returns the versions that did not work here, oldest first."""
+        """Returns the versions that were rolled back here, oldest first."""
         last = read_outcome(self.folder)
         return last.rolled_back if last else ()
 
     def may_be_tried(self, version: str) -> bool:
-        """Returns whether a version may be tried now, after what is remembered of it."""
+        """Returns whether a version may be tried now, given its previous failures."""
         last = read_outcome(self.folder)
         return last is None or last.may_be_tried(version, self.now_s())
 
@@ -113,7 +113,7 @@ class Record:
         self._write(Outcome(journal.version, "rolled back", journal.reason[:500], self.now_s(), kept))
 
     def clear_rollbacks(self) -> tuple[str, ...]:
-        """Lets every version be tried again that was rolled back; returns them."""
+        """Allows every rolled-back version again; returns them."""
         last = read_outcome(self.folder)
         if last is None or not last.rolled_back:
             return ()
@@ -134,7 +134,7 @@ class Record:
         self.files.write(self.folder / OUTCOME, to_line(line), mode=0o644)
 
     def end(self) -> None:
-        """Forgets the update under way: first that there is one, then its packages."""
+        """Ends the running update: removes first its journal, then its packages."""
         self.files.discard(self._path)
         self.files.discard(self.new)
         self.files.discard(self.old)

@@ -1,4 +1,4 @@
-"""The packages of the system: all that is asked of dpkg."""
+"""dpkg as updates use it."""
 
 import os
 import shutil
@@ -17,11 +17,11 @@ LOCAL = ("Status", "Conffiles", "Config-Version")
 
 
 class PackageFailed(Exception):
-    """dpkg could not do it; the message is its last words."""
+    """dpkg failed; the message is the end of its output."""
 
 
 class PackagesBusy(PackageFailed):
-    """Another program changes packages at this moment."""
+    """Another program holds dpkg's lock."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Installed:
 
 @dataclass(frozen=True)
 class Described:
-    """What a package file says of itself."""
+    """The metadata of a package file."""
 
     name: str
     version: str
@@ -68,10 +68,10 @@ class Packages:
         return self._run("dpkg", "--print-architecture").strip()
 
     def describe(self, package: Path) -> Described:
-        """Returns what a package file says of itself.
+        """Returns the metadata of a package file.
 
         Raises:
-            PackageFailed: it is no package.
+            PackageFailed: it is not a package.
         """
         fields = [
             self._run("dpkg-deb", "--field", str(package), field, rooted=False).strip()
@@ -80,22 +80,22 @@ class Packages:
         return Described(*fields)
 
     def install(self, package: Path) -> None:
-        """Installs a package file, newer or older; again after an installation that was cut off.
+        """Installs a package file, newer or older; repeatable after an interrupted installation.
 
         Raises:
             PackagesBusy: another program changes packages.
-            PackageFailed: it did not work. What stands is neither the old nor the new one, or one of them.
+            PackageFailed: it failed. Installed is the old package, the new one, or parts of both.
         """
         self._run("dpkg", *self._options, "--install", str(package))
 
     def repack(self, into: Path) -> None:
-        """Makes a package file of what is installed: nobody has kept the one that it came from.
+        """Builds a package file from the installed files, because the original file is not kept.
 
         Raises:
-            PackageFailed: it cannot be made.
+            PackageFailed: it cannot be built.
         """
         for left in into.parent.glob(f"{SCRATCH}*"):
-            # Of a power cut: its links would hold on to all files of that version.
+            # Left by a power cut: its hard links would keep all files of that version.
             shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=into.parent, prefix=SCRATCH) as scratch:
             tree = Path(scratch) / self.name
@@ -111,7 +111,7 @@ class Packages:
                         self._run("dpkg-query", "--control-show", self.name, script)
                     )
                     (control / script).chmod(0o755)
-            # Kept for minutes: packed quickly rather than well.
+            # Kept for minutes only, so compressed fast rather than well.
             packing = ("-Zgzip", "-z1", "--build", str(tree), str(into))
             self._run("dpkg-deb", "--root-owner-group", *packing, rooted=False)
 

@@ -1,7 +1,6 @@
-"""Which release is the newest, and its bytes: The Update Framework's client, the same for the agent and for root.
+"""Finds and downloads the newest release with The Update Framework's client; the same for the agent and for root.
 
-Only what the keys of `root.json` have signed is believed, none of it is older than what was seen before, and it must not
-have expired. Source: https://theupdateframework.github.io/specification/latest/
+It accepts only metadata signed by the keys of `root.json`, not older than what was seen before, and not expired. Source: https://theupdateframework.github.io/specification/latest/
 """
 
 import contextlib
@@ -32,7 +31,7 @@ VERSION = re.compile(r"[0-9][A-Za-z0-9.+~-]{0,60}")
 
 @dataclass(frozen=True)
 class Release:
-    """A signed release for this kind of box."""
+    """A signed release for this kind of machine."""
 
     version: str
     size_bytes: int
@@ -40,7 +39,7 @@ class Release:
 
 
 class Releases:
-    """One look at what is released. Blocks; used by one thread, once.
+    """One check of the releases. Blocks; used by one thread, once.
 
     `fetcher` gives the bytes of addresses that begin with `METADATA_URL` or `TARGETS_URL`.
     """
@@ -48,8 +47,8 @@ class Releases:
     def __init__(self, trust: Trust, metadata: Path, fetcher: FetcherInterface) -> None:
         """Args:
         trust: the keys.
-        metadata: a folder of ours that remembers what was seen: nothing older is believed.
-        fetcher: where the bytes come from.
+        metadata: folder with the metadata seen so far: nothing older is accepted.
+        fetcher: downloads the files.
         """
         self._trust = trust
         self._metadata = metadata
@@ -57,11 +56,11 @@ class Releases:
         self._updater: Updater | None = None
 
     def newest(self) -> Release | None:
-        """Returns the newest release for this kind of box, None where there is none.
+        """Returns the newest release for this kind of machine; None if there is none.
 
         Raises:
-            ReleaseRefused: what was found is not to be believed.
-            ServerError: it could not be looked for.
+            ReleaseRefused: the metadata is not trustworthy.
+            ServerError: it could not be fetched.
         """
         config = UpdaterConfig(
             max_root_rotations=32,
@@ -89,13 +88,13 @@ class Releases:
             return None
         version = (target.custom or {}).get("version")
         if not isinstance(version, str) or not VERSION.fullmatch(version):
-            raise ReleaseRefused("the newest release names no version")
+            raise ReleaseRefused("the newest release has no version")
         if target.length > PACKAGE_LIMIT_BYTES:
             raise ReleaseRefused(f"the package of version {version} is larger than any of ours")
         return Release(version, target.length, target)
 
     def fetch(self, release: Release, into: Path) -> None:
-        """Puts the package of `release` at `into`, once every byte of it is proven; not before. Not synced.
+        """Writes the package of `release` to `into`, only once it is verified. Not synced.
 
         Raises:
             ReleaseRefused: other bytes came than were signed.
@@ -115,11 +114,11 @@ def _refusals() -> Iterator[None]:
     except ExpiredMetadataError as error:
         raise ReleaseRefused(
             f"the list of releases has expired: {error}",
-            "It has to be signed anew (`python -m deploy.agent refresh`). Check the date of this box, too.",
+            "It has to be signed again (`python -m deploy.agent refresh`). Check the date of this machine too.",
         ) from error
     except (LengthOrHashMismatchError, DownloadLengthMismatchError) as error:
         raise ReleaseRefused(f"other bytes came than were signed: {error}") from error
     except RepositoryError as error:
-        raise ReleaseRefused(f"what was found is not signed as it has to be: {error}") from error
+        raise ReleaseRefused(f"the metadata is not signed as required: {error}") from error
     except DownloadError as error:
-        raise ReleaseRefused(f"the list of releases is not whole: {error}") from error
+        raise ReleaseRefused(f"the list of releases is incomplete: {error}") from error

@@ -1,4 +1,4 @@
-"""Whose releases a box believes."""
+"""The keys whose releases an agent accepts."""
 
 import os
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ TRUST_VARIABLE = "THREEDANCE_AGENT_TRUST"
 
 @dataclass(frozen=True)
 class Trust:
-    """What the installed package brings: the keys it believes, and which kind of package this box takes."""
+    """Part of the installed package: the keys that it trusts, and the kind of package for this machine."""
 
     root: bytes
     platform: str
@@ -17,7 +17,7 @@ class Trust:
 
     @classmethod
     def of_this_package(cls) -> "Trust | None":
-        """Returns what stands in the folder that the package's launcher names; None where it brings no keys."""
+        """Returns the trust from the folder that the package's launcher names; None if the package has no keys."""
         folder = os.environ.get(TRUST_VARIABLE)
         if not folder:
             return None

@@ -1,6 +1,6 @@
-"""The agent's half: finds and downloads a newer version, asks root for it when no class is near, and says when it is heard.
+"""The agent's half: downloads a newer release, requests it from root when no class is near, and confirms the new version.
 
-Nothing here is trusted by the half that installs; all it can do is to ask.
+The installing half trusts nothing of it; all it can do is request.
 """
 
 import asyncio
@@ -28,16 +28,16 @@ from shared.protocol.status import RecordingState, RecordingStatus
 log = logging.getLogger(__name__)
 
 FIRST_S = 120.0
-"""When the first look is at the latest: boxes that come up together do not ask together."""
+"""Latest time of the first check; random, so that agents that start together do not check together."""
 RECORD_VARIABLE = "THREEDANCE_AGENT_RECORD"
 SAID_LIMIT = 600
-"""What the wire takes."""
+"""Length limit of the wire."""
 LOOK_S = 6 * 3600.0
 JITTER = 0.25
 QUIET_S = 60.0
 QUIET_TRIES = 24 * 60
 ANSWER_S = 900.0
-"""How long root may take until something is heard of it; a box that is updated is restarted meanwhile."""
+"""How long to wait for root's outcome; a successful update restarts the agent meanwhile."""
 
 
 class Updater:
@@ -62,12 +62,12 @@ class Updater:
     ) -> None:
         """Args:
         state: the agent's state folder.
-        record: root's folder, of which the agent reads how updates ended.
-        trust: whose releases are believed.
+        record: root's folder, where the agent reads how updates ended.
+        trust: whose releases are accepted.
         api: the control plane.
-        version: which one runs.
+        version: the running version.
         heartbeat: returns once the control plane has answered a heartbeat, raises ServerError if it does not.
-        is_allowed: whether the box's settings let it update itself.
+        is_allowed: whether the settings allow updates.
         is_idle: whether no class is near.
         throttle: returns when so many bytes may have come down the line.
         files: the file system.
@@ -88,19 +88,19 @@ class Updater:
         self._files = files
         self._sleep = sleep
         self._rng = rng or random.SystemRandom()
-        self._failures = FailureLog(log, "looking for a newer version does not work")
+        self._failures = FailureLog(log, "checking for a newer version fails")
 
     def last_outcome(self) -> Outcome | None:
-        """Returns how the last update ended, None where there was none."""
+        """Returns how the last update ended; None if there was none."""
         return read_outcome(self._record)
 
     def summary(self) -> str:
-        """Returns how the last update ended, in one line; empty where there was none."""
+        """Returns how the last update ended, in one line; empty if there was none."""
         last = self.last_outcome()
         return last.summary[:SAID_LIMIT] if last is not None else ""
 
     async def run(self) -> None:
-        """Says that this version is heard, then looks for a newer one for ever."""
+        """Confirms the running version, then checks for newer ones until cancelled."""
         await self.confirm_running()
         await self._sleep(self._rng.uniform(0, FIRST_S))
         while True:
@@ -113,25 +113,25 @@ class Updater:
             await self._sleep(LOOK_S * self._rng.uniform(1 - JITTER, 1 + JITTER))
 
     async def confirm_running(self) -> None:
-        """Returns once a heartbeat of this version was answered, and that stands where root looks for it."""
+        """Returns once a heartbeat of this version was answered and the confirmation file for root is written."""
         backoff = Backoff(1, 30)
         while True:
             try:
                 await self._heartbeat()
                 await asyncio.to_thread(self._write, HEARD, self._version)
             except (ServerError, OSError) as error:
-                log.info("this version has not been heard yet", extra={"error": str(error)})
+                log.info("this version is not confirmed yet", extra={"error": str(error)})
             else:
                 return
             await self._sleep(backoff.next_wait_s())
 
     async def check_once(self) -> None:
-        """Looks once, downloads what is newer, and asks for it.
+        """Checks once: downloads a newer release and requests it.
 
         Raises:
-            ServerError: it could not be looked for.
-            ReleaseRefused: what was found is not to be believed.
-            OSError: the disk refuses it.
+            ServerError: the check or the download failed.
+            ReleaseRefused: the release is not trustworthy.
+            OSError: the disk refuses the file.
         """
         if not self._is_allowed():
             return
@@ -140,7 +140,7 @@ class Updater:
             await self._request(version)
 
     def _download(self, loop: asyncio.AbstractEventLoop) -> str:
-        # Only now: a third of a second and 12 MB that a box which has just started needs for its cameras.
+        # Imported on use: tuf costs a third of a second and 12 MB, which a starting agent needs for its cameras.
         from edge_agent.update.download import RangeFetcher
         from edge_agent.update.release import Releases
 
@@ -155,18 +155,18 @@ class Updater:
         if last is not None and not last.may_be_tried(release.version, self._now_s()):
             return ""
         releases.fetch(release, self._folder / PACKAGE)
-        log.info("a newer version is here", extra={"version": release.version})
+        log.info("a newer version was downloaded", extra={"version": release.version})
         return release.version
 
     async def _request(self, version: str) -> None:
-        """Asks once, when no class is near and the control plane answers: else nobody could tell that it works."""
+        """Requests the update once no class is near and the control plane answers, which is needed to confirm it."""
         before = self.last_outcome()
         for _ in range(QUIET_TRIES):
             if not self._is_allowed():
                 return
             if self._is_idle() and await self._is_reachable():
                 await asyncio.to_thread(self._write, REQUEST, version)
-                log.info("an update is asked for", extra={"version": version})
+                log.info("an update is requested", extra={"version": version})
                 break
             await self._sleep(QUIET_S)
         for _ in range(int(ANSWER_S / QUIET_S)):
@@ -188,13 +188,13 @@ class Updater:
 
 
 def make_updater(state: Path, api: ControlPlaneApi, **given: Any) -> Updater | None:
-    """Returns the updates of a box whose package brings the keys of releases, None of any other."""
+    """Returns an updater if the installed package has release keys, else None."""
     trust, record = Trust.of_this_package(), os.environ.get(RECORD_VARIABLE)
     return Updater(state, Path(record), trust, api, **given) if trust and record else None
 
 
 NEAR = timedelta(minutes=15)
-"""Longer than an update takes that is taken back after its five minutes."""
+"""Longer than an update that is rolled back after its five minutes."""
 
 
 def is_maintenance_time(

@@ -1,7 +1,7 @@
-"""Root's first step: verifies from scratch what the agent asks for, makes the way back ready, and begins.
+"""Root's first step: verifies the requested release from scratch, prepares the rollback, and starts the installation.
 
-Nothing of the agent's is believed. That it asks is all that is taken from the request; which version, and every byte of
-it, is what `root.json` of the installed package vouches for.
+Nothing from the agent is trusted. The request only says that there is one; version and content are those that `root.json`
+of the installed package vouches for.
 """
 
 import io
@@ -29,11 +29,11 @@ from edge_agent.update.trust import Trust
 log = logging.getLogger(__name__)
 
 ROOM = 12
-"""What an update needs beside it, in sizes of its package: both packages, and what comes out of the new one."""
+"""Disk space that an update needs, in multiples of its package: both packages, and the unpacked new one."""
 
 
 class HandoverFetcher(FetcherInterface):
-    """Gives what the agent has downloaded, out of the folders that its own look left behind."""
+    """Serves the files that the agent has downloaded, from the folders that its TUF client left."""
 
     def __init__(self, handed: HandoverFolder) -> None:
         self._handover = handed
@@ -42,7 +42,7 @@ class HandoverFetcher(FetcherInterface):
         names: tuple[str, ...] = (PACKAGE,)
         if url.startswith(f"{METADATA_URL}/"):
             name = url.removeprefix(f"{METADATA_URL}/")
-            # A client keeps all roots, and of everything else the newest, without its number.
+            # A TUF client keeps all roots, but of other metadata only the newest, without version number.
             is_root = re.fullmatch(r"\d+\.root\.json", name)
             names = (METADATA, "root_history", name) if is_root else (METADATA, re.sub(r"^\d+\.", "", name))
         try:
@@ -54,7 +54,7 @@ class HandoverFetcher(FetcherInterface):
 
 
 class UpdateStarter:
-    """Turns a request into an update under way. Used by one process at a time: its unit sees to that."""
+    """Turns a request into a running update. Used by one process at a time, which systemd ensures."""
 
     def __init__(self, record: Record, packages: Packages, handed: HandoverFolder, trust: Trust) -> None:
         self._record = record
@@ -63,7 +63,7 @@ class UpdateStarter:
         self._trust = trust
 
     def start(self) -> bool:
-        """Returns whether an update is under way now; if the agent asked in vain, it can read why."""
+        """Returns whether an update is running now; a refusal is written for the agent to read."""
         if self._record.journal() is not None:
             return True
         try:
@@ -101,7 +101,7 @@ class UpdateStarter:
         releases = Releases(self._trust, metadata, HandoverFetcher(self._handover))
         release = releases.newest()
         if release is None:
-            raise ReleaseRefused("there is no release for this kind of box")
+            raise ReleaseRefused("there is no release for this kind of machine")
         return release, releases
 
     def _begin(self, release: Release, releases: Releases) -> None:
@@ -111,9 +111,9 @@ class UpdateStarter:
         if not is_newer(release.version, than=installed.version):
             raise ReleaseRefused(f"it is not newer than {installed.version}, which is installed")
         if not record.may_be_tried(release.version):
-            raise ReleaseRefused("it was rolled back before, and is not to be tried again yet")
+            raise ReleaseRefused("it was rolled back before and must not be tried again yet")
         if record.files.free_bytes(record.folder) < ROOM * release.size_bytes:
-            raise ReleaseRefused("the disk has no room for the old and the new version at once")
+            raise ReleaseRefused("the disk has no space for the old and the new version at once")
         releases.fetch(release, record.new)
         said = self._packages.describe(record.new)
         if (said.name, said.architecture) != (self._packages.name, self._packages.architecture()):
@@ -143,17 +143,17 @@ class UpdateStarter:
 
 
 def runner_of(folder: Path) -> Path:
-    """Returns where the program lies that changes the package, apart from the package."""
+    """Returns the path of the copied installer."""
     return folder / RUNNER_FILE
 
 
 def main() -> None:
-    """Takes a request where there is one; then becomes the program that installs, out of its own copy."""
+    """Handles a pending request; then executes the installer from its copy."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     folder, state = Path(os.environ["THREEDANCE_AGENT_RECORD"]), Path(os.environ["THREEDANCE_AGENT_STATE"])
     record, trust = Record(folder), Trust.of_this_package()
     if trust is None:
-        log.info("this package brings no keys: it updates nothing")
+        log.info("this package has no release keys: updates are off")
         HandoverFolder(state).discard(REQUEST)
         return
     if not UpdateStarter(record, Packages(), HandoverFolder(state), trust).start():

@@ -122,7 +122,7 @@ def test_the_table_says_which_sound_is_not_recorded() -> None:
 def test_the_table_says_how_recording_disk_and_upload_are() -> None:
     text = _printed(_local(), bytes_per_s=250_000)
     assert "recording" in text
-    assert "1.0 GB used, room for 100.0 GB more, 41.5 hours of recording" in text
+    assert "1.0 GB used, space for 100.0 GB more, 41.5 hours of recording" in text
     assert "2 segments pending, 7 s behind" in text
     assert "2.0 Mb/s up" in text
     assert "1 h 0 min off the server's; recordings are dated by the server's" in text
@@ -190,10 +190,10 @@ def test_why_nothing_is_uploaded_and_what_is_set_aside_is_said_with_the_way_out(
             status=msgspec.structs.replace(STATUS, upload=upload),
         )
     )
-    for said in ("a login page", "Sign in there.", "no way through", "mend it", "3 segments are refused"):
+    for said in ("a login page", "Sign in there.", "no way through", "mend it", "3 segments were refused"):
         assert said in text
     assert str(aside.segment_id) in text
-    assert "set aside" not in _printed(_local())
+    assert "quarantined" not in _printed(_local())
 
 
 def test_how_the_last_update_ended_is_said() -> None:
@@ -210,7 +210,7 @@ def test_a_box_that_waits_for_its_window_says_so_and_looks_well() -> None:
 
     assert "waits for the upload window, from 22:00" in said(WindowState.WAITS)
     assert "outside the upload window, because the disk is nearly full" in said(WindowState.OVERRULED)
-    assert "uploads at any time: the box knows no time yet" in said(WindowState.UNUSABLE)
+    assert "uploads at any time: the agent does not know the time yet" in said(WindowState.UNUSABLE)
     for quiet in (WindowState.OPEN, WindowState.ANY_TIME):
         assert "window" not in said(quiet)
 
@@ -318,7 +318,7 @@ def test_a_home_is_missed_only_where_no_state_folder_is_named(
     without = homeless(*arguments)
     assert (without.returncode, without.stdout) == (1, "")
     assert without.stderr.startswith("error: this user has no home folder")
-    assert "what to do: Name one: --state DIR" in without.stderr
+    assert "what to do: Give one: --state DIR" in without.stderr
     named = homeless(*arguments, "--state", str(tmp_path))
     assert "Traceback" not in named.stderr
     assert "no home" not in named.stderr
@@ -347,7 +347,7 @@ def test_the_commands_work_on_every_terminal(tmp_path: Path, env: dict[str, str]
     state = tmp_path / "Grün"
     checked = agent_command(state, "check", env=env)
     assert checked.returncode == 1
-    assert "have to be mended" in checked.stdout
+    assert "checks failed" in checked.stdout
     assert "Traceback" not in checked.stderr
     if "TERM" not in env and "COLUMNS" not in env:
         assert "BAD pairing" in checked.stdout
@@ -436,7 +436,7 @@ NO_VIDEOS = {
 def test_a_file_that_is_no_video_is_refused_at_once(tmp_path: Path, what: str) -> None:
     file = tmp_path / "it.mp4"
     file.write_bytes(NO_VIDEOS[what])
-    with pytest.raises(SettingsInvalid, match="cannot stand in for a camera") as caught:
+    with pytest.raises(SettingsInvalid, match="cannot act as a camera") as caught:
         video_file(file)
     assert "H.264" in caught.value.hint
 
@@ -467,7 +467,7 @@ def test_media_add_says_in_one_form_what_is_wrong_with_name_or_file(tmp_path: Pa
     text.write_text("dear diary\n" * 400)
     for arguments, says in (
         (("bad name!", str(text)), "error: 'bad name!' is no name for a media file"),
-        (("notes", str(text)), f"error: {text} cannot stand in for a camera"),
+        (("notes", str(text)), f"error: {text} cannot act as a camera"),
     ):
         done = agent_command(tmp_path / "state", "media", "add", *arguments)
         assert (done.returncode, done.stdout) == (1, "")
@@ -524,7 +524,7 @@ async def test_check_says_when_the_server_is_gone(tmp_path: Path) -> None:
         assert agent_command(tmp_path, "pair", plane.url, "BCDF-GHJK").returncode == 0
         found = {finding.what: finding for finding in await examine(tmp_path)}
         assert found["control plane"].grade is Grade.OK
-        assert found["box clock"].grade is Grade.OK
+        assert found["clock"].grade is Grade.OK
         plane.faults.plain_401 = True
         refused = {finding.what: finding for finding in await examine(tmp_path)}
         assert refused["control plane"].grade is Grade.FAILED

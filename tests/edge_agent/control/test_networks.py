@@ -175,7 +175,7 @@ async def test_calls_uploads_and_the_websocket_go_through_the_proxy_of_the_envir
 
             proxy.password = "another"
             assert await link._run_once()
-            assert "the proxy does not let us through" in link.last_error
+            assert "the proxy does not allow connections" in link.last_error
             assert "HTTPS_PROXY" in link.last_hint
         async with HttpClient() as fresh:
             with pytest.raises(ProxyRefused, match="407"):

@@ -94,7 +94,7 @@ def test_a_check_finds_what_its_depth_can_find(
     assert len(findings) == found
     # While the agent runs, and without changing anything.
     assert spool_check.show(studio.state, depth) == found
-    assert f"5 segments looked at ({depth}), {found} of them wrong." in capsys.readouterr().out
+    assert f"5 segments checked ({depth}), {found} of them damaged." in capsys.readouterr().out
     assert len(spool.pending(10)) == 4
 
 
