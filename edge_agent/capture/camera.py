@@ -1,4 +1,4 @@
-"""One camera, supervised: connected, read, watched, and tried again for ever."""
+"""Supervision of one camera: connects, reads, detects freezes, and retries for ever."""
 
 import asyncio
 import contextlib
@@ -23,21 +23,21 @@ from shared.protocol.status import CameraError, CameraState
 log = logging.getLogger(__name__)
 
 SILENCE_S = 8.0
-"""A camera that sends nothing for so long is frozen, whatever its connection says."""
+"""A camera without packets for this long is frozen, even if its connection is open."""
 OPEN_TIMEOUT_S = 20.0
 LOOK_EVERY_S = 0.5
 STEADY_S = 10.0
-"""A connection that lasted so long was good: the next wait starts small again."""
+"""A connection that lasted this long was stable: the backoff starts again."""
 ALARM_AFTER_FAILURES = 10
 HANGING_MOST = 3
-"""A thread that hangs in a read cannot be ended; no more than so many of them are left behind by one camera."""
+"""A thread that hangs in a read cannot be ended; one camera may leave at most this many behind."""
 
 
 class Camera:
-    """Keeps one configured camera connected and its status current; packets go to whoever subscribes to `feed`.
+    """Keeps one configured camera connected and its status current; its packets go to the subscribers of `feed`.
 
-    `run` is a task of the event loop. Each connection has a reader thread of its own; what the loop does is start it,
-    look at it twice a second, and count. `config` is fixed: a changed source is a new `Camera`.
+    `run` is a task of the event loop. Each connection has its own reader thread; the loop only starts it, checks it twice a
+    second, and counts failures. `config` is fixed: a changed source is a new `Camera`.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Camera:
         config: the camera.
         unseal: opens its credentials; they are in memory while a connection stands, for cameras ask again and again.
         open_tail: opens the secret end of its address.
-        settings: the box's own rules: media list and allowed networks.
+        settings: the agent's own rules: media list and allowed networks.
         board: where its `CameraStatus` is kept.
         clock: for waits and readings.
         run_clock: makes the clock map of a new run (`sync.clockmap.ClockMap`).
@@ -71,12 +71,12 @@ class Camera:
         self._clock = clock
         self._run_clock = run_clock
         self._backoff = Backoff(1, 30)
-        self._failures = FailureLog(log, "the camera gives no pictures")
+        self._failures = FailureLog(log, "the camera delivers no pictures")
         self._failed_in_row = 0
         self._hanging: list[Reader] = []
 
     async def run(self) -> None:
-        """Reads the camera until cancelled; never raises for anything the camera does."""
+        """Reads the camera until cancelled; no fault of the camera raises."""
         try:
             while True:
                 error, detail, steady = await self._run_once()
@@ -90,7 +90,7 @@ class Camera:
             self._board.remove_camera(self.config.id)
 
     async def _run_once(self) -> tuple[CameraError, str, bool]:
-        """Reads one connection to its end; returns why it ended and whether it had been steady."""
+        """Reads one connection to its end; returns why it ended and whether it was stable."""
         self._board.update_camera(self.config.id, state=CameraState.CONNECTING)
         self._hanging = [reader for reader in self._hanging if not reader.ended]
         if len(self._hanging) >= HANGING_MOST:

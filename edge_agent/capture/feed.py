@@ -1,4 +1,4 @@
-"""Hands a camera's packets to its subscribers: bounded, shared, and never waiting for any of them."""
+"""Distributes a camera's packets to its subscribers through bounded queues, without ever waiting for one."""
 
 import threading
 from collections import deque
@@ -12,19 +12,19 @@ from shared.protocol.status import CameraError
 
 
 class RunClock(Protocol):
-    """Maps the media clock of one run to UTC; fed by the reader, read by anyone. Implemented in `sync`."""
+    """Maps the media clock of one run to UTC; fed by the reader, readable by any thread. Implemented in `sync`."""
 
     def observe(self, packet: MediaPacket) -> bool:
-        """Takes a packet into account; True says that the clock stepped and a new run must begin with this packet."""
+        """Observes a packet. Returns True if the clock stepped, so that a new run must start with this packet."""
         ...
 
     def estimate(self) -> ClockEstimate | None:
-        """Returns the line as known now, or None before the first packet."""
+        """Returns the current estimate, or None before the first packet."""
         ...
 
 
 class RunStarted(msgspec.Struct, frozen=True):
-    """A new media timeline begins: the camera (re)connected, its clock stepped, or its format changed."""
+    """A new media timeline starts: the camera (re)connected, its clock stepped, or its format changed."""
 
     info: StreamInfo
     clock: RunClock
@@ -33,14 +33,14 @@ class RunStarted(msgspec.Struct, frozen=True):
 
 
 class RunEnded(msgspec.Struct, frozen=True):
-    """The timeline ends. `error` says why the camera went; None: it was stopped by us, or another run follows at once."""
+    """The timeline ends. `error` is the camera's failure; None: the agent stopped it, or another run follows at once."""
 
     error: CameraError | None
     detail: str = ""
 
 
 class Dropped(msgspec.Struct, frozen=True):
-    """This subscriber was too slow: packets were dropped here. What follows it begins with a key frame, or a new run."""
+    """This subscriber was too slow and lost packets here. The next item is a key frame or a new run."""
 
     packets: int
 
@@ -48,16 +48,16 @@ class Dropped(msgspec.Struct, frozen=True):
 Item = RunStarted | RunEnded | Dropped | MediaPacket
 
 QUEUE_LIMIT_BYTES = 32 << 20
-"""About 50 s of a 5 Mb/s camera: a disk that stalls longer than that loses packets, and says so."""
+"""About 50 s of a 5 Mb/s camera: a disk that stalls longer loses packets, which is reported."""
 BACKLOG_NS = 5_000_000_000
-"""How much of the past a new subscriber gets, in whole groups of pictures: what a button press takes to arrive here."""
+"""How much of the past a new subscriber gets, in whole GOPs: the time that a start button's command takes to arrive."""
 BACKLOG_LIMIT_BYTES = 16 << 20
 
 
 class Subscription:
     """One subscriber's queue. The feed offers from the reader's thread; one other thread takes.
 
-    Wake-ups are per group of pictures, not per packet: whoever records needs no more, and it is half the cost.
+    It wakes up per GOP, not per packet: a recorder needs no more, at half the cost.
     """
 
     def __init__(self, limit_bytes: int = QUEUE_LIMIT_BYTES) -> None:
@@ -76,7 +76,7 @@ class Subscription:
         return self._dropping
 
     def offer(self, item: Item) -> int:
-        """Puts an item in; never waits. Returns how many packets were dropped by it: 0 or 1."""
+        """Queues an item without waiting. Returns the number of packets dropped: 0 or 1."""
         with self._ready:
             if isinstance(item, MediaPacket):
                 if not self._admits(item):
@@ -84,7 +84,7 @@ class Subscription:
                 self._bytes += item.size_bytes
                 self._urgent |= item.keyframe and item.kind is Kind.VIDEO
             else:
-                # Before the run ends: whoever records has to hear of the loss in the run that it happened in.
+                # Before the end of the run: the loss belongs to the run in which it happened.
                 self._report_dropped()
                 self._dropping = False
                 self._urgent = True
@@ -109,9 +109,10 @@ class Subscription:
             self._dropped = 0
 
     def take(self, timeout_s: float, *, last: bool = False) -> list[Item]:
-        """Returns all that came since, waiting up to `timeout_s` for something worth waking for; may be empty.
+        """Returns the queued items, waiting up to `timeout_s` for a key frame or an event; may be empty.
 
-        Packets that are being dropped are told of when the loss is over, or now to one that asks for the `last` time."""
+        A loss is reported once it is over, or at once with `last`, for a subscriber that takes for the last time.
+        """
         with self._ready:
             if not (self._urgent or self.closed):
                 self._ready.wait(timeout_s)
@@ -124,13 +125,13 @@ class Subscription:
             return items
 
     def wake(self) -> None:
-        """Makes a waiting `take` return now. Any thread."""
+        """Makes a waiting `take` return now. Any thread may call it."""
         with self._ready:
             self._urgent = True
             self._ready.notify()
 
     def close(self) -> None:
-        """Ends the subscription: nothing is queued any more."""
+        """Ends the subscription: later items are not queued."""
         with self._ready:
             self.closed = True
             self._items.clear()
@@ -139,7 +140,7 @@ class Subscription:
 
 
 class Feed:
-    """Fans one camera out. `publish` is the reader's; `subscribe` and `unsubscribe` are anyone's."""
+    """Fans out one camera. The reader calls `publish`; any thread may call `subscribe` and `unsubscribe`."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -149,7 +150,7 @@ class Feed:
         self._group_bytes: deque[int] = deque()
 
     def subscribe(self, *, limit_bytes: int = QUEUE_LIMIT_BYTES, backlog: bool = True) -> Subscription:
-        """Returns a queue that begins with the present run and, with `backlog`, the last few groups of pictures."""
+        """Returns a queue that starts with the current run and, with `backlog`, the last few GOPs."""
         subscription = Subscription(limit_bytes)
         with self._lock:
             if self._run is not None:
@@ -161,13 +162,13 @@ class Feed:
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """Ends a subscription; harmless twice."""
+        """Ends a subscription; idempotent."""
         with self._lock:
             self._subscriptions = tuple(s for s in self._subscriptions if s is not subscription)
         subscription.close()
 
     def publish(self, item: Item) -> int:
-        """Gives an item to every subscriber; returns how many packets were dropped in all of their queues."""
+        """Queues an item for every subscriber; returns the number of packets dropped in all queues."""
         with self._lock:
             self._remember(item)
             dropped = 0

@@ -1,4 +1,4 @@
-"""One thread that reads one connection to its end and publishes what comes."""
+"""A thread that reads one connection to its end and publishes its packets."""
 
 import logging
 import threading
@@ -22,12 +22,12 @@ log = logging.getLogger(__name__)
 
 JUMP_90K = 10 * TICKS_PER_S
 BACK_90K = TICKS_PER_S // 10
-"""A picture whose time is so far ahead of the last one's, or behind it, belongs to another timeline."""
+"""A picture this far ahead of the last one, or this far behind it, belongs to another timeline."""
 
 
 @dataclass(frozen=True)
 class Rates:
-    """What came in the last whole second."""
+    """Rates over the last full second."""
 
     fps: float = 0.0
     bits_per_s: int = 0
@@ -36,10 +36,9 @@ class Rates:
 class Reader:
     """Reads one source in a thread of its own.
 
-    Step by step: the owner calls `start`; the thread opens the source, publishes `RunStarted`, then each packet, then
-    `RunEnded`, closes the source and calls `on_end`. The owner reads the attributes at any time: each is replaced as a
-    whole, never changed in place. `stop` asks the thread to end; `abandon` publishes the end for a thread that hangs in
-    a read, which then publishes nothing more.
+    After `start` the thread opens the source, publishes `RunStarted`, each packet and `RunEnded`, closes the source and
+    calls `on_end`. The owner may read the attributes at any time: each is replaced as a whole, never changed in place.
+    `stop` asks the thread to end; `abandon` publishes the end in place of a thread that hangs in a read, and silences it.
     """
 
     def __init__(
@@ -76,34 +75,34 @@ class Reader:
         self.outcome: tuple[CameraError, str] = (CameraError.ENDED, "")
 
     def start(self, on_end: Callable[[], object], *, name: str) -> None:
-        """Starts the thread; `on_end` is called in it when all is over."""
+        """Starts the thread; it calls `on_end` as its last action."""
         threading.Thread(target=self._run, args=(on_end,), name=name, daemon=True).start()
 
     def stop(self) -> None:
-        """Asks the thread to end; it does at the next packet, or when its read times out."""
+        """Asks the thread to end, and aborts its source."""
         self._stopping = True
         self._end(None, "")
         if self._source is not None:
             self._source.abort()
 
     def abandon(self, error: CameraError, detail: str) -> None:
-        """Declares the connection over although its thread hangs."""
+        """Ends the connection for its subscribers although the thread hangs."""
         self.outcome = (error, detail)
         self._end(error, detail)
         self.stop()
 
     def lasted_s(self) -> float:
-        """Returns for how long packets have come, in seconds."""
+        """Returns for how long packets have arrived, in seconds."""
         return max(0.0, (self.last_arrival_ns - self._opened_ns) / 1e9) if self._opened_ns else 0.0
 
     def take_dropped(self) -> int:
-        """Returns how many packets subscribers have lost since the last call."""
+        """Returns and resets the number of packets that subscribers have lost."""
         with self._lock:
             dropped, self._dropped = self._dropped, 0
         return dropped
 
     def video_format(self) -> VideoFormat | None:
-        """Returns the picture's format as the wire has it, once a key frame has told it."""
+        """Returns the video format for the wire, once a key frame has been parsed."""
         info = self.info
         picture = describe(self._sets, info.video.codec) if info else None
         if info is None or picture is None:
@@ -117,19 +116,19 @@ class Reader:
         )
 
     def audio_format(self) -> AudioFormat | None:
-        """Returns the sound's format as it is recorded, or None where none is."""
+        """Returns the format in which sound is recorded, or None if it is not."""
         audio = self.info.audio if self.info else None
         return recorded_as(audio) if audio is not None else None
 
     def audio_problem(self) -> str:
-        """Returns in one line why the camera's sound is not recorded; empty where it is, or there is none."""
+        """Returns why the camera's sound is not recorded; empty if it is, or there is none."""
         audio = self.info.audio if self.info else None
         if audio is None or recorded_as(audio) is not None:
             return ""
         return f"its sound ({audio.codec or 'unknown'}) cannot be recorded"
 
     def clock_estimate(self) -> ClockEstimate | None:
-        """Returns how the media clock maps to UTC, as known now."""
+        """Returns the current estimate of the media clock in UTC."""
         return self._run_clock.estimate() if self._run_clock else None
 
     def _run(self, on_end: Callable[[], object]) -> None:
@@ -141,7 +140,7 @@ class Reader:
             self._finish(CameraError.CREDENTIALS_UNREADABLE, str(error))
         except AgentError as error:
             self._finish(CameraError.BAD_DATA, str(error))
-        except Exception as error:  # a thread's shell: the camera is tried again, and the fault is on record
+        except Exception as error:  # the thread's shell: the failure is logged, and the camera is retried
             log.exception("reading a camera failed unexpectedly")
             self._finish(CameraError.BAD_DATA, type(error).__name__)
         else:
@@ -150,7 +149,7 @@ class Reader:
             try:
                 if self._source is not None:
                     self._source.close()
-            except Exception:  # or the camera would count this thread among those that hang, for ever
+            except Exception:  # otherwise the camera would count this thread as hanging for ever
                 log.exception("a connection could not be closed")
             self.ended = True
             on_end()
@@ -214,7 +213,7 @@ class Reader:
         self._run_clock = self._make_run_clock()
         because, self._run_reason = self._run_reason, ""
         log.info(
-            "a run of a camera begins", extra={"because": because, "reader": threading.current_thread().name}
+            "a run of a camera starts", extra={"because": because, "reader": threading.current_thread().name}
         )
         with self._lock:
             if self._over:
@@ -247,7 +246,7 @@ class Reader:
 
     def _count(self, packet: MediaPacket) -> None:
         if self._second_ns is None:
-            # The first picture may come seconds after the camera was opened: the first second begins with it.
+            # The first picture may arrive seconds after the connection: the first second starts with it.
             self._second_ns = packet.arrival_ns
             return
         self._second_frames += 1

@@ -1,4 +1,4 @@
-"""The status board: where every camera and recording says how it is, and whoever reports reads it."""
+"""The status board: cameras and recordings write their status, reports read it."""
 
 import threading
 from collections.abc import Callable
@@ -14,9 +14,9 @@ from shared.protocol.status import CameraState, CameraStatus
 class StatusBoard:
     """The newest `CameraStatus` of each camera.
 
-    Any thread writes and reads. A write is one `structs.replace` under a lock; listeners are called after it, in the
-    writer's thread, and only when a *state* changed (state, error, format), not for counters: they are what makes a
-    heartbeat go out at once. A listener must not block (`loop.call_soon_threadsafe(event.set)`).
+    Any thread may write and read. A write is one `structs.replace` under a lock. Afterwards the listeners, which trigger a
+    heartbeat, are called in the writer's thread, but only if state, error or format changed, not counters. A listener must
+    not block (`loop.call_soon_threadsafe(event.set)`).
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class StatusBoard:
         self._listeners: list[Callable[[], None]] = []
 
     def on_change(self, listener: Callable[[], None]) -> None:
-        """Calls `listener` after each change of state from now on."""
+        """Calls `listener` after each change of state."""
         with self._lock:
             self._listeners.append(listener)
 
@@ -35,7 +35,7 @@ class StatusBoard:
             return tuple(self._cameras.values())
 
     def camera(self, camera_id: CameraId) -> CameraStatus:
-        """Returns one camera; a camera never heard of is connecting."""
+        """Returns one camera; an unknown one is connecting."""
         with self._lock:
             return self._cameras.get(camera_id) or _fresh(camera_id)
 
@@ -65,7 +65,7 @@ class StatusBoard:
                 )
 
     def notify(self) -> None:
-        """Tells the listeners that some other state, a recording's, has changed."""
+        """Notifies the listeners of a change elsewhere, such as in a recording."""
         with self._lock:
             listeners = tuple(self._listeners)
         for listener in listeners:

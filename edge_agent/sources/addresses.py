@@ -1,4 +1,4 @@
-"""The agent's own rules about where a camera may be: a pushed configuration cannot make it talk to anywhere else."""
+"""Address rules for cameras: a pushed configuration cannot make the agent connect to anything else."""
 
 import ipaddress
 import re
@@ -26,7 +26,7 @@ _METADATA = frozenset(
         "fd00:c1::a9fe:a9fe",  # Oracle
     )
 )
-"""Where clouds tell a machine its own keys. None is a camera, whatever network it lies in."""
+"""Metadata services of clouds, which serve a machine's credentials. None is a camera, whatever networks are allowed."""
 
 _PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
@@ -37,7 +37,7 @@ SocketAddress = tuple[int, Any]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a camera's URL points to. `host` has no brackets; `target` is path and query as a request line has them."""
+    """The parts of a camera's URL. `host` has no brackets; `target` is path and query as in a request line."""
 
     scheme: str
     host: str
@@ -46,17 +46,17 @@ class Endpoint:
 
     @property
     def is_secure(self) -> bool:
-        """Whether the connection is made with TLS."""
+        """Whether the connection uses TLS."""
         return self.scheme in ("rtsps", "https")
 
     @property
     def authority(self) -> str:
-        """Host and port as URLs and `Host` headers write them."""
+        """Host and port as in URLs and `Host` headers."""
         return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     @property
     def url(self) -> str:
-        """The whole address, without credentials. It may hold secrets in path or query: it is never shown."""
+        """The full URL without credentials. Path and query may hold secrets: never show it."""
         return f"{self.scheme}://{self.authority}{self.target}"
 
     def __repr__(self) -> str:
@@ -64,35 +64,37 @@ class Endpoint:
 
 
 def endpoint_of(url: str) -> Endpoint:
-    """Returns where `url` points to.
+    """Returns the parts of `url`.
 
     Raises:
-        CameraFailed: it is no address (`bad_data`); the message shows nothing of it.
+        CameraFailed: it is malformed (`bad_data`); the message does not quote it.
     """
     if _UNPRINTABLE.search(url):
-        # It would change what the request line says, or be taken out in silence.
-        raise CameraFailed(CameraError.BAD_DATA, "the address holds signs that no address has")
+        # They would change the request line, or be removed silently.
+        raise CameraFailed(CameraError.BAD_DATA, "the address contains invalid characters")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port or _PORTS[parts.scheme]
     except (ValueError, KeyError) as error:
-        raise CameraFailed(CameraError.BAD_DATA, "the camera's address cannot be read") from error
+        raise CameraFailed(CameraError.BAD_DATA, "the camera's address is malformed") from error
     if not host:
-        raise CameraFailed(CameraError.BAD_DATA, "the address names no host")
+        raise CameraFailed(CameraError.BAD_DATA, "the address has no host")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    # A request line is ASCII; RFC 3987, section 3.1, says what stands for the rest.
+    # A request line is ASCII; other characters are percent-encoded (RFC 3987, section 3.1).
     target = "".join(sign if sign.isascii() else quote(sign, errors="replace") for sign in target)
     if "@" in parts.netloc:
-        raise CameraFailed(CameraError.BAD_DATA, "the address holds credentials; they travel on their own")
+        raise CameraFailed(
+            CameraError.BAD_DATA, "the address contains credentials; they are configured separately"
+        )
     return Endpoint(parts.scheme, host, port, target)
 
 
 def checked_addresses(endpoint: Endpoint, settings: Settings) -> list[SocketAddress]:
     """Returns the addresses to connect to, in the order to try them: at most `MOST_ADDRESSES`, IPv6 and IPv4 in turn.
 
-    Every address that the host's name stands for has to be in an allowed network, so that a name cannot mean a camera
-    and something else. The caller connects to these addresses and never looks the name up again: a name that changes
-    its meaning a moment later leads nowhere else. Blocks for as long as the resolver does.
+    Every address of the name has to be in an allowed network, so that a name cannot stand for a camera and something else.
+    The caller connects to these addresses and never resolves the name again, which defeats DNS rebinding. Blocks for as
+    long as the resolver does.
 
     Raises:
         CameraFailed: the host is unknown (`unreachable`), or not allowed (`address_refused`).
@@ -109,7 +111,7 @@ def checked_addresses(endpoint: Endpoint, settings: Settings) -> list[SocketAddr
             )
     if not addresses:
         raise CameraFailed(CameraError.UNREACHABLE, f"unknown host {endpoint.host}")
-    # RFC 8305, section 4: the resolver's order, but the families in turn, so that one that leads nowhere costs little.
+    # RFC 8305, section 4: the resolver's order, but alternating families, so that an unreachable family costs little.
     first = [item for item in addresses if item[0] == addresses[0][0]]
     others = [item for item in addresses if item[0] != addresses[0][0]]
     in_turn = (item for pair in zip_longest(first, others) for item in pair if item is not None)
@@ -117,7 +119,7 @@ def checked_addresses(endpoint: Endpoint, settings: Settings) -> list[SocketAddr
 
 
 def allowed(address: str, settings: Settings) -> bool:
-    """Returns whether a camera may be at an IP address: it lies in one of the allowed networks, and is no metadata service.
+    """Returns whether a camera may have an IP address: it is in an allowed network, and not a metadata service.
 
     IPv4 inside IPv6 counts as IPv4.
     """

@@ -1,4 +1,4 @@
-"""What all sources that FFmpeg reads have in common: opening, choosing the streams, and turning packets into ours."""
+"""Base of all sources read by FFmpeg: opens the container, selects the streams, converts packets."""
 
 import threading
 from collections.abc import Iterator
@@ -18,14 +18,14 @@ from shared.protocol.status import CameraError
 
 CODECS = ("h264", "hevc")
 FORMATS = "mpegts,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,flv,live_flv,h264,hevc,mpjpeg,mpeg,ogg,avi"
-"""What a file or an HTTP stream may be. No playlists: they could send the box to any address."""
+"""Formats of files and HTTP streams. No playlists: they could direct the agent to any address."""
 
 
 class AvSource:
-    """A `Source` read with PyAV. Subclasses say what to open, and may reshape the flow of packets."""
+    """A `Source` read with PyAV. Subclasses open the container, and may change the sequence of packets."""
 
     has_sender_reports = False
-    """Whether wall times in packets are those of the camera's sender reports."""
+    """Whether packets carry wall-clock times from the camera's sender reports."""
 
     def __init__(self, options: dict[str, str], *, with_audio: bool, clock: Clock) -> None:
         self._options = options
@@ -35,7 +35,7 @@ class AvSource:
         self._aborted = threading.Event()
 
     def open(self) -> StreamInfo:
-        """Connects and returns what the camera carries. Raises `CameraFailed`."""
+        """Connects and returns the camera's streams. Raises `CameraFailed`."""
         try:
             self._container = self._open_container()
         except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -43,11 +43,11 @@ class AvSource:
         return self._choose()
 
     def _open_container(self) -> Any:
-        """Connects and returns PyAV's container. Raises `CameraFailed`, or what `error_from_exception` understands."""
+        """Connects and returns PyAV's container. Raises `CameraFailed`, or what `error_from_exception` maps."""
         raise NotImplementedError
 
     def _failure(self) -> CameraFailed | None:
-        """Returns why the connection ended, where that is known better than by what FFmpeg says."""
+        """Returns why the connection ended, if it is known better than from FFmpeg's error."""
         return None
 
     def _choose(self) -> StreamInfo:
@@ -73,7 +73,7 @@ class AvSource:
             raise failure
 
     def _flow(self) -> Iterator[MediaPacket]:
-        """Yields all packets with their times; the first picture stands at `ORIGIN_90K`."""
+        """Yields all packets with their times; the first picture has pts `ORIGIN_90K`."""
         flow = Packetizer(self._video, self._audio, fps=_fps(self._video), is_rtp=self.has_sender_reports)
         for packet in self._raw():
             yield from flow.push(packet, self._clock.monotonic_ns())
@@ -92,7 +92,7 @@ class AvSource:
                 yield packet
 
     def close(self) -> None:
-        """Lets go of the connection; harmless twice."""
+        """Closes the connection; idempotent."""
         container, self._container = self._container, None
         if container is not None:
             container.close()
@@ -107,7 +107,7 @@ def _codec(stream: Any) -> str:
 
 
 def _fps(video: Any) -> float:
-    # Without its long probe FFmpeg takes the rate of H.264's fields, twice that of the pictures; the codec knows better.
+    # Without its long probe FFmpeg reports the field rate of H.264, twice the frame rate; the codec context is right.
     for rate in (video.average_rate, video.codec_context.framerate, video.guessed_rate, video.base_rate):
         if rate and 0.01 <= rate <= 1000:
             return float(rate)

@@ -1,4 +1,4 @@
-"""The one place where what FFmpeg and PyAV raise, and what cameras answer, becomes a `CameraFailed`."""
+"""Maps exceptions of FFmpeg and PyAV, and response codes of cameras, to `CameraFailed`; nothing else does."""
 
 import re
 from urllib.parse import urlsplit
@@ -26,11 +26,11 @@ _BY_TYPE: tuple[tuple[type[BaseException], CameraError], ...] = (
 )
 
 _UNREACHABLE_ERRNOS = frozenset({100, 101, 112, 113, 5})
-"""ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH, and EIO, which is FFmpeg's word for a connection that failed."""
+"""ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH, and EIO, which FFmpeg uses for a failed connection."""
 
 
 def error_from_exception(error: BaseException) -> CameraFailed:
-    """Returns our error for what `av` raised."""
+    """Returns our error for an exception of `av`."""
     for type_, reason in _BY_TYPE:
         if isinstance(error, type_):
             return CameraFailed(reason, _line(error))
@@ -58,18 +58,18 @@ _BY_STATUS: dict[int, CameraError] = {
 
 
 def error_from_response(status: int, reason: str, *, location: str = "") -> CameraFailed:
-    """Returns our error for a camera that answers with a status code instead of a stream.
+    """Returns our error for a camera's status code.
 
     Args:
-        status: of RTSP or HTTP.
-        reason: the camera's own words; shown as far as they can be printed.
-        location: where it sends viewers to. Nobody goes there: it is shown without credentials and query.
+        status: status code of RTSP or HTTP.
+        reason: the camera's reason phrase; only printable characters are shown.
+        location: target of a redirect. It is not followed, and shown without credentials and query.
     """
     if 300 <= status < 400:
         where = _shown_address(location)
         return CameraFailed(
             CameraError.REDIRECTED,
-            f"the camera sends viewers to {where}" if where else "it does not say where to",
+            f"the camera sends viewers to {where}" if where else "it does not say where",
         )
     words = re.sub(r"[^ -~]", "", reason).strip()[:60]
     return CameraFailed(

@@ -1,4 +1,4 @@
-"""Makes the connections to cameras. FFmpeg makes none: it would look names up again, and go wherever a camera sends it."""
+"""Connects to cameras. FFmpeg connects to nothing: it would resolve names again, and follow redirects anywhere."""
 
 import errno
 import os
@@ -21,14 +21,14 @@ _BUNDLES = (
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 )
-"""Where distributions keep their authorities, for a Python that was built to look elsewhere."""
+"""Where distributions keep their certificate authorities, for a Python built with other paths."""
 
 
 def tls_context() -> ssl.SSLContext:
-    """Returns settings that ask for a certificate for the camera's name, trusted by the system or by `SSL_CERT_FILE`.
+    """Returns a context that requires a certificate for the camera's name, trusted by the system or `SSL_CERT_FILE`.
 
-    A camera's own certificate may be installed as it is: it need not be that of an authority, nor keep every rule of
-    RFC 5280. Where no authorities are found at all, every certificate is refused.
+    A camera's self-signed certificate may be installed directly; it need not belong to an authority or follow every rule of
+    RFC 5280. If no authorities are found at all, every certificate is refused.
     """
     context = ssl.create_default_context()
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -43,7 +43,7 @@ def tls_context() -> ssl.SSLContext:
 CONNECT_TIMEOUT_S = 5.0
 """For all addresses of a camera together."""
 NEXT_ADDRESS_S = 0.25
-"""How long one address has before the next is tried beside it. Source: RFC 8305, section 8."""
+"""Head start of one address before the next is tried in parallel. Source: RFC 8305, section 8."""
 
 _NO_TLS = (
     "WRONG_VERSION_NUMBER",
@@ -61,13 +61,13 @@ def dial(
     timeout_s: float,
     is_aborted: Callable[[], bool] = lambda: False,
 ) -> socket.socket:
-    """Returns a connection to a camera, with TLS where its address says so. Blocks; call it from a reader's thread.
+    """Returns a connection to a camera, with TLS if its scheme requires it. Blocks; call it from a reader's thread.
 
     Args:
-        endpoint: where to.
+        endpoint: the camera's address.
         settings: the agent's own rules.
-        timeout_s: how long each later read or write may wait; the TLS handshake too.
-        is_aborted: asked several times a second; True gives up.
+        timeout_s: timeout of the TLS handshake and of each later read or write.
+        is_aborted: polled several times a second; True ends the attempt.
 
     Raises:
         CameraFailed: the host is unknown or nobody answers (`unreachable`), an address is not allowed
@@ -81,7 +81,7 @@ def dial(
 
 
 def _first_to_answer(addresses: list[SocketAddress], is_aborted: Callable[[], bool]) -> socket.socket:
-    """Tries the addresses one after the other, each beside those that have not answered yet."""
+    """Tries the addresses one after the other, each in parallel with those that have not answered yet."""
     waiting = deque(addresses)
     trying: dict[socket.socket, SocketAddress] = {}
     failures: list[str] = []
@@ -135,12 +135,12 @@ def _begin(
 
 
 def _failure_of(connection: socket.socket) -> str:
-    """Returns why a connection did not come about; empty where it stands."""
+    """Returns why a connection failed; empty if it is open."""
     if number := connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
         return os.strerror(number)
     try:
         if connection.getsockname() == connection.getpeername():
-            # A port of this machine that nobody listens on can be the one that this very socket was given.
+            # TCP self-connection: connecting to an unused local port may pick that port as the source port too.
             return os.strerror(errno.ECONNREFUSED)
     except OSError as error:
         return error.strerror or str(error)

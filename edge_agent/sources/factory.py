@@ -1,4 +1,4 @@
-"""Which source serves a configured camera, with its credentials and the box's rules applied."""
+"""Builds the source of a configured camera, with its credentials and the agent's rules."""
 
 from collections.abc import Callable
 
@@ -15,13 +15,13 @@ from shared.protocol import config
 from shared.protocol.config import CameraConfig, Credentials
 
 Unseal = Callable[[bytes], Credentials]
-"""Opens `CameraConfig.sealed_credentials` with the box's key; raises `CredentialsUnreadable`."""
+"""Opens `CameraConfig.sealed_credentials` with the agent's key; raises `CredentialsUnreadable`."""
 OpenTail = Callable[[bytes], str]
 """Opens `CameraConfig.sealed_tail` with the agent's key; raises `CredentialsUnreadable`."""
 
 
 def no_tail_key(_: bytes) -> str:
-    """Stands for an `OpenTail` where there is no key.
+    """An `OpenTail` for use without a key.
 
     Raises:
         CredentialsUnreadable: always.
@@ -37,11 +37,11 @@ def build_source(
     clock: Clock,
     open_tail: OpenTail = no_tail_key,
 ) -> Source:
-    """Returns a source for one connection to a camera; it is connected by `open`.
+    """Returns a source for one connection to a camera; `open` connects it.
 
     Raises:
-        CameraFailed: the address cannot be read, or the file is not on the list.
-        CredentialsUnreadable: the credentials were sealed for another box.
+        CameraFailed: the address is malformed, or the file is not on the list.
+        CredentialsUnreadable: the credentials were sealed for another agent.
     """
     match camera.source:
         case config.FileSource(name=name):

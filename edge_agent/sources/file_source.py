@@ -1,4 +1,4 @@
-"""Video files as cameras: played in real time, over and over."""
+"""Video files as cameras: played in real time, in a loop."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def media_path(name: str, settings: Settings) -> Path:
-    """Returns the file that the box's own list has under `name`. Raises `CameraFailed` where it has none."""
+    """Returns the file with that name on the agent's own list. Raises `CameraFailed` if there is none."""
     path = settings.media.get(name)
     if path is None or not Path(path).is_file():
         raise CameraFailed(CameraError.NOT_ON_LIST, name)
@@ -28,10 +28,10 @@ def media_path(name: str, settings: Settings) -> Path:
 
 
 class FileSource(AvSource):
-    """A file that plays as if it had begun in 1970 and repeated ever since.
+    """A file that plays as if it had started in 1970 and looped ever since.
 
-    Its place follows from UTC, so files of one length, the views of one scene, show one instant at one time, whenever
-    each was opened. A packet's arrival is the instant it is due: reading a file has no network's delay.
+    The position follows from UTC, so that files of equal length, the views of one scene, stay in sync whenever each was
+    opened. A packet's arrival is the instant it is due: a file has no network delay.
     """
 
     def __init__(
@@ -40,8 +40,8 @@ class FileSource(AvSource):
         """Args:
         path: the file.
         with_audio: whether its sound is read.
-        clock: tells the place to start at, and when a packet is due.
-        wait: waits so many seconds, or until aborted; tests pass their own.
+        clock: determines the start position, and when a packet is due.
+        wait: waits that many seconds, or until aborted; tests inject their own.
         """
         options = {"protocol_whitelist": "file", "format_whitelist": FORMATS, "fpsprobesize": "0"}
         super().__init__(options, with_audio=with_audio, clock=clock)
@@ -49,7 +49,7 @@ class FileSource(AvSource):
         self._wait = wait or self._aborted.wait
 
     def open(self) -> StreamInfo:
-        """Opens the file and returns what it carries. Raises `CameraFailed`."""
+        """Opens the file and returns its streams. Raises `CameraFailed`."""
         try:
             return super().open()
         except CameraFailed as failed:
@@ -125,7 +125,7 @@ class FileSource(AvSource):
 
 
 def _of_a_file(failed: CameraFailed) -> CameraFailed:
-    # What a camera would be restarted for is a file that has to be replaced.
+    # A file does not recover by reconnecting: it has to be replaced.
     if failed.error is CameraError.UNSUPPORTED_CODEC:
         return failed
     return CameraFailed(CameraError.BAD_FILE, failed.detail)

@@ -1,4 +1,4 @@
-"""What comes out of a camera, whatever its protocol: what it carries, and its compressed packets."""
+"""The output of every source: stream information and compressed packets."""
 
 from enum import IntEnum
 from typing import Any, Literal
@@ -34,7 +34,7 @@ class AudioTrack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What a source carries, known when it is open."""
+    """The streams of an open source."""
 
     video: VideoTrack
     audio: AudioTrack | None = None

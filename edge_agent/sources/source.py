@@ -1,4 +1,4 @@
-"""One way to get packets out of a camera, as a Protocol."""
+"""The port of all camera sources."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -7,14 +7,14 @@ from edge_agent.sources.packet import MediaPacket, StreamInfo
 
 
 class Source(Protocol):
-    """A camera that is read once, from `open` to `close`, by one thread. All methods block; only `abort` may be called
-    from another thread.
+    """A camera that is read once, from `open` to `close`, by one thread.
 
-    Every implementation raises `CameraFailed`, and nothing else, for what is the camera's fault.
+    All methods block; only `abort` may be called from another thread. Every implementation raises `CameraFailed`, and
+    nothing else, for faults of the camera.
     """
 
     def open(self) -> StreamInfo:
-        """Connects and returns what the camera carries.
+        """Connects and returns the camera's streams.
 
         Raises:
             CameraFailed: with the reason.
@@ -22,7 +22,7 @@ class Source(Protocol):
         ...
 
     def packets(self) -> Iterator[MediaPacket]:
-        """Yields packets as they come, video from a key frame on; ends where the camera ends the stream.
+        """Yields packets as they arrive, video from a key frame on, until the camera ends the stream.
 
         Raises:
             CameraFailed: with the reason.
@@ -30,7 +30,7 @@ class Source(Protocol):
         ...
 
     def close(self) -> None:
-        """Lets go of the connection; harmless twice."""
+        """Closes the connection; idempotent."""
         ...
 
     def abort(self) -> None:

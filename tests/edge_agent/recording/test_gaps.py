@@ -176,7 +176,7 @@ def test_a_camera_configured_anew_goes_on_with_the_same_track(studio: Studio, me
     assert {m.run for m in studio.manifests(spool)} == {0, 1}
     (gap,) = studio.gaps(spool)
     assert (gap.to_at - gap.from_at).total_seconds() == pytest.approx(2, abs=0.1)
-    assert (gap.reason, gap.detail) == (GapReason.CAMERA_OFFLINE, "the camera was configured anew")
+    assert (gap.reason, gap.detail) == (GapReason.CAMERA_OFFLINE, "the camera was reconfigured")
 
 
 @pytest.mark.faults
