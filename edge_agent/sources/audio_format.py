@@ -1,7 +1,7 @@
-"""How a camera's sound is recorded, known from what the camera announces: always as AAC, or not at all.
+"""The format in which a camera's sound is recorded, from what the camera announces: AAC, or not at all.
 
-AAC that every browser plays is copied, anything else that FFmpeg decodes is encoded. Pure, but for trial openings of
-FFmpeg's decoders; no packet is decoded here.
+AAC that every browser plays is copied; anything else that FFmpeg decodes is transcoded. Pure, except that decoders are
+opened as a trial; no packet is decoded here.
 """
 
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ from shared.protocol.media import AudioFormat
 
 AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 ENCODED_RATES = (48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
-"""What sound that has to be encoded may keep; other rates become the first of these."""
+"""Rates that transcoded sound may keep; other rates become the first of these."""
 COPIED_TYPES = (2, 5, 29)
 """Audio object types that browsers play: AAC-LC, HE-AAC and HE-AAC v2. Source: ISO/IEC 14496-3 1.5.1.1."""
 MOST_CHANNELS = 2
 SAMPLES = 1024
-"""Of one AAC frame, at the rate of its core."""
+"""Samples of one AAC frame, at the rate of its core."""
 
 
 @dataclass(frozen=True)
 class AacSetup:
-    """What an AudioSpecificConfig says: object type, rate of the core in Hz, channels; `short`: frames of 960 samples."""
+    """The content of an AudioSpecificConfig: object type, core rate in Hz, channels; `short`: frames of 960 samples."""
 
     object_type: int
     rate_hz: int
@@ -35,19 +35,19 @@ class AacSetup:
 
     @property
     def copied(self) -> bool:
-        """Whether frames of it are recorded as they come."""
+        """Whether its frames are recorded unchanged."""
         return self.object_type in COPIED_TYPES and 1 <= self.channels <= MOST_CHANNELS and not self.short
 
 
 def setup_of(config: bytes) -> AacSetup | None:
-    """Returns what an AudioSpecificConfig says, or None where it is none. Source: ISO/IEC 14496-3 1.6.2.1, 4.4.1."""
+    """Returns the content of an AudioSpecificConfig, or None if it is invalid. Source: ISO/IEC 14496-3 1.6.2.1, 4.4.1."""
     bits = _Bits(config)
     object_type = bits.take_object_type()
     index = bits.take(4)
     rate_hz = bits.take(24) if index == 15 else AAC_RATES[index] if index < len(AAC_RATES) else 0
     channels = {7: 8}.get(value := bits.take(4), value)
     if object_type in (5, 29):
-        # The extension's rate and the core's own type follow.
+        # The rate of the extension and the object type of the core follow.
         if bits.take(4) == 15:
             bits.take(24)
         bits.take_object_type()
@@ -58,7 +58,7 @@ def setup_of(config: bytes) -> AacSetup | None:
 
 
 def config_of_adts(header: bytes) -> bytes:
-    """Returns the AudioSpecificConfig that an ADTS header stands for. Source: ISO/IEC 13818-7 6.2, 14496-3 1.6.2.1."""
+    """Returns the AudioSpecificConfig equivalent to an ADTS header. Source: ISO/IEC 13818-7 6.2, 14496-3 1.6.2.1."""
     if len(header) < 7 or header[0] != 0xFF or header[1] & 0xF6 != 0xF0:
         return b""
     kind = (header[2] >> 6) + 1
@@ -70,7 +70,7 @@ def config_of_adts(header: bytes) -> bytes:
 
 
 def recorded_as(track: AudioTrack) -> AudioFormat | None:
-    """Returns the format that a camera's sound is recorded in, or None where it cannot be recorded."""
+    """Returns the format in which a camera's sound is recorded, or None if it cannot be recorded."""
     setup = setup_of(track.config) if track.codec == "aac" else None
     if setup is not None and setup.copied:
         return AudioFormat(
@@ -81,7 +81,7 @@ def recorded_as(track: AudioTrack) -> AudioFormat | None:
     if not decodable(track):
         return None
     rate_hz = track.sample_rate_hz if track.sample_rate_hz in ENCODED_RATES else ENCODED_RATES[0]
-    # AAC that says its set-up with each frame (ADTS) is copied where the frames are what the camera announces.
+    # ADTS carries the configuration in each frame: it is copied if the frames match the camera's announcement.
     is_adts = track.codec == "aac" and not track.config
     return AudioFormat(
         codec_string="mp4a.40.2",
@@ -93,7 +93,7 @@ def recorded_as(track: AudioTrack) -> AudioFormat | None:
 
 @lru_cache(maxsize=64)
 def decodable(track: AudioTrack) -> bool:
-    """Returns whether FFmpeg has a decoder for the sound, and it takes the set-up that the camera announces."""
+    """Returns whether FFmpeg has a decoder for the sound that accepts the announced configuration."""
     try:
         decoder_of(track).open()
     except (av.error.FFmpegError, ValueError, OverflowError):
@@ -102,10 +102,10 @@ def decodable(track: AudioTrack) -> bool:
 
 
 def decoder_of(track: AudioTrack) -> Any:
-    """Returns a decoder for the sound, not opened yet.
+    """Returns an unopened decoder for the sound.
 
     Raises:
-        av.error.FFmpegError, ValueError, OverflowError: there is none, or what the camera announces is out of range.
+        av.error.FFmpegError, ValueError, OverflowError: there is none, or the announced values are out of range.
     """
     decoder: Any = av.CodecContext.create(track.codec, "r")
     if decoder.type != "audio":
@@ -118,7 +118,7 @@ def decoder_of(track: AudioTrack) -> Any:
 
 
 class _Bits:
-    """Takes bits from the front; past the end they are 0, and `ended` is true."""
+    """Reads bits; past the end they are 0, and `ended` is True."""
 
     def __init__(self, data: bytes) -> None:
         self._value = int.from_bytes(data[:16], "big")

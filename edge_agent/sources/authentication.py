@@ -1,6 +1,6 @@
-"""User and password towards a camera: Basic and Digest, in RTSP and in HTTP. Pure.
+"""Authentication at cameras: Basic and Digest, in RTSP and HTTP. Pure.
 
-FFmpeg knows Digest with MD5 alone; cameras that follow newer rules of their countries offer SHA-256 and nothing else.
+FFmpeg supports Digest with MD5 alone; cameras that follow newer national regulations offer only SHA-256.
 Source: RFC 7616 (Digest), RFC 7617 (Basic), RFC 2326 section 14, RFC 9110 section 11.
 """
 
@@ -16,10 +16,10 @@ from shared.protocol.config import Credentials
 from shared.protocol.status import CameraError
 
 CHALLENGE_LIMIT_CHARS = 2048
-"""Of all headers of an answer together: four challenges take half of it, and reading takes up to its square."""
+"""Limit for all headers of a response together: four challenges take half of it, and parsing is quadratic at worst."""
 
 _HASHES = {"SHA-512-256": "sha512_256", "SHA-256": "sha256", "MD5": "md5"}
-"""Strongest first: the first one that a camera offers is taken."""
+"""Strongest first: the first one that a camera offers is used."""
 _SESSION = "-SESS"
 
 _WORD = r"[A-Za-z0-9!#$%&'*+.^_`|~-]++"
@@ -31,9 +31,9 @@ _SCHEME = re.compile(rf"(?P<scheme>{_WORD})(?=\s|,|$)", re.ASCII)
 
 @dataclass(frozen=True)
 class Challenge:
-    """One way to sign in that a camera offers. Names of `parameters` are in lower case.
+    """One authentication scheme that a camera offers. Names of `parameters` are lower-case.
 
-    Each character of a parameter is a byte that the camera sent: nobody says in which encoding it writes.
+    Each character of a parameter is one byte of the camera, because the encoding is unknown.
     """
 
     scheme: str
@@ -41,12 +41,12 @@ class Challenge:
 
     @property
     def algorithm(self) -> str:
-        """The algorithm of Digest in capitals; MD5 where none is named."""
+        """The algorithm of Digest in capitals; MD5 by default."""
         return self.parameters.get("algorithm", "MD5").upper()
 
     @property
     def hash_name(self) -> str | None:
-        """The name in `hashlib` of its hash; None where it is one that we do not know."""
+        """The `hashlib` name of its hash; None if it is unknown."""
         return _HASHES.get(self.algorithm.removesuffix(_SESSION))
 
     @property
@@ -68,7 +68,7 @@ class Challenge:
 
 
 def challenges_of(values: Iterable[str]) -> list[Challenge]:
-    """Returns the challenges in the `WWW-Authenticate` headers of an answer, however they are spread over them."""
+    """Returns the challenges in the `WWW-Authenticate` headers of a response, one or several per header."""
     found: list[tuple[str, dict[str, str]]] = []
     left = CHALLENGE_LIMIT_CHARS
     for value in values:
@@ -90,9 +90,9 @@ def challenges_of(values: Iterable[str]) -> list[Challenge]:
 
 
 class Authenticator:
-    """Answers the challenges of one camera, over all requests of a connection. Used by one thread at a time.
+    """Answers the challenges of one camera for all requests of a connection. Used by one thread at a time.
 
-    Nothing is sent before the camera asks, and Basic only where it offers nothing better.
+    Nothing is sent before the camera requests it, and Basic only if it offers nothing better.
     """
 
     def __init__(
@@ -108,19 +108,19 @@ class Authenticator:
         self._was_accepted = False
 
     def accepted(self) -> None:
-        """Notes that a request was answered: where it was signed, user and password are right."""
+        """Records a successful request: if it was signed, user and password are correct."""
         self._was_accepted = self._challenge is not None
 
     def add_challenges(self, values: Iterable[str], *, was_signed: bool) -> None:
-        """Takes the challenges of a 401. The caller repeats the request, a bounded number of times.
+        """Adds the challenges of a 401. The caller repeats the request a bounded number of times.
 
         Args:
             values: the `WWW-Authenticate` headers.
             was_signed: whether the refused request carried an answer to an earlier challenge.
 
         Raises:
-            CameraFailed: repeating it is no use: there is nothing to sign with or it was wrong (`credentials_refused`),
-                or the camera asks for what we cannot do (`authentication_unsupported`).
+            CameraFailed: repeating is useless: credentials are missing or wrong (`credentials_refused`), or the camera
+                requires an unsupported scheme (`authentication_unsupported`).
         """
         offered = challenges_of(values)
         usable = [challenge for challenge in offered if challenge.is_usable]
@@ -136,15 +136,15 @@ class Authenticator:
         is_stale = best.parameters.get("stale", "").lower() == "true"
         if was_signed and not is_stale and not self._was_accepted:
             raise CameraFailed(CameraError.REFUSED, f"user or password is wrong ({best})")
-        # What was right a moment ago is out of date: some cameras forget to call a nonce stale.
+        # Correct before, so the nonce has expired: some cameras do not mark it as stale.
         self._was_accepted = False
         self._challenge, self._count = best, 0
 
     def header(self, method: str, uri: str, body: bytes = b"") -> str | None:
-        """Returns the `Authorization` header of a request; None where nobody has asked for one.
+        """Returns the `Authorization` header of a request; None before a challenge.
 
-        Its characters are bytes, one each, as those of `uri` are: it is written as Latin-1. What the camera said goes back
-        as it came; user and password are UTF-8.
+        Each character is one byte, as in `uri`: send it as Latin-1. The camera's parameters are returned byte for byte; user
+        and password are UTF-8.
         """
         challenge, credentials = self._challenge, self._credentials
         if challenge is None or credentials is None:
@@ -157,7 +157,7 @@ class Authenticator:
 
 
 def _qop(challenge: Challenge) -> str | None:
-    """Returns what quality of protection to answer with; empty: none, as before RFC 2617; None: it wants another."""
+    """Returns the quality of protection to use; empty: none, as before RFC 2617; None: unsupported."""
     if "qop" not in challenge.parameters:
         return ""
     offered = {word.strip().lower() for word in challenge.parameters["qop"].split(",")}
@@ -208,11 +208,11 @@ def _digest(
 
 
 def _as_bytes(text: str) -> str:
-    """Returns a text with a character of Latin-1 for each of its bytes in UTF-8."""
+    """Returns the UTF-8 bytes of a text as one Latin-1 character each."""
     return text.encode().decode("latin-1")
 
 
 def _quoted(text: str) -> str:
-    # A line break in a user name must not begin another header.
+    # A line break in a user name must not start another header.
     printable = re.sub(r"[\x00-\x1f\x7f]", "", text)
     return '"' + printable.replace("\\", "\\\\").replace('"', '\\"') + '"'

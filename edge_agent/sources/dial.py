@@ -155,7 +155,7 @@ def _secured(connection: socket.socket, endpoint: Endpoint) -> ssl.SSLSocket:
     except ssl.SSLError as error:
         reason = error.reason or ""
         if reason in _NO_TLS:
-            failed = CameraFailed(CameraError.WRONG_PROTOCOL, "what answers at this port does not speak TLS")
+            failed = CameraFailed(CameraError.WRONG_PROTOCOL, "the server at this port does not speak TLS")
         else:
             said = reason.replace("_", " ").lower() or "it was given up"
             failed = CameraFailed(CameraError.TLS, f"the TLS handshake failed: {said}"[:200])

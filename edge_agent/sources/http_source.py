@@ -19,14 +19,14 @@ from shared.protocol.config import Credentials
 from shared.protocol.status import CameraError
 
 TIMEOUT_S = 5
-"""How long a camera may be silent."""
+"""Longest silence of a camera."""
 MOST_TRIES = 3
-"""How often the stream is asked for: unsigned, signed, and signed again where the nonce was out of date."""
+"""Requests for the stream: unsigned, signed, and signed again after a stale nonce."""
 USER_AGENT = "3Dance"
 
 
 class _Body:
-    """The body of an answer, as the file that FFmpeg reads. What goes wrong in it is raised through FFmpeg."""
+    """The body of a response as the file that FFmpeg reads. Its exceptions pass through FFmpeg."""
 
     name = "camera"
 
@@ -44,10 +44,10 @@ class _Body:
 
 
 class HttpSource(AvSource):
-    """One GET, read until it ends, over a connection of our own: FFmpeg is handed bytes and connects to nothing.
+    """One GET, read until it ends, over our own connection: FFmpeg gets bytes and connects to nothing.
 
-    No proxy is used: that of the environment is for the way out, and a camera's password is not for it to see. No
-    redirect is followed: the agent's address rules hold for the configured address only.
+    The environment's proxy is not used: it serves the internet, and must not see a camera's password. Redirects are not
+    followed: the address rules were checked for the configured address only.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class HttpSource(AvSource):
     ) -> None:
         """Args:
         url: the camera's address, without credentials.
-        credentials: its user and password; forgotten once the stream runs.
+        credentials: its user and password; dropped once the stream runs.
         settings: the agent's own rules, for its address.
         with_audio: whether its sound is read.
         clock: dates arrivals.
@@ -87,7 +87,7 @@ class HttpSource(AvSource):
         return av.open(self._body, options=self._options, buffer_size=32 << 10)
 
     def _open_stream(self, authenticator: Authenticator) -> http.client.HTTPResponse:
-        """Returns the answer that is the stream."""
+        """Returns the response with the stream."""
         for _ in range(MOST_TRIES):
             signed = authenticator.header("GET", self._endpoint.target)
             answer = self._request(signed)
@@ -101,7 +101,7 @@ class HttpSource(AvSource):
                 authenticator.add_challenges(
                     answer.headers.get_all("WWW-Authenticate") or (), was_signed=signed is not None
                 )
-        raise CameraFailed(CameraError.REFUSED, "the camera asks to sign in again and again")
+        raise CameraFailed(CameraError.REFUSED, "the camera keeps requesting authentication")
 
     def _request(self, signed: str | None) -> http.client.HTTPResponse:
         endpoint = self._endpoint
@@ -117,7 +117,7 @@ class HttpSource(AvSource):
                 connection.putheader(name, value)
             try:
                 connection.endheaders()
-                # It holds the line open from here on, until it is closed.
+                # The response keeps the connection open from here on, until it is closed.
                 return connection.getresponse()
             except http.client.HTTPException as error:
                 raise _no_http(error) from error
@@ -149,9 +149,7 @@ def _no_http(error: http.client.HTTPException) -> CameraFailed:
         return CameraFailed(CameraError.ENDED, "the camera closed the connection without an answer")
     line = str(error) if isinstance(error, http.client.BadStatusLine) else ""
     if "RTSP/" in line:
-        return CameraFailed(CameraError.WRONG_PROTOCOL, "what answers at this port speaks RTSP, not HTTP")
+        return CameraFailed(CameraError.WRONG_PROTOCOL, "the server at this port speaks RTSP, not HTTP")
     if "\x15\x03" in line:
-        return CameraFailed(
-            CameraError.WRONG_PROTOCOL, "what answers at this port speaks TLS; https:// does too"
-        )
-    return CameraFailed(CameraError.WRONG_PROTOCOL, "what answers at this port does not speak HTTP")
+        return CameraFailed(CameraError.WRONG_PROTOCOL, "the server at this port speaks TLS: use https://")
+    return CameraFailed(CameraError.WRONG_PROTOCOL, "the server at this port does not speak HTTP")

@@ -1,4 +1,4 @@
-"""From FFmpeg's packets to ours: whole pictures, on a timeline without jumps."""
+"""Converts FFmpeg's packets to ours: complete access units on a timeline without jumps."""
 
 import struct
 from collections import deque
@@ -19,10 +19,10 @@ from edge_agent.sources.timestamps import (
 from shared.kernel.timebase import TICKS_PER_S, rescale
 
 ORIGIN_90K = 10 * TICKS_PER_S
-"""Where the first picture of each connection stands: sound and reordered pictures before it stay positive."""
+"""Pts of the first picture of each connection, so that sound and reordered pictures before it stay positive."""
 
 EARLY_SOUND_MOST = 500
-"""Pieces of sound that wait for the first pictures; some seconds of it."""
+"""Limit of sound packets that wait for the first pictures; a few seconds."""
 
 _NTP_EPOCH_S = 2_208_988_800
 _PRFT = struct.Struct("<q")
@@ -30,7 +30,7 @@ _SENDER_REPORT = struct.Struct("<IxxxxQI")
 
 
 class _Picture:
-    """A picture that may not be complete yet: the first packet has its times, `data` all its bytes."""
+    """A picture that may be incomplete: the first packet has its times, `data` all its bytes."""
 
     def __init__(self, packet: Any, arrival_ns: int) -> None:
         self.packet = packet
@@ -46,7 +46,7 @@ class _Picture:
 
 @dataclass(frozen=True)
 class _Timed:
-    """A picture with what was read of its times, all but whether they are to be believed."""
+    """A picture with its unfiltered times."""
 
     picture: _Picture
     sender_us: int | None
@@ -54,19 +54,19 @@ class _Timed:
 
 
 class Packetizer:
-    """The packets of one connection.
+    """Converts the packets of one connection.
 
-    Pictures come first: what comes before the first key frame is let go, and the first few wait until it is known how
-    they are ordered, for FFmpeg gives the very first picture no time. Where parameter sets stand before each slice of a
-    key frame, FFmpeg makes a packet of each slice; they are put together again, and from then on each picture waits for
-    the next packet to know that it is whole. No other camera pays that delay.
+    Packets before the first key frame are dropped. The first few pictures are held until their reordering is known,
+    because FFmpeg gives the very first picture no pts. If a camera repeats parameter sets before each slice of a key frame,
+    FFmpeg makes one packet per slice; they are joined again, and from then on each picture waits for the next packet to be
+    known complete. Only such cameras pay that delay.
     """
 
     def __init__(self, video: Any, audio: Any, *, fps: float, is_rtp: bool) -> None:
         """Args:
-        video: FFmpeg's stream of pictures.
-        audio: its stream of sound; None: there is none.
-        fps: how many pictures a second, as the stream says.
+        video: FFmpeg's video stream.
+        audio: its audio stream; None: there is none.
+        fps: frame rate that the stream declares.
         is_rtp: whether the stream is RTP: its times are 32 bits, and sender reports come with them.
         """
         self._is_rtp = is_rtp
@@ -91,7 +91,7 @@ class Packetizer:
         self._early_audio: deque[tuple[Any, int]] = deque(maxlen=EARLY_SOUND_MOST)
 
     def push(self, packet: Any, arrival_ns: int) -> Iterator[MediaPacket]:
-        """Takes a packet as FFmpeg gives it; yields what is complete by it."""
+        """Adds a packet of FFmpeg; yields the packets that it completes."""
         if packet.stream_index != self._video_index:
             if self._origin is not None:
                 yield self._audio_packet(packet, arrival_ns)
@@ -111,7 +111,7 @@ class Packetizer:
             return
         picture = _Picture(packet, arrival_ns)
         if packet.pts is not None and packet.pts == self._last_pts and self._continues(packet):
-            # A slice of a picture that has gone already: the camera does this, it turns out.
+            # A further slice of a picture already released: this camera sends slices as packets.
             self._sliced = True
             picture.is_keyframe = False
         if self._sliced or packet.pts is None:
@@ -120,7 +120,7 @@ class Packetizer:
             yield from self._release(picture)
 
     def finish(self) -> Iterator[MediaPacket]:
-        """Yields what still waits when the stream ends."""
+        """Yields the held packets at the end of the stream."""
         if self._held is not None:
             yield from self._release(self._held)
         if self._first:
@@ -136,11 +136,11 @@ class Packetizer:
         return continues_picture(memoryview(packet)[:16384], self._codec)
 
     def _belongs_to(self, held: _Picture, packet: Any) -> bool:
-        # One time for two whole pictures is a camera that repeats itself; only what begins in the middle of one belongs.
+        # Two complete pictures may share a pts by mistake; only a slice that is not the first of its picture belongs to it.
         return (held.packet.pts is None or packet.pts == held.packet.pts) and self._continues(packet)
 
     def _release(self, picture: _Picture) -> Iterator[MediaPacket]:
-        """Takes a picture that is whole."""
+        """Handles a complete picture."""
         self._held = None
         self._last_pts = picture.packet.pts
         if self._pts_filter is not None:
@@ -153,7 +153,7 @@ class Packetizer:
             yield from self._begin()
 
     def _begin(self) -> Iterator[MediaPacket]:
-        """Begins with the first pictures, now that it is known how they are ordered."""
+        """Starts the timeline with the first pictures, now that their reordering is known."""
         first, self._first = self._first, []
         begin = first[0].packet
         depth = self._depth(begin)
@@ -178,9 +178,9 @@ class Packetizer:
             yield self._audio_packet(sound, arrival_ns)
 
     def _depth(self, first: Any) -> int:
-        """Returns how many pictures are decoded before the one that is shown first.
+        """Returns the reorder depth: how many pictures are decoded before the one that is shown first.
 
-        FFmpeg tells it by its decode times: it has none for so many packets, the very first of all not counted.
+        FFmpeg reveals it by missing dts: that many packets have none, not counting the very first.
         """
         if first.pts is None or first.dts is None:
             return self._undecoded
@@ -196,7 +196,7 @@ class Packetizer:
                 yield self._video_packet(placed)
 
     def _place(self, packet: Any, frame: int) -> tuple[int, int | None]:
-        """Returns where a packet lies on its stream's timeline, and its wall time by the camera's clock."""
+        """Returns a packet's position on its stream's timeline, and its wall-clock time by the camera."""
         index = packet.stream_index
         timeline = self._timelines[index]
         sender_us = _sender_time(packet, timeline) if self._is_rtp else None
@@ -205,7 +205,7 @@ class Packetizer:
         if sender_us is not None:
             self._sender_times[index] += 1
             if self._sender_times[index] == 1:
-                # The first wall time is that of the next frame: see `rtptime`.
+                # The first wall time belongs to the next frame: see `rtp_timeline`.
                 sender_us = None
         return place, sender_us
 
@@ -215,7 +215,7 @@ class Packetizer:
         pts_90k = rescale(placed.at * numerator, TICKS_PER_S, rate)
         if self._origin is None:
             self._origin = ORIGIN_90K - pts_90k
-        # A time that is not believed says nothing of the camera's clock either.
+        # The time of an outlier says nothing about the camera's clock either.
         sender_us = None if placed.is_outlier else placed.item.sender_us
         if sender_us is not None and picture.is_keyframe:
             self._audio_offset.video(pts_90k, sender_us)
@@ -232,7 +232,7 @@ class Packetizer:
         )
 
     def _ahead_90k(self, placed: PlacedPicture[_Timed]) -> int:
-        """Returns how long before it is shown a picture is decoded."""
+        """Returns pts minus dts of a picture."""
         packet = placed.item.picture.packet
         rate, numerator = self._rates[self._video_index]
         if self._dts_generator is not None:

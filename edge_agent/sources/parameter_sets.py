@@ -1,4 +1,4 @@
-"""What a key frame says of itself: the parameter sets in it, the picture's size, and the RFC 6381 name of its codec.
+"""Parses the parameter sets of a key frame: picture size, and the RFC 6381 codec string.
 
 Source: ITU-T H.264 (7.3.2.1), H.265 (7.3.2.2, 7.3.3), RFC 6381, ISO/IEC 14496-15 annex E.
 """
@@ -20,7 +20,7 @@ MOST_ZEROS = 32
 
 @dataclass(frozen=True)
 class Picture:
-    """What a sequence parameter set says."""
+    """The relevant content of a sequence parameter set."""
 
     codec_string: str
     width: int
@@ -28,8 +28,10 @@ class Picture:
 
 
 def parameter_sets(data: bytes | memoryview, codec: Codec) -> bytes:
-    """Returns the parameter sets (VPS, SPS, PPS) that stand before the first slice of an Annex B access unit, as Annex B,
-    in order and each once; empty where there are none."""
+    """Returns the parameter sets (VPS, SPS, PPS) before the first slice of an Annex B access unit.
+
+    They are returned as Annex B, in order and without duplicates; empty if there are none.
+    """
     found: dict[bytes, None] = {}
     for unit in _units_before_slice(bytes(data[:16384]), codec):
         kind = unit[0] & 0x1F if codec == "h264" else unit[0] >> 1 & 0x3F
@@ -39,7 +41,7 @@ def parameter_sets(data: bytes | memoryview, codec: Codec) -> bytes:
 
 
 def continues_picture(data: bytes | memoryview, codec: Codec) -> bool:
-    """Returns whether an Annex B packet begins with a slice that is not the first of its picture."""
+    """Returns whether an Annex B packet starts with a slice that is not the first of its picture."""
     for unit in _units(bytes(data)):
         if codec == "h264" and unit[0] & 0x1F in _H264_SLICES:
             return len(unit) > 1 and not unit[1] & 0x80
@@ -54,7 +56,7 @@ def may_reorder(data: bytes | memoryview, sets: bytes, codec: Codec) -> bool:
     Args:
         data: the picture, as Annex B; its first 16 KiB are enough.
         sets: the parameter sets in force, as Annex B.
-        codec: of both. H.264 is judged by the picture's own type, B or not; H.265 by what its sets allow.
+        codec: of both. H.264 is decided by the slice type, B or not; H.265 by what its parameter sets allow.
     """
     if codec == "h265":
         return _reordered_h265(sets) > 0
@@ -70,7 +72,7 @@ def may_reorder(data: bytes | memoryview, sets: bytes, codec: Codec) -> bool:
 
 
 def describe(sets: bytes, codec: Codec) -> Picture | None:
-    """Returns what the first sequence parameter set among `sets` (Annex B) says; None where there is none to read."""
+    """Returns the content of the first sequence parameter set in `sets` (Annex B); None if there is no valid one."""
     wanted = 7 if codec == "h264" else 33
     for unit in _units(sets):
         kind = unit[0] & 0x1F if codec == "h264" else unit[0] >> 1 & 0x3F
@@ -79,7 +81,7 @@ def describe(sets: bytes, codec: Codec) -> Picture | None:
                 picture = _h264(unit) if codec == "h264" else _h265(unit)
             except IndexError:
                 return None
-            # What crops itself away, or is larger than any level allows, was not understood.
+            # Cropped to nothing, or larger than any level allows: it was misparsed.
             fits = 0 < picture.width <= LARGEST and 0 < picture.height <= LARGEST
             return picture if fits else None
     return None
@@ -109,7 +111,7 @@ def _units_before_slice(data: bytes, codec: Codec) -> list[bytes]:
 
 
 class _Bits:
-    """Reads a raw byte sequence payload bit by bit. Raises `IndexError` at its end, and where it is none."""
+    """Reads a raw byte sequence payload bit by bit. Raises `IndexError` at its end, and for invalid codes."""
 
     def __init__(self, unit: bytes) -> None:
         self._bytes = unit.replace(b"\x00\x00\x03", b"\x00\x00")
@@ -184,7 +186,7 @@ def _skip_scaling_list(bits: _Bits, size: int) -> None:
 
 
 def _reordered_h265(sets: bytes) -> int:
-    """Returns `sps_max_num_reorder_pics` of the highest layer; 0 where it cannot be read."""
+    """Returns `sps_max_num_reorder_pics` of the highest layer; 0 if it cannot be read."""
     for unit in _units(sets):
         if unit[0] >> 1 & 0x3F != 33:
             continue

@@ -1,25 +1,25 @@
-"""The media timeline of an RTSP stream, recovered from what FFmpeg tells of it. Pure integers.
+"""The RTP timeline of a stream, recovered from FFmpeg's timestamps. Integers only; pure.
 
-FFmpeg gives `pts` from RTP time until a sender report comes; from then on, where there are several streams, from the
-camera's wall clock: when that clock steps, pts jumps. The raw RTP time can be had back exactly: a packet's wall time
-(`prft`) was computed from the newest sender report, so `sr.rtp + (prft - sr.ntp) * rate` undoes it, step or no step.
+FFmpeg derives `pts` from RTP time until the first sender report. Afterwards, with several streams, it derives them from
+the camera's wall clock, so that pts jump when that clock steps. The RTP time can be recovered exactly: FFmpeg computed a
+packet's wall time (`prft`) from the newest sender report, so `sr.rtp + (prft - sr.ntp) * rate` inverts it, step or no step.
 """
 
 _WRAP = 1 << 32
 
 
 class RtpTimeline:
-    """Unwrapped RTP time of one stream, in ticks of its own rate; the first packet stands where its pts says.
+    """Unwrapped RTP time of one stream, in ticks of its own rate; starts at the pts of the first packet.
 
-    Before sender reports pts is raw RTP time and its differences are used. Over the first two packets with a wall time
-    nothing is trusted but the pace: the first one's wall time is that of the next frame (FFmpeg's parser holds a frame
-    until the next begins), and pts may jump there.
+    Before sender reports, differences of pts are RTP differences. For the first two packets with a wall time only the frame
+    duration is trusted: the first wall time belongs to the next frame (FFmpeg's parser holds a frame until the next one
+    starts), and pts may jump there.
     """
 
     def __init__(self, rate_hz: int, *, wraps: bool = False) -> None:
         """Args:
-        rate_hz: ticks of a second.
-        wraps: whether the times are 32 bits of RTP, which FFmpeg carries on with its own idea of where they wrapped.
+        rate_hz: ticks per second.
+        wraps: whether times are 32-bit RTP times, which FFmpeg unwraps in its own way.
         """
         self._rate_hz = rate_hz
         self._wraps = wraps
@@ -31,18 +31,18 @@ class RtpTimeline:
         self.reports = 0
 
     def report(self, rtp: int, ntp_us: int) -> None:
-        """Takes a sender report: its RTP time, and its wall time in microseconds since 1970."""
+        """Adds a sender report: its RTP time, and its wall time in microseconds since 1970."""
         if self._report != (rtp, ntp_us):
             self._report = (rtp, ntp_us)
             self.reports += 1
 
     def place(self, pts: int | None, duration: int, sender_us: int | None) -> int:
-        """Returns the packet's place on the timeline.
+        """Returns the packet's position on the timeline.
 
         Args:
-            pts: FFmpeg's, in ticks of the stream's rate; None where it has none.
-            duration: the packet's own, in the same ticks.
-            sender_us: its wall time, where it carries one.
+            pts: FFmpeg's pts in ticks of the stream's rate; None if it has none.
+            duration: the packet's duration in the same ticks.
+            sender_us: the packet's wall time; None if it has none.
         """
         step = self._step(pts, duration, sender_us)
         self._value = (pts or 0) if self._value is None else self._value + step
@@ -65,7 +65,8 @@ class RtpTimeline:
             if abs(step) < 60 * self._rate_hz:
                 return step
         off = abs(by_pts - duration)
-        # Close to the pace it is the wall clock's own small error; far from it, a jump. Between, the camera's doing.
+        # A difference near the frame duration is jitter of the wall clock, a large one a jump of pts: the duration replaces
+        # both. In between the camera really skipped time.
         return by_pts if self._rate_hz // 50 < off <= self._rate_hz // 2 else duration
 
     def _raw(self, sender_us: int, rtp: int, ntp_us: int) -> int:
@@ -74,11 +75,11 @@ class RtpTimeline:
 
 
 class AudioOffset:
-    """Where the sound stands on the picture's timeline, by the camera's own wall clock.
+    """The offset of the sound on the video timeline, from the camera's wall clock.
 
-    Each stream has an RTP clock of its own; what ties them is the wall time in their sender reports. Until both have
-    settled, FFmpeg's start is kept. A shift is taken once three readings in a row agree within 5 ms, and only when it
-    is worth hearing: each one is a tick in the sound.
+    Each stream has its own RTP clock; the wall times of their sender reports relate them. Until both have settled, FFmpeg's
+    alignment is kept. The offset changes once three consecutive readings agree within 5 ms, and only by an audible amount,
+    because each change is a click in the sound.
     """
 
     AGREE_90K = 450
@@ -91,11 +92,11 @@ class AudioOffset:
         self._readings: list[int] = []
 
     def video(self, pts_90k: int, sender_us: int) -> None:
-        """Takes a dated picture."""
+        """Adds a picture with a wall time."""
         self._video = (pts_90k, sender_us)
 
     def audio(self, pts_90k: int, sender_us: int) -> None:
-        """Takes a dated piece of sound, by its own timeline; called once for each sender report."""
+        """Adds a sound packet with a wall time, by its own timeline; called once per sender report."""
         if self._video is None:
             return
         video_90k, video_us = self._video

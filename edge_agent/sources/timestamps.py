@@ -1,7 +1,7 @@
-"""The times of pictures: a stray one told from a step, and when each is decoded. Pure integers, in any one unit.
+"""Filters pts and generates dts: tells outliers from clock steps. Integers in any one unit; pure.
 
-Cameras stamp single pictures with times of the past, repeat a time, or swap two; others really set their clock. A stray
-costs at most its own picture; a step is passed on as it is, and begins a new run in the reader.
+Some cameras stamp single pictures with past times, repeat a time, or swap two; others really set their clock. An outlier
+affects at most its own picture; a step is passed on unchanged, and starts a new run in the reader.
 """
 
 import heapq
@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 CONFIRMED_BY = 3
-"""So many pictures that agree with each other, and not with the line before, are a step and not strays."""
+"""This many pictures that agree with each other but not with the timeline before are a step, not outliers."""
 STEPS_KEPT = 9
 MOST_REORDERED = 16
 """Pictures that may be decoded before one that is shown earlier. Source: ITU-T H.264, A.3.1; H.265, A.4.1."""
@@ -29,7 +29,7 @@ class PlacedPicture(Generic[T]):
     at: int
     is_outlier: bool = False
     is_step: bool = False
-    """It is the first on another timeline than the one before."""
+    """It is the first picture of a new timeline."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class _Seen(Generic[T]):
 
 
 class PtsFilter(Generic[T]):
-    """Compares each picture's time with the line that the last ones followed, and with when it arrived.
+    """Compares each picture's time with the timeline of the last ones, and with its arrival.
 
-    A picture that is off the line waits for the next ones: where they go on along the old line, it was a stray; where
+    A picture off the timeline is held for the next ones. If they continue the old timeline, it was an outlier; if
     `CONFIRMED_BY` of them follow each other elsewhere, the camera's clock was set. All others pass at once.
     """
 
@@ -56,12 +56,12 @@ class PtsFilter(Generic[T]):
         may_reorder: Callable[[T], bool] = lambda _: False,
     ) -> None:
         """Args:
-        frame: how long a picture lasts, as the stream says.
-        second: how many units are a second.
-        reorders: whether pictures come in another order than they are shown in.
-        wrap: where the camera's times begin at zero again, so that only this much of them counts; None: nowhere.
-        may_reorder: asked of a picture that goes back a little, where `reorders` is False: whether it is one that is
-            shown before another that came earlier. The first one for which it is settles the matter.
+        frame: duration of a picture, as the stream declares.
+        second: units per second.
+        reorders: whether decoding order differs from display order.
+        wrap: modulus of the camera's times; None: they do not wrap.
+        may_reorder: returns whether a picture that steps back a little may be shown before an earlier one. Called while
+            `reorders` is False; the first True sets it.
         """
         self._frame = max(1, frame)
         self._second = second
@@ -74,16 +74,16 @@ class PtsFilter(Generic[T]):
         self._held: list[_Seen[T]] = []
 
     def push(self, item: T, at: int, arrival: int) -> Iterator[PlacedPicture[T]]:
-        """Takes the next picture in the order of decoding; yields those whose times are known by it.
+        """Adds the next picture in decoding order; yields those whose times are settled by it.
 
         Args:
-            item: handed back as it is.
-            at: its time, as the camera says.
-            arrival: when it came, in the same unit; any zero.
+            item: returned unchanged.
+            at: the camera's time.
+            arrival: arrival in the same unit, with any origin.
         """
         last = self._last
         if last is not None and self._wrap is not None:
-            # Nearest to the line: which way round a stray lies, and what others made of it, does not matter.
+            # Unwrapped to the value nearest to the timeline, whatever an outlier or FFmpeg's own unwrapping made of it.
             at = last.at + (at - last.at + self._wrap // 2) % self._wrap - self._wrap // 2
         seen = _Seen(item, at, arrival)
         if last is None:
@@ -101,7 +101,7 @@ class PtsFilter(Generic[T]):
             return
         chain = [last, *self._held, seen]
         if self._follow(chain):
-            # Late or slow, and still one line: a camera that sends fewer pictures at night.
+            # Late or slow but still one timeline, such as a camera that lowers its frame rate at night.
             yield from self._accept_all([*self._held, seen])
         elif self._may_follow(last, seen):
             yield from self._outliers(until=at)
@@ -112,7 +112,7 @@ class PtsFilter(Generic[T]):
                 yield from self._decide()
 
     def finish(self) -> Iterator[PlacedPicture[T]]:
-        """Yields what still waits when the stream ends."""
+        """Yields the held pictures at the end of the stream."""
         if self._last is not None and self._follow([self._last, *self._held]):
             yield from self._accept_all(self._held)
         yield from self._outliers(until=self._last_at + (len(self._held) + 1) * self._interval)
@@ -122,14 +122,14 @@ class PtsFilter(Generic[T]):
         return self._frame if self._reorders else max(1, median_low(self._steps))
 
     def _is_on_line(self, a: _Seen[T], b: _Seen[T]) -> bool:
-        """Returns whether `b` needs no witness: it follows `a` at the usual pace, or as late as it came."""
+        """Returns whether `b` needs no confirmation: it follows `a` at the usual interval, or as late as it arrived."""
         step, waited = b.at - a.at, b.arrival - a.arrival
         if self._reorders:
             return self._may_follow(a, b)
         return 0 < 2 * step <= 3 * self._interval or (step > 0 and 2 * abs(step - waited) <= self._interval)
 
     def _may_follow(self, a: _Seen[T], b: _Seen[T]) -> bool:
-        """Returns whether `b` can be the picture after `a`, or a few after it."""
+        """Returns whether `b` can be the next picture after `a`, or a few pictures later."""
         step, waited = b.at - a.at, b.arrival - a.arrival
         reach = max(self._second, 8 * self._interval)
         if self._reorders:
@@ -140,7 +140,7 @@ class PtsFilter(Generic[T]):
         return all(self._may_follow(a, b) for a, b in pairwise(chain))
 
     def _decide(self) -> Iterator[PlacedPicture[T]]:
-        """Decides on those held: a step where they follow each other, else the first of them is a stray."""
+        """Decides on the held pictures: a step if they follow each other, otherwise the first one is an outlier."""
         if self._follow(self._held):
             first, *rest = self._held
             self._held = []
@@ -151,7 +151,7 @@ class PtsFilter(Generic[T]):
         stray = self._held.pop(0)
         self._last_at += self._interval
         if self._last is not None:
-            # The line goes on under the strays: what comes next is compared with where it would be by now.
+            # The timeline advances under the outliers: later pictures are compared with where it would be by now.
             self._last = _Seen(self._last.item, self._last.at + self._interval, stray.arrival)
         yield PlacedPicture(stray.item, self._last_at, is_outlier=True)
 
@@ -167,7 +167,7 @@ class PtsFilter(Generic[T]):
             yield self._accept(seen)
 
     def _outliers(self, *, until: int) -> Iterator[PlacedPicture[T]]:
-        """Yields those held, evenly between the last picture and the next one at `until`."""
+        """Yields the held pictures, evenly spaced between the last picture and the next one at `until`."""
         held, self._held = self._held, []
         begin = self._last_at
         for number, seen in enumerate(held, 1):
@@ -177,18 +177,17 @@ class PtsFilter(Generic[T]):
 
 
 class DtsGenerator:
-    """When each picture is decoded: rising by the order in which pictures come, never behind when they are shown.
+    """Generates dts: rising in decoding order, never later than pts.
 
-    `depth` pictures are decoded before the one that is shown first; the times are those of showing in their own order,
-    so many pictures later. That is how FFmpeg makes them, which knows none before the third picture, and none that can be
-    used after a stray.
+    With a reorder depth of `depth` the dts are the sorted pts, `depth` pictures later. FFmpeg generates them the same way,
+    but has none before the third picture, and unusable ones after an outlier.
     """
 
     def __init__(self, *, depth: int, frame: int, first: list[int]) -> None:
         """Args:
-        depth: by how many pictures the order of decoding runs ahead, 0 to `MOST_REORDERED`; it grows where it is not enough.
-        frame: how long a picture lasts.
-        first: the times of the first pictures in the order of decoding; at least one.
+        depth: reorder depth, 0 to `MOST_REORDERED`; it grows if it proves too small.
+        frame: duration of a picture.
+        first: pts of the first pictures in decoding order; at least one.
         """
         self._depth = max(0, min(depth, MOST_REORDERED))
         self._frame = max(1, frame)
@@ -196,12 +195,12 @@ class DtsGenerator:
         self._begin(max(lowest, first[0] - MOST_REORDERED * self._frame))
 
     def _begin(self, lowest: int) -> None:
-        # Stand-ins for the pictures that would have come before: one frame apart, up to the first that is shown.
+        # Placeholders for the pictures before the first shown one, one frame apart.
         self._waiting = [lowest - self._frame * number for number in range(self._depth, 0, -1)]
         self._last: int | None = None
 
     def next_dts(self, shown: int, *, is_step: bool = False) -> int:
-        """Returns when the picture that is shown at `shown` is decoded; after a step the times begin anew."""
+        """Returns the dts of the picture with pts `shown`; a step restarts the sequence."""
         if is_step:
             self._begin(shown)
         if self._last is not None and shown <= self._last and self._depth < MOST_REORDERED:
@@ -217,17 +216,17 @@ class DtsGenerator:
 
 
 def infer_first_pts(others: list[int], *, frame: int, begin: int | None) -> int:
-    """Returns when the first picture of a stream is shown, which FFmpeg does not say, from those decoded after it.
+    """Returns the pts of the first picture of a stream, which FFmpeg omits, from those decoded after it.
 
     Args:
-        others: their times, in the order of decoding.
-        frame: how long a picture lasts.
-        begin: the time of the first packet of the stream, where that is known.
+        others: their pts, in decoding order.
+        frame: duration of a picture.
+        begin: time of the first packet of the stream, if known.
     """
     if not others:
         return begin or 0
     before_all = min(others) - frame
-    # It is the first packet's, if that lies where a first picture can: before the others, or in a hole among them.
+    # The first packet's time, if a first picture can be there: before the others, or in a free slot among them.
     if begin is not None and begin not in others and before_all - frame <= begin <= max(others):
         return begin
     return before_all

@@ -1,7 +1,7 @@
-"""What passes between FFmpeg and an RTSP camera, without sockets: requests are signed, answers are judged.
+"""The RTSP exchange between FFmpeg and a camera, without sockets: signs requests, filters responses.
 
-FFmpeg plays `local_url` and knows neither the camera's address nor its password. Of the camera's answers it gets what
-it needs to read packets, and nothing that could lead it elsewhere. Pure. Source: RFC 2326; RFC 7826 for status codes.
+FFmpeg plays `local_url` and knows neither the camera's address nor its password. Of the camera's responses it gets what it
+needs to read packets, and nothing that could direct it elsewhere. Pure. Source: RFC 2326; RFC 7826 for status codes.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from edge_agent.sources.rtsp.wire import Message, NotRtsp, RtspWire
 from shared.protocol.status import CameraError
 
 MOST_TRIES = 3
-"""How often one request is sent: unsigned, signed, and signed again where the nonce was out of date."""
+"""Attempts per request: unsigned, signed, and signed again after a stale nonce."""
 USER_AGENT = "3Dance"
 UNREAD_LIMIT_BYTES = 256 << 10
-"""How much may wait for a camera to read it. One read of the relay holds requests for half of that at most."""
+"""Limit of data that a camera has not read. One read of the relay adds at most half of it."""
 
 _FROM_PLAYER = ("accept", "transport", "session", "range", "content-type", "scale", "speed", "blocksize")
 _TO_PLAYER = (
@@ -27,9 +27,9 @@ _TO_PLAYER = (
     "public",
     "range",
 )
-"""The headers that are passed on. FFmpeg acts on `Location`, `WWW-Authenticate`, `Server`, `RealChallenge1`, `Notice`.
+"""The headers that are forwarded. FFmpeg would act on `Location`, `WWW-Authenticate`, `Server`, `RealChallenge1`, `Notice`.
 
-Without `RTP-Info`, which cameras often get wrong, its times begin with the first packet: `flow` counts on it.
+Without `RTP-Info`, which is often wrong, its times start with the first packet, which `packetizer` relies on.
 """
 _MUST_SUCCEED = ("DESCRIBE", "SETUP", "PLAY")
 
@@ -47,15 +47,15 @@ class _Pending:
 
 
 class RtspExchange:
-    """One connection. What is to be sent stands in `to_camera` and `to_player`; whoever sends it takes it out.
+    """One connection. `to_camera` and `to_player` hold what is to be sent; the sender removes it.
 
-    Used by one thread. `failure` says why the camera gives no stream, as soon as that is known.
+    Used by one thread. `failure` says why the camera delivers no stream, as soon as that is known.
     """
 
     def __init__(self, *, local_url: str, camera_url: str, authenticator: Authenticator) -> None:
         """Args:
-        local_url: the address that FFmpeg was given.
-        camera_url: the camera's, without credentials.
+        local_url: the address that FFmpeg plays.
+        camera_url: the camera's address, without credentials.
         authenticator: signs the requests.
         """
         self.to_camera = bytearray()
@@ -72,7 +72,7 @@ class RtspExchange:
         self._session_uri = ""
 
     def receive_from_player(self, data: bytes) -> None:
-        """Takes what FFmpeg sends: requests, and receiver reports."""
+        """Receives data of FFmpeg: requests and receiver reports."""
         try:
             items = self._from_player.feed(data)
         except NotRtsp as error:
@@ -87,7 +87,7 @@ class RtspExchange:
                 self._forward_request(item)
 
     def receive_from_camera(self, data: bytes) -> None:
-        """Takes what the camera sends: packets, answers, and requests of its own."""
+        """Receives data of the camera: packets, responses, and its own requests."""
         try:
             items = self._from_camera.feed(data)
         except NotRtsp as error:
@@ -104,18 +104,18 @@ class RtspExchange:
                 self._answer_camera(item)
 
     def camera_closed(self) -> None:
-        """Notes that the camera has closed the connection."""
+        """Records that the camera closed the connection."""
         if self._from_camera.has_begun:
             self._fail(CameraFailed(CameraError.ENDED, "the camera closed the connection"))
         else:
             self._fail(CameraFailed(CameraError.ENDED, "the camera closed the connection without an answer"))
 
     def camera_broke(self, reason: str) -> None:
-        """Notes that the connection to the camera broke."""
+        """Records that the connection to the camera broke."""
         self._fail(CameraFailed(CameraError.ENDED, f"the connection broke: {reason}"[:200]))
 
     def player_closed(self) -> None:
-        """Notes that FFmpeg is gone: the camera's session is ended, if FFmpeg could not say so itself any more."""
+        """Records that FFmpeg is gone, and ends the camera's session unless FFmpeg did."""
         if self._session:
             headers = [("session", self._session)]
             self._send(_Pending("TEARDOWN", self._session_uri, "", headers))
@@ -136,15 +136,15 @@ class RtspExchange:
     # Requests of FFmpeg.
 
     def _forward_request(self, request: Message) -> None:
-        """Sends a request on. FFmpeg waits for the answer to each, but for those that keep a playing session alive:
+        """Forwards a request. FFmpeg waits for each response, except to keep-alives of a playing session.
 
-        of these a camera may leave some unanswered, so a new one takes the place of the last.
+        A camera may leave keep-alives unanswered, so a new request replaces the pending one.
         """
         headers = [(name, value) for name, value in request.headers if name in _FROM_PLAYER]
         uri = request.uri
         if uri.startswith(self._local_url):
             rest = uri.removeprefix(self._local_url)
-            # FFmpeg puts a `/` between address and track where the address has none at its end; its own never has.
+            # FFmpeg adds a `/` between address and track if the address has none at its end; the local one never has.
             camera_url = self._camera_url.removesuffix("/") if rest.startswith("/") else self._camera_url
             uri = camera_url + rest
         if request.method == "TEARDOWN":
@@ -166,17 +166,17 @@ class RtspExchange:
         lines += [f"{name.title()}: {value}" for name, value in pending.headers]
         self._queue_to_camera(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace"))
 
-    # Answers of the camera.
+    # Responses of the camera.
 
     def _handle_response(self, answer: Message) -> None:
-        # Cameras that echo a wrong CSeq are many, and answers out of turn are none.
+        # CSeq is not checked: many cameras echo a wrong one, and none responds out of order.
         pending = self._current
         if pending is None or answer.status < 200:
             return
         if answer.status == 401:
             try:
                 if pending.tries >= MOST_TRIES:
-                    raise CameraFailed(CameraError.REFUSED, "the camera asks to sign in again and again")
+                    raise CameraFailed(CameraError.REFUSED, "the camera keeps requesting authentication")
                 self._authenticator.add_challenges(
                     answer.headers_called("www-authenticate"), was_signed=pending.is_signed
                 )
@@ -211,7 +211,7 @@ class RtspExchange:
                 self._fail(CameraFailed(CameraError.BAD_DATA, "the camera describes no stream"))
                 return
             body = answer.body
-        # Cameras refuse OPTIONS or what keeps a session alive, and play all the same.
+        # Cameras may refuse OPTIONS or keep-alives and still play.
         lines = ["RTSP/1.0 200 OK", f"CSeq: {pending.cseq}"]
         lines += [f"{name.title()}: {value}" for name, value in headers]
         lines += [f"Content-Length: {len(body)}"] if body else []
@@ -231,11 +231,9 @@ class RtspExchange:
 def _wrong_protocol(error: NotRtsp) -> CameraFailed:
     began = error.began_with
     if began.startswith(b"HTTP/"):
-        return CameraFailed(CameraError.WRONG_PROTOCOL, "what answers at this port speaks HTTP, not RTSP")
+        return CameraFailed(CameraError.WRONG_PROTOCOL, "the server at this port speaks HTTP, not RTSP")
     if began[:1] in (b"\x15", b"\x16") and began[1:2] == b"\x03":
-        return CameraFailed(
-            CameraError.WRONG_PROTOCOL, "what answers at this port speaks TLS; rtsps:// does too"
-        )
+        return CameraFailed(CameraError.WRONG_PROTOCOL, "the server at this port speaks TLS: use rtsps://")
     if began:
-        return CameraFailed(CameraError.WRONG_PROTOCOL, "what answers at this port does not speak RTSP")
+        return CameraFailed(CameraError.WRONG_PROTOCOL, "the server at this port does not speak RTSP")
     return CameraFailed(CameraError.BAD_DATA, str(error))

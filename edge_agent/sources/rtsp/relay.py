@@ -1,4 +1,4 @@
-"""Stands between FFmpeg and an RTSP camera, on the loopback: FFmpeg reads the stream and connects to nobody else."""
+"""Relay on the loopback between FFmpeg and an RTSP camera, so that FFmpeg connects to nothing else."""
 
 import contextlib
 import logging
@@ -18,32 +18,32 @@ log = logging.getLogger(__name__)
 
 READ_BYTES = 64 << 10
 BACKLOG_BYTES = 4 << 20
-"""With so much that FFmpeg has not read yet nothing more is taken from the camera: its own TCP waits, as without us."""
+"""Limit of data that FFmpeg has not read; beyond it the camera is not read, and TCP flow control stops it."""
 COMING_S = 10.0
 """How long FFmpeg may take to connect."""
 FAREWELL_S = 0.5
-"""How long the camera has to take the last request, which ends its session."""
+"""How long the camera may take to accept the final TEARDOWN."""
 MOST_STRANGERS = 8
-"""Other programs of this machine may knock at the port before FFmpeg; so many are turned away."""
+"""Connections of other local programs that are rejected while waiting for FFmpeg."""
 FIRST_LINE_BYTES = 4096
 
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
 class Relay:
-    """Carries one connection, in a thread of its own.
+    """Relays one connection in its own thread.
 
-    Step by step: the reader makes it with a connection that `dial` made, calls `start`, and hands FFmpeg the address
-    that it returns. The thread accepts FFmpeg, which shows the secret in that address, and nobody else. It ends when
-    either side is gone, or at `close`. `failure` says why, where the camera is the reason; it stands before FFmpeg
-    notices. Everything of the exchange itself is `RtspExchange`'s and belongs to the thread.
+    The reader creates it with a connection from `dial`, calls `start`, and passes the returned address to FFmpeg. The
+    thread accepts one client that presents the secret of that address, which is FFmpeg, and rejects all others. It ends
+    when either side closes, or at `close` or `abort`. If the camera is the cause, `failure` is set before FFmpeg notices.
+    The protocol state is in `RtspExchange` and belongs to the thread.
     """
 
     def __init__(self, camera: socket.socket, *, url: str, credentials: Credentials | None) -> None:
         self._camera = camera
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=4)
         self._wake_sender, self._wake_receiver = socket.socketpair()
-        # A secret, so that no other user of this machine watches a camera by being quicker than FFmpeg.
+        # A secret, so that no other local user can watch the camera by connecting before FFmpeg.
         port, secret = self._listener.getsockname()[1], secrets.token_hex(16)
         self._address = f"rtsp://127.0.0.1:{port}/{secret}"
         self._exchange = RtspExchange(
@@ -53,11 +53,11 @@ class Relay:
 
     @property
     def failure(self) -> CameraFailed | None:
-        """Why the camera gives no stream; None where it does, or where FFmpeg is the one who went."""
+        """Why the camera delivers no stream; None if it does, or if FFmpeg closed the connection."""
         return self._exchange.failure
 
     def start(self, *, name: str) -> str:
-        """Starts the thread and returns the address for FFmpeg, good for one connection."""
+        """Starts the thread and returns the address for FFmpeg, valid for one connection."""
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
         return self._address
@@ -85,7 +85,7 @@ class Relay:
                     finally:
                         self._tear_down()
         except (OSError, ValueError) as error:
-            # ValueError: `close` took a socket away.
+            # ValueError: `close` has closed a socket.
             log.debug("a relay has ended", extra={"error": str(error)})
         finally:
             self._close_all()
@@ -96,7 +96,7 @@ class Relay:
                 one.close()
 
     def _accept(self) -> tuple[socket.socket | None, bytes]:
-        """Returns FFmpeg's connection and what it has sent, or None where it does not come."""
+        """Returns FFmpeg's connection and its first bytes, or None if it does not connect in time."""
         secret = self._address.rpartition("/")[2].encode()
         deadline_s = time.monotonic() + COMING_S
         with self._listener:
@@ -140,7 +140,7 @@ class Relay:
                 full = len(exchange.to_player) >= BACKLOG_BYTES
                 watch_player.set(_READ | _WRITE if exchange.to_player else _READ)
                 watch_camera.set((0 if full else _READ) | (_WRITE if exchange.to_camera else 0))
-                # TLS may hold bytes that the socket itself has given already.
+                # TLS may buffer bytes that `select` does not see.
                 holds = isinstance(camera, ssl.SSLSocket) and not full and camera.pending() > 0
                 if holds:
                     self._read_camera()
@@ -156,7 +156,7 @@ class Relay:
         player.sendall(bytes(exchange.to_player))
 
     def _read_player(self, player: socket.socket) -> bool:
-        """Takes what FFmpeg has sent; False where it is gone."""
+        """Reads from FFmpeg; returns False if it closed the connection."""
         try:
             data = player.recv(READ_BYTES)
         except BlockingIOError:
@@ -184,7 +184,7 @@ class Relay:
             self._exchange.camera_broke(error.strerror or str(error))
 
     def _tear_down(self) -> None:
-        """Ends the camera's session, so that it has room for another viewer at once."""
+        """Ends the camera's session, so that its slot is free for another viewer at once."""
         if self._exchange.failure is not None:
             return
         self._exchange.player_closed()
@@ -193,13 +193,13 @@ class Relay:
             self._camera.settimeout(FAREWELL_S)
             self._camera.sendall(bytes(self._exchange.to_camera))
             self._camera.shutdown(socket.SHUT_WR)
-            # A socket that is closed over unread packets is reset, and takes what it sent last with it.
+            # Closing a socket with unread data resets the connection and would discard the TEARDOWN, so drain it first.
             while time.monotonic() < deadline_s and self._camera.recv(READ_BYTES):
                 pass
 
 
 class _Watch:
-    """What a selector looks for on one socket. It is changed twice a picture at most, and set hundreds of times."""
+    """The events that a selector watches on one socket; avoids system calls for the hundreds of sets without a change."""
 
     def __init__(self, selector: selectors.BaseSelector, one: socket.socket) -> None:
         self._selector = selector

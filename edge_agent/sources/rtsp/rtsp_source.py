@@ -15,14 +15,14 @@ from shared.protocol.config import Credentials
 from shared.protocol.status import CameraError
 
 TIMEOUT_S = 5
-"""How long a camera may be silent."""
+"""Longest silence of a camera."""
 
 
 class RtspSource(AvSource):
-    """One RTSP session, interleaved over TCP: what arrives is whole and in order.
+    """One RTSP session interleaved over TCP, which delivers complete packets in order.
 
-    FFmpeg reads it from a `Relay`: it follows redirects, looks names up by itself and signs in with MD5 alone.
-    `fpsprobesize=0` makes it hand over everything from the first key frame on instead of guessing the frame rate.
+    FFmpeg reads it through a `Relay`, because it would follow redirects, resolve names itself, and knows Digest with MD5
+    alone. `fpsprobesize=0` makes it return all packets from the first key frame on instead of probing the frame rate.
     """
 
     has_sender_reports = True
@@ -38,7 +38,7 @@ class RtspSource(AvSource):
     ) -> None:
         """Args:
         url: the camera's address, without credentials.
-        credentials: its user and password; kept while the connection stands: cameras ask for them again and again.
+        credentials: its user and password; kept while connected, because cameras request them repeatedly.
         settings: the agent's own rules, for its address.
         with_audio: whether its sound is read.
         clock: dates arrivals.

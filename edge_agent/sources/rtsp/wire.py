@@ -1,4 +1,4 @@
-"""RTSP as bytes: takes a connection apart into messages and interleaved packets. Pure.
+"""RTSP framing: splits a byte stream into messages and interleaved packets. Pure.
 
 Source: RFC 2326, sections 4 to 7 and 10.12.
 """
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 HEAD_LIMIT_BYTES = 16 << 10
 BODY_LIMIT_BYTES = 64 << 10
-"""FFmpeg reads no longer description of a stream, and cameras write about one kilobyte."""
+"""FFmpeg reads no longer stream description; cameras send about one kilobyte."""
 SKIP_LIMIT_BYTES = 1 << 20
-"""How much that is neither message nor packet may come in a row: a packet of a camera that lost count is 64 KiB long."""
+"""Limit of consecutive bytes that are neither message nor packet; a wrong packet length costs up to 64 KiB."""
 
 _DOLLAR = 0x24
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
@@ -19,7 +19,7 @@ _LONGEST_METHOD = 20
 
 
 class NotRtsp(Exception):
-    """What came is not RTSP; `began_with` are its first bytes."""
+    """The data is not RTSP; `began_with` are its first bytes."""
 
     def __init__(self, began_with: bytes, reason: str) -> None:
         super().__init__(reason)
@@ -28,7 +28,7 @@ class NotRtsp(Exception):
 
 @dataclass(frozen=True)
 class Message:
-    """A request or a response. Header names are in lower case; one that stands there twice is there twice."""
+    """A request or a response. Header names are lower-case; repeated headers are repeated."""
 
     start: str
     headers: tuple[tuple[str, str], ...] = ()
@@ -36,7 +36,7 @@ class Message:
 
     @property
     def is_response(self) -> bool:
-        """Whether it answers a request."""
+        """Whether it is a response."""
         return self.start.startswith("RTSP/")
 
     @property
@@ -47,7 +47,7 @@ class Message:
 
     @property
     def reason(self) -> str:
-        """The words behind the status code of a response."""
+        """The reason phrase of a response."""
         return self.start.split(" ", 2)[2] if self.start.count(" ") >= 2 else ""
 
     @property
@@ -70,10 +70,10 @@ class Message:
 
 
 class RtspWire:
-    """One direction of a connection. `feed` returns messages, and packets as they came: `$`, channel, length, bytes.
+    """One direction of a connection. `feed` returns messages, and packets as received: `$`, channel, length, bytes.
 
-    Packets that follow each other come as one piece of bytes. What is neither, in the midst of a stream, is skipped to
-    the next that is: some cameras lose count of a packet's length.
+    Consecutive packets are returned as one piece of bytes. Other data within a stream is skipped up to the next packet or
+    response: some cameras send wrong packet lengths.
     """
 
     def __init__(self) -> None:
@@ -83,14 +83,14 @@ class RtspWire:
 
     @property
     def has_begun(self) -> bool:
-        """Whether anything understandable has come."""
+        """Whether a valid message or packet was received."""
         return self._has_begun
 
     def feed(self, data: bytes) -> list[Message | bytes]:
-        """Takes bytes as they came and returns what is complete by them.
+        """Adds received bytes and returns the messages and packets that they complete.
 
         Raises:
-            NotRtsp: the first bytes are not RTSP, a message is longer than any, or nothing that is RTSP comes any more.
+            NotRtsp: the first bytes are not RTSP, a message is too long, or the stream is no longer RTSP.
         """
         buffer, found = self._buffer, list[Message | bytes]()
         buffer += data
@@ -127,13 +127,13 @@ class RtspWire:
         return found
 
     def _looks_like_message(self, at: int) -> bool | None:
-        """Returns whether a message begins at `at`; None: more has to come to tell."""
+        """Returns whether a message starts at `at`; None: more data is needed."""
         line = bytes(self._buffer[at : at + _LONGEST_METHOD + 4200])
         if _START.match(line):
             return True
         if b"\n" in line or len(line) > _LONGEST_METHOD + 4100:
             return False
-        # A beginning of one: letters of a method and what follows them, or a part of "RTSP/1.0 200".
+        # An incomplete start line: letters of a method and what follows, or a part of "RTSP/1.0 200".
         return (
             None
             if re.fullmatch(rb"[A-Z_]{1,20}( \S*( R?T?S?P?/?[\d.]*)?)?|RTSP/[\d.]*( \d*)?", line)
@@ -141,7 +141,7 @@ class RtspWire:
         )
 
     def _skip(self, at: int) -> int:
-        """Returns where the next packet or response may begin; whatever stands before it is lost."""
+        """Returns where the next packet or response may start; the data before it is dropped."""
         if not self._has_begun:
             raise NotRtsp(bytes(self._buffer[at : at + 16]), "it does not speak RTSP")
         places = [place for mark in (b"$", b"RTSP/") if (place := self._buffer.find(mark, at + 1)) >= 0]
@@ -152,7 +152,7 @@ class RtspWire:
         return found
 
     def _message(self, at: int) -> tuple[Message | None, int]:
-        """Returns the message at `at` and where it ends; None where it is not whole yet."""
+        """Returns the message at `at` and its end; None if it is incomplete."""
         end = _END_OF_HEAD.search(self._buffer, at, at + HEAD_LIMIT_BYTES)
         if end is None:
             if len(self._buffer) - at >= HEAD_LIMIT_BYTES:
