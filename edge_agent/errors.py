@@ -318,9 +318,9 @@ class TlsFailed(ServerError):
         self.hint = (
             "Use http:// in the address if the server has no TLS."
             if plain
-            else "Check the server's certificate, and the date of this box (`date`). A network that puts its own "
-            "certificate in between has to let this box through; SSL_CERT_FILE adds an authority that you trust. "
-            "Certificates are never skipped: the box goes on recording and tries again."
+            else "Check the server's certificate, and the date of this machine (`date`). A network that replaces "
+            "certificates has to exempt this machine; SSL_CERT_FILE adds an authority that you trust. "
+            "The check is never skipped: the agent keeps recording and retries."
         )
 
 

@@ -11,7 +11,7 @@ from edge_agent.http import HttpClient
 from shared.kernel.clock import SystemClock
 
 PAIRING_CREDENTIAL = "pairing"
-"""Holds one line, `ADDRESS CODE`: with it a box pairs itself at its first start."""
+"""Holds one line, `ADDRESS CODE`, with which an agent pairs itself at its first start."""
 CREDENTIAL_LIMIT_BYTES = 4096
 
 
