@@ -13,7 +13,12 @@ from control_plane.audit.offline import Kept, read_kept, verify_export
 HOLDS, BROKEN, UNREADABLE = 0, 1, 2
 
 app = typer.Typer(
-    rich_markup_mode=None, no_args_is_help=True, help="The audit log: verify an exported one, anywhere."
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="The audit log: verify an exported one, anywhere.",
 )
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
