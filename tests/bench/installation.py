@@ -34,7 +34,7 @@ def demo(state: Path, *arguments: str) -> Iterator[dict[str, Any]]:
         try:
             yield _report(process, report, output)
         finally:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
             process.wait(60)
 
 
