@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Every task of this checkout: `python3 noxfile.py SESSION [-- ARGUMENTS]`; without a session, the list of them.
 
-Nothing has to be there but Python 3.11 or newer. Run as a program, this file makes a private environment with nox and uv in
-`.nox/bootstrap` (standard library only) and runs itself again there; loaded by nox, it holds the sessions.
+It needs Python 3.11 or newer and nothing else. Run as a program, this file creates a private environment with nox and uv in
+`.nox/bootstrap` (by the standard library only) and runs itself again there. Loaded by nox, it defines the sessions.
 """
 
 import hashlib
@@ -22,18 +22,18 @@ OLDEST_PYTHON = (3, 11)
 
 
 def say(text):  # type: (str) -> None
-    """Prints what is being done, at once."""
+    """Prints a progress message, unbuffered."""
     print("noxfile: " + text, file=sys.stderr, flush=True)
 
 
 def stop(text):  # type: (str) -> None
-    """Ends the program with what is wrong and what to do."""
+    """Exits with an error message."""
     say(text)
     raise SystemExit(2)
 
 
 def bootstrap(arguments):  # type: (list) -> int
-    """Makes the private environment if it is not there, and runs nox in it."""
+    """Creates the private environment if it is missing, and runs nox in it."""
     if sys.version_info < OLDEST_PYTHON:
         stop(
             "this is Python %d.%d; 3Dance needs 3.11 or newer: run it with that, e.g. python3.11 noxfile.py"
@@ -89,7 +89,7 @@ def bootstrap(arguments):  # type: (list) -> int
 
 
 def fingerprint(*files):  # type: (Path) -> str
-    """Returns what an environment was made from: Python's version and the content of `files`."""
+    """Returns a hash of Python's version and the content of `files`: the sources of an environment."""
     digest = hashlib.sha256(sys.version.encode())
     for file in files:
         digest.update(file.read_bytes())
@@ -108,19 +108,19 @@ nox.options.error_on_external_run = False
 WEB = HERE / "control_plane" / "portal" / "web"
 DIST = HERE / "control_plane" / "portal" / "static" / "portal" / "dist"
 BYTECODE = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(NOX_DIR / "pycache")}
-"""Compiled modules are kept, whatever the environment says: without them each process of the control plane compiles Django
-anew, 4.8 s of processor time in place of 2.0."""
+"""Keeps compiled modules, whatever the environment says. Without them each process of the control plane compiles Django
+again: 4.8 s of processor time instead of 2.0."""
 PACKAGES = ("shared", "edge_agent", "control_plane", "launcher", "deploy", "tools", "tests")
 EXTRAS = ("agent", "control", "kms")
-"""Roles that a machine can have: an agent, a control plane, a control plane whose root key lies in a KMS."""
+"""Roles of a machine: an agent, a control plane, a control plane whose root key is in a KMS."""
 LOCK_SOURCES = {
-    # First: every other lock is held to the versions of this one, so that roles can share an environment.
+    # First: it constrains the versions of all other locks, so that roles can share an environment.
     "dev": ["agent", "control", "kms", "demo", "lint", "test"],
     "agent": ["agent"],
     "control": ["control", "assets"],
     "kms": ["kms"],
     "demo": ["agent", "control", "demo"],
-    # Adds to `demo` what the examples of the fuzz targets are made with.
+    # `demo`, and the packages that create the examples of the fuzz targets.
     "fuzz": ["agent", "control", "demo", "test", "fuzz"],
     "bootstrap": ["bootstrap", "build"],
 }
@@ -128,9 +128,9 @@ LOCK_SOURCES = {
 
 
 def environment(session: nox.Session, name: str) -> Path:
-    """Returns the `bin` folder of environment `.nox/NAME`, made anew from its lock where that has changed.
+    """Returns the `bin` folder of environment `.nox/NAME`, created again if its lock has changed.
 
-    `dev` holds all that `demo` does: where it is there already, it serves for both.
+    `dev` contains everything that `demo` does: if it exists, it serves for both.
     """
     if name == "demo" and _is_current("dev"):
         name = "dev"
@@ -146,7 +146,7 @@ def environment(session: nox.Session, name: str) -> Path:
 
 
 def _install_locked(session: nox.Session, home: Path, names: Sequence[str]) -> None:
-    """Installs the locks `names` and this checkout into the environment `home`; all of it is checked by hash."""
+    """Installs the locks `names` and this checkout into the environment `home`; every package is checked by hash."""
     install = ["uv", "pip", "install", *_quiet(), "--python", str(home / "bin" / "python")]
     for name in names:
         session.run(*install, "--require-hashes", "-r", str(LOCKS / f"{name}.txt"), env=_index())
@@ -154,7 +154,7 @@ def _install_locked(session: nox.Session, home: Path, names: Sequence[str]) -> N
 
 
 def _install_checkout(session: nox.Session, install: Sequence[str]) -> None:
-    """Installs this checkout, without its dependencies, by the command `install`; what builds it is locked too."""
+    """Installs this checkout, without its dependencies, by the command `install`; the build requirements are locked too."""
     lock = str(LOCKS / "bootstrap.txt")
     session.run(*install, "--no-deps", "--build-constraint", lock, "-e", str(HERE), env=_index())
 
@@ -173,16 +173,16 @@ def _is_current(name: str) -> bool:
 
 
 def _index() -> dict[str, str]:
-    """Returns what makes uv use the package index that pip is set up for; it reads no configuration of pip's."""
+    """Returns the variables by which uv uses the package index of pip's configuration, which it does not read itself."""
     if "UV_DEFAULT_INDEX" in os.environ or "UV_INDEX_URL" in os.environ:
         return {}
-    told = subprocess.run(
+    configured = subprocess.run(
         [sys.executable, "-m", "pip", "config", "get", "global.index-url"],
         capture_output=True,
         text=True,
         check=False,
     )
-    index = os.environ.get("PIP_INDEX_URL") or told.stdout.strip()
+    index = os.environ.get("PIP_INDEX_URL") or configured.stdout.strip()
     return {"UV_DEFAULT_INDEX": index} if index else {}
 
 
@@ -226,7 +226,7 @@ def check_assets(session: nox.Session, script: str) -> None:
 
 
 def npm(session: nox.Session, bin_dir: Path, *arguments: str) -> None:
-    """Runs npm in the portal's folder: the system's where Node is 20 or newer, else that of a wheel beside `bin_dir`."""
+    """Runs npm in the portal's folder: the system's if its Node is 20 or newer, or that of a wheel in the environment."""
     path = os.environ.get("PATH", "")
     program = [shutil.which("npm") or ""]
     if not _system_node():
@@ -235,7 +235,7 @@ def npm(session: nox.Session, bin_dir: Path, *arguments: str) -> None:
             stop(
                 f"there is no Node 20 on the path and none in {bin_dir.parent}: remove that and run this again"
             )
-        # The wheel's bin/npm was a link to the script once and looks for its neighbours in vain.
+        # The wheel's bin/npm is a copy of a link, and does not find its modules.
         program = [f"{wheel}/bin/node", f"{wheel}/lib/node_modules/npm/bin/npm-cli.js"]
         path = f"{wheel}/bin{os.pathsep}{path}"
     with session.chdir(WEB):
@@ -243,7 +243,7 @@ def npm(session: nox.Session, bin_dir: Path, *arguments: str) -> None:
 
 
 def _system_node() -> bool:
-    """Says whether the system has Node 20 or newer, with npm."""
+    """Returns whether the system has Node 20 or newer, with npm."""
     node = shutil.which("node")
     if node is None or shutil.which("npm") is None:
         return False
@@ -270,7 +270,7 @@ def install(session: nox.Session) -> None:
 
 
 def _runs(python: Path) -> bool:
-    """Says whether `python` is there and starts: one that was made of an interpreter since removed does not."""
+    """Returns whether `python` starts; it does not if its interpreter has been removed since."""
     try:
         return not subprocess.run([str(python), "-c", ""], capture_output=True, check=False).returncode
     except OSError:
@@ -279,14 +279,14 @@ def _runs(python: Path) -> bool:
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Runs the whole product: records a class from three cameras and replays it. Nothing comes after it."""
+    """Runs the whole product: records a class from three cameras and replays it. Must be the last session."""
     bin_dir = environment(session, "demo")
     build_assets(session, bin_dir)
     path = f"{bin_dir}{os.pathsep}{os.environ.get('PATH', '')}"
     sys.stdout.flush()
     sys.stderr.flush()
-    # It takes the place of nox: a signal to the process that was started is one to the demonstration, which then stops its
-    # programs in their order. nox passes no TERM on, and after Ctrl-C waits for half a second only.
+    # Replaces the process of nox, so that signals reach the demo itself, which stops its programs in order. nox does not
+    # forward TERM, and waits only half a second after Ctrl-C.
     os.chdir(str(HERE))
     os.execve(
         str(bin_dir / "python"),
@@ -299,12 +299,12 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Runs every check and every test that this machine can run; arguments go to pytest alone."""
     if not session.posargs:
-        for check in (lint, types, imports):
+        for check in (lint, types, imports, coverage):
             check.func(session)  # type: ignore[attr-defined]
         check_assets(session, "test")
     build_assets(session, environment(session, "dev"))
     say("running the tests ...")
-    # nox speaks to the same stream: the last line is to be pytest's own.
+    # nox logs to the same stream: the last line should be that of pytest.
     logging.getLogger("nox").setLevel(logging.CRITICAL)
     run_in(session, "dev", "pytest", "-n", "2", "--dist", "loadgroup", *(session.posargs or ["tests"]))
 
@@ -317,8 +317,15 @@ def quick(session: nox.Session) -> None:
 
 
 @nox.session
+def coverage(session: nox.Session) -> None:
+    """Checks the branch coverage of pure modules by the tests that import them; `-- --missing` names what they miss."""
+    build_assets(session, environment(session, "dev"))
+    run_in(session, "dev", "python", "-m", "tools.pure_coverage", *session.posargs)
+
+
+@nox.session
 def newest(session: nox.Session) -> None:
-    """Runs the tests with the newest releases that pyproject.toml allows, not the locked ones; arguments go to pytest."""
+    """Runs the tests with the newest releases that pyproject.toml allows; arguments go to pytest."""
     home = NOX_DIR / "newest"
     parts = _selected(LOCK_SOURCES["dev"])
     session.run("uv", "venv", *_quiet(), "--clear", "--python", sys.executable, str(home), env=_index())
@@ -358,7 +365,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def imports(session: nox.Session) -> None:
-    """Checks who imports whom."""
+    """Checks the import rules."""
     run_in(session, "dev", "lint-imports", "--no-cache")
 
 
@@ -377,14 +384,14 @@ def e2e(session: nox.Session) -> None:
 
 @nox.session
 def matrix(session: nox.Session) -> None:
-    """Asks everything as everybody, three times: as it is, without filters, without row security."""
+    """Requests every route as every actor, three times: as it is, without filters, without row security."""
     build_assets(session, environment(session, "dev"))
     run_in(session, "dev", "python", "-m", "tests.matrix", *session.posargs)
 
 
 @nox.session
 def sabotage(session: nox.Session) -> None:
-    """Breaks one rule after the other in a scratch copy and expects the tests to notice."""
+    """Plants one fault after the other in a scratch copy and expects the tests to fail."""
     build_assets(session, environment(session, "dev"))
     run_in(session, "dev", "python", "-m", "tests.sabotage", *session.posargs)
 
@@ -398,23 +405,21 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Cuts the power under the spool 20,000 times, kills a real agent 500 times, damages each kind of file 10,000 times, and
-    takes the control plane away for a day, and the line every few seconds for an hour, of virtual time; fills the disk of a
-    real control plane."""
+    """Injects faults: 20,000 power cuts under the spool, 500 kills of a real agent, 10,000 damages of each kind of file, a
+    day without the control plane and an hour of a flapping line in virtual time, a full disk of a control plane."""
     run_in(session, "dev", "python", "-m", "tests.faults", *session.posargs)
 
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Gives every decoder whatever bytes reach the most of it, for an hour of processor time; or TARGET ... SECONDS."""
+    """Fuzzes every decoder, guided by coverage, for an hour of processor time; or TARGET ... SECONDS."""
     run_in(session, "fuzz", "python", "-m", "tests.faults.fuzz", *session.posargs)
 
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Cuts the power 100,000 times, kills a real agent that records three cameras 10,000 times, and has one upload over a
-    line that loses packets for an hour: takes hours, or one of them (`-- kill`). The kills go on where they were ended, as
-    long as the code is the same."""
+    """Injects faults for hours: 100,000 power cuts, 10,000 kills of an agent that records three cameras, an hour of uploads
+    over a line that loses packets; or one of them (`-- kill`). Kills resume if the code is unchanged."""
     what = session.posargs[:1] or ["packets", "power", "kill"]
     rest = session.posargs[1:]
     if "packets" in what:
@@ -428,7 +433,7 @@ def soak(session: nox.Session) -> None:
 
 @nox.session
 def deb(session: nox.Session) -> None:
-    """Builds the agent's Debian package for this machine's kind and Python, or does another act of `deploy.agent`."""
+    """Builds the agent's Debian package for this platform, or runs another command of `deploy.agent`."""
     run_in(session, "dev", "python", "-m", "deploy.agent", *session.posargs)
 
 
@@ -456,7 +461,7 @@ def messages(session: nox.Session) -> None:
 
 @nox.session
 def lock(session: nox.Session) -> None:
-    """Renews the locked dependencies from pyproject.toml; arguments go to uv (`-- --upgrade`)."""
+    """Updates the locks from pyproject.toml; arguments go to uv (`-- --upgrade`)."""
     for name, parts in LOCK_SOURCES.items():
         target = LOCKS / f"{name}.txt"
         same_versions = () if name in ("dev", "bootstrap") else ("--constraint", str(LOCKS / "dev.txt"))
