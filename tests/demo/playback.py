@@ -12,7 +12,7 @@ from tools.demo_scene.frame_code import read_code
 
 @dataclass(frozen=True)
 class Seen:
-    """One picture of a track: where it was shown, and what it says of itself.
+    """One picture of a track: the time at which it was shown, and the content of its frame code.
 
     Attributes:
         class_s: Its time in the class, seconds.

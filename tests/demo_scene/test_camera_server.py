@@ -166,7 +166,7 @@ async def test_a_client_on_the_network_is_locked_to_utc(server: CameraServer) ->
         *(asyncio.to_thread(watch, addresses[name], 75) for name in ("left", "centre"))
     )
     for rows in seen:
-        # What was buffered while the client probed the stream is late; from then on it is the present.
+        # Pictures that were buffered while the client probed the stream are late; later ones are current.
         lags = [(arrived * FPS - frame) % FRAMES for arrived, frame in rows[45:]]
         assert min(lags) >= 0
         assert np.median(lags) < 6

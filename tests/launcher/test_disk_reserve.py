@@ -54,7 +54,7 @@ def test_the_reserve_goes_when_the_disk_is_full_and_is_made_again_only_when_spac
     assert not reserve.tick()
     assert reserve.path.exists(), "a low disk is not a full one"
     disk.free_bytes = 47 * MEBIBYTE
-    assert reserve.tick(), "whoever waits for space is to be told"
+    assert reserve.tick(), "processes that wait for space must be notified"
     assert not reserve.path.exists()
     disk.free_bytes = 3 * GIBIBYTE // 2
     assert reserve.tick(), "there is space again"
@@ -65,7 +65,7 @@ def test_the_reserve_goes_when_the_disk_is_full_and_is_made_again_only_when_spac
     assert reserve.path.exists()
 
 
-def test_whoever_waits_for_inodes_is_told_as_well(tmp_path: Path) -> None:
+def test_processes_that_wait_for_inodes_are_notified_as_well(tmp_path: Path) -> None:
     space = DiskSpace(100 * GIBIBYTE, 50 * GIBIBYTE, total_inodes=10_000, free_inodes=0)
     reserve = DiskReserve(tmp_path, lambda folder: space)
     assert not reserve.tick()

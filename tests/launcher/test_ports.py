@@ -64,7 +64,7 @@ def test_an_address_of_another_machine_is_refused_by_name() -> None:
     assert "--host" in caught.value.hint
 
 
-def test_boxes_are_given_a_name_they_can_reach_when_every_address_is_listened_on() -> None:
+def test_agents_get_a_reachable_name_when_the_server_listens_on_all_addresses() -> None:
     assert public_address("0.0.0.0", 8000) == f"http://{socket.gethostname()}:8000"
     assert public_address("::1", 80) == "http://[::1]:80"
     assert socket.gethostname() in allowed_hosts("0.0.0.0")

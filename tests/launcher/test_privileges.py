@@ -1,4 +1,4 @@
-"""What root starts runs as somebody else, who can do and see no more than it needs."""
+"""A control plane that root starts runs as another account, which can do and see no more than it needs."""
 
 import json
 import os
@@ -105,7 +105,7 @@ def test_every_folder_that_a_control_plane_makes_is_known(folder: Path) -> None:
     assert made | {NAME, "postgres", "valkey"} <= set(STATE_ENTRIES)
 
 
-def test_whoever_is_not_root_stays_who_they_are(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_is_not_roots_keeps_its_account(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     stack.claim_state_folder(folder / "state", pytest.fail)
     privileges.drop_to_owner(folder)

@@ -101,7 +101,7 @@ def test_the_manager_is_told_when_it_is_ready_that_it_lives_and_when_it_stops(fo
             manager.setblocking(False)
             with contextlib.suppress(BlockingIOError):
                 while manager.recv(100):
-                    """What it told before."""
+                    """Drops the messages from before the stop."""
             manager.settimeout(3 * HOUSEKEEPING_INTERVAL_S)
             with pytest.raises(TimeoutError):
                 manager.recv(100)

@@ -1,4 +1,4 @@
-"""What ends or hangs is started again, for ever and with pauses, and nothing is left behind."""
+"""Processes that exit or hang are restarted, without limit and with delays, and leave nothing behind."""
 
 import os
 import signal

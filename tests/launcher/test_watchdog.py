@@ -1,4 +1,4 @@
-"""Who is silent for too long hangs; who is merely busy, or on a machine that is, does not."""
+"""A process that is silent for too long hangs; one that is busy, or on a busy machine, does not."""
 
 import os
 import socket

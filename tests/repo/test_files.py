@@ -1,4 +1,4 @@
-"""What may be tracked, and what may stand in it."""
+"""Rules for tracked files and their content."""
 
 import re
 from pathlib import Path

@@ -29,7 +29,7 @@ MAY = {
     "control_plane/portal/keys.py": "says of what kind root key and shelf are",
     "control_plane/config/checks.py": "looks whether root key and shelf can be used",
 }
-"""Who may import them, and what for. `MAKERS` may: they make them."""
+"""The modules that may import them, with the purpose. `MAKERS` may: they define them."""
 
 MAKERS = (
     "control_plane/keys/configured.py",

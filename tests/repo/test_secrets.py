@@ -86,7 +86,7 @@ def comparisons(source: str) -> Iterator[tuple[int, str]]:
         if not any(isinstance(one, ast.Eq | ast.NotEq | ast.In | ast.NotIn) for one in node.ops):
             continue
         sides = [node.left, *node.comparators]
-        # What is held against a constant is asked whether it is empty, or of which kind.
+        # A comparison with a constant asks whether it is empty, or of which kind.
         if any(isinstance(side, ast.Constant) for side in sides):
             continue
         names = (name for side in sides for name in _names(side) if not name.isupper())

