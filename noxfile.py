@@ -447,12 +447,15 @@ def assets(session: nox.Session) -> None:
 
 @nox.session
 def messages(session: nox.Session) -> None:
-    """Collects the portal's translatable texts into its catalogues; needs GNU gettext."""
+    """Collects the translatable texts of each app of the control plane into its catalogues; needs GNU gettext."""
     if shutil.which("xgettext") is None:
         stop("there is no xgettext; on Debian and Ubuntu: apt install gettext")
     common = ("makemessages", "--locale", "en", "--no-obsolete", "--add-location", "file", "-i", "static/*")
+    for templates in sorted((HERE / "control_plane").glob("*/templates")):
+        (templates.parent / "locale").mkdir(exist_ok=True)
+        with session.chdir(templates.parent):
+            run_in(session, "dev", "django-admin", *common, "-i", "web/*")
     with session.chdir(WEB.parent):
-        run_in(session, "dev", "django-admin", *common, "-i", "web/*")
         ignored = [
             part for folder in ("node_modules", "build-tests", "test") for part in ("-i", f"web/{folder}/*")
         ]

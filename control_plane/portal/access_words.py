@@ -3,21 +3,23 @@
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
 
+from django.utils.translation import gettext as _
+
 from control_plane.access.actions import Action
 from control_plane.access.decision import Reason, Why
 from control_plane.tenancy.models import Role
 
 GROUPS: tuple[tuple[str, tuple[Action, ...]], ...] = (
-    ("Watching", (Action.VIEW_CLASS, Action.REPLAY, Action.VIEW_LIVE, Action.ANNOTATE)),
-    ("Letting footage out", (Action.SHARE, Action.EXPORT)),
+    ("Viewing", (Action.VIEW_CLASS, Action.REPLAY, Action.VIEW_LIVE, Action.ANNOTATE)),
+    ("Sharing and export", (Action.SHARE, Action.EXPORT)),
     ("Recording", (Action.RECORD, Action.MANAGE_CLASS)),
     ("Dancers", (Action.VIEW_DANCERS, Action.MANAGE_DANCERS)),
     (
-        "Rooms and boxes",
+        "Rooms and agents",
         (Action.VIEW_AGENTS, Action.MANAGE_AGENTS, Action.MANAGE_CAMERAS, Action.MANAGE_ROOMS),
     ),
     (
-        "The studio itself",
+        "Studio",
         (
             Action.VIEW_STUDIO,
             Action.MANAGE_PEOPLE,
@@ -36,53 +38,53 @@ DOING: dict[Action, str] = {
     Action.REPLAY: "watch {classes}",
     Action.VIEW_LIVE: "watch {rooms} live",
     Action.ANNOTATE: "write notes in {classes}",
-    Action.SHARE: "make links to {classes}",
-    Action.EXPORT: "download {classes}",
+    Action.SHARE: "share {classes}",
+    Action.EXPORT: "export {classes}",
     Action.RECORD: "record in {rooms}",
-    Action.MANAGE_CLASS: "look after {classes}",
+    Action.MANAGE_CLASS: "manage {classes}",
     Action.VIEW_DANCERS: "see the names of {dancers}",
-    Action.MANAGE_DANCERS: "look after {dancers} and say who was in a class",
-    Action.VIEW_AGENTS: "see the boxes and cameras",
-    Action.MANAGE_AGENTS: "pair and revoke boxes",
-    Action.MANAGE_CAMERAS: "change cameras",
-    Action.MANAGE_ROOMS: "change rooms",
-    Action.VIEW_STUDIO: "come in",
-    Action.MANAGE_PEOPLE: "invite people and change their roles",
-    Action.MANAGE_POLICY: "change this table",
-    Action.MANAGE_STUDIO: "change the studio, how people sign in, and its keys",
-    Action.MANAGE_STORAGE: "decide where recordings are kept",
-    Action.VIEW_AUDIT: "read the record",
-    Action.USE_API: "make keys for programs",
+    Action.MANAGE_DANCERS: "manage {dancers} and rosters",
+    Action.VIEW_AGENTS: "view agents and cameras",
+    Action.MANAGE_AGENTS: "manage agents",
+    Action.MANAGE_CAMERAS: "manage cameras",
+    Action.MANAGE_ROOMS: "manage rooms",
+    Action.VIEW_STUDIO: "open the studio",
+    Action.MANAGE_PEOPLE: "manage people and their roles",
+    Action.MANAGE_POLICY: "manage roles and policies",
+    Action.MANAGE_STUDIO: "manage the studio, sign-in and keys",
+    Action.MANAGE_STORAGE: "manage storage",
+    Action.VIEW_AUDIT: "view the audit log",
+    Action.USE_API: "create API keys",
 }
-"""What somebody does who uses a right, with the number of things it reaches."""
+"""Each permission as a verb phrase, with the number of objects that it covers."""
 
 RIGHT_WORDS: dict[Action, str] = {
     Action.VIEW_CLASS: "see it in the list",
     Action.REPLAY: "watch it",
     Action.VIEW_LIVE: "watch it live",
     Action.ANNOTATE: "write notes in it",
-    Action.SHARE: "make links to it",
-    Action.EXPORT: "download it",
+    Action.SHARE: "share it",
+    Action.EXPORT: "export it",
     Action.RECORD: "record",
-    Action.MANAGE_CLASS: "look after it",
-    Action.VIEW_DANCERS: "see the dancers",
-    Action.MANAGE_DANCERS: "look after dancers",
-    Action.VIEW_AGENTS: "see boxes and cameras",
-    Action.MANAGE_AGENTS: "look after boxes",
-    Action.MANAGE_CAMERAS: "look after cameras",
-    Action.MANAGE_ROOMS: "look after the room",
-    Action.VIEW_STUDIO: "come in",
-    Action.MANAGE_PEOPLE: "look after people",
-    Action.MANAGE_POLICY: "change the table of roles",
-    Action.MANAGE_STUDIO: "change the studio",
-    Action.MANAGE_STORAGE: "decide on storage",
-    Action.VIEW_AUDIT: "read the record",
-    Action.USE_API: "make keys for programs",
-    Action.UPLOAD: "deliver footage",
+    Action.MANAGE_CLASS: "manage it",
+    Action.VIEW_DANCERS: "view dancers",
+    Action.MANAGE_DANCERS: "manage dancers",
+    Action.VIEW_AGENTS: "view agents and cameras",
+    Action.MANAGE_AGENTS: "manage agents",
+    Action.MANAGE_CAMERAS: "manage cameras",
+    Action.MANAGE_ROOMS: "manage the room",
+    Action.VIEW_STUDIO: "open the studio",
+    Action.MANAGE_PEOPLE: "manage people",
+    Action.MANAGE_POLICY: "manage roles and policies",
+    Action.MANAGE_STUDIO: "manage the studio",
+    Action.MANAGE_STORAGE: "manage storage",
+    Action.VIEW_AUDIT: "view the audit log",
+    Action.USE_API: "create API keys",
+    Action.UPLOAD: "upload footage",
     Action.REPORT: "report its state",
-    Action.MAINTAIN: "tidy up",
+    Action.MAINTAIN: "run maintenance",
 }
-"""A right on one thing, after `may` or `may not`."""
+"""Each permission on one object, after `may` or `may not`."""
 
 _ON = {"Studio": "the whole studio", "Room": "the room", "ClassSession": "this class"}
 
@@ -95,16 +97,16 @@ PLURALS: dict[Role, str] = {
 }
 
 BEYOND: dict[Role, str] = {
-    Role.ADMIN: "Nobody's: these belong to boxes and to the platform.",
-    Role.INSTRUCTOR: "Whoever decides this could give themselves everything else. Make this person a studio admin.",
-    Role.VIEWER: "Viewers watch and change nothing. For more, give this person another role.",
-    Role.GUARDIAN: "Families see classes of their own dancers, and nothing about anybody else's.",
-    Role.PARTNER: "Another company is never shown the studio's people, rules or live pictures.",
+    Role.ADMIN: "Reserved for agents and the platform.",
+    Role.INSTRUCTOR: "This permission would let the role grant itself all others. Make this person a studio admin.",
+    Role.VIEWER: "Viewers cannot change anything. Give this person another role.",
+    Role.GUARDIAN: "Guardians see only the classes of their own dancers.",
+    Role.PARTNER: "Partners never see the studio's people, policies or live view.",
 }
-"""Why the platform lets no studio give a right to a role."""
+"""Why a studio cannot give a permission to a role."""
 
-KEPT_BY_ALL = "Everybody who belongs to the studio has this."
-KEPT_BY_ADMINS = "Studio admins keep this, so that the studio cannot lock itself out."
+KEPT_BY_ALL = "All members of the studio have this permission."
+KEPT_BY_ADMINS = "Studio admins keep this permission, so that the studio cannot lock itself out."
 
 
 def doing(action: Action, counts: Mapping[str, int], *, own: bool = False) -> str:
@@ -139,20 +141,23 @@ def because(reason: Reason, *, zone: tzinfo, by: str = "") -> str:
         case Why.ROLE:
             return f"{role} may {right}."
         case Why.OWN_DANCER:
-            return "Answers for a dancer who was in this class."
+            return _("Guardian of a dancer in this class.")
         case Why.GRANT:
-            return f"Was given this for {on}{until}{given}."
+            return _("Granted for %(on)s%(until)s%(given)s.") % {"on": on, "until": until, "given": given}
         case Why.BREAK_GLASS:
-            return f"Was let in as platform support{until}."
+            return _("Break-glass access%(until)s.") % {"until": until}
         case Why.DENIED:
-            return f"Was refused this for {on}{until}{given}."
+            return _("Denied for %(on)s%(until)s%(given)s.") % {"on": on, "until": until, "given": given}
         case Why.NOT_OWN:
-            return "Answers for no dancer who was confirmed in it, or a protected dancer of another family was in it."
+            return _(
+                "Guardian of no confirmed dancer of this class, or a protected dancer of another "
+                "family took part."
+            )
         case Why.MACHINE:
-            return "A part of the system itself."
+            return _("Part of the system.")
         case Why.NOT_A_MEMBER:
-            return "Does not belong to the studio."
-    return f"{role} may not {right}." if role else "Was not let in for this."
+            return _("Not a member of the studio.")
+    return f"{role} may not {right}." if role else "No access."
 
 
 def _moment(at: datetime, zone: tzinfo) -> str:

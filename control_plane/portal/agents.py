@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 
 from control_plane.common.actors import Actor
 from control_plane.common.words import lasting, size
@@ -71,18 +72,22 @@ def limits_text(agent: Agent) -> str:
 def window_note(agent: Agent, status: AgentStatus | None) -> str:
     """Returns what the upload window of a box does now, as a sentence; empty where it does nothing."""
     if is_too_old_for_window(agent):
-        return "This box's software is too old for an upload window, so it uploads at any time. Update it."
+        return _(
+            "This agent's software does not support upload windows, so it uploads at any time. Update it."
+        )
     match status.upload.window if status else WindowState.ANY_TIME:
         case WindowState.WAITS:
             opens_at = status.upload.opens_at if status else None
             opens = f", from {timezone.localtime(opens_at):%H:%M}" if opens_at else ""
-            return f"Waits for the upload window{opens}. What it records is kept on the box until then."
+            return _("Waiting for the upload window%(opens)s. The agent keeps its recordings until then.") % {
+                "opens": opens
+            }
         case WindowState.OVERRULED:
-            return "Uploads outside the upload window, because the box's disk is nearly full. Nothing is lost for it."
+            return _("Uploading outside the upload window, because the agent's disk is nearly full.")
         case WindowState.UNUSABLE:
-            return (
-                "Uploads at any time: the box does not know the time yet, or not the studio's time zone. "
-                "If this stays, install tzdata on it."
+            return _(
+                "Uploads at any time: the agent does not know the time or the studio's time zone "
+                "yet. If this persists, install tzdata on it."
             )
     return ""
 
@@ -112,18 +117,28 @@ def _card(agent: Agent, cameras: list[Camera]) -> AgentCard:
 
 def _problem(agent: Agent, status: AgentStatus | None) -> str:
     if agent.duplicate_at:
-        return f"Two boxes use this agent's identity: {agent.duplicate_detail}. Revoke it and pair both anew."
+        return _(
+            "Two computers use this agent's identity: %(duplicate_detail)s. Revoke it and pair both again."
+        ) % {"duplicate_detail": agent.duplicate_detail}
     if agent.state == AgentState.REPLACED:
-        return "Replaced. It stays here until it has uploaded what it still holds."
+        return _("Replaced. It is listed until it has uploaded its remaining footage.")
     if agent.state == AgentState.REVOKED:
         return ""
     reported = getattr(agent, "reported", None)
     if reported and reported.status == ConfigStatus.FAILED:
-        return f"The newest settings did not work, the ones before are in force: {reported.error}"
+        return _("The newest settings failed; the previous ones are active: %(error)s") % {
+            "error": reported.error
+        }
     if status and status.spool.full:
-        return "The box's disk is full. Recording has stopped until something is uploaded or space is made."
+        return _(
+            "The agent's disk is full. Recording has stopped until footage is uploaded or "
+            "disk space is freed."
+        )
     if status and status.upload.problem:
-        return f"Nothing can be uploaded: {status.upload.problem}. {status.upload.hint} The box keeps what it records."
+        return _("Uploads fail: %(problem)s. %(hint)s The agent keeps its recordings.") % {
+            "problem": status.upload.problem,
+            "hint": status.upload.hint,
+        }
     if status and status.upload.set_aside:
         why = f" The last one: {status.upload.newest[0].reason}." if status.upload.newest else ""
         return (
@@ -132,9 +147,12 @@ def _problem(agent: Agent, status: AgentStatus | None) -> str:
         )
     if agent.stopped_at:
         since = date_format(timezone.localtime(agent.stopped_at), "j M, H:i")
-        return f"Stopped on its computer on {since}. Nothing is recorded until it is started there: threedance-agent run"
+        return _(
+            "Stopped on its computer on %(since)s. It does not record until it is started "
+            "there: threedance-agent run"
+        ) % {"since": since}
     if agent.last_seen_at is None:
-        return "Paired, and never seen since. Start it on the box: threedance-agent run"
+        return _("Paired, never connected. Start it on its computer: threedance-agent run")
     return ""
 
 
@@ -146,35 +164,41 @@ def _dated_within(status: AgentStatus) -> str:
         return ""
     worst_us = max(errors_us)
     if worst_us >= ERROR_BOUND_MOST_US:
-        return "before the server's time was known"
+        return _("before the server's time was known")
     worst = lasting(worst_us / 1e6) if worst_us >= 1_000_000 else f"{worst_us / 1000:.0f} ms"
-    return f"within {worst} of the server's time"
+    return _("within %(bound)s of the server's time") % {"bound": worst}
 
 
 def _figures(agent: Agent, status: AgentStatus | None) -> list[tuple[str, str]]:
     figures: list[tuple[str, str]] = []
     desired = getattr(agent, "desired", None)
     if desired:
-        settings = "in force" if is_acknowledged(agent) else "on their way"
-        figures.append(("Settings", f"version {desired.version}, {settings}"))
+        settings = _("active") if is_acknowledged(agent) else _("pending")
+        text = _("version %(version)s, %(state)s") % {"version": desired.version, "state": settings}
+        figures.append((_("Settings"), text))
     if agent.state != AgentState.REVOKED:
-        figures.append(("Uploads", limits_text(agent)))
+        figures.append((_("Uploads"), limits_text(agent)))
     if status is None:
         return figures
     spool = status.spool
-    behind = lasting(spool.behind_s) if spool.segments_pending else "nothing waits"
+    behind = lasting(spool.behind_s) if spool.segments_pending else _("up to date")
     figures += [
-        ("Upload behind", behind),
-        ("Pieces to upload", str(spool.segments_pending)),
-        ("Buffer used", size(spool.bytes_used)),
-        ("Disk free", size(spool.bytes_free)),
-        ("Room to record", "not known yet" if spool.hours_left is None else lasting(spool.hours_left * 3600)),
-        ("Running for", lasting(status.uptime_s)),
+        (_("Upload delay"), behind),
+        (_("Segments to upload"), str(spool.segments_pending)),
+        (_("Buffer used"), size(spool.bytes_used)),
+        (_("Disk free"), size(spool.bytes_free)),
+        (
+            _("Recording time left"),
+            _("unknown") if spool.hours_left is None else lasting(spool.hours_left * 3600),
+        ),
+        (_("Uptime"), lasting(status.uptime_s)),
     ]
     if status.update:
-        figures.append(("Last update", status.update))
+        figures.append((_("Last update"), status.update))
     if dated := _dated_within(status):
-        figures.append(("Footage dated", dated))
+        figures.append((_("Timestamps"), dated))
     if abs(status.clock_offset_ms) > CLOCK_OFF_MS:
-        figures.append(("Box clock", f"off by {lasting(abs(status.clock_offset_ms) / 1000)}"))
+        figures.append(
+            (_("Agent clock"), _("off by %(time)s") % {"time": lasting(abs(status.clock_offset_ms) / 1000)})
+        )
     return figures

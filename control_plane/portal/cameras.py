@@ -4,15 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
 from control_plane.fleet.models import Agent, Camera
 from shared.protocol.config import Position
 from shared.protocol.status import CAMERA_HINTS, CameraState, CameraStatus, camera_fault
 
 _ORDER = [item.value for item in Position]
 _STATES = {
-    CameraState.CONNECTING: "Connecting",
-    CameraState.CONNECTED: "Connected",
-    CameraState.RETRYING: "Retrying",
+    CameraState.CONNECTING: gettext_noop("Connecting"),
+    CameraState.CONNECTED: gettext_noop("Connected"),
+    CameraState.RETRYING: gettext_noop("Retrying"),
 }
 _CODECS = {"h264": "H.264", "h265": "H.265"}
 
@@ -45,28 +48,30 @@ def camera_card(camera: Camera, agent: Agent, statuses: Mapping[UUID, CameraStat
     """Returns the card of `camera`, from the last words of its agent (`statuses`, by camera)."""
     status = statuses.get(camera.id)
     if not camera.enabled:
-        state, text, hint = "disabled", "Off", ""
+        state, text, hint = "disabled", _("Off"), ""
     elif status is None:
-        state, text = "unknown", "No news"
+        state, text = "unknown", _("No status")
         if agent.stopped_at:
-            text, hint = "Agent stopped", f"{agent.name} was stopped. Start it on its computer."
+            text, hint = (
+                _("Agent stopped"),
+                _("%(agent)s is stopped. Start it on its computer.") % {"agent": agent.name},
+            )
         elif agent.is_online:
-            hint = "Its agent has not taken over this camera yet."
+            hint = _("The agent has not connected to this camera yet.")
         else:
-            hint = f"{agent.name} is not connected. Check its power and network."
+            hint = _("%(agent)s is not connected. Check its power and network.") % {"agent": agent.name}
     else:
-        state, text = status.state.value, _STATES[status.state]
+        state, text = status.state.value, _(_STATES[status.state])
         hint = CAMERA_HINTS[status.error] if status.error else ""
     if camera.credentials_are_stale:
-        hint = "The credentials were sealed for another box. Enter them again."
+        hint = _("The credentials were encrypted for another agent. Enter them again.")
     if camera.tail_is_stale:
-        hint = "The secret end of the address was sealed for another agent. Enter the address again."
+        hint = _("The secret part of the address was encrypted for another agent. Enter the address again.")
     if camera.is_beyond_agent and camera.enabled:
-        state, text = "unknown", "Waits for an update"
-        hint = (
-            f"The software of {agent.name} is too old for a camera whose address holds secrets. Update it, and the camera"
-            " is read."
-        )
+        state, text = "unknown", _("Update required")
+        hint = _(
+            "The software of %(agent)s does not support a camera address with secrets. Update it to use this camera."
+        ) % {"agent": agent.name}
     return CameraCard(
         id=camera.id,
         name=camera.name,
@@ -97,7 +102,7 @@ def _facts(camera: Camera, status: CameraStatus | None) -> str:
     if status and status.bits_per_s:
         parts.append(f"{status.bits_per_s / 1e6:.1f} Mb/s")
     if status and status.audio:
-        parts.append("sound")
+        parts.append(_("sound"))
     elif status and status.error is None and status.error_detail:
         parts.append(status.error_detail)
     return " · ".join(parts)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy
 
 from control_plane.people.dancer_list import LARGEST_BYTES
 from control_plane.people.models import Relation
@@ -13,33 +14,36 @@ class DancerForm(forms.Form):
     """What is kept of a dancer."""
 
     name = forms.CharField(
-        max_length=120, help_text="As your teachers know them. Other families never see it."
+        max_length=120, help_text=gettext_lazy("The name that teachers use. Other families never see it.")
     )
     birth_year = forms.IntegerField(
-        label="Year of birth",
+        label=gettext_lazy("Year of birth"),
         required=False,
         min_value=1900,
-        help_text="Only the year is kept. Left empty, the dancer counts as a minor.",
+        help_text=gettext_lazy("Only the year is stored. Without it, the dancer counts as a minor."),
         widget=forms.NumberInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
     )
     protected = forms.BooleanField(
-        label="Protected",
+        label=gettext_lazy("Protected"),
         required=False,
-        help_text="For a child whose whereabouts must not be known, say after a court order. Nothing that shows this "
-        "dancer can be shared or exported, and no other family is shown that they dance here.",
+        help_text=gettext_lazy(
+            "For a child whose whereabouts must stay secret, e.g. by court order. Recordings "
+            "of this dancer cannot be shared or exported, and other families do not see that "
+            "the dancer attends."
+        ),
     )
     note = forms.CharField(
         required=False,
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="For staff only.",
+        help_text=gettext_lazy("For staff only."),
     )
 
 
 class GuardianForm(forms.Form):
     """Who answers for a dancer."""
 
-    person = MemberField(label="E-mail address")
+    person = MemberField(label=gettext_lazy("E-mail address"))
     relation = forms.ChoiceField(choices=Relation.choices, initial=Relation.PARENT)
 
 
@@ -47,9 +51,9 @@ class ListForm(forms.Form):
     """A file with a list of dancers."""
 
     file = forms.FileField(
-        label="CSV file",
+        label=gettext_lazy("CSV file"),
         widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
-        help_text="At most 2,000 lines and 256 kB.",
+        help_text=gettext_lazy("At most 2,000 lines and 256 kB."),
     )
 
     def content(self) -> bytes:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from django import forms
 from django.conf import settings
+from django.utils.translation import gettext_lazy
 
 from control_plane.keys.configured import key_shelf, root_key
 from control_plane.keys.models import KeyTombstone, Shredded, StudioKey
@@ -46,7 +47,7 @@ class ShredForm(forms.Form):
 
     confirmation = forms.CharField(max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off"}))
     reason = forms.CharField(
-        label="Why (for the record; no names)",
+        label=gettext_lazy("Reason (for the audit log; no names)"),
         max_length=300,
         required=False,
         widget=forms.Textarea(attrs={"rows": 2}),

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from control_plane.accounts.models import User
 from control_plane.tenancy.models import Membership
@@ -31,6 +32,6 @@ class MemberField(forms.EmailField):
             return None
         found = Membership.objects.filter(user__email=address.lower()).select_related("user").first()
         if found is None:
-            raise ValidationError("No member of the studio has this address. Invite them first.")
+            raise ValidationError(_("No member of the studio has this address. Invite them first."))
         person: User = found.user
         return person

@@ -19,7 +19,7 @@ from control_plane.recordings.models import ClassSession
 from control_plane.recordings.selectors import visible_classes
 from control_plane.tenancy.models import Room, Studio
 
-OWN_ONLY = "Only where a dancer they answer for takes part."
+OWN_ONLY = "Only classes of their own dancers."
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from control_plane.access import access
 from control_plane.common.actors import Actor
 from control_plane.fleet.models import Agent
@@ -41,7 +43,7 @@ class RoomCard:
         """How many cameras give a picture."""
         total, live = len(self.cameras), sum(camera.is_connected for camera in self.cameras)
         if not total:
-            return "No camera"
+            return _("No cameras")
         return f"{live} of {total} camera{'s' if total > 1 else ''} connected"
 
 
@@ -92,16 +94,16 @@ def _card(room: Room, found: _Found, error: str) -> RoomCard:
 
 def _hint(found: _Found, recordable: list[Agent]) -> str:
     if not found.cameras:
-        return "No camera yet. An admin adds an agent and its cameras."
+        return _("No cameras yet. Ask an admin to add an agent and its cameras.")
     if not recordable:
-        return "The agent of these cameras was revoked or replaced. Give the cameras to another agent."
+        return _("The agent of these cameras was revoked or replaced. Assign the cameras to another agent.")
     if not any(agent.is_online for agent in recordable):
         if all(agent.stopped_at for agent in recordable):
-            return "The agent was stopped. Recording begins when it is started on its computer."
-        return "The agent is not connected. Recording begins when it is back."
+            return _("The agent is stopped. Recording begins when it is started on its computer.")
+        return _("The agent is not connected. Recording begins when it is connected again.")
     dark = [camera.name for camera in found.cameras if not camera.is_connected]
     if dark:
-        return f"No picture from {', '.join(dark)}. The agents page says why."
+        return _("No picture from %(dark)s. See the page Agents for the reason.") % {"dark": ", ".join(dark)}
     return ""
 
 

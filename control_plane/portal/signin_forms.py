@@ -5,6 +5,8 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from control_plane.identity.models import (
     LONGEST_IDLE_MINUTES,
@@ -26,26 +28,30 @@ class PolicyForm(forms.Form):
     """How people sign in to the studio."""
 
     admins_need_second_factor = forms.BooleanField(
-        label="Admins need a second factor",
+        label=gettext_lazy("Require a second factor for admins"),
         required=False,
-        help_text="An admin without a passkey or an authenticator app is led to set one up, and sees nothing of the"
-        " studio before.",
+        help_text=gettext_lazy(
+            "Admins without a passkey or authenticator app must set one up before they can open the studio."
+        ),
     )
     provider_only = forms.BooleanField(
-        label="Only through an identity provider",
+        label=gettext_lazy("Only through an identity provider"),
         required=False,
-        help_text="Passwords and passkeys do not open the studio any more. Admins who have a second factor still come"
-        " in past the provider, so that a broken one locks nobody out.",
+        help_text=gettext_lazy(
+            "Passwords and passkeys no longer open the studio. Admins with a second factor "
+            "can still sign in without the provider, so that a failed provider locks nobody "
+            "out."
+        ),
     )
     session_hours = forms.IntegerField(
-        label="Sign in again after (hours)",
+        label=gettext_lazy("Sign in again after (hours)"),
         required=False,
         min_value=1,
         max_value=LONGEST_SESSION_HOURS,
-        help_text="Empty: as long as this installation allows.",
+        help_text=gettext_lazy("Empty: the maximum of this installation."),
     )
     idle_minutes = forms.IntegerField(
-        label="Or when nothing was done for (minutes)",
+        label=gettext_lazy("Or after inactivity of (minutes)"),
         required=False,
         min_value=5,
         max_value=LONGEST_IDLE_MINUTES,
@@ -57,36 +63,38 @@ class ProviderForm(forms.Form):
 
     kind: ProviderKind
 
-    name = forms.CharField(max_length=60, help_text="What the button says: Sign in with ...")
+    name = forms.CharField(max_length=60, help_text=gettext_lazy("Text of the button: Sign in with ..."))
     domains = forms.CharField(
-        label="E-mail domains",
+        label=gettext_lazy("E-mail domains"),
         widget=forms.Textarea(attrs=LINES),
-        help_text="One on each line, such as school.example. The provider lets in nobody from elsewhere. How to prove that"
-        " a domain is yours stands on this page once the provider is saved.",
+        help_text=gettext_lazy(
+            "One per line, e.g. school.example. The provider signs in only addresses of these "
+            "domains. After saving, this page explains how to verify a domain."
+        ),
     )
     group_claim = forms.CharField(
-        label="Where the groups are",
+        label=gettext_lazy("Groups claim"),
         required=False,
         max_length=120,
-        help_text="The claim or attribute that lists a person's groups, often “groups”.",
+        help_text=gettext_lazy("The claim or attribute that lists a person's groups, often “groups”."),
     )
     groups = forms.CharField(
-        label="Groups and roles",
+        label=gettext_lazy("Groups and roles"),
         required=False,
         widget=forms.Textarea(attrs=LINES | {"rows": 5}),
-        help_text="One on each line: group = role. Roles are " + ", ".join(role.value for role in Role) + ".",
+        help_text="One per line: group = role. Roles are " + ", ".join(role.value for role in Role) + ".",
     )
     default_role = forms.ChoiceField(
-        label="Everybody else becomes",
+        label=gettext_lazy("Default role"),
         required=False,
-        choices=[("", "Nothing: they are not let in"), *NOT_ADMIN],
+        choices=[("", "No role: sign-in is refused"), *NOT_ADMIN],
     )
     asks_second_factor = forms.BooleanField(
-        label="It asks for a second factor itself",
+        label=gettext_lazy("The provider requires a second factor"),
         required=False,
-        help_text="Then the studio does not ask again.",
+        help_text=gettext_lazy("Then the studio does not ask for another one."),
     )
-    enabled = forms.BooleanField(label="In use", required=False, initial=True)
+    enabled = forms.BooleanField(label=gettext_lazy("Enabled"), required=False, initial=True)
 
     def clean_groups(self) -> dict[str, Role]:
         """Returns group -> role.
@@ -98,9 +106,12 @@ class ProviderForm(forms.Form):
         for number, line in enumerate(self.cleaned_data["groups"].splitlines(), start=1):
             if not line.strip():
                 continue
-            group, _, role = (part.strip() for part in line.rpartition("="))
+            group, _separator, role = (part.strip() for part in line.rpartition("="))
             if not group or role.lower() not in Role.values:
-                raise ValidationError(f"Line {number} is not “group = role”: {line.strip()[:60]}")
+                raise ValidationError(
+                    _("Line %(number)s is not “group = role”: %(strip)s")
+                    % {"number": number, "strip": line.strip()[:60]}
+                )
             found[group] = Role(role.lower())
         return found
 
@@ -130,15 +141,15 @@ class OpenIDForm(ProviderForm):
     kind = ProviderKind.OIDC
 
     issuer = forms.CharField(
-        max_length=300, help_text="The provider's address, such as https://login.school.example/realms/main"
+        max_length=300, help_text=gettext_lazy("Issuer URL, e.g. https://login.school.example/realms/main")
     )
-    client_id = forms.CharField(label="Client id", max_length=190)
+    client_id = forms.CharField(label=gettext_lazy("Client id"), max_length=190)
     secret = forms.CharField(
-        label="Client secret",
+        label=gettext_lazy("Client secret"),
         required=False,
         max_length=500,
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-        help_text="Kept sealed and never shown again. Empty: the one that is kept.",
+        help_text=gettext_lazy("Stored encrypted and never shown again. Empty: keep the current one."),
     )
     field_order = (
         "name",
@@ -158,16 +169,21 @@ class SamlForm(ProviderForm):
     kind = ProviderKind.SAML
 
     metadata = forms.CharField(
-        label="The provider's metadata",
+        label=gettext_lazy("The provider's metadata"),
         required=False,
         max_length=MOST_METADATA,
         widget=forms.Textarea(attrs=LINES),
-        help_text="Paste the XML that the provider offers; it fills in the next three. Or fill them in yourself.",
+        help_text=gettext_lazy(
+            "Paste the provider's XML to fill in the next three fields, or fill them in yourself."
+        ),
     )
-    issuer = forms.CharField(label="Entity id", required=False, max_length=300)
-    sso_url = forms.CharField(label="Sign-in address", required=False, max_length=300)
+    issuer = forms.CharField(label=gettext_lazy("Entity id"), required=False, max_length=300)
+    sso_url = forms.CharField(label=gettext_lazy("Sign-in address"), required=False, max_length=300)
     certificate = forms.CharField(
-        label="Signing certificate", required=False, max_length=10_000, widget=forms.Textarea(attrs=LINES)
+        label=gettext_lazy("Signing certificate"),
+        required=False,
+        max_length=10_000,
+        widget=forms.Textarea(attrs=LINES),
     )
     field_order = ("name", "metadata", "issuer", "sso_url", "certificate", "domains", "group_claim", "groups")
 
@@ -183,20 +199,22 @@ class SamlForm(ProviderForm):
             data |= {"issuer": found.entity_id, "sso_url": found.sso_url, "certificate": found.certificate}
         for name in ("issuer", "sso_url", "certificate"):
             if not data.get(name):
-                self.add_error(name, "Fill this in, or paste the metadata.")
+                self.add_error(name, _("Fill in this field or paste the metadata."))
         return data
 
 
 class InviteForm(forms.Form):
     """Whom to invite."""
 
-    email = forms.EmailField(label="E-mail address", widget=forms.EmailInput(attrs={"autocomplete": "off"}))
+    email = forms.EmailField(
+        label=gettext_lazy("E-mail address"), widget=forms.EmailInput(attrs={"autocomplete": "off"})
+    )
     role = forms.ChoiceField(choices=Role.choices, initial=Role.VIEWER)
     ends_on = forms.DateField(
-        label="Membership ends after",
+        label=gettext_lazy("Membership ends after"),
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}),
-        help_text="Empty: it does not end by itself.",
+        help_text=gettext_lazy("Empty: no end date."),
     )
 
     def ends_at(self, zone: Any) -> datetime | None:

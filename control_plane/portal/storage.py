@@ -8,6 +8,8 @@ from uuid import UUID
 from django import forms
 from django.conf import settings
 from django.db.models import Count, Q, Sum
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from control_plane.access import access
 from control_plane.common.actors import Actor
@@ -120,23 +122,29 @@ class RegionForm(forms.Form):
     region = forms.CharField(
         max_length=40,
         required=False,
-        help_text="Such as eu-central-1. Empty: anywhere. Footage is refused by stores elsewhere.",
+        help_text=gettext_lazy("E.g. eu-central-1. Empty: any region. Stores in other regions are rejected."),
     )
 
 
 class StoreForm(forms.Form):
     """A store of the studio's own. The secret is written, never shown; on a change, empty leaves it as it is."""
 
-    name = forms.CharField(max_length=80, help_text="What you call it here.")
+    name = forms.CharField(max_length=80, help_text=gettext_lazy("Its name in this studio."))
     endpoint = forms.CharField(
-        max_length=200, label="Address", help_text="https://s3.eu-central-1.example.com, without the bucket."
+        max_length=200,
+        label=gettext_lazy("Address"),
+        help_text=gettext_lazy("https://s3.eu-central-1.example.com, without the bucket."),
     )
     bucket = forms.CharField(max_length=63)
     region = forms.CharField(
-        max_length=40, help_text="Such as eu-central-1. The store is asked whether it is so."
+        max_length=40,
+        help_text=gettext_lazy("E.g. eu-central-1. The probe compares it with the store's answer."),
     )
     prefix = forms.CharField(  # type: ignore[assignment]  # a field of this name, not the form's own
-        max_length=100, required=False, label="Folder", help_text="Empty, or such as dance/footage/"
+        max_length=100,
+        required=False,
+        label=gettext_lazy("Folder"),
+        help_text=gettext_lazy("Empty, or e.g. dance/footage/"),
     )
     access_key = forms.CharField(
         max_length=128, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
@@ -144,22 +152,30 @@ class StoreForm(forms.Form):
     secret_key = forms.CharField(
         max_length=256,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="Kept under your studio's key. Nobody can read it here again.",
+        help_text=gettext_lazy("Encrypted with your studio's key and never shown again."),
     )
     encryption = forms.ChoiceField(
         choices=Encryption.choices,
-        label="Encrypted once more by the store",
-        help_text="All footage is encrypted before it leaves your studio, whatever you choose here.",
+        label=gettext_lazy("Server-side encryption"),
+        help_text=gettext_lazy(
+            "Footage is always encrypted before it leaves your studio; this adds the store's own encryption."
+        ),
     )
     kms_key_id = forms.CharField(
-        max_length=256, required=False, label="Key of your key service", help_text="For SSE-KMS only."
+        max_length=256,
+        required=False,
+        label=gettext_lazy("KMS key id"),
+        help_text=gettext_lazy("For SSE-KMS only."),
     )
     ca_pem = forms.CharField(
         required=False,
         max_length=20_000,
-        label="Certificate authority",
+        label=gettext_lazy("Certificate authority"),
         widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
-        help_text="In PEM, where the store's certificate is not a public one. Footage then passes through this server.",
+        help_text=gettext_lazy(
+            "PEM, if the store's certificate is not issued by a public authority. Footage "
+            "then passes through this server."
+        ),
     )
 
 
@@ -172,8 +188,8 @@ class ChangeStoreForm(StoreForm):
         super().__init__(*args, **kwargs)
         self.fields["secret_key"].required = False
         self.fields["access_key"].required = False
-        self.fields["secret_key"].help_text = "Empty leaves it as it is."
-        self.fields["access_key"].help_text = "Empty leaves it as it is."
+        self.fields["secret_key"].help_text = _("Empty: no change.")
+        self.fields["access_key"].help_text = _("Empty: no change.")
 
 
 def store_cards(studio: Studio) -> list[StoreCard]:
@@ -269,7 +285,7 @@ def _card(
     return StoreCard(
         id=id_,
         name=_name(row),
-        place=f"{row.endpoint}/{row.bucket}/{row.prefix}" if row else "Kept by this installation",
+        place=f"{row.endpoint}/{row.bucket}/{row.prefix}" if row else _("Stored by this installation"),
         region=stores.region_of(row),
         encryption=row.get_encryption_display() if row and row.encryption != Encryption.NONE else "",
         access_key=row.masked_access_key if row else "",

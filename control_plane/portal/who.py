@@ -145,7 +145,7 @@ def _answer(
         membership_id=members.get(user.id),
         name=user.get_full_name(),
         email=user.email,
-        role_text=Role(reason.role).label if reason.role else "Platform support",
+        role_text=Role(reason.role).label if reason.role else "Platform operator",
         allowed=decision.allowed,
         because=because(reason, zone=zone, by=by),
         note=reason.note if reason.why is access.Why.GRANT else "",

@@ -138,7 +138,7 @@ def forbidden_houses(world: World, asker: Asker, studio: str) -> list[House]:
     """Returns the studios of which nothing may be met in an answer to an address of `studio` (empty: of none)."""
     allowed = {asker.agent_of, asker.visits, *(asker.roles if asker.signed_in else ())}
     if studio and studio in allowed:
-        # Who belongs to both sees nothing of the one under the address of the other.
+        # Members of both sees nothing of the one under the address of the other.
         allowed = {studio}
     return [house for house in world.houses if house.name not in allowed]
 

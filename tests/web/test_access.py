@@ -74,6 +74,6 @@ def test_a_right_is_taken_with_the_keyboard_alone(site: House, live_server: Any,
     save = page.get_by_role("button", name="Save")
     save.focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Saved. It holds from now on.")).to_be_visible()
+    expect(page.get_by_text("Saved. Changes are active.")).to_be_visible()
     with studio_scope(site.cast.studio.id):
         assert "replay" not in RoleActions.objects.get(role="viewer").actions

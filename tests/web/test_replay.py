@@ -159,5 +159,5 @@ def test_a_right_that_is_taken_away_ends_the_replay_and_says_so(shown: Shown, si
     viewer.page.evaluate("void window.threedance.player.syncGroup.seek(22)")
     notice = viewer.page.locator(".notice")
     notice.wait_for(timeout=15_000)
-    assert "This class is not here" in notice.inner_text()
+    assert "Class not found" in notice.inner_text()
     assert set(viewer.numbers().values()) == {None}, "what was loaded can still be seen"

@@ -96,7 +96,7 @@ def test_no_page_scrolls_sideways_on_a_small_phone(
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, address
     if name:
         page.goto(f"{site.base}/agents/add/")
-        page.get_by_role("button", name="Show a pairing code").click()
+        page.get_by_role("button", name="Create pairing code").click()
         page.locator("#pairing-code").wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
@@ -128,7 +128,7 @@ def test_the_code_counts_down_and_the_command_can_be_copied(
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = context.new_page()
     page.goto(f"{site.base}/agents/add/")
-    page.get_by_role("button", name="Show a pairing code").click()
+    page.get_by_role("button", name="Create pairing code").click()
     code = page.locator("#pairing-code").inner_text()
     left = page.locator("[data-until]")
     before = left.inner_text()

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from control_plane.access import access, roles, services
@@ -27,7 +28,7 @@ from control_plane.portal.people import role_counts
 from control_plane.recordings.models import ClassSession
 from control_plane.tenancy.models import Role, Room
 
-MOVED_ON = "Somebody else changed the table meanwhile. Look at what would change now."
+MOVED_ON = _("Somebody else changed the table in the meantime. Review the changes again.")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -62,14 +63,14 @@ def _changed(request: StudioRequest, actor: Actor, before: Table, after: Table) 
     moved_on = request.POST.get("seen") != digest(before)
     if errors or not shown or moved_on:
         if "save" in request.POST and not errors:
-            messages.warning(request, MOVED_ON if moved_on else "Look at what would change first.")
+            messages.warning(request, MOVED_ON if moved_on else _("Review the changes first."))
         return _page(request, before, after, asked=True, errors=errors)
     for role in Role:
         if after[role] == roles.DEFAULTS[role] != before[role]:
             services.reset_role(request.studio, role, actor=actor)
         elif after[role] != before[role]:
             services.set_role_actions(request.studio, role, after[role], actor=actor)
-    messages.success(request, "Saved. It holds from now on.")
+    messages.success(request, _("Saved. Changes are active."))
     return redirect("portal:access", request.studio.slug)
 
 

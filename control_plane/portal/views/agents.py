@@ -7,6 +7,8 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from control_plane.access import access
@@ -26,14 +28,19 @@ class AddAgentForm(forms.Form):
     """What an admin says of a box before it is paired."""
 
     agent_name = forms.CharField(
-        label="Name", max_length=80, required=False, help_text="Empty: the box's own host name."
+        label=gettext_lazy("Name"),
+        max_length=80,
+        required=False,
+        help_text=gettext_lazy("Empty: the host name of its computer."),
     )
     replaces = forms.ModelChoiceField(
-        label="Takes over from",
+        label=gettext_lazy("Replaces"),
         queryset=Agent.objects.none(),
         required=False,
-        empty_label="No other box",
-        help_text="The new box takes over the cameras; the old one still uploads what it holds.",
+        empty_label=gettext_lazy("No other agent"),
+        help_text=gettext_lazy(
+            "The new agent takes over the cameras; the old one uploads its remaining footage."
+        ),
     )
 
     def __init__(self, *args: object, actor: Actor, **kwargs: object) -> None:
@@ -82,28 +89,28 @@ class UploadsForm(forms.Form):
     """When a box may upload, and how fast."""
 
     opens = forms.TimeField(
-        label="Upload only from",
+        label=gettext_lazy("Upload only from"),
         required=False,
         input_formats=["%H:%M"],
         widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
-        help_text="Leave both times empty to upload at any time.",
+        help_text=gettext_lazy("Leave both times empty to upload at any time."),
     )
     closes = forms.TimeField(
-        label="Until",
+        label=gettext_lazy("Until"),
         required=False,
         input_formats=["%H:%M"],
         widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
-        help_text="Earlier than the time above: the next morning.",
+        help_text=gettext_lazy("A time before the start: on the next day."),
     )
     mbit_per_s = forms.DecimalField(
-        label="At most, in Mbit/s",
+        label=gettext_lazy("At most, in Mbit/s"),
         required=False,
         min_value=0,
         max_value=10_000,
         max_digits=8,
         decimal_places=3,
         widget=forms.NumberInput(attrs={"step": "any", "inputmode": "decimal"}),
-        help_text="Empty or 0: no limit.",
+        help_text=gettext_lazy("Empty or 0: no limit."),
     )
 
     def limits(self) -> UploadLimits:
@@ -132,7 +139,11 @@ def uploads(request: StudioRequest, slug: str, agent_id: UUID) -> HttpResponse:
         except BadRequest as error:
             form.add_error(None, error.detail)
         else:
-            messages.success(request, f"{agent.name}: uploads {limits_text(agent)}.")
+            messages.success(
+                request,
+                _("%(agent)s: uploads %(agent_text)s.")
+                % {"agent": agent.name, "agent_text": limits_text(agent)},
+            )
             return redirect("portal:agents", slug=slug)
     context = {
         "section": "agents",

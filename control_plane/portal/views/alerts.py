@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from control_plane.access import access
@@ -98,7 +99,7 @@ def alert_rules(request: StudioRequest, slug: str) -> HttpResponse:
         except BadRequest as error:
             form.add_error(None, error.detail)
         else:
-            messages.success(request, "Saved.")
+            messages.success(request, _("Saved."))
             return redirect("portal:alerts", slug)
     status = 422 if form.errors else 200
     return studio_page(request, "portal/audit/alert_rules.html", HERE | {"form": form}, status=status)

@@ -9,6 +9,8 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from control_plane.access import access
@@ -21,22 +23,22 @@ from control_plane.common.errors import BadRequest, Conflict, NotFound, TooManyR
 from control_plane.portal.page import actor_of, studio_page
 
 SHOWN = 200
-NONE_CHOSEN = "Tick at least one: a key that may do nothing is no use."
-NOTHING_TO_LEND = "You have no right throughout the studio that it could have."
+NONE_CHOSEN = "Select at least one permission."
+NOTHING_TO_LEND = "You have no permission in the whole studio that a key could have."
 LIFETIMES = (("7", "A week"), ("30", "A month"), ("90", "Three months"), ("365", "A year"))
 
 
 class ApiKeyForm(forms.Form):
     """What a program gets: a name, an end, and some of the rights of whoever makes the key."""
 
-    name = forms.CharField(max_length=80, help_text="Which program it is for.")
-    days = forms.ChoiceField(label="It ends after", choices=LIFETIMES, initial="90")
+    name = forms.CharField(max_length=80, help_text=gettext_lazy("The program that uses the key."))
+    days = forms.ChoiceField(label=gettext_lazy("Expires after"), choices=LIFETIMES, initial="90")
 
     def __init__(self, *args: Any, lendable: frozenset[Action], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         lent = lendable - ALWAYS_LENT
         self.fields["actions"] = forms.MultipleChoiceField(
-            label="What it may do with your rights",
+            label=_("Permissions"),
             error_messages={"required": NONE_CHOSEN if lent else NOTHING_TO_LEND},
             widget=forms.CheckboxSelectMultiple,
             choices=[(action.value, MEANINGS[action]) for action in Action if action in lent],
@@ -81,5 +83,5 @@ def end_api_key(request: StudioRequest, slug: str, key_id: UUID) -> HttpResponse
     if key is None:
         raise NotFound
     revoke_api_key(key, actor=actor)
-    messages.success(request, f"The key {key.name} works no more.")
+    messages.success(request, _("The API key %(key)s was revoked.") % {"key": key.name})
     return redirect("portal:api_keys", slug)

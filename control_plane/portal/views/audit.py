@@ -12,6 +12,7 @@ from asgiref.sync import sync_to_async
 from django import forms
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from control_plane.access import access
@@ -37,28 +38,34 @@ HERE: dict[str, Any] = {"section": "settings"}
 class SearchForm(forms.Form):
     """What is looked for; every field may be left empty."""
 
-    person = forms.ChoiceField(label="Person", required=False)
+    person = forms.ChoiceField(label=gettext_lazy("Person"), required=False)
     category = forms.ChoiceField(
-        label="About",
+        label=gettext_lazy("About"),
         required=False,
         choices=[("", "Everything"), *((item.value, CATEGORY_LABELS[item]) for item in Category)],
     )
     action = forms.ChoiceField(
-        label="Act",
+        label=gettext_lazy("Event"),
         required=False,
-        choices=[("", "Any act"), *((item.value, MEANINGS[item].rstrip(".")) for item in Action)],
+        choices=[("", "Any event"), *((item.value, MEANINGS[item].rstrip(".")) for item in Action)],
     )
-    thing = forms.CharField(label="Id of a class, dancer, box …", required=False, max_length=64)
+    thing = forms.CharField(
+        label=gettext_lazy("Id of a class, dancer, agent …"), required=False, max_length=64
+    )
     first = forms.DateField(
-        label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+        label=gettext_lazy("From"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
     last = forms.DateField(
-        label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+        label=gettext_lazy("To"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
 
     def __init__(self, *args: Any, people: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["person"].choices = [("", "Anybody"), *people]  # type: ignore[attr-defined]
+        self.fields["person"].choices = [("", "Anyone"), *people]  # type: ignore[attr-defined]
 
     def question(self, zone: zoneinfo.ZoneInfo) -> Question:
         """Returns what is asked; days are those of the studio.
@@ -110,7 +117,7 @@ def audit_log(request: StudioRequest, slug: str) -> HttpResponse:
             "first_page": urlencode(kept),
             "older": urlencode(kept | {"before": written_place(page.older)}) if page.older else "",
             "kept": kept,
-            "export_forms": [("csv", "Table (CSV)"), ("jsonl", "Lines of JSON")],
+            "export_forms": [("csv", "CSV"), ("jsonl", "JSON Lines")],
         }
     return studio_page(request, "portal/audit/log.html", context, status=status)
 

@@ -9,6 +9,7 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from control_plane.access import access
@@ -54,7 +55,7 @@ def add_dancer(request: StudioRequest, slug: str) -> HttpResponse:
         except BadRequest as error:
             form.add_error(None, error.detail)
         else:
-            messages.success(request, f"{dancer.name} was added.")
+            messages.success(request, _("%(dancer)s was added.") % {"dancer": dancer.name})
             return redirect("portal:dancer", slug, dancer.id)
     return studio_page(request, "portal/dancers/add.html", HERE | {"form": form}, status=_status(form))
 
@@ -74,7 +75,7 @@ def dancer_page(request: StudioRequest, slug: str, dancer_id: UUID) -> HttpRespo
         except BadRequest as error:
             form.add_error(None, error.detail)
         else:
-            messages.success(request, "Saved.")
+            messages.success(request, _("Saved."))
             return redirect("portal:dancer", slug, dancer.id)
     return _dancer(request, actor, dancer, form=form)
 
@@ -103,7 +104,11 @@ def add_guardian(request: StudioRequest, slug: str, dancer_id: UUID) -> HttpResp
         except (Conflict, NotFound) as error:
             form.add_error("person", error.detail)
         else:
-            messages.success(request, f"{form.cleaned_data['person']} answers for {dancer.name} now.")
+            messages.success(
+                request,
+                _("%(person)s is now guardian of %(dancer)s.")
+                % {"person": form.cleaned_data["person"], "dancer": dancer.name},
+            )
             return redirect("portal:dancer", slug, dancer.id)
     return _dancer(request, actor, dancer, guardian_form=form)
 
@@ -117,7 +122,10 @@ def end_guardian(request: StudioRequest, slug: str, dancer_id: UUID, guardianshi
     if found is None:
         raise NotFound
     services.end_guardianship(found, actor=actor)
-    messages.success(request, f"{found.user} no longer answers for {dancer.name}.")
+    messages.success(
+        request,
+        _("%(user)s is no longer guardian of %(dancer)s.") % {"user": found.user, "dancer": dancer.name},
+    )
     return redirect("portal:dancer", slug, dancer.id)
 
 

@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
@@ -66,7 +67,9 @@ def invitations(request: StudioRequest, slug: str) -> HttpResponse:
             form.add_error(None, error.detail)
         else:
             if not offer.link:
-                messages.success(request, f"An invitation is on its way to {offer.invitation.email}.")
+                messages.success(
+                    request, _("An invitation was sent to %(email)s.") % {"email": offer.invitation.email}
+                )
                 return redirect("portal:invitations", slug)
             form = InviteForm()
     return _list(request, form, offer)
@@ -83,7 +86,7 @@ def invitation_again(request: StudioRequest, slug: str, invitation_id: UUID) -> 
         return redirect("portal:invitations", slug)
     if offer.link:
         return _list(request, InviteForm(), offer)
-    messages.success(request, f"A new link is on its way to {offer.invitation.email}.")
+    messages.success(request, _("A new link was sent to %(email)s.") % {"email": offer.invitation.email})
     return redirect("portal:invitations", slug)
 
 
@@ -95,7 +98,7 @@ def invitation_revoke(request: StudioRequest, slug: str, invitation_id: UUID) ->
     except Conflict as error:
         messages.error(request, error.detail)
     else:
-        messages.success(request, "Taken back. Its link works no more.")
+        messages.success(request, _("Invitation revoked. Its link no longer works."))
     return redirect("portal:invitations", slug)
 
 

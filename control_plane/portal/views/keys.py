@@ -5,6 +5,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from control_plane.access import access
@@ -32,10 +33,11 @@ def rotate_keys(request: StudioRequest, slug: str) -> HttpResponse:
     try:
         rotate_studio_key(request.studio, actor=actor_of(request))
     except (TooManyRequests, Unavailable) as error:
-        messages.error(request, f"Nothing was changed: {error.detail}")
+        messages.error(request, _("Nothing was changed: %(detail)s") % {"detail": error.detail})
     else:
         messages.success(
-            request, "The studio has new keys. Boxes are told, and older recordings follow by themselves."
+            request,
+            _("Keys rotated. Agents receive the new keys, and older recordings follow automatically."),
         )
     return redirect("portal:keys", slug=request.studio.slug)
 
@@ -54,7 +56,7 @@ def shred_everything(request: StudioRequest, slug: str) -> HttpResponse:
         except (Conflict, Unavailable) as error:
             form.add_error(None, error.detail)
         else:
-            messages.success(request, "All recordings have been destroyed. Nothing brings them back.")
+            messages.success(request, _("All recordings were deleted permanently."))
             return redirect("portal:keys", slug=request.studio.slug)
     return _page(request, form, status=422)
 
@@ -74,7 +76,7 @@ def shred_one(request: StudioRequest, slug: str, class_id: UUID) -> HttpResponse
         except (Conflict, Unavailable) as error:
             form.add_error(None, error.detail)
         else:
-            messages.success(request, "The recording has been destroyed. Nothing brings it back.")
+            messages.success(request, _("The recording was deleted permanently."))
             return redirect("portal:classes", slug=request.studio.slug)
     context = {"section": "classes", "class_session": class_session, "form": form}
     status = 422 if form.errors else 200

@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from control_plane.access.models import ApiKey
@@ -28,7 +29,7 @@ def leave(request: StudioRequest, slug: str) -> HttpResponse:
         except Conflict as refused:
             error = refused.detail
         else:
-            messages.success(request, f"You have left {name}.")
+            messages.success(request, _("You have left %(name)s.") % {"name": name})
             return redirect("portal:home")
     context = {
         "section": "",

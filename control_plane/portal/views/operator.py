@@ -9,6 +9,8 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -38,16 +40,19 @@ class NewStudioForm(forms.Form):
 
     name = forms.CharField(max_length=120)
     slug = forms.SlugField(
-        label="Address",
+        label=gettext_lazy("Address"),
         max_length=50,
-        help_text="Small letters, digits and hyphens; it stands in every address of the studio and stays.",
+        help_text=gettext_lazy(
+            "Lower-case letters, digits and hyphens. It is part of all addresses of the "
+            "studio and cannot be changed."
+        ),
     )
     time_zone = forms.ChoiceField(
         choices=[(name, name) for name in sorted(zoneinfo.available_timezones())], initial="UTC"
     )
     admin_address = forms.EmailField(
-        label="E-mail address of the first admin",
-        help_text="Is invited, and decides everything from then on.",
+        label=gettext_lazy("E-mail address of the first admin"),
+        help_text=gettext_lazy("Receives an invitation and manages the studio."),
     )
 
 
@@ -55,7 +60,7 @@ class VisitForm(forms.Form):
     """What an operator is let in for, why, and how long."""
 
     actions = forms.MultipleChoiceField(
-        label="What for",
+        label=gettext_lazy("Reason"),
         choices=[
             (action.value, roles.TITLES[action])
             for _, group in GROUPS
@@ -63,15 +68,15 @@ class VisitForm(forms.Form):
             if action in roles.BREAK_GLASS_ACTIONS
         ],
         widget=forms.CheckboxSelectMultiple,
-        help_text="Tick what you need and nothing else.",
+        help_text=gettext_lazy("Select only the permissions that you need."),
     )
     reason = forms.CharField(
         min_length=SHORTEST_REASON,
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="The studio's admins read it at once. Name the request you work on.",
+        help_text=gettext_lazy("The studio's admins see it immediately. Name the request that you work on."),
     )
-    hours = forms.ChoiceField(label="For how long", choices=HOURS)
+    hours = forms.ChoiceField(label=gettext_lazy("Duration"), choices=HOURS)
 
 
 @require_safe
@@ -137,7 +142,7 @@ def studio(request: HttpRequest, studio_id: UUID) -> HttpResponse:
         except (BadRequest, Forbidden) as error:
             form.add_error(None, error.detail)
         else:
-            messages.success(request, "You are in. The studio's admins have been told.")
+            messages.success(request, _("The studio is open to you. Its admins were notified."))
             return redirect("portal:classes", slug=found.slug)
     visits = own_visits(operator.id, most=MOST_VISITS, studio_id=found.id)
     context: dict[str, Any] = {
@@ -170,7 +175,7 @@ def close_visit(request: HttpRequest, visit_id: UUID) -> HttpResponse:
     if glass is None:
         raise NotFound
     access_services.close_break_glass(glass, actor=actor_of(request))
-    messages.success(request, "Ended. The studio is closed to you.")
+    messages.success(request, _("Access ended."))
     return redirect("portal:operator")
 
 

@@ -9,6 +9,8 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from control_plane.access import access, roles
@@ -71,10 +73,10 @@ class EndForm(forms.Form):
     """When the membership ends by itself."""
 
     ends_at = forms.DateTimeField(
-        label="Belongs to the studio until",
+        label=gettext_lazy("Member until"),
         required=False,
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        help_text="Empty: until somebody removes them.",
+        help_text=gettext_lazy("Empty: no end date."),
     )
 
 
@@ -97,7 +99,11 @@ def change_role(request: StudioRequest, slug: str, membership_id: UUID) -> HttpR
         except Conflict as error:
             form.add_error(None, error.detail)
         else:
-            messages.success(request, f"{member.user} is {Role(member.role).label.lower()} from now on.")
+            messages.success(
+                request,
+                _("%(user)s now has the role %(role)s.")
+                % {"user": member.user, "role": Role(member.role).label.lower()},
+            )
             return redirect("portal:person", slug, membership_id)
     return _person(request, actor, member_for(actor, membership_id), role_form=form)
 
@@ -114,7 +120,7 @@ def change_end(request: StudioRequest, slug: str, membership_id: UUID) -> HttpRe
         except (BadRequest, Conflict) as error:
             form.add_error(None, error.detail)
         else:
-            messages.success(request, "Saved.")
+            messages.success(request, _("Saved."))
             return redirect("portal:person", slug, membership_id)
     return _person(request, actor, member_for(actor, membership_id), end_form=form)
 
@@ -129,7 +135,11 @@ def remove_person(request: StudioRequest, slug: str, membership_id: UUID) -> Htt
     except Conflict as error:
         messages.error(request, error.detail)
         return redirect("portal:person", slug, membership_id)
-    messages.success(request, f"{member.user} no longer belongs to {request.studio.name}.")
+    messages.success(
+        request,
+        _("%(user)s is no longer a member of %(studio)s.")
+        % {"user": member.user, "studio": request.studio.name},
+    )
     return redirect("portal:people", slug)
 
 
@@ -139,7 +149,11 @@ def end_sessions(request: StudioRequest, slug: str, membership_id: UUID) -> Http
     actor = actor_of(request)
     member = member_for(actor, membership_id)
     services.end_member_sessions(member, actor=actor)
-    messages.success(request, f"{member.user} has to sign in again before {request.studio.name} opens.")
+    messages.success(
+        request,
+        _("%(user)s must sign in again to open %(studio)s.")
+        % {"user": member.user, "studio": request.studio.name},
+    )
     return redirect("portal:person", slug, membership_id)
 
 

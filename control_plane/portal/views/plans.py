@@ -8,6 +8,8 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -43,12 +45,14 @@ class PlanForm(forms.Form):
 
     name = forms.CharField(max_length=80)
     contact = forms.CharField(
-        max_length=120, required=False, help_text="Whom a studio asks for more: an address or a page."
+        max_length=120,
+        required=False,
+        help_text=gettext_lazy("Contact for a larger plan: an e-mail address or a page."),
     )
     soft_percent = forms.IntegerField(
-        min_value=1, max_value=100, initial=80, label="Warn from (per cent of the storage)"
+        min_value=1, max_value=100, initial=80, label=gettext_lazy("Warn at (per cent of the storage)")
     )
-    is_default = forms.BooleanField(required=False, label="For studios that were given no plan")
+    is_default = forms.BooleanField(required=False, label=gettext_lazy("Default for studios without a plan"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -62,7 +66,9 @@ class PlanForm(forms.Form):
 class NewPlanForm(PlanForm):
     """A plan that is not there yet."""
 
-    slug = forms.SlugField(max_length=40, label="Short name", help_text="It stays.")
+    slug = forms.SlugField(
+        max_length=40, label=gettext_lazy("Short name"), help_text=gettext_lazy("It cannot be changed.")
+    )
     field_order = ("slug", "name")
 
 
@@ -76,7 +82,7 @@ class StudioPlanForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["plan"].queryset = Plan.objects.all()  # type: ignore[attr-defined]
         for name, field in _limit_fields().items():
-            field.help_text = "Empty: as in the plan."
+            field.help_text = "Empty: the limit of the plan."
             self.fields[name] = field
 
     def overrides(self) -> dict[str, int | None]:
@@ -119,7 +125,7 @@ def new_plan(request: HttpRequest) -> HttpResponse:
         except (BadRequest, Conflict) as error:
             form.add_error(None, error.detail)
         else:
-            messages.success(request, f"The plan {plan.name} is made.")
+            messages.success(request, _("The plan %(plan)s was created.") % {"plan": plan.name})
             return redirect("portal:operator_plans")
     return _form(request, form, "A new plan")
 
@@ -143,7 +149,7 @@ def plan_page(request: HttpRequest, plan_id: UUID) -> HttpResponse:
         except (BadRequest, Conflict) as error:
             form.add_error(None, error.detail)
         else:
-            messages.success(request, "Saved. It holds for every studio that has this plan, from now on.")
+            messages.success(request, _("Saved. The plan applies to all its studios from now on."))
             return redirect("portal:operator_plans")
     return _form(request, form, plan.name)
 
@@ -173,7 +179,11 @@ def studio_plan(request: HttpRequest, studio_id: UUID) -> HttpResponse:
         except BadRequest as error:
             form.add_error(None, error.detail)
         else:
-            messages.success(request, f"{studio.name} has the plan {data['plan'].name}.")
+            messages.success(
+                request,
+                _("%(studio)s now has the plan %(plan)s.")
+                % {"studio": studio.name, "plan": data["plan"].name},
+            )
             return redirect("portal:operator_plans")
     return _form(request, form, studio.name, uses=used)
 

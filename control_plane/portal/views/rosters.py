@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from control_plane.access import access
@@ -42,7 +43,7 @@ def roster(request: StudioRequest, slug: str, class_id: UUID) -> HttpResponse:
         save_roster(class_session, ticked, confirm=confirm, actor=actor)
     except (BadRequest, Conflict) as error:
         return _page(request, actor, class_session, ticked=ticked, error=error.detail)
-    messages.success(request, "Confirmed." if confirm else "Saved, and not confirmed yet.")
+    messages.success(request, _("Roster confirmed.") if confirm else _("Roster saved, not confirmed."))
     return redirect("portal:roster", slug, class_id)
 
 

@@ -14,6 +14,8 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -63,7 +65,7 @@ class FindForm(forms.Form):
     """Whose provider is looked for."""
 
     email = forms.EmailField(
-        label="Your e-mail address there", widget=forms.EmailInput(attrs={"autofocus": True})
+        label=gettext_lazy("Your e-mail address there"), widget=forms.EmailInput(attrs={"autofocus": True})
     )
 
 
@@ -110,7 +112,7 @@ def sign_in_settings(request: StudioRequest, slug: str) -> HttpResponse:
         except BadRequest as error:
             form.add_error(None, error.detail)
         else:
-            messages.success(request, "Saved. It holds from the next page on.")
+            messages.success(request, _("Saved. Changes apply from the next request."))
             return redirect("portal:sign_in", slug)
     context = HERE | {"form": form, "providers": access.visible(actor, IdentityProvider)}
     return studio_page(request, "portal/settings/signin.html", context)
@@ -130,7 +132,9 @@ def new_provider(request: StudioRequest, slug: str, kind: str) -> HttpResponse:
         except (BadRequest, Conflict, TooManyRequests) as error:
             form.add_error(None, error.detail)
         else:
-            messages.success(request, "Added. Now tell the provider about this studio, as said below.")
+            messages.success(
+                request, _("Added. Now configure this studio at the provider, as described below.")
+            )
             return redirect("portal:provider", slug, provider.id)
     context = HERE | {"form": form, "kind": ProviderKind(kind)}
     return studio_page(request, "portal/settings/signin_provider.html", context)
@@ -148,7 +152,7 @@ def provider_page(request: StudioRequest, slug: str, provider_id: UUID) -> HttpR
         except (BadRequest, Conflict) as error:
             form.add_error(None, error.detail)
         else:
-            messages.success(request, "Saved.")
+            messages.success(request, _("Saved."))
             return redirect("portal:provider", slug, provider.id)
     context = HERE | {
         "form": form,
@@ -169,7 +173,7 @@ def provider_remove(request: StudioRequest, slug: str, provider_id: UUID) -> Htt
     except BadRequest as error:
         messages.error(request, error.detail)
         return redirect("portal:provider", slug, provider_id)
-    messages.success(request, "Removed.")
+    messages.success(request, _("Removed."))
     return redirect("portal:sign_in", slug)
 
 
@@ -185,10 +189,16 @@ def prove_provider_domain(request: StudioRequest, slug: str, provider_id: UUID) 
         messages.error(request, error.detail)
     else:
         if is_proven:
-            messages.success(request, f"{domain} is proven. Addresses of it lead to {provider.name}.")
+            messages.success(
+                request,
+                _("%(domain)s is verified. Its addresses sign in through %(provider)s.")
+                % {"domain": domain, "provider": provider.name},
+            )
         else:
             messages.error(
-                request, f"No such record at {record_name(domain)} yet. New records can take an hour."
+                request,
+                _("No such record at %(domain)s yet. New records can take an hour.")
+                % {"domain": record_name(domain)},
             )
     return redirect("portal:provider", slug, provider.id)
 

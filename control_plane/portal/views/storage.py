@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from control_plane.access import access
@@ -58,7 +59,10 @@ def storage_region(request: StudioRequest, slug: str) -> HttpResponse:
             form.add_error("region", error.detail)
         else:
             messages.success(
-                request, f"Footage stays in {row.region}." if row.region else "Footage may be anywhere."
+                request,
+                _("Footage stays in %(region)s.") % {"region": row.region}
+                if row.region
+                else _("Footage can be stored in any region."),
             )
             return _back(request)
     return _page(request, form, status=422)
@@ -75,7 +79,9 @@ def new_store(request: StudioRequest, slug: str) -> HttpResponse:
         except (BadRequest, Conflict) as error:
             _refuse(form, error.detail)
         else:
-            messages.success(request, f"{store.name} is being tried. Nothing goes there before you say so.")
+            messages.success(
+                request, _("Probing %(store)s. It is not used until you choose it.") % {"store": store.name}
+            )
             return _back(request)
     return _form(request, form, {})
 
@@ -105,7 +111,7 @@ def store_page(request: StudioRequest, slug: str, store: str) -> HttpResponse:
         except (BadRequest, Conflict) as error:
             _refuse(form, error.detail)
         else:
-            messages.success(request, "Saved. The store is being tried anew.")
+            messages.success(request, _("Saved. Probing the store again."))
             return _back(request)
     return _form(request, form, {"card": card})
 
@@ -141,7 +147,9 @@ def retire(request: StudioRequest, slug: str, store: str) -> HttpResponse:
     except Conflict as error:
         messages.error(request, error.detail)
     else:
-        messages.success(request, f"{row.name} is out of use, and its keys are forgotten.")
+        messages.success(
+            request, _("%(row)s was removed, and its access keys were deleted.") % {"row": row.name}
+        )
     return _back(request)
 
 

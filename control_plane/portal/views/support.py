@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from control_plane.access import access, services
@@ -43,7 +44,7 @@ def end_support(request: StudioRequest, slug: str, visit_id: UUID) -> HttpRespon
         raise NotFound
     services.close_break_glass(glass, actor=actor)
     if glass.operator_id == actor.id:
-        messages.success(request, f"Ended. {request.studio.name} is closed to you.")
+        messages.success(request, _("Your access to %(studio)s ended.") % {"studio": request.studio.name})
         return redirect("portal:operator")
-    messages.success(request, "Ended. Support has no access any more.")
+    messages.success(request, _("Break-glass access ended."))
     return redirect("portal:classes", slug)

@@ -11,6 +11,8 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from control_plane.access import access, services
@@ -35,17 +37,17 @@ PAGE_SIZE = 50
 class RightForm(forms.Form):
     """A right of one person on one thing, or its denial."""
 
-    person = MemberField(label="Person", help_text="E-mail address of a member.")
-    effect = forms.ChoiceField(label="May or may not", choices=Effect.choices)
-    right = forms.ChoiceField(label="Do what")
+    person = MemberField(label=gettext_lazy("Person"), help_text=gettext_lazy("E-mail address of a member."))
+    effect = forms.ChoiceField(label=gettext_lazy("Grant or deny"), choices=Effect.choices)
+    right = forms.ChoiceField(label=gettext_lazy("Permission"))
     until = forms.DateTimeField(
-        label="Until",
+        label=gettext_lazy("Until"),
         required=False,
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        help_text="Empty: until somebody ends it.",
+        help_text=gettext_lazy("Empty: no end date."),
     )
     reason = forms.CharField(
-        max_length=500, help_text="Stands beside it, and in the record for good: no names."
+        max_length=500, help_text=gettext_lazy("Shown with it and kept in the audit log; no names.")
     )
 
     def __init__(self, *args: Any, label: str, **kwargs: Any) -> None:
@@ -60,7 +62,7 @@ class RightForm(forms.Form):
         """
         until = self.cleaned_data["until"]
         if until is not None and until <= timezone.now():
-            raise forms.ValidationError("This has passed already.")
+            raise forms.ValidationError(_("This time is in the past."))
         return until
 
 
@@ -88,7 +90,9 @@ def end_right(request: StudioRequest, slug: str, right_id: UUID) -> HttpResponse
     if row is None:
         raise NotFound
     services.take_back(row, actor=actor)
-    messages.success(request, f"Ended. For {row.user.get_full_name()} the role decides again.")
+    messages.success(
+        request, _("Ended. The role of %(user)s applies again.") % {"user": row.user.get_full_name()}
+    )
     if request.POST.get("back") == "thing":
         # Where it was: one of our own pages, never an address that somebody sent.
         if ClassSession.objects.filter(pk=row.object_pk).exists():
@@ -105,7 +109,7 @@ def _who(request: StudioRequest, thing: ClassSession | Room, *, back: str) -> Ht
     label = thing._meta.label
     form = RightForm(request.POST or None, label=label)
     if request.method == "POST" and form.is_valid() and _give(form, thing, actor):
-        messages.success(request, "Done. It holds from now on.")
+        messages.success(request, _("Saved. It is active now."))
         return redirect(request.path)
     note_read(Act.ACCESS_READ, thing, actor=actor)
     asked = _asked(request, label)
@@ -146,7 +150,7 @@ def _give(form: RightForm, thing: Model, actor: Actor) -> bool:
             actor=actor,
         )
     except (BadRequest, Conflict, Forbidden, NotFound) as error:
-        form.add_error(None, error.detail or "This cannot be given.")
+        form.add_error(None, error.detail or _("This permission cannot be granted."))
         return False
     return True
 

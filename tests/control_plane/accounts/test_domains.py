@@ -98,13 +98,18 @@ def test_the_owner_of_a_domain_proves_it_on_the_page(
     page = f"/studio/{cast.studio.slug}/sign-in/{claimed.id}/"
     shown = alice.get(page).content.decode()
     assert record_name(DOMAIN) == "_threedance.school.example"
-    for words in (record_name(DOMAIN), record_text(cast.studio.id), "Not proven", f"/sign-in/{claimed.id}/"):
+    for words in (
+        record_name(DOMAIN),
+        record_text(cast.studio.id),
+        "Not verified",
+        f"/sign-in/{claimed.id}/",
+    ):
         assert words in shown
     early = alice.post(f"{page}domains/", {"domain": DOMAIN}, follow=True).content.decode()
     assert "No such record" in early
     publish(dns, cast)
     done = alice.post(f"{page}domains/", {"domain": DOMAIN}, follow=True).content.decode()
-    assert f"{DOMAIN} is proven" in done
+    assert f"{DOMAIN} is verified" in done
     found = find()
     assert cast.studio.name in found
     assert "127.0.0.1" in found
@@ -197,7 +202,7 @@ def test_the_studios_own_link_shows_whose_provider_it_is(
 ) -> None:
     page = Client(headers=HTML).get(f"/sign-in/{claimed.id}/").content.decode()
     assert cast.studio.name in page
-    assert "Go to 127.0.0.1" in page
+    assert "Continue to 127.0.0.1" in page
     assert f"/accounts/oidc/{claimed.id}/login/" in page
     change_provider(claimed, facts(rig, enabled=False), actor=cast.alice.actor)
     assert Client(headers=HTML).get(f"/sign-in/{claimed.id}/").status_code == 404

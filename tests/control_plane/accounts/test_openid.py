@@ -321,7 +321,7 @@ def test_a_token_that_is_not_right_lets_nobody_in(
         setattr(rig, name, function)
     answer = sign_in(client, rig, provider, sub)
     assert (answer.status_code, is_in(client)) == (403, False), what
-    assert b"could not sign you in" in answer.content
+    assert b"did not sign you in" in answer.content
     assert not User.objects.filter(email=f"{sub}@school.example").exists()
     rig.alter = rig.forge = rig.userinfo = None
     assert sign_in(client, rig, provider, sub).status_code == 302, "and it was not refused for another reason"

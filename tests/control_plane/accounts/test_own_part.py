@@ -55,7 +55,7 @@ def test_ending_sessions_closes_this_studio_alone(cast: Cast, other: Cast, both:
     places = [enter(both), another(both)]
     alice, page = people(cast, both)
     answer = alice.post(f"{page}sessions/end/", follow=True)
-    assert "has to sign in again" in answer.content.decode()
+    assert "must sign in again" in answer.content.decode()
     assert [status(client, cast) for client in places] == [403, 403]
     assert [status(client, other) for client in places] == [200, 200]
     assert all(is_in(client) for client in places)
@@ -87,7 +87,7 @@ def test_the_person_is_told_why_and_comes_back_by_the_password(cast: Cast, both:
     client, elsewhere = enter(both), another(both)
     services.end_member_sessions(cast.membership(both), actor=cast.alice.actor)
     page = client.get(classes(cast)).content.decode()
-    assert "An admin of this studio ended your sessions in it" in page
+    assert "An admin of this studio ended your sessions on" in page
     assert f"/accounts/reauthenticate/?next=/studio/{cast.studio.slug}/classes/" in page
     answer = client.get(f"/api/v1/studios/{cast.studio.slug}/classes/", headers=PROGRAM)
     assert (answer.status_code, "ended your sessions" in answer.json()["detail"]) == (401, True)
@@ -134,7 +134,7 @@ def test_a_studio_may_ask_for_shorter_sessions_and_ends_none(cast: Cast, other: 
             assert status(client, cast) == 200
     with time_machine.travel(now + timedelta(minutes=121)):
         assert (status(client, cast), status(client, other)) == (403, 200)
-        assert "asks you to sign in again" in client.get(classes(cast)).content.decode()
+        assert "requires a new sign-in" in client.get(classes(cast)).content.decode()
         client.post("/accounts/reauthenticate/", {"password": PASSWORD})
         assert status(client, cast) == 200
 
@@ -161,13 +161,13 @@ def test_when_a_member_was_here_is_when_they_were_in_this_studio(cast: Cast, oth
     start = timezone.now()
     client = enter(both)
     alice, page = people(cast, both)
-    assert "never here" in alice.get(page).content.decode()
+    assert "never active" in alice.get(page).content.decode()
     status(client, other)
-    assert "never here" in alice.get(page).content.decode()
+    assert "never active" in alice.get(page).content.decode()
     assert status(client, cast) == 200
     seen = cast.membership(both).last_seen_at
     assert seen is not None
-    assert "last here" in alice.get(page).content.decode()
+    assert "last active" in alice.get(page).content.decode()
     with time_machine.travel(start + timedelta(minutes=59)):
         status(client, cast)
         assert cast.membership(both).last_seen_at == seen, "once in an hour is enough"

@@ -178,7 +178,7 @@ def test_an_answer_that_is_not_right_lets_nobody_in(
     provider = provider_of(cast, idp)
     refused = deliver(client, provider, spoil(idp, ask(client, idp, provider)))
     assert (refused.status_code, is_in(client)) == (403, False)
-    assert b"could not sign you in" in refused.content
+    assert b"did not sign you in" in refused.content
     assert not User.objects.filter(email__endswith="@school.example").exists()
     good = deliver(client, provider, idp.signed(ask(client, idp, provider)))
     assert (good.status_code, is_in(client)) == (302, True), "and it was not refused for another reason"

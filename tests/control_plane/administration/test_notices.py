@@ -27,7 +27,7 @@ def test_a_changed_role_is_told(cast: Cast, django_capture_on_commit_callbacks: 
         services.change_role(cast.membership(cast.vera), Role.INSTRUCTOR, actor=cast.alice.actor)
         assert not mail.outbox, "nothing is sent before the change is committed"
     assert told(cast) == [([cast.vera.email], "Your role in STUDIO was changed")]
-    assert "You are now: Instructor" in str(mail.outbox[0].body)
+    assert "Your new role: Instructor" in str(mail.outbox[0].body)
     assert f"/studio/{cast.studio.slug}/classes/" in str(mail.outbox[0].body)
 
 

@@ -173,7 +173,7 @@ def test_the_page_names_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     request = RequestFactory().get("/rooms/", headers=PAGE)
     page = outages.unavailable(request).content.decode()
     assert "The server&#x27;s disk is full" in page or "The server's disk is full" in page
-    assert "recordings stay on the agents" in page
+    assert "the agents in the studios keep recordings" in page
     problem = decode(outages.unavailable(RequestFactory().get("/rooms/")).content, Problem)
     assert "disk is full" in problem.detail
 

@@ -203,10 +203,10 @@ def test_an_alert_is_looked_into_once_and_never_changed(cast: Cast) -> None:
         acknowledge(alert, note="", actor=cast.ivan.actor)
     page = as_person(cast.alice)
     address = f"/studio/{cast.studio.slug}/alerts/"
-    assert "13 in all" in page.get(address).content.decode()
+    assert "13 in total" in page.get(address).content.decode()
     assert page.post(f"{address}{alert.id}/", {"note": "She prepared the show."}).status_code == 302
     shown = page.get(address).content.decode()
-    assert "Looked into by Alice" in shown
+    assert "Reviewed by Alice" in shown
     assert "She prepared the show." in shown
     with pytest.raises(Conflict):
         acknowledge(alert, note="again", actor=cast.alice.actor)
@@ -218,9 +218,9 @@ def test_no_page_promises_a_mail_where_there_is_no_mail_server(cast: Cast, setti
     for page in ("alerts/", "support/"):
         settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
         address = f"/studio/{cast.studio.slug}/{page}"
-        assert "no mail server is set up" not in as_person(cast.alice).get(address).content.decode()
+        assert "No mail server is configured" not in as_person(cast.alice).get(address).content.decode()
         settings.EMAIL_BACKEND = NO_SERVER
-        assert "no mail server is set up" in as_person(cast.alice).get(address).content.decode()
+        assert "No mail server is configured" in as_person(cast.alice).get(address).content.decode()
 
 
 def test_the_pages_are_for_those_who_decide_about_policy(cast: Cast, other: Cast) -> None:

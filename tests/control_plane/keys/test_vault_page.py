@@ -18,7 +18,7 @@ def test_it_is_for_admins(cast: Cast, who: str, status: int) -> None:
 def test_it_says_where_and_how_old_and_never_what(cast: Cast) -> None:
     page = as_person(cast.alice).get(f"/studio/{cast.studio.slug}/keys/").content
     assert b"A file on the server" in page
-    assert b"Boxes lock new recordings with it" in page
+    assert b"Agents encrypt new recordings with it" in page
     with studio_scope(cast.studio.id):
         key = StudioKey.objects.get()
     for secret in (key.wrapped_key, key.wrapped_private_key, key.root_key_id.encode()):

@@ -66,7 +66,7 @@ def test_the_table_shows_what_a_change_does_and_then_does_it(house: House, sign_
     saved = alice.post(page, {"right": wanted, "seen": seen(shown), "save": after(shown)})
     assert saved.status_code == MOVED
     assert not may(house.cast, house.cast.vera, Action.REPLAY, row)
-    assert "differs from how 3Dance comes" in alice.get(page).content.decode()
+    assert "differs from the defaults" in alice.get(page).content.decode()
 
 
 def test_a_save_of_what_was_not_shown_changes_nothing(house: House, sign_in: SignIn) -> None:
@@ -85,7 +85,7 @@ def test_a_save_of_what_was_not_shown_changes_nothing(house: House, sign_in: Sig
     )
     late = alice.post(page, {"right": wanted, "seen": seen(shown), "save": after(shown)})
     assert late.status_code == OK
-    assert "Somebody else changed the table meanwhile" in late.content.decode()
+    assert "Somebody else changed the table in the meantime" in late.content.decode()
     assert may(house.cast, house.cast.vera, Action.REPLAY, row)
 
 
@@ -125,9 +125,9 @@ def test_who_can_see_a_class_is_what_the_deciding_code_says(house: House, sign_i
             link = f"/people/{cast.membership(user).id}/"
             assert (link in may_page) is access.can(user.actor, Action.REPLAY, row)
             assert (link in not_page) is not access.can(user.actor, Action.REPLAY, row)
-    assert "3 of 5 people may" in may_page
+    assert "3 of 5 people can" in may_page
     assert "guest teacher" in may_page
-    assert "Was refused this for this class, by Alice." in not_page
+    assert "Denied for this class, by Alice." in not_page
 
 
 def test_a_class_that_may_not_be_watched_is_offered_for_replay_nowhere(house: House, sign_in: SignIn) -> None:
@@ -166,7 +166,7 @@ def test_the_page_of_who_can_asks_no_more_for_many_people_than_for_few(house: Ho
         )
     with CaptureQueriesContext(connection) as many:
         text = " ".join(alice.get(address).content.decode().split())
-    assert "228 of 455 people may watch it" in text
+    assert "228 of 455 people can watch it" in text
     assert len(many) <= len(few) + 1, "guardians have to be asked about"
     assert "Person 449" in alice.get(f"{address}?page=5").content.decode()
 
@@ -196,7 +196,7 @@ def test_a_right_is_given_until_a_date_and_ended(house: House, sign_in: SignIn) 
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"until": "2020-01-01T00:00"}, "has passed already"),
+        ({"until": "2020-01-01T00:00"}, "in the past"),
         ({"person": "nobody@example.org"}, "Invite them first"),
         ({"right": "manage_people"}, "Select a valid choice"),
         ({"reason": ""}, "This field is required"),

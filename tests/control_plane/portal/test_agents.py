@@ -31,7 +31,7 @@ def test_the_page_shows_every_camera_with_state_and_what_to_do(house: House, sig
         assert camera.name in body
     assert house.agent.fingerprint not in body, "an instructor does not compare keys"
     assert "Box 1 is not connected" in body
-    assert "Paired, and never seen since" in body
+    assert "Paired, never connected" in body
     assert house.agent.fingerprint in sign_in("alice").get(f"{house.base}/agents/").content.decode()
 
 
@@ -61,7 +61,7 @@ def test_a_code_is_shown_once_with_the_command_and_its_state_follows_the_box(
     with studio_scope(house.cast.studio.id):
         row = PairingCode.objects.filter(state=PairingState.PENDING).get()
     state = f"{house.base}/agents/pairing/{row.id}/"
-    assert "Waiting for the box" in alice.get(state, headers=HTMX).content.decode()
+    assert "Waiting for the agent" in alice.get(state, headers=HTMX).content.decode()
     claim_pairing_code(
         PairRequest(
             code=code[0],
@@ -123,7 +123,7 @@ def test_others_do_not_say_when_a_box_uploads(house: House, sign_in: SignIn) -> 
     for who, status in (("ivan", 403), ("vera", 404), ("sam", 404), ("nobody", 302)):
         assert sign_in(who).get(page).status_code == status
         assert sign_in(who).post(page, {"mbit_per_s": "5"}).status_code == status
-    assert "Change when it uploads" not in sign_in("ivan").get(f"{house.base}/agents/").content.decode()
+    assert "Upload schedule" not in sign_in("ivan").get(f"{house.base}/agents/").content.decode()
     assert sign_in("alice").get(f"{house.base}/agents/{new_id()}/uploads/").status_code == 404
 
 
@@ -132,12 +132,12 @@ def test_a_box_that_waits_for_its_window_is_no_broken_one(house: House, sign_in:
     waits = record(house, ClassState.FINISHING)
     # The studio's clock is UTC here, and the box's zone an hour ahead of it.
     for window, said in (
-        (WindowState.WAITS, "Waits for the upload window, from 21:00."),
+        (WindowState.WAITS, "Waiting for the upload window, from 21:00."),
         (
             WindowState.OVERRULED,
-            "Uploads outside the upload window, because the box&#x27;s disk is nearly full.",
+            "Uploading outside the upload window, because the agent&#x27;s disk is nearly full.",
         ),
-        (WindowState.UNUSABLE, "the time yet, or not the studio&#x27;s time zone"),
+        (WindowState.UNUSABLE, "the time or the studio&#x27;s time zone yet"),
         (WindowState.OPEN, ""),
     ):
         upload = msgspec.structs.replace(STATUS.upload, window=window)
@@ -155,8 +155,8 @@ def test_a_box_that_is_too_old_for_a_window_is_shown_as_such(house: House, sign_
     sign_in("alice").post(page, {"opens": "22:00", "closes": "06:00"})
     with studio_scope(house.cast.studio.id):
         Agent.objects.filter(pk=house.agent.pk).update(protocol=2)
-    assert "too old for an upload window" in sign_in("ivan").get(f"{house.base}/agents/").content.decode()
-    assert "too old for an upload window" in sign_in("alice").get(page).content.decode()
+    assert "does not support upload windows" in sign_in("ivan").get(f"{house.base}/agents/").content.decode()
+    assert "does not support upload windows" in sign_in("alice").get(page).content.decode()
 
 
 def test_an_agent_that_was_stopped_is_shown_so_everywhere_and_until_it_is_heard_again(
@@ -171,20 +171,24 @@ def test_an_agent_that_was_stopped_is_shown_so_everywhere_and_until_it_is_heard_
 
     heartbeat = Heartbeat(status=msgspec.structs.replace(STATUS, cameras=(), recordings=()))
     reports.take(heartbeat, caller)
-    assert not any("was stopped" in body or "Stopped on its" in body for body in seen())
+    assert not any(
+        "was stopped" in body or "is stopped" in body or "Stopped on its" in body for body in seen()
+    )
     with studio_scope(house.cast.studio.id):
         link_id = new_id()
         Agent.objects.filter(pk=house.agent.pk).update(link_id=link_id)
     reports.close_link(caller, link_id, was_stopped=True)
     agents, room, running_class = seen()
     assert re.search(r'<span class="tag tag--warn">\s*Stopped\s*</span>', agents)
-    assert "Nothing is recorded until it is started there" in agents
-    assert "Box 1 was stopped. Start it on its computer." in agents
-    assert "has not taken over this camera" not in agents
+    assert "It does not record until it is started there" in agents
+    assert "Box 1 is stopped. Start it on its computer." in agents
+    assert "has not connected to this camera" not in agents
     assert "Recording begins when it is started on its computer" in room
-    assert "Box 1 was stopped. Nothing is recorded there" in running_class
+    assert "Box 1 is stopped. It does not record" in running_class
     reports.take(heartbeat, caller)
-    assert not any("was stopped" in body or "Stopped on its" in body for body in seen())
+    assert not any(
+        "was stopped" in body or "is stopped" in body or "Stopped on its" in body for body in seen()
+    )
 
 
 @pytest.mark.parametrize(
@@ -207,7 +211,7 @@ def test_the_card_says_how_exactly_footage_is_dated_where_the_servers_time_dates
     reports.take(Heartbeat(status=msgspec.structs.replace(STATUS, cameras=cameras, recordings=())), caller)
     body = sign_in("alice").get(f"{house.base}/agents/").content.decode()
     assert says in body
-    assert ("Footage dated" in body) == bool(says)
+    assert ("Timestamps" in body) == bool(says)
 
 
 def test_an_instructor_makes_no_pairing_codes(house: House, sign_in: SignIn) -> None:

@@ -30,7 +30,7 @@ def test_a_key_needs_a_tick_and_shows_as_many_rights_as_were_ticked(cast: Cast) 
     client.force_login(cast.alice)
     refused = client.post(page, {"name": "Nothing", "days": "7"})
     assert refused.status_code == 422
-    assert "Tick at least one" in refused.content.decode()
+    assert "Select at least one" in refused.content.decode()
     with studio_scope(cast.studio.id):
         assert not ApiKey.objects.exists()
     ticked = ["view_class", "view_dancers", "view_agents", "record"]

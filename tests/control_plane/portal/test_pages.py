@@ -81,7 +81,7 @@ def test_the_home_page_leads_straight_into_the_only_studio(house: House, sign_in
 
 def test_a_person_without_a_studio_is_told_what_to_do(house: House, sign_in: SignIn) -> None:
     body = sign_in("sam").get("/").content.decode()
-    assert "You belong to no studio yet" in body
+    assert "No studios yet" in body
     assert house.cast.sam.email in body
 
 

@@ -68,7 +68,7 @@ def test_a_room_without_cameras_says_so_and_offers_no_recording(
     with studio_scope(cast.studio.id):
         empty = create_room(cast.studio, name="Attic", actor=cast.alice.actor)
     body = sign_in("ivan").get(f"{house.base}/rooms/cards/?room={empty.id}").content.decode()
-    assert "No camera yet" in body
+    assert "No cameras yet" in body
     assert "disabled" in body
     answer = sign_in("ivan").post(f"{house.base}/rooms/{empty.id}/record/", headers=HTMX)
     assert "no camera to record with" in answer.content.decode()
@@ -76,7 +76,7 @@ def test_a_room_without_cameras_says_so_and_offers_no_recording(
 
 def test_a_box_that_is_away_is_named_before_the_button_is_pressed(house: House, sign_in: SignIn) -> None:
     body = sign_in("ivan").get(f"{house.base}/rooms/cards/").content.decode()
-    assert "The agent is not connected. Recording begins when it is back." in body
+    assert "The agent is not connected. Recording begins when it is connected again." in body
 
 
 @pytest.mark.parametrize(

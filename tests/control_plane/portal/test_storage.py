@@ -177,7 +177,7 @@ def test_damaged_footage_is_an_alarm_until_it_is_sound_again(scene: Scene, tmp_p
         other.write_bytes(b"short")
     fsck(scene, "--repair")
     page = as_person(scene.cast.alice).get(address(scene, "storage")).content.decode()
-    for text in ("Alarm", "Ballet", "1 piece missing", "2 pieces damaged", "3 asked for again"):
+    for text in ("Alarm", "Ballet", "1 segment missing", "2 segments damaged", "3 requested again"):
         assert text in page
     for item, damaged in zip(made, (path, *others), strict=False):
         damaged.write_bytes(item.content)
@@ -202,7 +202,7 @@ def test_the_plan_and_its_use_are_shown_as_bars(scene: Scene, settings: Any) -> 
         assert StudioPlan.objects.get().overrides == {"agents": 4}
     page = as_person(scene.cast.alice).get(address(scene, "usage")).content.decode()
     assert "3 cameras of 3 cameras" in page
-    assert "All used" in page
+    assert "Limit reached" in page
     listed = platform.get(reverse("portal:operator_plans")).content.decode()
     assert scene.cast.studio.name in listed
     assert "Ballet" not in listed
