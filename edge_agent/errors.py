@@ -1,4 +1,4 @@
-"""What can go wrong in the agent, as one tree. Each error says what is wrong and, in `hint`, what to do about it.
+"""The agent's exceptions, as one tree. Each says what is wrong and, in `hint`, what to do about it.
 
 AgentError
  +-- SettingsInvalid          the agent's own settings file cannot be used

@@ -58,7 +58,7 @@ class UpdateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the owner of the machine allows.
+    """The rules of the machine's owner.
 
     `media` maps the names that file cameras may use to paths of video files on this machine; `allowed_networks` are the
     networks (CIDR) in which cameras may be, by default the private ranges.

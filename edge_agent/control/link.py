@@ -108,7 +108,7 @@ class Link:
         """When the current connection's hello was sent, by `ServerClock.mark`."""
         self.last_error: str = ""
         self.last_hint: str = ""
-        """What to do about it; empty if nothing has to be done."""
+        """The hint for `last_error`; empty if nothing has to be done."""
 
     @property
     def is_up(self) -> bool:
@@ -172,7 +172,7 @@ class Link:
         except (OSError, TimeoutError, websockets.WebSocketException) as error:
             said = _said(error, self._api.address)
             self._failed(str(said), said.hint)
-            # What somebody has to mend first is not tried every second.
+            # A failure that a person has to fix is not retried every second.
             return not isinstance(said, Retryable)
         finally:
             self._socket = None

@@ -259,7 +259,7 @@ class Agent:
         self._throttle.set_ceiling(policy.max_bytes_per_s)
         self._gate.set_window(policy.window)
 
-    # The port of the link (`control.link.Box`).
+    # `control.agent_port.AgentPort`.
 
     def reported(self) -> Reported:
         """Returns which configuration is in force."""

@@ -41,6 +41,9 @@ log = logging.getLogger(__name__)
 CHECK_S = 1.0
 AGAIN_S = 5.0
 """Delay before a failed step is retried."""
+GRACE_S = 10.0
+"""Longer than the detection of a frozen camera takes."""
+TRIAL_S = 60.0
 
 
 class ConfigApplier:
@@ -229,11 +232,6 @@ class ConfigApplier:
 
     def _statuses(self) -> dict[CameraId, CameraStatus]:
         return {status.camera_id: status for status in self._board.cameras()}
-
-
-GRACE_S = 10.0
-"""Longer than the detection of a frozen camera takes."""
-TRIAL_S = 60.0
 
 
 class TrialResult(Enum):

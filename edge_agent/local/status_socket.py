@@ -45,7 +45,7 @@ class LocalStatus(msgspec.Struct, frozen=True, kw_only=True):
     link_error: str
     """Why the link is down; empty if it is up."""
     link_hint: str = ""
-    """What to do about it."""
+    """The hint for `link_error`."""
     configuration: Reported
     cameras: tuple[LocalCamera, ...]
     bytes_sent: int

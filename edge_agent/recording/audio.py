@@ -124,7 +124,7 @@ class AudioTimeline:
 
     @property
     def format(self) -> AudioFormat:
-        """What is recorded."""
+        """The format that is recorded."""
         encodes = isinstance(self._path, _EncodedPath) and self._track is not None
         return self.plan.format(self._track.codec if encodes and self._track else "")
 
@@ -264,9 +264,9 @@ class _CopiedPath(_SilentPath):
         if data[:1] == b"\xff" and data[1:2] and data[1] & 0xF6 == 0xF0:
             data = data[7 if data[1] & 1 else 9 :]
         # A second header in place of a frame would make the muxer stop, and the pictures with it.
-        is_sound = bool(data) and not (data[0] == 0xFF and data[1:2] >= b"\xf0") and self._decodes(data)
-        self.has_audio |= is_sound
-        yield self._next(data if is_sound else self._silence)
+        is_valid = bool(data) and not (data[0] == 0xFF and data[1:2] >= b"\xf0") and self._decodes(data)
+        self.has_audio |= is_valid
+        yield self._next(data if is_valid else self._silence)
 
     def _decodes(self, data: bytes) -> bool:
         try:

@@ -54,7 +54,7 @@ _BY_STATUS: dict[int, CameraError] = {
     461: CameraError.NO_TCP,
     503: CameraError.BUSY,
 }
-"""What a status code of RTSP or HTTP means for the owner. Source: RFC 2326 section 11, RFC 7826 section 17, RFC 9110."""
+"""Camera errors by status code of RTSP or HTTP. Source: RFC 2326 section 11, RFC 7826 section 17, RFC 9110."""
 
 
 def error_from_response(status: int, reason: str, *, location: str = "") -> CameraFailed:

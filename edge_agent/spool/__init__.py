@@ -4,8 +4,8 @@
 Imports `settings`, `errors`, `files` and `shared` alone: it knows neither cameras nor the network.
 """
 
-# Lock order. Recorders, the upload thread and `core` call the spool at once. Whoever holds a lock of this list may acquire
-# only locks with a higher number; `tests/edge_agent/spool/test_lock_order.py` checks that on the running code.
+# Lock order. Recorders, the upload thread and `core` call the spool at once. A thread that holds a lock of this list may
+# acquire only locks with a higher number; `tests/edge_agent/spool/test_lock_order.py` checks that on the running code.
 #
 #  0  the lock file (`layout.lock_state`)   held by one process for as long as its spool is open
 #  1  Spool._drop_lock                      one recorder at a time drops footage to free space

@@ -31,7 +31,7 @@ BATCH = 4000
 
 @dataclass
 class RecoveryReport:
-    """What recovery found and did at start."""
+    """The findings and repairs of recovery at start."""
 
     sealed: list[SegmentManifest] = field(default_factory=list)
     """Segments that were open and are closed now."""

@@ -127,7 +127,7 @@ class Record:
             "outcome": told.outcome,
             "reason": told.reason,
             "at": told.at,
-            # What an older package reads: names alone.
+            # For older packages, which read names alone.
             "bad": [item.version for item in kept],
             "tries": [(item.version, item.times, item.at) for item in kept],
         }

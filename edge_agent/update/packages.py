@@ -26,7 +26,7 @@ class PackagesBusy(PackageFailed):
 
 @dataclass(frozen=True)
 class Installed:
-    """What stands of our package. `is_complete`: unpacked and configured; else an installation was cut off."""
+    """The installed version of our package. `is_complete` is False after an interrupted installation."""
 
     version: str
     is_complete: bool

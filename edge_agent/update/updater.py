@@ -38,6 +38,8 @@ QUIET_S = 60.0
 QUIET_TRIES = 24 * 60
 ANSWER_S = 900.0
 """How long to wait for root's outcome; a successful update restarts the agent meanwhile."""
+NEAR = timedelta(minutes=15)
+"""Longer than an update that is rolled back after its five minutes."""
 
 
 class Updater:
@@ -191,10 +193,6 @@ def make_updater(state: Path, api: ControlPlaneApi, **given: Any) -> Updater | N
     """Returns an updater if the installed package has release keys, else None."""
     trust, record = Trust.of_this_package(), os.environ.get(RECORD_VARIABLE)
     return Updater(state, Path(record), trust, api, **given) if trust and record else None
-
-
-NEAR = timedelta(minutes=15)
-"""Longer than an update that is rolled back after its five minutes."""
 
 
 def is_maintenance_time(

@@ -1,5 +1,10 @@
-"""What waits in the spool, as the last look saw it: a look for each segment that is sent would read and decode its whole
-batch each time, and that costs more than sending does."""
+"""The pending segments of the spool, cached and ordered into two lanes.
+
+Reading and decoding the batch for each segment sent would cost more than sending it does.
+
+Two lanes share the connections: classes that run now, newest first, so that what has just happened is uploaded soon; and
+the backlog in the order it was recorded. Neither starves the other.
+"""
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -11,10 +16,13 @@ from shared.protocol.ids import ClassSessionId, SegmentId
 from shared.protocol.manifest import SegmentManifest
 from shared.protocol.upload import BATCH_LIMIT
 
+OLD_S = 25.0
+"""Age at which the cache is refreshed in any case: less than the idle interval of the replicator."""
+
 
 @dataclass(frozen=True)
 class Lanes:
-    """What waits, best first in each lane."""
+    """Sendable segments, best first in each lane."""
 
     running: Sequence[SegmentManifest]
     backlog: Sequence[SegmentManifest]
@@ -52,10 +60,6 @@ def _alternate(
             yield first[index]
         if index < len(second):
             yield second[index]
-
-
-OLD_S = 25.0
-"""Age at which the cache is refreshed in any case: less than the idle interval of the replicator."""
 
 
 class PendingSegments:

@@ -32,7 +32,7 @@ PROSE = re.compile(r'(?:"""|# )(?:What|Whoever|Who) [a-z]+(?! \?)[^?\n]*$', re.M
 """Docstrings and comments that begin as riddles do."""
 
 TO_DO = (
-    "control_plane/", "docs/design/", "docs/guide/", "docs/ref/", "edge_agent/", "shared/", "CHANGELOG.md",
+    "control_plane/", "docs/design/", "docs/guide/", "docs/ref/", "shared/", "CHANGELOG.md",
     "tests/bench/", "tests/conftest.py", "tests/control_plane/", "tests/e2e/", "tests/edge_agent/", "tests/faults/",
     "tests/matrix/", "tests/rigs/", "tests/sabotage/", "tests/shared/", "tests/web/",
 )  # fmt: skip
@@ -45,6 +45,13 @@ EXEMPT = {
 }
 ANOTHER_MEANING = {
     "README.md": r"\bbox\.md",  # the name of a guide that is still to be renamed
+    # A table's border, libsodium's sealed boxes, boxes of MP4, and a comment in the SQL that each index is compared with.
+    "edge_agent/cli/app.py": r"\bbox=",
+    "edge_agent/cli/status.py": r"\bbox=",
+    "edge_agent/control/identity.py": r"\bsealed box\b",
+    "edge_agent/recording/fragment_muxer.py": r"\b_boxes\b",
+    "edge_agent/spool/cipher.py": r"\bsealed box\b",
+    "edge_agent/spool/schema.py": r"\bset aside\b",
     "tools/demo_scene/backdrop.py": r"\bbox(?:es)?\b",  # geometry
     "tools/demo_scene/rasterizer.py": r"\bbox(?:es)?\b",
 }
