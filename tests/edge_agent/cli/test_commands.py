@@ -405,7 +405,7 @@ def test_media_files_are_listed_with_what_is_missing(tmp_path: Path) -> None:
     "name", ["bad name!", "", "-x", ".hidden", "a" * 101, "a\n", "\n", "Gr\u00fcn", "../x", "a/b", "[bold]x"]
 )
 def test_a_name_that_is_none_is_refused_and_the_rule_is_said(tmp_path: Path, name: str) -> None:
-    with pytest.raises(SettingsInvalid, match="is no name for a media file"):
+    with pytest.raises(SettingsInvalid, match="is not a valid name for a media file"):
         check_media_name(name)
     with pytest.raises(SettingsInvalid):
         save_settings(tmp_path, Settings(media={name: "/x.mp4"}))

@@ -97,7 +97,7 @@ def test_what_was_signed_before_is_refused_once_something_newer_was_seen(
         if name != "root.json":
             handed(offered, METADATA, name).write_bytes(data)
     offered.ask()
-    assert "not signed as it has to be" in refused(offered)
+    assert "not signed as required" in refused(offered)
 
 
 def test_a_list_that_has_expired_is_refused(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +119,7 @@ def test_metadata_of_two_times_do_not_mix(offered: System) -> None:
     offered.publish(make_package(offered.folder, "2.1"))
     offered.download()
     handed(offered, METADATA, "snapshot.json").write_bytes(old)
-    assert "not signed as it has to be" in refused(offered)
+    assert "not signed as required" in refused(offered)
 
 
 @pytest.mark.parametrize(("of", "name"), [("armhf", "threedance-agent"), ("", "openssh-server")])
@@ -157,7 +157,7 @@ def test_a_full_disk_is_found_before_anything_begins(
     offered: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edge_agent.files.Files.free_bytes", lambda self, folder: 1000)
-    assert "no room" in refused(offered)
+    assert "no space" in refused(offered)
 
 
 # The agent's folder, taken over.
