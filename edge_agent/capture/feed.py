@@ -95,6 +95,7 @@ class Subscription:
 
     def _admits(self, packet: MediaPacket) -> bool:
         starts = packet.kind is Kind.VIDEO and packet.keyframe
+        # After one lost packet the rest of its GOP cannot be decoded: drop everything up to the next key frame.
         if self._bytes + packet.size_bytes > self._limit_bytes or (self._dropping and not starts):
             self._dropping = True
             self._dropped += 1

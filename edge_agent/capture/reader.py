@@ -177,6 +177,7 @@ class Reader:
             elif self._jumped(packet):
                 self._waiting_for_key, self._run_reason = True, "clock_step"
             self._last_dts_90k = packet.dts_90k
+        # Packets before the first key frame of a run, or after a jump, cannot be decoded.
         if self._waiting_for_key:
             return not self._over
         stepped = (

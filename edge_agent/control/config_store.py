@@ -63,6 +63,7 @@ class ConfigStore:
         met = [(c.version, c.hash) for c in (self.applied, self.candidate) if c is not None]
         if self._failed is not None and self._failed.hash is not None:
             met.append((self._failed.version, self._failed.hash))
+        # Versions only rise, so the maximum is the newest.
         return max(met, default=None)
 
     def load(self) -> None:

@@ -221,6 +221,7 @@ class Agent:
         await self._cameras.stop_all()
         if self._outcome is Outcome.REVOKED:
             return
+        # Ends all waits, so that the last segments are tried at once.
         self._replicator.network_restored()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FAREWELL_S if self._link.is_up else 0):

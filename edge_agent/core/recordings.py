@@ -68,7 +68,7 @@ class Recordings:
             known.set_cameras(self._cameras_of(order.room_id))
             return
         if self._recipient is None:
-            raise RuntimeError("an order before a recipient: reconcile names the recipient first")
+            raise RuntimeError("an order before a recipient: `reconcile` sets the recipient first")
         recording = self._make(order, self._recipient, self._cameras_of(order.room_id))
         self._recordings[order.class_session_id] = recording
         name = f"recording-{str(order.class_session_id)[-8:]}"

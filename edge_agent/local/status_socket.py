@@ -103,6 +103,7 @@ def _short(path: Path) -> Iterator[str]:
     if len(os.fsencode(path)) <= LONGEST_PATH_BYTES:
         yield str(path)
         return
+    # /proc/self/fd/N names the same folder in a few bytes.
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         yield f"/proc/self/fd/{folder}/{path.name}"

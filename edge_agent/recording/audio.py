@@ -131,6 +131,7 @@ class AudioTimeline:
     def begin(self, pts_90k: int) -> None:
         """Sets the time of the first picture of the run."""
         self._picture_90k = pts_90k
+        # Rounded up: the first whole sample that is not before the picture.
         self._begin = self._emitted = -(-pts_90k * self.plan.sample_rate_hz // TICKS_PER_S)
         self._path = _SilentPath(self.plan, self._begin)
         if self._track is not None and (self._track.codec != "aac" or self._track.config):
@@ -171,8 +172,10 @@ class AudioTimeline:
 
     def _place(self, packet: MediaPacket) -> Iterator[AacFrame]:
         at = self._sample_at(packet.pts_90k)
+        # 40 ms, or three quarters of a frame at low rates: timestamps jitter by this much without a loss.
         tolerance = max(self.plan.sample_rate_hz // 25, SAMPLES * 3 // 4)
         if at < self._path.next_sample - tolerance:
+            # Too late, silence has its place. Wait a quarter of a second longer than this packet needed from now on.
             if at > self._begin:
                 lag_90k = self._picture_90k - packet.pts_90k + TICKS_PER_S // 4
                 self._patience_90k = min(max(self._patience_90k, lag_90k), LONGEST_PATIENCE_90K)

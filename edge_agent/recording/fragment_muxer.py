@@ -133,17 +133,21 @@ class FragmentMuxer:
         if cuts:
             self._cut_at_90k = packet.pts_90k
         out = av.Packet(data)
+        # FFmpeg's muxer rejects dts that do not rise and pts below dts, and a rejected packet would end the run.
         dts = packet.dts_90k if self._last_dts is None else max(packet.dts_90k, self._last_dts + 1)
         self._last_dts = dts
         out.stream = self._video
         out.dts = dts
         out.pts = max(packet.pts_90k, dts)
+        # `frag_keyframe` cuts at every packet marked as key frame, so only those that may start a fragment are marked.
         out.is_keyframe = cuts
         self._frames.append((packet.pts_90k, cuts))
         self._end_90k = max(self._end_90k, packet.pts_90k + self._frame_90k)
         self._mux.mux_one(out)
 
     def _collect(self) -> None:
+        # The muxer writes in arbitrary pieces: take complete moof+mdat pairs, and return the rest to the sink. A moof is
+        # only complete with the mdat that follows it.
         buffered = self._sink.take()
         at = 0
         while at + 8 <= len(buffered):

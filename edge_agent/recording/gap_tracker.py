@@ -99,6 +99,7 @@ class GapTracker:
         from_at = self.until_at
         absent_until_at = self._agent_started_at
         if from_at < absent_until_at - TOLERANCE:
+            # The gap started before this agent did: attribute it to the absence, and split it where a longer part follows.
             if to_at - absent_until_at <= NEAR:
                 reason, detail = self._absence_reason, ""
             else:

@@ -297,6 +297,7 @@ class TrackRecorder:
             return
         from_at, to_at = _span_of(fragment, clock)
         if not self._write(fragment, clock, muxer):
+            # A long refusal is recorded in pieces, so that a kill loses at most `GAP_EVERY` of the record.
             if to_at - self._gaps.until_at >= GAP_EVERY:
                 self._gaps.add_gap_until(to_at, GapReason.DISK_ERROR)
                 self._save_progress()
@@ -312,6 +313,7 @@ class TrackRecorder:
             long_enough = fragment.pts_90k - writer.first_pts_90k >= SEGMENT_TARGET_90K
             if long_enough or writer.fragments >= FRAGMENTS_MOST:
                 self._close_segment()
+        # After a refused write the next durable fragment has to be decodable without the lost one.
         if self._blocked and not fragment.starts_with_key:
             return False
         try:

@@ -69,6 +69,7 @@ class FileSource(AvSource):
         length_90k = self._length_90k()
         start_utc_90k = rescale((self._clock.now() - _EPOCH) // timedelta(microseconds=1), 9, 100)
         start_ns = self._clock.monotonic_ns()
+        # Looped since 1970: the position is UTC modulo the length, so the current loop is the quotient.
         loop = start_utc_90k // length_90k
         first_utc_90k: int | None = None
         due_ns = start_ns

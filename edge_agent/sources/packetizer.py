@@ -251,6 +251,7 @@ class Packetizer:
         pts_90k = rescale(place * numerator, TICKS_PER_S, rate)
         if sender_us is not None and timeline.reports != before:
             self._audio_offset.audio(pts_90k, sender_us)
+        # Onto the video timeline: same origin, plus the offset that sender reports have revealed.
         moved = (self._origin or 0) + self._audio_offset.shift_90k
         pts, dts = packet.pts, packet.dts
         ahead = rescale((pts - dts) * numerator, TICKS_PER_S, rate) if None not in (pts, dts) else 0

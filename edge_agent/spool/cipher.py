@@ -37,6 +37,7 @@ class SegmentCipher:
         """Returns `plain` encrypted with a new IV. The padding is made by hand: the library's own copies everything."""
         if self._algorithm is None:
             raise ValueError("the key of this segment has been forgotten")
+        # Whole blocks go straight into the output buffer; only the last, partial one is copied for its PKCS#7 padding.
         iv = os.urandom(BLOCK_BYTES)
         encryptor = Cipher(self._algorithm, modes.CBC(iv)).encryptor()
         whole = len(plain) // BLOCK_BYTES * BLOCK_BYTES

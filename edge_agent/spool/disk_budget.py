@@ -64,6 +64,7 @@ class DiskBudget:
     def available_bytes(self, now_at: datetime) -> int:
         """Returns how much more may be written: by the spool's limits, and by what must stay free on the disk."""
         by_disk = self._files.free_bytes(self._folder) - self.policy.keep_free_bytes
+        # The smaller of both budgets, in bytes and in hours at the current write rate, and of the free disk space.
         budget = self.policy.max_bytes
         if self.settings.max_hours and (pace := self._write_rate.bytes_per_s(now_at)):
             budget = min(budget, int(self.settings.max_hours * 3600 * pace))

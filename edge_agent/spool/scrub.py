@@ -16,9 +16,9 @@ from shared.protocol.manifest import SegmentManifest
 log = logging.getLogger(__name__)
 
 LOOKS_PER_PASS = 7 * 24 * 60
-"""`Scrubber.look` is called once a minute; in a week everything is read once."""
+"""`Scrubber.scrub_next` is called once a minute; one pass over the spool takes a week."""
 LEAST_BYTES = 16 << 20
-"""A look reads so much at least, where there is so much."""
+"""Least number of bytes that one call reads."""
 BATCH = 50
 PENDING_STATES = frozenset({SegmentState.CLOSED, SegmentState.INTENDED})
 
@@ -91,6 +91,7 @@ class Scrubber:
     def scrub_next(self) -> int:
         """Verifies the next segments and returns how many were damaged; each is recorded as a gap."""
         spool = self._spool
+        # One pass over the whole spool takes a week, whatever its size.
         budget_bytes = max(LEAST_BYTES, spool.bytes_used() // LOOKS_PER_PASS)
         damaged = 0
         while budget_bytes > 0:

@@ -77,6 +77,7 @@ class ClockMap:
         if self._first_us is None:
             self._first_us = x_us
         stepped = False
+        # One point per second of media time: the lowest offset, of the packet that the network delayed least.
         second = x_us // 1_000_000
         if second != self._second and self._lowest is not None:
             stepped = self._process_second(x_us, self._lowest, x_us - self._first_us)
@@ -109,6 +110,7 @@ class ClockMap:
             # Widened by our own error: a correct camera must not be rejected because our clock is off.
             more_us = min(self._reference.error_us(), SANE_MORE_MOST_US)
             if abs(last - before) <= AGREE_US and EARLIEST_US - more_us < late_us < LATEST_US + more_us:
+                # Only the two that agree: earlier reports may be from before the camera's clock was set.
                 while len(self._reports) > 2:
                     self._reports.popleft()
                 self._method = ClockMethod.RTCP_SR
@@ -149,6 +151,7 @@ class ClockMap:
 
     def _publish(self, line: ClockFit, x_us: int) -> None:
         line = self._fit = line.anchored_at(x_us)
+        # The anchor is a whole tick of 1/90000 s; UTC is evaluated at that tick, not at `x_us`, up to 11 us away.
         anchor_90k = x_us * 9 // 100
         utc_us = ticks_to_us(anchor_90k) + line.offset_at(ticks_to_us(anchor_90k)) + self._offset_us
         error_us = max(line.error_us, REPORT_ERROR_US)

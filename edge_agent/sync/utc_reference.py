@@ -86,6 +86,7 @@ class UtcReference:
             self.generation += 1
             self._begin()
             return
+        # 1 ppm is 1 us per second: the slew allowed since the last reading.
         most_us = (now_ns - self._synchronised_ns) / 1e9 * SLEW_PPM
         slewed_us = max(-most_us, min(most_us, off_us))
         self._slewed_us += slewed_us

@@ -93,6 +93,7 @@ class UpdateStarter:
                 age_s = time.time() - os.fstat(file.fileno()).st_mtime
         except FileNotFoundError:
             return False
+        # abs(): a file dated far in the future, by a clock that was set back, is no fresh request either.
         return abs(age_s) <= FRESH_S
 
     def _newest_release(self) -> tuple[Release, Releases]:

@@ -79,6 +79,7 @@ class Breaker:
         self.failures += 1
         if self.failures < self._open_after and self.state is BreakerState.CLOSED and not asked_s:
             return
+        # Exponential with jitter, so that agents do not return in step after an outage; never less than the server asked.
         wait_s = (self._slow if slowly else self._quick).next_wait_s()
         wait_s = max(wait_s, min(asked_s or 0.0, LONGEST_ASKED_S))
         self.state, self._until_ns = BreakerState.OPEN, now_ns + round(wait_s * 1e9)

@@ -34,10 +34,10 @@ class GapOutbox(Protocol):
 class GapSender:
     """Reports gaps in one task of one event loop."""
 
-    def __init__(self, client: UploadClient, outbox: GapOutbox, line: Endpoint, *, sleep: Sleep) -> None:
+    def __init__(self, client: UploadClient, outbox: GapOutbox, endpoint: Endpoint, *, sleep: Sleep) -> None:
         self._client = client
         self._outbox = outbox
-        self._endpoint = line
+        self._endpoint = endpoint
         self._sleep = sleep
         self._news = Signal()
         self._refused: set[GapId] = set()

@@ -28,9 +28,9 @@ class PutTargets:
     Used from one event loop. `clock` is by the server's time.
     """
 
-    def __init__(self, clock: Clock, make_line: Callable[[], Endpoint]) -> None:
+    def __init__(self, clock: Clock, make_endpoint: Callable[[], Endpoint]) -> None:
         self._clock = clock
-        self._make_endpoint = make_line
+        self._make_endpoint = make_endpoint
         self._known: dict[SegmentId, _Known] = {}
         self._endpoints: dict[str, Endpoint] = {}
 
@@ -77,7 +77,7 @@ class PutTargets:
     def endpoints(self) -> tuple[Endpoint, ...]:
         """The endpoints of the stores that current targets name."""
         named = self._stores_in_use()
-        return tuple(line for name, line in self._endpoints.items() if name in named)
+        return tuple(endpoint for name, endpoint in self._endpoints.items() if name in named)
 
     def _stores_in_use(self) -> set[str]:
         return {known.store for known in self._known.values()}

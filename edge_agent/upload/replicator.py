@@ -111,8 +111,8 @@ class Replicator:
         """Ends the waits after failures: the control plane answers again."""
         self._retries.retry_network_failures()
         self._commit_retries.retry_network_failures()
-        for line in (self._control_plane, *self._targets.endpoints):
-            line.wake()
+        for endpoint in (self._control_plane, *self._targets.endpoints):
+            endpoint.wake()
         self._commit_signal.fire()
         self.wake()
 
@@ -178,8 +178,8 @@ class Replicator:
     def _idle_s(self) -> float:
         """Returns the time until something may become ready."""
         now_ns = self._clock.monotonic_ns()
-        lines = (self._control_plane, *self._targets.endpoints)
-        waits_s = [IDLE_S, self._retries.next_in_s(now_ns), *(line.wait_s() for line in lines)]
+        endpoints = (self._control_plane, *self._targets.endpoints)
+        waits_s = [IDLE_S, self._retries.next_in_s(now_ns), *(endpoint.wait_s() for endpoint in endpoints)]
         return min(max(wait_s, 0.05) for wait_s in waits_s if wait_s)
 
     # Intent.
@@ -242,7 +242,7 @@ class Replicator:
                 return manifests[:half], manifests[half:]
             await self._quarantine(manifests[0], error.problem.code, str(error))
         elif is_alone and isinstance(error, (ServerInternalError, ServerTimeout)):
-            self._defer(deferrals, manifests[0].segment_id, error, of_line=True)
+            self._defer(deferrals, manifests[0].segment_id, error, is_network=True)
         return ()
 
     # PUT.
@@ -264,6 +264,7 @@ class Replicator:
                 running_in_flight=sum(self._in_flight.values()), connections=self._connections
             )
             if chosen is not None and len(self._stored) < STORED_MOST:
+                # No await between the choice and this entry, or two senders could choose the same segment.
                 self._in_flight[chosen.segment_id] = chosen in lanes.running
                 self._intent_signal.fire()
                 return chosen
@@ -281,7 +282,7 @@ class Replicator:
             self._targets.drop(segment_id)
             await self._verify_local(manifest, str(error))
         except ServerError as error:
-            self._defer(self._retries, segment_id, error, of_line=True)
+            self._defer(self._retries, segment_id, error, is_network=True)
         except OSError as error:
             log.error("a segment cannot be read back from the disk", extra={"error": str(error)})
             await self._verify_local(manifest, str(error))
@@ -327,6 +328,7 @@ class Replicator:
     async def _committed(self, segment_ids: Sequence[SegmentId]) -> None:
         if not segment_ids:
             return
+        # Durable first: a crash in between repeats a commit, which is idempotent.
         await self._outbox.mark_committed(segment_ids)
         self.segments_committed += len(segment_ids)
         for segment_id in segment_ids:
@@ -372,9 +374,9 @@ class Replicator:
         await self._quarantine_report.load()
 
     def _defer(
-        self, deferrals: RetrySchedule, segment_id: SegmentId, reason: object, *, of_line: bool = False
+        self, deferrals: RetrySchedule, segment_id: SegmentId, reason: object, *, is_network: bool = False
     ) -> None:
-        wait_s = deferrals.defer(segment_id, self._clock.monotonic_ns(), of_line=of_line)
+        wait_s = deferrals.defer(segment_id, self._clock.monotonic_ns(), is_network=is_network)
         log.info(
             "a segment will be retried",
             extra={"segment": str(segment_id), "reason": str(reason), "wait_s": wait_s},

@@ -11,7 +11,7 @@ from shared.protocol.ids import SegmentId
 
 MOST = 256
 LONGEST_WAIT_S = 600.0
-LONGEST_LINE_S = 60.0
+LONGEST_NETWORK_S = 60.0
 """For a failure that may have been the network's."""
 
 MENDABLE = frozenset(
@@ -49,22 +49,22 @@ class RetrySchedule:
         """The segments that failed and were not uploaded since."""
         return self._retries.keys()
 
-    def defer(self, segment_id: SegmentId, now_ns: int, *, of_line: bool = False) -> float:
+    def defer(self, segment_id: SegmentId, now_ns: int, *, is_network: bool = False) -> float:
         """Delays a segment, longer with each failure, and returns the delay in seconds.
 
         Args:
             segment_id: the segment.
             now_ns: monotonic.
-            of_line: the network may be the cause, not the segment.
+            is_network: the network may be the cause, not the segment.
         """
         before = self._retries.pop(segment_id, None)
         failures = before.failures + 1 if before else 0
         # The first retry is immediate: an expired target or a broken connection is not its fault. Then 2, 4, 8 ... s.
-        most_s = LONGEST_LINE_S if of_line else LONGEST_WAIT_S
+        most_s = LONGEST_NETWORK_S if is_network else LONGEST_WAIT_S
         wait_s = min(most_s, 2.0 ** min(failures, 30)) if failures else 0.0
         if len(self._retries) >= MOST:
             del self._retries[min(self._retries, key=lambda i: self._retries[i].until_ns)]
-        self._retries[segment_id] = _Deferral(failures, now_ns + round(wait_s * 1e9), of_line)
+        self._retries[segment_id] = _Deferral(failures, now_ns + round(wait_s * 1e9), is_network)
         return wait_s
 
     def failures(self, segment_id: SegmentId) -> int:

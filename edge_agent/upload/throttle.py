@@ -49,6 +49,7 @@ class Throttle:
         if self._rate is None:
             return
         self._fill()
+        # The debt is booked before the wait, so later callers wait behind it: first come, first served.
         self._level_bytes -= size_bytes
         if self._level_bytes < 0:
             await self._sleep(-self._level_bytes / self._rate)

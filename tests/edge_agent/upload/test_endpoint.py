@@ -80,7 +80,7 @@ def test_hope_lets_the_next_call_go_at_once() -> None:
 
 async def test_while_one_call_probes_the_others_wait_for_what_becomes_of_it() -> None:
     pacer = Pacer()
-    line = Endpoint("it is down", pacer.clock, sleep=pacer.sleep, revoked=lambda _: None)
+    endpoint = Endpoint("it is down", pacer.clock, sleep=pacer.sleep, revoked=lambda _: None)
     up, asked = asyncio.Event(), 0
 
     async def once() -> str:
@@ -92,9 +92,9 @@ async def test_while_one_call_probes_the_others_wait_for_what_becomes_of_it() ->
         return "done"
 
     with pytest.raises(ServerUnreachable):
-        await line.call(once)
-    assert str(line.problem) == "cannot reach there"
-    calls = [asyncio.create_task(line.call(once)) for _ in range(10)]
+        await endpoint.call(once)
+    assert str(endpoint.problem) == "cannot reach there"
+    calls = [asyncio.create_task(endpoint.call(once)) for _ in range(10)]
     await settle()
     assert asked == 1
     await pacer.advance(1)  # one probe, which fails; the others still wait
@@ -103,20 +103,20 @@ async def test_while_one_call_probes_the_others_wait_for_what_becomes_of_it() ->
     await pacer.advance(5)
     done = await asyncio.gather(*calls, return_exceptions=True)
     assert sum(one == "done" for one in done) == 9
-    assert line.problem is None
+    assert endpoint.problem is None
 
 
 async def test_a_probe_that_is_cancelled_lets_another_go() -> None:
     pacer = Pacer()
-    line = Endpoint("it is down", pacer.clock, sleep=pacer.sleep, revoked=lambda _: None)
+    endpoint = Endpoint("it is down", pacer.clock, sleep=pacer.sleep, revoked=lambda _: None)
 
     async def fail() -> None:
         raise TlsFailed("there", "expired")
 
     with pytest.raises(TlsFailed):
-        await line.call(fail)
-    probe = asyncio.create_task(line.call(asyncio.Event().wait))
-    other = asyncio.create_task(line.call(lambda: asyncio.sleep(0, "done")))
+        await endpoint.call(fail)
+    probe = asyncio.create_task(endpoint.call(asyncio.Event().wait))
+    other = asyncio.create_task(endpoint.call(lambda: asyncio.sleep(0, "done")))
     await pacer.advance(20)
     assert not other.done()
     probe.cancel()
@@ -126,7 +126,7 @@ async def test_a_probe_that_is_cancelled_lets_another_go() -> None:
 
 async def test_one_refused_line_does_not_send_us_away_longer_than_it_asks() -> None:
     pacer = Pacer()
-    line = Endpoint("it is down", pacer.clock, sleep=pacer.sleep, revoked=lambda _: None)
+    endpoint = Endpoint("it is down", pacer.clock, sleep=pacer.sleep, revoked=lambda _: None)
     answers = [ServerUnavailable("there", "HTTP 429", 90.0)]
 
     async def once() -> str:
@@ -135,9 +135,9 @@ async def test_one_refused_line_does_not_send_us_away_longer_than_it_asks() -> N
         return "done"
 
     with pytest.raises(ServerUnavailable):
-        await line.call(once)
+        await endpoint.call(once)
     began_at = pacer.clock.now()
-    call = asyncio.create_task(line.call(once))
+    call = asyncio.create_task(endpoint.call(once))
     await pacer.advance(89)
     assert not call.done()
     await pacer.advance(2)
@@ -154,8 +154,8 @@ def test_so_many_segments_that_fail_take_no_more_memory_than_a_few() -> None:
 
 
 def test_a_segment_that_fails_again_waits_longer_and_the_line_is_forgiven() -> None:
-    deferrals, ours, lines = RetrySchedule(), SegmentId(new_id()), SegmentId(new_id())
+    deferrals, ours, endpoints = RetrySchedule(), SegmentId(new_id()), SegmentId(new_id())
     assert [deferrals.defer(ours, 0) for _ in range(12)] == [0, *(2**n for n in range(1, 10)), 600, 600]
-    assert [deferrals.defer(lines, 0, of_line=True) for _ in range(8)][-1] == 60
+    assert [deferrals.defer(endpoints, 0, is_network=True) for _ in range(8)][-1] == 60
     deferrals.retry_network_failures()
-    assert (deferrals.is_due(ours, 0), deferrals.is_due(lines, 0)) == (False, True)
+    assert (deferrals.is_due(ours, 0), deferrals.is_due(endpoints, 0)) == (False, True)

@@ -24,14 +24,14 @@ def test_the_store_that_was_named_longest_ago_is_forgotten_and_only_where_there_
             expires_at=clock.now() + timedelta(minutes=15),
         )
         targets.add(target)
-        line = targets.endpoint_of(target.segment_id)
-        assert list(targets.endpoints) == [line]
+        endpoint = targets.endpoint_of(target.segment_id)
+        assert list(targets.endpoints) == [endpoint]
         targets.drop(target.segment_id)
         assert list(targets.endpoints) == []
-        return line
+        return endpoint
 
-    lines = [used(number) for number in range(STORES_MOST)]
-    assert [used(number) for number in range(STORES_MOST)] == lines
+    endpoints = [used(number) for number in range(STORES_MOST)]
+    assert [used(number) for number in range(STORES_MOST)] == endpoints
     used(STORES_MOST)
-    assert [used(number) for number in range(1, STORES_MOST)] == lines[1:]
-    assert used(0) is not lines[0]
+    assert [used(number) for number in range(1, STORES_MOST)] == endpoints[1:]
+    assert used(0) is not endpoints[0]
