@@ -51,8 +51,8 @@ EMPTY = AgentBody(studio_id=STUDIO, recipient=RECIPIENT)
 class FakeCamera:
     """Connects at once and stays so."""
 
-    def __init__(self, config: CameraConfig, box: "FakeAgent") -> None:
-        self.config, self._box = config, box
+    def __init__(self, config: CameraConfig, agent: "FakeAgent") -> None:
+        self.config, self._box = config, agent
 
     async def run(self) -> None:
         self._box.started.append(self.config.name)

@@ -32,210 +32,212 @@ from tests.rigs.pacer import settle
 
 
 @pytest.fixture
-async def box(tmp_path: Path) -> AsyncIterator[FakeAgent]:
+async def agent(tmp_path: Path) -> AsyncIterator[FakeAgent]:
     async with asyncio.TaskGroup() as group:
         running = FakeAgent(group, tmp_path / "config")
         yield running
         await running.end()
 
 
-async def test_the_first_configuration_is_in_force_at_once(box: FakeAgent) -> None:
-    await box.take(configured(1, "left", "right"))
-    assert box.started == ["left", "right"]
-    assert box.store.reported().status is ConfigStatus.APPLIED
+async def test_the_first_configuration_is_in_force_at_once(agent: FakeAgent) -> None:
+    await agent.take(configured(1, "left", "right"))
+    assert agent.started == ["left", "right"]
+    assert agent.store.reported().status is ConfigStatus.APPLIED
 
 
-async def test_a_new_retention_restarts_no_camera(box: FakeAgent) -> None:
-    await box.take(configured(1, "left", "right"))
-    await box.take(configured(2, "left", "right", spool=SpoolPolicy(keep_committed_s=5)))
-    assert box.spools[-1] == SpoolPolicy(keep_committed_s=5)
-    assert box.started == ["left", "right"]
-    assert box.ended == []
+async def test_a_new_retention_restarts_no_camera(agent: FakeAgent) -> None:
+    await agent.take(configured(1, "left", "right"))
+    await agent.take(configured(2, "left", "right", spool=SpoolPolicy(keep_committed_s=5)))
+    assert agent.spools[-1] == SpoolPolicy(keep_committed_s=5)
+    assert agent.started == ["left", "right"]
+    assert agent.ended == []
 
 
-async def test_a_press_of_record_waits_for_no_probation(box: FakeAgent) -> None:
-    await box.take(configured(1, "left", "right"))
+async def test_a_press_of_record_waits_for_no_probation(agent: FakeAgent) -> None:
+    await agent.take(configured(1, "left", "right"))
     order = ordered()
-    await box.take(configured(2, "left", "right", recordings=(order,)))
-    assert box.store.reported().status is ConfigStatus.APPLIED
-    assert set(box.recordings[order.class_session_id].cameras) == {CAMERAS["left"].id, CAMERAS["right"].id}
+    await agent.take(configured(2, "left", "right", recordings=(order,)))
+    assert agent.store.reported().status is ConfigStatus.APPLIED
+    assert set(agent.recordings[order.class_session_id].cameras) == {CAMERAS["left"].id, CAMERAS["right"].id}
 
 
-async def test_only_what_changed_is_touched(box: FakeAgent) -> None:
-    await box.take(configured(1, "left", "right"))
+async def test_only_what_changed_is_touched(agent: FakeAgent) -> None:
+    await agent.take(configured(1, "left", "right"))
     changed = msgspec.structs.replace(CAMERAS["right"], source=FileSource(name="other.mp4"))
     body = msgspec.structs.replace(EMPTY, cameras=(CAMERAS["left"], changed, CAMERAS["centre"]))
-    await box.take(config_document(AGENT, 2, body))
-    assert box.started == ["left", "right", "right", "centre"]
-    assert box.ended == ["right"]
+    await agent.take(config_document(AGENT, 2, body))
+    assert agent.started == ["left", "right", "right", "centre"]
+    assert agent.ended == ["right"]
 
 
-async def test_a_running_recording_gets_the_cameras_as_they_come_and_go(box: FakeAgent) -> None:
+async def test_a_running_recording_gets_the_cameras_as_they_come_and_go(agent: FakeAgent) -> None:
     order = ordered()
-    await box.take(configured(1, "left", recordings=(order,)))
-    await box.take(configured(2, "left", "right", recordings=(order,)))
-    recording = box.recordings[order.class_session_id]
+    await agent.take(configured(1, "left", recordings=(order,)))
+    await agent.take(configured(2, "left", "right", recordings=(order,)))
+    recording = agent.recordings[order.class_session_id]
     assert set(recording.cameras) == {CAMERAS["left"].id, CAMERAS["right"].id}
-    await box.take(configured(3, "right", recordings=(order,)))
+    await agent.take(configured(3, "right", recordings=(order,)))
     assert set(recording.cameras) == {CAMERAS["right"].id}
 
 
-async def test_a_camera_that_moves_to_another_room_leaves_the_recording(box: FakeAgent) -> None:
+async def test_a_camera_that_moves_to_another_room_leaves_the_recording(agent: FakeAgent) -> None:
     order = ordered()
-    await box.take(configured(1, "left", "right", recordings=(order,)))
+    await agent.take(configured(1, "left", "right", recordings=(order,)))
     moved = msgspec.structs.replace(CAMERAS["right"], room_id=RoomId(new_id()))
     body = msgspec.structs.replace(EMPTY, cameras=(CAMERAS["left"], moved), recordings=(order,))
-    await box.take(config_document(AGENT, 2, body))
-    assert set(box.recordings[order.class_session_id].cameras) == {CAMERAS["left"].id}
-    assert box.ended == []
+    await agent.take(config_document(AGENT, 2, body))
+    assert set(agent.recordings[order.class_session_id].cameras) == {CAMERAS["left"].id}
+    assert agent.ended == []
 
 
-async def test_a_stop_and_a_withdrawal_reach_the_recording(box: FakeAgent) -> None:
+async def test_a_stop_and_a_withdrawal_reach_the_recording(agent: FakeAgent) -> None:
     order = ordered()
-    await box.take(configured(1, "left", recordings=(order,)))
-    stopped = msgspec.structs.replace(order, stop_at=box.clock.now())
-    await box.take(configured(2, "left", recordings=(stopped,)))
-    assert box.recordings[order.class_session_id].order == stopped
-    await box.take(configured(3, "left"))
-    assert box.orders.statuses() == ()
+    await agent.take(configured(1, "left", recordings=(order,)))
+    stopped = msgspec.structs.replace(order, stop_at=agent.clock.now())
+    await agent.take(configured(2, "left", recordings=(stopped,)))
+    assert agent.recordings[order.class_session_id].order == stopped
+    await agent.take(configured(3, "left"))
+    assert agent.orders.statuses() == ()
 
 
-async def test_a_candidate_that_changes_a_camera_is_applied_at_once_and_proven_later(box: FakeAgent) -> None:
-    await box.take(configured(1, "left"))
-    await box.take(configured(2, "left", "right"))
-    assert box.started == ["left", "right"]
-    assert box.store.reported().status is ConfigStatus.APPLYING
-    await box.wait(GRACE_S)
-    assert box.store.reported().status is ConfigStatus.APPLIED
-    assert box.store.applied == configured(2, "left", "right")
+async def test_a_candidate_that_changes_a_camera_is_applied_at_once_and_proven_later(
+    agent: FakeAgent,
+) -> None:
+    await agent.take(configured(1, "left"))
+    await agent.take(configured(2, "left", "right"))
+    assert agent.started == ["left", "right"]
+    assert agent.store.reported().status is ConfigStatus.APPLYING
+    await agent.wait(GRACE_S)
+    assert agent.store.reported().status is ConfigStatus.APPLIED
+    assert agent.store.applied == configured(2, "left", "right")
 
 
-async def test_a_candidate_that_silences_the_cameras_it_left_alone_is_rolled_back(box: FakeAgent) -> None:
-    await box.take(configured(1, "left"))
-    await box.take(configured(2, "left", "right"))
-    box.board.update_camera(CAMERAS["left"].id, state=CameraState.RETRYING)
-    await box.wait(TRIAL_S - 1)
-    assert box.store.reported().status is ConfigStatus.APPLYING
-    await box.wait(1)
-    reported = box.store.reported()
+async def test_a_candidate_that_silences_the_cameras_it_left_alone_is_rolled_back(agent: FakeAgent) -> None:
+    await agent.take(configured(1, "left"))
+    await agent.take(configured(2, "left", "right"))
+    agent.board.update_camera(CAMERAS["left"].id, state=CameraState.RETRYING)
+    await agent.wait(TRIAL_S - 1)
+    assert agent.store.reported().status is ConfigStatus.APPLYING
+    await agent.wait(1)
+    reported = agent.store.reported()
     assert (reported.version, reported.status, reported.failed_version) == (1, ConfigStatus.FAILED, 2)
-    assert box.ended == ["right"]
-    assert set(box.cameras.configs) == {CAMERAS["left"].id}
+    assert agent.ended == ["right"]
+    assert set(agent.cameras.configs) == {CAMERAS["left"].id}
 
 
-async def test_a_roll_back_stops_no_class_and_revives_none(box: FakeAgent) -> None:
+async def test_a_roll_back_stops_no_class_and_revives_none(agent: FakeAgent) -> None:
     going, stopped = ordered(), ordered()
-    await box.take(configured(1, "left", recordings=(stopped,)))
-    ended = msgspec.structs.replace(stopped, stop_at=box.clock.now())
-    await box.take(configured(2, "left", "right", recordings=(ended, going)))
-    box.board.update_camera(CAMERAS["left"].id, state=CameraState.RETRYING)
-    await box.wait(TRIAL_S)
-    assert box.store.reported().status is ConfigStatus.FAILED
-    orders = {i: recording.order for i, recording in box.recordings.items()}
+    await agent.take(configured(1, "left", recordings=(stopped,)))
+    ended = msgspec.structs.replace(stopped, stop_at=agent.clock.now())
+    await agent.take(configured(2, "left", "right", recordings=(ended, going)))
+    agent.board.update_camera(CAMERAS["left"].id, state=CameraState.RETRYING)
+    await agent.wait(TRIAL_S)
+    assert agent.store.reported().status is ConfigStatus.FAILED
+    orders = {i: recording.order for i, recording in agent.recordings.items()}
     assert orders == {going.class_session_id: going, stopped.class_session_id: ended}
 
 
-async def test_an_order_during_a_probation_neither_ends_nor_prolongs_it(box: FakeAgent) -> None:
-    await box.take(configured(1, "left"))
-    await box.take(configured(2, "left", "right"))
-    box.board.update_camera(CAMERAS["left"].id, state=CameraState.RETRYING)
-    await box.wait(TRIAL_S - 1)
-    await box.take(configured(3, "left", "right", recordings=(ordered(),)))
-    assert box.store.reported().status is ConfigStatus.APPLYING
-    await box.wait(1)
-    assert box.store.reported().failed_version == 3
-    assert len(box.orders.statuses()) == 1
+async def test_an_order_during_a_probation_neither_ends_nor_prolongs_it(agent: FakeAgent) -> None:
+    await agent.take(configured(1, "left"))
+    await agent.take(configured(2, "left", "right"))
+    agent.board.update_camera(CAMERAS["left"].id, state=CameraState.RETRYING)
+    await agent.wait(TRIAL_S - 1)
+    await agent.take(configured(3, "left", "right", recordings=(ordered(),)))
+    assert agent.store.reported().status is ConfigStatus.APPLYING
+    await agent.wait(1)
+    assert agent.store.reported().failed_version == 3
+    assert len(agent.orders.statuses()) == 1
 
 
 async def test_a_full_disk_does_not_keep_away_the_configuration_that_frees_it(
-    box: FakeAgent, monkeypatch: pytest.MonkeyPatch
+    agent: FakeAgent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await box.take(configured(1, "left"))
+    await agent.take(configured(1, "left"))
 
     def no_room(*_: object) -> None:
         raise OSError(errno.ENOSPC, "no space left on device")
 
     monkeypatch.setattr(FILES, "write", no_room)
-    await box.take(configured(2, "left", spool=SpoolPolicy(max_bytes=1)))
-    assert box.spools[-1] == SpoolPolicy(max_bytes=1)
-    assert box.store.reported().version == 2
-    await box.take(configured(3, "right"))
-    assert set(box.cameras.configs) == {CAMERAS["right"].id}
-    await box.wait(GRACE_S)
-    assert box.store.reported().version == 3
+    await agent.take(configured(2, "left", spool=SpoolPolicy(max_bytes=1)))
+    assert agent.spools[-1] == SpoolPolicy(max_bytes=1)
+    assert agent.store.reported().version == 2
+    await agent.take(configured(3, "right"))
+    assert set(agent.cameras.configs) == {CAMERAS["right"].id}
+    await agent.wait(GRACE_S)
+    assert agent.store.reported().version == 3
 
 
-async def test_a_step_that_fails_keeps_back_no_other_and_is_taken_again(box: FakeAgent) -> None:
-    await box.take(configured(1, "left"))
+async def test_a_step_that_fails_keeps_back_no_other_and_is_taken_again(agent: FakeAgent) -> None:
+    await agent.take(configured(1, "left"))
     order = ordered()
-    box.broken = {"centre"}
-    await box.take(configured(2, "left", "centre", "right", recordings=(order,)))
-    assert box.store.reported().status is ConfigStatus.APPLYING
-    assert set(box.recordings[order.class_session_id].cameras) == {CAMERAS["left"].id, CAMERAS["right"].id}
-    box.broken = set()
-    await box.wait(1)
-    await box.wait(GRACE_S)
-    assert box.store.reported().status is ConfigStatus.APPLIED
-    assert box.started == ["left", "right", "centre"]
+    agent.broken = {"centre"}
+    await agent.take(configured(2, "left", "centre", "right", recordings=(order,)))
+    assert agent.store.reported().status is ConfigStatus.APPLYING
+    assert set(agent.recordings[order.class_session_id].cameras) == {CAMERAS["left"].id, CAMERAS["right"].id}
+    agent.broken = set()
+    await agent.wait(1)
+    await agent.wait(GRACE_S)
+    assert agent.store.reported().status is ConfigStatus.APPLIED
+    assert agent.started == ["left", "right", "centre"]
 
 
 async def test_a_configuration_that_cannot_be_applied_is_rolled_back_and_a_class_in_it_is_not(
-    box: FakeAgent,
+    agent: FakeAgent,
 ) -> None:
-    await box.take(configured(1, "left"))
-    box.broken = {"centre"}
-    await box.take(configured(2, "left", "centre", "right", recordings=(ordered(),)))
-    await box.wait(TRIAL_S)
-    reported = box.store.reported()
+    await agent.take(configured(1, "left"))
+    agent.broken = {"centre"}
+    await agent.take(configured(2, "left", "centre", "right", recordings=(ordered(),)))
+    await agent.wait(TRIAL_S)
+    reported = agent.store.reported()
     assert (reported.version, reported.status, reported.failed_version) == (1, ConfigStatus.FAILED, 2)
-    assert set(box.cameras.configs) == {CAMERAS["left"].id}
-    assert len(box.orders.statuses()) == 1
+    assert set(agent.cameras.configs) == {CAMERAS["left"].id}
+    assert len(agent.orders.statuses()) == 1
 
 
 async def test_a_first_configuration_that_cannot_be_applied_is_tried_for_as_long_as_it_takes(
-    box: FakeAgent,
+    agent: FakeAgent,
 ) -> None:
-    box.broken = {"left"}
-    await box.take(configured(1, "left"))
-    await box.wait(2 * TRIAL_S)
-    assert box.store.reported().status is ConfigStatus.APPLYING
-    box.broken = set()
-    await box.wait(1)
-    assert box.store.reported().status is ConfigStatus.APPLIED
+    agent.broken = {"left"}
+    await agent.take(configured(1, "left"))
+    await agent.wait(2 * TRIAL_S)
+    assert agent.store.reported().status is ConfigStatus.APPLYING
+    agent.broken = set()
+    await agent.wait(1)
+    assert agent.store.reported().status is ConfigStatus.APPLIED
 
 
 async def test_a_step_that_failed_is_forgotten_where_a_newer_configuration_wants_it_no_more(
-    box: FakeAgent,
+    agent: FakeAgent,
 ) -> None:
-    await box.take(configured(1, "left"))
-    box.broken = {"centre"}
-    await box.take(configured(2, "left", "centre"))
-    await box.take(configured(3, "left"))
-    assert box.store.reported() == Reported(
+    await agent.take(configured(1, "left"))
+    agent.broken = {"centre"}
+    await agent.take(configured(2, "left", "centre"))
+    await agent.take(configured(3, "left"))
+    assert agent.store.reported() == Reported(
         version=3, hash=configured(3, "left").hash, status=ConfigStatus.APPLIED
     )
-    assert box.started == ["left"]
+    assert agent.started == ["left"]
 
 
-async def test_a_refused_configuration_is_reported_and_changes_nothing(box: FakeAgent) -> None:
-    await box.take(configured(1, "left"))
-    box.desired.refuse(2, "nonsense")
-    await box.reported()
-    assert (box.store.reported().version, box.store.reported().status) == (1, ConfigStatus.FAILED)
-    assert box.ended == []
+async def test_a_refused_configuration_is_reported_and_changes_nothing(agent: FakeAgent) -> None:
+    await agent.take(configured(1, "left"))
+    agent.desired.refuse(2, "nonsense")
+    await agent.reported()
+    assert (agent.store.reported().version, agent.store.reported().status) == (1, ConfigStatus.FAILED)
+    assert agent.ended == []
 
 
 async def test_a_start_without_any_control_plane_does_what_the_disk_says(tmp_path: Path) -> None:
     order = ordered()
     for expected in (["left"], ["left"]):
         async with asyncio.TaskGroup() as group:
-            box = FakeAgent(group, tmp_path / "config")
-            if box.store.applied is None:
-                await box.take(configured(1, "left", recordings=(order,)))
+            agent = FakeAgent(group, tmp_path / "config")
+            if agent.store.applied is None:
+                await agent.take(configured(1, "left", recordings=(order,)))
             await settle()
-            assert box.started == expected
-            assert list(box.recordings) == [order.class_session_id]
-            await box.end()
+            assert agent.started == expected
+            assert list(agent.recordings) == [order.class_session_id]
+            await agent.end()
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -244,15 +246,15 @@ async def test_after_any_sequence_the_cameras_are_those_of_the_newest(
     tmp_path_factory: pytest.TempPathFactory, steps: list[set[str]]
 ) -> None:
     async with asyncio.TaskGroup() as group:
-        box = FakeAgent(group, tmp_path_factory.mktemp("config"))
+        agent = FakeAgent(group, tmp_path_factory.mktemp("config"))
         for version, names in enumerate(steps, 1):
-            await box.take(configured(version, *sorted(names)))
-        assert set(box.cameras.configs) == {CAMERAS[name].id for name in steps[-1]}
-        alive = list(box.started)
-        for name in box.ended:
+            await agent.take(configured(version, *sorted(names)))
+        assert set(agent.cameras.configs) == {CAMERAS[name].id for name in steps[-1]}
+        alive = list(agent.started)
+        for name in agent.ended:
             alive.remove(name)
         assert sorted(alive) == sorted(steps[-1])
-        await box.end()
+        await agent.end()
 
 
 async def test_which_classes_run_is_known_without_asking_the_disk(

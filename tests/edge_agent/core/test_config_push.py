@@ -45,7 +45,7 @@ UPLOADS = (
 class ConfigPush(RuleBasedStateMachine):
     """One control plane that bumps versions, a line that keeps nothing, and one box on a disk whose power can go."""
 
-    box: FakeAgent
+    agent: FakeAgent
     session: Session
     files: PoweredFiles
 
@@ -115,7 +115,7 @@ class ConfigPush(RuleBasedStateMachine):
         newest = self.documents[-1]
         stranger = msgspec.structs.replace(newest.body, studio_id=STUDIO, cameras=(), recordings=())
         forged = config_document(AGENT, newest.version, stranger)
-        if forged.hash != newest.hash and newest.version <= (self.box.store.newest or (0, ""))[0]:
+        if forged.hash != newest.hash and newest.version <= (self.agent.store.newest or (0, ""))[0]:
             self._send(forged)
 
     # The line.
@@ -141,13 +141,13 @@ class ConfigPush(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(sorted(CAMERAS)), state=st.sampled_from(CameraState))
     def camera_changes(self, name: str, state: CameraState) -> None:
-        if CAMERAS[name].id in self.box.cameras.configs:
-            self.box.board.update_camera(CAMERAS[name].id, state=state)
+        if CAMERAS[name].id in self.agent.cameras.configs:
+            self.agent.board.update_camera(CAMERAS[name].id, state=state)
 
     @rule(seconds=st.sampled_from((1.0, 11.0, TRIAL_S)))
     def time_passes(self, seconds: float) -> None:
         self.files.moments.clear()
-        self._run(self.box.wait(seconds))
+        self._run(self.agent.wait(seconds))
         self._hear_report()
 
     @rule()
@@ -182,17 +182,17 @@ class ConfigPush(RuleBasedStateMachine):
         if told is None or not told.version:
             return
         wanted = {camera.id: camera for camera in self.documents[told.version - 1].body.cameras}
-        assert all(wanted[i] == camera for i, camera in self.box.cameras.configs.items())
-        missing = wanted.keys() - self.box.cameras.configs.keys()
+        assert all(wanted[i] == camera for i, camera in self.agent.cameras.configs.items())
+        missing = wanted.keys() - self.agent.cameras.configs.keys()
         assert {CAMERAS[name].id for name in self.broken_when_tried} >= missing
-        assert self.box.uploads[-1] == self.documents[told.version - 1].body.upload
+        assert self.agent.uploads[-1] == self.documents[told.version - 1].body.upload
 
     @invariant()
     def no_camera_runs_twice(self) -> None:
-        alive = list(self.box.started)
-        for name in self.box.ended:
+        alive = list(self.agent.started)
+        for name in self.agent.ended:
             alive.remove(name)
-        assert sorted(alive) == sorted(camera.name for camera in self.box.cameras.configs.values())
+        assert sorted(alive) == sorted(camera.name for camera in self.agent.cameras.configs.values())
 
     @precondition(lambda self: self.documents)
     @rule()
@@ -206,7 +206,7 @@ class ConfigPush(RuleBasedStateMachine):
         self.time_passes(TRIAL_S)
         newest = self.documents[-1]
         assert self.told == Reported(version=newest.version, hash=newest.hash, status=ConfigStatus.APPLIED)
-        assert [status.class_session_id for status in self.box.orders.statuses()] == [
+        assert [status.class_session_id for status in self.agent.orders.statuses()] == [
             ORDERS[0].class_session_id
         ]
 
@@ -221,20 +221,20 @@ class ConfigPush(RuleBasedStateMachine):
         del self.line[:-FRAMES_MOST]
 
     def _hear(self, frame: bytes) -> None:
-        before = self.box.store.newest
-        kept = {camera.id: camera for camera in self.box.cameras.configs.values()}
-        touched = len(self.box.started), len(self.box.ended)
+        before = self.agent.store.newest
+        kept = {camera.id: camera for camera in self.agent.cameras.configs.values()}
+        touched = len(self.agent.started), len(self.agent.ended)
         self.files.moments.clear()
         event = self.session.receive(frame)
         match event:
             case Candidate():
                 assert before is None or event.config.version > before[0]
                 self.broken_when_tried = set(self.broken)
-                self._run(self.box.take(event.config))
+                self._run(self.agent.take(event.config))
             case Refusal():
                 self.has_refused = True
-                self.box.desired.refuse(event.version, event.error)
-                self._run(self.box.reported())
+                self.agent.desired.refuse(event.version, event.error)
+                self._run(self.agent.reported())
             case Repeated():
                 pass
             case _:
@@ -242,15 +242,15 @@ class ConfigPush(RuleBasedStateMachine):
         self._hear_report()
         unchanged = {
             CAMERAS[camera.name].name
-            for camera in self.box.cameras.configs.values()
+            for camera in self.agent.cameras.configs.values()
             if kept.get(camera.id) == camera
         }
         owed_before = self.broken_when_tried
-        news = {*self.box.started[touched[0] :], *self.box.ended[touched[1] :]}
+        news = {*self.agent.started[touched[0] :], *self.agent.ended[touched[1] :]}
         assert not (news & unchanged) - owed_before
 
     def _hear_report(self) -> None:
-        self.told = self.box.store.reported()
+        self.told = self.agent.store.reported()
 
     def _boot(self, folder: Path) -> None:
         self.folder = folder
@@ -260,12 +260,12 @@ class ConfigPush(RuleBasedStateMachine):
         promised = self.told
         self.broken_when_tried = set(self.broken)
         self._start()
-        newest = self.box.store.newest
+        newest = self.agent.store.newest
         if promised is not None and promised.version:
             assert newest is not None
             assert newest[0] >= promised.version
             if promised.status is ConfigStatus.APPLIED:
-                applied = self.box.store.applied
+                applied = self.agent.store.applied
                 assert applied is not None
                 assert applied.version >= promised.version
         self.session = Session(ConfigFilter(AGENT, STUDIO, newest), "1")
@@ -276,13 +276,13 @@ class ConfigPush(RuleBasedStateMachine):
 
         async def live() -> None:
             async with asyncio.TaskGroup() as group:
-                self.box = FakeAgent(group, self.folder, files=self.files)
-                self.box.broken = self.broken
-                await self.box.begun.wait()
+                self.agent = FakeAgent(group, self.folder, files=self.files)
+                self.agent.broken = self.broken
+                await self.agent.begun.wait()
                 await settle()
                 ready.set()
                 await self.ending.wait()
-                await self.box.end()
+                await self.agent.end()
 
         self.life = self.loop.create_task(live())
         self._run(asyncio.wait_for(ready.wait(), 10))

@@ -359,14 +359,14 @@ def test_power_cuts_at_every_step_of_the_way_back_end_in_the_old_agent(system: S
 def cut_everywhere(system: System, heard_within_s: float) -> set[str]:
     """Cuts the power at each step from here to the end of the update; returns the versions that run afterwards."""
     ends = set()
-    for box, fuse in boxes(system):
+    for agent, fuse in boxes(system):
         try:
-            box.go_on(FusedFiles(fuse), FusedPackages(box.root, fuse), heard_within_s=heard_within_s)
+            agent.go_on(FusedFiles(fuse), FusedPackages(agent.root, fuse), heard_within_s=heard_within_s)
         except PowerCut:
-            after_a_cut(box, heard_within_s)
-        assert box.version() == box.running(), fuse.at
-        assert not (box.record / "journal.json").exists(), fuse.at
-        ends.add(box.version())
+            after_a_cut(agent, heard_within_s)
+        assert agent.version() == agent.running(), fuse.at
+        assert not (agent.record / "journal.json").exists(), fuse.at
+        ends.add(agent.version())
     assert fuse.steps >= 20
     return ends
 
@@ -374,15 +374,15 @@ def cut_everywhere(system: System, heard_within_s: float) -> set[str]:
 def test_power_cuts_at_every_step_of_the_preparations_leave_the_old_agent_or_all_that_is_needed(
     offered: System,
 ) -> None:
-    for box, fuse in boxes(offered):
+    for agent, fuse in boxes(offered):
         with contextlib.suppress(PowerCut):
-            assert box.take(FusedFiles(fuse), FusedPackages(box.root, fuse))
-        assert box.version() == "1.0"
-        if Record(box.record).journal() is not None:
+            assert agent.take(FusedFiles(fuse), FusedPackages(agent.root, fuse))
+        assert agent.version() == "1.0"
+        if Record(agent.record).journal() is not None:
             for package, version in (("new", "2.0"), ("old", "1.0")):
-                assert box.packages.describe(box.record / f"{package}.deb").version == version
-            assert packed(runner_of(box.record)) == OWN
-        box.go_on()  # what the unit does at the next boot
+                assert agent.packages.describe(agent.record / f"{package}.deb").version == version
+            assert packed(runner_of(agent.record)) == OWN
+        agent.go_on()  # what the unit does at the next boot
     assert fuse.steps >= 12
 
 
@@ -403,13 +403,13 @@ def packed(archive: Path) -> dict[str, bytes]:
 def boxes(system: System) -> Iterator[tuple[System, Fuse]]:
     """Yields copies of a box, each with a fuse that blows one step later, until one does not blow any more."""
     for at in range(1, 1000):
-        box, fuse = system.copy(system.folder / f"cut-{at}"), Fuse(at)
-        box.boot()
+        agent, fuse = system.copy(system.folder / f"cut-{at}"), Fuse(at)
+        agent.boot()
         try:
-            yield box, fuse
+            yield agent, fuse
         finally:
-            box.stop()
-            shutil.rmtree(box.folder)
+            agent.stop()
+            shutil.rmtree(agent.folder)
         if fuse.steps < at:
             return
     raise AssertionError("it does not end")
