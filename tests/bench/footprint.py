@@ -37,9 +37,9 @@ PROGRAMS = {
 PROCESSES = {"web": "uvicorn", "worker": " worker ", "beat": " beat ", "agent": "edge_agent"}
 """What the command line of each process holds."""
 BUDGETS = {
-    "install agent, MB": 250, "install control, MB": 450,
-    "start web, CPU s": 3.0, "start worker, CPU s": 3.0, "start agent, CPU s": 0.8,
-    "memory web, MiB": 250, "memory worker, MiB": 350, "memory beat, MiB": 150, "memory agent, MiB": 200,
+    "install agent, MB": 200, "install control, MB": 450,
+    "start web, CPU s": 2.5, "start worker, CPU s": 2.5, "start agent, CPU s": 0.5,
+    "memory web, MiB": 200, "memory worker, MiB": 300, "memory beat, MiB": 150, "memory agent, MiB": 150,
 }  # fmt: skip
 """The most that each may cost on the machine of the measurements. The seconds of an install depend on the mirror."""
 
