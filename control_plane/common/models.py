@@ -1,5 +1,6 @@
 """Abstract tables: a UUIDv7 key for every row, and a studio for every row of a tenant."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from django.db import models
@@ -23,7 +24,11 @@ class StudioOwned(UUIDModel):
 
     `objects` is both default and base manager: related rows, refreshes and saves are scoped as well. Each concrete
     table also needs `rls.ForceRowSecurity` in the migration that creates it; a check says where it is missing.
+    `studio_wrapped` names the columns that `keys.vault` wraps under the studio's key, each with its kind: a new generation
+    of keys re-wraps them.
     """
+
+    studio_wrapped: ClassVar[Mapping[str, str]] = {}
 
     studio = models.ForeignKey("tenancy.Studio", on_delete=models.PROTECT, related_name="+", editable=False)
 

@@ -6,7 +6,7 @@ from django.core.checks import Tags, register
 from django.db.models.signals import post_migrate
 
 from control_plane.common.request_logs import RequestRecords
-from control_plane.config import checks
+from control_plane.config import checks, registry
 from control_plane.config.celery import app as celery_app
 from shared.kernel.logs import Flood, configure_logs
 
@@ -22,11 +22,12 @@ class ConfigConfig(AppConfig):
     def ready(self) -> None:
         """Sends the logs of this process where its environment says, and registers what a deployment must satisfy.
 
-        After each migration the permissions are made that their rights need.
+        After each migration the permissions are made that their rights need. Apps subscribe to each other's events.
         """
         from control_plane.access.permissions import make_permissions  # models are loaded only now
 
         post_migrate.connect(make_permissions, sender=apps.get_app_config("access"))
+        registry.subscribe()
         configure_logs(
             json_lines=settings.ENV.log_json,
             level=settings.ENV.log_level,

@@ -10,6 +10,7 @@ from celery.schedules import crontab
 from csp.constants import NONE, SELF
 
 from control_plane.common.bodies import FORM_LIMIT_BYTES
+from control_plane.config import registry
 from control_plane.config.env import listed, parse
 
 ENV = parse(os.environ)
@@ -88,27 +89,6 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "take-checkpoint": {"task": "control_plane.compliance.tasks.take_checkpoint", "schedule": 300.0},
     "watch-reads": {"task": "control_plane.compliance.tasks.watch_reads", "schedule": 60.0},
 }
-# Columns that `keys.vault` wraps under a studio's key, each with its kind: a new generation takes them along.
-STUDIO_WRAPPED = {
-    "recordings.ClassSession.wrapped_key": "class",
-    "storage.StudioStore.wrapped_secret": "store",
-    "identity.IdentityProvider.wrapped_secret": "provider-secret",
-}
-# Who is told, in scope and in its transaction, that a studio has a new generation of keys; and who says that what was
-# sealed to an old one may still come.
-STUDIO_KEY_LISTENERS = ["control_plane.fleet.desired.follow_studio_key"]
-STUDIO_KEY_GUARDS = ["control_plane.recordings.shredding.awaits_footage_of"]
-# Who removes what belongs to a class that was destroyed, in apps above the recordings; in scope, with its id.
-SHRED_LISTENERS = ["control_plane.ingest.services.forget_class"]
-# Who lets go of a store that is put out of use, in apps above the recordings; in scope, with its id.
-STORE_LISTENERS = ["control_plane.ingest.services.leave_store"]
-# Which apps above the fleet are told of each heartbeat; the fleet itself must not know them.
-FLEET_STATUS_LISTENERS = ["control_plane.recordings.reports.take_status"]
-# Who says which footage a box is asked to send again, and who is told what it has of it.
-FLEET_LOST_FOOTAGE = "control_plane.integrity.repairs.asked_of"
-FLEET_ANSWER_LISTENER = "control_plane.integrity.repairs.take_answer"
-# Which are told that a box replaces another, in the transaction of its pairing.
-FLEET_HANDOVER_LISTENERS = ["control_plane.recordings.reports.take_over"]
 # Proxies in front of us whose word on the caller's address is taken (X-Forwarded-For, from the right).
 TRUSTED_PROXIES = ENV.trusted_proxies
 # HTTP connections of one web process, and those of one address.
@@ -137,25 +117,7 @@ SITE_ID = None
 
 INSTALLED_APPS = [
     "control_plane.config.apps.ConfigConfig",
-    "control_plane.api",
-    "control_plane.console",
-    "control_plane.portal",
-    "control_plane.compliance",
-    "control_plane.ingest",
-    "control_plane.integrity",
-    "control_plane.recordings",
-    "control_plane.fleet",
-    "control_plane.identity",
-    "control_plane.administration",
-    "control_plane.storage",
-    "control_plane.keys",
-    "control_plane.people",
-    "control_plane.access",
-    "control_plane.plans",
-    "control_plane.tenancy",
-    "control_plane.accounts",
-    "control_plane.audit",
-    "control_plane.common",
+    *(f"control_plane.{app}" for app in registry.APPS),
     "control_plane.console.admin_app.ConsoleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",

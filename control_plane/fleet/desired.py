@@ -1,7 +1,6 @@
 """The desired configuration of an agent, as it follows from the tables: published in the transaction of each edit."""
 
 from collections.abc import Iterable
-from uuid import UUID
 
 from django.utils import timezone
 from msgspec import UNSET, UnsetType
@@ -10,6 +9,7 @@ from control_plane.fleet.announce import Topic, announce_on_commit
 from control_plane.fleet.errors import ProtocolTooOld
 from control_plane.fleet.models import Agent, AgentState, Camera, DesiredConfig, RecordingOrder
 from control_plane.keys import vault
+from control_plane.keys.events import StudioKeyRotated
 from control_plane.tenancy.models import Studio
 from shared.protocol.codec import document_hash, encode
 from shared.protocol.config import (
@@ -28,9 +28,9 @@ NEWEST_NOTED = 32_767
 """What the column holds; whoever speaks something newer than we do is spoken to as we speak."""
 
 
-def follow_studio_key(studio_id: UUID) -> None:
-    """Tells every trusted agent of the studio in scope whom to seal to from now on. Called by `studios` in its act."""
-    publish_configs(Agent.objects.filter(studio_id=studio_id).exclude(state=AgentState.REVOKED))
+def publish_new_recipient(event: StudioKeyRotated) -> None:
+    """Publishes the new recipient of sealed keys to every trusted agent of the studio in scope."""
+    publish_configs(Agent.objects.filter(studio_id=event.studio_id).exclude(state=AgentState.REVOKED))
 
 
 def publish_configs(agents: Iterable[Agent]) -> None:

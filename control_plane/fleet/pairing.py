@@ -3,7 +3,6 @@
 Source: protocols.md, section 1; RFC 8628 in shape.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
@@ -11,10 +10,8 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
@@ -25,6 +22,7 @@ from control_plane.common.scoping import capability_scope, studio_scope
 from control_plane.fleet import codes, instance
 from control_plane.fleet.desired import publish_config, publish_configs
 from control_plane.fleet.errors import PairingRefused
+from control_plane.fleet.events import AgentReplaced
 from control_plane.fleet.fit import unfit
 from control_plane.fleet.models import Agent, AgentState, Camera, PairingCode, PairingState
 from control_plane.fleet.selectors import RECORDS, count_agents
@@ -37,9 +35,6 @@ from shared.protocol.errors import Code
 from shared.protocol.ids import AgentId, StudioId
 from shared.protocol.pairing import PairAnswer, PairRequest, normalise_pairing_code
 from shared.protocol.version import OLDEST_SPOKEN
-
-HandoverListener = Callable[[Agent, Agent], None]
-"""What the apps above the fleet want to know of a box that replaces another; in `settings.FLEET_HANDOVER_LISTENERS`."""
 
 LIFETIME = timedelta(minutes=10)
 MOST_TRIES = 5
@@ -249,9 +244,7 @@ def _hand_over(old: Agent, new: Agent) -> None:
         )
     Camera.objects.filter(agent=old).update(agent=new)
     hand_over_orders(old, new)
-    for path in settings.FLEET_HANDOVER_LISTENERS:
-        listener: HandoverListener = import_string(path)
-        listener(old, new)
+    AgentReplaced(old, new).publish()
     publish_configs({old, new})
 
 

@@ -1,12 +1,10 @@
 """What agents say of themselves, written down: by websocket or by HTTP, the same functions."""
 
-from collections.abc import Callable
+from itertools import chain
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Case, F, Value, When
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
@@ -15,19 +13,13 @@ from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.authentication import Caller
 from control_plane.fleet.desired import agree_on_words
+from control_plane.fleet.events import HeartbeatReceived, ResendAnswered, ResendWanted
 from control_plane.fleet.fit import shown_part
 from control_plane.fleet.models import Agent, AgentState, ReportedConfig, StatusReport
 from shared.protocol.codec import encode
 from shared.protocol.ids import SegmentId
 from shared.protocol.messages import FromAgent, Heartbeat, Hello, Report, SendingAgain
 from shared.protocol.status import AgentStatus, Reported
-
-StatusListener = Callable[[Agent, AgentStatus, Actor], None]
-"""What the apps above the fleet want to know of a heartbeat; named in `settings.FLEET_STATUS_LISTENERS`."""
-
-
-AnswerListener = Callable[[Agent, SendingAgain, Actor], None]
-"""Who is told what a box has of the footage that it was asked for; named in `settings.FLEET_ANSWER_LISTENER`."""
 
 
 def take(message: FromAgent, caller: Caller) -> None:
@@ -55,14 +47,12 @@ def take(message: FromAgent, caller: Caller) -> None:
             case Heartbeat():
                 _take_status(agent, message.status, caller.actor)
             case SendingAgain():
-                listener: AnswerListener = import_string(settings.FLEET_ANSWER_LISTENER)
-                listener(agent, message, caller.actor)
+                ResendAnswered(agent, message, caller.actor).publish()
 
 
 def lost_footage(agent_id: UUID) -> tuple[SegmentId, ...]:
     """Returns the segments that a box is to be asked to send again; inside the studio's scope."""
-    ask: Callable[[UUID], tuple[SegmentId, ...]] = import_string(settings.FLEET_LOST_FOOTAGE)
-    return ask(agent_id)
+    return tuple(chain.from_iterable(ResendWanted(agent_id).answers()))
 
 
 def greet(hello: Hello, caller: Caller, link_id: UUID) -> None:
@@ -142,6 +132,4 @@ def _take_status(agent: Agent, status: AgentStatus, actor: Actor) -> None:
         ),
         ["body", "received_at"],
     )
-    for path in settings.FLEET_STATUS_LISTENERS:
-        listener: StatusListener = import_string(path)
-        listener(agent, status, actor)
+    HeartbeatReceived(agent, status, actor).publish()

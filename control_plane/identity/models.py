@@ -56,6 +56,8 @@ class IdentityProvider(StudioOwned):
     member of an account that exists.
     """
 
+    studio_wrapped = {"wrapped_secret": "provider-secret"}
+
     kind = models.CharField(max_length=8, choices=ProviderKind.choices)
     name = models.CharField(max_length=60)
     issuer = models.CharField(max_length=300)

@@ -26,6 +26,7 @@ from control_plane.keys import vault
 from control_plane.keys.errors import KeyDestroyed, KeyLost, KeyRefused, RootRefused
 from control_plane.recordings import services as recordings
 from control_plane.recordings.arrivals import ObjectPlace
+from control_plane.recordings.events import ClassShredded, StoreRetiring
 from control_plane.recordings.models import ClassSession
 from control_plane.storage.disposals import dispose
 from control_plane.storage.models import DisposalReason
@@ -130,16 +131,16 @@ def settle_gaps(gaps: Sequence[GapRecord], caller: Caller) -> list[GapId]:
     return [gap.gap_id for gap in gaps]
 
 
-def forget_class(class_session_id: UUID) -> None:
-    """Drops what was announced for a class and never committed, in scope: the class was destroyed."""
-    rows = PendingSegment.objects.filter(class_session_id=class_session_id)
+def forget_class(event: ClassShredded) -> None:
+    """Deletes the announced and never committed segments of a destroyed class, in scope."""
+    rows = PendingSegment.objects.filter(class_session_id=event.class_session_id)
     dispose(rows.values_list("store_id", "object_key"), reason=DisposalReason.SHREDDED)
     rows.delete()
 
 
-def leave_store(store_id: UUID) -> None:
-    """Lets go of a store that nothing new goes to, in scope: what was announced for it is sent to the chosen one."""
-    rows = PendingSegment.objects.filter(store_id=store_id)
+def leave_store(event: StoreRetiring) -> None:
+    """Redirects segments that were announced for a retiring store to the studio's current store, in scope."""
+    rows = PendingSegment.objects.filter(store_id=event.store_id)
     dispose(rows.values_list("store_id", "object_key"), reason=DisposalReason.REPLACED, after=LIFETIME)
     rows.update(store_id=storage().store_id)
 

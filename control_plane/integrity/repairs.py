@@ -17,6 +17,7 @@ from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.fleet.announce import Topic, announce_on_commit
+from control_plane.fleet.events import ResendAnswered, ResendWanted
 from control_plane.fleet.models import Agent, AgentState
 from control_plane.recordings.arrivals import ObjectPlace
 from control_plane.recordings.fault_models import RepairState, SegmentFault
@@ -27,7 +28,7 @@ from control_plane.storage.disposals import dispose
 from control_plane.storage.models import DisposalReason, MoveFault
 from control_plane.tenancy.models import Studio
 from shared.protocol.ids import SegmentId
-from shared.protocol.messages import SEND_AGAIN_MOST, SendingAgain
+from shared.protocol.messages import SEND_AGAIN_MOST
 from shared.protocol.upload import TARGET_LIFETIME_S
 
 ASK_AGAIN = timedelta(days=1)
@@ -54,19 +55,22 @@ def ask_boxes(*, actor: Actor, lost_too: bool = False) -> int:
     return int(asked.count())
 
 
-def asked_of(agent_id: UUID) -> tuple[SegmentId, ...]:
-    """Returns what a box is to be asked for next, the longest damaged first."""
-    asked = SegmentFault.objects.filter(agent=agent_id, repair=RepairState.ASKED).order_by("created_at", "id")
+def wanted_segments(question: ResendWanted) -> tuple[SegmentId, ...]:
+    """Returns the segments that an agent is to send again, the longest damaged first."""
+    asked = SegmentFault.objects.filter(agent=question.agent_id, repair=RepairState.ASKED).order_by(
+        "created_at", "id"
+    )
     return tuple(asked.values_list("segment_id", flat=True)[:SEND_AGAIN_MOST])
 
 
-def take_answer(agent: Agent, answer: SendingAgain, actor: Actor) -> None:
-    """Writes down what a box said of the segments that it was asked for; of others, nothing.
+def apply_answer(answered: ResendAnswered) -> None:
+    """Stores an agent's answer for the segments that it was asked for; ignores other segments.
 
     Raises:
-        Forbidden, NotFound: `actor` may not report for the box.
+        Forbidden, NotFound: the actor may not report for the agent.
     """
-    access.require(actor, access.Action.REPORT, agent)
+    agent, answer = answered.agent, answered.answer
+    access.require(answered.actor, access.Action.REPORT, agent)
     asked = SegmentFault.objects.filter(agent=agent, repair=RepairState.ASKED)
     now = timezone.now()
     asked.filter(segment_id__in=answer.coming).update(repair=RepairState.COMING, answered_at=now)

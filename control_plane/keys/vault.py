@@ -218,7 +218,7 @@ def new_class_key(class_session_id: UUID, *, actor: Actor, subject: Model) -> by
 def wrap_secret(secret: bytes, *, kind: str, id_: UUID) -> bytes:
     """Returns a secret of the studio that is no footage (a store's password, say) under the studio's key.
 
-    Put its column into `settings.STUDIO_WRAPPED`: a new generation of keys is to take it along.
+    Declare its column in `studio_wrapped` of the model: a new generation of keys re-wraps it.
     """
     kind = _foreign(kind)
     keyring.alone(current_studio_id())

@@ -4,15 +4,12 @@ The old copy of a moved segment goes only when the new store shows the object, o
 nothing was found to be wrong with it: else the old copy may be the last good one.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
@@ -20,6 +17,7 @@ from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict, ControlPlaneError
 from control_plane.common.scoping import studio_scope
+from control_plane.recordings.events import StoreRetiring
 from control_plane.recordings.fault_models import SegmentFault
 from control_plane.recordings.models import Segment
 from control_plane.storage import stores
@@ -85,9 +83,7 @@ def retire_store(store: StudioStore, *, actor: Actor) -> StudioStore:
         access.require(actor, access.Action.MANAGE_STORAGE, store)
         if not StudioStorage.objects.filter(store=store).exists():
             # Stays done also where the store has to wait: what follows may find that old copies are left.
-            for listener in settings.STORE_LISTENERS:
-                left: Callable[[UUID], object] = import_string(listener)
-                left(store.id)
+            StoreRetiring(store.id).publish()
     with studio_scope(store.studio_id):
         row: StudioStore = StudioStore.objects.select_for_update().get(pk=store.pk)
         if StudioStorage.objects.filter(store=row).exists():

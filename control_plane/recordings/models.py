@@ -48,6 +48,8 @@ class ClassSession(StudioOwned):
     from before there were limits, only what came later.
     """
 
+    studio_wrapped = {"wrapped_key": "class"}
+
     room = models.ForeignKey("tenancy.Room", on_delete=models.PROTECT, related_name="+", editable=False)
     title = models.CharField(max_length=120)
     state = models.CharField(

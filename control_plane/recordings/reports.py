@@ -6,7 +6,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from control_plane.common.actors import Actor
-from control_plane.fleet.models import Agent, AgentState
+from control_plane.fleet.events import AgentReplaced, HeartbeatReceived
+from control_plane.fleet.models import AgentState
 from control_plane.recordings.models import (
     RUNNING,
     SETTLED,
@@ -16,22 +17,25 @@ from control_plane.recordings.models import (
     RecorderState,
 )
 from control_plane.recordings.services import finish_if_settled, lock_class
-from shared.protocol.status import AgentStatus, RecordingState, RecordingStatus
+from shared.protocol.status import RecordingState, RecordingStatus
 
 
-def take_status(agent: Agent, status: AgentStatus, actor: Actor) -> None:
-    """Takes over how far an agent is with each of its classes. Called by the fleet with each heartbeat, in scope."""
-    said: dict[UUID, RecordingStatus] = {item.class_session_id: item for item in status.recordings}
-    mine = Recorder.objects.filter(agent=agent, class_session__in=list(said)).exclude(state__in=SETTLED)
+def apply_heartbeat(heartbeat: HeartbeatReceived) -> None:
+    """Updates the agent's progress with each of its classes from a heartbeat, in scope."""
+    said: dict[UUID, RecordingStatus] = {item.class_session_id: item for item in heartbeat.status.recordings}
+    mine = Recorder.objects.filter(agent=heartbeat.agent, class_session__in=list(said)).exclude(
+        state__in=SETTLED
+    )
     for recorder in mine.order_by("id"):
         # The class is locked first, always: two agents of one class report at the same time.
         class_session = lock_class(recorder.class_session_id)
         if _update(recorder, class_session, said[recorder.class_session_id]):
-            _follow(class_session, actor)
+            _follow(class_session, heartbeat.actor)
 
 
-def take_over(old: Agent, new: Agent) -> None:
-    """Has the new box stand in every class that the old one records. Called by the fleet with a hand-over, in scope."""
+def transfer_recordings(replacement: AgentReplaced) -> None:
+    """Adds the new agent to every running class that the old one records, in scope."""
+    old, new = replacement.old, replacement.new
     running = Recorder.objects.filter(agent=old, class_session__state__in=RUNNING).exclude(state__in=SETTLED)
     for class_session_id in running.order_by("class_session_id").values_list("class_session_id", flat=True):
         class_session = lock_class(class_session_id)

@@ -4,14 +4,11 @@ The key goes first and at once. What it opened is unreadable from then on, where
 done by a job that is repeated until it is through.
 """
 
-from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
@@ -19,9 +16,11 @@ from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, Forbidden
 from control_plane.common.scoping import current_studio_id, studio_scope
+from control_plane.keys.events import GenerationNeeded
 from control_plane.keys.models import KeyTombstone, Shredded, StudioKey
 from control_plane.keys.services import generations
 from control_plane.keys.services.tombstones import entomb, settle_shelf
+from control_plane.recordings.events import ClassShredded
 from control_plane.recordings.models import (
     ENDED,
     RUNNING,
@@ -99,8 +98,9 @@ def shred_studio(studio: Studio, *, confirmation: str, reason: str, actor: Actor
         return entomb(Shredded.STUDIO, new.id, reason=reason, actor=actor, studio_id=studio.id)
 
 
-def awaits_footage_of(key: StudioKey) -> bool:
-    """Says whether footage that was sealed to a generation may still come: a class of its time has not ended."""
+def awaits_footage(question: GenerationNeeded) -> bool:
+    """Returns whether footage that was sealed to the generation may arrive: a class of its time has not ended."""
+    key = question.generation
     if key.retired_at is None:
         return True
     # The hour is for boxes that heard of the next generation late.
@@ -136,9 +136,7 @@ def remove_shredded() -> int:
     removed = Segment.objects.filter(class_session_id=class_id)
     objects = list(removed.values_list("store_id", "object_key"))
     dispose(objects, reason=DisposalReason.SHREDDED)
-    for listener in settings.SHRED_LISTENERS:
-        told: Callable[[UUID], object] = import_string(listener)
-        told(class_id)
+    ClassShredded(class_id).publish()
     for model in (Segment, Gap, Replay, Track):
         model._default_manager.filter(class_session_id=class_id).delete()
     KeyTombstone.objects.filter(pk=tombstone.pk).update(removed_at=timezone.now())

@@ -31,6 +31,8 @@ class StudioStore(StudioOwned):
     read from it (CORS). `retired_at` null: it may be chosen.
     """
 
+    studio_wrapped = {"wrapped_secret": "store"}
+
     name = models.CharField(max_length=80)
     endpoint = models.URLField(max_length=200)
     bucket = models.CharField(

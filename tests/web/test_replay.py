@@ -12,6 +12,7 @@ from playwright.sync_api import Page
 
 from control_plane.audit.models import Entry
 from control_plane.common.scoping import studio_scope
+from control_plane.fleet.events import HeartbeatReceived
 from control_plane.fleet.models import Agent
 from control_plane.recordings import reports, services
 from control_plane.tenancy.models import Membership
@@ -84,7 +85,9 @@ def _record(scene: Scene, folder: Path) -> None:
         )
         services.add_gaps(scene.session, [away], agent, actor=scene.caller.actor)
         services.stop_class(scene.session, actor=scene.cast.ivan.actor)
-        reports.take_status(agent, scene.status(RecordingState.FINISHED), scene.caller.actor)
+        reports.apply_heartbeat(
+            HeartbeatReceived(agent, scene.status(RecordingState.FINISHED), scene.caller.actor)
+        )
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ dies goes on where it was; a row that somebody else holds is left for the next b
 """
 
 import logging
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -14,15 +13,16 @@ from django.apps import apps
 from django.conf import settings
 from django.db.models import BinaryField, Func, Model, QuerySet
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
+from control_plane.common.models import StudioOwned
 from control_plane.common.scoping import current_studio_id, studio_scope
 from control_plane.keys import keyring
 from control_plane.keys.errors import KeyDestroyed, KeyLost
+from control_plane.keys.events import GenerationNeeded, StudioKeyRotated
 from control_plane.keys.models import KeyTombstone, Shredded, StudioKey
 from control_plane.keys.selectors import current_key
 from control_plane.keys.services.tombstones import entomb
@@ -56,9 +56,7 @@ def follow_with(studio: Studio, *, actor: Actor) -> StudioKey:
     StudioKey.objects.filter(retired_at__isnull=True).update(retired_at=timezone.now())
     key = keyring.new_generation(studio)
     key.save(force_insert=True)
-    for listener in settings.STUDIO_KEY_LISTENERS:
-        told: Callable[[UUID], object] = import_string(listener)
-        told(studio.id)
+    StudioKeyRotated(studio.id).publish()
     record_key(key, actor)
     return key
 
@@ -134,7 +132,7 @@ def destroy_due_generations(*, actor: Actor) -> list[UUID]:
     """Destroys retired generations that nothing needs any more; returns their ids. Inside `studio_scope`.
 
     Not before `RETIRED_KEYS_DAYS` after the next one came, so that backups of that age still open; nor while a row is
-    wrapped under an older generation, or a guard (`STUDIO_KEY_GUARDS`) says that what was sealed to it may still come.
+    wrapped under an older generation, or an app answers `GenerationNeeded` with yes.
 
     Raises:
         NotFound, Forbidden: `actor` may not maintain the studio.
@@ -147,7 +145,7 @@ def destroy_due_generations(*, actor: Actor) -> list[UUID]:
     if not due.exists() or left_on_older():
         return gone
     for generation in due.select_for_update():
-        if not any(import_string(guard)(generation) for guard in settings.STUDIO_KEY_GUARDS):
+        if not any(GenerationNeeded(generation).answers()):
             destroy_generation(generation, actor=actor, reason="retired")
             gone.append(generation.id)
     return gone
@@ -162,12 +160,13 @@ def destroy_generation(key: StudioKey, *, actor: Actor, reason: str) -> KeyTombs
 
 
 def wrapped_columns() -> list[tuple[type[Model], str, str]]:
-    """Returns model, column and kind of everything that is wrapped under a studio's keys."""
-    found = []
-    for place, kind in settings.STUDIO_WRAPPED.items():
-        label, _, column = place.rpartition(".")
-        found.append((apps.get_model(label), column, kind))
-    return found
+    """Returns model, column and kind of each column that a model declares in `studio_wrapped`."""
+    return [
+        (model, column, kind)
+        for model in apps.get_models()
+        if issubclass(model, StudioOwned)
+        for column, kind in model.studio_wrapped.items()
+    ]
 
 
 class _Start(Func):

@@ -12,6 +12,7 @@ from django.utils import timezone
 from control_plane.audit.models import Entry
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import services as fleet
+from control_plane.fleet.events import ResendAnswered, ResendWanted
 from control_plane.ingest import services
 from control_plane.ingest.models import PendingSegment, QuarantinedSegment
 from control_plane.ingest.targets import LIFETIME
@@ -48,12 +49,12 @@ def states(scene: Scene) -> dict[Any, str]:
 
 def asked(scene: Scene) -> tuple[Any, ...]:
     with studio_scope(scene.cast.studio.id):
-        return repairs.asked_of(scene.agent.id)
+        return repairs.wanted_segments(ResendWanted(scene.agent.id))
 
 
 def answer(scene: Scene, **said: tuple[Any, ...]) -> None:
     with studio_scope(scene.cast.studio.id):
-        repairs.take_answer(scene.agent, SendingAgain(**said), scene.caller.actor)
+        repairs.apply_answer(ResendAnswered(scene.agent, SendingAgain(**said), scene.caller.actor))
 
 
 def later(scene: Scene, time: timedelta = LIFETIME) -> int:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from control_plane.audit.models import Entry
 from control_plane.common.scoping import studio_scope
+from control_plane.fleet.events import HeartbeatReceived
 from control_plane.integrity import inspect, scan
 from control_plane.integrity.inspect import walk
 from control_plane.integrity.models import Depth, StoreRound
@@ -88,7 +89,9 @@ def finish(scene: Scene) -> None:
     """The class ends, and all of it has arrived."""
     scene.stop()
     with studio_scope(scene.cast.studio.id):
-        reports.take_status(scene.agent, scene.status(RecordingState.FINISHED), scene.caller.actor)
+        reports.apply_heartbeat(
+            HeartbeatReceived(scene.agent, scene.status(RecordingState.FINISHED), scene.caller.actor)
+        )
 
 
 DAMAGES: list[tuple[Spoil, FaultKind, set[Depth]]] = [

@@ -11,6 +11,7 @@ from control_plane.audit.models import Entry
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import services as fleet
+from control_plane.fleet.events import HeartbeatReceived
 from control_plane.fleet.models import Agent, RecordingOrder
 from control_plane.ingest import services as ingest
 from control_plane.recordings import reports, services
@@ -37,7 +38,9 @@ from tests.control_plane.sending import upload
 def say(scene: Scene, state: RecordingState, *, pending: int = 0) -> None:
     with studio_scope(scene.cast.studio.id):
         agent = Agent.objects.get(pk=scene.agent.pk)
-        reports.take_status(agent, scene.status(state, pending=pending), scene.caller.actor)
+        reports.apply_heartbeat(
+            HeartbeatReceived(agent, scene.status(state, pending=pending), scene.caller.actor)
+        )
 
 
 def gaps(scene: Scene) -> list[tuple[str, float, float, bool]]:

@@ -1,0 +1,48 @@
+"""The apps of the control plane, and their declarations. A new app is one line here, one in `urls`, and its own folder.
+
+An app declares itself in modules of fixed names, each optional; docs/design/architecture.md lists them. Settings import
+this module, so it loads no model by itself.
+"""
+
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+
+APPS = (
+    "api",
+    "console",
+    "portal",
+    "compliance",
+    "ingest",
+    "integrity",
+    "recordings",
+    "fleet",
+    "identity",
+    "administration",
+    "storage",
+    "keys",
+    "people",
+    "access",
+    "plans",
+    "tenancy",
+    "accounts",
+    "audit",
+    "common",
+)
+"""From the top layer down: the order of INSTALLED_APPS, and of the subscriptions to an event."""
+
+
+def declared(module: str) -> Iterator[ModuleType]:
+    """Yields the module of this name of each app that has one, in the order of `APPS`."""
+    for app in APPS:
+        name = f"control_plane.{app}.{module}"
+        # An import that fails inside the module is a fault of it, and is not hidden as a missing module.
+        if find_spec(name) is not None:
+            yield import_module(name)
+
+
+def subscribe() -> None:
+    """Subscribes every app to the events that it handles; once, when all models are loaded."""
+    for _ in declared("subscriptions"):
+        pass

@@ -1,0 +1,10 @@
+"""Events of other apps that recordings handle. `config.registry` imports this when the models are loaded."""
+
+from control_plane.fleet.events import AgentReplaced, HeartbeatReceived
+from control_plane.keys.events import GenerationNeeded
+from control_plane.recordings.reports import apply_heartbeat, transfer_recordings
+from control_plane.recordings.shredding import awaits_footage
+
+HeartbeatReceived.subscribe(apply_heartbeat)
+AgentReplaced.subscribe(transfer_recordings)
+GenerationNeeded.answer_with(awaits_footage)
