@@ -4,10 +4,13 @@ An app declares itself in modules of fixed names, each optional; docs/design/arc
 this module, so it loads no model by itself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
+from typing import Any
+
+from control_plane.common.schedules import Every, Nightly
 
 APPS = (
     "api",
@@ -46,3 +49,30 @@ def subscribe() -> None:
     """Subscribes every app to the events that it handles; once, when all models are loaded."""
     for _ in declared("subscriptions"):
         pass
+
+
+def periodic_tasks() -> list[Every | Nightly]:
+    """Returns the periodic tasks that the apps declare in `PERIODIC`."""
+    return [task for module in declared("periodic") for task in module.PERIODIC]
+
+
+def beat_schedule(nightly: Callable[[int], object]) -> dict[str, Any]:
+    """Returns the schedule of Celery's beat; `nightly` makes the schedule of a minute of the nightly hour.
+
+    Raises:
+        ValueError: two tasks have one name, or one minute of the night.
+    """
+    tasks = periodic_tasks()
+    for taken in (
+        [task.name for task in tasks],
+        [task.minute for task in tasks if isinstance(task, Nightly)],
+    ):
+        if len(set(taken)) < len(taken):
+            raise ValueError(f"two periodic tasks share a name or a minute of the night: {sorted(taken)}")
+    return {
+        task.name: {
+            "task": task.task,
+            "schedule": float(task.seconds) if isinstance(task, Every) else nightly(task.minute),
+        }
+        for task in tasks
+    }

@@ -59,36 +59,7 @@ def nightly(minute: int) -> crontab:
     return crontab(hour=str(NIGHTLY_HOUR), minute=str(minute))
 
 
-CELERY_BEAT_SCHEDULE: dict[str, Any] = {
-    "sweep-fleet": {"task": "control_plane.fleet.tasks.sweep_fleet", "schedule": 60.0},
-    "sweep-shredded": {"task": "control_plane.recordings.tasks.sweep_shredded", "schedule": 60.0},
-    "sweep-keys": {"task": "control_plane.keys.tasks.sweep_keys", "schedule": 60.0},
-    "sweep-checks": {"task": "control_plane.integrity.tasks.sweep_checks", "schedule": nightly(0)},
-    "sweep-moves": {"task": "control_plane.recordings.tasks.sweep_moves", "schedule": 60.0},
-    "sweep-disposals": {"task": "control_plane.recordings.tasks.sweep_disposals", "schedule": 300.0},
-    "warn-of-full-storage": {
-        "task": "control_plane.recordings.tasks.warn_of_full_storage",
-        "schedule": 3600.0,
-    },
-    "sweep-uploads": {"task": "control_plane.ingest.tasks.sweep_uploads", "schedule": nightly(5)},
-    "clear-expired-sessions": {
-        "task": "control_plane.accounts.tasks.clear_expired_sessions",
-        "schedule": nightly(10),
-    },
-    "end-unconfirmed-memberships": {
-        "task": "control_plane.identity.tasks.end_unconfirmed_memberships",
-        "schedule": nightly(15),
-    },
-    "look-at-proven-domains": {
-        "task": "control_plane.identity.tasks.look_at_proven_domains",
-        "schedule": nightly(20),
-    },
-    "probe-stores": {"task": "control_plane.storage.tasks.probe_stores", "schedule": nightly(25)},
-    "sweep-probes": {"task": "control_plane.storage.tasks.sweep_probes", "schedule": 60.0},
-    "sweep-recordings": {"task": "control_plane.recordings.tasks.sweep_recordings", "schedule": 60.0},
-    "take-checkpoint": {"task": "control_plane.compliance.tasks.take_checkpoint", "schedule": 300.0},
-    "watch-reads": {"task": "control_plane.compliance.tasks.watch_reads", "schedule": 60.0},
-}
+CELERY_BEAT_SCHEDULE: dict[str, Any] = registry.beat_schedule(nightly)
 # Proxies in front of us whose word on the caller's address is taken (X-Forwarded-For, from the right).
 TRUSTED_PROXIES = ENV.trusted_proxies
 # HTTP connections of one web process, and those of one address.
