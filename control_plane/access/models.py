@@ -10,7 +10,7 @@ from django.utils import timezone
 from guardian.models import UserObjectPermissionAbstract
 
 from control_plane.access.actions import ALWAYS_LENT
-from control_plane.common.models import StudioOwned
+from control_plane.common.models import STUDIO_ONLY, StudioOwned
 from control_plane.common.scoping import CapabilityManager, CurrentUser, ScopedManager
 from control_plane.tenancy.models import Role
 
@@ -24,6 +24,9 @@ class RoleActions(StudioOwned):
     `actions` is a list of actions' values. What `roles.LIMITS` forbids does not count, whatever stands here, and what
     `roles.FLOOR` keeps counts always.
     """
+
+    view_permission = "manage_policy"
+    access_path = STUDIO_ONLY
 
     role = models.CharField(max_length=16, choices=Role.choices, editable=False)
     actions = models.JSONField(default=list, editable=False)
@@ -55,6 +58,9 @@ class ObjectRight(StudioOwned, UserObjectPermissionAbstract):
     A right counts only while its person is a member. Giver and denier may both have a row for the same thing: a denial
     that ends uncovers the right beneath it.
     """
+
+    view_permission = "manage_people"
+    access_path = STUDIO_ONLY
 
     effect = models.CharField(max_length=8, choices=Effect.choices, default=Effect.ALLOW, editable=False)
     until = models.DateTimeField(null=True, blank=True, editable=False)
@@ -95,6 +101,9 @@ class BreakGlass(StudioOwned):
     `closed_at` null: nobody has closed it; it may have ended. The studio's admins are shown every row.
     """
 
+    view_permission = "view_audit"
+    access_path = STUDIO_ONLY
+
     operator = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", editable=False
     )
@@ -130,6 +139,9 @@ class ApiKey(StudioOwned):
     It lends `actions` (values of `Action`) and nothing beyond what the member may at that moment. `shown` is its first
     letters, by which people tell keys apart.
     """
+
+    view_permission = "manage_studio"
+    access_path = STUDIO_ONLY
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", editable=False

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models.functions import Lower
 
 from control_plane.common.actors import Actor
-from control_plane.common.models import UUIDModel
+from control_plane.common.models import STUDIO_ONLY, UUIDModel
 
 
 def _as_kept(address: str) -> str:
@@ -58,6 +58,9 @@ class User(AbstractBaseUser, PermissionsMixin, UUIDModel):
     `setup_not_before`: a session whose person showed who they are earlier may not give the account its first password or
     factor (`sessions.may_set_up`); null: any may.
     """
+
+    view_permission = "manage_people"
+    access_path = STUDIO_ONLY
 
     email = models.EmailField("e-mail address", unique=True)
     display_name = models.CharField(max_length=120, blank=True)

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models.sql.compiler import SQLCompiler
 
 from control_plane.common.errors import ScopeMissing
-from control_plane.common.models import UUIDModel
+from control_plane.common.models import STUDIO_ONLY, UUIDModel
 from control_plane.common.scoping import current_scope, write_the_last
 
 
@@ -60,6 +60,9 @@ class Entry(UUIDModel):
     `occurred_at` is when the act happened; `sequence` is the order in which acts were committed.
     """
 
+    view_permission = "view_audit"
+    access_path = STUDIO_ONLY
+
     studio_id = models.UUIDField(null=True, editable=False)
     sequence = models.BigIntegerField(editable=False)
     occurred_at = models.DateTimeField(editable=False)
@@ -104,6 +107,9 @@ class Entry(UUIDModel):
 
 class ChainHead(UUIDModel):
     """The last link of one chain; locked by whoever adds the next, which makes the sequence gapless."""
+
+    view_permission = "view_audit"
+    access_path = STUDIO_ONLY
 
     studio_id = models.UUIDField(null=True, editable=False)
     sequence = models.BigIntegerField(default=0, editable=False)

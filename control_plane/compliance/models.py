@@ -5,7 +5,7 @@ from typing import ClassVar
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from control_plane.common.models import StudioOwned, UUIDModel
+from control_plane.common.models import STUDIO_ONLY, StudioOwned, UUIDModel
 from control_plane.common.scoping import CapabilityManager
 
 
@@ -60,6 +60,9 @@ def _limit(default: int, low: int, high: int, label: str) -> "models.PositiveInt
 class WatchRules(StudioOwned):
     """From when on reading is out of the ordinary in one studio; no row: as the defaults say. 0 turns a rule off."""
 
+    view_permission = "manage_policy"
+    access_path = STUDIO_ONLY
+
     classes_per_hour = _limit(12, 0, 1000, "different classes by one person within an hour")
     night_from_hour = _limit(22, 0, 23, "night begins at (hour)")
     night_to_hour = _limit(6, 0, 23, "night ends at (hour)")
@@ -85,6 +88,9 @@ class WatchRules(StudioOwned):
 class WatchCursor(StudioOwned):
     """Up to which entry the log of one studio has been looked through."""
 
+    view_permission = "manage_policy"
+    access_path = STUDIO_ONLY
+
     sequence = models.BigIntegerField(default=0, editable=False)
 
     class Meta(StudioOwned.Meta):
@@ -98,6 +104,9 @@ class WatchCursor(StudioOwned):
 
 class KnownNetwork(StudioOwned):
     """A network that one person has read from; `network` is the keyed hash of it that audit entries hold."""
+
+    view_permission = "manage_policy"
+    access_path = STUDIO_ONLY
 
     person_id = models.UUIDField(editable=False)
     network = models.CharField(max_length=16, editable=False)
@@ -116,6 +125,9 @@ class Alert(StudioOwned):
 
     `person_id` null: nobody in particular. `sequence` is the entry that raised it, 0 where it was no entry.
     """
+
+    view_permission = "manage_policy"
+    access_path = STUDIO_ONLY
 
     rule = models.CharField(max_length=32, editable=False)
     person_id = models.UUIDField(null=True, editable=False)
@@ -138,6 +150,9 @@ class Alert(StudioOwned):
 class AlertAcknowledgement(StudioOwned):
     """Somebody has looked into an alert; append-only."""
 
+    view_permission = "manage_policy"
+    access_path = STUDIO_ONLY
+
     alert = models.OneToOneField(
         Alert, on_delete=models.PROTECT, related_name="acknowledgement", editable=False
     )
@@ -150,6 +165,9 @@ class AlertAcknowledgement(StudioOwned):
 
 class AlertNotice(StudioOwned):
     """An alert has been mailed to the admins, `recipients` of them; append-only."""
+
+    view_permission = "manage_policy"
+    access_path = STUDIO_ONLY
 
     alert = models.OneToOneField(Alert, on_delete=models.PROTECT, related_name="notice", editable=False)
     recipients = models.PositiveSmallIntegerField(editable=False)

@@ -8,7 +8,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
-from control_plane.common.models import StudioOwned
+from control_plane.common.models import STUDIO_ONLY, AccessPath, StudioOwned
 from control_plane.common.scoping import CapabilityManager
 from shared.kernel.secret_tail import MASK
 from shared.protocol.codec import decode
@@ -57,6 +57,9 @@ class Agent(StudioOwned):
     It uploads from `upload_opens` until `upload_closes`, times of day in the studio's zone (`22:00`; both empty: at any
     time), and at `upload_max_bytes_per_s` at most (null: no ceiling).
     """
+
+    view_permission = "view_agents"
+    access_path = STUDIO_ONLY
 
     name = models.CharField(max_length=80)
     state = models.CharField(max_length=16, choices=AgentState.choices, default=AgentState.PENDING)
@@ -136,6 +139,9 @@ class PairingCode(StudioOwned):
     `replaces`: the agent whose cameras the new box takes over.
     """
 
+    view_permission = "manage_agents"
+    access_path = STUDIO_ONLY
+
     lookup_hash = models.CharField(max_length=64, db_index=True, editable=False)
     code_hash = models.CharField(max_length=64, editable=False)
     state = models.CharField(
@@ -184,6 +190,9 @@ class Camera(StudioOwned):
     which stands behind `source_url`; null where all of it is in clear. `offset_us` is added to every UTC time of the
     camera.
     """
+
+    view_permission = "view_agents"
+    access_path = AccessPath(to_room="room_id")
 
     room = models.ForeignKey("tenancy.Room", on_delete=models.PROTECT, related_name="+")
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="cameras")
@@ -266,6 +275,9 @@ class RecordingOrder(StudioOwned):
     `class_session_id` is no foreign key: recordings stand above the fleet. `stop_at` null: until told.
     """
 
+    view_permission = "view_agents"
+    access_path = STUDIO_ONLY
+
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="orders", editable=False)
     class_session_id = models.UUIDField(editable=False)
     room = models.ForeignKey("tenancy.Room", on_delete=models.PROTECT, related_name="+", editable=False)
@@ -286,6 +298,9 @@ class RecordingOrder(StudioOwned):
 
 class DesiredConfig(StudioOwned):
     """The newest desired configuration of one agent: `body` is an `AgentBody` as JSON, `hash` its document hash."""
+
+    view_permission = "view_agents"
+    access_path = STUDIO_ONLY
 
     agent = models.OneToOneField(Agent, on_delete=models.CASCADE, related_name="desired", editable=False)
     version = models.PositiveIntegerField(default=0, editable=False)
@@ -310,6 +325,9 @@ class DesiredConfig(StudioOwned):
 class ReportedConfig(StudioOwned):
     """What an agent last said of its configuration: `version` and `hash` are in force, `status` is of the newest."""
 
+    view_permission = "view_agents"
+    access_path = STUDIO_ONLY
+
     agent = models.OneToOneField(Agent, on_delete=models.CASCADE, related_name="reported", editable=False)
     version = models.PositiveIntegerField(default=0, editable=False)
     hash = models.CharField(max_length=64, blank=True, editable=False)
@@ -326,6 +344,9 @@ class ReportedConfig(StudioOwned):
 
 class StatusReport(StudioOwned):
     """The latest heartbeat of an agent: `body` is an `AgentStatus` as JSON."""
+
+    view_permission = "view_agents"
+    access_path = STUDIO_ONLY
 
     agent = models.OneToOneField(
         Agent, on_delete=models.CASCADE, related_name="status_report", editable=False

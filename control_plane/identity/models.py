@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from control_plane.common.models import StudioOwned
+from control_plane.common.models import STUDIO_ONLY, StudioOwned
 from control_plane.common.scoping import CapabilityManager
 from control_plane.tenancy.models import Membership, Role
 
@@ -19,6 +19,9 @@ class SigninPolicy(StudioOwned):
 
     `session_hours` and `idle_minutes` null: as long as the platform allows.
     """
+
+    view_permission = "manage_studio"
+    access_path = STUDIO_ONLY
 
     admins_need_second_factor = models.BooleanField(default=False)
     provider_only = models.BooleanField(default=False)
@@ -56,6 +59,8 @@ class IdentityProvider(StudioOwned):
     member of an account that exists.
     """
 
+    view_permission = "manage_studio"
+    access_path = STUDIO_ONLY
     studio_wrapped = {"wrapped_secret": "provider-secret"}
 
     kind = models.CharField(max_length=8, choices=ProviderKind.choices)
@@ -116,6 +121,9 @@ def _domain_of(address: str) -> str:
 class GroupRole(StudioOwned):
     """What the members of one of a provider's groups are to the studio."""
 
+    view_permission = "manage_studio"
+    access_path = STUDIO_ONLY
+
     provider = models.ForeignKey(
         IdentityProvider, on_delete=models.CASCADE, related_name="group_roles", editable=False
     )
@@ -141,6 +149,9 @@ class ProvidedMembership(StudioOwned):
     `lapsed_at`: when it was ended because the provider had not vouched for the person for so long (`services.sso`);
     null: never.
     """
+
+    view_permission = "manage_people"
+    access_path = STUDIO_ONLY
 
     provider = models.ForeignKey(IdentityProvider, on_delete=models.CASCADE, related_name="+", editable=False)
     membership = models.OneToOneField(Membership, on_delete=models.CASCADE, related_name="+", editable=False)

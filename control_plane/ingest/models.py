@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 
-from control_plane.common.models import StudioOwned
+from control_plane.common.models import STUDIO_ONLY, StudioOwned
 from shared.protocol.codec import decode
 from shared.protocol.manifest import SegmentManifest
 
@@ -17,6 +17,9 @@ class PendingSegment(StudioOwned):
     the class was shredded. `wrapped_seal` is the sealed key under the class's key (`keys.vault`); empty: a row from
     before there was one, whose manifest is whole.
     """
+
+    view_permission = "view_agents"
+    access_path = STUDIO_ONLY
 
     agent = models.ForeignKey("fleet.Agent", on_delete=models.PROTECT, related_name="+", editable=False)
     class_session = models.ForeignKey(
@@ -45,6 +48,9 @@ class QuarantinedSegment(StudioOwned):
 
     Its `sealed_key` is blanked: the box keeps the footage, and with it the only copy of that key.
     """
+
+    view_permission = "view_agents"
+    access_path = STUDIO_ONLY
 
     agent = models.ForeignKey("fleet.Agent", on_delete=models.PROTECT, related_name="+", editable=False)
     segment_id = models.UUIDField(editable=False)

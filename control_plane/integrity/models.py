@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 
-from control_plane.common.models import StudioOwned
+from control_plane.common.models import STUDIO_ONLY, StudioOwned
 
 
 class Depth(models.TextChoices):
@@ -21,6 +21,9 @@ class StoreRound(StudioOwned):
     It goes by the ids of the segments: all up to `after` (null: none) were looked at since `begun_at`. `finished_at` is
     the end of the last round that went through all of them (null: there was none yet).
     """
+
+    view_permission = "manage_storage"
+    access_path = STUDIO_ONLY
 
     store = models.ForeignKey(
         "storage.StudioStore", null=True, on_delete=models.CASCADE, related_name="+", editable=False

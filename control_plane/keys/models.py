@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 
-from control_plane.common.models import StudioOwned, UUIDModel
+from control_plane.common.models import STUDIO_ONLY, StudioOwned, UUIDModel
 
 
 class StudioKey(StudioOwned):
@@ -16,6 +16,9 @@ class StudioKey(StudioOwned):
     this one. A retired generation still opens what was sealed to it, until it is destroyed (`destroyed_at`), when
     both wrapped columns are empty.
     """
+
+    view_permission = "manage_studio"
+    access_path = STUDIO_ONLY
 
     root_key_id = models.CharField(max_length=200, editable=False)
     wrapped_key = models.BinaryField(editable=False)
@@ -54,6 +57,9 @@ class KeyTombstone(StudioOwned):
     key: the tombstone outlives its thing. `reason` is the actor's own words. `failures` and `error` tell of the last
     try.
     """
+
+    view_permission = "manage_studio"
+    access_path = STUDIO_ONLY
 
     what = models.CharField(max_length=12, choices=Shredded.choices, editable=False)
     object_id = models.UUIDField(editable=False)

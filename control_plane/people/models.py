@@ -7,7 +7,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
-from control_plane.common.models import StudioOwned
+from control_plane.common.models import STUDIO_ONLY, StudioOwned
 from control_plane.people.dancer_list import FIRST_BIRTH_YEAR
 
 ADULT_AGE = 18
@@ -21,6 +21,9 @@ class Dancer(StudioOwned):
     asked; null: unknown, which counts as a minor. `protected`: nothing that shows this dancer leaves the studio, and
     no name or timetable of theirs is shown to other families. `left_at` null: dances here now.
     """
+
+    view_permission = "view_dancers"
+    access_path = STUDIO_ONLY
 
     name = models.CharField(max_length=120)
     birth_year = models.PositiveSmallIntegerField(
@@ -56,6 +59,9 @@ class Relation(models.TextChoices):
 
 class Guardianship(StudioOwned):
     """One person answers for one dancer, from `started_at` until `ended_at` (null: still)."""
+
+    view_permission = "view_dancers"
+    access_path = STUDIO_ONLY
 
     dancer = models.ForeignKey(Dancer, on_delete=models.CASCADE, related_name="guardianships", editable=False)
     user = models.ForeignKey(

@@ -5,7 +5,7 @@ from typing import ClassVar
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from control_plane.common.models import StudioOwned, UUIDModel
+from control_plane.common.models import STUDIO_ONLY, StudioOwned, UUIDModel
 
 
 class Limit(models.TextChoices):
@@ -27,6 +27,9 @@ class Plan(UUIDModel):
 
     `soft_percent`: from how much of the storage on its admins are warned. `contact`: whom they ask for more.
     """
+
+    view_permission = "manage_studio"
+    access_path = STUDIO_ONLY
 
     slug = models.SlugField(max_length=40, unique=True)
     name = models.CharField(max_length=80)
@@ -58,6 +61,9 @@ class Plan(UUIDModel):
 
 class StudioPlan(StudioOwned):
     """Which plan a studio has, and what was agreed beside it: `overrides` is `{limit: number or null}`."""
+
+    view_permission = "manage_studio"
+    access_path = STUDIO_ONLY
 
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="+")
     overrides = models.JSONField(default=dict, blank=True)

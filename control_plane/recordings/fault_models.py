@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 
-from control_plane.common.models import StudioOwned
+from control_plane.common.models import AccessPath, StudioOwned
 
 
 class FaultKind(models.TextChoices):
@@ -30,6 +30,9 @@ class SegmentFault(StudioOwned):
     The row goes when the object is good again, or another copy of it lies in its place; the record keeps both.
     `answered_at` is when the box said what it has of it, and `told_at` when the admins were mailed (null: not yet).
     """
+
+    view_permission = "view_class"
+    access_path = AccessPath(to_class="class_session_id", to_room="class_session__room_id")
 
     segment = models.OneToOneField(
         "recordings.Segment", on_delete=models.CASCADE, related_name="fault", editable=False

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 
-from control_plane.common.models import StudioOwned
+from control_plane.common.models import STUDIO_ONLY, AccessPath, StudioOwned
 from control_plane.recordings import fault_models  # noqa: F401  # Django finds the tables of an app here
 from control_plane.recordings.fragments import FragmentRow, decode_fragments
 from control_plane.recordings.reasons import LABELS, InferredReason
@@ -48,6 +48,8 @@ class ClassSession(StudioOwned):
     from before there were limits, only what came later.
     """
 
+    view_permission = "view_class"
+    access_path = AccessPath(to_class="pk", to_room="room_id")
     studio_wrapped = {"wrapped_key": "class"}
 
     room = models.ForeignKey("tenancy.Room", on_delete=models.PROTECT, related_name="+", editable=False)
@@ -106,6 +108,9 @@ class Appearance(StudioOwned):
     roster, and a roster that is opened again takes the confirmation from all of them.
     """
 
+    view_permission = "view_dancers"
+    access_path = STUDIO_ONLY
+
     class_session = models.ForeignKey(
         ClassSession, on_delete=models.CASCADE, related_name="appearances", editable=False
     )
@@ -144,6 +149,9 @@ SETTLED = (RecorderState.DONE, RecorderState.LOST)
 class Recorder(StudioOwned):
     """One agent's part in one class; the counters are the agent's own tally."""
 
+    view_permission = "view_class"
+    access_path = AccessPath(to_class="class_session_id", to_room="class_session__room_id")
+
     class_session = models.ForeignKey(
         ClassSession, on_delete=models.CASCADE, related_name="recorders", editable=False
     )
@@ -172,6 +180,9 @@ class Track(StudioOwned):
 
     `camera_id` is no foreign key: a track outlives its camera. `agent` null: not known, in classes of before.
     """
+
+    view_permission = "view_class"
+    access_path = AccessPath(to_class="class_session_id", to_room="class_session__room_id")
 
     class_session = models.ForeignKey(
         ClassSession, on_delete=models.CASCADE, related_name="tracks", editable=False
@@ -207,6 +218,9 @@ class Segment(StudioOwned):
     playlist reads all of them, always together and in order, and 600 rows decode in a few milliseconds where 3,600
     rows of an hour's track would not.
     """
+
+    view_permission = "view_class"
+    access_path = AccessPath(to_class="class_session_id", to_room="class_session__room_id")
 
     class_session = models.ForeignKey(
         ClassSession, on_delete=models.CASCADE, related_name="segments", editable=False
@@ -309,6 +323,9 @@ class Segment(StudioOwned):
 class Gap(StudioOwned):
     """A stretch of a track that is missing, `from_at` up to `to_at`, and why; the id of a reported one is the wire's."""
 
+    view_permission = "view_class"
+    access_path = AccessPath(to_class="class_session_id", to_room="class_session__room_id")
+
     class_session = models.ForeignKey(
         ClassSession, on_delete=models.CASCADE, related_name="gaps", editable=False
     )
@@ -336,6 +353,9 @@ class Replay(StudioOwned):
     It goes on as long as no more than `view_sessions.PAUSE` passes between two requests; after that, another one begins.
     `entry_id` is that audit entry, which the vault looks for (null: a replay from before it did).
     """
+
+    view_permission = "view_audit"
+    access_path = STUDIO_ONLY
 
     class_session = models.ForeignKey(
         ClassSession, on_delete=models.CASCADE, related_name="replays", editable=False

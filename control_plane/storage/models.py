@@ -9,7 +9,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 
 from control_plane.common.leases import Leased
-from control_plane.common.models import StudioOwned
+from control_plane.common.models import STUDIO_ONLY, StudioOwned
 
 REGION = RegexValidator(r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$", "A region such as eu-central-1.")
 
@@ -31,6 +31,8 @@ class StudioStore(StudioOwned):
     read from it (CORS). `retired_at` null: it may be chosen.
     """
 
+    view_permission = "manage_storage"
+    access_path = STUDIO_ONLY
     studio_wrapped = {"wrapped_secret": "store"}
 
     name = models.CharField(max_length=80)
@@ -82,6 +84,9 @@ class StudioStore(StudioOwned):
 class StudioStorage(StudioOwned):
     """Where one studio's footage is to lie: `region` (empty: anywhere), and the store that new footage goes to."""
 
+    view_permission = "manage_storage"
+    access_path = STUDIO_ONLY
+
     region = models.CharField(max_length=40, blank=True, validators=[REGION])
     store = models.ForeignKey(
         StudioStore, null=True, on_delete=models.PROTECT, related_name="+", editable=False
@@ -112,6 +117,9 @@ class StoreProbe(StudioOwned, Leased):
 
     `step` names what is tried now. `revision` is the store's at that time: an edited store has to be tried anew.
     """
+
+    view_permission = "manage_storage"
+    access_path = STUDIO_ONLY
 
     store = models.ForeignKey(
         StudioStore, null=True, on_delete=models.CASCADE, related_name="probes", editable=False
@@ -164,6 +172,9 @@ class StoreMove(StudioOwned, Leased):
     stands still, `retry_at` until when. `brings_rest`: new footage went to `target` already when it began.
     """
 
+    view_permission = "manage_storage"
+    access_path = STUDIO_ONLY
+
     source = models.ForeignKey(
         StudioStore, null=True, on_delete=models.PROTECT, related_name="+", editable=False
     )
@@ -205,6 +216,9 @@ class StoreMove(StudioOwned, Leased):
 class MoveFault(StudioOwned):
     """An object that could not be moved, and why; it stays where it was. `given_up`: not tried again by itself."""
 
+    view_permission = "manage_storage"
+    access_path = STUDIO_ONLY
+
     move = models.ForeignKey(StoreMove, on_delete=models.CASCADE, related_name="faults", editable=False)
     segment_id = models.UUIDField(editable=False)
     object_key = models.CharField(max_length=255, editable=False)
@@ -240,6 +254,9 @@ class Disposal(StudioOwned):
 
     `claimed_at` set: it is being deleted, and nothing may count on it. The row goes when the object has gone.
     """
+
+    view_permission = "manage_storage"
+    access_path = STUDIO_ONLY
 
     store = models.ForeignKey(
         StudioStore, null=True, on_delete=models.PROTECT, related_name="+", editable=False

@@ -10,12 +10,15 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
 
-from control_plane.common.models import StudioOwned, UUIDModel
+from control_plane.common.models import STUDIO_ONLY, AccessPath, StudioOwned, UUIDModel
 from control_plane.common.scoping import CapabilityManager, OwnManager, StudioManager
 
 
 class Studio(UUIDModel):
     """One tenant. `slug` is its place in addresses; `accent` its colour on screen, as `#rrggbb`."""
+
+    view_permission = "view_studio"
+    access_path = STUDIO_ONLY
 
     slug = models.SlugField(
         max_length=50,
@@ -59,6 +62,9 @@ class Studio(UUIDModel):
 class Room(StudioOwned):
     """One physical room with wall cameras."""
 
+    view_permission = "view_studio"
+    access_path = AccessPath(to_room="pk")
+
     name = models.CharField(max_length=80)
 
     class Meta(StudioOwned.Meta):
@@ -90,6 +96,9 @@ class Membership(StudioOwned):
     never. `seen_with_factor`: whether a second factor had been shown in that session; null: never seen.
     """
 
+    view_permission = "manage_people"
+    access_path = STUDIO_ONLY
+
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     role = models.CharField(max_length=16, choices=Role.choices)
     ends_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -118,6 +127,9 @@ class Invitation(StudioOwned):
 
     `membership_ends_at` null: no end. `invited_by` and `accepted_by` are the ids of people.
     """
+
+    view_permission = "manage_people"
+    access_path = STUDIO_ONLY
 
     email = models.EmailField()
     role = models.CharField(max_length=16, choices=Role.choices)
