@@ -466,7 +466,7 @@ def test_media_add_says_in_one_form_what_is_wrong_with_name_or_file(tmp_path: Pa
     text = tmp_path / "notes.txt"
     text.write_text("dear diary\n" * 400)
     for arguments, says in (
-        (("bad name!", str(text)), "error: 'bad name!' is no name for a media file"),
+        (("bad name!", str(text)), "error: 'bad name!' is not a valid name for a media file"),
         (("notes", str(text)), f"error: {text} cannot act as a camera"),
     ):
         done = agent_command(tmp_path / "state", "media", "add", *arguments)
