@@ -218,9 +218,9 @@ def test_no_page_promises_a_mail_where_there_is_no_mail_server(cast: Cast, setti
     for page in ("alerts/", "support/"):
         settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
         address = f"/studio/{cast.studio.slug}/{page}"
-        assert "No mail server is configured" not in as_person(cast.alice).get(address).content.decode()
+        assert "no mail server is configured" not in as_person(cast.alice).get(address).content.decode()
         settings.EMAIL_BACKEND = NO_SERVER
-        assert "No mail server is configured" in as_person(cast.alice).get(address).content.decode()
+        assert "no mail server is configured" in as_person(cast.alice).get(address).content.decode()
 
 
 def test_the_pages_are_for_those_who_decide_about_policy(cast: Cast, other: Cast) -> None:

@@ -35,7 +35,7 @@ def test_a_key_needs_a_tick_and_shows_as_many_rights_as_were_ticked(cast: Cast) 
         assert not ApiKey.objects.exists()
     ticked = ["view_class", "view_dancers", "view_agents", "record"]
     assert (
-        "<span>4 rights</span>"
+        "4 permissions"
         in client.post(page, {"name": "Four", "days": "7", "actions": ticked}).content.decode()
     )
 
