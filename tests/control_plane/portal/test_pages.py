@@ -1,8 +1,11 @@
 """Every page, seen by everybody: as the application's role, with row security on."""
 
+import re
 from urllib.parse import unquote
 
 import pytest
+from django import forms
+from django.template.loader import render_to_string
 
 from control_plane.access.access import Action
 from control_plane.access.services import give_right
@@ -126,3 +129,15 @@ def test_only_an_admin_of_the_studio_opens_its_administration(
     assert sign_in("alice").post("/studios/administer/", {"studio": slug})["Location"] == "/admin/"
     assert sign_in("ivan").post("/studios/administer/", {"studio": slug}).status_code == UNKNOWN
     assert sign_in("alice").post("/studios/administer/", {"studio": other.studio.slug}).status_code == UNKNOWN
+
+
+def test_each_field_of_a_form_is_in_an_element_of_its_own() -> None:
+    """A formatter of templates once split the tags whose names the template chooses."""
+
+    class Form(forms.Form):
+        name = forms.CharField()
+        days = forms.MultipleChoiceField(choices=[("mo", "Monday")], widget=forms.CheckboxSelectMultiple)
+
+    body = render_to_string("portal/parts/fields.html", {"form": Form()})
+    assert re.findall(r'<(\w+) class="field">', body) == ["div", "fieldset"]
+    assert re.search(r"<\s|</\s", body) is None
