@@ -25,6 +25,7 @@ class ConfigConfig(AppConfig):
         After each migration the permissions are made that their rights need. Apps subscribe to each other's events.
         """
         from control_plane.access.permissions import make_permissions  # models are loaded only now
+        from control_plane.config import declarations
 
         post_migrate.connect(make_permissions, sender=apps.get_app_config("access"))
         registry.subscribe()
@@ -41,3 +42,6 @@ class ConfigConfig(AppConfig):
         register(checks.check_mail, deploy=True)
         register(checks.check_releases, deploy=True)
         register(checks.check_application_role, Tags.database)
+        register(declarations.check_models)
+        register(declarations.check_periodic_tasks)
+        register(declarations.check_texts)
