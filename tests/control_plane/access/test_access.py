@@ -87,7 +87,7 @@ def test_the_system_never_sees_footage(cast: Cast) -> None:
 
 def test_a_member_is_told_no_and_a_stranger_nothing(cast: Cast, room: Room) -> None:
     with studio_scope(cast.studio.id):
-        with pytest.raises(Forbidden, match="Look after rooms"):
+        with pytest.raises(Forbidden, match="Manage rooms"):
             access.require(cast.vera.actor, Action.MANAGE_ROOMS, room)
         with pytest.raises(NotFound):
             access.require(cast.sam.actor, Action.MANAGE_ROOMS, room)

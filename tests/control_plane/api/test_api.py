@@ -204,7 +204,7 @@ def test_a_key_lends_no_more_than_it_says(cast: Cast) -> None:
         assert answer.status_code == 403, path
         assert "key does not lend" in answer.told["detail"]
         assert (answer.told["code"], answer.told["title"]) == ("key_not_enough", "This key lends too little")
-    assert "“Look after people” (manage_people)" in ask("GET", "members/").told["detail"]
+    assert "“Manage people” (manage_people)" in ask("GET", "members/").told["detail"]
 
 
 def test_a_key_lends_no_more_than_its_person_may_at_that_moment(cast: Cast, ask: Ask) -> None:

@@ -91,7 +91,7 @@ def test_rights_roles_and_keys_are_told_with_what_they_are_about(cast: Cast, les
         cast.studio, Role.VIEWER, {Right.VIEW_STUDIO, Right.VIEW_DANCERS}, actor=alice
     )
     assert words(cast)[0] == (
-        "Alice changed what the role Viewer allows: now also “See the dancers”; "
+        "Alice changed what the role Viewer allows: now also “View dancers”; "
         "no longer “See the list of classes”, “Watch recorded classes”"
     )
     administration_services.change_role(cast.membership(cast.vera), Role.INSTRUCTOR, actor=alice)
@@ -103,7 +103,7 @@ def test_an_act_by_a_key_names_the_person_and_the_key(cast: Cast) -> None:
         cast.studio, name="Calendar", actions=[Right.MANAGE_ROOMS], actor=cast.alice.actor,
         expires_at=timezone.now() + timedelta(days=3),
     )  # fmt: skip
-    made = "Alice made the key “Calendar” for a program; it lends “Look after rooms” until "
+    made = "Alice made the key “Calendar” for a program; it lends “Manage rooms” until "
     assert words(cast)[0].startswith(made)
     administration_services.create_room(cast.studio, name="Blue", actor=actor_of(key))
     assert words(cast)[0] == "Alice by the key “Calendar” made Blue"
