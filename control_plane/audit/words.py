@@ -1,7 +1,7 @@
 """What an act is called when people read it: category, weight, and a sentence. Pure; the stored text is the catalogue's.
 
 In a sentence `{who}` is the person, box or job, `{what}` the thing with its name where it has one, and any other word
-in braces is a field of the entry's details, or what `compliance.telling` makes of one (`{right}`, `{until}`, ...).
+in braces is a field of the entry's details, or what `compliance.detail_text` makes of one (`{right}`, `{until}`, ...).
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""What is made of the audit log: signed checkpoints, search in words, exports, reports for families, alerts, assessment.
+"""Uses of the audit log: signed checkpoints, search, exports, access reports for families, alerts, assessment.
 
-`checkpoints` signs the ends of all chains every hour and takes them off this machine; `search` and `sentences` show the
-log to people; `sightings` says who saw a child; `watch` notices reads that are out of the ordinary; `assessment` writes
-down how a studio handles footage of children, from its real settings. The chain itself is `audit`'s, below: this app
-may ask recordings and studios, the chain knows neither.
+`checkpointing` signs the heads of all chains every hour and copies them off this machine; `search` shows the log to
+people; `footage_access_report` lists who saw a child; `anomaly_rules` finds unusual reads; `assessment` documents how a
+studio handles footage of children, from its real settings. The chain itself belongs to `audit`, which knows neither
+recordings nor studios; this app may read both.
 """

@@ -3,6 +3,8 @@
 from django.contrib import admin
 
 from control_plane.access.admin_base import ScopedAdmin
+from control_plane.compliance.anomaly_alerts import LIMIT_FIELDS
+from control_plane.compliance.anomaly_rules import RULE_LABELS
 from control_plane.compliance.models import (
     Alert,
     AlertAcknowledgement,
@@ -11,8 +13,6 @@ from control_plane.compliance.models import (
     WatchCursor,
     WatchRules,
 )
-from control_plane.compliance.watch import RULE_LABELS
-from control_plane.compliance.watching import LIMIT_FIELDS
 
 
 @admin.register(Alert)

@@ -22,7 +22,17 @@ from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, NotFound
 from control_plane.common.saving import check
 from control_plane.common.scoping import studio_scope
-from control_plane.compliance.checkpointing import standing
+from control_plane.compliance.anomaly_rules import (
+    RULE_LABELS,
+    WINDOW,
+    Anomaly,
+    Event,
+    Limits,
+    ReadContext,
+    Rule,
+    find_anomalies,
+)
+from control_plane.compliance.checkpointing import checkpoint_status
 from control_plane.compliance.models import (
     Alert,
     AlertAcknowledgement,
@@ -30,16 +40,6 @@ from control_plane.compliance.models import (
     KnownNetwork,
     WatchCursor,
     WatchRules,
-)
-from control_plane.compliance.watch import (
-    RULE_LABELS,
-    WINDOW,
-    Event,
-    Finding,
-    Limits,
-    Rule,
-    Surroundings,
-    find,
 )
 from control_plane.people.models import Guardianship
 from control_plane.recordings.models import Appearance, ClassSession
@@ -49,30 +49,34 @@ from control_plane.tenancy.selectors import members
 log = logging.getLogger(__name__)
 
 WATCH = Actor.system("compliance.watch")
-MOST_ENTRIES = 5000
-MAIL_AT_MOST_EVERY = timedelta(minutes=15)
-_NOTHING_AROUND = Surroundings(zone=zoneinfo.ZoneInfo("UTC"))
+MAX_ENTRIES = 5000
+MAIL_INTERVAL = timedelta(minutes=15)
+_EMPTY_CONTEXT = ReadContext(zone=zoneinfo.ZoneInfo("UTC"))
 LIMIT_FIELDS = tuple(Limits.__dataclass_fields__)
 
 
-def watch_studio(studio_id: UUID) -> int:
+def detect_anomalies(studio_id: UUID) -> int:
     """Looks through what is new in a studio's log and raises alerts; returns how many. Call in the studio's scope.
 
-    The cursor moves in the same transaction, at most `MOST_ENTRIES` further: what is left comes with the next call.
+    The cursor moves in the same transaction, at most `MAX_ENTRIES` further: what is left comes with the next call.
     Of two calls at once the second waits, and finds nothing left.
     """
     WatchCursor.objects.bulk_create([WatchCursor(studio_id=studio_id)], ignore_conflicts=True)
     cursor = WatchCursor.objects.select_for_update().get()
-    new = list(Entry.objects.filter(sequence__gt=cursor.sequence).order_by("sequence")[:MOST_ENTRIES])
-    findings: list[Finding] = []
+    new = list(Entry.objects.filter(sequence__gt=cursor.sequence).order_by("sequence")[:MAX_ENTRIES])
+    findings: list[Anomaly] = []
     if new:
         events = [_event(entry) for entry in (*_hour_before(new, cursor.sequence), *new)]
         surroundings = _surroundings(studio_id, events)
-        findings = find(events, after=cursor.sequence, limits=limits_of(studio_id), surroundings=surroundings)
+        findings = find_anomalies(
+            events, after=cursor.sequence, limits=limits_of(studio_id), surroundings=surroundings
+        )
         _learn_networks(studio_id, [event for event in events if event.sequence > cursor.sequence])
         cursor.sequence = new[-1].sequence
         cursor.save(update_fields=["sequence"])
-    findings += find(_failed_signins(), after=0, limits=limits_of(studio_id), surroundings=_NOTHING_AROUND)
+    findings += find_anomalies(
+        _failed_signins(), after=0, limits=limits_of(studio_id), surroundings=_EMPTY_CONTEXT
+    )
     raised = sum(_raise(studio_id, finding) for finding in findings)
     return raised + _raise_late_checkpoint(studio_id)
 
@@ -147,10 +151,10 @@ def acknowledge(alert: Alert, *, note: str, actor: Actor) -> None:
 def mail_alerts(studio_id: UUID) -> int:
     """Mails the admins one message about all alerts they have not been told of; returns how many alerts.
 
-    At most one mail in `MAIL_AT_MOST_EVERY`: what comes in between stands in the next. No names are mailed.
+    At most one mail in `MAIL_INTERVAL`: what comes in between stands in the next. No names are mailed.
     """
     with studio_scope(studio_id):
-        if AlertNotice.objects.filter(created_at__gt=timezone.now() - MAIL_AT_MOST_EVERY).exists():
+        if AlertNotice.objects.filter(created_at__gt=timezone.now() - MAIL_INTERVAL).exists():
             return 0
         studio = Studio.objects.get(pk=studio_id)
         waiting = list(Alert.objects.filter(notice__isnull=True).order_by("raised_at")[:200])
@@ -178,7 +182,7 @@ def _hour_before(new: list[Entry], sequence: int) -> list[Entry]:
     people = {entry.actor_id for entry in new if entry.actor_id}
     since = min(entry.occurred_at for entry in new) - WINDOW
     found = Entry.objects.filter(occurred_at__gt=since, sequence__lte=sequence, actor_id__in=people)
-    return list(found.order_by("-sequence")[:MOST_ENTRIES])
+    return list(found.order_by("-sequence")[:MAX_ENTRIES])
 
 
 def _event(entry: Entry) -> Event:
@@ -197,21 +201,21 @@ def _failed_signins() -> list[Event]:
             occurred_at__gt=timezone.now() - WINDOW,
             # Here, and not among the newest of the platform: tries elsewhere would crowd out those on these.
             object_id__in=people,
-        ).order_by("-occurred_at", "-sequence")[:MOST_ENTRIES]
+        ).order_by("-occurred_at", "-sequence")[:MAX_ENTRIES]
         rows = list(found.values_list("sequence", "occurred_at", "action", "object_id"))
     return [
         Event(sequence, at, action, UUID(object_id), object_id) for sequence, at, action, object_id in rows
     ]
 
 
-def _surroundings(studio_id: UUID, events: list[Event]) -> Surroundings:
+def _surroundings(studio_id: UUID, events: list[Event]) -> ReadContext:
     zone = Studio.objects.values_list("time_zone", flat=True).get(pk=studio_id)
     people = {event.person_id for event in events if event.person_id}
     networks: dict[UUID, set[str]] = defaultdict(set)
     rows = KnownNetwork.objects.filter(person_id__in=people).values_list("person_id", "network")
     for person_id, network in rows:
         networks[person_id].add(network)
-    return Surroundings(
+    return ReadContext(
         zone=zoneinfo.ZoneInfo(zone),
         networks={person: frozenset(found) for person, found in networks.items()},
         not_theirs=_not_theirs(events, people),
@@ -260,7 +264,7 @@ def _learn_networks(studio_id: UUID, events: list[Event]) -> None:
     )
 
 
-def _raise(studio_id: UUID, finding: Finding) -> bool:
+def _raise(studio_id: UUID, finding: Anomaly) -> bool:
     event = finding.event
     return _new_alert(
         Alert(
@@ -276,7 +280,7 @@ def _raise(studio_id: UUID, finding: Finding) -> bool:
 
 
 def _raise_late_checkpoint(studio_id: UUID) -> bool:
-    now, at = standing(), timezone.now()
+    now, at = checkpoint_status(), timezone.now()
     if now.number == 0 or not (now.is_late or now.copy_is_late):
         return False
     return _new_alert(

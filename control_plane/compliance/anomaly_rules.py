@@ -71,7 +71,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class ReadContext:
     """What the entries do not say.
 
     `networks`: those each person has read from before. `not_theirs`: (person, class) where the person answers for
@@ -84,7 +84,7 @@ class Surroundings:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Anomaly:
     """One thing out of the ordinary; `count` is of whatever the rule counts."""
 
     rule: Rule
@@ -98,14 +98,16 @@ class Finding:
         return self.event.person_id
 
 
-def find(events: Sequence[Event], *, after: int, limits: Limits, surroundings: Surroundings) -> list[Finding]:
+def find_anomalies(
+    events: Sequence[Event], *, after: int, limits: Limits, surroundings: ReadContext
+) -> list[Anomaly]:
     """Returns what is out of the ordinary among entries beyond sequence `after`, one for each occasion.
 
     Args:
         events: entries of the last hour before `after` too, which count towards what needs a number.
     """
     ordered = sorted(events, key=lambda event: (event.at, event.sequence))
-    found: dict[str, Finding] = {}
+    found: dict[str, Anomaly] = {}
     for finding in (
         *_counted(ordered, limits.classes_per_hour, Rule.MANY_CLASSES, _person, _opened_class),
         *_counted(ordered, limits.exports_per_hour, Rule.EXPORTS, _person, _exported),
@@ -126,7 +128,7 @@ def _counted(
     rule: Rule,
     who: Callable[[Event], str],
     what: Callable[[Event], str],
-) -> Iterator[Finding]:
+) -> Iterator[Anomaly]:
     """Yields where one `who` comes to more than `limit` different `what` within `WINDOW`; empty text is not counted."""
     if not limit:
         return
@@ -141,7 +143,7 @@ def _counted(
             window.pop(0)
         count = len({item for _, item in window})
         if count > limit:
-            yield Finding(rule, f"{rule}:{key}:{event.at.astimezone(UTC):%Y-%m-%dT%H}", event, count)
+            yield Anomaly(rule, f"{rule}:{key}:{event.at.astimezone(UTC):%Y-%m-%dT%H}", event, count)
 
 
 def _person(event: Event) -> str:
@@ -164,7 +166,7 @@ def _failed(event: Event) -> str:
     return str(event.sequence) if event.action == "signin.failed" else ""
 
 
-def _at_night(events: Iterable[Event], limits: Limits, zone: ZoneInfo) -> Iterator[Finding]:
+def _at_night(events: Iterable[Event], limits: Limits, zone: ZoneInfo) -> Iterator[Anomaly]:
     begins, ends = limits.night_from_hour, limits.night_to_hour
     if not limits.watch_nights or begins == ends:
         return
@@ -178,12 +180,12 @@ def _at_night(events: Iterable[Event], limits: Limits, zone: ZoneInfo) -> Iterat
         if (late or early) if over_midnight else (late and early):
             # The small hours belong to the night that began the day before.
             night = (local - timedelta(days=1) if over_midnight and early else local).date()
-            yield Finding(Rule.NIGHT, f"{Rule.NIGHT}:{event.person_id}:{night}", event)
+            yield Anomaly(Rule.NIGHT, f"{Rule.NIGHT}:{event.person_id}:{night}", event)
 
 
 def _from_new_networks(
-    events: Iterable[Event], limits: Limits, surroundings: Surroundings
-) -> Iterator[Finding]:
+    events: Iterable[Event], limits: Limits, surroundings: ReadContext
+) -> Iterator[Anomaly]:
     known = {person: set(networks) for person, networks in surroundings.networks.items()}
     for event in events:
         if event.person_id is None or not event.network or event.action not in READS:
@@ -191,29 +193,29 @@ def _from_new_networks(
         mine = known.setdefault(event.person_id, set())
         # A person's very first network is where they begin, and nothing to wonder about.
         if limits.watch_networks and mine and event.network not in mine:
-            yield Finding(
+            yield Anomaly(
                 Rule.NEW_NETWORK, f"{Rule.NEW_NETWORK}:{event.person_id}:{event.network}", event, len(mine)
             )
         mine.add(event.network)
 
 
 def _of_other_families(
-    events: Iterable[Event], limits: Limits, surroundings: Surroundings
-) -> Iterator[Finding]:
+    events: Iterable[Event], limits: Limits, surroundings: ReadContext
+) -> Iterator[Anomaly]:
     if not limits.watch_other_families:
         return
     for event in events:
         if event.person_id is None or event.action not in FOOTAGE_READS:
             continue
         if (event.person_id, event.object_id) in surroundings.not_theirs:
-            yield Finding(
+            yield Anomaly(
                 Rule.OTHER_FAMILY, f"{Rule.OTHER_FAMILY}:{event.person_id}:{event.object_id}", event
             )
 
 
-def _break_glass(events: Iterable[Event], limits: Limits) -> Iterator[Finding]:
+def _break_glass(events: Iterable[Event], limits: Limits) -> Iterator[Anomaly]:
     if not limits.watch_break_glass:
         return
     for event in events:
         if event.action == Action.BREAK_GLASS_OPENED:
-            yield Finding(Rule.BREAK_GLASS, f"{Rule.BREAK_GLASS}:{event.sequence}", event)
+            yield Anomaly(Rule.BREAK_GLASS, f"{Rule.BREAK_GLASS}:{event.sequence}", event)

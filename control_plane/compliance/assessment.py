@@ -21,10 +21,10 @@ from control_plane.audit.selectors import chain_head
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
-from control_plane.compliance.checkpointing import standing
+from control_plane.compliance.anomaly_rules import RULE_LABELS
+from control_plane.compliance.checkpointing import checkpoint_status
 from control_plane.compliance.models import Alert
-from control_plane.compliance.names import Names
-from control_plane.compliance.watch import RULE_LABELS
+from control_plane.compliance.name_lookup import NameLookup
 from control_plane.identity.models import IdentityProvider, SigninPolicy
 from control_plane.keys.configured import root_key
 from control_plane.keys.errors import KeyRefused
@@ -284,7 +284,7 @@ def _others(studio: Studio, actor: Actor) -> Section:
 
 def _support(studio: Studio, actor: Actor) -> Section:
     visits = list(BreakGlass.objects.order_by("-created_at")[:20])
-    names = Names(actor, [visit.operator_id for visit in visits], [])
+    names = NameLookup(actor, [visit.operator_id for visit in visits], [])
     section = Section(
         "Support staff",
         [("Standing access to footage", "none; only for a while, with a reason, and the studio is told")],
@@ -306,7 +306,7 @@ def _proof(studio: Studio, actor: Actor) -> Section:
     verified = (
         Entry.objects.filter(action=Act.AUDIT_VERIFIED.value).order_by("-occurred_at", "-sequence").first()
     )
-    checkpoints = standing(studio.created_at)
+    checkpoints = checkpoint_status(studio.created_at)
     waiting = Alert.objects.filter(acknowledgement__isnull=True)
     section = Section(
         "Proof",
@@ -314,7 +314,7 @@ def _proof(studio: Studio, actor: Actor) -> Section:
             ("Entries in the audit log", str(length)),
             ("Last verified", _verified(verified)),
             ("Last signed checkpoint", _at(checkpoints.taken_at)),
-            ("Checkpoints are kept in", ", ".join(checkpoints.places)),
+            ("Checkpoints are kept in", ", ".join(checkpoints.sinks)),
             ("Alerts nobody has looked into", str(waiting.count())),
             ("What raises one", "; ".join(RULE_LABELS.values())),
         ],

@@ -19,7 +19,7 @@ WEBHOOK_TIMEOUT_S = 10
 
 
 @dataclass(frozen=True)
-class Place:
+class CheckpointSink:
     """One place. `name` is shown and stored, so it holds no secret; `leaves` says whether it is off this machine."""
 
     name: str
@@ -28,17 +28,19 @@ class Place:
     """Takes number and body; raises `ControlPlaneError` or OSError. Once more is harmless."""
 
 
-def places() -> list[Place]:
+def configured_sinks() -> list[CheckpointSink]:
     """Returns the places that the settings name."""
     store = urlsplit(settings.OBJECT_STORE_URL)
-    found = [Place(f"object store ({store.hostname or 'this machine'})", bool(store.hostname), _to_store)]
+    found = [
+        CheckpointSink(f"object store ({store.hostname or 'this machine'})", bool(store.hostname), _to_store)
+    ]
     if settings.CHECKPOINT_FOLDER:
-        found.append(Place(f"folder {settings.CHECKPOINT_FOLDER}", True, _to_folder))
+        found.append(CheckpointSink(f"folder {settings.CHECKPOINT_FOLDER}", True, _to_folder))
     if settings.CHECKPOINT_WEBHOOK:
         host = urlsplit(settings.CHECKPOINT_WEBHOOK).hostname
-        found.append(Place(f"webhook at {host}", True, _to_webhook))
+        found.append(CheckpointSink(f"webhook at {host}", True, _to_webhook))
     if settings.CHECKPOINT_MAIL:
-        found.append(Place("mail", True, _to_mail))
+        found.append(CheckpointSink("mail", True, _to_mail))
     return found
 
 

@@ -25,23 +25,23 @@ from control_plane.audit.models import ChainHead
 from control_plane.audit.services import chain_scope
 from control_plane.common.errors import ControlPlaneError
 from control_plane.common.scoping import capability_scope
+from control_plane.compliance.checkpoint_sinks import CheckpointSink, configured_sinks
 from control_plane.compliance.models import Checkpoint, CheckpointCopy
-from control_plane.compliance.places import Place, places
 from control_plane.compliance.signing import signing_key
 from control_plane.tenancy.selectors import studio_ids
 
 log = logging.getLogger(__name__)
 
-EVERY = timedelta(hours=1)
+CHECKPOINT_INTERVAL = timedelta(hours=1)
 LATE_AFTER = timedelta(hours=2)
-MOST_COPIES_AT_ONCE = 200
-ASK_EVERY_S = 60
+MAX_COPIES_PER_RUN = 200
+LATE_CACHE_S = 60
 _LOCK = 0x3DA0D17
 _NEWEST = "compliance.newest_checkpoint"
 
 
 @dataclass(frozen=True)
-class Standing:
+class CheckpointStatus:
     """How far checkpoints are; `taken_at` None: there is none yet. `away_at`: the newest that left this machine.
 
     `since`: from when on there were to be any; until `LATE_AFTER` later nothing is late. None: from long ago.
@@ -50,7 +50,7 @@ class Standing:
     number: int
     taken_at: datetime | None
     away_at: datetime | None
-    places: tuple[str, ...]
+    sinks: tuple[str, ...]
     leaves: bool
     since: datetime | None = None
 
@@ -81,7 +81,7 @@ def take_checkpoint_when_due() -> int | None:
     if not _is_due():
         return None
     key, heads = signing_key(), list(_heads())
-    with _open(), connection.cursor() as cursor:
+    with _checkpoint_scope(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         if not _is_due():
             return None
@@ -98,28 +98,28 @@ def take_checkpoint_when_due() -> int | None:
     return int(number)
 
 
-def carry_away() -> int:
+def copy_to_sinks() -> int:
     """Brings every checkpoint to every place that has not got it, oldest first; returns how many copies were made.
 
     A place that fails is tried again at the next call; the others get theirs.
     """
     made = 0
-    for place in places():
-        with _open():
+    for place in configured_sinks():
+        with _checkpoint_scope():
             had = CheckpointCopy.objects.filter(place=place.name).values("checkpoint_id")
-            waiting = list(Checkpoint.objects.exclude(pk__in=had).order_by("number")[:MOST_COPIES_AT_ONCE])
+            waiting = list(Checkpoint.objects.exclude(pk__in=had).order_by("number")[:MAX_COPIES_PER_RUN])
         for checkpoint in waiting:
-            if not _copied(checkpoint, place):
+            if not _copy_checkpoint(checkpoint, place):
                 break
             made += 1
     return made
 
 
-def standing(since: datetime | None = None) -> Standing:
+def checkpoint_status(since: datetime | None = None) -> CheckpointStatus:
     """Returns how far checkpoints are; `since`: from when on there were to be any, None: from long ago."""
-    named = places()
-    away = [place.name for place in named if place.leaves]
-    with _open():
+    named = configured_sinks()
+    away = [sink.name for sink in named if sink.leaves]
+    with _checkpoint_scope():
         last = Checkpoint.objects.values_list("number", "taken_at").first()
         copied = (
             CheckpointCopy.objects.filter(place__in=away)
@@ -127,11 +127,11 @@ def standing(since: datetime | None = None) -> Standing:
             .values_list("checkpoint__taken_at", flat=True)
             .first()
         )
-    return Standing(
+    return CheckpointStatus(
         number=last[0] if last else 0,
         taken_at=last[1] if last else None,
         away_at=copied,
-        places=tuple(place.name for place in named),
+        sinks=tuple(sink.name for sink in named),
         leaves=bool(away),
         since=since,
     )
@@ -144,16 +144,16 @@ def are_late(since: datetime) -> bool:
     """
     taken_at: datetime | None = cache.get(_NEWEST)
     if taken_at is None:
-        with _open():
+        with _checkpoint_scope():
             taken_at = Checkpoint.objects.aggregate(newest=Max("taken_at"))["newest"]
         if taken_at is not None:
-            cache.set(_NEWEST, taken_at, ASK_EVERY_S)
+            cache.set(_NEWEST, taken_at, LATE_CACHE_S)
     return (taken_at or since) < timezone.now() - LATE_AFTER
 
 
 def receipts(studio_id: UUID | None, *, newest: int = 24 * 31) -> Iterator[bytes]:
     """Yields, oldest first, what of the newest checkpoints concerns one chain; a line of JSON each."""
-    with _open():
+    with _checkpoint_scope():
         bodies = list(Checkpoint.objects.order_by("-number").values_list("body", flat=True)[:newest])
     for body in reversed(bodies):
         receipt = receipt_for(studio_id, json.loads(body))
@@ -161,7 +161,7 @@ def receipts(studio_id: UUID | None, *, newest: int = 24 * 31) -> Iterator[bytes
             yield canonical_json(receipt, "receipt") + b"\n"
 
 
-def _copied(checkpoint: Checkpoint, place: Place) -> bool:
+def _copy_checkpoint(checkpoint: Checkpoint, place: CheckpointSink) -> bool:
     try:
         place.put(checkpoint.number, checkpoint.body)
     except (ControlPlaneError, OSError) as error:
@@ -170,7 +170,7 @@ def _copied(checkpoint: Checkpoint, place: Place) -> bool:
             extra={"number": checkpoint.number, "place": place.name, "error": type(error).__name__},
         )
         return False
-    with _open():
+    with _checkpoint_scope():
         CheckpointCopy.objects.bulk_create(
             [CheckpointCopy(checkpoint=checkpoint, place=place.name)], ignore_conflicts=True
         )
@@ -178,8 +178,8 @@ def _copied(checkpoint: Checkpoint, place: Place) -> bool:
 
 
 def _is_due() -> bool:
-    with _open():
-        return not Checkpoint.objects.filter(taken_at__gt=timezone.now() - EVERY).exists()
+    with _checkpoint_scope():
+        return not Checkpoint.objects.filter(taken_at__gt=timezone.now() - CHECKPOINT_INTERVAL).exists()
 
 
 def _heads() -> Iterator[Head]:
@@ -190,5 +190,5 @@ def _heads() -> Iterator[Head]:
         yield Head(studio_id, *found)
 
 
-def _open() -> AbstractContextManager[None]:
+def _checkpoint_scope() -> AbstractContextManager[None]:
     return capability_scope("platform_checkpoints", "on")

@@ -12,7 +12,7 @@ from control_plane.audit.catalogue import Action as Act
 from control_plane.tenancy.models import Role
 
 
-def told(action: str, details: Mapping[str, Any]) -> dict[str, str]:
+def detail_texts(action: str, details: Mapping[str, Any]) -> dict[str, str]:
     """Returns the words that a sentence may take, empty where the entry does not say; of any details, also odd ones."""
     role, until = _text(details, "role"), _moment(_text(details, "until"))
     reason = " ".join(_text(details, "reason").split())

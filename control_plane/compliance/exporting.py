@@ -17,7 +17,7 @@ from control_plane.audit.selectors import chain_head, stored
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
-from control_plane.compliance.search import Question, Row, in_words, matching
+from control_plane.compliance.search import Question, Row, describe_entries, matching
 from control_plane.compliance.signing import public_key, signing_key
 from control_plane.plans.rate_limits import require_rate
 from control_plane.tenancy.models import Studio
@@ -63,7 +63,7 @@ def export_log(studio: Studio, question: Question, form: Form, *, actor: Actor) 
         )
     pieces = partial(_in_pieces, studio, question, header, actor)
     if form is Form.CSV:
-        named = pieces(lambda found: in_words(list(found[:PIECE]), reader=actor), PIECE)
+        named = pieces(lambda found: describe_entries(list(found[:PIECE]), reader=actor), PIECE)
         rows = ((_link(row.entry), bytes(row.entry.hash), row.words) for row in named)
         return write_csv(header, rows, key.sign)
     # Without names nothing of an entry has to be taken apart.

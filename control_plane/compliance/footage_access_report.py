@@ -14,14 +14,14 @@ from control_plane.audit.services import record
 from control_plane.audit.words import FOOTAGE_READS
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.scoping import studio_scope
-from control_plane.compliance.names import Names, keys_in
+from control_plane.compliance.name_lookup import NameLookup, keys_in
 from control_plane.people.models import Dancer, Guardianship
 from control_plane.recordings.models import Appearance, ClassSession, Replay
 from control_plane.tenancy.models import Membership, Role
 
-MOST_ROWS = 2000
-_WAYS_OUT = ("share.", "export.", "clip.", "live.")
-_LOOKS = [act.value for act in Act if act in FOOTAGE_READS or act.value.startswith(_WAYS_OUT)]
+MAX_ROWS = 2000
+_EXPORT_EVENTS = ("share.", "export.", "clip.", "live.")
+_VIEW_EVENTS = [act.value for act in Act if act in FOOTAGE_READS or act.value.startswith(_EXPORT_EVENTS)]
 """Asked for by name: most of what is on record of a class is its arrival, an entry for each few seconds of it."""
 _WORDS = {
     Act.CLASS_OPENED.value: "opened the page",
@@ -38,7 +38,7 @@ _RIGHTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class FootageAccess:
     """One look. `lasted` None: not known, or no more than a page. `confirmed`: the roster of the class is."""
 
     at: datetime
@@ -53,17 +53,17 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class FootageAccessReport:
     """All looks at one dancer, newest first. `more`: there are older ones than `rows` holds."""
 
     dancer: Dancer
-    rows: list[Sighting]
+    rows: list[FootageAccess]
     classes: int
     unconfirmed: int
     more: bool
 
 
-def who_saw(dancer: Dancer, *, reader: Actor) -> Report:
+def report_footage_access(dancer: Dancer, *, reader: Actor) -> FootageAccessReport:
     """Returns who has seen a dancer, and puts on record that this was asked.
 
     Who answers for a dancer reads it of that dancer, by that alone; staff by the right to read the log. A family is not
@@ -88,16 +88,16 @@ def who_saw(dancer: Dancer, *, reader: Actor) -> Report:
         appearances = {row.class_session_id: row for row in found_in}
         ids = [str(id_) for id_ in appearances]
         found = Entry.objects.filter(
-            object_id__in=ids, object_type="recordings.ClassSession", action__in=_LOOKS
+            object_id__in=ids, object_type="recordings.ClassSession", action__in=_VIEW_EVENTS
         )
-        looks = list(found.order_by("-occurred_at", "-sequence")[: MOST_ROWS + 1])
-        rows = _rows(looks[:MOST_ROWS], appearances, dancer, reader, is_family=is_family)
-        return Report(
+        looks = list(found.order_by("-occurred_at", "-sequence")[: MAX_ROWS + 1])
+        rows = _rows(looks[:MAX_ROWS], appearances, dancer, reader, is_family=is_family)
+        return FootageAccessReport(
             dancer=dancer,
             rows=rows,
             classes=len(appearances),
             unconfirmed=sum(row.confirmed_at is None for row in appearances.values()),
-            more=len(looks) > MOST_ROWS,
+            more=len(looks) > MAX_ROWS,
         )
 
 
@@ -131,10 +131,10 @@ def _rows(
     reader: Actor,
     *,
     is_family: bool,
-) -> list[Sighting]:
+) -> list[FootageAccess]:
     # What a program is called is for staff; to a family it is its person who looked.
     keys = [] if is_family else [key for entry in looks for key in keys_in(entry)]
-    names = Names(reader, [entry.actor_id for entry in looks], [], keys=keys)
+    names = NameLookup(reader, [entry.actor_id for entry in looks], [], keys=keys)
     people = {entry.actor_id for entry in looks if entry.actor_kind == ActorKind.USER}
     roles = dict(Membership.objects.filter(user_id__in=people).values_list("user_id", "role"))
     ends = dict(
@@ -150,7 +150,7 @@ def _rows(
         no_job = is_family and entry.actor_kind == ActorKind.USER
         named = names.actor(entry.actor_kind, entry.actor_id, "" if no_job else entry.actor_job)
         rows.append(
-            Sighting(
+            FootageAccess(
                 at=entry.occurred_at,
                 who="a family of another dancer" if entry.actor_id in hidden else named,
                 role=role if entry.actor_kind == ActorKind.USER else "",
@@ -187,7 +187,7 @@ def _hidden_families(
     return {person for person in people if person not in staff | own | {reader.id}}
 
 
-def as_csv(report: Report) -> str:
+def as_csv(report: FootageAccessReport) -> str:
     """Returns the report as a file for a spreadsheet."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)

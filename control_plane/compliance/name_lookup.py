@@ -15,7 +15,7 @@ from control_plane.audit.models import Entry
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.tenancy.models import Membership
 
-_THINGS: dict[str, str] = {
+_OBJECT_NOUNS: dict[str, str] = {
     "tenancy.Room": "room",
     "people.Dancer": "dancer",
     "tenancy.Studio": "studio",
@@ -28,7 +28,7 @@ _THINGS: dict[str, str] = {
 _KEY, _BY_KEY = "access.ApiKey", "api_key:"
 
 
-class Names:
+class NameLookup:
     """Names of the people and things in a few log entries, as far as the reader may know them.
 
     People are named who are, or were, part of what the studio's log speaks of, and `keys` by which programs acted for
@@ -68,7 +68,7 @@ class Names:
             return known
         if label == "accounts.User" and (user_id := _uuid(id_)):
             return self.person(user_id)
-        what = _THINGS.get(label) or _readable(label)
+        what = _OBJECT_NOUNS.get(label) or _readable(label)
         return f"{what} {id_[-8:]}" if id_ else what
 
 
@@ -94,7 +94,7 @@ def _named_things(reader: Actor, things: Iterable[tuple[str, str]]) -> dict[tupl
     by_label: dict[str, set[UUID]] = defaultdict(set)
     for label, id_ in things:
         parsed = _uuid(id_)
-        if parsed and label != _KEY and (label in _THINGS or label == "tenancy.Membership"):
+        if parsed and label != _KEY and (label in _OBJECT_NOUNS or label == "tenancy.Membership"):
             by_label[label].add(parsed)
     found: dict[tuple[str, str], str] = {}
     for label, ids in by_label.items():

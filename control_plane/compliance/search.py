@@ -13,13 +13,13 @@ from control_plane.audit.models import Entry
 from control_plane.audit.words import CATEGORY_LABELS, Category, Weight, actions_of, kind_of
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest
-from control_plane.compliance.names import Names, keys_in
-from control_plane.compliance.telling import told
-from control_plane.compliance.watch import RULE_LABELS
+from control_plane.compliance.anomaly_rules import RULE_LABELS
+from control_plane.compliance.detail_text import detail_texts
+from control_plane.compliance.name_lookup import NameLookup, keys_in
 
 PAGE = 50
 NEWEST_FIRST = ("-occurred_at", "-sequence")
-Place = tuple[datetime, int]
+Cursor = tuple[datetime, int]
 """Where a page ends: time and sequence of its last entry."""
 
 
@@ -58,10 +58,10 @@ class Page:
     """A page of entries; `older` is where the next begins, None: there is none."""
 
     rows: list[Row]
-    older: Place | None
+    older: Cursor | None
 
 
-def search(question: Question, *, reader: Actor, before: Place | None = None, size: int = PAGE) -> Page:
+def search(question: Question, *, reader: Actor, before: Cursor | None = None, size: int = PAGE) -> Page:
     """Returns entries of the studio in scope, newest first. Ask `access` before, and put it on record.
 
     Args:
@@ -71,14 +71,14 @@ def search(question: Question, *, reader: Actor, before: Place | None = None, si
     shown = found[:size]
     last = shown[-1] if len(found) > size else None
     return Page(
-        rows=in_words(shown, reader=reader),
+        rows=describe_entries(shown, reader=reader),
         older=(last.occurred_at, last.sequence) if last else None,
     )
 
 
-def in_words(entries: Sequence[Entry], *, reader: Actor) -> list[Row]:
+def describe_entries(entries: Sequence[Entry], *, reader: Actor) -> list[Row]:
     """Returns entries as sentences, with the names that their people and things have today."""
-    names = Names(
+    names = NameLookup(
         reader,
         [entry.actor_id for entry in entries] + [person_in(entry) for entry in entries],
         [("fleet.Agent", str(entry.actor_id or "")) for entry in entries]
@@ -101,12 +101,12 @@ def matching(question: Question) -> QuerySet[Entry]:
     return Entry.objects.filter(_conditions(question, with_actions=True))
 
 
-def written_place(place: Place) -> str:
+def encode_cursor(place: Cursor) -> str:
     """Returns a place for an address."""
     return f"{place[0].isoformat()}~{place[1]}"
 
 
-def read_place(text: str) -> Place:
+def decode_cursor(text: str) -> Cursor:
     """Returns the place of an address.
 
     Raises:
@@ -123,7 +123,7 @@ def read_place(text: str) -> Place:
         raise BadRequest("before: it names no place in the log; go back to the first page") from error
 
 
-def _newest(question: Question, before: Place | None, size: int) -> Iterator[Entry]:
+def _newest(question: Question, before: Cursor | None, size: int) -> Iterator[Entry]:
     base = Entry.objects.filter(_conditions(question, with_actions=False)).order_by(*NEWEST_FIRST)
     if before is not None:
         at, sequence = before
@@ -163,7 +163,7 @@ class _Facts(dict[str, Any]):
         return "…"
 
 
-def _row(entry: Entry, names: Names) -> Row:
+def _row(entry: Entry, names: NameLookup) -> Row:
     kind = kind_of(entry.action)
     who = names.actor(entry.actor_kind, entry.actor_id, entry.actor_job)
     thing = names.thing(entry.object_type, entry.object_id)
@@ -171,7 +171,7 @@ def _row(entry: Entry, names: Names) -> Row:
     what = thing if person is None else names.person(person)
     facts = _Facts(
         {name: value for name, value in entry.details.items() if isinstance(value, str | int)}
-        | told(entry.action, entry.details)
+        | detail_texts(entry.action, entry.details)
         | {"who": who, "what": what, "thing": thing}
     )
     facts["rule"] = RULE_LABELS.get(str(entry.details.get("rule", "")), "").lower() or "…"

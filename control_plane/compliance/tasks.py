@@ -5,8 +5,8 @@ from uuid import UUID
 from celery import shared_task
 
 from control_plane.common.scoping import studio_scope
-from control_plane.compliance.checkpointing import carry_away, take_checkpoint_when_due
-from control_plane.compliance.watching import mail_alerts, watch_studio
+from control_plane.compliance.anomaly_alerts import detect_anomalies, mail_alerts
+from control_plane.compliance.checkpointing import copy_to_sinks, take_checkpoint_when_due
 from control_plane.tenancy.sweeping import each_studio
 
 
@@ -14,7 +14,7 @@ from control_plane.tenancy.sweeping import each_studio
 def take_checkpoint() -> None:
     """Takes a checkpoint where one is due, and carries all away that have not been; started by beat."""
     take_checkpoint_when_due()
-    carry_away()
+    copy_to_sinks()
 
 
 @shared_task
@@ -25,5 +25,5 @@ def watch_reads() -> None:
 
 def _watch(studio_id: UUID) -> None:
     with studio_scope(studio_id):
-        watch_studio(studio_id)
+        detect_anomalies(studio_id)
     mail_alerts(studio_id)

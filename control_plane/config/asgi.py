@@ -16,7 +16,7 @@ django.setup(set_prefix=False)
 from control_plane.config.checks import refuse_unsafe_start  # noqa: E402
 from control_plane.config.handler import Handler  # noqa: E402
 from control_plane.fleet.gateway import gateway  # noqa: E402
-from control_plane.fleet.server_time import timed  # noqa: E402
+from control_plane.fleet.server_time import with_server_time  # noqa: E402
 from control_plane.ingest.gate import Gate  # noqa: E402
 from shared.kernel.service import ServiceManager  # noqa: E402
 
@@ -39,8 +39,8 @@ def _raise_descriptor_limit() -> None:
 _raise_descriptor_limit()
 sys.setswitchinterval(SWITCH_INTERVAL_S)
 
-_django = timed(Gate(Handler()))
-_gateway = timed(gateway)
+_django = with_server_time(Gate(Handler()))
+_gateway = with_server_time(gateway)
 
 Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

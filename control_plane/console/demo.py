@@ -23,9 +23,9 @@ from control_plane.common.errors import BadRequest, NotFound
 from control_plane.common.scoping import platform_scope, studio_scope
 from control_plane.fleet.models import Agent, Camera
 from control_plane.fleet.pairing import create_pairing_code
-from control_plane.fleet.selectors import RECORDS, camera_statuses, fresh_status, is_acknowledged
+from control_plane.fleet.selectors import RECORDING_STATES, camera_statuses, fresh_status, is_acknowledged
 from control_plane.fleet.services import add_camera, change_camera
-from control_plane.recordings.models import ClassSession, ClassState, Gap, Recorder, Segment, Track
+from control_plane.recordings.models import AgentRecording, ClassSession, ClassState, Gap, Segment, Track
 from control_plane.recordings.selectors import class_timeline, running_class
 from control_plane.recordings.services import start_class, stop_class
 from control_plane.tenancy.models import Membership, Role, Room, Studio
@@ -92,9 +92,9 @@ class DemoStudio:
         A new box takes over the cameras of the one that had them.
         """
         with studio_scope(self.studio.id):
-            if agent_id and Agent.objects.filter(pk=UUID(agent_id), state__in=RECORDS).exists():
+            if agent_id and Agent.objects.filter(pk=UUID(agent_id), state__in=RECORDING_STATES).exists():
                 return {"agent_id": agent_id, "pairing_code": None}
-            old = Agent.objects.filter(state__in=RECORDS, cameras__room=self.room).distinct().first()
+            old = Agent.objects.filter(state__in=RECORDING_STATES, cameras__room=self.room).distinct().first()
             code = create_pairing_code(self.studio, actor=self._admin, agent_name=BOX_NAME, replaces=old)
         return {"agent_id": None, "pairing_code": code.text}
 
@@ -174,7 +174,7 @@ class DemoStudio:
         """Returns how far a class is."""
         with studio_scope(self.studio.id):
             class_session = self._class(class_id)
-            recorders = list(Recorder.objects.filter(class_session=class_session))
+            recorders = list(AgentRecording.objects.filter(class_session=class_session))
             rows = Segment.objects.filter(class_session=class_session)
             return {
                 "state": class_session.state,

@@ -1,6 +1,6 @@
-"""The boxes: agents, pairing, cameras, what each is to do (desired) and what it says it does (reported).
+"""Agents, pairing, cameras, and the desired and reported configuration of each agent.
 
 Flow: `pairing` makes an agent -> `services` edits cameras and orders and publishes the next version of the agent's
-configuration -> `announce` says "version N exists" over Valkey -> `gateway` (the agents' websocket) or `api` (HTTP)
-hands it over -> `reports` takes back what became of it. Imports nothing of recordings or ingest.
+configuration -> `announcements` announces the change over Valkey -> `gateway` (the agents' websocket) or `api` (HTTP)
+delivers it -> `reports` stores whether the agent applied it. Imports nothing of recordings or ingest.
 """

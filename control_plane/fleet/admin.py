@@ -22,7 +22,7 @@ from control_plane.fleet.models import (
     ReportedConfig,
     StatusReport,
 )
-from control_plane.fleet.selectors import RECORDS, camera_statuses
+from control_plane.fleet.selectors import RECORDING_STATES, camera_statuses
 from control_plane.tenancy.models import Room
 from shared.protocol.config import Position
 from shared.protocol.status import CAMERA_HINTS, CameraStatus, camera_fault
@@ -125,7 +125,7 @@ class NewCameraForm(ServiceForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["agent"].queryset = Agent.objects.filter(state__in=RECORDS)  # type: ignore[attr-defined]
+        self.fields["agent"].queryset = Agent.objects.filter(state__in=RECORDING_STATES)  # type: ignore[attr-defined]
         self.fields["room"].queryset = Room.objects.all()  # type: ignore[attr-defined]
 
     def call(self) -> Camera:

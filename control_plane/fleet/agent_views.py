@@ -1,4 +1,4 @@
-"""HTTP calls of agents: the token, the body, and problem+json around a view that only does the work."""
+"""Decorators for the HTTP views of agents: authentication, body parsing and problem+json errors."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -10,7 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 from control_plane.common.errors import BadRequest, ControlPlaneError
 from control_plane.common.problems import error_response, method_refused
 from control_plane.fleet.authentication import Caller, authenticate
-from control_plane.plans.throttling import LEAST_FOR_A_BOX, MOST_FOR_AN_AGENT, hold_back
+from control_plane.plans.throttling import MAX_FOR_AN_AGENT, MIN_FOR_AN_AGENT, throttle_caller
 from shared.protocol.codec import MESSAGE_LIMIT_BYTES, decode, encode
 from shared.protocol.errors import Code
 
@@ -20,25 +20,25 @@ B = TypeVar("B")
 View = Callable[..., HttpResponse]
 
 
-def agent_call(
+def agent_view(
     *methods: str,
 ) -> Callable[[Callable[Concatenate[HttpRequest, Caller, P], HttpResponse]], View]:
-    """Makes a view out of a function of request and caller; whoever proves nothing gets 401.
+    """Turn a function of request and caller into a view that requires an agent token (401 without one).
 
-    Such a view needs no CSRF token: no cookie opens it.
+    The view needs no CSRF token, because no cookie authenticates it.
     """
 
     def decorate(function: Callable[Concatenate[HttpRequest, Caller, P], HttpResponse]) -> View:
-        @program_call(*methods)
+        @machine_view(*methods)
         @wraps(function)
         def view(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             caller = authenticate(request.headers.get("Authorization", ""), address=address_of(request))
-            request.agent_caller = caller  # type: ignore[attr-defined]  # for whoever shares the threads
-            hold_back(
+            request.agent_caller = caller  # type: ignore[attr-defined]  # read by the scheduler of request threads
+            throttle_caller(
                 caller.studio_id,
                 f"agent:{caller.agent_id}",
-                least=LEAST_FOR_A_BOX,
-                otherwise=MOST_FOR_AN_AGENT,
+                least=MIN_FOR_AN_AGENT,
+                otherwise=MAX_FOR_AN_AGENT,
             )
             return function(request, caller, *args, **kwargs)
 
@@ -47,8 +47,8 @@ def agent_call(
     return decorate
 
 
-def program_call(*methods: str) -> Callable[[Callable[..., HttpResponse]], View]:
-    """Makes a view for programs out of a function: other methods get 405, errors become problem+json."""
+def machine_view(*methods: str) -> Callable[[Callable[..., HttpResponse]], View]:
+    """Turn a function into a view for machine clients: other methods get 405, errors become problem+json."""
 
     def decorate(function: Callable[..., HttpResponse]) -> View:
         @csrf_exempt
@@ -59,7 +59,7 @@ def program_call(*methods: str) -> Callable[[Callable[..., HttpResponse]], View]
             try:
                 return function(request, *args, **kwargs)
             except Exception as error:
-                # Everything becomes an answer that a program can read; what is not ours is logged in there.
+                # A client always gets problem+json; `error_response` logs unexpected exceptions.
                 return error_response(error, request)
 
         return view
@@ -89,7 +89,7 @@ def body_of(request: HttpRequest, type_: type[B]) -> B:
 
 
 def json_response(value: Any, *, headers: dict[str, str] | None = None) -> HttpResponse:
-    """Returns a struct of the wire as an answer."""
+    """Return a wire struct as an uncached JSON response."""
     response = HttpResponse(encode(value), content_type="application/json", headers=headers)
     response["Cache-Control"] = "no-store"
     return response

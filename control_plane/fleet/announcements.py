@@ -1,7 +1,7 @@
-"""Says over Valkey that something about an agent changed; whoever holds its socket then looks into the database.
+"""Announce over Valkey that something about an agent changed; the process that holds its socket then reads the database.
 
-Only "look again" is said, never the thing itself: a lost message costs time (the sweep says it again), a doubled or
-reordered one costs nothing.
+A message never carries the changed data: a lost one costs time (the sweep repeats it), a duplicated or reordered one
+costs nothing.
 """
 
 import logging
@@ -20,7 +20,7 @@ CHANNEL = f"{valkey.PREFIX}announce"
 
 
 class Topic(StrEnum):
-    """What to look at."""
+    """The part of an agent's state to read again."""
 
     CONFIG = "config"
     REVOKED = "revoked"
@@ -38,16 +38,14 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def announce_on_commit(agent_id: UUID, topic: Topic) -> None:
-    """Announces when the open transaction commits."""
+    """Announce when the open transaction commits."""
     transaction.on_commit(lambda: announce(Announcement(agent_id=agent_id, topic=topic)), robust=True)
 
 
 def announce(announcement: Announcement) -> None:
-    """Announces now. Valkey being away is no error of the caller's: the sweep makes up for it."""
+    """Announce now. An unavailable Valkey is logged, not raised: the sweep announces again."""
     try:
         with valkey.answering():
             valkey.client().publish(CHANNEL, msgspec.json.encode(announcement))
     except Unavailable as error:
-        log.warning(
-            "an announcement was not made", extra={"error": error.detail, "topic": announcement.topic}
-        )
+        log.warning("announcement not published", extra={"error": error.detail, "topic": announcement.topic})

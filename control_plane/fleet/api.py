@@ -10,13 +10,13 @@ from control_plane.common.caller import limit_key
 from control_plane.common.errors import BadRequest, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import releases, reports
+from control_plane.fleet.agent_views import address_of, agent_view, body_of, json_response, machine_view
 from control_plane.fleet.authentication import Caller
-from control_plane.fleet.calls import address_of, agent_call, body_of, json_response, program_call
-from control_plane.fleet.desired import agree_on_words
-from control_plane.fleet.fit import unfit
+from control_plane.fleet.desired import negotiate_protocol
 from control_plane.fleet.models import Agent
 from control_plane.fleet.pairing import claim_pairing_code
 from control_plane.fleet.selectors import desired_document
+from control_plane.fleet.status_limits import out_of_range
 from shared.protocol.messages import FromAgent
 from shared.protocol.pairing import PairRequest
 from shared.protocol.version import LAST_WITHOUT_HEADER, PROTOCOL_HEADER
@@ -24,7 +24,7 @@ from shared.protocol.version import LAST_WITHOUT_HEADER, PROTOCOL_HEADER
 WINDOW_S = 600
 
 
-@program_call("POST")
+@machine_view("POST")
 def pair(request: HttpRequest) -> HttpResponse:
     """Makes a box an agent."""
     most_here, most_anywhere = settings.FLEET_PAIRING_LIMITS
@@ -33,12 +33,12 @@ def pair(request: HttpRequest) -> HttpResponse:
     return json_response(claim_pairing_code(body_of(request, PairRequest)))
 
 
-@agent_call("GET")
+@agent_view("GET")
 def config(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Gives the newest desired configuration in words that the box knows, or 304 where it has it."""
     with studio_scope(caller.studio_id):
         agent: Agent = Agent.objects.get(pk=caller.agent_id)
-        agree_on_words(agent, _protocol(request, agent))
+        negotiate_protocol(agent, _protocol(request, agent))
         document = desired_document(caller.agent_id)
     if document is None:
         raise NotFound("This agent has no configuration.")
@@ -59,17 +59,17 @@ def _protocol(request: HttpRequest, agent: Agent) -> int:
     return int(said)
 
 
-@agent_call("POST")
+@agent_view("POST")
 def report(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Takes one message of the websocket by HTTP, while that is down."""
     message: FromAgent = body_of(request, cast(type[Any], FromAgent))
-    if wrong := unfit(message):
+    if wrong := out_of_range(message):
         raise BadRequest(wrong)
-    reports.take(message, caller)
+    reports.apply_message(message, caller)
     return HttpResponse(status=204)
 
 
-@agent_call("GET")
+@agent_view("GET")
 def release(request: HttpRequest, caller: Caller, name: str) -> HttpResponse:
     """Gives a part of a file of the folder of releases; what is in it is signed, and the same for every box."""
     part = releases.part_of(settings.FLEET_RELEASES, name, asked=request.headers.get("Range", ""))

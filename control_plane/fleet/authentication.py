@@ -7,7 +7,7 @@ from uuid import UUID
 from control_plane.common import valkey
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
-from control_plane.fleet import instance, tokens
+from control_plane.fleet import installation, tokens
 from control_plane.fleet.errors import AgentRevoked, TokenInvalid
 from control_plane.fleet.models import Agent
 
@@ -44,11 +44,11 @@ def authenticate(authorization: str, *, address: str) -> Caller:
     claims = tokens.verify(
         token,
         identity_key=bytes(agent.identity_key),
-        audience=instance.audience(),
+        audience=installation.audience(),
         now_s=time.time(),
     )
     if not agent.is_trusted:
-        raise AgentRevoked(instance.sign_revocation(agent.id, agent.revoked_reason))
+        raise AgentRevoked(installation.sign_revocation(agent.id, agent.revoked_reason))
     if not valkey.first_time(f"{agent.id}:{claims.jti}", remember_s=tokens.REMEMBER_S):
         raise TokenInvalid("The token was used before.")
     return Caller(agent.id, agent.studio_id, address)

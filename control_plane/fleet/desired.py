@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from django.utils import timezone
 from msgspec import UNSET, UnsetType
 
-from control_plane.fleet.announce import Topic, announce_on_commit
+from control_plane.fleet.announcements import Topic, announce_on_commit
 from control_plane.fleet.errors import ProtocolTooOld
 from control_plane.fleet.models import Agent, AgentState, Camera, DesiredConfig, RecordingOrder
 from control_plane.keys import vault
@@ -39,7 +39,7 @@ def publish_configs(agents: Iterable[Agent]) -> None:
         publish_config(agent)
 
 
-def agree_on_words(agent: Agent, protocol: int) -> None:
+def negotiate_protocol(agent: Agent, protocol: int) -> None:
     """Notes which version of the wire an agent speaks; what it is to do is written anew where that changes the words.
 
     As a version of its own: a box that was updated, or set back, has the old words in force under the old number, and

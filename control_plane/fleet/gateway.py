@@ -1,8 +1,8 @@
 """The agents' websocket `/agent/v1/link`: a plain ASGI application, mounted by `config.asgi`.
 
 The event loop only carries frames. Everything that touches the database runs in a few threads of its own, in short
-scopes, one call at a time for each socket: a box that floods waits for its own writes. What is pushed is always read
-from the database at that moment, so a lost, doubled or reordered announcement changes nothing.
+scopes, one call at a time per socket: an agent that floods waits for its own writes. Every push is read from the
+database at that moment, so a lost, duplicated or reordered announcement changes nothing.
 
 Source: protocols.md, section 2; ASGI HTTP & WebSocket specification 2.5 (with `websocket.http.response`).
 """
@@ -30,13 +30,13 @@ from control_plane.common.outages import OUTAGES
 from control_plane.common.scoping import studio_scope
 from control_plane.common.throttle import Throttle
 from control_plane.common.turns import FairTurns, Party
-from control_plane.fleet import instance, reports
-from control_plane.fleet.announce import Announcement, Topic, announce
+from control_plane.fleet import installation, reports
+from control_plane.fleet.announcements import Announcement, Topic, announce
 from control_plane.fleet.authentication import Caller, authenticate
-from control_plane.fleet.fit import unfit
-from control_plane.fleet.hub import Hub
 from control_plane.fleet.models import Agent
-from control_plane.fleet.selectors import desired_document, standing
+from control_plane.fleet.selectors import desired_document, link_facts
+from control_plane.fleet.status_limits import out_of_range
+from control_plane.fleet.subscriber import Subscriber
 from shared.protocol.codec import decode, encode
 from shared.protocol.config import AgentConfig
 from shared.protocol.errors import PROBLEM_CONTENT_TYPE, Code
@@ -68,58 +68,58 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 HELLO_TIMEOUT_S = 15.0
-LOOK_S = 60.0
-"""How often it is looked for news that nobody announced: once for all sockets of a studio."""
-DEAF_LOOK_S = 2.0
-"""The same while announcements cannot be heard: a revocation must close the socket within 5 s all the same."""
+POLL_S = 60.0
+"""Interval of the poll for changes that no announcement reported: one query for all sockets of a studio."""
+DISCONNECTED_POLL_S = 2.0
+"""Poll interval while the subscriber is disconnected: a revocation must still close the socket within 5 s."""
 TICK_S = 0.5
 RESEND_S = 10.0
 SEND_TIMEOUT_S = 10.0
-"""A box that takes nothing for so long is let go: it comes back when it can listen."""
+"""An agent that reads nothing for this long is disconnected; it reconnects when it can read again."""
 FAREWELL_TIMEOUT_S = 2.0
-"""How long a revoked box may take to hear why; then its socket goes without a word."""
+"""How long the gateway waits to deliver a revocation before it closes the socket without one."""
 RIVAL_GRACE_S = 5.0
 """Frames of an old socket that arrive this long after a new one opened were not merely on their way."""
-MOST_LINKS = 10_000
-MOST_LINKS_OF_ONE = 8
+MAX_LINKS = 10_000
+MAX_LINKS_PER_ADDRESS = 8
 DATABASE_THREADS = 4
 
-MESSAGES_PER_S, MESSAGES_AT_ONCE = 4.0, 60.0
-"""Of one agent, over all of its sockets; an honest one sends two a minute, and one for each change of a state."""
+MESSAGES_PER_S, MESSAGE_BURST = 4.0, 60.0
+"""Per agent, over all of its sockets. An honest agent sends two a minute, and one per change of state."""
 MESSAGE_BYTES = 16 << 10
-"""So many bytes of a message count like a message of its own."""
+"""Each such number of bytes in a message counts as one more message."""
 UPGRADES_OF_ONE = 2
-"""Threads that upgrades from one network may have at a time."""
+"""Threads that upgrades from one network may occupy at a time."""
 UPGRADE_WAIT_S = 60.0
 
 CLOSE_FAULT, CLOSE_REVOKED, CLOSE_BROKEN = 4400, 4401, 1011
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """What the database says to an agent now: the signed end of it, or its newest configuration and what is lost."""
+class LinkUpdate:
+    """The current message for an agent: its signed revocation, or its newest configuration and damaged segments."""
 
     revocation: str | None
     desired: AgentConfig | None
     lost: tuple[SegmentId, ...] = ()
-    """Segments that it is asked to send again; of a box that knows how to."""
+    """Segments to request again; empty for an agent whose protocol cannot resend."""
 
 
-class NotListening(Exception):
-    """The box does not read what it is sent."""
+class GatewayUnavailable(Exception):
+    """The agent does not read its socket."""
 
 
 class Gateway:
     """All sockets of this process."""
 
     def __init__(self) -> None:
-        self.hub = Hub()
+        self.subscriber = Subscriber()
         self._threads = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="gateway")
-        self._upgrades = FairTurns(in_all=DATABASE_THREADS - 1, most_waiting=MOST_LINKS)
-        self.throttle = Throttle(per_s=MESSAGES_PER_S, burst=MESSAGES_AT_ONCE)
+        self._upgrades = FairTurns(in_all=DATABASE_THREADS - 1, most_waiting=MAX_LINKS)
+        self.throttle = Throttle(per_s=MESSAGES_PER_S, burst=MESSAGE_BURST)
         self._links: Counter[UUID] = Counter()
-        self._standing: dict[Link, None] = {}
-        self._lookout: asyncio.Task[None] | None = None
+        self._polled_links: dict[Link, None] = {}
+        self._poll_task: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one socket from its upgrade to its end."""
@@ -134,17 +134,17 @@ class Gateway:
         try:
             await send({"type": "websocket.accept"})
             await Link(self, caller, receive, send).serve()
-        except NotListening:
-            log.info("a box takes nothing, its link is let go", extra={"agent": caller.agent_id})
+        except GatewayUnavailable:
+            log.info("agent does not read its socket, link closed", extra={"agent": caller.agent_id})
         except Exception:
-            log.exception("a link broke", extra={"agent": caller.agent_id})
+            log.exception("link failed", extra={"agent": caller.agent_id})
             await _close(send, CLOSE_BROKEN)
         finally:
             self._links[caller.agent_id] -= 1
             self._links += Counter()
 
     async def _authenticated(self, scope: Scope) -> Caller:
-        """Returns who opens a socket; networks take turns at having their tokens looked at."""
+        """Authenticate the agent that opens a socket. Networks take turns, so that one cannot occupy all threads."""
         address = address_of_scope(scope)
         network = Party(limit_key(address), UPGRADES_OF_ONE)
         async with self._upgrades.taken([network], within_s=UPGRADE_WAIT_S) as turn:
@@ -160,44 +160,46 @@ class Gateway:
         return await loop.run_in_executor(self._threads, partial(_with_connection, call, *args, **kwargs))
 
     @contextlib.contextmanager
-    def standing(self, link: "Link") -> Iterator[None]:
-        """Has news that nobody announced found for a link until the block ends."""
-        self._standing[link] = None
-        if self._lookout is None or self._lookout.done():
-            self._lookout = asyncio.create_task(self._look_out(), name="gateway-lookout")
+    def polled(self, link: "Link") -> Iterator[None]:
+        """Poll the database for unannounced changes to a link until the block ends."""
+        self._polled_links[link] = None
+        if self._poll_task is None or self._poll_task.done():
+            self._poll_task = asyncio.create_task(self._poll_loop(), name="gateway-poll")
         try:
             yield
         finally:
-            del self._standing[link]
+            del self._polled_links[link]
 
-    async def _look_out(self) -> None:
-        looked_s = time.monotonic()
-        while self._standing:
+    async def _poll_loop(self) -> None:
+        polled_s = time.monotonic()
+        while self._polled_links:
             await asyncio.sleep(TICK_S)
-            if time.monotonic() - looked_s < (DEAF_LOOK_S if self.hub.is_deaf else LOOK_S):
+            if time.monotonic() - polled_s < (
+                DISCONNECTED_POLL_S if self.subscriber.is_disconnected else POLL_S
+            ):
                 continue
-            looked_s = time.monotonic()
+            polled_s = time.monotonic()
             links: defaultdict[UUID, list[Link]] = defaultdict(list)
-            for link in self._standing:
+            for link in self._polled_links:
                 links[link.caller.studio_id].append(link)
             try:
                 for studio_id, of_studio in links.items():
-                    await self._look(studio_id, of_studio)
+                    await self._poll(studio_id, of_studio)
             except Exception:
-                # The database is away for a moment: sockets stand, and it is looked again at the next turn.
-                log.exception("it cannot be looked for news")
+                # The database is briefly unavailable: sockets stay open, and the next turn polls again.
+                log.exception("poll for link changes failed")
 
-    async def _look(self, studio_id: UUID, links: "Sequence[Link]") -> None:
+    async def _poll(self, studio_id: UUID, links: "Sequence[Link]") -> None:
         ids = {link.caller.agent_id for link in links}
-        news = {id_: rest for id_, *rest in await self.in_thread(_standing, studio_id, ids)}
+        update = {id_: rest for id_, *rest in await self.in_thread(_read_link_facts, studio_id, ids)}
         for link in links:
-            trusted, version = news.get(link.caller.agent_id, (False, 0))
+            trusted, version = update.get(link.caller.agent_id, (False, 0))
             if not trusted or link.lacks(version):
                 link.wake()
 
     def _admit(self, caller: Caller) -> None:
-        if self._links.total() >= MOST_LINKS or self._links[caller.agent_id] >= MOST_LINKS_OF_ONE:
-            raise Unavailable("This server holds as many links as it can.")
+        if self._links.total() >= MAX_LINKS or self._links[caller.agent_id] >= MAX_LINKS_PER_ADDRESS:
+            raise Unavailable("This server has reached its limit of agent links.")
 
 
 class Link:
@@ -213,22 +215,22 @@ class Link:
         self._reported: Reported | None = None
         self._protocol = OLDEST_SPOKEN
         self._sent: tuple[int, float] = (0, 0.0)
-        self._asks: tuple[tuple[SegmentId, ...], float] = ((), 0.0)
+        self._resend_request: tuple[tuple[SegmentId, ...], float] = ((), 0.0)
         self._rival: tuple[str, float] | None = None
         self._was_stopped = False
 
     async def serve(self) -> None:
-        """Greets, then reads and pushes until either is over."""
+        """Complete the handshake, then read and push until either task ends."""
         try:
             async with asyncio.timeout(HELLO_TIMEOUT_S):
                 hello = await self._next()
         except TimeoutError:
-            await self._fault(Code.BAD_REQUEST, "no hello came")
+            await self._fault(Code.BAD_REQUEST, "no hello received")
             return
         if hello is None:
             return
         if not isinstance(hello, Hello):
-            await self._fault(Code.BAD_REQUEST, "the first frame has to be a hello")
+            await self._fault(Code.BAD_REQUEST, "the first frame must be a hello")
             return
         if hello.protocol < OLDEST_SPOKEN:
             await self._fault(Code.PROTOCOL_TOO_OLD, f"this control plane speaks {OLDEST_SPOKEN} or later")
@@ -236,13 +238,13 @@ class Link:
         in_thread = self._gateway.in_thread
         self._reported, self._protocol = hello.reported, hello.protocol
         try:
-            await in_thread(self._greet, hello)
-            await self._say(Welcome(protocol=PROTOCOL_VERSION, server_time_at=timezone.now()))
-            async with self._gateway.hub.listening(self.caller.agent_id, self._hear):
-                with self._gateway.standing(self):
+            await in_thread(self._open, hello)
+            await self._send_message(Welcome(protocol=PROTOCOL_VERSION, server_time_at=timezone.now()))
+            async with self._gateway.subscriber.listening(self.caller.agent_id, self._on_announcement):
+                with self._gateway.polled(self):
                     await self._until_either_ends()
         finally:
-            # The socket may be cancelled together with the server; the row must not say that it stands.
+            # The task may be cancelled at server shutdown; the row must still record that the link is closed.
             close = partial(reports.close_link, self.caller, self._id, was_stopped=self._was_stopped)
             await asyncio.shield(in_thread(close))
 
@@ -259,37 +261,39 @@ class Link:
 
     async def _read(self) -> None:
         while (message := await self._next()) is not None:
-            await self._take(message)
+            await self._handle(message)
             if isinstance(message, Heartbeat):
                 await self._notice_rival()
 
     async def _push(self) -> None:
         while True:
             self._wake.clear()
-            news = await self._gateway.in_thread(_news, self.caller)
-            if news.revocation is not None:
-                with contextlib.suppress(NotListening):
-                    await self._say(Revoked(revocation=news.revocation), within_s=FAREWELL_TIMEOUT_S)
+            update = await self._gateway.in_thread(_read_update, self.caller)
+            if update.revocation is not None:
+                with contextlib.suppress(GatewayUnavailable):
+                    await self._send_message(
+                        Revoked(revocation=update.revocation), within_s=FAREWELL_TIMEOUT_S
+                    )
                 await _close(self._send, CLOSE_REVOKED)
                 return
-            if news.desired is not None and self._is_due(news.desired):
-                self._sent = (news.desired.version, time.monotonic())
-                await self._say(pushed(news.desired, protocol=self._protocol))
-            if self._is_to_be_asked(news.lost):
-                self._asks = (news.lost, time.monotonic())
-                await self._say(SendAgain(segment_ids=news.lost))
+            if update.desired is not None and self._is_config_due(update.desired):
+                self._sent = (update.desired.version, time.monotonic())
+                await self._send_message(pushed(update.desired, protocol=self._protocol))
+            if self._is_resend_due(update.lost):
+                self._resend_request = (update.lost, time.monotonic())
+                await self._send_message(SendAgain(segment_ids=update.lost))
             await self._wake.wait()
 
     def lacks(self, version: int) -> bool:
-        """Says whether a configuration of this version would be new to the box, or was sent and never acknowledged."""
+        """Return whether the agent has not acknowledged a configuration of this version."""
         reported = self._reported
         return reported is None or version not in (reported.version, reported.failed_version)
 
     def wake(self) -> None:
-        """Has the link look for news."""
+        """Make the link read the database and push."""
         self._wake.set()
 
-    def _is_due(self, desired: AgentConfig) -> bool:
+    def _is_config_due(self, desired: AgentConfig) -> bool:
         reported = self._reported
         if reported is not None and reported.failed_version == desired.version:
             return False
@@ -298,11 +302,11 @@ class Link:
         version, sent_s = self._sent
         return desired.version != version or time.monotonic() - sent_s >= RESEND_S
 
-    def _is_to_be_asked(self, lost: tuple[SegmentId, ...]) -> bool:
-        asked, at_s = self._asks
+    def _is_resend_due(self, lost: tuple[SegmentId, ...]) -> bool:
+        asked, at_s = self._resend_request
         return bool(lost) and (lost != asked or time.monotonic() - at_s >= RESEND_S)
 
-    def _hear(self, announcement: Announcement | None) -> None:
+    def _on_announcement(self, announcement: Announcement | None) -> None:
         if announcement is not None and announcement.topic is Topic.LINKED:
             if announcement.link_id != self._id:
                 self._rival = (announcement.address, time.monotonic())
@@ -310,34 +314,34 @@ class Link:
         self._wake.set()
 
     async def _notice_rival(self) -> None:
-        """A box has one socket. One that goes on speaking after another was opened belongs to a second box."""
+        """Report a duplicate identity: an agent has one socket, so a second active one belongs to a copy of it."""
         if self._rival is None or time.monotonic() - self._rival[1] < RIVAL_GRACE_S:
             return
         (address, _), self._rival = self._rival, None
-        log.warning("two boxes speak with one identity", extra={"agent": self.caller.agent_id})
+        log.warning("two agents use one identity", extra={"agent": self.caller.agent_id})
         await self._gateway.in_thread(reports.report_duplicate, self.caller, address)
 
-    async def _take(self, message: FromAgent) -> None:
+    async def _handle(self, message: FromAgent) -> None:
         if isinstance(message, Hello | Report):
             self._reported = message.reported
-        await self._gateway.in_thread(reports.take, message, self.caller)
+        await self._gateway.in_thread(reports.apply_message, message, self.caller)
         if isinstance(message, SendingAgain):
-            # There may be more than fit into one question.
+            # More segments may be due than fit into one request.
             self.wake()
 
     async def _next(self) -> FromAgent | None:
-        """Returns the next message; None at the end of the socket, or of our patience with it."""
+        """Return the next message; None when the socket closed or the message was invalid."""
         event = await self._receive()
         if event["type"] == "websocket.disconnect":
             self._was_stopped = event.get("code") == CLOSE_STOPPED
             return None
         data = event.get("text") or event.get("bytes") or b""
-        # One that floods waits, unread: its own socket fills up, and nobody else's threads.
+        # A flooding agent is not read while it waits, so it fills its own socket buffer and no thread.
         await self._gateway.throttle.take(self.caller.agent_id, 1 + len(data) / MESSAGE_BYTES)
         try:
             # To msgspec a union is a type, to the type checker it is not.
             message = cast(FromAgent, decode(data, cast(type[Any], FromAgent)))
-            wrong = unfit(message)
+            wrong = out_of_range(message)
         except msgspec.DecodeError as error:
             wrong = str(error)
         if wrong:
@@ -345,20 +349,20 @@ class Link:
             return None
         return message
 
-    async def _say(self, message: ToAgent, *, within_s: float = SEND_TIMEOUT_S) -> None:
+    async def _send_message(self, message: ToAgent, *, within_s: float = SEND_TIMEOUT_S) -> None:
         try:
             async with asyncio.timeout(within_s):
                 await self._send({"type": "websocket.send", "text": encode(message).decode()})
         except TimeoutError as error:
-            raise NotListening from error
+            raise GatewayUnavailable from error
 
-    def _greet(self, hello: Hello) -> None:
-        """Writes the link down and says so to whoever holds another one of this box."""
-        reports.greet(hello, self.caller, self._id)
+    def _open(self, hello: Hello) -> None:
+        """Store the link, and announce it to processes that hold an older link of this agent."""
+        reports.open_link(hello, self.caller, self._id)
         announce(self._announcement())
 
     async def _fault(self, code: Code, detail: str) -> None:
-        await self._say(Fault(code=code, detail=detail))
+        await self._send_message(Fault(code=code, detail=detail))
         await _close(self._send, CLOSE_FAULT)
 
     def _announcement(self) -> Announcement:
@@ -368,31 +372,33 @@ class Link:
         )
 
 
-def _standing(studio_id: UUID, agent_ids: Iterable[UUID]) -> list[tuple[UUID, bool, int]]:
+def _read_link_facts(studio_id: UUID, agent_ids: Iterable[UUID]) -> list[tuple[UUID, bool, int]]:
     with studio_scope(studio_id):
-        return standing(agent_ids)
+        return link_facts(agent_ids)
 
 
-def _news(caller: Caller) -> News:
+def _read_update(caller: Caller) -> LinkUpdate:
     with studio_scope(caller.studio_id):
         agent: Agent = Agent.objects.get(pk=caller.agent_id)
         if not agent.is_trusted:
-            return News(instance.sign_revocation(agent.id, agent.revoked_reason), None)
+            return LinkUpdate(installation.sign_revocation(agent.id, agent.revoked_reason), None)
         knows_how = agent.protocol >= SEND_AGAIN_SINCE
-        return News(None, desired_document(agent.id), reports.lost_footage(agent.id) if knows_how else ())
+        return LinkUpdate(
+            None, desired_document(agent.id), reports.lost_footage(agent.id) if knows_how else ()
+        )
 
 
 def _with_connection(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     try:
         return call(*args, **kwargs)
     except OUTAGES as error:
-        raise Unavailable("The database or the cache does not answer. Come again.") from error
+        raise Unavailable("The database or the cache does not answer. Try again later.") from error
     finally:
         connections.close_all()
 
 
 async def _refuse(send: Send, error: ControlPlaneError) -> None:
-    """Answers an upgrade like any other call: with a status and problem+json."""
+    """Refuse an upgrade with an HTTP status and problem+json."""
     body = error.problem()
     headers = [
         (b"content-type", PROBLEM_CONTENT_TYPE.encode()),
@@ -410,7 +416,7 @@ async def _close(send: Send, code: int) -> None:
         async with asyncio.timeout(FAREWELL_TIMEOUT_S):
             await send({"type": "websocket.close", "code": code})
     except (RuntimeError, OSError, TimeoutError):
-        # It is closed already, from the other side, or will be when this task ends.
+        # The peer closed it already, or it closes when this task ends.
         return
 
 

@@ -26,12 +26,12 @@ from shared.protocol.ids import AgentId
 from shared.protocol.pairing import HostFacts
 from shared.protocol.status import HEARTBEAT_S, AgentStatus, ConfigStatus
 
-SILENT_AFTER = timedelta(seconds=3 * HEARTBEAT_S)
+OFFLINE_AFTER = timedelta(seconds=3 * HEARTBEAT_S)
 """An agent that said nothing for this long is offline, whatever its socket says."""
 
 
 class AgentState(models.TextChoices):
-    """How far a box is. `AGENT_MOVES` says what may follow."""
+    """How far a box is. `AGENT_TRANSITIONS` says what may follow."""
 
     PENDING = "pending", "Paired, not seen yet"
     ACTIVE = "active", "Active"
@@ -39,7 +39,7 @@ class AgentState(models.TextChoices):
     REVOKED = "revoked", "Revoked"
 
 
-AGENT_MOVES: dict[AgentState, frozenset[AgentState]] = {
+AGENT_TRANSITIONS: dict[AgentState, frozenset[AgentState]] = {
     AgentState.PENDING: frozenset({AgentState.ACTIVE, AgentState.REPLACED, AgentState.REVOKED}),
     AgentState.ACTIVE: frozenset({AgentState.REPLACED, AgentState.REVOKED}),
     AgentState.REPLACED: frozenset({AgentState.REVOKED}),
@@ -115,11 +115,11 @@ class Agent(StudioOwned):
         """Whether it reported recently, by websocket or by HTTP, and has not said goodbye since."""
         if self.stopped_at is not None:
             return False
-        return self.last_seen_at is not None and self.last_seen_at > timezone.now() - SILENT_AFTER
+        return self.last_seen_at is not None and self.last_seen_at > timezone.now() - OFFLINE_AFTER
 
     def may_become(self, state: AgentState) -> bool:
         """Says whether `state` may follow the present one."""
-        return state in AGENT_MOVES[AgentState(self.state)]
+        return state in AGENT_TRANSITIONS[AgentState(self.state)]
 
 
 class PairingState(models.TextChoices):
@@ -364,4 +364,4 @@ class StatusReport(StudioOwned):
 
     def is_fresh(self, now: datetime) -> bool:
         """Says whether it still tells of the present."""
-        return self.received_at > now - SILENT_AFTER
+        return self.received_at > now - OFFLINE_AFTER

@@ -19,16 +19,16 @@ from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, Unavailable
 from control_plane.common.scoping import capability_scope, studio_scope
-from control_plane.fleet import codes, instance
+from control_plane.fleet import installation, pairing_codes
 from control_plane.fleet.desired import publish_config, publish_configs
 from control_plane.fleet.errors import PairingRefused
 from control_plane.fleet.events import AgentReplaced
-from control_plane.fleet.fit import unfit
 from control_plane.fleet.models import Agent, AgentState, Camera, PairingCode, PairingState
-from control_plane.fleet.selectors import RECORDS, count_agents
+from control_plane.fleet.selectors import RECORDING_STATES, count_agents
 from control_plane.fleet.services import hand_over_orders
+from control_plane.fleet.status_limits import out_of_range
 from control_plane.plans.models import Limit
-from control_plane.plans.quotas import require_room
+from control_plane.plans.quotas import require_quota
 from control_plane.plans.rate_limits import require_rate
 from control_plane.tenancy.models import Studio
 from shared.protocol.errors import Code
@@ -37,12 +37,12 @@ from shared.protocol.pairing import PairAnswer, PairRequest, normalise_pairing_c
 from shared.protocol.version import OLDEST_SPOKEN
 
 LIFETIME = timedelta(minutes=10)
-MOST_TRIES = 5
-MOST_CODES = 60
+MAX_ATTEMPTS = 5
+MAX_CODES = 60
 """Of one studio within two lifetimes. All studios draw first halves from one stock of 160,000."""
-MOST_AGENTS = 200
+MAX_AGENTS = 200
 """That record for one studio, where no plan says less."""
-MOST_DRAWS = 100
+MAX_DRAWS = 100
 """Of one new code: were half of all first halves taken, a hundred draws in a row would still not all be."""
 
 
@@ -73,20 +73,20 @@ def create_pairing_code(
     with studio_scope(studio.id):
         access.require(actor, access.Action.MANAGE_AGENTS, studio)
         require_rate(Act.AGENT_PAIRING_STARTED, actor=actor)
-        if replaces is not None and replaces.state not in RECORDS:
+        if replaces is not None and replaces.state not in RECORDING_STATES:
             raise Conflict(f"{replaces.name} does not record any more and cannot be replaced.")
         if replaces is None:
-            require_room(Limit.AGENTS, count_agents)
-            if count_agents() >= MOST_AGENTS:
-                raise Conflict(f"A studio has at most {MOST_AGENTS} agents. Revoke those that are gone.")
-        if PairingCode.objects.filter(created_at__gt=timezone.now() - 2 * LIFETIME).count() >= MOST_CODES:
+            require_quota(Limit.AGENTS, count_agents)
+            if count_agents() >= MAX_AGENTS:
+                raise Conflict(f"A studio has at most {MAX_AGENTS} agents. Revoke those that are gone.")
+        if PairingCode.objects.filter(created_at__gt=timezone.now() - 2 * LIFETIME).count() >= MAX_CODES:
             raise Conflict("This studio has made many pairing codes just now. Try again in twenty minutes.")
-        key = instance.pairing_key()
+        key = installation.pairing_key()
         code = _free_code(key)
         row = PairingCode(
             studio=studio,
-            lookup_hash=codes.lookup_hash(code, key),
-            code_hash=codes.code_hash(code, key),
+            lookup_hash=pairing_codes.lookup_hash(code, key),
+            code_hash=pairing_codes.code_hash(code, key),
             expires_at=timezone.now() + LIFETIME,
             agent_name=agent_name.strip()[:80],
             created_by=actor.id if actor.kind is ActorKind.USER else None,
@@ -101,7 +101,7 @@ def create_pairing_code(
             object_id=row.id,
             details={"replaces": str(replaces.id) if replaces else None},
         )
-    return NewPairingCode(row, codes.shown(code))
+    return NewPairingCode(row, pairing_codes.display_code(code))
 
 
 def claim_pairing_code(request: PairRequest) -> PairAnswer:
@@ -118,20 +118,20 @@ def claim_pairing_code(request: PairRequest) -> PairAnswer:
             f"The agent speaks version {request.protocol}; this control plane needs {OLDEST_SPOKEN} or later.",
             code=Code.PROTOCOL_TOO_OLD,
         )
-    if wrong := unfit(request):
+    if wrong := out_of_range(request):
         raise BadRequest(wrong)
     try:
         code = normalise_pairing_code(request.code)
     except ValueError as error:
         raise BadRequest(f"code: {error}") from error
-    key = instance.pairing_key()
-    lookup_hash = codes.lookup_hash(code, key)
+    key = installation.pairing_key()
+    lookup_hash = pairing_codes.lookup_hash(code, key)
     with capability_scope("pairing_hash", lookup_hash):
         rows = PairingCode.found.filter(lookup_hash=lookup_hash)
         found = list(rows.values_list("id", "studio_id", "code_hash", "state"))
-    wanted = codes.code_hash(code, key)
+    wanted = pairing_codes.code_hash(code, key)
     for code_id, studio_id, hash_, _ in found:
-        if codes.is_same(hash_, wanted):
+        if pairing_codes.hashes_match(hash_, wanted):
             return _claim(code_id, studio_id, request)
     for code_id, studio_id, _, state in found:
         if state == PairingState.PENDING:
@@ -151,9 +151,9 @@ def _free_code(key: bytes) -> str:
     Raises:
         Unavailable: nearly every first half is taken, or looks taken.
     """
-    for _ in range(MOST_DRAWS):
-        code = codes.new_code()
-        lookup_hash = codes.lookup_hash(code, key)
+    for _ in range(MAX_DRAWS):
+        code = pairing_codes.new_code()
+        lookup_hash = pairing_codes.lookup_hash(code, key)
         with capability_scope("pairing_hash", lookup_hash):
             same = PairingCode.found.filter(lookup_hash=lookup_hash)
             taken = same.filter(expires_at__gt=timezone.now() - LIFETIME).exists()
@@ -170,7 +170,7 @@ def _host_facts(request: PairRequest) -> dict[str, Any]:
 def _claim(code_id: UUID, studio_id: UUID, request: PairRequest) -> PairAnswer:
     with studio_scope(studio_id):
         won = PairingCode.objects.filter(
-            pk=code_id, state=PairingState.PENDING, expires_at__gt=timezone.now(), tries__lt=MOST_TRIES
+            pk=code_id, state=PairingState.PENDING, expires_at__gt=timezone.now(), tries__lt=MAX_ATTEMPTS
         ).update(state=PairingState.CLAIMED)
         row: PairingCode = PairingCode.objects.select_related("studio", "claimed_by", "replaces").get(
             pk=code_id
@@ -184,13 +184,13 @@ def _claim(code_id: UUID, studio_id: UUID, request: PairRequest) -> PairAnswer:
         ):
             agent = row.claimed_by
         else:
-            raise PairingRefused(code=_why_not(row))
+            raise PairingRefused(code=_refusal_reason(row))
         return PairAnswer(
             agent_id=AgentId(agent.id),
             studio_id=StudioId(studio_id),
             studio_name=row.studio.name,
-            audience=instance.audience(),
-            revocation_key=instance.revocation_public_key(),
+            audience=installation.audience(),
+            revocation_key=installation.revocation_public_key(),
             server_time_at=timezone.now(),
         )
 
@@ -202,7 +202,7 @@ def _enrol(row: PairingCode, request: PairRequest) -> Agent:
             code=Code.CONFLICT,
         )
     if row.replaces is None:
-        require_room(Limit.AGENTS, count_agents)
+        require_quota(Limit.AGENTS, count_agents)
     agent = Agent(
         studio_id=row.studio_id,
         name=(row.agent_name or request.host.hostname.strip() or "agent")[:80],
@@ -217,7 +217,7 @@ def _enrol(row: PairingCode, request: PairRequest) -> Agent:
     PairingCode.objects.filter(pk=row.pk).update(claimed_by=agent)
     publish_config(agent)
     if row.replaces is not None:
-        _hand_over(row.replaces, agent)
+        _transfer(row.replaces, agent)
     record(
         Act.AGENT_PAIRED,
         actor=Actor.agent(agent.id, studio_id=row.studio_id),
@@ -233,9 +233,9 @@ def _enrol(row: PairingCode, request: PairRequest) -> Agent:
     return agent
 
 
-def _hand_over(old: Agent, new: Agent) -> None:
+def _transfer(old: Agent, new: Agent) -> None:
     """The cameras go to the new box, and with them the classes that run; the old one uploads what it still holds."""
-    changed = Agent.objects.filter(pk=old.pk, state__in=RECORDS).update(
+    changed = Agent.objects.filter(pk=old.pk, state__in=RECORDING_STATES).update(
         state=AgentState.REPLACED, replaced_by=new
     )
     if not changed:
@@ -252,10 +252,10 @@ def _count_wrong_try(code_id: UUID, studio_id: UUID) -> None:
     with studio_scope(studio_id):
         mine = PairingCode.objects.filter(pk=code_id, state=PairingState.PENDING)
         mine.update(tries=F("tries") + 1)
-        mine.filter(tries__gte=MOST_TRIES).update(state=PairingState.LOCKED)
+        mine.filter(tries__gte=MAX_ATTEMPTS).update(state=PairingState.LOCKED)
 
 
-def _why_not(row: PairingCode) -> Code:
+def _refusal_reason(row: PairingCode) -> Code:
     match PairingState(row.state):
         case PairingState.CLAIMED:
             return Code.PAIRING_CODE_USED

@@ -9,7 +9,7 @@ import secrets
 
 from shared.protocol.pairing import PAIRING_ALPHABET, PAIRING_CODE_LENGTH
 
-HALF = PAIRING_CODE_LENGTH // 2
+HALF_LENGTH = PAIRING_CODE_LENGTH // 2
 
 
 def new_code() -> str:
@@ -17,14 +17,14 @@ def new_code() -> str:
     return "".join(secrets.choice(PAIRING_ALPHABET) for _ in range(PAIRING_CODE_LENGTH))
 
 
-def shown(code: str) -> str:
-    """Returns the code as people read it: `XXXX-XXXX`."""
-    return f"{code[:HALF]}-{code[HALF:]}"
+def display_code(code: str) -> str:
+    """Return the code in display form: `XXXX-XXXX`."""
+    return f"{code[:HALF_LENGTH]}-{code[HALF_LENGTH:]}"
 
 
 def lookup_hash(code: str, key: bytes) -> str:
     """Returns the keyed hash, in hex, that finds a code by its first half."""
-    return _hash(b"lookup/" + code[:HALF].encode(), key)
+    return _hash(b"lookup/" + code[:HALF_LENGTH].encode(), key)
 
 
 def code_hash(code: str, key: bytes) -> str:
@@ -32,7 +32,7 @@ def code_hash(code: str, key: bytes) -> str:
     return _hash(b"code/" + code.encode(), key)
 
 
-def is_same(given_hash: str, kept_hash: str) -> bool:
+def hashes_match(given_hash: str, kept_hash: str) -> bool:
     """Compares two hashes in constant time."""
     return hmac.compare_digest(given_hash.encode(), kept_hash.encode())
 

@@ -1,4 +1,4 @@
-"""What agents say of themselves, written down: by websocket or by HTTP, the same functions."""
+"""Store the messages that agents send, by websocket or by HTTP."""
 
 from itertools import chain
 from uuid import UUID
@@ -12,18 +12,18 @@ from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.authentication import Caller
-from control_plane.fleet.desired import agree_on_words
+from control_plane.fleet.desired import negotiate_protocol
 from control_plane.fleet.events import HeartbeatReceived, ResendAnswered, ResendWanted
-from control_plane.fleet.fit import shown_part
 from control_plane.fleet.models import Agent, AgentState, ReportedConfig, StatusReport
+from control_plane.fleet.status_limits import truncated_status
 from shared.protocol.codec import encode
 from shared.protocol.ids import SegmentId
 from shared.protocol.messages import FromAgent, Heartbeat, Hello, Report, SendingAgain
 from shared.protocol.status import AgentStatus, Reported
 
 
-def take(message: FromAgent, caller: Caller) -> None:
-    """Writes down one message of an agent; of one that was revoked, nothing.
+def apply_message(message: FromAgent, caller: Caller) -> None:
+    """Store one message of an agent; ignore messages of a revoked agent.
 
     Raises:
         Forbidden, NotFound: the caller may not report.
@@ -31,45 +31,46 @@ def take(message: FromAgent, caller: Caller) -> None:
     with studio_scope(caller.studio_id):
         agent: Agent = Agent.objects.get(pk=caller.agent_id)
         if not agent.is_trusted:
-            # A socket is closed within moments of the revocation; what comes meanwhile is nobody's word.
+            # The socket of a revoked agent closes within seconds; messages until then are ignored.
             return
         access.require(caller.actor, access.Action.REPORT, agent)
-        # First: a heartbeat may end a class, and then holds the audit chain, for which whoever edits the agent waits.
-        _seen(agent, caller)
+        # Lock order: the agent row before the audit chain. A heartbeat may end a class and take the chain lock, and an
+        # edit of the agent takes the agent row first and then waits for the chain.
+        _touch_agent(agent, caller)
         match message:
             case Hello():
                 agent.agent_version = message.agent_version[:40]
                 agent.save(update_fields=["agent_version"])
-                _take_reported(agent, message.reported)
-                agree_on_words(agent, message.protocol)
+                _store_reported_config(agent, message.reported)
+                negotiate_protocol(agent, message.protocol)
             case Report():
-                _take_reported(agent, message.reported)
+                _store_reported_config(agent, message.reported)
             case Heartbeat():
-                _take_status(agent, message.status, caller.actor)
+                _store_status(agent, message.status, caller.actor)
             case SendingAgain():
                 ResendAnswered(agent, message, caller.actor).publish()
 
 
 def lost_footage(agent_id: UUID) -> tuple[SegmentId, ...]:
-    """Returns the segments that a box is to be asked to send again; inside the studio's scope."""
+    """Return the damaged segments to request from an agent again. Call inside the studio's scope."""
     return tuple(chain.from_iterable(ResendWanted(agent_id).answers()))
 
 
-def greet(hello: Hello, caller: Caller, link_id: UUID) -> None:
-    """Writes down that a websocket of an agent stands, and what it said first."""
+def open_link(hello: Hello, caller: Caller, link_id: UUID) -> None:
+    """Store that an agent opened a websocket, and its first message."""
     with studio_scope(caller.studio_id):
-        take(hello, caller)
+        apply_message(hello, caller)
         trusted = Agent.objects.filter(pk=caller.agent_id).exclude(state=AgentState.REVOKED)
         trusted.update(link_id=link_id, linked_at=timezone.now())
 
 
 def close_link(caller: Caller, link_id: UUID, *, was_stopped: bool = False) -> None:
-    """Notes that a websocket is gone, unless another one is open by now.
+    """Store that a websocket closed, unless a newer one is open.
 
     Args:
         caller: whose it was.
         link_id: which one.
-        was_stopped: the agent said goodbye. Else its line broke, and it has `SILENT_AFTER` to come back.
+        was_stopped: the agent said goodbye. Else its line broke, and it has `OFFLINE_AFTER` to come back.
     """
     with studio_scope(caller.studio_id):
         changes = {"stopped_at": timezone.now()} if was_stopped else {}
@@ -77,7 +78,7 @@ def close_link(caller: Caller, link_id: UUID, *, was_stopped: bool = False) -> N
 
 
 def report_duplicate(caller: Caller, other_address: str) -> None:
-    """Raises the alarm that two boxes speak with one identity; both go on recording. Once more is harmless."""
+    """Raise the alarm that two machines use one agent identity. Both keep recording. Idempotent."""
     with studio_scope(caller.studio_id):
         changed = Agent.objects.filter(pk=caller.agent_id, duplicate_at=None).update(
             duplicate_at=timezone.now(),
@@ -93,16 +94,16 @@ def report_duplicate(caller: Caller, other_address: str) -> None:
             )
 
 
-def _seen(agent: Agent, caller: Caller) -> None:
-    # 5,000 boxes say something twice a minute: one statement for each table is what that allows.
+def _touch_agent(agent: Agent, caller: Caller) -> None:
+    # 5,000 agents report twice a minute, so each table gets one statement per message.
     state = Case(When(state=AgentState.PENDING, then=Value(AgentState.ACTIVE.value)), default=F("state"))
     Agent.objects.filter(pk=agent.pk).update(
         last_seen_at=timezone.now(), last_address=caller.address[:64], state=state, stopped_at=None
     )
 
 
-def _take_reported(agent: Agent, reported: Reported) -> None:
-    _put(
+def _store_reported_config(agent: Agent, reported: Reported) -> None:
+    _upsert(
         ReportedConfig(
             studio_id=agent.studio_id,
             agent=agent,
@@ -117,17 +118,17 @@ def _take_reported(agent: Agent, reported: Reported) -> None:
     )
 
 
-def _put(row: ReportedConfig | StatusReport, fields: list[str]) -> None:
-    """Writes the one row of an agent, over the one that stands there."""
+def _upsert(row: ReportedConfig | StatusReport, fields: list[str]) -> None:
+    """Insert or overwrite the one row that an agent has in this table."""
     type(row).objects.bulk_create([row], update_conflicts=True, unique_fields=["agent"], update_fields=fields)
 
 
-def _take_status(agent: Agent, status: AgentStatus, actor: Actor) -> None:
-    _put(
+def _store_status(agent: Agent, status: AgentStatus, actor: Actor) -> None:
+    _upsert(
         StatusReport(
             studio_id=agent.studio_id,
             agent=agent,
-            body=encode(shown_part(status)).decode(),
+            body=encode(truncated_status(status)).decode(),
             received_at=timezone.now(),
         ),
         ["body", "received_at"],

@@ -23,13 +23,13 @@ from control_plane.tenancy.models import Room
 from shared.protocol.config import AgentConfig
 from shared.protocol.status import AgentStatus, CameraStatus
 
-RECORDS = (AgentState.PENDING, AgentState.ACTIVE)
-"""States in which an agent records what it is told to."""
+RECORDING_STATES = (AgentState.PENDING, AgentState.ACTIVE)
+"""States in which an agent carries out recording orders."""
 
 
 def count_agents() -> int:
-    """Returns how many boxes record for the studio in scope, as its plan counts them."""
-    return int(Agent.objects.filter(state__in=RECORDS).count())
+    """Return how many agents of the studio in scope count towards its plan."""
+    return int(Agent.objects.filter(state__in=RECORDING_STATES).count())
 
 
 def count_cameras() -> int:
@@ -48,7 +48,7 @@ def visible_cameras(actor: Actor) -> QuerySet[Camera]:
 
 
 def open_pairing_codes(actor: Actor) -> QuerySet[PairingCode]:
-    """Returns the codes that still wait for a box."""
+    """Return the codes that no agent has claimed yet."""
     return access.visible(actor, PairingCode).filter(
         state=PairingState.PENDING, expires_at__gt=timezone.now()
     )
@@ -57,7 +57,7 @@ def open_pairing_codes(actor: Actor) -> QuerySet[PairingCode]:
 def agents_of_room(room: Room) -> list[Agent]:
     """Returns the agents that record in a room: those with an enabled camera there."""
     return list(
-        Agent.objects.filter(cameras__room=room, cameras__enabled=True, state__in=RECORDS)
+        Agent.objects.filter(cameras__room=room, cameras__enabled=True, state__in=RECORDING_STATES)
         .distinct()
         .order_by("id")
     )
@@ -66,7 +66,7 @@ def agents_of_room(room: Room) -> list[Agent]:
 def cameras_of_room(room: Room) -> list[Camera]:
     """Returns the enabled cameras of a room whose agents record."""
     return list(
-        Camera.objects.filter(room=room, enabled=True, agent__state__in=RECORDS)
+        Camera.objects.filter(room=room, enabled=True, agent__state__in=RECORDING_STATES)
         .select_related("agent")
         .order_by("position", "name")
     )
@@ -78,14 +78,14 @@ def desired_document(agent_id: UUID) -> AgentConfig | None:
     return row.document if row else None
 
 
-def standing(agent_ids: Iterable[UUID]) -> list[tuple[UUID, bool, int]]:
+def link_facts(agent_ids: Iterable[UUID]) -> list[tuple[UUID, bool, int]]:
     """Returns for each agent whether it is trusted and the version of its newest configuration (0: none)."""
     rows = Agent.objects.filter(pk__in=list(agent_ids)).values_list("id", "state", "desired__version")
     return [(id_, state != AgentState.REVOKED, version or 0) for id_, state, version in rows]
 
 
 def fresh_status(agent: Agent, now: datetime | None = None) -> AgentStatus | None:
-    """Returns the last heartbeat of an agent where it still tells of the present, else None."""
+    """Return the last heartbeat of an agent if it is recent, else None."""
     if agent.stopped_at is not None:
         return None
     report: StatusReport | None = getattr(agent, "status_report", None)
@@ -93,13 +93,13 @@ def fresh_status(agent: Agent, now: datetime | None = None) -> AgentStatus | Non
 
 
 def camera_statuses(agent: Agent) -> dict[UUID, CameraStatus]:
-    """Returns what the agent says of each of its cameras now; empty where it is silent."""
+    """Return the current status of each camera of an agent; empty if the agent is silent."""
     status = fresh_status(agent)
     return {camera.camera_id: camera for camera in status.cameras} if status else {}
 
 
 def is_acknowledged(agent: Agent) -> bool:
-    """Says whether the newest configuration is in force on the box."""
+    """Return whether the agent runs the newest configuration."""
     desired: DesiredConfig | None = getattr(agent, "desired", None)
     reported: ReportedConfig | None = getattr(agent, "reported", None)
     if desired is None:

@@ -19,7 +19,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
-def timed(app: App, *, now_ns: Callable[[], int] = time.time_ns) -> App:
+def with_server_time(app: App, *, now_ns: Callable[[], int] = time.time_ns) -> App:
     """Returns an ASGI application that states the time in what `app` answers to agents, and answers `TIME_PATH` itself.
 
     Args:

@@ -24,7 +24,7 @@ from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, TooManyRequests, Unavailable
 from control_plane.common.names import clean_name
 from control_plane.common.scoping import studio_scope
-from control_plane.fleet.announce import Topic, announce_on_commit
+from control_plane.fleet.announcements import Topic, announce_on_commit
 from control_plane.fleet.desired import publish_config, publish_configs
 from control_plane.fleet.models import (
     Agent,
@@ -33,11 +33,11 @@ from control_plane.fleet.models import (
     RecordingOrder,
     SourceKind,
 )
-from control_plane.fleet.selectors import RECORDS, agents_of_room, count_cameras
+from control_plane.fleet.selectors import RECORDING_STATES, agents_of_room, count_cameras
 from control_plane.fleet.sources import TypedSource, read_address, read_credentials
 from control_plane.keys.seal import seal
 from control_plane.plans.models import Limit
-from control_plane.plans.quotas import require_room
+from control_plane.plans.quotas import require_quota
 from control_plane.plans.rate_limits import require_rate
 from control_plane.tenancy.models import Room
 from shared.protocol.codec import encode
@@ -53,7 +53,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 HOUR_S = 3600
 
-MOST_CAMERAS_OF_ROOM, MOST_CAMERAS_OF_AGENT = 32, 64
+MAX_CAMERAS_PER_ROOM, MAX_CAMERAS_PER_AGENT = 32, 64
 """Where no plan says less. An agent's configuration is one message of at most 1 MiB, and a camera is up to 5 kB of it."""
 CAMERA_FIELDS = frozenset({"name", "position", "record_audio", "offset_us", "enabled"})
 
@@ -145,9 +145,9 @@ def add_camera(
         require_rate(Act.CAMERA_CREATED, actor=actor)
         typed, credentials = _typed(address, username, password)
         _require_another_address(room.studio_id, typed.source)
-        require_room(Limit.CAMERAS, count_cameras)
-        if Camera.objects.filter(room=room).count() >= MOST_CAMERAS_OF_ROOM:
-            raise Conflict(f"A room has at most {MOST_CAMERAS_OF_ROOM} cameras. Remove one first.")
+        require_quota(Limit.CAMERAS, count_cameras)
+        if Camera.objects.filter(room=room).count() >= MAX_CAMERAS_PER_ROOM:
+            raise Conflict(f"A room has at most {MAX_CAMERAS_PER_ROOM} cameras. Remove one first.")
         camera = Camera(
             studio_id=room.studio_id,
             room=room,
@@ -369,11 +369,11 @@ def _columns(changed: Iterable[str]) -> set[str]:
 
 def _save_camera(camera: Camera, *, fields: Iterable[str] | None = None) -> None:
     """Saves a camera: all of it where it is new (`fields` None), else these columns."""
-    if camera.agent.state not in RECORDS:
+    if camera.agent.state not in RECORDING_STATES:
         raise Conflict(f"{camera.agent.name} does not record any more; choose another agent.")
-    if Camera.objects.filter(agent=camera.agent).exclude(pk=camera.pk).count() >= MOST_CAMERAS_OF_AGENT:
+    if Camera.objects.filter(agent=camera.agent).exclude(pk=camera.pk).count() >= MAX_CAMERAS_PER_AGENT:
         raise Conflict(
-            f"{camera.agent.name} reads {MOST_CAMERAS_OF_AGENT} cameras, which is all that an agent can."
+            f"{camera.agent.name} reads {MAX_CAMERAS_PER_AGENT} cameras, which is all that an agent can."
         )
     _check(camera)
     try:

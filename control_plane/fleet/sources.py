@@ -19,8 +19,8 @@ _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _HOST_AND_PORT = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]*)(?::(?P<port>.*))?")
 _BEGIN_OF_PATH = re.compile(r"[/?#]")
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
-MOST_CREDENTIAL_LETTERS = 200
-MOST_LETTERS = 2000
+MAX_CREDENTIAL_LENGTH = 200
+MAX_ADDRESS_LENGTH = 2000
 
 _OWN_FIELDS = "type user and password into their own fields"
 
@@ -49,8 +49,8 @@ def read_address(text: str) -> TypedSource:
     text = text.strip()
     if not text:
         raise ValueError("Type the camera's address, such as rtsp://192.168.1.20:554/stream1.")
-    if len(text) > MOST_LETTERS:
-        raise ValueError(f"The address is longer than {MOST_LETTERS} characters.")
+    if len(text) > MAX_ADDRESS_LENGTH:
+        raise ValueError(f"The address is longer than {MAX_ADDRESS_LENGTH} characters.")
     if re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", text):
         raise ValueError(
             "The address has a line break or another sign in it that cannot be seen; type it anew."
@@ -106,8 +106,8 @@ def read_credentials(username: str, password: str) -> Credentials | None:
         return None
     if not username:
         raise ValueError("Type the camera's user name with its password.")
-    if max(len(username), len(password)) > MOST_CREDENTIAL_LETTERS:
-        raise ValueError(f"User name and password have at most {MOST_CREDENTIAL_LETTERS} characters.")
+    if max(len(username), len(password)) > MAX_CREDENTIAL_LENGTH:
+        raise ValueError(f"User name and password have at most {MAX_CREDENTIAL_LENGTH} characters.")
     if re.search(r"[\x00-\x1f\x7f]", username + password):
         raise ValueError("User name or password has a line break or another sign in it that cannot be seen.")
     return Credentials(username=username, password=password)

@@ -1,4 +1,4 @@
-"""Does what a box says of itself fit where it is kept? Pure: so that one wrong number is an answer, and no fault of ours."""
+"""Validate what an agent reports against column limits, so that a wrong number is answered with 400 and not 500. Pure."""
 
 from collections.abc import Iterator
 
@@ -8,40 +8,40 @@ from shared.protocol.messages import FromAgent, Heartbeat, Hello, SendingAgain
 from shared.protocol.pairing import PairRequest
 from shared.protocol.status import AgentStatus, Reported
 
-LARGEST_SMALL = 2**15 - 1
-LARGEST_COUNT = 2**31 - 1
-"""What the columns take."""
+MAX_SMALL_INTEGER = 2**15 - 1
+MAX_INTEGER = 2**31 - 1
+"""Limits of the integer columns."""
 
-MOST_CAMERAS_SHOWN, MOST_RECORDINGS_SHOWN, MOST_REFUSALS_SHOWN = 64, 100, 8
-LONGEST_TEXT = 500
-"""Of what is kept of a heartbeat, to be shown: at most 150 kB of a message of 1 MiB, for each agent on a page of all."""
+MAX_CAMERAS_KEPT, MAX_RECORDINGS_KEPT, MAX_REFUSALS_KEPT = 64, 100, 8
+MAX_TEXT_LENGTH = 500
+"""Per text of a stored heartbeat. Pages list all agents, so at most 150 kB of a 1 MiB message is stored for each."""
 
 
-def shown_part(status: AgentStatus) -> AgentStatus:
-    """Returns as much of a heartbeat as is kept: lists and texts of a length that a page can show."""
+def truncated_status(status: AgentStatus) -> AgentStatus:
+    """Return the part of a heartbeat that is stored: lists and texts truncated to what a page can show."""
     replace = msgspec.structs.replace
     upload = status.upload
     return replace(
         status,
         cameras=tuple(
-            replace(camera, error_detail=camera.error_detail[:LONGEST_TEXT])
-            for camera in status.cameras[:MOST_CAMERAS_SHOWN]
+            replace(camera, error_detail=camera.error_detail[:MAX_TEXT_LENGTH])
+            for camera in status.cameras[:MAX_CAMERAS_KEPT]
         ),
-        recordings=status.recordings[:MOST_RECORDINGS_SHOWN],
+        recordings=status.recordings[:MAX_RECORDINGS_KEPT],
         upload=replace(
             upload,
-            problem=upload.problem[:LONGEST_TEXT],
-            hint=upload.hint[:LONGEST_TEXT],
+            problem=upload.problem[:MAX_TEXT_LENGTH],
+            hint=upload.hint[:MAX_TEXT_LENGTH],
             newest=tuple(
-                replace(item, reason=item.reason[:LONGEST_TEXT])
-                for item in upload.newest[:MOST_REFUSALS_SHOWN]
+                replace(item, reason=item.reason[:MAX_TEXT_LENGTH])
+                for item in upload.newest[:MAX_REFUSALS_KEPT]
             ),
         ),
     )
 
 
-def unfit(said: FromAgent | PairRequest) -> str:
-    """Returns what cannot be kept, naming the field; empty where all of it can."""
+def out_of_range(said: FromAgent | PairRequest) -> str:
+    """Return the first value that cannot be stored, with its field name; empty if all can."""
     for name, value, largest in _numbers(said):
         if not 0 <= value <= largest:
             return f"{name}: {value} is not between 0 and {largest}"
@@ -53,7 +53,7 @@ def unfit(said: FromAgent | PairRequest) -> str:
 
 def _numbers(said: FromAgent | PairRequest) -> Iterator[tuple[str, int, int]]:
     if isinstance(said, Hello | PairRequest):
-        yield "protocol", said.protocol, LARGEST_SMALL
+        yield "protocol", said.protocol, MAX_SMALL_INTEGER
     if isinstance(said, PairRequest | SendingAgain):
         return
     if not isinstance(said, Heartbeat):
@@ -61,15 +61,15 @@ def _numbers(said: FromAgent | PairRequest) -> Iterator[tuple[str, int, int]]:
         return
     for number, recording in enumerate(said.status.recordings):
         name, tally = f"status.recordings[{number}]", recording.tally
-        yield f"{name}.cameras_recording", recording.cameras_recording, LARGEST_SMALL
-        yield f"{name}.tally.segments_made", tally.segments_made, LARGEST_COUNT
-        yield f"{name}.tally.segments_pending", tally.segments_pending, LARGEST_COUNT
-        yield f"{name}.tally.gaps_pending", tally.gaps_pending, LARGEST_COUNT
+        yield f"{name}.cameras_recording", recording.cameras_recording, MAX_SMALL_INTEGER
+        yield f"{name}.tally.segments_made", tally.segments_made, MAX_INTEGER
+        yield f"{name}.tally.segments_pending", tally.segments_pending, MAX_INTEGER
+        yield f"{name}.tally.gaps_pending", tally.gaps_pending, MAX_INTEGER
 
 
 def _configuration(reported: Reported) -> Iterator[tuple[str, int, int]]:
-    yield "reported.version", reported.version, LARGEST_COUNT
-    yield "reported.failed_version", reported.failed_version or 0, LARGEST_COUNT
+    yield "reported.version", reported.version, MAX_INTEGER
+    yield "reported.failed_version", reported.failed_version or 0, MAX_INTEGER
 
 
 def _texts(said: FromAgent | PairRequest) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""One Valkey subscription for all sockets of this process: wakes those that an announcement is for."""
+"""The Valkey subscription of this process: wakes the agent links that an announcement concerns."""
 
 import asyncio
 import contextlib
@@ -11,28 +11,28 @@ import msgspec
 import redis.asyncio as redis
 from django.conf import settings
 
-from control_plane.fleet.announce import CHANNEL, Announcement
+from control_plane.fleet.announcements import CHANNEL, Announcement
 from shared.kernel.backoff import Backoff
 from shared.kernel.logs import FailureLog
 
 log = logging.getLogger(__name__)
 
 Listener = Callable[[Announcement | None], None]
-"""Called with an announcement; with None when some may have been missed: look at everything again."""
+"""Called with an announcement; with None if some may have been missed: read everything again."""
 
 
-class Hub:
-    """Lives as long as it has listeners, in one event loop. Loses its connection quietly: `is_deaf` says so meanwhile."""
+class Subscriber:
+    """Runs in one event loop while it has listeners. `is_disconnected` is true while Valkey does not answer."""
 
     def __init__(self) -> None:
         self._listeners: defaultdict[UUID, set[Listener]] = defaultdict(set)
         self._task: asyncio.Task[None] | None = None
-        self._failures = FailureLog(log, "the gateway hears no announcements")
-        self.is_deaf = True
+        self._failures = FailureLog(log, "the gateway receives no announcements")
+        self.is_disconnected = True
 
     @contextlib.asynccontextmanager
     async def listening(self, agent_id: UUID, listener: Listener) -> AsyncIterator[None]:
-        """Has `listener` called for announcements of one agent until the block ends."""
+        """Call `listener` for announcements of one agent until the block ends."""
         self._listeners[agent_id].add(listener)
         if self._task is None:
             # Kept here, or the loop would let it be collected.
@@ -46,13 +46,13 @@ class Hub:
             if not self._listeners and self._task is not None:
                 task, self._task = self._task, None
                 while not task.done():
-                    # Again and again: the client swallows a cancellation that comes in the wrong instant.
+                    # Repeatedly: redis-py swallows a cancellation that arrives while it reconnects.
                     task.cancel()
                     await asyncio.wait({task}, timeout=0.5)
 
     async def _run(self) -> None:
         backoff = Backoff(0.5, 10.0)
-        # Not "for ever": the client turns a cancellation in the wrong instant into an error of its own.
+        # No endless loop: redis-py may turn a cancellation into an error of its own, so the task checks its identity.
         while self._task is asyncio.current_task():
             try:
                 await self._listen(backoff)
@@ -61,7 +61,7 @@ class Hub:
                     return
                 self._failures.failed(error=type(error).__name__)
             finally:
-                self.is_deaf = True
+                self.is_disconnected = True
             self._wake_all()
             await asyncio.sleep(backoff.next_wait_s())
 
@@ -73,19 +73,19 @@ class Hub:
             await pubsub.subscribe(CHANNEL)
             async for message in pubsub.listen():
                 if message["type"] == "subscribe":
-                    self.is_deaf = False
+                    self.is_disconnected = False
                     backoff.reset()
                     self._failures.recovered()
-                    # What was said while nobody listened is found by looking.
+                    # Announcements published while disconnected are lost, so every listener reads the database.
                     self._wake_all()
                 elif message["type"] == "message":
-                    self._hear(message["data"])
+                    self._on_announcement(message["data"])
 
-    def _hear(self, data: bytes) -> None:
+    def _on_announcement(self, data: bytes) -> None:
         try:
             announcement = msgspec.json.decode(data, type=Announcement)
         except msgspec.DecodeError:
-            log.warning("an announcement cannot be read")
+            log.warning("invalid announcement ignored")
             return
         for listener in tuple(self._listeners.get(announcement.agent_id, ())):
             listener(announcement)

@@ -3,9 +3,9 @@
 from django.db.models import Q
 from django.utils import timezone
 
-from control_plane.fleet.announce import Topic, announce_on_commit
+from control_plane.fleet.announcements import Topic, announce_on_commit
 from control_plane.fleet.desired import publish_config
-from control_plane.fleet.models import SILENT_AFTER, Agent, AgentState
+from control_plane.fleet.models import OFFLINE_AFTER, Agent, AgentState
 from control_plane.fleet.selectors import is_acknowledged
 
 TURNS = 60
@@ -23,8 +23,10 @@ def sweep_studio() -> int:
     silent is not linked, whatever its socket says: a cable that was pulled closes nothing.
     """
     now = timezone.now()
-    silent = Q(last_seen_at=None) | Q(last_seen_at__lt=now - SILENT_AFTER)
-    Agent.objects.filter(silent, link_id__isnull=False, linked_at__lt=now - SILENT_AFTER).update(link_id=None)
+    silent = Q(last_seen_at=None) | Q(last_seen_at__lt=now - OFFLINE_AFTER)
+    Agent.objects.filter(silent, link_id__isnull=False, linked_at__lt=now - OFFLINE_AFTER).update(
+        link_id=None
+    )
     announced = 0
     trusted = (
         Agent.objects.exclude(state=AgentState.REVOKED).select_related("desired", "reported").order_by("id")

@@ -15,9 +15,9 @@ from control_plane.fleet.desired import publish_config
 from control_plane.fleet.models import Agent
 from shared.protocol.config import UPLOAD_WINDOW_SINCE, UploadPolicy
 
-LEAST_BYTES_PER_S = 12_500
+MIN_BYTES_PER_S = 12_500
 """A slower ceiling would not bring a segment up before its address expires."""
-MOST_BYTES_PER_S = 1_250_000_000
+MAX_BYTES_PER_S = 1_250_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def _check(limits: UploadLimits) -> None:
     if limits.opens and limits.opens == limits.closes:
         raise BadRequest(f"Both times are {limits.opens}. Leave both empty for uploads at any time.")
     most = limits.max_bytes_per_s
-    if most is not None and not LEAST_BYTES_PER_S <= most <= MOST_BYTES_PER_S:
+    if most is not None and not MIN_BYTES_PER_S <= most <= MAX_BYTES_PER_S:
         raise BadRequest("Give a speed from 0.1 to 10000 Mbit/s, or 0 for no limit.")
     window = {"opens": limits.opens, "closes": limits.closes, "time_zone": "UTC"}
     try:

@@ -8,11 +8,11 @@ from django.http import HttpRequest, HttpResponse
 
 from control_plane.common.problems import problem_response
 from control_plane.common.scoping import studio_scope
+from control_plane.fleet.agent_views import agent_view, body_of, json_response, machine_view
 from control_plane.fleet.authentication import Caller
-from control_plane.fleet.calls import agent_call, body_of, json_response, program_call
 from control_plane.ingest import services
-from control_plane.ingest.space import require_space
-from control_plane.ingest.targets import Allowed, allowed_by
+from control_plane.ingest.disk_space import require_space
+from control_plane.ingest.targets import SignedUpload, verify_upload
 from control_plane.storage.errors import ObjectExists
 from control_plane.storage.objects import CHUNK_BYTES, ObjectStore
 from control_plane.storage.stores import open_store
@@ -27,7 +27,7 @@ from shared.protocol.upload import (
 )
 
 
-@agent_call("POST")
+@agent_view("POST")
 def intent(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Says where segments go, or that they are here."""
     require_space()
@@ -35,24 +35,24 @@ def intent(request: HttpRequest, caller: Caller) -> HttpResponse:
     return json_response(IntentAnswer(answers=tuple(services.announce_segments(manifests, caller))))
 
 
-@agent_call("POST")
+@agent_view("POST")
 def commit(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Gives receipts."""
     items = body_of(request, CommitRequest).items
     return json_response(CommitAnswer(answers=tuple(services.commit_segments(items, caller))))
 
 
-@agent_call("POST")
+@agent_view("POST")
 def gaps(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Takes gaps."""
     records = body_of(request, GapsRequest).gaps
-    return json_response(GapsAnswer(settled=tuple(services.settle_gaps(records, caller))))
+    return json_response(GapsAnswer(settled=tuple(services.commit_gaps(records, caller))))
 
 
-@program_call("PUT")
+@machine_view("PUT")
 def put_object(request: HttpRequest, key: str) -> HttpResponse:
     """Stores the bytes that a signed address allows, and no others; 412 where they lie there already."""
-    allowed = allowed_by(key, request.GET)
+    allowed = verify_upload(key, request.GET)
     require_space()
     try:
         _store_of(allowed).put(
@@ -69,7 +69,7 @@ def put_object(request: HttpRequest, key: str) -> HttpResponse:
     )
 
 
-def _store_of(allowed: Allowed) -> ObjectStore:
+def _store_of(allowed: SignedUpload) -> ObjectStore:
     if not allowed.store:
         return open_store(None)
     # We signed the key and the store: the studio in front of the key is the one that the store belongs to.

@@ -1,4 +1,4 @@
-"""No footage is taken while a disk of the server is nearly full: the database needs the rest more."""
+"""Refuse footage while a disk of the server is nearly full: the database needs the rest."""
 
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -25,10 +25,10 @@ def low_disks() -> list[DiskSpace]:
 
 
 def require_space() -> None:
-    """Passes where there is space for footage.
+    """Require disk space for footage.
 
     Raises:
-        Unavailable: there is not; agents keep what they have and come again.
+        Unavailable: there is none; agents keep their footage and retry.
     """
     if low_disks():
         raise Unavailable(

@@ -26,7 +26,7 @@ from control_plane.common.refusals import send_refusal
 from control_plane.common.shares import Shares
 from control_plane.common.throttle import Throttle
 from control_plane.common.turns import FairTurns, Party
-from control_plane.ingest.targets import allowed_by
+from control_plane.ingest.targets import verify_upload
 from shared.protocol.codec import MESSAGE_LIMIT_BYTES
 from shared.protocol.errors import Code
 
@@ -66,7 +66,7 @@ class Pace:
     """How fast a body has to arrive. Only time in which we wait for the peer counts.
 
     The rate is Apache's default (`mod_reqtimeout`). An agent with the lowest ceiling that a studio can set
-    (`fleet.uploads.LEAST_BYTES_PER_S`) sends each of its three uploads six times as fast.
+    (`fleet.uploads.MIN_BYTES_PER_S`) sends each of its three uploads six times as fast.
     """
 
     idle_s: float = 30.0
@@ -234,7 +234,7 @@ class Gate:
     def _body_of(self, scope: Scope) -> Body:
         path: str = scope["path"]
         if _is_upload(scope):
-            allowed = allowed_by(path.removeprefix(OBJECTS), QueryDict(scope["query_string"]))
+            allowed = verify_upload(path.removeprefix(OBJECTS), QueryDict(scope["query_string"]))
             studio = allowed.key.partition("/")[0]
             limit = allowed.size_bytes
             left_s = allowed.expires_s - timezone.now().timestamp()

@@ -13,22 +13,22 @@ from django.db.models import Count, Sum
 
 from control_plane.fleet.authentication import Caller
 from control_plane.fleet.models import Agent
-from control_plane.ingest.manifests import LARGEST_SEQUENCE, fault
+from control_plane.ingest.manifests import MAX_SEQUENCE, invalid_reason
 from control_plane.ingest.models import PendingSegment
-from control_plane.ingest.quarantine import condemned, quarantine, refused, unsealed
+from control_plane.ingest.quarantine import quarantine, quarantined_refusals, refused, unsealed
 from control_plane.ingest.targets import LIFETIME, put_target
-from control_plane.integrity.repairs import faults_among
+from control_plane.integrity.repairs import damage_ids
 from control_plane.keys import vault
 from control_plane.plans.models import Limit
 from control_plane.plans.quotas import allowance
 from control_plane.recordings import services as recordings
-from control_plane.recordings.arrivals import ObjectPlace
 from control_plane.recordings.footage_limits import FootageLimits
 from control_plane.recordings.models import ClassSession, Segment, Track
+from control_plane.recordings.segment_factory import ObjectLocation
 from control_plane.recordings.selectors import stored_bytes
-from control_plane.storage.disposals import dispose, recall
-from control_plane.storage.models import DisposalReason, StudioStorage
-from control_plane.storage.stores import region_fault
+from control_plane.storage.deletion_queue import cancel_deletion, schedule_deletion
+from control_plane.storage.models import DeletionReason, StudioStorage
+from control_plane.storage.stores import region_mismatch
 from shared.protocol.codec import encode
 from shared.protocol.errors import Code
 from shared.protocol.manifest import SegmentManifest
@@ -36,34 +36,34 @@ from shared.protocol.upload import AlreadyCommitted, PutTarget, Refused
 
 CLASS_IS_FULL = "The class holds as much footage as cameras can have made in its time."
 ANNOUNCED_TOO_MUCH = "This agent has announced as much as it may before some of it is committed."
-MOST_PENDING, MOST_PENDING_BYTES = 1024, 8 << 30
+MAX_PENDING, MAX_PENDING_BYTES = 1024, 8 << 30
 """Announced by one agent and not committed. Honest ones have 320 at most: 256 without a receipt and a batch."""
 STORAGE_IS_FULL = (
     "The storage of this studio's plan is used up. The agent keeps what it records until there is room."
 )
-USED_FOR_S = 60
+USAGE_CACHE_S = 60
 """How old the sum of a studio's bytes may be where it is held against its plan."""
-LEAST_OVERDRAFT_BYTES = 20 * 10**9
+MIN_OVERDRAFT_BYTES = 20 * 10**9
 
 IntentResult = PutTarget | AlreadyCommitted | Refused
 
 
 def overdraft_bytes(most: int) -> int:
     """Returns by how much classes that were begun in time may go over a plan's storage: a tenth, and 20 GB at least."""
-    return max(most // 10, LEAST_OVERDRAFT_BYTES)
+    return max(most // 10, MIN_OVERDRAFT_BYTES)
 
 
-def class_of(class_session_id: UUID, agent: Agent) -> ClassSession | None:
+def recordable_class(class_session_id: UUID, agent: Agent) -> ClassSession | None:
     """Returns a class that an agent records and that was not destroyed. In scope."""
     found: ClassSession | None = (
-        ClassSession.objects.filter(pk=class_session_id, recorders__agent=agent)
+        ClassSession.objects.filter(pk=class_session_id, agent_recordings__agent=agent)
         .exclude(wrapped_key=b"")
         .first()
     )
     return found
 
 
-def hashes_of(segment_ids: Sequence[UUID], agent: Agent) -> dict[UUID, str]:
+def committed_hashes(segment_ids: Sequence[UUID], agent: Agent) -> dict[UUID, str]:
     """Returns the hashes of those segments of an agent that are here, by id. In scope."""
     rows = Segment.objects.filter(pk__in=segment_ids, agent=agent).values_list("id", "sha256")
     return dict(rows)
@@ -79,7 +79,7 @@ class _Class:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _AcceptedSegment:
     """A segment that is to come: its class, and the key that its object will have."""
 
     manifest: SegmentManifest
@@ -97,11 +97,11 @@ class Intent:
     ) -> None:
         self._agent, self._caller, self._chosen, self._manifests = agent, caller, chosen, manifests
         ids = [manifest.segment_id for manifest in manifests]
-        self._committed, self._faults = hashes_of(ids, agent), faults_among(ids, agent)
-        self._condemned = condemned(manifests, agent)
+        self._committed, self._faults = committed_hashes(ids, agent), damage_ids(ids, agent)
+        self._condemned = quarantined_refusals(manifests, agent)
         others = Segment.objects.filter(pk__in=ids).exclude(agent=agent)
         self._of_others = set(others.values_list("pk", flat=True))
-        self._places = _places_of(manifests, agent)
+        self._places = _sequence_owners(manifests, agent)
         announced = PendingSegment.objects.filter(agent=agent)
         self._pending = set(announced.filter(pk__in=ids).values_list("pk", flat=True))
         total = announced.aggregate(count=Count("pk"), size_bytes=Sum("size_bytes"))
@@ -112,10 +112,10 @@ class Intent:
     def announced(self) -> list[IntentResult]:
         """Returns for each segment where it goes, or why it does not."""
         looked_at = [self._look_at(manifest) for manifest in self._manifests]
-        pended = iter(self._pended([item for item in looked_at if isinstance(item, _Wanted)]))
-        return [next(pended) if isinstance(item, _Wanted) else item for item in looked_at]
+        pended = iter(self._pended([item for item in looked_at if isinstance(item, _AcceptedSegment)]))
+        return [next(pended) if isinstance(item, _AcceptedSegment) else item for item in looked_at]
 
-    def _look_at(self, manifest: SegmentManifest) -> _Wanted | AlreadyCommitted | Refused:
+    def _look_at(self, manifest: SegmentManifest) -> _AcceptedSegment | AlreadyCommitted | Refused:
         sha256 = self._committed.get(manifest.segment_id)
         fault_id = self._faults.get(manifest.segment_id) if sha256 is not None else None
         if sha256 is not None and sha256 != manifest.sha256:
@@ -124,7 +124,7 @@ class Intent:
             return AlreadyCommitted(segment_id=manifest.segment_id)
         if refusal := self._condemned.get((manifest.segment_id, manifest.sha256)):
             return refusal
-        if text := fault(manifest):
+        if text := invalid_reason(manifest):
             return refused(manifest, Code.BAD_REQUEST, text)
         of = self._class(manifest)
         if of is None or of.tracks[manifest.camera_id] is None:
@@ -138,14 +138,14 @@ class Intent:
         # Keys are immutable: what takes the place of a damaged object has one of its own.
         again = f"-{fault_id.hex}" if fault_id else ""
         key = f"{self._agent.studio_id}/{of.row.id}/{manifest.segment_id}{again}.seg"
-        return _Wanted(manifest, of.row, fault_id, key)
+        return _AcceptedSegment(manifest, of.row, fault_id, key)
 
     def _class(self, manifest: SegmentManifest) -> _Class | None:
         """Returns the class of a segment, with the track of its camera."""
         class_id = manifest.class_session_id
         if class_id not in self._classes:
-            row = class_of(class_id, self._agent)
-            self._classes[class_id] = _Class(row, recordings.limits_of(row), {}) if row else None
+            row = recordable_class(class_id, self._agent)
+            self._classes[class_id] = _Class(row, recordings.class_limits(row), {}) if row else None
         found = self._classes[class_id]
         if found is not None and manifest.camera_id not in found.tracks:
             found.tracks[manifest.camera_id] = recordings.track_for(
@@ -155,7 +155,7 @@ class Intent:
 
     def _out_of_place(self, manifest: SegmentManifest, of: _Class) -> Refused | None:
         """Returns why a new segment cannot be taken: its place has another one, or its class is full."""
-        if not recordings.fitting(of.row, [manifest], limits=of.limits):
+        if not recordings.segments_within_limits(of.row, [manifest], limits=of.limits):
             return refused(manifest, Code.TOO_MANY_REQUESTS, CLASS_IS_FULL, retryable=True)
         if manifest.segment_id in self._of_others:
             # Another box's: its bytes would be taken for a bad upload of these, and deleted at the commit.
@@ -167,23 +167,23 @@ class Intent:
 
     def _unstorable(self, manifest: SegmentManifest) -> Refused | None:
         """Returns why a segment has no place in the store now; the agent keeps it and asks again."""
-        if text := region_fault(self._chosen.store, self._chosen.region):
+        if text := region_mismatch(self._chosen.store, self._chosen.region):
             return refused(manifest, Code.STORE_UNAVAILABLE, text, retryable=True)
         if manifest.segment_id in self._pending:
             return None
         if self._is_overdrawn():
             return refused(manifest, Code.TOO_MANY_REQUESTS, STORAGE_IS_FULL, retryable=True)
-        if self._count >= MOST_PENDING or self._size_bytes + manifest.size_bytes > MOST_PENDING_BYTES:
+        if self._count >= MAX_PENDING or self._size_bytes + manifest.size_bytes > MAX_PENDING_BYTES:
             return refused(manifest, Code.TOO_MANY_REQUESTS, ANNOUNCED_TOO_MUCH, retryable=True)
         self._count += 1
         self._size_bytes += manifest.size_bytes
         return None
 
-    def _pended(self, wanted: Sequence[_Wanted]) -> list[IntentResult]:
+    def _pended(self, wanted: Sequence[_AcceptedSegment]) -> list[IntentResult]:
         """Notes what is to come, and returns where each goes."""
         if not wanted:
             return []
-        going = recall(self._chosen.store_id, [item.key for item in wanted])
+        going = cancel_deletion(self._chosen.store_id, [item.key for item in wanted])
         coming = [item for item in wanted if item.key not in going]
         self._add([item for item in coming if item.manifest.segment_id not in self._pending])
         rows = PendingSegment.objects.in_bulk([item.manifest.segment_id for item in wanted])
@@ -196,7 +196,7 @@ class Intent:
             for item in wanted
         ]
 
-    def _add(self, new: Sequence[_Wanted]) -> None:
+    def _add(self, new: Sequence[_AcceptedSegment]) -> None:
         with ExitStack() as stack:
             openings: dict[UUID, vault.Opening] = {}
             rows = {}
@@ -226,16 +226,18 @@ class Intent:
             # Another request may announce the same at this moment: one of the two adds it.
             PendingSegment.objects.bulk_create(rows.values(), ignore_conflicts=True)
 
-    def _target(self, item: _Wanted, pending: PendingSegment | None) -> IntentResult:
+    def _target(self, item: _AcceptedSegment, pending: PendingSegment | None) -> IntentResult:
         manifest, chosen = item.manifest, self._chosen
         # None: another studio announced this id.
         if pending is None or (pending.sha256, pending.agent_id) != (manifest.sha256, self._agent.id):
             return quarantine(manifest, Code.SEGMENT_HASH_CONFLICT, self._agent, self._caller)
-        place = ObjectPlace(chosen.store_id, item.key if item.fault_id else pending.object_key)
+        place = ObjectLocation(chosen.store_id, item.key if item.fault_id else pending.object_key)
         if place != (pending.store_id, pending.object_key):
             # Announced before the studio moved, or before this damage: it goes to the new place, the old one is
             # forgotten.
-            dispose([(pending.store_id, pending.object_key)], reason=DisposalReason.REPLACED, after=LIFETIME)
+            schedule_deletion(
+                [(pending.store_id, pending.object_key)], reason=DeletionReason.REPLACED, after=LIFETIME
+            )
             PendingSegment.objects.filter(pk=pending.pk).update(store_id=place.store_id, object_key=place.key)
         return put_target(
             manifest.segment_id,
@@ -256,15 +258,15 @@ class Intent:
 
     def _used_bytes(self) -> int:
         key = f"threedance:stored:{self._agent.studio_id}"
-        return int(cache.get_or_set(key, stored_bytes, USED_FOR_S) or 0) + self._size_bytes
+        return int(cache.get_or_set(key, stored_bytes, USAGE_CACHE_S) or 0) + self._size_bytes
 
 
-def _places_of(manifests: Sequence[SegmentManifest], agent: Agent) -> dict[tuple[UUID, int], UUID]:
+def _sequence_owners(manifests: Sequence[SegmentManifest], agent: Agent) -> dict[tuple[UUID, int], UUID]:
     """Returns which segments of an agent have the places that these name, by camera and number."""
     rows = Segment.objects.filter(
         agent=agent,
         camera_id__in={manifest.camera_id for manifest in manifests},
-        sequence__in={manifest.sequence for manifest in manifests if manifest.sequence <= LARGEST_SEQUENCE},
+        sequence__in={manifest.sequence for manifest in manifests if manifest.sequence <= MAX_SEQUENCE},
     )
     return {
         (camera_id, sequence): pk

@@ -5,30 +5,30 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from control_plane.recordings.arrivals import LARGEST_INIT_BYTES
+from control_plane.recordings.segment_factory import MAX_INIT_BYTES
 from control_plane.storage.objects import LARGEST_BYTES
 from shared.protocol.manifest import GapRecord, SegmentManifest
 
-LARGEST_SMALL, LARGEST_COUNT = 2**15 - 1, 2**31 - 1
+MAX_SMALL_INTEGER, MAX_INTEGER = 2**15 - 1, 2**31 - 1
 """What the columns take."""
-LARGEST_SEQUENCE = 10**10 - 1
+MAX_SEQUENCE = 10**10 - 1
 """What an agent can count to: ten digits in the names of its files. A segment a second reaches it after 300 years."""
-LONGEST_SEGMENT_90K = 90_000 * 3600
+MAX_SEGMENT_90K = 90_000 * 3600
 """From its first picture to the end of its last. The longest that an agent makes is 250 fragments of 8 s, of a camera
 whose groups of pictures never end."""
-LARGEST_FRAMES = 100_000
-LARGEST_FPS = 1_000_000
-LONGEST_TEXT = 128
+MAX_FRAMES = 100_000
+MAX_FPS = 1_000_000
+MAX_TEXT_LENGTH = 128
 """Of the name of a codec; the columns keep 64 and 40 characters of it."""
-LARGEST_PTS_90K = 90_000 * 86_400 * 3660
+MAX_PTS_90K = 90_000 * 86_400 * 3660
 """Ten years of media time: far beyond any run, near enough that dating by it cannot overflow."""
-LARGEST_RATE_PPB = 1_000_000
+MAX_RATE_PPB = 1_000_000
 """A thousand times what crystals drift apart."""
 YEARS = range(2000, 2200)
 BLOCK_BYTES = 16
 
 
-def fault(manifest: SegmentManifest) -> str:
+def invalid_reason(manifest: SegmentManifest) -> str:
     """Returns what is wrong with a manifest, naming the field; empty where it is sound.
 
     The blobs have to lie one behind the other from the object's first byte to its last, each a whole number of AES
@@ -36,8 +36,8 @@ def fault(manifest: SegmentManifest) -> str:
     """
     if manifest.size_bytes > LARGEST_BYTES:
         return f"size_bytes: {manifest.size_bytes} is over {LARGEST_BYTES}"
-    if manifest.init.size_bytes > LARGEST_INIT_BYTES:
-        return f"init.size_bytes: {manifest.init.size_bytes} is over {LARGEST_INIT_BYTES}"
+    if manifest.init.size_bytes > MAX_INIT_BYTES:
+        return f"init.size_bytes: {manifest.init.size_bytes} is over {MAX_INIT_BYTES}"
     at = 0
     blobs = [("init", manifest.init)]
     blobs += [(f"fragments[{index}].blob", item.blob) for index, item in enumerate(manifest.fragments)]
@@ -54,12 +54,12 @@ def fault(manifest: SegmentManifest) -> str:
         return "fragments: their pts_90k do not rise"
     # A playlist holds a piece of ten seconds for all that lies between them.
     span = max(item.pts_90k + item.duration_90k for item in manifest.fragments) - pts[0]
-    if span > LONGEST_SEGMENT_90K:
-        return f"fragments: they span {span} ticks of 90 kHz, over {LONGEST_SEGMENT_90K}"
-    return _unfit_value(manifest)
+    if span > MAX_SEGMENT_90K:
+        return f"fragments: they span {span} ticks of 90 kHz, over {MAX_SEGMENT_90K}"
+    return _out_of_range_value(manifest)
 
 
-def sound_gap(gap: GapRecord) -> GapRecord | None:
+def is_valid_gap(gap: GapRecord) -> GapRecord | None:
     """Returns a gap as it can be kept: times without a zone are UTC. None: its dates are not of our years."""
     from_at, to_at = (_in_utc(moment_at) for moment_at in (gap.from_at, gap.to_at))
     if from_at.year not in YEARS or to_at.year not in YEARS:
@@ -71,7 +71,7 @@ def _in_utc(moment_at: datetime) -> datetime:
     return moment_at if moment_at.tzinfo else moment_at.replace(tzinfo=UTC)
 
 
-def _unfit_value(manifest: SegmentManifest) -> str:
+def _out_of_range_value(manifest: SegmentManifest) -> str:
     """Returns what could not be kept or dated, so that one such manifest fails alone and not the batch it came in."""
     video, audio, clock = manifest.video, manifest.audio, manifest.clock
     for name, moment_at in (("clock.anchor_at", clock.anchor_at), ("closed_at", manifest.closed_at)):
@@ -80,28 +80,28 @@ def _unfit_value(manifest: SegmentManifest) -> str:
         if moment_at.year not in YEARS:
             return f"{name}: the year {moment_at.year} is not ours"
     counts = {
-        "sequence": (manifest.sequence, LARGEST_SEQUENCE),
-        "run": (manifest.run, LARGEST_COUNT),
-        "video.width": (video.width, LARGEST_COUNT),
-        "video.height": (video.height, LARGEST_COUNT),
-        "audio.sample_rate_hz": (audio.sample_rate_hz if audio else 0, LARGEST_COUNT),
-        "audio.channels": (audio.channels if audio else 0, LARGEST_SMALL),
-        "clock.error_bound_us": (clock.error_bound_us, LARGEST_COUNT),
-        "video.fps": (video.fps, LARGEST_FPS),
-        "fragments.frames": (max(item.frames for item in manifest.fragments), LARGEST_FRAMES),
+        "sequence": (manifest.sequence, MAX_SEQUENCE),
+        "run": (manifest.run, MAX_INTEGER),
+        "video.width": (video.width, MAX_INTEGER),
+        "video.height": (video.height, MAX_INTEGER),
+        "audio.sample_rate_hz": (audio.sample_rate_hz if audio else 0, MAX_INTEGER),
+        "audio.channels": (audio.channels if audio else 0, MAX_SMALL_INTEGER),
+        "clock.error_bound_us": (clock.error_bound_us, MAX_INTEGER),
+        "video.fps": (video.fps, MAX_FPS),
+        "fragments.frames": (max(item.frames for item in manifest.fragments), MAX_FRAMES),
     }
     for name, (value, largest) in counts.items():
         if value > largest:
             return f"{name}: {value} is over {largest}"
-    if abs(clock.rate_ppb) > LARGEST_RATE_PPB:
-        return f"clock.rate_ppb: {clock.rate_ppb} is over {LARGEST_RATE_PPB} either way"
+    if abs(clock.rate_ppb) > MAX_RATE_PPB:
+        return f"clock.rate_ppb: {clock.rate_ppb} is over {MAX_RATE_PPB} either way"
     times = [clock.anchor_pts_90k, *(item.pts_90k for item in manifest.fragments)]
     times += [item.duration_90k for item in manifest.fragments]
-    if max(abs(value) for value in times) > LARGEST_PTS_90K:
-        return f"pts_90k: a time is over {LARGEST_PTS_90K} either way"
+    if max(abs(value) for value in times) > MAX_PTS_90K:
+        return f"pts_90k: a time is over {MAX_PTS_90K} either way"
     texts = (video.codec_string, audio.codec_string if audio else "", audio.transcoded_from if audio else "")
     if any("\0" in text for text in texts):
         return "codec_string: it holds a zero character"
-    if max(len(text) for text in texts) > LONGEST_TEXT:
-        return f"codec_string: it has more than {LONGEST_TEXT} characters"
+    if max(len(text) for text in texts) > MAX_TEXT_LENGTH:
+        return f"codec_string: it has more than {MAX_TEXT_LENGTH} characters"
     return ""

@@ -44,9 +44,9 @@ class PendingSegment(StudioOwned):
 
 
 class QuarantinedSegment(StudioOwned):
-    """A manifest that contradicts another: same id or same sequence number, other content. Kept for whoever looks.
+    """A manifest refused for good, such as one whose id or sequence number has other content. Kept for operators.
 
-    Its `sealed_key` is blanked: the box keeps the footage, and with it the only copy of that key.
+    Its `sealed_key` is blanked: the agent keeps the footage, and with it the only copy of that key.
     """
 
     view_permission = "view_agents"

@@ -1,4 +1,4 @@
-"""Manifests that are refused for good: put on record once, and remembered, so that nobody looks into them again."""
+"""Quarantine manifests that are refused for good: audited once, and remembered so that they are not read again."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -12,15 +12,15 @@ from control_plane.fleet.models import Agent
 from control_plane.ingest.models import PendingSegment, QuarantinedSegment
 from control_plane.ingest.targets import LIFETIME
 from control_plane.recordings.models import Segment
-from control_plane.storage.disposals import dispose
-from control_plane.storage.models import DisposalReason
+from control_plane.storage.deletion_queue import schedule_deletion
+from control_plane.storage.models import DeletionReason
 from shared.protocol.codec import encode
 from shared.protocol.errors import Code
 from shared.protocol.manifest import SegmentManifest
 from shared.protocol.upload import CommitItem, Refused
 
-MOST_QUARANTINED = 500
-"""Rows of one agent; what is refused beyond them is refused without one."""
+MAX_QUARANTINED = 500
+"""Rows per agent; further refusals are answered without a row."""
 
 
 def refused(
@@ -41,11 +41,11 @@ def unsealed(manifest: SegmentManifest) -> SegmentManifest:
 def quarantine(
     manifest: SegmentManifest, code: Code, agent: Agent, caller: Caller, *, detail: str = ""
 ) -> Refused:
-    """Puts a manifest that is refused for good on record, once, and returns the refusal. In scope."""
+    """Store and audit a manifest that is refused for good, once; return the refusal. In scope."""
     of_agent = QuarantinedSegment.objects.filter(agent=agent)
     if of_agent.filter(segment_id=manifest.segment_id, sha256=manifest.sha256).exists():
         return refused(manifest, code, detail)
-    if of_agent.count() >= MOST_QUARANTINED:
+    if of_agent.count() >= MAX_QUARANTINED:
         return refused(manifest, code, detail)
     _, made = QuarantinedSegment.objects.get_or_create(
         agent=agent,
@@ -70,7 +70,9 @@ def quarantine(
     return refused(manifest, code, detail)
 
 
-def condemned(manifests: Iterable[SegmentManifest], agent: Agent) -> dict[tuple[UUID, str], Refused]:
+def quarantined_refusals(
+    manifests: Iterable[SegmentManifest], agent: Agent
+) -> dict[tuple[UUID, str], Refused]:
     """Returns the refusals of those whose content key was found not to open, by id and hash of the object. In scope.
 
     Nothing that is sent again changes that: their bytes are neither taken nor read back a second time.
@@ -91,9 +93,9 @@ def drop_pending(pending: Iterable[PendingSegment]) -> None:
     rows = list(pending)
     keys = [row.object_key for row in rows]
     known = set(Segment.objects.filter(object_key__in=keys).values_list("object_key", flat=True))
-    dispose(
+    schedule_deletion(
         [(row.store_id, row.object_key) for row in rows if row.object_key not in known],
-        reason=DisposalReason.NEVER_SENT,
+        reason=DeletionReason.NEVER_SENT,
         # An address that was signed for one of them may be good for so long.
         after=LIFETIME,
     )

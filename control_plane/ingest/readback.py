@@ -13,9 +13,9 @@ T = TypeVar("T")
 
 READERS = 8
 """Threads; a store far away is waited for more than it is read."""
-OF_ONE_STUDIO = 2
+READERS_PER_STUDIO = 2
 """Readers that one studio may have at a time."""
-COMMITS_OF_ONE_STUDIO = 2
+COMMITS_PER_STUDIO = 2
 """Requests of one studio that may wait for readers at a time; each is a thread of the web process."""
 WAIT_S = 20.0
 """How long a request waits. What is being read by then is read to its end, and found by the next one that asks."""
@@ -25,9 +25,9 @@ NICE = 10
 
 
 class Turns:
-    """Which agents have a commit under way in this process: one each, and `COMMITS_OF_ONE_STUDIO` of a studio."""
+    """Which agents have a commit under way in this process: one each, and `COMMITS_PER_STUDIO` of a studio."""
 
-    def __init__(self, *, of_one_studio: int = COMMITS_OF_ONE_STUDIO) -> None:
+    def __init__(self, *, of_one_studio: int = COMMITS_PER_STUDIO) -> None:
         self._of_one_studio = of_one_studio
         self._agents: dict[UUID, UUID] = {}
         self._lock = threading.Lock()

@@ -1,6 +1,6 @@
-"""Writes of ingest: announced, committed, and what is set aside. Every step may be sent again without harm.
+"""Writes of ingest: announce, commit and quarantine segments. Every step is idempotent.
 
-Bytes are looked at outside of any transaction: an object store that is slow holds no lock here.
+Bytes are read outside of any transaction, so a slow object store holds no lock.
 """
 
 import logging
@@ -14,22 +14,28 @@ from control_plane.common.errors import NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.authentication import Caller
 from control_plane.fleet.models import Agent
-from control_plane.ingest.intents import CLASS_IS_FULL, Intent, IntentResult, class_of, hashes_of
-from control_plane.ingest.manifests import sound_gap
+from control_plane.ingest.intents import (
+    CLASS_IS_FULL,
+    Intent,
+    IntentResult,
+    committed_hashes,
+    recordable_class,
+)
+from control_plane.ingest.manifests import is_valid_gap
 from control_plane.ingest.models import PendingSegment
 from control_plane.ingest.quarantine import drop_pending, quarantine, refused
 from control_plane.ingest.readback import Turns
 from control_plane.ingest.targets import LIFETIME
 from control_plane.ingest.verification import verify
-from control_plane.integrity.repairs import faults_among, replace_segments
+from control_plane.integrity.repairs import damage_ids, replace_segments
 from control_plane.keys import vault
 from control_plane.keys.errors import KeyDestroyed, KeyLost, KeyRefused, RootRefused
 from control_plane.recordings import services as recordings
-from control_plane.recordings.arrivals import ObjectPlace
 from control_plane.recordings.events import ClassShredded, StoreRetiring
 from control_plane.recordings.models import ClassSession
-from control_plane.storage.disposals import dispose
-from control_plane.storage.models import DisposalReason
+from control_plane.recordings.segment_factory import ObjectLocation
+from control_plane.storage.deletion_queue import schedule_deletion
+from control_plane.storage.models import DeletionReason
 from control_plane.storage.stores import open_store, storage
 from shared.protocol.errors import Code
 from shared.protocol.ids import GapId
@@ -45,14 +51,14 @@ CommitResult = AlreadyCommitted | Refused
 
 @dataclass(frozen=True, slots=True)
 class _Verified:
-    """A pending segment whose bytes lie in the store as announced."""
+    """A pending segment whose bytes are in the store as announced."""
 
     pending: PendingSegment
     manifest: SegmentManifest
 
 
 def announce_segments(manifests: Sequence[SegmentManifest], caller: Caller) -> list[IntentResult]:
-    """Returns for each segment that will come whether it is here already, where to put it, or why it is not taken.
+    """Return for each announced segment a PUT target, a receipt if it is committed already, or a refusal.
 
     Raises:
         NotFound, Forbidden: the caller may not upload.
@@ -62,10 +68,10 @@ def announce_segments(manifests: Sequence[SegmentManifest], caller: Caller) -> l
 
 
 def commit_segments(items: Sequence[CommitItem], caller: Caller) -> list[CommitResult]:
-    """Returns a receipt for each segment whose bytes are in the store as announced, and a refusal for each other.
+    """Return a receipt for each segment whose bytes are in the store as announced, and a refusal for the others.
 
     Raises:
-        Busy: a commit of this agent is under way, or as many of its studio as may be.
+        Busy: this agent has a commit in progress, or its studio the maximum number.
         NotFound, Forbidden: the caller may not upload.
     """
     with _turns.taken(caller.studio_id, caller.agent_id):
@@ -80,8 +86,10 @@ def _commit_segments(items: Sequence[CommitItem], caller: Caller) -> list[Commit
         rows = PendingSegment.objects.filter(pk__in=ids, agent=agent).select_related("store")
         pending = {row.id: row for row in rows}
         pinned = storage().region
-        damaged = faults_among(ids, agent)
-        committed = {id_: sha256 for id_, sha256 in hashes_of(ids, agent).items() if id_ not in damaged}
+        damaged = damage_ids(ids, agent)
+        committed = {
+            id_: sha256 for id_, sha256 in committed_hashes(ids, agent).items() if id_ not in damaged
+        }
         stores = {store_id: open_store(store_id) for store_id in {row.store_id for row in pending.values()}}
     to_read = {item: pending.get(item.segment_id) for item in items if item.segment_id not in committed}
     refusals = verify(caller.studio_id, pinned, to_read, stores)
@@ -100,33 +108,33 @@ def _commit_segments(items: Sequence[CommitItem], caller: Caller) -> list[Commit
             verified.append(_Verified(row, row.manifest))
     if verified:
         with studio_scope(caller.studio_id):
-            # Anew: reading back took its time, and the agent may have been revoked meanwhile.
+            # Checked again: the agent may have been revoked while objects were read back.
             answers |= _commit(verified, _uploader(caller), caller)
     return [answers[item.segment_id] for item in items]
 
 
-def settle_gaps(gaps: Sequence[GapRecord], caller: Caller) -> list[GapId]:
-    """Writes gaps down; returns those that need not be sent again, which is all of them.
+def commit_gaps(gaps: Sequence[GapRecord], caller: Caller) -> list[GapId]:
+    """Store gaps; return those that need not be sent again, which is all of them.
 
-    A gap of a class or camera that is not this agent's has no place to be written to, and will never have one; nor has
-    one of a year that is not ours, or one more than its class can hold (`recordings.footage_limits`).
+    Dropped for good: gaps of a class or camera that is not this agent's, of an impossible year, or beyond the limits of
+    the class (`recordings.footage_limits`).
 
     Raises:
         NotFound, Forbidden: the caller may not upload.
     """
     by_class: defaultdict[UUID, list[GapRecord]] = defaultdict(list)
-    for gap in map(sound_gap, gaps):
+    for gap in map(is_valid_gap, gaps):
         if gap is not None:
             by_class[gap.class_session_id].append(gap)
     with studio_scope(caller.studio_id):
         agent = _uploader(caller)
         recordings.lock_classes(
-            ClassSession.objects.filter(pk__in=list(by_class), recorders__agent=agent).values_list(
+            ClassSession.objects.filter(pk__in=list(by_class), agent_recordings__agent=agent).values_list(
                 "id", flat=True
             )
         )
         for class_session_id, of_class in by_class.items():
-            if class_session := class_of(class_session_id, agent):
+            if class_session := recordable_class(class_session_id, agent):
                 recordings.add_gaps(class_session, of_class, agent, actor=caller.actor)
     return [gap.gap_id for gap in gaps]
 
@@ -134,21 +142,23 @@ def settle_gaps(gaps: Sequence[GapRecord], caller: Caller) -> list[GapId]:
 def forget_class(event: ClassShredded) -> None:
     """Deletes the announced and never committed segments of a destroyed class, in scope."""
     rows = PendingSegment.objects.filter(class_session_id=event.class_session_id)
-    dispose(rows.values_list("store_id", "object_key"), reason=DisposalReason.SHREDDED)
+    schedule_deletion(rows.values_list("store_id", "object_key"), reason=DeletionReason.SHREDDED)
     rows.delete()
 
 
-def leave_store(event: StoreRetiring) -> None:
+def withdraw_pending(event: StoreRetiring) -> None:
     """Redirects segments that were announced for a retiring store to the studio's current store, in scope."""
     rows = PendingSegment.objects.filter(store_id=event.store_id)
-    dispose(rows.values_list("store_id", "object_key"), reason=DisposalReason.REPLACED, after=LIFETIME)
+    schedule_deletion(
+        rows.values_list("store_id", "object_key"), reason=DeletionReason.REPLACED, after=LIFETIME
+    )
     rows.update(store_id=storage().store_id)
 
 
 def _uploader(caller: Caller) -> Agent:
     agent: Agent = Agent.objects.get(pk=caller.agent_id)
     if not agent.is_trusted:
-        # Revoked since its token was looked at: its next call is told so, signed.
+        # Revoked since its token was verified: its next call gets the signed revocation.
         raise NotFound
     access.require(caller.actor, access.Action.UPLOAD, agent)
     return agent
@@ -159,7 +169,7 @@ def _commit(verified: Sequence[_Verified], agent: Agent, caller: Caller) -> dict
     by_class: dict[UUID, list[_Verified]] = defaultdict(list)
     for item in verified:
         by_class[item.pending.class_session_id].append(item)
-    # All of them before anything is recorded: who holds the audit chain waits for no class.
+    # Lock order: all classes before the audit chain, so that no holder of the chain waits for a class.
     recordings.lock_classes(by_class)
     for items in by_class.values():
         answers |= _commit_to(items[0].pending.class_session, items, agent, caller)
@@ -178,20 +188,22 @@ def _commit(verified: Sequence[_Verified], agent: Agent, caller: Caller) -> dict
 def _commit_to(
     class_session: ClassSession, items: Sequence[_Verified], agent: Agent, caller: Caller
 ) -> dict[UUID, CommitResult]:
-    """Opens what was sealed to the studio, keeps it under the class's key, and adds the segments to the class."""
+    """Unseal content keys, rewrap them with the class key, and add the segments to the class."""
     answers: dict[UUID, CommitResult] = {}
-    known = hashes_of([item.manifest.segment_id for item in items], agent)
+    known = committed_hashes([item.manifest.segment_id for item in items], agent)
     again = [item for item in items if item.manifest.segment_id in known]
     items = [item for item in items if item.manifest.segment_id not in known]
     if again:
         places = [
-            (i.manifest.segment_id, ObjectPlace(i.pending.store_id, i.pending.object_key)) for i in again
+            (i.manifest.segment_id, ObjectLocation(i.pending.store_id, i.pending.object_key)) for i in again
         ]
         replace_segments(class_session, agent, places, actor=caller.actor)
         answers |= {item.manifest.segment_id: _second(item.manifest, agent, caller) for item in again}
     if not items:
         return answers
-    fits = recordings.fitting(recordings.lock_class(class_session.id), [item.manifest for item in items])
+    fits = recordings.segments_within_limits(
+        recordings.lock_class(class_session.id), [item.manifest for item in items]
+    )
     for item in items:
         if item.manifest.segment_id not in fits:
             answers[item.manifest.segment_id] = refused(
@@ -207,8 +219,8 @@ def _commit_to(
             except KeyDestroyed as error:
                 answers[manifest.segment_id] = refused(manifest, Code.SEGMENT_NOT_WANTED, error.detail)
             except (KeyLost, RootRefused):
-                # The box has done nothing wrong: it keeps its copy until somebody has mended our keys.
-                log.exception("a content key cannot be taken over", extra={"class": str(class_session.id)})
+                # Not the agent's fault: it keeps its copy until an operator has repaired the keys.
+                log.exception("content key cannot be rewrapped", extra={"class": str(class_session.id)})
                 detail = "The keys of this studio cannot be used now."
                 answers[manifest.segment_id] = refused(manifest, Code.UNAVAILABLE, detail, retryable=True)
             except (KeyRefused, NotFound) as error:
@@ -216,7 +228,7 @@ def _commit_to(
                     manifest, Code.SEGMENT_CORRUPT, agent, caller, detail=error.detail
                 )
             else:
-                place = ObjectPlace(item.pending.store_id, item.pending.object_key)
+                place = ObjectLocation(item.pending.store_id, item.pending.object_key)
                 arrived.append((manifest, place, wrapped))
         taken = set(recordings.add_segments(class_session, agent, arrived, actor=caller.actor))
         for manifest, _, _ in arrived:
@@ -238,7 +250,7 @@ def _rewrapped(pending: PendingSegment, manifest: SegmentManifest, opening: vaul
 
 
 def _second(manifest: SegmentManifest, agent: Agent, caller: Caller) -> CommitResult:
-    """Answers a segment that lost against another commit: itself, sent twice at once, or another in its place."""
-    if hashes_of([manifest.segment_id], agent).get(manifest.segment_id) == manifest.sha256:
+    """Answer a segment that lost a race: against a concurrent commit of itself, or of another with its sequence number."""
+    if committed_hashes([manifest.segment_id], agent).get(manifest.segment_id) == manifest.sha256:
         return AlreadyCommitted(segment_id=manifest.segment_id)
     return quarantine(manifest, Code.SEGMENT_SEQUENCE_CONFLICT, agent, caller)

@@ -1,7 +1,7 @@
-"""What was announced and never sent, what was set aside long ago, and unfinished writes: swept at night, bounded.
+"""Nightly sweep of uncommitted segments, old quarantined ones and unfinished writes, bounded per run.
 
-Nothing is listed in a store: each object is one that a row names. What a box still holds it announces again, so a row
-that goes too early costs a question and no footage.
+Objects come from rows, never from LIST. An agent announces again what it still holds, so a row that is dropped too
+early costs one request and no footage.
 """
 
 import time
@@ -19,15 +19,15 @@ from control_plane.common.scoping import studio_scope
 from control_plane.ingest.models import PendingSegment, QuarantinedSegment
 from control_plane.recordings.models import Segment
 from control_plane.storage.configured import object_store
-from control_plane.storage.disposals import dispose
+from control_plane.storage.deletion_queue import schedule_deletion
 from control_plane.storage.local import LocalStore
-from control_plane.storage.models import DisposalReason
+from control_plane.storage.models import DeletionReason
 from control_plane.tenancy.models import Studio
 
 SYSTEM = Actor.system("ingest.sweep")
 PENDING_AGE = timedelta(days=1)
-"""What an agent still holds it announces again before it sends it, however long it was away: then its row is made anew, and
-an object that lies there already is called back."""
+"""An agent announces a segment again before it sends it, however long it was offline: that creates the row anew and
+cancels the deletion of an existing object."""
 QUARANTINE_AGE = timedelta(days=90)
 INCOMING_AGE = timedelta(days=1)
 MOST = 5000
@@ -35,14 +35,14 @@ MOST = 5000
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a sweep of one studio took, or would take."""
+    """Rows that a sweep of one studio removed, or would remove."""
 
     pending: int
     quarantined: int
 
 
 def sweep_studio(studio_id: UUID, *, dry_run: bool = False, most: int = MOST) -> Swept:
-    """Drops rows of a studio that nothing will come of, and notes their objects to be deleted.
+    """Drop the expired rows of a studio, and schedule deletion of their objects.
 
     Args:
         dry_run: only counts.
@@ -64,9 +64,9 @@ def sweep_studio(studio_id: UUID, *, dry_run: bool = False, most: int = MOST) ->
                     "object_key", flat=True
                 )
             )
-            dispose(
+            schedule_deletion(
                 [(store_id, key) for _, store_id, key in rows if key not in known],
-                reason=DisposalReason.NEVER_SENT,
+                reason=DeletionReason.NEVER_SENT,
                 after=timedelta(hours=1),
             )
             PendingSegment.objects.filter(pk__in=[id_ for id_, _, _ in rows]).delete()

@@ -25,7 +25,7 @@ LIFETIME = timedelta(seconds=TARGET_LIFETIME_S)
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
+class SignedUpload:
     """What a signed address allows to be stored."""
 
     key: str
@@ -51,7 +51,7 @@ def put_target(
             segment_id=segment_id, url=signed.url, headers=signed.headers, expires_at=signed.expires_at
         )
     expires_s = int(timezone.now().timestamp()) + TARGET_LIFETIME_S
-    allowed = Allowed(key, size_bytes, sha256, expires_s, str(store_id or ""))
+    allowed = SignedUpload(key, size_bytes, sha256, expires_s, str(store_id or ""))
     query = {
         "size": size_bytes,
         "sha256": sha256,
@@ -69,7 +69,7 @@ def put_target(
     )
 
 
-def allowed_by(key: str, query: QueryDict) -> Allowed:
+def verify_upload(key: str, query: QueryDict) -> SignedUpload:
     """Returns what a signed address allows.
 
     Raises:
@@ -77,7 +77,7 @@ def allowed_by(key: str, query: QueryDict) -> Allowed:
     """
     try:
         size, expires = int(str(query["size"])), int(str(query["expires"]))
-        allowed = Allowed(key, size, str(query["sha256"]), expires, str(query.get("store", "")))
+        allowed = SignedUpload(key, size, str(query["sha256"]), expires, str(query.get("store", "")))
         signature = str(query["signature"])
     except (KeyError, ValueError) as error:
         raise _refused("The address is not one that we gave.") from error

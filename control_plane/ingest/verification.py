@@ -1,4 +1,4 @@
-"""Whether the bytes of an announced segment lie in its store: looked up and read back outside of any transaction."""
+"""Verify that an announced segment is in its store, by reading it back outside of any transaction."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -9,20 +9,20 @@ from control_plane.common.fair_threads import FairThreads
 from control_plane.common.remembered import Remembered
 from control_plane.ingest.models import PendingSegment
 from control_plane.ingest.quarantine import refused
-from control_plane.ingest.readback import NICE, OF_ONE_STUDIO, READERS, REMEMBER_S, settled
+from control_plane.ingest.readback import NICE, READERS, READERS_PER_STUDIO, REMEMBER_S, settled
 from control_plane.storage.errors import ObjectMissing
 from control_plane.storage.objects import ObjectStore
-from control_plane.storage.stores import region_fault, server_side_fault
+from control_plane.storage.stores import encryption_mismatch, region_mismatch
 from shared.protocol.errors import Code
 from shared.protocol.upload import CommitItem, Refused
 
 STILL_READING = "Its bytes are still being read back. Ask again."
 
-MOST_REMEMBERED = 4096
+MAX_REMEMBERED = 4096
 
-_readers = FairThreads("ingest-read-back", threads=READERS, of_one=OF_ONE_STUDIO, nice=NICE)
-_read: Remembered[bool] = Remembered(most=MOST_REMEMBERED, for_s=REMEMBER_S)
-"""Objects that were read back and found as announced: what is refused for another reason is not read once more."""
+_readers = FairThreads("ingest-read-back", threads=READERS, of_one=READERS_PER_STUDIO, nice=NICE)
+_read: Remembered[bool] = Remembered(most=MAX_REMEMBERED, for_s=REMEMBER_S)
+"""Objects that were read back intact, so that a retry after an unrelated refusal does not read them again."""
 
 
 def verify(
@@ -67,12 +67,12 @@ def _verify(
 
 def _looked_up(pinned: str, item: CommitItem, row: PendingSegment, store: ObjectStore) -> Refused | None:
     name = (row.store_id, row.object_key, row.sha256)
-    if text := region_fault(row.store, pinned):
-        # It was sent by an address that was signed before the region was set: the box is told a new one when it
-        # asks again, and nothing stays here.
+    if text := region_mismatch(row.store, pinned):
+        # Uploaded with a URL signed before the region was set: the agent gets a new target when it announces again,
+        # and no bytes stay here.
         return _removed(item, row, store, Code.STORE_UNAVAILABLE, text)
     facts = store.head(row.object_key)
-    if text := server_side_fault(store, facts):
+    if text := encryption_mismatch(store, facts):
         return _removed(item, row, store, Code.STORE_UNAVAILABLE, text)
     # Not every store checks what it is sent, so all of it is read back before the only other copy may go.
     if facts.size_bytes != row.size_bytes or not (

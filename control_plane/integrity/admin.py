@@ -3,12 +3,12 @@
 from django.contrib import admin
 
 from control_plane.access.admin_base import ScopedAdmin
-from control_plane.integrity.models import StoreRound
+from control_plane.integrity.models import IntegrityScan
 
 
-@admin.register(StoreRound)
-class StoreRoundAdmin(ScopedAdmin):
-    """How far the nightly check of each store is."""
+@admin.register(IntegrityScan)
+class IntegrityScanAdmin(ScopedAdmin):
+    """Progress of the integrity scan of each store."""
 
     list_display = ("store", "depth", "begun_at", "finished_at")
     list_select_related = ("store",)

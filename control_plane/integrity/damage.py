@@ -1,7 +1,7 @@
-"""Segments whose objects are not what they were: put on record when found, taken off when sound again.
+"""Record damage of segments when a scan finds it, and clear it when the object is intact again.
 
-A fault is believed only where the row still names the object that was looked at: what was moved, replaced or destroyed
-meanwhile is no finding. Call inside `studio_scope`.
+A finding counts only if the row still names the inspected object: the segment may have been migrated, replaced or
+destroyed meanwhile. Call inside `studio_scope`.
 """
 
 from collections import defaultdict
@@ -17,38 +17,38 @@ from control_plane.administration.services.notices import tell_admins
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
-from control_plane.recordings.arrivals import ObjectPlace
-from control_plane.recordings.fault_models import FaultKind, SegmentFault
+from control_plane.recordings.damage_models import DamageKind, SegmentDamage
 from control_plane.recordings.models import ClassSession, Segment
+from control_plane.recordings.segment_factory import ObjectLocation
 from control_plane.recordings.selectors import class_timeline
 from control_plane.recordings.services import infer_gaps, lock_classes
 from control_plane.tenancy.models import Studio
 
-MOST_TOLD = 10_000
-"""Of segments in one mail; the rest is told of the next night."""
+MAX_NOTIFIED = 10_000
+"""Segments per mail; the next night reports the rest."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A segment whose object, in the place that was looked at, is not what was committed."""
+class DamageFinding:
+    """A segment whose object, at the inspected location, differs from what was committed."""
 
     segment_id: UUID
-    place: ObjectPlace
-    kind: FaultKind
+    place: ObjectLocation
+    kind: DamageKind
     detail: str
 
 
-def note_faults(found: Sequence[Found], *, actor: Actor) -> list[UUID]:
-    """Makes each segment a gap that is served to nobody; returns those that are newly so. Once more is harmless.
+def record_damage(found: Sequence[DamageFinding], *, actor: Actor) -> list[UUID]:
+    """Mark segments as damaged, so that playback shows gaps; return the newly marked ones. Idempotent.
 
     Raises:
         Forbidden, NotFound: `actor` may not maintain the studio.
     """
     by_id = {item.segment_id: item for item in found}
-    noted: dict[UUID, list[SegmentFault]] = defaultdict(list)
-    for row in _locked({item.segment_id: item.place for item in found}, actor):
+    noted: dict[UUID, list[SegmentDamage]] = defaultdict(list)
+    for row in _lock_segments({item.segment_id: item.place for item in found}, actor):
         item = by_id[row.id]
-        fault, is_new = SegmentFault.objects.get_or_create(
+        fault, is_new = SegmentDamage.objects.get_or_create(
             segment_id=row.id,
             defaults={
                 "studio_id": row.studio_id,
@@ -62,36 +62,36 @@ def note_faults(found: Sequence[Found], *, actor: Actor) -> list[UUID]:
             noted[row.class_session_id].append(fault)
     for class_id, faults in noted.items():
         segments = [{"id": str(item.segment_id), "problem": item.kind} for item in faults]
-        _say(Act.FOOTAGE_DAMAGED, class_id, actor, {"segments": segments})
+        _record_event(Act.FOOTAGE_DAMAGED, class_id, actor, {"segments": segments})
     return [item.segment_id for faults in noted.values() for item in faults]
 
 
-def lift_faults(sound: Sequence[tuple[UUID, ObjectPlace]], *, actor: Actor) -> list[UUID]:
-    """Takes the faults from segments whose objects were read back and are what was committed; returns which had one.
+def clear_damage(sound: Sequence[tuple[UUID, ObjectLocation]], *, actor: Actor) -> list[UUID]:
+    """Clear the damage of segments whose objects were read back intact; return those that had any.
 
     Raises:
         Forbidden, NotFound: `actor` may not maintain the studio.
     """
     lifted: dict[UUID, list[UUID]] = defaultdict(list)
-    for row in _locked(dict(sound), actor):
-        if SegmentFault.objects.filter(segment_id=row.id).delete()[0]:
+    for row in _lock_segments(dict(sound), actor):
+        if SegmentDamage.objects.filter(segment_id=row.id).delete()[0]:
             lifted[row.class_session_id].append(row.id)
     for class_id, segment_ids in lifted.items():
         details = {"segments": [str(id_) for id_ in segment_ids], "how": "sound_again"}
-        _say(Act.FOOTAGE_REPAIRED, class_id, actor, details)
+        _record_event(Act.FOOTAGE_REPAIRED, class_id, actor, details)
     return [id_ for ids in lifted.values() for id_ in ids]
 
 
-def tell_of_damage() -> int:
-    """Mails the admins of the studio in scope what was found damaged since the last mail; returns how many segments.
+def notify_admins_of_damage() -> int:
+    """Mail the admins of the studio in scope about damage found since the last mail; return how many segments.
 
-    One mail for all of it, with numbers and no names of classes: mail is read in more places than the portal.
+    One mail, with counts and no names of classes: mail is less protected than the portal.
     """
-    untold = SegmentFault.objects.select_for_update().filter(told_at=None)
-    faults = list(untold.values_list("id", "class_session_id")[:MOST_TOLD])
+    untold = SegmentDamage.objects.select_for_update().filter(notified_at=None)
+    faults = list(untold.values_list("id", "class_session_id")[:MAX_NOTIFIED])
     if not faults:
         return 0
-    SegmentFault.objects.filter(pk__in=[id_ for id_, _ in faults]).update(told_at=timezone.now())
+    SegmentDamage.objects.filter(pk__in=[id_ for id_, _ in faults]).update(notified_at=timezone.now())
     studio = Studio.objects.get()
     classes = len({class_id for _, class_id in faults})
     tell_admins(
@@ -115,18 +115,18 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun if number == 1 else plural}"
 
 
-def _locked(places: dict[UUID, ObjectPlace], actor: Actor) -> list[Segment]:
-    """Returns the rows that still name the place that was looked at, locked, their classes before them."""
+def _lock_segments(places: dict[UUID, ObjectLocation], actor: Actor) -> list[Segment]:
+    """Lock and return the rows that still name the inspected location. Lock order: classes before segments."""
     if not places:
         return []
     access.require(actor, access.Action.MAINTAIN, Studio.objects.get())
     rows = Segment.objects.filter(pk__in=list(places)).exclude(class_session__wrapped_key=b"")
     lock_classes(rows.values_list("class_session_id", flat=True))
     locked = rows.select_for_update(of=("self",)).defer("fragments_json", "wrapped_key").order_by("id")
-    return [row for row in locked if ObjectPlace(row.store_id, row.object_key) == places[row.id]]
+    return [row for row in locked if ObjectLocation(row.store_id, row.object_key) == places[row.id]]
 
 
-def _say(act: Act, class_id: UUID, actor: Actor, details: Mapping[str, object]) -> None:
+def _record_event(act: Act, class_id: UUID, actor: Actor, details: Mapping[str, object]) -> None:
     class_session: ClassSession = ClassSession.objects.get(pk=class_id)
     record(
         act,

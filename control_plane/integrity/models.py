@@ -1,4 +1,4 @@
-"""Tables of integrity: StoreRound."""
+"""Tables of integrity: IntegrityScan."""
 
 from typing import ClassVar
 
@@ -7,19 +7,19 @@ from django.db import models
 from control_plane.common.models import STUDIO_ONLY, StudioOwned
 
 
-class Depth(models.TextChoices):
-    """How closely an object is looked at; each includes those before it. The same words as the box's `spool-check`."""
+class ScanDepth(models.TextChoices):
+    """Thoroughness of an inspection; each level includes the previous ones. The agent's `spool-check` uses these terms."""
 
     PRESENCE = "presence", "Is it there"
     SIZE = "size", "Is it whole"
     HASH = "hash", "Is it what was written"
 
 
-class StoreRound(StudioOwned):
-    """How far the nightly check is in its present round through one store, at one depth.
+class IntegrityScan(StudioOwned):
+    """Progress of the nightly integrity scan of one store at one depth.
 
-    It goes by the ids of the segments: all up to `after` (null: none) were looked at since `begun_at`. `finished_at` is
-    the end of the last round that went through all of them (null: there was none yet).
+    The scan goes by segment id: all up to `after` (null: none) were inspected since `begun_at`. `finished_at` is the end
+    of the last complete pass (null: none yet).
     """
 
     view_permission = "manage_storage"
@@ -28,7 +28,7 @@ class StoreRound(StudioOwned):
     store = models.ForeignKey(
         "storage.StudioStore", null=True, on_delete=models.CASCADE, related_name="+", editable=False
     )
-    depth = models.CharField(max_length=8, choices=Depth.choices, editable=False)
+    depth = models.CharField(max_length=8, choices=ScanDepth.choices, editable=False)
     after = models.UUIDField(null=True, editable=False)
     begun_at = models.DateTimeField(editable=False)
     finished_at = models.DateTimeField(null=True, editable=False)
@@ -36,7 +36,7 @@ class StoreRound(StudioOwned):
     class Meta(StudioOwned.Meta):
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["studio", "store", "depth"], nulls_distinct=False, name="integrity_round_once"
+                fields=["studio", "store", "depth"], nulls_distinct=False, name="integrity_scan_once"
             )
         ]
 

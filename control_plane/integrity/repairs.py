@@ -1,8 +1,8 @@
-"""The way back of damaged footage: its box is asked for it, says what it has, and sends that once more.
+"""Request damaged segments again from the agent that recorded them.
 
-What is asked is state (`SegmentFault.repair`), read anew at each link of the box: a question that is lost, doubled or late
-changes nothing. The new copy goes to a key of its own, so that there is no moment without the old one: the row points to
-it only when it has been read back, and only then the old object is noted to be deleted. Call inside `studio_scope`.
+A request is state (`SegmentDamage.repair`), read again whenever the agent connects, so a lost, duplicated or late message
+changes nothing. The new copy gets its own key: the row is repointed only after the copy was read back, and only then the
+deletion of the old object is scheduled. Call inside `studio_scope`.
 """
 
 from collections.abc import Sequence
@@ -16,40 +16,40 @@ from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
-from control_plane.fleet.announce import Topic, announce_on_commit
+from control_plane.fleet.announcements import Topic, announce_on_commit
 from control_plane.fleet.events import ResendAnswered, ResendWanted
 from control_plane.fleet.models import Agent, AgentState
-from control_plane.recordings.arrivals import ObjectPlace
-from control_plane.recordings.fault_models import RepairState, SegmentFault
+from control_plane.recordings.damage_models import RepairState, SegmentDamage
 from control_plane.recordings.models import ClassSession, Segment
+from control_plane.recordings.segment_factory import ObjectLocation
 from control_plane.recordings.selectors import class_timeline
 from control_plane.recordings.services import infer_gaps, lock_class
-from control_plane.storage.disposals import dispose
-from control_plane.storage.models import DisposalReason, MoveFault
+from control_plane.storage.deletion_queue import schedule_deletion
+from control_plane.storage.models import DeletionReason, MigrationFailure
 from control_plane.tenancy.models import Studio
 from shared.protocol.ids import SegmentId
 from shared.protocol.messages import SEND_AGAIN_MOST
 from shared.protocol.upload import TARGET_LIFETIME_S
 
-ASK_AGAIN = timedelta(days=1)
-"""What was said to be coming and has not come by then is asked for once more."""
+RESEND_TIMEOUT = timedelta(days=1)
+"""A promised segment that has not arrived after this time is requested again."""
 
 
-def ask_boxes(*, actor: Actor, lost_too: bool = False) -> int:
-    """Has the boxes asked for what is damaged in the studio in scope; returns for how many segments they are.
+def request_resends(*, actor: Actor, lost_too: bool = False) -> int:
+    """Request the damaged segments of the studio in scope from their agents; return how many are requested.
 
     Args:
-        lost_too: also for what they said to have no good copy of.
+        lost_too: also those of which the agent reported no intact copy.
 
     Raises:
         Forbidden, NotFound: `actor` may not maintain the studio.
     """
     access.require(actor, access.Action.MAINTAIN, Studio.objects.get())
-    overdue = Q(repair=RepairState.COMING, answered_at__lt=timezone.now() - ASK_AGAIN)
+    overdue = Q(repair=RepairState.COMING, answered_at__lt=timezone.now() - RESEND_TIMEOUT)
     due = Q(repair=RepairState.OPEN) | overdue | (Q(repair=RepairState.LOST) if lost_too else Q())
     trusted = Agent.objects.exclude(state=AgentState.REVOKED).values("id")
-    SegmentFault.objects.filter(due, agent__in=trusted).update(repair=RepairState.ASKED, answered_at=None)
-    asked = SegmentFault.objects.filter(repair=RepairState.ASKED, agent__in=trusted)
+    SegmentDamage.objects.filter(due, agent__in=trusted).update(repair=RepairState.ASKED, answered_at=None)
+    asked = SegmentDamage.objects.filter(repair=RepairState.ASKED, agent__in=trusted)
     for agent_id in asked.order_by().values_list("agent_id", flat=True).distinct():
         announce_on_commit(agent_id, Topic.FOOTAGE)
     return int(asked.count())
@@ -57,7 +57,7 @@ def ask_boxes(*, actor: Actor, lost_too: bool = False) -> int:
 
 def wanted_segments(question: ResendWanted) -> tuple[SegmentId, ...]:
     """Returns the segments that an agent is to send again, the longest damaged first."""
-    asked = SegmentFault.objects.filter(agent=question.agent_id, repair=RepairState.ASKED).order_by(
+    asked = SegmentDamage.objects.filter(agent=question.agent_id, repair=RepairState.ASKED).order_by(
         "created_at", "id"
     )
     return tuple(asked.values_list("segment_id", flat=True)[:SEND_AGAIN_MOST])
@@ -71,25 +71,25 @@ def apply_answer(answered: ResendAnswered) -> None:
     """
     agent, answer = answered.agent, answered.answer
     access.require(answered.actor, access.Action.REPORT, agent)
-    asked = SegmentFault.objects.filter(agent=agent, repair=RepairState.ASKED)
+    asked = SegmentDamage.objects.filter(agent=agent, repair=RepairState.ASKED)
     now = timezone.now()
     asked.filter(segment_id__in=answer.coming).update(repair=RepairState.COMING, answered_at=now)
     lost = (*answer.gone, *answer.damaged)
     asked.filter(segment_id__in=lost).update(repair=RepairState.LOST, answered_at=now)
 
 
-def faults_among(segment_ids: Sequence[UUID], agent: Agent) -> dict[UUID, UUID]:
-    """Returns which of some segments of a box are damaged, with the ids of their faults."""
-    found = SegmentFault.objects.filter(segment_id__in=list(segment_ids), agent=agent)
+def damage_ids(segment_ids: Sequence[UUID], agent: Agent) -> dict[UUID, UUID]:
+    """Return the damaged ones among some segments of an agent, with the ids of their damage rows."""
+    found = SegmentDamage.objects.filter(segment_id__in=list(segment_ids), agent=agent)
     return dict(found.values_list("segment_id", "id"))
 
 
 def replace_segments(
-    class_session: ClassSession, agent: Agent, arrived: Sequence[tuple[UUID, ObjectPlace]], *, actor: Actor
+    class_session: ClassSession, agent: Agent, arrived: Sequence[tuple[UUID, ObjectLocation]], *, actor: Actor
 ) -> list[UUID]:
-    """Points damaged segments to their new copies, which were read back; returns those that were damaged.
+    """Repoint damaged segments to their new, verified copies; return those that were damaged.
 
-    The others keep what they have, and their copies are noted to be deleted.
+    Intact segments keep their object, and deletion of the new copy is scheduled.
 
     Raises:
         NotFound, Forbidden: `actor` may not upload to this class.
@@ -103,17 +103,17 @@ def replace_segments(
     is_living = bool(class_session.wrapped_key)
     for row in rows.select_for_update(of=("self",)).defer("fragments_json", "wrapped_key").order_by("id"):
         place = places[row.id]
-        if is_living and SegmentFault.objects.filter(segment_id=row.id).delete()[0]:
+        if is_living and SegmentDamage.objects.filter(segment_id=row.id).delete()[0]:
             old.append((row.store_id, row.object_key))
             row.store_id, row.object_key = place
             row.save(update_fields=["store", "object_key"])
             replaced.append(row.id)
         elif place != (row.store_id, row.object_key):
             old.append((place.store_id, place.key))
-    # An address that was signed for one of them may be good for so long.
-    dispose(old, reason=DisposalReason.REPLACED, after=timedelta(seconds=TARGET_LIFETIME_S))
+    # A presigned URL for one of the old keys may stay valid this long.
+    schedule_deletion(old, reason=DeletionReason.REPLACED, after=timedelta(seconds=TARGET_LIFETIME_S))
     if replaced:
-        MoveFault.objects.filter(segment_id__in=replaced).delete()
+        MigrationFailure.objects.filter(segment_id__in=replaced).delete()
         record(
             Act.FOOTAGE_REPAIRED,
             actor=actor,

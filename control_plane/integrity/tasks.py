@@ -5,30 +5,30 @@ from uuid import UUID
 
 from celery import shared_task
 
-from control_plane.integrity.scan import check_tonight
+from control_plane.integrity.scan import run_nightly_scan
 from control_plane.tenancy.sweeping import each_studio
 
 
 @shared_task
-def sweep_checks() -> None:
-    """Kicks tonight's check of the stores, of every studio; started by beat at night."""
+def start_nightly_scans() -> None:
+    """Start tonight's integrity scan of every studio, one after the other; run by beat at night."""
     studios: list[UUID] = []
     each_studio("checks sweep", studios.append)
-    _kick_check([str(studio) for studio in studios])
+    _kick_scan([str(studio) for studio in studios])
 
 
 @shared_task
-def check_footage(studio: str, then: Sequence[str] = ()) -> None:
-    """Looks at tonight's part of a studio's footage; objects are read outside of any transaction, hence `studio`.
+def scan_footage(studio: str, then: Sequence[str] = ()) -> None:
+    """Scan tonight's part of a studio's footage. Objects are read outside of any transaction, hence `studio`.
 
-    `then` are the studios whose turn is next: a check takes long, and all at once would keep every worker from the sweeps.
+    `then` lists the studios that follow: scans are slow, and all at once would keep every worker from the sweeps.
     """
     try:
-        check_tonight(UUID(studio))
+        run_nightly_scan(UUID(studio))
     finally:
-        _kick_check(then)
+        _kick_scan(then)
 
 
-def _kick_check(studios: Sequence[str]) -> None:
+def _kick_scan(studios: Sequence[str]) -> None:
     if studios:
-        check_footage.delay(studio=studios[0], then=list(studios[1:]))
+        scan_footage.delay(studio=studios[0], then=list(studios[1:]))

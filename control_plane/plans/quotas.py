@@ -32,7 +32,7 @@ class QuotaReached(Conflict):
 
     def __init__(self, limit: Limit, *, most: int, used: int, contact: str) -> None:
         self.limit, self.most, self.used = limit, most, used
-        super().__init__(_words(limit, most, used, contact))
+        super().__init__(_quota_message(limit, most, used, contact))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def allowance() -> Allowance:
     return Allowance(plan.name, limits, plan.soft_percent, plan.contact or OPERATOR)
 
 
-def require_room(limit: Limit, count: Callable[[], int], *, adding: int = 1) -> None:
+def require_quota(limit: Limit, count: Callable[[], int], *, adding: int = 1) -> None:
     """Returns when the plan of the studio in scope allows `adding` more than `count` finds.
 
     Until the transaction ends nobody else counts the same: call it in the transaction that adds.
@@ -84,7 +84,7 @@ def require_room(limit: Limit, count: Callable[[], int], *, adding: int = 1) -> 
         raise QuotaReached(limit, most=most, used=used, contact=found.contact)
 
 
-def shown(limit: Limit, value: int) -> str:
+def format_amount(limit: Limit, value: int) -> str:
     """Returns a number as people say it."""
     if limit is Limit.STORAGE_BYTES:
         return size(value)
@@ -92,21 +92,25 @@ def shown(limit: Limit, value: int) -> str:
     return f"{value} {one if value == 1 else many}"
 
 
-def _words(limit: Limit, most: int, used: int, contact: str) -> str:
+def _quota_message(limit: Limit, most: int, used: int, contact: str) -> str:
     way = f"Ask {contact} for more"
     match limit:
         case Limit.STORAGE_BYTES:
             return (
-                f"The plan of this studio includes {shown(limit, most)} of storage, and {shown(limit, used)} are used."
+                f"The plan of this studio includes {format_amount(limit, most)} of storage,"
+                f" and {format_amount(limit, used)} are used."
                 f" No new class can be recorded; what is being recorded now is still taken. {way}, or delete classes."
             )
         case Limit.ANALYSES_PER_MONTH:
             return (
-                f"The plan of this studio includes {shown(limit, most)}, and {used} are used."
+                f"The plan of this studio includes {format_amount(limit, most)}, and {used} are used."
                 f" {way}, or wait for the first of the month."
             )
         case _:
-            return f"The plan of this studio includes {shown(limit, most)}, and {used} are used. {way}, or remove one."
+            return (
+                f"The plan of this studio includes {format_amount(limit, most)}, and {used} are used."
+                f" {way}, or remove one."
+            )
 
 
 def _lock(limit: Limit) -> None:

@@ -60,7 +60,7 @@ PROBES = Rate(60, 120)
 """A trial of a store is on record when it ends, by the job that ran it: its rows are counted."""
 UNPROVEN = Rate(500, 500, timedelta(days=1))
 """How many people may join a studio within a day before it makes no more accounts for addresses that nobody has proven."""
-MAILS_TO_ONE = Rate(6, 120)
+MAILS_PER_RECIPIENT = Rate(6, 120)
 """How many mails about their membership one person gets from one studio, and how many the studio sends to all."""
 
 
@@ -100,7 +100,7 @@ def require_rows(made: QuerySet[Any], rate: Rate, *, actor: Actor) -> None:
     _require(times.values_list("created_at", flat=True), rate.in_studio - 1, rate.within, now)
 
 
-def require_rate_of_unproven() -> None:
+def require_unproven_rate() -> None:
     """Return where the studio in scope may make one more account for an address that nobody has proven.
 
     Such an account keeps the address from others until its owner proves it by mail, so there is a bound a day,
@@ -120,10 +120,10 @@ def may_mail(object_id: str, acts: tuple[Act, ...]) -> bool:
 
     Call it after the act was recorded: the act itself counts.
     """
-    since = timezone.now() - MAILS_TO_ONE.within
+    since = timezone.now() - MAILS_PER_RECIPIENT.within
     found = entries().filter(action__in=[act.value for act in acts], occurred_at__gt=since)
     to_one = found.filter(object_id=object_id)
-    return to_one.count() <= MAILS_TO_ONE.by_person and found.count() <= MAILS_TO_ONE.in_studio
+    return to_one.count() <= MAILS_PER_RECIPIENT.by_person and found.count() <= MAILS_PER_RECIPIENT.in_studio
 
 
 def _require(times: QuerySet[Any], most: int, within: timedelta, now: datetime) -> None:

@@ -64,7 +64,7 @@ def change_plan(plan: Plan, *, actor: Actor, **values: Any) -> Plan:
     return row
 
 
-def give_plan(
+def assign_plan(
     studio: Studio,
     plan: Plan,
     *,

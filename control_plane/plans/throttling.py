@@ -20,12 +20,12 @@ from control_plane.plans.quotas import allowance
 
 log = logging.getLogger(__name__)
 
-LEAST_FOR_A_BOX = 600
+MIN_FOR_AN_AGENT = 600
 """Calls a minute that a box always has: uploading is never held back by the plan of an interface."""
-MOST_FOR_AN_AGENT = 1200
+MAX_FOR_AN_AGENT = 1200
 """Calls a minute that an agent has where no plan says anything. One that records three cameras makes about 60."""
-REMEMBER_S = 30
-_TAKE = """
+RATE_CACHE_S = 30
+_BUCKET_SCRIPT = """
 local burst, per_s, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local held = redis.call('HMGET', KEYS[1], 'tokens', 'at')
 local tokens = tonumber(held[1]) or burst
@@ -39,7 +39,7 @@ return tostring(wait)
 """
 
 
-def take(name: str, *, per_minute: int, now_s: float | None = None) -> float:
+def take_token(name: str, *, per_minute: int, now_s: float | None = None) -> float:
     """Takes a token from a caller's bucket; returns 0, or how many seconds to wait for one.
 
     Raises:
@@ -51,12 +51,12 @@ def take(name: str, *, per_minute: int, now_s: float | None = None) -> float:
     key = f"{valkey.PREFIX}rate:{name}"
     with valkey.answering():
         answer: Any = valkey.client().eval(  # type: ignore[no-untyped-call]
-            _TAKE, 1, key, per_minute, per_minute / 60, now_s
+            _BUCKET_SCRIPT, 1, key, per_minute, per_minute / 60, now_s
         )
     return float(answer)
 
 
-def hold_back(studio_id: UUID, caller: str, *, least: int = 0, otherwise: int | None = None) -> None:
+def throttle_caller(studio_id: UUID, caller: str, *, least: int = 0, otherwise: int | None = None) -> None:
     """Returns when a caller of a studio may call now.
 
     Args:
@@ -66,12 +66,12 @@ def hold_back(studio_id: UUID, caller: str, *, least: int = 0, otherwise: int | 
     Raises:
         TooManyRequests: the plan's rate is used up; it says how long to wait.
     """
-    planned = rate_of(studio_id)
+    planned = studio_rate(studio_id)
     per_minute = otherwise if planned is None else max(planned, least)
     if per_minute is None:
         return
     try:
-        wait_s = take(f"{studio_id}:{caller}", per_minute=per_minute)
+        wait_s = take_token(f"{studio_id}:{caller}", per_minute=per_minute)
     except Unavailable:
         log.warning("no rate is kept: Valkey does not answer")
         return
@@ -85,7 +85,7 @@ def hold_back(studio_id: UUID, caller: str, *, least: int = 0, otherwise: int | 
         )
 
 
-def rate_of(studio_id: UUID) -> int | None:
+def studio_rate(studio_id: UUID) -> int | None:
     """Returns the plan's requests a minute, at most `REMEMBER_S` old; None: no limit."""
     key = f"threedance:rate:{studio_id}"
     found = cache.get(key)
@@ -93,7 +93,7 @@ def rate_of(studio_id: UUID) -> int | None:
         with studio_scope(studio_id):
             most = allowance().most(Limit.API_PER_MINUTE)
         found = -1 if most is None else most
-        cache.set(key, found, REMEMBER_S)
+        cache.set(key, found, RATE_CACHE_S)
     return None if found < 0 else int(found)
 
 
@@ -108,5 +108,5 @@ class PlanThrottle(BaseThrottle):
         """
         studio = getattr(request, "studio", None) or getattr(request._request, "studio", None)
         if studio is not None:
-            hold_back(studio.id, "api")
+            throttle_caller(studio.id, "api")
         return True

@@ -17,9 +17,9 @@ from control_plane.access import access
 from control_plane.common.actors import Actor
 from control_plane.fleet.selectors import fresh_status
 from control_plane.portal.agents import window_note
+from control_plane.recordings.gap_reasons import InferredReason
 from control_plane.recordings.models import ClassSession, ClassState, Gap, Segment, Track
-from control_plane.recordings.reasons import InferredReason
-from control_plane.recordings.selectors import waited_for
+from control_plane.recordings.selectors import unsettled_recordings
 from shared.protocol.config import Position
 
 Stretch = tuple[float, float]
@@ -118,14 +118,14 @@ def waiting(class_session: ClassSession) -> list[Waiting]:
     long_ago = timezone.now() - SILENT_FOR
     return [
         Waiting(
-            recorder.agent.name,
-            recorder.segments_pending,
-            recorder.agent.last_seen_at,
-            recorder.agent.last_seen_at is None or recorder.agent.last_seen_at < long_ago,
-            recorder.agent.stopped_at is not None,
-            window_note(recorder.agent, fresh_status(recorder.agent)),
+            recording.agent.name,
+            recording.segments_pending,
+            recording.agent.last_seen_at,
+            recording.agent.last_seen_at is None or recording.agent.last_seen_at < long_ago,
+            recording.agent.stopped_at is not None,
+            window_note(recording.agent, fresh_status(recording.agent)),
         )
-        for recorder in waited_for(class_session)
+        for recording in unsettled_recordings(class_session)
     ]
 
 

@@ -11,7 +11,7 @@ from control_plane.keys.configured import key_shelf, root_key
 from control_plane.keys.models import KeyTombstone, Shredded, StudioKey
 from control_plane.keys.services.generations import left_on_older
 from control_plane.keys.shelf.folder import FolderShelf
-from control_plane.recordings.shredding import classes_left
+from control_plane.recordings.shredding import count_pending_classes
 
 NEWEST = 10
 """How many destroyed things are listed."""
@@ -81,6 +81,6 @@ def key_facts() -> KeyFacts:
         shelf="a folder on the server" if isinstance(key_shelf(), FolderShelf) else "a database of its own",
         waiting=left_on_older(),
         destroyed=list(KeyTombstone.objects.exclude(what=Shredded.GENERATION)[:NEWEST]),
-        left=classes_left(),
+        left=count_pending_classes(),
         keep_days=settings.RETIRED_KEYS_DAYS,
     )

@@ -13,7 +13,7 @@ from control_plane.access.models import BreakGlass
 from control_plane.access.roles import TITLES
 from control_plane.common.scoping import platform_scope, studio_scope, user_scope
 from control_plane.fleet.models import Agent
-from control_plane.fleet.selectors import RECORDS
+from control_plane.fleet.selectors import RECORDING_STATES
 from control_plane.plans.models import StudioPlan
 from control_plane.recordings.models import ClassSession, Segment
 from control_plane.tenancy.models import Membership, Room, Studio
@@ -118,7 +118,7 @@ def _line(studio: Studio) -> StudioLine:
             plan=plan.plan.name if plan else "",
             people=Membership.objects.count(),
             rooms=Room.objects.count(),
-            agents=Agent.objects.filter(state__in=RECORDS).count(),
+            agents=Agent.objects.filter(state__in=RECORDING_STATES).count(),
             classes=ClassSession.objects.count(),
             bytes=Segment.objects.aggregate(sum=Sum("size_bytes"))["sum"] or 0,
         )

@@ -14,21 +14,21 @@ from django.utils.translation import gettext_lazy
 from control_plane.access import access
 from control_plane.common.actors import Actor
 from control_plane.common.errors import NotFound
-from control_plane.integrity.models import Depth, StoreRound
-from control_plane.recordings.fault_models import FaultKind, RepairState, SegmentFault
+from control_plane.integrity.models import IntegrityScan, ScanDepth
+from control_plane.recordings.damage_models import DamageKind, RepairState, SegmentDamage
 from control_plane.recordings.models import Segment
 from control_plane.storage import stores
 from control_plane.storage.models import (
-    Disposal,
     Encryption,
-    MoveFault,
-    MoveState,
+    MigrationFailure,
+    MigrationState,
+    ObjectDeletion,
     ProbeState,
-    StoreMove,
+    StoreMigration,
     StoreProbe,
     StudioStore,
 )
-from control_plane.storage.services import latest_probe, unfit
+from control_plane.storage.services import latest_probe, unfit_reason
 from control_plane.tenancy.models import Studio
 
 OURS = "ours"
@@ -85,7 +85,7 @@ class MoveCard:
     retry_at: datetime | None
     copied_at: datetime | None
     old_copies: int
-    faults: list[MoveFault]
+    faults: list[MigrationFailure]
     given_up: int
 
     @property
@@ -96,12 +96,12 @@ class MoveCard:
     @property
     def is_copying(self) -> bool:
         """Whether it can still be cancelled."""
-        return self.state == MoveState.COPYING
+        return self.state == MigrationState.COPYING
 
     @property
     def is_open(self) -> bool:
         """Whether something is still to be done."""
-        return self.state in (MoveState.COPYING, MoveState.GRACE)
+        return self.state in (MigrationState.COPYING, MigrationState.GRACE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +197,7 @@ def store_cards(studio: Studio) -> list[StoreCard]:
     used = stores.storage()
     found = Segment.objects.values("store_id").annotate(count=Count("id"), size=Sum("size_bytes"))
     held = {row["store_id"]: (row["count"], row["size"]) for row in found}
-    rounds = StoreRound.objects.filter(depth=Depth.HASH)
+    rounds = IntegrityScan.objects.filter(depth=ScanDepth.HASH)
     read = dict(rounds.values_list("store_id", "finished_at"))
     own = StudioStore.objects.filter(retired_at=None)
     return [_card(row, used.region, used.store_id, held, read) for row in (None, *own)]
@@ -205,16 +205,16 @@ def store_cards(studio: Studio) -> list[StoreCard]:
 
 def move_card() -> MoveCard | None:
     """Returns the newest move; None where there never was one."""
-    move: StoreMove | None = StoreMove.objects.select_related("source", "target").first()
+    move: StoreMigration | None = StoreMigration.objects.select_related("source", "target").first()
     if move is None:
         return None
-    faults = MoveFault.objects.filter(move=move)
+    faults = MigrationFailure.objects.filter(migration=move)
     return MoveCard(
         id=move.id,
         source=_name(move.source),
         target=_name(move.target),
         state=move.state,
-        label=MoveState(move.state).label,
+        label=MigrationState(move.state).label,
         moved=move.moved_segments,
         total=max(move.total_segments, move.moved_segments),
         moved_bytes=move.moved_bytes,
@@ -222,7 +222,7 @@ def move_card() -> MoveCard | None:
         error=move.error,
         retry_at=move.retry_at,
         copied_at=move.copied_at,
-        old_copies=Disposal.objects.filter(move=move).count(),
+        old_copies=ObjectDeletion.objects.filter(migration=move).count(),
         faults=list(faults[:MOST_FAULTS]),
         given_up=faults.filter(given_up=True).count(),
     )
@@ -231,11 +231,11 @@ def move_card() -> MoveCard | None:
 def damage_cards(actor: Actor) -> list[DamageCard]:
     """Returns the classes that `actor` may see with footage that is damaged in its store, newest first."""
     found = (
-        access.visible(actor, SegmentFault)
+        access.visible(actor, SegmentDamage)
         .values("class_session_id", "class_session__title")
         .annotate(
-            missing=Count("id", filter=Q(kind=FaultKind.MISSING)),
-            damaged=Count("id", filter=~Q(kind=FaultKind.MISSING)),
+            missing=Count("id", filter=Q(kind=DamageKind.MISSING)),
+            damaged=Count("id", filter=~Q(kind=DamageKind.MISSING)),
             coming=Count("id", filter=Q(repair__in=(RepairState.ASKED, RepairState.COMING))),
             lost=Count("id", filter=Q(repair=RepairState.LOST)),
         )
@@ -295,7 +295,7 @@ def _card(
         size_bytes=size_bytes,
         probe=probe,
         probe_tag=PROBE_TAGS.get(ProbeState(probe.state), "") if probe else "",
-        why_not=unfit(row) or stores.region_fault(row, pinned),
+        why_not=unfit_reason(row) or stores.region_mismatch(row, pinned),
         read_at=read.get(id_),
     )
 

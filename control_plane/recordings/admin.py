@@ -5,8 +5,16 @@ from django.contrib import admin
 from control_plane.access.access import Action
 from control_plane.access.admin_base import ScopedAdmin, ServiceForm
 from control_plane.recordings import services
-from control_plane.recordings.fault_models import SegmentFault
-from control_plane.recordings.models import Appearance, ClassSession, Gap, Recorder, Replay, Segment, Track
+from control_plane.recordings.damage_models import SegmentDamage
+from control_plane.recordings.models import (
+    AgentRecording,
+    Appearance,
+    ClassSession,
+    Gap,
+    Replay,
+    Segment,
+    Track,
+)
 
 
 class ClassForm(ServiceForm):
@@ -71,8 +79,8 @@ class SegmentAdmin(ScopedAdmin):
     )  # fmt: skip
 
 
-@admin.register(SegmentFault)
-class SegmentFaultAdmin(ScopedAdmin):
+@admin.register(SegmentDamage)
+class SegmentDamageAdmin(ScopedAdmin):
     """Footage whose object is missing or damaged in its store, and whether its box can send it again."""
 
     list_display = ("class_session", "segment", "kind", "repair", "agent", "created_at")
@@ -95,8 +103,8 @@ class GapAdmin(ScopedAdmin):
     )  # fmt: skip
 
 
-@admin.register(Recorder)
-class RecorderAdmin(ScopedAdmin):
+@admin.register(AgentRecording)
+class AgentRecordingAdmin(ScopedAdmin):
     """How far each agent is with each class."""
 
     list_display = ("class_session", "agent", "state", "segments_made", "segments_pending", "gaps_pending")

@@ -1,20 +1,20 @@
-"""What is missing of a track, and why; pure. Times are integer microseconds of class time (`timeline`)."""
+"""Find the stretches of a track without footage, and attribute reasons; pure. Times are microseconds of class time."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from control_plane.recordings.reasons import InferredReason
+from control_plane.recordings.gap_reasons import InferredReason
 
 SHORTEST_GAP_US = 100_000
-"""A hole shorter than this (three frames) is a hiccup that a player bridges, no gap."""
+"""A shorter stretch (three frames) is no gap: the player bridges it."""
 LONGEST_KEY_FRAME_WAIT_US = 2_500_000
-"""A fragment is 2 s at most: so long may a track begin later, or end earlier, than another for its key frames."""
+"""A fragment is 2 s at most, so a track may start this much later, or end earlier, than another for want of a key frame."""
 
 
 @dataclass(frozen=True, slots=True)
-class Hole:
-    """A stretch of class time without a picture on this track, and why."""
+class UncoveredSpan:
+    """A stretch of class time without a picture on this track, with its reason."""
 
     from_us: int
     to_us: int
@@ -22,50 +22,54 @@ class Hole:
     detail: str = ""
 
 
-def joined(holes: Iterable[Hole]) -> list[Hole]:
-    """Returns holes that come in order, neighbours of one reason as one."""
-    found: list[Hole] = []
-    for hole in holes:
+def merge_adjacent(uncovered: Iterable[UncoveredSpan]) -> list[UncoveredSpan]:
+    """Merge ordered spans whose distance is no gap and whose reason is the same."""
+    found: list[UncoveredSpan] = []
+    for span in uncovered:
         last = found[-1] if found else None
-        if last and last.reason == hole.reason and hole.from_us - last.to_us < SHORTEST_GAP_US:
-            found[-1] = replace(last, to_us=hole.to_us)
+        if last and last.reason == span.reason and span.from_us - last.to_us < SHORTEST_GAP_US:
+            found[-1] = replace(last, to_us=span.to_us)
         else:
-            found.append(hole)
+            found.append(span)
     return found
 
 
-def find_holes(
-    covered: Sequence[tuple[int, int]], reported: Sequence[Hole], duration_us: int, missing: InferredReason
-) -> list[Hole]:
-    """Returns what of `[0, duration_us]` has no picture, each stretch with its reason.
+def find_uncovered(
+    covered: Sequence[tuple[int, int]],
+    reported: Sequence[UncoveredSpan],
+    duration_us: int,
+    missing: InferredReason,
+) -> list[UncoveredSpan]:
+    """Return the stretches of `[0, duration_us]` without a picture, each with its reason.
 
     Args:
-        covered: what has one, in order, in microseconds of class time.
-        reported: why some stretches may have none.
-        missing: the reason where nothing was reported.
+        covered: the stretches with a picture, in order.
+        reported: gaps that agents reported, in any order; they may overlap.
+        missing: the reason where no gap was reported.
     """
-    holes: list[Hole] = []
+    uncovered: list[UncoveredSpan] = []
     until_us = 0
     ordered = _disjoint(reported)
     ends_us = [gap.to_us for gap in ordered]
     for from_us, to_us in [*covered, (duration_us, duration_us)]:
         if from_us - until_us >= SHORTEST_GAP_US:
-            # What is still to come may yet fill the end; a track without a picture waited for no key frame.
+            # Later footage may still fill the end of a growing class, and a track without a picture never waited for a key
+            # frame: in both cases a short rest is not attributed to key frames.
             at_end = from_us == duration_us and missing is not InferredReason.PENDING
             at_edge = bool(covered) and (until_us == 0 or at_end)
             within = range(bisect_right(ends_us, until_us), len(ordered))
             reasons = (ordered[index] for index in within)
-            holes += _explained(until_us, from_us, reasons, missing, at_edge=at_edge)
+            uncovered += _attribute_reasons(until_us, from_us, reasons, missing, at_edge=at_edge)
         until_us = max(until_us, to_us)
-    return holes
+    return uncovered
 
 
-def _disjoint(reported: Sequence[Hole]) -> list[Hole]:
-    """Returns reported stretches in order without overlaps: where several speak of one instant, the earliest counts.
+def _disjoint(reported: Sequence[UncoveredSpan]) -> list[UncoveredSpan]:
+    """Return reported gaps in order without overlaps; of overlapping ones the earliest wins.
 
-    Sorted once, so that thousands of them cost each hole a search and not a walk through all.
+    Sorting once lets each uncovered span use binary search: an agent may report thousands of gaps.
     """
-    kept: list[Hole] = []
+    kept: list[UncoveredSpan] = []
     for gap in sorted(reported, key=lambda gap: (gap.from_us, gap.to_us)):
         from_us = max(gap.from_us, kept[-1].to_us) if kept else gap.from_us
         if gap.to_us > from_us:
@@ -73,35 +77,35 @@ def _disjoint(reported: Sequence[Hole]) -> list[Hole]:
     return kept
 
 
-def _explained(
-    from_us: int, to_us: int, reported: Iterable[Hole], missing: InferredReason, *, at_edge: bool
-) -> list[Hole]:
-    """Returns one hole cut into stretches, each with the reason that was reported for it, or one of ours.
+def _attribute_reasons(
+    from_us: int, to_us: int, reported: Iterable[UncoveredSpan], missing: InferredReason, *, at_edge: bool
+) -> list[UncoveredSpan]:
+    """Split one uncovered span by the reported gaps; the rest gets an inferred reason.
 
     Args:
-        reported: in order, without overlaps, and none that ends before the hole begins.
+        reported: in order, without overlaps, none that ends before the span begins.
     """
-    pieces: list[Hole] = []
+    pieces: list[UncoveredSpan] = []
     at_us = from_us
     for gap in reported:
         if gap.from_us >= to_us:
             break
         start_us, end_us = max(gap.from_us, at_us), min(gap.to_us, to_us)
         if start_us - at_us >= SHORTEST_GAP_US:
-            pieces.append(_inferred(at_us, start_us, missing, known=at_edge or bool(pieces)))
+            pieces.append(_inferred_span(at_us, start_us, missing, known=at_edge or bool(pieces)))
         else:
             start_us = at_us
-        pieces.append(Hole(start_us, end_us, gap.reason, gap.detail))
+        pieces.append(UncoveredSpan(start_us, end_us, gap.reason, gap.detail))
         at_us = end_us
     if at_us < to_us:
         if pieces and to_us - at_us < SHORTEST_GAP_US:
-            pieces[-1] = Hole(pieces[-1].from_us, to_us, pieces[-1].reason, pieces[-1].detail)
+            pieces[-1] = UncoveredSpan(pieces[-1].from_us, to_us, pieces[-1].reason, pieces[-1].detail)
         else:
-            pieces.append(_inferred(at_us, to_us, missing, known=at_edge or bool(pieces)))
+            pieces.append(_inferred_span(at_us, to_us, missing, known=at_edge or bool(pieces)))
     return pieces
 
 
-def _inferred(from_us: int, to_us: int, missing: InferredReason, *, known: bool) -> Hole:
-    # At the edges of the class, and next to a hole that was explained, a short rest is the wait for a key frame.
+def _inferred_span(from_us: int, to_us: int, missing: InferredReason, *, known: bool) -> UncoveredSpan:
+    # At the edges of the class and next to an attributed gap, a short rest is the wait for the next key frame.
     short = to_us - from_us <= LONGEST_KEY_FRAME_WAIT_US
-    return Hole(from_us, to_us, (InferredReason.KEY_FRAME if known and short else missing).value)
+    return UncoveredSpan(from_us, to_us, (InferredReason.KEY_FRAME if known and short else missing).value)

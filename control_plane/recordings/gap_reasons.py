@@ -1,4 +1,4 @@
-"""Why stretches of a track are missing, in words for people; pure."""
+"""Reasons of gaps and their labels; pure."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from shared.protocol.manifest import GapReason
 
 
 class InferredReason(StrEnum):
-    """Why a stretch is missing where no agent said so: found by the control plane."""
+    """Reason of a gap that no agent reported, inferred by the control plane."""
 
     KEY_FRAME = "key_frame"
     PENDING = "pending"
@@ -24,24 +24,24 @@ LABELS: dict[GapReason | InferredReason, str] = {
     GapReason.CAMERA_SILENT: "the camera sent nothing",
     GapReason.CAMERA_REFUSED: "the camera refused user or password",
     GapReason.CAMERA_UNSUPPORTED: "the camera's format cannot be recorded",
-    GapReason.PACKETS_DROPPED: "the network or the box lost pictures",
-    GapReason.AGENT_STOPPED: "the box was stopped or restarted",
-    GapReason.AGENT_LATE: "the box heard of the class late",
+    GapReason.PACKETS_DROPPED: "the network or the agent lost pictures",
+    GapReason.AGENT_STOPPED: "the agent was stopped or restarted",
+    GapReason.AGENT_LATE: "the agent received the order to record late",
     GapReason.CLOCK_STEP: "the camera's clock was set",
-    GapReason.DISK_FULL: "the box's disk was full",
-    GapReason.DISK_ERROR: "the box's disk failed",
-    GapReason.SEGMENT_CORRUPT: "footage was damaged on the box's disk",
+    GapReason.DISK_FULL: "the agent's disk was full",
+    GapReason.DISK_ERROR: "the agent's disk failed",
+    GapReason.SEGMENT_CORRUPT: "footage was damaged on the agent's disk",
     InferredReason.KEY_FRAME: "recording begins and ends at a key frame",
-    InferredReason.PENDING: "still on the box",
-    InferredReason.UNREPORTED: "missing, and nobody said why",
-    InferredReason.AGENT_LOST: "the box was given up before it had uploaded this",
-    InferredReason.STORE_MISSING: "recorded, and lost from the store since",
-    InferredReason.STORE_DAMAGED: "recorded, and damaged in the store since",
+    InferredReason.PENDING: "still on the agent",
+    InferredReason.UNREPORTED: "missing for an unknown reason",
+    InferredReason.AGENT_LOST: "the agent was removed before it had uploaded this",
+    InferredReason.STORE_MISSING: "recorded, later lost from the store",
+    InferredReason.STORE_DAMAGED: "recorded, later damaged in the store",
 }
 
 
 def label(reason: str) -> str:
-    """Returns the words for a reason; an unknown one is shown as it is."""
+    """Return the label of a reason; an unknown reason is its own label."""
     return _WORDS.get(reason, reason.replace("_", " "))
 
 

@@ -1,4 +1,4 @@
-"""What agents say of the classes they record, followed up: the class begins, goes on, and is complete."""
+"""Apply heartbeats of agents to classes: first picture, progress of the upload, completion."""
 
 from uuid import UUID
 
@@ -11,10 +11,10 @@ from control_plane.fleet.models import AgentState
 from control_plane.recordings.models import (
     RUNNING,
     SETTLED,
+    AgentRecording,
+    AgentRecordingState,
     ClassSession,
     ClassState,
-    Recorder,
-    RecorderState,
 )
 from control_plane.recordings.services import finish_if_settled, lock_class
 from shared.protocol.status import RecordingState, RecordingStatus
@@ -23,79 +23,83 @@ from shared.protocol.status import RecordingState, RecordingStatus
 def apply_heartbeat(heartbeat: HeartbeatReceived) -> None:
     """Updates the agent's progress with each of its classes from a heartbeat, in scope."""
     said: dict[UUID, RecordingStatus] = {item.class_session_id: item for item in heartbeat.status.recordings}
-    mine = Recorder.objects.filter(agent=heartbeat.agent, class_session__in=list(said)).exclude(
+    mine = AgentRecording.objects.filter(agent=heartbeat.agent, class_session__in=list(said)).exclude(
         state__in=SETTLED
     )
-    for recorder in mine.order_by("id"):
-        # The class is locked first, always: two agents of one class report at the same time.
-        class_session = lock_class(recorder.class_session_id)
-        if _update(recorder, class_session, said[recorder.class_session_id]):
-            _follow(class_session, heartbeat.actor)
+    for recording in mine.order_by("id"):
+        # Lock order: the class before its recordings. Two agents of one class may report at the same time.
+        class_session = lock_class(recording.class_session_id)
+        if _update_recording(recording, class_session, said[recording.class_session_id]):
+            _update_class(class_session, heartbeat.actor)
 
 
 def transfer_recordings(replacement: AgentReplaced) -> None:
     """Adds the new agent to every running class that the old one records, in scope."""
     old, new = replacement.old, replacement.new
-    running = Recorder.objects.filter(agent=old, class_session__state__in=RUNNING).exclude(state__in=SETTLED)
+    running = AgentRecording.objects.filter(agent=old, class_session__state__in=RUNNING).exclude(
+        state__in=SETTLED
+    )
     for class_session_id in running.order_by("class_session_id").values_list("class_session_id", flat=True):
         class_session = lock_class(class_session_id)
         if class_session.is_running:
-            Recorder.objects.get_or_create(
+            AgentRecording.objects.get_or_create(
                 class_session=class_session, agent=new, defaults={"studio_id": new.studio_id}
             )
 
 
-def settle_lost_recorders() -> int:
-    """Gives up the footage of revoked agents, in the studio in scope; returns how many classes that ended."""
+def settle_lost_recordings() -> int:
+    """Mark recordings of revoked agents as lost, in the studio in scope; return how many classes that finished."""
     ended = 0
-    lost = Recorder.objects.filter(agent__state=AgentState.REVOKED).exclude(state__in=SETTLED)
-    for recorder in lost.order_by("id"):
-        class_session = lock_class(recorder.class_session_id)
-        _unsettled(recorder).update(state=RecorderState.LOST)
+    lost = AgentRecording.objects.filter(agent__state=AgentState.REVOKED).exclude(state__in=SETTLED)
+    for recording in lost.order_by("id"):
+        class_session = lock_class(recording.class_session_id)
+        _unsettled(recording).update(state=AgentRecordingState.LOST)
         ended += finish_if_settled(class_session, actor=Actor.system("recordings.sweep"))
     return ended
 
 
-def _update(recorder: Recorder, class_session: ClassSession, said: RecordingStatus) -> bool:
-    """Writes one agent's tally down; says whether anything is new."""
+def _update_recording(recording: AgentRecording, class_session: ClassSession, said: RecordingStatus) -> bool:
+    """Store the progress of one agent; return whether anything changed."""
     tally = said.tally
     new = {
-        "state": _state(said, class_session),
+        "state": _recording_state(said, class_session),
         "cameras_recording": said.cameras_recording,
         "segments_made": tally.segments_made,
         "segments_pending": tally.segments_pending,
         "gaps_pending": tally.gaps_pending,
-        "first_picture_at": said.first_picture_at or recorder.first_picture_at,
+        "first_picture_at": said.first_picture_at or recording.first_picture_at,
     }
-    if all(getattr(recorder, name) == value for name, value in new.items()):
+    if all(getattr(recording, name) == value for name, value in new.items()):
         return False
-    # While we waited for the class it may have been given up: that is the last word on this recorder.
-    return _unsettled(recorder).update(**new, reported_at=timezone.now()) == 1
+    # The class may have been given up while this transaction waited for its lock; a settled recording stays settled.
+    return _unsettled(recording).update(**new, reported_at=timezone.now()) == 1
 
 
-def _unsettled(recorder: Recorder) -> "QuerySet[Recorder]":
-    return Recorder.objects.filter(pk=recorder.pk).exclude(state__in=SETTLED)
+def _unsettled(recording: AgentRecording) -> "QuerySet[AgentRecording]":
+    return AgentRecording.objects.filter(pk=recording.pk).exclude(state__in=SETTLED)
 
 
-def _state(said: RecordingStatus, class_session: ClassSession) -> RecorderState:
+def _recording_state(said: RecordingStatus, class_session: ClassSession) -> AgentRecordingState:
     match said.state:
         case RecordingState.WAITING:
-            return RecorderState.WAITING
+            return AgentRecordingState.WAITING
         case RecordingState.RECORDING:
-            return RecorderState.RECORDING
+            return AgentRecordingState.RECORDING
         case RecordingState.FINISHED:
             nothing_left = said.tally.segments_pending == said.tally.gaps_pending == 0
-            # Before Stop was pressed nothing can be finished: a word from before a restore, say.
+            # An agent cannot have finished a class that still runs: the report predates a restore of the database.
             stopped = not class_session.is_running
-            return RecorderState.DONE if nothing_left and stopped else RecorderState.UPLOADING
+            return AgentRecordingState.DONE if nothing_left and stopped else AgentRecordingState.UPLOADING
 
 
-def _follow(class_session: ClassSession, actor: Actor) -> None:
-    recorders = list(class_session.recorders.all())
-    firsts = [item.first_picture_at for item in recorders if item.first_picture_at]
+def _update_class(class_session: ClassSession, actor: Actor) -> None:
+    recordings = list(class_session.agent_recordings.all())
+    firsts = [item.first_picture_at for item in recordings if item.first_picture_at]
     started_at = min(firsts, default=None)
     state = class_session.state
-    if state == ClassState.REQUESTED and any(item.state == RecorderState.RECORDING for item in recorders):
+    if state == ClassState.REQUESTED and any(
+        item.state == AgentRecordingState.RECORDING for item in recordings
+    ):
         state = ClassState.RECORDING if started_at else state
     if (state, started_at) != (class_session.state, class_session.started_at):
         class_session.state, class_session.started_at = state, started_at

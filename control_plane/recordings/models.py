@@ -1,20 +1,20 @@
-"""Tables of recordings: ClassSession, Appearance, Recorder, Track, Segment, Gap, Replay; and those of `fault_models`."""
+"""Tables of recordings: ClassSession, Appearance, AgentRecording, Track, Segment, Gap, Replay and SegmentDamage."""
 
 from typing import ClassVar
 
 from django.db import models
 
 from control_plane.common.models import STUDIO_ONLY, AccessPath, StudioOwned
-from control_plane.recordings import fault_models  # noqa: F401  # Django finds the tables of an app here
+from control_plane.recordings import damage_models  # noqa: F401  # Django finds the tables of an app here
 from control_plane.recordings.fragments import FragmentRow, decode_fragments
-from control_plane.recordings.reasons import LABELS, InferredReason
+from control_plane.recordings.gap_reasons import LABELS, InferredReason
 from shared.protocol.config import Position
 from shared.protocol.manifest import GapReason
 from shared.protocol.media import AudioFormat, ClockEstimate, ClockMethod, VideoFormat
 
 
 class ClassState(models.TextChoices):
-    """How far a class is. `CLASS_MOVES` says what may follow."""
+    """How far a class is. `CLASS_TRANSITIONS` says what may follow."""
 
     REQUESTED = "requested", "Starting"
     RECORDING = "recording", "Recording"
@@ -24,7 +24,7 @@ class ClassState(models.TextChoices):
     EMPTY = "empty", "Nothing was recorded"
 
 
-CLASS_MOVES: dict[ClassState, frozenset[ClassState]] = {
+CLASS_TRANSITIONS: dict[ClassState, frozenset[ClassState]] = {
     ClassState.REQUESTED: frozenset({ClassState.RECORDING, ClassState.FINISHING}),
     ClassState.RECORDING: frozenset({ClassState.FINISHING}),
     ClassState.FINISHING: frozenset({ClassState.COMPLETE, ClassState.INCOMPLETE, ClassState.EMPTY}),
@@ -98,7 +98,7 @@ class ClassSession(StudioOwned):
 
     def may_become(self, state: ClassState) -> bool:
         """Says whether `state` may follow the present one."""
-        return state in CLASS_MOVES[ClassState(self.state)]
+        return state in CLASS_TRANSITIONS[ClassState(self.state)]
 
 
 class Appearance(StudioOwned):
@@ -132,7 +132,7 @@ class Appearance(StudioOwned):
         return f"{self.dancer_id} in {self.class_session_id}"
 
 
-class RecorderState(models.TextChoices):
+class AgentRecordingState(models.TextChoices):
     """How far one agent is with one class, as it says itself; `lost` is our word for one that will not say any more."""
 
     WAITING = "waiting", "Told to record"
@@ -142,22 +142,25 @@ class RecorderState(models.TextChoices):
     LOST = "lost", "Given up"
 
 
-SETTLED = (RecorderState.DONE, RecorderState.LOST)
+SETTLED = (AgentRecordingState.DONE, AgentRecordingState.LOST)
 """States in which nothing more is waited for from this agent."""
 
 
-class Recorder(StudioOwned):
+class AgentRecording(StudioOwned):
     """One agent's part in one class; the counters are the agent's own tally."""
 
     view_permission = "view_class"
     access_path = AccessPath(to_class="class_session_id", to_room="class_session__room_id")
 
     class_session = models.ForeignKey(
-        ClassSession, on_delete=models.CASCADE, related_name="recorders", editable=False
+        ClassSession, on_delete=models.CASCADE, related_name="agent_recordings", editable=False
     )
     agent = models.ForeignKey("fleet.Agent", on_delete=models.PROTECT, related_name="+", editable=False)
     state = models.CharField(
-        max_length=16, choices=RecorderState.choices, default=RecorderState.WAITING, editable=False
+        max_length=16,
+        choices=AgentRecordingState.choices,
+        default=AgentRecordingState.WAITING,
+        editable=False,
     )
     cameras_recording = models.PositiveSmallIntegerField(default=0, editable=False)
     segments_made = models.PositiveIntegerField(default=0, editable=False)
@@ -168,7 +171,7 @@ class Recorder(StudioOwned):
 
     class Meta(StudioOwned.Meta):
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["class_session", "agent"], name="recordings_recorder_once")
+            models.UniqueConstraint(fields=["class_session", "agent"], name="recordings_agentrecording_once")
         ]
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
-"""The end of objects that nothing needs any more. An object goes only when no segment lies there, never by a LIST.
+"""Delete the objects in the deletion queue. An object is deleted only if no segment names it; nothing relies on LIST.
 
-The old copy of a moved segment goes only when the new store shows the object, of the right size, at that moment, and
-nothing was found to be wrong with it: else the old copy may be the last good one.
+The old copy of a migrated segment is deleted only if, at that moment, the new store has the object with the right size
+and no damage is known: otherwise the old copy may be the last intact one.
 """
 
 from dataclasses import dataclass
@@ -17,28 +17,28 @@ from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict, ControlPlaneError
 from control_plane.common.scoping import studio_scope
+from control_plane.recordings.damage_models import SegmentDamage
 from control_plane.recordings.events import StoreRetiring
-from control_plane.recordings.fault_models import SegmentFault
 from control_plane.recordings.models import Segment
 from control_plane.storage import stores
 from control_plane.storage.models import (
-    Disposal,
-    DisposalReason,
-    MoveState,
-    StoreMove,
+    DeletionReason,
+    MigrationState,
+    ObjectDeletion,
+    StoreMigration,
     StudioStorage,
     StudioStore,
 )
 from control_plane.storage.objects import ObjectStore
 
-STALE = timedelta(minutes=10)
-"""After so long a deletion that was begun is begun again: whoever did it is gone."""
-LONGEST_WAIT = timedelta(hours=6)
+CLAIM_TIMEOUT = timedelta(minutes=10)
+"""After this time a claimed deletion is retried: its worker died."""
+MAX_RETRY_DELAY = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)
-class _Due:
-    """One object to delete. `keeper` holds its new copy; None where there is to be none."""
+class _ClaimedDeletion:
+    """An object to delete. `keeper` is the store with its new copy; None if there is no new copy."""
 
     id: UUID
     key: str
@@ -48,14 +48,14 @@ class _Due:
 
 
 def delete_due(studio_id: UUID, *, most: int) -> int:
-    """Deletes up to `most` objects of a studio whose time has come; returns how many are gone.
+    """Delete up to `most` due objects of a studio; return how many were deleted.
 
-    What fails is tried again later and keeps its reason in the row; a failed delete is never forgotten.
+    A failed deletion keeps its error in the row and is retried later.
     """
     gone = 0
     for _ in range(most):
         with studio_scope(studio_id):
-            row = _next()
+            row = _next_due()
             due = _claim(row) if row else None
         if row is None:
             break
@@ -63,9 +63,9 @@ def delete_due(studio_id: UUID, *, most: int) -> int:
             continue
         error = _delete(due)
         with studio_scope(studio_id):
-            mine = Disposal.objects.filter(pk=due.id)
+            mine = ObjectDeletion.objects.filter(pk=due.id)
             if error:
-                wait = min(LONGEST_WAIT, timedelta(minutes=1) * 2 ** min(row.tries, 12))
+                wait = min(MAX_RETRY_DELAY, timedelta(minutes=1) * 2 ** min(row.tries, 12))
                 mine.update(error=error, tries=F("tries") + 1, claimed_at=None, due_at=timezone.now() + wait)
             else:
                 gone += mine.delete()[0]
@@ -73,7 +73,7 @@ def delete_due(studio_id: UUID, *, most: int) -> int:
 
 
 def retire_store(store: StudioStore, *, actor: Actor) -> StudioStore:
-    """Puts a store that holds nothing of the studio out of use, and forgets its credentials.
+    """Retire a store that holds no footage, and erase its credentials.
 
     Raises:
         Conflict: footage lies there or is to be deleted there, or new footage goes there.
@@ -82,7 +82,7 @@ def retire_store(store: StudioStore, *, actor: Actor) -> StudioStore:
     with studio_scope(store.studio_id):
         access.require(actor, access.Action.MANAGE_STORAGE, store)
         if not StudioStorage.objects.filter(store=store).exists():
-            # Stays done also where the store has to wait: what follows may find that old copies are left.
+            # Committed even if the checks below refuse: withdrawn uploads queue deletions that must run first.
             StoreRetiring(store.id).publish()
     with studio_scope(store.studio_id):
         row: StudioStore = StudioStore.objects.select_for_update().get(pk=store.pk)
@@ -90,12 +90,12 @@ def retire_store(store: StudioStore, *, actor: Actor) -> StudioStore:
             raise Conflict("New footage goes to this store. Move to another one first.")
         if Segment.objects.filter(store=row).exists():
             raise Conflict("Footage lies in this store. Move it to another one first.")
-        if Disposal.objects.filter(store=row).exists():
-            raise Conflict(
-                "Old copies are still to be deleted there. Wait until their time of grace is over."
-            )
-        if StoreMove.objects.filter(Q(source=row) | Q(target=row), state=MoveState.COPYING).exists():
-            raise Conflict("A move from or to this store is under way.")
+        if ObjectDeletion.objects.filter(store=row).exists():
+            raise Conflict("Old copies are still to be deleted there. Wait until their grace period is over.")
+        if StoreMigration.objects.filter(
+            Q(source=row) | Q(target=row), state=MigrationState.COPYING
+        ).exists():
+            raise Conflict("A migration from or to this store is in progress.")
         row.retired_at, row.wrapped_secret, row.access_key = timezone.now(), b"", "forgotten"
         row.revision += 1
         row.save()
@@ -109,10 +109,12 @@ def retire_store(store: StudioStore, *, actor: Actor) -> StudioStore:
     return row
 
 
-def _next() -> Disposal | None:
+def _next_due() -> ObjectDeletion | None:
     now = timezone.now()
-    row: Disposal | None = (
-        Disposal.objects.filter(Q(claimed_at=None) | Q(claimed_at__lt=now - STALE), due_at__lte=now)
+    row: ObjectDeletion | None = (
+        ObjectDeletion.objects.filter(
+            Q(claimed_at=None) | Q(claimed_at__lt=now - CLAIM_TIMEOUT), due_at__lte=now
+        )
         .select_for_update(skip_locked=True, of=("self",))
         .order_by("due_at")
         .first()
@@ -120,42 +122,42 @@ def _next() -> Disposal | None:
     return row
 
 
-def _claim(row: Disposal) -> _Due | None:
-    """Makes a row this worker's; None where there is nothing to delete, or not now: the others do not wait for it."""
+def _claim(row: ObjectDeletion) -> _ClaimedDeletion | None:
+    """Claim a row for this worker; None if the object is still needed or its store cannot be opened now."""
     now = timezone.now()
     segment: Segment | None = Segment.objects.filter(object_key=row.object_key).first()
     if segment is not None and segment.store_id == row.store_id:
-        # It is needed after all. The row was wrong, and says nothing of the object.
+        # A segment names this object, so the queue entry is obsolete.
         row.delete()
         return None
-    Disposal.objects.filter(pk=row.pk).update(claimed_at=now)
+    ObjectDeletion.objects.filter(pk=row.pk).update(claimed_at=now)
     try:
         keeper = None
-        if segment is not None and row.reason == DisposalReason.MOVED:
-            keeper = _keeper(segment)
+        if segment is not None and row.reason == DeletionReason.MOVED:
+            keeper = _store_with_copy(segment)
         store = stores.open_store(row.store_id)
     except ControlPlaneError as error:
-        Disposal.objects.filter(pk=row.pk).update(
-            claimed_at=None, error=error.detail, tries=F("tries") + 1, due_at=now + LONGEST_WAIT
+        ObjectDeletion.objects.filter(pk=row.pk).update(
+            claimed_at=None, error=error.detail, tries=F("tries") + 1, due_at=now + MAX_RETRY_DELAY
         )
         return None
-    return _Due(row.id, row.object_key, store, keeper, segment.size_bytes if segment else 0)
+    return _ClaimedDeletion(row.id, row.object_key, store, keeper, segment.size_bytes if segment else 0)
 
 
-def _keeper(segment: Segment) -> ObjectStore:
-    """Returns the store with the new copy of a segment that was moved.
+def _store_with_copy(segment: Segment) -> ObjectStore:
+    """Return the store with the new copy of a migrated segment.
 
     Raises:
         Conflict: that copy is damaged.
         ControlPlaneError: the store cannot be opened.
     """
-    if SegmentFault.objects.filter(segment=segment).exists():
+    if SegmentDamage.objects.filter(segment=segment).exists():
         raise Conflict("The new copy is damaged. The old one is kept.")
     return stores.open_store(segment.store_id)
 
 
-def _delete(due: _Due) -> str:
-    """Returns why the object could not be deleted; empty where it is gone."""
+def _delete(due: _ClaimedDeletion) -> str:
+    """Delete the object; return the error, or an empty string."""
     try:
         if due.keeper is not None and due.keeper.head(due.key).size_bytes != due.size_bytes:
             return "The new copy is not of the right size. The old one is kept."

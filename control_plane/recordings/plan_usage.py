@@ -1,4 +1,4 @@
-"""What a studio has of what its plan allows: numbers alone, no names of classes, cameras or people."""
+"""Usage of a studio against the limits of its plan: counts only, no names of classes, cameras or people."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +14,7 @@ from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.selectors import count_agents, count_cameras
 from control_plane.plans.models import Limit
-from control_plane.plans.quotas import Allowance, allowance, shown
+from control_plane.plans.quotas import Allowance, allowance, format_amount
 from control_plane.plans.services import require_operator
 from control_plane.recordings.selectors import stored_bytes
 from control_plane.storage.services import lock_storage
@@ -22,12 +22,12 @@ from control_plane.tenancy.models import Membership, Studio
 from control_plane.tenancy.selectors import studio_ids
 
 SYSTEM = Actor.system("recordings.usage")
-WARN_AGAIN = timedelta(days=7)
+WARNING_INTERVAL = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
-    """One limit: how much is used of it. `most` None: no limit; `used` None: it is a rate, which is not counted."""
+class LimitUsage:
+    """Usage of one limit. `most` None: no limit. `used` None: a rate, which is not counted."""
 
     limit: Limit
     used: int | None
@@ -36,12 +36,12 @@ class Use:
 
     @property
     def label(self) -> str:
-        """What is limited."""
+        """The name of the limit."""
         return str(self.limit.label)
 
     @property
     def percent(self) -> int:
-        """How much of it is used, at most 100; 0 where there is no limit."""
+        """Used share in percent, at most 100; 0 if there is no limit."""
         if self.used is None or self.most is None:
             return 0
         return 100 if not self.most else min(100, self.used * 100 // self.most)
@@ -57,28 +57,28 @@ class Use:
 
     @property
     def used_text(self) -> str:
-        """What is used, in words; empty for a rate."""
-        return "" if self.used is None else shown(self.limit, self.used)
+        """The used amount as text; empty for a rate."""
+        return "" if self.used is None else format_amount(self.limit, self.used)
 
     @property
     def most_text(self) -> str:
-        """The limit, in words."""
-        return "no limit" if self.most is None else shown(self.limit, self.most)
+        """The limit as text."""
+        return "no limit" if self.most is None else format_amount(self.limit, self.most)
 
 
 @dataclass(frozen=True, slots=True)
-class StudioUse:
+class StudioUsage:
     """A studio in the operator's list."""
 
     id: UUID
     slug: str
     name: str
     plan: str
-    uses: list[Use]
+    uses: list[LimitUsage]
 
 
-def uses(found: Allowance | None = None) -> list[Use]:
-    """Returns the limits of the studio in scope with what is used of each; of analyses there are none to be used yet."""
+def limit_usages(found: Allowance | None = None) -> list[LimitUsage]:
+    """Return the limits of the studio in scope with the usage of each. Analyses are not counted yet."""
     found = found or allowance()
     counted: dict[Limit, int | None] = {
         Limit.AGENTS: count_agents(),
@@ -87,11 +87,11 @@ def uses(found: Allowance | None = None) -> list[Use]:
         Limit.STORAGE_BYTES: stored_bytes(),
         Limit.API_PER_MINUTE: None,
     }
-    return [Use(limit, used, found.most(limit), found.soft(limit)) for limit, used in counted.items()]
+    return [LimitUsage(limit, used, found.most(limit), found.soft(limit)) for limit, used in counted.items()]
 
 
-def all_uses(*, actor: Actor, first: int = 0, most: int = 50) -> list[StudioUse]:
-    """Returns the use of up to `most` studios from the `first` on, for operators: counts, and nothing of what is counted.
+def list_studio_usage(*, actor: Actor, first: int = 0, most: int = 50) -> list[StudioUsage]:
+    """Returns the use of up to `most` studios from the `first` on, for operators. Counts only.
 
     Raises:
         NotFound: `actor` is no operator.
@@ -101,12 +101,12 @@ def all_uses(*, actor: Actor, first: int = 0, most: int = 50) -> list[StudioUse]
     for studio_id in studio_ids("use of plans")[first : first + most]:
         with studio_scope(UUID(str(studio_id))):
             studio, found = Studio.objects.get(), allowance()
-            listed.append(StudioUse(studio.id, studio.slug, studio.name, found.plan, uses(found)))
+            listed.append(StudioUsage(studio.id, studio.slug, studio.name, found.plan, limit_usages(found)))
     return listed
 
 
 def warn_when_nearly_full(studio_id: UUID) -> bool:
-    """Tells a studio's admins that the storage of its plan is nearly used, once a week at most; says whether it did."""
+    """Mail a studio's admins when its storage quota is nearly used, at most once a week; return whether it did."""
     with studio_scope(studio_id):
         found = allowance()
         soft, most = found.soft(Limit.STORAGE_BYTES), found.most(Limit.STORAGE_BYTES)
@@ -114,7 +114,7 @@ def warn_when_nearly_full(studio_id: UUID) -> bool:
         if soft is None or most is None or used < soft:
             return False
         row, now = lock_storage(studio_id), timezone.now()
-        if row.warned_at is not None and row.warned_at > now - WARN_AGAIN:
+        if row.warned_at is not None and row.warned_at > now - WARNING_INTERVAL:
             return False
         row.warned_at = now
         row.save(update_fields=["warned_at"])
@@ -126,20 +126,20 @@ def warn_when_nearly_full(studio_id: UUID) -> bool:
             object_id=studio_id,
             details={"limit": Limit.STORAGE_BYTES.value, "used": used, "most": most},
         )
-        _tell_admins(Studio.objects.get(), used, most, found.contact)
+        _notify_admins(Studio.objects.get(), used, most, found.contact)
     return True
 
 
-def _tell_admins(studio: Studio, used: int, most: int, contact: str) -> None:
+def _notify_admins(studio: Studio, used: int, most: int, contact: str) -> None:
     tell_admins(
         studio,
-        f"Storage of {studio.name} is nearly used",
+        f"Storage of {studio.name} is nearly full",
         [
-            f"{shown(Limit.STORAGE_BYTES, used)} of the {shown(Limit.STORAGE_BYTES, most)} that the plan of"
+            f"{format_amount(Limit.STORAGE_BYTES, used)} of the {format_amount(Limit.STORAGE_BYTES, most)} that the plan of"
             f" {studio.name} includes are used.",
             "",
-            "When all of it is used, no new class can be recorded. What is being recorded then is still taken.",
-            f"Ask {contact} for more, delete classes, or name a store of your own:",
+            "When it is full, no new class can be recorded. Classes that are already being recorded are still stored.",
+            f"Ask {contact} for more storage, delete classes, or add a store of your own:",
             f"{settings.PUBLIC_URL}/studio/{studio.slug}/settings/storage/",
         ],
     )

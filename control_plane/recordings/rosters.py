@@ -17,7 +17,7 @@ from control_plane.people.models import Dancer
 from control_plane.recordings.models import Appearance, ClassSession
 from control_plane.recordings.services import lock_class
 
-MOST_DANCERS = 500
+MAX_DANCERS = 500
 
 
 def save_roster(
@@ -37,8 +37,8 @@ def save_roster(
     with studio_scope(class_session.studio_id):
         access.require(actor, access.Action.MANAGE_DANCERS, class_session)
         wanted = set(dancer_ids)
-        if len(wanted) > MOST_DANCERS:
-            raise BadRequest(f"A roster has at most {MOST_DANCERS} dancers, not {len(wanted)}.")
+        if len(wanted) > MAX_DANCERS:
+            raise BadRequest(f"A roster has at most {MAX_DANCERS} dancers, not {len(wanted)}.")
         if Dancer.objects.filter(pk__in=wanted).count() != len(wanted):
             raise BadRequest("A dancer on this roster is not one of the studio's. Load the page again.")
         locked = lock_class(class_session.id)

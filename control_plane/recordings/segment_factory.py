@@ -1,4 +1,4 @@
-"""A segment that has arrived, as a row: what its manifest says, and where its object lies."""
+"""Build segment rows from manifests and object locations."""
 
 from typing import NamedTuple
 from uuid import UUID
@@ -10,31 +10,31 @@ from control_plane.recordings.fragments import FragmentRow
 from control_plane.recordings.models import ClassSession, Segment, Track
 from shared.protocol.manifest import SegmentManifest
 
-LARGEST_INIT_BYTES = 64 << 10
+MAX_INIT_BYTES = 64 << 10
 """Of an init section. Measured with AAC: 1.3 kB for H.264, 3.6 kB for H.265. Agents look for parameter sets in the first
 16 kB of a key frame only."""
 
 
-class ObjectPlace(NamedTuple):
-    """Which store holds an object (None: the platform's own), and under which key."""
+class ObjectLocation(NamedTuple):
+    """The store of an object (None: the platform's own) and its key."""
 
     store_id: UUID | None
     key: str
 
 
-def segment_row(
+def segment_from_manifest(
     class_session: ClassSession,
     agent: Agent,
     track: Track | None,
     manifest: SegmentManifest,
-    place: ObjectPlace,
+    place: ObjectLocation,
     wrapped_key: bytes,
 ) -> Segment:
-    """Returns the unsaved row of a segment that has arrived.
+    """Return the unsaved row of a committed segment.
 
     Args:
-        track: where it belongs (`services.track_for`).
-        wrapped_key: its content key under the class's.
+        track: the track of the segment (`services.track_for`).
+        wrapped_key: its content key, wrapped with the class key.
     """
     video, audio, clock = manifest.video, manifest.audio, manifest.clock
     rows = tuple(

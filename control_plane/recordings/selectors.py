@@ -13,36 +13,36 @@ from control_plane.common.actors import Actor
 from control_plane.common.errors import NotFound
 from control_plane.common.turns import in_passing
 from control_plane.keys.errors import KeyDestroyed
-from control_plane.recordings.fault_models import FaultKind
+from control_plane.recordings.damage_models import DamageKind
 from control_plane.recordings.fragments import decode_fragments
+from control_plane.recordings.gap_reasons import InferredReason
 from control_plane.recordings.models import (
     RUNNING,
     SETTLED,
+    AgentRecording,
     ClassSession,
     ClassState,
     Gap,
-    Recorder,
     Segment,
     Track,
 )
-from control_plane.recordings.reasons import InferredReason
 from control_plane.recordings.timeline import (
     ClassTimeline,
     GapFacts,
     SegmentFacts,
     TrackFacts,
-    lay_out,
-    unbroken,
+    build_timeline,
+    contiguous_prefix,
 )
 from control_plane.tenancy.models import Room
 from shared.protocol.media import ClockEstimate, ClockMethod
 
-DATES_OFF = timedelta(hours=1)
+MISDATED_AFTER = timedelta(hours=1)
 """A picture that is dated further than this from its class was dated by a clock that was not set."""
-LOST = {
-    FaultKind.MISSING: InferredReason.STORE_MISSING,
-    FaultKind.SIZE: InferredReason.STORE_DAMAGED,
-    FaultKind.HASH: InferredReason.STORE_DAMAGED,
+DAMAGE_REASONS = {
+    DamageKind.MISSING: InferredReason.STORE_MISSING,
+    DamageKind.SIZE: InferredReason.STORE_DAMAGED,
+    DamageKind.HASH: InferredReason.STORE_DAMAGED,
 }
 """What a stretch is called whose object is not what it was."""
 
@@ -74,9 +74,9 @@ def running_class(room: Room) -> ClassSession | None:
     return running
 
 
-def waited_for(class_session: ClassSession) -> list[Recorder]:
+def unsettled_recordings(class_session: ClassSession) -> list[AgentRecording]:
     """Returns the parts of a class whose agents have not sent everything yet, with the agents and their last status."""
-    waiting = Recorder.objects.filter(class_session=class_session).exclude(state__in=SETTLED)
+    waiting = AgentRecording.objects.filter(class_session=class_session).exclude(state__in=SETTLED)
     return list(waiting.select_related("agent__status_report").order_by("agent__name"))
 
 
@@ -99,31 +99,33 @@ def class_timeline(class_session: ClassSession) -> ClassTimeline:
     for gap in Gap.objects.filter(class_session=class_session, inferred=False):
         gaps[gap.track_id].append(GapFacts(gap.from_at, gap.to_at, gap.reason, gap.detail))
     tracks = list(Track.objects.filter(class_session=class_session))
-    waits = _who_waits(class_session) if arriving else frozenset()
-    return lay_out(
+    waits = _waiting_successors(class_session) if arriving else frozenset()
+    return build_timeline(
         [
             TrackFacts(
                 track.id,
-                _growing(track, segments[track.id], waits) if arriving else segments[track.id],
+                _stable_segments(track, segments[track.id], waits) if arriving else segments[track.id],
                 gaps[track.id],
             )
             for track in tracks
         ],
-        missing=_missing(class_session),
+        missing=_default_gap_reason(class_session),
         window=(
-            class_session.requested_at - DATES_OFF,
-            (class_session.stop_requested_at or timezone.now()) + DATES_OFF,
+            class_session.requested_at - MISDATED_AFTER,
+            (class_session.stop_requested_at or timezone.now()) + MISDATED_AFTER,
         ),
         growing_from=class_session.requested_at if arriving else None,
     )
 
 
-def _growing(track: Track, segments: list[SegmentFacts], waits: frozenset[UUID]) -> list[SegmentFacts]:
+def _stable_segments(
+    track: Track, segments: list[SegmentFacts], waits: frozenset[UUID]
+) -> list[SegmentFacts]:
     """Returns what of an arriving track can be shown without ever taking anything back.
 
     A box counts the segments of a camera for ever, so the first one is known by its predecessor: another class has it.
     """
-    follow = unbroken(item for item in segments if item.agent_id not in waits)
+    follow = contiguous_prefix(item for item in segments if item.agent_id not in waits)
     firsts: dict[UUID, int] = {}
     for item in follow:
         firsts.setdefault(item.agent_id, item.sequence)
@@ -136,9 +138,9 @@ def _growing(track: Track, segments: list[SegmentFacts], waits: frozenset[UUID])
     return [item for item in follow if item.agent_id in known]
 
 
-def _who_waits(class_session: ClassSession) -> frozenset[UUID]:
+def _waiting_successors(class_session: ClassSession) -> frozenset[UUID]:
     """Returns the agents that took over in the middle of a class from one that has not sent everything yet."""
-    unsettled = Recorder.objects.filter(class_session=class_session).exclude(state__in=SETTLED)
+    unsettled = AgentRecording.objects.filter(class_session=class_session).exclude(state__in=SETTLED)
     return frozenset(
         unsettled.filter(agent__replaced_by__isnull=False).values_list("agent__replaced_by_id", flat=True)
     )
@@ -163,7 +165,7 @@ def _segment_facts(class_session: ClassSession) -> Iterator[tuple[UUID, SegmentF
             "clock_rate_ppb",
             "clock_error_bound_us",
             "clock_provisional",
-            "fault__kind",
+            "damage__kind",
         )
     )
     for row in in_passing(rows, every=8):
@@ -178,11 +180,11 @@ def _segment_facts(class_session: ClassSession) -> Iterator[tuple[UUID, SegmentF
             provisional=provisional,
         )
         rows_ = decode_fragments(fragments)
-        missing = LOST[FaultKind(fault)] if fault else ""
+        missing = DAMAGE_REASONS[DamageKind(fault)] if fault else ""
         yield track_id, SegmentFacts(id_, agent_id, sequence, run, init_sha256, clock, rows_, missing)
 
 
-def _missing(class_session: ClassSession) -> InferredReason:
+def _default_gap_reason(class_session: ClassSession) -> InferredReason:
     match ClassState(class_session.state):
         case ClassState.COMPLETE | ClassState.EMPTY:
             return InferredReason.UNREPORTED

@@ -24,33 +24,33 @@ from control_plane.fleet.models import Agent, Camera
 from control_plane.fleet.selectors import cameras_of_room
 from control_plane.keys import vault
 from control_plane.plans.models import Limit
-from control_plane.plans.quotas import require_room
+from control_plane.plans.quotas import require_quota
 from control_plane.plans.rate_limits import require_rate
-from control_plane.recordings.arrivals import ObjectPlace, segment_row
 from control_plane.recordings.footage_limits import (
-    MOST_INFERRED_GAPS,
-    MOST_TRACKS,
+    MAX_INFERRED_GAPS,
+    MAX_TRACKS,
     FootageLimits,
     footage_limits,
 )
+from control_plane.recordings.gap_reasons import INFERRED
 from control_plane.recordings.models import (
     SETTLED,
+    AgentRecording,
+    AgentRecordingState,
     ClassSession,
     ClassState,
     Gap,
-    Recorder,
-    RecorderState,
     Track,
 )
-from control_plane.recordings.reasons import INFERRED
+from control_plane.recordings.segment_factory import ObjectLocation, segment_from_manifest
 from control_plane.recordings.selectors import class_timeline, stored_bytes
 from control_plane.recordings.timeline import ClassTimeline
 from control_plane.tenancy.models import Room, Studio
 from shared.protocol.ids import new_id
 from shared.protocol.manifest import GapRecord, SegmentManifest
 
-MOST_STARTS_AN_HOUR = 240
-MOST_UNFINISHED = 200
+MAX_STARTS_PER_HOUR = 240
+MAX_UNFINISHED = 200
 """Of one room. An agent's configuration is one message of at most 1 MiB, and a class is 0.2 kB of it."""
 
 log = logging.getLogger(__name__)
@@ -78,8 +78,8 @@ def start_class(
         title = title.strip() or _default_title(room, start_at)
         if len(title) > 120:
             raise BadRequest("title: it has more than 120 characters")
-        require_room(Limit.STORAGE_BYTES, stored_bytes)
-        _require_turn(room)
+        require_quota(Limit.STORAGE_BYTES, stored_bytes)
+        _require_start_rate(room)
         class_id = new_id()
         class_session = ClassSession(
             id=class_id,
@@ -96,28 +96,30 @@ def start_class(
         except IntegrityError as error:
             raise Conflict("A class is being recorded in this room already. Stop it first.") from error
         agents = fleet.order_recording(class_id, room, start_at=start_at, actor=actor)
-        Recorder.objects.bulk_create(
-            Recorder(studio_id=room.studio_id, class_session=class_session, agent=agent) for agent in agents
+        AgentRecording.objects.bulk_create(
+            AgentRecording(studio_id=room.studio_id, class_session=class_session, agent=agent)
+            for agent in agents
         )
         cameras = cameras_of_room(room)
         Track.objects.bulk_create(
-            Track(class_session=class_session, camera_id=camera.id, **_as_track(camera)) for camera in cameras
+            Track(class_session=class_session, camera_id=camera.id, **_track_values(camera))
+            for camera in cameras
         )
         _record(Act.CLASS_STARTED, class_session, actor, {"room": str(room.id), "cameras": len(cameras)})
     return class_session
 
 
-def _require_turn(room: Room) -> None:
+def _require_start_rate(room: Room) -> None:
     """Returns where another class of a room can begin.
 
     Raises:
         Conflict: too many were started or left unfinished. Each class is an order in the agents' configuration.
     """
     hour_ago = timezone.now() - timedelta(hours=1)
-    if ClassSession.objects.filter(created_at__gt=hour_ago).count() >= MOST_STARTS_AN_HOUR:
-        raise Conflict(f"{MOST_STARTS_AN_HOUR} classes were started in the last hour. Try again later.")
+    if ClassSession.objects.filter(created_at__gt=hour_ago).count() >= MAX_STARTS_PER_HOUR:
+        raise Conflict(f"{MAX_STARTS_PER_HOUR} classes were started in the last hour. Try again later.")
     waiting = ClassSession.objects.filter(room=room, state=ClassState.FINISHING).count()
-    if waiting >= MOST_UNFINISHED:
+    if waiting >= MAX_UNFINISHED:
         raise Conflict(
             f"{waiting} classes of this room still wait for footage. Wait for their upload, or give some up."
         )
@@ -175,7 +177,7 @@ def give_up_class(class_session: ClassSession, *, actor: Actor) -> ClassSession:
         locked = lock_class(class_session.id)
         if locked.state != ClassState.FINISHING:
             raise Conflict("Only a class that was stopped and waits for footage can be given up.")
-        locked.recorders.exclude(state__in=SETTLED).update(state=RecorderState.LOST)
+        locked.agent_recordings.exclude(state__in=SETTLED).update(state=AgentRecordingState.LOST)
         finish_if_settled(locked, actor=actor)
         return locked
 
@@ -183,7 +185,7 @@ def give_up_class(class_session: ClassSession, *, actor: Actor) -> ClassSession:
 def add_segments(
     class_session: ClassSession,
     agent: Agent,
-    arrived: Sequence[tuple[SegmentManifest, ObjectPlace, bytes]],
+    arrived: Sequence[tuple[SegmentManifest, ObjectLocation, bytes]],
     *,
     actor: Actor,
 ) -> list[UUID]:
@@ -206,7 +208,9 @@ def add_segments(
         for camera_id in {manifest.camera_id for manifest, _, _ in arrived}
     }
     for manifest, place, wrapped_key in arrived:
-        row = segment_row(class_session, agent, tracks[manifest.camera_id], manifest, place, wrapped_key)
+        row = segment_from_manifest(
+            class_session, agent, tracks[manifest.camera_id], manifest, place, wrapped_key
+        )
         try:
             with transaction.atomic():
                 row.save(force_insert=True)
@@ -249,7 +253,7 @@ def add_gaps(
     known = set(Gap.objects.filter(pk__in=[gap.gap_id for gap in gaps]).values_list("pk", flat=True))
     tracks = {id_: track_for(class_session, agent, id_) for id_ in {gap.camera_id for gap in gaps}}
     new = {gap.gap_id: gap for gap in gaps if gap.gap_id not in known and tracks[gap.camera_id]}
-    left = limits_of(class_session).gaps - class_session.gaps.filter(inferred=False).count()
+    left = class_limits(class_session).gaps - class_session.gaps.filter(inferred=False).count()
     taken = list(new.values())[: max(0, left)]
     if len(taken) < len(new):
         log.warning("a class can hold no more gaps", extra={"class": class_session.id, "agent": agent.id})
@@ -277,7 +281,7 @@ def add_gaps(
     return [gap.gap_id for gap in taken]
 
 
-def limits_of(class_session: ClassSession) -> FootageLimits:
+def class_limits(class_session: ClassSession) -> FootageLimits:
     """Returns what a class can hold by now."""
     return footage_limits(
         begun_at=class_session.requested_at,
@@ -286,7 +290,7 @@ def limits_of(class_session: ClassSession) -> FootageLimits:
     )
 
 
-def fitting(
+def segments_within_limits(
     class_session: ClassSession, manifests: Iterable[SegmentManifest], *, limits: FootageLimits | None = None
 ) -> set[UUID]:
     """Returns the ids of the segments that a class can hold beside what it has, in their order.
@@ -296,7 +300,7 @@ def fitting(
     Args:
         limits: what the class can hold; None: looked up now.
     """
-    limits, fits = limits or limits_of(class_session), set[UUID]()
+    limits, fits = limits or class_limits(class_session), set[UUID]()
     fragments, size_bytes = class_session.fragment_count, class_session.footage_bytes
     for manifest in manifests:
         fragments += len(manifest.fragments)
@@ -324,9 +328,9 @@ def track_for(class_session: ClassSession, agent: Agent, camera_id: UUID) -> Tra
         owners = Agent.objects.filter(cameras=camera_id).values_list("id", flat=True)
         return track if agent.id in owners else None
     camera = Camera.objects.filter(pk=camera_id, room_id=class_session.room_id, agent=agent).first()
-    if camera is not None and class_session.tracks.count() < MOST_TRACKS:
+    if camera is not None and class_session.tracks.count() < MAX_TRACKS:
         track, _ = Track.objects.get_or_create(
-            class_session=class_session, camera_id=camera_id, defaults=_as_track(camera)
+            class_session=class_session, camera_id=camera_id, defaults=_track_values(camera)
         )
     return track
 
@@ -336,10 +340,10 @@ def finish_if_settled(class_session: ClassSession, *, actor: Actor) -> bool:
 
     The caller holds the lock on the class's row.
     """
-    states = set(class_session.recorders.values_list("state", flat=True))
+    states = set(class_session.agent_recordings.values_list("state", flat=True))
     if class_session.state != ClassState.FINISHING or not states <= set(SETTLED):
         return False
-    if RecorderState.LOST in states:
+    if AgentRecordingState.LOST in states:
         class_session.state = ClassState.INCOMPLETE
     elif class_session.segments.exists():
         class_session.state = ClassState.COMPLETE
@@ -350,11 +354,14 @@ def finish_if_settled(class_session: ClassSession, *, actor: Actor) -> bool:
     # What was known of it so far is the agents' first word; the footage has the last.
     class_session.started_at = timeline.start_at or class_session.started_at
     class_session.save(update_fields=["state", "finished_at", "started_at"])
-    for recorder in class_session.recorders.select_related("agent").order_by("agent_id"):
-        fleet.drop_order(class_session.id, recorder.agent)
-    holes = infer_gaps(class_session, timeline)
+    for recording in class_session.agent_recordings.select_related("agent").order_by("agent_id"):
+        fleet.drop_order(class_session.id, recording.agent)
+    gaps_found = infer_gaps(class_session, timeline)
     _record(
-        Act.CLASS_FINISHED, class_session, actor, {"state": class_session.state.value, "gaps_found": holes}
+        Act.CLASS_FINISHED,
+        class_session,
+        actor,
+        {"state": class_session.state.value, "gaps_found": gaps_found},
     )
     return True
 
@@ -362,36 +369,36 @@ def finish_if_settled(class_session: ClassSession, *, actor: Actor) -> bool:
 def infer_gaps(class_session: ClassSession, timeline: ClassTimeline) -> int:
     """Writes a row for each stretch that is missing and that no agent reported; returns how many such stretches there are.
 
-    Rows that were written so before are replaced. Of more than `MOST_INFERRED_GAPS`, which only an agent that lies can
+    Rows that were written so before are replaced. Of more than `MAX_INFERRED_GAPS`, which only an agent that lies can
     make, the longest get a row; the timeline shows all of them. The caller holds the lock on the class's row.
     """
     Gap.objects.filter(class_session=class_session, inferred=True).delete()
     if timeline.start_at is None:
         return 0
-    holes = [
-        (track.id, hole)
+    uncovered = [
+        (track.id, span)
         for track in timeline.tracks.values()
-        for hole in track.holes
-        if hole.reason in INFERRED
+        for span in track.uncovered
+        if span.reason in INFERRED
     ]
-    longest = sorted(holes, key=lambda item: item[1].from_us - item[1].to_us)[:MOST_INFERRED_GAPS]
+    longest = sorted(uncovered, key=lambda item: item[1].from_us - item[1].to_us)[:MAX_INFERRED_GAPS]
     Gap.objects.bulk_create(
         Gap(
             studio_id=class_session.studio_id,
             class_session=class_session,
             track_id=track_id,
-            from_at=timeline.start_at + timedelta(microseconds=hole.from_us),
-            to_at=timeline.start_at + timedelta(microseconds=hole.to_us),
-            reason=hole.reason,
-            detail=hole.detail,
+            from_at=timeline.start_at + timedelta(microseconds=span.from_us),
+            to_at=timeline.start_at + timedelta(microseconds=span.to_us),
+            reason=span.reason,
+            detail=span.detail,
             inferred=True,
         )
-        for track_id, hole in longest
+        for track_id, span in longest
     )
-    return len(holes)
+    return len(uncovered)
 
 
-def _as_track(camera: Camera) -> dict[str, Any]:
+def _track_values(camera: Camera) -> dict[str, Any]:
     """Returns what a track keeps of its camera, which may be another one by the time it is replayed."""
     return {
         "studio_id": camera.studio_id,

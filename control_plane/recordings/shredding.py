@@ -25,24 +25,24 @@ from control_plane.recordings.models import (
     ENDED,
     RUNNING,
     SETTLED,
+    AgentRecordingState,
     ClassSession,
     Gap,
-    RecorderState,
     Replay,
     Segment,
     Track,
 )
 from control_plane.recordings.services import finish_if_settled, lock_class
-from control_plane.storage.disposals import dispose
-from control_plane.storage.models import DisposalReason
+from control_plane.storage.deletion_queue import schedule_deletion
+from control_plane.storage.models import DeletionReason
 from control_plane.tenancy.models import Studio
 
 SYSTEM = Actor.system("recordings.shredding")
-LATE = timedelta(days=2)
+LATE_UPLOAD_WINDOW = timedelta(days=2)
 """How long after a class was destroyed a commit that was under way may have left something behind."""
-BATCH = 50
+CLASSES_PER_BATCH = 50
 """Of classes of a shredded studio, in one transaction: each has a row, an entry, and a half on the shelf."""
-_EMPTY = {"wrapped_key": b"", "title": "Destroyed"}
+_ERASED_VALUES = {"wrapped_key": b"", "title": "Destroyed"}
 
 
 def shred_class(class_session: ClassSession, *, confirmation: str, reason: str, actor: Actor) -> KeyTombstone:
@@ -59,7 +59,7 @@ def shred_class(class_session: ClassSession, *, confirmation: str, reason: str, 
     """
     with studio_scope(class_session.studio_id):
         _require_member(actor, class_session)
-        _confirmed(confirmation, class_session.title, "the title of the class")
+        _require_confirmation(confirmation, class_session.title, "the title of the class")
         return _shred(class_session.id, reason=reason, actor=actor)
 
 
@@ -79,7 +79,7 @@ def shred_studio(studio: Studio, *, confirmation: str, reason: str, actor: Actor
     """
     with studio_scope(studio.id):
         _require_member(actor, studio)
-        _confirmed(confirmation, studio.name, "the name of the studio")
+        _require_confirmation(confirmation, studio.name, "the name of the studio")
         # First of all: a class that begins at this moment is either seen here, or begins under the new keys.
         generations.alone(studio.id)
         if ClassSession.objects.filter(state__in=RUNNING).exists():
@@ -89,7 +89,9 @@ def shred_studio(studio: Studio, *, confirmation: str, reason: str, actor: Actor
         # With the generations all class keys are gone that lie under them. What is left to do for each class
         # (its own entry, its half, its rows) grows with the studio, and is `remove_shredded`'s.
         classes = ClassSession.objects.exclude(wrapped_key=b"").select_for_update().order_by("id")
-        ClassSession.objects.filter(pk__in=list(classes.values_list("id", flat=True))).update(**_EMPTY)
+        ClassSession.objects.filter(pk__in=list(classes.values_list("id", flat=True))).update(
+            **_ERASED_VALUES
+        )
         # What is no footage (a store's password, say) goes on under the new keys.
         while generations.rewrap_batch(actor=SYSTEM):
             pass
@@ -119,9 +121,9 @@ def remove_shredded() -> int:
     """
     settle_shelf()
     KeyTombstone.objects.filter(what=Shredded.GENERATION, removed_at=None).update(removed_at=timezone.now())
-    if entombed := _entomb_some():
+    if entombed := _record_class_tombstones():
         return entombed
-    late = Q(created_at__gt=timezone.now() - LATE) & Q(
+    late = Q(created_at__gt=timezone.now() - LATE_UPLOAD_WINDOW) & Q(
         object_id__in=Segment.objects.values("class_session_id")
     )
     tombstone: KeyTombstone | None = (
@@ -135,7 +137,7 @@ def remove_shredded() -> int:
     class_id = tombstone.object_id
     removed = Segment.objects.filter(class_session_id=class_id)
     objects = list(removed.values_list("store_id", "object_key"))
-    dispose(objects, reason=DisposalReason.SHREDDED)
+    schedule_deletion(objects, reason=DeletionReason.SHREDDED)
     ClassShredded(class_id).publish()
     for model in (Segment, Gap, Replay, Track):
         model._default_manager.filter(class_session_id=class_id).delete()
@@ -151,7 +153,7 @@ def remove_shredded() -> int:
     return 1
 
 
-def classes_left() -> int:
+def count_pending_classes() -> int:
     """Returns how many classes of the studio in scope lost their key with the whole studio and wait for their turn."""
     return _without_tombstone().count()
 
@@ -162,7 +164,7 @@ def _without_tombstone() -> QuerySet[ClassSession]:
     return found
 
 
-def _entomb_some() -> int:
+def _record_class_tombstones() -> int:
     """Gives a batch of classes of a shredded studio what a class that is shredded alone gets; returns how many."""
     studio: KeyTombstone | None = (
         KeyTombstone.objects.filter(what=Shredded.STUDIO, removed_at=None)
@@ -173,10 +175,10 @@ def _entomb_some() -> int:
     if studio is None:
         return 0
     actor = Actor(ActorKind(studio.actor_kind), id=studio.actor_id)
-    found = list(_without_tombstone().order_by("id").values_list("id", flat=True)[:BATCH])
+    found = list(_without_tombstone().order_by("id").values_list("id", flat=True)[:CLASSES_PER_BATCH])
     for class_id in found:
-        _entomb_class(lock_class(class_id), reason=studio.reason, actor=actor)
-    if len(found) < BATCH:
+        _record_class_tombstone(lock_class(class_id), reason=studio.reason, actor=actor)
+    if len(found) < CLASSES_PER_BATCH:
         KeyTombstone.objects.filter(pk=studio.pk).update(removed_at=timezone.now())
     return len(found)
 
@@ -187,15 +189,15 @@ def _shred(class_id: UUID, *, reason: str, actor: Actor) -> KeyTombstone:
         raise Conflict("This class is being recorded. Stop it first.")
     if not locked.wrapped_key:
         raise Conflict("The recording of this class has been destroyed already.")
-    return _entomb_class(locked, reason=reason, actor=actor)
+    return _record_class_tombstone(locked, reason=reason, actor=actor)
 
 
-def _entomb_class(locked: ClassSession, *, reason: str, actor: Actor) -> KeyTombstone:
+def _record_class_tombstone(locked: ClassSession, *, reason: str, actor: Actor) -> KeyTombstone:
     class_id = UUID(str(locked.id))
     if not locked.has_ended:
-        locked.recorders.exclude(state__in=SETTLED).update(state=RecorderState.LOST)
+        locked.agent_recordings.exclude(state__in=SETTLED).update(state=AgentRecordingState.LOST)
         finish_if_settled(locked, actor=actor)
-    ClassSession.objects.filter(pk=class_id).update(**_EMPTY)
+    ClassSession.objects.filter(pk=class_id).update(**_ERASED_VALUES)
     # Every copy of a content key in the database goes with it, in the same transaction.
     Segment.objects.filter(class_session_id=class_id).update(wrapped_key=b"")
     return entomb(Shredded.CLASS, class_id, reason=reason, actor=actor, studio_id=UUID(str(locked.studio_id)))
@@ -208,6 +210,6 @@ def _require_member(actor: Actor, obj: ClassSession | Studio) -> None:
         raise Forbidden("Only an admin of the studio itself destroys recordings.")
 
 
-def _confirmed(typed: str, wanted: str, what: str) -> None:
+def _require_confirmation(typed: str, wanted: str, what: str) -> None:
     if typed.strip() != wanted.strip():
         raise BadRequest(f"Type {what} exactly as it stands, to confirm.")

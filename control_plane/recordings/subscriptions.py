@@ -2,7 +2,7 @@
 
 from control_plane.fleet.events import AgentReplaced, HeartbeatReceived
 from control_plane.keys.events import GenerationNeeded
-from control_plane.recordings.reports import apply_heartbeat, transfer_recordings
+from control_plane.recordings.heartbeats import apply_heartbeat, transfer_recordings
 from control_plane.recordings.shredding import awaits_footage
 
 HeartbeatReceived.subscribe(apply_heartbeat)

@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from control_plane.common.turns import in_passing
+from control_plane.recordings.coverage import SHORTEST_GAP_US, UncoveredSpan, find_uncovered, merge_adjacent
 from control_plane.recordings.fragments import FragmentRow
-from control_plane.recordings.holes import SHORTEST_GAP_US, Hole, find_holes, joined
-from control_plane.recordings.reasons import InferredReason
+from control_plane.recordings.gap_reasons import InferredReason
 from shared.kernel.timebase import rescale, ticks_to_us
 from shared.protocol.media import ClockEstimate
 
@@ -58,7 +58,7 @@ class TrackFacts:
 
 
 @dataclass(slots=True)
-class Placed:
+class PlacedFragment:
     """One fragment in its place.
 
     `class_us` and `duration_us` are class time, `playlist_us` and `extinf_us` playlist time. `discontinuity`: it begins
@@ -90,13 +90,13 @@ class TrackTimeline:
     """One track: what its playlist holds, in order, and what is missing of the class."""
 
     id: UUID
-    entries: list[Placed | Filler] = field(default_factory=list)
-    holes: list[Hole] = field(default_factory=list)
+    entries: list[PlacedFragment | Filler] = field(default_factory=list)
+    uncovered: list[UncoveredSpan] = field(default_factory=list)
 
     @property
-    def placed(self) -> list[Placed]:
+    def placed(self) -> list[PlacedFragment]:
         """The fragments alone."""
-        return [entry for entry in self.entries if isinstance(entry, Placed)]
+        return [entry for entry in self.entries if isinstance(entry, PlacedFragment)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class ClassTimeline:
     tracks: dict[UUID, TrackTimeline]
 
 
-def lay_out(
+def build_timeline(
     tracks: Sequence[TrackFacts],
     *,
     missing: InferredReason = InferredReason.UNREPORTED,
@@ -124,10 +124,12 @@ def lay_out(
         growing_from: the instant of class time 0 of a class that still arrives; None: its first picture. Of such a
             class nothing that was laid out once comes out otherwise when more has arrived.
     """
-    span = (_us(window[0]), _us(window[1])) if window else None
-    dated = {track.id: _date(track.segments, span, growing=growing_from is not None) for track in tracks}
+    span = (_epoch_us(window[0]), _epoch_us(window[1])) if window else None
+    dated = {
+        track.id: _place_fragments(track.segments, span, growing=growing_from is not None) for track in tracks
+    }
     firsts = [placed[0].class_us for placed in dated.values() if placed]
-    zero_us = min(firsts, default=0) if growing_from is None else _us(growing_from)
+    zero_us = min(firsts, default=0) if growing_from is None else _epoch_us(growing_from)
     end_us = max(
         (item.class_us + item.duration_us for placed in dated.values() for item in placed), default=0
     )
@@ -138,25 +140,27 @@ def lay_out(
         for item in placed:
             item.class_us -= zero_us
         reported = [
-            Hole(_us(gap.from_at) - zero_us, _us(gap.to_at) - zero_us, gap.reason, gap.detail)
+            UncoveredSpan(
+                _epoch_us(gap.from_at) - zero_us, _epoch_us(gap.to_at) - zero_us, gap.reason, gap.detail
+            )
             for gap in track.gaps
         ]
         shown = [_span(item) for item in placed if not item.missing]
-        lost = joined(Hole(*_span(item), item.missing) for item in placed if item.missing)
+        lost = merge_adjacent(UncoveredSpan(*_span(item), item.missing) for item in placed if item.missing)
         laid[track.id] = TrackTimeline(
             track.id,
-            _with_fillers(_playlist(placed)),
-            find_holes(shown, [*lost, *reported], duration_us, missing),
+            _replace_missing(_assign_playlist_time(placed)),
+            find_uncovered(shown, [*lost, *reported], duration_us, missing),
         )
     start_at = EPOCH + timedelta(microseconds=zero_us) if firsts else None
     return ClassTimeline(start_at, duration_us, laid)
 
 
-def _span(item: Placed) -> tuple[int, int]:
+def _span(item: PlacedFragment) -> tuple[int, int]:
     return item.class_us, item.class_us + item.duration_us
 
 
-def unbroken(segments: Iterable[SegmentFacts]) -> list[SegmentFacts]:
+def contiguous_prefix(segments: Iterable[SegmentFacts]) -> list[SegmentFacts]:
     """Returns each agent's segments up to the first missing sequence number.
 
     A playlist of a class that is still arriving may only grow at its end, but the newest segments may arrive first.
@@ -171,7 +175,7 @@ def unbroken(segments: Iterable[SegmentFacts]) -> list[SegmentFacts]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _ClockLine:
     """A `ClockEstimate` in integers, because an hour's class asks it thirty thousand times."""
 
     anchor_pts_90k: int
@@ -179,8 +183,8 @@ class _Line:
     rate_ppb: int
 
     @classmethod
-    def of(cls, clock: ClockEstimate) -> "_Line":
-        return cls(clock.anchor_pts_90k, _us(clock.anchor_at), clock.rate_ppb)
+    def of(cls, clock: ClockEstimate) -> "_ClockLine":
+        return cls(clock.anchor_pts_90k, _epoch_us(clock.anchor_at), clock.rate_ppb)
 
     def utc_us(self, pts_90k: int) -> int:
         elapsed_us = ticks_to_us(pts_90k - self.anchor_pts_90k)
@@ -188,13 +192,15 @@ class _Line:
         return self.anchor_us + elapsed_us + slewed_us
 
 
-def _us(moment: datetime) -> int:
+def _epoch_us(moment: datetime) -> int:
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
-def _date(segments: Sequence[SegmentFacts], span: tuple[int, int] | None, *, growing: bool) -> list[Placed]:
+def _place_fragments(
+    segments: Sequence[SegmentFacts], span: tuple[int, int] | None, *, growing: bool
+) -> list[PlacedFragment]:
     """Returns the fragments in order, with UTC microseconds as class time: rising, never overlapping."""
-    placed: list[Placed] = []
+    placed: list[PlacedFragment] = []
     for run in _runs(segments, span, growing=growing):
         shift_us = 0
         before: FragmentRow | None = None
@@ -203,7 +209,7 @@ def _date(segments: Sequence[SegmentFacts], span: tuple[int, int] | None, *, gro
                 if before is not None and row.pts_90k <= before.pts_90k:
                     continue  # the same stretch twice: a segment that was recovered and one that was sealed before
                 utc_us = line.utc_us(row.pts_90k)
-                item = Placed(
+                item = PlacedFragment(
                     segment.id,
                     segment.init_sha256,
                     row,
@@ -214,13 +220,13 @@ def _date(segments: Sequence[SegmentFacts], span: tuple[int, int] | None, *, gro
                 )
                 if placed:
                     follows = before is not None and _follows(before, row)
-                    shift_us += _append_after(placed[-1], item, follows=follows)
+                    shift_us += _join_to_previous(placed[-1], item, follows=follows)
                 placed.append(item)
                 before = row
     return placed
 
 
-def _append_after(last: Placed, item: Placed, *, follows: bool) -> int:
+def _join_to_previous(last: PlacedFragment, item: PlacedFragment, *, follows: bool) -> int:
     """Makes `last` and `item` neighbours without overlap; returns by how much the rest of the run moves, in µs."""
     if item.class_us > last.class_us and (follows or item.class_us < last.class_us + last.duration_us):
         # Where the line of the clock bends, and where one run ends into the next, the earlier picture gives way.
@@ -231,7 +237,7 @@ def _append_after(last: Placed, item: Placed, *, follows: bool) -> int:
     return moved_us
 
 
-_Run = list[tuple[SegmentFacts, _Line]]
+_Run = list[tuple[SegmentFacts, _ClockLine]]
 
 
 def _runs(segments: Sequence[SegmentFacts], span: tuple[int, int] | None, *, growing: bool) -> list[_Run]:
@@ -245,12 +251,12 @@ def _runs(segments: Sequence[SegmentFacts], span: tuple[int, int] | None, *, gro
         # What is shown of a run that still grows stays where it is: a better line is for when all of it is there.
         lined.append(
             [
-                (item, _Line.of(final if item.clock.provisional and not growing else item.clock))
+                (item, _ClockLine.of(final if item.clock.provisional and not growing else item.clock))
                 for item in run
             ]
         )
     if span is not None:
-        lined = _brought_home(lined, span)
+        lined = _realign_misdated(lined, span)
     agents_begin: dict[UUID, int] = {}
     for run_ in lined:
         agent_id = run_[0][0].agent_id
@@ -259,7 +265,7 @@ def _runs(segments: Sequence[SegmentFacts], span: tuple[int, int] | None, *, gro
     return sorted(lined, key=lambda run: (agents_begin[run[0][0].agent_id], run[0][0].sequence))
 
 
-def _brought_home(runs: list[_Run], span: tuple[int, int]) -> list[_Run]:
+def _realign_misdated(runs: list[_Run], span: tuple[int, int]) -> list[_Run]:
     """Returns the runs of each box, those that are dated outside of `span` moved beside their neighbours in sequence."""
     ordered = sorted(runs, key=lambda run: (run[0][0].agent_id, run[0][0].sequence))
     at_home = [span[0] <= _begin_us(run) and _end_us(run) <= span[1] for run in ordered]
@@ -285,11 +291,11 @@ def _brought_home(runs: list[_Run], span: tuple[int, int]) -> list[_Run]:
                 if step == 1
                 else _end_us(ordered[beside]) - _begin_us(run)
             )
-            ordered[index], at_home[index] = _moved(run, by_us), True
+            ordered[index], at_home[index] = _shifted(run, by_us), True
     next_us = span[0]
     for index, run in enumerate(ordered):
         if not at_home[index]:
-            ordered[index] = _moved(run, next_us - _begin_us(run))
+            ordered[index] = _shifted(run, next_us - _begin_us(run))
             next_us = _end_us(ordered[index])
     return ordered
 
@@ -305,23 +311,25 @@ def _end_us(run: _Run) -> int:
     return line.utc_us(last.pts_90k + last.duration_90k)
 
 
-def _moved(run: _Run, by_us: int) -> _Run:
-    return [(item, _Line(line.anchor_pts_90k, line.anchor_us + by_us, line.rate_ppb)) for item, line in run]
+def _shifted(run: _Run, by_us: int) -> _Run:
+    return [
+        (item, _ClockLine(line.anchor_pts_90k, line.anchor_us + by_us, line.rate_ppb)) for item, line in run
+    ]
 
 
 def _follows(before: FragmentRow, row: FragmentRow) -> bool:
     return row.pts_90k - (before.pts_90k + before.duration_90k) <= CONTIGUOUS_TICKS
 
 
-def _playlist(placed: Sequence[Placed]) -> list[Placed | Filler]:
+def _assign_playlist_time(placed: Sequence[PlacedFragment]) -> list[PlacedFragment | Filler]:
     """Gives each fragment its playlist time, and returns them with fillers for the holes between.
 
     A player takes the places within a run from the media itself, so there a hole is filled to the tick; at the first
     fragment of a run playlist time is brought back to class time, as far as it is not ahead already.
     """
-    entries: list[Placed | Filler] = []
+    entries: list[PlacedFragment | Filler] = []
     run_us = run_pts = 0
-    last: Placed | None = None
+    last: PlacedFragment | None = None
     for item in in_passing(placed):
         end_us = last.playlist_us + ticks_to_us(last.row.duration_90k) if last else 0
         if last is None or item.discontinuity:
@@ -329,10 +337,10 @@ def _playlist(placed: Sequence[Placed]) -> list[Placed | Filler]:
             run_pts = item.row.pts_90k
         item.playlist_us = run_us + ticks_to_us(item.row.pts_90k - run_pts)
         item.extinf_us = ticks_to_us(item.row.duration_90k)
-        hole_us = item.playlist_us - end_us
-        if last is None or hole_us >= SHORTEST_GAP_US:
-            if hole_us > 0:
-                entries.append(Filler(end_us, hole_us, _class_end(last)))
+        gap_us = item.playlist_us - end_us
+        if last is None or gap_us >= SHORTEST_GAP_US:
+            if gap_us > 0:
+                entries.append(Filler(end_us, gap_us, _class_end(last)))
         else:
             last.extinf_us = item.playlist_us - last.playlist_us
         entries.append(item)
@@ -340,22 +348,22 @@ def _playlist(placed: Sequence[Placed]) -> list[Placed | Filler]:
     return entries
 
 
-def _with_fillers(entries: Sequence[Placed | Filler]) -> list[Placed | Filler]:
+def _replace_missing(entries: Sequence[PlacedFragment | Filler]) -> list[PlacedFragment | Filler]:
     """Returns the entries, a filler in the place of each fragment that is missing: what was told of a class that still
     arrives keeps its number in the playlist."""
-    shown: list[Placed | Filler] = []
+    shown: list[PlacedFragment | Filler] = []
     broken = False
     for item in entries:
-        if isinstance(item, Placed) and item.missing:
+        if isinstance(item, PlacedFragment) and item.missing:
             broken |= item.discontinuity
             shown.append(Filler(item.playlist_us, item.extinf_us, item.class_us))
             continue
-        if isinstance(item, Placed):
+        if isinstance(item, PlacedFragment):
             item.discontinuity |= broken
             broken = False
         shown.append(item)
     return shown
 
 
-def _class_end(last: Placed | None) -> int:
+def _class_end(last: PlacedFragment | None) -> int:
     return last.class_us + last.duration_us if last else 0

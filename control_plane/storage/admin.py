@@ -6,9 +6,9 @@ from django.utils.safestring import SafeString
 
 from control_plane.access.admin_base import ScopedAdmin
 from control_plane.storage.models import (
-    Disposal,
-    MoveFault,
-    StoreMove,
+    MigrationFailure,
+    ObjectDeletion,
+    StoreMigration,
     StoreProbe,
     StudioStorage,
     StudioStore,
@@ -51,8 +51,8 @@ class StoreProbeAdmin(ScopedAdmin):
         return format_html("<ul>{}</ul>", format_html_join("", "<li>{}, {}: {} {}</li>", lines))
 
 
-@admin.register(StoreMove)
-class StoreMoveAdmin(ScopedAdmin):
+@admin.register(StoreMigration)
+class StoreMigrationAdmin(ScopedAdmin):
     """Ways of footage from one store to another."""
 
     list_display = ("source", "target", "state", "moved_segments", "total_segments", "created_at")
@@ -63,17 +63,17 @@ class StoreMoveAdmin(ScopedAdmin):
     )  # fmt: skip
 
 
-@admin.register(MoveFault)
-class MoveFaultAdmin(ScopedAdmin):
+@admin.register(MigrationFailure)
+class MigrationFailureAdmin(ScopedAdmin):
     """Objects that could not be moved."""
 
     list_display = ("object_key", "code", "tries", "given_up", "retry_at")
     list_filter = ("code", "given_up")
-    fields = readonly_fields = ("move", "object_key", "code", "detail", "tries", "given_up", "retry_at")
+    fields = readonly_fields = ("migration", "object_key", "code", "detail", "tries", "given_up", "retry_at")
 
 
-@admin.register(Disposal)
-class DisposalAdmin(ScopedAdmin):
+@admin.register(ObjectDeletion)
+class ObjectDeletionAdmin(ScopedAdmin):
     """Objects that are to be deleted."""
 
     list_display = ("object_key", "store", "reason", "due_at", "tries")

@@ -1,6 +1,6 @@
-"""Tables of storage: StudioStore, StudioStorage, StoreProbe, StoreMove, MoveFault, Disposal.
+"""Tables of storage: StudioStore, StudioStorage, StoreProbe, StoreMigration, MigrationFailure, ObjectDeletion.
 
-Wherever a row names a store, null is the platform's own one (`THREEDANCE_OBJECT_STORE`).
+In every column that names a store, null is the platform's own store (`THREEDANCE_OBJECT_STORE`).
 """
 
 from typing import ClassVar
@@ -15,7 +15,7 @@ REGION = RegexValidator(r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$", "A region suc
 
 
 class Encryption(models.TextChoices):
-    """What the store is asked to do to each object, on top of our own encryption."""
+    """Server-side encryption that the store applies to each object, in addition to ours."""
 
     NONE = "none", "Nothing more"
     SSE_S3 = "sse-s3", "With the store's own key (SSE-S3)"
@@ -23,12 +23,12 @@ class Encryption(models.TextChoices):
 
 
 class StudioStore(StudioOwned):
-    """An S3 bucket, or a part of one, that the studio has named for its footage.
+    """An S3 bucket, or a prefix in one, that the studio added for its footage.
 
-    `wrapped_secret` is the secret key under the studio's key (`keys.vault`); nobody reads it back. `ca_pem`: a
-    certificate authority that neither boxes nor browsers know, so all bytes of such a store pass through us. `revision`
-    rises with each edit. `seen_region` is what the store itself said last. `direct_reads`: the store lets our pages
-    read from it (CORS). `retired_at` null: it may be chosen.
+    `wrapped_secret` is the secret key under the studio's key (`keys.vault`); it is never displayed. `ca_pem`: a
+    certificate authority that agents and browsers do not trust, so all bytes of such a store pass through us. `revision`
+    rises with each edit. `seen_region` is the region the store last reported. `direct_reads`: the store allows our pages
+    to read from it (CORS). `retired_at` null: it is in use.
     """
 
     view_permission = "manage_storage"
@@ -82,7 +82,7 @@ class StudioStore(StudioOwned):
 
 
 class StudioStorage(StudioOwned):
-    """Where one studio's footage is to lie: `region` (empty: anywhere), and the store that new footage goes to."""
+    """Storage settings of a studio: the required `region` (empty: any) and the store for new footage."""
 
     view_permission = "manage_storage"
     access_path = STUDIO_ONLY
@@ -103,7 +103,7 @@ class StudioStorage(StudioOwned):
 
 
 class ProbeState(models.TextChoices):
-    """How a probe stands."""
+    """State of a probe."""
 
     WAITING = "waiting", "Waiting"
     RUNNING = "running", "Running"
@@ -113,9 +113,9 @@ class ProbeState(models.TextChoices):
 
 
 class StoreProbe(StudioOwned, Leased):
-    """One try of one store. `findings` is a list of `{check, outcome, detail, advice}`, one for each thing tried.
+    """One probe of one store. `findings` is a list of `{check, outcome, detail, advice}`, one per check.
 
-    `step` names what is tried now. `revision` is the store's at that time: an edited store has to be tried anew.
+    `step` names the running check. `revision` is that of the probed store: an edited store needs a new probe.
     """
 
     view_permission = "manage_storage"
@@ -144,17 +144,17 @@ class StoreProbe(StudioOwned, Leased):
 
     @property
     def is_fit(self) -> bool:
-        """Whether footage may go there."""
+        """Whether the store may hold footage."""
         return self.state in (ProbeState.PASSED, ProbeState.WARNED)
 
     @property
     def is_over(self) -> bool:
-        """Whether the result stands."""
+        """Whether the probe has finished."""
         return self.state not in (ProbeState.WAITING, ProbeState.RUNNING)
 
 
-class MoveState(models.TextChoices):
-    """How far a move is."""
+class MigrationState(models.TextChoices):
+    """State of a store migration."""
 
     COPYING = "copying", "Copying"
     GRACE = "grace", "Copied; old copies are kept for now"
@@ -162,14 +162,14 @@ class MoveState(models.TextChoices):
     CANCELLED = "cancelled", "Cancelled"
 
 
-OPEN_MOVES = (MoveState.COPYING, MoveState.GRACE)
+OPEN_MIGRATION_STATES = (MigrationState.COPYING, MigrationState.GRACE)
 
 
-class StoreMove(StudioOwned, Leased):
-    """The way of all footage of a studio from one store to another. New footage goes to `target` from the start on.
+class StoreMigration(StudioOwned, Leased):
+    """A migration of a studio's footage from one store to another. New footage goes to `target` from its start.
 
-    Totals are what lay in `source` when it began; `moved_*` what has arrived and been verified. `error` says why it
-    stands still, `retry_at` until when. `brings_rest`: new footage went to `target` already when it began.
+    Totals count what `source` held at the start, `moved_*` the verified copies. `error` is why copying is suspended,
+    `retry_at` until when. `remainder_only`: new footage already went to `target` before it started.
     """
 
     view_permission = "manage_storage"
@@ -182,9 +182,9 @@ class StoreMove(StudioOwned, Leased):
         StudioStore, null=True, on_delete=models.PROTECT, related_name="+", editable=False
     )
     state = models.CharField(
-        max_length=10, choices=MoveState.choices, default=MoveState.COPYING, editable=False
+        max_length=10, choices=MigrationState.choices, default=MigrationState.COPYING, editable=False
     )
-    brings_rest = models.BooleanField(default=False, editable=False)
+    remainder_only = models.BooleanField(default=False, editable=False)
     total_segments = models.PositiveIntegerField(default=0, editable=False)
     total_bytes = models.PositiveBigIntegerField(default=0, editable=False)
     moved_segments = models.PositiveIntegerField(default=0, editable=False)
@@ -201,11 +201,11 @@ class StoreMove(StudioOwned, Leased):
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["studio"],
-                condition=models.Q(state=MoveState.COPYING.value),
-                name="storage_one_move_at_a_time",
+                condition=models.Q(state=MigrationState.COPYING.value),
+                name="storage_one_migration_at_a_time",
             ),
             models.CheckConstraint(
-                condition=models.Q(state__in=MoveState.values), name="storage_move_known_state"
+                condition=models.Q(state__in=MigrationState.values), name="storage_migration_known_state"
             ),
         ]
 
@@ -213,13 +213,15 @@ class StoreMove(StudioOwned, Leased):
         return f"{self.state} {self.moved_segments}/{self.total_segments}"
 
 
-class MoveFault(StudioOwned):
-    """An object that could not be moved, and why; it stays where it was. `given_up`: not tried again by itself."""
+class MigrationFailure(StudioOwned):
+    """An object that could not be copied, with the error; it stays in the source. `given_up`: not retried automatically."""
 
     view_permission = "manage_storage"
     access_path = STUDIO_ONLY
 
-    move = models.ForeignKey(StoreMove, on_delete=models.CASCADE, related_name="faults", editable=False)
+    migration = models.ForeignKey(
+        StoreMigration, on_delete=models.CASCADE, related_name="failures", editable=False
+    )
     segment_id = models.UUIDField(editable=False)
     object_key = models.CharField(max_length=255, editable=False)
     code = models.CharField(max_length=40, editable=False)
@@ -231,28 +233,28 @@ class MoveFault(StudioOwned):
     class Meta(StudioOwned.Meta):
         ordering: ClassVar = ["created_at"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["move", "segment_id"], name="storage_movefault_once")
+            models.UniqueConstraint(fields=["migration", "segment_id"], name="storage_migrationfailure_once")
         ]
 
     def __str__(self) -> str:
         return f"{self.object_key} {self.code}"
 
 
-class DisposalReason(models.TextChoices):
-    """Why nothing needs an object any more."""
+class DeletionReason(models.TextChoices):
+    """Reason why an object is no longer needed."""
 
-    MOVED = "moved", "Lies in another store now"
-    REPLACED = "replaced", "Was announced again for another store"
-    NEVER_SENT = "never_sent", "Was announced and never committed"
-    QUARANTINED = "quarantined", "Belongs to a segment that was set aside"
-    SHREDDED = "shredded", "Belongs to a class that was destroyed"
-    UNFINISHED = "unfinished", "A copy that a move has not finished"
+    MOVED = "moved", "Migrated to another store"
+    REPLACED = "replaced", "Announced again for another store"
+    NEVER_SENT = "never_sent", "Announced and never committed"
+    QUARANTINED = "quarantined", "Belongs to a quarantined segment"
+    SHREDDED = "shredded", "Belongs to a destroyed class"
+    UNFINISHED = "unfinished", "Unfinished copy of a migration"
 
 
-class Disposal(StudioOwned):
-    """An object to be deleted from one store once `due_at` has come (null: not before its move is through).
+class ObjectDeletion(StudioOwned):
+    """An object to be deleted from one store at `due_at` (null: when its migration has finished copying).
 
-    `claimed_at` set: it is being deleted, and nothing may count on it. The row goes when the object has gone.
+    `claimed_at` set: a worker is deleting it, and nothing may rely on it. The row is removed with the object.
     """
 
     view_permission = "manage_storage"
@@ -261,11 +263,11 @@ class Disposal(StudioOwned):
     store = models.ForeignKey(
         StudioStore, null=True, on_delete=models.PROTECT, related_name="+", editable=False
     )
-    move = models.ForeignKey(
-        StoreMove, null=True, on_delete=models.CASCADE, related_name="disposals", editable=False
+    migration = models.ForeignKey(
+        StoreMigration, null=True, on_delete=models.CASCADE, related_name="deletions", editable=False
     )
     object_key = models.CharField(max_length=255, editable=False)
-    reason = models.CharField(max_length=12, choices=DisposalReason.choices, editable=False)
+    reason = models.CharField(max_length=12, choices=DeletionReason.choices, editable=False)
     due_at = models.DateTimeField(null=True, editable=False)
     claimed_at = models.DateTimeField(null=True, editable=False)
     tries = models.PositiveSmallIntegerField(default=0, editable=False)
@@ -275,10 +277,10 @@ class Disposal(StudioOwned):
         ordering: ClassVar = ["due_at"]
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["store", "object_key"], nulls_distinct=False, name="storage_disposal_once"
+                fields=["store", "object_key"], nulls_distinct=False, name="storage_deletion_once"
             )
         ]
-        indexes: ClassVar = [models.Index(fields=["studio", "due_at"], name="storage_disposal_due")]
+        indexes: ClassVar = [models.Index(fields=["studio", "due_at"], name="storage_deletion_due")]
 
     def __str__(self) -> str:
         return self.object_key

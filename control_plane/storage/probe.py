@@ -1,7 +1,7 @@
-"""Is a store fit for footage? Tried for real, one finding for each thing, with words and what to do.
+"""Probe whether a store can hold footage: run real operations, one finding per check.
 
-The order matters: what cannot be reached is not asked for more. A store that ignores the conditions or hashes of a PUT
-is refused, because two boxes could then overwrite each other and nobody would know.
+The order matters: an unreachable store is not checked further. A store that ignores the conditions or hashes of a PUT
+is refused, because two agents could then overwrite each other's objects unnoticed.
 """
 
 import hashlib
@@ -13,18 +13,18 @@ import urllib3
 
 from control_plane.common.errors import ControlPlaneError
 from control_plane.storage.errors import ObjectExists, ObjectMismatch, ObjectMissing
-from control_plane.storage.findings import (
-    Check,
-    Finding,
-    Outcome,
-    Trial,
+from control_plane.storage.local import LocalStore
+from control_plane.storage.objects import ObjectStore
+from control_plane.storage.probe_report import (
+    ProbeCheck,
+    ProbeContext,
+    ProbeFinding,
+    ProbeOutcome,
     passed,
     refused,
     region_finding,
     warned,
 )
-from control_plane.storage.local import LocalStore
-from control_plane.storage.objects import ObjectStore
 from control_plane.storage.probe_s3 import AFTER_WRITING, BEFORE_WRITING, put_blindly
 
 SMALL_BYTES = 64 << 10
@@ -33,10 +33,10 @@ SLOW_MS = 500
 SLOW_BYTES_S = 1_000_000
 
 
-def probe(trial: Trial, starting: Callable[[str], None] = lambda name: None) -> Iterator[Finding]:
-    """Yields the findings, one after the other; `starting` is told the name of each thing before it is tried.
+def probe(trial: ProbeContext, starting: Callable[[str], None] = lambda name: None) -> Iterator[ProbeFinding]:
+    """Yield the findings one by one; call `starting` with the name of each check before it runs.
 
-    What it writes lies under `<folder>/probe/` and is deleted at the end.
+    Test objects lie under `<folder>/probe/` and are deleted at the end.
     """
     trial.key, trial.body = trial.new_key(), secrets.token_bytes(SMALL_BYTES)
     try:
@@ -47,40 +47,42 @@ def probe(trial: Trial, starting: Callable[[str], None] = lambda name: None) -> 
             except ControlPlaneError as error:
                 finding = refused(name, error.detail or type(error).__name__, "Mend this, and try again.")
             yield finding
-            if finding.outcome is Outcome.REFUSAL and name in ("reachable", "clock", "write"):
+            if finding.outcome is ProbeOutcome.REFUSAL and name in ("reachable", "clock", "write"):
                 return
     finally:
         _clear(trial)
 
 
-def _checks(trial: Trial) -> list[Check]:
-    before: list[Check] = list(BEFORE_WRITING) if trial.s3 else [("reachable", _folder), ("region", _region)]
-    common: list[Check] = [
+def _checks(trial: ProbeContext) -> list[ProbeCheck]:
+    before: list[ProbeCheck] = (
+        list(BEFORE_WRITING) if trial.s3 else [("reachable", _folder), ("region", _region)]
+    )
+    common: list[ProbeCheck] = [
         ("write", _write),
         ("read back", _read_back),
         ("conditional write", _conditional),
         ("checksum", _checksum),
         ("deletion", _deletion),
     ]
-    after: list[Check] = list(AFTER_WRITING) if trial.s3 else []
+    after: list[ProbeCheck] = list(AFTER_WRITING) if trial.s3 else []
     return [*before, *common, *after, ("speed", _speed)]
 
 
-def _folder(trial: Trial) -> Finding:
+def _folder(trial: ProbeContext) -> ProbeFinding:
     root = trial.store.root if isinstance(trial.store, LocalStore) else "the store"
     return passed("reachable", f"A folder on this server ({root}).")
 
 
-def _region(trial: Trial) -> Finding:
+def _region(trial: ProbeContext) -> ProbeFinding:
     return region_finding(trial.region, trial)
 
 
-def _write(trial: Trial) -> Finding:
+def _write(trial: ProbeContext) -> ProbeFinding:
     trial.store.put(trial.key, [trial.body], size_bytes=len(trial.body), sha256=trial.sha256)
     return passed("write", "It takes an object.")
 
 
-def _read_back(trial: Trial) -> Finding:
+def _read_back(trial: ProbeContext) -> ProbeFinding:
     with trial.store.open(trial.key) as chunks:
         whole = b"".join(chunks)
     with trial.store.open(trial.key, offset_bytes=16, size_bytes=32) as chunks:
@@ -90,7 +92,7 @@ def _read_back(trial: Trial) -> Finding:
     return passed("read back", "It gives the same bytes back, whole and in part.")
 
 
-def _conditional(trial: Trial) -> Finding:
+def _conditional(trial: ProbeContext) -> ProbeFinding:
     fault = refused(
         "conditional write",
         "It lets a second object take the place of the first: it ignores If-None-Match.",
@@ -110,7 +112,7 @@ def _conditional(trial: Trial) -> Finding:
     return fault
 
 
-def _checksum(trial: Trial) -> Finding:
+def _checksum(trial: ProbeContext) -> ProbeFinding:
     key, other = trial.new_key(), secrets.token_bytes(len(trial.body))
     fault = refused(
         "checksum",
@@ -136,7 +138,7 @@ def _checksum(trial: Trial) -> Finding:
     return fault
 
 
-def _deletion(trial: Trial) -> Finding:
+def _deletion(trial: ProbeContext) -> ProbeFinding:
     key = trial.new_key()
     trial.store.put(key, [trial.body], size_bytes=len(trial.body), sha256=trial.sha256)
     trial.store.delete(key)
@@ -149,7 +151,7 @@ def _deletion(trial: Trial) -> Finding:
     return passed("deletion", "It forgets an object.")
 
 
-def _speed(trial: Trial) -> Finding:
+def _speed(trial: ProbeContext) -> ProbeFinding:
     key, body = trial.new_key(), secrets.token_bytes(LARGE_BYTES)
     looks = sorted(_seconds(lambda: trial.store.head(trial.key)) for _ in range(5))
     delay_ms = looks[2] * 1000
@@ -180,9 +182,9 @@ def _is_there(store: ObjectStore, key: str) -> bool:
     return True
 
 
-def _clear(trial: Trial) -> None:
+def _clear(trial: ProbeContext) -> None:
     try:
         trial.store.delete(trial.key)
     except (ControlPlaneError, urllib3.exceptions.HTTPError):
-        # A store that cannot even be reached holds nothing of ours; the finding has said so already.
+        # An unreachable store holds no test object, and a finding has reported it already.
         return

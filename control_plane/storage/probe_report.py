@@ -1,4 +1,4 @@
-"""What a probe finds, one thing at a time, and what it tries them with."""
+"""Findings of a store probe, and the context that its checks share."""
 
 import hashlib
 import secrets
@@ -10,8 +10,8 @@ from control_plane.storage.objects import ObjectStore
 from control_plane.storage.s3 import S3Store
 
 
-class Outcome(StrEnum):
-    """How one thing went."""
+class ProbeOutcome(StrEnum):
+    """Outcome of one check."""
 
     PASS = "pass"  # noqa: S105  # an outcome, no password
     WARNING = "warning"
@@ -19,20 +19,20 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was tried: `detail` is what was seen, `advice` what to do about it (empty: nothing)."""
+class ProbeFinding:
+    """Result of one check: `detail` is what was observed, `advice` what to do about it (empty: nothing)."""
 
     check: str
-    outcome: Outcome
+    outcome: ProbeOutcome
     detail: str
     advice: str = ""
 
 
 @dataclass(slots=True)
-class Trial:
-    """What is tried, with what, and what is wanted of it.
+class ProbeContext:
+    """The probed store, the test object, and the requirements on the store.
 
-    `pinned` is the region that the studio demands (empty: any); `region` the one that the store is said to be in.
+    `pinned` is the region that the studio requires (empty: any), `region` the one configured for the store.
     """
 
     store: ObjectStore
@@ -52,34 +52,34 @@ class Trial:
 
     @property
     def s3(self) -> S3Store | None:
-        """The store, where it speaks S3."""
+        """The store if it is an S3 store, else None."""
         return self.store if isinstance(self.store, S3Store) else None
 
     def new_key(self) -> str:
-        """Returns a key that nobody has; it starts with the studio, like every key."""
+        """Return an unused key. It starts with the studio's id, like every object key."""
         return f"{self.folder}/probe/{secrets.token_hex(8)}"
 
 
-Check = tuple[str, Callable[[Trial], Finding]]
+ProbeCheck = tuple[str, Callable[[ProbeContext], ProbeFinding]]
 
 
-def passed(check: str, detail: str) -> Finding:
-    """Returns a good finding."""
-    return Finding(check, Outcome.PASS, detail)
+def passed(check: str, detail: str) -> ProbeFinding:
+    """Return a finding without objections."""
+    return ProbeFinding(check, ProbeOutcome.PASS, detail)
 
 
-def warned(check: str, detail: str, advice: str) -> Finding:
-    """Returns a finding that does not stand in the way."""
-    return Finding(check, Outcome.WARNING, detail, advice)
+def warned(check: str, detail: str, advice: str) -> ProbeFinding:
+    """Return a finding that does not prevent use of the store."""
+    return ProbeFinding(check, ProbeOutcome.WARNING, detail, advice)
 
 
-def refused(check: str, detail: str, advice: str) -> Finding:
-    """Returns a finding that does."""
-    return Finding(check, Outcome.REFUSAL, detail, advice)
+def refused(check: str, detail: str, advice: str) -> ProbeFinding:
+    """Return a finding that prevents use of the store."""
+    return ProbeFinding(check, ProbeOutcome.REFUSAL, detail, advice)
 
 
-def region_finding(said: str, trial: Trial) -> Finding:
-    """Judges the region that a store says it is in against the row's and the studio's."""
+def region_finding(said: str, trial: ProbeContext) -> ProbeFinding:
+    """Compare the region that a store reports with the configured one and the studio's requirement."""
     trial.seen_region = said
     if trial.pinned and said != trial.pinned:
         return refused(

@@ -10,9 +10,17 @@ from email.utils import parsedate_to_datetime
 
 from control_plane.common.errors import ControlPlaneError
 from control_plane.storage.errors import StoreRefused
-from control_plane.storage.findings import Check, Finding, Trial, passed, refused, region_finding, warned
-from control_plane.storage.place import ServerSide
+from control_plane.storage.probe_report import (
+    ProbeCheck,
+    ProbeContext,
+    ProbeFinding,
+    passed,
+    refused,
+    region_finding,
+    warned,
+)
 from control_plane.storage.s3 import S3Store
+from control_plane.storage.s3_config import ServerSide
 
 LIFETIME = timedelta(minutes=5)
 SKEW_WARNING_S = 30
@@ -31,13 +39,13 @@ def put_blindly(store: S3Store, key: str, body: bytes, *, signed_sha256: str) ->
     return store.send("PUT", request.url, body=body, headers=request.headers).status
 
 
-def _s3(trial: Trial) -> S3Store:
+def _s3(trial: ProbeContext) -> S3Store:
     if trial.s3 is None:
         raise StoreRefused("this is no S3 store")
     return trial.s3
 
 
-def _setting(trial: Trial, question: str) -> str | None:
+def _setting(trial: ProbeContext, question: str) -> str | None:
     """Returns what is set; empty where nothing is, None where the store does not say."""
     try:
         return _s3(trial).ask(question) or ""
@@ -45,13 +53,13 @@ def _setting(trial: Trial, question: str) -> str | None:
         return None
 
 
-def _reachable(trial: Trial) -> Finding:
+def _reachable(trial: ProbeContext) -> ProbeFinding:
     store = _s3(trial)
     store.require_there()
     return passed("reachable", f"The bucket {store.bucket} at {store.place.origin} answers.")
 
 
-def _clock(trial: Trial) -> Finding:
+def _clock(trial: ProbeContext) -> ProbeFinding:
     store = _s3(trial)
     said = store.send("HEAD", store.place.origin).headers
     date = next((value for name, value in said.items() if name.lower() == "date"), "")
@@ -67,7 +75,7 @@ def _clock(trial: Trial) -> Finding:
     return passed("clock", seen)
 
 
-def _region(trial: Trial) -> Finding:
+def _region(trial: ProbeContext) -> ProbeFinding:
     said = _setting(trial, "location")
     match = re.search(r"<LocationConstraint[^>/]*>([^<]*)<", said or "")
     # It is shown and kept: a name, and not whatever else somebody sends.
@@ -82,7 +90,7 @@ def _region(trial: Trial) -> Finding:
     return region_finding({"EU": "eu-west-1"}.get(named, named), trial)
 
 
-def _presigned_put(trial: Trial) -> Finding:
+def _presigned_put(trial: ProbeContext) -> ProbeFinding:
     key, store = trial.new_key(), _s3(trial)
     request = store.presign_put(key, size_bytes=len(trial.body), sha256=trial.sha256, lifetime=LIFETIME)
     if request is None:
@@ -99,7 +107,7 @@ def _presigned_put(trial: Trial) -> Finding:
     return passed("presigned upload", "A box can upload straight to it, and only what was announced.")
 
 
-def _presigned_get(trial: Trial) -> Finding:
+def _presigned_get(trial: ProbeContext) -> ProbeFinding:
     store = _s3(trial)
     request = store.presign_get(trial.key, lifetime=LIFETIME)
     if request is None:
@@ -114,7 +122,7 @@ def _presigned_get(trial: Trial) -> Finding:
     return passed("presigned download", "A viewer's browser can be sent to it for one fragment.")
 
 
-def _pages(trial: Trial) -> Finding:
+def _pages(trial: ProbeContext) -> ProbeFinding:
     """Tries what a browser does: a page of ours reads a signed address."""
     store = _s3(trial)
     if store.place.ca_pem:
@@ -137,7 +145,7 @@ def _pages(trial: Trial) -> Finding:
     )
 
 
-def _server_side(trial: Trial) -> Finding:
+def _server_side(trial: ProbeContext) -> ProbeFinding:
     store = _s3(trial)
     wanted, said = store.place.server_side, store.head(trial.key).server_side
     expected = {ServerSide.SSE_S3: "AES256", ServerSide.SSE_KMS: "aws:kms"}.get(wanted, "")
@@ -154,7 +162,7 @@ def _server_side(trial: Trial) -> Finding:
     )
 
 
-def _versioning(trial: Trial) -> Finding:
+def _versioning(trial: ProbeContext) -> ProbeFinding:
     said = _setting(trial, "versioning")
     if said is None:
         return _unknown("versioning", "s3:GetBucketVersioning")
@@ -168,7 +176,7 @@ def _versioning(trial: Trial) -> Finding:
     return passed("versioning", "It keeps no old versions: what is deleted is gone.")
 
 
-def _object_lock(trial: Trial) -> Finding:
+def _object_lock(trial: ProbeContext) -> ProbeFinding:
     said = _setting(trial, "object-lock")
     if said is None:
         return _unknown("object lock", "s3:GetBucketObjectLockConfiguration")
@@ -183,7 +191,7 @@ def _object_lock(trial: Trial) -> Finding:
     return passed("object lock", "Nothing forbids deletion.")
 
 
-def _lifecycle(trial: Trial) -> Finding:
+def _lifecycle(trial: ProbeContext) -> ProbeFinding:
     said = _setting(trial, "lifecycle")
     if said is None:
         return _unknown("lifecycle rules", "s3:GetLifecycleConfiguration")
@@ -194,7 +202,7 @@ def _lifecycle(trial: Trial) -> Finding:
     return passed("lifecycle rules", "No rule of the bucket touches our footage.")
 
 
-def _rule(rule: str, ours: str) -> Finding | None:
+def _rule(rule: str, ours: str) -> ProbeFinding | None:
     match = re.search(r"<Prefix>([^<]*)</Prefix>", rule)
     prefix = match[1] if match else ""
     if "<Status>Enabled" not in rule or not (prefix.startswith(ours) or ours.startswith(prefix)):
@@ -216,7 +224,7 @@ def _rule(rule: str, ours: str) -> Finding | None:
     return None
 
 
-def _public(trial: Trial) -> Finding:
+def _public(trial: ProbeContext) -> ProbeFinding:
     store = _s3(trial)
     address = f"{store.place.origin}/{store.bucket}/{store.name_of(trial.key)}"
     status = store.send("GET", address).status
@@ -235,16 +243,16 @@ def _public(trial: Trial) -> Finding:
     return passed("public access", "Nobody reads it without a signature.")
 
 
-def _unknown(check: str, right: str) -> Finding:
+def _unknown(check: str, right: str) -> ProbeFinding:
     return warned(check, "It does not say.", f"Allow {right} to these credentials, so that we can look.")
 
 
-BEFORE_WRITING: tuple[Check, ...] = (
+BEFORE_WRITING: tuple[ProbeCheck, ...] = (
     ("reachable", _reachable),
     ("clock", _clock),
     ("region", _region),
 )
-AFTER_WRITING: tuple[Check, ...] = (
+AFTER_WRITING: tuple[ProbeCheck, ...] = (
     ("presigned upload", _presigned_put),
     ("presigned download", _presigned_get),
     ("browsers", _pages),

@@ -34,7 +34,7 @@ from control_plane.storage.errors import (
     StoreUnavailable,
 )
 from control_plane.storage.objects import CHUNK_BYTES, LARGEST_BYTES, ObjectFacts, SignedRequest, checked_key
-from control_plane.storage.place import S3Place, ServerSide
+from control_plane.storage.s3_config import S3Config, ServerSide
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ _again = retry(
 )
 
 
-class Answer(NamedTuple):
+class S3Response(NamedTuple):
     """What a store said: status, headers, body."""
 
     status: int
@@ -60,15 +60,15 @@ class S3Store:
     """One bucket, or a part of one. Reads, looks and deletions are tried four times with jitter; a PUT is tried once.
 
     Args:
-        place: where it is, or the address that `S3Place.of_url` takes.
+        place: its configuration, or a URL for `S3Config.of_url`.
         timeout_s: of connecting, and of each read.
 
     Raises:
         ValueError: the address breaks its form; the message is redacted.
     """
 
-    def __init__(self, place: S3Place | str, *, timeout_s: float = 20.0) -> None:
-        self.place = place = S3Place.of_url(place) if isinstance(place, str) else place
+    def __init__(self, place: S3Config | str, *, timeout_s: float = 20.0) -> None:
+        self.place = place = S3Config.of_url(place) if isinstance(place, str) else place
         self.bucket = place.bucket
         self._credentials = StaticProvider(place.access_key, place.secret_key)
         self._http = _pool(place, timeout_s)
@@ -140,7 +140,7 @@ class S3Store:
 
     def send(
         self, method: str, url: str, *, body: bytes = b"", headers: dict[str, str] | None = None
-    ) -> Answer:
+    ) -> S3Response:
         """Sends one request as it is, past the client: to see what the store does with it.
 
         Raises:
@@ -148,7 +148,7 @@ class S3Store:
         """
         with _mapped(url.partition("?")[0]):
             answer = self._http.request(method, url, body=body, headers=headers or {}, redirect=False)
-        return Answer(answer.status, dict(answer.headers), answer.data or b"")
+        return S3Response(answer.status, dict(answer.headers), answer.data or b"")
 
     def put(self, key: str, chunks: Iterable[bytes], *, size_bytes: int, sha256: str) -> None:
         """See `ObjectStore.put`. Not every server knows `If-None-Match`, so the key is looked for first."""
@@ -312,7 +312,7 @@ class S3Store:
         return once()
 
 
-def _pool(place: S3Place, timeout_s: float) -> BoundedPool:
+def _pool(place: S3Config, timeout_s: float) -> BoundedPool:
     options: dict[str, object] = {
         "timeout": urllib3.Timeout(timeout_s),
         "retries": urllib3.Retry(0),
@@ -326,7 +326,7 @@ def _pool(place: S3Place, timeout_s: float) -> BoundedPool:
     return BoundedPool(**options)  # type: ignore[arg-type]
 
 
-def _server_side(place: S3Place) -> dict[str, str]:
+def _server_side(place: S3Config) -> dict[str, str]:
     match place.server_side:
         case ServerSide.SSE_S3:
             return {"x-amz-server-side-encryption": "AES256"}

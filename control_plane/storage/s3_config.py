@@ -1,4 +1,4 @@
-"""Where an S3 store is, and as whom we go there: one value, from an address of the settings or from a studio's row."""
+"""Configuration of one S3 store: location, credentials and access rules, from a settings URL or a studio's row."""
 
 import re
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
 
 
 class ServerSide(StrEnum):
-    """What the store is asked to do to each object, on top of our own encryption."""
+    """Server-side encryption that the store applies to each object, in addition to ours."""
 
     NONE = "none"
     SSE_S3 = "sse-s3"
@@ -21,20 +21,20 @@ class ServerSide(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class S3Place:
-    """One bucket, or a part of one.
+class S3Config:
+    """One bucket, or a prefix in one.
 
     Args:
         netloc: host, or `host:port`.
-        prefix: empty, or folders that end in a slash; it stands before every key.
+        prefix: empty, or folders that end in a slash; prepended to every key.
         ca_pem: certificates to trust in place of the system's; empty: the system's.
-        guarded: whether addresses are checked (`addresses`): true for whatever a studio names.
-        allowed: networks that a guarded place may reach although they are private.
-        direct_puts: whether boxes upload straight to it.
-        direct_gets: whether browsers read straight from it.
+        guarded: whether addresses pass the SSRF guard; true for every store that a studio adds.
+        allowed: private networks that a guarded store may be in.
+        direct_puts: whether agents upload directly to it.
+        direct_gets: whether browsers read directly from it.
 
     Raises:
-        ValueError: a part breaks its form; the message holds no secret.
+        ValueError: a part is invalid; the message holds no secret.
     """
 
     netloc: str
@@ -68,8 +68,8 @@ class S3Place:
         return f"{'https' if self.secure else 'http'}://{self.netloc}"
 
     @classmethod
-    def of_url(cls, url: str) -> "S3Place":
-        """Returns the place of `s3+http(s)://access:secret@host[:port]/bucket?region=name`.
+    def of_url(cls, url: str) -> "S3Config":
+        """Return the configuration of `s3+http(s)://access:secret@host[:port]/bucket?region=name`.
 
         Raises:
             ValueError: the address breaks that form; the message is redacted.

@@ -1,7 +1,7 @@
 """Writes of storage: the region, stores of the studio's own, and trying them.
 
 Where a store is (endpoint, bucket, prefix) never changes: what lies there would be lost. Another place is another store,
-and `recordings.moves` brings the footage there.
+and `recordings.store_migration` brings the footage there.
 """
 
 import ssl
@@ -28,18 +28,18 @@ from control_plane.keys import vault
 from control_plane.plans.rate_limits import PROBES, require_rows
 from control_plane.storage import stores
 from control_plane.storage.errors import StoreRefused
-from control_plane.storage.findings import Finding, Outcome, Trial
 from control_plane.storage.models import Encryption, ProbeState, StoreProbe, StudioStorage, StudioStore
 from control_plane.storage.objects import ObjectStore
 from control_plane.storage.probe import probe
+from control_plane.storage.probe_report import ProbeContext, ProbeFinding, ProbeOutcome
 from control_plane.storage.s3 import S3Store
 from control_plane.tenancy.models import Studio
 
 PROBE_LEASE = timedelta(minutes=2)
 PROBE_TIMEOUT_S = 5.0
-MOST_STORES = 20
+MAX_STORES = 20
 """In use by one studio: each is written to and read from every night."""
-FRESH = timedelta(hours=24)
+PROBE_VALIDITY = timedelta(hours=24)
 """How old the result of a probe may be when footage is about to go to a store."""
 CHANGEABLE = frozenset({"name", "access_key", "ca_pem", "encryption", "kms_key_id"})
 
@@ -56,7 +56,7 @@ def set_region(studio: Studio, region: str, *, actor: Actor) -> StudioStorage:
     with studio_scope(studio.id):
         access.require(actor, access.Action.MANAGE_STORAGE, studio)
         row = lock_storage(studio.id)
-        if fault := stores.region_fault(row.store, region):
+        if fault := stores.region_mismatch(row.store, region):
             raise Conflict(f"{fault} Move the footage to a store in {region} first, then set the region.")
         row.region = region
         check(row)
@@ -84,7 +84,7 @@ def add_store(
 
     Raises:
         BadRequest: a value breaks a rule, or the endpoint is at an address where no store may be.
-        Conflict: there is a store of this name, it is outside the studio's region, or there are `MOST_STORES`.
+        Conflict: there is a store of this name, it is outside the studio's region, or there are `MAX_STORES`.
         NotFound, Forbidden: `actor` may not manage storage.
     """
     with studio_scope(studio.id):
@@ -102,11 +102,11 @@ def add_store(
             kms_key_id=kms_key_id.strip(),
         )
         lock_storage(studio.id)
-        if StudioStore.objects.filter(retired_at=None).count() >= MOST_STORES:
-            raise Conflict(f"There are {MOST_STORES} stores in use. Put one out of use first.")
+        if StudioStore.objects.filter(retired_at=None).count() >= MAX_STORES:
+            raise Conflict(f"There are {MAX_STORES} stores in use. Put one out of use first.")
         _seal(row, secret_key)
         _check_store(row, secret_key)
-        if fault := stores.region_fault(row, stores.storage().region):
+        if fault := stores.region_mismatch(row, stores.storage().region):
             raise Conflict(f"{fault} Name a bucket in that region.")
         save_new(row, f"There is a store called {row.name!r} already.")
         _record(Act.STORE_ADDED, row, actor, {"region": row.region, "encryption": str(row.encryption)})
@@ -171,7 +171,7 @@ def request_probe(studio: Studio, store: StudioStore | None, *, actor: Actor) ->
             requested_by=actor.id if actor.kind is ActorKind.USER else None,
         )
         row.save(force_insert=True)
-        kick_named("control_plane.storage.tasks.try_store", studio=studio.id, probe_id=row.id)
+        kick_named("control_plane.storage.tasks.run_store_probe", studio=studio.id, probe_id=row.id)
     return row
 
 
@@ -187,14 +187,14 @@ def run_probe(studio_id: UUID, probe_id: UUID) -> bool:
             return False
         row: StoreProbe = StoreProbe.objects.select_related("store").get(pk=probe_id)
         pinned = stores.storage().region
-        trial = Trial(
-            _to_probe(row.store),
+        trial = ProbeContext(
+            _store_to_probe(row.store),
             str(studio_id),
             row.store.region if row.store else settings.OBJECT_STORE_REGION,
             pinned=pinned,
             page_origin=settings.PUBLIC_URL,
         )
-    findings: list[Finding] = []
+    findings: list[ProbeFinding] = []
 
     def told(**values: object) -> bool:
         with studio_scope(studio_id):
@@ -223,7 +223,7 @@ def latest_probe(store: StudioStore | None) -> StoreProbe | None:
     return found
 
 
-def unfit(store: StudioStore | None) -> str:
+def unfit_reason(store: StudioStore | None) -> str:
     """Returns why footage may not be sent to a store now, in words; empty where it may."""
     if store is None:
         return ""
@@ -233,9 +233,9 @@ def unfit(store: StudioStore | None) -> str:
     if found is None or not found.is_over:
         return "The store has not been tried yet. Wait for the result."
     if not found.is_fit:
-        faults = [item["check"] for item in found.findings if item["outcome"] == Outcome.REFUSAL]
+        faults = [item["check"] for item in found.findings if item["outcome"] == ProbeOutcome.REFUSAL]
         return f"The store was found not fit ({', '.join(faults)}). Mend that and try it again."
-    if found.finished_at is None or found.finished_at < timezone.now() - FRESH:
+    if found.finished_at is None or found.finished_at < timezone.now() - PROBE_VALIDITY:
         return "The store was last tried more than a day ago. Try it again first."
     return ""
 
@@ -249,7 +249,7 @@ def due_probes() -> list[UUID]:
     )
 
 
-def stores_in_use() -> list[tuple[Studio, StudioStore | None]]:
+def stores_to_probe() -> list[tuple[Studio, StudioStore | None]]:
     """Returns the stores of the studio in scope that the nightly round tries: its own, and the platform's if it is used."""
     studio = Studio.objects.get()
     own: list[StudioStore | None] = list(StudioStore.objects.filter(retired_at=None))
@@ -266,19 +266,21 @@ def lock_storage(studio_id: UUID) -> StudioStorage:
     return row
 
 
-def _to_probe(row: StudioStore | None) -> ObjectStore:
+def _store_to_probe(row: StudioStore | None) -> ObjectStore:
     if row is None:
         return stores.open_store(None)
-    place = stores.place_of(row, stores.secret_of(row), probing=True)
+    place = stores.config_for(row, stores.secret_of(row), probing=True)
     return S3Store(place, timeout_s=PROBE_TIMEOUT_S)
 
 
-def _settle(studio_id: UUID, row: StoreProbe, token: UUID, findings: list[Finding], trial: Trial) -> bool:
+def _settle(
+    studio_id: UUID, row: StoreProbe, token: UUID, findings: list[ProbeFinding], trial: ProbeContext
+) -> bool:
     outcomes = {item.outcome for item in findings}
     state = ProbeState.PASSED
-    if Outcome.REFUSAL in outcomes:
+    if ProbeOutcome.REFUSAL in outcomes:
         state = ProbeState.REFUSED
-    elif Outcome.WARNING in outcomes:
+    elif ProbeOutcome.WARNING in outcomes:
         state = ProbeState.WARNED
     with studio_scope(studio_id):
         mine = StoreProbe.objects.filter(pk=row.pk)
@@ -289,7 +291,7 @@ def _settle(studio_id: UUID, row: StoreProbe, token: UUID, findings: list[Findin
             if trial.seen_region:
                 facts["seen_region"] = trial.seen_region[:64]
             StudioStore.objects.filter(pk=row.store_id, revision=row.revision).update(**facts)
-        faults = [item.check for item in findings if item.outcome is Outcome.REFUSAL]
+        faults = [item.check for item in findings if item.outcome is ProbeOutcome.REFUSAL]
         actor = Actor.user(row.requested_by) if row.requested_by else Actor.system("storage.probe")
         record(
             Act.STORE_PROBED,
@@ -343,7 +345,7 @@ def _check_store(row: StudioStore, secret_key: str) -> None:
         except (ssl.SSLError, ValueError) as error:
             raise BadRequest("ca_pem: it is no certificate in PEM") from error
     try:
-        stores.place_of(row, secret_key.strip())
+        stores.config_for(row, secret_key.strip())
     except ValueError as error:
         raise BadRequest(str(error)) from error
 

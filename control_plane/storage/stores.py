@@ -1,6 +1,6 @@
-"""Which store an id of a row means, inside the studio in scope; None is the platform's own one.
+"""Open stores by the id in a row, inside the studio in scope; None is the platform's own store.
 
-A store's client is kept for as long as its row is what it was: the row is read each time, its secret is opened once.
+Clients are cached by revision of the row: the row is read each time, its secret is decrypted once.
 """
 
 from collections import OrderedDict
@@ -15,11 +15,11 @@ from control_plane.keys import vault
 from control_plane.storage.configured import object_store
 from control_plane.storage.models import StudioStorage, StudioStore
 from control_plane.storage.objects import ObjectFacts, ObjectStore
-from control_plane.storage.place import S3Place, ServerSide
 from control_plane.storage.s3 import S3Store
+from control_plane.storage.s3_config import S3Config, ServerSide
 
 SECRET = "store"  # noqa: S105  # the kind under which it is wrapped
-_KEPT = 64
+MAX_CLIENTS = 64
 _clients: OrderedDict[tuple[UUID, int, bool], ObjectStore] = OrderedDict()
 _lock = Lock()
 
@@ -40,17 +40,17 @@ def open_store(store_id: UUID | None) -> ObjectStore:
 
 
 def storage() -> StudioStorage:
-    """Returns where the footage of the studio in scope is to lie; not saved where nobody has chosen anything."""
+    """Return the storage settings of the studio in scope; an unsaved default if there are none."""
     row: StudioStorage | None = StudioStorage.objects.select_related("store").first()
     return row or StudioStorage(region="")
 
 
 def region_of(store: StudioStore | None) -> str:
-    """Returns where a store is: what it said itself, else what was given."""
+    """Return the region of a store: the one it reported, else the configured one."""
     return settings.OBJECT_STORE_REGION if store is None else store.seen_region or store.region
 
 
-def region_fault(store: StudioStore | None, pinned: str) -> str:
+def region_mismatch(store: StudioStore | None, pinned: str) -> str:
     """Returns why footage may not go to a store, in words; empty where it may."""
     region = region_of(store)
     if not pinned or region == pinned:
@@ -59,7 +59,7 @@ def region_fault(store: StudioStore | None, pinned: str) -> str:
     return f"The footage of this studio stays in {pinned}, but {name} is in {region}."
 
 
-def server_side_fault(store: ObjectStore, facts: ObjectFacts) -> str:
+def encryption_mismatch(store: ObjectStore, facts: ObjectFacts) -> str:
     """Returns how an object lacks the encryption that its store was asked for, in words; empty where all is well."""
     wanted = store.place.server_side if isinstance(store, S3Store) else ServerSide.NONE
     expected = {ServerSide.SSE_S3: "AES256", ServerSide.SSE_KMS: "aws:kms"}.get(wanted, "")
@@ -68,14 +68,14 @@ def server_side_fault(store: ObjectStore, facts: ObjectFacts) -> str:
     return f"The store was asked to encrypt ({expected}) and says {facts.server_side or 'nothing'} of the object."
 
 
-def place_of(row: StudioStore, secret: str, *, probing: bool = False) -> S3Place:
+def config_for(row: StudioStore, secret: str, *, probing: bool = False) -> S3Config:
     """Returns how a row's store is reached, with `secret`.
 
     Raises:
         ValueError: a part breaks its form.
     """
     parts = urlsplit(row.endpoint)
-    return S3Place(
+    return S3Config(
         netloc=parts.netloc,
         secure=parts.scheme == "https",
         bucket=row.bucket,
@@ -88,7 +88,7 @@ def place_of(row: StudioStore, secret: str, *, probing: bool = False) -> S3Place
         kms_key_id=row.kms_key_id,
         guarded=True,
         allowed=settings.STORE_NETWORKS,
-        # Neither boxes nor browsers know a certificate authority of the studio's own.
+        # Agents and browsers do not trust a certificate authority of the studio's own.
         direct_puts=probing or not row.ca_pem,
         direct_gets=probing or (row.direct_reads and not row.ca_pem),
     )
@@ -100,7 +100,7 @@ def secret_of(row: StudioStore) -> str:
 
 
 def origins_of(store_ids: set[UUID]) -> list[str]:
-    """Returns where browsers are sent to for footage in these stores."""
+    """Return the origins that browsers read footage of these stores from."""
     rows = StudioStore.objects.filter(pk__in=store_ids, direct_reads=True, ca_pem="")
     return sorted({row.endpoint.rstrip("/") for row in rows})
 
@@ -111,9 +111,9 @@ def _client(row: StudioStore) -> ObjectStore:
         if key in _clients:
             _clients.move_to_end(key)
             return _clients[key]
-    made = S3Store(place_of(row, secret_of(row)))
+    made = S3Store(config_for(row, secret_of(row)))
     with _lock:
         _clients[key] = made
-        while len(_clients) > _KEPT:
+        while len(_clients) > MAX_CLIENTS:
             _clients.popitem(last=False)
     return made

@@ -6,7 +6,7 @@ from celery import shared_task
 
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
-from control_plane.storage.services import due_probes, request_probe, run_probe, stores_in_use
+from control_plane.storage.services import due_probes, request_probe, run_probe, stores_to_probe
 from control_plane.tenancy.sweeping import each_studio
 
 
@@ -18,7 +18,7 @@ def probe_stores() -> None:
 
 def _request_probes_of(scope: UUID) -> None:
     with studio_scope(scope):
-        for studio, store in stores_in_use():
+        for studio, store in stores_to_probe():
             request_probe(studio, store, actor=Actor.system("storage.nightly"))
 
 
@@ -32,10 +32,10 @@ def _kick_probes_of(scope: UUID) -> None:
     with studio_scope(scope):
         due = due_probes()
     for probe_id in due:
-        try_store.delay(studio=str(scope), probe_id=str(probe_id))
+        run_store_probe.delay(studio=str(scope), probe_id=str(probe_id))
 
 
 @shared_task
-def try_store(studio: str, probe_id: str) -> None:
+def run_store_probe(studio: str, probe_id: str) -> None:
     """Tries one store; given `studio` and not `studio_id`, because a store is tried outside of any transaction."""
     run_probe(UUID(studio), UUID(probe_id))

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from django.db import connections
 
 from control_plane.common.scoping import studio_scope
-from control_plane.fleet import instance, services
+from control_plane.fleet import installation, services
 from control_plane.fleet.desired import publish_config
 from control_plane.fleet.models import Agent
 from control_plane.fleet.selectors import desired_document
@@ -71,7 +71,7 @@ def prepare(number: int, studios: int) -> tuple[Path, Edits]:
                     said.append([str(row.id), str(stage.studio.id), private.hex()])
                     known.append((place, row.id))
         path = Path(os.environ["THREEDANCE_STATE"]) / "boxes.json"
-        path.write_text(json.dumps({"audience": instance.audience(), "boxes": said}))
+        path.write_text(json.dumps({"audience": installation.audience(), "boxes": said}))
         return path, Edits(stages, known)
     finally:
         connections.close_all()

@@ -26,14 +26,14 @@ def main() -> None:
     django.setup()
     from django.core.management import call_command
 
-    from control_plane.integrity.models import Depth
+    from control_plane.integrity.models import ScanDepth
     from tests.bench.stage import make_class, make_stage
 
     stage = make_stage()
     made = make_class(stage, length_s=LENGTH_S, stored_s=LENGTH_S, bytes_per_s=BYTES_PER_S)
     segments = sum(len(of) for of in made.segments.values())
     depths = {}
-    for depth in Depth.values:
+    for depth in ScanDepth.values:
         began_s, began_cpu_s = time.perf_counter(), time.process_time()
         call_command("fsck", "--depth", depth, stdout=StringIO(), stderr=StringIO())
         took_s, cpu_s = time.perf_counter() - began_s, time.process_time() - began_cpu_s

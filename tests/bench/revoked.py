@@ -21,7 +21,7 @@ from control_plane.access import services as access_services
 from control_plane.accounts.models import User
 from control_plane.administration import services as administration_services
 from control_plane.common.scoping import studio_scope
-from control_plane.fleet import instance
+from control_plane.fleet import installation
 from control_plane.fleet import services as fleet
 from control_plane.fleet.desired import publish_config
 from control_plane.fleet.models import Agent
@@ -198,8 +198,8 @@ def _boxes(address: str, number: int) -> tuple[Stage, list[Box]]:
                 agent_id=AgentId(agent.id),
                 studio_id=StudioId(stage.studio.id),
                 studio_name="",
-                audience=instance.audience(),
-                revocation_key=instance.revocation_public_key(),
+                audience=installation.audience(),
+                revocation_key=installation.revocation_public_key(),
                 server_time_at=agent.created_at,
             )
             boxes.append(box)

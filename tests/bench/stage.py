@@ -24,8 +24,8 @@ from control_plane.fleet import services as fleet
 from control_plane.fleet.models import Agent
 from control_plane.keys import vault
 from control_plane.recordings import services as recordings
-from control_plane.recordings.arrivals import ObjectPlace
-from control_plane.recordings.models import ClassSession, ClassState, Recorder, RecorderState
+from control_plane.recordings.models import AgentRecording, AgentRecordingState, ClassSession, ClassState
+from control_plane.recordings.segment_factory import ObjectLocation
 from control_plane.storage.configured import object_store
 from control_plane.tenancy.models import Role, Room, Studio
 from shared.protocol.config import RecipientKey
@@ -152,7 +152,7 @@ def make_class(stage: Stage, *, length_s: int, stored_s: int, bytes_per_s: int) 
                         recipient_key_id=manifest.recipient_key_id,
                         segment_id=manifest.segment_id,
                     )
-                    arrived.append((manifest, ObjectPlace(None, key), wrapped))
+                    arrived.append((manifest, ObjectLocation(None, key), wrapped))
                 recordings.add_segments(
                     session,
                     stage.agent,
@@ -160,7 +160,7 @@ def make_class(stage: Stage, *, length_s: int, stored_s: int, bytes_per_s: int) 
                     actor=Actor.agent(stage.agent.id, studio_id=stage.studio.id),
                 )
         recordings.stop_class(session, actor=stage.alice.actor)
-        Recorder.objects.filter(class_session=session).update(state=RecorderState.DONE)
+        AgentRecording.objects.filter(class_session=session).update(state=AgentRecordingState.DONE)
         locked = recordings.lock_class(session.id)
         recordings.finish_if_settled(locked, actor=Actor.agent(stage.agent.id, studio_id=stage.studio.id))
         session = ClassSession.objects.get(pk=session.pk)

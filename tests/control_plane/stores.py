@@ -8,16 +8,16 @@ from django.utils import timezone
 
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.models import Segment
-from control_plane.recordings.moves import advance_move
+from control_plane.recordings.store_migration import advance_migration
 from control_plane.storage import services
-from control_plane.storage.models import Disposal, StoreMove, StoreProbe, StudioStore
-from control_plane.storage.place import S3Place
+from control_plane.storage.models import ObjectDeletion, StoreMigration, StoreProbe, StudioStore
+from control_plane.storage.s3_config import S3Config
 from tests.control_plane.conftest import as_person
 from tests.control_plane.footage import Cut
 from tests.control_plane.scenes import Scene
 
 
-def named(scene: Scene, place: S3Place, name: str = "Our bucket") -> StudioStore:
+def named(scene: Scene, place: S3Config, name: str = "Our bucket") -> StudioStore:
     """Names a store and has it tried."""
     studio, alice = scene.cast.studio, scene.cast.alice.actor
     store = services.add_store(
@@ -59,11 +59,11 @@ def where(scene: Scene) -> dict[Any, Any]:
         return dict(Segment.objects.values_list("id", "store_id"))
 
 
-def run(scene: Scene, move: StoreMove, batches: int = 50) -> StoreMove:
+def run(scene: Scene, move: StoreMigration, batches: int = 50) -> StoreMigration:
     """Lets a move go on for some batches; returns it as it is then."""
-    advance_move(scene.cast.studio.id, move.id, batches=batches)
+    advance_migration(scene.cast.studio.id, move.id, batches=batches)
     with studio_scope(scene.cast.studio.id):
-        row: StoreMove = StoreMove.objects.get(pk=move.pk)
+        row: StoreMigration = StoreMigration.objects.get(pk=move.pk)
         return row
 
 
@@ -71,5 +71,5 @@ def grace_is_over(scene: Scene) -> None:
     """Lets two days pass for all that waits to be deleted."""
     with studio_scope(scene.cast.studio.id):
         past = timezone.now() - timedelta(days=2)
-        Disposal.objects.exclude(due_at=None).update(due_at=past)
-        StoreMove.objects.exclude(copied_at=None).update(copied_at=past)
+        ObjectDeletion.objects.exclude(due_at=None).update(due_at=past)
+        StoreMigration.objects.exclude(copied_at=None).update(copied_at=past)

@@ -26,7 +26,7 @@ VIEW_OF = {
     "member_id": Action.MANAGE_PEOPLE,
     "key_id": Action.USE_API,
     "alert_id": Action.MANAGE_POLICY,
-    "move_id": Action.MANAGE_STORAGE,
+    "migration_id": Action.MANAGE_STORAGE,
 }
 """The parameter of an address that names a thing -> the right without which the thing is not there."""
 

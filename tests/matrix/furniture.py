@@ -27,18 +27,18 @@ from control_plane.fleet.models import Agent, PairingCode
 from control_plane.identity.models import IdentityProvider, ProviderKind
 from control_plane.ingest import services as ingest
 from control_plane.integrity import inspect
-from control_plane.integrity.damage import Found, note_faults
-from control_plane.integrity.models import Depth, StoreRound
+from control_plane.integrity.damage import DamageFinding, record_damage
+from control_plane.integrity.models import IntegrityScan, ScanDepth
 from control_plane.keys import vault
 from control_plane.people import services as people_services
 from control_plane.people.dancer_list import NewDancer
 from control_plane.people.models import Dancer, Relation
 from control_plane.recordings import services as recordings
-from control_plane.recordings.arrivals import ObjectPlace
-from control_plane.recordings.fault_models import FaultKind
+from control_plane.recordings.damage_models import DamageKind
 from control_plane.recordings.models import ClassSession, ClassState, Segment
-from control_plane.recordings.playback.view_sessions import continue_replay
+from control_plane.recordings.playback.view_sessions import touch_replay
 from control_plane.recordings.rosters import save_roster
+from control_plane.recordings.segment_factory import ObjectLocation
 from control_plane.tenancy.models import Role, Room
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, new_id
 from shared.protocol.manifest import GapReason, GapRecord
@@ -119,13 +119,13 @@ def _classes(house: House, folder: Path) -> None:
         with studio_scope(house.studio.id):
             house.ids[f"{key}.track"] = row.tracks.get(camera_id=house.ids["camera"]).id
         _trouble(house, caller, row, made[2])
-        fleet_reports.take(Heartbeat(status=status_of(row.id, RecordingState.RECORDING)), caller)
+        fleet_reports.apply_message(Heartbeat(status=status_of(row.id, RecordingState.RECORDING)), caller)
         if key == "class":
             _fault(house, made[1])
         if key != "running":
             with studio_scope(house.studio.id):
                 row = ClassSession.objects.get(pk=row.id)
-                continue_replay(row, actor=viewer)
+                touch_replay(row, actor=viewer)
                 recordings.stop_class(row, actor=teacher)
                 ClassSession.objects.filter(pk=row.id).update(state=ClassState.COMPLETE)
     house.raw = [cut.key for cut in house.cuts]
@@ -136,9 +136,11 @@ def _fault(house: House, cut: Cut) -> None:
     """Says of a segment that it is damaged in its store, which the next check finds to be untrue."""
     with studio_scope(house.studio.id):
         row = Segment.objects.get(pk=cut.manifest.segment_id)
-        place = ObjectPlace(row.store_id, row.object_key)
-        note_faults([Found(row.id, place, FaultKind.HASH, word(house.name, "note"))], actor=inspect.SYSTEM)
-        StoreRound.objects.create(studio=house.studio, depth=Depth.HASH, begun_at=timezone.now())
+        place = ObjectLocation(row.store_id, row.object_key)
+        record_damage(
+            [DamageFinding(row.id, place, DamageKind.HASH, word(house.name, "note"))], actor=inspect.SYSTEM
+        )
+        IntegrityScan.objects.create(studio=house.studio, depth=ScanDepth.HASH, begun_at=timezone.now())
 
 
 def _dancers(house: House) -> None:
@@ -267,9 +269,9 @@ def _trouble(house: House, caller: Caller, row: ClassSession, third: Cut) -> Non
         to_at=START_AT,
         reason=GapReason.AGENT_LATE,
     )
-    ingest.settle_gaps([gap], caller)
+    ingest.commit_gaps([gap], caller)
     nothing = Reported(version=0, hash=None, status=ConfigStatus.APPLIED)
-    fleet_reports.take(Hello(protocol=1, agent_version="1", reported=nothing), caller)
+    fleet_reports.apply_message(Hello(protocol=1, agent_version="1", reported=nothing), caller)
 
 
 def furnish(house: House, folder: Path) -> None:

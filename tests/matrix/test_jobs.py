@@ -23,7 +23,7 @@ from django.core.management.base import CommandError
 from control_plane.common.errors import ControlPlaneError
 from control_plane.common.scoping import studio_scope
 from control_plane.config.celery import app as celery_app
-from control_plane.storage.models import StoreMove, StoreProbe
+from control_plane.storage.models import StoreMigration, StoreProbe
 from control_plane.tenancy import sweeping
 from tests import servers
 from tests.matrix import routes
@@ -81,7 +81,7 @@ def test_sweeps_find_something_to_do(desk: Desk, policy: Policy) -> None:
             with Undo():
                 _said(job)
                 busy |= {name.rpartition(".")[2] for tables in desk.changes(since).values() if tables}
-    assert {"sweep_uploads", "sweep_shredded", "probe_stores", "try_store", "watch_reads"} <= busy, busy
+    assert {"sweep_uploads", "sweep_shredded", "probe_stores", "run_store_probe", "watch_reads"} <= busy, busy
 
 
 def _try_all(
@@ -165,12 +165,12 @@ def _probe(house: House) -> UUID:
 
 def _move(house: House) -> UUID:
     with studio_scope(house.studio.id):
-        return UUID(str(StoreMove.objects.get_or_create(studio=house.studio)[0].id))
+        return UUID(str(StoreMigration.objects.get_or_create(studio=house.studio)[0].id))
 
 
 _THINGS: dict[str, tuple[str, Callable[[House], UUID]]] = {
-    "try_store": ("probe_id", _probe),
-    "go_on_with_move": ("move_id", _move),
+    "run_store_probe": ("probe_id", _probe),
+    "continue_migration": ("migration_id", _move),
 }
 """Task -> the parameter that names a thing, and what makes one."""
 

@@ -29,7 +29,7 @@ REVIEWED = {
     ("control_plane/audit/offline.py", "signed[0] != item.stored"): "hashes of a log",
     (
         "control_plane/ingest/services.py",
-        "hashes_of([manifest.segment_id], agent).get(manifest.segment_id) == manifest.sha256",
+        "committed_hashes([manifest.segment_id], agent).get(manifest.segment_id) == manifest.sha256",
     ): "the hash of an object",
     (
         "edge_agent/control/identity.py",

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from nacl.public import PrivateKey, PublicKey, SealedBox
 
-from control_plane.fleet.server_time import timed
+from control_plane.fleet.server_time import with_server_time
 from shared.kernel.clock import Clock, SystemClock
 from shared.protocol.codec import decode, encode
 from shared.protocol.config import AgentBody, AgentConfig, Credentials, RecipientKey, config_document
@@ -179,7 +179,7 @@ class ControlPlane:
         """Serves for the length of the block, at one address of this machine."""
         certificate, key = self._tls or (None, None)
         with serving(
-            timed(self._app, now_ns=lambda: round(self.now().timestamp() * 1e6) * 1000),
+            with_server_time(self._app, now_ns=lambda: round(self.now().timestamp() * 1e6) * 1000),
             port=port,
             host=host,
             log_level="critical",

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from control_plane.storage.place import S3Place
+from control_plane.storage.s3_config import S3Config
 
 
 @dataclass
@@ -50,7 +50,7 @@ class LaxServer:
     sent_bytes: int = 0
     """Of answers that were bad on command."""
 
-    def place(self, **changes: Any) -> S3Place:
+    def place(self, **changes: Any) -> S3Config:
         """Returns where it is, for a store of ours."""
         values: dict[str, Any] = {
             "netloc": f"127.0.0.1:{self.port}",
@@ -60,7 +60,7 @@ class LaxServer:
             "secure": False,
             "region": "eu-test-1",
         }
-        return S3Place(**values | changes)
+        return S3Config(**values | changes)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -184,7 +184,7 @@ ACCESS = (
         '    for found in studio_ids("wherever it is"):\n        run_probe(UUID(str(found)), UUID(probe_id))',
         (
             "tests/matrix/test_jobs.py::test_a_task_touches_one_studio_and_tells_of_none"
-            "[control_plane.storage.tasks.try_store]",
+            "[control_plane.storage.tasks.run_store_probe]",
         ),
     ),
     Sabotage(

@@ -41,7 +41,7 @@ DATABASE = (
     Sabotage(
         "a pairing code is compared up to the first wrong letter",
         "database",
-        "control_plane/fleet/codes.py",
+        "control_plane/fleet/pairing_codes.py",
         "    return hmac.compare_digest(given_hash.encode(), kept_hash.encode())",
         "    return given_hash == kept_hash",
         ("tests/repo/test_secrets.py::test_secrets_are_compared_in_constant_time",),

@@ -7,7 +7,7 @@ _TEST_VAULT = "tests/control_plane/keys/test_vault.py"
 _TEST_KEYS = "tests/control_plane/keys/test_keys.py"
 _RECORD = "tests/control_plane/audit/test_record.py"
 _CHAIN = "tests/control_plane/audit/test_chain.py"
-_MOVES = "tests/control_plane/recordings/test_moves.py"
+_MOVES = "tests/control_plane/recordings/test_store_migration.py"
 _VIEWS = "tests/control_plane/recordings/playback/test_views.py"
 
 KEYS = (
@@ -177,8 +177,8 @@ STORAGE = (
         "a playlist is kept without what the class consisted of",
         "storage",
         "control_plane/recordings/playback/playback_cache.py",
-        "    return Version(class_session.id, class_session.state, tuple(zip(row[::2], row[1::2], strict=True)))",
-        '    return Version(class_session.id, "", ((len(row), 0),))',
+        "    return ClassVersion(class_session.id, class_session.state, tuple(zip(row[::2], row[1::2], strict=True)))",
+        '    return ClassVersion(class_session.id, "", ((len(row), 0),))',
         (f"{_VIEWS}::test_what_is_kept_of_a_class_is_not_shown_once_more_of_it_came",),
     ),
     Sabotage(

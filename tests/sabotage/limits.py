@@ -3,7 +3,7 @@
 from tests.sabotage.sabotage import Sabotage
 
 _PLAYLIST = "tests/control_plane/recordings/playback/test_playlist.py"
-_HOLES = "tests/control_plane/recordings/test_holes.py"
+_HOLES = "tests/control_plane/recordings/test_coverage.py"
 _DOCUMENTS = "tests/control_plane/recordings/playback/test_playback_cache.py"
 
 _MANIFESTS = "tests/control_plane/ingest/test_manifests.py"
@@ -170,19 +170,19 @@ LIMITS = (
     Sabotage(
         "a heartbeat is kept as long as it comes",
         "limits",
-        "control_plane/fleet/fit.py",
-        "            for camera in status.cameras[:MOST_CAMERAS_SHOWN]\n",
+        "control_plane/fleet/status_limits.py",
+        "            for camera in status.cameras[:MAX_CAMERAS_KEPT]\n",
         "            for camera in status.cameras\n",
         (
-            "tests/control_plane/fleet/test_fit.py::test_what_is_kept_of_a_heartbeat_has_a_length_that_a_page_can_show",
+            "tests/control_plane/fleet/test_status_limits.py::test_what_is_kept_of_a_heartbeat_has_a_length_that_a_page_can_show",
         ),
     ),
     Sabotage(
         "the words of an agent that was just revoked are taken",
         "access",
         "control_plane/fleet/reports.py",
-        "        if not agent.is_trusted:\n            # A socket",
-        "        if False:\n            # A socket",
+        "        if not agent.is_trusted:\n            # The socket",
+        "        if False:\n            # The socket",
         (f"{_FLEET}::test_the_words_of_an_agent_that_was_just_revoked_change_nothing",),
     ),
     Sabotage(
@@ -237,7 +237,7 @@ LIMITS = (
         "an agent announces without end",
         "limits",
         "control_plane/ingest/intents.py",
-        "        if self._count >= MOST_PENDING or",
+        "        if self._count >= MAX_PENDING or",
         "        if False and",
         (f"{_PENDING}::test_an_agent_announces_so_many_segments_before_some_are_committed",),
     ),
@@ -279,7 +279,7 @@ LIMITS = (
         "every hole that nobody explained gets a row",
         "limits",
         "control_plane/recordings/services.py",
-        "[:MOST_INFERRED_GAPS]",
+        "[:MAX_INFERRED_GAPS]",
         "[:]",
         (f"{_FOOTAGE}::test_of_holes_without_number_the_longest_get_a_row",),
     ),
@@ -287,7 +287,7 @@ LIMITS = (
         "a studio takes all pairing codes there are",
         "limits",
         "control_plane/fleet/pairing.py",
-        "timezone.now() - 2 * LIFETIME).count() >= MOST_CODES:",
+        "timezone.now() - 2 * LIFETIME).count() >= MAX_CODES:",
         "timezone.now() - 2 * LIFETIME).count() < 0:",
         ("tests/control_plane/fleet/test_pairing.py::test_a_studio_makes_so_many_codes_in_a_while",),
     ),
@@ -295,7 +295,7 @@ LIMITS = (
         "the fragments of a segment may lie weeks apart",
         "limits",
         "control_plane/ingest/manifests.py",
-        "    if span > LONGEST_SEGMENT_90K:",
+        "    if span > MAX_SEGMENT_90K:",
         "    if span < 0:",
         (f"{_MANIFESTS}::test_fragments_that_span_more_than_an_hour_are_refused",),
     ),
@@ -303,7 +303,7 @@ LIMITS = (
         "an init section of any size is read whole",
         "limits",
         "control_plane/recordings/playback/views.py",
-        "    if segment.init_size_bytes > LARGEST_INIT_BYTES:",
+        "    if segment.init_size_bytes > MAX_INIT_BYTES:",
         "    if segment.init_size_bytes < 0:",
         (f"{_VIEWS}::test_an_init_section_larger_than_any_is_not_even_read",),
     ),
@@ -326,7 +326,7 @@ LIMITS = (
     Sabotage(
         "each hole is held against all gaps that were reported",
         "limits",
-        "control_plane/recordings/holes.py",
+        "control_plane/recordings/coverage.py",
         "        if gap.from_us >= to_us:\n            break\n        start_us, end_us = max(",
         "        if max(gap.from_us, at_us) >= min(gap.to_us, to_us):\n            continue\n"
         "        start_us, end_us = max(",

@@ -7,12 +7,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from control_plane.common.scoping import studio_scope
-from control_plane.compliance.watching import watch_studio
+from control_plane.compliance.anomaly_alerts import detect_anomalies
 from control_plane.people.dancer_list import NewDancer
 from control_plane.people.models import Relation
 from control_plane.people.services import add_dancers, start_guardianship
 from control_plane.recordings.models import ClassState
-from control_plane.recordings.playback.view_sessions import continue_replay
+from control_plane.recordings.playback.view_sessions import touch_replay
 from control_plane.recordings.rosters import save_roster
 from tests.control_plane.portal.conftest import House, record
 from tests.web.browser import CHROMIUM, Watched
@@ -39,8 +39,8 @@ def addresses(site: House, settings: Any, tmp_path: Path) -> list[str]:
     start_guardianship(dancer, cast.gita, Relation.PARENT, actor=cast.alice.actor)
     save_roster(row, [dancer.id], confirm=True, actor=cast.alice.actor)
     with studio_scope(cast.studio.id):
-        continue_replay(row, actor=cast.vera.actor)
-        watch_studio(cast.studio.id)
+        touch_replay(row, actor=cast.vera.actor)
+        detect_anomalies(cast.studio.id)
     return [site.base + page.format(dancer=dancer.id) for page in PAGES]
 
 

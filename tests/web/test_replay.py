@@ -14,7 +14,7 @@ from control_plane.audit.models import Entry
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.events import HeartbeatReceived
 from control_plane.fleet.models import Agent
-from control_plane.recordings import reports, services
+from control_plane.recordings import heartbeats, services
 from control_plane.tenancy.models import Membership
 from shared.protocol.ids import CameraId, GapId, new_id
 from shared.protocol.manifest import GapReason, GapRecord
@@ -85,7 +85,7 @@ def _record(scene: Scene, folder: Path) -> None:
         )
         services.add_gaps(scene.session, [away], agent, actor=scene.caller.actor)
         services.stop_class(scene.session, actor=scene.cast.ivan.actor)
-        reports.apply_heartbeat(
+        heartbeats.apply_heartbeat(
             HeartbeatReceived(agent, scene.status(RecordingState.FINISHED), scene.caller.actor)
         )
 

@@ -31,8 +31,8 @@ from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFoun
 from control_plane.common.saving import save_new
 from control_plane.common.scoping import studio_scope
 from control_plane.plans.models import Limit
-from control_plane.plans.quotas import require_room
-from control_plane.plans.rate_limits import require_rate, require_rate_of_unproven
+from control_plane.plans.quotas import require_quota
+from control_plane.plans.rate_limits import require_rate, require_unproven_rate
 from control_plane.tenancy.locking import lock_studio
 from control_plane.tenancy.models import Invitation, Membership, Role, Studio
 from control_plane.tenancy.selectors import invitation_of
@@ -80,7 +80,7 @@ def invite(
             raise Conflict("Somebody with this address is a member already.")
         if Invitation.objects.filter(accepted_at=None, revoked_at=None).count() >= OPEN_LIMIT:
             raise Conflict(f"There are {OPEN_LIMIT} open invitations. Take some back first.")
-        require_room(Limit.MEMBERS, Membership.objects.count)
+        require_quota(Limit.MEMBERS, Membership.objects.count)
         invitation = Invitation(
             studio=studio,
             email=address,
@@ -176,7 +176,7 @@ def _reader(invitation: Invitation) -> User:
     was_mailed = invitation.sent_at is not None
     if person is None:
         if not was_mailed:
-            require_rate_of_unproven()
+            require_unproven_rate()
         return create_user(invitation.email, actor=JOB, verified=was_mailed)
     if not was_mailed and _is_nobodys(person):
         # The link is all there is to enter it by. Whoever was in it before is out as soon as the person joins.

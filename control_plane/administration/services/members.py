@@ -23,7 +23,7 @@ from control_plane.common.saving import save_new
 from control_plane.common.scoping import studio_scope
 from control_plane.people.services import end_guardianships_of
 from control_plane.plans.models import Limit
-from control_plane.plans.quotas import require_room
+from control_plane.plans.quotas import require_quota
 from control_plane.tenancy.locking import lock_studio
 from control_plane.tenancy.models import Membership, Role, Studio
 from control_plane.tenancy.selectors import members, studios_of_account
@@ -190,7 +190,7 @@ def join(
     Raises:
         Conflict: the person is a member already.
     """
-    require_room(Limit.MEMBERS, Membership.objects.count)
+    require_quota(Limit.MEMBERS, Membership.objects.count)
     membership = Membership(studio=studio, user=user, role=role, ends_at=ends_at)
     save_new(membership, "This person is a member already.")
     # A link that another studio's admin may have made would open this studio as well, and so would the session of one

@@ -13,8 +13,8 @@ from control_plane.api.resource import Resource, checked
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.words import Category
 from control_plane.common.errors import BadRequest
-from control_plane.compliance.search import Question, read_place, search, written_place
-from control_plane.recordings.usage import uses
+from control_plane.compliance.search import Question, decode_cursor, encode_cursor, search
+from control_plane.recordings.plan_usage import limit_usages
 
 
 class QuestionForm(serializers.Serializer[Any]):
@@ -46,9 +46,9 @@ class Log(Resource):
             values["category"] = Category(values["category"])
         question = Question(**values)
         note_read(Act.AUDIT_READ, self.studio, actor=self.actor, **question.facts())
-        place = read_place(before) if before else None
+        place = decode_cursor(before) if before else None
         page = search(question, reader=self.actor, before=place, size=limit)
-        older = written_place(page.older) if page.older else None
+        older = encode_cursor(page.older) if page.older else None
         return Response({"items": [shapes.entry(row) for row in page.rows], "older": older})
 
 
@@ -60,5 +60,9 @@ class Usage(Resource):
     def get(self, request: Request, slug: str) -> Response:
         """Lists each limit with its use."""
         return Response(
-            {"items": [{"limit": use.limit.value, "used": use.used, "most": use.most} for use in uses()]}
+            {
+                "items": [
+                    {"limit": use.limit.value, "used": use.used, "most": use.most} for use in limit_usages()
+                ]
+            }
         )

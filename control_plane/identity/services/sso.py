@@ -23,7 +23,7 @@ from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict
 from control_plane.common.scoping import studio_scope
 from control_plane.identity.models import GroupRole, IdentityProvider, ProvidedMembership
-from control_plane.plans.rate_limits import require_rate_of_unproven
+from control_plane.plans.rate_limits import require_unproven_rate
 from control_plane.tenancy.models import Membership, Role
 from control_plane.tenancy.selectors import in_force
 
@@ -136,7 +136,7 @@ def _newcomer(provider: IdentityProvider, said: Said, user: User | None, role: R
         )
     if user is None:
         if not owns_domain:
-            require_rate_of_unproven()
+            require_unproven_rate()
         user = create_user(said.address, actor=JOB, display_name=said.name, verified=owns_domain)
     membership = join(provider.studio, user, role, JOB)
     ProvidedMembership.objects.create(

@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='StoreRound',
+            name='IntegrityScan',
             fields=[
                 ('id', models.UUIDField(default=shared.protocol.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
             options={
                 'abstract': False,
                 'base_manager_name': 'objects',
-                'constraints': [models.UniqueConstraint(fields=('studio', 'store', 'depth'), name='integrity_round_once', nulls_distinct=False)],
+                'constraints': [models.UniqueConstraint(fields=('studio', 'store', 'depth'), name='integrity_scan_once', nulls_distinct=False)],
             },
         ),
     ]

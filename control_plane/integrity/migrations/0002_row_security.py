@@ -10,5 +10,5 @@ from control_plane.common.rls import ForceRowSecurity
 class Migration(migrations.Migration):
     dependencies: ClassVar = [("integrity", "0001_initial")]
     operations: ClassVar = [
-        ForceRowSecurity("StoreRound"),
+        ForceRowSecurity("IntegrityScan"),
     ]

@@ -17,7 +17,7 @@ from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, NotFound
 from control_plane.fleet.models import Agent, PairingCode, PairingState
 from control_plane.fleet.pairing import create_pairing_code
-from control_plane.fleet.selectors import RECORDS, visible_agents
+from control_plane.fleet.selectors import RECORDING_STATES, visible_agents
 from control_plane.fleet.uploads import UploadLimits, set_upload_limits, upload_limits
 from control_plane.portal.agents import BYTES_PER_MBIT, agent_cards, limits_text
 from control_plane.portal.page import actor_of, is_part, studio_page
@@ -45,7 +45,7 @@ class AddAgentForm(forms.Form):
 
     def __init__(self, *args: object, actor: Actor, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        others = visible_agents(actor).filter(state__in=RECORDS)
+        others = visible_agents(actor).filter(state__in=RECORDING_STATES)
         self.fields["replaces"].queryset = others  # type: ignore[attr-defined]
         if not others.exists():
             del self.fields["replaces"]

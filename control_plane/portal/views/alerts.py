@@ -17,10 +17,10 @@ from control_plane.access.requests import StudioRequest
 from control_plane.accounts import mail
 from control_plane.audit.catalogue import Action
 from control_plane.common.errors import BadRequest, Conflict, NotFound
+from control_plane.compliance.anomaly_alerts import LIMIT_FIELDS, acknowledge, change_limits, limits_of
+from control_plane.compliance.anomaly_rules import RULE_LABELS, Limits
 from control_plane.compliance.models import Alert, WatchRules
-from control_plane.compliance.names import Names
-from control_plane.compliance.watch import RULE_LABELS, Limits
-from control_plane.compliance.watching import LIMIT_FIELDS, acknowledge, change_limits, limits_of
+from control_plane.compliance.name_lookup import NameLookup
 from control_plane.portal.page import actor_of, studio_page
 
 PAGE_SIZE = 50
@@ -51,7 +51,7 @@ def alert_list(request: StudioRequest, slug: str) -> HttpResponse:
     found = Alert.objects.select_related("acknowledgement").order_by("-raised_at", "-id")
     page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
     alerts = list(page.object_list)
-    names = Names(
+    names = NameLookup(
         actor,
         [alert.person_id for alert in alerts]
         + [alert.acknowledgement.acknowledged_by for alert in alerts if hasattr(alert, "acknowledgement")],
@@ -105,7 +105,7 @@ def alert_rules(request: StudioRequest, slug: str) -> HttpResponse:
     return studio_page(request, "portal/audit/alert_rules.html", HERE | {"form": form}, status=status)
 
 
-def _row(alert: Alert, names: Names) -> dict[str, Any]:
+def _row(alert: Alert, names: NameLookup) -> dict[str, Any]:
     seen = getattr(alert, "acknowledgement", None)
     shows_class = str(alert.facts.get("action", "")).startswith("class.")
     return {

@@ -21,10 +21,10 @@ from control_plane.access.requests import StudioRequest
 from control_plane.audit.catalogue import MEANINGS, Action
 from control_plane.audit.words import CATEGORY_LABELS, Category
 from control_plane.common.errors import BadRequest, NotFound
-from control_plane.compliance.checkpointing import receipts, standing
+from control_plane.compliance.checkpointing import checkpoint_status, receipts
 from control_plane.compliance.exporting import CONTENT_TYPES, Form, export_log
-from control_plane.compliance.search import Question, read_place, search, written_place
-from control_plane.compliance.sightings import as_csv, who_saw
+from control_plane.compliance.footage_access_report import as_csv, report_footage_access
+from control_plane.compliance.search import Question, decode_cursor, encode_cursor, search
 from control_plane.compliance.signing import public_key
 from control_plane.people.models import Dancer
 from control_plane.portal.page import actor_of, studio_page
@@ -96,10 +96,10 @@ def audit_log(request: StudioRequest, slug: str) -> HttpResponse:
     actor = actor_of(request)
     access.require(actor, access.Action.VIEW_AUDIT, request.studio)
     form = _form(request)
-    before = read_place(request.GET["before"]) if request.GET.get("before") else None
+    before = decode_cursor(request.GET["before"]) if request.GET.get("before") else None
     context: dict[str, Any] = HERE | {
         "form": form,
-        "checkpoints": standing(request.studio.created_at),
+        "checkpoints": checkpoint_status(request.studio.created_at),
         "public_key": public_key(),
     }
     status = 200
@@ -115,7 +115,7 @@ def audit_log(request: StudioRequest, slug: str) -> HttpResponse:
             "page": page,
             "is_first": before is None,
             "first_page": urlencode(kept),
-            "older": urlencode(kept | {"before": written_place(page.older)}) if page.older else "",
+            "older": urlencode(kept | {"before": encode_cursor(page.older)}) if page.older else "",
             "kept": kept,
             "export_forms": [("csv", "CSV"), ("jsonl", "JSON Lines")],
         }
@@ -156,14 +156,14 @@ def dancer_seen(request: StudioRequest, slug: str, dancer_id: UUID) -> HttpRespo
     return studio_page(
         request,
         "portal/audit/seen.html",
-        HERE | {"report": who_saw(_dancer(dancer_id), reader=actor_of(request))},
+        HERE | {"report": report_footage_access(_dancer(dancer_id), reader=actor_of(request))},
     )
 
 
 @require_safe
 def dancer_seen_file(request: StudioRequest, slug: str, dancer_id: UUID) -> HttpResponse:
     """Gives the same as a file for a spreadsheet."""
-    report = who_saw(_dancer(dancer_id), reader=actor_of(request))
+    report = report_footage_access(_dancer(dancer_id), reader=actor_of(request))
     return _file(as_csv(report).encode(), f"seen-{dancer_id}.csv", "text/csv; charset=utf-8")
 
 

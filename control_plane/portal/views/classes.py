@@ -16,7 +16,7 @@ from control_plane.access.requests import StudioRequest
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict
-from control_plane.compliance.sightings import own_dancers
+from control_plane.compliance.footage_access_report import own_dancers
 from control_plane.fleet.selectors import visible_agents
 from control_plane.portal.classes import by_day, class_rows, waiting
 from control_plane.portal.page import actor_of, studio_page

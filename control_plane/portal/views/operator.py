@@ -25,7 +25,7 @@ from control_plane.accounts.models import User
 from control_plane.administration import services as administration_services
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable
 from control_plane.common.scoping import user_scope
-from control_plane.ingest.space import low_disks
+from control_plane.ingest.disk_space import low_disks
 from control_plane.portal.access_words import GROUPS
 from control_plane.portal.operators import own_visits, studio_by_id, studio_lines, studio_page_of
 from control_plane.portal.page import actor_of, page_number

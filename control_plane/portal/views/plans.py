@@ -17,10 +17,10 @@ from control_plane.common.errors import BadRequest, Conflict, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.plans.models import Limit, Plan, StudioPlan
 from control_plane.plans.quotas import allowance
-from control_plane.plans.services import change_plan, create_plan, give_plan, require_operator
+from control_plane.plans.services import assign_plan, change_plan, create_plan, require_operator
 from control_plane.portal.operators import studio_by_id
 from control_plane.portal.page import actor_of, page_number
-from control_plane.recordings.usage import all_uses, uses
+from control_plane.recordings.plan_usage import limit_usages, list_studio_usage
 
 PAGE_SIZE = 25
 READ_WRITE = ("GET", "HEAD", "POST")
@@ -99,7 +99,7 @@ def plan_list(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     require_operator(actor)
     number = page_number(request)
-    listed = all_uses(actor=actor, first=(number - 1) * PAGE_SIZE, most=PAGE_SIZE + 1)
+    listed = list_studio_usage(actor=actor, first=(number - 1) * PAGE_SIZE, most=PAGE_SIZE + 1)
     context = {
         "plans": Plan.objects.all(),
         "studios": listed[:PAGE_SIZE],
@@ -166,7 +166,7 @@ def studio_plan(request: HttpRequest, studio_id: UUID) -> HttpResponse:
         raise NotFound
     with studio_scope(studio.id):
         given: StudioPlan | None = StudioPlan.objects.select_related("plan").first()
-        used = uses(allowance())
+        used = limit_usages(allowance())
     first: dict[str, Any] = {}
     if given:
         first = {"plan": given.plan_id, "note": given.note}
@@ -175,7 +175,7 @@ def studio_plan(request: HttpRequest, studio_id: UUID) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         try:
-            give_plan(studio, data["plan"], actor=actor, overrides=form.overrides(), note=data["note"])
+            assign_plan(studio, data["plan"], actor=actor, overrides=form.overrides(), note=data["note"])
         except BadRequest as error:
             form.add_error(None, error.detail)
         else:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from control_plane.access import access
 from control_plane.access.requests import StudioRequest
 from control_plane.common.errors import BadRequest, Conflict, NotFound
-from control_plane.ingest.space import low_disks
+from control_plane.ingest.disk_space import low_disks
 from control_plane.plans.quotas import allowance
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.portal.storage import (
@@ -25,11 +25,11 @@ from control_plane.portal.storage import (
     store_cards,
     store_named,
 )
-from control_plane.recordings.disposals import retire_store
-from control_plane.recordings.moves import cancel_move, retry_faults, start_move
-from control_plane.recordings.usage import uses
+from control_plane.recordings.object_deletion import retire_store
+from control_plane.recordings.plan_usage import limit_usages
+from control_plane.recordings.store_migration import cancel_migration, retry_failures, start_migration
 from control_plane.storage import stores
-from control_plane.storage.models import StoreMove
+from control_plane.storage.models import StoreMigration
 from control_plane.storage.services import add_store, change_store, request_probe, set_region
 
 READ_WRITE = ("GET", "HEAD", "POST")
@@ -129,7 +129,7 @@ def move_here(request: StudioRequest, slug: str, store: str) -> HttpResponse:
     """Has all footage go to a store, and new footage from now on."""
     actor = actor_of(request)
     try:
-        start_move(request.studio, store_named(actor, request.studio, store), actor=actor)
+        start_migration(request.studio, store_named(actor, request.studio, store), actor=actor)
     except Conflict as error:
         messages.error(request, error.detail)
     return _back(request)
@@ -157,7 +157,7 @@ def retire(request: StudioRequest, slug: str, store: str) -> HttpResponse:
 def cancel(request: StudioRequest, slug: str, move_id: UUID) -> HttpResponse:
     """Ends the copying."""
     try:
-        cancel_move(_move(request, move_id), actor=actor_of(request))
+        cancel_migration(_move(request, move_id), actor=actor_of(request))
     except Conflict as error:
         messages.error(request, error.detail)
     return _back(request)
@@ -167,7 +167,7 @@ def cancel(request: StudioRequest, slug: str, move_id: UUID) -> HttpResponse:
 def retry(request: StudioRequest, slug: str, move_id: UUID) -> HttpResponse:
     """Has what could not be moved tried again."""
     try:
-        retry_faults(_move(request, move_id), actor=actor_of(request))
+        retry_failures(_move(request, move_id), actor=actor_of(request))
     except Conflict as error:
         messages.error(request, error.detail)
     return _back(request)
@@ -178,7 +178,7 @@ def usage(request: StudioRequest, slug: str) -> HttpResponse:
     """Shows what the studio has of what its plan allows."""
     access.require(actor_of(request), access.Action.MANAGE_STUDIO, request.studio)
     found = allowance()
-    context = {"section": "settings", "plan": found, "uses": uses(found)}
+    context = {"section": "settings", "plan": found, "uses": limit_usages(found)}
     return studio_page(request, "portal/settings/storage_usage.html", context)
 
 
@@ -187,9 +187,9 @@ def _require(request: StudioRequest) -> str:
     return stores.storage().region
 
 
-def _move(request: StudioRequest, move_id: UUID) -> StoreMove:
+def _move(request: StudioRequest, move_id: UUID) -> StoreMigration:
     _require(request)
-    move: StoreMove | None = StoreMove.objects.filter(pk=move_id).first()
+    move: StoreMigration | None = StoreMigration.objects.filter(pk=move_id).first()
     if move is None:
         raise NotFound
     return move

@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='Recorder',
+            name='AgentRecording',
             fields=[
                 ('id', models.UUIDField(default=shared.protocol.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
@@ -75,7 +75,7 @@ class Migration(migrations.Migration):
                 ('first_picture_at', models.DateTimeField(editable=False, null=True)),
                 ('reported_at', models.DateTimeField(editable=False, null=True)),
                 ('agent', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='fleet.agent')),
-                ('class_session', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='recorders', to='recordings.classsession')),
+                ('class_session', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='agent_recordings', to='recordings.classsession')),
                 ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
             ],
             options={
@@ -145,18 +145,18 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='SegmentFault',
+            name='SegmentDamage',
             fields=[
                 ('id', models.UUIDField(default=shared.protocol.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('kind', models.CharField(choices=[('missing', 'Missing'), ('size', 'Of another size'), ('hash', 'Other bytes')], editable=False, max_length=8)),
+                ('kind', models.CharField(choices=[('missing', 'Missing'), ('size', 'Wrong size'), ('hash', 'Wrong content')], editable=False, max_length=8)),
                 ('detail', models.CharField(editable=False, max_length=200)),
-                ('repair', models.CharField(choices=[('open', 'Not asked for'), ('asked', 'Its box is asked for it'), ('coming', 'Its box sends it again'), ('lost', 'Its box has no good copy')], default='open', editable=False, max_length=8)),
+                ('repair', models.CharField(choices=[('open', 'Not requested'), ('asked', 'Requested from the agent'), ('coming', 'Agent is sending it again'), ('lost', 'Agent has no intact copy')], default='open', editable=False, max_length=8)),
                 ('answered_at', models.DateTimeField(editable=False, null=True)),
-                ('told_at', models.DateTimeField(editable=False, null=True)),
+                ('notified_at', models.DateTimeField(editable=False, null=True)),
                 ('agent', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='fleet.agent')),
-                ('class_session', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='faults', to='recordings.classsession')),
-                ('segment', models.OneToOneField(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='fault', to='recordings.segment')),
+                ('class_session', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='damages', to='recordings.classsession')),
+                ('segment', models.OneToOneField(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='damage', to='recordings.segment')),
                 ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
             ],
             options={
@@ -196,7 +196,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('from_at', models.DateTimeField(editable=False)),
                 ('to_at', models.DateTimeField(editable=False)),
-                ('reason', models.CharField(choices=[('camera_late', 'the camera came late'), ('camera_offline', 'camera offline'), ('camera_silent', 'the camera sent nothing'), ('camera_refused', 'the camera refused user or password'), ('camera_unsupported', "the camera's format cannot be recorded"), ('packets_dropped', 'the network or the box lost pictures'), ('agent_stopped', 'the box was stopped or restarted'), ('agent_late', 'the box heard of the class late'), ('clock_step', "the camera's clock was set"), ('disk_full', "the box's disk was full"), ('disk_error', "the box's disk failed"), ('segment_corrupt', "footage was damaged on the box's disk"), ('key_frame', 'recording begins and ends at a key frame'), ('pending', 'still on the box'), ('unreported', 'missing, and nobody said why'), ('agent_lost', 'the box was given up before it had uploaded this'), ('store_missing', 'recorded, and lost from the store since'), ('store_damaged', 'recorded, and damaged in the store since')], editable=False, max_length=24)),
+                ('reason', models.CharField(choices=[('camera_late', 'the camera came late'), ('camera_offline', 'camera offline'), ('camera_silent', 'the camera sent nothing'), ('camera_refused', 'the camera refused user or password'), ('camera_unsupported', "the camera's format cannot be recorded"), ('packets_dropped', 'the network or the agent lost pictures'), ('agent_stopped', 'the agent was stopped or restarted'), ('agent_late', 'the agent received the order to record late'), ('clock_step', "the camera's clock was set"), ('disk_full', "the agent's disk was full"), ('disk_error', "the agent's disk failed"), ('segment_corrupt', "footage was damaged on the agent's disk"), ('key_frame', 'recording begins and ends at a key frame'), ('pending', 'still on the agent'), ('unreported', 'missing for an unknown reason'), ('agent_lost', 'the agent was removed before it had uploaded this'), ('store_missing', 'recorded, later lost from the store'), ('store_damaged', 'recorded, later damaged in the store')], editable=False, max_length=24)),
                 ('detail', models.TextField(blank=True, editable=False)),
                 ('inferred', models.BooleanField(default=False, editable=False)),
                 ('class_session', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='gaps', to='recordings.classsession')),
@@ -226,16 +226,16 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=('class_session', 'dancer'), name='recordings_appearance_once'),
         ),
         migrations.AddConstraint(
-            model_name='recorder',
-            constraint=models.UniqueConstraint(fields=('class_session', 'agent'), name='recordings_recorder_once'),
+            model_name='agentrecording',
+            constraint=models.UniqueConstraint(fields=('class_session', 'agent'), name='recordings_agentrecording_once'),
         ),
         migrations.AddIndex(
             model_name='replay',
             index=models.Index(fields=['class_session', 'viewer_id', '-seen_at'], name='recordings_replay_latest'),
         ),
         migrations.AddIndex(
-            model_name='segmentfault',
-            index=models.Index(fields=['agent', 'repair'], name='recordings_fault_asked'),
+            model_name='segmentdamage',
+            index=models.Index(fields=['agent', 'repair'], name='recordings_damage_repair'),
         ),
         migrations.AddConstraint(
             model_name='track',

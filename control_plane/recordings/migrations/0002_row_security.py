@@ -11,10 +11,10 @@ class Migration(migrations.Migration):
     dependencies: ClassVar = [("recordings", "0001_initial")]
     operations: ClassVar = [
         ForceRowSecurity("ClassSession"),
-        ForceRowSecurity("Recorder"),
+        ForceRowSecurity("AgentRecording"),
         ForceRowSecurity("Track"),
         ForceRowSecurity("Segment"),
-        ForceRowSecurity("SegmentFault"),
+        ForceRowSecurity("SegmentDamage"),
         ForceRowSecurity("Gap"),
         ForceRowSecurity("Replay"),
         ForceRowSecurity("Appearance"),

@@ -25,23 +25,23 @@ from django.http import HttpRequest, HttpResponse
 
 from control_plane.common.errors import Busy
 from control_plane.common.scoping import in_scope_sql
-from control_plane.recordings.fault_models import SegmentFault
+from control_plane.recordings.damage_models import SegmentDamage
 from control_plane.recordings.models import ClassSession, Gap, Segment, Track
 from control_plane.recordings.playback.playlist import CONTENT_TYPE, write_playlist
-from control_plane.recordings.playback.timeline_json import timeline_body
+from control_plane.recordings.playback.timeline_json import timeline_json
 from control_plane.recordings.selectors import class_timeline
 
-V = TypeVar("V")
+CachedT = TypeVar("CachedT")
 
-MOST_BYTES = 32 << 20
+MAX_CACHED_BYTES = 32 << 20
 """Of all documents kept, packed. An hour of three cameras is about 0.3 MB, the largest class about 10 MB."""
-MAKERS = 2
+RENDER_THREADS = 2
 """Documents of this many classes are written at a time. The largest class takes about 150 MB while it is laid out."""
 GZIP_LEVEL = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class ClassVersion:
     """What a class consists of: its state, and its segments, their faults, gaps and tracks by number and by all ids."""
 
     class_id: UUID
@@ -50,7 +50,7 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class CachedDocument:
     """A body, packed; who does not take it so gets it unpacked."""
 
     packed: bytes
@@ -72,8 +72,8 @@ class Document:
 class ClassDocuments:
     """All documents of one version of a class; tracks without a picture have no playlist."""
 
-    timeline: Document
-    playlists: dict[UUID, Document]
+    timeline: CachedDocument
+    playlists: dict[UUID, CachedDocument]
 
     @property
     def size_bytes(self) -> int:
@@ -81,7 +81,7 @@ class ClassDocuments:
         return sum(len(item.packed) for item in (self.timeline, *self.playlists.values()))
 
 
-class Kept(Generic[V]):
+class DocumentCache(Generic[CachedT]):
     """The newest values that were asked for, each made by one of those who ask; used by many threads.
 
     Values belong to owners. Where they are too many bytes, the owner of most gives up its oldest: nobody's values are
@@ -93,9 +93,9 @@ class Kept(Generic[V]):
         size: of a value, in bytes.
     """
 
-    def __init__(self, *, most_bytes: int, makers: int, size: Callable[[V], int]) -> None:
+    def __init__(self, *, most_bytes: int, makers: int, size: Callable[[CachedT], int]) -> None:
         self._most_bytes, self._makers, self._size = most_bytes, makers, size
-        self._values: OrderedDict[Hashable, tuple[V, Hashable, int]] = OrderedDict()
+        self._values: OrderedDict[Hashable, tuple[CachedT, Hashable, int]] = OrderedDict()
         self._held_bytes: defaultdict[Hashable, int] = defaultdict(int)
         self._making: dict[Hashable, Future[None]] = {}
         """By owner; settled when there is room for another."""
@@ -106,7 +106,7 @@ class Kept(Generic[V]):
         """How much is kept now."""
         return sum(self._held_bytes.values())
 
-    def get(self, key: Hashable, make: Callable[[], V], *, owner: Hashable) -> V:
+    def get(self, key: Hashable, make: Callable[[], CachedT], *, owner: Hashable) -> CachedT:
         """Returns the value under `key`, made now where there is none. What `make` raises keeps nothing.
 
         Raises:
@@ -131,7 +131,7 @@ class Kept(Generic[V]):
                 del self._making[owner]
             done.set_result(None)
 
-    def _keep(self, key: Hashable, value: V, owner: Hashable) -> None:
+    def _keep(self, key: Hashable, value: CachedT, owner: Hashable) -> None:
         size_bytes = self._size(value)
         with self._lock:
             self._values[key] = value, owner, size_bytes
@@ -145,29 +145,29 @@ class Kept(Generic[V]):
                     del self._held_bytes[largest]
 
 
-_PARTS = (Segment, SegmentFault, Gap, Track)
+_PARTS = (Segment, SegmentDamage, Gap, Track)
 _DIGEST = """(SELECT count(*), coalesce(bit_xor(uuid_hash_extended(this.id, 0)), 0)
 FROM {table} this WHERE this.class_session_id = %s AND SCOPED) {name}"""
 _DIGESTS = "SELECT * FROM " + ", ".join(  # noqa: S608  # names of our own tables
     _DIGEST.format(table=model._meta.db_table, name=model._meta.model_name) for model in _PARTS
 )
 
-_kept: Kept[ClassDocuments] = Kept(
-    most_bytes=MOST_BYTES, makers=MAKERS, size=lambda documents: documents.size_bytes
+_cache: DocumentCache[ClassDocuments] = DocumentCache(
+    most_bytes=MAX_CACHED_BYTES, makers=RENDER_THREADS, size=lambda documents: documents.size_bytes
 )
 
 
-def version_of(class_session: ClassSession) -> Version:
+def class_version(class_session: ClassSession) -> ClassVersion:
     """Returns what a class consists of now. Rows of footage never change, so which ones there are says everything."""
     scoped, of = in_scope_sql()
     values = [class_session.pk, *of]
     with connection.cursor() as cursor:
         cursor.execute(_DIGESTS.replace("SCOPED", scoped), values * len(_PARTS))
         row = cursor.fetchone()
-    return Version(class_session.id, class_session.state, tuple(zip(row[::2], row[1::2], strict=True)))
+    return ClassVersion(class_session.id, class_session.state, tuple(zip(row[::2], row[1::2], strict=True)))
 
 
-def documents_of(class_session: ClassSession, *, folder: str) -> ClassDocuments:
+def class_documents(class_session: ClassSession, *, folder: str) -> ClassDocuments:
     """Returns the documents of a class as it is now, written where nobody has asked for them before.
 
     Args:
@@ -177,22 +177,22 @@ def documents_of(class_session: ClassSession, *, folder: str) -> ClassDocuments:
         Busy: they, or others of the studio, are being written.
     """
     # The timeline also tells what stands in the row of the class itself.
-    key = (version_of(class_session), class_session.title, class_session.started_at, folder)
-    return _kept.get(key, lambda: _written(class_session, folder), owner=class_session.studio_id)
+    key = (class_version(class_session), class_session.title, class_session.started_at, folder)
+    return _cache.get(key, lambda: _render(class_session, folder), owner=class_session.studio_id)
 
 
-def _written(class_session: ClassSession, folder: str) -> ClassDocuments:
+def _render(class_session: ClassSession, folder: str) -> ClassDocuments:
     laid = class_timeline(class_session)
-    body = timeline_body(class_session, laid, folder)
+    body = timeline_json(class_session, laid, folder)
     playlists = {}
     for track_id, track in laid.tracks.items():
         if laid.start_at is not None and track.placed:
             text = write_playlist(track, start_at=laid.start_at, complete=class_session.has_ended)
-            playlists[track_id] = _packed(text.encode(), CONTENT_TYPE)
+            playlists[track_id] = _gzipped(text.encode(), CONTENT_TYPE)
     return ClassDocuments(
-        _packed(json.dumps(body, separators=(",", ":")).encode(), "application/json"), playlists
+        _gzipped(json.dumps(body, separators=(",", ":")).encode(), "application/json"), playlists
     )
 
 
-def _packed(body: bytes, content_type: str) -> Document:
-    return Document(gzip.compress(body, GZIP_LEVEL, mtime=0), content_type)
+def _gzipped(body: bytes, content_type: str) -> CachedDocument:
+    return CachedDocument(gzip.compress(body, GZIP_LEVEL, mtime=0), content_type)

@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from control_plane.common.turns import in_passing
-from control_plane.recordings.timeline import Filler, Placed, TrackTimeline
+from control_plane.recordings.timeline import Filler, PlacedFragment, TrackTimeline
 
 CONTENT_TYPE = "application/vnd.apple.mpegurl"
-LONGEST_FILLER_US = 10_000_000
-MOST_FILLERS = 8640
+MAX_FILLER_US = 10_000_000
+MAX_FILLERS = 8640
 """In one whole playlist: a day of the longest. An agent that began without the right time dates its pictures decades
 apart, and one that lies does so between all of its fragments."""
-GAP_ADDRESS = "gap.m4s"
+GAP_URI = "gap.m4s"
 """The address of what does not exist; players that know `EXT-X-GAP` never ask for it."""
 
 
@@ -33,7 +33,7 @@ def write_playlist(track: TrackTimeline, *, start_at: datetime, complete: bool) 
     pieces = _split(entries)
     longest_us = max((piece.extinf_us for piece in pieces), default=0)
     if not complete:
-        longest_us = max(longest_us, LONGEST_FILLER_US)
+        longest_us = max(longest_us, MAX_FILLER_US)
     lines = [
         "#EXTM3U",
         "#EXT-X-VERSION:7",
@@ -50,7 +50,7 @@ def write_playlist(track: TrackTimeline, *, start_at: datetime, complete: bool) 
         init = placed[0].init_sha256
         lines.append(_map_line(placed[0].segment_id))
     for piece in in_passing(pieces):
-        if isinstance(piece, Placed):
+        if isinstance(piece, PlacedFragment):
             if piece.discontinuity:
                 lines.append("#EXT-X-DISCONTINUITY")
             if piece.init_sha256 != init:
@@ -60,13 +60,13 @@ def write_playlist(track: TrackTimeline, *, start_at: datetime, complete: bool) 
             lines += _fragment_lines(piece, start_at)
             encrypted = True
         else:
-            lines += [_date_line(piece.class_us, start_at), "#EXT-X-GAP", _extinf(piece), GAP_ADDRESS]
+            lines += [_date_line(piece.class_us, start_at), "#EXT-X-GAP", _extinf(piece), GAP_URI]
     if complete:
         lines.append("#EXT-X-ENDLIST")
     return "\n".join([*lines, ""])
 
 
-def _fragment_lines(piece: Placed, start_at: datetime) -> list[str]:
+def _fragment_lines(piece: PlacedFragment, start_at: datetime) -> list[str]:
     row, folder = piece.row, f"../../segments/{piece.segment_id}"
     return [
         f'#EXT-X-KEY:METHOD=AES-128,URI="{folder}/key",IV=0x{row.iv}',
@@ -77,19 +77,19 @@ def _fragment_lines(piece: Placed, start_at: datetime) -> list[str]:
     ]
 
 
-def _split(entries: Sequence[Placed | Filler]) -> list[Placed | Filler]:
+def _split(entries: Sequence[PlacedFragment | Filler]) -> list[PlacedFragment | Filler]:
     """Returns the entries, long fillers cut so that they do not blow up the target duration.
 
-    Each filler takes its pieces from what those before it have left of `MOST_FILLERS`; where nothing is left it stays
+    Each filler takes its pieces from what those before it have left of `MAX_FILLERS`; where nothing is left it stays
     whole. Only what stands before a filler decides, so a playlist that grows never changes what it said before.
     """
-    pieces: list[Placed | Filler] = []
-    left = MOST_FILLERS
+    pieces: list[PlacedFragment | Filler] = []
+    left = MAX_FILLERS
     for entry in entries:
-        if isinstance(entry, Placed) or entry.extinf_us <= LONGEST_FILLER_US or left <= 1:
+        if isinstance(entry, PlacedFragment) or entry.extinf_us <= MAX_FILLER_US or left <= 1:
             pieces.append(entry)
             continue
-        step_us = max(LONGEST_FILLER_US, -(-entry.extinf_us // left))
+        step_us = max(MAX_FILLER_US, -(-entry.extinf_us // left))
         offsets = range(0, entry.extinf_us, step_us)
         left -= len(offsets)
         pieces += [
@@ -112,6 +112,6 @@ def _date_line(class_us: int, start_at: datetime) -> str:
     return f"#EXT-X-PROGRAM-DATE-TIME:{moment.replace('+00:00', 'Z')}"
 
 
-def _extinf(piece: Placed | Filler) -> str:
+def _extinf(piece: PlacedFragment | Filler) -> str:
     # From the difference of rounded places, so that rounding never adds up.
     return f"#EXTINF:{piece.extinf_us / 1_000_000:.6f},"

@@ -31,7 +31,7 @@ class ByteRange:
         return f"bytes {self.first}-{self.last}/{self.whole_bytes}"
 
 
-def asked_for(header: str, whole_bytes: int) -> ByteRange | None:
+def parse_range(header: str, whole_bytes: int) -> ByteRange | None:
     """Returns the bytes that a `Range` header asks for; None: all of them.
 
     Raises:

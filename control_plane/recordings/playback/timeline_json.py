@@ -4,15 +4,15 @@ from typing import Any
 
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
+from control_plane.recordings.gap_reasons import label
 from control_plane.recordings.models import ClassSession, Segment, Track
-from control_plane.recordings.reasons import label
 from control_plane.recordings.timeline import ClassTimeline, TrackTimeline
 
 CLOCK_ORDER = ("rtcp_sr", "arrival")
 """Best first; a track is as good as its worst segment."""
 
 
-def timeline_body(class_session: ClassSession, timeline: ClassTimeline, folder: str) -> dict[str, Any]:
+def timeline_json(class_session: ClassSession, timeline: ClassTimeline, folder: str) -> dict[str, Any]:
     """Returns the body of `timeline.json`; times in seconds, `media_t` as the playlist of the track counts.
 
     Args:
@@ -24,7 +24,7 @@ def timeline_body(class_session: ClassSession, timeline: ClassTimeline, folder: 
             "id": str(class_session.id),
             "title": class_session.title,
             "start_at": start_at.isoformat().replace("+00:00", "Z"),
-            "duration_s": _s(timeline.duration_us),
+            "duration_s": _seconds(timeline.duration_us),
             "state": class_session.state,
         },
         "tracks": [_track(track, timeline.tracks[track.id], folder) for track in class_session.tracks.all()],
@@ -50,16 +50,17 @@ def _track(track: Track, timeline: TrackTimeline, folder: str) -> dict[str, Any]
         "audio": segments.exclude(audio_codec_string="").exists(),
         "clock": first and _clock(segments),
         "fragments": [
-            [_s(item.class_us), _s(item.playlist_us), _s(item.duration_us)] for item in timeline.placed
+            [_seconds(item.class_us), _seconds(item.playlist_us), _seconds(item.duration_us)]
+            for item in timeline.placed
         ],
         "gaps": [
             {
-                "from_s": _s(hole.from_us),
-                "to_s": _s(hole.to_us),
-                "reason": hole.reason,
-                "label": label(hole.reason),
+                "from_s": _seconds(span.from_us),
+                "to_s": _seconds(span.to_us),
+                "reason": span.reason,
+                "label": label(span.reason),
             }
-            for hole in timeline.holes
+            for span in timeline.uncovered
         ],
     }
 
@@ -77,5 +78,5 @@ def _clock(segments: QuerySet[Segment]) -> dict[str, Any]:
     }
 
 
-def _s(us: int) -> float:
+def _seconds(us: int) -> float:
     return us / 1_000_000

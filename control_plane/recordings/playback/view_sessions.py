@@ -19,11 +19,11 @@ from control_plane.common.errors import NotFound
 from control_plane.common.rows import one
 from control_plane.recordings.models import ClassSession, Replay
 
-PAUSE = timedelta(minutes=30)
-TOUCH_EVERY = timedelta(minutes=1)
+REPLAY_IDLE_LIMIT = timedelta(minutes=30)
+TOUCH_INTERVAL = timedelta(minutes=1)
 
 
-def continue_replay(class_session: ClassSession, *, actor: Actor) -> Replay:
+def touch_replay(class_session: ClassSession, *, actor: Actor) -> Replay:
     """Returns the person's replay of a class, begun and put on record now where none is under way.
 
     Raises:
@@ -32,11 +32,11 @@ def continue_replay(class_session: ClassSession, *, actor: Actor) -> Replay:
     access.require(actor, access.Action.REPLAY, class_session)
     if actor.id is None:
         raise NotFound
-    replay = _under_way(class_session, actor.id)
+    replay = _current_replay(class_session, actor.id)
     if replay is None:
         # Three players ask at the same instant: the second and third find what the first began.
         _lock(class_session.id, actor.id)
-        replay = _under_way(class_session, actor.id)
+        replay = _current_replay(class_session, actor.id)
     now = timezone.now()
     if replay is None:
         replay = Replay(
@@ -48,26 +48,26 @@ def continue_replay(class_session: ClassSession, *, actor: Actor) -> Replay:
             studio_id=class_session.studio_id,
             object_type="recordings.ClassSession",
             object_id=class_session.id,
-            details={"replay": str(replay.id), **_right(class_session, actor)},
+            details={"replay": str(replay.id), **_access_details(class_session, actor)},
         )
         replay.entry_id = entry.id
         replay.save(force_insert=True)
-    elif replay.seen_at < now - TOUCH_EVERY:
+    elif replay.seen_at < now - TOUCH_INTERVAL:
         Replay.objects.filter(pk=replay.pk).update(seen_at=now)
     return replay
 
 
-def _right(class_session: ClassSession, actor: Actor) -> dict[str, str]:
+def _access_details(class_session: ClassSession, actor: Actor) -> dict[str, str]:
     """Returns by which right the person looks: as it is now, for later it may be another."""
     reason = access.decide(actor, access.Action.REPLAY, class_session).reason
     return {"right": reason.why.value, "role": reason.role.value if reason.role else ""}
 
 
-def _under_way(class_session: ClassSession, viewer_id: UUID) -> Replay | None:
+def _current_replay(class_session: ClassSession, viewer_id: UUID) -> Replay | None:
     return one(
         Replay,
         "this.class_session_id = %s AND this.viewer_id = %s AND this.seen_at > %s AND this.entry_id IS NOT NULL",
-        [class_session.pk, viewer_id, timezone.now() - PAUSE],
+        [class_session.pk, viewer_id, timezone.now() - REPLAY_IDLE_LIMIT],
         order="this.seen_at DESC",
     )
 

@@ -39,32 +39,32 @@ from control_plane.common.rows import one
 from control_plane.common.scoping import studio_scope
 from control_plane.keys import vault
 from control_plane.keys.errors import KeyDestroyed
-from control_plane.recordings.arrivals import LARGEST_INIT_BYTES
-from control_plane.recordings.fault_models import SegmentFault
+from control_plane.recordings.damage_models import SegmentDamage
 from control_plane.recordings.models import ClassSession, Replay, Segment
-from control_plane.recordings.playback.playback_cache import documents_of
-from control_plane.recordings.playback.ranges import ByteRange, Unsatisfiable, asked_for
-from control_plane.recordings.playback.view_sessions import continue_replay
+from control_plane.recordings.playback.playback_cache import class_documents
+from control_plane.recordings.playback.ranges import ByteRange, Unsatisfiable, parse_range
+from control_plane.recordings.playback.view_sessions import touch_replay
+from control_plane.recordings.segment_factory import MAX_INIT_BYTES
 from control_plane.storage.objects import ObjectStore
 from control_plane.storage.stores import open_store
 from shared.protocol.errors import Code
 
 PRESIGNED_LIFETIME = timedelta(seconds=4)
 """It ends by the store's clock: one that is behind ours gives as much longer, which the probe of a store warns of."""
-WHOLE_BYTES = 1 << 20
+BUFFERED_RESPONSE_BYTES = 1 << 20
 """An answer up to this size is read and sent in one piece, and stays in memory until the slowest reader has it: a fragment
 of 2 s at 4 Mb/s. A larger one goes in chunks, each read when the one before it was taken."""
-_NO_INIT = "The init section of this segment is damaged. Its camera cannot be played here."
-ASK_AGAIN_S = 2.0
+_DAMAGED_INIT = "The init section of this segment is damaged. Its camera cannot be played here."
+REAUTHORIZE_EVERY_S = 2.0
 """How long a longer answer goes on before it is asked again whether it may."""
-READERS, READERS_OF_STUDIO = 16, 4
+READERS, READERS_PER_STUDIO = 16, 4
 """Threads that read what is streamed, and whatever lies in a studio's own store; one that is slow holds its own alone."""
-STORE_WAIT_S = 0.5
+STORE_READ_TIMEOUT_S = 0.5
 """How long the thread of a request waits for a small part from a studio's own store."""
-_readers = FairThreads("playback", threads=READERS, of_one=READERS_OF_STUDIO)
-_begun: Remembered[Future[bytes]] = Remembered(most=64, for_s=30.0)
-"""Small parts that are being read; at most `WHOLE_BYTES` each."""
-_SERVED = (
+_readers = FairThreads("playback", threads=READERS, of_one=READERS_PER_STUDIO)
+_reads_in_progress: Remembered[Future[bytes]] = Remembered(most=64, for_s=30.0)
+"""Small parts that are being read; at most `BUFFERED_RESPONSE_BYTES` each."""
+_SEGMENT_COLUMNS = (
     "id",
     "studio",
     "class_session",
@@ -77,16 +77,18 @@ _SERVED = (
     "init_size_bytes",
     "init_iv",
 )
-_SOUND = f"NOT EXISTS (SELECT 1 FROM {SegmentFault._meta.db_table} fault WHERE fault.segment_id = this.id)"  # noqa: S608  # a table of ours
+_UNDAMAGED = (
+    f"NOT EXISTS (SELECT 1 FROM {SegmentDamage._meta.db_table} fault WHERE fault.segment_id = this.id)"  # noqa: S608  # a table of ours
+)
 """Damaged bytes are given to nobody, also not to a page whose playlist is older than what was found."""
 
 View = Callable[..., HttpResponseBase]
 
 
-def _for_viewer(function: Callable[..., HttpResponseBase]) -> View:
+def _playback_view(function: Callable[..., HttpResponseBase]) -> View:
     """Makes a view out of a function of request, actor and class; never cached by anybody between us and the viewer.
 
-    The function asks: whoever gives footage by `continue_replay`, which puts it on record too, and else `_require`.
+    The function asks: whoever gives footage by `touch_replay`, which puts it on record too, and else `_require`.
     Once for each request: 200 viewers ask 400 times a second.
     """
 
@@ -111,7 +113,7 @@ def _for_viewer(function: Callable[..., HttpResponseBase]) -> View:
     return view
 
 
-@_for_viewer
+@_playback_view
 def check(request: HttpRequest, actor: Actor, class_session: ClassSession) -> HttpResponseBase:
     """Says by its status whether the replay may go on; an open page asks while it plays what it has loaded before.
 
@@ -121,38 +123,38 @@ def check(request: HttpRequest, actor: Actor, class_session: ClassSession) -> Ht
     return HttpResponse(status=204)
 
 
-@_for_viewer
+@_playback_view
 def timeline(request: HttpRequest, actor: Actor, class_session: ClassSession) -> HttpResponseBase:
     """Gives what the player needs to know of a class."""
     _require(actor, class_session)
-    return documents_of(class_session, folder=_folder(request)).timeline.response(request)
+    return class_documents(class_session, folder=_folder(request)).timeline.response(request)
 
 
-@_for_viewer
+@_playback_view
 def playlist(
     request: HttpRequest, actor: Actor, class_session: ClassSession, track_id: UUID
 ) -> HttpResponseBase:
     """Gives the HLS playlist of one track."""
     _require(actor, class_session)
     folder = _folder(request).removesuffix(f"/tracks/{track_id}")
-    written = documents_of(class_session, folder=folder).playlists.get(track_id)
+    written = class_documents(class_session, folder=folder).playlists.get(track_id)
     if written is None:
         raise NotFound("This track has no picture.")
-    continue_replay(class_session, actor=actor)
+    touch_replay(class_session, actor=actor)
     return written.response(request)
 
 
-@_for_viewer
+@_playback_view
 def init(
     request: HttpRequest, actor: Actor, class_session: ClassSession, track_id: UUID, segment_id: UUID
 ) -> HttpResponseBase:
     """Gives the init section of a segment in clear: it holds formats, no picture."""
     segment = _segment(class_session, segment_id, track_id=track_id)
-    replay = continue_replay(class_session, actor=actor)
-    if segment.init_size_bytes > LARGEST_INIT_BYTES:  # from before there was a limit: it is not even read
-        raise ControlPlaneError(_NO_INIT, code=Code.SEGMENT_CORRUPT)
+    replay = touch_replay(class_session, actor=actor)
+    if segment.init_size_bytes > MAX_INIT_BYTES:  # from before there was a limit: it is not even read
+        raise ControlPlaneError(_DAMAGED_INIT, code=Code.SEGMENT_CORRUPT)
     # Before the key: its entry locks the studio's chain, and the store may be slow to answer.
-    sealed = _whole(segment, segment.init_offset_bytes, segment.init_size_bytes)
+    sealed = _read_buffered(segment, segment.init_offset_bytes, segment.init_size_bytes)
     content_key = _content_key(segment, class_session, actor, replay)
     decryptor = Cipher(algorithms.AES(content_key), modes.CBC(bytes(segment.init_iv))).decryptor()
     unpadder = PKCS7(128).unpadder()
@@ -160,30 +162,30 @@ def init(
         plain = unpadder.update(decryptor.update(sealed) + decryptor.finalize()) + unpadder.finalize()
     except ValueError as error:
         # Neither padding nor whole blocks: nobody but the agent has looked into what it encrypted.
-        raise ControlPlaneError(_NO_INIT, code=Code.SEGMENT_CORRUPT) from error
+        raise ControlPlaneError(_DAMAGED_INIT, code=Code.SEGMENT_CORRUPT) from error
     return HttpResponse(plain, content_type="video/mp4")
 
 
-@_for_viewer
+@_playback_view
 def key(
     request: HttpRequest, actor: Actor, class_session: ClassSession, segment_id: UUID
 ) -> HttpResponseBase:
     """Gives the content key of a segment, once the replay is on record."""
     segment = _segment(class_session, segment_id)
-    replay = continue_replay(class_session, actor=actor)
+    replay = touch_replay(class_session, actor=actor)
     content_key = _content_key(segment, class_session, actor, replay)
     return HttpResponse(content_key, content_type="application/octet-stream")
 
 
-@_for_viewer
+@_playback_view
 def content(
     request: HttpRequest, actor: Actor, class_session: ClassSession, segment_id: UUID
 ) -> HttpResponseBase:
     """Gives the ciphertext of a segment or of a range of it, or the address in the store to take it from."""
     segment = _segment(class_session, segment_id)
-    continue_replay(class_session, actor=actor)
+    touch_replay(class_session, actor=actor)
     try:
-        part = asked_for(_range_of(request), segment.size_bytes)
+        part = parse_range(_range_of(request), segment.size_bytes)
     except Unsatisfiable:
         return HttpResponse(status=416, headers={"Content-Range": f"bytes */{segment.size_bytes}"})
     if request.method == "HEAD":
@@ -194,13 +196,15 @@ def content(
         return HttpResponseRedirect(signed.url)
     whole = part or ByteRange(0, segment.size_bytes - 1, segment.size_bytes)
     response: HttpResponseBase
-    if whole.size_bytes <= WHOLE_BYTES:
-        data = _whole(segment, whole.first, whole.size_bytes)
+    if whole.size_bytes <= BUFFERED_RESPONSE_BYTES:
+        data = _read_buffered(segment, whole.first, whole.size_bytes)
         response = HttpResponse(data, content_type="video/mp4")
     else:
         chunks = _read(segment, whole.first, whole.size_bytes)
         response = StreamingHttpResponse(
-            _as_long_as(lambda: _require_still(request, actor, class_session), chunks, segment.studio_id),
+            _stream_while_authorized(
+                lambda: _reauthorize(request, actor, class_session), chunks, segment.studio_id
+            ),
             content_type="video/mp4",
         )
     return _with_length(response, part, segment.size_bytes)
@@ -224,21 +228,21 @@ def _with_length(response: HttpResponseBase, part: ByteRange | None, size_bytes:
     return response
 
 
-async def _as_long_as(
+async def _stream_while_authorized(
     ask: Callable[[], None], chunks: Iterator[bytes], studio_id: UUID
 ) -> AsyncIterator[bytes]:
-    """Yields chunks, and breaks the answer off where `ask` raises; it is asked every `ASK_AGAIN_S`."""
+    """Yields chunks, and breaks the answer off where `ask` raises; it is asked every `REAUTHORIZE_EVERY_S`."""
     asked_s = time.monotonic()
     # In threads of their own, a few for each studio: a store that gives a byte at a time keeps nobody else's waiting.
     more = partial(next, chunks, b"")
     while chunk := await asyncio.wrap_future(_readers.submit(studio_id, [more])[0]):
-        if time.monotonic() - asked_s >= ASK_AGAIN_S:
+        if time.monotonic() - asked_s >= REAUTHORIZE_EVERY_S:
             await sync_to_async(ask, thread_sensitive=False)()
             asked_s = time.monotonic()
         yield chunk
 
 
-def _require_still(request: HttpRequest, actor: Actor, class_session: ClassSession) -> None:
+def _reauthorize(request: HttpRequest, actor: Actor, class_session: ClassSession) -> None:
     """Returns where the request would still be answered: signed in, and with the right.
 
     Raises:
@@ -262,10 +266,10 @@ def _require(actor: Actor, class_session: ClassSession) -> None:
 def _segment(class_session: ClassSession, segment_id: UUID, *, track_id: UUID | None = None) -> Segment:
     # Without the fragments: they are most of a row, and nothing here asks for them.
     where, values = "this.id = %s AND this.class_session_id = %s", [segment_id, class_session.pk]
-    where = f"{where} AND {_SOUND}"
+    where = f"{where} AND {_UNDAMAGED}"
     if track_id is not None:
         where, values = f"{where} AND this.track_id = %s", [*values, track_id]
-    segment = one(Segment, where, values, only=_SERVED)
+    segment = one(Segment, where, values, only=_SEGMENT_COLUMNS)
     if segment is None:
         raise NotFound
     return segment
@@ -276,30 +280,30 @@ def _content_key(segment: Segment, class_session: ClassSession, actor: Actor, re
         return opening.content_key(bytes(segment.wrapped_key), segment_id=segment.id)
 
 
-def _whole(segment: Segment, offset_bytes: int, size_bytes: int) -> bytes:
+def _read_buffered(segment: Segment, offset_bytes: int, size_bytes: int) -> bytes:
     """Returns a small part of a segment.
 
     Raises:
-        Busy: a store of the studio's own has not given it within `STORE_WAIT_S`. It is read on; whoever asks again gets it.
+        Busy: a store of the studio's own has not given it within `STORE_READ_TIMEOUT_S`. The read goes on for a retry.
     """
     if segment.store_id is None:
         return b"".join(_read(segment, offset_bytes, size_bytes))
     name = (segment.store_id, segment.object_key, offset_bytes, size_bytes)
-    reading = _begun.get(name)
+    reading = _reads_in_progress.get(name)
     if reading is None:
         chunks = _read(segment, offset_bytes, size_bytes)
         (reading,) = _readers.submit(segment.studio_id, [lambda: b"".join(chunks)])
-        _begun.put(name, reading)
+        _reads_in_progress.put(name, reading)
     try:
-        data = reading.result(STORE_WAIT_S)
+        data = reading.result(STORE_READ_TIMEOUT_S)
     except TimeoutError as error:
         until: Future[None] = Future()
         reading.add_done_callback(lambda _: until.set_result(None))
         raise Busy("The store has not answered yet.", retry_after_s=2, until=until) from error
     except BaseException:
-        _begun.forget(name)
+        _reads_in_progress.forget(name)
         raise
-    _begun.forget(name)
+    _reads_in_progress.forget(name)
     return data
 
 

@@ -82,7 +82,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='StoreMove',
+            name='StoreMigration',
             fields=[
                 ('id', models.UUIDField(default=shared.protocol.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
@@ -90,7 +90,7 @@ class Migration(migrations.Migration):
                 ('lease_until', models.DateTimeField(editable=False, null=True)),
                 ('heartbeat_at', models.DateTimeField(editable=False, null=True)),
                 ('state', models.CharField(choices=[('copying', 'Copying'), ('grace', 'Copied; old copies are kept for now'), ('done', 'Done'), ('cancelled', 'Cancelled')], default='copying', editable=False, max_length=10)),
-                ('brings_rest', models.BooleanField(default=False, editable=False)),
+                ('remainder_only', models.BooleanField(default=False, editable=False)),
                 ('total_segments', models.PositiveIntegerField(default=0, editable=False)),
                 ('total_bytes', models.PositiveBigIntegerField(default=0, editable=False)),
                 ('moved_segments', models.PositiveIntegerField(default=0, editable=False)),
@@ -112,18 +112,18 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='Disposal',
+            name='ObjectDeletion',
             fields=[
                 ('id', models.UUIDField(default=shared.protocol.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('object_key', models.CharField(editable=False, max_length=255)),
-                ('reason', models.CharField(choices=[('moved', 'Lies in another store now'), ('replaced', 'Was announced again for another store'), ('never_sent', 'Was announced and never committed'), ('quarantined', 'Belongs to a segment that was set aside'), ('shredded', 'Belongs to a class that was destroyed'), ('unfinished', 'A copy that a move has not finished')], editable=False, max_length=12)),
+                ('reason', models.CharField(choices=[('moved', 'Migrated to another store'), ('replaced', 'Announced again for another store'), ('never_sent', 'Announced and never committed'), ('quarantined', 'Belongs to a quarantined segment'), ('shredded', 'Belongs to a destroyed class'), ('unfinished', 'Unfinished copy of a migration')], editable=False, max_length=12)),
                 ('due_at', models.DateTimeField(editable=False, null=True)),
                 ('claimed_at', models.DateTimeField(editable=False, null=True)),
                 ('tries', models.PositiveSmallIntegerField(default=0, editable=False)),
                 ('error', models.TextField(blank=True, editable=False)),
                 ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
-                ('move', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='disposals', to='storage.storemove')),
+                ('migration', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='deletions', to='storage.storemigration')),
                 ('store', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='storage.studiostore')),
             ],
             options={
@@ -133,7 +133,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='MoveFault',
+            name='MigrationFailure',
             fields=[
                 ('id', models.UUIDField(default=shared.protocol.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
@@ -145,13 +145,13 @@ class Migration(migrations.Migration):
                 ('retry_at', models.DateTimeField(editable=False)),
                 ('given_up', models.BooleanField(default=False, editable=False)),
                 ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
-                ('move', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='faults', to='storage.storemove')),
+                ('migration', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='failures', to='storage.storemigration')),
             ],
             options={
                 'ordering': ['created_at'],
                 'abstract': False,
                 'base_manager_name': 'objects',
-                'constraints': [models.UniqueConstraint(fields=('move', 'segment_id'), name='storage_movefault_once')],
+                'constraints': [models.UniqueConstraint(fields=('migration', 'segment_id'), name='storage_migrationfailure_once')],
             },
         ),
         migrations.AddConstraint(
@@ -171,19 +171,19 @@ class Migration(migrations.Migration):
             index=models.Index(fields=['studio', 'store', '-created_at'], name='storage_probe_latest'),
         ),
         migrations.AddConstraint(
-            model_name='storemove',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'copying')), fields=('studio',), name='storage_one_move_at_a_time'),
+            model_name='storemigration',
+            constraint=models.UniqueConstraint(condition=models.Q(('state', 'copying')), fields=('studio',), name='storage_one_migration_at_a_time'),
         ),
         migrations.AddConstraint(
-            model_name='storemove',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['copying', 'grace', 'done', 'cancelled'])), name='storage_move_known_state'),
+            model_name='storemigration',
+            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['copying', 'grace', 'done', 'cancelled'])), name='storage_migration_known_state'),
         ),
         migrations.AddIndex(
-            model_name='disposal',
-            index=models.Index(fields=['studio', 'due_at'], name='storage_disposal_due'),
+            model_name='objectdeletion',
+            index=models.Index(fields=['studio', 'due_at'], name='storage_deletion_due'),
         ),
         migrations.AddConstraint(
-            model_name='disposal',
-            constraint=models.UniqueConstraint(fields=('store', 'object_key'), name='storage_disposal_once', nulls_distinct=False),
+            model_name='objectdeletion',
+            constraint=models.UniqueConstraint(fields=('store', 'object_key'), name='storage_deletion_once', nulls_distinct=False),
         ),
     ]

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
         ForceRowSecurity("StudioStore"),
         ForceRowSecurity("StudioStorage"),
         ForceRowSecurity("StoreProbe"),
-        ForceRowSecurity("StoreMove"),
-        ForceRowSecurity("MoveFault"),
-        ForceRowSecurity("Disposal"),
+        ForceRowSecurity("StoreMigration"),
+        ForceRowSecurity("MigrationFailure"),
+        ForceRowSecurity("ObjectDeletion"),
     ]

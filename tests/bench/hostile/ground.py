@@ -98,7 +98,7 @@ def prepare(address: str) -> Ground:
 def _paired(stage: Any) -> PairedAgent:
     """Gives the agent of a `Stage` a key that the bench holds, and starts a class."""
     from control_plane.common.scoping import studio_scope
-    from control_plane.fleet import instance
+    from control_plane.fleet import installation
     from control_plane.fleet.desired import publish_config
     from control_plane.fleet.models import Agent
     from control_plane.recordings import services as recordings
@@ -113,7 +113,7 @@ def _paired(stage: Any) -> PairedAgent:
         agent_id=str(stage.agent.id),
         studio_id=str(stage.studio.id),
         private_key=key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()),
-        audience=instance.audience(),
+        audience=installation.audience(),
         class_id=str(session.id),
         camera_ids=tuple(map(str, stage.cameras)),
         recipient_key_id=str(stage.recipient.id),

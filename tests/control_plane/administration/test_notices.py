@@ -11,7 +11,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from control_plane.accounts.mail import NO_SERVER
 from control_plane.administration import services
 from control_plane.common.actors import Actor
-from control_plane.plans.rate_limits import MAILS_TO_ONE
+from control_plane.plans.rate_limits import MAILS_PER_RECIPIENT
 from control_plane.tenancy.models import Role
 from tests.control_plane.conftest import Cast
 
@@ -80,10 +80,12 @@ def test_an_admin_cannot_flood_a_members_mailbox(
     cast: Cast, django_capture_on_commit_callbacks: Committed
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
-        for number in range(MAILS_TO_ONE.by_person + 5):
+        for number in range(MAILS_PER_RECIPIENT.by_person + 5):
             role = Role.INSTRUCTOR if number % 2 else Role.PARTNER
             services.change_role(cast.membership(cast.vera), role, actor=cast.alice.actor)
         services.end_member_sessions(cast.membership(cast.vera), actor=cast.alice.actor)
         services.change_role(cast.membership(cast.ivan), Role.VIEWER, actor=cast.alice.actor)
-    assert len([item for item in mail.outbox if item.to == [cast.vera.email]]) == MAILS_TO_ONE.by_person
+    assert (
+        len([item for item in mail.outbox if item.to == [cast.vera.email]]) == MAILS_PER_RECIPIENT.by_person
+    )
     assert len([item for item in mail.outbox if item.to == [cast.ivan.email]]) == 1

@@ -21,7 +21,7 @@ from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import Entry
 from control_plane.common.errors import BadRequest
 from control_plane.common.scoping import studio_scope
-from control_plane.plans.services import create_plan, give_plan
+from control_plane.plans.services import assign_plan, create_plan
 from control_plane.tenancy.models import Role, Studio
 from tests.control_plane.conftest import SETUP, Cast
 
@@ -373,7 +373,7 @@ def test_a_key_whose_person_may_use_none_lists_no_studio(cast: Cast) -> None:
 
 def test_a_program_that_calls_too_often_is_told_when_to_come_back(cast: Cast, ask: Ask, other: Cast) -> None:
     plan = create_plan(actor=SETUP, slug="tiny", name="Tiny", api_per_minute=3)
-    give_plan(cast.studio, plan, actor=SETUP)
+    assign_plan(cast.studio, plan, actor=SETUP)
     answers = [ask("GET", "members/") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert 1 <= int(answers[3]["Retry-After"]) <= 20

@@ -11,8 +11,8 @@ import pytest
 from control_plane.accounts.outbound import GuardedSession, ProviderUnreachable
 from control_plane.common import limited_http
 from control_plane.storage.errors import ObjectMismatch, StoreRefused, StoreUnavailable
-from control_plane.storage.findings import Outcome, Trial
 from control_plane.storage.probe import probe
+from control_plane.storage.probe_report import ProbeContext, ProbeOutcome
 from control_plane.storage.s3 import S3Store
 from tests.rigs.lax_s3 import LaxServer, lax_s3
 
@@ -44,8 +44,8 @@ def test_a_flood_of_an_answer_is_not_taken_in(lax: LaxServer, store: S3Store) ->
 
 def test_what_a_store_calls_its_region_is_a_name_at_most(lax: LaxServer, store: S3Store) -> None:
     lax.ways.about["location"] = f"<LocationConstraint>{'eu' * 50_000}</LocationConstraint>"
-    found = {item.check: item for item in probe(Trial(store, "0193", "eu-test-1"))}
-    assert found["region"].outcome is Outcome.REFUSAL
+    found = {item.check: item for item in probe(ProbeContext(store, "0193", "eu-test-1"))}
+    assert found["region"].outcome is ProbeOutcome.REFUSAL
     assert len(found["region"].detail + found["region"].advice) < 300
 
 

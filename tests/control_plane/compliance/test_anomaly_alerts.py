@@ -17,14 +17,20 @@ from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, Forbidden
 from control_plane.common.scoping import studio_scope
-from control_plane.compliance import watching
+from control_plane.compliance import anomaly_alerts
+from control_plane.compliance.anomaly_alerts import (
+    acknowledge,
+    change_limits,
+    detect_anomalies,
+    limits_of,
+    mail_alerts,
+)
+from control_plane.compliance.anomaly_rules import Limits, Rule
 from control_plane.compliance.models import Alert, AlertNotice, WatchCursor
 from control_plane.compliance.tasks import watch_reads
-from control_plane.compliance.watch import Limits, Rule
-from control_plane.compliance.watching import acknowledge, change_limits, limits_of, mail_alerts, watch_studio
 from control_plane.people.models import Relation
 from control_plane.people.services import start_guardianship
-from control_plane.recordings.playback.view_sessions import continue_replay
+from control_plane.recordings.playback.view_sessions import touch_replay
 from control_plane.tenancy.sweeping import SweepIncomplete
 from tests.control_plane.compliance.conftest import Lesson
 from tests.control_plane.conftest import Cast, as_person
@@ -48,7 +54,7 @@ def look(cast: Cast, user: User, thing: str, action: Action = Action.CLASS_REPLA
 def watch(cast: Cast) -> list[str]:
     """Watches once; returns the rules of all alerts so far."""
     with studio_scope(cast.studio.id):
-        watch_studio(cast.studio.id)
+        detect_anomalies(cast.studio.id)
         return list(Alert.objects.order_by("raised_at").values_list("rule", flat=True))
 
 
@@ -71,7 +77,7 @@ def test_a_burst_is_one_alert_however_often_it_is_looked_at(cast: Cast) -> None:
 
 
 def test_the_cursor_never_goes_past_what_was_looked_at(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("control_plane.compliance.watching.MOST_ENTRIES", 3)
+    monkeypatch.setattr("control_plane.compliance.anomaly_alerts.MAX_ENTRIES", 3)
     for _ in range(40):
         watch(cast)
     with studio_scope(cast.studio.id):
@@ -81,7 +87,7 @@ def test_the_cursor_never_goes_past_what_was_looked_at(cast: Cast, monkeypatch: 
 def test_a_family_that_watches_a_class_of_others_is_noticed(cast: Cast, lesson: Lesson) -> None:
     start_guardianship(lesson.bea, cast.vera, Relation.PARENT, actor=cast.alice.actor)
     with time_machine.travel(NOON, tick=False), studio_scope(cast.studio.id):
-        continue_replay(lesson.session, actor=cast.vera.actor)
+        touch_replay(lesson.session, actor=cast.vera.actor)
     assert watch(cast) == ["other_family"]
 
 
@@ -89,8 +95,8 @@ def test_own_family_and_staff_are_not(cast: Cast, lesson: Lesson) -> None:
     start_guardianship(lesson.ada, cast.vera, Relation.PARENT, actor=cast.alice.actor)
     start_guardianship(lesson.bea, cast.ivan, Relation.PARENT, actor=cast.alice.actor)
     with time_machine.travel(NOON, tick=False), studio_scope(cast.studio.id):
-        continue_replay(lesson.session, actor=cast.vera.actor)
-        continue_replay(lesson.session, actor=cast.ivan.actor)
+        touch_replay(lesson.session, actor=cast.vera.actor)
+        touch_replay(lesson.session, actor=cast.ivan.actor)
     assert watch(cast) == []
 
 
@@ -113,7 +119,7 @@ def test_tries_on_other_accounts_do_not_hide_those_on_the_studios(
     cast: Cast, other: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody who tries passwords everywhere at once is not to be noticed less for it."""
-    monkeypatch.setattr(watching, "MOST_ENTRIES", 20)
+    monkeypatch.setattr(anomaly_alerts, "MAX_ENTRIES", 20)
     failed(*[cast.vera] * 11, *[other.vera] * 20)
     assert watch(cast) == ["failed_signins"]
 

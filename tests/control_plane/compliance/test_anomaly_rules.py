@@ -6,11 +6,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from control_plane.compliance.watch import Event, Finding, Limits, Rule, Surroundings, find
+from control_plane.compliance.anomaly_rules import Anomaly, Event, Limits, ReadContext, Rule, find_anomalies
 
 VERA, IVAN = UUID(int=1), UUID(int=2)
 NOON = datetime(2026, 11, 21, 11, tzinfo=UTC)
-BERLIN = Surroundings(zone=ZoneInfo("Europe/Berlin"))
+BERLIN = ReadContext(zone=ZoneInfo("Europe/Berlin"))
 QUIET = Limits(watch_nights=False)
 
 
@@ -22,9 +22,9 @@ def look(
 
 
 def found(
-    events: list[Event], limits: Limits = QUIET, *, after: int = 0, around: Surroundings = BERLIN
-) -> list[Finding]:
-    return find(events, after=after, limits=limits, surroundings=around)
+    events: list[Event], limits: Limits = QUIET, *, after: int = 0, around: ReadContext = BERLIN
+) -> list[Anomaly]:
+    return find_anomalies(events, after=after, limits=limits, surroundings=around)
 
 
 def test_many_different_classes_within_an_hour_are_one_alert() -> None:
@@ -104,12 +104,12 @@ def test_the_first_network_is_where_a_person_begins_and_the_second_is_new() -> N
     assert (finding.rule, finding.event, finding.occasion) == (
         Rule.NEW_NETWORK, events[2], f"new_network:{VERA}:cafe",
     )  # fmt: skip
-    known = Surroundings(zone=BERLIN.zone, networks={VERA: frozenset({"home", "cafe"})})
+    known = ReadContext(zone=BERLIN.zone, networks={VERA: frozenset({"home", "cafe"})})
     assert found(events, around=known) == []
 
 
 def test_a_family_that_opens_a_class_without_its_dancers_is_noticed() -> None:
-    around = Surroundings(zone=BERLIN.zone, not_theirs=frozenset({(VERA, "theirs")}))
+    around = ReadContext(zone=BERLIN.zone, not_theirs=frozenset({(VERA, "theirs")}))
     events = [look(0, "own"), look(1, "theirs"), look(2, "theirs"), look(3, "theirs", who=IVAN)]
     (finding,) = found(events, around=around)
     assert (finding.rule, finding.event) == (Rule.OTHER_FAMILY, events[1])

@@ -19,8 +19,13 @@ from control_plane.audit.models import ChainHead
 from control_plane.audit.offline import read_kept
 from control_plane.common.errors import ScopeMissing, Unavailable
 from control_plane.common.scoping import capability_scope, studio_scope
-from control_plane.compliance import places
-from control_plane.compliance.checkpointing import carry_away, receipts, standing, take_checkpoint_when_due
+from control_plane.compliance import checkpoint_sinks
+from control_plane.compliance.checkpointing import (
+    checkpoint_status,
+    copy_to_sinks,
+    receipts,
+    take_checkpoint_when_due,
+)
 from control_plane.compliance.models import Checkpoint
 from control_plane.compliance.signing import SigningKeyRefused, public_key, signing_key
 from control_plane.compliance.tasks import take_checkpoint
@@ -80,8 +85,8 @@ def test_each_reaches_every_place_once(cast: Cast, tmp_path: Path, settings: Any
     kept = read_kept(settings.CHECKPOINT_FOLDER, public_key=public_key())
     known, faults = kept.checkpoints, kept.faults
     assert (len(known), faults) == (1, [])
-    assert standing().leaves
-    assert not standing().copy_is_late
+    assert checkpoint_status().leaves
+    assert not checkpoint_status().copy_is_late
 
 
 def test_a_place_that_is_down_gets_them_later_and_holds_no_other_up(
@@ -90,16 +95,16 @@ def test_a_place_that_is_down_gets_them_later_and_holds_no_other_up(
     settings.CHECKPOINT_FOLDER = tmp_path / "away"
     with time_machine.travel(timezone.now(), tick=False) as clock:
         take_checkpoint_when_due()
-        assert carry_away() == 1, "the object store got it; the folder is not there"
+        assert copy_to_sinks() == 1, "the object store got it; the folder is not there"
         clock.shift(timedelta(hours=3))
         take_checkpoint_when_due()
-        carry_away()
-        assert standing().copy_is_late
+        copy_to_sinks()
+        assert checkpoint_status().copy_is_late
         with pytest.raises(CommandError, match="late"):
             call_command("audit_checkpoint")
         settings.CHECKPOINT_FOLDER.mkdir()
-        assert carry_away() == 2
-        assert not standing().copy_is_late
+        assert copy_to_sinks() == 2
+        assert not checkpoint_status().copy_is_late
     assert len(list(settings.CHECKPOINT_FOLDER.iterdir())) == 2
 
 
@@ -110,20 +115,20 @@ def test_another_checkpoint_of_the_same_number_in_the_store_is_no_copy(cast: Cas
         size_bytes=2, sha256=hashlib.sha256(content).hexdigest(),
     )  # fmt: skip
     take_checkpoint_when_due()
-    assert carry_away() == 0
+    assert copy_to_sinks() == 0
     (body,) = bodies()
     with pytest.raises(Unavailable, match="another checkpoint 1"):
-        places.places()[0].put(1, body)
+        checkpoint_sinks.configured_sinks()[0].put(1, body)
 
 
 def test_a_late_one_is_said_to_be_late(cast: Cast) -> None:
-    assert standing().is_late
-    assert not standing(since=timezone.now() - timedelta(minutes=3)).is_late, "none is due yet"
-    assert standing(since=timezone.now() - timedelta(hours=3)).is_late
+    assert checkpoint_status().is_late
+    assert not checkpoint_status(since=timezone.now() - timedelta(minutes=3)).is_late, "none is due yet"
+    assert checkpoint_status(since=timezone.now() - timedelta(hours=3)).is_late
     take_checkpoint_when_due()
-    assert not standing().is_late
+    assert not checkpoint_status().is_late
     with time_machine.travel(timezone.now() + timedelta(hours=2, minutes=1), tick=False):
-        assert standing().is_late
+        assert checkpoint_status().is_late
 
 
 def test_a_studio_gets_receipts_of_its_own_chain(cast: Cast, other: Cast) -> None:

@@ -14,11 +14,11 @@ from control_plane.audit.services import record
 from control_plane.common.errors import Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.compliance.checkpointing import take_checkpoint_when_due
-from control_plane.compliance.sightings import Report, who_saw
+from control_plane.compliance.footage_access_report import FootageAccessReport, report_footage_access
 from control_plane.people.models import Guardianship
 from control_plane.people.services import end_guardianship
 from control_plane.recordings.models import Replay
-from control_plane.recordings.playback.view_sessions import continue_replay
+from control_plane.recordings.playback.view_sessions import touch_replay
 from control_plane.recordings.rosters import save_roster
 from control_plane.tenancy.models import Studio
 from tests.control_plane.compliance.conftest import Lesson
@@ -27,12 +27,12 @@ from tests.control_plane.conftest import Cast, as_person
 
 def watch(lesson: Lesson, user: User, *, minutes: int = 0) -> None:
     with studio_scope(lesson.ada.studio_id):
-        replay = continue_replay(lesson.session, actor=user.actor)
+        replay = touch_replay(lesson.session, actor=user.actor)
         Replay.objects.filter(pk=replay.pk).update(seen_at=replay.seen_at + timedelta(minutes=minutes))
 
 
-def report(lesson: Lesson, reader: User, **changes: Any) -> Report:
-    return who_saw(changes.get("dancer", lesson.ada), reader=reader.actor)
+def report(lesson: Lesson, reader: User, **changes: Any) -> FootageAccessReport:
+    return report_footage_access(changes.get("dancer", lesson.ada), reader=reader.actor)
 
 
 def test_the_report_says_who_when_how_long_and_by_which_right(cast: Cast, lesson: Lesson) -> None:

@@ -27,7 +27,7 @@ from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.compliance.exporting import Form, export_log
-from control_plane.compliance.search import Question, read_place, search, written_place
+from control_plane.compliance.search import Question, decode_cursor, encode_cursor, search
 from control_plane.compliance.signing import public_key
 from control_plane.tenancy.models import Role
 from shared.protocol.ids import new_id
@@ -169,7 +169,7 @@ def test_pages_go_on_where_the_last_ended(cast: Cast, asked: dict[str, Any]) -> 
             pages += 1
             if page.older is None:
                 break
-            before = read_place(written_place(page.older))
+            before = decode_cursor(encode_cursor(page.older))
         everything = search(Question(**asked), reader=cast.alice.actor, size=1000)
     assert found == [row.sequence for row in everything.rows]
     assert len(found) == len(set(found)) >= 23
@@ -182,7 +182,7 @@ def test_pages_go_on_where_the_last_ended(cast: Cast, asked: dict[str, Any]) -> 
 )
 def test_a_place_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(BadRequest):
-        read_place(text)
+        decode_cursor(text)
 
 
 def test_the_page_is_for_those_who_may_read_the_log_and_each_look_is_an_entry(

@@ -21,16 +21,16 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from control_plane.common.scoping import studio_scope
 from control_plane.common.throttle import Throttle
-from control_plane.fleet import announce, gateway, services
+from control_plane.fleet import announcements, gateway, services
 from control_plane.fleet.models import Agent, AgentState, Camera
 from control_plane.fleet.selectors import fresh_status
 from control_plane.fleet.sweep import sweep_studio
-from control_plane.integrity.damage import Found, note_faults
+from control_plane.integrity.damage import DamageFinding, record_damage
 from control_plane.integrity.inspect import SYSTEM
-from control_plane.integrity.repairs import ask_boxes
-from control_plane.recordings.arrivals import ObjectPlace
-from control_plane.recordings.fault_models import FaultKind, SegmentFault
+from control_plane.integrity.repairs import request_resends
+from control_plane.recordings.damage_models import DamageKind, SegmentDamage
 from control_plane.recordings.models import Segment
+from control_plane.recordings.segment_factory import ObjectLocation
 from control_plane.tenancy.models import Room
 from shared.protocol.codec import decode, encode
 from shared.protocol.config import AgentConfig
@@ -236,7 +236,7 @@ async def test_a_lost_announcement_is_made_up_for_and_a_doubled_one_is_harmless(
         )
         await eventually(committed, agent, lambda row: row.reported.version == first.version)
         with monkeypatch.context() as lost:
-            lost.setattr(announce, "announce", lambda announcement: None)
+            lost.setattr(announcements, "announce", lambda announcement: None)
             await aside(add_camera, committed, room, agent, "left wall")
         with pytest.raises(TimeoutError):
             await hear(socket, within_s=0.5)
@@ -248,9 +248,9 @@ async def test_a_lost_announcement_is_made_up_for_and_a_doubled_one_is_harmless(
         assert await aside(sweep) == 1
         second = (await hear(socket)).config
         assert second.version == first.version + 1
-        again = announce.Announcement(agent_id=agent.id, topic=announce.Topic.CONFIG)
+        again = announcements.Announcement(agent_id=agent.id, topic=announcements.Topic.CONFIG)
         for _ in range(3):
-            await aside(announce.announce, again)
+            await aside(announcements.announce, again)
         with pytest.raises(TimeoutError):
             await hear(socket, within_s=0.5)
         await say(
@@ -269,9 +269,9 @@ async def test_a_box_is_asked_for_lost_footage_at_each_link_until_it_answers(
         made = scene.cuts(tmp_path, seconds=3)[:2]
         upload(scene, *made)
         with studio_scope(committed.studio.id):
-            note_faults(
+            record_damage(
                 [
-                    Found(row.id, ObjectPlace(None, row.object_key), FaultKind.MISSING, "")
+                    DamageFinding(row.id, ObjectLocation(None, row.object_key), DamageKind.MISSING, "")
                     for row in Segment.objects.all()
                 ],
                 actor=SYSTEM,
@@ -280,11 +280,11 @@ async def test_a_box_is_asked_for_lost_footage_at_each_link_until_it_answers(
 
     def ask() -> int:
         with studio_scope(committed.studio.id):
-            return ask_boxes(actor=SYSTEM)
+            return request_resends(actor=SYSTEM)
 
     def repairs() -> set[str]:
         with studio_scope(committed.studio.id):
-            return set(SegmentFault.objects.values_list("repair", flat=True))
+            return set(SegmentDamage.objects.values_list("repair", flat=True))
 
     scene = await aside(damaged)
     config = decode((await aside(box_at(scene.box, address).call, "GET", "config")).content, AgentConfig)
@@ -361,10 +361,10 @@ async def test_revocation_closes_the_socket_in_time_even_where_no_announcement_i
     committed: Cast, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     box, agent = await aside(pair_box, committed)
-    monkeypatch.setattr("control_plane.fleet.hub.CHANNEL", "somewhere else")
-    monkeypatch.setattr(gateway, "LOOK_S", 600.0)
+    monkeypatch.setattr("control_plane.fleet.subscriber.CHANNEL", "somewhere else")
+    monkeypatch.setattr(gateway, "POLL_S", 600.0)
     monkeypatch.setattr(
-        "control_plane.fleet.hub.Hub.is_deaf",
+        "control_plane.fleet.subscriber.Subscriber.is_disconnected",
         property(lambda self: True, lambda self, value: None),
         raising=False,
     )

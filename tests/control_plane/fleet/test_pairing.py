@@ -14,7 +14,7 @@ from django.utils import timezone
 from control_plane.audit.models import Entry
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable
 from control_plane.common.scoping import studio_scope
-from control_plane.fleet import instance, pairing, services
+from control_plane.fleet import installation, pairing, services
 from control_plane.fleet.errors import PairingRefused
 from control_plane.fleet.models import Agent, AgentState, Camera, PairingCode, PairingState
 from control_plane.tenancy.models import Room
@@ -52,17 +52,17 @@ def test_where_no_code_is_free_it_says_so_and_does_not_draw_for_ever(
         drawn.append(code.replace("-", ""))
         return drawn[-1]
 
-    monkeypatch.setattr("control_plane.fleet.codes.new_code", draw)
+    monkeypatch.setattr("control_plane.fleet.pairing_codes.new_code", draw)
     with pytest.raises(Unavailable, match="Try again in twenty minutes"):
         code_for(cast)
-    assert len(drawn) == pairing.MOST_DRAWS
+    assert len(drawn) == pairing.MAX_DRAWS
 
 
 def test_a_code_makes_a_box_an_agent_and_tells_it_what_it_needs(cast: Cast) -> None:
     code, box = code_for(cast, agent_name="Big room box"), Box()
     answer = pairing.claim_pairing_code(box.pair_request(code.lower().replace("-", " ")))
     assert answer.studio_name == cast.studio.name
-    assert answer.audience == instance.audience()
+    assert answer.audience == installation.audience()
     with studio_scope(cast.studio.id):
         agent = Agent.objects.get(pk=answer.agent_id)
         assert agent.state == AgentState.PENDING
@@ -204,7 +204,7 @@ def test_over_http_refusals_say_what_to_do_and_tries_are_limited(
 
 def test_a_studio_makes_so_many_codes_in_a_while(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     """All studios draw from one stock of first halves: one that takes them all leaves none to the others."""
-    monkeypatch.setattr(pairing, "MOST_CODES", 2)
+    monkeypatch.setattr(pairing, "MAX_CODES", 2)
     with studio_scope(cast.studio.id):
         for _ in range(2):
             pairing.create_pairing_code(cast.studio, actor=cast.alice.actor)
@@ -216,7 +216,7 @@ def test_a_studio_makes_so_many_codes_in_a_while(cast: Cast, monkeypatch: pytest
 
 def test_a_studio_has_so_many_agents(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     pair_box(cast)
-    monkeypatch.setattr(pairing, "MOST_AGENTS", 1)
+    monkeypatch.setattr(pairing, "MAX_AGENTS", 1)
     with studio_scope(cast.studio.id), pytest.raises(Conflict, match="at most 1 agents"):
         pairing.create_pairing_code(cast.studio, actor=cast.alice.actor)
     page = as_person(cast.alice).post(f"/studio/{cast.studio.slug}/agents/add/", {"agent_name": "box"})

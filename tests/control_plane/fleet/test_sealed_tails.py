@@ -59,7 +59,7 @@ def paired(paired: Paired, cast: Cast) -> Paired:
 def hello(agent: Agent, cast: Cast, protocol: int) -> None:
     reported = Reported(version=0, hash=None, status=ConfigStatus.APPLIED)
     caller = Caller(agent_id=agent.id, studio_id=cast.studio.id, address="10.0.0.7")
-    reports.greet(Hello(protocol=protocol, agent_version="0.1.0", reported=reported), caller, new_id())
+    reports.open_link(Hello(protocol=protocol, agent_version="0.1.0", reported=reported), caller, new_id())
     with studio_scope(cast.studio.id):
         agent.refresh_from_db()
 

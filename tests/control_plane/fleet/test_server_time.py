@@ -9,7 +9,7 @@ import pytest
 import websockets
 from websockets.asyncio.client import connect
 
-from control_plane.fleet.server_time import timed
+from control_plane.fleet.server_time import with_server_time
 from shared.protocol.errors import Code
 from shared.protocol.messages import Hello
 from shared.protocol.timing import NONCE_HEADER, TIME_HEADER, TIME_PATH, read_time
@@ -108,7 +108,7 @@ async def test_the_time_is_read_after_all_the_work_and_without_asking_the_applic
         headers = [(NONCE_HEADER.encode(), NONCE.encode())]
         return {"type": "http", "method": "GET", "path": path, "headers": headers}
 
-    application = timed(slow, now_ns=lambda: now_ns[0])
+    application = with_server_time(slow, now_ns=lambda: now_ns[0])
     await application(scope(TIME_PATH), receive, send)
     await application(scope("/agent/v1/config"), receive, send)
     stated = [dict(message["headers"]).get(TIME_HEADER.encode()) for message in sent if "headers" in message]

@@ -189,7 +189,7 @@ def test_the_audit_chain_is_locked_after_every_row(cast: Cast, room: Room, paire
     with studio_scope(cast.studio.id):
         recordings.stop_class(scene.session, actor=cast.ivan.actor)
     with CaptureQueriesContext(connection) as ending:
-        reports.take(Heartbeat(status=scene.status(RecordingState.FINISHED, made=0)), scene.caller)
+        reports.apply_message(Heartbeat(status=scene.status(RecordingState.FINISHED, made=0)), scene.caller)
     assert scene.reread().has_ended
     for queries in (removing, ending):
         asked = [query["sql"] for query in queries.captured_queries]
@@ -319,8 +319,8 @@ def test_what_a_box_reports_is_what_the_studio_sees(cast: Cast, room: Room, pair
     caller = Caller(agent.id, cast.studio.id, "10.0.0.7")
     config = desired(agent, cast)
     reported = Reported(version=config.version, hash=config.hash, status=ConfigStatus.APPLIED)
-    reports.take(Hello(protocol=1, agent_version="9.9", reported=reported), caller)
-    reports.take(Heartbeat(status=status_of(new_id(), RecordingState.WAITING)), caller)
+    reports.apply_message(Hello(protocol=1, agent_version="9.9", reported=reported), caller)
+    reports.apply_message(Heartbeat(status=status_of(new_id(), RecordingState.WAITING)), caller)
     with studio_scope(cast.studio.id):
         row = visible_agents(cast.ivan.actor).get()
         assert (row.agent_version, row.last_address, row.state) == ("9.9", "10.0.0.7", AgentState.ACTIVE)
@@ -336,7 +336,7 @@ def test_the_sweep_unlinks_the_silent_and_follows_a_new_key_of_the_studio(cast: 
     before = desired(agent, cast)
     caller = Caller(agent.id, cast.studio.id, "")
     failed = Reported(version=0, hash=None, status=ConfigStatus.FAILED, failed_version=before.version)
-    reports.take(Report(reported=failed), caller)
+    reports.apply_message(Report(reported=failed), caller)
     with studio_scope(cast.studio.id):
         Agent.objects.update(link_id=new_id(), linked_at=long_ago, last_seen_at=long_ago)
         assert sweep_studio() == 0, "what failed is not pushed again and again"
@@ -356,7 +356,7 @@ def test_the_sweep_compares_an_acknowledged_configuration_each_hour(
     agent = paired[1]
     config = desired(agent, cast)
     applied = Reported(version=config.version, hash=config.hash, status=ConfigStatus.APPLIED)
-    reports.take(Report(reported=applied), Caller(agent.id, cast.studio.id, ""))
+    reports.apply_message(Report(reported=applied), Caller(agent.id, cast.studio.id, ""))
     compared_s: list[float] = []
     publish = publish_config
     # The first sweep comes half a second before the minute of the agent's turn begins.
@@ -450,7 +450,7 @@ def test_the_words_of_an_agent_that_was_just_revoked_change_nothing(
     with studio_scope(cast.studio.id):
         services.revoke_agent(agent, reason="stolen", actor=cast.alice.actor)
         before = Agent.objects.filter(pk=agent.pk).values().get()
-        reports.take(REVOKED_WORDS[word], caller)
+        reports.apply_message(REVOKED_WORDS[word], caller)
         assert Agent.objects.filter(pk=agent.pk).values().get() == before
         assert not StatusReport.objects.exists()
         assert not ReportedConfig.objects.exists()
@@ -463,6 +463,6 @@ def test_a_socket_that_opens_while_its_agent_is_revoked_is_not_noted_as_standing
     with studio_scope(cast.studio.id):
         services.revoke_agent(agent, reason="stolen", actor=cast.alice.actor)
     hello = Hello(protocol=3, agent_version="9.9.9", reported=APPLIED)
-    reports.greet(hello, Caller(agent.id, cast.studio.id, "10.0.0.7"), new_id())
+    reports.open_link(hello, Caller(agent.id, cast.studio.id, "10.0.0.7"), new_id())
     with studio_scope(cast.studio.id):
         assert Agent.objects.get(pk=agent.pk).link_id is None

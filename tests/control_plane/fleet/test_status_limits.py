@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from control_plane.fleet.fit import shown_part, unfit
+from control_plane.fleet.status_limits import out_of_range, truncated_status
 from shared.protocol.codec import encode
 from shared.protocol.ids import ClassSessionId, SegmentId, new_id
 from shared.protocol.messages import Heartbeat, Hello, Report
@@ -16,7 +16,7 @@ PAIR = EXAMPLES["pair_request"][1]
 
 def test_the_examples_fit() -> None:
     for name in ("hello", "report", "heartbeat", "pair_request"):
-        assert unfit(EXAMPLES[name][1]) == ""
+        assert out_of_range(EXAMPLES[name][1]) == ""
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_the_examples_fit() -> None:
     ],
 )
 def test_what_no_column_takes_is_named(name: str, said: Hello | Report | Heartbeat) -> None:
-    assert unfit(said).startswith(f"{name}: ")
+    assert out_of_range(said).startswith(f"{name}: ")
 
 
 def test_what_is_kept_of_a_heartbeat_has_a_length_that_a_page_can_show() -> None:
@@ -63,7 +63,7 @@ def test_what_is_kept_of_a_heartbeat_has_a_length_that_a_page_can_show() -> None
         ),
     )
     assert len(encode(said)) > 1 << 20
-    kept = shown_part(said)
+    kept = truncated_status(said)
     assert len(encode(kept)) < 150_000
     assert kept.cameras[0].error_detail == "d" * 500
     assert (kept.spool, kept.now_at, kept.upload.set_aside) == (
@@ -74,4 +74,4 @@ def test_what_is_kept_of_a_heartbeat_has_a_length_that_a_page_can_show() -> None
 
 
 def test_an_honest_heartbeat_is_kept_whole() -> None:
-    assert shown_part(STATUS) == STATUS
+    assert truncated_status(STATUS) == STATUS

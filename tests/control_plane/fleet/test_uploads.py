@@ -40,7 +40,7 @@ def desired(cast: Cast, agent: Agent) -> AgentConfig:
 def say_hello(agent: Agent, protocol: int) -> None:
     reported = Reported(version=0, hash=None, status=ConfigStatus.APPLIED)
     caller = Caller(agent.id, agent.studio_id, "10.0.0.7")
-    reports.take(Hello(protocol=protocol, agent_version="0.1.0", reported=reported), caller)
+    reports.apply_message(Hello(protocol=protocol, agent_version="0.1.0", reported=reported), caller)
     with studio_scope(agent.studio_id):
         agent.refresh_from_db()
 

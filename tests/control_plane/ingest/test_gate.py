@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from control_plane.common.bodies import FILE_LIMIT_BYTES, FORM_LIMIT_BYTES
 from control_plane.common.throttle import Throttle
-from control_plane.fleet.uploads import LEAST_BYTES_PER_S
+from control_plane.fleet.uploads import MIN_BYTES_PER_S
 from control_plane.ingest import gate, services
 from control_plane.ingest.gate import Gate, Pace
-from control_plane.ingest.targets import Allowed
+from control_plane.ingest.targets import SignedUpload
 from control_plane.storage.objects import LARGEST_BYTES
 from edge_agent.upload.replicator import CONNECTIONS
 from shared.protocol.codec import MESSAGE_LIMIT_BYTES, decode
@@ -79,7 +79,7 @@ def signed_put(
     studio: str, size_bytes: int, *, expires_s: int = 9_999_999_999, length: int | None = None
 ) -> Asked:
     """Returns a PUT to an address that is signed."""
-    allowed = Allowed(f"{studio}/class/segment.seg", size_bytes, "00" * 32, expires_s)
+    allowed = SignedUpload(f"{studio}/class/segment.seg", size_bytes, "00" * 32, expires_s)
     query = f"size={size_bytes}&sha256={allowed.sha256}&expires={expires_s}&signature={allowed.signature()}"
     return Asked(f"/agent/v1/objects/{allowed.key}", query, method="PUT", length=length)
 
@@ -339,7 +339,7 @@ async def test_an_agent_with_the_lowest_ceiling_gets_a_segment_through(
     expires_s = int(timezone.now().timestamp()) + TARGET_LIFETIME_S
     # A second's worth at a time, by turns on all its connections.
     put = signed_put("studio", 3_500_000, expires_s=expires_s)
-    peer = Peer(monkeypatch, put, bytes(LEAST_BYTES_PER_S), each_s=CONNECTIONS)
+    peer = Peer(monkeypatch, put, bytes(MIN_BYTES_PER_S), each_s=CONNECTIONS)
     assert await peer.send_all() > 800
     assert (peer.asked.sent, sum(len(message["body"]) for message in peer.asked.read)) == ([], 3_500_000)
 

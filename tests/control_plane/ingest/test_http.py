@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from control_plane.ingest.space import RETRY_AFTER_S
+from control_plane.ingest.disk_space import RETRY_AFTER_S
 from shared.kernel.disk import DiskSpace
 from shared.protocol.codec import MESSAGE_LIMIT_BYTES, decode, encode
 from shared.protocol.errors import Code, Problem

@@ -14,7 +14,7 @@ from control_plane.ingest import services
 from control_plane.ingest.models import PendingSegment
 from control_plane.keys import vault
 from control_plane.recordings.models import Gap
-from control_plane.recordings.playback.view_sessions import continue_replay
+from control_plane.recordings.playback.view_sessions import touch_replay
 from control_plane.storage.configured import object_store
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, SegmentId, new_id
 from shared.protocol.manifest import GapReason, GapRecord
@@ -34,7 +34,7 @@ def test_a_segment_arrives_and_its_key_opens_only_under_its_class(scene: Scene, 
     with studio_scope(scene.cast.studio.id):
         # Before the replay below, which is on record as well.
         last = Entry.objects.order_by("-sequence")[0]
-        replay = continue_replay(scene.session, actor=scene.cast.vera.actor)
+        replay = touch_replay(scene.session, actor=scene.cast.vera.actor)
         with vault.opening(
             scene.cast.vera.actor, vault.Purpose.REPLAY, scene.session, entry_id=replay.entry_id
         ) as opening:
@@ -88,7 +88,7 @@ def test_gaps_are_written_once_and_those_of_nobody_are_settled_too(scene: Scene)
     )
     astray = msgspec.structs.replace(gap, gap_id=GapId(new_id()), class_session_id=ClassSessionId(new_id()))
     for _ in range(2):
-        assert services.settle_gaps([gap, astray], scene.caller) == [gap.gap_id, astray.gap_id]
+        assert services.commit_gaps([gap, astray], scene.caller) == [gap.gap_id, astray.gap_id]
     with studio_scope(scene.cast.studio.id):
         row = Gap.objects.get()
         assert (row.id, row.track.position, row.reason) == (gap.gap_id, "left", "camera_offline")
@@ -113,7 +113,7 @@ def test_one_gap_that_cannot_be_kept_as_it_is_does_not_hold_up_the_others(scene:
         gap(from_at=START_AT.replace(year=1), to_at=START_AT),
         gap(),
     ]
-    assert services.settle_gaps(gaps, scene.caller) == [item.gap_id for item in gaps]
+    assert services.commit_gaps(gaps, scene.caller) == [item.gap_id for item in gaps]
     with studio_scope(scene.cast.studio.id):
         assert set(Gap.objects.values_list("detail", flat=True)) == {"nothing", ""}
         assert set(Gap.objects.values_list("id", flat=True)) == {

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from control_plane.ingest.manifests import fault
+from control_plane.ingest.manifests import invalid_reason
 from shared.protocol.manifest import SegmentManifest
 from tests.shared.examples import AUDIO, CLOCK, MANIFEST, VIDEO
 
@@ -32,13 +32,13 @@ def of_two_fragments(pts_90k: int) -> SegmentManifest:
 
 def test_fragments_that_span_more_than_an_hour_are_refused() -> None:
     """256 of them, each two weeks after the last, made a playlist of 196 MB."""
-    assert fault(of_two_fragments(HOUR_90K - 90_000)) == ""
-    assert fault(of_two_fragments(HOUR_90K)).startswith("fragments: they span")
-    assert fault(of_two_fragments(14 * 24 * HOUR_90K)).startswith("fragments: they span")
+    assert invalid_reason(of_two_fragments(HOUR_90K - 90_000)) == ""
+    assert invalid_reason(of_two_fragments(HOUR_90K)).startswith("fragments: they span")
+    assert invalid_reason(of_two_fragments(14 * 24 * HOUR_90K)).startswith("fragments: they span")
 
 
 def test_a_sound_manifest_has_no_fault() -> None:
-    assert fault(SOUND) == ""
+    assert invalid_reason(SOUND) == ""
 
 
 @pytest.mark.parametrize(
@@ -66,4 +66,4 @@ def test_a_sound_manifest_has_no_fault() -> None:
     ],
 )
 def test_a_value_beyond_what_can_be_kept_or_dated_is_named(name: str, changes: dict[str, Any]) -> None:
-    assert fault(replace(SOUND, **changes)).startswith(name)
+    assert invalid_reason(replace(SOUND, **changes)).startswith(name)

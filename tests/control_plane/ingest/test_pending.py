@@ -15,10 +15,10 @@ from control_plane.ingest import intents, quarantine, services, verification
 from control_plane.ingest.models import PendingSegment, QuarantinedSegment
 from control_plane.ingest.targets import LIFETIME
 from control_plane.plans.models import Limit
-from control_plane.plans.services import create_plan, give_plan
+from control_plane.plans.services import assign_plan, create_plan
 from control_plane.recordings.models import Segment
 from control_plane.storage.configured import object_store
-from control_plane.storage.models import Disposal
+from control_plane.storage.models import ObjectDeletion
 from shared.protocol.errors import Code
 from shared.protocol.ids import SegmentId, new_id
 from shared.protocol.upload import PutTarget
@@ -42,7 +42,7 @@ def test_a_segment_whose_key_does_not_open_is_read_once_and_never_taken_again(
     monkeypatch.setattr(type(object_store()), "sha256", lambda *_: pytest.fail("it was read again"))
     with studio_scope(scene.cast.studio.id):
         assert not PendingSegment.objects.exists()
-        gone = Disposal.objects.get()
+        gone = ObjectDeletion.objects.get()
         assert gone.object_key.endswith(f"{made.manifest.segment_id}.seg")
         assert gone.due_at is not None
         assert gone.due_at - gone.created_at > LIFETIME * 0.9, "a signed address may still be good"
@@ -71,14 +71,14 @@ def test_what_loses_against_a_segment_of_its_id_leaves_that_one_its_object(
             size_bytes=1,
         )
         quarantine.drop_pending([loser])
-        assert not Disposal.objects.exists()
+        assert not ObjectDeletion.objects.exists()
     upload(scene, second)
 
 
 def test_an_agent_announces_so_many_segments_before_some_are_committed(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intents, "MOST_PENDING", 2)
+    monkeypatch.setattr(intents, "MAX_PENDING", 2)
     first, second, third = scene.cuts(tmp_path, seconds=3)
     answers = announce(scene, first, second, third)
     assert codes(answers) == [None, None, Code.TOO_MANY_REQUESTS]
@@ -96,7 +96,7 @@ def test_an_agent_announces_so_many_bytes_before_some_are_committed(
 ) -> None:
     first, second = scene.cuts(tmp_path, seconds=2)
     monkeypatch.setattr(
-        intents, "MOST_PENDING_BYTES", first.manifest.size_bytes + second.manifest.size_bytes - 1
+        intents, "MAX_PENDING_BYTES", first.manifest.size_bytes + second.manifest.size_bytes - 1
     )
     assert codes(announce(scene, first, second)) == [None, Code.TOO_MANY_REQUESTS]
 
@@ -104,7 +104,7 @@ def test_an_agent_announces_so_many_bytes_before_some_are_committed(
 def test_an_agent_fills_so_many_rows_with_what_is_refused_for_good(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quarantine, "MOST_QUARANTINED", 2)
+    monkeypatch.setattr(quarantine, "MAX_QUARANTINED", 2)
     first, *others = scene.cuts(tmp_path, seconds=5)
     upload(scene, first)
     for made in others:
@@ -121,9 +121,9 @@ def test_a_class_that_is_recorded_goes_a_little_over_the_storage_of_its_plan_and
     first, second, third = scene.cuts(tmp_path, seconds=3)
     plan = create_plan(actor=SETUP, slug="small", name="Small")
     limits: dict[str, int | None] = {Limit.STORAGE_BYTES.value: first.manifest.size_bytes}
-    give_plan(scene.cast.studio, plan, actor=SETUP, overrides=limits)
-    monkeypatch.setattr(intents, "LEAST_OVERDRAFT_BYTES", second.manifest.size_bytes)
-    monkeypatch.setattr(intents, "USED_FOR_S", 0)
+    assign_plan(scene.cast.studio, plan, actor=SETUP, overrides=limits)
+    monkeypatch.setattr(intents, "MIN_OVERDRAFT_BYTES", second.manifest.size_bytes)
+    monkeypatch.setattr(intents, "USAGE_CACHE_S", 0)
     upload(scene, first)
     upload(scene, second)
     upload_bytes = sum(item.manifest.size_bytes for item in (first, second, third))
@@ -131,7 +131,7 @@ def test_a_class_that_is_recorded_goes_a_little_over_the_storage_of_its_plan_and
     (answer,) = announce(scene, third)
     assert (answer.code, answer.retryable) == (Code.TOO_MANY_REQUESTS, True)
     assert "storage" in answer.detail
-    give_plan(scene.cast.studio, plan, actor=SETUP)
+    assign_plan(scene.cast.studio, plan, actor=SETUP)
     upload(scene, third)
 
 
@@ -160,7 +160,7 @@ def test_an_agent_that_was_just_revoked_brings_nothing_more(
     with pytest.raises(NotFound):
         announce(scene, second)
     with pytest.raises(NotFound):
-        services.settle_gaps([], scene.caller)
+        services.commit_gaps([], scene.caller)
 
 
 def test_an_id_that_another_studio_announced_is_refused_and_its_row_stays(

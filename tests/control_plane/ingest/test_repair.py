@@ -18,14 +18,14 @@ from control_plane.ingest.models import PendingSegment, QuarantinedSegment
 from control_plane.ingest.targets import LIFETIME
 from control_plane.integrity import repairs
 from control_plane.integrity.inspect import SYSTEM
-from control_plane.recordings.disposals import delete_due
-from control_plane.recordings.fault_models import FaultKind, RepairState, SegmentFault
+from control_plane.recordings.damage_models import DamageKind, RepairState, SegmentDamage
 from control_plane.recordings.models import Segment
-from control_plane.recordings.moves import start_move
+from control_plane.recordings.object_deletion import delete_due
 from control_plane.recordings.shredding import remove_shredded, shred_class
+from control_plane.recordings.store_migration import start_migration
 from control_plane.storage.configured import object_store
 from control_plane.storage.errors import ObjectMissing
-from control_plane.storage.models import Disposal
+from control_plane.storage.models import ObjectDeletion
 from shared.protocol.errors import Code
 from shared.protocol.messages import SEND_AGAIN_MOST, SendingAgain
 from shared.protocol.upload import AlreadyCommitted, PutTarget
@@ -44,7 +44,7 @@ def receipt(made: Cut) -> AlreadyCommitted:
 
 def states(scene: Scene) -> dict[Any, str]:
     with studio_scope(scene.cast.studio.id):
-        return dict(SegmentFault.objects.values_list("segment_id", "repair"))
+        return dict(SegmentDamage.objects.values_list("segment_id", "repair"))
 
 
 def asked(scene: Scene) -> tuple[Any, ...]:
@@ -60,8 +60,8 @@ def answer(scene: Scene, **said: tuple[Any, ...]) -> None:
 def later(scene: Scene, time: timedelta = LIFETIME) -> int:
     """Lets time pass for what is to be deleted; returns how many objects are gone."""
     with studio_scope(scene.cast.studio.id):
-        for row in Disposal.objects.exclude(due_at=None):
-            Disposal.objects.filter(pk=row.pk).update(due_at=row.due_at - time)
+        for row in ObjectDeletion.objects.exclude(due_at=None):
+            ObjectDeletion.objects.filter(pk=row.pk).update(due_at=row.due_at - time)
     return delete_due(scene.cast.studio.id, most=100)
 
 
@@ -113,7 +113,7 @@ def test_other_bytes_are_no_repair(scene: Scene, tmp_path: Path) -> None:
     (target,) = announce(scene, made)
     assert put(target, bytes(len(made.content))).status_code == 422
     assert codes(commit(scene, made)) == [Code.SEGMENT_MISSING]
-    assert list(faults(scene).values()) == [FaultKind.HASH]
+    assert list(faults(scene).values()) == [DamageKind.HASH]
     assert file_of(scene, made).exists(), "the last copy is not touched"
 
 
@@ -189,7 +189,7 @@ def test_the_new_copy_goes_where_new_footage_goes(
     fsck(scene)
     announce(scene, made)
     store = named(scene, lax.place())
-    move = run(scene, start_move(scene.cast.studio, store, actor=scene.cast.alice.actor))
+    move = run(scene, start_migration(scene.cast.studio, store, actor=scene.cast.alice.actor))
     assert send(scene, made) == [receipt(made)]
     assert where(scene) == {made.manifest.segment_id: store.id}
     run(scene, move)
@@ -232,12 +232,12 @@ def test_what_a_box_has_no_more_stays_a_gap_and_is_asked_for_again_only_by_hand(
     assert asked(scene) == (third.manifest.segment_id,), "until each is answered"
     assert states(scene)[first.manifest.segment_id] == RepairState.LOST
     with studio_scope(scene.cast.studio.id):
-        repairs.ask_boxes(actor=SYSTEM)
+        repairs.request_resends(actor=SYSTEM)
     assert asked(scene) == (third.manifest.segment_id,)
     answer(scene, coming=(third.manifest.segment_id,))
     with studio_scope(scene.cast.studio.id):
-        SegmentFault.objects.update(answered_at=timezone.now() - timedelta(days=2))
-        repairs.ask_boxes(actor=SYSTEM)
+        SegmentDamage.objects.update(answered_at=timezone.now() - timedelta(days=2))
+        repairs.request_resends(actor=SYSTEM)
     assert asked(scene) == (third.manifest.segment_id,), "it said that it comes, and it has not come"
     fsck(scene, "--repair")
     assert len(asked(scene)) == 3
@@ -258,7 +258,7 @@ def test_a_box_that_was_revoked_is_not_asked_and_one_is_asked_for_a_bounded_numb
     monkeypatch.setattr(repairs, "SEND_AGAIN_MOST", 2)
     assert len(asked(scene)) == 2
     with studio_scope(scene.cast.studio.id):
-        SegmentFault.objects.update(repair=RepairState.OPEN)
+        SegmentDamage.objects.update(repair=RepairState.OPEN)
     fleet.revoke_agent(scene.agent, reason="stolen", actor=scene.cast.alice.actor)
     assert "asked for 0 segments" in fsck(scene, "--repair")[1]
     assert asked(scene) == ()
@@ -274,5 +274,5 @@ def test_another_box_neither_answers_nor_repairs(cast: Cast, scene: Scene, tmp_p
     assert states(scene) == {made.manifest.segment_id: RepairState.ASKED}
     assert codes(announce(stranger, made)) == [Code.SEGMENT_NOT_WANTED]
     with studio_scope(cast.studio.id):
-        assert Segment.objects.get().fault.repair == RepairState.ASKED
+        assert Segment.objects.get().damage.repair == RepairState.ASKED
         assert not Entry.objects.filter(action="footage.repaired").exists()

@@ -16,11 +16,11 @@ from control_plane.common.scoping import studio_scope
 from control_plane.ingest import services as ingest
 from control_plane.ingest.models import PendingSegment, QuarantinedSegment
 from control_plane.ingest.sweep import sweep_incoming, sweep_studio
-from control_plane.recordings.disposals import delete_due
+from control_plane.recordings.object_deletion import delete_due
 from control_plane.storage.configured import object_store
 from control_plane.storage.errors import ObjectMissing
 from control_plane.storage.local import LocalStore
-from control_plane.storage.models import Disposal
+from control_plane.storage.models import ObjectDeletion
 from shared.protocol.upload import PutTarget
 from tests.control_plane.scenes import Scene
 from tests.control_plane.sending import announce, codes, commit, put, upload
@@ -56,7 +56,7 @@ def test_what_was_never_sent_is_swept_with_its_object_and_may_come_again(
     assert sweep_studio(studio_id).pending == 1
     with studio_scope(studio_id):
         assert Entry.objects.filter(action="uploads.swept").count() == 1
-        Disposal.objects.update(due_at=timezone.now())
+        ObjectDeletion.objects.update(due_at=timezone.now())
     assert object_store().head(key).size_bytes == len(made.content)
     assert delete_due(studio_id, most=10) == 1
     with pytest.raises(ObjectMissing):
@@ -75,7 +75,7 @@ def test_a_box_that_comes_back_before_the_deletion_calls_its_object_back(
     sweep_studio(scene.cast.studio.id)
     upload(scene, made)
     with studio_scope(scene.cast.studio.id):
-        assert not Disposal.objects.exists()
+        assert not ObjectDeletion.objects.exists()
     assert delete_due(scene.cast.studio.id, most=10) == 0
     assert codes(commit(scene, made)) == [None]
 

@@ -15,15 +15,15 @@ from control_plane.audit.models import Entry
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.events import HeartbeatReceived
 from control_plane.integrity import inspect, scan
-from control_plane.integrity.inspect import walk
-from control_plane.integrity.models import Depth, StoreRound
-from control_plane.recordings import reports
-from control_plane.recordings.disposals import delete_due
-from control_plane.recordings.fault_models import FaultKind, SegmentFault
+from control_plane.integrity.inspect import scan_segments
+from control_plane.integrity.models import IntegrityScan, ScanDepth
+from control_plane.recordings import heartbeats
+from control_plane.recordings.damage_models import DamageKind, SegmentDamage
+from control_plane.recordings.gap_reasons import InferredReason
 from control_plane.recordings.models import Gap, Segment
-from control_plane.recordings.moves import start_move
-from control_plane.recordings.reasons import InferredReason
+from control_plane.recordings.object_deletion import delete_due
 from control_plane.recordings.shredding import remove_shredded, shred_class
+from control_plane.recordings.store_migration import start_migration
 from control_plane.storage.configured import object_store
 from control_plane.storage.local import LocalStore
 from launcher.cli import app
@@ -66,7 +66,7 @@ def file_of(scene: Scene, made: Cut) -> Path:
 
 def faults(scene: Scene) -> dict[UUID, str]:
     with studio_scope(scene.cast.studio.id):
-        return dict(SegmentFault.objects.values_list("segment_id", "kind"))
+        return dict(SegmentDamage.objects.values_list("segment_id", "kind"))
 
 
 def acts(scene: Scene, name: str = "footage.") -> list[str]:
@@ -89,22 +89,22 @@ def finish(scene: Scene) -> None:
     """The class ends, and all of it has arrived."""
     scene.stop()
     with studio_scope(scene.cast.studio.id):
-        reports.apply_heartbeat(
+        heartbeats.apply_heartbeat(
             HeartbeatReceived(scene.agent, scene.status(RecordingState.FINISHED), scene.caller.actor)
         )
 
 
-DAMAGES: list[tuple[Spoil, FaultKind, set[Depth]]] = [
-    (remove, FaultKind.MISSING, {Depth.PRESENCE, Depth.SIZE, Depth.HASH}),
-    (shorten, FaultKind.SIZE, {Depth.SIZE, Depth.HASH}),
-    (lengthen, FaultKind.SIZE, {Depth.SIZE, Depth.HASH}),
-    (flip, FaultKind.HASH, {Depth.HASH}),
+DAMAGES: list[tuple[Spoil, DamageKind, set[ScanDepth]]] = [
+    (remove, DamageKind.MISSING, {ScanDepth.PRESENCE, ScanDepth.SIZE, ScanDepth.HASH}),
+    (shorten, DamageKind.SIZE, {ScanDepth.SIZE, ScanDepth.HASH}),
+    (lengthen, DamageKind.SIZE, {ScanDepth.SIZE, ScanDepth.HASH}),
+    (flip, DamageKind.HASH, {ScanDepth.HASH}),
 ]
 
 
-@pytest.mark.parametrize("depth", list(Depth))
+@pytest.mark.parametrize("depth", list(ScanDepth))
 def test_each_depth_finds_what_it_can_find_and_nothing_else(
-    scene: Scene, tmp_path: Path, depth: Depth
+    scene: Scene, tmp_path: Path, depth: ScanDepth
 ) -> None:
     cuts = scene.cuts(tmp_path, seconds=10)
     upload(scene, *cuts)
@@ -188,7 +188,7 @@ def test_a_damaged_object_that_is_merely_there_again_is_no_good_news(scene: Scen
     assert fsck(scene)[0] == 1
     path.write_bytes(bytes(len(made.content)))
     assert fsck(scene, "--depth", "presence")[0] == 1
-    assert list(faults(scene).values()) == [FaultKind.MISSING]
+    assert list(faults(scene).values()) == [DamageKind.MISSING]
 
 
 def test_what_was_destroyed_is_no_finding(scene: Scene, tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_a_move_and_the_end_of_old_copies_are_no_findings(
     for made in cuts[:10]:
         upload(scene, made)
     store = named(scene, lax.place())
-    move = start_move(scene.cast.studio, store, actor=scene.cast.alice.actor)
+    move = start_migration(scene.cast.studio, store, actor=scene.cast.alice.actor)
     upload(scene, cuts[10])
     for _ in range(4):
         move = run(scene, move, batches=1)
@@ -231,7 +231,7 @@ def test_the_old_copy_stays_while_the_new_one_is_damaged(
     (made, _) = scene.cuts(tmp_path, seconds=2)
     upload(scene, made)
     old = file_of(scene, made)
-    run(scene, start_move(scene.cast.studio, named(scene, lax.place()), actor=scene.cast.alice.actor))
+    run(scene, start_migration(scene.cast.studio, named(scene, lax.place()), actor=scene.cast.alice.actor))
     ((key, sound),) = lax.objects.items()
     lax.objects[key] = bytes(len(sound))
     assert fsck(scene, "--depth", "hash")[0] == 1
@@ -250,18 +250,18 @@ def test_what_moved_while_it_was_looked_at_is_no_finding(
 ) -> None:
     (made, _) = scene.cuts(tmp_path, seconds=2)
     upload(scene, made)
-    looked = inspect.look_at_all
+    looked = inspect.inspect_objects
 
     def slow(*args: Any) -> Any:
-        move = start_move(scene.cast.studio, named(scene, lax.place()), actor=scene.cast.alice.actor)
+        move = start_migration(scene.cast.studio, named(scene, lax.place()), actor=scene.cast.alice.actor)
         run(scene, move)
         grace_is_over(scene)
         assert delete_due(scene.cast.studio.id, most=100) == 1
         return looked(*args)
 
-    monkeypatch.setattr(inspect, "look_at_all", slow)
-    (found,) = walk(scene.cast.studio.id, None, Depth.SIZE)
-    assert found.seen[0].kind == FaultKind.MISSING
+    monkeypatch.setattr(inspect, "inspect_objects", slow)
+    (found,) = scan_segments(scene.cast.studio.id, None, ScanDepth.SIZE)
+    assert found.seen[0].kind == DamageKind.MISSING
     assert (found.noted, faults(scene), acts(scene)) == ([], {}, [])
 
 
@@ -269,7 +269,7 @@ def test_a_store_of_the_studio_is_looked_into_at_every_depth(
     scene: Scene, lax: LaxServer, stores: None, tmp_path: Path
 ) -> None:
     store = named(scene, lax.place(prefix="dance/"))
-    start_move(scene.cast.studio, store, actor=scene.cast.alice.actor)
+    start_migration(scene.cast.studio, store, actor=scene.cast.alice.actor)
     gone, short, other, _ = cuts = scene.cuts(tmp_path, seconds=4)
     upload(scene, *cuts)
     keys = {UUID(key.rpartition("/")[2].removesuffix(".seg")): key for key in lax.objects}
@@ -295,21 +295,21 @@ def test_a_store_that_refuses_blames_nothing(
     scene: Scene, lax: LaxServer, stores: None, tmp_path: Path, status: int
 ) -> None:
     store = named(scene, lax.place())
-    start_move(scene.cast.studio, store, actor=scene.cast.alice.actor)
+    start_migration(scene.cast.studio, store, actor=scene.cast.alice.actor)
     upload(scene, *scene.cuts(tmp_path, seconds=3))
     lax.ways.status = status
     code, said = fsck(scene, "--depth", "hash")
     assert (code, faults(scene), acts(scene)) == (1, {}, [])
     assert "Our bucket cannot be checked" in said
-    scan.check_tonight(scene.cast.studio.id)
+    scan.run_nightly_scan(scene.cast.studio.id)
     with studio_scope(scene.cast.studio.id):
-        assert set(StoreRound.objects.values_list("after", "finished_at")) == {(None, None)}
+        assert set(IntegrityScan.objects.values_list("after", "finished_at")) == {(None, None)}
     lax.ways.status = 0
     assert fsck(scene, "--depth", "hash")[0] == 0
 
 
 def test_an_empty_store_is_not_believed(scene: Scene, tmp_path: Path, stores: None) -> None:
-    cuts = scene.cuts(tmp_path, seconds=inspect.EMPTY_FROM + 1)
+    cuts = scene.cuts(tmp_path, seconds=inspect.EMPTY_STORE_THRESHOLD + 1)
     upload(scene, *cuts)
     store = object_store()
     assert isinstance(store, LocalStore)
@@ -328,8 +328,8 @@ def test_an_empty_store_is_not_believed(scene: Scene, tmp_path: Path, stores: No
 def test_the_oldest_of_a_store_may_all_be_gone(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inspect, "EMPTY_FROM", 2)
-    monkeypatch.setattr(inspect, "BATCH", dict.fromkeys(Depth, 2))
+    monkeypatch.setattr(inspect, "EMPTY_STORE_THRESHOLD", 2)
+    monkeypatch.setattr(inspect, "BATCH", dict.fromkeys(ScanDepth, 2))
     cuts = sorted(scene.cuts(tmp_path, seconds=5), key=lambda made: made.manifest.segment_id)
     upload(scene, *cuts)
     for made in cuts[:4]:

@@ -12,7 +12,7 @@ from django.core.mail import EmailMessage
 
 from control_plane.common.scoping import studio_scope
 from control_plane.integrity import inspect, scan, tasks
-from control_plane.integrity.models import Depth, StoreRound
+from control_plane.integrity.models import IntegrityScan, ScanDepth
 from control_plane.storage.configured import object_store
 from control_plane.storage.local import LocalStore
 from control_plane.tenancy import sweeping
@@ -25,15 +25,15 @@ from tests.control_plane.sending import upload
 def test_the_small_parts_of_a_night_blame_nothing_on_an_empty_store(
     scene: Scene, tmp_path: Path, stores: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scan, "LEAST", 1)
-    monkeypatch.setattr(inspect, "EMPTY_FROM", 4)
+    monkeypatch.setattr(scan, "MIN_SEGMENTS_PER_NIGHT", 1)
+    monkeypatch.setattr(inspect, "EMPTY_STORE_THRESHOLD", 4)
     upload(scene, *scene.cuts(tmp_path, seconds=5))
     store = object_store()
     assert isinstance(store, LocalStore)
     aside = store.root.with_name("elsewhere")
     store.root.rename(aside)
     store.root.mkdir()
-    scan.check_tonight(scene.cast.studio.id)
+    scan.run_nightly_scan(scene.cast.studio.id)
     store.root.rmdir()
     aside.rename(store.root)
     assert (faults(scene), acts(scene)) == ({}, [])
@@ -42,34 +42,34 @@ def test_the_small_parts_of_a_night_blame_nothing_on_an_empty_store(
 def test_a_night_takes_its_part_and_all_comes_round_in_the_told_time(
     scene: Scene, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scan, "LEAST", 1)
+    monkeypatch.setattr(scan, "MIN_SEGMENTS_PER_NIGHT", 1)
     monkeypatch.setattr(scan, "SIZE_DAYS", 1)
     settings.CHECK_DAYS = 4
     cuts = scene.cuts(tmp_path, seconds=9)
     upload(scene, *cuts)
     read: list[UUID] = []
-    looked = inspect._look
+    looked = inspect._inspect_once
 
-    def noted(item: inspect.Item, store: Any, depth: Depth) -> inspect.Seen:
-        if depth is Depth.HASH:
+    def noted(item: inspect.StoredObject, store: Any, depth: ScanDepth) -> inspect.Inspection:
+        if depth is ScanDepth.HASH:
             read.append(item.segment_id)
         return looked(item, store, depth)
 
-    monkeypatch.setattr(inspect, "_look", noted)
+    monkeypatch.setattr(inspect, "_inspect_once", noted)
     nights = []
     for _ in range(8):
-        scan.check_tonight(scene.cast.studio.id)
+        scan.run_nightly_scan(scene.cast.studio.id)
         nights.append(len(read))
     in_order = sorted(made.manifest.segment_id for made in cuts)
     assert nights[:4] == [3, 6, 9, 9], "a part each night; the last finds the end of the round"
     assert read[: len(cuts)] == in_order, "the longest not looked at first"
     assert sorted(read[len(cuts) :]) == in_order, "and round again"
     with studio_scope(scene.cast.studio.id):
-        row = StoreRound.objects.get(depth=Depth.HASH)
+        row = IntegrityScan.objects.get(depth=ScanDepth.HASH)
         assert row.finished_at is not None
     flip(file_of(scene, cuts[4]))
     for _ in range(5):
-        scan.check_tonight(scene.cast.studio.id)
+        scan.run_nightly_scan(scene.cast.studio.id)
     assert faults(scene) == {cuts[4].manifest.segment_id: "hash"}
 
 
@@ -77,15 +77,15 @@ def test_a_night_ends_in_time_and_the_next_goes_on(
     scene: Scene, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.CHECK_DAYS = 0
-    monkeypatch.setattr(inspect, "BATCH", dict.fromkeys(Depth, 2))
+    monkeypatch.setattr(inspect, "BATCH", dict.fromkeys(ScanDepth, 2))
     cuts = scene.cuts(tmp_path, seconds=7)
     upload(scene, *cuts)
     ids = sorted(made.manifest.segment_id for made in cuts)
     for last in (ids[1], ids[3]):
         readings = iter([0.0, 0.0, 0.0])
-        scan.check_tonight(scene.cast.studio.id, elapsed_s=partial(next, readings, scan.MOST_S))
+        scan.run_nightly_scan(scene.cast.studio.id, elapsed_s=partial(next, readings, scan.MAX_SCAN_S))
         with studio_scope(scene.cast.studio.id):
-            assert StoreRound.objects.get().after == last
+            assert IntegrityScan.objects.get().after == last
 
 
 def test_studios_are_checked_one_after_another_also_behind_one_that_fails(
@@ -102,12 +102,12 @@ def test_studios_are_checked_one_after_another_also_behind_one_that_fails(
             raise OSError("no disk")
 
     monkeypatch.setattr(sweeping, "studio_ids", lambda reason: studios)
-    monkeypatch.setattr(tasks, "check_tonight", check)
-    monkeypatch.setattr(tasks.check_footage, "delay", lambda **given: kicks.append(given))
-    tasks.sweep_checks()
+    monkeypatch.setattr(tasks, "run_nightly_scan", check)
+    monkeypatch.setattr(tasks.scan_footage, "delay", lambda **given: kicks.append(given))
+    tasks.start_nightly_scans()
     while kicks:
         with suppress(OSError):
-            tasks.check_footage(**kicks.pop())
+            tasks.scan_footage(**kicks.pop())
     assert checked == studios
 
 
@@ -123,7 +123,7 @@ def test_admins_are_mailed_once_about_what_a_night_found_damaged(
 
     def night() -> None:
         with django_capture_on_commit_callbacks(execute=True):
-            scan.check_tonight(scene.cast.studio.id)
+            scan.run_nightly_scan(scene.cast.studio.id)
 
     night()
     assert mailoutbox == [], "all is well"

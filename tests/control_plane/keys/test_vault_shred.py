@@ -21,9 +21,9 @@ from control_plane.keys.models import KeyTombstone, StudioKey
 from control_plane.keys.shelf.folder import FolderShelf
 from control_plane.recordings import shredding
 from control_plane.recordings.models import ClassSession, Gap, Segment, Track
-from control_plane.recordings.shredding import classes_left, remove_shredded, shred_studio
+from control_plane.recordings.shredding import count_pending_classes, remove_shredded, shred_studio
 from control_plane.recordings.tasks import sweep_shredded
-from control_plane.storage.models import Disposal, StudioStore
+from control_plane.storage.models import ObjectDeletion, StudioStore
 from control_plane.tenancy.sweeping import SweepIncomplete
 from shared.protocol.errors import Code
 from tests.control_plane.conftest import Cast, as_person
@@ -129,7 +129,7 @@ def test_it_is_on_record_and_the_rest_is_removed_by_a_job(scene: Scene) -> None:
         assert remove_shredded() == 1
         assert remove_shredded() == 0
         assert not any(model.objects.exists() for model in (Segment, Gap, Track))
-        assert set(Disposal.objects.values_list("object_key", flat=True)) >= places
+        assert set(ObjectDeletion.objects.values_list("object_key", flat=True)) >= places
         assert scene.reread().title == "Destroyed"
         assert Entry.objects.filter(action="footage.removed").count() == 1
         with pytest.raises(Conflict, match="already"):
@@ -145,7 +145,7 @@ def test_what_a_box_still_has_of_it_is_not_wanted(scene: Scene, tmp_path: Path) 
     with studio_scope(scene.cast.studio.id):
         assert remove_shredded() == 1
         assert not PendingSegment.objects.exists()
-        assert Disposal.objects.filter(object_key__contains=str(made.manifest.segment_id)).exists()
+        assert ObjectDeletion.objects.filter(object_key__contains=str(made.manifest.segment_id)).exists()
 
 
 def test_a_shelf_that_was_away_is_made_up_for_before_anything_is_removed(
@@ -236,7 +236,7 @@ def test_a_studio_of_many_classes_is_dark_at_once_and_cleared_by_a_job_that_may_
     with studio_scope(cast.studio.id):
         assert not ClassSession.objects.exclude(wrapped_key=b"").exists()
         assert not KeyTombstone.objects.filter(what="class").exists()
-        assert classes_left() == 5
+        assert count_pending_classes() == 5
         # Not even somebody who has kept the class's wrapped key opens it: what it lies under has ended.
         with pytest.raises(KeyDestroyed):
             keyring.unwrap(held, kind=keyring.CLASS, id_=UUID(str(first.id)))
@@ -248,8 +248,8 @@ def test_a_studio_of_many_classes_is_dark_at_once_and_cleared_by_a_job_that_may_
         in as_person(cast.alice).get(f"/studio/{cast.studio.slug}/keys/").content
     )
 
-    monkeypatch.setattr(shredding, "BATCH", 2)
-    real = shredding._entomb_class
+    monkeypatch.setattr(shredding, "CLASSES_PER_BATCH", 2)
+    real = shredding._record_class_tombstone
     died: list[UUID] = []
 
     def dies_once(locked: ClassSession, **values: Any) -> KeyTombstone:
@@ -259,15 +259,15 @@ def test_a_studio_of_many_classes_is_dark_at_once_and_cleared_by_a_job_that_may_
             raise OSError("the worker is gone")
         return made
 
-    monkeypatch.setattr(shredding, "_entomb_class", dies_once)
+    monkeypatch.setattr(shredding, "_record_class_tombstone", dies_once)
     with pytest.raises(SweepIncomplete):
         sweep_shredded()
     with studio_scope(cast.studio.id):
-        assert (len(died), classes_left()) == (1, 3)
+        assert (len(died), count_pending_classes()) == (1, 3)
         assert KeyTombstone.objects.get(what="studio").removed_at is None
     sweep_shredded()
     with studio_scope(cast.studio.id):
-        assert classes_left() == 0
+        assert count_pending_classes() == 0
         assert KeyTombstone.objects.get(what="studio").removed_at is not None
         rows = KeyTombstone.objects.filter(what="class")
         assert [(row.reason, row.actor_id, row.shelf_at is not None) for row in rows] == [

@@ -22,10 +22,10 @@ from control_plane.fleet import services as fleet
 from control_plane.fleet.models import Agent, Camera
 from control_plane.plans import quotas, throttling
 from control_plane.plans.models import Limit, Plan
-from control_plane.plans.quotas import QuotaReached, allowance, require_room
-from control_plane.plans.services import change_plan, create_plan, give_plan
+from control_plane.plans.quotas import QuotaReached, allowance, require_quota
+from control_plane.plans.services import assign_plan, change_plan, create_plan
 from control_plane.recordings import services as recordings
-from control_plane.recordings.usage import all_uses, uses, warn_when_nearly_full
+from control_plane.recordings.plan_usage import limit_usages, list_studio_usage, warn_when_nearly_full
 from control_plane.storage.models import StudioStorage
 from control_plane.tenancy.models import Membership, Role
 from tests.control_plane.box import Box
@@ -39,20 +39,20 @@ def planned(cast: Cast, **overrides: int | None) -> Plan:
     plan = create_plan(
         actor=SETUP, slug=f"plan-{cast.studio.slug}", name="Small", contact="sales@example.org"
     )
-    give_plan(cast.studio, plan, actor=SETUP, overrides=overrides)
+    assign_plan(cast.studio, plan, actor=SETUP, overrides=overrides)
     return plan
 
 
 def test_without_a_plan_there_is_no_limit(cast: Cast) -> None:
     with studio_scope(cast.studio.id):
-        assert {use.limit: use.most for use in uses()} == dict.fromkeys(
+        assert {use.limit: use.most for use in limit_usages()} == dict.fromkeys(
             set(Limit) - {Limit.ANALYSES_PER_MONTH}
         )
 
 
 def test_the_default_plan_is_everybodys_and_overrides_are_one_studios(cast: Cast, other: Cast) -> None:
     plan = create_plan(actor=SETUP, slug="basic", name="Basic", agents=2, cameras=6, is_default=True)
-    give_plan(cast.studio, plan, actor=SETUP, overrides={"agents": 5, "cameras": None})
+    assign_plan(cast.studio, plan, actor=SETUP, overrides={"agents": 5, "cameras": None})
     with studio_scope(cast.studio.id):
         assert (allowance().most(Limit.AGENTS), allowance().most(Limit.CAMERAS)) == (5, None)
     with studio_scope(other.studio.id):
@@ -84,12 +84,12 @@ def test_only_operators_make_plans_and_see_all_studios(cast: Cast, settings: Any
         with pytest.raises(NotFound):
             create_plan(actor=person.actor, slug="mine", name="Mine")
         with pytest.raises(NotFound):
-            give_plan(cast.studio, Plan(slug="x", name="x"), actor=person.actor)
+            assign_plan(cast.studio, Plan(slug="x", name="x"), actor=person.actor)
         with pytest.raises(NotFound):
-            all_uses(actor=person.actor)
+            list_studio_usage(actor=person.actor)
     User.objects.filter(pk=cast.sam.pk).update(is_operator=True)
     create_plan(actor=cast.sam.actor, slug="theirs", name="Theirs")
-    found = {item.id: item for item in all_uses(actor=cast.sam.actor)}
+    found = {item.id: item for item in list_studio_usage(actor=cast.sam.actor)}
     assert found[cast.studio.id].uses
     assert "Ballet" not in repr(found)
 
@@ -114,7 +114,7 @@ def test_a_code_from_before_the_limit_pairs_no_box_beyond_it(cast: Cast) -> None
     with pytest.raises(QuotaReached):
         pairing.claim_pairing_code(Box().pair_request(codes[1]))
     planned_more = Plan.objects.get(slug=f"plan-{cast.studio.slug}")
-    give_plan(cast.studio, planned_more, actor=SETUP)
+    assign_plan(cast.studio, planned_more, actor=SETUP)
     pairing.claim_pairing_code(Box().pair_request(codes[1]))
 
 
@@ -173,7 +173,7 @@ def test_full_storage_stops_new_classes_and_takes_what_is_being_recorded(cast: C
     assert f"includes {size(len(first.content))} of storage" in str(caught.value)
     # Footage of a running class is always taken.
     upload(scene, second)
-    give_plan(cast.studio, Plan.objects.get(slug=f"plan-{cast.studio.slug}"), actor=SETUP)
+    assign_plan(cast.studio, Plan.objects.get(slug=f"plan-{cast.studio.slug}"), actor=SETUP)
     recordings.start_class(room, actor=cast.ivan.actor)
 
 
@@ -184,7 +184,7 @@ def test_nearly_full_storage_is_told_once_a_week(cast: Cast, tmp_path: Path, set
     upload(scene, made)
     planned(cast, storage_bytes=len(made.content) * 2)
     assert not warn_when_nearly_full(cast.studio.id)
-    give_plan(
+    assign_plan(
         cast.studio, Plan.objects.get(slug=f"plan-{cast.studio.slug}"), actor=SETUP,
         overrides={"storage_bytes": len(made.content) + 10},
     )  # fmt: skip
@@ -193,7 +193,7 @@ def test_nearly_full_storage_is_told_once_a_week(cast: Cast, tmp_path: Path, set
     with studio_scope(cast.studio.id):
         StudioStorage.objects.update(warned_at=timezone.now() - timedelta(days=8))
         assert Entry.objects.filter(action="quota.warned").count() == 1
-        (use,) = (item for item in uses() if item.limit is Limit.STORAGE_BYTES)
+        (use,) = (item for item in limit_usages() if item.limit is Limit.STORAGE_BYTES)
     assert use.state == "near"
     assert warn_when_nearly_full(cast.studio.id)
     assert mail.outbox == [] or "nearly used" in mail.outbox[0].subject
@@ -202,7 +202,7 @@ def test_nearly_full_storage_is_told_once_a_week(cast: Cast, tmp_path: Path, set
 def test_every_limit_is_asked_for_where_something_is_added() -> None:
     """A limit that operators can set and nothing asks for would be a promise to nobody."""
     house = Path(quotas.__file__).parent.parent
-    asked = re.compile(r"(?:require_room|\.most)\(\s*Limit\.([A-Z_]+)")
+    asked = re.compile(r"(?:require_quota|\.most)\(\s*Limit\.([A-Z_]+)")
     pretending = {house / "studios" / "quotas.py", house / "recordings" / "usage.py"}
     found = {
         name
@@ -217,19 +217,19 @@ def test_every_limit_is_asked_for_where_something_is_added() -> None:
 def test_a_months_limit_says_to_wait_for_the_next(cast: Cast) -> None:
     planned(cast, analyses_per_month=5)
     with studio_scope(cast.studio.id):
-        require_room(Limit.ANALYSES_PER_MONTH, lambda: 4)
+        require_quota(Limit.ANALYSES_PER_MONTH, lambda: 4)
         with pytest.raises(QuotaReached, match=r"5 analyses a month, and 5 are used.*first of the month"):
-            require_room(Limit.ANALYSES_PER_MONTH, lambda: 5)
-        assert Limit.ANALYSES_PER_MONTH not in {use.limit for use in uses()}
+            require_quota(Limit.ANALYSES_PER_MONTH, lambda: 5)
+        assert Limit.ANALYSES_PER_MONTH not in {use.limit for use in limit_usages()}
 
 
 def test_a_bucket_gives_a_minutes_worth_and_refills_evenly(cast: Cast) -> None:
     name, now_s = str(cast.studio.id), 1_000_000.0
-    assert [throttling.take(name, per_minute=60, now_s=now_s) for _ in range(60)] == [0.0] * 60
-    assert throttling.take(name, per_minute=60, now_s=now_s) == pytest.approx(1.0)
-    assert throttling.take(name, per_minute=60, now_s=now_s + 1) == 0.0
-    assert throttling.take(name, per_minute=60, now_s=now_s + 1) > 0
-    assert throttling.take(f"{name}-other", per_minute=60, now_s=now_s) == 0.0
+    assert [throttling.take_token(name, per_minute=60, now_s=now_s) for _ in range(60)] == [0.0] * 60
+    assert throttling.take_token(name, per_minute=60, now_s=now_s) == pytest.approx(1.0)
+    assert throttling.take_token(name, per_minute=60, now_s=now_s + 1) == 0.0
+    assert throttling.take_token(name, per_minute=60, now_s=now_s + 1) > 0
+    assert throttling.take_token(f"{name}-other", per_minute=60, now_s=now_s) == 0.0
 
 
 def test_a_box_that_calls_too_often_is_told_when_to_come_back(
@@ -237,27 +237,27 @@ def test_a_box_that_calls_too_often_is_told_when_to_come_back(
 ) -> None:
     planned(cast, api_per_minute=3)
     for _ in range(3):
-        throttling.hold_back(cast.studio.id, "api")
+        throttling.throttle_caller(cast.studio.id, "api")
     with pytest.raises(TooManyRequests) as caught:
-        throttling.hold_back(cast.studio.id, "api")
+        throttling.throttle_caller(cast.studio.id, "api")
     assert 1 <= caught.value.retry_after_s <= 20
     assert "3 requests a minute" in caught.value.detail
-    throttling.hold_back(cast.studio.id, "agent:x", least=throttling.LEAST_FOR_A_BOX)
+    throttling.throttle_caller(cast.studio.id, "agent:x", least=throttling.MIN_FOR_AN_AGENT)
 
 
 def test_without_a_plan_an_agent_has_a_rate_all_the_same(cast: Cast) -> None:
     for _ in range(3):
-        throttling.hold_back(cast.studio.id, "agent:x", otherwise=3)
+        throttling.throttle_caller(cast.studio.id, "agent:x", otherwise=3)
     with pytest.raises(TooManyRequests, match="more than 3 requests a minute"):
-        throttling.hold_back(cast.studio.id, "agent:x", otherwise=3)
+        throttling.throttle_caller(cast.studio.id, "agent:x", otherwise=3)
     for _ in range(10):
-        throttling.hold_back(cast.studio.id, "api")
+        throttling.throttle_caller(cast.studio.id, "api")
 
 
 def test_a_boxs_calls_carry_retry_after(cast: Cast, monkeypatch: pytest.MonkeyPatch, client: Any) -> None:
     scene = make_scene(cast)
     planned(cast, api_per_minute=1)
-    monkeypatch.setattr("control_plane.fleet.calls.LEAST_FOR_A_BOX", 2)
+    monkeypatch.setattr("control_plane.fleet.agent_views.MIN_FOR_AN_AGENT", 2)
     scene.box.answer  # noqa: B018  # paired
     answers = [
         client.get("/agent/v1/config", headers={"Authorization": scene.box.authorization()}) for _ in range(3)

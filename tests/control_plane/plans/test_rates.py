@@ -194,7 +194,7 @@ BOUND_ELSEWHERE = {
     Act.MEMBER_ADDED: "by an accepted invitation, a provider or the platform; plans count members",
     Act.FACTOR_ADDED: "one's own; allauth limits the confirmation that it takes",
     Act.SIGNIN_LINK_CREATED: "the platform's",
-    Act.STORE_ADDED: "a studio has at most MOST_STORES",
+    Act.STORE_ADDED: "a studio has at most MAX_STORES",
     Act.STORE_MOVE_STARTED: "one at a time for each studio",
     Act.CLASS_OPENED: "a read: no row but the event",
     Act.PERSON_OPENED: "a read: no row but the event",

@@ -41,7 +41,9 @@ def test_the_page_says_which_sound_is_not_recorded(house: House, sign_in: SignIn
         STATUS.cameras[1], camera_id=CameraId(house.cameras[0].id), audio=None, error_detail=says
     )
     caller = Caller(house.agent.id, house.agent.studio_id, "10.0.0.7")
-    reports.take(Heartbeat(status=msgspec.structs.replace(STATUS, cameras=(camera,), recordings=())), caller)
+    reports.apply_message(
+        Heartbeat(status=msgspec.structs.replace(STATUS, cameras=(camera,), recordings=())), caller
+    )
     assert says in sign_in("ivan").get(f"{house.base}/agents/").content.decode()
 
 
@@ -142,7 +144,7 @@ def test_a_box_that_waits_for_its_window_is_no_broken_one(house: House, sign_in:
     ):
         upload = msgspec.structs.replace(STATUS.upload, window=window)
         status = msgspec.structs.replace(STATUS, upload=upload, cameras=(), recordings=())
-        reports.take(Heartbeat(status=status), caller)
+        reports.apply_message(Heartbeat(status=status), caller)
         body = sign_in("alice").get(f"{house.base}/agents/").content.decode()
         assert said in body
         assert said or "upload window" not in body
@@ -170,7 +172,7 @@ def test_an_agent_that_was_stopped_is_shown_so_everywhere_and_until_it_is_heard_
         return [sign_in("ivan").get(house.base + page).content.decode() for page in pages]
 
     heartbeat = Heartbeat(status=msgspec.structs.replace(STATUS, cameras=(), recordings=()))
-    reports.take(heartbeat, caller)
+    reports.apply_message(heartbeat, caller)
     assert not any(
         "was stopped" in body or "is stopped" in body or "Stopped on its" in body for body in seen()
     )
@@ -185,7 +187,7 @@ def test_an_agent_that_was_stopped_is_shown_so_everywhere_and_until_it_is_heard_
     assert "has not connected to this camera" not in agents
     assert "Recording begins when it is started on its computer" in room
     assert "Box 1 is stopped. It does not record" in running_class
-    reports.take(heartbeat, caller)
+    reports.apply_message(heartbeat, caller)
     assert not any(
         "was stopped" in body or "is stopped" in body or "Stopped on its" in body for body in seen()
     )
@@ -208,7 +210,9 @@ def test_the_card_says_how_exactly_footage_is_dated_where_the_servers_time_dates
         msgspec.structs.replace(STATUS.cameras[1], camera_id=CameraId(house.cameras[0].id), clock=clock),
     )
     caller = Caller(house.agent.id, house.agent.studio_id, "10.0.0.7")
-    reports.take(Heartbeat(status=msgspec.structs.replace(STATUS, cameras=cameras, recordings=())), caller)
+    reports.apply_message(
+        Heartbeat(status=msgspec.structs.replace(STATUS, cameras=cameras, recordings=())), caller
+    )
     body = sign_in("alice").get(f"{house.base}/agents/").content.decode()
     assert says in body
     assert ("Timestamps" in body) == bool(says)
@@ -238,10 +242,10 @@ def test_a_box_that_cannot_upload_and_pieces_that_are_refused_are_shown_with_the
         (UploadStatus(set_aside=3, newest=(aside,)), "3 pieces are refused and stay on the box"),
     ):
         status = msgspec.structs.replace(STATUS, upload=upload, cameras=(), recordings=())
-        reports.take(Heartbeat(status=status), caller)
+        reports.apply_message(Heartbeat(status=status), caller)
         body = sign_in("alice").get(f"{house.base}/agents/").content.decode()
         assert said in body
     status = msgspec.structs.replace(STATUS, update="0.2.0: rolled back (<not heard>)")
-    reports.take(Heartbeat(status=status), caller)
+    reports.apply_message(Heartbeat(status=status), caller)
     body = sign_in("alice").get(f"{house.base}/agents/").content.decode()
     assert "0.2.0: rolled back (&lt;not heard&gt;)" in body

@@ -9,9 +9,9 @@ from django.urls import reverse
 from control_plane.accounts.models import User
 from control_plane.common.scoping import studio_scope
 from control_plane.plans.models import Plan, StudioPlan
-from control_plane.recordings.moves import advance_move
+from control_plane.recordings.store_migration import advance_migration
 from control_plane.storage import services
-from control_plane.storage.models import MoveState, StoreMove, StudioStorage, StudioStore
+from control_plane.storage.models import MigrationState, StoreMigration, StudioStorage, StudioStore
 from tests.control_plane.conftest import Cast, as_person
 from tests.control_plane.integrity.test_damage import file_of, fsck
 from tests.control_plane.scenes import Scene, make_scene
@@ -61,11 +61,11 @@ def test_a_store_is_named_tried_and_moved_to_on_the_page(
     assert "…6789" in page
     assert alice.post(address(scene, "move_here", store.id)).status_code == 302
     with studio_scope(studio.id):
-        move = StoreMove.objects.get()
+        move = StoreMigration.objects.get()
     assert "Moving to Our bucket" in alice.get(address(scene, "storage_state")).content.decode()
-    advance_move(studio.id, move.id, batches=5)
+    advance_migration(studio.id, move.id, batches=5)
     with studio_scope(studio.id):
-        assert StoreMove.objects.get().state == MoveState.GRACE
+        assert StoreMigration.objects.get().state == MigrationState.GRACE
     state = alice.get(address(scene, "storage_state")).content.decode()
     assert "1 old copy" in state
     for name, args in (("storage", ()), ("storage_state", ()), ("store", (store.id,))):
@@ -86,7 +86,7 @@ def test_a_refused_store_says_what_and_what_to_do(scene: Scene, lax: LaxServer) 
     assert "Not fit" in page
     alice.post(address(scene, "move_here", store.id))
     with studio_scope(studio.id):
-        assert not StoreMove.objects.exists()
+        assert not StoreMigration.objects.exists()
     assert "not fit (conditional write)" in alice.get(address(scene, "storage")).content.decode()
 
 
@@ -118,7 +118,7 @@ def test_only_who_manages_storage_gets_in(scene: Scene, other: Cast, lax: LaxSer
     store = named(scene, lax.place())
     gets = [("storage", ()), ("storage_state", ()), ("new_store", ()), ("store", (store.id,)), ("usage", ())]
     posts = [
-        ("storage_region", ()), ("new_store", ()), ("try_store", (store.id,)), ("move_here", (store.id,)),
+        ("storage_region", ()), ("new_store", ()), ("run_store_probe", (store.id,)), ("move_here", (store.id,)),
         ("retire_store", (store.id,)),
     ]  # fmt: skip
     cast = scene.cast
@@ -129,7 +129,7 @@ def test_only_who_manages_storage_gets_in(scene: Scene, other: Cast, lax: LaxSer
         for name, args in posts:
             assert client.post(address(scene, name, *args), filled(lax)).status_code == status, name
     with studio_scope(cast.studio.id):
-        assert not StoreMove.objects.exists()
+        assert not StoreMigration.objects.exists()
         assert StudioStore.objects.count() == 1
     stranger = as_person(other.alice)
     theirs = reverse("portal:store", args=[other.studio.slug, store.id])
@@ -217,8 +217,8 @@ def test_every_table_of_stores_has_a_page_in_the_admin_site(scene: Scene, lax: L
     named(scene, lax.place())
     alice = as_person(scene.cast.alice)
     for model in (
-        "storage/studiostore", "storage/studiostorage", "storage/storeprobe", "storage/storemove", "storage/movefault",
-        "storage/disposal", "plans/plan", "plans/studioplan",
+        "storage/studiostore", "storage/studiostorage", "storage/storeprobe", "storage/storemigration",
+        "storage/migrationfailure", "storage/objectdeletion", "plans/plan", "plans/studioplan",
     ):  # fmt: skip
         answer = alice.get(f"/admin/{model}/")
         assert answer.status_code == 200, model

@@ -11,7 +11,7 @@ from control_plane.common.scoping import studio_scope
 from control_plane.recordings.models import Segment, Track
 from control_plane.recordings.playback.playlist import write_playlist
 from control_plane.recordings.selectors import class_timeline
-from control_plane.recordings.timeline import TrackFacts, lay_out
+from control_plane.recordings.timeline import TrackFacts, build_timeline
 from shared.protocol.ids import new_id
 from tests.control_plane.conftest import Cast
 from tests.control_plane.footage import START_AT, clock
@@ -78,9 +78,9 @@ def test_a_run_that_was_dated_by_a_clock_that_was_not_set_is_put_beside_its_neig
     spans = ((0, 1), (1, 2))
     off = segment(1, *spans, run=0, clock=line(-years_s))
     track = TrackFacts(LEFT, [off, segment(2, *spans, run=1), segment(3, *spans, run=2, clock=line(years_s))])
-    laid_out = lay_out([track], window=window)
+    laid_out = build_timeline([track], window=window)
     assert laid_out.duration_us == 6_000_000
     assert laid_out.start_at == AT - timedelta(seconds=2)
     places = [item.class_us for item in laid_out.tracks[LEFT].placed]
     assert all(later - earlier == 1_000_000 for earlier, later in itertools.pairwise(places))
-    assert lay_out([TrackFacts(LEFT, [off])], window=window).start_at == window[0]
+    assert build_timeline([TrackFacts(LEFT, [off])], window=window).start_at == window[0]

@@ -8,19 +8,19 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_plane.recordings.holes import SHORTEST_GAP_US, Hole, find_holes
-from control_plane.recordings.reasons import InferredReason
+from control_plane.recordings.coverage import SHORTEST_GAP_US, UncoveredSpan, find_uncovered
+from control_plane.recordings.gap_reasons import InferredReason
 
 S = 1_000_000
 MISSING = InferredReason.UNREPORTED
 
 
-def reported(*stretches: tuple[int, int]) -> list[Hole]:
-    return [Hole(from_us, to_us, f"reason {n}") for n, (from_us, to_us) in enumerate(stretches)]
+def reported(*stretches: tuple[int, int]) -> list[UncoveredSpan]:
+    return [UncoveredSpan(from_us, to_us, f"reason {n}") for n, (from_us, to_us) in enumerate(stretches)]
 
 
 def test_where_two_reports_overlap_the_earlier_one_counts() -> None:
-    holes = find_holes([(0, S), (9 * S, 10 * S)], reported((0, 4 * S), (2 * S, 20 * S)), 10 * S, MISSING)
+    holes = find_uncovered([(0, S), (9 * S, 10 * S)], reported((0, 4 * S), (2 * S, 20 * S)), 10 * S, MISSING)
     assert [(hole.from_us // S, hole.to_us // S, hole.reason) for hole in holes] == [
         (1, 4, "reason 0"),
         (4, 9, "reason 1"),
@@ -36,7 +36,7 @@ def test_holes_are_what_is_not_covered_each_instant_with_the_first_reason_that_n
     covered: Sequence[tuple[int, int]], stretches: Sequence[tuple[int, int]]
 ) -> None:
     gaps = reported(*stretches)
-    holes = find_holes(sorted(covered), gaps, 400 * SHORTEST_GAP_US, MISSING)
+    holes = find_uncovered(sorted(covered), gaps, 400 * SHORTEST_GAP_US, MISSING)
     assert all(earlier.to_us <= later.from_us for earlier, later in pairwise(holes))
     for at_us in range(SHORTEST_GAP_US // 2, 400 * SHORTEST_GAP_US, SHORTEST_GAP_US):
         shown = any(from_us <= at_us < to_us for from_us, to_us in covered)
@@ -62,7 +62,7 @@ def test_the_work_grows_with_holes_and_reports_and_not_with_their_product() -> N
         before = sys.getprofile()
         sys.setprofile(counted)
         try:
-            find_holes(covered, gaps, 2 * count * S, MISSING)
+            find_uncovered(covered, gaps, 2 * count * S, MISSING)
         finally:
             sys.setprofile(before)
         return made

@@ -16,7 +16,7 @@ from control_plane.ingest.models import PendingSegment
 from control_plane.portal import classes
 from control_plane.recordings import footage_limits as limits
 from control_plane.recordings import services
-from control_plane.recordings.footage_limits import MOST_FRAGMENTS, MOST_GAPS, FootageLimits
+from control_plane.recordings.footage_limits import MAX_FRAGMENTS, MAX_GAPS, FootageLimits
 from control_plane.recordings.models import ClassSession, Gap, Segment, Track
 from control_plane.recordings.selectors import class_timeline
 from shared.protocol.errors import Code
@@ -44,9 +44,9 @@ def test_an_hour_of_cameras_at_twice_the_pace_of_any_fits() -> None:
 
 def test_what_fits_grows_with_the_time_and_ends_somewhere() -> None:
     assert of(0).fragments < of(60).fragments < of(600).fragments
-    assert of(10**9).fragments == MOST_FRAGMENTS
-    assert of(10**9).gaps == MOST_GAPS
-    assert of(600, tracks=10**6) == of(600, tracks=limits.MOST_TRACKS)
+    assert of(10**9).fragments == MAX_FRAGMENTS
+    assert of(10**9).gaps == MAX_GAPS
+    assert of(600, tracks=10**6) == of(600, tracks=limits.MAX_TRACKS)
 
 
 def test_a_class_that_has_not_begun_can_hold_as_much_as_one_that_begins_now() -> None:
@@ -107,7 +107,7 @@ def gap(scene: Scene, from_s: float, to_s: float, position: str = "left") -> Gap
 
 
 def settle(scene: Scene, gaps: Sequence[GapRecord]) -> None:
-    assert ingest.settle_gaps(gaps, scene.caller) == [one.gap_id for one in gaps]
+    assert ingest.commit_gaps(gaps, scene.caller) == [one.gap_id for one in gaps]
 
 
 def count(scene: Scene) -> int:
@@ -150,7 +150,7 @@ def test_a_batch_of_gaps_of_a_class_that_has_ended_lays_it_out_once(
 def test_of_holes_without_number_the_longest_get_a_row(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "MOST_INFERRED_GAPS", 2)
+    monkeypatch.setattr(services, "MAX_INFERRED_GAPS", 2)
     made = scene.cuts(tmp_path, seconds=10)
     upload(scene, made[0], made[2], made[6], made[9])
     scene.stop()
@@ -166,7 +166,7 @@ def test_of_holes_without_number_the_longest_get_a_row(
 
 
 def test_a_class_has_so_many_tracks(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "MOST_TRACKS", 3)
+    monkeypatch.setattr(services, "MAX_TRACKS", 3)
     with studio_scope(scene.cast.studio.id):
         scene.cameras["late"] = fleet.add_camera(
             scene.room, scene.agent, name="late", position="left", address="file:a.mp4",
@@ -180,7 +180,7 @@ def test_a_class_has_so_many_tracks(scene: Scene, tmp_path: Path, monkeypatch: p
 
 def test_classes_started_in_an_hour_are_counted(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.stop()
-    monkeypatch.setattr(services, "MOST_STARTS_AN_HOUR", 1)
+    monkeypatch.setattr(services, "MAX_STARTS_PER_HOUR", 1)
     with studio_scope(scene.cast.studio.id), pytest.raises(Conflict, match="in the last hour"):
         services.start_class(scene.room, actor=scene.cast.ivan.actor)
 
@@ -189,14 +189,14 @@ def test_a_room_that_left_many_classes_unfinished_begins_no_other(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene.stop()
-    monkeypatch.setattr(services, "MOST_UNFINISHED", 1)
+    monkeypatch.setattr(services, "MAX_UNFINISHED", 1)
     with studio_scope(scene.cast.studio.id), pytest.raises(Conflict, match="still wait for footage"):
         services.start_class(scene.room, actor=scene.cast.ivan.actor)
 
 
 @pytest.mark.parametrize(
     ("limit", "said"),
-    [("MOST_CAMERAS_OF_ROOM", "A room has at most"), ("MOST_CAMERAS_OF_AGENT", "reads 3 cameras")],
+    [("MAX_CAMERAS_PER_ROOM", "A room has at most"), ("MAX_CAMERAS_PER_AGENT", "reads 3 cameras")],
 )
 def test_rooms_and_agents_have_so_many_cameras(
     scene: Scene, limit: str, said: str, monkeypatch: pytest.MonkeyPatch

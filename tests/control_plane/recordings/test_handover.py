@@ -7,8 +7,8 @@ from control_plane.fleet import pairing
 from control_plane.fleet.models import Agent, Camera, RecordingOrder
 from control_plane.ingest import services as ingest
 from control_plane.keys import vault
-from control_plane.recordings import reports, services
-from control_plane.recordings.models import ClassState, Recorder, RecorderState, Segment
+from control_plane.recordings import heartbeats, services
+from control_plane.recordings.models import AgentRecording, AgentRecordingState, ClassState, Segment
 from control_plane.recordings.selectors import class_timeline
 from shared.protocol.errors import Code
 from shared.protocol.status import RecordingState
@@ -52,7 +52,7 @@ def test_the_class_goes_on_with_the_new_box_and_the_old_one_sends_what_it_has(
         assert old_order.stop_at <= new_order.start_at
         (sent,) = new.agent.desired.document.body.recordings
         assert sent.class_session_id == scene.session.id
-        assert Recorder.objects.get(agent=new.agent).state == RecorderState.WAITING
+        assert AgentRecording.objects.get(agent=new.agent).state == AgentRecordingState.WAITING
     upload(scene, *scene.cuts(tmp_path, seconds=2))
     upload(new, *new.cuts(tmp_path, seconds=2, run=1))
     scene.stop()
@@ -94,7 +94,7 @@ def test_an_agent_of_the_class_cannot_write_to_another_ones_track(scene: Scene, 
     stranger.answer = pairing.claim_pairing_code(stranger.pair_request(code))
     with studio_scope(cast.studio.id):
         agent = Agent.objects.get(pk=stranger.agent_id)
-        Recorder.objects.create(studio_id=cast.studio.id, class_session=scene.session, agent=agent)
+        AgentRecording.objects.create(studio_id=cast.studio.id, class_session=scene.session, agent=agent)
         assert services.track_for(scene.session, agent, scene.cameras["left"].id) is None
         assert services.track_for(scene.session, scene.agent, scene.cameras["left"].id) is not None
     other = Scene(cast, stranger, agent, scene.room, scene.cameras, scene.session, scene.recipient)
@@ -107,8 +107,8 @@ def test_a_class_that_was_given_up_is_not_taken_back_by_a_report_from_before(sce
     say(scene, RecordingState.RECORDING)
     scene.stop()
     with studio_scope(scene.cast.studio.id):
-        stale = Recorder.objects.get(agent=scene.agent)
+        stale = AgentRecording.objects.get(agent=scene.agent)
         services.give_up_class(scene.session, actor=scene.cast.ivan.actor)
         said = scene.status(RecordingState.FINISHED, pending=3).recordings[0]
-        assert not reports._update(stale, scene.reread(), said)
-        assert Recorder.objects.get().state == RecorderState.LOST
+        assert not heartbeats._update_recording(stale, scene.reread(), said)
+        assert AgentRecording.objects.get().state == AgentRecordingState.LOST

@@ -24,7 +24,7 @@ from control_plane.fleet import services as fleet
 from control_plane.fleet.models import Agent
 from control_plane.fleet.selectors import camera_statuses
 from control_plane.recordings import services as recordings
-from control_plane.recordings.fault_models import RepairState, SegmentFault
+from control_plane.recordings.damage_models import RepairState, SegmentDamage
 from control_plane.recordings.models import ClassSession, ClassState, Segment
 from control_plane.storage.configured import object_store
 from control_plane.storage.local import LocalStore
@@ -82,7 +82,7 @@ def lose_and_repair(cast: Cast, state: Path) -> None:
 
     def repairs() -> list[str]:
         with studio_scope(cast.studio.id):
-            return list(SegmentFault.objects.values_list("repair", flat=True))
+            return list(SegmentDamage.objects.values_list("repair", flat=True))
 
     until(lambda: repairs() == [RepairState.LOST], "two are back, and the third is not to be had")
     elsewhere.write_bytes(kept)

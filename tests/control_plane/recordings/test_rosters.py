@@ -10,7 +10,7 @@ from control_plane.people.dancer_list import NewDancer, NotAList
 from control_plane.people.models import Dancer
 from control_plane.people.services import add_dancers, set_dancer_left
 from control_plane.recordings.models import Appearance, ClassSession, ClassState
-from control_plane.recordings.rosters import MOST_DANCERS, dancers_named, save_roster
+from control_plane.recordings.rosters import MAX_DANCERS, dancers_named, save_roster
 from shared.protocol.ids import new_id
 from tests.control_plane.conftest import Cast
 from tests.control_plane.scenes import Scene, make_scene
@@ -71,7 +71,7 @@ def test_a_dancer_of_another_studio_is_none_of_ours(scene: Scene, other: Cast) -
     (stranger,), _ = add_dancers(other.studio, [NewDancer("Zoe")], actor=other.alice.actor)
     with pytest.raises(BadRequest, match="not one of the studio's"):
         save_roster(scene.session, [stranger.id], confirm=False, actor=scene.cast.alice.actor)
-    ids = [new_id() for _ in range(MOST_DANCERS + 1)]
+    ids = [new_id() for _ in range(MAX_DANCERS + 1)]
     with pytest.raises(BadRequest, match="at most"):
         save_roster(scene.session, ids, confirm=False, actor=scene.cast.alice.actor)
 

@@ -14,15 +14,15 @@ from control_plane.fleet import services as fleet
 from control_plane.fleet.events import HeartbeatReceived
 from control_plane.fleet.models import Agent, RecordingOrder
 from control_plane.ingest import services as ingest
-from control_plane.recordings import reports, services
+from control_plane.recordings import heartbeats, services
 from control_plane.recordings.models import (
-    CLASS_MOVES,
+    CLASS_TRANSITIONS,
     ENDED,
+    AgentRecording,
+    AgentRecordingState,
     ClassSession,
     ClassState,
     Gap,
-    Recorder,
-    RecorderState,
     Track,
 )
 from control_plane.recordings.selectors import running_class, visible_classes
@@ -38,7 +38,7 @@ from tests.control_plane.sending import upload
 def say(scene: Scene, state: RecordingState, *, pending: int = 0) -> None:
     with studio_scope(scene.cast.studio.id):
         agent = Agent.objects.get(pk=scene.agent.pk)
-        reports.apply_heartbeat(
+        heartbeats.apply_heartbeat(
             HeartbeatReceived(agent, scene.status(state, pending=pending), scene.caller.actor)
         )
 
@@ -58,10 +58,10 @@ def gaps(scene: Scene) -> list[tuple[str, float, float, bool]]:
 
 def test_every_state_is_reached_from_the_first_and_none_follows_an_end() -> None:
     reached = {ClassState.REQUESTED}
-    while new := {move for state in reached for move in CLASS_MOVES[state]} - reached:
+    while new := {move for state in reached for move in CLASS_TRANSITIONS[state]} - reached:
         reached |= new
     assert reached == set(ClassState)
-    assert all(not CLASS_MOVES[state] for state in ENDED)
+    assert all(not CLASS_TRANSITIONS[state] for state in ENDED)
 
 
 def test_record_makes_a_class_with_a_key_a_track_for_each_camera_and_an_order(scene: Scene) -> None:
@@ -70,7 +70,7 @@ def test_record_makes_a_class_with_a_key_a_track_for_each_camera_and_an_order(sc
         assert (session.state, session.title) == (ClassState.REQUESTED, "Ballet")
         assert len(session.wrapped_key) > 60
         assert set(Track.objects.values_list("position", flat=True)) == {"left", "centre", "right"}
-        assert Recorder.objects.get().agent_id == scene.agent.id
+        assert AgentRecording.objects.get().agent_id == scene.agent.id
         assert RecordingOrder.objects.get().class_session_id == session.id
         assert running_class(scene.room) == session
         assert Entry.objects.order_by("-sequence")[0].action == "class.started"
@@ -122,7 +122,7 @@ def test_what_is_missing_gets_a_row_whether_reported_or_not(scene: Scene, tmp_pa
     upload(scene, *scene.cuts(tmp_path, "centre", seconds=8)[:7])
     right = scene.cuts(tmp_path, "right", seconds=8)
     upload(scene, right[0], *right[5:])
-    ingest.settle_gaps(
+    ingest.commit_gaps(
         [
             GapRecord(
                 gap_id=GapId(new_id()),
@@ -149,9 +149,9 @@ def test_a_class_of_a_revoked_box_does_not_wait_for_it(scene: Scene, tmp_path: P
     scene.stop()
     with studio_scope(scene.cast.studio.id):
         fleet.revoke_agent(scene.agent, reason="stolen", actor=scene.cast.alice.actor)
-        assert reports.settle_lost_recorders() == 1
-        assert reports.settle_lost_recorders() == 0
-        assert Recorder.objects.get().state == RecorderState.LOST
+        assert heartbeats.settle_lost_recordings() == 1
+        assert heartbeats.settle_lost_recordings() == 0
+        assert AgentRecording.objects.get().state == AgentRecordingState.LOST
     assert scene.reread().state == ClassState.INCOMPLETE
     assert [gap[0] for gap in gaps(scene)] == ["centre agent_lost", "right agent_lost"]
 

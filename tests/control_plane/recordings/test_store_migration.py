@@ -13,19 +13,24 @@ from control_plane.audit.models import Entry
 from control_plane.common.errors import Conflict
 from control_plane.common.scoping import studio_scope
 from control_plane.ingest.models import PendingSegment
-from control_plane.recordings import moves
-from control_plane.recordings.disposals import delete_due, retire_store
+from control_plane.recordings import store_migration
 from control_plane.recordings.models import Segment
-from control_plane.recordings.moves import advance_move, cancel_move, retry_faults, start_move
+from control_plane.recordings.object_deletion import delete_due, retire_store
+from control_plane.recordings.store_migration import (
+    advance_migration,
+    cancel_migration,
+    retry_failures,
+    start_migration,
+)
 from control_plane.storage.configured import object_store
-from control_plane.storage.disposals import dispose
+from control_plane.storage.deletion_queue import schedule_deletion
 from control_plane.storage.errors import ObjectMissing
 from control_plane.storage.models import (
-    Disposal,
-    DisposalReason,
-    MoveFault,
-    MoveState,
-    StoreMove,
+    DeletionReason,
+    MigrationFailure,
+    MigrationState,
+    ObjectDeletion,
+    StoreMigration,
     StudioStore,
 )
 from control_plane.storage.stores import storage as chosen_storage
@@ -45,16 +50,16 @@ def test_a_move_takes_everything_along_and_replay_works_at_each_moment(
     for made in cuts[:10]:
         upload(scene, made)
     store = named(scene, lax.place(prefix="dance/"))
-    move = start_move(scene.cast.studio, store, actor=scene.cast.alice.actor)
+    migration = start_migration(scene.cast.studio, store, actor=scene.cast.alice.actor)
     upload(scene, cuts[10])
     assert where(scene)[cuts[10].manifest.segment_id] == store.id, "new footage goes to the new store"
-    move = run(scene, move, batches=1)
+    migration = run(scene, migration, batches=1)
     assert set(where(scene).values()) == {None, store.id}
-    assert 0 < move.moved_segments < move.total_segments == 10
+    assert 0 < migration.moved_segments < migration.total_segments == 10
     for made in cuts[:11]:
         assert replayed(scene, made) == made.content
-    move = run(scene, move)
-    assert move.state == MoveState.GRACE
+    migration = run(scene, migration)
+    assert migration.state == MigrationState.GRACE
     assert set(where(scene).values()) == {store.id}
     assert all(key.startswith(f"dance/{scene.cast.studio.id}/") for key in lax.objects)
     ours = object_store()
@@ -66,7 +71,7 @@ def test_a_move_takes_everything_along_and_replay_works_at_each_moment(
     assert delete_due(scene.cast.studio.id, most=100) == 10
     with pytest.raises(ObjectMissing):
         ours.head(rows[cuts[0].manifest.segment_id].object_key)
-    assert run(scene, move).state == MoveState.DONE
+    assert run(scene, migration).state == MigrationState.DONE
     for made in cuts[:11]:
         assert replayed(scene, made) == made.content
     with studio_scope(scene.cast.studio.id):
@@ -89,31 +94,31 @@ def test_a_damaged_object_is_named_and_never_copied_as_good(
     path.write_bytes(path.read_bytes()[:-1] + b"!")
     (root / keys[gone.manifest.segment_id]).unlink()
     store = named(scene, lax.place())
-    move = run(scene, start_move(scene.cast.studio, store, actor=scene.cast.alice.actor))
-    assert move.state == MoveState.COPYING, "what is damaged is not passed over in silence"
+    migration = run(scene, start_migration(scene.cast.studio, store, actor=scene.cast.alice.actor))
+    assert migration.state == MigrationState.COPYING, "what is damaged is not passed over in silence"
     assert where(scene) == {
         bad.manifest.segment_id: None, good.manifest.segment_id: store.id, gone.manifest.segment_id: None,
     }  # fmt: skip
     assert list(lax.objects) == [keys[good.manifest.segment_id]]
     with studio_scope(scene.cast.studio.id):
-        faults = {row.segment_id: row for row in MoveFault.objects.all()}
+        faults = {row.segment_id: row for row in MigrationFailure.objects.all()}
     assert faults[bad.manifest.segment_id].code == "segment_corrupt"
     assert "Damaged in the old store" in faults[bad.manifest.segment_id].detail
     assert faults[gone.manifest.segment_id].code == "segment_missing"
     with studio_scope(scene.cast.studio.id):
-        first = MoveFault.objects.get(segment_id=bad.manifest.segment_id)
+        first = MigrationFailure.objects.get(segment_id=bad.manifest.segment_id)
         assert first.retry_at > timezone.now(), "with a pause in between"
     for _ in range(8):
         with studio_scope(scene.cast.studio.id):
-            MoveFault.objects.update(retry_at=timezone.now())
-        move = run(scene, move)
-    assert move.state == MoveState.GRACE, "given up, the rest is through"
+            MigrationFailure.objects.update(retry_at=timezone.now())
+        migration = run(scene, migration)
+    assert migration.state == MigrationState.GRACE, "given up, the rest is through"
     grace_is_over(scene)
     delete_due(scene.cast.studio.id, most=100)
     assert path.exists(), "what was not moved is not deleted"
     path.write_bytes(bad.content)
-    retry_faults(move, actor=scene.cast.alice.actor)
-    run(scene, move)
+    retry_failures(migration, actor=scene.cast.alice.actor)
+    run(scene, migration)
     assert where(scene)[bad.manifest.segment_id] == store.id
 
 
@@ -121,16 +126,16 @@ def test_a_copy_that_comes_out_wrong_moves_nothing(scene: Scene, lax: LaxServer,
     (made,) = scene.cuts(tmp_path, each=2)
     upload(scene, made)
     store = named(scene, lax.place())
-    move = start_move(scene.cast.studio, store, actor=scene.cast.alice.actor)
+    migration = start_migration(scene.cast.studio, store, actor=scene.cast.alice.actor)
     lax.ways.garbles_reads = True
-    run(scene, move)
+    run(scene, migration)
     assert set(where(scene).values()) == {None}
     assert lax.objects == {}
     lax.ways.garbles_reads = False
     with studio_scope(scene.cast.studio.id):
-        assert MoveFault.objects.get().code == "segment_corrupt"
-        MoveFault.objects.update(retry_at=timezone.now())
-    run(scene, move)
+        assert MigrationFailure.objects.get().code == "segment_corrupt"
+        MigrationFailure.objects.update(retry_at=timezone.now())
+    run(scene, migration)
     assert set(where(scene).values()) == {store.id}
 
 
@@ -140,32 +145,32 @@ def test_a_store_that_is_away_stops_the_move_and_blames_no_object(
     (made,) = scene.cuts(tmp_path, each=2)
     upload(scene, made)
     store = named(scene, lax.place())
-    move = start_move(scene.cast.studio, store, actor=scene.cast.alice.actor)
+    migration = start_migration(scene.cast.studio, store, actor=scene.cast.alice.actor)
     lax.ways.status = 503
-    move = run(scene, move)
-    assert "503" in move.error
-    assert move.retry_at is not None
-    assert move.retry_at > timezone.now()
+    migration = run(scene, migration)
+    assert "503" in migration.error
+    assert migration.retry_at is not None
+    assert migration.retry_at > timezone.now()
     with studio_scope(scene.cast.studio.id):
-        assert not MoveFault.objects.exists()
+        assert not MigrationFailure.objects.exists()
     lax.ways.status = 0
-    move = run(scene, move)
-    assert (move.state, move.error) == (MoveState.GRACE, "")
+    migration = run(scene, migration)
+    assert (migration.state, migration.error) == (MigrationState.GRACE, "")
 
 
 def test_an_old_copy_stays_until_the_new_one_is_seen(scene: Scene, lax: LaxServer, tmp_path: Path) -> None:
     (made,) = scene.cuts(tmp_path, each=2)
     upload(scene, made)
     store = named(scene, lax.place())
-    run(scene, start_move(scene.cast.studio, store, actor=scene.cast.alice.actor))
+    run(scene, start_migration(scene.cast.studio, store, actor=scene.cast.alice.actor))
     grace_is_over(scene)
     kept = dict(lax.objects)
     lax.objects.clear()
     assert delete_due(scene.cast.studio.id, most=10) == 0
     with studio_scope(scene.cast.studio.id):
-        assert Disposal.objects.get().error
-        assert object_store().head(Disposal.objects.get().object_key).size_bytes == len(made.content)
-        Disposal.objects.update(due_at=timezone.now() - timedelta(1))
+        assert ObjectDeletion.objects.get().error
+        assert object_store().head(ObjectDeletion.objects.get().object_key).size_bytes == len(made.content)
+        ObjectDeletion.objects.update(due_at=timezone.now() - timedelta(1))
     lax.objects.update(kept)
     assert delete_due(scene.cast.studio.id, most=10) == 1
 
@@ -177,12 +182,12 @@ def test_an_object_in_a_store_that_cannot_be_opened_holds_up_no_other(scene: Sce
     with studio_scope(studio_id):
         StudioStore.objects.update(wrapped_secret=b"of another key")
         for place in (store.id, None):
-            dispose([(place, key)], reason=DisposalReason.SHREDDED)
+            schedule_deletion([(place, key)], reason=DeletionReason.SHREDDED)
     assert delete_due(studio_id, most=10) == 1
     with pytest.raises(ObjectMissing):
         object_store().head(key)
     with studio_scope(studio_id):
-        assert [(row.store_id, row.tries) for row in Disposal.objects.all()] == [(store.id, 1)]
+        assert [(row.store_id, row.tries) for row in ObjectDeletion.objects.all()] == [(store.id, 1)]
 
 
 def test_a_cancelled_move_leaves_footage_in_both_and_all_of_it_plays(
@@ -193,20 +198,20 @@ def test_a_cancelled_move_leaves_footage_in_both_and_all_of_it_plays(
         upload(scene, made)
     store = named(scene, lax.place())
     alice = scene.cast.alice.actor
-    move = start_move(scene.cast.studio, store, actor=alice)
-    run(scene, move, batches=1)
-    cancel_move(move, actor=alice)
+    migration = start_migration(scene.cast.studio, store, actor=alice)
+    run(scene, migration, batches=1)
+    cancel_migration(migration, actor=alice)
     upload(scene, cuts[10])
     assert where(scene)[cuts[10].manifest.segment_id] is None
     assert set(where(scene).values()) == {None, store.id}
-    assert advance_move(scene.cast.studio.id, move.id, batches=5) == 0
+    assert advance_migration(scene.cast.studio.id, migration.id, batches=5) == 0
     for made in cuts[:11]:
         assert replayed(scene, made) == made.content
-    back = start_move(scene.cast.studio, None, actor=alice)
-    assert run(scene, back).state == MoveState.GRACE
+    back = start_migration(scene.cast.studio, None, actor=alice)
+    assert run(scene, back).state == MigrationState.GRACE
     assert set(where(scene).values()) == {None}
     with studio_scope(scene.cast.studio.id):
-        assert not Disposal.objects.filter(store=None).exists(), (
+        assert not ObjectDeletion.objects.filter(store=None).exists(), (
             "old copies that are needed again are called back"
         )
     for made in cuts[:11]:
@@ -227,24 +232,26 @@ def test_a_worker_that_slept_past_its_lease_points_at_nothing(
     (made,) = scene.cuts(tmp_path, each=2)
     upload(scene, made)
     store = named(scene, lax.place())
-    move = start_move(scene.cast.studio, store, actor=scene.cast.alice.actor)
-    copied = moves._copy_all
+    migration = start_migration(scene.cast.studio, store, actor=scene.cast.alice.actor)
+    copied = store_migration._copy_batch
 
     def slow(*given: Any) -> Any:
         found = copied(*given)
         with studio_scope(scene.cast.studio.id):
-            StoreMove.objects.update(lease_token=uuid4(), lease_until=timezone.now() + timedelta(minutes=1))
+            StoreMigration.objects.update(
+                lease_token=uuid4(), lease_until=timezone.now() + timedelta(minutes=1)
+            )
         return found
 
-    monkeypatch.setattr(moves, "_copy_all", slow)
-    before = run(scene, move)
+    monkeypatch.setattr(store_migration, "_copy_batch", slow)
+    before = run(scene, migration)
     assert before.lease_token, "the other worker's lease is left alone"
-    assert (before.moved_segments, before.state) == (0, MoveState.COPYING)
+    assert (before.moved_segments, before.state) == (0, MigrationState.COPYING)
     assert set(where(scene).values()) == {None}
     monkeypatch.undo()
     with studio_scope(scene.cast.studio.id):
-        StoreMove.objects.update(lease_token=None, lease_until=None)
-    assert run(scene, move).moved_segments == 1
+        StoreMigration.objects.update(lease_token=None, lease_until=None)
+    assert run(scene, migration).moved_segments == 1
     assert set(where(scene).values()) == {store.id}
 
 
@@ -254,16 +261,16 @@ def test_a_copy_that_no_row_points_at_is_cleared_away(
     (made,) = scene.cuts(tmp_path, each=2)
     upload(scene, made)
     store, alice = named(scene, lax.place()), scene.cast.alice.actor
-    move = start_move(scene.cast.studio, store, actor=alice)
-    copied = moves._copy_all
+    migration = start_migration(scene.cast.studio, store, actor=alice)
+    copied = store_migration._copy_batch
 
     def cancelled(*given: Any) -> Any:
         found = copied(*given)
-        cancel_move(move, actor=alice)
+        cancel_migration(migration, actor=alice)
         return found
 
-    monkeypatch.setattr(moves, "_copy_all", cancelled)
-    run(scene, move)
+    monkeypatch.setattr(store_migration, "_copy_batch", cancelled)
+    run(scene, migration)
     assert len(lax.objects) == 1
     assert set(where(scene).values()) == {None}
     assert delete_due(scene.cast.studio.id, most=10) == 0, "a batch that is under way is left in peace"
@@ -280,12 +287,12 @@ def test_whoever_cancels_bringing_the_rest_goes_on_recording_to_the_same_store(
     for made in cuts:
         upload(scene, made)
     store, alice, studio = named(scene, lax.place()), scene.cast.alice.actor, scene.cast.studio
-    move = start_move(studio, store, actor=alice)
-    run(scene, move, batches=1)
-    cancel_move(move, actor=alice)
-    rest = start_move(studio, None, actor=alice)
-    assert (rest.source_id, rest.brings_rest) == (store.id, True)
-    cancel_move(rest, actor=alice)
+    migration = start_migration(studio, store, actor=alice)
+    run(scene, migration, batches=1)
+    cancel_migration(migration, actor=alice)
+    rest = start_migration(studio, None, actor=alice)
+    assert (rest.source_id, rest.remainder_only) == (store.id, True)
+    cancel_migration(rest, actor=alice)
     with studio_scope(studio.id):
         assert chosen_storage().store_id is None, "it went to the platform's store before, and still does"
 
@@ -295,10 +302,10 @@ def test_no_time_of_grace_keeps_an_old_copy_of_what_was_destroyed(
 ) -> None:
     (made,) = scene.cuts(tmp_path, each=2)
     upload(scene, made)
-    run(scene, start_move(scene.cast.studio, named(scene, lax.place()), actor=scene.cast.alice.actor))
+    run(scene, start_migration(scene.cast.studio, named(scene, lax.place()), actor=scene.cast.alice.actor))
     with studio_scope(scene.cast.studio.id):
         row = Segment.objects.get()
-        dispose([(row.store_id, row.object_key)], reason=DisposalReason.SHREDDED)
+        schedule_deletion([(row.store_id, row.object_key)], reason=DeletionReason.SHREDDED)
         row.delete()
     assert delete_due(scene.cast.studio.id, most=10) == 2
     assert lax.objects == {}
@@ -315,12 +322,12 @@ def test_what_was_announced_before_the_move_goes_to_the_new_store(
     assert isinstance(target, PutTarget)
     assert isinstance(other, PutTarget)
     store = named(scene, lax.place())
-    move = start_move(scene.cast.studio, store, actor=scene.cast.alice.actor)
-    run(scene, move)
+    migration = start_migration(scene.cast.studio, store, actor=scene.cast.alice.actor)
+    run(scene, migration)
     assert put(other, late.content).status_code == 201
     assert codes(commit(scene, late)) == [None], "the old address still works"
     assert where(scene)[late.manifest.segment_id] is None
-    run(scene, move)
+    run(scene, migration)
     assert where(scene)[late.manifest.segment_id] == store.id, "and what came late is brought along"
     upload(scene, early)
     assert where(scene)[early.manifest.segment_id] == store.id

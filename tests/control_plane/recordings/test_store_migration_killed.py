@@ -13,11 +13,11 @@ import pytest
 from django.utils import timezone
 
 from control_plane.common.scoping import studio_scope
-from control_plane.recordings.disposals import delete_due
-from control_plane.recordings.moves import start_move
-from control_plane.storage.models import MoveState, StoreMove
-from control_plane.storage.place import S3Place
+from control_plane.recordings.object_deletion import delete_due
+from control_plane.recordings.store_migration import start_migration
+from control_plane.storage.models import MigrationState, StoreMigration
 from control_plane.storage.s3 import S3Store
+from control_plane.storage.s3_config import S3Config
 from control_plane.storage.stores import storage as chosen_storage
 from tests.control_plane.conftest import Cast
 from tests.control_plane.scenes import make_scene
@@ -32,15 +32,15 @@ from uuid import UUID
 from django.conf import settings
 from ipaddress import ip_network
 settings.STORE_NETWORKS = (ip_network("127.0.0.0/8"),)
-from control_plane.recordings import moves
-moves.BATCH = 2
-point = moves._point
+from control_plane.recordings import store_migration
+store_migration.BATCH_SIZE = 2
+point = store_migration._repoint_segments
 def slow(*args):
     done = point(*args)
     print("moved", flush=True)
     return done
-moves._point = slow
-moves.advance_move(UUID(sys.argv[1]), UUID(sys.argv[2]), batches=1000)
+store_migration._repoint_segments = slow
+store_migration.advance_migration(UUID(sys.argv[1]), UUID(sys.argv[2]), batches=1000)
 print("through", flush=True)
 """
 
@@ -52,7 +52,7 @@ def test_there_and_back_on_a_real_server_with_workers_killed_on_the_way(
     committed: Cast, radosgw: S3Server, settings: Any, tmp_path: Path
 ) -> None:
     scene = make_scene(committed)
-    place = S3Place.of_url(radosgw.url(f"move-{scene.cast.studio.slug}"))
+    place = S3Config.of_url(radosgw.url(f"move-{scene.cast.studio.slug}"))
     S3Store(place).ensure_bucket()
     alice, studio = scene.cast.alice.actor, scene.cast.studio
     cuts = scene.cuts(tmp_path, seconds=14)
@@ -68,12 +68,12 @@ def test_there_and_back_on_a_real_server_with_workers_killed_on_the_way(
     arriving = iter(right)
     kills = 0
     for target, expected in ((store, store.id), (None, None)):
-        move = start_move(studio, target, actor=alice)
+        migration = start_migration(studio, target, actor=alice)
         for _ in range(20):
             with studio_scope(studio.id):
-                StoreMove.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+                StoreMigration.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
             worker = subprocess.Popen(
-                [sys.executable, "-c", WORKER, str(studio.id), str(move.id)],
+                [sys.executable, "-c", WORKER, str(studio.id), str(migration.id)],
                 env=environment, stdout=subprocess.PIPE, text=True,
             )  # fmt: skip
             assert worker.stdout is not None
@@ -88,10 +88,10 @@ def test_there_and_back_on_a_real_server_with_workers_killed_on_the_way(
                 assert where(scene)[late.manifest.segment_id] == expected
             assert replayed(scene, cuts[kills % 14]) == cuts[kills % 14].content
             if kills % 4 == 0 or line != "moved\n":
-                move = run(scene, move)
-            if move.state == MoveState.GRACE:
+                migration = run(scene, migration)
+            if migration.state == MigrationState.GRACE:
                 break
-        assert move.state == MoveState.GRACE, move.error
+        assert migration.state == MigrationState.GRACE, migration.error
         assert set(where(scene).values()) == {expected}
     assert kills >= 4, "the workers were too quick to be killed"
     grace_is_over(scene)

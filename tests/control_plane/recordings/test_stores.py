@@ -8,11 +8,11 @@ import pytest
 from control_plane.audit.models import Entry
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
-from control_plane.recordings.disposals import delete_due, retire_store
-from control_plane.recordings.moves import cancel_move, start_move
+from control_plane.recordings.object_deletion import delete_due, retire_store
+from control_plane.recordings.store_migration import cancel_migration, start_migration
 from control_plane.storage import services
 from control_plane.storage.models import ProbeState, StoreProbe, StudioStore
-from control_plane.storage.place import ServerSide
+from control_plane.storage.s3_config import ServerSide
 from control_plane.storage.stores import open_store
 from shared.protocol.errors import Code
 from shared.protocol.upload import PutTarget, Refused
@@ -29,11 +29,11 @@ def test_a_store_that_is_given_up_takes_no_announced_segment_with_it(
 ) -> None:
     (made,) = scene.cuts(tmp_path, each=2)
     store, alice = named(scene, lax.place()), scene.cast.alice.actor
-    move = start_move(scene.cast.studio, store, actor=alice)
+    move = start_migration(scene.cast.studio, store, actor=alice)
     (early,) = announce(scene, made)
     assert isinstance(early, PutTarget)
     assert put(early, made.content).status_code == 200
-    cancel_move(move, actor=alice)
+    cancel_migration(move, actor=alice)
     with pytest.raises(Conflict, match="still to be deleted"):
         retire_store(store, actor=alice)
     (late,) = commit(scene, made)
@@ -53,22 +53,22 @@ def test_nothing_goes_to_a_store_that_was_not_found_fit(scene: Scene, lax: LaxSe
     with studio_scope(studio.id):
         StoreProbe.objects.update(state=ProbeState.REFUSED)
     with pytest.raises(Conflict, match="not fit"):
-        start_move(studio, store, actor=alice)
+        start_migration(studio, store, actor=alice)
     lax.ways.checks_hashes = False
     with studio_scope(studio.id):
         probe = services.request_probe(studio, store, actor=alice)
     services.run_probe(studio.id, probe.id)
     with pytest.raises(Conflict, match="checksum"):
-        start_move(studio, store, actor=alice)
+        start_migration(studio, store, actor=alice)
     lax.ways.checks_hashes = True
     services.change_store(store, actor=alice, name="Renamed")
     with pytest.raises(Conflict, match="not been tried"):
-        start_move(studio, store, actor=alice)
+        start_migration(studio, store, actor=alice)
     for person in (scene.cast.ivan, scene.cast.vera):
         with pytest.raises(Forbidden):
-            start_move(studio, store, actor=person.actor)
+            start_migration(studio, store, actor=person.actor)
     with pytest.raises(NotFound):
-        start_move(studio, store, actor=scene.cast.sam.actor)
+        start_migration(studio, store, actor=scene.cast.sam.actor)
 
 
 def test_a_pinned_region_keeps_footage_in(
@@ -90,7 +90,7 @@ def test_a_pinned_region_keeps_footage_in(
     settings.OBJECT_STORE_REGION = "eu-test-1"
     upload(scene, made)
     store = named(scene, lax.place())
-    start_move(studio, store, actor=alice)
+    start_migration(studio, store, actor=alice)
     lax.ways.about["location"] = "<LocationConstraint>ap-far-1</LocationConstraint>"
     with studio_scope(studio.id):
         probe = services.request_probe(studio, store, actor=alice)
@@ -110,7 +110,7 @@ def test_an_address_from_before_the_region_was_set_leads_nowhere(
     (made,) = scene.cuts(tmp_path, each=2)
     (early,) = announce(scene, made)
     assert isinstance(early, PutTarget)
-    start_move(studio, named(scene, lax.place()), actor=alice)
+    start_migration(studio, named(scene, lax.place()), actor=alice)
     services.set_region(studio, "eu-test-1", actor=alice)
     assert put(early, made.content).status_code == 201
     (refused,) = commit(scene, made)
@@ -126,7 +126,7 @@ def test_a_studio_names_only_so_many_stores_at_a_time(
     scene: Scene, lax: LaxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each is tried every night, from our servers."""
-    monkeypatch.setattr(services, "MOST_STORES", 2)
+    monkeypatch.setattr(services, "MAX_STORES", 2)
     first = named(scene, lax.place(), "One")
     named(scene, lax.place(), "Two")
     with pytest.raises(Conflict, match="2 stores in use"):
@@ -152,7 +152,7 @@ def test_no_receipt_before_the_store_says_that_it_encrypted_what_it_was_asked_to
 ) -> None:
     lax.ways.server_side = "AES256"
     store = named(scene, lax.place(server_side=ServerSide.SSE_S3))
-    start_move(scene.cast.studio, store, actor=scene.cast.alice.actor)
+    start_migration(scene.cast.studio, store, actor=scene.cast.alice.actor)
     (made,) = scene.cuts(tmp_path, each=2)
     (target,) = announce(scene, made)
     assert isinstance(target, PutTarget)
@@ -193,7 +193,7 @@ def test_bytes_of_a_store_that_browsers_may_not_read_pass_through_us(
 ) -> None:
     store = named(scene, lax.place())
     assert not store.direct_reads, "this server does not speak CORS"
-    start_move(scene.cast.studio, store, actor=scene.cast.alice.actor)
+    start_migration(scene.cast.studio, store, actor=scene.cast.alice.actor)
     (made,) = scene.cuts(tmp_path, each=2)
     upload(scene, made)
     assert replayed(scene, made) == made.content

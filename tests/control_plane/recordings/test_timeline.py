@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from control_plane.recordings.coverage import SHORTEST_GAP_US
 from control_plane.recordings.fragments import FragmentRow
-from control_plane.recordings.holes import SHORTEST_GAP_US
 from control_plane.recordings.timeline import (
     ClassTimeline,
     Filler,
@@ -17,8 +17,8 @@ from control_plane.recordings.timeline import (
     SegmentFacts,
     TrackFacts,
     TrackTimeline,
-    lay_out,
-    unbroken,
+    build_timeline,
+    contiguous_prefix,
 )
 from shared.protocol.ids import new_id
 from shared.protocol.media import ClockEstimate, ClockMethod
@@ -68,7 +68,7 @@ def gap(from_s: float, to_s: float, reason: str = "camera_offline") -> GapFacts:
 def one(*segments: SegmentFacts, gaps: tuple[GapFacts, ...] = ()) -> TrackTimeline:
     """The track LEFT beside a RIGHT that has every picture of ten seconds."""
     whole = [segment(1, *[(n, n + 1) for n in range(10)])]
-    return lay_out([TrackFacts(LEFT, segments, gaps), TrackFacts(RIGHT, whole)]).tracks[LEFT]
+    return build_timeline([TrackFacts(LEFT, segments, gaps), TrackFacts(RIGHT, whole)]).tracks[LEFT]
 
 
 def places(track: TrackTimeline) -> list[tuple[float, float, float]]:
@@ -76,11 +76,11 @@ def places(track: TrackTimeline) -> list[tuple[float, float, float]]:
 
 
 def holes(track: TrackTimeline) -> list[tuple[float, float, str]]:
-    return [(hole.from_us / S, hole.to_us / S, hole.reason) for hole in track.holes]
+    return [(hole.from_us / S, hole.to_us / S, hole.reason) for hole in track.uncovered]
 
 
 def test_class_time_begins_at_the_first_picture_of_any_track() -> None:
-    timeline = lay_out(
+    timeline = build_timeline(
         [
             TrackFacts(LEFT, [segment(1, (0, 1), (1, 2), clock=line(0.4))]),
             TrackFacts(RIGHT, [segment(1, (0, 1), (1, 2), clock=line(0.0))]),
@@ -170,7 +170,7 @@ def test_a_hole_that_nobody_reported_says_so() -> None:
 def test_a_track_without_pictures_is_one_hole() -> None:
     assert holes(one(gaps=(gap(-3, 99, "camera_refused"),))) == [(0, 10, "camera_refused")]
     assert one().entries == []
-    short = lay_out([TrackFacts(LEFT), TrackFacts(RIGHT, [segment(1, (0, 1))])])
+    short = build_timeline([TrackFacts(LEFT), TrackFacts(RIGHT, [segment(1, (0, 1))])])
     assert holes(short.tracks[LEFT]) == [(0, 1, "unreported")]
 
 
@@ -184,14 +184,14 @@ def test_reported_gaps_that_overlap_are_told_once() -> None:
 
 
 def test_nothing_recorded_has_no_start() -> None:
-    assert lay_out([TrackFacts(LEFT)]) == ClassTimeline(None, 0, {LEFT: TrackTimeline(LEFT)})
+    assert build_timeline([TrackFacts(LEFT)]) == ClassTimeline(None, 0, {LEFT: TrackTimeline(LEFT)})
 
 
 def test_while_footage_arrives_a_track_ends_before_its_first_missing_segment() -> None:
     three = [segment(n, (n, n + 1)) for n in (4, 5, 7)]
-    assert [item.sequence for item in unbroken(reversed(three))] == [4, 5]
+    assert [item.sequence for item in contiguous_prefix(reversed(three))] == [4, 5]
     other = segment(20, (0, 1), agent=UUID(int=2))
-    assert {item.sequence for item in unbroken([*three, other])} == {4, 5, 20}
+    assert {item.sequence for item in contiguous_prefix([*three, other])} == {4, 5, 20}
 
 
 @st.composite
@@ -230,11 +230,11 @@ def tracks(draw: st.DrawFn) -> list[TrackFacts]:
 @settings(max_examples=150, deadline=None)
 @given(tracks())
 def test_fragments_and_holes_cover_the_class_without_overlap(facts: list[TrackFacts]) -> None:
-    timeline = lay_out(facts)
+    timeline = build_timeline(facts)
     for track in timeline.tracks.values():
         spans = sorted(
             [(p.class_us, p.class_us + p.duration_us) for p in track.placed]
-            + [(hole.from_us, hole.to_us) for hole in track.holes]
+            + [(hole.from_us, hole.to_us) for hole in track.uncovered]
         )
         at_us = 0
         for from_us, to_us in spans:
@@ -247,7 +247,7 @@ def test_fragments_and_holes_cover_the_class_without_overlap(facts: list[TrackFa
 @settings(max_examples=150, deadline=None)
 @given(tracks())
 def test_the_playlist_adds_up_and_loses_no_fragment(facts: list[TrackFacts]) -> None:
-    timeline = lay_out(facts)
+    timeline = build_timeline(facts)
     for fact in facts:
         track = timeline.tracks[fact.id]
         assert len(track.placed) == sum(len(item.fragments) for item in fact.segments)

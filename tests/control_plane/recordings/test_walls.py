@@ -13,16 +13,16 @@ from control_plane.fleet import reports as fleet_reports
 from control_plane.fleet.models import Agent, AgentState
 from control_plane.fleet.tasks import sweep_fleet
 from control_plane.ingest import services as ingest
-from control_plane.integrity.damage import Found, note_faults
+from control_plane.integrity.damage import DamageFinding, record_damage
 from control_plane.integrity.inspect import SYSTEM
-from control_plane.integrity.scan import check_tonight
+from control_plane.integrity.scan import run_nightly_scan
 from control_plane.people import services as studios
 from control_plane.people.dancer_list import NewDancer
-from control_plane.recordings.arrivals import ObjectPlace
-from control_plane.recordings.fault_models import FaultKind
+from control_plane.recordings.damage_models import DamageKind
 from control_plane.recordings.models import ClassState, Segment
-from control_plane.recordings.playback.view_sessions import continue_replay
+from control_plane.recordings.playback.view_sessions import touch_replay
 from control_plane.recordings.rosters import save_roster
+from control_plane.recordings.segment_factory import ObjectLocation
 from control_plane.recordings.tasks import sweep_recordings
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, new_id
 from shared.protocol.manifest import GapReason, GapRecord
@@ -55,18 +55,18 @@ def full_scene(cast: Cast, folder: Path) -> Scene:
         to_at=START_AT,
         reason=GapReason.AGENT_LATE,
     )
-    ingest.settle_gaps([gap], scene.caller)
+    ingest.commit_gaps([gap], scene.caller)
     nothing = Reported(version=0, hash=None, status=ConfigStatus.APPLIED)
-    fleet_reports.take(Hello(protocol=1, agent_version="1", reported=nothing), scene.caller)
-    fleet_reports.take(Heartbeat(status=scene.status(RecordingState.RECORDING)), scene.caller)
+    fleet_reports.apply_message(Hello(protocol=1, agent_version="1", reported=nothing), scene.caller)
+    fleet_reports.apply_message(Heartbeat(status=scene.status(RecordingState.RECORDING)), scene.caller)
     dancer = studios.add_dancer(cast.studio, NewDancer("Dora"), actor=cast.alice.actor)
     with studio_scope(cast.studio.id):
         row = Segment.objects.get()
-    check_tonight(cast.studio.id)
+    run_nightly_scan(cast.studio.id)
     with studio_scope(cast.studio.id):
-        place = ObjectPlace(row.store_id, row.object_key)
-        note_faults([Found(row.id, place, FaultKind.HASH, "other bytes")], actor=SYSTEM)
-        continue_replay(scene.session, actor=cast.vera.actor)
+        place = ObjectLocation(row.store_id, row.object_key)
+        record_damage([DamageFinding(row.id, place, DamageKind.HASH, "other bytes")], actor=SYSTEM)
+        touch_replay(scene.session, actor=cast.vera.actor)
         save_roster(scene.session, [dancer.id], confirm=False, actor=cast.alice.actor)
     return scene
 

@@ -8,32 +8,34 @@ import pytest
 
 from control_plane.common.ssrf_guard import is_allowed, resolve
 from control_plane.storage.errors import StoreRefused
-from control_plane.storage.findings import Finding, Outcome, Trial
 from control_plane.storage.local import LocalStore
-from control_plane.storage.place import S3Place, ServerSide
 from control_plane.storage.probe import probe
+from control_plane.storage.probe_report import ProbeContext, ProbeFinding, ProbeOutcome
 from control_plane.storage.s3 import S3Store
+from control_plane.storage.s3_config import S3Config, ServerSide
 from tests.rigs.lax_s3 import LaxServer
 from tests.rigs.radosgw import KMS_KEY_ID, S3Server
 
 FOLDER = "0193"
 
 
-def tried(lax: LaxServer, *, pinned: str = "", page_origin: str = "", **changes: Any) -> dict[str, Finding]:
+def tried(
+    lax: LaxServer, *, pinned: str = "", page_origin: str = "", **changes: Any
+) -> dict[str, ProbeFinding]:
     store = S3Store(lax.place(**changes), timeout_s=5)
-    trial = Trial(store, FOLDER, store.place.region, pinned=pinned, page_origin=page_origin)
+    trial = ProbeContext(store, FOLDER, store.place.region, pinned=pinned, page_origin=page_origin)
     return {finding.check: finding for finding in probe(trial)}
 
 
-def refusals(found: dict[str, Finding]) -> list[str]:
-    return [finding.check for finding in found.values() if finding.outcome is Outcome.REFUSAL]
+def refusals(found: dict[str, ProbeFinding]) -> list[str]:
+    return [finding.check for finding in found.values() if finding.outcome is ProbeOutcome.REFUSAL]
 
 
 def test_a_good_store_passes_and_nothing_is_left_in_it(lax: LaxServer) -> None:
     found = tried(lax)
     assert refusals(found) == []
-    assert found["conditional write"].outcome is Outcome.PASS
-    assert found["checksum"].outcome is Outcome.PASS
+    assert found["conditional write"].outcome is ProbeOutcome.PASS
+    assert found["checksum"].outcome is ProbeOutcome.PASS
     assert lax.objects == {}
 
 
@@ -71,17 +73,17 @@ def test_a_store_of_another_time_is_refused_and_asked_no_further(lax: LaxServer)
     assert refusals(found) == ["clock"]
     assert "write" not in found
     lax.ways.behind_s = 60
-    assert tried(lax)["clock"].outcome is Outcome.WARNING
+    assert tried(lax)["clock"].outcome is ProbeOutcome.WARNING
 
 
 def test_a_store_in_another_region_than_the_studios_is_refused(lax: LaxServer) -> None:
-    assert tried(lax, pinned="eu-test-1")["region"].outcome is Outcome.PASS
+    assert tried(lax, pinned="eu-test-1")["region"].outcome is ProbeOutcome.PASS
     found = tried(lax, pinned="eu-north-9")
     assert refusals(found) == ["region"]
     assert "eu-north-9" in found["region"].detail
     assert refusals(tried(lax, region="us-east-1")) == ["region"]
     lax.ways.about["location"] = "403"
-    assert tried(lax)["region"].outcome is Outcome.WARNING
+    assert tried(lax)["region"].outcome is ProbeOutcome.WARNING
     assert refusals(tried(lax, pinned="eu-north-9")) == ["region"], "its own word is all there is"
 
 
@@ -99,20 +101,23 @@ def test_what_would_delete_footage_behind_our_back_is_refused(lax: LaxServer) ->
     lax.ways.about["lifecycle"] = rule.format(
         "", "<Transition><StorageClass>GLACIER</StorageClass></Transition>"
     )
-    assert tried(lax)["lifecycle rules"].outcome is Outcome.WARNING
+    assert tried(lax)["lifecycle rules"].outcome is ProbeOutcome.WARNING
 
 
 def test_what_keeps_or_locks_objects_is_said(lax: LaxServer) -> None:
     lax.ways.about |= {"versioning": "<Status>Enabled</Status>", "object-lock": "<ObjectLockEnabled>Enabled<"}
     found = tried(lax)
-    assert (found["versioning"].outcome, found["object lock"].outcome) == (Outcome.WARNING, Outcome.WARNING)
+    assert (found["versioning"].outcome, found["object lock"].outcome) == (
+        ProbeOutcome.WARNING,
+        ProbeOutcome.WARNING,
+    )
     lax.ways.about["object-lock"] = (
         "<Rule><DefaultRetention><Mode>COMPLIANCE</Mode></DefaultRetention></Rule>"
     )
     assert refusals(tried(lax)) == ["object lock"]
     lax.ways.about |= {"versioning": "403", "object-lock": "403", "lifecycle": "403"}
     assert {tried(lax)[name].outcome for name in ("versioning", "object lock", "lifecycle rules")} == {
-        Outcome.WARNING
+        ProbeOutcome.WARNING
     }
 
 
@@ -127,13 +132,13 @@ def test_an_absent_store_is_one_finding(lax: LaxServer) -> None:
     lax.ways.status = 503
     found = tried(lax)
     assert list(found) == ["reachable"]
-    assert found["reachable"].outcome is Outcome.REFUSAL
+    assert found["reachable"].outcome is ProbeOutcome.REFUSAL
 
 
 def test_a_folder_is_tried_as_well(tmp_path: Path) -> None:
     store = LocalStore(tmp_path / "objects")
-    found = {item.check: item.outcome for item in probe(Trial(store, FOLDER, "here"))}
-    assert set(found.values()) == {Outcome.PASS}
+    found = {item.check: item.outcome for item in probe(ProbeContext(store, FOLDER, "here"))}
+    assert set(found.values()) == {ProbeOutcome.PASS}
     assert {"conditional write", "checksum", "read back", "deletion", "speed"} <= set(found)
     assert not [path for path in store.root.rglob("*") if path.is_file()]
 
@@ -176,8 +181,8 @@ def test_a_guarded_store_works_where_the_operator_allows_it(lax: LaxServer) -> N
     assert refusals(tried(lax, guarded=True, allowed=place.allowed)) == []
 
 
-def rados_place(server: S3Server, bucket: str, **changes: Any) -> S3Place:
-    place = dataclasses.replace(S3Place.of_url(server.url(bucket)), **changes)
+def rados_place(server: S3Server, bucket: str, **changes: Any) -> S3Config:
+    place = dataclasses.replace(S3Config.of_url(server.url(bucket)), **changes)
     S3Store(dataclasses.replace(place, server_side=ServerSide.NONE)).ensure_bucket()
     return place
 
@@ -186,20 +191,20 @@ def rados_place(server: S3Server, bucket: str, **changes: Any) -> S3Place:
 @pytest.mark.timeout(180)
 def test_a_real_server_passes_every_hard_check(radosgw: S3Server) -> None:
     store = S3Store(rados_place(radosgw, "probe-plain", prefix="dance/footage/"))
-    trial = Trial(store, FOLDER, "default", pinned="default", page_origin="https://studio.example")
+    trial = ProbeContext(store, FOLDER, "default", pinned="default", page_origin="https://studio.example")
     found = {finding.check: finding for finding in probe(trial)}
     assert refusals(found) == [], found
     assert found["region"].detail.startswith(("It is in default", "It does not say"))
     assert trial.direct_reads
-    assert found["browsers"].outcome is Outcome.PASS
+    assert found["browsers"].outcome is ProbeOutcome.PASS
 
 
 @pytest.mark.s3
 @pytest.mark.timeout(180)
 def test_a_real_server_encrypts_with_its_key_service_and_says_so(radosgw: S3Server) -> None:
     place = rados_place(radosgw, "probe-kms", server_side=ServerSide.SSE_KMS, kms_key_id=KMS_KEY_ID)
-    found = {finding.check: finding for finding in probe(Trial(S3Store(place), FOLDER, "default"))}
+    found = {finding.check: finding for finding in probe(ProbeContext(S3Store(place), FOLDER, "default"))}
     assert refusals(found) == [], found
     assert "aws:kms" in found["encryption by the store"].detail
     wrong = dataclasses.replace(place, kms_key_id="no-such-key")
-    assert refusals({item.check: item for item in probe(Trial(S3Store(wrong), FOLDER, "default"))})
+    assert refusals({item.check: item for item in probe(ProbeContext(S3Store(wrong), FOLDER, "default"))})

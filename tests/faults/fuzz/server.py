@@ -25,20 +25,20 @@ from control_plane.audit.exports import BadFile, write_csv, write_jsonl
 from control_plane.audit.offline import verify_export
 from control_plane.common.errors import ControlPlaneError
 from control_plane.config.env import WrongEnvironment, parse
-from control_plane.fleet.fit import unfit
 from control_plane.fleet.models import Agent
+from control_plane.fleet.status_limits import out_of_range
 from control_plane.fleet.tokens import bearer, claimed, verify
-from control_plane.ingest.manifests import fault, sound_gap
-from control_plane.ingest.targets import allowed_by
+from control_plane.ingest.manifests import invalid_reason, is_valid_gap
+from control_plane.ingest.targets import verify_upload
 from control_plane.keys.errors import RootRefused
 from control_plane.keys.roots.file import FileRootKey
-from control_plane.recordings.arrivals import ObjectPlace, segment_row
 from control_plane.recordings.fragments import FragmentRow, decode_fragments
 from control_plane.recordings.models import ClassSession
 from control_plane.recordings.playback.playlist import write_playlist
-from control_plane.recordings.playback.ranges import Unsatisfiable, asked_for
-from control_plane.recordings.timeline import GapFacts, SegmentFacts, TrackFacts, lay_out
-from control_plane.storage.place import S3Place
+from control_plane.recordings.playback.ranges import Unsatisfiable, parse_range
+from control_plane.recordings.segment_factory import ObjectLocation, segment_from_manifest
+from control_plane.recordings.timeline import GapFacts, SegmentFacts, TrackFacts, build_timeline
+from control_plane.storage.s3_config import S3Config
 from shared.protocol.codec import decode, encode
 from shared.protocol.manifest import GapRecord, SegmentManifest
 from shared.protocol.messages import FromAgent, Hello
@@ -59,7 +59,7 @@ def body(data: bytes) -> None:
         with contextlib.suppress(msgspec.DecodeError):
             value = decode(data, type_)  # type: ignore[arg-type]  # a union is no `type` to the checker
             expect(decode(encode(value), type_) == value, "it does not read back as itself")  # type: ignore[arg-type]
-            if isinstance(value, Hello | PairRequest) and not unfit(value):
+            if isinstance(value, Hello | PairRequest) and not out_of_range(value):
                 expect(value.protocol < 1 << 15, "no column takes its version")
 
 
@@ -69,9 +69,9 @@ def manifest(data: bytes) -> None:
         found = decode(data, SegmentManifest)
     except msgspec.DecodeError:
         return
-    if fault(found):
+    if invalid_reason(found):
         return
-    row = segment_row(ClassSession(), Agent(), None, found, ObjectPlace(None, "key"), b"wrapped")
+    row = segment_from_manifest(ClassSession(), Agent(), None, found, ObjectLocation(None, "key"), b"wrapped")
     row.clean_fields(exclude=["studio", "class_session", "agent", "track", "store"])
     expect("\0" not in row.video_codec_string + row.audio_codec_string, "no column takes its names")
     rows = tuple(
@@ -90,7 +90,7 @@ def _play(found: SegmentManifest, rows: tuple[FragmentRow, ...], gaps: Sequence[
         found.segment_id, UUID(int=1), found.sequence, found.run, found.init_sha256, found.clock, rows
     )
     track = TrackFacts(UUID(int=2), [facts], gaps)
-    timeline = lay_out([track])
+    timeline = build_timeline([track])
     for complete in (True, False):
         write_playlist(timeline.tracks[track.id], start_at=timeline.start_at or AT, complete=complete)
 
@@ -98,7 +98,7 @@ def _play(found: SegmentManifest, rows: tuple[FragmentRow, ...], gaps: Sequence[
 def gap(data: bytes) -> None:
     """A gap: left out, or one that can be kept, and a track that can be played with it."""
     with contextlib.suppress(msgspec.DecodeError):
-        found = sound_gap(decode(data, GapRecord))
+        found = is_valid_gap(decode(data, GapRecord))
         if found is not None:
             item = MANIFEST.fragments[0]
             row = FragmentRow(
@@ -140,7 +140,7 @@ def signed_address(data: bytes) -> None:
     """An address for a PUT: refused, for nobody signed these."""
     key, _, query = data.partition(b"?")
     try:
-        allowed_by(key.decode("utf-8", "replace"), QueryDict(query))
+        verify_upload(key.decode("utf-8", "replace"), QueryDict(query))
     except ControlPlaneError:
         return
     raise AssertionError("an address that nobody signed is taken")
@@ -151,7 +151,7 @@ def byte_range(data: bytes) -> None:
     pieces = Pieces(data)
     whole = pieces.number(3)
     with contextlib.suppress(Unsatisfiable):
-        found = asked_for(pieces.left.decode("latin-1"), whole)
+        found = parse_range(pieces.left.decode("latin-1"), whole)
         expect(found is None or 0 <= found.first <= found.last < whole, f"{found} of {whole}")
 
 
@@ -223,7 +223,7 @@ def environment(data: bytes) -> None:
 def store_address(data: bytes) -> None:
     """The address of an S3 store: `ValueError`, or a place."""
     with contextlib.suppress(ValueError):
-        S3Place.of_url(data.decode("utf-8", "surrogateescape"))
+        S3Config.of_url(data.decode("utf-8", "surrogateescape"))
 
 
 TARGETS = {

@@ -22,7 +22,7 @@ OURS = [
     "shared",
     "control_plane.audit",
     "control_plane.config.env",
-    "control_plane.fleet.fit",
+    "control_plane.fleet.status_limits",
     "control_plane.fleet.tokens",
     "control_plane.ingest.manifests",
     "control_plane.ingest.targets",
@@ -30,7 +30,7 @@ OURS = [
     "control_plane.recordings.playback.playlist",
     "control_plane.recordings.playback.ranges",
     "control_plane.recordings.timeline",
-    "control_plane.storage.place",
+    "control_plane.storage.s3_config",
     "control_plane.keys.roots.file",
 ]
 """What is watched for new ways through it."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from control_plane.compliance.checkpointing import carry_away, standing, take_checkpoint_when_due
+from control_plane.compliance.checkpointing import checkpoint_status, copy_to_sinks, take_checkpoint_when_due
 from control_plane.compliance.signing import SigningKeyRefused
 
 
@@ -23,10 +23,10 @@ class Command(BaseCommand):
             number = take_checkpoint_when_due()
         except SigningKeyRefused as error:
             raise CommandError(error.detail) from error
-        made, now = carry_away(), standing()
+        made, now = copy_to_sinks(), checkpoint_status()
         self.stdout.write(f"taken: {number if number else 'none was due'}; copies made: {made}")
         self.stdout.write(
-            f"the last is number {now.number}; places: {', '.join(now.places) or 'none'}"
+            f"the last is number {now.number}; places: {', '.join(now.sinks) or 'none'}"
             + ("" if now.leaves else " (none of them leaves this machine)")
         )
         if now.copy_is_late:

@@ -14,10 +14,17 @@ from django.core.management.base import BaseCommand, CommandError
 
 from control_plane.common.errors import ControlPlaneError
 from control_plane.common.scoping import platform_scope, studio_scope
-from control_plane.integrity.inspect import SYSTEM, Part, recheck, segments_in, stores_in_use, walk
-from control_plane.integrity.models import Depth
-from control_plane.integrity.repairs import ask_boxes
-from control_plane.recordings.fault_models import FaultKind, RepairState, SegmentFault
+from control_plane.integrity.inspect import (
+    SYSTEM,
+    Chunk,
+    count_segments,
+    recheck,
+    scan_segments,
+    stores_in_use,
+)
+from control_plane.integrity.models import ScanDepth
+from control_plane.integrity.repairs import request_resends
+from control_plane.recordings.damage_models import DamageKind, RepairState, SegmentDamage
 from control_plane.storage.models import StudioStore
 from control_plane.tenancy.models import Studio
 
@@ -27,7 +34,7 @@ FINDINGS, BAD_USE = 1, 2
 
 
 @dataclass
-class Line:
+class StoreResult:
     """One line of the table at the end: one store of one studio."""
 
     studio: str
@@ -55,8 +62,8 @@ class Command(BaseCommand):
         """Adds the options."""
         parser.add_argument(
             "--depth",
-            choices=Depth.values,
-            default=Depth.SIZE.value,
+            choices=ScanDepth.values,
+            default=ScanDepth.SIZE.value,
             help="is it there (presence), is it whole (size), is it what was written (hash: reads everything)",
         )
         parser.add_argument(
@@ -73,15 +80,15 @@ class Command(BaseCommand):
         Raises:
             CommandError: there are findings (exit code 1), or a studio that does not exist was named (2).
         """
-        depth = Depth(options["depth"])
+        depth = ScanDepth(options["depth"])
         begun_s = time.monotonic()
-        lines: list[Line] = []
+        lines: list[StoreResult] = []
         for studio_id, called in _studios(options["studio"]):
             lines += self._check_studio(studio_id, called, depth)
             if options["repair"]:
                 with studio_scope(studio_id):
-                    lost = SegmentFault.objects.filter(repair=RepairState.LOST).count()
-                    asked = ask_boxes(actor=SYSTEM, lost_too=True)
+                    lost = SegmentDamage.objects.filter(repair=RepairState.LOST).count()
+                    asked = request_resends(actor=SYSTEM, lost_too=True)
                 self.stdout.write(
                     f"{called}: the boxes are asked for {asked} segments once more; of {lost} they had said before that"
                     " they have no good copy"
@@ -95,18 +102,18 @@ class Command(BaseCommand):
         if not all(line.is_clean for line in lines):
             raise CommandError("not everything is as it was committed; see above", returncode=FINDINGS)
 
-    def _check_studio(self, studio_id: UUID, called: str, depth: Depth) -> Iterator[Line]:
+    def _check_studio(self, studio_id: UUID, called: str, depth: ScanDepth) -> Iterator[StoreResult]:
         with studio_scope(studio_id):
-            stores = [(store_id, segments_in(store_id)) for store_id in stores_in_use()]
+            stores = [(store_id, count_segments(store_id)) for store_id in stores_in_use()]
             names = dict(StudioStore.objects.values_list("id", "name"))
         for store_id, count in stores:
-            line = Line(called, names.get(store_id, "ours"), count)
+            line = StoreResult(called, names.get(store_id, "ours"), count)
             screen = _Progress(line, self.stderr)
             try:
                 for part in recheck(studio_id, store_id):
                     self._take(line, part)
                     screen.tell()
-                for part in walk(studio_id, store_id, depth):
+                for part in scan_segments(studio_id, store_id, depth):
                     self._take(line, part)
                     screen.tell()
             except ControlPlaneError as error:
@@ -115,7 +122,7 @@ class Command(BaseCommand):
             screen.close()
             yield line
 
-    def _take(self, line: Line, part: Part) -> None:
+    def _take(self, line: StoreResult, part: Chunk) -> None:
         for seen in part.seen:
             line.looked += 1
             line.size_bytes += seen.item.size_bytes
@@ -125,20 +132,20 @@ class Command(BaseCommand):
                 self.stdout.write(f"{line.studio}: {seen.item.key}: {problem}")
         line.sound_again += len(part.lifted)
 
-    def _table(self, lines: Sequence[Line], depth: Depth, took_s: float) -> None:
+    def _table(self, lines: Sequence[StoreResult], depth: ScanDepth, took_s: float) -> None:
         heads = (
             "studio",
             "store",
             "segments",
             "looked at",
-            *FaultKind.values,
+            *DamageKind.values,
             "sound again",
             "not to be had",
         )
         rows = [
             (
                 line.studio, line.store, line.segments, line.looked,
-                *(line.kinds[kind] for kind in FaultKind.values), line.sound_again, line.silent,
+                *(line.kinds[kind] for kind in DamageKind.values), line.sound_again, line.silent,
             )
             for line in lines
         ]  # fmt: skip
@@ -150,7 +157,7 @@ class Command(BaseCommand):
             )
             self.stdout.write("  ".join(cells).rstrip())
         looked, size_bytes = sum(line.looked for line in lines), sum(line.size_bytes for line in lines)
-        read = f", {size_bytes / 1e6:.0f} MB read" if depth is Depth.HASH else ""
+        read = f", {size_bytes / 1e6:.0f} MB read" if depth is ScanDepth.HASH else ""
         self.stdout.write(
             f"{looked} segments looked at ({depth}) in {took_s:.1f} s{read}:"
             f" {sum(sum(line.kinds.values()) for line in lines) or 'none'} of them wrong."
@@ -160,7 +167,7 @@ class Command(BaseCommand):
 class _Progress:
     """One line on the screen that is written over, or one now and then where there is no screen."""
 
-    def __init__(self, line: Line, out: Any) -> None:
+    def __init__(self, line: StoreResult, out: Any) -> None:
         self._line = line
         self._out: TextIO = getattr(out, "_out", sys.stderr)
         self._each_s = SCREEN_EACH_S if self._out.isatty() else TELL_EACH_S

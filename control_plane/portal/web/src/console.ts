@@ -1,5 +1,5 @@
 /** The admin site: lists of cameras, agents and recordings refresh by themselves. */
-const REFRESHED_PATHS = /\/(fleet\/(camera|agent)|recordings\/(classsession|recorder))\/$/;
+const REFRESHED_PATHS = /\/(fleet\/(camera|agent)|X)\/$/;
 const EVERY_MS = 3000;
 
 async function refresh(): Promise<void> {

@@ -6,8 +6,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from control_plane.storage.configured import object_store
-from control_plane.storage.findings import Outcome, Trial
 from control_plane.storage.probe import probe
+from control_plane.storage.probe_report import ProbeContext, ProbeOutcome
 
 FOLDER = "platform"
 
@@ -23,13 +23,15 @@ class Command(BaseCommand):
         Raises:
             CommandError: something is wrong; the message names it.
         """
-        trial = Trial(object_store(), FOLDER, settings.OBJECT_STORE_REGION, page_origin=settings.PUBLIC_URL)
+        trial = ProbeContext(
+            object_store(), FOLDER, settings.OBJECT_STORE_REGION, page_origin=settings.PUBLIC_URL
+        )
         faults = []
         for finding in probe(trial):
             self.stdout.write(
                 f"{finding.outcome.value:8} {finding.check}: {finding.detail} {finding.advice}".rstrip()
             )
-            if finding.outcome is Outcome.REFUSAL:
+            if finding.outcome is ProbeOutcome.REFUSAL:
                 faults.append(finding.check)
         if faults:
             raise CommandError(f"the object store is not fit: {', '.join(faults)}")

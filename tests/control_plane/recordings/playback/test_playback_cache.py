@@ -13,7 +13,7 @@ from django.conf import settings as configured
 from control_plane.common.errors import Busy
 from control_plane.config import handler
 from control_plane.recordings.playback import playback_cache
-from control_plane.recordings.playback.playback_cache import ClassDocuments, Kept
+from control_plane.recordings.playback.playback_cache import ClassDocuments, DocumentCache
 from shared.protocol.codec import decode
 from shared.protocol.errors import Code, Problem
 from tests.control_plane.conftest import Cast, as_person, make_cast
@@ -24,8 +24,8 @@ from tests.control_plane.sending import upload
 WAIT_S = 20
 
 
-def kept(*, most_bytes: int = 100, makers: int = 2) -> Kept[str]:
-    return Kept(most_bytes=most_bytes, makers=makers, size=len)
+def kept(*, most_bytes: int = 100, makers: int = 2) -> DocumentCache[str]:
+    return DocumentCache(most_bytes=most_bytes, makers=makers, size=len)
 
 
 def text(made: list[str], value: str) -> Any:
@@ -64,7 +64,7 @@ def test_a_value_larger_than_all_that_may_be_kept_is_given_and_not_kept() -> Non
 class Slow:
     """A value that is being made until it is let go."""
 
-    def __init__(self, of: Kept[str], key: str, owner: str) -> None:
+    def __init__(self, of: DocumentCache[str], key: str, owner: str) -> None:
         self.began, self.finish = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=lambda: of.get(key, self._make, owner=owner))
         self._thread.start()
@@ -122,7 +122,7 @@ class SlowDocuments:
 
     def __init__(self) -> None:
         self.made, self.began, self.finish = 0, threading.Event(), threading.Event()
-        self._write = playback_cache._written
+        self._write = playback_cache._render
 
     def __call__(self, *what: Any) -> ClassDocuments:
         self.made += 1
@@ -134,7 +134,7 @@ class SlowDocuments:
 @pytest.fixture
 def slow_documents(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowDocuments]:
     slow = SlowDocuments()
-    monkeypatch.setattr(playback_cache, "_written", slow)
+    monkeypatch.setattr(playback_cache, "_render", slow)
     yield slow
     slow.finish.set()
 

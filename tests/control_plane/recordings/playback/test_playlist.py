@@ -6,8 +6,8 @@ from itertools import pairwise
 from uuid import UUID
 
 from control_plane.recordings.fragments import FragmentRow
-from control_plane.recordings.playback.playlist import MOST_FILLERS, write_playlist
-from control_plane.recordings.timeline import SegmentFacts, TrackFacts, TrackTimeline, lay_out
+from control_plane.recordings.playback.playlist import MAX_FILLERS, write_playlist
+from control_plane.recordings.timeline import SegmentFacts, TrackFacts, TrackTimeline, build_timeline
 from shared.protocol.media import ClockEstimate, ClockMethod
 
 AT = datetime(2026, 11, 21, 12, 3, 0, 250_000, tzinfo=UTC)
@@ -35,7 +35,7 @@ def facts(
 
 
 def track(*segments: SegmentFacts) -> TrackTimeline:
-    return lay_out([TrackFacts(TRACK, segments)]).tracks[TRACK]
+    return build_timeline([TrackFacts(TRACK, segments)]).tracks[TRACK]
 
 
 def test_a_complete_track_is_written_with_one_key_line_for_each_fragment() -> None:
@@ -91,7 +91,7 @@ def test_a_hole_of_decades_is_a_playlist_of_bounded_length() -> None:
     text = write_playlist(
         track(facts(ONE, 1, 0), facts(TWO, 2, 0, run=1, at_s=decades_s)), start_at=AT, complete=True
     )
-    assert text.count("#EXT-X-GAP\n") == MOST_FILLERS
+    assert text.count("#EXT-X-GAP\n") == MAX_FILLERS
     lengths = [float(line[8:-1]) for line in text.split("\n") if line.startswith("#EXTINF:")]
     assert abs(sum(lengths) - (decades_s + 1)) < 0.1
 
@@ -102,7 +102,7 @@ def test_many_holes_of_days_share_one_bound() -> None:
     text = write_playlist(
         track(facts(ONE, 1, *[n * two_weeks_s for n in range(256)])), start_at=AT, complete=True
     )
-    assert text.count("#EXT-X-GAP\n") <= MOST_FILLERS + 255
+    assert text.count("#EXT-X-GAP\n") <= MAX_FILLERS + 255
     assert len(text) < 2 << 20
     lengths = [float(line[8:-1]) for line in text.split("\n") if line.startswith("#EXTINF:")]
     assert abs(sum(lengths) - (255 * two_weeks_s + 1)) < 0.1
@@ -168,7 +168,7 @@ def test_a_damaged_segment_is_a_gap_and_nothing_else_moves() -> None:
         assert [line for line in broken if line.startswith(tag)] == [
             line for line in whole if line.startswith(tag)
         ], "every fragment keeps its number, its place and its length"
-    assert [(hole.from_us, hole.to_us, hole.reason) for hole in broken_track.holes] == [
+    assert [(hole.from_us, hole.to_us, hole.reason) for hole in broken_track.uncovered] == [
         (2_000_000, 4_000_000, "store_damaged")
     ]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from control_plane.recordings.playback.ranges import ByteRange, Unsatisfiable, asked_for
+from control_plane.recordings.playback.ranges import ByteRange, Unsatisfiable, parse_range
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from control_plane.recordings.playback.ranges import ByteRange, Unsatisfiable, a
     ],
 )
 def test_one_range_is_served(header: str, first: int, last: int) -> None:
-    assert asked_for(header, 100) == ByteRange(first, last, 100)
+    assert parse_range(header, 100) == ByteRange(first, last, 100)
     assert str(ByteRange(first, last, 100)) == f"bytes {first}-{last}/100"
 
 
@@ -27,10 +27,10 @@ def test_one_range_is_served(header: str, first: int, last: int) -> None:
     ["", "bytes=5-2", "bytes=-", "bytes=1-2,4-5", "lines=1-2", "bytes", "bytes=a-b", f"bytes={'9' * 30}-"],
 )
 def test_what_breaks_the_rules_or_is_none_is_ignored(header: str) -> None:
-    assert asked_for(header, 100) is None
+    assert parse_range(header, 100) is None
 
 
 @pytest.mark.parametrize("header", ["bytes=100-", "bytes=100-200", "bytes=-0"])
 def test_what_lies_behind_the_end_is_refused(header: str) -> None:
     with pytest.raises(Unsatisfiable):
-        asked_for(header, 100)
+        parse_range(header, 100)

@@ -25,7 +25,7 @@ from control_plane.keys.roots.root import RootRing
 from control_plane.keys.shelf.folder import FolderShelf
 from control_plane.recordings.models import ClassSession, Segment, Track
 from control_plane.recordings.playback import views
-from control_plane.recordings.playback.view_sessions import PAUSE
+from control_plane.recordings.playback.view_sessions import REPLAY_IDLE_LIMIT
 from control_plane.storage import configured as stores
 from control_plane.storage.local import LocalStore
 from control_plane.tenancy.models import Membership
@@ -217,7 +217,7 @@ def test_a_replay_is_on_record_before_its_first_key_and_once(played: Played) -> 
     with studio_scope(cast.studio.id):
         last = Entry.objects.filter(action="class.replayed").order_by("-sequence")[0]
     assert (last.actor_id, last.object_id) == (cast.ivan.id, str(played.scene.session.id))
-    with travel(timezone.now() + PAUSE * 1.5):
+    with travel(timezone.now() + REPLAY_IDLE_LIMIT * 1.5):
         vera.get(played.addresses["key"])
     assert replays(cast) == 3
 
@@ -274,8 +274,8 @@ def test_a_long_answer_breaks_off_when_the_right_is_taken_away(
     upload(scene, *scene.cuts(tmp_path, seconds=2))
     played = Played(scene, [])
     size = played.segment.size_bytes
-    monkeypatch.setattr(views, "WHOLE_BYTES", 1000)
-    monkeypatch.setattr(views, "ASK_AGAIN_S", 0.0)
+    monkeypatch.setattr(views, "BUFFERED_RESPONSE_BYTES", 1000)
+    monkeypatch.setattr(views, "REAUTHORIZE_EVERY_S", 0.0)
     opened = views._chunks
 
     def leaving(*where: Any) -> Iterator[bytes]:
@@ -337,7 +337,7 @@ def test_the_timeline_tells_what_the_player_needs(played: Played) -> None:
     }
     right = next(track for track in body["tracks"] if track["position"] == "right")
     assert (right["video"], right["clock"], right["fragments"]) == (None, None, [])
-    assert right["gaps"] == [{"from_s": 0.0, "to_s": 2.0, "reason": "pending", "label": "still on the box"}]
+    assert right["gaps"] == [{"from_s": 0.0, "to_s": 2.0, "reason": "pending", "label": "still on the agent"}]
 
 
 @pytest.mark.parametrize(
@@ -393,7 +393,7 @@ def test_a_slow_reader_of_a_large_answer_holds_one_piece_of_it(
             yield b"x" * 16
 
     monkeypatch.setattr(views, "_chunks", pieces)
-    monkeypatch.setattr(views, "WHOLE_BYTES", 16)
+    monkeypatch.setattr(views, "BUFFERED_RESPONSE_BYTES", 16)
     answer: Any = as_person(played.scene.cast.vera).get(played.addresses["bytes"])
     assert answer.streaming
 
@@ -410,7 +410,7 @@ class SlowStore:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked, self.give = 0, threading.Event()
         monkeypatch.setattr(views, "_read", self._read)
-        monkeypatch.setattr(views, "STORE_WAIT_S", 0.05)
+        monkeypatch.setattr(views, "STORE_READ_TIMEOUT_S", 0.05)
 
     def _read(self, segment: Segment, offset_bytes: int, size_bytes: int) -> Iterator[bytes]:
         def chunks() -> Iterator[bytes]:
@@ -428,13 +428,13 @@ def test_a_store_of_a_studios_own_that_is_slow_keeps_no_thread_of_a_request(
     waits = []
     for _ in range(3):
         with pytest.raises(Busy) as busy:
-            views._whole(segment, 0, 16)
+            views._read_buffered(segment, 0, 16)
         waits.append(busy.value.until)
     store.give.set()
     for until in waits:
         assert until is not None
         until.result(20)
-    assert views._whole(segment, 0, 16) == bytes(16)
+    assert views._read_buffered(segment, 0, 16) == bytes(16)
     assert store.asked == 1, "whoever asks again gets what was read"
 
 
@@ -447,9 +447,9 @@ def test_a_store_that_fails_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(views, "_read", broken)
     with pytest.raises(StoreUnavailable):
-        views._whole(segment, 0, 16)
+        views._read_buffered(segment, 0, 16)
     monkeypatch.setattr(views, "_read", lambda *_: iter([b"here"]))
-    assert views._whole(segment, 0, 16) == b"here"
+    assert views._read_buffered(segment, 0, 16) == b"here"
 
 
 def test_a_studio_whose_stores_are_slow_leaves_the_others_their_readers(
@@ -459,8 +459,10 @@ def test_a_studio_whose_stores_are_slow_leaves_the_others_their_readers(
     for number in range(views.READERS):
         segment = Segment(studio_id=studio_id, store_id=new_id(), object_key=f"{number}")
         with pytest.raises(Busy):
-            views._whole(segment, 0, 16)
+            views._read_buffered(segment, 0, 16)
     monkeypatch.setattr(views, "_read", lambda *_: iter([b"quick"]))
-    monkeypatch.setattr(views, "STORE_WAIT_S", 20)
-    assert views._whole(Segment(studio_id=new_id(), store_id=new_id(), object_key="x"), 0, 5) == b"quick"
+    monkeypatch.setattr(views, "STORE_READ_TIMEOUT_S", 20)
+    assert (
+        views._read_buffered(Segment(studio_id=new_id(), store_id=new_id(), object_key="x"), 0, 5) == b"quick"
+    )
     store.give.set()
