@@ -132,17 +132,17 @@ def _tell_admins(studio: Studio, operator: User, glass: BreakGlass) -> None:
     addresses = list(admins.values_list("user__email", flat=True))
     end = glass.ends_at.astimezone(ZoneInfo(studio.time_zone))
     lines = [
-        f"{operator.get_full_name()} of the platform's support has entered your studio {studio.name}, for this reason:",
+        f"{operator.get_full_name()}, a platform operator, opened break-glass access to your studio {studio.name}. Reason:",
         "",
         f"    {glass.reason}",
         "",
-        f"It ends by itself at {end:%H:%M on %d %B %Y} ({studio.time_zone}). Until then they may:",
+        f"It ends at {end:%H:%M on %d %B %Y} ({studio.time_zone}). Until then the operator may:",
         *[f"  - {MEANINGS[Action(value)]}" for value in glass.actions],
         "",
-        "All they look at is in your audit log. You can close it at once in your studio:",
+        "Your audit log lists each page that the operator opens. To end the access now, open your studio:",
         f"{settings.PUBLIC_URL}/studio/{studio.slug}/",
     ]
-    subject, text = f"Support has entered {studio.name}", "\n".join(lines)
+    subject, text = f"Break-glass access to {studio.name}", "\n".join(lines)
 
     # One mail each: admins need not learn each other's addresses. A mail server that is down must neither undo the entry
     # nor hide it: the portal shows the row as well.

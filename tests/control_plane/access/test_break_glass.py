@@ -136,7 +136,7 @@ def test_every_admin_is_told_by_mail_and_by_the_portal(
         glass = enter(cast, olga)
     assert sorted(message.to for message in mail.outbox) == sorted([[cast.alice.email], [cast.ivan.email]])
     text = mail.outbox[0].body
-    for part in (REASON, "Olga", cast.studio.name, "See the recording boxes", cast.studio.slug):
+    for part in (REASON, "Olga", cast.studio.name, "See agents, cameras and their status.", cast.studio.slug):
         assert part in text
     with studio_scope(cast.studio.id):
         assert open_break_glasses() == [glass]

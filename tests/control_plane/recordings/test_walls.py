@@ -35,7 +35,7 @@ from tests.control_plane.sending import upload
 
 TABLES = sorted(
     model._meta.db_table
-    for app in ("fleet", "recordings", "ingest")
+    for app in ("fleet", "recordings", "integrity", "ingest")
     for model in apps.get_app_config(app).get_models()
 )
 
