@@ -154,20 +154,20 @@ def retire(request: StudioRequest, slug: str, store: str) -> HttpResponse:
 
 
 @require_POST
-def cancel(request: StudioRequest, slug: str, move_id: UUID) -> HttpResponse:
+def cancel(request: StudioRequest, slug: str, migration_id: UUID) -> HttpResponse:
     """Ends the copying."""
     try:
-        cancel_migration(_move(request, move_id), actor=actor_of(request))
+        cancel_migration(_move(request, migration_id), actor=actor_of(request))
     except Conflict as error:
         messages.error(request, error.detail)
     return _back(request)
 
 
 @require_POST
-def retry(request: StudioRequest, slug: str, move_id: UUID) -> HttpResponse:
+def retry(request: StudioRequest, slug: str, migration_id: UUID) -> HttpResponse:
     """Has what could not be moved tried again."""
     try:
-        retry_failures(_move(request, move_id), actor=actor_of(request))
+        retry_failures(_move(request, migration_id), actor=actor_of(request))
     except Conflict as error:
         messages.error(request, error.detail)
     return _back(request)
@@ -187,9 +187,9 @@ def _require(request: StudioRequest) -> str:
     return stores.storage().region
 
 
-def _move(request: StudioRequest, move_id: UUID) -> StoreMigration:
+def _move(request: StudioRequest, migration_id: UUID) -> StoreMigration:
     _require(request)
-    move: StoreMigration | None = StoreMigration.objects.filter(pk=move_id).first()
+    move: StoreMigration | None = StoreMigration.objects.filter(pk=migration_id).first()
     if move is None:
         raise NotFound
     return move

@@ -163,7 +163,7 @@ def test_what_is_found_is_a_gap_until_it_is_sound_again(scene: Scene, tmp_path: 
     assert (str(segment_id) in playlist, "EXT-X-GAP" in playlist) == (False, True)
     assert before.count("#EXTINF") == playlist.count("#EXTINF")
     (hole,) = next(t["gaps"] for t in part(scene, "timeline.json").json()["tracks"] if t["id"] == str(track))
-    assert hole["label"] == "recorded, and damaged in the store since"
+    assert hole["label"] == "recorded, later damaged in the store"
     for path in ("bytes.m4s", "key"):
         assert part(scene, f"segments/{segment_id}/{path}").status_code == 404
     assert part(scene, f"tracks/{track}/init/{segment_id}.mp4").status_code == 404

@@ -244,7 +244,7 @@ def test_a_studio_of_many_classes_is_dark_at_once_and_cleared_by_a_job_that_may_
         as_person(cast.alice).get(f"/studio/{cast.studio.slug}/classes/{first.id}/check").status_code == 410
     )
     assert (
-        b"5 classes still to be cleared"
+        b"5 classes left to clean up"
         in as_person(cast.alice).get(f"/studio/{cast.studio.slug}/keys/").content
     )
 
