@@ -3,8 +3,8 @@
 A request waits for its turn in the event loop, where waiting costs neither a thread nor a connection. The party with the
 least load goes first, and no party holds more turns than its limit. Load is recent use plus the expected cost of all
 requests that the party has outstanding: a flood shows in it with its first requests, before any of them has cost
-anything. While a lighter party is active, a clearly heavier one holds few turns, and its work in a thread, which calls
-`give_way`, pauses briefly wherever the lighter one works. A party that floods gets the capacity that others leave.
+anything. While a lighter party is active, a clearly heavier one may be held to fewer turns, and its work in a thread,
+which calls `give_way`, pauses briefly wherever the lighter one works. A flood gets the capacity that others leave.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import contextlib
 import math
 import threading
 import time
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -28,9 +28,6 @@ FIRST_COST_S, COST_WEIGHT = 0.1, 0.2
 """The expected cost of a party's first request, and the weight of each finished one in the moving average after it."""
 ACTIVE_S = 2.0
 """A party that asked within this time counts as active."""
-CROWDED_MOST = 2
-"""Turns that a clearly heavier party may hold while a lighter one is active: one computes while the other waits for the
-database. Python runs one thread at a time: more would only take from the lighter party's share."""
 TOO_MANY = "Too many requests are waiting."
 RETRY_AFTER_S = 5
 MOST_PARTIES = 4096
@@ -88,19 +85,21 @@ class _Use:
     used_s: float = 0.0
     """Halves every `HALF_LIFE_S` from `at_s` on."""
     held: int = 0
-    outstanding: int = 0
-    """Requests that wait or are being answered."""
+    """Of what `Party.takes` counts."""
+    waiting: int = 0
+    turns: int = 0
+    """Waiting requests, and turns that are held; counted for the first party of a turn alone."""
     cost_s: float = FIRST_COST_S
     """The expected cost of one request."""
     asked_s: float = -math.inf
 
     def load_s(self, now_s: float) -> float:
-        """Returns its recent use and the expected cost of what it asks for now."""
-        return self.by(now_s) + self.outstanding * self.cost_s
+        """Returns its recent use and the expected cost of its outstanding requests."""
+        return self.by(now_s) + (self.waiting + self.turns) * self.cost_s
 
     def is_active(self, now_s: float) -> bool:
-        """Says whether it asks for something, or did so recently."""
-        return self.outstanding > 0 or now_s - self.asked_s < ACTIVE_S
+        """Returns whether it has outstanding requests, or asked recently."""
+        return self.waiting + self.turns > 0 or now_s - self.asked_s < ACTIVE_S
 
     def by(self, now_s: float) -> float:
         """Returns what is left of its use by now."""
@@ -124,6 +123,7 @@ class FairTurns:
     Args:
         in_all: number of turns.
         kept: number of turns reserved for parties that hold none.
+        crowded: turns that a clearly heavier party may hold while a lighter one is active; None: as many as otherwise.
         most_waiting: waiting requests of one party.
         waiting_in_all: waiting requests of all parties; beyond it, the party with most of them loses its newest.
     """
@@ -133,11 +133,13 @@ class FairTurns:
         *,
         in_all: int,
         kept: int = 0,
+        crowded: int | None = None,
         most_waiting: int = 128,
         waiting_in_all: int = 2048,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._free, self._kept, self._now = in_all, kept, now
+        self._crowded = crowded if crowded is not None else in_all
         self._most_waiting, self._waiting_in_all = most_waiting, waiting_in_all
         self._waiting = 0
         self._uses: OrderedDict[Hashable, _Use] = OrderedDict()
@@ -145,7 +147,6 @@ class FairTurns:
         """Parties that are first of a turn and active, or were until lately; the least recent first."""
         self._lines: OrderedDict[tuple[Hashable, ...], deque[_Waiter]] = OrderedDict()
         """Who waits, by the names of their parties: an upload that may not go yet must not stop a page of its studio."""
-        self._waiting_of: Counter[Hashable] = Counter()
         self._working: tuple[Turn, ...] = ()
         """Turns whose holders work in a thread; replaced whole, so that threads read it without a lock."""
         self._ended = threading.Condition()
@@ -165,7 +166,7 @@ class FairTurns:
 
     @contextlib.contextmanager
     def working(self, turn: Turn) -> Iterator[None]:
-        """Has others give way to a turn, and this thread to others, and counts its processor time, until the block ends.
+        """Makes others give way to a turn and this thread to others, and counts its processor time, until the block ends.
 
         Runs in the turn's thread.
         """
@@ -206,17 +207,15 @@ class FairTurns:
         return None
 
     async def _wait(self, parties: Sequence[Party], within_s: float) -> Turn:
-        name = parties[0].name
-        if self._waiting_of[name] >= self._most_waiting:
+        use = self._use(parties[0].name)
+        if use.waiting >= self._most_waiting:
             raise Busy(TOO_MANY, retry_after_s=RETRY_AFTER_S)
         names = tuple(party.name for party in parties)
         line = self._lines.setdefault(names, deque())
         given: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
         entry = (parties, given)
         line.append(entry)
-        self._ask(parties[0])
-        self._waiting += 1
-        self._waiting_of[name] += 1
+        self._join(parties[0].name, use)
         self._dispatch()
         self._drop_surplus()
         try:
@@ -230,7 +229,6 @@ class FairTurns:
             elif entry in line:
                 line.remove(entry)
                 self._left(names)
-                self._use(parties[0]).outstanding -= 1
             if isinstance(error, TimeoutError):
                 raise Busy(
                     "Other requests of yours are still under way.", retry_after_s=RETRY_AFTER_S
@@ -239,29 +237,29 @@ class FairTurns:
 
     def _give_back(self, parties: Sequence[Party], turn: Turn) -> None:
         self._free += 1
-        self._use(parties[0]).outstanding -= 1
+        self._use(parties[0].name).turns -= 1
         now_s = self._now()
         for party in parties:
-            use = self._use(party)
+            use = self._use(party.name)
             use.held -= party.takes
             use.add(turn.used_s, now_s)
         self._dispatch()
 
     def _dispatch(self) -> None:
         now_s = self._now()
-        while self._free > 0 and (best := self._next(now_s)) is not None:
-            names = best
+        while self._free > 0 and (names := self._next(now_s)) is not None:
             parties, given = self._lines[names].popleft()
             # Behind all with the same load.
             self._lines.move_to_end(names)
             self._left(names)
             if given.done():
-                self._use(parties[0]).outstanding -= 1
-                continue  # whoever waited has gone
+                continue  # the caller has gone
             self._free -= 1
             for party in parties:
-                self._use(party).held += party.takes
-            given.set_result(Turn(parties[0].name, self._use(parties[0])))
+                self._use(party.name).held += party.takes
+            first = self._use(parties[0].name)
+            first.turns += 1
+            given.set_result(Turn(parties[0].name, first))
 
     def _next(self, now_s: float) -> tuple[Hashable, ...] | None:
         """Returns the line that goes next; None: nobody who waits may have a turn now."""
@@ -272,27 +270,28 @@ class FairTurns:
             parties = line[0][0]
             if any(self._held(party) + party.takes > party.most for party in parties):
                 continue
-            if self._free <= self._kept and self._held(parties[0]):
+            use = self._uses[names[0]]
+            if self._free <= self._kept and use.turns:
                 continue
-            load_s = self._use(parties[0]).load_s(now_s)
-            if load_s > lightest_s + CLEARLY_S and self._held(parties[0]) >= CROWDED_MOST:
+            load_s = use.load_s(now_s)
+            if load_s > lightest_s + CLEARLY_S and use.turns >= self._crowded:
                 continue
             if load_s < best_s:
                 best, best_s = names, load_s
         return best
 
-    def _ask(self, party: Party) -> None:
-        """Counts a request; a party that comes anew starts with the use of the lightest active one."""
+    def _join(self, name: Hashable, use: _Use) -> None:
+        """Counts a request that waits; a party that comes anew starts with the use of the lightest active one."""
         now_s = self._now()
-        use = self._use(party)
         if not use.is_active(now_s):
             # Idleness earns no credit: a flood that begins would go ahead of a studio that has been working.
             others = (other.by(now_s) for other in self._active_uses(now_s))
             use.used_s, use.at_s = max(use.by(now_s), min(others, default=0.0)), now_s
-        use.outstanding += 1
+        self._waiting += 1
+        use.waiting += 1
         use.asked_s = now_s
-        self._active[party.name] = use
-        self._active.move_to_end(party.name)
+        self._active[name] = use
+        self._active.move_to_end(name)
 
     def _active_uses(self, now_s: float) -> list[_Use]:
         while self._active and not next(iter(self._active.values())).is_active(now_s):
@@ -303,39 +302,35 @@ class FairTurns:
         use = self._uses.get(party.name)
         return use.held if use else 0
 
-    def _use(self, party: Party) -> _Use:
-        use = self._uses.get(party.name)
+    def _use(self, name: Hashable) -> _Use:
+        use = self._uses.get(name)
         if use is None:
-            use = self._uses[party.name] = _Use(self._now())
+            use = self._uses[name] = _Use(self._now())
             self._forget_oldest()
-        self._uses.move_to_end(party.name)
+        self._uses.move_to_end(name)
         return use
 
     def _forget_oldest(self) -> None:
         over = len(self._uses) - MOST_PARTIES
         if over > 0:
-            idle = [name for name, use in self._uses.items() if not use.held and not use.outstanding]
+            idle = [name for name, use in self._uses.items() if not (use.held or use.waiting or use.turns)]
             for name in idle[:over]:
                 del self._uses[name]
                 self._active.pop(name, None)
 
     def _drop_surplus(self) -> None:
         while self._waiting > self._waiting_in_all:
-            party = max(self._waiting_of, key=self._waiting_of.__getitem__)
             longest = max(
-                (names for names in self._lines if names[0] == party), key=lambda one: len(self._lines[one])
+                self._lines, key=lambda names: (self._uses[names[0]].waiting, len(self._lines[names]))
             )
-            parties, given = self._lines[longest].pop()
+            _, given = self._lines[longest].pop()
             self._left(longest)
-            self._use(parties[0]).outstanding -= 1
             if not given.done():
                 given.set_exception(Busy(TOO_MANY, retry_after_s=RETRY_AFTER_S))
 
     def _left(self, names: tuple[Hashable, ...]) -> None:
         self._waiting -= 1
-        self._waiting_of[names[0]] -= 1
-        if not self._waiting_of[names[0]]:
-            del self._waiting_of[names[0]]
+        self._uses[names[0]].waiting -= 1
         if not self._lines[names]:
             del self._lines[names]
 

@@ -47,6 +47,9 @@ TURN_WAIT_S = 30.0
 """How long a request waits for a thread, before it is answered with Retry-After."""
 KEPT_THREADS = 3
 """Of all, so many go only to callers who have none at the moment."""
+CROWDED_THREADS = 2
+"""Of all, so many go to a clearly heavier caller while a lighter one is active: one computes while the other waits for the
+database. Python runs one thread at a time: more would only take from the lighter caller's share."""
 FILE_THREADS = 4
 """They read files that are sent, and end answers; these wait for no request that is still to be answered."""
 BUSY_WAIT_S = 5.0
@@ -66,7 +69,7 @@ class Handler(ASGIHandler):
         self.load_middleware(is_async=False)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="web")
         self._files = ThreadPoolExecutor(FILE_THREADS, thread_name_prefix="files")
-        self._turns = FairTurns(in_all=threads, kept=KEPT_THREADS)
+        self._turns = FairTurns(in_all=threads, kept=KEPT_THREADS, crowded=CROWDED_THREADS)
         self._callers = Callers()
         watch_connections()
 
