@@ -67,7 +67,7 @@ ROLE_PERMISSIONS = DEFAULTS
 
 
 def decide(actor: Actor, action: Action, obj: Model) -> Decision:
-    """Says whether `actor` may do `action` to `obj` (a Studio, or a listed thing that has a `studio_id`), and why.
+    """Returns whether `actor` may do `action` to `obj` (a Studio, or a listed thing that has a `studio_id`), and why.
 
     Raises:
         ScopeMissing: no studio is in scope.
@@ -77,7 +77,7 @@ def decide(actor: Actor, action: Action, obj: Model) -> Decision:
 
 
 def can(actor: Actor, action: Action, obj: Model) -> bool:
-    """Says whether `actor` may do `action` to `obj`.
+    """Returns whether `actor` may do `action` to `obj`.
 
     Raises:
         ScopeMissing, UnlistedModel: as `decide`.
@@ -243,7 +243,7 @@ def _ask(
 
 
 def _lent(actor: Actor, action: Action) -> bool:
-    """Says whether a program that acts by a key may use this right of its person."""
+    """Returns whether a program that acts by a key may use this right of its person."""
     return actor.only is None or action.value in actor.only
 
 

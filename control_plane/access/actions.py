@@ -1,10 +1,10 @@
-"""What can be asked for: `Action`. Pure; `access` hands it on, and everybody takes it from there."""
+"""The permissions, as the enum `Action`. Pure; other apps import it from `access.access`."""
 
 from enum import StrEnum
 
 
 class Action(StrEnum):
-    """What can be asked for. With a thing's name it is also a guardian permission: `replay_classsession`."""
+    """A permission. With a model's name it is also a permission of django-guardian: `replay_classsession`."""
 
     VIEW_STUDIO = "view_studio"
     MANAGE_STUDIO = "manage_studio"
@@ -34,4 +34,4 @@ class Action(StrEnum):
 
 
 ALWAYS_LENT = frozenset({Action.VIEW_STUDIO, Action.USE_API})
-"""What every key for a program lends beside what is chosen: without it no call is answered."""
+"""Scopes of every API key in addition to the chosen ones; no call is answered without them."""

@@ -13,7 +13,7 @@ from control_plane.common.errors import Conflict
 
 @admin.register(RoleActions)
 class RoleActionsAdmin(ScopedAdmin):
-    """What the studio changed in the table of roles; the table itself, with what a change does, is on the portal."""
+    """The studio's changes to the table of roles. The portal shows the whole table and the effect of a change."""
 
     list_display = ("role", "changed_at")
     fields = readonly_fields = ("role", "actions", "changed_at", "changed_by")

@@ -116,7 +116,7 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return to_field == self.opts.pk.name
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Says whether the index lists this."""
+        """Returns whether the index lists this."""
         return self.has_view_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
@@ -170,7 +170,7 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         self.remove(obj, actor=actor_of(request))
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """Says why, where the service refuses."""
+        """Shows the reason if the service refuses."""
         try:
             with transaction.atomic():
                 return self._noted(request, super().delete_view(request, object_id, extra_context), object_id)

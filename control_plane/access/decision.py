@@ -12,7 +12,7 @@ from control_plane.tenancy.models import Role
 
 
 class Why(StrEnum):
-    """What decided."""
+    """The fact that decided."""
 
     ROLE = "role"
     OWN_DANCER = "own_dancer"

@@ -166,7 +166,7 @@ class ApiKey(StudioOwned):
 
     @property
     def chosen(self) -> list[str]:
-        """What it lends beside what every key does."""
+        """Its scopes, beside those of every key."""
         return [action for action in self.actions if action not in ALWAYS_LENT]
 
     @property

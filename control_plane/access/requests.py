@@ -1,4 +1,4 @@
-"""What a view under `/studio/<slug>/` is given."""
+"""The request type of views under `/studio/<slug>/`."""
 
 from django.http import HttpRequest
 

@@ -29,7 +29,7 @@ NEEDS: dict[Action, frozenset[Action]] = {
     Action.MANAGE_CAMERAS: frozenset({Action.VIEW_AGENTS}),
     Action.MANAGE_DANCERS: frozenset({Action.VIEW_DANCERS}),
 }
-"""What an action is no use without: who may replay a class must see that there is one."""
+"""Permissions that a permission depends on: a person who may replay a class must be able to see that it exists."""
 
 DEFAULTS: dict[Role, frozenset[Action]] = {
     Role.ADMIN: frozenset(Action) - MACHINE_ACTIONS,
@@ -68,7 +68,7 @@ FLOOR: dict[Role, frozenset[Action]] = {
     | ({Action.MANAGE_POLICY, Action.MANAGE_PEOPLE, Action.VIEW_AUDIT} if role is Role.ADMIN else frozenset())
     for role in Role
 }
-"""What nobody can take from a role: a studio must not lock itself out of its own rules, people and record."""
+"""Permissions that a role always has: a studio must not lock itself out of its own policy, people and audit log."""
 
 _ON_A_CLASS = FOOTAGE | {Action.MANAGE_CLASS, Action.RECORD}
 _ON_A_ROOM = _ON_A_CLASS | {Action.MANAGE_ROOMS, Action.VIEW_AGENTS, Action.MANAGE_CAMERAS}
@@ -77,7 +77,7 @@ RIGHTS_ON: dict[str, frozenset[Action]] = {
     "tenancy.Room": _ON_A_ROOM,
     "tenancy.Studio": _ON_A_ROOM | {Action.MANAGE_AGENTS, Action.VIEW_DANCERS, Action.MANAGE_DANCERS},
 }
-"""What can be given or denied to one person on one thing. People, rules, storage and the log are a role's alone."""
+"""Permissions that can be granted or denied on one object. Those on people, policy, storage and audit come from roles."""
 
 BREAK_GLASS_ACTIONS = DEFAULTS[Role.ADMIN] - {
     Action.MANAGE_PEOPLE,
@@ -91,7 +91,7 @@ BREAK_GLASS_ACTIONS = DEFAULTS[Role.ADMIN] - {
     Action.EXPORT,
     Action.USE_API,
 }
-"""What a platform operator may ask for: nothing that would outlast the visit, nothing that leaves the studio."""
+"""Permissions of break-glass access: none whose effect outlasts it, none that takes data out of the studio."""
 
 AGENT_ACTIONS = frozenset({Action.UPLOAD, Action.REPORT})
 SYSTEM_ACTIONS = frozenset({Action.MAINTAIN, Action.VIEW_STUDIO, Action.UPLOAD})
@@ -146,7 +146,7 @@ TITLES: dict[Action, str] = {
     Action.VIEW_AUDIT: "Read the audit log",
     Action.USE_API: "Create API keys",
 }
-"""What pages and the log call a right; `MEANINGS` says what it is in a sentence."""
+"""Titles of permissions on pages and in the audit log; `MEANINGS` explains each in a sentence."""
 
 ROLE_MEANINGS: dict[Role, str] = {
     Role.ADMIN: "Runs the studio: decides who belongs to it and what each role may do.",

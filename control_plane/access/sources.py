@@ -22,7 +22,7 @@ class SigninPolicySource(Protocol):
     """Knows what the studio in scope asks of a sign-in."""
 
     def admins_need_second_factor(self) -> bool:
-        """Says whether admins have to have a second factor."""
+        """Returns whether admins have to have a second factor."""
 
 
 class NoGuardians:
@@ -41,7 +41,7 @@ class StrictPolicy:
     """Without the app of sign-in policies, the stricter answer."""
 
     def admins_need_second_factor(self) -> bool:
-        """Says that they have to."""
+        """Returns True."""
         return True
 
 

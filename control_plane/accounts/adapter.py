@@ -48,7 +48,7 @@ class ClosedAccountAdapter(DefaultAccountAdapter):
             return False
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
-        """Says whether the person has to sign in again before a sensitive act.
+        """Returns whether the person has to sign in again before a sensitive act.
 
         An account without a password and without a factor has nothing to ask for again: for it `sessions.may_set_up`
         decides, else nobody could add the first one.

@@ -11,6 +11,6 @@ class AccountsConfig(AppConfig):
     label = "accounts"
 
     def ready(self) -> None:
-        """Has sign-ins, sign-outs and changed factors put on record."""
+        """Connects the audit log to sign-ins, sign-outs and changes of factors."""
         # The receivers need the models, which are not there yet when this module is read.
         import_string("control_plane.accounts.record.connect")()

@@ -12,7 +12,7 @@ NO_SERVER = "django.core.mail.backends.dummy.EmailBackend"
 
 
 def has_server() -> bool:
-    """Says whether mail can be sent at all."""
+    """Returns whether mail can be sent at all."""
     return bool(settings.EMAIL_BACKEND != NO_SERVER)
 
 

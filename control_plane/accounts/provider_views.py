@@ -142,7 +142,7 @@ def saml_metadata(request: HttpRequest, provider_id: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD"])
 @never_cache
 def cancelled(request: HttpRequest) -> HttpResponse:
-    """Says that nobody was signed in, because the person turned back at the provider."""
+    """Tells a person who cancelled at the provider that they are not signed in."""
     return render(request, TEMPLATE, {"cancelled": True})
 
 

@@ -8,5 +8,5 @@ SECOND_FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
 
 def has_second_factor(user: User) -> bool:
-    """Says whether an account has a passkey, a security key or an authenticator app."""
+    """Returns whether an account has a passkey, a security key or an authenticator app."""
     return Authenticator.objects.filter(user=user, type__in=SECOND_FACTORS).exists()

@@ -65,7 +65,7 @@ def create_user(
 
 
 def is_proven(user: User) -> bool:
-    """Says whether anybody vouches that the person reads mail at the account's address.
+    """Returns whether the account's address is known to belong to the person.
 
     Where nobody does, somebody else may hold the account: it gets no more rights before its owner has come
     (`claim_address`).

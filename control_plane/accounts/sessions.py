@@ -128,7 +128,7 @@ def authenticated_s_ago(request: HttpRequest) -> float | None:
 
 
 def is_recently_authenticated(request: HttpRequest) -> bool:
-    """Says whether the person signed in recently enough to change how the account is entered."""
+    """Returns whether the person signed in recently enough to change how the account is entered."""
     ago_s = authenticated_s_ago(request)
     return ago_s is not None and ago_s <= settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
 

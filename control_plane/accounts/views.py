@@ -104,7 +104,7 @@ def password_reset(request: HttpRequest) -> HttpResponseBase:
 @require_safe
 @never_cache
 def signup_closed(request: HttpRequest) -> HttpResponse:
-    """Says how one gets an account here."""
+    """Explains how to get an account."""
     return render(request, "account/signup_closed.html")
 
 

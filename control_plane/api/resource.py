@@ -1,4 +1,4 @@
-"""What all resources share: the studio and the actor of a request, checked input, pages."""
+"""Base of all resources: the studio and the actor of a request, validated input, paging."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
@@ -23,12 +23,12 @@ BOUNDS = ("limit", "offset")
 
 
 class Answers(APIView):
-    """What every address of the API has: who asks, and nothing cached on the way."""
+    """Base of every API view: the actor, and no caching of responses."""
 
     authentication_classes = (KeyOrSession,)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Has nothing cached."""
+        """Forbids caching of the response."""
         answer = super().finalize_response(request, response, *args, **kwargs)
         answer["Cache-Control"] = "no-store"
         return answer
@@ -38,7 +38,7 @@ class Resource(Answers):
     """One address of a studio. The middleware has opened the studio and said who asks."""
 
     needs: Action = Action.VIEW_STUDIO
-    """What every method of it asks of the studio; services ask what more they need."""
+    """The permission that every method requires; services require more where needed."""
 
     @property
     def opened(self) -> StudioRequest:

@@ -17,7 +17,7 @@ from control_plane.tenancy.models import Invitation, Membership, Role, Studio
 
 Json = dict[str, Any]
 THINGS = {"tenancy.Studio": "studio", "tenancy.Room": "room", "recordings.ClassSession": "class"}
-"""What rights are on, as the API calls it."""
+"""API names of the kinds of objects that grants apply to."""
 
 
 def studio(row: Studio) -> Json:

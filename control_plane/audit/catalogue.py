@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Action(StrEnum):
-    """What was done."""
+    """Codes of audit events."""
 
     STUDIO_CREATED = "studio.created"
     STUDIO_CHANGED = "studio.changed"

@@ -42,7 +42,7 @@ class BadFile(Exception):
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
-    """What an export holds. `whole`: entries `from_sequence` to `to_sequence` without a gap, after hash `previous`."""
+    """First line of an export. `whole`: entries `from_sequence` to `to_sequence` without a gap, after hash `previous`."""
 
     kind: str
     form: int
@@ -64,7 +64,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Footer(msgspec.Struct, frozen=True, kw_only=True):
-    """What an export ends with; `sha256` is of all bytes before it."""
+    """Last line of an export; `sha256` covers all bytes before it."""
 
     entries: int
     sha256: str

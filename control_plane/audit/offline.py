@@ -31,7 +31,7 @@ Report = Callable[[int], None]
 
 @dataclass
 class Verdict:
-    """What came out. `first_break` names the first bad entry; `faults` are wrong, `notes` are worth knowing."""
+    """Result of a verification. `first_break` names the first bad entry; `faults` are errors, `notes` are information."""
 
     entries: int = 0
     first_break: Break | None = None

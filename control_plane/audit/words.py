@@ -1,4 +1,4 @@
-"""What an act is called when people read it: category, weight, and a sentence. Pure; the stored text is the catalogue's.
+"""How audit events are shown: category, severity and sentence. Pure; the stored text is the catalogue's.
 
 In a sentence `{who}` is the person, box or job, `{what}` the thing with its name where it has one, and any other word
 in braces is a field of the entry's details, or what `compliance.detail_text` makes of one (`{right}`, `{until}`, ...).
@@ -11,7 +11,7 @@ from control_plane.audit.catalogue import MEANINGS, Action
 
 
 class Category(StrEnum):
-    """What an act is about; a search can ask for one."""
+    """Categories of audit events; a search can ask for one."""
 
     FOOTAGE = "footage"
     PEOPLE = "people"
@@ -184,7 +184,7 @@ def actions_of(category: Category) -> list[str]:
 
 
 def has_category(action: Action) -> bool:
-    """Says whether an act has been given a category of its own."""
+    """Returns whether an act has been given a category of its own."""
     return action in FOOTAGE_READS or action.value.partition(".")[0] in _BY_PREFIX
 
 

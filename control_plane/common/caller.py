@@ -22,7 +22,7 @@ UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104  # never bound; "this host on this net
 """The address of a caller whose address cannot be known: a value that is nobody's, so limits lock out nobody else."""
 FORWARDED_FOR = b"x-forwarded-for"
 LIMITED_PREFIX_V6 = 64
-"""Whoever has one IPv6 address has all of its /64."""
+"""A caller with one IPv6 address has all of its /64."""
 
 log = logging.getLogger(__name__)
 _unreadable = FailureLog(log, "the proxy's X-Forwarded-For holds no address", every_s=600.0)
@@ -95,7 +95,7 @@ def _is_port(text: str) -> bool:
 
 @contextlib.contextmanager
 def calling_from(address: str) -> Iterator[None]:
-    """Says where the request comes from for as long as it lasts; an address that is none counts as unknown."""
+    """Sets the caller's address for the duration of a request; an invalid address counts as unknown."""
     token = _network.set(network_of(address))
     try:
         yield

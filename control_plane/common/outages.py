@@ -119,7 +119,7 @@ def unavailable(request: HttpRequest) -> HttpResponse:
 
 
 def disk_is_low() -> bool:
-    """Says whether the disk of the state folder takes no more footage; a disk that does not answer is not judged."""
+    """Returns whether the disk of the state folder takes no more footage; a disk that does not answer is not judged."""
     try:
         return DiskSpace.of(settings.STATE_DIR).is_low
     except OSError:

@@ -40,7 +40,7 @@ CAPABILITIES = (
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What is open now; at most one of the fields is set, and none means that nothing is."""
+    """The open scope. At most one field is set; none: no scope is open."""
 
     studio_id: UUID | None = None
     user_id: UUID | None = None
@@ -68,7 +68,7 @@ _current: contextvars.ContextVar[Scope] = contextvars.ContextVar("threedance_sco
 
 @dataclass(slots=True)
 class _Last:
-    """What is to be written last. `asked` and `written` stand in savepoints, and are forgotten with them."""
+    """A write that is deferred to the end of the scope. `asked` and `written` roll back with their savepoints."""
 
     order: int
     asked: "_Stamp"

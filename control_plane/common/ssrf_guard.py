@@ -34,7 +34,7 @@ _NAT64 = ip_network("64:ff9b::/96")
 
 
 def is_allowed(address: str, allowed: Sequence[Network] = ()) -> bool:
-    """Says whether a store may be at an IP address: a public one, or one of the operator's `allowed` networks."""
+    """Returns whether a store may be at an IP address: a public one, or one of the operator's `allowed` networks."""
     ip = _unwrapped(ip_address(address.partition("%")[0]))
     if any(ip in network for network in METADATA if network.version == ip.version):
         return False
@@ -63,7 +63,7 @@ def resolve(host: str, port: int, allowed: Sequence[Network] = ()) -> str:
 
 
 def is_private_allowed(host: str, allowed: Sequence[Network]) -> bool:
-    """Says whether every address of `host` lies in one of the operator's networks.
+    """Returns whether every address of `host` lies in one of the operator's networks.
 
     Raises:
         OSError: the name is not known.

@@ -60,7 +60,7 @@ def limit(name: str, *, most: int, window_s: int) -> None:
 
 
 def first_time(name: str, *, remember_s: int) -> bool:
-    """Says whether `name` was not met within the last `remember_s` seconds, and remembers it.
+    """Returns whether `name` was not met within the last `remember_s` seconds, and remembers it.
 
     Raises:
         Unavailable: Valkey does not answer.

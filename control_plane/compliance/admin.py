@@ -17,7 +17,7 @@ from control_plane.compliance.models import (
 
 @admin.register(Alert)
 class AlertAdmin(ScopedAdmin):
-    """What was out of the ordinary."""
+    """Alerts about unusual access."""
 
     list_display = ("raised_at", "what", "person_id", "sequence")
     fields = readonly_fields = ("raised_at", "what", "person_id", "sequence", "occasion", "facts")

@@ -19,7 +19,7 @@ WINDOW = timedelta(hours=1)
 
 
 class Rule(StrEnum):
-    """What is noticed."""
+    """Kinds of anomalies."""
 
     MANY_CLASSES = "many_classes"
     NIGHT = "night"
@@ -60,7 +60,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Event:
-    """What of an audit entry is looked at. `person_id` None: it was a box or a job."""
+    """The fields of an audit event that the rules read. `person_id` is None for agents and jobs."""
 
     sequence: int
     at: datetime
@@ -72,7 +72,7 @@ class Event:
 
 @dataclass(frozen=True)
 class ReadContext:
-    """What the entries do not say.
+    """Context that the audit events do not hold.
 
     `networks`: those each person has read from before. `not_theirs`: (person, class) where the person answers for
     dancers of the studio and none of them is in the class.

@@ -138,7 +138,7 @@ def checkpoint_status(since: datetime | None = None) -> CheckpointStatus:
 
 
 def are_late(since: datetime) -> bool:
-    """Says whether checkpoints stand still, asked at most once a minute; `since`: from when on there were to be any.
+    """Returns whether checkpoints stand still, asked at most once a minute; `since`: from when on there were to be any.
 
     The watch over reads and every sweep are started by the same clock: where this is true, they stand still as well.
     """

@@ -1,4 +1,4 @@
-"""What the details of a log entry say, in the words of a studio's owner: rights, roles, ends and reasons. Pure."""
+"""Renders the details of an audit event for a studio's owner: permissions, roles, ends and reasons. Pure."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -108,7 +108,7 @@ def own_dancers(reader: Actor) -> list[Dancer]:
 
 
 def _require(reader: Actor, dancer: Dancer) -> bool:
-    """Says whether `reader` asks as the dancer's own family; staff need the right to read the log.
+    """Returns whether `reader` asks as the dancer's own family; staff need the right to read the log.
 
     Raises:
         NotFound, Forbidden: neither.

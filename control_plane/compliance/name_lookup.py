@@ -24,7 +24,7 @@ _OBJECT_NOUNS: dict[str, str] = {
     "fleet.Camera": "camera",
     "access.ApiKey": "key",
 }
-"""What is named in sentences, and what it is called where it has no name any more."""
+"""Kinds of objects that sentences name, with the text for one whose name is gone."""
 _KEY, _BY_KEY = "access.ApiKey", "api_key:"
 
 

@@ -25,7 +25,7 @@ Cursor = tuple[datetime, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What is looked for; everything that is set has to fit. `thing` is the id of what was acted on."""
+    """Search criteria, combined with AND. `thing` is the id of the object."""
 
     person_id: UUID | None = None
     thing: str = ""

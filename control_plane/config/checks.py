@@ -1,4 +1,4 @@
-"""What a deployment must satisfy, as system checks with ids and hints; some of them stop the start."""
+"""Requirements of a deployment, as system checks with ids and hints; some of them stop the start."""
 
 from collections.abc import Sequence
 from typing import Any

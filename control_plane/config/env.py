@@ -74,7 +74,7 @@ class EmailUrl(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Env(msgspec.Struct, frozen=True, kw_only=True):
-    """What the control plane was told. Field `x` is variable `THREEDANCE_X`; secrets may come as `THREEDANCE_X_FILE`."""
+    """Settings from the environment. Field `x` is variable `THREEDANCE_X`; a secret may be given as `THREEDANCE_X_FILE`."""
 
     database_url: str = ""
     database_owner_url: str = ""
@@ -97,7 +97,7 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
     """How long a studio's retired keys are kept; no shorter than the oldest backup of the database that is kept."""
     object_store: str = ""
     checkpoint_key_file: str = ""
-    """What signs checkpoints of the audit log; empty: `checkpoint.key` beside the root key's file, made where missing."""
+    """Key that signs checkpoints of the audit log; empty: `checkpoint.key` beside the root key, created if missing."""
     checkpoint_folder: str = ""
     """A folder, on another machine as a rule, that gets a copy of each checkpoint."""
     checkpoint_webhook: str = ""

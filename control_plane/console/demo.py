@@ -165,7 +165,7 @@ class DemoStudio:
         return {"class_id": str(class_session.id), "address": f"{settings.PUBLIC_URL}{page}"}
 
     def stop(self, class_id: str) -> Facts:
-        """Has Ivan press Stop."""
+        """Stops the recording as Ivan."""
         with studio_scope(self.studio.id):
             stop_class(self._class(class_id), actor=self._instructor)
         return {}

@@ -75,7 +75,7 @@ class ConsoleSite(AdminSite):
     enable_nav_sidebar = True
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Says whether the person administers a studio; `identity.middleware` has opened it then."""
+        """Returns whether the person administers a studio; `identity.middleware` has opened it then."""
         return bool(request.user.is_active) and getattr(request, "studio", None) is not None
 
     def get_urls(self) -> list[Any]:

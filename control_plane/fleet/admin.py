@@ -90,7 +90,7 @@ class AgentAdmin(ScopedAdmin):
 
     @admin.display(boolean=True)
     def online(self, obj: Agent) -> bool:
-        """Says whether it spoke lately."""
+        """Returns whether the agent was heard recently."""
         return obj.is_online
 
 
@@ -204,7 +204,7 @@ class CameraAdmin(ScopedAdmin):
 
     @admin.display(description="User and password", boolean=True)
     def has_credentials(self, obj: Camera) -> bool:
-        """Says whether there are some."""
+        """Returns whether there are some."""
         return obj.has_credentials
 
     def remove(self, obj: Model, *, actor: Actor) -> None:
@@ -227,7 +227,7 @@ class PairingCodeAdmin(ScopedAdmin):
 
 @admin.register(RecordingOrder)
 class RecordingOrderAdmin(ScopedAdmin):
-    """What agents are told to record."""
+    """Recording orders of agents."""
 
     list_display = ("class_session_id", "agent", "room", "start_at", "stop_at")
     fields = readonly_fields = ("class_session_id", "agent", "room", "start_at", "stop_at")
@@ -235,7 +235,7 @@ class RecordingOrderAdmin(ScopedAdmin):
 
 @admin.register(DesiredConfig)
 class DesiredConfigAdmin(ScopedAdmin):
-    """What agents are to do. The body holds sealed credentials and is not shown."""
+    """Desired configurations. The body holds sealed credentials and is not shown."""
 
     list_display = ("agent", "version", "changed_at", "hash")
     fields = readonly_fields = ("agent", "version", "hash", "changed_at")
@@ -243,7 +243,7 @@ class DesiredConfigAdmin(ScopedAdmin):
 
 @admin.register(ReportedConfig)
 class ReportedConfigAdmin(ScopedAdmin):
-    """What agents say is in force."""
+    """Configurations that agents report as applied."""
 
     list_display = ("agent", "version", "status", "error", "received_at")
     fields = readonly_fields = (

@@ -25,7 +25,7 @@ from shared.protocol.ids import CameraId, ClassSessionId, RoomId, StudioId
 from shared.protocol.version import OLDEST_SPOKEN
 
 NEWEST_NOTED = 32_767
-"""What the column holds; whoever speaks something newer than we do is spoken to as we speak."""
+"""Values of the column; a newer agent is sent our version."""
 
 
 def publish_new_recipient(event: StudioKeyRotated) -> None:

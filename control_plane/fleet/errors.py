@@ -1,4 +1,4 @@
-"""What the fleet refuses.
+"""Errors of the fleet.
 
 ControlPlaneError
 ├── PairingRefused           the code says which way: unknown, expired, used, locked

@@ -99,7 +99,7 @@ class Agent(StudioOwned):
 
     @property
     def host_facts(self) -> HostFacts | None:
-        """What the box said of itself at pairing; None where it is not readable any more."""
+        """The agent's facts from pairing; None if they are no longer readable."""
         try:
             return msgspec.convert(self.host, HostFacts)
         except msgspec.ValidationError:
@@ -118,7 +118,7 @@ class Agent(StudioOwned):
         return self.last_seen_at is not None and self.last_seen_at > timezone.now() - OFFLINE_AFTER
 
     def may_become(self, state: AgentState) -> bool:
-        """Says whether `state` may follow the present one."""
+        """Returns whether `state` may follow the present one."""
         return state in AGENT_TRANSITIONS[AgentState(self.state)]
 
 
@@ -323,7 +323,7 @@ class DesiredConfig(StudioOwned):
 
 
 class ReportedConfig(StudioOwned):
-    """What an agent last said of its configuration: `version` and `hash` are in force, `status` is of the newest."""
+    """The last configuration report of an agent: `version` and `hash` are applied, `status` is that of the newest."""
 
     view_permission = "view_agents"
     access_path = STUDIO_ONLY
@@ -363,5 +363,5 @@ class StatusReport(StudioOwned):
         return decode(self.body, AgentStatus)
 
     def is_fresh(self, now: datetime) -> bool:
-        """Says whether it still tells of the present."""
+        """Returns whether the report is still current."""
         return self.received_at > now - OFFLINE_AFTER

@@ -20,7 +20,7 @@ LONGEST_TOKEN = 4096
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True):
-    """What a token says: the agent (`iss`), its studio (`std`), to whom (`aud`), when (Unix seconds), and once (`jti`)."""
+    """Claims of a token: agent (`iss`), studio (`std`), audience (`aud`), Unix times (`iat`, `exp`), nonce (`jti`)."""
 
     iss: UUID
     std: UUID

@@ -22,7 +22,7 @@ MAX_BYTES_PER_S = 1_250_000_000
 
 @dataclass(frozen=True, slots=True)
 class UploadLimits:
-    """What a studio asks of a box: times of day (`22:00`; both empty: at any time) and a ceiling (None: none)."""
+    """Upload settings of an agent: times of day (`22:00`; both empty: any time) and a rate limit (None: none)."""
 
     opens: str = ""
     closes: str = ""
@@ -35,12 +35,12 @@ def upload_limits(agent: Agent) -> UploadLimits:
 
 
 def is_too_old_for_window(agent: Agent) -> bool:
-    """Says whether a box is asked for an upload window that its software does not know yet."""
+    """Returns whether an upload window is set that the agent's software does not support."""
     return bool(agent.upload_opens) and agent.protocol < UPLOAD_WINDOW_SINCE
 
 
 def set_upload_limits(agent: Agent, limits: UploadLimits, *, actor: Actor) -> Agent:
-    """Has a box upload only at these times of day, by the clock of the studio, and no faster than this.
+    """Restricts an agent's uploads to these times of day, in the studio's time zone, and to a rate.
 
     Raises:
         BadRequest: a value breaks a rule; the text is for people.

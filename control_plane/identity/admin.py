@@ -8,7 +8,7 @@ from control_plane.identity.models import GroupRole, IdentityProvider, ProvidedM
 
 @admin.register(SigninPolicy)
 class SigninPolicyAdmin(ScopedAdmin):
-    """What the studio asks at sign-in."""
+    """Sign-in policy of the studio."""
 
     list_display = fields = readonly_fields = (
         "admins_need_second_factor",

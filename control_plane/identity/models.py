@@ -101,7 +101,7 @@ class IdentityProvider(StudioOwned):
         return bool(self.wrapped_secret)
 
     def speaks_for(self, address: str) -> bool:
-        """Says whether an e-mail address is in one of its domains; a subdomain is another domain."""
+        """Returns whether an e-mail address is in one of its domains; a subdomain is another domain."""
         return _domain_of(address) in self.domains
 
     def has_proven(self, address: str) -> bool:
@@ -119,7 +119,7 @@ def _domain_of(address: str) -> str:
 
 
 class GroupRole(StudioOwned):
-    """What the members of one of a provider's groups are to the studio."""
+    """The role of the members of one of a provider's groups."""
 
     view_permission = "manage_studio"
     access_path = STUDIO_ONLY

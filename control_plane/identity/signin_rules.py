@@ -28,7 +28,7 @@ _BEFORE_AUDIT = -1
 
 
 class Missing(StrEnum):
-    """What a session lacks."""
+    """A requirement that a session does not meet."""
 
     SECOND_FACTOR = "second_factor"
     OWN_SIGNIN = "own_signin"
@@ -53,7 +53,7 @@ class PolicySource:
     """Tells `access` what the studio in scope asks of a sign-in."""
 
     def admins_need_second_factor(self) -> bool:
-        """Says whether admins have to have a second factor."""
+        """Returns whether admins have to have a second factor."""
         policy: SigninPolicy | None = SigninPolicy.objects.first()
         return policy is not None and policy.admins_need_second_factor
 

@@ -112,7 +112,7 @@ def _app(provider: IdentityProvider) -> SocialApp:
 
 
 def _denied(claims: dict[str, Any]) -> bool:
-    """Says whether a SAML answer itself calls its address unverified, as those do with whom people sign up alone."""
+    """Returns whether a SAML response marks its address as unverified, as providers with open registration do."""
     given = claims.get(VERIFIED, ())
     words = given if isinstance(given, list | tuple) else (given,)
     return any(str(word).strip().lower() not in ("true", "1", "yes") for word in words)

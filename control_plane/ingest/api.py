@@ -29,7 +29,7 @@ from shared.protocol.upload import (
 
 @agent_view("POST")
 def intent(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Says where segments go, or that they are here."""
+    """Answers with an upload target for each segment, or that it is committed."""
     require_space()
     manifests = body_of(request, IntentRequest).manifests
     return json_response(IntentAnswer(answers=tuple(services.announce_segments(manifests, caller))))

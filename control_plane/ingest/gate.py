@@ -207,7 +207,7 @@ class Gate:
         return self._uploads.taken(parties, within_s=UPLOAD_WAIT_S)
 
     async def _pass_on(self, scope: Scope, body: Body, receive: Receive, send: Send) -> None:
-        """Has `app` answer a request, and counts its body meanwhile."""
+        """Passes a request to `app` and counts its body as it arrives."""
         started = asyncio.Event()
         is_upload = _is_upload(scope)
 

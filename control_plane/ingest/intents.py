@@ -248,7 +248,7 @@ class Intent:
         )
 
     def _is_overdrawn(self) -> bool:
-        """Says whether the studio has more in the platform's store than its plan lets a running class add."""
+        """Returns whether the studio has more in the platform's store than its plan lets a running class add."""
         if self._chosen.store_id is not None:
             return False
         if self._overdrawn is None:

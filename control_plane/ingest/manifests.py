@@ -10,9 +10,9 @@ from control_plane.storage.objects import LARGEST_BYTES
 from shared.protocol.manifest import GapRecord, SegmentManifest
 
 MAX_SMALL_INTEGER, MAX_INTEGER = 2**15 - 1, 2**31 - 1
-"""What the columns take."""
+"""Largest value of the columns."""
 MAX_SEQUENCE = 10**10 - 1
-"""What an agent can count to: ten digits in the names of its files. A segment a second reaches it after 300 years."""
+"""Largest sequence number: ten digits in the agent's file names. A segment a second reaches it after 300 years."""
 MAX_SEGMENT_90K = 90_000 * 3600
 """From its first picture to the end of its last. The longest that an agent makes is 250 fragments of 8 s, of a camera
 whose groups of pictures never end."""

@@ -39,7 +39,7 @@ class PendingSegment(StudioOwned):
 
     @property
     def manifest(self) -> SegmentManifest:
-        """What the agent announced."""
+        """The manifest that the agent announced."""
         return decode(self.manifest_json, SegmentManifest)
 
 

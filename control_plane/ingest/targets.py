@@ -26,7 +26,7 @@ LIFETIME = timedelta(seconds=TARGET_LIFETIME_S)
 
 @dataclass(frozen=True, slots=True)
 class SignedUpload:
-    """What a signed address allows to be stored."""
+    """The upload that a signed URL permits."""
 
     key: str
     size_bytes: int

@@ -16,7 +16,7 @@ class StudioKeyAdmin(ScopedAdmin):
 
 @admin.register(KeyTombstone)
 class KeyTombstoneAdmin(ScopedAdmin):
-    """What was destroyed for good, and how far what follows is."""
+    """Tombstones of destroyed objects, with the progress of the clean-up."""
 
     list_display = ("what", "object_id", "created_at", "shelf_at", "removed_at")
     fields = readonly_fields = (

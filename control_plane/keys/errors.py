@@ -17,7 +17,7 @@ from shared.protocol.errors import Code, Problem, problem
 log = logging.getLogger(__name__)
 
 PLAIN = "The keys of this installation cannot be used now. Its operator finds the reason in the logs."
-"""What viewers and boxes are told: the detail names folders, hosts and policies, and is for the operator."""
+"""Text for viewers and agents. The detail names folders, hosts and policies, and is for the operator only."""
 
 
 class KeyRefused(ControlPlaneError):

@@ -23,7 +23,7 @@ from control_plane.tenancy.models import Studio
 STUDIO, PRIVATE, CLASS = "studio", "studio-private", "class"
 _SHELVED, _PLAIN = b"\x02", b"\x03"
 FORMS = (_SHELVED, _PLAIN)
-"""What may stand in front: with a half on the shelf, and without."""
+"""Prefixes of a wrapped key: with a share on the shelf, and without."""
 _GENERATION_BYTES = 16
 DESTROYED = "the class has no key: its footage has been destroyed"
 
@@ -100,7 +100,7 @@ def shelve(id_: UUID) -> None:
 
 
 def is_shelved(wrapped: bytes) -> bool:
-    """Says whether what is wrapped opens only together with a half of its own."""
+    """Returns whether a wrapped key opens only with its share."""
     return bytes(wrapped[:1]) == _SHELVED
 
 

@@ -42,7 +42,7 @@ class StudioKey(StudioOwned):
 
 
 class Shredded(models.TextChoices):
-    """What was shredded."""
+    """Kinds of objects that can be shredded."""
 
     CLASS = "class", "A class"
     GENERATION = "generation", "A retired generation of the studio's keys"

@@ -44,7 +44,7 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """What a purpose needs: a right of the actor on the class, and one of these acts on record.
+    """Requirements of a purpose: a permission of the actor on the class, and one of these audit events.
 
     `before`: the entry is there before the first key; else the same transaction writes it, or `KEY_OPENED` is written
     for what it leaves out.

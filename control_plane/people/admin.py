@@ -12,7 +12,7 @@ from control_plane.people.models import Dancer, Guardianship
 
 
 class DancerForm(ServiceForm):
-    """What is kept of a dancer."""
+    """Dancers of the studio."""
 
     class Meta:
         model = Dancer

@@ -36,7 +36,7 @@ class NewDancer:
 
 @dataclass(frozen=True, slots=True)
 class LineError:
-    """What is wrong with one line; `line` counts from 1, as editors do."""
+    """The error of one line; `line` counts from 1, as editors do."""
 
     line: int
     text: str

@@ -49,7 +49,7 @@ class Dancer(StudioOwned):
 
 
 class Relation(models.TextChoices):
-    """What somebody is to a dancer. `SELF`: the dancer's own account."""
+    """Relation of a person to a dancer. `SELF`: the dancer's own account."""
 
     PARENT = "parent", "Parent"
     GUARDIAN = "guardian", "Legal guardian"

@@ -37,7 +37,7 @@ class QuotaReached(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What a studio's plan allows, with its own limits in place of the plan's. None: no limit."""
+    """The limits of a studio: its own where set, else its plan's. None: no limit."""
 
     plan: str
     limits: dict[Limit, int | None]

@@ -44,7 +44,7 @@ class RightRow:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a change of one role means: sentences that begin after `Viewers will ...`."""
+    """The effects of a change of one role: ends of sentences that begin with `Viewers will ...`."""
 
     role: Role
     who: str

@@ -1,4 +1,4 @@
-"""What an agent's card shows: is it there, what is wrong with it, and how far its upload is behind."""
+"""Data of an agent's card: connection, problems, and upload backlog."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -157,7 +157,7 @@ def _problem(agent: Agent, status: AgentStatus | None) -> str:
 
 
 def _dated_within(status: AgentStatus) -> str:
-    """Says how far the worst of the pictures dated by arrival may be off the server's clock; empty where there are none."""
+    """Describes the largest clock error of pictures that are dated by arrival; empty if there are none."""
     clocks = [camera.clock for camera in status.cameras if camera.clock is not None]
     errors_us = [clock.error_bound_us for clock in clocks if clock.method is ClockMethod.ARRIVAL]
     if not errors_us:

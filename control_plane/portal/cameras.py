@@ -1,4 +1,4 @@
-"""What a camera's card shows: the admin's settings beside what its agent says of it now."""
+"""Data of a camera's card: the admin's settings and the agent's current report."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a class's row and page show, without reading its footage: state, length, and which stretches each camera has."""
+"""Data of a class's row and page, without reading footage: state, length, and the recorded spans of each camera."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
@@ -74,7 +74,7 @@ class Waiting:
     is_silent: bool
     is_stopped: bool
     note: str
-    """What its upload window does now."""
+    """State of the agent's upload window."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What the pages of dancers ask for. The services check what is given; a form only parses it."""
+"""Forms of the pages of dancers. A form only parses; the services validate."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from control_plane.portal.person_field import MemberField
 
 
 class DancerForm(forms.Form):
-    """What is kept of a dancer."""
+    """Fields of a dancer."""
 
     name = forms.CharField(
         max_length=120, help_text=gettext_lazy("The name that teachers use. Other families never see it.")

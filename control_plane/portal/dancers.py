@@ -1,4 +1,4 @@
-"""What the pages of dancers and rosters show."""
+"""Data of the pages of dancers and rosters."""
 
 from collections import Counter
 from collections.abc import Iterable

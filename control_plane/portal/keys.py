@@ -1,4 +1,4 @@
-"""What the key page shows: where keys lie and how old they are, in words, and never a byte of one."""
+"""Data of the key page: location and age of keys, never their bytes."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -43,7 +43,7 @@ class KeyFacts:
 
 
 class ShredForm(forms.Form):
-    """What is typed before something is destroyed for good."""
+    """Confirmation that is typed before something is destroyed."""
 
     confirmation = forms.CharField(max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off"}))
     reason = forms.CharField(

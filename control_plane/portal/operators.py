@@ -1,4 +1,4 @@
-"""What a platform operator's pages show: that studios exist and how large they are, never who or what is in them."""
+"""Data of the operator's pages: studios and their sizes, never their members or content."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -23,7 +23,7 @@ def actor_of(request: HttpRequest) -> Actor:
 
 
 def is_part(request: HttpRequest) -> bool:
-    """Says whether htmx asks for a part of a page, not a browser for a whole one."""
+    """Returns whether htmx requests a fragment instead of a whole page."""
     return bool(getattr(request, "htmx", False))
 
 

@@ -1,4 +1,4 @@
-"""What the list of a studio's people shows: roles, and when and how each person last came into this studio."""
+"""Data of the list of members: roles, and the time and factors of the last sign-in to this studio."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What "What can this person see?" shows: rights by role, rights on single things, and classes."""
+"""Data of a member's access page: permissions by role, grants and denials, and classes."""
 
 from dataclasses import dataclass
 from datetime import tzinfo

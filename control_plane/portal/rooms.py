@@ -1,4 +1,4 @@
-"""What a room's card shows: cameras, what is recorded there now, and why recording is not possible."""
+"""Data of a room's card: cameras, the recording under way, and the reason why recording is not possible."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field

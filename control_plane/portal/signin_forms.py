@@ -1,4 +1,4 @@
-"""What the sign-in pages ask for: a studio's rules, its identity providers, and invitations."""
+"""Forms of the sign-in settings: policy, identity providers, invitations."""
 
 from datetime import datetime, time
 from typing import Any
@@ -59,7 +59,7 @@ class PolicyForm(forms.Form):
 
 
 class ProviderForm(forms.Form):
-    """What all identity providers have."""
+    """Fields of all identity providers."""
 
     kind: ProviderKind
 

@@ -1,4 +1,4 @@
-"""What the storage page shows: stores with their last try, the move under way, and forms that hold no secret."""
+"""Data and forms of the storage page: stores with their last probe, the migration under way; forms show no secret."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -180,7 +180,7 @@ class StoreForm(forms.Form):
 
 
 class ChangeStoreForm(StoreForm):
-    """What of a store may change; where it is may not."""
+    """Editable fields of a store; its location is fixed."""
 
     endpoint = bucket = region = prefix = None  # type: ignore[assignment]
 

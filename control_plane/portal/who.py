@@ -1,4 +1,4 @@
-"""What "Who can see this?" shows: everybody with the reason of each, and the rights on one thing."""
+"""Data of the access page of an object: each person with the reason, and the grants and denials."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from control_plane.tenancy.models import Membership, Role
 
 Asked = tuple[User, Decision]
 ASKED = (Action.REPLAY, Action.VIEW_CLASS, Action.VIEW_LIVE, Action.ANNOTATE, Action.SHARE, Action.EXPORT)
-"""What can be asked about a class or a room, in order."""
+"""Permissions that the page offers for a class or a room, in order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ class SegmentDamageAdmin(ScopedAdmin):
 
 @admin.register(Gap)
 class GapAdmin(ScopedAdmin):
-    """What is missing, and why."""
+    """Gaps, with their reasons."""
 
     list_display = ("track", "class_session", "from_at", "to_at", "reason", "inferred")
     list_select_related = ("track", "class_session")

@@ -97,7 +97,7 @@ class ClassSession(StudioOwned):
         return ClassState(self.state) in ENDED
 
     def may_become(self, state: ClassState) -> bool:
-        """Says whether `state` may follow the present one."""
+        """Returns whether `state` may follow the present one."""
         return state in CLASS_TRANSITIONS[ClassState(self.state)]
 
 

@@ -23,7 +23,7 @@ MAX_DANCERS = 500
 def save_roster(
     class_session: ClassSession, dancer_ids: Collection[UUID], *, confirm: bool, actor: Actor
 ) -> ClassSession:
-    """Says who was in a class, in place of what was said before.
+    """Replaces the roster of a class.
 
     Args:
         confirm: True: somebody who knows says that it was these and nobody else, nobody at all included. False: these

@@ -44,7 +44,7 @@ DAMAGE_REASONS = {
     DamageKind.SIZE: InferredReason.STORE_DAMAGED,
     DamageKind.HASH: InferredReason.STORE_DAMAGED,
 }
-"""What a stretch is called whose object is not what it was."""
+"""Labels of gaps whose object in the store is missing or damaged."""
 
 
 def visible_classes(actor: Actor) -> QuerySet[ClassSession]:

@@ -18,7 +18,7 @@ _PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True, slots=True)
 class ObjectFacts:
-    """What a store says of an object without reading it. `server_side` is its own encryption of it; empty: none."""
+    """Metadata of an object. `server_side` is the store's own encryption; empty: none."""
 
     size_bytes: int
     modified_at: datetime

@@ -49,7 +49,7 @@ _again = retry(
 
 
 class S3Response(NamedTuple):
-    """What a store said: status, headers, body."""
+    """A store's response: status, headers, body."""
 
     status: int
     headers: dict[str, str]

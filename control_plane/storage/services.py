@@ -148,7 +148,7 @@ def change_store(store: StudioStore, *, actor: Actor, secret_key: str = "", **va
 
 
 def request_probe(studio: Studio, store: StudioStore | None, *, actor: Actor) -> StoreProbe:
-    """Has a store tried soon; one that is being tried already is not tried twice.
+    """Schedules a probe of a store, unless one is under way.
 
     Raises:
         NotFound, Forbidden: `actor` may not manage storage.

@@ -12,7 +12,7 @@ from control_plane.tenancy.sweeping import each_studio
 
 @shared_task
 def probe_stores() -> None:
-    """Has every studio's stores tried; started by beat at night."""
+    """Schedules a probe of every studio's stores; started by beat at night."""
     each_studio("nightly probe", _request_probes_of)
 
 

@@ -78,7 +78,7 @@ class Room(StudioOwned):
 
 
 class Role(models.TextChoices):
-    """What a member is to the studio; `access.ROLE_PERMISSIONS` says what that allows."""
+    """A member's role in the studio; `access.roles` holds the permissions of each."""
 
     ADMIN = "admin", "Studio admin"
     INSTRUCTOR = "instructor", "Instructor"

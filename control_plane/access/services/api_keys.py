@@ -29,7 +29,7 @@ LONGEST = timedelta(days=366)
 MOST_KEYS = 50
 TOUCH_EVERY = timedelta(minutes=1)
 _JOB = "api_key:"
-"""What the audit log calls a person who acts by a key begins with; the key's id follows."""
+"""Prefix of the actor's job in the audit log for a person who acts by an API key; the key's id follows."""
 
 
 def make_api_key(

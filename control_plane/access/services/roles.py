@@ -18,7 +18,7 @@ from control_plane.tenancy.models import Role, Studio
 def set_role_actions(
     studio: Studio, role: Role, actions: Iterable[Action], *, actor: Actor
 ) -> frozenset[Action]:
-    """Says all that a role allows in the studio, from now on; returns it.
+    """Replaces the permissions of a role in the studio; returns them.
 
     Raises:
         BadRequest: beyond the role's limit, below its floor, or of no use; each by name.

@@ -80,7 +80,7 @@ def change_role(membership: Membership, role: Role, *, actor: Actor) -> Membersh
 
 
 def set_membership_end(membership: Membership, ends_at: datetime | None, *, actor: Actor) -> Membership:
-    """Says when a membership ends by itself (None: never). From then on it counts for nothing.
+    """Sets when a membership expires (None: never). An expired membership grants nothing.
 
     Raises:
         BadRequest: the moment is over, or the member is an admin, whose membership has no end.

@@ -52,7 +52,7 @@ class RoleRow(Resource):
     needs = Action.MANAGE_POLICY
 
     def put(self, request: Request, slug: str, role: str) -> Response:
-        """Says all that the role allows from now on."""
+        """Replaces the permissions of a role."""
         name, wanted = _role(role), self.given(RoleForm)["actions"]
         now = services.set_role_actions(
             self.studio, name, [Action(action) for action in wanted], actor=self.actor
@@ -130,7 +130,7 @@ class Right(Resource):
 
 
 class WhoForm(serializers.Serializer[Any]):
-    """What is asked about, and of which action."""
+    """The object and the permission of a query."""
 
     thing = serializers.ChoiceField(choices=["studio", *THINGS])
     thing_id = serializers.UUIDField(required=False)

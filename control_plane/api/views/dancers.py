@@ -21,7 +21,7 @@ from control_plane.tenancy.models import Membership
 
 
 class DancerForm(serializers.Serializer[Any]):
-    """What is kept of a dancer."""
+    """Fields of a dancer."""
 
     name = serializers.CharField(max_length=120)
     birth_year = serializers.IntegerField(allow_null=True, required=False)

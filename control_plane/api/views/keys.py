@@ -34,7 +34,7 @@ class StudioKeys(Resource):
 
 
 class ApiKeyForm(serializers.Serializer[Any]):
-    """What a program gets."""
+    """Fields of a new API key."""
 
     name = serializers.CharField(max_length=80)
     actions = serializers.ListField(

@@ -23,7 +23,7 @@ from control_plane.tenancy.models import Invitation, Membership, Role
 
 
 class MemberForm(serializers.Serializer[Any]):
-    """What of a membership can be changed."""
+    """Writable fields of a membership."""
 
     role = serializers.ChoiceField(choices=Role.choices)
     ends_at = serializers.DateTimeField(allow_null=True)

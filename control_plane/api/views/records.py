@@ -18,7 +18,7 @@ from control_plane.recordings.plan_usage import limit_usages
 
 
 class QuestionForm(serializers.Serializer[Any]):
-    """What is looked for in the log; everything that is given has to fit."""
+    """Search criteria for the audit log, combined with AND."""
 
     person_id = serializers.UUIDField(required=False)
     thing = serializers.CharField(max_length=64, required=False)
@@ -53,7 +53,7 @@ class Log(Resource):
 
 
 class Usage(Resource):
-    """What the studio has of what its plan allows."""
+    """The studio's usage and the quotas of its plan."""
 
     needs = Action.MANAGE_STUDIO
 

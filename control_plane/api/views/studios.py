@@ -38,7 +38,7 @@ class Studios(Answers):
 
 
 class StudioForm(serializers.Serializer[Any]):
-    """What of a studio can be changed."""
+    """Writable fields of a studio."""
 
     name = serializers.CharField(max_length=120)
     time_zone = serializers.CharField(max_length=64)

@@ -29,7 +29,7 @@ MOST_DOMAINS, MOST_GROUPS, MOST_PROVIDERS = 20, 100, 10
 
 @dataclass(frozen=True, slots=True)
 class ProviderFacts:
-    """What an admin says of an identity provider. `secret` empty: the one that is kept, or none."""
+    """An admin's settings for an identity provider. An empty `secret` keeps the stored one, if any."""
 
     kind: ProviderKind
     name: str

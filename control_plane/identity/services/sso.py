@@ -1,4 +1,4 @@
-"""What becomes of somebody for whom a studio's identity provider vouches: an account, a membership, or nothing."""
+"""Sign-in through a studio's identity provider: creates an account or a membership, or refuses."""
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ _HIGHEST_FIRST = (Role.ADMIN, Role.INSTRUCTOR, Role.VIEWER, Role.GUARDIAN, Role.
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a provider says of somebody, its signature checked."""
+    """A provider's claims about a person; the signature has been verified."""
 
     address: str
     verified: bool

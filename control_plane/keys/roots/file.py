@@ -20,7 +20,7 @@ MOST_KEYS = 8
 
 
 class _Secret(msgspec.Struct, frozen=True):
-    """What a traceback or a log shows of it is no more than what it is."""
+    """Represents itself without the key, for tracebacks and logs."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(...)"

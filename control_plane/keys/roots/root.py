@@ -1,4 +1,4 @@
-"""What a holder of a root key does, and how a new one follows an old one."""
+"""The port of holders of a root key, and the succession of root keys."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class RootKey(Protocol):
 
     @property
     def kind(self) -> str:
-        """Says in words where the key is, without a secret: for screens."""
+        """Describes where the key is, without secrets, for screens."""
         ...
 
     @property
@@ -26,7 +26,7 @@ class RootKey(Protocol):
         ...
 
     def holds(self, id_: str) -> bool:
-        """Says whether what was wrapped under `id_` is this holder's to open; a later version opens an earlier's."""
+        """Returns whether what was wrapped under `id_` is this holder's to open; a later version opens an earlier's."""
         ...
 
     def wrap(self, secret: bytes, *, kind: str, id_: UUID) -> bytes:

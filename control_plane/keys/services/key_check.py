@@ -26,7 +26,7 @@ LONGEST_LIST = 100
 
 @dataclass
 class Found:
-    """What a look found. `lost`: the first ids that the shelf does not have, or that do not open."""
+    """Result of a check. `lost`: the first ids that are missing on the shelf or do not open."""
 
     open: int = 0
     destroyed: int = 0

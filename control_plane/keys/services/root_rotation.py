@@ -28,7 +28,7 @@ PASSES = 3
 
 @dataclass(frozen=True)
 class Rotation:
-    """What a run did: `moved` rows changed, `checked` rows opened under the current key."""
+    """Result of a run: `moved` rows were rewrapped, `checked` rows opened under the current key."""
 
     root_key_id: str
     moved: int

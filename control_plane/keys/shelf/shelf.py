@@ -83,7 +83,7 @@ def new_half() -> bytes:
 
 
 class Copied(NamedTuple):
-    """What a copy did: entries `kept` there, `destroyed` there that lived, and `spared` there though destroyed here."""
+    """Result of a copy: entries `kept` at the target, `destroyed` there, and `spared` there although destroyed here."""
 
     kept: int
     destroyed: int

@@ -25,7 +25,7 @@ from shared.protocol.config import UPLOAD_WINDOW_SINCE
 
 
 class AddAgentForm(forms.Form):
-    """What an admin says of a box before it is paired."""
+    """Name and room of an agent before pairing."""
 
     agent_name = forms.CharField(
         label=gettext_lazy("Name"),
@@ -123,7 +123,7 @@ class UploadsForm(forms.Form):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def uploads(request: StudioRequest, slug: str, agent_id: UUID) -> HttpResponse:
-    """Says when a box may upload and how fast, and takes a change of it."""
+    """Shows and changes an agent's upload schedule and rate limit."""
     actor = actor_of(request)
     agent = visible_agents(actor).filter(pk=agent_id).first()
     if agent is None:

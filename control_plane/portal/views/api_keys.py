@@ -29,7 +29,7 @@ LIFETIMES = (("7", "A week"), ("30", "A month"), ("90", "Three months"), ("365",
 
 
 class ApiKeyForm(forms.Form):
-    """What a program gets: a name, an end, and some of the rights of whoever makes the key."""
+    """Form of a new API key: name, expiry, and scopes among the creator's permissions."""
 
     name = forms.CharField(max_length=80, help_text=gettext_lazy("The program that uses the key."))
     days = forms.ChoiceField(label=gettext_lazy("Expires after"), choices=LIFETIMES, initial="90")

@@ -36,7 +36,7 @@ HERE: dict[str, Any] = {"section": "settings"}
 
 
 class SearchForm(forms.Form):
-    """What is looked for; every field may be left empty."""
+    """Search form of the audit log; every field is optional."""
 
     person = forms.ChoiceField(label=gettext_lazy("Person"), required=False)
     category = forms.ChoiceField(

@@ -82,7 +82,7 @@ def dancer_page(request: StudioRequest, slug: str, dancer_id: UUID) -> HttpRespo
 
 @require_POST
 def dancer_left(request: StudioRequest, slug: str, dancer_id: UUID) -> HttpResponse:
-    """Says that a dancer has left, or is back (`left=no`)."""
+    """Marks a dancer as left, or as back (`left=no`)."""
     actor = actor_of(request)
     dancer = dancer_for(actor, dancer_id)
     services.set_dancer_left(dancer, request.POST.get("left") != "no", actor=actor)

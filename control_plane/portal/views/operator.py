@@ -57,7 +57,7 @@ class NewStudioForm(forms.Form):
 
 
 class VisitForm(forms.Form):
-    """What an operator is let in for, why, and how long."""
+    """Form of break-glass access: permissions, reason and duration."""
 
     actions = forms.MultipleChoiceField(
         label=gettext_lazy("Reason"),

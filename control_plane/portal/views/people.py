@@ -110,7 +110,7 @@ def change_role(request: StudioRequest, slug: str, membership_id: UUID) -> HttpR
 
 @require_POST
 def change_end(request: StudioRequest, slug: str, membership_id: UUID) -> HttpResponse:
-    """Says when a membership ends."""
+    """Sets the end of a membership."""
     actor = actor_of(request)
     member = member_for(actor, membership_id)
     form = EndForm(request.POST)

@@ -51,7 +51,7 @@ def room_cards_part(request: StudioRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def record(request: StudioRequest, slug: str, room_id: UUID) -> HttpResponse:
-    """Has the room's cameras record from now on."""
+    """Starts a recording in the room."""
     actor = actor_of(request)
     room = _room(actor, room_id)
     errors: dict[UUID, str] = {}
@@ -64,7 +64,7 @@ def record(request: StudioRequest, slug: str, room_id: UUID) -> HttpResponse:
 
 @require_POST
 def stop(request: StudioRequest, slug: str, class_id: UUID) -> HttpResponse:
-    """Has the cameras of a class stop."""
+    """Stops the recording of a class."""
     actor = actor_of(request)
     stop_class(class_for(actor, class_id), actor=actor)
     return _answer(request, actor, {})

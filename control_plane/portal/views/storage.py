@@ -118,7 +118,7 @@ def store_page(request: StudioRequest, slug: str, store: str) -> HttpResponse:
 
 @require_POST
 def try_again(request: StudioRequest, slug: str, store: str) -> HttpResponse:
-    """Has a store tried."""
+    """Probes a store."""
     actor = actor_of(request)
     request_probe(request.studio, store_named(actor, request.studio, store), actor=actor)
     return _back(request)
@@ -126,7 +126,7 @@ def try_again(request: StudioRequest, slug: str, store: str) -> HttpResponse:
 
 @require_POST
 def move_here(request: StudioRequest, slug: str, store: str) -> HttpResponse:
-    """Has all footage go to a store, and new footage from now on."""
+    """Migrates all footage to a store, and records new footage there."""
     actor = actor_of(request)
     try:
         start_migration(request.studio, store_named(actor, request.studio, store), actor=actor)
@@ -165,7 +165,7 @@ def cancel(request: StudioRequest, slug: str, migration_id: UUID) -> HttpRespons
 
 @require_POST
 def retry(request: StudioRequest, slug: str, migration_id: UUID) -> HttpResponse:
-    """Has what could not be moved tried again."""
+    """Retries the failures of a migration."""
     try:
         retry_failures(_move(request, migration_id), actor=actor_of(request))
     except Conflict as error:

@@ -175,7 +175,7 @@ class _Progress:
         self._open = False
 
     def tell(self) -> None:
-        """Says how far it is, where that was not said a moment ago."""
+        """Prints progress, at most once per interval."""
         now_s = time.monotonic()
         if now_s - self._told_s < self._each_s:
             return
