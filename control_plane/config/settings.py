@@ -12,6 +12,7 @@ from csp.constants import NONE, SELF
 from control_plane.common.bodies import FORM_LIMIT_BYTES
 from control_plane.config import registry
 from control_plane.config.env import listed, parse
+from control_plane.portal.areas import TEMPLATE_DIRS
 
 ENV = parse(os.environ)
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -136,6 +137,7 @@ MIDDLEWARE = [
 TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": TEMPLATE_DIRS,
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

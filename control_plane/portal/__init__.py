@@ -1,5 +1,6 @@
-"""The studio's own web: classes and their replay, rooms and the Record button, agents and pairing.
+"""The pages of instructors, families, studio admins and platform operators, in one package per area (`areas.py`).
 
-Views parse, call one selector or service of the apps beneath, and render; they decide nothing. The player and the
-styles are built from `web/` to `static/portal/dist/`. Imports nothing of `api` and `console`.
+An area holds its views, forms, presenters, templates and addresses. Views parse, call one selector or service of the
+apps below, and render; they decide nothing. The player and the styles are built from `web/` to `static/portal/dist/`.
+Imports nothing of `api` and `console`.
 """

@@ -26,7 +26,7 @@ MAY = {
     "control_plane/storage/management/commands/init_keys.py": "makes the shelf",
     "control_plane/keys/management/commands/key_shelf.py": "copies the shelf",
     "control_plane/compliance/assessment.py": "says of what kind the root key is",
-    "control_plane/portal/keys.py": "says of what kind root key and shelf are",
+    "control_plane/portal/keys/presenter.py": "says of what kind root key and shelf are",
     "control_plane/config/checks.py": "looks whether root key and shelf can be used",
 }
 """The modules that may import them, with the purpose. `MAKERS` may: they define them."""

@@ -59,11 +59,11 @@ REVIEWED = {
         "(reported.version, reported.hash) == (desired.version, desired.hash)",
     ): "the hash of a configuration",
     (
-        "control_plane/portal/views/access.py",
+        "control_plane/portal/access/role_views.py",
         "request.POST.get('save') == digest(after)",
     ): "the hash of a form",
     (
-        "control_plane/portal/views/access.py",
+        "control_plane/portal/access/role_views.py",
         "request.POST.get('seen') != digest(before)",
     ): "the hash of a form",
     (

@@ -13,7 +13,7 @@ LEAKS = (
     Sabotage(
         "a view that asks for no right",
         "access",
-        "control_plane/portal/views/people.py",
+        "control_plane/portal/people/views.py",
         "    access.require(actor, access.Action.MANAGE_PEOPLE, request.studio)\n    note_read(",
         "    note_read(",
         (route("studio/<slug:slug>/people/"),),

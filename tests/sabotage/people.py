@@ -109,7 +109,7 @@ PEOPLE = (
     Sabotage(
         "a studio is shown when a member last signed in anywhere",
         "access",
-        "control_plane/portal/people.py",
+        "control_plane/portal/people/presenter.py",
         "            last_seen_at=item.last_seen_at,\n",
         "            last_seen_at=item.user.last_login,\n",
         (f"{_OWN_PART}::test_when_a_member_was_here_is_when_they_were_in_this_studio",),

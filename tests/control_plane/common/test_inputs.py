@@ -6,7 +6,7 @@ import pytest
 from django.db import DataError
 from django.test import Client
 
-from control_plane.portal.views import people
+from control_plane.portal.people import views as people
 from shared.protocol.errors import PROBLEM_CONTENT_TYPE
 from tests.control_plane.conftest import Cast, as_person
 

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from control_plane.common.request_logs import RequestRecords
-from control_plane.portal.views import people
+from control_plane.portal.people import views as people
 from shared.kernel.logs import JsonFormatter
 from shared.protocol.errors import PROBLEM_CONTENT_TYPE
 from tests.control_plane.conftest import Cast, as_person

@@ -12,7 +12,7 @@ from control_plane.common.scoping import studio_scope
 from control_plane.fleet import reports, services
 from control_plane.fleet.authentication import Caller
 from control_plane.fleet.models import Agent, Camera, DesiredConfig
-from control_plane.portal.cameras import CameraCard, camera_card
+from control_plane.portal.agents.cameras import CameraCard, camera_card
 from control_plane.tenancy.models import Room
 from shared.protocol.config import SEALED_TAIL_SINCE, CameraConfig, HttpSource
 from shared.protocol.ids import new_id

@@ -4,7 +4,7 @@ import pytest
 
 from control_plane.access.actions import Action
 from control_plane.access.roles import DEFAULTS, FLOOR, LIMITS, MACHINE_ACTIONS, TITLES
-from control_plane.portal.access_table import (
+from control_plane.portal.access.role_table import (
     changed_from_default,
     differences,
     digest,
@@ -12,7 +12,7 @@ from control_plane.portal.access_table import (
     objections,
     ticked,
 )
-from control_plane.portal.access_words import DOING, GROUPS, PLURALS, RIGHT_WORDS
+from control_plane.portal.access.wording import DOING, GROUPS, PLURALS, RIGHT_WORDS
 from control_plane.tenancy.models import Role
 
 COUNTS = {"classes": 14, "rooms": 1, "dancers": 0}

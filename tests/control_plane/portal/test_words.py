@@ -3,7 +3,7 @@
 import pytest
 
 from control_plane.common.words import lasting, size
-from control_plane.portal.classes import stretches
+from control_plane.portal.classes.presenter import stretches
 
 
 @pytest.mark.parametrize(

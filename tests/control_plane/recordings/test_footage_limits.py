@@ -13,7 +13,7 @@ from control_plane.fleet import services as fleet
 from control_plane.fleet.models import Camera
 from control_plane.ingest import services as ingest
 from control_plane.ingest.models import PendingSegment
-from control_plane.portal import classes
+from control_plane.portal.classes import presenter as classes
 from control_plane.recordings import footage_limits as limits
 from control_plane.recordings import services
 from control_plane.recordings.footage_limits import MAX_FRAGMENTS, MAX_GAPS, FootageLimits

@@ -1,0 +1,152 @@
+"""Data of the access page of an object: each person with the reason, and the grants and denials."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from uuid import UUID
+
+from django.db.models import Model
+from django.utils import timezone
+
+from control_plane.access import access, model_access, roles
+from control_plane.access.actions import Action
+from control_plane.access.decision import Decision
+from control_plane.access.models import Effect, ObjectRight
+from control_plane.accounts.models import User
+from control_plane.common.actors import Actor
+from control_plane.common.names import name_key
+from control_plane.portal.access.wording import RIGHT_WORDS, because
+from control_plane.tenancy.models import Membership, Role
+
+Asked = tuple[User, Decision]
+ASKED = (Action.REPLAY, Action.VIEW_CLASS, Action.VIEW_LIVE, Action.ANNOTATE, Action.SHARE, Action.EXPORT)
+"""Permissions that the page offers for a class or a room, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One person and the decision. `membership_id` None: no member, but platform support that was let in."""
+
+    user_id: UUID
+    membership_id: UUID | None
+    name: str
+    email: str
+    role_text: str
+    allowed: bool
+    because: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class RightLine:
+    """One right on one thing, or its denial. `is_over`: it no longer counts."""
+
+    id: UUID
+    user_id: UUID
+    name: str
+    may: bool
+    words: str
+    on: str
+    until: datetime | None
+    given_at: datetime
+    given_by: str
+    reason: str
+    is_over: bool
+
+
+def everybody(action: Action, obj: Model, *, wanted: str = "") -> tuple[list[Asked], bool]:
+    """Returns everybody with the decision, by name, and whether there are more people than were looked through.
+
+    The caller has asked `MANAGE_PEOPLE`. `wanted`: only those with this in name or address.
+    """
+    found = access.who_can(action, obj, most=access.MOST_PEOPLE)
+    is_more = len(found) == access.MOST_PEOPLE
+    if wanted:
+        text = name_key(wanted)
+        found = [item for item in found if text in name_key(f"{item[0].display_name} {item[0].email}")]
+    return found, is_more
+
+
+def answers(asked: Sequence[Asked]) -> list[Answer]:
+    """Returns the lines of one page of `everybody`: two queries, however many."""
+    members = dict(
+        Membership.objects.filter(user_id__in=[user.id for user, _ in asked]).values_list("user_id", "id")
+    )
+    names = names_of(decision.reason.by for _, decision in asked)
+    zone = timezone.get_current_timezone()
+    return [_answer(user, decision, members, names, zone) for user, decision in asked]
+
+
+def rights_on(actor: Actor, obj: Model) -> list[RightLine]:
+    """Returns the rights on a thing itself that `actor` may see, those in force first."""
+    rows = access.visible(actor, ObjectRight).filter(object_pk=str(obj.pk))
+    return right_lines(list(rows.select_related("user", "permission").order_by("-given_at")))
+
+
+def right_lines(rows: Sequence[ObjectRight], on: dict[str, str] | None = None) -> list[RightLine]:
+    """Returns the lines of rights whose users and permissions are loaded; `on` names the things, by their id."""
+    names = names_of(row.given_by for row in rows)
+    now = timezone.now()
+    lines = [
+        RightLine(
+            id=row.id,
+            user_id=row.user_id,
+            name=row.user.get_full_name(),
+            may=row.effect == Effect.ALLOW,
+            words=right_words(row),
+            on=(on or {}).get(row.object_pk, ""),
+            until=row.until,
+            given_at=row.given_at,
+            given_by=names.get(row.given_by, "") if row.given_by else "",
+            reason=row.reason,
+            is_over=row.until is not None and row.until <= now,
+        )
+        for row in rows
+    ]
+    return sorted(lines, key=lambda line: line.is_over)
+
+
+def right_words(row: ObjectRight) -> str:
+    """Returns what a right is, in words; the codename's own where nobody knows it any more."""
+    name = row.permission.codename.rpartition("_")[0]
+    known = {action.value: words for action, words in RIGHT_WORDS.items()}
+    return known.get(name, name.replace("_", " "))
+
+
+def choices_on(label: str) -> list[tuple[str, str]]:
+    """Returns the rights that can be given or denied on a thing of this table, as choices."""
+    possible = roles.RIGHTS_ON.get(label, frozenset())
+    order = [*ASKED, *(action for action in Action if action not in ASKED)]
+    return [(action.value, RIGHT_WORDS[action]) for action in order if action in possible]
+
+
+def asked_choices(label: str) -> list[tuple[Action, str]]:
+    """Returns what can be asked about a thing of this table, as choices."""
+    return [
+        (action, RIGHT_WORDS[action])
+        for action in ASKED
+        if action in roles.RIGHTS_ON.get(label, frozenset()) or label == model_access.CLASS
+    ]
+
+
+def names_of(ids: Iterable[UUID | None]) -> dict[UUID, str]:
+    """Returns the names of people by id; those whose account is gone are missing."""
+    wanted = {id_ for id_ in ids if id_ is not None}
+    return {user.id: user.get_full_name() for user in User.objects.filter(pk__in=wanted)} if wanted else {}
+
+
+def _answer(
+    user: User, decision: Decision, members: dict[UUID, UUID], names: dict[UUID, str], zone: tzinfo
+) -> Answer:
+    reason = decision.reason
+    by = names.get(reason.by, "") if reason.by else ""
+    return Answer(
+        user_id=user.id,
+        membership_id=members.get(user.id),
+        name=user.get_full_name(),
+        email=user.email,
+        role_text=Role(reason.role).label if reason.role else "Platform operator",
+        allowed=decision.allowed,
+        because=because(reason, zone=zone, by=by),
+        note=reason.note if reason.why is access.Why.GRANT else "",
+    )

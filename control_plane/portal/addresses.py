@@ -1,0 +1,3 @@
+"""Prefix of the addresses of a studio's pages."""
+
+STUDIO = "studio/<slug:slug>"

@@ -1,0 +1,1 @@
+"""The portal's area of the audit log, alerts and the privacy assessment."""

@@ -1,0 +1,50 @@
+"""Support visits: when platform operators were in the studio, why, and the button that ends one."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from control_plane.access import access, services
+from control_plane.access.models import BreakGlass
+from control_plane.access.reads import note_read
+from control_plane.access.requests import StudioRequest
+from control_plane.accounts import mail
+from control_plane.audit.catalogue import Action as Act
+from control_plane.common.errors import NotFound
+from control_plane.portal.operator.presenter import visit_lines
+from control_plane.portal.page import actor_of, studio_page
+
+PAGE_SIZE = 30
+
+
+@require_safe
+def support(request: StudioRequest, slug: str) -> HttpResponse:
+    """Shows every visit there ever was."""
+    actor = actor_of(request)
+    access.require(actor, access.Action.VIEW_AUDIT, request.studio)
+    note_read(Act.AUDIT_READ, request.studio, actor=actor, page="support visits")
+    rows = access.visible(actor, BreakGlass).select_related("operator").order_by("-created_at")
+    page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
+    visits = visit_lines(page.object_list, {request.studio.id: request.studio})
+    context = {"section": "settings", "page": page, "visits": visits, "has_mail": mail.has_server()}
+    return studio_page(request, "portal/operator/break_glass.html", context)
+
+
+@require_POST
+def end_support(request: StudioRequest, slug: str, visit_id: UUID) -> HttpResponse:
+    """Ends a visit at once: an admin does, or the operator whose it is."""
+    actor = actor_of(request)
+    glass = BreakGlass.objects.filter(pk=visit_id).first()
+    if glass is None:
+        raise NotFound
+    services.close_break_glass(glass, actor=actor)
+    if glass.operator_id == actor.id:
+        messages.success(request, _("Your access to %(studio)s ended.") % {"studio": request.studio.name})
+        return redirect("portal:operator")
+    messages.success(request, _("Break-glass access ended."))
+    return redirect("portal:classes", slug)

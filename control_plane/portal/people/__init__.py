@@ -1,0 +1,1 @@
+"""The portal's area of people, invitations and leaving a studio."""

@@ -1,0 +1,86 @@
+"""Data of a member's access page: permissions by role, grants and denials, and classes."""
+
+from dataclasses import dataclass
+from datetime import tzinfo
+from uuid import UUID
+
+from django.utils import timezone
+
+from control_plane.access import access
+from control_plane.access.decision import Reason, Why
+from control_plane.access.models import ObjectRight
+from control_plane.access.roles import TITLES
+from control_plane.accounts.models import User
+from control_plane.common.actors import Actor
+from control_plane.people.models import Guardianship
+from control_plane.portal.access.presenter import RightLine, right_lines
+from control_plane.portal.access.wording import GROUPS, because
+from control_plane.recordings.models import ClassSession
+from control_plane.recordings.selectors import visible_classes
+from control_plane.tenancy.models import Room, Studio
+
+OWN_ONLY = "Only classes of their own dancers."
+
+
+@dataclass(frozen=True, slots=True)
+class StudioRight:
+    """One right throughout the studio; `because` is empty where the role alone decides, or says where it ends."""
+
+    title: str
+    allowed: bool
+    because: str
+
+
+def studio_rights(user: User, studio_id: UUID) -> list[tuple[str, list[StudioRight]]]:
+    """Returns what a person may do throughout the studio in scope, by group; the caller has asked `MANAGE_PEOPLE`."""
+    decisions = dict(access.what_can(user, studio_id))
+    zone = timezone.get_current_timezone()
+    return [
+        (
+            title,
+            [
+                StudioRight(
+                    TITLES[action],
+                    decision.allowed or decision.reason.why is Why.NOT_OWN,
+                    _besides_role(decision.reason, zone),
+                )
+                for action in actions
+                if (decision := decisions.get(action)) is not None
+            ],
+        )
+        for title, actions in GROUPS
+    ]
+
+
+def single_rights(actor: Actor, user: User, studio: Studio) -> list[RightLine]:
+    """Returns a person's rights on single things that `actor` may see, with what each is on."""
+    rows = access.visible(actor, ObjectRight).filter(user=user).select_related("user", "permission")
+    found = list(rows.order_by("-given_at"))
+    return right_lines(found, _things({row.object_pk for row in found}, studio))
+
+
+def classes_seen(user: User, *, most: int) -> tuple[int, list[ClassSession]]:
+    """Returns how many classes a person is shown, and the latest of them."""
+    found = visible_classes(user.actor)
+    return found.count(), list(found[:most])
+
+
+def own_dancers(actor: Actor, user: User) -> list[Guardianship]:
+    """Returns whom a person answers for now, as far as `actor` may see dancers."""
+    rows = access.visible(actor, Guardianship).filter(user=user, ended_at__isnull=True)
+    return list(rows.select_related("dancer").order_by("dancer__name"))
+
+
+def _besides_role(reason: Reason, zone: tzinfo) -> str:
+    """Returns why, where it is more than "the role says so", which the page says once for all."""
+    if reason.why is Why.NOT_OWN:
+        return OWN_ONLY
+    return "" if reason.why in {Why.ROLE, Why.NO_RIGHT} else because(reason, zone=zone)
+
+
+def _things(ids: set[str], studio: Studio) -> dict[str, str]:
+    names = {str(studio.id): "the whole studio"}
+    rooms = Room.objects.filter(pk__in=ids).values_list("id", "name")
+    names |= {str(id_): f"in the room {name}" for id_, name in rooms}
+    titles = ClassSession.objects.filter(pk__in=ids).values_list("id", "title")
+    return names | {str(id_): title for id_, title in titles}

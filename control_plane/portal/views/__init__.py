@@ -1,1 +1,0 @@
-"""The pages: each view parses, calls one selector or service, and renders."""
