@@ -32,7 +32,12 @@ PROSE = re.compile(r'(?:"""|# )(?:What|Whoever|Who) [a-z]+(?! \?)[^?\n]*$', re.M
 """Docstrings and comments that begin as riddles do."""
 
 TO_DO = (
-    "control_plane/", "docs/design/", "docs/guide/", "docs/ref/", "shared/", "CHANGELOG.md",
+    "control_plane/access/", "control_plane/accounts/", "control_plane/administration/", "control_plane/api/",
+    "control_plane/audit/", "control_plane/common/", "control_plane/compliance/", "control_plane/config/",
+    "control_plane/console/", "control_plane/fleet/", "control_plane/identity/", "control_plane/ingest/",
+    "control_plane/integrity/", "control_plane/keys/", "control_plane/people/", "control_plane/plans/",
+    "control_plane/portal/", "control_plane/recordings/", "control_plane/storage/", "control_plane/tenancy/",
+    "docs/design/", "docs/guide/", "docs/ref/", "shared/", "CHANGELOG.md",
     "tests/bench/", "tests/conftest.py", "tests/control_plane/", "tests/e2e/", "tests/edge_agent/", "tests/faults/",
     "tests/matrix/", "tests/rigs/", "tests/sabotage/", "tests/shared/", "tests/web/",
 )  # fmt: skip
