@@ -37,7 +37,7 @@ TO_DO = (
     "control_plane/console/", "control_plane/fleet/", "control_plane/identity/", "control_plane/ingest/",
     "control_plane/integrity/", "control_plane/keys/", "control_plane/people/", "control_plane/plans/",
     "control_plane/portal/", "control_plane/recordings/", "control_plane/storage/", "control_plane/tenancy/",
-    "docs/design/", "docs/guide/", "docs/ref/", "shared/", "CHANGELOG.md",
+    "docs/design/access.md", "docs/design/audit.md", "docs/guide/", "docs/ref/", "shared/", "CHANGELOG.md",
     "tests/bench/", "tests/conftest.py", "tests/control_plane/", "tests/e2e/", "tests/edge_agent/", "tests/faults/",
     "tests/matrix/", "tests/rigs/", "tests/sabotage/", "tests/shared/", "tests/web/",
 )  # fmt: skip
@@ -50,6 +50,7 @@ EXEMPT = {
 }
 ANOTHER_MEANING = {
     "README.md": r"\bbox\.md",  # the name of a guide that is still to be renamed
+    "docs/design/replay.md": r"\bmp4_boxes\b|\bMP4 boxes\b|\bbox sizes\b|\bthe boxes that describe\b",
     # A table's border, libsodium's sealed boxes, boxes of MP4, and a comment in the SQL that each index is compared with.
     "edge_agent/cli/app.py": r"\bbox=",
     "edge_agent/cli/status.py": r"\bbox=",
