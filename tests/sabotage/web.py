@@ -147,7 +147,7 @@ WEB = (
         "control_plane/accounts/saml.py",
         "    if QUESTIONS.get(_question_name(provider, question)) is None:",
         "    if False:",
-        ("tests/control_plane/accounts/test_saml.py::test_an_answer_to_no_question_of_ours_is_not_kept",),
+        ("tests/control_plane/identity/test_saml.py::test_an_answer_to_no_question_of_ours_is_not_kept",),
     ),
     Sabotage(
         "each refused sign-in of a stranger is an entry for ever",

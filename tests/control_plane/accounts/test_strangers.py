@@ -19,8 +19,8 @@ from control_plane.accounts.session_store import SessionStore
 from control_plane.audit.models import Entry
 from control_plane.audit.services import chain_scope
 from control_plane.common import valkey
-from tests.control_plane.accounts.test_saml import provider_of
 from tests.control_plane.conftest import Cast, as_person
+from tests.control_plane.identity.test_saml import provider_of
 from tests.matrix.policy import read_policy
 from tests.rigs.saml_provider import SamlIdentityProvider
 

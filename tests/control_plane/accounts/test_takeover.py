@@ -17,9 +17,9 @@ from control_plane.accounts.services import create_user, is_proven
 from control_plane.identity.models import IdentityProvider
 from control_plane.identity.services.signin import change_provider, change_signin_policy
 from tests.control_plane.accounts.test_factors import ask_for_reset, set_new
-from tests.control_plane.accounts.test_openid import facts, person, provider_of, sign_in
 from tests.control_plane.accounts.test_sessions import FIREFOX, HTML, enter, is_in
 from tests.control_plane.conftest import SETUP, Cast
+from tests.control_plane.identity.test_openid import facts, person, provider_of, sign_in
 from tests.rigs.openid_provider import OpenIDProvider, openid_provider
 
 

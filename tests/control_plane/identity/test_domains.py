@@ -27,9 +27,9 @@ from control_plane.identity.services.signin import change_provider
 from control_plane.identity.tasks import look_at_proven_domains
 from control_plane.plans.rate_limits import UNPROVEN
 from control_plane.tenancy.models import Role
-from tests.control_plane.accounts.test_openid import facts, is_in, person, provider_of, sign_in
 from tests.control_plane.accounts.test_sessions import HTML, enter
 from tests.control_plane.conftest import SETUP, Cast
+from tests.control_plane.identity.test_openid import facts, is_in, person, provider_of, sign_in
 from tests.rigs.name_server import NameServer, name_server
 from tests.rigs.openid_provider import OpenIDProvider, openid_provider
 

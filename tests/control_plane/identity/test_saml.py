@@ -22,8 +22,8 @@ from control_plane.identity.models import IdentityProvider, ProviderKind
 from control_plane.identity.saml_metadata import MetadataRefused, read_metadata
 from control_plane.identity.services.signin import ProviderFacts, add_provider
 from control_plane.tenancy.models import Membership, Role
-from tests.control_plane.accounts.test_openid import own_domains
 from tests.control_plane.conftest import Cast
+from tests.control_plane.identity.test_openid import own_domains
 from tests.rigs.saml_provider import NAMES, Answer, SamlIdentityProvider, posted
 
 TOM = "tom@school.example"
