@@ -49,7 +49,6 @@ EXEMPT = {
     "LICENSE",
 }
 ANOTHER_MEANING = {
-    "README.md": r"\bbox\.md",  # the name of a guide that is still to be renamed
     "docs/design/replay.md": r"\bmp4_boxes\b|\bMP4 boxes\b|\bbox sizes\b|\bthe boxes that describe\b",
     # A table's border, libsodium's sealed boxes, boxes of MP4, and a comment in the SQL that each index is compared with.
     "edge_agent/cli/app.py": r"\bbox=",
