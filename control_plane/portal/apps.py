@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class PortalConfig(AppConfig):
-    """The web that instructors and families see."""
+    """Configuration of the portal."""
 
     name = "control_plane.portal"
     label = "portal"

@@ -1,4 +1,4 @@
-"""How every page of a studio is rendered: with what its viewer may do. Its time zone is `identity.middleware`'s."""
+"""Renders the pages of a studio with the viewer's permissions. `identity.middleware` sets the time zone."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from control_plane.compliance.checkpointing import are_late
 
 
 def actor_of(request: HttpRequest) -> Actor:
-    """Returns who asks.
+    """Returns the signed-in person as an actor.
 
     Raises:
         SignInRequired: nobody is signed in.
@@ -28,7 +28,7 @@ def is_part(request: HttpRequest) -> bool:
 
 
 def page_number(request: HttpRequest) -> int:
-    """Returns which page of a list is asked for, from 1 on."""
+    """Returns the requested page of a list, from 1."""
     text = request.GET.get("page", "")[:6]
     return min(max(int(text), 1), 10_000) if text.isdecimal() else 1
 
@@ -36,7 +36,7 @@ def page_number(request: HttpRequest) -> int:
 def studio_page(
     request: StudioRequest, template: str, context: dict[str, Any] | None = None, *, status: int = 200
 ) -> HttpResponse:
-    """Returns the page, never cached: what it shows may be another viewer's secret a minute later."""
+    """Renders the page with `no-store`: a later viewer of the same browser may have fewer permissions."""
     actor = actor_of(request)
     allowed = {action.value: True for action in access.permissions(actor, request.studio.id)}
     page = {"allowed": allowed, **_support(request, actor, allowed), **(context or {})}
@@ -46,7 +46,7 @@ def studio_page(
 
 
 def _support(request: StudioRequest, actor: Actor, allowed: Mapping[str, bool]) -> dict[str, Any]:
-    """Returns what frames the page while support is in the studio: for the operator, and for those who may end it."""
+    """Returns the context of the break-glass banner: for the operator, and for members who can end the access."""
     if is_part(request):
         return {}
     if request.break_glass is not None:

@@ -22,7 +22,7 @@ ENTRIES: tuple[Named, ...] = (
     (gettext_noop("Plan and usage"), "portal:usage", Action.MANAGE_STUDIO),
     (gettext_noop("API keys"), "portal:api_keys", Action.USE_API),
     (gettext_noop("Audit log"), "portal:audit", Action.VIEW_AUDIT),
-    (gettext_noop("Break-glass access"), "portal:support", Action.VIEW_AUDIT),
+    (gettext_noop("Break-glass access"), "portal:break_glass", Action.VIEW_AUDIT),
     (gettext_noop("Privacy"), "portal:privacy", Action.MANAGE_POLICY),
     (gettext_noop("Alerts"), "portal:alerts", Action.MANAGE_POLICY),
 )

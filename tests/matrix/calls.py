@@ -104,7 +104,7 @@ def _value(name: str, route: Route, house: House, away: House, target: Target) -
             return source.studio.id
         case "member_id":
             return source.ids["membership"]
-        case "visit_id":
+        case "break_glass_id":
             return source.ids.get("break_glass", MISSING)
         case "kind" | "form" | "role" | "store":
             return {"kind": "oidc", "form": "md", "role": "viewer", "store": "no-such-store"}[name]

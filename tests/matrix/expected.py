@@ -22,7 +22,7 @@ VIEW_OF = {
     "guardianship_id": Action.MANAGE_DANCERS,
     "provider_id": Action.MANAGE_STUDIO,
     "invitation_id": Action.MANAGE_PEOPLE,
-    "visit_id": Action.VIEW_AUDIT,
+    "break_glass_id": Action.VIEW_AUDIT,
     "member_id": Action.MANAGE_PEOPLE,
     "key_id": Action.USE_API,
     "alert_id": Action.MANAGE_POLICY,

@@ -34,7 +34,7 @@ PAGES = (
     "/dancers/",
     "/dancers/{dancer}/",
     "/dancers/import/",
-    "/support/",
+    "/break-glass/",
 )
 
 

@@ -25,7 +25,7 @@ ASKED = (Action.REPLAY, Action.VIEW_CLASS, Action.VIEW_LIVE, Action.ANNOTATE, Ac
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One person and the decision. `membership_id` None: no member, but platform support that was let in."""
+    """One person and the decision. `membership_id` is None for an operator with break-glass access."""
 
     user_id: UUID
     membership_id: UUID | None
@@ -39,7 +39,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class RightLine:
-    """One right on one thing, or its denial. `is_over`: it no longer counts."""
+    """One grant or denial on one object. `is_over`: it has ended."""
 
     id: UUID
     user_id: UUID
@@ -55,9 +55,9 @@ class RightLine:
 
 
 def everybody(action: Action, obj: Model, *, wanted: str = "") -> tuple[list[Asked], bool]:
-    """Returns everybody with the decision, by name, and whether there are more people than were looked through.
+    """Returns all people with the decision, by name, and whether the studio has more people than were examined.
 
-    The caller has asked `MANAGE_PEOPLE`. `wanted`: only those with this in name or address.
+    The caller requires `MANAGE_PEOPLE`. `wanted`: only people with this text in name or address.
     """
     found = access.who_can(action, obj, most=access.MOST_PEOPLE)
     is_more = len(found) == access.MOST_PEOPLE
@@ -68,7 +68,7 @@ def everybody(action: Action, obj: Model, *, wanted: str = "") -> tuple[list[Ask
 
 
 def answers(asked: Sequence[Asked]) -> list[Answer]:
-    """Returns the lines of one page of `everybody`: two queries, however many."""
+    """Returns the lines of one page of `everybody`, in two queries for any number of people."""
     members = dict(
         Membership.objects.filter(user_id__in=[user.id for user, _ in asked]).values_list("user_id", "id")
     )
@@ -78,13 +78,13 @@ def answers(asked: Sequence[Asked]) -> list[Answer]:
 
 
 def rights_on(actor: Actor, obj: Model) -> list[RightLine]:
-    """Returns the rights on a thing itself that `actor` may see, those in force first."""
+    """Returns the grants and denials on an object that `actor` may see, those in force first."""
     rows = access.visible(actor, ObjectRight).filter(object_pk=str(obj.pk))
     return right_lines(list(rows.select_related("user", "permission").order_by("-given_at")))
 
 
 def right_lines(rows: Sequence[ObjectRight], on: dict[str, str] | None = None) -> list[RightLine]:
-    """Returns the lines of rights whose users and permissions are loaded; `on` names the things, by their id."""
+    """Returns the lines of grants and denials whose users and permissions are loaded; `on` maps object ids to names."""
     names = names_of(row.given_by for row in rows)
     now = timezone.now()
     lines = [
@@ -107,21 +107,21 @@ def right_lines(rows: Sequence[ObjectRight], on: dict[str, str] | None = None) -
 
 
 def right_words(row: ObjectRight) -> str:
-    """Returns what a right is, in words; the codename's own where nobody knows it any more."""
+    """Returns the title of a permission, or its codename where the permission no longer exists."""
     name = row.permission.codename.rpartition("_")[0]
     known = {action.value: words for action, words in RIGHT_WORDS.items()}
     return known.get(name, name.replace("_", " "))
 
 
 def choices_on(label: str) -> list[tuple[str, str]]:
-    """Returns the rights that can be given or denied on a thing of this table, as choices."""
+    """Returns the permissions that can be granted or denied on an object of this table, as choices."""
     possible = roles.RIGHTS_ON.get(label, frozenset())
     order = [*ASKED, *(action for action in Action if action not in ASKED)]
     return [(action.value, RIGHT_WORDS[action]) for action in order if action in possible]
 
 
 def asked_choices(label: str) -> list[tuple[Action, str]]:
-    """Returns what can be asked about a thing of this table, as choices."""
+    """Returns the questions about an object of this table, as choices."""
     return [
         (action, RIGHT_WORDS[action])
         for action in ASKED
@@ -130,7 +130,7 @@ def asked_choices(label: str) -> list[tuple[Action, str]]:
 
 
 def names_of(ids: Iterable[UUID | None]) -> dict[UUID, str]:
-    """Returns the names of people by id; those whose account is gone are missing."""
+    """Returns the names of people by id, without those whose account is deleted."""
     wanted = {id_ for id_ in ids if id_ is not None}
     return {user.id: user.get_full_name() for user in User.objects.filter(pk__in=wanted)} if wanted else {}
 

@@ -1,4 +1,4 @@
-"""The table of roles and rights as a page shows it, and what a change of it would do. Pure."""
+"""The table of roles and permissions as the page shows it, and the effects of a change. Pure."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ Table = Mapping[Role, frozenset[Action]]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One right of one role. `locked`: why nobody can change it; empty: they can."""
+    """One permission of one role. `locked`: the reason why it cannot be changed, or empty."""
 
     role: Role
     value: str
@@ -34,7 +34,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class RightRow:
-    """One right: what it is called, what it is, and its cells in the order of `Role`."""
+    """One permission: its title, its meaning, and its cells in the order of `Role`."""
 
     action: Action
     title: str
@@ -58,7 +58,7 @@ def grid(table: Table) -> list[tuple[str, list[RightRow]]]:
 
 
 def ticked(values: Iterable[str]) -> dict[Role, frozenset[Action]]:
-    """Returns the table that these ticks make: what cannot be taken stays, what cannot be given is left out."""
+    """Returns the table of these ticks: fixed permissions stay, unavailable ones are left out."""
     known = set(values)
     return {
         role: frozenset(action for action in roles.LIMITS[role] if f"{role.value}:{action.value}" in known)
@@ -70,7 +70,7 @@ def ticked(values: Iterable[str]) -> dict[Role, frozenset[Action]]:
 def differences(
     before: Table, after: Table, *, counts: Mapping[str, int], people: Mapping[str, int]
 ) -> list[Change]:
-    """Returns what would be different for whom, in the order of the table.
+    """Returns the effects on each role, in the order of the table.
 
     Args:
         counts: how many `classes`, `rooms` and `dancers` the studio has.
@@ -95,7 +95,7 @@ def differences(
 
 
 def objections(after: Table) -> list[str]:
-    """Returns what makes no sense in a table: a right without the one that it needs."""
+    """Returns the conflicts in a table: a permission without the one that it needs."""
     return [
         f"{PLURALS[role]}: “{roles.TITLES[action]}” needs “{roles.TITLES[need]}”. Tick both, or neither."
         for role in Role
@@ -112,18 +112,18 @@ def actions_in_order(actions: frozenset[Action]) -> list[Action]:
 
 
 def digest(table: Table) -> str:
-    """Returns a short text that is another one as soon as anything in the table is."""
+    """Returns a short text that changes with any change of the table."""
     text = ";".join(f"{role.value}:{','.join(sorted(table[role]))}" for role in Role)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def changed_from_default(table: Table) -> int:
-    """Returns how many cells differ from how 3Dance comes."""
+    """Returns how many cells differ from the defaults."""
     return sum(len(table[role] ^ roles.DEFAULTS[role]) for role in Role)
 
 
 def reasons() -> list[tuple[str, str]]:
-    """Returns why some cells are locked, a line for each role that has any."""
+    """Returns the reasons for locked cells, one line per role that has any."""
     lines = [
         (role.label, BEYOND[role]) for role in Role if set(roles.DEFAULTS[Role.ADMIN]) - roles.LIMITS[role]
     ]

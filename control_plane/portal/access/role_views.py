@@ -1,4 +1,4 @@
-"""Access: the table of roles and rights, with what a change of it would do before it does it."""
+"""Access: the table of roles and permissions, with a preview of the effects of a change."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ MOVED_ON = _("Somebody else changed the table in the meantime. Review the change
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def access_table(request: StudioRequest, slug: str) -> HttpResponse:
-    """Shows the table; a post shows what its ticks would change, and with `save` changes it."""
+    """Shows the table; a POST previews the change, and with `save` applies it."""
     actor = actor_of(request)
     access.require(actor, access.Action.MANAGE_POLICY, request.studio)
     before = _table(actor)
@@ -44,14 +44,14 @@ def access_table(request: StudioRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def access_reset(request: StudioRequest, slug: str) -> HttpResponse:
-    """Shows what the table as 3Dance comes would change, ready to be saved."""
+    """Previews a reset to the defaults, ready to be saved."""
     actor = actor_of(request)
     access.require(actor, access.Action.MANAGE_POLICY, request.studio)
     return _page(request, _table(actor), roles.DEFAULTS, asked=True)
 
 
 def _table(actor: Actor) -> Table:
-    """Returns what each role allows in the studio now."""
+    """Returns the permissions of each role in the studio now."""
     chosen = dict(access.visible(actor, RoleActions).values_list("role", "actions"))
     return {role: roles.effective(role, chosen.get(role.value)) for role in Role}
 

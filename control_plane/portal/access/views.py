@@ -1,4 +1,4 @@
-"""Who can see this? On a class and on a room, with the rights of single people on it."""
+"""Access to a class and to a room, with grants and denials for single people."""
 
 from typing import Any
 from uuid import UUID
@@ -35,7 +35,7 @@ PAGE_SIZE = 50
 
 
 class RightForm(forms.Form):
-    """A right of one person on one thing, or its denial."""
+    """A grant or denial for one person on one object."""
 
     person = MemberField(label=gettext_lazy("Person"), help_text=gettext_lazy("E-mail address of a member."))
     effect = forms.ChoiceField(label=gettext_lazy("Grant or deny"), choices=Effect.choices)
@@ -55,10 +55,10 @@ class RightForm(forms.Form):
         self.fields["right"].choices = choices_on(label)  # type: ignore[attr-defined]
 
     def clean_until(self) -> Any:
-        """Refuses an end that has passed.
+        """Refuses an end in the past.
 
         Raises:
-            ValidationError: it has.
+            ValidationError: the end is in the past.
         """
         until = self.cleaned_data["until"]
         if until is not None and until <= timezone.now():
@@ -68,14 +68,14 @@ class RightForm(forms.Form):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def class_access(request: StudioRequest, slug: str, class_id: UUID) -> HttpResponse:
-    """Shows who can see a class, and gives or denies a right on it."""
+    """Shows the people with access to a class, and grants or denies a permission on it."""
     class_session = class_for(actor_of(request), class_id)
     return _who(request, class_session, back=reverse("portal:class", args=[slug, class_id]))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def room_access(request: StudioRequest, slug: str, room_id: UUID) -> HttpResponse:
-    """Shows who can see what is recorded in a room, and gives or denies a right on all of it."""
+    """Shows the people with access to the classes of a room, and grants or denies a permission on all of them."""
     room = room_of(actor_of(request), room_id)
     if room is None:
         raise NotFound
@@ -83,8 +83,8 @@ def room_access(request: StudioRequest, slug: str, room_id: UUID) -> HttpRespons
 
 
 @require_POST
-def end_right(request: StudioRequest, slug: str, right_id: UUID) -> HttpResponse:
-    """Ends one right, or one denial, and goes back to where it was ended."""
+def end_grant(request: StudioRequest, slug: str, right_id: UUID) -> HttpResponse:
+    """Ends a grant or denial, and returns to the page that requested it."""
     actor = actor_of(request)
     row = access.visible(actor, ObjectRight).filter(pk=right_id).select_related("user").first()
     if row is None:

@@ -1,4 +1,4 @@
-"""The rights and roles in the words of a studio's owner. Pure; `access.roles` says what they are worth."""
+"""Texts of permissions and roles for a studio's owner. Pure; `access.roles` holds the rules."""
 
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
@@ -110,7 +110,7 @@ KEPT_BY_ADMINS = "Studio admins keep this permission, so that the studio cannot 
 
 
 def doing(action: Action, counts: Mapping[str, int], *, own: bool = False) -> str:
-    """Returns what `action` lets somebody do, such as `watch 14 classes`; `own`: of their own dancers only."""
+    """Returns the effect of `action` as a phrase, such as `watch 14 classes`; `own`: of their own dancers only."""
     numbers = {
         "classes": _number(counts.get("classes", 0), "class", "classes"),
         "rooms": _number(counts.get("rooms", 0), "room", "rooms"),
@@ -131,7 +131,7 @@ def _number(count: int, one: str, many: str) -> str:
 
 
 def because(reason: Reason, *, zone: tzinfo, by: str = "") -> str:
-    """Returns why a decision fell, as a sentence; `by` names the one who gave or denied."""
+    """Returns the reason of a decision as a sentence; `by` names the person who granted or denied."""
     until = f" until {_moment(reason.until, zone)}" if reason.until else ""
     given = f", by {by}" if by else ""
     on = _ON.get(reason.thing.rpartition(".")[2], "this")

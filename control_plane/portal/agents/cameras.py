@@ -22,7 +22,7 @@ _CODECS = {"h264": "H.264", "h265": "H.265"}
 
 @dataclass(frozen=True, slots=True)
 class CameraCard:
-    """One camera. `state` is a `CameraState`, or `unknown` where its agent says nothing, or `disabled`."""
+    """One camera. `state` is a `CameraState`, `unknown` without a status report, or `disabled`."""
 
     id: UUID
     name: str
@@ -35,17 +35,17 @@ class CameraCard:
 
     @property
     def is_connected(self) -> bool:
-        """Whether it gives pictures."""
+        """Whether the camera sends pictures."""
         return self.state == CameraState.CONNECTED
 
     @property
     def order(self) -> tuple[int, str]:
-        """Its place on the wall, then its name."""
+        """Sort key: position on the wall, then name."""
         return _ORDER.index(self.position), self.name
 
 
 def camera_card(camera: Camera, agent: Agent, statuses: Mapping[UUID, CameraStatus]) -> CameraCard:
-    """Returns the card of `camera`, from the last words of its agent (`statuses`, by camera)."""
+    """Returns the card of `camera`, from its agent's last status report (`statuses`, by camera)."""
     status = statuses.get(camera.id)
     if not camera.enabled:
         state, text, hint = "disabled", _("Off"), ""

@@ -32,8 +32,8 @@ CLOCK_OFF_MS = 2000
 
 @dataclass(frozen=True, slots=True)
 class AgentCard:
-    """One agent. `figures` are names and values in the order to show; `problem` is empty where all is well, `note` where
-    there is nothing particular about its uploads."""
+    """One agent. `figures` are names and values in display order; `problem` is empty for a healthy agent, `note` for an
+    agent whose uploads need no remark."""
 
     id: UUID
     name: str
@@ -52,7 +52,7 @@ class AgentCard:
 
 
 def agent_cards(actor: Actor) -> list[AgentCard]:
-    """Returns the agents that `actor` may see, those that record first."""
+    """Returns the agents that `actor` may see, recording agents first."""
     cameras: dict[UUID, list[Camera]] = defaultdict(list)
     for camera in visible_cameras(actor):
         cameras[camera.agent_id].append(camera)
@@ -61,7 +61,7 @@ def agent_cards(actor: Actor) -> list[AgentCard]:
 
 
 def limits_text(agent: Agent) -> str:
-    """Returns when and how fast a box is to upload, to go on from "uploads": `from 22:00 until 06:00, ...`."""
+    """Returns an agent's upload schedule and rate limit, to follow the word "uploads": `from 22:00 until 06:00, ...`."""
     limits = upload_limits(agent)
     when = f"from {limits.opens} until {limits.closes}" if limits.opens else "at any time"
     if limits.max_bytes_per_s is None:
@@ -70,7 +70,7 @@ def limits_text(agent: Agent) -> str:
 
 
 def window_note(agent: Agent, status: AgentStatus | None) -> str:
-    """Returns what the upload window of a box does now, as a sentence; empty where it does nothing."""
+    """Returns the current effect of an agent's upload schedule as a sentence, or an empty text."""
     if is_too_old_for_window(agent):
         return _(
             "This agent's software does not support upload windows, so it uploads at any time. Update it."

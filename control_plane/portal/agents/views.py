@@ -65,7 +65,7 @@ def agent_cards_part(request: StudioRequest, slug: str) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def add_agent(request: StudioRequest, slug: str) -> HttpResponse:
-    """Asks for a name, then shows a pairing code: this once, for only its hashes are kept."""
+    """Requests a name, then shows the pairing code. The code is shown once, because only its hash is stored."""
     actor = actor_of(request)
     access.require(actor, access.Action.MANAGE_AGENTS, request.studio)
     form = AddAgentForm(request.POST or None, actor=actor)
@@ -86,7 +86,7 @@ def add_agent(request: StudioRequest, slug: str) -> HttpResponse:
 
 
 class UploadsForm(forms.Form):
-    """When a box may upload, and how fast."""
+    """Form of an agent's upload schedule and rate limit."""
 
     opens = forms.TimeField(
         label=gettext_lazy("Upload only from"),
@@ -114,7 +114,7 @@ class UploadsForm(forms.Form):
     )
 
     def limits(self) -> UploadLimits:
-        """Returns what was asked for."""
+        """Returns the requested schedule and rate limit."""
         given = self.cleaned_data
         opens, closes = (f"{given[name]:%H:%M}" if given[name] else "" for name in ("opens", "closes"))
         mbit = given["mbit_per_s"]
@@ -157,7 +157,7 @@ def uploads(request: StudioRequest, slug: str, agent_id: UUID) -> HttpResponse:
 
 @require_safe
 def pairing_state(request: StudioRequest, slug: str, pairing_id: UUID) -> HttpResponse:
-    """Returns what became of a pairing code, for polling."""
+    """Returns the state of a pairing code, for polling."""
     found = access.visible(actor_of(request), PairingCode).select_related("claimed_by")
     row = found.filter(pk=pairing_id).first()
     if row is None:

@@ -1,4 +1,4 @@
-"""Keys for programs: which there are, a new one (shown once), the end of one."""
+"""API keys: the list, a new key (shown once), and revocation."""
 
 from datetime import timedelta
 from typing import Any
@@ -48,7 +48,7 @@ class ApiKeyForm(forms.Form):
 
 @require_http_methods(("GET", "HEAD", "POST"))
 def api_keys(request: StudioRequest, slug: str) -> HttpResponse:
-    """Shows one's own keys (to whoever manages the studio: all); makes one."""
+    """Lists the person's own keys, or all keys for members with `MANAGE_STUDIO`, and creates a key."""
     actor = actor_of(request)
     access.require(actor, Action.USE_API, request.studio)
     may = access.permissions(actor, request.studio.studio_id)
@@ -76,7 +76,7 @@ def api_keys(request: StudioRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def end_api_key(request: StudioRequest, slug: str, key_id: UUID) -> HttpResponse:
-    """Ends a key at once."""
+    """Revokes a key immediately."""
     actor = actor_of(request)
     access.require(actor, Action.USE_API, request.studio)
     key = ApiKey.objects.filter(pk=key_id).first()

@@ -1,4 +1,4 @@
-"""Alerts on unusual reads: what there was, who looked into it, and from when on a read is unusual."""
+"""Alerts on unusual reads: the list, acknowledgement, and the alert rules."""
 
 from typing import Any
 from uuid import UUID
@@ -28,7 +28,7 @@ HERE: dict[str, Any] = {"section": "settings"}
 
 
 class LimitsForm(forms.ModelForm):  # type: ignore[type-arg]
-    """From when on something is out of the ordinary."""
+    """Form of the thresholds above which a read is unusual."""
 
     class Meta:
         model = WatchRules
@@ -40,7 +40,7 @@ class LimitsForm(forms.ModelForm):  # type: ignore[type-arg]
             field.label = str(field.label)[:1].upper() + str(field.label)[1:]
 
     def validate_unique(self) -> None:
-        """Leaves it to the service: the form makes no row."""
+        """Does nothing: the service checks, and the form creates no row."""
 
 
 @require_safe
@@ -68,7 +68,7 @@ def alert_list(request: StudioRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def acknowledge_alert(request: StudioRequest, slug: str, alert_id: UUID) -> HttpResponse:
-    """Puts down that somebody has looked into an alert."""
+    """Records that a person has examined an alert."""
     actor = actor_of(request)
     alert = access.visible(actor, Alert).filter(pk=alert_id).first()
     if alert is None:
@@ -83,7 +83,7 @@ def acknowledge_alert(request: StudioRequest, slug: str, alert_id: UUID) -> Http
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def alert_rules(request: StudioRequest, slug: str) -> HttpResponse:
-    """Changes what counts as unusual."""
+    """Shows and changes the alert rules."""
     actor = actor_of(request)
     access.require(actor, access.Action.MANAGE_POLICY, request.studio)
     now = limits_of(request.studio.id)

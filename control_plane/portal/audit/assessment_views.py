@@ -1,4 +1,4 @@
-"""The privacy assessment: on a page that prints well, and as files."""
+"""The privacy assessment, as a printable page and as files."""
 
 from django.http import HttpResponse
 from django.template.loader import render_to_string
@@ -13,7 +13,7 @@ from control_plane.portal.page import actor_of, studio_page
 
 @require_safe
 def privacy(request: StudioRequest, slug: str) -> HttpResponse:
-    """Shows the assessment, written from the settings as they are now."""
+    """Shows the assessment, generated from the current settings."""
     found = assess(request.studio, actor=actor_of(request))
     context = {"section": "settings", "found": found, "sections": _sections(found, slug)}
     return studio_page(request, "portal/audit/privacy.html", context)
@@ -21,7 +21,7 @@ def privacy(request: StudioRequest, slug: str) -> HttpResponse:
 
 @require_safe
 def privacy_file(request: StudioRequest, slug: str, form: str) -> HttpResponse:
-    """Gives it as Markdown, or as an HTML page that needs nothing else."""
+    """Downloads the assessment as Markdown or as a self-contained HTML page."""
     if form not in ("md", "html"):
         raise NotFound
     found = assess(request.studio, actor=actor_of(request))

@@ -1,4 +1,4 @@
-"""The audit log: search, export, receipts, and who has seen a dancer."""
+"""The audit log: search, export, receipts, and the report of who has seen a dancer."""
 
 import re
 import zoneinfo
@@ -68,10 +68,10 @@ class SearchForm(forms.Form):
         self.fields["person"].choices = [("", "Anyone"), *people]  # type: ignore[attr-defined]
 
     def question(self, zone: zoneinfo.ZoneInfo) -> Question:
-        """Returns what is asked; days are those of the studio.
+        """Returns the search of the form; days are in the studio's time zone.
 
         Raises:
-            BadRequest: a field holds what it cannot; the text names it.
+            BadRequest: a field has an invalid value; the text names the field.
         """
         if not self.is_valid():
             raise BadRequest(
@@ -92,7 +92,7 @@ class SearchForm(forms.Form):
 
 @require_safe
 def audit_log(request: StudioRequest, slug: str) -> HttpResponse:
-    """Shows the log, newest first, as far as it fits what is looked for. Each look is an entry itself."""
+    """Shows the audit events that match the search, newest first. Reading the log is an audit event itself."""
     actor = actor_of(request)
     access.require(actor, access.Action.VIEW_AUDIT, request.studio)
     form = _form(request)
@@ -124,7 +124,7 @@ def audit_log(request: StudioRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def audit_export(request: StudioRequest, slug: str) -> HttpResponseBase:
-    """Streams the log, or what the search found, signed."""
+    """Streams the signed log, or the result of the search."""
     actor = actor_of(request)
     access.require(actor, access.Action.VIEW_AUDIT, request.studio)
     question = _form(request).question(zoneinfo.ZoneInfo(request.studio.time_zone))
@@ -142,7 +142,7 @@ def audit_export(request: StudioRequest, slug: str) -> HttpResponseBase:
 
 @require_POST
 def audit_receipts(request: StudioRequest, slug: str) -> HttpResponse:
-    """Gives the studio's receipts of the newest checkpoints, a line each."""
+    """Downloads the studio's receipts of the newest checkpoints, one per line."""
     actor = actor_of(request)
     access.require(actor, access.Action.VIEW_AUDIT, request.studio)
     content = b"".join(receipts(request.studio.id))
@@ -152,7 +152,7 @@ def audit_receipts(request: StudioRequest, slug: str) -> HttpResponse:
 
 @require_safe
 def dancer_seen(request: StudioRequest, slug: str, dancer_id: UUID) -> HttpResponse:
-    """Shows who has seen a dancer: to those who may read the log, and to those who answer for the dancer."""
+    """Shows who has seen a dancer, to readers of the audit log and to the dancer's guardians."""
     return studio_page(
         request,
         "portal/audit/seen.html",
@@ -162,7 +162,7 @@ def dancer_seen(request: StudioRequest, slug: str, dancer_id: UUID) -> HttpRespo
 
 @require_safe
 def dancer_seen_file(request: StudioRequest, slug: str, dancer_id: UUID) -> HttpResponse:
-    """Gives the same as a file for a spreadsheet."""
+    """Downloads the same report as CSV."""
     report = report_footage_access(_dancer(dancer_id), reader=actor_of(request))
     return _file(as_csv(report).encode(), f"seen-{dancer_id}.csv", "text/csv; charset=utf-8")
 

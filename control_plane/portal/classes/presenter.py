@@ -36,7 +36,7 @@ _ORDER = [item.value for item in Position]
 
 @dataclass(frozen=True, slots=True)
 class ClassRow:
-    """One class. `lanes` holds, per camera in the order of the wall, its position and the stretches it has, in seconds."""
+    """One class. `lanes` holds, per camera in wall order, its position and its recorded spans in seconds."""
 
     id: UUID
     title: str
@@ -54,19 +54,19 @@ class ClassRow:
 
     @property
     def is_replayable(self) -> bool:
-        """Whether all that will ever arrive of it has arrived, and there is something to see."""
+        """Whether no more footage will arrive, and some has."""
         return self.state in REPLAYABLE
 
     @property
     def is_running(self) -> bool:
-        """Whether it can be stopped."""
+        """Whether the class can be stopped."""
         return self.state in {ClassState.REQUESTED, ClassState.RECORDING}
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """One box whose footage of a class is waited for. `is_silent`: it may be that it will not come back; `is_stopped`: it
-    said so, and goes on once it is started."""
+    """One agent whose footage of a class has not arrived. `is_silent`: it may never reconnect; `is_stopped`: it reported a
+    stop, and continues once it is started."""
 
     name: str
     pending: int
@@ -88,7 +88,7 @@ class Day:
 def class_rows(
     classes: Iterable[ClassSession], *, actor: Actor, count_segments: bool = False
 ) -> list[ClassRow]:
-    """Returns the rows of `classes`, whose rooms are loaded, as `actor` is shown them, in their order."""
+    """Returns the rows of `classes` (rooms loaded) that `actor` may see, in their order."""
     found = list(classes)
     ids = [item.id for item in found]
     gaps, missing = _longest_gaps(ids), _missing(ids)
@@ -114,7 +114,7 @@ def class_rows(
 
 
 def waiting(class_session: ClassSession) -> list[Waiting]:
-    """Returns the boxes that a class which was stopped waits for."""
+    """Returns the agents whose footage a stopped class is waiting for."""
     long_ago = timezone.now() - SILENT_FOR
     return [
         Waiting(
@@ -130,7 +130,7 @@ def waiting(class_session: ClassSession) -> list[Waiting]:
 
 
 def by_day(rows: Iterable[ClassRow]) -> list[Day]:
-    """Returns rows that come newest first, grouped by the day in the current time zone."""
+    """Groups rows, which are newest first, by day in the current time zone."""
     today = timezone.localdate()
     return [
         Day(_day_label(day, today), list(of_day))
@@ -139,7 +139,7 @@ def by_day(rows: Iterable[ClassRow]) -> list[Day]:
 
 
 def stretches(length_s: float, gaps: Iterable[Stretch]) -> list[Stretch]:
-    """Returns what is left of `[0, length_s]` without `gaps`, which come in order and may overlap."""
+    """Returns `[0, length_s]` without `gaps`, which are ordered and may overlap."""
     left: list[Stretch] = []
     at_s = 0.0
     for from_s, to_s in gaps:
@@ -152,7 +152,7 @@ def stretches(length_s: float, gaps: Iterable[Stretch]) -> list[Stretch]:
 
 
 def _longest_gaps(class_ids: Collection[UUID]) -> dict[UUID, list[Gap]]:
-    """Returns the longest gaps of each track, in order; a lane is too narrow to show more."""
+    """Returns the longest gaps of each track, in order; a lane is too narrow for more."""
     by_length = (F("to_at") - F("from_at")).desc()
     place = Window(RowNumber(), partition_by=F("track_id"), order_by=by_length)
     rows = Gap.objects.filter(class_session_id__in=class_ids).annotate(place=place)
@@ -163,7 +163,7 @@ def _longest_gaps(class_ids: Collection[UUID]) -> dict[UUID, list[Gap]]:
 
 
 def _missing(class_ids: Collection[UUID]) -> dict[UUID, tuple[int, timedelta]]:
-    """Returns how many gaps each class has, and how long they are together."""
+    """Returns the number of gaps of each class, and their total length."""
     counted = Gap.objects.filter(class_session_id__in=class_ids).exclude(reason__in=EDGES).order_by()
     rows = counted.values("class_session_id").annotate(
         count=Count("pk"), length=Sum(F("to_at") - F("from_at"))

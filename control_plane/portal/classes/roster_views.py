@@ -1,4 +1,4 @@
-"""Who was in a class: a list to tick, and to confirm."""
+"""The roster of a class: a list to tick and to confirm."""
 
 from typing import Any
 from uuid import UUID
@@ -29,7 +29,7 @@ from control_plane.recordings.selectors import class_for
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def roster(request: StudioRequest, slug: str, class_id: UUID) -> HttpResponse:
-    """Shows who was in a class; with `confirm`, or without, saves who is ticked."""
+    """Shows the roster; a POST saves the ticked dancers, and with `confirm` confirms them."""
     actor = actor_of(request)
     class_session = _class(actor, class_id)
     if request.method != "POST":
@@ -50,7 +50,7 @@ def roster(request: StudioRequest, slug: str, class_id: UUID) -> HttpResponse:
 @takes_file
 @require_POST
 def roster_file(request: StudioRequest, slug: str, class_id: UUID) -> HttpResponse:
-    """Ticks those whom a CSV file names. Nothing is saved before somebody has looked at it."""
+    """Ticks the dancers that a CSV file names. Nothing is saved before a person has reviewed the list."""
     actor = actor_of(request)
     class_session = _class(actor, class_id)
     form = ListForm(request.POST, request.FILES)

@@ -1,4 +1,4 @@
-"""Classes: the list, the replay page, and how far a class is."""
+"""Classes: the list, the replay page, and the upload progress."""
 
 from typing import Any
 from uuid import UUID
@@ -31,7 +31,7 @@ PAGE_SIZE = 30
 
 @require_safe
 def class_list(request: StudioRequest, slug: str) -> HttpResponse:
-    """Shows the classes of the studio, newest first, and the rooms to those who may record."""
+    """Lists the classes, newest first, and the rooms for members who may record."""
     actor = actor_of(request)
     page = Paginator(visible_classes(actor), PAGE_SIZE).get_page(request.GET.get("page"))
     context: dict[str, Any] = {
@@ -52,7 +52,7 @@ def class_list(request: StudioRequest, slug: str) -> HttpResponse:
 
 @require_safe
 def class_page(request: StudioRequest, slug: str, class_id: UUID) -> HttpResponse:
-    """Shows the replay of a class, or how far it is."""
+    """Shows the replay of a class, or its upload progress."""
     actor = actor_of(request)
     class_session = class_for(actor, class_id)
     note_read(Act.CLASS_OPENED, class_session, actor=actor)
@@ -64,11 +64,11 @@ def class_page(request: StudioRequest, slug: str, class_id: UUID) -> HttpRespons
         **_progress(actor, class_session),
         "first_urls": _first_urls(slug, class_session),
     }
-    return _reading_from(class_session, studio_page(request, "portal/classes/replay.html", context))
+    return _allow_stores(class_session, studio_page(request, "portal/classes/replay.html", context))
 
 
-def _reading_from(class_session: ClassSession, response: HttpResponse) -> HttpResponse:
-    """Lets this one page read from the stores of the studio's own that the class lies in."""
+def _allow_stores(class_session: ClassSession, response: HttpResponse) -> HttpResponse:
+    """Extends this page's content security policy by the studio's own stores that hold the class."""
     held = class_session.segments.exclude(store=None).order_by().values_list("store_id", flat=True).distinct()
     if origins := origins_of(set(held)):
         response._csp_update = {"connect-src": origins}  # type: ignore[attr-defined]  # django-csp's own seam
@@ -76,7 +76,7 @@ def _reading_from(class_session: ClassSession, response: HttpResponse) -> HttpRe
 
 
 def _first_urls(slug: str, class_session: ClassSession) -> list[str]:
-    """Returns what the player asks for first, so that the browser fetches it while it still reads the page."""
+    """Returns the player's first requests, so that the browser can preload them."""
     tracks = class_session.tracks.filter(segments__isnull=False).distinct()
     playlists = [reverse("playback:playlist", args=[slug, class_session.id, track.id]) for track in tracks]
     return [reverse("playback:timeline", args=[slug, class_session.id]), *playlists]
@@ -84,7 +84,7 @@ def _first_urls(slug: str, class_session: ClassSession) -> list[str]:
 
 @require_safe
 def class_progress(request: StudioRequest, slug: str, class_id: UUID) -> HttpResponse:
-    """Returns how far a class is, for polling; once it can be replayed, the browser is sent to its page anew."""
+    """Returns the progress of a class, for polling; redirects to its page once it can be replayed."""
     actor = actor_of(request)
     class_session = class_for(actor, class_id)
     (row,) = class_rows([class_session], actor=actor, count_segments=True)
@@ -100,7 +100,7 @@ def class_progress(request: StudioRequest, slug: str, class_id: UUID) -> HttpRes
 
 @require_POST
 def give_up(request: StudioRequest, slug: str, class_id: UUID) -> HttpResponse:
-    """Ends the wait for footage that a box still holds: the class can be replayed with what has arrived."""
+    """Ends the wait for an agent's footage: the class can be replayed with the footage that has arrived."""
     actor = actor_of(request)
     try:
         give_up_class(class_for(actor, class_id), actor=actor)
@@ -110,7 +110,7 @@ def give_up(request: StudioRequest, slug: str, class_id: UUID) -> HttpResponse:
 
 
 def _progress(actor: Actor, class_session: ClassSession) -> dict[str, Any]:
-    """Returns what a member may do about a class that is not ready yet, and what it waits for."""
+    """Returns the actions that a member has for a class that is not ready, and the agents it waits for."""
     finishing = class_session.state == ClassState.FINISHING
     boxes = waiting(class_session) if finishing or class_session.is_running else []
     return {

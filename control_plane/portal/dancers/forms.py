@@ -41,7 +41,7 @@ class DancerForm(forms.Form):
 
 
 class GuardianForm(forms.Form):
-    """Who answers for a dancer."""
+    """Fields of a guardian."""
 
     person = MemberField(label=gettext_lazy("E-mail address"))
     relation = forms.ChoiceField(choices=Relation.choices, initial=Relation.PARENT)
@@ -57,7 +57,7 @@ class ListForm(forms.Form):
     )
 
     def content(self) -> bytes:
-        """Returns what is in the file, with one byte more than may be taken where it is too long."""
+        """Returns the file's content, cut one byte past the limit so that the service can refuse it."""
         file: Any = self.cleaned_data["file"]
         data: bytes = file.read(LARGEST_BYTES + 1)
         return data

@@ -19,7 +19,7 @@ from control_plane.recordings.models import Appearance, ClassSession
 
 @dataclass(frozen=True, slots=True)
 class RosterLine:
-    """One dancer to tick. `hint` tells two of one name apart."""
+    """One dancer to tick. `hint` distinguishes dancers of one name."""
 
     id: UUID
     name: str
@@ -29,7 +29,7 @@ class RosterLine:
 
 
 def dancers_found(actor: Actor, wanted: str, *, left: bool) -> QuerySet[Dancer]:
-    """Returns the dancers that `actor` may see, who dance here or have left, with those who answer for them now."""
+    """Returns the current or former dancers that `actor` may see, with their guardians."""
     now = Guardianship.objects.filter(ended_at__isnull=True).select_related("user")
     found = access.visible(actor, Dancer).filter(left_at__isnull=not left)
     if wanted := clean_name(wanted):
@@ -45,7 +45,7 @@ def dancer_for(actor: Actor, dancer_id: UUID) -> Dancer:
     """Returns one dancer that `actor` may see.
 
     Raises:
-        NotFound: there is none, or the actor may not know of it.
+        NotFound: no such dancer, or the actor may not see it.
     """
     found = access.visible(actor, Dancer).filter(pk=dancer_id).first()
     if found is None:
@@ -56,10 +56,10 @@ def dancer_for(actor: Actor, dancer_id: UUID) -> Dancer:
 def roster_lines(
     actor: Actor, class_session: ClassSession, *, ticked: Iterable[UUID] | None = None
 ) -> list[RosterLine]:
-    """Returns the dancers to tick for a class: those who dance here, and those who were in it and have left since.
+    """Returns the dancers to tick for a class: current dancers, and former ones that are on the roster.
 
     Args:
-        ticked: who is ticked, in place of what is saved.
+        ticked: the ticked dancers, in place of the saved ones.
     """
     saved = set(Appearance.objects.filter(class_session=class_session).values_list("dancer_id", flat=True))
     chosen = saved if ticked is None else set(ticked)
@@ -82,7 +82,7 @@ def roster_lines(
 
 
 def classes_of(actor: Actor, dancer: Dancer, *, most: int) -> list[tuple[ClassSession, datetime | None]]:
-    """Returns the latest classes of a dancer that `actor` may see, and when each roster was confirmed."""
+    """Returns the latest classes of a dancer that `actor` may see, and the confirmation time of each roster."""
     rows = (
         Appearance.objects.filter(
             dancer=dancer, class_session__in=access.visible(actor, ClassSession).values("pk")

@@ -1,4 +1,4 @@
-"""Dancers: who is filmed, who answers for them, and a list of many at once."""
+"""Dancers and their guardians, and the import of a list."""
 
 from typing import Any
 from uuid import UUID
@@ -33,7 +33,7 @@ HERE: dict[str, Any] = {"section": "settings"}
 
 @require_safe
 def dancer_list(request: StudioRequest, slug: str) -> HttpResponse:
-    """Shows the dancers, to those who may see them: never to families, not even their own."""
+    """Lists the dancers. Families never see this list, not even for their own dancers."""
     actor = actor_of(request)
     access.require(actor, access.Action.VIEW_DANCERS, request.studio)
     wanted, left = request.GET.get("q", "").strip()[:80], "left" in request.GET
@@ -62,7 +62,7 @@ def add_dancer(request: StudioRequest, slug: str) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def dancer_page(request: StudioRequest, slug: str, dancer_id: UUID) -> HttpResponse:
-    """Shows a dancer, and changes what is kept."""
+    """Shows and changes a dancer."""
     actor = actor_of(request)
     dancer = dancer_for(actor, dancer_id)
     if request.method != "POST":
@@ -91,7 +91,7 @@ def dancer_left(request: StudioRequest, slug: str, dancer_id: UUID) -> HttpRespo
 
 @require_POST
 def add_guardian(request: StudioRequest, slug: str, dancer_id: UUID) -> HttpResponse:
-    """Lets a member answer for a dancer."""
+    """Makes a member a guardian of a dancer."""
     actor = actor_of(request)
     dancer = dancer_for(actor, dancer_id)
     access.require(actor, access.Action.MANAGE_DANCERS, dancer)
@@ -115,7 +115,7 @@ def add_guardian(request: StudioRequest, slug: str, dancer_id: UUID) -> HttpResp
 
 @require_POST
 def end_guardian(request: StudioRequest, slug: str, dancer_id: UUID, guardianship_id: UUID) -> HttpResponse:
-    """Ends a guardianship, and with it what it opened."""
+    """Ends a guardianship and the access that it gave."""
     actor = actor_of(request)
     dancer = dancer_for(actor, dancer_id)
     found = Guardianship.objects.filter(pk=guardianship_id, dancer=dancer).select_related("user").first()
@@ -132,7 +132,7 @@ def end_guardian(request: StudioRequest, slug: str, dancer_id: UUID, guardianshi
 @takes_file
 @require_http_methods(["GET", "HEAD", "POST"])
 def import_dancers(request: StudioRequest, slug: str) -> HttpResponse:
-    """Adds the dancers of a CSV file: all of them, or none where a line is wrong."""
+    """Adds the dancers of a CSV file: all, or none if a line is wrong."""
     actor = actor_of(request)
     access.require(actor, access.Action.MANAGE_DANCERS, request.studio)
     form = ListForm(request.POST or None, request.FILES or None)

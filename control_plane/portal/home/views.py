@@ -1,4 +1,4 @@
-"""The front door: straight into the only studio, or a choice."""
+"""The home page: redirects to the person's only studio, or lists their studios."""
 
 from uuid import UUID
 
@@ -20,7 +20,7 @@ from control_plane.tenancy.selectors import admin_memberships, own_memberships
 @never_cache
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """Goes to the person's only studio; with several, or with `?all`, shows them."""
+    """Redirects to the person's only studio; with several, or with `?all`, lists them."""
     memberships = reachable(request, own_memberships(_user_id(request)))
     if len(memberships) == 1 and "all" not in request.GET:
         return redirect("portal:classes", slug=memberships[0].studio.slug)
@@ -31,7 +31,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 def studios_menu(request: HttpRequest) -> HttpResponse:
-    """Returns the list that the studio switcher opens."""
+    """Returns the list of the studio switcher."""
     memberships = reachable(request, own_memberships(_user_id(request)))
     context = {"memberships": memberships, "here": request.GET.get("now", "")}
     return render(request, "portal/parts/studios_menu.html", context)
@@ -40,7 +40,7 @@ def studios_menu(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def administer(request: HttpRequest) -> HttpResponse:
-    """Opens the admin site on one of the studios that the person administers."""
+    """Opens the admin site for one of the studios that the person administers."""
     asked = request.POST.get("studio", "")
     mine = reachable(request, admin_memberships(_user_id(request)))
     chosen = next((item for item in mine if item.studio.slug == asked), None)

@@ -19,7 +19,7 @@ NEWEST = 10
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One generation of the studio's keys. `keeps_until`: it is not destroyed before."""
+    """One generation of the studio's keys. `keeps_until`: the earliest time of its destruction."""
 
     made_at: datetime
     mark: str

@@ -1,4 +1,4 @@
-"""The studio's keys: how old they are, new ones, and the end of recordings for good."""
+"""The studio's keys: age, rotation, and the permanent destruction of recordings."""
 
 from uuid import UUID
 
@@ -29,7 +29,7 @@ def keys(request: StudioRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def rotate_keys(request: StudioRequest, slug: str) -> HttpResponse:
-    """Makes a new generation of keys."""
+    """Creates a new generation of keys."""
     try:
         rotate_studio_key(request.studio, actor=actor_of(request))
     except (TooManyRequests, Unavailable) as error:
@@ -44,7 +44,7 @@ def rotate_keys(request: StudioRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def shred_everything(request: StudioRequest, slug: str) -> HttpResponse:
-    """Destroys all recordings of the studio, once its name has been typed."""
+    """Destroys all recordings of the studio, after its name has been typed."""
     actor = actor_of(request)
     access.require(actor, access.Action.MANAGE_STUDIO, request.studio)
     form = ShredForm(request.POST, what="the name of the studio")
@@ -63,7 +63,7 @@ def shred_everything(request: StudioRequest, slug: str) -> HttpResponse:
 
 @require_http_methods(READ_WRITE)
 def shred_one(request: StudioRequest, slug: str, class_id: UUID) -> HttpResponse:
-    """Asks, and then destroys the recording of one class."""
+    """Requests a confirmation, then destroys the recording of one class."""
     actor = actor_of(request)
     class_session = class_for(actor, class_id)
     access.require(actor, access.Action.MANAGE_STUDIO, class_session)

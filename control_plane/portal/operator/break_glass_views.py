@@ -1,4 +1,4 @@
-"""Support visits: when platform operators were in the studio, why, and the button that ends one."""
+"""Break-glass access to the studio: the history with reasons, and the button that ends it."""
 
 from uuid import UUID
 
@@ -16,30 +16,30 @@ from control_plane.access.requests import StudioRequest
 from control_plane.accounts import mail
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.errors import NotFound
-from control_plane.portal.operator.presenter import visit_lines
+from control_plane.portal.operator.presenter import break_glass_lines
 from control_plane.portal.page import actor_of, studio_page
 
 PAGE_SIZE = 30
 
 
 @require_safe
-def support(request: StudioRequest, slug: str) -> HttpResponse:
-    """Shows every visit there ever was."""
+def break_glass(request: StudioRequest, slug: str) -> HttpResponse:
+    """Lists all break-glass access, past and present."""
     actor = actor_of(request)
     access.require(actor, access.Action.VIEW_AUDIT, request.studio)
-    note_read(Act.AUDIT_READ, request.studio, actor=actor, page="support visits")
+    note_read(Act.AUDIT_READ, request.studio, actor=actor, page="break-glass access")
     rows = access.visible(actor, BreakGlass).select_related("operator").order_by("-created_at")
     page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
-    visits = visit_lines(page.object_list, {request.studio.id: request.studio})
+    visits = break_glass_lines(page.object_list, {request.studio.id: request.studio})
     context = {"section": "settings", "page": page, "visits": visits, "has_mail": mail.has_server()}
     return studio_page(request, "portal/operator/break_glass.html", context)
 
 
 @require_POST
-def end_support(request: StudioRequest, slug: str, visit_id: UUID) -> HttpResponse:
-    """Ends a visit at once: an admin does, or the operator whose it is."""
+def end_break_glass(request: StudioRequest, slug: str, break_glass_id: UUID) -> HttpResponse:
+    """Ends break-glass access immediately, for a studio admin or the operator who holds it."""
     actor = actor_of(request)
-    glass = BreakGlass.objects.filter(pk=visit_id).first()
+    glass = BreakGlass.objects.filter(pk=break_glass_id).first()
     if glass is None:
         raise NotFound
     services.close_break_glass(glass, actor=actor)

@@ -1,4 +1,4 @@
-"""The operator's pages of plans: what studios may have, and what they have of it. No footage, and no name in it."""
+"""The operator's pages of plans and usage. They show no footage and no person's name."""
 
 from typing import Any
 from uuid import UUID
@@ -41,7 +41,7 @@ def _limit_fields() -> dict[str, forms.Field]:
 
 
 class PlanForm(forms.Form):
-    """A plan; an empty limit is no limit."""
+    """Form of a plan; an empty field means no limit."""
 
     name = forms.CharField(max_length=80)
     contact = forms.CharField(
@@ -59,12 +59,12 @@ class PlanForm(forms.Form):
         self.fields.update(_limit_fields())
 
     def limits(self) -> dict[str, int | None]:
-        """Returns the limits as they are stored."""
+        """Returns the limits in their stored form."""
         return {limit.value: _stored(limit, self.cleaned_data[limit.value]) for limit in Limit}
 
 
 class NewPlanForm(PlanForm):
-    """A plan that is not there yet."""
+    """Form of a new plan."""
 
     slug = forms.SlugField(
         max_length=40, label=gettext_lazy("Short name"), help_text=gettext_lazy("It cannot be changed.")
@@ -73,7 +73,7 @@ class NewPlanForm(PlanForm):
 
 
 class StudioPlanForm(forms.Form):
-    """Which plan a studio has, and what was agreed beside it."""
+    """Form of a studio's plan and of the limits agreed individually."""
 
     plan = forms.ModelChoiceField(queryset=Plan.objects.none())
     note = forms.CharField(max_length=200, required=False)
@@ -95,7 +95,7 @@ class StudioPlanForm(forms.Form):
 @never_cache
 @login_required
 def plan_list(request: HttpRequest) -> HttpResponse:
-    """Shows the plans, and every studio's use, page by page."""
+    """Lists the plans, and the usage of each studio, in pages."""
     actor = actor_of(request)
     require_operator(actor)
     number = page_number(request)
@@ -114,7 +114,7 @@ def plan_list(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 def new_plan(request: HttpRequest) -> HttpResponse:
-    """Makes a plan."""
+    """Creates a plan."""
     actor = actor_of(request)
     require_operator(actor)
     form = NewPlanForm(request.POST or None)
@@ -158,7 +158,7 @@ def plan_page(request: HttpRequest, plan_id: UUID) -> HttpResponse:
 @never_cache
 @login_required
 def studio_plan(request: HttpRequest, studio_id: UUID) -> HttpResponse:
-    """Gives a studio a plan, and shows what it uses."""
+    """Assigns a plan to a studio, and shows its usage."""
     actor = actor_of(request)
     require_operator(actor)
     studio = studio_by_id(studio_id)

@@ -37,8 +37,8 @@ class StudioLine:
 
 
 @dataclass(frozen=True, slots=True)
-class VisitLine:
-    """One break-glass as a page shows it; `is_open`: it still counts."""
+class BreakGlassLine:
+    """One break-glass access; `is_open`: it is in force."""
 
     id: UUID
     studio_name: str
@@ -53,7 +53,7 @@ class VisitLine:
 
 
 def studio_page_of(wanted: str, *, after: int, most: int) -> tuple[list[Studio], int]:
-    """Returns studios by name, and how many there are with `wanted` in name or address."""
+    """Returns a page of studios by name, and the number of studios with `wanted` in name or address."""
     with platform_scope("operator: list of studios"):
         found: QuerySet[Studio] = Studio.objects.order_by("name", "slug")
         if wanted:
@@ -69,12 +69,12 @@ def studio_by_id(studio_id: UUID) -> Studio | None:
 
 
 def studio_lines(studios: Iterable[Studio]) -> list[StudioLine]:
-    """Returns each studio in numbers: one scope each, so ask for a page of them only."""
+    """Returns each studio in numbers. Each needs a scope of its own, so callers pass one page only."""
     return [_line(studio) for studio in studios]
 
 
-def own_visits(operator_id: UUID, *, most: int, studio_id: UUID | None = None) -> list[VisitLine]:
-    """Returns an operator's own break-glasses, latest first."""
+def own_break_glass(operator_id: UUID, *, most: int, studio_id: UUID | None = None) -> list[BreakGlassLine]:
+    """Returns an operator's own break-glass access, latest first."""
     with user_scope(operator_id):
         found = BreakGlass.own.select_related("operator").order_by("-created_at")
         if studio_id is not None:
@@ -82,15 +82,15 @@ def own_visits(operator_id: UUID, *, most: int, studio_id: UUID | None = None) -
         rows = list(found[:most])
     with platform_scope("operator: names of the studios visited"):
         studios = {item.id: item for item in Studio.objects.filter(pk__in={row.studio_id for row in rows})}
-    return visit_lines(rows, studios)
+    return break_glass_lines(rows, studios)
 
 
-def visit_lines(rows: Iterable[BreakGlass], studios: dict[UUID, Studio]) -> list[VisitLine]:
-    """Returns the lines of break-glasses whose operators are loaded."""
+def break_glass_lines(rows: Iterable[BreakGlass], studios: dict[UUID, Studio]) -> list[BreakGlassLine]:
+    """Returns the lines of break-glass access whose operators are loaded."""
     now = timezone.now()
     titles = {action.value: TITLES.get(action, action.value) for action in Action}
     return [
-        VisitLine(
+        BreakGlassLine(
             id=row.id,
             studio_name=studios[row.studio_id].name,
             studio_slug=studios[row.studio_id].slug,

@@ -13,8 +13,16 @@ urlpatterns = [
     path("operator/plans/", plan_views.plan_list, name="operator_plans"),
     path("operator/plans/add/", plan_views.new_plan, name="operator_new_plan"),
     path("operator/plans/<uuid:plan_id>/", plan_views.plan_page, name="operator_plan"),
-    path("operator/visits/", views.visits, name="operator_visits"),
-    path("operator/visits/<uuid:visit_id>/close/", views.close_visit, name="operator_close_visit"),
-    path(f"{STUDIO}/support/", break_glass_views.support, name="support"),
-    path(f"{STUDIO}/support/<uuid:visit_id>/end/", break_glass_views.end_support, name="end_support"),
+    path("operator/break-glass/", views.visits, name="operator_break_glass"),
+    path(
+        "operator/break-glass/<uuid:break_glass_id>/close/",
+        views.close_break_glass,
+        name="operator_close_break_glass",
+    ),
+    path(f"{STUDIO}/break-glass/", break_glass_views.break_glass, name="break_glass"),
+    path(
+        f"{STUDIO}/break-glass/<uuid:break_glass_id>/end/",
+        break_glass_views.end_break_glass,
+        name="end_break_glass",
+    ),
 ]

@@ -1,4 +1,4 @@
-"""The platform operator's pages: studios in numbers, a new studio, and break-glass."""
+"""The platform operator's pages: studios in numbers, a new studio, and break-glass access."""
 
 import zoneinfo
 from typing import Any
@@ -27,11 +27,16 @@ from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFoun
 from control_plane.common.scoping import user_scope
 from control_plane.ingest.disk_space import low_disks
 from control_plane.portal.access.wording import GROUPS
-from control_plane.portal.operator.presenter import own_visits, studio_by_id, studio_lines, studio_page_of
+from control_plane.portal.operator.presenter import (
+    own_break_glass,
+    studio_by_id,
+    studio_lines,
+    studio_page_of,
+)
 from control_plane.portal.page import actor_of, page_number
 
 PAGE_SIZE = 25
-MOST_VISITS = 50
+MOST_LINES = 50
 HOURS = [(str(hours), f"{hours} hour{'' if hours == 1 else 's'}") for hours in range(1, MOST_HOURS + 1)]
 
 
@@ -56,7 +61,7 @@ class NewStudioForm(forms.Form):
     )
 
 
-class VisitForm(forms.Form):
+class BreakGlassForm(forms.Form):
     """Form of break-glass access: permissions, reason and duration."""
 
     actions = forms.MultipleChoiceField(
@@ -95,7 +100,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "wanted": wanted,
         "number": number,
         "has_more": number * PAGE_SIZE < count,
-        "open": [visit for visit in own_visits(operator.id, most=MOST_VISITS) if visit.is_open],
+        "open": [visit for visit in own_break_glass(operator.id, most=MOST_LINES) if visit.is_open],
     }
     return render(request, "portal/operator/overview.html", context)
 
@@ -104,7 +109,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 def add_studio(request: HttpRequest) -> HttpResponse:
-    """Makes a studio and invites its first admin."""
+    """Creates a studio and invites its first admin."""
     _operator(request)
     form = NewStudioForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -122,12 +127,12 @@ def add_studio(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 def studio(request: HttpRequest, studio_id: UUID) -> HttpResponse:
-    """Shows one studio in numbers, and breaks the glass."""
+    """Shows one studio in numbers, and opens break-glass access."""
     operator = _operator(request)
     found = studio_by_id(studio_id)
     if found is None:
         raise NotFound
-    form = VisitForm(request.POST or None)
+    form = BreakGlassForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         try:
@@ -144,7 +149,7 @@ def studio(request: HttpRequest, studio_id: UUID) -> HttpResponse:
         else:
             messages.success(request, _("The studio is open to you. Its admins were notified."))
             return redirect("portal:classes", slug=found.slug)
-    visits = own_visits(operator.id, most=MOST_VISITS, studio_id=found.id)
+    visits = own_break_glass(operator.id, most=MOST_LINES, studio_id=found.id)
     context: dict[str, Any] = {
         "line": studio_lines([found])[0],
         "form": form,
@@ -159,19 +164,19 @@ def studio(request: HttpRequest, studio_id: UUID) -> HttpResponse:
 @never_cache
 @login_required
 def visits(request: HttpRequest) -> HttpResponse:
-    """Shows the operator's own break-glasses."""
+    """Lists the operator's own break-glass access."""
     operator = _operator(request)
-    context = {"visits": own_visits(operator.id, most=MOST_VISITS), "most": MOST_VISITS}
+    context = {"visits": own_break_glass(operator.id, most=MOST_LINES), "most": MOST_LINES}
     return render(request, "portal/operator/own_break_glass.html", context)
 
 
 @require_POST
 @login_required
-def close_visit(request: HttpRequest, visit_id: UUID) -> HttpResponse:
-    """Ends one of the operator's own break-glasses."""
+def close_break_glass(request: HttpRequest, break_glass_id: UUID) -> HttpResponse:
+    """Ends one of the operator's own break-glass accesses."""
     operator = _operator(request)
     with user_scope(operator.id):
-        glass = BreakGlass.own.filter(pk=visit_id).first()
+        glass = BreakGlass.own.filter(pk=break_glass_id).first()
     if glass is None:
         raise NotFound
     access_services.close_break_glass(glass, actor=actor_of(request))

@@ -1,4 +1,4 @@
-"""A member of the studio, asked for by e-mail address: a list of 2,000 people is no field."""
+"""A form field for a member, entered by e-mail address: a select of 2,000 people is unusable."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ SUGGESTIONS = "people-suggested"
 
 
 class MemberField(forms.EmailField):
-    """An address that becomes the member who has it; asked inside the studio's scope, by a view that asked `access`."""
+    """Turns an e-mail address into the member. Needs the studio's scope and a view that has checked access."""
 
     def __init__(self, **kwargs: Any) -> None:
         widget = forms.EmailInput(attrs={"list": SUGGESTIONS, "autocomplete": "off"})
@@ -22,10 +22,10 @@ class MemberField(forms.EmailField):
         super().__init__(**options)
 
     def clean(self, value: Any) -> User | None:
-        """Returns the person; None where it may be left empty and is.
+        """Returns the person, or None for an optional empty field.
 
         Raises:
-            ValidationError: it is no address, or no member has it.
+            ValidationError: not an address, or no member's address.
         """
         address = super().clean(value)
         if not address:

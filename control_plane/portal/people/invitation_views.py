@@ -1,4 +1,4 @@
-"""Invitations: an admin's list, and the page behind a link. Looking at a link changes nothing; its button accepts."""
+"""Invitations: an admin's list, and the page behind a link. Opening a link changes nothing; its button accepts."""
 
 import zoneinfo
 from uuid import UUID
@@ -48,7 +48,7 @@ TEMPLATE = "portal/people/invitation.html"
 
 @require_http_methods(READ_WRITE)
 def invitations(request: StudioRequest, slug: str) -> HttpResponse:
-    """Shows who is invited; invites somebody."""
+    """Lists the invitations, and invites a person."""
     actor = actor_of(request)
     access.require(actor, access.Action.MANAGE_PEOPLE, request.studio)
     form = InviteForm(request.POST or None)
@@ -92,7 +92,7 @@ def invitation_again(request: StudioRequest, slug: str, invitation_id: UUID) -> 
 
 @require_POST
 def invitation_revoke(request: StudioRequest, slug: str, invitation_id: UUID) -> HttpResponse:
-    """Takes an invitation back."""
+    """Revokes an invitation."""
     try:
         revoke(_invitation(request, invitation_id), actor=actor_of(request))
     except Conflict as error:
@@ -106,7 +106,7 @@ def invitation_revoke(request: StudioRequest, slug: str, invitation_id: UUID) ->
 @sensitive_post_parameters("token")
 @require_http_methods(READ_WRITE)
 def invitation_page(request: HttpRequest) -> HttpResponse:
-    """Shows what a link offers (GET), and accepts it (POST). Unknown, used, expired and taken back look alike."""
+    """Shows an invitation (GET) and accepts it (POST). Unknown, used, expired and revoked links look the same."""
     require_within(request, "invitation")
     token = request.POST.get("token", "") if request.method == "POST" else request.GET.get("token", "")
     if request.method == "POST":

@@ -1,4 +1,4 @@
-"""Leaving a studio: a member's own decision, which nobody has to allow."""
+"""Leaving a studio: a member's own decision, without anybody's permission."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -16,7 +16,7 @@ from control_plane.portal.page import actor_of, studio_page
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def leave(request: StudioRequest, slug: str) -> HttpResponse:
-    """Show what ends with the membership (GET); end it (POST)."""
+    """Shows the consequences of leaving (GET) and ends the membership (POST)."""
     actor, membership = actor_of(request), request.membership
     if membership is None:
         # Support is no member: a visit is ended on the banner of every page.

@@ -24,7 +24,7 @@ OWN_ONLY = "Only classes of their own dancers."
 
 @dataclass(frozen=True, slots=True)
 class StudioRight:
-    """One right throughout the studio; `because` is empty where the role alone decides, or says where it ends."""
+    """One permission in the whole studio; `because` is empty where the role alone decides."""
 
     title: str
     allowed: bool
@@ -32,7 +32,7 @@ class StudioRight:
 
 
 def studio_rights(user: User, studio_id: UUID) -> list[tuple[str, list[StudioRight]]]:
-    """Returns what a person may do throughout the studio in scope, by group; the caller has asked `MANAGE_PEOPLE`."""
+    """Returns a person's permissions in the whole studio in scope, by group; the caller requires `MANAGE_PEOPLE`."""
     decisions = dict(access.what_can(user, studio_id))
     zone = timezone.get_current_timezone()
     return [
@@ -53,26 +53,26 @@ def studio_rights(user: User, studio_id: UUID) -> list[tuple[str, list[StudioRig
 
 
 def single_rights(actor: Actor, user: User, studio: Studio) -> list[RightLine]:
-    """Returns a person's rights on single things that `actor` may see, with what each is on."""
+    """Returns a person's grants and denials on objects that `actor` may see, with the object of each."""
     rows = access.visible(actor, ObjectRight).filter(user=user).select_related("user", "permission")
     found = list(rows.order_by("-given_at"))
     return right_lines(found, _things({row.object_pk for row in found}, studio))
 
 
 def classes_seen(user: User, *, most: int) -> tuple[int, list[ClassSession]]:
-    """Returns how many classes a person is shown, and the latest of them."""
+    """Returns the number of classes that a person can see, and the latest of them."""
     found = visible_classes(user.actor)
     return found.count(), list(found[:most])
 
 
 def own_dancers(actor: Actor, user: User) -> list[Guardianship]:
-    """Returns whom a person answers for now, as far as `actor` may see dancers."""
+    """Returns the dancers of a guardian that `actor` may see."""
     rows = access.visible(actor, Guardianship).filter(user=user, ended_at__isnull=True)
     return list(rows.select_related("dancer").order_by("dancer__name"))
 
 
 def _besides_role(reason: Reason, zone: tzinfo) -> str:
-    """Returns why, where it is more than "the role says so", which the page says once for all."""
+    """Returns the reason where it is not the role alone, which the page states once."""
     if reason.why is Why.NOT_OWN:
         return OWN_ONLY
     return "" if reason.why in {Why.ROLE, Why.NO_RIGHT} else because(reason, zone=zone)

@@ -15,7 +15,7 @@ from control_plane.tenancy.models import Membership, Role
 
 @dataclass(frozen=True, slots=True)
 class PersonLine:
-    """One member. `last_seen_at` None: never in this studio; `with_factor` None: not known before that."""
+    """One member. `last_seen_at` is None before the first visit to this studio, `with_factor` while unknown."""
 
     membership_id: UUID
     name: str
@@ -27,7 +27,7 @@ class PersonLine:
 
 
 def members_found(actor: Actor, wanted: str, role: str) -> QuerySet[Membership]:
-    """Returns the members that `actor` may see, by name: of one role, or with `wanted` in name or address."""
+    """Returns the members that `actor` may see, by name, filtered by role or by `wanted` in name or address."""
     found = access.visible(actor, Membership).select_related("user")
     if wanted:
         found = found.filter(Q(user__display_name__icontains=wanted) | Q(user__email__icontains=wanted))
@@ -40,7 +40,7 @@ def member_for(actor: Actor, membership_id: UUID) -> Membership:
     """Returns one member that `actor` may see.
 
     Raises:
-        NotFound: there is none, or the actor may not know of it.
+        NotFound: no such member, or the actor may not see them.
     """
     found = access.visible(actor, Membership).select_related("user").filter(pk=membership_id).first()
     if found is None:
@@ -49,16 +49,16 @@ def member_for(actor: Actor, membership_id: UUID) -> Membership:
 
 
 def role_counts(actor: Actor) -> list[tuple[str, str, int]]:
-    """Returns each role, its name, and how many members have it."""
+    """Returns each role, its title, and its number of members."""
     rows = access.visible(actor, Membership).values_list("role").annotate(Count("pk")).order_by()
     counts = dict(rows)
     return [(role.value, role.label, counts.get(role.value, 0)) for role in Role]
 
 
 def person_lines(members: Sequence[Membership]) -> list[PersonLine]:
-    """Return the lines of `members`, whose users are loaded.
+    """Returns the lines of `members`, whose users are loaded.
 
-    Both facts are of this studio: when the account was used elsewhere, and with which factors, is not its to know.
+    Both facts are about this studio: it must not learn of the account's use elsewhere.
     """
     return [
         PersonLine(

@@ -1,4 +1,4 @@
-"""People: who belongs to the studio, as what, and what each of them can see."""
+"""People: the members, their roles, and the access of each."""
 
 from typing import Any
 from uuid import UUID
@@ -40,7 +40,7 @@ HERE: dict[str, Any] = {"section": "people"}
 
 @require_safe
 def people(request: StudioRequest, slug: str) -> HttpResponse:
-    """Shows the members, page by page."""
+    """Lists the members in pages."""
     actor = actor_of(request)
     access.require(actor, access.Action.MANAGE_PEOPLE, request.studio)
     note_read(Act.PEOPLE_LISTED, request.studio, actor=actor)
@@ -58,7 +58,7 @@ def people(request: StudioRequest, slug: str) -> HttpResponse:
 
 @require_safe
 def suggest_people(request: StudioRequest, slug: str) -> HttpResponse:
-    """Returns the first members whose name or address holds what somebody types, as options of a list."""
+    """Returns the first members whose name or address contains the typed text, as options."""
     actor = actor_of(request)
     access.require(actor, access.Action.MANAGE_PEOPLE, request.studio)
     wanted = request.GET.get("person", "").strip()[:80]
@@ -69,13 +69,13 @@ def suggest_people(request: StudioRequest, slug: str) -> HttpResponse:
 
 
 class RoleForm(forms.Form):
-    """Another role."""
+    """Form of a member's role."""
 
     role = forms.ChoiceField(choices=Role.choices)
 
 
 class EndForm(forms.Form):
-    """When the membership ends by itself."""
+    """Form of the end of a membership."""
 
     ends_at = forms.DateTimeField(
         label=gettext_lazy("Member until"),
@@ -87,14 +87,14 @@ class EndForm(forms.Form):
 
 @require_safe
 def person(request: StudioRequest, slug: str, membership_id: UUID) -> HttpResponse:
-    """Shows what a member can see, and why."""
+    """Shows a member's access with the reasons."""
     actor = actor_of(request)
     return _person(request, actor, member_for(actor, membership_id))
 
 
 @require_POST
 def change_role(request: StudioRequest, slug: str, membership_id: UUID) -> HttpResponse:
-    """Gives a member another role."""
+    """Changes a member's role."""
     actor = actor_of(request)
     member = member_for(actor, membership_id)
     form = RoleForm(request.POST)
@@ -132,7 +132,7 @@ def change_end(request: StudioRequest, slug: str, membership_id: UUID) -> HttpRe
 
 @require_POST
 def remove_person(request: StudioRequest, slug: str, membership_id: UUID) -> HttpResponse:
-    """Ends a membership, with every right in this studio."""
+    """Ends a membership, with all grants in this studio."""
     actor = actor_of(request)
     member = member_for(actor, membership_id)
     try:
@@ -150,7 +150,7 @@ def remove_person(request: StudioRequest, slug: str, membership_id: UUID) -> Htt
 
 @require_POST
 def end_sessions(request: StudioRequest, slug: str, membership_id: UUID) -> HttpResponse:
-    """End a member's sessions in this studio."""
+    """Ends a member's sessions in this studio."""
     actor = actor_of(request)
     member = member_for(actor, membership_id)
     services.end_member_sessions(member, actor=actor)
@@ -164,7 +164,7 @@ def end_sessions(request: StudioRequest, slug: str, membership_id: UUID) -> Http
 
 @require_POST
 def make_link(request: StudioRequest, slug: str, membership_id: UUID) -> HttpResponse:
-    """Make a one-time sign-in link for a member, and show it this once."""
+    """Creates a one-time sign-in link for a member, and shows it once."""
     actor = actor_of(request)
     member = member_for(actor, membership_id)
     try:

@@ -21,7 +21,7 @@ BUSY = frozenset({ClassState.REQUESTED, ClassState.RECORDING, ClassState.FINISHI
 
 @dataclass(frozen=True, slots=True)
 class RoomCard:
-    """One room. `state` is `idle` or that of the class that is recorded or arriving; `hint` says what is in the way."""
+    """One room. `state` is `idle` or that of its recording or uploading class; `hint` names the obstacle to recording."""
 
     id: UUID
     name: str
@@ -35,12 +35,12 @@ class RoomCard:
 
     @property
     def can_stop(self) -> bool:
-        """Whether something is recorded that can be stopped."""
+        """Whether a recording is under way that can be stopped."""
         return self.state in {ClassState.REQUESTED, ClassState.RECORDING}
 
     @property
     def cameras_text(self) -> str:
-        """How many cameras give a picture."""
+        """Text with the number of cameras that send pictures."""
         total, live = len(self.cameras), sum(camera.is_connected for camera in self.cameras)
         if not total:
             return _("No cameras")
@@ -60,8 +60,8 @@ def room_cards(
     """Returns the rooms that `actor` may see, by name.
 
     Args:
-        only: just this room.
-        errors: what went wrong just now, by room.
+        only: this room alone.
+        errors: the error of the last request, by room.
     """
     rooms = [only] if only else list(access.visible(actor, Room).order_by("name"))
     found: dict[UUID, _Found] = defaultdict(_Found)
@@ -108,7 +108,7 @@ def _hint(found: _Found, recordable: list[Agent]) -> str:
 
 
 def cameras_in(actor: Actor, room: Room) -> list[CameraCard]:
-    """Returns the cameras of one room that `actor` may see, in the order of the wall."""
+    """Returns the cameras of one room that `actor` may see, in wall order."""
     cards = []
     agents = {agent.id: agent for agent in visible_agents(actor)}
     for camera in visible_cameras(actor).filter(room=room):

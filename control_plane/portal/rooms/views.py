@@ -29,7 +29,7 @@ def room_list(request: StudioRequest, slug: str) -> HttpResponse:
 
 @require_safe
 def room_page(request: StudioRequest, slug: str, room_id: UUID) -> HttpResponse:
-    """Shows one room: its cameras, and what was recorded there lately."""
+    """Shows one room: its cameras and its latest classes."""
     actor = actor_of(request)
     room = _room(actor, room_id)
     context = {

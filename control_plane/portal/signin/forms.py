@@ -25,7 +25,7 @@ MOST_METADATA = 100_000
 
 
 class PolicyForm(forms.Form):
-    """How people sign in to the studio."""
+    """Form of the sign-in policy."""
 
     admins_need_second_factor = forms.BooleanField(
         label=gettext_lazy("Require a second factor for admins"),
@@ -100,7 +100,7 @@ class ProviderForm(forms.Form):
         """Returns group -> role.
 
         Raises:
-            ValidationError: a line is not of the form, or names no role.
+            ValidationError: a line is not `group = role`, or names no role.
         """
         found: dict[str, Role] = {}
         for number, line in enumerate(self.cleaned_data["groups"].splitlines(), start=1):
@@ -116,7 +116,7 @@ class ProviderForm(forms.Form):
         return found
 
     def facts(self) -> ProviderFacts:
-        """Returns what was said, for the service."""
+        """Returns the values for the service."""
         data: dict[str, Any] = self.cleaned_data
         return ProviderFacts(
             kind=self.kind,
@@ -188,7 +188,7 @@ class SamlForm(ProviderForm):
     field_order = ("name", "metadata", "issuer", "sso_url", "certificate", "domains", "group_claim", "groups")
 
     def clean(self) -> dict[str, Any]:
-        """Returns the data, filled from the metadata where that was given."""
+        """Returns the data, completed from the metadata if given."""
         data: dict[str, Any] = super().clean() or {}
         if data.get("metadata"):
             try:
@@ -204,7 +204,7 @@ class SamlForm(ProviderForm):
 
 
 class InviteForm(forms.Form):
-    """Whom to invite."""
+    """Form of an invitation."""
 
     email = forms.EmailField(
         label=gettext_lazy("E-mail address"), widget=forms.EmailInput(attrs={"autocomplete": "off"})
@@ -218,7 +218,7 @@ class InviteForm(forms.Form):
     )
 
     def ends_at(self, zone: Any) -> datetime | None:
-        """Returns the end of that day in the studio's time zone."""
+        """Returns the end of the chosen day in the studio's time zone."""
         day = self.cleaned_data["ends_on"]
         return datetime.combine(day, time.max, tzinfo=zone) if day else None
 
@@ -229,7 +229,7 @@ def provider_form(kind: ProviderKind) -> type[OpenIDForm | SamlForm]:
 
 
 def initial_of(provider: IdentityProvider) -> dict[str, Any]:
-    """Returns what is kept of a provider, but its secret."""
+    """Returns the stored values of a provider without its secret."""
     groups = GroupRole.objects.filter(provider=provider).values_list("group", "role")
     names = ("name", "issuer", "client_id", "sso_url", "certificate", "group_claim", "default_role")
     return {name: getattr(provider, name) for name in names} | {

@@ -7,7 +7,7 @@ from control_plane.portal.signin import views
 
 urlpatterns = [
     path("sign-in/", views.find_provider, name="find_provider"),
-    path("sign-in/<uuid:provider_id>/", views.provider_door, name="provider_door"),
+    path("sign-in/<uuid:provider_id>/", views.provider_sign_in, name="provider_sign_in"),
     path(f"{STUDIO}/sign-in/", views.sign_in_settings, name="sign_in"),
     path(f"{STUDIO}/sign-in/add/<slug:kind>/", views.new_provider, name="new_provider"),
     path(f"{STUDIO}/sign-in/<uuid:provider_id>/", views.provider_page, name="provider"),

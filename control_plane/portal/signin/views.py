@@ -1,7 +1,7 @@
-"""How people sign in to the studio: rules, identity providers; and, for everybody, the way to one's own provider.
+"""Sign-in settings of the studio: policy and identity providers; and the public page that finds a provider.
 
-To everybody a provider is shown with its studio's name and its own host: a page of ours must not lead anybody to a host
-that they have not read.
+The public page shows each provider with its studio's name and its host: it must not lead to a host that a person has
+not read.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ READ_WRITE = ("GET", "HEAD", "POST")
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A way in: whose it is, and the host it leads to."""
+    """A sign-in option: the studio, and the provider's host."""
 
     studio: str
     name: str
@@ -53,7 +53,7 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """A domain that a provider is to speak for. `proven_at` None: its owner names the studio nowhere yet."""
+    """An e-mail domain of a provider. `proven_at` is None until its owner names the studio in DNS."""
 
     name: str
     proven_at: datetime | None
@@ -62,7 +62,7 @@ class Domain:
 
 
 class FindForm(forms.Form):
-    """Whose provider is looked for."""
+    """Form of the e-mail address whose provider is sought."""
 
     email = forms.EmailField(
         label=gettext_lazy("Your e-mail address there"), widget=forms.EmailInput(attrs={"autofocus": True})
@@ -72,7 +72,7 @@ class FindForm(forms.Form):
 @never_cache
 @require_http_methods(READ_WRITE)
 def find_provider(request: HttpRequest) -> HttpResponse:
-    """Show the ways in through the providers that have proven an address's domain."""
+    """Shows the providers that have proven an address's domain."""
     form = FindForm(request.POST or None)
     context: dict[str, object] = {"form": form}
     if request.method == "POST":
@@ -85,11 +85,11 @@ def find_provider(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_safe
-def provider_door(request: HttpRequest, provider_id: UUID) -> HttpResponse:
-    """Show whose provider it is and where it leads: the link that a studio gives to its people.
+def provider_sign_in(request: HttpRequest, provider_id: UUID) -> HttpResponse:
+    """Shows a provider's studio and host: the link that a studio gives to its members.
 
     Raises:
-        NotFound: there is no such provider, or it is switched off.
+        NotFound: no such provider, or it is disabled.
     """
     require_within(request, "find_provider")
     provider = provider_named(provider_id)
@@ -100,7 +100,7 @@ def provider_door(request: HttpRequest, provider_id: UUID) -> HttpResponse:
 
 @require_http_methods(READ_WRITE)
 def sign_in_settings(request: StudioRequest, slug: str) -> HttpResponse:
-    """Shows the studio's rules and providers; changes the rules."""
+    """Shows the sign-in policy and the providers, and changes the policy."""
     actor = actor_of(request)
     access.require(actor, access.Action.MANAGE_STUDIO, request.studio)
     policy = SigninPolicy.objects.first() or SigninPolicy(studio=request.studio)
@@ -142,7 +142,7 @@ def new_provider(request: StudioRequest, slug: str, kind: str) -> HttpResponse:
 
 @require_http_methods(READ_WRITE)
 def provider_page(request: StudioRequest, slug: str, provider_id: UUID) -> HttpResponse:
-    """Shows and changes an identity provider, and what to enter on its side."""
+    """Shows and changes an identity provider, with the values to enter on the provider's side."""
     actor = actor_of(request)
     provider = _provider(request, provider_id)
     form = provider_form(ProviderKind(provider.kind))(request.POST or None, initial=initial_of(provider))
@@ -160,7 +160,7 @@ def provider_page(request: StudioRequest, slug: str, provider_id: UUID) -> HttpR
         "provider": provider,
         "theirs": _for_the_provider(provider),
         "domains": _domains(provider),
-        "sign_in_link": settings.PUBLIC_URL + reverse("portal:provider_door", args=[provider.id]),
+        "sign_in_link": settings.PUBLIC_URL + reverse("portal:provider_sign_in", args=[provider.id]),
     }
     return studio_page(request, "portal/signin/provider.html", context)
 
@@ -179,7 +179,7 @@ def provider_remove(request: StudioRequest, slug: str, provider_id: UUID) -> Htt
 
 @require_POST
 def prove_provider_domain(request: StudioRequest, slug: str, provider_id: UUID) -> HttpResponse:
-    """Look in DNS whether the owner of a domain names the studio."""
+    """Checks in DNS whether the owner of a domain names the studio."""
     provider = _provider(request, provider_id)
     require_within(request, "domain")
     domain = request.POST.get("domain", "")
@@ -204,7 +204,7 @@ def prove_provider_domain(request: StudioRequest, slug: str, provider_id: UUID) 
 
 
 def login_address(provider: IdentityProvider) -> str:
-    """Returns where signing in through a provider begins."""
+    """Returns the address at which signing in through a provider begins."""
     name = "openid_connect_login" if provider.kind == ProviderKind.OIDC else "saml_login"
     return reverse(name, args=[provider.id])
 

@@ -39,7 +39,7 @@ PROBE_TAGS = {ProbeState.PASSED: "good", ProbeState.WARNED: "warn", ProbeState.R
 
 @dataclass(frozen=True, slots=True)
 class StoreCard:
-    """One store: `id` empty for the platform's own. `holds_all`: new footage goes there, and none is elsewhere."""
+    """One store; `id` is empty for the platform's. `holds_all`: it is the active store, and no footage is elsewhere."""
 
     id: UUID | None
     name: str
@@ -59,18 +59,18 @@ class StoreCard:
 
     @property
     def key(self) -> str:
-        """How addresses and forms name it."""
+        """The store's name in addresses and forms."""
         return str(self.id or OURS)
 
     @property
     def is_trying(self) -> bool:
-        """Whether its result is still to come."""
+        """Whether the probe is still running."""
         return self.probe is not None and not self.probe.is_over
 
 
 @dataclass(frozen=True, slots=True)
 class MoveCard:
-    """A move under way, or the last one."""
+    """The store migration in progress, or the last one."""
 
     id: UUID
     source: str
@@ -90,23 +90,23 @@ class MoveCard:
 
     @property
     def percent(self) -> int:
-        """How much is copied."""
+        """The copied share in per cent."""
         return 100 if not self.total else min(100, self.moved * 100 // self.total)
 
     @property
     def is_copying(self) -> bool:
-        """Whether it can still be cancelled."""
+        """Whether the migration can still be cancelled."""
         return self.state == MigrationState.COPYING
 
     @property
     def is_open(self) -> bool:
-        """Whether something is still to be done."""
+        """Whether the migration is not finished."""
         return self.state in (MigrationState.COPYING, MigrationState.GRACE)
 
 
 @dataclass(frozen=True, slots=True)
 class DamageCard:
-    """Pieces of a class that are not as they arrived. `coming`: their box is asked for them; `lost`: it has no good copy."""
+    """Damaged segments of a class. `coming`: requested from their agent again; `lost`: the agent has no intact copy."""
 
     class_id: UUID
     title: str
@@ -117,7 +117,7 @@ class DamageCard:
 
 
 class RegionForm(forms.Form):
-    """Where footage has to stay."""
+    """Form of the region in which footage must stay."""
 
     region = forms.CharField(
         max_length=40,
@@ -127,7 +127,7 @@ class RegionForm(forms.Form):
 
 
 class StoreForm(forms.Form):
-    """A store of the studio's own. The secret is written, never shown; on a change, empty leaves it as it is."""
+    """Form of a studio's own store. The secret is never shown; an empty field keeps it on a change."""
 
     name = forms.CharField(max_length=80, help_text=gettext_lazy("Its name in this studio."))
     endpoint = forms.CharField(
@@ -193,7 +193,7 @@ class ChangeStoreForm(StoreForm):
 
 
 def store_cards(studio: Studio) -> list[StoreCard]:
-    """Returns the stores in use, the platform's own first."""
+    """Returns the stores in use, the platform's store first."""
     used = stores.storage()
     found = Segment.objects.values("store_id").annotate(count=Count("id"), size=Sum("size_bytes"))
     held = {row["store_id"]: (row["count"], row["size"]) for row in found}
@@ -204,7 +204,7 @@ def store_cards(studio: Studio) -> list[StoreCard]:
 
 
 def move_card() -> MoveCard | None:
-    """Returns the newest move; None where there never was one."""
+    """Returns the newest store migration, or None."""
     move: StoreMigration | None = StoreMigration.objects.select_related("source", "target").first()
     if move is None:
         return None
@@ -229,7 +229,7 @@ def move_card() -> MoveCard | None:
 
 
 def damage_cards(actor: Actor) -> list[DamageCard]:
-    """Returns the classes that `actor` may see with footage that is damaged in its store, newest first."""
+    """Returns the classes with damaged footage that `actor` may see, newest first."""
     found = (
         access.visible(actor, SegmentDamage)
         .values("class_session_id", "class_session__title")
@@ -254,10 +254,10 @@ def damage_cards(actor: Actor) -> list[DamageCard]:
 
 
 def store_named(actor: Actor, studio: Studio, key: str) -> StudioStore | None:
-    """Returns the store that an address names; None for the platform's own.
+    """Returns the store that an address names, or None for the platform's store.
 
     Raises:
-        NotFound: there is none.
+        NotFound: no such store.
         Forbidden: `actor` may not manage storage.
     """
     access.require(actor, access.Action.MANAGE_STORAGE, studio)

@@ -12,9 +12,9 @@ urlpatterns = [
     path(f"{STUDIO}/settings/storage/add/", views.new_store, name="new_store"),
     path(f"{STUDIO}/settings/storage/<slug:store>/", views.store_page, name="store"),
     path(f"{STUDIO}/settings/storage/<slug:store>/try/", views.try_again, name="run_store_probe"),
-    path(f"{STUDIO}/settings/storage/<slug:store>/move/", views.move_here, name="move_here"),
+    path(f"{STUDIO}/settings/storage/<slug:store>/move/", views.migrate_here, name="start_migration"),
     path(f"{STUDIO}/settings/storage/<slug:store>/retire/", views.retire, name="retire_store"),
-    path(f"{STUDIO}/settings/moves/<uuid:migration_id>/cancel/", views.cancel, name="cancel_move"),
-    path(f"{STUDIO}/settings/moves/<uuid:migration_id>/retry/", views.retry, name="retry_move"),
+    path(f"{STUDIO}/settings/migrations/<uuid:migration_id>/cancel/", views.cancel, name="cancel_migration"),
+    path(f"{STUDIO}/settings/migrations/<uuid:migration_id>/retry/", views.retry, name="retry_migration"),
     path(f"{STUDIO}/settings/usage/", views.usage, name="usage"),
 ]

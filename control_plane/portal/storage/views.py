@@ -1,4 +1,4 @@
-"""Storage of the studio's own: which stores there are, whether they are fit, and the way between them."""
+"""A studio's own stores: the list, their probes, and the migration between them."""
 
 from typing import Any
 from uuid import UUID
@@ -37,20 +37,20 @@ READ_WRITE = ("GET", "HEAD", "POST")
 
 @require_safe
 def storage(request: StudioRequest, slug: str) -> HttpResponse:
-    """Shows the stores, and how far a move is."""
+    """Shows the stores and the progress of a migration."""
     return _page(request, RegionForm(initial={"region": _require(request)}))
 
 
 @require_safe
 def storage_state(request: StudioRequest, slug: str) -> HttpResponse:
-    """Returns stores and move, for polling."""
+    """Returns stores and migration, for polling."""
     _require(request)
     return studio_page(request, "portal/storage/state.html", _state(request))
 
 
 @require_POST
 def storage_region(request: StudioRequest, slug: str) -> HttpResponse:
-    """Pins the footage to a region."""
+    """Sets the region in which footage must stay."""
     form = RegionForm(request.POST)
     if form.is_valid():
         try:
@@ -70,7 +70,7 @@ def storage_region(request: StudioRequest, slug: str) -> HttpResponse:
 
 @require_http_methods(READ_WRITE)
 def new_store(request: StudioRequest, slug: str) -> HttpResponse:
-    """Names a store of the studio's own."""
+    """Adds a studio's own store."""
     _require(request)
     form = StoreForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -88,7 +88,7 @@ def new_store(request: StudioRequest, slug: str) -> HttpResponse:
 
 @require_http_methods(READ_WRITE)
 def store_page(request: StudioRequest, slug: str, store: str) -> HttpResponse:
-    """Shows one store with its result, and changes its credentials."""
+    """Shows one store with its probe, and changes its credentials."""
     actor = actor_of(request)
     row = store_named(actor, request.studio, store)
     if row is None:
@@ -125,7 +125,7 @@ def try_again(request: StudioRequest, slug: str, store: str) -> HttpResponse:
 
 
 @require_POST
-def move_here(request: StudioRequest, slug: str, store: str) -> HttpResponse:
+def migrate_here(request: StudioRequest, slug: str, store: str) -> HttpResponse:
     """Migrates all footage to a store, and records new footage there."""
     actor = actor_of(request)
     try:
@@ -137,7 +137,7 @@ def move_here(request: StudioRequest, slug: str, store: str) -> HttpResponse:
 
 @require_POST
 def retire(request: StudioRequest, slug: str, store: str) -> HttpResponse:
-    """Puts an empty store out of use."""
+    """Retires an empty store."""
     actor = actor_of(request)
     row = store_named(actor, request.studio, store)
     if row is None:
@@ -155,7 +155,7 @@ def retire(request: StudioRequest, slug: str, store: str) -> HttpResponse:
 
 @require_POST
 def cancel(request: StudioRequest, slug: str, migration_id: UUID) -> HttpResponse:
-    """Ends the copying."""
+    """Cancels the migration."""
     try:
         cancel_migration(_move(request, migration_id), actor=actor_of(request))
     except Conflict as error:
@@ -175,7 +175,7 @@ def retry(request: StudioRequest, slug: str, migration_id: UUID) -> HttpResponse
 
 @require_safe
 def usage(request: StudioRequest, slug: str) -> HttpResponse:
-    """Shows what the studio has of what its plan allows."""
+    """Shows the studio's usage and the limits of its plan."""
     access.require(actor_of(request), access.Action.MANAGE_STUDIO, request.studio)
     found = allowance()
     context = {"section": "settings", "plan": found, "uses": limit_usages(found)}

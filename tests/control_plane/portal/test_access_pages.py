@@ -188,7 +188,7 @@ def test_a_right_is_given_until_a_date_and_ended(house: House, sign_in: SignIn) 
         right = ObjectRight.objects.get()
     assert right.effect == Effect.ALLOW
     assert right.until is not None
-    ended = alice.post(f"{house.base}/access/rights/{right.id}/end/", {"back": "thing"})
+    ended = alice.post(f"{house.base}/access/grants/{right.id}/end/", {"back": "thing"})
     assert ended["Location"] == page
     assert not may(cast, cast.pat, Action.REPLAY, row)
 
@@ -312,12 +312,12 @@ GETS = [
     "/people/suggest/",
     "/people/{vera}/",
     "/classes/{class}/access/",
-    "/support/",
+    "/break-glass/",
 ]
 POSTS = [
     "/access/",
     "/access/reset/",
-    "/access/rights/{right}/end/",
+    "/access/grants/{right}/end/",
     "/classes/{class}/access/",
     "/rooms/{room}/access/",
     "/people/{vera}/role/",
@@ -358,7 +358,7 @@ def test_people_and_rights_of_another_studio_are_not_found(
     alice, stranger = sign_in("alice"), other.membership(other.vera)
     assert alice.get(f"{house.base}/people/{stranger.id}/").status_code == UNKNOWN
     assert alice.post(f"{house.base}/people/{stranger.id}/remove/").status_code == UNKNOWN
-    assert alice.post(f"{house.base}/access/rights/{right.id}/end/").status_code == UNKNOWN
+    assert alice.post(f"{house.base}/access/grants/{right.id}/end/").status_code == UNKNOWN
     assert alice.get(f"{house.base}/classes/{foreign.id}/access/").status_code == UNKNOWN
     with studio_scope(other.studio.id):
         assert ObjectRight.objects.filter(pk=right.pk).exists()

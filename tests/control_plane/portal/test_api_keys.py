@@ -8,7 +8,7 @@ from tests.control_plane.conftest import Cast
 
 
 def test_a_key_is_shown_once_works_and_is_ended_by_hand(cast: Cast) -> None:
-    page = f"/studio/{cast.studio.slug}/programs/"
+    page = f"/studio/{cast.studio.slug}/api-keys/"
     client = Client()
     client.force_login(cast.alice)
     made = client.post(page, {"name": "Calendar", "days": "30", "actions": ["view_class"]}).content.decode()
@@ -25,7 +25,7 @@ def test_a_key_is_shown_once_works_and_is_ended_by_hand(cast: Cast) -> None:
 
 
 def test_a_key_needs_a_tick_and_shows_as_many_rights_as_were_ticked(cast: Cast) -> None:
-    page = f"/studio/{cast.studio.slug}/programs/"
+    page = f"/studio/{cast.studio.slug}/api-keys/"
     client = Client()
     client.force_login(cast.alice)
     refused = client.post(page, {"name": "Nothing", "days": "7"})
@@ -41,7 +41,7 @@ def test_a_key_needs_a_tick_and_shows_as_many_rights_as_were_ticked(cast: Cast) 
 
 
 def test_a_partner_sees_own_keys_lends_own_rights_and_others_see_none(cast: Cast) -> None:
-    page = f"/studio/{cast.studio.slug}/programs/"
+    page = f"/studio/{cast.studio.slug}/api-keys/"
     client = Client()
     client.force_login(cast.alice)
     client.post(page, {"name": "Of Alice", "days": "7", "actions": ["view_class"]})

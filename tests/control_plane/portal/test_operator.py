@@ -19,7 +19,7 @@ from tests.control_plane.portal.conftest import House, SignIn, record
 
 OK, MOVED, WRONG, REFUSED, UNKNOWN = 200, 302, 400, 403, 404
 REASON = "Ticket 4711: the left camera stays dark"
-PAGES = ["/operator/", "/operator/studios/add/", "/operator/studios/{studio}/", "/operator/visits/"]
+PAGES = ["/operator/", "/operator/studios/add/", "/operator/studios/{studio}/", "/operator/break-glass/"]
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_a_broken_glass_opens_what_was_asked_and_frames_every_page(
         "break-glass access to your studio"
         not in sign_in("vera").get(f"{house.base}/classes/").content.decode()
     )
-    assert REASON in sign_in("alice").get(f"{house.base}/support/").content.decode()
+    assert REASON in sign_in("alice").get(f"{house.base}/break-glass/").content.decode()
 
 
 @pytest.mark.parametrize("ended_by", ["alice", "sam"])
@@ -136,9 +136,9 @@ def test_either_side_ends_a_visit_at_once(
         house.cast.studio, operator, [Action.VIEW_STUDIO], REASON, 1, actor=operator.actor
     )
     assert sign_in("sam").get(f"{house.base}/classes/").status_code == OK
-    assert sign_in("vera").post(f"{house.base}/support/{glass.id}/end/").status_code in {REFUSED, UNKNOWN}
+    assert sign_in("vera").post(f"{house.base}/break-glass/{glass.id}/end/").status_code in {REFUSED, UNKNOWN}
     assert sign_in("sam").get(f"{house.base}/classes/").status_code == OK
-    page = f"{house.base}/support/{glass.id}/end/"
+    page = f"{house.base}/break-glass/{glass.id}/end/"
     assert sign_in(ended_by).post(page).status_code == MOVED
     assert sign_in("sam").get(f"{house.base}/classes/").status_code == UNKNOWN
     assert "has break-glass access to" not in sign_in("alice").get(f"{house.base}/classes/").content.decode()
@@ -149,7 +149,7 @@ def test_an_operator_ends_own_visits_only(house: House, sign_in: SignIn, operato
         house.cast.studio, operator, [Action.VIEW_STUDIO], REASON, 1, actor=operator.actor
     )
     User.objects.filter(pk=house.cast.pat.pk).update(is_operator=True)
-    close = f"/operator/visits/{glass.id}/close/"
+    close = f"/operator/break-glass/{glass.id}/close/"
     assert sign_in("pat").post(close).status_code == UNKNOWN
     assert sign_in("sam").post(close).status_code == MOVED
     with studio_scope(house.cast.studio.id):

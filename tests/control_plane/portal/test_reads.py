@@ -23,7 +23,7 @@ SHOWN = [
     ("/classes/{class}/roster/", "roster.opened"),
     ("/classes/{class}/access/", "access.read"),
     ("/rooms/{room}/access/", "access.read"),
-    ("/support/", "audit.read"),
+    ("/break-glass/", "audit.read"),
 ]
 REFUSED = [
     ("/people/{person}/role/", "person.opened"),

@@ -59,7 +59,7 @@ def test_a_store_is_named_tried_and_moved_to_on_the_page(
     page = alice.get(address(scene, "storage")).content.decode()
     assert "It refuses to overwrite an object." in page
     assert "…6789" in page
-    assert alice.post(address(scene, "move_here", store.id)).status_code == 302
+    assert alice.post(address(scene, "start_migration", store.id)).status_code == 302
     with studio_scope(studio.id):
         move = StoreMigration.objects.get()
     assert "Moving to Our bucket" in alice.get(address(scene, "storage_state")).content.decode()
@@ -84,7 +84,7 @@ def test_a_refused_store_says_what_and_what_to_do(scene: Scene, lax: LaxServer) 
     page = alice.get(address(scene, "storage")).content.decode()
     assert "If-None-Match" in page
     assert "Not fit" in page
-    alice.post(address(scene, "move_here", store.id))
+    alice.post(address(scene, "start_migration", store.id))
     with studio_scope(studio.id):
         assert not StoreMigration.objects.exists()
     assert "not fit (conditional write)" in alice.get(address(scene, "storage")).content.decode()
@@ -118,7 +118,7 @@ def test_only_who_manages_storage_gets_in(scene: Scene, other: Cast, lax: LaxSer
     store = named(scene, lax.place())
     gets = [("storage", ()), ("storage_state", ()), ("new_store", ()), ("store", (store.id,)), ("usage", ())]
     posts = [
-        ("storage_region", ()), ("new_store", ()), ("run_store_probe", (store.id,)), ("move_here", (store.id,)),
+        ("storage_region", ()), ("new_store", ()), ("run_store_probe", (store.id,)), ("start_migration", (store.id,)),
         ("retire_store", (store.id,)),
     ]  # fmt: skip
     cast = scene.cast
