@@ -54,7 +54,6 @@ TO_DO = (
     "control_plane/tenancy/",
     "docs/design/access.md",
     "docs/design/audit.md",
-    "docs/guide/",
     "docs/ref/",
     "shared/",
     "CHANGELOG.md",
