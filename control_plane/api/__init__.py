@@ -1,1 +1,1 @@
-"""The API of a studio, for programs: what its pages do, as JSON under `/api/v1/`, decided by the same `access`."""
+"""The REST API of a studio under `/api/v1/`: the operations of the portal as JSON, with the same access checks."""

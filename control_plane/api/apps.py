@@ -1,9 +1,9 @@
-"""The app's name."""
+"""Registers the app."""
 
 from django.apps import AppConfig
 
 
 class ApiConfig(AppConfig):
-    """The API."""
+    """The REST API."""
 
     name = "control_plane.api"

@@ -1,4 +1,4 @@
-"""Who a program is: an API key in the `Authorization` header, or the session of somebody signed in, with its CSRF token."""
+"""Authenticates API requests: an API key in the `Authorization` header, or a session with its CSRF token."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,13 +15,16 @@ ROOT = "/api/"
 
 
 class ApiKeys:
-    """Middleware: reads the key of a request under `/api/`, before the studio is opened. Nowhere else is one heard."""
+    """Middleware: authenticates the API key of a request under `/api/`, before the studio is opened.
+
+    Other paths ignore API keys.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Calls on, or answers 401 where the header is no key of ours."""
+        """Passes the request on, or answers 401 if the header is not a valid API key."""
         given = request.headers.get("Authorization", "")
         if not request.path.startswith(ROOT) or not given:
             return self.get_response(request)
@@ -31,14 +34,14 @@ class ApiKeys:
             answer = error_response(SignInRequired("This is no API key, or it has ended."), request)
             answer["WWW-Authenticate"] = "Bearer"
             return answer
-        # A key is the whole of who asks: a session that comes along with it counts for nothing.
+        # The key alone identifies the caller: a session in the same request is ignored.
         request.user = key.user
         request.api_key = key  # type: ignore[attr-defined]
         return self.get_response(request)
 
 
 class KeyOrSession(SessionAuthentication):
-    """The person of the key, or of the session; of a session only with the CSRF token."""
+    """Authenticates as the person of the API key, or of the session; a session needs the CSRF token."""
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         """Returns the person and the key (None for a session)."""
@@ -46,5 +49,5 @@ class KeyOrSession(SessionAuthentication):
         return (key.user, key) if key is not None else super().authenticate(request)
 
     def authenticate_header(self, request: Request) -> str:
-        """Returns what a program is asked for."""
+        """Returns the `WWW-Authenticate` scheme of a 401."""
         return "Bearer"

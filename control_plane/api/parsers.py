@@ -1,4 +1,4 @@
-"""How bodies are read."""
+"""Parsers of request bodies."""
 
 from typing import Any
 
@@ -7,15 +7,15 @@ from rest_framework.parsers import JSONParser
 
 
 class Json(JSONParser):
-    """JSON; one that is nested too deeply to be read is the caller's fault, as is one that is cut off."""
+    """Parses JSON; a document that is nested too deeply is a `ParseError`, like a truncated one."""
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
-        """Returns what the body holds.
+        """Returns the parsed body.
 
         Raises:
-            ParseError: it is no JSON.
+            ParseError: it is not valid JSON.
         """
         try:
             return super().parse(stream, media_type, parser_context)
         except RecursionError as error:
-            raise ParseError("It is nested too deeply.") from error
+            raise ParseError("The JSON is nested too deeply.") from error

@@ -1,4 +1,4 @@
-"""Base of all resources: the studio and the actor of a request, validated input, paging."""
+"""Base classes of all resources: the studio and actor of a request, validated input, pagination."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
@@ -19,10 +19,10 @@ from control_plane.tenancy.models import Studio
 
 T = TypeVar("T")
 PAGE, LONGEST_PAGE = 50, 200
-BOUNDS = ("limit", "offset")
+PAGE_PARAMETERS = ("limit", "offset")
 
 
-class Answers(APIView):
+class ApiView(APIView):
     """Base of every API view: the actor, and no caching of responses."""
 
     authentication_classes = (KeyOrSession,)
@@ -34,84 +34,86 @@ class Answers(APIView):
         return answer
 
 
-class Resource(Answers):
-    """One address of a studio. The middleware has opened the studio and said who asks."""
+class Resource(ApiView):
+    """Base of the resources of a studio. The middleware has opened the studio and identified the actor."""
 
     needs: Action = Action.VIEW_STUDIO
     """The permission that every method requires; services require more where needed."""
 
     @property
-    def opened(self) -> StudioRequest:
+    def studio_request(self) -> StudioRequest:
         """The request inside the studio's scope."""
         return cast("StudioRequest", self.request._request)
 
     @property
     def studio(self) -> Studio:
-        """The studio of the address."""
-        return self.opened.studio
+        """The studio in the URL."""
+        return self.studio_request.studio
 
     @property
     def actor(self) -> Actor:
-        """Who asks."""
-        return self.opened.actor
+        """The authenticated actor."""
+        return self.studio_request.actor
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Asks `access` before any method.
+        """Requires the permission `needs` before any method.
 
         Raises:
-            NotFound, Forbidden: whoever asks may not use this.
+            NotFound, Forbidden: the actor may not use this resource.
         """
         super().initial(request, *args, **kwargs)
         if self.actor.only is not None:
             access.require(self.actor, Action.USE_API, self.studio)
         access.require(self.actor, self.needs, self.studio)
 
-    def given(self, form: type[serializers.Serializer[Any]], *, partial: bool = False) -> dict[str, Any]:
-        """Returns the checked body.
+    def validated_body(
+        self, form: type[serializers.Serializer[Any]], *, partial: bool = False
+    ) -> dict[str, Any]:
+        """Returns the validated body.
 
         Raises:
-            BadRequest: it is no object, a field is unknown, or a value breaks a rule; names the field.
+            BadRequest: it is not an object, a field is unknown, or a value is invalid; names the field.
         """
-        return checked(form, self.request.data, partial=partial)
+        return validated(form, self.request.data, partial=partial)
 
-    def bounds(self) -> tuple[int, int]:
-        """Returns how many are asked for, and how many to skip before.
+    def page_bounds(self) -> tuple[int, int]:
+        """Returns `limit` and `offset` of the requested page.
 
         Raises:
-            BadRequest: one of them is no number.
+            BadRequest: one of them is not a number.
         """
         limit = min(_number(self.request, "limit", PAGE), LONGEST_PAGE)
         return limit, _number(self.request, "offset", 0)
 
     def page(self, found: QuerySet[Any], shape: Callable[[Any], dict[str, Any]]) -> Response:
-        """Returns one page: `?limit=` (at most 200) from `?offset=` on, and how many there are."""
-        limit, offset = self.bounds()
+        """Returns one page with the total count: `?limit=` rows (at most 200), starting at `?offset=`."""
+        limit, offset = self.page_bounds()
         items = [shape(row) for row in found[offset : offset + limit]]
         return Response({"count": found.count(), "offset": offset, "items": items})
 
 
-def checked(form: type[serializers.Serializer[Any]], data: Any, *, partial: bool = False) -> dict[str, Any]:
-    """Returns `data` as the form reads it.
+def validated(form: type[serializers.Serializer[Any]], data: Any, *, partial: bool = False) -> dict[str, Any]:
+    """Returns the validated fields of `data`.
 
     Raises:
-        BadRequest: see `Resource.given`.
+        BadRequest: see `Resource.validated_body`.
     """
     if not isinstance(data, dict):
-        raise BadRequest("The body has to be a JSON object.")
+        raise BadRequest("The body must be a JSON object.")
     read = form(data=data, partial=partial)
     unknown = sorted(set(data) - set(read.fields))
     if unknown:
-        raise BadRequest(f"{', '.join(str(name)[:40] for name in unknown[:5])}: there is no such field.")
+        raise BadRequest(f"{', '.join(str(name)[:40] for name in unknown[:5])}: unknown field.")
     if not read.is_valid():
         raise BadRequest("; ".join(f"{name}: {_first(text)}" for name, text in read.errors.items()))
     return dict(read.validated_data)
 
 
-def one(found: QuerySet[T], **where: Any) -> T:  # type: ignore[type-var]
-    """Returns the one row.
+def get_or_404(found: QuerySet[T], **where: Any) -> T:  # type: ignore[type-var]
+    """Returns the one matching row.
 
     Raises:
-        NotFound: there is none that whoever asks may see.
+        NotFound: none is visible to the actor.
     """
     row = found.filter(**where).first()
     if row is None:
@@ -119,8 +121,8 @@ def one(found: QuerySet[T], **where: Any) -> T:  # type: ignore[type-var]
     return row
 
 
-def listed(items: Iterable[dict[str, Any]]) -> Response:
-    """Returns a list that is short by its nature."""
+def list_response(items: Iterable[dict[str, Any]]) -> Response:
+    """Returns a response with a complete list, for lists that are always short."""
     found = list(items)
     return Response({"count": len(found), "offset": 0, "items": found})
 
@@ -128,7 +130,7 @@ def listed(items: Iterable[dict[str, Any]]) -> Response:
 def _number(request: Request, name: str, otherwise: int) -> int:
     text = request.query_params.get(name, str(otherwise))
     if not text.isdecimal() or len(text) > 9:
-        raise BadRequest(f"{name}: a whole number, 0 or more.")
+        raise BadRequest(f"{name}: must be a whole number, 0 or more.")
     return int(text)
 
 

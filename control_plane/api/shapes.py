@@ -1,4 +1,4 @@
-"""How things look as JSON. Every field is named here: what is not, never leaves."""
+"""JSON representations of models. Only the fields that are listed here are ever returned."""
 
 from datetime import datetime
 from typing import Any
@@ -32,7 +32,7 @@ def studio(row: Studio) -> Json:
 
 
 def member(row: Membership) -> Json:
-    """A membership, with its person."""
+    """A membership, with its user."""
     return {
         "id": str(row.id),
         "user_id": str(row.user_id),
@@ -57,7 +57,7 @@ def invitation(row: Invitation) -> Json:
 
 
 def role(name: Role, chosen: list[str] | None) -> Json:
-    """A column of the role table: what it allows, and between what a studio may choose."""
+    """A column of the role table: its permissions, and the limits within which a studio may change them."""
     return {
         "role": name.value,
         "meaning": ROLE_MEANINGS[name],
@@ -70,7 +70,7 @@ def role(name: Role, chosen: list[str] | None) -> Json:
 
 
 def actions(some: frozenset[Action]) -> list[str]:
-    """Actions in the order of the table."""
+    """Names of permissions, in the order of the table."""
     return [action.value for action in Action if action in some]
 
 
@@ -80,7 +80,7 @@ def action(name: Action) -> Json:
 
 
 def right(row: ObjectRight) -> Json:
-    """A right, or a denial, on one thing."""
+    """A grant or a denial on one object."""
     label, name = facts.right_on(row)
     return {
         "id": str(row.pk),
@@ -96,12 +96,12 @@ def right(row: ObjectRight) -> Json:
 
 
 def decision(answer: Decision) -> Json:
-    """A decision, with its reason in words."""
+    """An access decision, with its reason as text."""
     return {"allowed": answer.allowed, "why": answer.reason.why.value, "words": answer.reason.words()}
 
 
 def dancer(row: Dancer) -> Json:
-    """A dancer, as staff knows them."""
+    """A dancer, with the fields that staff may see."""
     return {
         "id": str(row.id),
         "name": row.name,
@@ -113,7 +113,7 @@ def dancer(row: Dancer) -> Json:
 
 
 def guardianship(row: Guardianship) -> Json:
-    """Who answers for a dancer."""
+    """A guardianship of a dancer."""
     return {
         "id": str(row.id),
         "user_id": str(row.user_id),
@@ -124,7 +124,7 @@ def guardianship(row: Guardianship) -> Json:
 
 
 def class_session(row: ClassSession) -> Json:
-    """A class: that it is, where and when; nothing of what it shows."""
+    """A class: title, room, state and time; no footage."""
     return {
         "id": str(row.id),
         "title": row.title,
@@ -136,7 +136,7 @@ def class_session(row: ClassSession) -> Json:
 
 
 def signin_policy(row: SigninPolicy | None) -> Json:
-    """How people sign in to the studio."""
+    """The sign-in policy of a studio."""
     return {
         "admins_need_second_factor": row.admins_need_second_factor if row else False,
         "provider_only": row.provider_only if row else False,
@@ -146,7 +146,7 @@ def signin_policy(row: SigninPolicy | None) -> Json:
 
 
 def studio_key(row: StudioKey) -> Json:
-    """A generation of a studio's keys, without any key."""
+    """A generation of a studio's keys, without key material."""
     return {
         "id": str(row.id),
         "made_at": _at(row.created_at),
@@ -156,7 +156,7 @@ def studio_key(row: StudioKey) -> Json:
 
 
 def api_key(row: ApiKey) -> Json:
-    """A key for a program, without its secret."""
+    """An API key, without its secret."""
     return {
         "id": str(row.id),
         "name": row.name,
@@ -170,7 +170,7 @@ def api_key(row: ApiKey) -> Json:
 
 
 def entry(row: Row) -> Json:
-    """An entry of the log."""
+    """An event of the audit log."""
     return {
         "sequence": row.sequence,
         "at": _at(row.at),

@@ -1,5 +1,5 @@
-"""The admin site: the studio's data for its admins, and what the operators of a studio change.
+"""The admin site: the data of one studio, for its admins.
 
-Django's own admin with our colours. What it shows is up to `access` and the studio in scope; what it changes, it
-changes through the services of the apps beneath. History is read-only. Imports nothing of `portal` and `api`.
+Django's admin site in the colours of the portal. `access` and the studio in scope decide which rows it shows. All changes
+go through the services of the other apps. History is read-only. Does not import `portal` or `api`.
 """

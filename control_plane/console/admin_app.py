@@ -1,4 +1,4 @@
-"""Puts our site in the place of Django's own."""
+"""Replaces Django's default admin site."""
 
 from django.contrib.admin.apps import AdminConfig
 

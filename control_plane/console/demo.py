@@ -1,8 +1,7 @@
 """The demo studio: the steps of the demonstration that happen inside the control plane.
 
-Everything goes through the services, as the people of the demo: Alice owns the studio and sets it up, Ivan teaches and
-presses Record, Vera may view. Each step finds what an earlier run made and changes only what is different, so a second
-run meets the same studio, room, cameras and box.
+Every step calls the services as one of the demo's people: Alice owns the studio and sets it up, Ivan teaches and presses
+Record, Vera may view. Steps are idempotent: a second run finds the same studio, room, cameras and agent.
 """
 
 from collections.abc import Mapping
@@ -32,7 +31,7 @@ from control_plane.tenancy.models import Membership, Role, Room, Studio
 from shared.protocol.config import Position
 from shared.protocol.status import CAMERA_HINTS
 
-SLUG, STUDIO_NAME, ROOM_NAME, BOX_NAME = "demo-dance", "Demo Dance", "Studio A", "Demo box"
+SLUG, STUDIO_NAME, ROOM_NAME, AGENT_NAME = "demo-dance", "Demo Dance", "Studio A", "Demo agent"
 LINK_LIFETIME = timedelta(hours=12)
 PEOPLE = {
     "admin": ("alice@demo-dance.example", "Alice", Role.ADMIN),
@@ -57,13 +56,13 @@ class DemoStudio:
 
     @classmethod
     def open(cls) -> "DemoStudio":
-        """Returns the studio, making what is not there yet: studio, keys, people, room.
+        """Returns the demo studio; creates studio, keys, people and room if they are missing.
 
         Raises:
-            ControlPlaneError: a service refused; nothing is half made.
+            ControlPlaneError: a service refused; the transaction is rolled back.
         """
         with transaction.atomic():
-            people = {part: _person(email, name) for part, (email, name, _) in PEOPLE.items()}
+            people = {part: _get_or_create_user(email, name) for part, (email, name, _) in PEOPLE.items()}
             with platform_scope("manage demo_studio"):
                 studio: Studio | None = Studio.objects.filter(slug=SLUG).first()
             if studio is None:
@@ -79,7 +78,7 @@ class DemoStudio:
         return cls(studio, room, people)
 
     def facts(self) -> Facts:
-        """Returns what identifies the studio."""
+        """Returns the ids and names of studio, room and people."""
         return {
             "studio": {"id": str(self.studio.id), "slug": self.studio.slug, "name": self.studio.name},
             "room": {"id": str(self.room.id), "name": self.room.name},
@@ -87,22 +86,22 @@ class DemoStudio:
         }
 
     def enrol(self, agent_id: str | None) -> Facts:
-        """Returns the agent where it is one of this studio that records, else a pairing code for a box.
+        """Returns the agent if it is active in this studio, otherwise a pairing code for a new one.
 
-        A new box takes over the cameras of the one that had them.
+        A new agent takes over the cameras of the previous one.
         """
         with studio_scope(self.studio.id):
             if agent_id and Agent.objects.filter(pk=UUID(agent_id), state__in=RECORDING_STATES).exists():
                 return {"agent_id": agent_id, "pairing_code": None}
             old = Agent.objects.filter(state__in=RECORDING_STATES, cameras__room=self.room).distinct().first()
-            code = create_pairing_code(self.studio, actor=self._admin, agent_name=BOX_NAME, replaces=old)
+            code = create_pairing_code(self.studio, actor=self._admin, agent_name=AGENT_NAME, replaces=old)
         return {"agent_id": None, "pairing_code": code.text}
 
     def set_cameras(self, agent_id: str, addresses: Mapping[str, str]) -> Facts:
-        """Points the room's cameras at `addresses`, by position; those of other positions are switched off.
+        """Sets the addresses of the room's cameras by position; cameras at other positions are switched off.
 
         Raises:
-            BadRequest: an address or a position is not fit; the text names it.
+            BadRequest: an address or a position is invalid; the text names it.
             NotFound: there is no such agent.
         """
         with studio_scope(self.studio.id):
@@ -110,11 +109,15 @@ class DemoStudio:
             present = {camera.position: camera for camera in Camera.objects.filter(room=self.room)}
             for position, address in addresses.items():
                 if position not in set(Position):
-                    raise BadRequest(f"camera {position}: it is one of {', '.join(Position)}")
+                    raise BadRequest(f"camera {position}: the position must be one of {', '.join(Position)}")
                 if position in present:
                     camera = present[position]
                     change_camera(
-                        camera, actor=self._admin, address=address, agent=_other(agent, camera), enabled=True
+                        camera,
+                        actor=self._admin,
+                        address=address,
+                        agent=_changed_agent(agent, camera),
+                        enabled=True,
                     )
                 else:
                     add_camera(
@@ -137,29 +140,29 @@ class DemoStudio:
             }
 
     def cameras(self, agent_id: str, since_at: str) -> Facts:
-        """Returns how the agent and its cameras are, by what it said after `since_at`: an earlier run's last word is old."""
+        """Returns the state of the agent and its cameras, ignoring status reports from before `since_at`."""
         since = datetime.fromisoformat(since_at)
         with studio_scope(self.studio.id):
             agent = self._agent(agent_id)
             status = fresh_status(agent)
-            said = camera_statuses(agent) if status and status.now_at > since else {}
+            statuses = camera_statuses(agent) if status and status.now_at > since else {}
             rows = Camera.objects.filter(room=self.room, enabled=True).order_by("position")
             return {
                 "online": agent.last_seen_at is not None and agent.last_seen_at > since,
                 "acknowledged": is_acknowledged(agent),
-                "cameras": [_camera(camera, said.get(camera.id)) for camera in rows],
+                "cameras": [_camera_facts(camera, statuses.get(camera.id)) for camera in rows],
             }
 
     def record(self, title: str) -> Facts:
-        """Has Ivan press Record, stopping first what an earlier run left running.
+        """Starts a recording as Ivan; first stops a class that an earlier run left running.
 
         Raises:
             ControlPlaneError: the service refused.
         """
         with studio_scope(self.studio.id):
-            left_over = running_class(self.room)
-            if left_over:
-                stop_class(left_over, actor=self._instructor)
+            running = running_class(self.room)
+            if running:
+                stop_class(running, actor=self._instructor)
             class_session = start_class(self.room, actor=self._instructor, title=title)
         page = reverse("portal:class", kwargs={"slug": SLUG, "class_id": class_session.id})
         return {"class_id": str(class_session.id), "address": f"{settings.PUBLIC_URL}{page}"}
@@ -171,7 +174,7 @@ class DemoStudio:
         return {}
 
     def progress(self, class_id: str) -> Facts:
-        """Returns how far a class is."""
+        """Returns the progress of a class."""
         with studio_scope(self.studio.id):
             class_session = self._class(class_id)
             recorders = list(AgentRecording.objects.filter(class_session=class_session))
@@ -180,19 +183,19 @@ class DemoStudio:
                 "state": class_session.state,
                 "state_label": ClassState(class_session.state).label,
                 "has_ended": class_session.has_ended,
-                "requested_at": _text(class_session.requested_at),
-                "started_at": _text(class_session.started_at),
-                "stop_requested_at": _text(class_session.stop_requested_at),
-                "finished_at": _text(class_session.finished_at),
+                "requested_at": _iso(class_session.requested_at),
+                "started_at": _iso(class_session.started_at),
+                "stop_requested_at": _iso(class_session.stop_requested_at),
+                "finished_at": _iso(class_session.finished_at),
                 "cameras_recording": sum(recorder.cameras_recording for recorder in recorders),
                 "segments_made": sum(recorder.segments_made for recorder in recorders),
                 "segments_pending": sum(recorder.segments_pending for recorder in recorders),
                 "segments_arrived": rows.count(),
-                "now_at": _text(timezone.now()),
+                "now_at": _iso(timezone.now()),
             }
 
     def report(self, class_id: str) -> Facts:
-        """Returns what was recorded of a class, camera by camera."""
+        """Returns the recorded footage and gaps of a class, per camera."""
         with studio_scope(self.studio.id):
             class_session = self._class(class_id)
             timeline = class_timeline(class_session)
@@ -201,17 +204,17 @@ class DemoStudio:
                     "id": class_id,
                     "title": class_session.title,
                     "state": class_session.state,
-                    "start_at": _text(timeline.start_at),
+                    "start_at": _iso(timeline.start_at),
                     "seconds": timeline.duration_us / 1e6,
                 },
                 "cameras": [
-                    _track(track)
+                    _track_facts(track)
                     for track in Track.objects.filter(class_session=class_session).order_by("position")
                 ],
             }
 
     def links(self) -> Facts:
-        """Returns fresh one-time sign-in links, one for each person of the demo."""
+        """Returns new one-time sign-in links, one for each person of the demo."""
         return {
             part: create_signin_link(user, actor=SYSTEM, ttl=LINK_LIFETIME)
             for part, user in self._people.items()
@@ -220,30 +223,30 @@ class DemoStudio:
     def _agent(self, agent_id: str) -> Agent:
         found: Agent | None = Agent.objects.filter(pk=UUID(agent_id)).first()
         if found is None:
-            raise NotFound(f"the studio has no agent {agent_id}")
+            raise NotFound(f"agent {agent_id} does not exist in the studio")
         return found
 
     def _class(self, class_id: str) -> ClassSession:
         found: ClassSession | None = ClassSession.objects.filter(pk=UUID(class_id)).first()
         if found is None:
-            raise NotFound(f"the studio has no class {class_id}")
+            raise NotFound(f"class {class_id} does not exist in the studio")
         return found
 
 
-def _person(email: str, name: str) -> User:
+def _get_or_create_user(email: str, name: str) -> User:
     found: User | None = User.objects.filter(email__iexact=email).first()
     return found or create_user(email, actor=SYSTEM, display_name=name, is_staff=email == PEOPLE["admin"][0])
 
 
-def _other(agent: Agent, camera: Camera) -> Agent | None:
+def _changed_agent(agent: Agent, camera: Camera) -> Agent | None:
     return None if camera.agent_id == agent.id else agent
 
 
-def _text(moment: datetime | None) -> str | None:
+def _iso(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
 
 
-def _camera(camera: Camera, status: Any) -> Facts:
+def _camera_facts(camera: Camera, status: Any) -> Facts:
     facts: Facts = {
         "id": str(camera.id),
         "name": camera.name,
@@ -261,7 +264,7 @@ def _camera(camera: Camera, status: Any) -> Facts:
     return facts
 
 
-def _track(track: Track) -> Facts:
+def _track_facts(track: Track) -> Facts:
     segments = list(Segment.objects.filter(track=track).order_by("sequence"))
     gaps = list(Gap.objects.filter(track=track).order_by("from_at"))
     fragments = [fragment for segment in segments for fragment in segment.fragments]
@@ -277,8 +280,8 @@ def _track(track: Track) -> Facts:
         "bytes": sum(segment.size_bytes for segment in segments),
         "gaps": [
             {
-                "from_at": _text(gap.from_at),
-                "to_at": _text(gap.to_at),
+                "from_at": _iso(gap.from_at),
+                "to_at": _iso(gap.to_at),
                 "seconds": (gap.to_at - gap.from_at).total_seconds(),
                 "reason": gap.reason,
                 "inferred": gap.inferred,

@@ -1,4 +1,4 @@
-"""The site itself: who may enter, and what its index lists."""
+"""The admin site: its access check, and the apps and tables on its index."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ _NAMES = {
     "tenancy": "Studio",
     "access": "Access",
     "people": "Dancers and guardians",
-    "identity": "Sign in",
+    "identity": "Sign-in",
     "keys": "Keys",
     "storage": "Storage",
     "plans": "Plan",
@@ -35,39 +35,36 @@ _NAMES = {
     "integrity": "Integrity scans",
     "accounts": "People",
     "ingest": "Uploads",
-    "audit": "Audit",
-    "compliance": "Alerts on reads",
+    "audit": "Audit log",
+    "compliance": "Anomaly alerts",
 }
 _ROWS = {
-    "Appearances": "Who was in which class",
-    "Break-glass": "Support visits",
-    "Object deletions": "Objects to be deleted",
-    "Group roles": "Groups of identity providers",
-    "Guardianships": "Who answers for whom",
-    "Key tombstones": "What was destroyed",
-    "Memberships": "People and their roles",
-    "Monthly uses": "Use by month",
-    "Migration failures": "Objects that could not be moved",
-    "Object rights": "Rights on single things",
-    "Provided memberships": "People by identity provider",
-    "Role actions": "Changes of the role table",
-    "Signin policys": "Sign-in rules",
-    "Store migrations": "Moves of footage",
-    "Store probes": "Tries of stores",
-    "Studio storages": "Where footage goes",
-    "Alert notices": "Mails about alerts",
-    "Alert acknowledgements": "Alerts looked into",
-    "Watch cursors": "How far reads are watched",
-    "Known networks": "Networks people read from",
-    "Chain heads": "End of the log",
-    "Desired configs": "Configuration wanted",
-    "Reported configs": "Configuration in force",
+    "Alert notices": "Alert mails",
+    "Appearances": "Class rosters",
+    "Break-glass": "Break-glass access",
+    "Chain heads": "Head of the audit log",
+    "Desired configs": "Desired configurations",
+    "Entries": "Audit events",
+    "Group roles": "Roles of identity provider groups",
+    "Key tombstones": "Destroyed keys",
+    "Known networks": "Known networks of readers",
+    "Memberships": "Members and their roles",
+    "Migration failures": "Objects that could not be migrated",
+    "Object deletions": "Deletion queue",
+    "Object rights": "Grants and denials",
+    "Provided memberships": "Members from identity providers",
+    "Reported configs": "Reported configurations",
+    "Role actions": "Customized roles",
+    "Signin policys": "Sign-in policy",
+    "Studio storages": "Location of new footage",
+    "Watch cursors": "Progress of the anomaly rules",
+    "Watch rules": "Anomaly rules",
 }
-"""Tables in the words of a studio's owner, where the name in the code is none."""
+"""Titles of tables whose model name is not a good title."""
 
 
 class ConsoleSite(AdminSite):
-    """The admin site of one studio: entered by those whose membership in it is that of an admin."""
+    """The admin site of one studio; only its admins may open it."""
 
     site_header = "3Dance"
     site_title = "3Dance administration"
@@ -75,30 +72,30 @@ class ConsoleSite(AdminSite):
     enable_nav_sidebar = True
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Returns whether the person administers a studio; `identity.middleware` has opened it then."""
+        """Returns whether the user is an admin of a studio: only then `identity.middleware` sets `request.studio`."""
         return bool(request.user.is_active) and getattr(request, "studio", None) is not None
 
     def get_urls(self) -> list[Any]:
-        """Return the site's addresses, without those of Django's that no page of ours uses.
+        """Returns the URLs of the site, without unused ones of Django.
 
-        `view_on_site` leads from any row of any table to the row's own page. `autocomplete` searches the model behind
-        any relation of any installed model, and leaves no audit event.
+        `view_on_site` redirects from any row of any table to the page of the row. `autocomplete` searches the model behind
+        any relation of any installed model, without an audit event.
         """
         unused = {"view_on_site", "autocomplete"}
         return [url for url in super().get_urls() if getattr(url, "name", "") not in unused]
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        """Returns the view as Django's site makes it, for the methods that a browser sends."""
+        """Returns the view of Django's site, limited to the methods that a browser sends."""
         return require_http_methods(["GET", "HEAD", "POST"])(super().admin_view(view, cacheable))
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
-        """Leaves out what libraries register: their pages know no studio, and some show keys and secrets."""
+        """Ignores the models of libraries: their pages are not limited to one studio, and some show keys and secrets."""
         models = [model_or_iterable] if isinstance(model_or_iterable, type) else list(model_or_iterable)
         ours = [model for model in models if model.__module__.startswith("control_plane.")]
         super().register(ours, admin_class, **options)
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
-        """Returns the apps in the order of daily work, and their tables by name."""
+        """Returns the apps in order of use, and the tables of each app by title."""
         apps: list[Any] = super().get_app_list(request, app_label)
         for app in apps:
             app["name"] = _NAMES.get(app["app_label"], app["name"])
@@ -111,5 +108,5 @@ class ConsoleSite(AdminSite):
         )
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """Adds the studio that is shown."""
+        """Adds the studio to the context."""
         return super().each_context(request) | {"studio": getattr(request, "studio", None)}

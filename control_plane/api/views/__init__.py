@@ -1,1 +1,1 @@
-"""The resources, one module each concern."""
+"""The resources of the API, one module per area."""

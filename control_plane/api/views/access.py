@@ -1,4 +1,4 @@
-"""Access: the role table, rights on single things, and who can see what, with the reasons."""
+"""Access: the role table, grants and denials on single objects, and the people with access, with the reasons."""
 
 from typing import Any
 from uuid import UUID
@@ -15,19 +15,19 @@ from control_plane.access.reads import note_read
 from control_plane.access.roles import DEFAULTS
 from control_plane.accounts.models import User
 from control_plane.api import shapes
-from control_plane.api.resource import BOUNDS, Resource, checked, one
+from control_plane.api.resource import PAGE_PARAMETERS, Resource, get_or_404, validated
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.errors import BadRequest, NotFound
 from control_plane.recordings.models import ClassSession
 from control_plane.tenancy.models import Role, Room
 
 THINGS: dict[str, type[Model]] = {"class": ClassSession, "room": Room}
-"""Beside these, `studio`: the studio as a whole."""
+"""Kinds of objects, besides `studio`: the studio as a whole."""
 _PEOPLES = [action for action in Action if action in DEFAULTS[Role.ADMIN]]
 
 
 class RoleForm(serializers.Serializer[Any]):
-    """All that a role is to allow."""
+    """The permissions of a role."""
 
     actions = serializers.ListField(
         child=serializers.ChoiceField(choices=[action.value for action in _PEOPLES]), max_length=len(_PEOPLES)
@@ -40,7 +40,7 @@ class RoleTable(Resource):
     needs = Action.MANAGE_POLICY
 
     def get(self, request: Request, slug: str) -> Response:
-        """Shows every role with what it allows, and every action with what it means."""
+        """Returns every role with its permissions, and every permission with its meaning."""
         chosen = dict(RoleActions.objects.values_list("role", "actions"))
         roles = [shapes.role(role, chosen.get(role.value)) for role in Role]
         return Response({"roles": roles, "actions": [shapes.action(action) for action in _PEOPLES]})
@@ -53,20 +53,20 @@ class RoleRow(Resource):
 
     def put(self, request: Request, slug: str, role: str) -> Response:
         """Replaces the permissions of a role."""
-        name, wanted = _role(role), self.given(RoleForm)["actions"]
+        name, wanted = _role(role), self.validated_body(RoleForm)["actions"]
         now = services.set_role_actions(
             self.studio, name, [Action(action) for action in wanted], actor=self.actor
         )
         return Response(shapes.role(name, shapes.actions(now)))
 
     def delete(self, request: Request, slug: str, role: str) -> Response:
-        """Lets the role allow again what it comes with."""
+        """Resets the role to its default permissions."""
         services.reset_role(self.studio, _role(role), actor=self.actor)
         return Response(shapes.role(_role(role), None))
 
 
 class RightForm(serializers.Serializer[Any]):
-    """Who may, or may not, do what to which thing, until when and why."""
+    """A new grant or denial: person, permission, object, end and reason."""
 
     user_id = serializers.UUIDField()
     effect = serializers.ChoiceField(choices=Effect.choices, default=Effect.ALLOW)
@@ -78,12 +78,12 @@ class RightForm(serializers.Serializer[Any]):
 
 
 class Rights(Resource):
-    """Rights and denials on single things."""
+    """Grants and denials on single objects."""
 
     needs = Action.MANAGE_PEOPLE
 
     def get(self, request: Request, slug: str) -> Response:
-        """Lists them, newest first; `?user_id=` those of one person."""
+        """Lists them, newest first; `?user_id=` filters by person."""
         found = access.visible(self.actor, ObjectRight).select_related("permission", "content_type")
         if "user_id" in request.query_params:
             found = found.filter(user_id=_uuid(request, "user_id"))
@@ -91,9 +91,9 @@ class Rights(Resource):
         return self.page(found.order_by("-given_at", "pk"), shapes.right)
 
     def post(self, request: Request, slug: str) -> Response:
-        """Gives one, or denies."""
-        values = self.given(RightForm)
-        person = one(access.visible(self.actor, User), pk=values["user_id"])
+        """Creates a grant or a denial."""
+        values = self.validated_body(RightForm)
+        person = get_or_404(access.visible(self.actor, User), pk=values["user_id"])
         put = services.give_right if values["effect"] == Effect.ALLOW else services.deny_right
         row = put(
             person,
@@ -106,26 +106,26 @@ class Rights(Resource):
         return Response(shapes.right(row), status=201)
 
     def thing(self, name: str, thing_id: UUID | None) -> Model:
-        """Returns the thing that is meant.
+        """Returns the object of that kind and id.
 
         Raises:
-            BadRequest: an id is missing. NotFound: there is none that whoever asks may see.
+            BadRequest: the id is missing. NotFound: no such object is visible to the actor.
         """
         if name == "studio":
             return self.studio
         if thing_id is None:
-            raise BadRequest(f"thing_id: the id of the {name}.")
-        return one(access.visible(self.actor, THINGS[name]), pk=thing_id)
+            raise BadRequest(f"thing_id: the id of the {name} is required.")
+        return get_or_404(access.visible(self.actor, THINGS[name]), pk=thing_id)
 
 
 class Right(Resource):
-    """One right or denial."""
+    """One grant or denial."""
 
     needs = Action.MANAGE_PEOPLE
 
     def delete(self, request: Request, slug: str, right_id: UUID) -> Response:
-        """Takes it back."""
-        services.take_back(one(access.visible(self.actor, ObjectRight), pk=right_id), actor=self.actor)
+        """Revokes it."""
+        services.take_back(get_or_404(access.visible(self.actor, ObjectRight), pk=right_id), actor=self.actor)
         return Response(status=204)
 
 
@@ -138,15 +138,15 @@ class WhoForm(serializers.Serializer[Any]):
 
 
 class WhoCan(Rights):
-    """Who may do something to a thing."""
+    """The people who hold a permission on an object."""
 
     http_method_names = ["get", "head", "options"]  # as Django's own
 
     def get(self, request: Request, slug: str) -> Response:
-        """Lists all who are something to the studio, each with the decision and its reason; the last page is empty."""
-        limit, offset = self.bounds()
-        given = {name: value for name, value in request.query_params.items() if name not in BOUNDS}
-        asked = checked(WhoForm, given)
+        """Lists all people related to the studio, each with the decision and its reason; the last page is empty."""
+        limit, offset = self.page_bounds()
+        given = {name: value for name, value in request.query_params.items() if name not in PAGE_PARAMETERS}
+        asked = validated(WhoForm, given)
         thing = self.thing(asked["thing"], asked.get("thing_id"))
         note_read(Act.ACCESS_READ, thing, actor=self.actor)
         people = [
@@ -168,4 +168,4 @@ def _uuid(request: Request, name: str) -> UUID:
     try:
         return UUID(request.query_params[name])
     except ValueError as error:
-        raise BadRequest(f"{name}: an id.") from error
+        raise BadRequest(f"{name}: must be an id.") from error

@@ -1,4 +1,4 @@
-"""Classes: that they are; what they show is played, not listed."""
+"""Classes: their metadata; footage is only available through playback."""
 
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from control_plane.recordings.selectors import class_for, visible_classes
 
 
 class Classes(Resource):
-    """The classes that whoever asks may see."""
+    """The classes that the actor may see."""
 
     def get(self, request: Request, slug: str) -> Response:
         """Lists them, newest first."""
@@ -22,5 +22,5 @@ class ClassDetail(Resource):
     """One class."""
 
     def get(self, request: Request, slug: str, class_id: UUID) -> Response:
-        """Shows it."""
+        """Returns the class."""
         return Response(shapes.class_session(class_for(self.actor, class_id)))

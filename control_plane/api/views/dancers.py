@@ -1,4 +1,4 @@
-"""Dancers: who is filmed, and who answers for them."""
+"""Dancers and their guardians."""
 
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from control_plane.access.actions import Action
 from control_plane.access.reads import note_read
 from control_plane.accounts.models import User
 from control_plane.api import shapes
-from control_plane.api.resource import Resource, one
+from control_plane.api.resource import Resource, get_or_404
 from control_plane.audit.catalogue import Action as Act
 from control_plane.people import services
 from control_plane.people.dancer_list import NewDancer
@@ -35,15 +35,15 @@ class Dancers(Resource):
     needs = Action.VIEW_DANCERS
 
     def get(self, request: Request, slug: str) -> Response:
-        """Lists those who dance here by name; `?left=1` those who left."""
+        """Lists the current dancers by name; `?left=1` lists those who left."""
         here = request.query_params.get("left", "") != "1"
         found = access.visible(self.actor, Dancer).filter(left_at__isnull=here)
         note_read(Act.DANCERS_LISTED, self.studio, actor=self.actor)
         return self.page(found.order_by("name", "pk"), shapes.dancer)
 
     def post(self, request: Request, slug: str) -> Response:
-        """Adds one."""
-        row = services.add_dancer(self.studio, NewDancer(**self.given(DancerForm)), actor=self.actor)
+        """Adds a dancer."""
+        row = services.add_dancer(self.studio, NewDancer(**self.validated_body(DancerForm)), actor=self.actor)
         return Response(shapes.dancer(row), status=201)
 
 
@@ -53,7 +53,7 @@ class DancerDetail(Resource):
     needs = Action.VIEW_DANCERS
 
     def get(self, request: Request, slug: str, dancer_id: UUID) -> Response:
-        """Shows the dancer; to those who may change it, with who answers for them, as the page does."""
+        """Returns the dancer; with the guardians if the actor may manage dancers."""
         row = self._found(dancer_id)
         note_read(Act.DANCER_OPENED, row, actor=self.actor)
         if not access.can(self.actor, Action.MANAGE_DANCERS, row):
@@ -62,34 +62,36 @@ class DancerDetail(Resource):
         return Response(shapes.dancer(row) | {"guardianships": [shapes.guardianship(g) for g in guardians]})
 
     def patch(self, request: Request, slug: str, dancer_id: UUID) -> Response:
-        """Changes what is kept."""
-        values = self.given(DancerForm, partial=True)
+        """Changes some fields of the dancer."""
+        values = self.validated_body(DancerForm, partial=True)
         return Response(
             shapes.dancer(services.change_dancer(self._found(dancer_id), actor=self.actor, **values))
         )
 
     def _found(self, dancer_id: UUID) -> Dancer:
-        return one(access.visible(self.actor, Dancer), pk=dancer_id)
+        return get_or_404(access.visible(self.actor, Dancer), pk=dancer_id)
 
 
 class GuardianForm(serializers.Serializer[Any]):
-    """Who answers, and as what."""
+    """The guardian and the relation to the dancer."""
 
     user_id = serializers.UUIDField()
     relation = serializers.ChoiceField(choices=Relation.choices, default=Relation.PARENT)
 
 
 class Guardianships(Resource):
-    """Who answers for one dancer."""
+    """The guardianships of one dancer."""
 
     needs = Action.MANAGE_DANCERS
 
     def post(self, request: Request, slug: str, dancer_id: UUID) -> Response:
-        """Ties a member to the dancer."""
-        values = self.given(GuardianForm)
+        """Makes a member a guardian of the dancer."""
+        values = self.validated_body(GuardianForm)
         row = services.start_guardianship(
-            one(access.visible(self.actor, Dancer), pk=dancer_id),
-            one(User.objects.filter(pk__in=Membership.objects.values("user_id")), pk=values["user_id"]),
+            get_or_404(access.visible(self.actor, Dancer), pk=dancer_id),
+            get_or_404(
+                User.objects.filter(pk__in=Membership.objects.values("user_id")), pk=values["user_id"]
+            ),
             Relation(values["relation"]),
             actor=self.actor,
         )
@@ -97,12 +99,12 @@ class Guardianships(Resource):
 
 
 class GuardianshipDetail(Resource):
-    """One tie."""
+    """One guardianship."""
 
     needs = Action.MANAGE_DANCERS
 
     def delete(self, request: Request, slug: str, guardianship_id: UUID) -> Response:
         """Ends it."""
-        row = one(access.visible(self.actor, Guardianship), pk=guardianship_id)
+        row = get_or_404(access.visible(self.actor, Guardianship), pk=guardianship_id)
         services.end_guardianship(row, actor=self.actor)
         return Response(status=204)

@@ -1,4 +1,4 @@
-"""Keys: generations of the studio's own, and keys for programs."""
+"""Keys: the generations of the studio's encryption keys, and API keys."""
 
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from control_plane.access.actions import Action
 from control_plane.access.models import ApiKey
 from control_plane.access.services.api_keys import keys_of, make_api_key, revoke_api_key
 from control_plane.api import shapes
-from control_plane.api.resource import Resource, one
+from control_plane.api.resource import Resource, get_or_404
 from control_plane.keys import services
 from control_plane.keys.models import StudioKey
 
@@ -23,11 +23,11 @@ class StudioKeys(Resource):
     needs = Action.MANAGE_STUDIO
 
     def get(self, request: Request, slug: str) -> Response:
-        """Lists them, newest first; never a key."""
+        """Lists them, newest first, without key material."""
         return self.page(access.visible(self.actor, StudioKey).order_by("-created_at"), shapes.studio_key)
 
     def post(self, request: Request, slug: str) -> Response:
-        """Makes a new generation; boxes seal to it as soon as they hear of it."""
+        """Creates a new generation; agents seal to it as soon as they receive it."""
         return Response(
             shapes.studio_key(services.rotate_studio_key(self.studio, actor=self.actor)), status=201
         )
@@ -44,7 +44,10 @@ class ApiKeyForm(serializers.Serializer[Any]):
 
 
 class ApiKeys(Resource):
-    """Keys for programs: one's own; whoever manages the studio sees all. A key sees itself, or all where it lends that."""
+    """API keys: the actor's own; managers of the studio see all.
+
+    A key sees itself only, unless it includes *Manage the studio*.
+    """
 
     needs = Action.USE_API
 
@@ -54,8 +57,8 @@ class ApiKeys(Resource):
         return self.page(found, shapes.api_key)
 
     def post(self, request: Request, slug: str) -> Response:
-        """Makes one; its secret is in this answer and nowhere else. Not by another key."""
-        values = self.given(ApiKeyForm)
+        """Creates a key; only this response contains its secret. An API key cannot create another."""
+        values = self.validated_body(ApiKeyForm)
         key, secret = make_api_key(
             self.studio,
             name=values["name"],
@@ -67,11 +70,11 @@ class ApiKeys(Resource):
 
 
 class ApiKeyDetail(Resource):
-    """One key for a program."""
+    """One API key."""
 
     needs = Action.USE_API
 
     def delete(self, request: Request, slug: str, key_id: UUID) -> Response:
-        """Ends it at once."""
-        revoke_api_key(one(ApiKey.objects.all(), pk=key_id), actor=self.actor)
+        """Revokes the key at once."""
+        revoke_api_key(get_or_404(ApiKey.objects.all(), pk=key_id), actor=self.actor)
         return Response(status=204)

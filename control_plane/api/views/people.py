@@ -1,4 +1,4 @@
-"""People: members, what each may do, invitations."""
+"""People: members, their permissions, and invitations."""
 
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from control_plane.access.reads import note_read
 from control_plane.administration import services
 from control_plane.administration.services import invitations
 from control_plane.api import shapes
-from control_plane.api.resource import Resource, one
+from control_plane.api.resource import Resource, get_or_404
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.errors import BadRequest
 from control_plane.tenancy.models import Invitation, Membership, Role
@@ -35,13 +35,13 @@ class Members(Resource):
     needs = Action.MANAGE_PEOPLE
 
     def get(self, request: Request, slug: str) -> Response:
-        """Lists them by name; `?q=` looks in names and addresses, `?role=` for one role."""
+        """Lists them by name; `?q=` searches names and e-mail addresses, `?role=` filters by role."""
         found = access.visible(self.actor, Membership).select_related("user")
         if wanted := request.query_params.get("q", "")[:80]:
             found = found.filter(Q(user__display_name__icontains=wanted) | Q(user__email__icontains=wanted))
         if role := request.query_params.get("role", ""):
             if role not in Role.values:
-                raise BadRequest(f"role: one of {', '.join(Role.values)}.")
+                raise BadRequest(f"role: must be one of {', '.join(Role.values)}.")
             found = found.filter(role=role)
         note_read(Act.PEOPLE_LISTED, self.studio, actor=self.actor)
         return self.page(found.order_by("user__display_name", "user__email", "pk"), shapes.member)
@@ -53,7 +53,7 @@ class Member(Resource):
     needs = Action.MANAGE_PEOPLE
 
     def get(self, request: Request, slug: str, member_id: UUID) -> Response:
-        """Shows who it is, and what that person may do throughout the studio, with the reasons."""
+        """Returns the member, and the person's permissions in the whole studio, with the reasons."""
         found = self._found(member_id)
         note_read(Act.PERSON_OPENED, found, actor=self.actor)
         answers = access.what_can(found.user, self.studio.studio_id)
@@ -61,10 +61,10 @@ class Member(Resource):
         return Response(shapes.member(found) | {"can": can})
 
     def patch(self, request: Request, slug: str, member_id: UUID) -> Response:
-        """Gives another role, or another end."""
-        found, values = self._found(member_id), self.given(MemberForm, partial=True)
+        """Changes the role or the end of the membership."""
+        found, values = self._found(member_id), self.validated_body(MemberForm, partial=True)
         with transaction.atomic():
-            # An end is taken away before the role, and set after it: an admin's membership has none.
+            # Remove an end before the role changes and set one after it: an admin's membership has none.
             if "ends_at" in values and values["ends_at"] is None:
                 services.set_membership_end(found, None, actor=self.actor)
             if "role" in values:
@@ -74,16 +74,18 @@ class Member(Resource):
         return Response(shapes.member(self._found(member_id)))
 
     def delete(self, request: Request, slug: str, member_id: UUID) -> Response:
-        """Ends the membership and every right that came with it."""
+        """Ends the membership and every grant that depends on it."""
         services.remove_member(self._found(member_id), actor=self.actor)
         return Response(status=204)
 
     def _found(self, member_id: UUID) -> Membership:
-        return one(access.visible(self.actor, Membership).select_related("user", "studio"), pk=member_id)
+        return get_or_404(
+            access.visible(self.actor, Membership).select_related("user", "studio"), pk=member_id
+        )
 
 
 class InvitationForm(serializers.Serializer[Any]):
-    """Whom to invite, as what, until when."""
+    """The e-mail address, role and end of a new membership."""
 
     email = serializers.EmailField()
     role = serializers.ChoiceField(choices=Role.choices)
@@ -102,8 +104,8 @@ class Invitations(Resource):
         return self.page(found, shapes.invitation)
 
     def post(self, request: Request, slug: str) -> Response:
-        """Invites. `link` is set where no mail server is, and then in this answer alone."""
-        values = self.given(InvitationForm)
+        """Creates an invitation. `link` is set only without a mail server, and only in this response."""
+        values = self.validated_body(InvitationForm)
         until: datetime | None = values.get("membership_ends_at")
         offer = invitations.invite(
             self.studio, values["email"], Role(values["role"]), actor=self.actor, ends_at=until
@@ -117,7 +119,7 @@ class InvitationDetail(Resource):
     needs = Action.MANAGE_PEOPLE
 
     def delete(self, request: Request, slug: str, invitation_id: UUID) -> Response:
-        """Takes it back."""
-        found = one(access.visible(self.actor, Invitation), pk=invitation_id)
+        """Revokes the invitation."""
+        found = get_or_404(access.visible(self.actor, Invitation), pk=invitation_id)
         invitations.revoke(found, actor=self.actor)
         return Response(status=204)

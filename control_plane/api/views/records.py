@@ -1,4 +1,4 @@
-"""The record of who did and saw what, and how much of its plan the studio uses."""
+"""The audit log, and the studio's usage of its plan."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from control_plane.access.actions import Action
 from control_plane.access.reads import note_read
 from control_plane.api import shapes
-from control_plane.api.resource import Resource, checked
+from control_plane.api.resource import Resource, validated
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.words import Category
 from control_plane.common.errors import BadRequest
@@ -29,19 +29,19 @@ class QuestionForm(serializers.Serializer[Any]):
 
 
 class Log(Resource):
-    """The log."""
+    """The audit log."""
 
     needs = Action.VIEW_AUDIT
 
     def get(self, request: Request, slug: str) -> Response:
-        """Lists entries, newest first; `?before=` is the `older` of the page before. The look itself is an entry."""
-        limit, _ = self.bounds()
+        """Lists events, newest first; `?before=` takes the `older` of the previous page. Each read is an audit event."""
+        limit, _ = self.page_bounds()
         if not limit:
-            raise BadRequest("limit: 1 or more.")
+            raise BadRequest("limit: must be 1 or more.")
         asked = request.query_params.dict()
         asked.pop("limit", None)
         before = asked.pop("before", "")
-        values = checked(QuestionForm, asked)
+        values = validated(QuestionForm, asked)
         if "category" in values:
             values["category"] = Category(values["category"])
         question = Question(**values)

@@ -1,4 +1,4 @@
-"""Studios: which there are for whoever asks, what they are called, how people sign in to them."""
+"""Studios: those of the actor, their settings, and their sign-in policy."""
 
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from control_plane.access.actions import Action
 from control_plane.access.services.api_keys import actor_of
 from control_plane.administration import services as administration_services
 from control_plane.api import shapes
-from control_plane.api.resource import Answers, Resource, listed
+from control_plane.api.resource import ApiView, Resource, list_response
 from control_plane.common.scoping import studio_scope
 from control_plane.identity import services as identity_services
 from control_plane.identity.models import SigninPolicy
@@ -20,11 +20,11 @@ from control_plane.identity.signin_rules import reachable
 from control_plane.tenancy.selectors import own_memberships
 
 
-class Studios(Answers):
-    """The studios of whoever asks; of a key, the one it was made in."""
+class Studios(ApiView):
+    """The studios of the actor; for an API key, only its own."""
 
     def get(self, request: Request) -> Response:
-        """Lists them, each with the role in it."""
+        """Lists them, each with the actor's role."""
         key = getattr(request._request, "api_key", None)
         found = own_memberships(UUID(str(request.user.pk)))
         if key is None:
@@ -34,7 +34,7 @@ class Studios(Answers):
             for item in found:
                 with studio_scope(key.studio_id):
                     access.require(actor_of(key), Action.USE_API, item.studio)
-        return listed(shapes.studio(item.studio) | {"role": item.role} for item in found)
+        return list_response(shapes.studio(item.studio) | {"role": item.role} for item in found)
 
 
 class StudioForm(serializers.Serializer[Any]):
@@ -49,19 +49,19 @@ class StudioDetail(Resource):
     """One studio."""
 
     def get(self, request: Request, slug: str) -> Response:
-        """Shows it."""
+        """Returns the studio."""
         return Response(shapes.studio(self.studio))
 
     def patch(self, request: Request, slug: str) -> Response:
         """Changes name, time zone or accent."""
-        values = self.given(StudioForm, partial=True)
+        values = self.validated_body(StudioForm, partial=True)
         return Response(
             shapes.studio(administration_services.change_studio(self.studio, actor=self.actor, **values))
         )
 
 
 class SigninForm(serializers.Serializer[Any]):
-    """How people sign in."""
+    """Writable fields of the sign-in policy."""
 
     admins_need_second_factor = serializers.BooleanField()
     provider_only = serializers.BooleanField()
@@ -70,16 +70,16 @@ class SigninForm(serializers.Serializer[Any]):
 
 
 class SigninRules(Resource):
-    """How people sign in to the studio."""
+    """The sign-in policy of the studio."""
 
     needs = Action.MANAGE_STUDIO
 
     def get(self, request: Request, slug: str) -> Response:
-        """Shows the rules."""
+        """Returns the policy."""
         return Response(shapes.signin_policy(SigninPolicy.objects.first()))
 
     def patch(self, request: Request, slug: str) -> Response:
         """Changes some of them."""
-        values = self.given(SigninForm, partial=True)
+        values = self.validated_body(SigninForm, partial=True)
         changed = identity_services.change_signin_policy(self.studio, actor=self.actor, **values)
         return Response(shapes.signin_policy(changed))

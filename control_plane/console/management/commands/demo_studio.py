@@ -1,4 +1,4 @@
-"""`manage demo_studio`: the demo studio and links to sign in; with `--json`, every step of the demonstration."""
+"""`manage demo_studio`: creates the demo studio and prints sign-in links; with `--json`, runs the demo's steps."""
 
 import json
 import sys
@@ -13,25 +13,29 @@ from control_plane.console.demo import DemoStudio, Facts
 
 
 class Command(BaseCommand):
-    """Makes or finds the demo studio.
+    """Creates the demo studio if it is missing.
 
-    With `--json` it stays and serves a program: each line of its input is `{"do": NAME, ...}`, each line of its output
-    the answer, or `{"error": text}`. It ends with its input.
+    With `--json` it answers requests until its input ends: each line of input is `{"do": NAME, ...}`, each line of output is
+    the answer, or `{"error": text}`.
     """
 
-    help = "Make (or find) the demo studio and print one-time sign-in links; --json: answer requests on standard input."
+    help = (
+        "Create the demo studio and print one-time sign-in links; --json: answer requests on standard input."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Adds `--json`."""
         parser.add_argument(
-            "--json", action="store_true", help="read requests, one JSON object a line, and answer them"
+            "--json",
+            action="store_true",
+            help="read requests from standard input, one JSON object per line, and answer them",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Runs the command.
 
         Raises:
-            CommandError: the studio cannot be made.
+            CommandError: the studio cannot be created.
         """
         try:
             demo = DemoStudio.open()
@@ -59,6 +63,6 @@ class Command(BaseCommand):
             except ControlPlaneError as error:
                 answer = {"error": error.detail or str(error.code), "code": str(error.code)}
             except (KeyError, TypeError, ValueError) as error:
-                answer = {"error": f"not understood: {error!r}", "code": "bad_request"}
+                answer = {"error": f"invalid request: {error!r}", "code": "bad_request"}
             self.stdout.write(json.dumps(answer))
             self.stdout.flush()
