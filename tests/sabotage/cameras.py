@@ -7,14 +7,19 @@ _AUTHENTICATION = "edge_agent/sources/authentication.py"
 _DIAL = "edge_agent/sources/dial.py"
 _EXCHANGE = "edge_agent/sources/rtsp/exchange.py"
 _HTTP = "edge_agent/sources/http_source.py"
-_RTSP = "tests/edge_agent/sources/rtsp/test_relay.py"
+_TEST_ADDRESSES = "tests/edge_agent/sources/rtsp/test_addresses.py"
+_TEST_CAMERA_ANSWERS = "tests/edge_agent/sources/rtsp/test_camera_answers.py"
+_TEST_EXCHANGE = "tests/edge_agent/sources/rtsp/test_exchange.py"
+_TEST_REDIRECTS = "tests/edge_agent/sources/rtsp/test_redirects.py"
+_TEST_RELAY = "tests/edge_agent/sources/rtsp/test_relay.py"
+_TEST_SIGN_IN = "tests/edge_agent/sources/rtsp/test_sign_in.py"
+_TEST_TLS = "tests/edge_agent/sources/rtsp/test_tls.py"
 _ODD = "tests/edge_agent/sources/test_odd_cameras.py"
 _TIMES = "edge_agent/sources/timestamps.py"
 _TEST_TIMES = "tests/edge_agent/sources/test_timestamps.py"
-_TEST__TEST_SOUND = "tests/edge_agent/recording/test_audio.py"
-_SOURCES = "tests/edge_agent/sources/test_http_source.py"
+_TEST_HTTP_SOURCE = "tests/edge_agent/sources/test_http_source.py"
 _SOUND = "edge_agent/recording/audio.py"
-_TEST_SOUND = "tests/edge_agent/recording/test_audio.py"
+_TEST_AUDIO_SAMPLES = "tests/edge_agent/recording/test_audio_samples.py"
 _TEST_SOURCES = "tests/control_plane/fleet/test_sources.py"
 _TAILS = "tests/control_plane/fleet/test_sealed_tails.py"
 
@@ -25,7 +30,7 @@ CAMERAS = (
         _ADDRESSES,
         "    for _, address in addresses:\n",
         "    for _, address in addresses[:1]:\n",
-        (f"{_RTSP}::test_a_name_is_refused_when_any_of_its_addresses_is",),
+        (f"{_TEST_ADDRESSES}::test_a_name_is_refused_when_any_of_its_addresses_is",),
     ),
     Sabotage(
         "a metadata service may be a camera",
@@ -33,7 +38,7 @@ CAMERAS = (
         _ADDRESSES,
         "    if ip in _METADATA:\n",
         "    if False:\n",
-        (f"{_RTSP}::test_a_metadata_service_is_no_camera_whatever_is_allowed",),
+        (f"{_TEST_ADDRESSES}::test_a_metadata_service_is_no_camera_whatever_is_allowed",),
     ),
     Sabotage(
         "the agent's own machine is an allowed network by default",
@@ -42,7 +47,7 @@ CAMERAS = (
         'PRIVATE_NETWORKS = ("10.0.0.0/8",',
         'PRIVATE_NETWORKS = ("127.0.0.0/8", "10.0.0.0/8",',
         (
-            f"{_RTSP}::test_by_default_no_camera_is_on_this_machine_at_a_metadata_service_or_outside[127.0.0.1]",
+            f"{_TEST_ADDRESSES}::test_by_default_no_camera_is_on_this_machine_at_a_metadata_service_or_outside[127.0.0.1]",
         ),
     ),
     Sabotage(
@@ -54,7 +59,7 @@ CAMERAS = (
         "        if 300 <= answer.status < 400:\n"
         "            lines = [answer.start, f'CSeq: {pending.cseq}', 'Location: ' + answer.header('location')]\n"
         '            self.to_player += ("\\r\\n".join(lines) + "\\r\\n\\r\\n").encode()\n',
-        (f"{_RTSP}::test_a_redirect_leads_nowhere_and_is_named",),
+        (f"{_TEST_REDIRECTS}::test_a_redirect_leads_nowhere_and_is_named",),
     ),
     Sabotage(
         "FFmpeg connects to the camera itself, by name",
@@ -62,7 +67,7 @@ CAMERAS = (
         "edge_agent/sources/rtsp/rtsp_source.py",
         'return av.open(self._relay.start(name=f"relay-{self._endpoint.port}"), options=self._options)',
         "return av.open(self._endpoint.url, options=self._options)",
-        (f"{_RTSP}::test_a_redirect_leads_nowhere_and_is_named",),
+        (f"{_TEST_REDIRECTS}::test_a_redirect_leads_nowhere_and_is_named",),
     ),
     Sabotage(
         "formats of HTTP cameras may name other addresses",
@@ -72,7 +77,7 @@ CAMERAS = (
         "            # It has nothing to open: no format may name another address.\n"
         '            "protocol_whitelist": "none",\n',
         '            "protocol_whitelist": "file,http,tcp,udp,rtp,crypto,concat",\n',
-        (f"{_SOURCES}::test_no_format_may_name_another_address",),
+        (f"{_TEST_HTTP_SOURCE}::test_no_format_may_name_another_address",),
     ),
     Sabotage(
         "HTTP redirects are followed",
@@ -83,7 +88,7 @@ CAMERAS = (
         "                    self._endpoint = endpoint_of(where.replace('trick:hidden@', ''))\n"
         "                    continue\n"
         "                if answer.status != 401:\n",
-        (f"{_SOURCES}::test_a_redirect_cannot_lead_the_agent_elsewhere",),
+        (f"{_TEST_HTTP_SOURCE}::test_a_redirect_cannot_lead_the_agent_elsewhere",),
     ),
     Sabotage(
         "only the first address of a name is tried",
@@ -91,7 +96,7 @@ CAMERAS = (
         _DIAL,
         "    waiting = deque(addresses)\n",
         "    waiting = deque(addresses[:1])\n",
-        (f"{_RTSP}::test_each_address_of_a_name_is_tried",),
+        (f"{_TEST_ADDRESSES}::test_each_address_of_a_name_is_tried",),
     ),
     Sabotage(
         "anybody on the machine may watch a camera through the relay",
@@ -99,7 +104,7 @@ CAMERAS = (
         "edge_agent/sources/rtsp/relay.py",
         '                if secrets.compare_digest(first.partition(b"\\n")[0].partition(secret)[1], secret):\n',
         "                if first:\n",
-        (f"{_RTSP}::test_a_stranger_who_is_quicker_than_ffmpeg_gets_nothing",),
+        (f"{_TEST_RELAY}::test_a_stranger_who_is_quicker_than_ffmpeg_gets_nothing",),
     ),
     Sabotage(
         "certificates of cameras are not checked",
@@ -107,7 +112,7 @@ CAMERAS = (
         "edge_agent/sources/dial.py",
         "    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN\n",
         "    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE\n",
-        (f"{_RTSP}::test_a_secure_camera_is_read_where_its_certificate_is_trusted",),
+        (f"{_TEST_TLS}::test_a_secure_camera_is_read_where_its_certificate_is_trusted",),
     ),
     Sabotage(
         "a studio may try as many addresses of its network as it likes",
@@ -232,7 +237,7 @@ CAMERAS = (
         "edge_agent/cli/media.py",
         "        return file, carried(source.open())\n",
         '        return file, "a video"\n',
-        ("tests/edge_agent/cli/test_commands.py::test_a_file_that_is_no_video_is_refused_at_once",),
+        ("tests/edge_agent/cli/test_media.py::test_a_file_that_is_no_video_is_refused_at_once",),
     ),
     Sabotage(
         "run says a failing camera anew at each try",
@@ -240,7 +245,9 @@ CAMERAS = (
         "edge_agent/cli/camera_lines.py",
         "            if is_known and (facts is None or self._known[camera.camera_id] == facts):\n",
         "            if is_known and facts is None:\n",
-        ("tests/edge_agent/cli/test_commands.py::test_run_says_of_each_camera_what_is_new_and_only_that",),
+        (
+            "tests/edge_agent/cli/test_camera_lines.py::test_run_says_of_each_camera_what_is_new_and_only_that",
+        ),
     ),
     Sabotage(
         "the encoder is given samples that are no numbers",
@@ -248,7 +255,7 @@ CAMERAS = (
         _SOUND,
         "                    self._queue(_bounded(piece))\n",
         "                    self._queue(piece)\n",
-        (f"{_TEST_SOUND}::test_a_sample_that_is_no_sound_costs_itself_alone[nan]",),
+        (f"{_TEST_AUDIO_SAMPLES}::test_a_sample_that_is_no_sound_costs_itself_alone[nan]",),
     ),
     Sabotage(
         "a frame of sound that the encoder refuses leaves a break in the track",
@@ -256,7 +263,9 @@ CAMERAS = (
         _SOUND,
         "            except _FAULTS:\n                encoded = self._restart_encoder(2)\n",
         "            except _FAULTS:\n                encoded = []\n",
-        (f"{_TEST_SOUND}::test_an_encoder_that_refuses_frames_leaves_the_pictures_and_an_unbroken_track",),
+        (
+            f"{_TEST_AUDIO_SAMPLES}::test_an_encoder_that_refuses_frames_leaves_the_pictures_and_an_unbroken_track",
+        ),
     ),
     Sabotage(
         "an address that ends in a slash gets another before its tracks",
@@ -264,7 +273,9 @@ CAMERAS = (
         _EXCHANGE,
         'self._camera_url.removesuffix("/") if rest.startswith("/") else self._camera_url\n',
         "self._camera_url\n",
-        (f"{_RTSP}::test_a_track_follows_the_address_where_the_camera_says_no_other[-/trackID=0]",),
+        (
+            f"{_TEST_CAMERA_ANSWERS}::test_a_track_follows_the_address_where_the_camera_says_no_other[-/trackID=0]",
+        ),
     ),
     Sabotage(
         "what a camera says is encoded twice before it is hashed",
@@ -273,8 +284,8 @@ CAMERAS = (
         'text = ":".join(parts).encode("latin-1", "replace")\n',
         'text = ":".join(parts).encode()\n',
         (
-            f"{_RTSP}::test_what_a_camera_says_goes_back_to_it_byte_by_byte[MD5-Latin-1]",
-            f"{_SOURCES}::test_http_cameras_get_back_what_they_say_byte_by_byte",
+            f"{_TEST_SIGN_IN}::test_what_a_camera_says_goes_back_to_it_byte_by_byte[MD5-Latin-1]",
+            f"{_TEST_HTTP_SOURCE}::test_http_cameras_get_back_what_they_say_byte_by_byte",
         ),
     ),
     Sabotage(
@@ -284,8 +295,8 @@ CAMERAS = (
         "        if len(self.to_camera) + len(data) > UNREAD_LIMIT_BYTES:\n",
         "        if False:\n",
         (
-            f"{_RTSP}::test_a_camera_that_asks_and_never_reads_is_left",
-            f"{_RTSP}::test_reports_to_a_camera_that_does_not_read_are_bounded",
+            f"{_TEST_EXCHANGE}::test_a_camera_that_asks_and_never_reads_is_left",
+            f"{_TEST_EXCHANGE}::test_reports_to_a_camera_that_does_not_read_are_bounded",
         ),
     ),
 )

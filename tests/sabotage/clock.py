@@ -6,7 +6,7 @@ _CLOCK = "tests/shared/test_server_clock.py"
 _TIME = "tests/edge_agent/control/test_time.py"
 _MAP = "tests/edge_agent/sync/test_clock_map.py"
 _STATED = "tests/control_plane/fleet/test_server_time.py"
-_GATEWAY = "tests/control_plane/fleet/test_gateway.py"
+_TEST_GATEWAY = "tests/control_plane/fleet/test_gateway.py"
 _TRUTH = f"{_CLOCK}::test_the_truth_lies_within_the_claimed_bound_whatever_answers_come"
 
 CLOCK = (
@@ -67,7 +67,7 @@ CLOCK = (
         "ServerClock(clock, elapsed_ns=boottime_ns)",
         "ServerClock(clock)",
         (
-            "tests/edge_agent/cli/test_commands.py::test_the_agents_clock_counts_the_time_in_which_the_machine_sleeps",
+            "tests/edge_agent/cli/test_start.py::test_the_agents_clock_counts_the_time_in_which_the_machine_sleeps",
         ),
     ),
     Sabotage(
@@ -100,7 +100,9 @@ CLOCK = (
         "control_plane/fleet/gateway.py",
         'self._was_stopped = event.get("code") == CLOSE_STOPPED',
         "self._was_stopped = False",
-        (f"{_GATEWAY}::test_an_agent_that_says_goodbye_is_stopped_at_once_and_there_again_when_it_is_back",),
+        (
+            f"{_TEST_GATEWAY}::test_an_agent_that_says_goodbye_is_stopped_at_once_and_there_again_when_it_is_back",
+        ),
     ),
     Sabotage(
         "an agent whose line broke is shown as stopped",
@@ -108,7 +110,7 @@ CLOCK = (
         "control_plane/fleet/gateway.py",
         'self._was_stopped = event.get("code") == CLOSE_STOPPED',
         "self._was_stopped = True",
-        (f"{_GATEWAY}::test_a_line_that_merely_ends_leaves_an_agent_its_time_to_come_back",),
+        (f"{_TEST_GATEWAY}::test_a_line_that_merely_ends_leaves_an_agent_its_time_to_come_back",),
     ),
     Sabotage(
         "an agent goes without a goodbye",

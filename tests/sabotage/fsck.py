@@ -5,8 +5,8 @@ from tests.sabotage.sabotage import Sabotage
 _FAULTS = "tests/control_plane/integrity/test_damage.py"
 _REPAIR = "tests/control_plane/ingest/test_repair.py"
 _AGAIN = "tests/edge_agent/spool/test_requeue.py"
-_LINK = "tests/control_plane/fleet/test_gateway.py"
-_ASKED = f"{_LINK}::test_a_box_is_asked_for_lost_footage_at_each_link_until_it_answers"
+_TEST_GATEWAY = "tests/control_plane/fleet/test_gateway.py"
+_ASKED = f"{_TEST_GATEWAY}::test_a_box_is_asked_for_lost_footage_at_each_link_until_it_answers"
 
 FSCK = (
     Sabotage(

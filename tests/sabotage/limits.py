@@ -15,7 +15,7 @@ _TURNS = "tests/control_plane/common/test_turns.py"
 _CONNECTIONS = "tests/control_plane/config/test_connections.py"
 _CALLERS = "tests/control_plane/config/test_callers.py"
 _GATE = "tests/control_plane/ingest/test_gate.py"
-_GATEWAY = "tests/control_plane/fleet/test_gateway.py"
+_TEST_GATEWAY_LIMITS = "tests/control_plane/fleet/test_gateway_limits.py"
 _FLEET = "tests/control_plane/fleet/test_services.py"
 
 LIMITS = (
@@ -157,7 +157,7 @@ LIMITS = (
         "control_plane/fleet/gateway.py",
         "        await self._gateway.throttle.take(self.caller.agent_id, 1 + len(data) / MESSAGE_BYTES)\n",
         "",
-        (f"{_GATEWAY}::test_an_agent_that_floods_waits_and_others_are_heard",),
+        (f"{_TEST_GATEWAY_LIMITS}::test_an_agent_that_floods_waits_and_others_are_heard",),
     ),
     Sabotage(
         "a slow store of a studio's own holds the threads of requests",

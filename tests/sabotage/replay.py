@@ -4,7 +4,9 @@ from tests.sabotage.sabotage import Sabotage
 
 _PLAYER = "control_plane/portal/web/src/player"
 _FAULTS = "tests/web/test_player_faults.py"
-_SOUND = "tests/edge_agent/recording/test_audio.py"
+_TEST_AUDIO = "tests/edge_agent/recording/test_audio.py"
+_TEST_AUDIO_CODECS = "tests/edge_agent/recording/test_audio_codecs.py"
+_TEST_AUDIO_SAMPLES = "tests/edge_agent/recording/test_audio_samples.py"
 
 REPLAY = (
     Sabotage(
@@ -45,7 +47,7 @@ REPLAY = (
         "edge_agent/recording/recorder.py",
         "        return RunMuxer(source.info, self._audio_decision)\n",
         "        return RunMuxer(source.info)\n",
-        (f"{_SOUND}::test_every_run_of_a_class_promises_the_same_tracks",),
+        (f"{_TEST_AUDIO}::test_every_run_of_a_class_promises_the_same_tracks",),
     ),
     Sabotage(
         "what is promised is forgotten when the agent starts anew",
@@ -53,7 +55,7 @@ REPLAY = (
         "edge_agent/recording/recorder.py",
         "        self._audio_decision = progress.sound\n",
         "        self._audio_decision = None\n",
-        (f"{_SOUND}::test_every_run_of_a_class_promises_the_same_tracks",),
+        (f"{_TEST_AUDIO}::test_every_run_of_a_class_promises_the_same_tracks",),
     ),
     Sabotage(
         "pictures wait for sound that does not come",
@@ -61,7 +63,7 @@ REPLAY = (
         "edge_agent/recording/fragment_muxer.py",
         "                self._mux_audio(self._timeline.fill_silence(packet.dts_90k))\n",
         "                pass\n",
-        (f"{_SOUND}::test_sound_that_does_not_come_holds_the_pictures_back_for_a_second_at_most",),
+        (f"{_TEST_AUDIO}::test_sound_that_does_not_come_holds_the_pictures_back_for_a_second_at_most",),
     ),
     Sabotage(
         "damaged sound is recorded",
@@ -69,7 +71,7 @@ REPLAY = (
         "edge_agent/recording/audio.py",
         " and self._decodes(data)\n",
         "\n",
-        (f"{_SOUND}::test_a_damaged_frame_of_sound_is_silence",),
+        (f"{_TEST_AUDIO_SAMPLES}::test_a_damaged_frame_of_sound_is_silence",),
     ),
     Sabotage(
         "a wrong set-up of sound is believed",
@@ -77,6 +79,6 @@ REPLAY = (
         "edge_agent/recording/audio.py",
         '            raise ValueError("no camera sends such sound")\n',
         "            pass\n",
-        (f"{_SOUND}::test_a_set_up_of_sound_that_is_wrong_touches_no_picture",),
+        (f"{_TEST_AUDIO_CODECS}::test_a_set_up_of_sound_that_is_wrong_touches_no_picture",),
     ),
 )

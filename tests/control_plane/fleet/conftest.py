@@ -1,6 +1,6 @@
 """A room, and boxes paired in it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from control_plane.fleet.models import Agent
 from control_plane.tenancy.models import Room
 from tests.control_plane.box import Box
 from tests.control_plane.conftest import Cast
+from tests.control_plane.live import serve
 
 Pair = Callable[..., tuple[Box, Agent]]
 
@@ -48,3 +49,10 @@ def room(cast: Cast) -> Room:
 def paired(cast: Cast) -> tuple[Box, Agent]:
     """A box of the studio."""
     return pair_box(cast)
+
+
+@pytest.fixture
+def address(committed: Cast) -> Iterator[str]:
+    """The address of a server of this application."""
+    with serve() as url:
+        yield url

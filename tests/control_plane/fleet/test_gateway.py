@@ -1,26 +1,13 @@
-"""The agents' websocket, over a real port: what is pushed, when it closes, and what is noticed."""
+"""The agents' websocket, over a real port: what is pushed, what is written down, and how a link ends."""
 
 import asyncio
-import contextlib
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any
 
-import httpx
-import jwt
 import pytest
-import websockets
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from django.db import connections
-from msgspec.structs import replace
-from websockets.asyncio.client import ClientConnection, connect
 
 from control_plane.common.scoping import studio_scope
-from control_plane.common.throttle import Throttle
 from control_plane.fleet import announcements, gateway, services
 from control_plane.fleet.models import Agent, AgentState, Camera
 from control_plane.fleet.selectors import fresh_status
@@ -32,86 +19,23 @@ from control_plane.recordings.damage_models import DamageKind, SegmentDamage
 from control_plane.recordings.models import Segment
 from control_plane.recordings.segment_factory import ObjectLocation
 from control_plane.tenancy.models import Room
-from shared.protocol.codec import decode, encode
+from shared.protocol.codec import decode
 from shared.protocol.config import AgentConfig
-from shared.protocol.errors import Code, Problem
 from shared.protocol.messages import (
     CLOSE_STOPPED,
     Desired,
-    Fault,
-    FromAgent,
     Heartbeat,
-    Hello,
     Report,
-    Revoked,
     SendAgain,
     SendingAgain,
-    ToAgent,
     Welcome,
 )
-from shared.protocol.status import AgentStatus, ConfigStatus, Reported, SpoolStatus
-from tests.control_plane.box import Box
+from shared.protocol.status import ConfigStatus, Reported
 from tests.control_plane.conftest import Cast
 from tests.control_plane.fleet.conftest import make_room, pair_box
-from tests.control_plane.live import serve
+from tests.control_plane.fleet.link_client import aside, box_at, eventually, hear, linked, say, status
 from tests.control_plane.scenes import Scene, make_scene
 from tests.control_plane.sending import upload
-
-T = TypeVar("T")
-
-PATIENCE_S = 20.0
-NOTHING = Reported(version=0, hash=None, status=ConfigStatus.APPLIED)
-
-
-@pytest.fixture
-def address(committed: Cast) -> Iterator[str]:
-    with serve() as url:
-        yield url
-
-
-@asynccontextmanager
-async def linked(
-    box: Box, address: str, reported: Reported = NOTHING, *, protocol: int = 1, forwarded_for: str = ""
-) -> AsyncIterator[ClientConnection]:
-    headers = {"Authorization": box.authorization()}
-    if forwarded_for:
-        headers["X-Forwarded-For"] = forwarded_for
-    url = f"{address.replace('http', 'ws')}/agent/v1/link"
-    async with connect(url, additional_headers=headers, compression=None) as socket:
-        await say(socket, Hello(protocol=protocol, agent_version="0.1.0", reported=reported))
-        yield socket
-
-
-async def aside(call: Callable[..., T], *args: Any) -> T:
-    """Runs what touches the database in a thread that leaves no connection behind."""
-
-    def run() -> T:
-        try:
-            return call(*args)
-        finally:
-            connections.close_all()
-
-    return await asyncio.to_thread(run)
-
-
-async def say(socket: ClientConnection, message: FromAgent) -> None:
-    await socket.send(encode(message).decode())
-
-
-async def hear(socket: ClientConnection, within_s: float = PATIENCE_S) -> Any:
-    async with asyncio.timeout(within_s):
-        return decode(await socket.recv(), cast(type[Any], ToAgent))
-
-
-def status() -> AgentStatus:
-    return AgentStatus(
-        now_at=datetime(2026, 11, 21, tzinfo=UTC),
-        uptime_s=1,
-        clock_offset_ms=0,
-        cameras=(),
-        recordings=(),
-        spool=SpoolStatus(bytes_used=0, bytes_free=1, segments_pending=0, behind_s=0),
-    )
 
 
 def add_camera(cast: Cast, room: Room, agent: Agent, name: str) -> Camera:
@@ -119,22 +43,6 @@ def add_camera(cast: Cast, room: Room, agent: Agent, name: str) -> Camera:
         return services.add_camera(
             room, agent, name=name, position="left", address="rtsp://10.0.0.1/a", actor=cast.alice.actor
         )
-
-
-def read(cast: Cast, agent: Agent) -> Agent:
-    with studio_scope(cast.studio.id):
-        row: Agent = Agent.objects.select_related("reported", "status_report").get(pk=agent.pk)
-        return row
-
-
-async def eventually(cast: Cast, agent: Agent, is_so: Any) -> Agent:
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        row = await aside(read, cast, agent)
-        if is_so(row):
-            return row
-        assert time.monotonic() < deadline, "it did not become so"
-        await asyncio.sleep(0.02)
 
 
 async def test_it_greets_with_its_time_and_pushes_the_configuration_and_each_change(
@@ -318,110 +226,6 @@ async def test_a_box_is_asked_for_lost_footage_at_each_link_until_it_answers(
     assert await aside(repairs) == {"coming", "lost"}
 
 
-def box_at(box: Box, address: str) -> Box:
-    box.address = address
-    return box
-
-
-async def test_revocation_closes_the_socket_within_five_seconds_with_a_signed_reason(
-    committed: Cast, address: str
-) -> None:
-    box, agent = await aside(pair_box, committed)
-    box.address = address
-
-    def revoke() -> None:
-        with studio_scope(committed.studio.id):
-            services.revoke_agent(agent, reason="stolen", actor=committed.alice.actor)
-
-    async with linked(box, address) as socket:
-        await hear(socket)
-        await hear(socket)
-        await aside(revoke)
-        began_s = time.monotonic()
-        message = await hear(socket)
-        with pytest.raises(websockets.ConnectionClosed):
-            await hear(socket)
-        assert time.monotonic() - began_s < 5
-    assert isinstance(message, Revoked)
-    assert revocation_of(box, message.revocation)["reason"] == "stolen"
-    refused = await aside(box.call, "GET", "config")
-    assert refused.status_code == 401
-    problem = decode(refused.content, Problem)
-    assert problem.code is Code.AGENT_REVOKED
-    assert revocation_of(box, problem.revocation)["sub"] == str(agent.id)
-    with pytest.raises(websockets.InvalidStatus) as upgrade:
-        async with linked(box, address):
-            pass
-    assert upgrade.value.response.status_code == 401
-    assert decode(bytes(upgrade.value.response.body), Problem).revocation
-    assert len(upgrade.value.response.headers.get_all("Date")) == 1
-
-
-async def test_revocation_closes_the_socket_in_time_even_where_no_announcement_is_heard(
-    committed: Cast, address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    box, agent = await aside(pair_box, committed)
-    monkeypatch.setattr("control_plane.fleet.subscriber.CHANNEL", "somewhere else")
-    monkeypatch.setattr(gateway, "POLL_S", 600.0)
-    monkeypatch.setattr(
-        "control_plane.fleet.subscriber.Subscriber.is_disconnected",
-        property(lambda self: True, lambda self, value: None),
-        raising=False,
-    )
-
-    def revoke() -> None:
-        with studio_scope(committed.studio.id):
-            services.revoke_agent(agent, reason="", actor=committed.alice.actor)
-
-    async with linked(box, address) as socket:
-        await hear(socket)
-        await hear(socket)
-        await aside(revoke)
-        assert isinstance(await hear(socket, within_s=5), Revoked)
-
-
-async def test_a_socket_without_a_good_token_is_refused_before_it_opens(
-    committed: Cast, address: str
-) -> None:
-    box, _ = await aside(pair_box, committed)
-    url = f"{address.replace('http', 'ws')}/agent/v1/link"
-    used = box.authorization()
-    async with connect(url, additional_headers={"Authorization": used}):
-        pass
-    for header in ({}, {"Authorization": "Bearer x"}, {"Authorization": used}):
-        with pytest.raises(websockets.InvalidStatus) as refusal:
-            async with connect(url, additional_headers=header):
-                pass
-        assert refusal.value.response.status_code == 401
-        assert decode(bytes(refusal.value.response.body), Problem).code is Code.AGENT_TOKEN_INVALID
-
-
-@pytest.mark.parametrize(
-    ("frame", "named"),
-    [
-        ('{"type":"heartbeat","status":{"now_at":1}}', "status"),
-        (
-            '{"type":"report","reported":{"version":99999999999,"hash":null,"status":"applied"}}',
-            "reported.version",
-        ),
-    ],
-)
-async def test_a_frame_that_cannot_be_used_is_answered_with_a_fault(
-    committed: Cast, address: str, frame: str, named: str
-) -> None:
-    box, _ = await aside(pair_box, committed)
-    async with linked(box, address) as socket:
-        await hear(socket)
-        await hear(socket)
-        await socket.send(frame)
-        fault = await hear(socket)
-        assert isinstance(fault, Fault)
-        assert fault.code is Code.BAD_REQUEST
-        assert named in fault.detail
-        with pytest.raises(websockets.ConnectionClosed):
-            await hear(socket)
-
-
 async def test_two_boxes_with_one_identity_are_noticed_and_a_reconnect_is_not(
     committed: Cast, address: str, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
@@ -442,77 +246,3 @@ async def test_two_boxes_with_one_identity_are_noticed_and_a_reconnect_is_not(
             await say(first, Heartbeat(status=status()))
             row = await eventually(committed, agent, lambda row: row.duplicate_at is not None)
             assert row.duplicate_detail == "seen at 203.0.113.5 and at 2001:db8::5"
-
-
-def revocation_of(box: Box, token: str) -> dict[str, Any]:
-    assert jwt.get_unverified_header(token)["typ"] == "revocation+jwt"
-    key = Ed25519PublicKey.from_public_bytes(box.answer.revocation_key)
-    return jwt.decode(token, key, algorithms=["EdDSA"], options={"verify_aud": False})
-
-
-def test_a_get_of_the_link_by_http_is_not_found(committed: Cast, address: str) -> None:
-    assert httpx.get(f"{address}/agent/v1/link").status_code == 404
-
-
-async def test_an_agent_that_floods_waits_and_others_are_heard(
-    committed: Cast, address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Over all of its sockets: as many threads wait for the database as there are for all agents."""
-    taken: dict[Any, list[float]] = {}
-    held = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    async def take(self: Throttle, name: Any, amount: float) -> None:
-        taken.setdefault(name, []).append(amount)
-        if name == flooding.agent_id and len(taken[name]) > 3:
-            # The rate is kept by not reading on.
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(held.wait(), loop))
-
-    monkeypatch.setattr(Throttle, "take", take)
-    (flooding, _), (other, agent) = [await aside(pair_box, committed) for _ in range(2)]
-    async with linked(flooding, address) as socket, linked(other, address) as quiet:
-        for _ in range(50):
-            await say(socket, Heartbeat(status=status()))
-        await say(quiet, Heartbeat(status=status()))
-        await eventually(committed, agent, lambda row: hasattr(row, "status_report"))
-        assert len(taken[flooding.agent_id]) <= 4
-        held.set()
-
-
-async def test_a_large_message_counts_like_many(address: str, committed: Cast) -> None:
-    taken: list[float] = []
-    box, _ = await aside(pair_box, committed)
-
-    async def take(name: Any, amount: float) -> None:
-        taken.append(amount)
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(gateway.gateway.throttle, "take", take)
-        async with linked(box, address) as socket:
-            await say(socket, Heartbeat(status=replace(status(), update="x" * 600)))
-            await socket.send("x" * (10 * gateway.MESSAGE_BYTES))
-            with contextlib.suppress(websockets.ConnectionClosed):
-                while True:
-                    await hear(socket)
-    assert [round(amount) for amount in taken] == [1, 1, 11]
-
-
-async def test_networks_take_turns_at_opening_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
-    one, finish, looked_at = gateway.Gateway(), threading.Event(), list[str]()
-
-    def authenticate(token: str, *, address: str) -> Any:
-        looked_at.append(address)
-        assert address != "192.0.2.1" or finish.wait(PATIENCE_S)
-
-    monkeypatch.setattr(gateway, "authenticate", authenticate)
-
-    def opened(address: str) -> asyncio.Task[Any]:
-        return asyncio.create_task(one._authenticated({"client": (address, 1), "headers": []}))
-
-    crowd = [opened("192.0.2.1") for _ in range(10)]
-    async with asyncio.timeout(PATIENCE_S):
-        await opened("198.51.100.9")
-    assert looked_at.count("192.0.2.1") <= gateway.UPGRADES_OF_ONE
-    finish.set()
-    await asyncio.gather(*crowd)
-    assert len(looked_at) == 11

@@ -1,7 +1,6 @@
 """The server's time in each answer to an agent: on a real port, and as the last thing before an answer is sent."""
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -15,17 +14,10 @@ from shared.protocol.messages import Hello
 from shared.protocol.timing import NONCE_HEADER, TIME_HEADER, TIME_PATH, read_time
 from tests.control_plane.conftest import Cast
 from tests.control_plane.fleet.conftest import pair_box
-from tests.control_plane.fleet.test_gateway import NOTHING, aside, hear, say
-from tests.control_plane.live import serve
+from tests.control_plane.fleet.link_client import NOTHING, aside, hear, say
 
 NONCE = "a-nonce-of-a-test"
 ASKING = {NONCE_HEADER: NONCE}
-
-
-@pytest.fixture
-def address(committed: Cast) -> Iterator[str]:
-    with serve() as url:
-        yield url
 
 
 def off_s(header: str | None) -> float:

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +19,10 @@ from control_plane.fleet.models import Agent
 from control_plane.fleet.uploads import UploadLimits, set_upload_limits
 from tests.control_plane.conftest import Cast
 from tests.control_plane.fleet.conftest import pair_box
-from tests.control_plane.fleet.test_gateway import PATIENCE_S, aside
-from tests.control_plane.live import serve
+from tests.control_plane.fleet.link_client import PATIENCE_S, aside
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
 QUIET_S = 0.3
-
-
-@pytest.fixture
-def address(committed: Cast) -> Iterator[str]:
-    with serve() as url:
-        yield url
 
 
 def edit(cast: Cast, agent: Agent, limits: UploadLimits) -> None:
