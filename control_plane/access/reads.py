@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.selectors import entries
-from control_plane.audit.services import record
+from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.tenancy.models import Studio
 
@@ -17,14 +17,7 @@ TYPING = timedelta(minutes=10)
 
 def note_read(act: Act, obj: Model, *, actor: Actor, **details: str | int) -> None:
     """Puts down that `actor` is shown `obj`, a Studio or a thing of one; the page is sent only if this is written."""
-    record(
-        act,
-        actor=actor,
-        studio_id=obj.studio_id,  # type: ignore[attr-defined]
-        object_type=obj._meta.label,
-        object_id=str(obj.pk),
-        details=details,
-    )
+    record_for(act, obj, actor=actor, details=details)
 
 
 def note_offered(studio: Studio, *, actor: Actor) -> None:

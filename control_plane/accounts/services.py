@@ -20,7 +20,7 @@ from django.utils import timezone
 from control_plane.accounts import sessions
 from control_plane.accounts.models import SigninLink, User
 from control_plane.audit.catalogue import Action
-from control_plane.audit.services import record
+from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, Forbidden
 
@@ -53,14 +53,7 @@ def create_user(
     except IntegrityError as error:
         raise Conflict("There is an account with this e-mail address already.") from error
     EmailAddress.objects.create(user=user, email=email, verified=verified, primary=True)
-    record(
-        Action.USER_CREATED,
-        actor=actor,
-        studio_id=None,
-        object_type="accounts.User",
-        object_id=user.id,
-        details={"staff": is_staff},
-    )
+    record_for(Action.USER_CREATED, user, actor=actor, details={"staff": is_staff})
     return user
 
 
@@ -89,14 +82,7 @@ def claim_address(user: User, *, actor: Actor, keep_password: bool = False) -> N
         EmailAddress.objects.update_or_create(
             user=user, email=user.email, defaults={"verified": True, "primary": True}
         )
-        record(
-            Action.PASSWORD_CHANGED,
-            actor=actor,
-            studio_id=None,
-            object_type="accounts.User",
-            object_id=user.id,
-            details={"how": "address proven"},
-        )
+        record_for(Action.PASSWORD_CHANGED, user, actor=actor, details={"how": "address proven"})
 
 
 def lacks_own_signin(user: User) -> bool:
@@ -128,13 +114,7 @@ def rename_user(user: User, name: str, *, actor: Actor) -> None:
     with transaction.atomic():
         user.display_name = name
         user.save(update_fields=["display_name"])
-        record(
-            Action.USER_RENAMED,
-            actor=actor,
-            studio_id=None,
-            object_type="accounts.User",
-            object_id=user.id,
-        )
+        record_for(Action.USER_RENAMED, user, actor=actor)
 
 
 def close_setup(user: User) -> None:
@@ -176,12 +156,10 @@ def create_signin_link(user: User, *, actor: Actor, ttl: timedelta = LINK_LIFETI
         link = SigninLink.objects.create(
             user=user, token_sha256=token_hash(token), expires_at=timezone.now() + ttl
         )
-        record(
+        record_for(
             Action.SIGNIN_LINK_CREATED,
+            link,
             actor=actor,
-            studio_id=None,
-            object_type="accounts.SigninLink",
-            object_id=link.id,
             details={"user": str(user.id), "lifetime_s": int(ttl.total_seconds())},
         )
     return f"{settings.PUBLIC_URL}{reverse('signin_link')}?{urlencode({'token': token})}"
@@ -212,13 +190,7 @@ def use_signin_link(token: str) -> User | None:
         if spent != 1:
             return None
         link = SigninLink.objects.select_related("user").get(token_sha256=hash_)
-        record(
-            Action.SIGNIN_LINK_USED,
-            actor=link.user.actor,
-            studio_id=None,
-            object_type="accounts.SigninLink",
-            object_id=link.id,
-        )
+        record_for(Action.SIGNIN_LINK_USED, link, actor=link.user.actor)
         return link.user
 
 
@@ -236,14 +208,7 @@ def _end(user: User, rows: Iterable[UserSession], actor: Actor) -> int:
     with transaction.atomic():
         count = sessions.end(list(rows))
         if count:
-            record(
-                Action.SESSIONS_ENDED,
-                actor=actor,
-                studio_id=None,
-                object_type="accounts.User",
-                object_id=user.id,
-                details={"sessions": count},
-            )
+            record_for(Action.SESSIONS_ENDED, user, actor=actor, details={"sessions": count})
     return count
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Model
 from django.utils import timezone
 
 from control_plane.audit.catalogue import Action
@@ -70,6 +71,27 @@ def record(
     if not before_close(lambda: _append(entry), order=order):
         _append(entry)
     return entry
+
+
+def record_for(
+    action: Action, obj: Model, *, actor: Actor, details: Mapping[str, Any] | None = None
+) -> Entry:
+    """Adds an entry about a row to the chain of its studio, or to the platform's where it belongs to none.
+
+    The row need not exist any more; its key must still be set. Use `record` where there is no row in hand, or where
+    the entry belongs on another chain than the row's own.
+
+    Raises:
+        ValueError, ScopeMismatch: as `record`.
+    """
+    return record(
+        action,
+        actor=actor,
+        studio_id=getattr(obj, "studio_id", None),
+        object_type=obj._meta.label,
+        object_id=str(obj.pk),
+        details=details,
+    )
 
 
 def chain_scope(studio_id: UUID | None) -> AbstractContextManager[None]:

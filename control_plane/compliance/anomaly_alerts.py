@@ -16,7 +16,7 @@ from django.utils import timezone
 from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import Entry
-from control_plane.audit.services import chain_scope, record
+from control_plane.audit.services import chain_scope, record_for
 from control_plane.audit.words import FOOTAGE_READS
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, NotFound
@@ -107,12 +107,10 @@ def change_limits(studio: Studio, limits: Limits, *, actor: Actor) -> None:
         if not changed:
             return
         row.save()
-        record(
+        record_for(
             Act.WATCH_CHANGED,
+            studio,
             actor=actor,
-            studio_id=studio.id,
-            object_type="tenancy.Studio",
-            object_id=studio.id,
             details={name: {"from": getattr(before, name), "to": getattr(limits, name)} for name in changed},
         )
 
@@ -138,14 +136,7 @@ def acknowledge(alert: Alert, *, note: str, actor: Actor) -> None:
                 ).save(force_insert=True)
         except IntegrityError as error:
             raise Conflict("Somebody has looked into this alert already.") from error
-        record(
-            Act.ALERT_ACKNOWLEDGED,
-            actor=actor,
-            studio_id=alert.studio_id,
-            object_type="compliance.Alert",
-            object_id=alert.id,
-            details={"rule": alert.rule},
-        )
+        record_for(Act.ALERT_ACKNOWLEDGED, alert, actor=actor, details={"rule": alert.rule})
 
 
 def mail_alerts(studio_id: UUID) -> int:
@@ -300,12 +291,5 @@ def _new_alert(alert: Alert) -> bool:
             alert.save(force_insert=True)
     except IntegrityError:
         return False
-    record(
-        Act.ALERT_RAISED,
-        actor=WATCH,
-        studio_id=alert.studio_id,
-        object_type="compliance.Alert",
-        object_id=alert.id,
-        details={"rule": alert.rule, "entry": alert.sequence},
-    )
+    record_for(Act.ALERT_RAISED, alert, actor=WATCH, details={"rule": alert.rule, "entry": alert.sequence})
     return True

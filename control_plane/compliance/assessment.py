@@ -18,7 +18,7 @@ from control_plane.access.roles import FOOTAGE, MEANINGS, effective
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import Entry
 from control_plane.audit.selectors import chain_head
-from control_plane.audit.services import record
+from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
 from control_plane.compliance.anomaly_rules import RULE_LABELS
@@ -78,13 +78,7 @@ def assess(studio: Studio, *, actor: Actor) -> Assessment:
     """
     with studio_scope(studio.id):
         access.require(actor, access.Action.MANAGE_POLICY, studio)
-        record(
-            Act.ASSESSMENT_READ,
-            actor=actor,
-            studio_id=studio.id,
-            object_type="tenancy.Studio",
-            object_id=studio.id,
-        )
+        record_for(Act.ASSESSMENT_READ, studio, actor=actor)
         parts: list[Callable[[Studio, Actor], Section]] = [
             _purpose, _people, _who_sees, _signing_in, _keys, _place, _keeping, _consent, _others, _support, _proof,
         ]  # fmt: skip

@@ -10,7 +10,7 @@ from uuid import UUID
 from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import Entry
-from control_plane.audit.services import record
+from control_plane.audit.services import record_for
 from control_plane.audit.words import FOOTAGE_READS
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.scoping import studio_scope
@@ -74,13 +74,7 @@ def report_footage_access(dancer: Dancer, *, reader: Actor) -> FootageAccessRepo
     """
     with studio_scope(dancer.studio_id):
         is_family = _require(reader, dancer)
-        record(
-            Act.REPORT_READ,
-            actor=reader,
-            studio_id=dancer.studio_id,
-            object_type="people.Dancer",
-            object_id=dancer.id,
-        )
+        record_for(Act.REPORT_READ, dancer, actor=reader)
         found_in = Appearance.objects.filter(dancer=dancer).select_related("class_session")
         if is_family:
             # Until the roster is confirmed nobody has said that the dancer was there at all.

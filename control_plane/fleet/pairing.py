@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
+from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, Unavailable
 from control_plane.common.scoping import capability_scope, studio_scope
@@ -93,12 +93,10 @@ def create_pairing_code(
             replaces=replaces,
         )
         row.save(force_insert=True)
-        record(
+        record_for(
             Act.AGENT_PAIRING_STARTED,
+            row,
             actor=actor,
-            studio_id=studio.id,
-            object_type="fleet.PairingCode",
-            object_id=row.id,
             details={"replaces": str(replaces.id) if replaces else None},
         )
     return NewPairingCode(row, pairing_codes.display_code(code))
@@ -218,12 +216,10 @@ def _enrol(row: PairingCode, request: PairRequest) -> Agent:
     publish_config(agent)
     if row.replaces is not None:
         _transfer(row.replaces, agent)
-    record(
+    record_for(
         Act.AGENT_PAIRED,
+        agent,
         actor=Actor.agent(agent.id, studio_id=row.studio_id),
-        studio_id=row.studio_id,
-        object_type="fleet.Agent",
-        object_id=agent.id,
         details={
             "fingerprint": agent.fingerprint,
             "code": str(row.id),

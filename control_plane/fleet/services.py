@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
+from control_plane.audit.services import record_for
 from control_plane.common import valkey
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, TooManyRequests, Unavailable
@@ -70,7 +70,7 @@ def rename_agent(agent: Agent, *, name: str, actor: Actor) -> Agent:
         agent.name = clean_name(name)
         _check(agent)
         agent.save(update_fields=["name"])
-        _record(Act.AGENT_CHANGED, agent, actor, {"fields": ["name"]})
+        record_for(Act.AGENT_CHANGED, agent, actor=actor, details={"fields": ["name"]})
     return agent
 
 
@@ -92,7 +92,7 @@ def revoke_agent(agent: Agent, *, reason: str, actor: Actor) -> Agent:
         if not changed:
             raise Conflict("This agent is revoked already.")
         agent.refresh_from_db()
-        _record(Act.AGENT_REVOKED, agent, actor, {})
+        record_for(Act.AGENT_REVOKED, agent, actor=actor)
         announce_on_commit(agent.id, Topic.REVOKED)
     return agent
 
@@ -107,7 +107,7 @@ def clear_duplicate(agent: Agent, *, actor: Actor) -> Agent:
         access.require(actor, access.Action.MANAGE_AGENTS, agent)
         agent.duplicate_at, agent.duplicate_detail = None, ""
         agent.save(update_fields=["duplicate_at", "duplicate_detail"])
-        _record(Act.AGENT_CHANGED, agent, actor, {"fields": ["duplicate_at"]})
+        record_for(Act.AGENT_CHANGED, agent, actor=actor, details={"fields": ["duplicate_at"]})
     return agent
 
 
@@ -162,7 +162,9 @@ def add_camera(
         _seal_credentials(camera, credentials)
         _save_camera(camera)
         publish_config(agent)
-        _record(Act.CAMERA_CREATED, camera, actor, {"agent": str(agent.id), "room": str(room.id)})
+        record_for(
+            Act.CAMERA_CREATED, camera, actor=actor, details={"agent": str(agent.id), "room": str(room.id)}
+        )
     return camera
 
 
@@ -218,7 +220,7 @@ def change_camera(
             changed.append("credentials")
         _save_camera(camera, fields=_columns(changed))
         publish_configs({before, camera.agent})
-        _record(Act.CAMERA_CHANGED, camera, actor, {"fields": changed})
+        record_for(Act.CAMERA_CHANGED, camera, actor=actor, details={"fields": changed})
     return camera
 
 
@@ -234,7 +236,7 @@ def remove_camera(camera: Camera, *, actor: Actor) -> None:
         Camera.objects.filter(pk=camera_id).delete()
         publish_config(agent)
         # Last, as everywhere: who holds the audit chain waits for no other row.
-        _record(Act.CAMERA_REMOVED, camera, actor, {"agent": str(agent.id)})
+        record_for(Act.CAMERA_REMOVED, camera, actor=actor, details={"agent": str(agent.id)})
 
 
 def order_recording(class_session_id: UUID, room: Room, *, start_at: datetime, actor: Actor) -> list[Agent]:
@@ -397,14 +399,3 @@ def _check(row: Model) -> None:
         raise BadRequest(
             "; ".join(f"{name}: {' '.join(text)}" for name, text in error.message_dict.items())
         ) from error
-
-
-def _record(act: Act, row: Agent | Camera, actor: Actor, details: dict[str, object]) -> None:
-    record(
-        act,
-        actor=actor,
-        studio_id=row.studio_id,
-        object_type=row._meta.label,
-        object_id=row.id,
-        details=details,
-    )

@@ -1,13 +1,12 @@
 """When a box may upload and how fast, as its studio says: one service, and what to say of it."""
 
 from dataclasses import dataclass
-from uuid import UUID
 
 import msgspec
 
 from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
+from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest
 from control_plane.common.scoping import studio_scope
@@ -55,12 +54,10 @@ def set_upload_limits(agent: Agent, limits: UploadLimits, *, actor: Actor) -> Ag
         agent.upload_max_bytes_per_s = limits.max_bytes_per_s
         agent.save(update_fields=["upload_opens", "upload_closes", "upload_max_bytes_per_s"])
         publish_config(agent)
-        record(
+        record_for(
             Act.AGENT_CHANGED,
+            agent,
             actor=actor,
-            studio_id=agent.studio_id,
-            object_type=agent._meta.label,
-            object_id=UUID(str(agent.id)),
             details={
                 "fields": ["upload_limits"],
                 "opens": limits.opens,

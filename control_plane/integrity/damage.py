@@ -15,7 +15,7 @@ from django.utils import timezone
 from control_plane.access import access
 from control_plane.administration.services.notices import tell_admins
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
+from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.recordings.damage_models import DamageKind, SegmentDamage
 from control_plane.recordings.models import ClassSession, Segment
@@ -128,13 +128,6 @@ def _lock_segments(places: dict[UUID, ObjectLocation], actor: Actor) -> list[Seg
 
 def _record_event(act: Act, class_id: UUID, actor: Actor, details: Mapping[str, object]) -> None:
     class_session: ClassSession = ClassSession.objects.get(pk=class_id)
-    record(
-        act,
-        actor=actor,
-        studio_id=class_session.studio_id,
-        object_type="recordings.ClassSession",
-        object_id=class_id,
-        details=dict(details),
-    )
+    record_for(act, class_session, actor=actor, details=details)
     if class_session.has_ended:
         infer_gaps(class_session, class_timeline(class_session))

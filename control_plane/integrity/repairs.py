@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
+from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.fleet.announcements import Topic, announce_on_commit
 from control_plane.fleet.events import ResendAnswered, ResendWanted
@@ -114,12 +114,10 @@ def replace_segments(
     schedule_deletion(old, reason=DeletionReason.REPLACED, after=timedelta(seconds=TARGET_LIFETIME_S))
     if replaced:
         MigrationFailure.objects.filter(segment_id__in=replaced).delete()
-        record(
+        record_for(
             Act.FOOTAGE_REPAIRED,
+            class_session,
             actor=actor,
-            studio_id=class_session.studio_id,
-            object_type="recordings.ClassSession",
-            object_id=class_session.id,
             details={"segments": [str(id_) for id_ in replaced], "how": "sent_again"},
         )
         if class_session.has_ended:

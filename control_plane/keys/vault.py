@@ -18,7 +18,7 @@ from django.db.models import Model
 from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import ChainHead, Entry
-from control_plane.audit.services import record
+from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import ControlPlaneError
 from control_plane.common.rows import one
@@ -182,7 +182,8 @@ def opening(
     head = 0 if rule.before else _head()
     opened = Opening(_MADE_HERE, actor=actor, purpose=purpose, subject=subject)  # type: ignore[arg-type]
     if purpose is Purpose.CHECK:
-        _record_opened(actor, purpose, subject, {"reason": reason or "check"})
+        reason = reason or "check"
+        record_for(Act.KEY_OPENED, subject, actor=actor, details={"purpose": purpose.value, "reason": reason})
     elif rule.before:
         # Asked for now and given out later: writing the entry locks the studio's chain to the end of the transaction,
         # and the root key or the shelf may be slow to answer.
@@ -193,7 +194,10 @@ def opening(
     finally:
         opened.close()
     if not rule.before and (left := opened.segments - _on_record_since(head, rule)):
-        _record_opened(actor, purpose, subject, {"segments": sorted(str(id_) for id_ in left)})
+        segments = sorted(str(id_) for id_ in left)
+        record_for(
+            Act.KEY_OPENED, subject, actor=actor, details={"purpose": purpose.value, "segments": segments}
+        )
 
 
 def recipient() -> RecipientKey:
@@ -269,14 +273,3 @@ def _on_record_since(head: int, rule: Rule) -> set[UUID]:
             found.add(UUID(object_id))
         found.update(UUID(item["id"]) for item in details.get("segments", ()))
     return found
-
-
-def _record_opened(actor: Actor, purpose: Purpose, subject: Model, details: dict[str, Any]) -> None:
-    record(
-        Act.KEY_OPENED,
-        actor=actor,
-        studio_id=subject.studio_id,  # type: ignore[attr-defined]
-        object_type=subject._meta.label,
-        object_id=str(subject.pk),
-        details={"purpose": purpose.value, **details},
-    )

@@ -9,7 +9,7 @@ from django.utils import timezone
 from control_plane.access import access
 from control_plane.accounts.models import User
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
+from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, NotFound
 from control_plane.common.names import clean_name, name_key
@@ -88,7 +88,7 @@ def change_dancer(dancer: Dancer, *, actor: Actor, **values: Any) -> Dancer:
         details: dict[str, object] = {"fields": changed}
         if "protected" in changed:
             details["protected"] = dancer.protected
-        _record(Act.DANCER_CHANGED, dancer, actor, details)
+        record_for(Act.DANCER_CHANGED, dancer, actor=actor, details=details)
     return dancer
 
 
@@ -103,7 +103,7 @@ def set_dancer_left(dancer: Dancer, left: bool, *, actor: Actor) -> Dancer:
         if left is not (dancer.left_at is not None):
             dancer.left_at = timezone.now() if left else None
             dancer.save(update_fields=["left_at"])
-            _record(Act.DANCER_CHANGED, dancer, actor, {"fields": ["left_at"], "left": left})
+            record_for(Act.DANCER_CHANGED, dancer, actor=actor, details={"fields": ["left_at"], "left": left})
     return dancer
 
 
@@ -132,11 +132,11 @@ def start_guardianship(dancer: Dancer, user: User, relation: Relation, *, actor:
             started_at=timezone.now(),
         )
         save_new(guardianship, "This person answers for this dancer already.")
-        _record(
+        record_for(
             Act.GUARDIANSHIP_STARTED,
             dancer,
-            actor,
-            {
+            actor=actor,
+            details={
                 "user": str(user.id),
                 "relation": Relation(relation).value,
                 "guardianship": str(guardianship.id),
@@ -167,11 +167,11 @@ def _end(guardianship: Guardianship, actor: Actor) -> None:
         ended_at=timezone.now()
     )
     if ended:
-        _record(
+        record_for(
             Act.GUARDIANSHIP_ENDED,
             guardianship.dancer,
-            actor,
-            {"user": str(guardianship.user_id), "guardianship": str(guardianship.id)},
+            actor=actor,
+            details={"user": str(guardianship.user_id), "guardianship": str(guardianship.id)},
         )
 
 
@@ -185,7 +185,7 @@ def _add(studio: Studio, dancer: NewDancer, actor: Actor) -> Dancer:
     )
     _check(row)
     row.save(force_insert=True)
-    _record(Act.DANCER_ADDED, row, actor, {"protected": row.protected})
+    record_for(Act.DANCER_ADDED, row, actor=actor, details={"protected": row.protected})
     return row
 
 
@@ -193,14 +193,3 @@ def _check(dancer: Dancer) -> None:
     check(dancer)
     if dancer.birth_year and dancer.birth_year > timezone.localdate().year:
         raise BadRequest(f"birth_year: {dancer.birth_year} is yet to come.")
-
-
-def _record(act: Act, dancer: Dancer, actor: Actor, details: dict[str, object]) -> None:
-    record(
-        act,
-        actor=actor,
-        studio_id=dancer.studio_id,
-        object_type="people.Dancer",
-        object_id=dancer.id,
-        details=details,
-    )

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from control_plane.accounts import operators
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
+from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest
 from control_plane.common.saving import check, save_new, unless_taken
@@ -41,7 +41,7 @@ def create_plan(*, actor: Actor, slug: str, name: str, **values: Any) -> Plan:
     plan = Plan(slug=slug.strip(), name=name.strip(), **_known(values))
     _only_default(plan)
     save_new(plan, f"There is a plan {plan.slug!r} already.")
-    _record(Act.PLAN_CREATED, plan, actor, sorted(values))
+    record_for(Act.PLAN_CREATED, plan, actor=actor, details={"plan": plan.slug, "fields": sorted(values)})
     return plan
 
 
@@ -60,7 +60,7 @@ def change_plan(plan: Plan, *, actor: Actor, **values: Any) -> Plan:
     check(row)
     _only_default(row)
     unless_taken(row.save, "There is a default plan already.")
-    _record(Act.PLAN_CHANGED, row, actor, sorted(values))
+    record_for(Act.PLAN_CHANGED, row, actor=actor, details={"plan": row.slug, "fields": sorted(values)})
     return row
 
 
@@ -87,14 +87,7 @@ def assign_plan(
         )
         row.plan, row.overrides, row.note = plan, checked, note.strip()[:200]
         row.save()
-        record(
-            Act.PLAN_GIVEN,
-            actor=actor,
-            studio_id=studio.id,
-            object_type="plans.StudioPlan",
-            object_id=row.id,
-            details={"plan": plan.slug, "overrides": checked},
-        )
+        record_for(Act.PLAN_GIVEN, row, actor=actor, details={"plan": plan.slug, "overrides": checked})
     return row
 
 
@@ -121,14 +114,3 @@ def _is_number(value: object, most: int) -> bool:
 def _only_default(plan: Plan) -> None:
     if plan.is_default:
         Plan.objects.filter(is_default=True).exclude(pk=plan.pk).update(is_default=False)
-
-
-def _record(act: Act, plan: Plan, actor: Actor, fields: list[str]) -> None:
-    record(
-        act,
-        actor=actor,
-        studio_id=None,
-        object_type="plans.Plan",
-        object_id=plan.id,
-        details={"plan": plan.slug, "fields": fields},
-    )

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
+from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict, ControlPlaneError
 from control_plane.common.scoping import studio_scope
@@ -99,13 +99,7 @@ def retire_store(store: StudioStore, *, actor: Actor) -> StudioStore:
         row.retired_at, row.wrapped_secret, row.access_key = timezone.now(), b"", "forgotten"
         row.revision += 1
         row.save()
-        record(
-            Act.STORE_RETIRED,
-            actor=actor,
-            studio_id=row.studio_id,
-            object_type="storage.StudioStore",
-            object_id=row.id,
-        )
+        record_for(Act.STORE_RETIRED, row, actor=actor)
     return row
 
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
+from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict
 from control_plane.common.names import name_key
@@ -58,12 +58,10 @@ def save_roster(
         )
         locked.roster_confirmed_at, locked.roster_confirmed_by = confirmed_at, confirmed_by
         locked.save(update_fields=["roster_confirmed_at", "roster_confirmed_by"])
-        record(
+        record_for(
             Act.ROSTER_CONFIRMED if confirm else Act.ROSTER_CHANGED,
+            locked,
             actor=actor,
-            studio_id=locked.studio_id,
-            object_type="recordings.ClassSession",
-            object_id=locked.id,
             details={
                 "dancers": len(wanted),
                 "added": sorted(str(item) for item in wanted - before),

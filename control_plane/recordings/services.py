@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
+from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict
 from control_plane.common.scoping import studio_scope
@@ -105,7 +105,12 @@ def start_class(
             Track(class_session=class_session, camera_id=camera.id, **_track_values(camera))
             for camera in cameras
         )
-        _record(Act.CLASS_STARTED, class_session, actor, {"room": str(room.id), "cameras": len(cameras)})
+        record_for(
+            Act.CLASS_STARTED,
+            class_session,
+            actor=actor,
+            details={"room": str(room.id), "cameras": len(cameras)},
+        )
     return class_session
 
 
@@ -143,7 +148,7 @@ def stop_class(class_session: ClassSession, *, actor: Actor) -> ClassSession:
                 stop_at=max(locked.stop_requested_at, locked.requested_at),
                 actor=actor,
             )
-            _record(Act.CLASS_STOPPED, locked, actor, {})
+            record_for(Act.CLASS_STOPPED, locked, actor=actor)
         return locked
 
 
@@ -161,7 +166,7 @@ def rename_class(class_session: ClassSession, *, title: str, actor: Actor) -> Cl
             raise BadRequest("title: it has 1 to 120 characters")
         class_session.title = title
         class_session.save(update_fields=["title"])
-        _record(Act.CLASS_CHANGED, class_session, actor, {"fields": ["title"]})
+        record_for(Act.CLASS_CHANGED, class_session, actor=actor, details={"fields": ["title"]})
     return class_session
 
 
@@ -222,11 +227,11 @@ def add_segments(
             class_session.footage_bytes += manifest.size_bytes
     if added:
         class_session.save(update_fields=["fragment_count", "footage_bytes"])
-        _record(
+        record_for(
             Act.FOOTAGE_COMMITTED,
             class_session,
-            actor,
-            {
+            actor=actor,
+            details={
                 "segments": [{"id": str(row.id), "sha256": row.sha256} for row in added],
                 "bytes": sum(row.size_bytes for row in added),
             },
@@ -357,11 +362,11 @@ def finish_if_settled(class_session: ClassSession, *, actor: Actor) -> bool:
     for recording in class_session.agent_recordings.select_related("agent").order_by("agent_id"):
         fleet.drop_order(class_session.id, recording.agent)
     gaps_found = infer_gaps(class_session, timeline)
-    _record(
+    record_for(
         Act.CLASS_FINISHED,
         class_session,
-        actor,
-        {"state": class_session.state.value, "gaps_found": gaps_found},
+        actor=actor,
+        details={"state": class_session.state.value, "gaps_found": gaps_found},
     )
     return True
 
@@ -429,14 +434,3 @@ def _default_title(room: Room, start_at: datetime) -> str:
     zone = Studio.objects.values_list("time_zone", flat=True).get(pk=room.studio_id)
     local = start_at.astimezone(zoneinfo.ZoneInfo(zone))
     return f"{room.name}, {local:%A} {local:%H:%M}"
-
-
-def _record(act: Act, class_session: ClassSession, actor: Actor, details: dict[str, object]) -> None:
-    record(
-        act,
-        actor=actor,
-        studio_id=class_session.studio_id,
-        object_type="recordings.ClassSession",
-        object_id=class_session.id,
-        details=details,
-    )

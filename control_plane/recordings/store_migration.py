@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
+from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import Conflict, ControlPlaneError, StoreUnavailable
 from control_plane.common.leases import claim, held, release
@@ -114,7 +114,12 @@ def start_migration(studio: Studio, target: StudioStore | None, *, actor: Actor)
         migration.save(force_insert=True)
         chosen.store = target
         chosen.save(update_fields=["store"])
-        _record(Act.STORE_MOVE_STARTED, migration, actor, {"segments": migration.total_segments})
+        record_for(
+            Act.STORE_MOVE_STARTED,
+            migration,
+            actor=actor,
+            details={**_stores(migration), "segments": migration.total_segments},
+        )
         kick_named(
             "control_plane.recordings.tasks.continue_migration", studio=studio.id, migration_id=migration.id
         )
@@ -148,7 +153,12 @@ def cancel_migration(migration: StoreMigration, *, actor: Actor) -> StoreMigrati
             due_at=now + settings.STORE_GRACE
         )
         migration.refresh_from_db()
-        _record(Act.STORE_MOVE_CANCELLED, migration, actor, {"moved": migration.moved_segments})
+        record_for(
+            Act.STORE_MOVE_CANCELLED,
+            migration,
+            actor=actor,
+            details={**_stores(migration), "moved": migration.moved_segments},
+        )
     return migration
 
 
@@ -166,7 +176,7 @@ def retry_failures(migration: StoreMigration, *, actor: Actor) -> None:
         if not open_.update(retry_at=None, tries=0, error=""):
             raise Conflict("This migration is over. Start another one to move the rest.")
         MigrationFailure.objects.filter(migration=migration).update(retry_at=now, given_up=False, tries=0)
-        _record(Act.STORE_MOVE_RETRIED, migration, actor, {})
+        record_for(Act.STORE_MOVE_RETRIED, migration, actor=actor, details=_stores(migration))
 
 
 def due_migrations() -> list[UUID]:
@@ -389,26 +399,26 @@ def _advance_state(migration: StoreMigration) -> None:
         ObjectDeletion.objects.filter(migration=migration, due_at=None).update(
             due_at=now + settings.STORE_GRACE
         )
-        _record(Act.STORE_MOVE_COPIED, migration, SYSTEM, {"left_behind": given_up.count()})
+        record_for(
+            Act.STORE_MOVE_COPIED,
+            migration,
+            actor=SYSTEM,
+            details={**_stores(migration), "left_behind": given_up.count()},
+        )
         return
     through = rows.get()
     grace_over = through.copied_at is None or through.copied_at + settings.STORE_GRACE <= now
     if not grace_over or ObjectDeletion.objects.filter(migration=migration).exists():
         return
     if rows.filter(state=MigrationState.GRACE).update(state=MigrationState.DONE, finished_at=now):
-        _record(Act.STORE_MOVE_FINISHED, migration, SYSTEM, {"left_behind": given_up.count()})
+        record_for(
+            Act.STORE_MOVE_FINISHED,
+            migration,
+            actor=SYSTEM,
+            details={**_stores(migration), "left_behind": given_up.count()},
+        )
 
 
-def _record(act: Act, migration: StoreMigration, actor: Actor, details: dict[str, object]) -> None:
-    record(
-        act,
-        actor=actor,
-        studio_id=migration.studio_id,
-        object_type="storage.StoreMigration",
-        object_id=migration.id,
-        details={
-            "source": str(migration.source_id or ""),
-            "target": str(migration.target_id or ""),
-            **details,
-        },
-    )
+def _stores(migration: StoreMigration) -> dict[str, object]:
+    """Returns the ids of both stores, as audit events hold them; empty: the studio's configured store."""
+    return {"source": str(migration.source_id or ""), "target": str(migration.target_id or "")}

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
+from control_plane.audit.services import record, record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict
 from control_plane.common.leases import claim, held, release
@@ -61,7 +61,7 @@ def set_region(studio: Studio, region: str, *, actor: Actor) -> StudioStorage:
         row.region = region
         check(row)
         row.save(update_fields=["region"])
-        _record(Act.STORE_REGION_SET, row, actor, {"region": region})
+        record_for(Act.STORE_REGION_SET, row, actor=actor, details={"region": region})
     return row
 
 
@@ -109,7 +109,12 @@ def add_store(
         if fault := stores.region_mismatch(row, stores.storage().region):
             raise Conflict(f"{fault} Name a bucket in that region.")
         save_new(row, f"There is a store called {row.name!r} already.")
-        _record(Act.STORE_ADDED, row, actor, {"region": row.region, "encryption": str(row.encryption)})
+        record_for(
+            Act.STORE_ADDED,
+            row,
+            actor=actor,
+            details={"region": row.region, "encryption": str(row.encryption)},
+        )
         request_probe(studio, row, actor=actor)
     return row
 
@@ -142,7 +147,7 @@ def change_store(store: StudioStore, *, actor: Actor, secret_key: str = "", **va
         row.revision += 1
         row.save()
         changed = sorted(values) + (["secret_key"] if secret_key else [])
-        _record(Act.STORE_CHANGED, row, actor, {"fields": changed})
+        record_for(Act.STORE_CHANGED, row, actor=actor, details={"fields": changed})
         request_probe(Studio.objects.get(pk=row.studio_id), row, actor=actor)
     return row
 
@@ -348,14 +353,3 @@ def _check_store(row: StudioStore, secret_key: str) -> None:
         stores.config_for(row, secret_key.strip())
     except ValueError as error:
         raise BadRequest(str(error)) from error
-
-
-def _record(act: Act, row: StudioStore | StudioStorage, actor: Actor, details: dict[str, object]) -> None:
-    record(
-        act,
-        actor=actor,
-        studio_id=row.studio_id,
-        object_type=row._meta.label,
-        object_id=row.id,
-        details=details,
-    )

@@ -122,7 +122,7 @@ AUDIT = (
         "a replay leaves no entry",
         "audit",
         "control_plane/recordings/playback/view_sessions.py",
-        "        entry = record(\n",
+        "        entry = record_for(\n",
         "        from control_plane.audit.models import Entry\n\n"
         "        entry = (lambda *_, **__: Entry())(  # made up, and never written\n",
         (f"{_VIEWS}::test_a_replay_is_on_record_before_its_first_key_and_once",),

@@ -282,8 +282,8 @@ PEOPLE = (
         "a studio's link opens the account of a platform operator",
         "sign-in",
         "control_plane/administration/services/operators.py",
-        "        end_signin_links(user)\n        _record",
-        "        _record",
+        "        end_signin_links(user)\n        record_for",
+        "        record_for",
         (f"{_WAY_BACK}::test_a_link_is_void_once_the_account_is_an_operators",),
     ),
     Sabotage(

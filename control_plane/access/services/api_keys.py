@@ -15,7 +15,7 @@ from control_plane.access.models import ApiKey
 from control_plane.access.roles import MACHINE_ACTIONS, missing_needs
 from control_plane.accounts.models import User
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
+from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
 from control_plane.common.saving import check
@@ -69,7 +69,8 @@ def make_api_key(
         )
         check(key)
         key.save(force_insert=True)
-        _record(Act.API_KEY_MADE, key, actor, {"actions": key.actions, "until": expires_at.isoformat()})
+        details = {"user": str(key.user_id), "actions": key.actions, "until": expires_at.isoformat()}
+        record_for(Act.API_KEY_MADE, key, actor=actor, details=details)
     return key, secret
 
 
@@ -85,7 +86,7 @@ def revoke_api_key(key: ApiKey, *, actor: Actor) -> None:
         if not keys_of(actor, key.studio).filter(pk=key.pk).exists():
             raise NotFound
         if ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now()):
-            _record(Act.API_KEY_REVOKED, key, actor, {})
+            record_for(Act.API_KEY_REVOKED, key, actor=actor, details={"user": str(key.user_id)})
 
 
 def keys_of(actor: Actor, studio: Studio) -> QuerySet[ApiKey]:
@@ -134,14 +135,3 @@ def _check(wanted: frozenset[Action], expires_at: datetime) -> None:
 
 def _hash(secret: str) -> bytes:
     return sha256(secret.encode()).digest()
-
-
-def _record(act: Act, key: ApiKey, actor: Actor, details: dict[str, object]) -> None:
-    record(
-        act,
-        actor=actor,
-        studio_id=key.studio_id,
-        object_type="access.ApiKey",
-        object_id=key.id,
-        details={"user": str(key.user_id), **details},
-    )

@@ -57,7 +57,7 @@ def open_break_glass(
             ends_at=timezone.now() + timedelta(hours=hours),
         )
         glass.save(force_insert=True)
-        _record(
+        _record_in_both_chains(
             Act.BREAK_GLASS_OPENED,
             glass,
             actor,
@@ -83,7 +83,7 @@ def close_break_glass(glass: BreakGlass, *, actor: Actor) -> BreakGlass:
         still_open = BreakGlass.objects.filter(pk=glass.pk, closed_at__isnull=True, ends_at__gt=now)
         # Of two who close it, one does, and is on record for it.
         if still_open.update(closed_at=now, closed_by=actor.id) == 1:
-            _record(Act.BREAK_GLASS_CLOSED, glass, actor, {"operator": str(glass.operator_id)})
+            _record_in_both_chains(Act.BREAK_GLASS_CLOSED, glass, actor, {"operator": str(glass.operator_id)})
         found: BreakGlass = BreakGlass.objects.get(pk=glass.pk)
     return found
 
@@ -113,7 +113,7 @@ def _check(actions: frozenset[Action], reason: str, hours: float) -> None:
         )
 
 
-def _record(act: Act, glass: BreakGlass, actor: Actor, details: dict[str, object]) -> None:
+def _record_in_both_chains(act: Act, glass: BreakGlass, actor: Actor, details: dict[str, object]) -> None:
     for studio_id in (glass.studio_id, None):
         # The platform's chain has to say where; the studio's own goes without saying.
         more = {} if studio_id else {"studio": str(glass.studio_id)}

@@ -1,7 +1,6 @@
 """Writes of rights on single things: given, denied, taken back."""
 
 from datetime import datetime
-from uuid import UUID
 
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
@@ -15,7 +14,7 @@ from control_plane.access.models import REASON_LENGTH, Effect, ObjectRight
 from control_plane.access.permissions import permission_for
 from control_plane.accounts.models import User
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
+from control_plane.audit.services import record, record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, NotFound
 from control_plane.common.scoping import studio_scope
@@ -69,7 +68,7 @@ def take_right(
         )
         rights.delete()
         act = Act.GRANT_TAKEN if effect == Effect.ALLOW else Act.DENIAL_LIFTED
-        _record(act, user.id, action, obj._meta.label, str(obj.pk), studio_id, actor)
+        record_for(act, obj, actor=actor, details={"user": str(user.id), "right": action.value})
 
 
 def take_back(right: ObjectRight, *, actor: Actor) -> None:
@@ -83,7 +82,14 @@ def take_back(right: ObjectRight, *, actor: Actor) -> None:
         label, action = facts.right_on(right)
         ObjectRight.objects.filter(pk=right.pk).delete()
         act = Act.GRANT_TAKEN if right.effect == Effect.ALLOW else Act.DENIAL_LIFTED
-        _record(act, right.user_id, action, label, right.object_pk, right.studio_id, actor)
+        record(
+            act,
+            actor=actor,
+            studio_id=right.studio_id,
+            object_type=label,
+            object_id=right.object_pk,
+            details={"user": str(right.user_id), "right": action.value if action else ""},
+        )
 
 
 def _put(
@@ -123,8 +129,13 @@ def _put(
                 "content_object": obj,
             },
         )
-        more = {"until": until.isoformat() if until else None, "reason": reason}
-        _record(act, user.id, action, obj._meta.label, str(obj.pk), studio_id, actor, more)
+        details = {
+            "user": str(user.id),
+            "right": action.value,
+            "until": until.isoformat() if until else None,
+            "reason": reason,
+        }
+        record_for(act, obj, actor=actor, details=details)
     found: ObjectRight = right
     return found
 
@@ -143,23 +154,3 @@ def _check(
         raise BadRequest("until: this moment is over; choose one that is yet to come.")
     if len(reason) > REASON_LENGTH:
         raise BadRequest(f"reason: at most {REASON_LENGTH} characters.")
-
-
-def _record(
-    act: Act,
-    user_id: UUID,
-    action: Action | None,
-    label: str,
-    object_id: str,
-    studio_id: UUID,
-    actor: Actor,
-    more: dict[str, str | None] | None = None,
-) -> None:
-    record(
-        act,
-        actor=actor,
-        studio_id=studio_id,
-        object_type=label,
-        object_id=object_id,
-        details={"user": str(user_id), "right": action.value if action else "", **(more or {})},
-    )

@@ -7,7 +7,7 @@ from control_plane.access.actions import Action
 from control_plane.access.models import RoleActions
 from control_plane.access.roles import DEFAULTS, effective, objections
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
+from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest
 from control_plane.common.scoping import studio_scope
@@ -59,12 +59,10 @@ def _set(
                 defaults={"actions": values, "changed_by": actor.id},
                 create_defaults={"actions": values, "changed_by": actor.id, "studio_id": studio.id},
             )
-        record(
+        record_for(
             Act.ROLE_RESET if chosen is None else Act.ROLE_CHANGED,
+            studio,
             actor=actor,
-            studio_id=studio.id,
-            object_type="tenancy.Studio",
-            object_id=studio.id,
             details={
                 "role": role.value,
                 "added": [action.value for action in Action if action in wanted - before],

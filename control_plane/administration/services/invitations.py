@@ -25,7 +25,7 @@ from control_plane.accounts.services import (
 from control_plane.administration.services.members import join
 from control_plane.administration.services.signin_links import is_worth_no_more
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
+from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound, SignInRequired
 from control_plane.common.saving import save_new
@@ -128,7 +128,7 @@ def revoke(invitation: Invitation, *, actor: Actor) -> None:
         pending = Invitation.objects.filter(pk=invitation.pk, accepted_at=None, revoked_at=None)
         if not pending.update(revoked_at=timezone.now()):
             raise Conflict("This invitation has been accepted or taken back.")
-        _record(Act.INVITATION_REVOKED, invitation, actor)
+        record_for(Act.INVITATION_REVOKED, invitation, actor=actor, details={"role": str(invitation.role)})
 
 
 def accept(token: str, *, user: User | None, session_key: str | None = None) -> User:
@@ -166,7 +166,7 @@ def accept(token: str, *, user: User | None, session_key: str | None = None) -> 
                 ends_at=found.membership_ends_at,
                 keep_key=session_key if user is not None else None,
             )
-        _record(Act.INVITATION_ACCEPTED, found, person.actor)
+        record_for(Act.INVITATION_ACCEPTED, found, actor=person.actor, details={"role": str(found.role)})
     return person
 
 
@@ -207,7 +207,8 @@ def _sent(invitation: Invitation, token: str, actor: Actor) -> Offer:
     else:
         invitation.sent_at = None
     invitation.save(update_fields=["sent_at"])
-    _record(Act.INVITATION_SENT, invitation, actor, by_mail=by_mail)
+    details = {"role": str(invitation.role), "by_mail": by_mail}
+    record_for(Act.INVITATION_SENT, invitation, actor=actor, details=details)
     return Offer(invitation, "" if by_mail else link)
 
 
@@ -229,14 +230,3 @@ def _require_inviter(invitation: Invitation) -> None:
 
 def _inviter(invitation: Invitation) -> Actor:
     return Actor.user(UUID(str(invitation.invited_by))) if invitation.invited_by else JOB
-
-
-def _record(act: Act, invitation: Invitation, actor: Actor, **details: object) -> None:
-    record(
-        act,
-        actor=actor,
-        studio_id=invitation.studio_id,
-        object_type="tenancy.Invitation",
-        object_id=invitation.id,
-        details={"role": str(invitation.role), **details},
-    )

@@ -16,7 +16,7 @@ from control_plane.accounts.services import (
 )
 from control_plane.administration.services.notices import tell_member
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
+from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
 from control_plane.common.saving import save_new
@@ -73,7 +73,8 @@ def change_role(membership: Membership, role: Role, *, actor: Actor) -> Membersh
         _keep_an_admin(locked, role)
         locked.role = role
         locked.save(update_fields=["role"])
-        _record_change(locked, actor, {"from": str(before), "to": Role(role).value})
+        details = {"user": str(locked.user_id), "from": str(before), "to": Role(role).value}
+        record_for(Act.MEMBER_CHANGED, locked, actor=actor, details=details)
         tell_member(locked, Act.MEMBER_CHANGED, actor=actor)
     membership.role = locked.role
     return membership
@@ -159,14 +160,7 @@ def end_member_sessions(membership: Membership, *, actor: Actor) -> None:
             # Else whoever holds one of them sets a first password, and signs in again with that. A first password is the
             # account's: where that belongs to another studio too, this one does not say who may set it.
             close_setup(locked.user)
-        record(
-            Act.MEMBER_SESSIONS_ENDED,
-            actor=actor,
-            studio_id=locked.studio_id,
-            object_type="tenancy.Membership",
-            object_id=locked.id,
-            details={"user": str(locked.user_id)},
-        )
+        record_for(Act.MEMBER_SESSIONS_ENDED, locked, actor=actor, details={"user": str(locked.user_id)})
         tell_member(locked, Act.MEMBER_SESSIONS_ENDED, actor=actor)
 
 
@@ -198,12 +192,10 @@ def join(
     end_signin_links(user)
     if lacks_own_signin(lock_account(user)):
         end_other_sessions(user, keep_key=keep_key, actor=JOB)
-    record(
+    record_for(
         Act.MEMBER_ADDED,
+        membership,
         actor=actor,
-        studio_id=studio.id,
-        object_type="tenancy.Membership",
-        object_id=membership.id,
         details={
             "user": str(user.id),
             "role": Role(role).value,
@@ -223,26 +215,21 @@ def _locked(membership: Membership, actor: Actor) -> Membership:
 
 def _end_membership(membership: Membership, act: Act, actor: Actor) -> None:
     """Delete a membership with everything that hangs on it in its studio; the caller holds the studio's lock."""
-    membership_id, user_id = membership.id, membership.user_id
-    Membership.objects.filter(pk=membership_id).delete()
+    user_id = membership.user_id
+    Membership.objects.filter(pk=membership.pk).delete()
     rights, _ = ObjectRight.objects.filter(user_id=user_id).delete()
     end_guardianships_of(user_id, actor=actor)
     # A key lends nothing now; it must not come to life again should the person come back.
     keys = ApiKey.objects.filter(user_id=user_id, revoked_at=None).update(revoked_at=timezone.now())
-    record(
-        act,
-        actor=actor,
-        studio_id=membership.studio_id,
-        object_type="tenancy.Membership",
-        object_id=membership_id,
-        details={"user": str(user_id), "role": str(membership.role), "rights": rights, "api_keys": keys},
-    )
+    details = {"user": str(user_id), "role": str(membership.role), "rights": rights, "api_keys": keys}
+    record_for(act, membership, actor=actor, details=details)
 
 
 def _set_end(membership: Membership, ends_at: datetime | None, actor: Actor) -> None:
     membership.ends_at = ends_at
     membership.save(update_fields=["ends_at"])
-    _record_change(membership, actor, {"ends_at": ends_at.isoformat() if ends_at else None})
+    details = {"user": str(membership.user_id), "ends_at": ends_at.isoformat() if ends_at else None}
+    record_for(Act.MEMBER_CHANGED, membership, actor=actor, details=details)
 
 
 def _check_end(role: Role, ends_at: datetime | None) -> None:
@@ -259,14 +246,3 @@ def _keep_an_admin(membership: Membership, role: Role | None) -> None:
     others = members(timezone.now()).filter(role=Role.ADMIN).exclude(pk=membership.pk)
     if role != Role.ADMIN and membership.role == Role.ADMIN and not others.exists():
         raise Conflict(_LAST_ADMIN)
-
-
-def _record_change(membership: Membership, actor: Actor, details: dict[str, str | None]) -> None:
-    record(
-        Act.MEMBER_CHANGED,
-        actor=actor,
-        studio_id=membership.studio_id,
-        object_type="tenancy.Membership",
-        object_id=membership.id,
-        details={"user": str(membership.user_id), **details},
-    )

@@ -20,7 +20,7 @@ from control_plane.accounts.services import (
 from control_plane.administration.services.invitations import Offer, invite
 from control_plane.administration.services.studios import create_studio
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
+from control_plane.audit.services import record, record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import Conflict, Forbidden
 from control_plane.common.scoping import user_scope
@@ -58,7 +58,7 @@ def make_operator(address: str, *, actor: Actor, display_name: str = "") -> User
         end_other_sessions(user, keep_key=None, actor=actor)
         # Nor may a link open the account that a studio's admin made when it was worth no more than the studio.
         end_signin_links(user)
-        _record(Act.OPERATOR_MADE, user, actor)
+        record_for(Act.OPERATOR_MADE, user, actor=actor)
     return user
 
 
@@ -71,7 +71,7 @@ def end_operator(user: User, *, actor: Actor) -> None:
     _require_platform(actor)
     with transaction.atomic():
         if User.objects.filter(pk=user.pk, is_operator=True).update(is_operator=False):
-            _record(Act.OPERATOR_ENDED, user, actor)
+            record_for(Act.OPERATOR_ENDED, user, actor=actor)
     user.is_operator = False
     # Their visits count for nothing from here on, and must not again should the person become an operator once more.
     # Each in a transaction of its own: an entry holds the end of its studio's chain until then.
@@ -109,7 +109,3 @@ def found_studio(*, slug: str, name: str, time_zone: str, admin_address: str, ac
 def _require_platform(actor: Actor) -> None:
     if actor.kind is not ActorKind.SYSTEM:
         raise Forbidden("Only whoever runs the server makes operators, or ends that they are.")
-
-
-def _record(act: Act, user: User, actor: Actor) -> None:
-    record(act, actor=actor, studio_id=None, object_type="accounts.User", object_id=user.id)

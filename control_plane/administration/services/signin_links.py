@@ -14,7 +14,7 @@ from control_plane.accounts import mail
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_signin_link, end_signin_links, lock_account
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
+from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import Conflict, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
@@ -58,14 +58,7 @@ def make_member_link(membership: Membership, *, actor: Actor) -> str:
             raise Conflict(REFUSED)
         end_signin_links(member.user)
         link = create_signin_link(member.user, actor=actor)
-        record(
-            Act.MEMBER_LINK_MADE,
-            actor=actor,
-            studio_id=member.studio_id,
-            object_type="tenancy.Membership",
-            object_id=member.id,
-            details={"user": str(member.user_id)},
-        )
+        record_for(Act.MEMBER_LINK_MADE, member, actor=actor, details={"user": str(member.user_id)})
     return link
 
 

@@ -4,7 +4,7 @@ from control_plane.access import access
 from control_plane.accounts.models import User
 from control_plane.administration.services.members import join
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
+from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Forbidden
 from control_plane.common.names import clean_name
@@ -37,13 +37,7 @@ def create_studio(
         save_new(studio, f"There is a studio at {slug!r} already.")
         key = keyring.new_generation(studio)
         key.save()
-        record(
-            Act.STUDIO_CREATED,
-            actor=actor,
-            studio_id=studio.id,
-            object_type="tenancy.Studio",
-            object_id=studio.id,
-        )
+        record_for(Act.STUDIO_CREATED, studio, actor=actor)
         record_key(key, actor)
         if admin is not None:
             join(studio, admin, Role.ADMIN, actor)
@@ -66,14 +60,7 @@ def change_studio(studio: Studio, *, actor: Actor, **values: str) -> Studio:
             setattr(studio, name, value)
         check(studio)
         studio.save(update_fields=sorted(values))
-        record(
-            Act.STUDIO_CHANGED,
-            actor=actor,
-            studio_id=studio.id,
-            object_type="tenancy.Studio",
-            object_id=studio.id,
-            details={"fields": sorted(values)},
-        )
+        record_for(Act.STUDIO_CHANGED, studio, actor=actor, details={"fields": sorted(values)})
     return studio
 
 
@@ -91,13 +78,7 @@ def create_room(studio: Studio, *, name: str, actor: Actor) -> Room:
         access.require(actor, access.Action.MANAGE_ROOMS, studio)
         require_rate(Act.ROOM_CREATED, actor=actor)
         save_new(room, f"There is a room called {name!r} already.")
-        record(
-            Act.ROOM_CREATED,
-            actor=actor,
-            studio_id=studio.id,
-            object_type="tenancy.Room",
-            object_id=room.id,
-        )
+        record_for(Act.ROOM_CREATED, room, actor=actor)
     return room
 
 
@@ -114,12 +95,5 @@ def rename_room(room: Room, *, name: str, actor: Actor) -> Room:
         room.name = clean_name(name)
         check(room)
         unless_taken(lambda: room.save(update_fields=["name"]), f"There is a room called {name!r} already.")
-        record(
-            Act.ROOM_CHANGED,
-            actor=actor,
-            studio_id=room.studio_id,
-            object_type="tenancy.Room",
-            object_id=room.id,
-            details={"fields": ["name"]},
-        )
+        record_for(Act.ROOM_CHANGED, room, actor=actor, details={"fields": ["name"]})
     return room

@@ -12,7 +12,7 @@ from django.utils import timezone
 from control_plane.access import access
 from control_plane.accounts.dns_records import txt_records
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
+from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import NotFound, Unavailable
 from control_plane.common.scoping import studio_scope
@@ -90,11 +90,9 @@ def _keep(provider: IdentityProvider, domain: str, is_proven: bool, now: datetim
     row.save(update_fields=["proven_domains"])
     provider.proven_domains = row.proven_domains
     if is_proven != was_proven:
-        record(
+        record_for(
             Act.PROVIDER_DOMAIN_PROVEN if is_proven else Act.PROVIDER_DOMAIN_LOST,
+            row,
             actor=actor,
-            studio_id=row.studio_id,
-            object_type="identity.IdentityProvider",
-            object_id=row.id,
             details={"domain": domain},
         )

@@ -11,7 +11,7 @@ from requests import RequestException
 from control_plane.access import access
 from control_plane.accounts.outbound import require_safe
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
+from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest
 from control_plane.common.saving import check, save_new, unless_taken
@@ -65,12 +65,10 @@ def change_signin_policy(studio: Studio, *, actor: Actor, **values: Any) -> Sign
         if policy.provider_only and not IdentityProvider.objects.filter(enabled=True).exists():
             raise BadRequest("Add an identity provider first: without one nobody could sign in.")
         policy.save()
-        record(
+        record_for(
             Act.SIGNIN_POLICY_CHANGED,
+            policy,
             actor=actor,
-            studio_id=studio.id,
-            object_type="identity.SigninPolicy",
-            object_id=policy.id,
             details={name: getattr(policy, name) for name in POLICY_FIELDS},
         )
     return policy
@@ -94,7 +92,7 @@ def add_provider(studio: Studio, facts: ProviderFacts, *, actor: Actor) -> Ident
         _take(provider, facts)
         save_new(provider, "There is an identity provider of this name already.")
         _map_groups(provider, facts.group_roles)
-        _record(Act.PROVIDER_ADDED, provider, actor)
+        record_for(Act.PROVIDER_ADDED, provider, actor=actor, details=_audited(provider))
     return provider
 
 
@@ -111,7 +109,7 @@ def change_provider(provider: IdentityProvider, facts: ProviderFacts, *, actor: 
         _require_a_way_in(provider.enabled, provider)
         unless_taken(lambda: provider.save(), "There is an identity provider of this name already.")
         _map_groups(provider, facts.group_roles)
-        _record(Act.PROVIDER_CHANGED, provider, actor)
+        record_for(Act.PROVIDER_CHANGED, provider, actor=actor, details=_audited(provider))
     return provider
 
 
@@ -125,7 +123,7 @@ def remove_provider(provider: IdentityProvider, *, actor: Actor) -> None:
     with studio_scope(provider.studio_id):
         access.require(actor, access.Action.MANAGE_STUDIO, provider)
         _require_a_way_in(False, provider)
-        _record(Act.PROVIDER_REMOVED, provider, actor)
+        record_for(Act.PROVIDER_REMOVED, provider, actor=actor, details=_audited(provider))
         IdentityProvider.objects.filter(pk=provider.pk).delete()
 
 
@@ -202,12 +200,6 @@ def _require_a_way_in(stays: bool, provider: IdentityProvider) -> None:
         raise BadRequest("People sign in through the provider only. Allow passwords again first.")
 
 
-def _record(act: Act, provider: IdentityProvider, actor: Actor) -> None:
-    record(
-        act,
-        actor=actor,
-        studio_id=provider.studio_id,
-        object_type="identity.IdentityProvider",
-        object_id=provider.id,
-        details={"kind": str(provider.kind), "enabled": provider.enabled},
-    )
+def _audited(provider: IdentityProvider) -> dict[str, object]:
+    """Returns the facts of a provider that its audit events hold."""
+    return {"kind": str(provider.kind), "enabled": provider.enabled}

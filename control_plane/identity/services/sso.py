@@ -18,7 +18,7 @@ from control_plane.administration.services.members import (
     set_membership_end,
 )
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
+from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict
 from control_plane.common.scoping import studio_scope
@@ -184,12 +184,10 @@ def _unless_last_admin(membership: Membership, role: Role | None) -> bool:
         else:
             change_role(membership, role, actor=JOB)
     except Conflict:
-        record(
+        record_for(
             Act.PROVIDER_OVERRULED,
+            membership,
             actor=JOB,
-            studio_id=membership.studio_id,
-            object_type="tenancy.Membership",
-            object_id=membership.id,
             details={"user": str(membership.user_id), "wanted": role.value if role else "none"},
         )
         return False

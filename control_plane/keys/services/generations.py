@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
+from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.models import StudioOwned
 from control_plane.common.scoping import current_studio_id, studio_scope
@@ -68,14 +68,7 @@ def alone(studio_id: UUID) -> None:
 
 def record_key(key: StudioKey, actor: Actor) -> None:
     """Puts a new generation on record."""
-    record(
-        Act.STUDIO_KEY_MADE,
-        actor=actor,
-        studio_id=key.studio_id,
-        object_type="keys.StudioKey",
-        object_id=key.id,
-        details={"root_key": key.root_key_id},
-    )
+    record_for(Act.STUDIO_KEY_MADE, key, actor=actor, details={"root_key": key.root_key_id})
 
 
 def rewrap_batch(*, actor: Actor, most: int = BATCH) -> int:
@@ -105,13 +98,7 @@ def rewrap_batch(*, actor: Actor, most: int = BATCH) -> int:
         if done >= most:
             break
     if done and not left_on_older():
-        record(
-            Act.STUDIO_KEYS_REWRAPPED,
-            actor=actor,
-            studio_id=key.studio_id,
-            object_type="keys.StudioKey",
-            object_id=key.id,
-        )
+        record_for(Act.STUDIO_KEYS_REWRAPPED, key, actor=actor)
     return done
 
 

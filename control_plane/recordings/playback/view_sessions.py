@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from control_plane.access import access
 from control_plane.audit.catalogue import Action as Act
-from control_plane.audit.services import record
+from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import NotFound
 from control_plane.common.rows import one
@@ -42,12 +42,10 @@ def touch_replay(class_session: ClassSession, *, actor: Actor) -> Replay:
         replay = Replay(
             studio_id=class_session.studio_id, class_session=class_session, viewer_id=actor.id, seen_at=now
         )
-        entry = record(
+        entry = record_for(
             Act.CLASS_REPLAYED,
+            class_session,
             actor=actor,
-            studio_id=class_session.studio_id,
-            object_type="recordings.ClassSession",
-            object_id=class_session.id,
             details={"replay": str(replay.id), **_access_details(class_session, actor)},
         )
         replay.entry_id = entry.id

@@ -33,7 +33,7 @@ WRITES = {
     "update_or_create",
     "get_or_create",
 }
-RECORDS = {"record", "write", "_record", "_record_right", "_audit", "note_read", "_note"}
+RECORDS = {"record", "record_for", "write", "note_read"}
 UNRECORDED = {
     "order_recording": "a step of `recordings.start_class`, whose entry it is",
     "stop_recording": "a step of `recordings.stop_class`, likewise",
@@ -92,7 +92,7 @@ def test_whatever_is_recorded_is_an_act_of_the_catalogue() -> None:
         for node in ast.walk(parsed(path))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
-        and node.func.id == "record"
+        and node.func.id in {"record", "record_for"}
         and node.args
         and isinstance(node.args[0], ast.Constant)
     ]

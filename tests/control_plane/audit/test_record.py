@@ -17,7 +17,7 @@ from control_plane.audit.catalogue import Action
 from control_plane.audit.chain import Link, canonical
 from control_plane.audit.models import ChainHead, Entry
 from control_plane.audit.selectors import entries, stored, verify_chain
-from control_plane.audit.services import chain_scope, record
+from control_plane.audit.services import chain_scope, record, record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import ScopeMismatch, ScopeMissing
 from control_plane.common.scoping import studio_scope
@@ -45,6 +45,26 @@ def test_each_studio_counts_for_itself_without_a_gap(cast: Cast, other: Cast) ->
         sequences = list(entries().values_list("sequence", flat=True))
     assert sequences == list(range(before + 2, 0, -1))
     assert verify_chain(cast.studio.id) == (before + 2, None)
+
+
+def test_an_event_about_a_row_is_on_the_chain_of_its_studio(cast: Cast) -> None:
+    room = services.create_room(cast.studio, name="Blue room", actor=cast.alice.actor)
+    with studio_scope(cast.studio.id):
+        entry = record_for(Action.ROOM_CHANGED, room, actor=cast.alice.actor, details={"fields": ["name"]})
+    assert (entry.studio_id, entry.object_type) == (cast.studio.id, "tenancy.Room")
+    assert (entry.object_id, entry.details) == (str(room.pk), {"fields": ["name"]})
+    assert entry.actor_id == cast.alice.pk
+
+
+def test_an_event_about_a_studio_is_on_its_own_chain(cast: Cast) -> None:
+    with studio_scope(cast.studio.id):
+        entry = record_for(Action.STUDIO_CHANGED, cast.studio, actor=cast.alice.actor)
+    assert (entry.studio_id, entry.object_id) == (cast.studio.id, str(cast.studio.pk))
+
+
+def test_an_event_about_an_account_is_on_the_platforms_chain(cast: Cast) -> None:
+    entry = record_for(Action.USER_RENAMED, cast.alice, actor=cast.alice.actor)
+    assert (entry.studio_id, entry.object_type) == (None, "accounts.User")
 
 
 def test_an_act_that_is_rolled_back_leaves_no_entry(cast: Cast) -> None:
