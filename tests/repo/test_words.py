@@ -28,8 +28,8 @@ RETIRED = {
 }
 """Pattern of a whole word -> what to say. An underscore ends a word."""
 WORDS = re.compile(r"(?<![a-z])(?:" + "|".join(RETIRED) + r")(?![a-z])", re.IGNORECASE)
-PROSE = re.compile(r'(?:"""|# )(?:What|Whoever|Who) [a-z]+(?! \?)[^?\n]*$', re.MULTILINE)
-"""Docstrings and comments that begin as riddles do."""
+PROSE = re.compile(r'(?:"""|(?<!#)# )(?:What|Whoever|Who) [a-z]+(?! \?)[^?\n]*$', re.MULTILINE)
+"""Docstrings and comments that begin as riddles do. A heading of a guide below the first may be a question."""
 
 TO_DO = (
     "control_plane/access/",
