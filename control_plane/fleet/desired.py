@@ -18,11 +18,11 @@ from shared.protocol.config import (
     Position,
     UploadPolicy,
     UploadWindow,
-    in_words_of,
+    body_for_version,
 )
 from shared.protocol.config import RecordingOrder as OrderOnWire
 from shared.protocol.ids import CameraId, ClassSessionId, RoomId, StudioId
-from shared.protocol.version import OLDEST_SPOKEN
+from shared.protocol.version import OLDEST_VERSION
 
 NEWEST_NOTED = 32_767
 """Values of the column; a newer agent is sent our version."""
@@ -48,8 +48,8 @@ def negotiate_protocol(agent: Agent, protocol: int) -> None:
     Raises:
         ProtocolTooOld: nobody here speaks it any more.
     """
-    if protocol < OLDEST_SPOKEN:
-        raise ProtocolTooOld(f"This control plane speaks version {OLDEST_SPOKEN} or later.")
+    if protocol < OLDEST_VERSION:
+        raise ProtocolTooOld(f"This control plane speaks version {OLDEST_VERSION} or later.")
     protocol = min(protocol, NEWEST_NOTED)
     if agent.protocol == protocol:
         return
@@ -70,7 +70,7 @@ def publish_config(agent: Agent) -> DesiredConfig:
     row: DesiredConfig = DesiredConfig.objects.select_for_update().get(agent=agent)
     # Read behind the lock: another edit, or a box that was updated, may have changed it while this one waited.
     agent = Agent.objects.get(pk=agent.pk)
-    body = in_words_of(agent.protocol, _body(agent))
+    body = body_for_version(agent.protocol, _body(agent))
     hash_ = document_hash(body)
     if row.version and row.hash == hash_:
         return row

@@ -57,7 +57,7 @@ from shared.protocol.messages import (
     pushed,
 )
 from shared.protocol.status import Reported
-from shared.protocol.version import OLDEST_SPOKEN, PROTOCOL_VERSION
+from shared.protocol.version import OLDEST_VERSION, PROTOCOL_VERSION
 
 log = logging.getLogger(__name__)
 
@@ -213,7 +213,7 @@ class Link:
         self._id = uuid4()
         self._wake = asyncio.Event()
         self._reported: Reported | None = None
-        self._protocol = OLDEST_SPOKEN
+        self._protocol = OLDEST_VERSION
         self._sent: tuple[int, float] = (0, 0.0)
         self._resend_request: tuple[tuple[SegmentId, ...], float] = ((), 0.0)
         self._rival: tuple[str, float] | None = None
@@ -232,8 +232,8 @@ class Link:
         if not isinstance(hello, Hello):
             await self._fault(Code.BAD_REQUEST, "the first frame must be a hello")
             return
-        if hello.protocol < OLDEST_SPOKEN:
-            await self._fault(Code.PROTOCOL_TOO_OLD, f"this control plane speaks {OLDEST_SPOKEN} or later")
+        if hello.protocol < OLDEST_VERSION:
+            await self._fault(Code.PROTOCOL_TOO_OLD, f"this control plane speaks {OLDEST_VERSION} or later")
             return
         in_thread = self._gateway.in_thread
         self._reported, self._protocol = hello.reported, hello.protocol

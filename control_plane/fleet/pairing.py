@@ -34,7 +34,7 @@ from control_plane.tenancy.models import Studio
 from shared.protocol.errors import Code
 from shared.protocol.ids import AgentId, StudioId
 from shared.protocol.pairing import PairAnswer, PairRequest, normalise_pairing_code
-from shared.protocol.version import OLDEST_SPOKEN
+from shared.protocol.version import OLDEST_VERSION
 
 LIFETIME = timedelta(minutes=10)
 MAX_ATTEMPTS = 5
@@ -111,9 +111,9 @@ def claim_pairing_code(request: PairRequest) -> PairAnswer:
         BadRequest: the code is not made of the right letters, or what the box says of itself cannot be kept.
         PairingRefused: unknown, expired, used or locked; the code says which.
     """
-    if request.protocol < OLDEST_SPOKEN:
+    if request.protocol < OLDEST_VERSION:
         raise PairingRefused(
-            f"The agent speaks version {request.protocol}; this control plane needs {OLDEST_SPOKEN} or later.",
+            f"The agent speaks version {request.protocol}; this control plane needs {OLDEST_VERSION} or later.",
             code=Code.PROTOCOL_TOO_OLD,
         )
     if wrong := out_of_range(request):

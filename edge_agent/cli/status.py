@@ -217,7 +217,7 @@ def _spool(status: LocalStatus, bytes_per_s: float | None) -> RenderableType:
         pending.append(f"\n{upload.problem}", "red")
         pending.append(f"\n{upload.hint}" if upload.hint else "", "dim")
     table.add_row("upload", pending)
-    if upload.set_aside:
+    if upload.quarantined:
         table.add_row("quarantined", _quarantined(upload))
     return table
 
@@ -237,7 +237,7 @@ def _window(upload: UploadStatus) -> str:
 
 def _quarantined(upload: UploadStatus) -> Text:
     text = Text(
-        f"{upload.set_aside} segments were refused and stay on this machine; all others are uploaded. "
+        f"{upload.quarantined} segments were refused and stay on this machine; all others are uploaded. "
         "They are retried when the agent starts.",
         "yellow",
     )

@@ -12,8 +12,8 @@ from edge_agent.control.session import ConfigFilter
 from edge_agent.errors import AgentRevoked, AuthenticationRefused, ServerError
 from shared.kernel.logs import FailureLog
 from shared.protocol.messages import Heartbeat, Report
-from shared.protocol.status import status_in_words_of
-from shared.protocol.version import OLDEST_SPOKEN
+from shared.protocol.status import status_for_version
+from shared.protocol.version import OLDEST_VERSION
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Polling:
         self._link_retry = link_retry
         self._sleep = sleep
         self._etag: str | None = None
-        self.peer = OLDEST_SPOKEN
+        self.peer = OLDEST_VERSION
         """The control plane's last known wire version; only a websocket tells it."""
         self._is_failing = False
         self._failures = FailureLog(log, "polling the control plane by HTTP fails too")
@@ -83,5 +83,5 @@ class Polling:
             document, self._etag = answer
             apply_verdict(self._agent, self._config_filter.check_bytes(bytes(document)))
         await self._api.post_for_nothing(REPORT_PATH, Report(reported=self._agent.reported()))
-        status = status_in_words_of(self.peer, self._agent.status())
+        status = status_for_version(self.peer, self._agent.status())
         await self._api.post_for_nothing(REPORT_PATH, Heartbeat(status=status))

@@ -27,8 +27,8 @@ from shared.protocol.messages import (
     ToAgent,
     Welcome,
 )
-from shared.protocol.status import AgentStatus, Reported, status_in_words_of
-from shared.protocol.version import OLDEST_SPOKEN, PROTOCOL_VERSION
+from shared.protocol.status import AgentStatus, Reported, status_for_version
+from shared.protocol.version import OLDEST_VERSION, PROTOCOL_VERSION
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class Session:
     def __init__(self, config_filter: ConfigFilter, agent_version: str) -> None:
         self._config_filter = config_filter
         self._agent_version = agent_version
-        self._peer = OLDEST_SPOKEN
+        self._peer = OLDEST_VERSION
         self.state = State.GREETING
 
     def hello(self, reported: Reported) -> bytes:
@@ -169,7 +169,7 @@ class Session:
 
     def heartbeat(self, status: AgentStatus) -> bytes:
         """Returns the frame with the agent's status."""
-        return _frame(Heartbeat(status=status_in_words_of(self._peer, status)))
+        return _frame(Heartbeat(status=status_for_version(self._peer, status)))
 
     def requeue_answer(self, answer: SendingAgain) -> bytes:
         """Returns the frame that answers a request for lost segments."""
@@ -189,7 +189,7 @@ class Session:
                 self._peer = message.protocol
                 return Opened(message.protocol, message.server_time_at)
             case Desired():
-                if not message.is_whole:
+                if not message.is_intact:
                     # Not refused: an unacknowledged configuration is sent again.
                     return Ignored("a configuration was damaged on the way")
                 return self._config_filter.check(message.config)

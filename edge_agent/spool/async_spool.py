@@ -12,7 +12,7 @@ from edge_agent.spool.spool import Spool
 from shared.protocol.errors import Code
 from shared.protocol.ids import ClassSessionId, GapId, SegmentId
 from shared.protocol.manifest import GapRecord, SegmentManifest
-from shared.protocol.status import SetAside
+from shared.protocol.status import QuarantinedSegment
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ class AsyncSpool:
         """See `Spool.recall`."""
         await self._run(self._spool.retry_refused)
 
-    async def quarantined(self, limit: int) -> tuple[int, Sequence[SetAside]]:
+    async def quarantined(self, limit: int) -> tuple[int, Sequence[QuarantinedSegment]]:
         """See `Spool.set_aside`."""
         return await self._run(partial(self._spool.quarantined, limit))
 

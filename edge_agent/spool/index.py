@@ -16,7 +16,7 @@ from edge_agent.spool.schema import EPOCH, connect, connect_reader, to_us
 from shared.protocol.errors import Code
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, SegmentId
 from shared.protocol.manifest import GapRecord, SegmentManifest
-from shared.protocol.status import SetAside
+from shared.protocol.status import QuarantinedSegment
 from shared.protocol.upload import TrackTally
 
 T = TypeVar("T")
@@ -212,7 +212,7 @@ class Index:
                 (f"{Code.SEGMENT_CORRUPT}%",),
             )
 
-    def quarantined(self, limit: int) -> tuple[int, list[SetAside]]:
+    def quarantined(self, limit: int) -> tuple[int, list[QuarantinedSegment]]:
         """Returns how many segments are quarantined, and up to `limit` of them, newest first."""
         with self._read_lock:
             (count,) = self._reader.execute(
@@ -224,7 +224,7 @@ class Index:
                 (limit,),
             ).fetchall()
         return count, [
-            SetAside(
+            QuarantinedSegment(
                 segment_id=SegmentId(UUID(segment)),
                 class_session_id=ClassSessionId(UUID(class_session)),
                 camera_id=CameraId(UUID(camera)),

@@ -30,7 +30,7 @@ from shared.protocol.config import SpoolPolicy
 from shared.protocol.errors import Code
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, SegmentId
 from shared.protocol.manifest import GapReason, GapRecord, SegmentManifest
-from shared.protocol.status import SetAside, SpoolStatus
+from shared.protocol.status import QuarantinedSegment, SpoolStatus
 from shared.protocol.upload import TrackTally
 
 log = logging.getLogger(__name__)
@@ -175,7 +175,7 @@ class Spool:
         self.index.retry_refused()
         self._stats.refresh()
 
-    def quarantined(self, limit: int) -> tuple[int, list[SetAside]]:
+    def quarantined(self, limit: int) -> tuple[int, list[QuarantinedSegment]]:
         """Returns how many segments are quarantined, and up to `limit` of them, newest first."""
         return self.index.quarantined(limit)
 

@@ -9,7 +9,7 @@ from edge_agent.upload.gap_sender import GapOutbox
 from shared.protocol.errors import Code
 from shared.protocol.ids import ClassSessionId, SegmentId
 from shared.protocol.manifest import SegmentManifest
-from shared.protocol.status import SetAside
+from shared.protocol.status import QuarantinedSegment
 
 
 class Outbox(GapOutbox, Protocol):
@@ -50,6 +50,6 @@ class Outbox(GapOutbox, Protocol):
         """Requeues quarantined segments, except damaged ones."""
         ...
 
-    async def quarantined(self, limit: int) -> tuple[int, Sequence[SetAside]]:
+    async def quarantined(self, limit: int) -> tuple[int, Sequence[QuarantinedSegment]]:
         """Returns how many segments are quarantined, and the newest of them."""
         ...

@@ -6,7 +6,7 @@ from edge_agent.errors import ServerError
 from edge_agent.upload.outbox import Outbox
 from shared.protocol.ids import SegmentId
 from shared.protocol.manifest import SegmentManifest
-from shared.protocol.status import SetAside, UploadStatus
+from shared.protocol.status import QuarantinedSegment, UploadStatus
 
 SHOWN = 5
 TRIES = 4
@@ -20,8 +20,8 @@ class QuarantineReport:
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
         self._count = 0
-        self._newest: Sequence[SetAside] = ()
-        self._store_refusals: dict[SegmentId, SetAside] = {}
+        self._newest: Sequence[QuarantinedSegment] = ()
+        self._store_refusals: dict[SegmentId, QuarantinedSegment] = {}
 
     async def load(self) -> None:
         """Reloads the quarantined segments from the spool."""
@@ -31,7 +31,7 @@ class QuarantineReport:
         """Counts a refusal by the store of a segment whose file is intact."""
         if failures < TRIES or len(self._store_refusals) >= STUBBORN_MOST:
             return
-        self._store_refusals[manifest.segment_id] = SetAside(
+        self._store_refusals[manifest.segment_id] = QuarantinedSegment(
             segment_id=manifest.segment_id,
             class_session_id=manifest.class_session_id,
             camera_id=manifest.camera_id,
@@ -47,6 +47,6 @@ class QuarantineReport:
         return UploadStatus(
             problem=str(problem)[:300] if problem else "",
             hint=problem.hint if problem else "",
-            set_aside=self._count + len(self._store_refusals),
+            quarantined=self._count + len(self._store_refusals),
             newest=(*self._store_refusals.values(), *self._newest)[:SHOWN],
         )

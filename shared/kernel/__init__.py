@@ -1,2 +1,2 @@
-"""Small pure tools that both sides need: time, back-off, redaction, logs, folders. No I/O beyond the clock, the log
-stream, the environment and the one poll of `loopback`."""
+"""Small tools of both sides: time, back-off, redaction, logs, folders. Their only I/O is the clock, the log stream, the
+environment and the poll of `loopback`."""

@@ -1,12 +1,12 @@
-"""How long to wait before the next try: exponential, with full jitter, reset by success."""
+"""Exponential back-off with full jitter, reset by a success."""
 
 import random
 
 
 class Backoff:
-    """Waits that grow from `first_s` to `most_s`, each drawn at random below its ceiling.
+    """Waits that grow from `first_s` to `most_s`; each is random below its ceiling.
 
-    Source: "full jitter": a thousand boxes that lost one server do not come back at the same instant.
+    Source: "full jitter": a thousand agents that lost one server do not reconnect at the same instant.
     """
 
     def __init__(self, first_s: float, most_s: float, *, rng: random.Random | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Where the time comes from: one small Protocol, so that tests own the clock."""
+"""Clocks behind one small Protocol, so that tests can set the time."""
 
 import logging
 import threading
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class Clock(Protocol):
-    """UTC and a monotonic reading. They never mix: one dates facts, the other measures waits."""
+    """UTC and a monotonic reading. They never mix: UTC dates facts, the monotonic reading measures waits."""
 
     def now(self) -> datetime:
         """Returns UTC now, with time zone."""
@@ -39,40 +39,40 @@ class SystemClock:
 
 
 SLEW_PPM = 150
-"""How fast the server's time is followed: faster than crystals drift apart, and too slow to bend what is dated by it."""
+"""Slew rate towards the server's time: faster than crystals drift apart, and too slow to distort recorded times."""
 STEP_OVER_US = 100_000
-"""An error that would take more than eleven minutes to slew away is stepped away."""
+"""Larger errors are stepped: to slew this one takes eleven minutes."""
 FIRST_STEP_OVER_US = 10_000
-"""The same for the first time that is known, when hardly anything is dated yet."""
+"""The same for the first known time, when hardly anything is dated yet."""
 ENOUGH = 2 * WRONG_MOST + 1
-"""So many readings outvote those that may be wrong."""
+"""Number of readings that outvote those that may be wrong."""
 MARGIN_US = 10_000
-"""The clock is led to the middle of what is possible where that is narrow, and else only so far inside its edge."""
+"""The clock is slewed to the middle of a narrow interval of possible offsets, and this far inside the edge of a wide one."""
 SLEW_LOGGED_US = 10_000
 SLEPT_NS = 500_000_000
-"""Two clocks that differ by so much more than before: the machine was suspended."""
+"""A larger change of the difference of the two clocks means that the machine was suspended."""
 LONG_UNHEARD_S = 300.0
-"""After so long without a reading one alone does not tell much: several are wanted."""
+"""After this time without a reading, one reading is not enough."""
 SLEEP_ERROR_US = 2_000_000
-"""How well a machine knows for how long it slept: some have nothing but a clock of whole seconds."""
+"""Error of the measured suspension: some machines have only a clock of whole seconds."""
 UNKNOWN_ERROR_US = 10 * 366 * 86_400 * 1_000_000
-"""The error bound before any reading: the machine's clock may show any year."""
+"""Error bound before the first reading: the machine's clock may show any year."""
 
 YEARS = range(2000, 2200)
-"""What clocks show; near enough that nothing counted from there overflows."""
+"""Accepted years; near enough that no sum overflows."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def boottime_ns() -> int:
-    """Returns nanoseconds since the machine started, suspension included where the system tells it (CLOCK_BOOTTIME)."""
+    """Returns nanoseconds since the machine started, with suspension where the system supports it (CLOCK_BOOTTIME)."""
     clock_id = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
     return time.clock_gettime_ns(clock_id)
 
 
 @dataclass(frozen=True, slots=True)
 class _Course:
-    """From `from_ns` on: the offset in force then, and the one it is slewed to."""
+    """A slew from `from_ns` on: the offset at that reading, and the target offset."""
 
     from_ns: int
     offset_us: int
@@ -85,20 +85,20 @@ class _Course:
 
 
 class ServerClock:
-    """UTC as the control plane tells it, carried forward by the monotonic clock: a wrong box clock changes nothing.
+    """UTC of the control plane, carried forward by the monotonic clock. A wrong clock of the agent has no effect.
 
-    `take` is given each reading of the server's clock together with `mark`, taken before it was asked for. What is known
-    is computed anew from all readings kept, each time, so that a bad one is forgotten and not followed. The clock steps
-    only where two independent readings agree, and only far; else it is slewed. Before that it is the machine's own UTC.
-    `error_bound_us` says at any time how far it may be off.
+    `take` receives each reading of the server's clock together with `mark`, read before the request. Each time the offset
+    is computed from all stored readings, so that a bad reading has no lasting effect. The clock steps only over a large
+    distance and only if two independent readings agree; else it is slewed. Before that it is the machine's own UTC.
+    `error_bound_us` is the error bound at any time.
 
-    One task calls `take`; any thread may read. Readers take no lock but to note that the machine was suspended.
+    One task calls `take`; any thread may read. Readers take the lock only to record a suspension.
     """
 
     def __init__(self, clock: Clock, *, elapsed_ns: Callable[[], int] | None = None) -> None:
         """Args:
         clock: the machine's clocks.
-        elapsed_ns: a monotonic reading that counts suspension too (`boottime_ns`); None: that of `clock`.
+        elapsed_ns: a monotonic reading that includes suspension (`boottime_ns`); None: that of `clock`.
         """
         self._clock = clock
         self._elapsed_ns = elapsed_ns or clock.monotonic_ns
@@ -111,18 +111,18 @@ class ServerClock:
         self._lock = threading.RLock()
         self._disagreement = FailureLog(log, "the control plane's answers disagree about the time")
         self.steps = 0
-        """Rises whenever the time jumps: what is dated before and after does not fit together."""
+        """Rises with each jump: times from before and after a jump cannot be compared."""
         self.newest: Clock = _Newest(self)
-        """The time of the newest reading alone, for what must fit the server that answered last: request tokens."""
+        """The time of the newest reading alone, for request tokens, which must match the server that answered last."""
 
     def mark(self) -> int:
-        """Returns the reading of our clock to take before the server is asked."""
+        """Returns the reading of the local clock to take before a request."""
         return self._elapsed_ns()
 
     def take(self, server_time_at: datetime, asked_ns: int) -> None:
-        """Takes a reading of the server's clock, made between `asked_ns` (see `mark`) and now.
+        """Adds a reading of the server's clock, taken between `asked_ns` (see `mark`) and now.
 
-        One of another century is no time of a server, and not taken.
+        A reading outside `YEARS` is ignored.
         """
         if server_time_at.year not in YEARS:
             return
@@ -149,13 +149,13 @@ class ServerClock:
         self._disagreement.recovered()
         is_first = self._course is None
         apart_us = abs(offset.nearest_us(here_us, margin_us=0) - here_us)
-        # Vague readings may be off by as much as the clock that they would correct: better ones come within seconds.
+        # Imprecise readings may be as wrong as the clock that they would correct; better ones follow within seconds.
         is_vague = offset.half_us > max(STEP_OVER_US, apart_us // 10) and len(self._readings) < ENOUGH
         is_moving = is_first or apart_us > STEP_OVER_US
         if is_moving and ((is_first and is_vague) or independent(self._readings, offset, here_ns) < 2):
             self._hold(here_ns, here_us)
             return
-        # A step to the middle of what is possible must make more good than it may spoil.
+        # A step to the middle of the interval must correct more than its largest possible error.
         is_far = apart_us > (FIRST_STEP_OVER_US if is_first else STEP_OVER_US) and apart_us >= offset.half_us
         target_us = offset.middle_us if is_far else offset.nearest_us(here_us, margin_us=MARGIN_US)
         if is_far:
@@ -184,7 +184,7 @@ class ServerClock:
     def _note_sleep(self) -> None:
         before_ns = self._clock.monotonic_ns()
         elapsed_ns = self._elapsed_ns()
-        # A thread that was held up between the readings must not take that for sleep.
+        # A thread that was delayed between the readings must not count the delay as suspension.
         asleep_ns = elapsed_ns - self._clock.monotonic_ns()
         if asleep_ns - self._asleep_ns <= SLEPT_NS or elapsed_ns - before_ns - self._asleep_ns <= SLEPT_NS:
             return
@@ -200,12 +200,12 @@ class ServerClock:
 
     @property
     def has_time(self) -> bool:
-        """Whether the server's time is known, by two readings that agree."""
+        """Whether the server's time is known, from two readings that agree."""
         return self._course is not None
 
     @property
     def is_sure(self) -> bool:
-        """Whether recent readings suffice and agree: if not, more are wanted soon."""
+        """Whether there are enough recent readings and they agree; if not, the agent requests more soon."""
         readings, here_ns = self._readings, self._elapsed_ns()
         offset = combine(readings, here_ns)
         if offset is None or not offset.agreed or self._course is None:
@@ -216,13 +216,13 @@ class ServerClock:
         return fits and recent >= ENOUGH
 
     def unheard_s(self) -> float:
-        """Returns for how long no reading has come, in seconds; infinite before the first."""
+        """Returns the time since the last reading in seconds; infinite before the first."""
         if not self._readings:
             return float("inf")
         return (self._elapsed_ns() - self._readings[-1].answered_ns) / 1e9
 
     def now(self) -> datetime:
-        """Returns UTC now by the server's time where known."""
+        """Returns UTC now, by the server's time once it is known."""
         here_ns = self._elapsed_ns()
         course = self._course
         if course is None:
@@ -230,10 +230,10 @@ class ServerClock:
         return _EPOCH + timedelta(microseconds=here_ns // 1000 + course.offset_at(here_ns))
 
     def error_bound_us(self) -> int:
-        """Returns how far `now` may be from the server's clock, in microseconds; `UNKNOWN_ERROR_US` before any reading.
+        """Returns the error bound of `now` in microseconds; `UNKNOWN_ERROR_US` before the first reading.
 
-        It holds while crystals drift apart by no more than `DRIFT_PPM`, and no more of the readings kept are wrong than
-        `combine` allows for.
+        It holds while crystals drift apart by at most `DRIFT_PPM`, and no more of the stored readings are wrong than
+        `combine` tolerates.
         """
         self._note_sleep()
         here_ns = self._elapsed_ns()
@@ -248,23 +248,23 @@ class ServerClock:
         return self._course.offset_at(here_ns)
 
     def newest_now(self) -> datetime:
-        """Returns UTC now by the newest reading alone; the machine's own UTC before the first."""
+        """Returns UTC now by the newest reading alone, or the machine's own UTC before the first."""
         newest = self._newest
         if newest is None:
             return self._clock.now()
         return _EPOCH + timedelta(microseconds=self._elapsed_ns() // 1000 + newest[1])
 
     def monotonic_ns(self) -> int:
-        """Returns the monotonic reading of the clock beneath."""
+        """Returns the monotonic reading of the underlying clock."""
         return self._clock.monotonic_ns()
 
     def offset_s(self) -> float:
-        """Returns server minus box in seconds; 0 before the server's time is known."""
+        """Returns server time minus agent time in seconds; 0 before the server's time is known."""
         return (self.now() - self._clock.now()).total_seconds() if self._course else 0.0
 
 
 class FakeClock:
-    """A clock that stands still until told; `error_us` off at most, as it says, and never stepping as far as it says."""
+    """A clock that tests advance. It reports the error bound `error_us` and the number `steps`, which tests may set."""
 
     def __init__(self, now: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         self._now = now
@@ -274,33 +274,33 @@ class FakeClock:
         self.steps = 0
 
     def now(self) -> datetime:
-        """Returns the time it was set to."""
+        """Returns the time that was set."""
         return self._now
 
     def monotonic_ns(self) -> int:
-        """Returns the reading it was set to."""
+        """Returns the reading that was set."""
         return self._monotonic_ns
 
     def boottime_ns(self) -> int:
-        """Returns the monotonic reading plus the time in which the machine was suspended."""
+        """Returns the monotonic reading plus the suspension."""
         return self._monotonic_ns + self._asleep_ns
 
     def error_bound_us(self) -> int:
-        """Returns the error it was told to state."""
+        """Returns the error bound that was set."""
         return self.error_us
 
     def suspend(self, seconds: float) -> None:
-        """Lets time pass while the machine sleeps: the monotonic reading stands still."""
+        """Advances UTC during a suspension: the monotonic reading does not change."""
         self._now += timedelta(seconds=seconds)
         self._asleep_ns += round(seconds * 1e9)
 
     def advance(self, seconds: float) -> None:
-        """Moves both readings on by `seconds`."""
+        """Advances both readings by `seconds`."""
         self._now += timedelta(seconds=seconds)
         self._monotonic_ns += round(seconds * 1e9)
 
     def step_utc(self, seconds: float) -> None:
-        """Moves UTC alone, as an NTP step does."""
+        """Steps UTC alone, as NTP does."""
         self._now += timedelta(seconds=seconds)
 
 
@@ -315,7 +315,7 @@ class _Newest:
         return self._clock.newest_now()
 
     def monotonic_ns(self) -> int:
-        """Returns the monotonic reading of the clock beneath."""
+        """Returns the monotonic reading of the underlying clock."""
         return self._clock.monotonic_ns()
 
 

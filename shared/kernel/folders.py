@@ -1,4 +1,4 @@
-"""Where programs keep the files of a user, looked up only when it is needed: in a container there is often no home.
+"""Folders of a user's files, resolved only when needed: containers often have no home folder.
 
 Source: XDG Base Directory Specification of freedesktop.org.
 """
@@ -15,28 +15,28 @@ class NoHome(Exception):
 
 
 def state_base() -> Path:
-    """Returns the folder for what has to outlive a restart: `XDG_STATE_HOME`, or `.local/state` in the home.
+    """Returns the folder of persistent state: `XDG_STATE_HOME`, or `.local/state` in the home.
 
     Raises:
-        NoHome: this user has none.
+        NoHome: this user has no home.
     """
     return _base("XDG_STATE_HOME", ".local/state")
 
 
 def cache_base() -> Path:
-    """Returns the folder for what can be made again: `XDG_CACHE_HOME`, or `.cache` in the home.
+    """Returns the folder of caches: `XDG_CACHE_HOME`, or `.cache` in the home.
 
     Raises:
-        NoHome: this user has none.
+        NoHome: this user has no home.
     """
     return _base("XDG_CACHE_HOME", ".cache")
 
 
 def expanded(path: Path) -> Path:
-    """Returns `path` with the home in the place of a leading `~`.
+    """Returns `path` with a leading `~` replaced by the home.
 
     Raises:
-        NoHome: it begins with `~`, and this user has none.
+        NoHome: `path` begins with `~`, and this user has no home.
     """
     if not path.parts or not path.parts[0].startswith("~"):
         return path
@@ -44,11 +44,11 @@ def expanded(path: Path) -> Path:
         return path.expanduser()
     except RuntimeError as error:
         if path.parts[0] != "~":
-            return path  # A file of this name: there is no such user.
+            return path  # No such user: the path is a file of this name.
         raise NoHome from error
 
 
 def _base(variable: str, under_home: str) -> Path:
     named = os.environ.get(variable, "")
-    # The specification has relative paths ignored: they would mean another folder wherever a program starts.
+    # The specification ignores relative paths, whose folder would depend on the working directory.
     return Path(named) if os.path.isabs(named) else expanded(Path("~")) / under_home

@@ -1,4 +1,4 @@
-"""Structured logs: a constant message and values beside it, as JSON lines or as text for a person; all of it redacted."""
+"""Structured logs: a constant message with values, as JSON lines or as readable text; all of it redacted."""
 
 import json
 import logging
@@ -58,14 +58,14 @@ class TextFormatter(logging.Formatter):
 
 
 def _writable(text: str) -> str:
-    """Returns `text` without halves of letters, which no file takes: a line that holds one would be lost."""
+    """Returns `text` with lone surrogates escaped: a file cannot hold them, and the line would be lost."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 class Flood(logging.Filter):
-    """Lets at most `most` records of one logger, level and HTTP status pass in `window_s`; the next says how many did not.
+    """Passes at most `most` records of one logger, level and HTTP status in `window_s`; the next record counts the others.
 
-    What strangers cause (a line for each bad request) must not fill the disk. Called under the handler's lock.
+    Logs that strangers cause (a line for each bad request) must not fill the disk. Called under the handler's lock.
     """
 
     def __init__(self, *, most: int = 50, window_s: float = 10.0) -> None:
@@ -94,9 +94,9 @@ def configure_logs(
     stream: TextIO | None = None,
     filters: Sequence[logging.Filter] = (),
 ) -> None:
-    """Sends every log record of the process that `filters` let pass to `stream` (standard error by default), redacted.
+    """Writes each log record of the process that passes `filters` to `stream` (standard error by default), redacted.
 
-    Loggers that a library has given handlers of their own, before this, lose them: those write what they like.
+    Handlers that libraries have added before this call are removed, because they do not redact.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if json_lines else TextFormatter())
@@ -110,7 +110,7 @@ def configure_logs(
 
 
 class FailureLog:
-    """Says a repeated failure once, then at most every `every_s` seconds, then "recovered" with the count.
+    """Logs a repeated failure once, then at most every `every_s` seconds, then "recovered" with the count.
 
     Used by one task or thread at a time.
     """
@@ -123,7 +123,7 @@ class FailureLog:
         self._said_at_s = 0.0
 
     def failed(self, **values: Any) -> None:
-        """Counts a failure, and says it when it is time to."""
+        """Counts a failure, and logs it when the interval has passed."""
         self._count += 1
         now_s = time.monotonic()
         if self._count == 1 or now_s - self._said_at_s >= self._every_s:
@@ -131,7 +131,7 @@ class FailureLog:
             self._logger.warning(self._message, extra={**values, "failures": self._count})
 
     def recovered(self, **values: Any) -> None:
-        """Says that it works again, if it ever failed."""
+        """Logs the recovery after a failure."""
         if self._count:
             self._logger.info("recovered", extra={**values, "what": self._message, "failures": self._count})
             self._count = 0

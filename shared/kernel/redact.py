@@ -1,6 +1,6 @@
-"""Takes secrets out of text before it is logged, shown or sent.
+"""Masks secrets in text before it is logged, shown or sent.
 
-Strangers choose what is in a log, so that each expression is linear in the length of the text: a run of characters is
+Strangers choose the text of a log, so each expression is linear in the length of the text: a run of characters is
 tried from its beginning alone, and ends where the next one may begin.
 """
 
@@ -38,7 +38,7 @@ def redact(text: str) -> str:
 
 
 def _shown(address: re.Match[str]) -> str:
-    # A password that was typed as it is may hold any sign: all up to the last @ is taken for it.
+    # A password without percent-encoding may hold any sign: everything up to the last @ is masked.
     _, at, rest = address["rest"].rpartition("@")
     clear, tail = split_tail(f"{address['scheme']}{rest}")
     masked = clear + MASK if tail else clear
@@ -46,12 +46,11 @@ def _shown(address: re.Match[str]) -> str:
 
 
 def redact_log(text: str) -> str:
-    """Returns `text` fit for a log: redacted, and without queries of addresses, e-mail addresses and values of rows.
+    """Returns `text` for a log: redacted, and without URL queries, e-mail addresses and values of database rows.
 
-    What is over `LONGEST_IN_LOG` characters is cut off, once it is redacted: an address without its `@` hides no password.
+    The text is cut to `LONGEST_IN_LOG` characters after redaction: a password of a cut address would not be found.
 
-    A query may hold the name that somebody searched for, or an address with a token as one of its values; a database
-    says in the detail of an error which row it refuses.
+    A query may hold a searched name, or an address with a token; the detail of a database error quotes the refused row.
     """
     text = _WORD.sub(_without_query, redact(text))
     text = _ROW.sub(rf"\g<word>{MASK}", text)

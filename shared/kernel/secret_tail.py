@@ -1,14 +1,14 @@
-"""Splits the secret end off a camera's address: what stands in it beside the stream that is meant. Pure.
+"""Splits the secret end off a camera's address. Pure.
 
 Cameras take user and password in a query (`/flv?app=bcs&user=admin&password=x`), in the path itself
-(`/user=admin&password=x&channel=1&stream=0.sdp`), or a token. What is secret cannot be told from a name alone, so it is
-the other way round: an end is left in clear only where every part of it is known to choose a stream and nothing else.
+(`/user=admin&password=x&channel=1&stream=0.sdp`), or a token. A name alone does not
+show a secret, so the rule is the reverse: an end stays in clear only if each of its parts is known to choose a stream.
 """
 
 import re
 
 MASK = "***"
-"""Stands for the secret end where an address is shown."""
+"""Replaces the secret end in a shown address."""
 
 _CHOICES = frozenset(
     (
@@ -20,18 +20,18 @@ _CHOICES = frozenset(
         "video", "videocodec", "videotype", "width",
     )
 )  # fmt: skip
-"""Names of what chooses a stream, from the manuals of cameras."""
+"""Parameter names that choose a stream, from manuals of cameras."""
 _CHOICE = re.compile(r"[A-Za-z0-9_.:x-]{0,24}")
 _PAIR = re.compile(r"([^&;=]*)(?:=([^&;]*))?")
 
 
 def split_tail(url: str) -> tuple[str, str]:
-    """Returns an address as far as it may be shown, and its secret end; together they are `url`.
+    """Returns the clear part of an address and its secret end; together they are `url`.
 
-    The end is empty where all of it may be shown. Credentials before the host are no matter of this.
+    The end is empty for an address without a secret. Credentials before the host are not considered.
 
     Args:
-        url: an address with a scheme; without one, all of it is its path.
+        url: an address with a scheme; without one, all of it is the path.
     """
     host = url.find("://") + 3 if "://" in url else 0
     begin = next((at for at in range(host, len(url)) if url[at] in "/?"), len(url))

@@ -1,4 +1,4 @@
-"""Makes every text printable on every terminal, whatever its encoding."""
+"""Makes all texts printable on terminals of any encoding."""
 
 import codecs
 import io
@@ -8,10 +8,10 @@ _PLAIN = {"✓": "ok", "✗": "BAD", "●": "*", "±": "+-", "…": "...", "→"
 
 
 def make_printable(stream: TextIO | None) -> None:
-    """Has `stream` print plain letters for signs that its encoding does not have, where it would raise.
+    """Makes `stream` print plain letters for signs outside its encoding, instead of raising.
 
     Args:
-        stream: standard output; None where it is closed. Standard error never raises: Python escapes there.
+        stream: standard output; None if it is closed. Standard error never raises: Python escapes there.
     """
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="threedance.plain")

@@ -1,4 +1,4 @@
-"""Encoding of the wire: JSON in, JSON out, and the hash that names a document."""
+"""JSON encoding of the protocol, and the hash of a document."""
 
 import hashlib
 from typing import Any, TypeVar
@@ -8,29 +8,29 @@ import msgspec
 T = TypeVar("T")
 
 MESSAGE_LIMIT_BYTES = 1 << 20
-"""The largest websocket frame and the largest JSON body of a request, either way."""
+"""The largest websocket frame and the largest JSON body, in both directions."""
 
 
 def encode(value: Any) -> bytes:
-    """Returns `value` as JSON, its keys in the order of the type's fields."""
+    """Returns `value` as JSON, with keys in the order of the type's fields."""
     return msgspec.json.encode(value)
 
 
 def decode(data: bytes | str, type_: type[T]) -> T:
-    """Returns the `type_` that `data` holds.
+    """Returns the `type_` in `data`.
 
     Raises:
-        msgspec.ValidationError: the JSON is well formed but not a `type_`; the message names the field.
-        msgspec.DecodeError: it is not JSON in UTF-8, nested too deeply, or longer than `MESSAGE_LIMIT_BYTES`.
+        msgspec.ValidationError: well-formed JSON that is not a `type_`; the message names the field.
+        msgspec.DecodeError: not JSON in UTF-8, nested too deeply, or longer than `MESSAGE_LIMIT_BYTES`.
     """
     if len(data) > MESSAGE_LIMIT_BYTES:
         raise msgspec.DecodeError(f"message of {len(data)} bytes is over the limit of {MESSAGE_LIMIT_BYTES}")
     try:
         return msgspec.json.decode(data, type=type_)
     except UnicodeDecodeError as error:
-        raise msgspec.DecodeError(f"it is not UTF-8: {error}") from error
+        raise msgspec.DecodeError(f"not UTF-8: {error}") from error
     except RecursionError as error:
-        raise msgspec.DecodeError("it is nested too deeply") from error
+        raise msgspec.DecodeError("nested too deeply") from error
 
 
 def document_hash(value: Any) -> str:

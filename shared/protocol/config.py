@@ -1,4 +1,4 @@
-"""The desired configuration of one agent: what it serves, what it records now, and within which limits."""
+"""The desired configuration of one agent: its cameras, its recording orders, and its limits."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -12,11 +12,11 @@ from shared.protocol.media import Count, Instant, PositiveInt, Sha256Hex
 
 
 class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An unknown key in a configuration is an error, never a silent wish."""
+    """An unknown key in a configuration is an error and never ignored."""
 
 
 class Position(StrEnum):
-    """Where on the wall a camera hangs, seen from the dancers."""
+    """Position of a camera on the wall, seen from the dancers."""
 
     LEFT = "left"
     CENTRE = "centre"
@@ -24,7 +24,7 @@ class Position(StrEnum):
 
 
 class RtspSource(_Strict, tag_field="kind", tag="rtsp", frozen=True):
-    """A camera read by RTSP over TCP. The address carries no secrets: they travel sealed."""
+    """A camera read by RTSP over TCP. The address holds no secrets: they are sent sealed."""
 
     url: Annotated[str, Meta(pattern=r"^rtsps?://[^\s@]+$", max_length=2000)]
 
@@ -36,9 +36,9 @@ class HttpSource(_Strict, tag_field="kind", tag="http", frozen=True):
 
 
 class FileSource(_Strict, tag_field="kind", tag="file", frozen=True):
-    """A video file played in real time, over and over.
+    """A video file played in real time, in a loop.
 
-    `name` is a name from the box's own list of media files, never a path: a pushed configuration can name no file.
+    `name` is a name from the agent's own list of media files, never a path: a pushed configuration cannot name a file.
     """
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -58,16 +58,16 @@ class Credentials(_Strict, frozen=True):
 
 
 SEALED_TAIL_SINCE = 4
-"""The version of the wire in which agents know `CameraConfig.sealed_tail`."""
+"""First protocol version with `CameraConfig.sealed_tail`."""
 
 
 class CameraConfig(_Strict, frozen=True):
-    """One camera this agent reads.
+    """One camera of the agent.
 
-    `sealed_credentials` is a libsodium sealed box of `Credentials` to the agent's own X25519 key, or None where the
-    camera asks for none. `sealed_tail` is one of the secret end of its address, in UTF-8, which stands behind the `url`
-    of its source; unset where all of the address is in clear. `offset_us` is added to every UTC time of the camera: its
-    constant encoder delay, measured.
+    `sealed_credentials` is a libsodium sealed box of `Credentials` to the agent's own X25519 key, or None for a
+    camera without authentication. `sealed_tail` is a sealed box of the secret end of its address (UTF-8), which follows
+    the `url` of its source; unset for an address without a secret. `offset_us` is added to every UTC time of the camera:
+    its measured, constant encoder delay.
     """
 
     id: CameraId
@@ -89,10 +89,10 @@ class RecipientKey(_Strict, frozen=True):
 
 
 class RecordingOrder(_Strict, frozen=True):
-    """A class to record in one room, from `start_at` until `stop_at` (None: until told).
+    """A class to record in one room, from `start_at` until `stop_at` (None: until a later configuration sets it).
 
-    The order stays in the configuration until the control plane has every segment of the class, or gave up on it; an
-    agent that meets it late starts late and says so in a gap.
+    The order stays in the configuration until the control plane has every segment of the class, or gives up on it. An
+    agent that receives it late starts late and reports a gap.
     """
 
     class_session_id: ClassSessionId
@@ -102,18 +102,18 @@ class RecordingOrder(_Strict, frozen=True):
 
 
 LocalTime = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
-"""A time of day as the clock on the wall shows it, `22:00`."""
+"""Local time of day, such as `22:00`."""
 UPLOAD_WINDOW_SINCE = 3
-"""The version of the wire in which agents know an upload window."""
+"""First protocol version with an upload window."""
 TimeZoneName = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$", max_length=64)]
-"""A name of the IANA time zone database. Whether a box knows it is for the box to find out: zones are born and renamed."""
+"""A name of the IANA time zone database. The agent checks whether it knows the zone: zones are added and renamed."""
 
 
 class UploadWindow(_Strict, frozen=True):
-    """When segments may be uploaded: each day from `opens` until `closes`, across midnight where `closes` is the earlier.
+    """Time of day for uploads: each day from `opens` until `closes`, across midnight if `closes` is earlier.
 
-    It is open while the clock on the wall in `time_zone` shows a time from `opens` on and before `closes`. So a change
-    to or from summer time lengthens, shortens or splits it exactly as that clock does.
+    It is open while the local time in `time_zone` is at or after `opens` and before `closes`. A change to or from
+    daylight saving time therefore lengthens, shortens or splits the window exactly as it does the local time.
     """
 
     opens: LocalTime
@@ -121,17 +121,17 @@ class UploadWindow(_Strict, frozen=True):
     time_zone: TimeZoneName
 
     def __post_init__(self) -> None:
-        """Raises ValueError where it would be always open or never."""
+        """Raises ValueError if the window would be always open or never."""
         if self.opens == self.closes:
             raise ValueError(
-                f"`opens` and `closes` are both {self.opens}: name no window to upload at any time"
+                f"`opens` and `closes` are both {self.opens}: set no window to upload at any time"
             )
 
 
 class UploadPolicy(_Strict, frozen=True):
-    """How the line may be used. `max_bytes_per_s` None: no ceiling; `window` unset: at any time.
+    """Limits of the uploads. `max_bytes_per_s` None: no limit; `window` unset: at any time.
 
-    A window that is not wished is not written: such a policy reads, and hashes, the same in every version of the wire.
+    An unset window is not encoded, so that such a policy has the same bytes and hash in every protocol version.
     """
 
     max_bytes_per_s: PositiveInt | None = None
@@ -139,7 +139,7 @@ class UploadPolicy(_Strict, frozen=True):
 
 
 class SpoolPolicy(_Strict, frozen=True):
-    """How much of the box's disk may be used, and how long a committed local copy stays."""
+    """Limit of the agent's disk usage, and minimum age of a committed local copy."""
 
     max_bytes: PositiveInt = 200 * 10**9
     keep_free_bytes: Count = 2 * 10**9
@@ -147,7 +147,7 @@ class SpoolPolicy(_Strict, frozen=True):
 
 
 class AgentBody(_Strict, frozen=True):
-    """All that an agent is to do."""
+    """The content of a configuration."""
 
     studio_id: StudioId
     recipient: RecipientKey
@@ -158,7 +158,7 @@ class AgentBody(_Strict, frozen=True):
 
 
 class AgentConfig(_Strict, frozen=True):
-    """One numbered state of the desired configuration. `hash` is `document_hash(body)`."""
+    """One version of the desired configuration. `hash` is `document_hash(body)`."""
 
     agent_id: AgentId
     version: PositiveInt
@@ -166,13 +166,13 @@ class AgentConfig(_Strict, frozen=True):
     body: AgentBody
 
 
-def in_words_of(protocol: int, body: AgentBody) -> AgentBody:
-    """Returns as much of `body` as an agent of version `protocol` understands: it refuses keys that came later."""
+def body_for_version(protocol: int, body: AgentBody) -> AgentBody:
+    """Returns `body` for an agent of version `protocol`, without keys that were added later and that it would refuse."""
     if protocol < UPLOAD_WINDOW_SINCE:
         upload = msgspec.structs.replace(body.upload, window=UNSET)
         body = msgspec.structs.replace(body, upload=upload)
     if protocol < SEALED_TAIL_SINCE and any(camera.sealed_tail is not UNSET for camera in body.cameras):
-        # Half an address would be another stream, or a camera that locks the agent out.
+        # A part of an address could be another stream, or lock the agent out of the camera.
         cameras = tuple(camera for camera in body.cameras if camera.sealed_tail is UNSET)
         body = msgspec.structs.replace(body, cameras=cameras)
     return body

@@ -1,4 +1,4 @@
-"""Distinct types for the ids of things, so that a camera's id is never passed where a room's is meant."""
+"""Distinct id types, so that mypy refuses a camera's id in the place of a room's."""
 
 import os
 import time
@@ -19,7 +19,7 @@ RecipientKeyId = NewType("RecipientKeyId", UUID)
 def new_id() -> UUID:
     """Returns a new UUID version 7: 48 bits of Unix milliseconds, then 74 random bits.
 
-    Ids of one maker sort by time of making, which keeps database indexes dense.
+    Ids of one process sort by creation time, which keeps database indexes dense.
     Source: RFC 9562, section 5.7.
     """
     value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))

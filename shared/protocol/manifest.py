@@ -1,4 +1,4 @@
-"""What the agent states of one finished segment, and of each stretch that is missing."""
+"""The agent's description of a finished segment, and of each gap."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -14,7 +14,7 @@ Iv = Annotated[bytes, Meta(min_length=16, max_length=16)]
 
 
 class SealedBlob(msgspec.Struct, frozen=True, kw_only=True):
-    """One piece of a segment object: `size_bytes` of AES-128-CBC ciphertext (PKCS#7) at `offset_bytes`."""
+    """One part of a segment object: `size_bytes` of AES-128-CBC ciphertext (PKCS#7) at `offset_bytes`."""
 
     offset_bytes: Count
     size_bytes: PositiveInt
@@ -24,7 +24,7 @@ class SealedBlob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FragmentRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One moof+mdat: a group of pictures that starts with a key frame, and the sound beside it.
+    """One moof+mdat: a group of pictures that starts with a key frame, and its audio.
 
     `pts_90k` is the first picture's presentation time on the track's timeline; `duration_90k` reaches to the next
     fragment's first picture, or one frame past the last picture where none follows.
@@ -37,12 +37,12 @@ class FragmentRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SegmentManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything about one segment but its bytes.
+    """Description of one segment, without its bytes.
 
     The object is the init section (`init`), then the fragments, each encrypted on its own with one content key.
-    `sequence` counts the segments of one camera at one agent for ever, without a hole. `run` counts the stretches of
-    one media timeline within the class: it rises when the camera reconnects, its clock steps or its format changes.
-    `init_sha256` is of the *plain* init section: equal values can share one decoder set-up.
+    `sequence` counts the segments of one camera at one agent for ever, without a missing number. `run` counts the parts
+    of the class with one media timeline: it rises when the camera reconnects, its clock steps or its format changes.
+    `init_sha256` is the hash of the *plain* init section: segments with equal values can share a decoder configuration.
     """
 
     segment_id: SegmentId
@@ -63,11 +63,11 @@ class SegmentManifest(msgspec.Struct, frozen=True, kw_only=True):
     clock: ClockEstimate
     closed_at: datetime
     recovered: bool = False
-    """The segment was cut short by a crash and sealed when the agent came back."""
+    """A crash cut the segment short, and the agent sealed it after its restart."""
 
 
 class GapReason(StrEnum):
-    """Why a stretch of a track is missing."""
+    """Reason of a gap."""
 
     CAMERA_LATE = "camera_late"
     CAMERA_OFFLINE = "camera_offline"
@@ -84,7 +84,7 @@ class GapReason(StrEnum):
 
 
 class GapRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of one camera's track that does not exist, `from_at` up to `to_at`, and why; sent until acknowledged."""
+    """A gap of one camera's track, `from_at` up to `to_at`, with its reason; sent until acknowledged."""
 
     gap_id: GapId
     class_session_id: ClassSessionId

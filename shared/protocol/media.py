@@ -1,4 +1,4 @@
-"""What one track carries and how its media clock maps to UTC."""
+"""Formats of a track, and the mapping of its media clock to UTC."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -10,13 +10,13 @@ from msgspec import Meta
 PositiveInt = Annotated[int, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=0)]
 Instant = Annotated[datetime, Meta(tz=True)]
-"""With its zone: one without cannot be held against a clock. Manifests and gaps, which come in batches, are not refused
-here for it but each alone, by name (`control_plane.ingest.manifests`)."""
+"""With a time zone, without which it cannot be compared. Manifests and gaps come in batches and do not use this type: a
+missing zone refuses the one item by name, not the batch (`control_plane.ingest.manifests`)."""
 Sha256Hex = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
 class VideoFormat(msgspec.Struct, frozen=True, kw_only=True):
-    """The picture of a track: `codec` is `h264` or `h265`, `codec_string` its RFC 6381 name (`avc1.64001f`)."""
+    """Video format of a track: `codec` is `h264` or `h265`, `codec_string` its RFC 6381 name (`avc1.64001f`)."""
 
     codec: Annotated[str, Meta(pattern="^(h264|h265)$")]
     codec_string: str
@@ -26,7 +26,7 @@ class VideoFormat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AudioFormat(msgspec.Struct, frozen=True, kw_only=True):
-    """The sound of a track, always AAC; `transcoded_from` names the camera's codec where it was not."""
+    """Audio format of a track, always AAC; `transcoded_from` names the camera's codec if it was another one."""
 
     codec_string: str
     sample_rate_hz: PositiveInt
@@ -35,18 +35,18 @@ class AudioFormat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClockMethod(StrEnum):
-    """How a track's media clock was mapped to UTC, best first."""
+    """Method that mapped a track's media clock to UTC, best first."""
 
     RTCP_SR = "rtcp_sr"
     ARRIVAL = "arrival"
 
 
 class ClockEstimate(msgspec.Struct, frozen=True, kw_only=True):
-    """The straight line that turns a media time into UTC, and how far it may be wrong.
+    """The line that maps media time to UTC, and its error bound.
 
     `utc(pts) = anchor_at + (pts - anchor_pts_90k) / 90000 s * (1 + rate_ppb / 1e9)`, good within `error_bound_us` over
-    the segment that carries it. `provisional` says that a better line for the same run may follow in a later segment;
-    whoever dates media prefers the first line of the run that is not provisional. Moving a date never moves media.
+    the segment that carries it. `provisional`: a better line for the same run may follow in a later segment;
+    readers prefer the first line of the run that is not provisional. A changed date never moves media.
     """
 
     method: ClockMethod

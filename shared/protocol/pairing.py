@@ -1,4 +1,4 @@
-"""How a box becomes an agent of a studio, and how it learns that it no longer is."""
+"""Pairing of an agent with a studio, and its revocation."""
 
 from typing import Annotated
 
@@ -9,20 +9,20 @@ from shared.protocol.ids import AgentId, StudioId
 from shared.protocol.media import Instant
 
 PAIRING_ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
-"""Twenty consonants: no vowels (no words), no digits, nothing that reads as another. Source: RFC 8628, section 6.1."""
+"""Twenty consonants: no vowels (no words), no digits, no letters that look alike. Source: RFC 8628, section 6.1."""
 PAIRING_CODE_LENGTH = 8
 
 TOKEN_LIFETIME_S = 60
-"""How long a request token of an agent is good for."""
+"""Lifetime of an agent's request token."""
 
 PublicKey = Annotated[bytes, Meta(min_length=32, max_length=32)]
 
 
 def normalise_pairing_code(text: str) -> str:
-    """Returns the eight letters of a code as a person typed it.
+    """Returns the eight letters of a code that a person typed.
 
     Raises:
-        ValueError: it is not eight letters of `PAIRING_ALPHABET`; the message says which rule it breaks.
+        ValueError: not eight letters of `PAIRING_ALPHABET`; the message names the broken rule.
     """
     code = "".join(text.split()).replace("-", "").upper()
     if len(code) != PAIRING_CODE_LENGTH:
@@ -38,7 +38,7 @@ def normalise_pairing_code(text: str) -> str:
 
 
 class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the admin sees of a box: nothing that identifies a person."""
+    """Facts about the agent's computer for the admin; none identifies a person."""
 
     hostname: str
     model: str
@@ -49,7 +49,7 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PairRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Claims a pairing code with the public halves of the box's two keys: Ed25519 to sign, X25519 to be sealed to."""
+    """Claims a pairing code with the agent's two public keys: Ed25519 for signatures, X25519 for sealed data."""
 
     code: str
     identity_key: PublicKey
@@ -60,7 +60,7 @@ class PairRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PairAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What the box keeps: who it is, whom it speaks to, and the key that signs a revocation."""
+    """Values that the agent stores: its identity, its audience, and the key that signs a revocation."""
 
     agent_id: AgentId
     studio_id: StudioId
@@ -74,7 +74,7 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
     """Claims of the EdDSA JWT, signed by the control plane's revocation key, that ends an agent.
 
     On the wire it is the compact JWT (`typ` header `revocation+jwt`); the agent checks signature and `sub` and then
-    drops its credentials. A plain 401 or 403 never does that.
+    drops its credentials. A plain 401 or 403 never has this effect.
     """
 
     sub: AgentId

@@ -1,4 +1,4 @@
-"""The wire as JSON Schema: `python -m shared.protocol.schema` writes the document kept in `docs/ref`."""
+"""JSON Schema of the protocol: `python -m shared.protocol.schema` writes the document in `docs/ref`."""
 
 import inspect
 import json
@@ -23,7 +23,7 @@ ROOTS: dict[str, Any] = {
     "GapsAnswer": upload.GapsAnswer,
     "Problem": errors.Problem,
 }
-"""Every type that is the whole of a frame or of a body."""
+"""The types of whole frames and bodies."""
 
 
 def schema_document() -> dict[str, Any]:
@@ -45,7 +45,7 @@ def schema_document() -> dict[str, Any]:
 
 
 def schema_text() -> str:
-    """Returns the document as it stands in `docs/ref/protocol.schema.json`."""
+    """Returns the text of `docs/ref/protocol.schema.json`."""
     return json.dumps(schema_document(), indent=2, ensure_ascii=False) + "\n"
 
 

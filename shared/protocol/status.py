@@ -1,4 +1,4 @@
-"""What an agent says of itself: twice a minute, and at once when a state changes."""
+"""Status report of an agent: twice a minute, and immediately when a state changes."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -14,7 +14,7 @@ HEARTBEAT_S = 30
 
 
 class CameraState(StrEnum):
-    """What the agent is doing with a camera."""
+    """State of the agent's connection to a camera."""
 
     CONNECTING = "connecting"
     CONNECTED = "connected"
@@ -22,7 +22,7 @@ class CameraState(StrEnum):
 
 
 class CameraError(StrEnum):
-    """Why a camera gives no pictures. The text is the wire value; for people it is `CAMERA_REASONS`, `CAMERA_HINTS`."""
+    """Reason why a camera sends no pictures. The text is the wire value; people read `CAMERA_REASONS` and `CAMERA_HINTS`."""
 
     UNREACHABLE = "unreachable"
     REFUSED = "credentials_refused"
@@ -59,44 +59,44 @@ CAMERA_REASONS: dict[CameraError, str] = {
     CameraError.NOT_ON_LIST: "The agent has no media file of this name.",
     CameraError.ADDRESS_REFUSED: "The agent may not connect to this address.",
     CameraError.CREDENTIALS_UNREADABLE: "The agent cannot read the camera's user and password.",
-    CameraError.FORBIDDEN: "The camera does not let this user view the stream.",
-    CameraError.AUTHENTICATION_UNSUPPORTED: "The camera asks to sign in in a way that the agent does not know.",
-    CameraError.BUSY: "The camera serves no more viewers.",
+    CameraError.FORBIDDEN: "The camera does not allow this user to view the stream.",
+    CameraError.AUTHENTICATION_UNSUPPORTED: "The agent does not support the camera's authentication method.",
+    CameraError.BUSY: "The camera has reached its limit of viewers.",
     CameraError.NO_TCP: "The camera does not send RTP over TCP.",
     CameraError.REDIRECTED: "The camera redirects to another address.",
-    CameraError.WRONG_PROTOCOL: "Another protocol is spoken at this port.",
-    CameraError.CAMERA_FAULT: "The camera reports a fault of its own.",
+    CameraError.WRONG_PROTOCOL: "This port uses another protocol.",
+    CameraError.CAMERA_FAULT: "The camera reports an internal error.",
     CameraError.BAD_FILE: "The media file cannot be played.",
 }
-"""What is wrong, for people: one sentence. `CAMERA_HINTS` says what to do about it, and repeats none of it."""
+"""The error as one sentence for people. `CAMERA_HINTS` holds the remedy, and repeats nothing of the sentence."""
 
 CAMERA_HINTS: dict[CameraError, str] = {
     CameraError.UNREACHABLE: "Check that the camera has power and network, and that host and port are right.",
     CameraError.REFUSED: "Enter them again on the camera's page.",
-    CameraError.NOT_FOUND: "Take the stream path from the camera's manual.",
-    CameraError.NO_VIDEO: "Take the address of the main stream.",
+    CameraError.NOT_FOUND: "Enter the stream path from the camera's manual.",
+    CameraError.NO_VIDEO: "Enter the address of the main stream.",
     CameraError.UNSUPPORTED_CODEC: "Set the camera to H.264 or H.265.",
     CameraError.TIMED_OUT: "Check its network. The agent keeps trying.",
-    CameraError.ENDED: "The agent keeps trying. If this stays, restart the camera.",
-    CameraError.BAD_DATA: "Check that the address is that of a video stream. Restart the camera.",
+    CameraError.ENDED: "The agent keeps trying. If this continues, restart the camera.",
+    CameraError.BAD_DATA: "Check that the address is a video stream. Restart the camera.",
     CameraError.TLS: "Use the camera's plain address, or install its certificate on the agent.",
     CameraError.NOT_ON_LIST: "Add it on the agent: threedance-agent media add NAME FILE",
     CameraError.ADDRESS_REFUSED: "To allow it, add its network to `allowed_networks` in the agent's settings.toml.",
     CameraError.CREDENTIALS_UNREADABLE: "They were sealed for another agent. Enter them again on the camera's page.",
-    CameraError.FORBIDDEN: "Give this user the right to view the stream in the camera, or enter another user. After "
-    "several wrong passwords cameras lock a user out for some minutes.",
+    CameraError.FORBIDDEN: "In the camera, allow this user to view the stream, or enter another user. After several "
+    "wrong passwords cameras lock a user out for some minutes.",
     CameraError.AUTHENTICATION_UNSUPPORTED: "Set the camera's authentication to Digest (MD5 or SHA-256) or Basic.",
-    CameraError.BUSY: "Close other viewers of it, or raise its limit of streams. The agent keeps trying.",
+    CameraError.BUSY: "Close its other viewers, or raise its limit of streams. The agent keeps trying.",
     CameraError.NO_TCP: "Switch on RTP over TCP (RTSP interleaved) in the camera.",
     CameraError.REDIRECTED: "The agent follows no redirect. If you trust that address, enter it on the camera's page.",
     CameraError.WRONG_PROTOCOL: "Check scheme and port. Most cameras have RTSP at 554, HTTP at 80, HTTPS at 443.",
-    CameraError.CAMERA_FAULT: "Restart it. If this stays, look the answer up in its manual.",
-    CameraError.BAD_FILE: "Put a video with H.264 or H.265 pictures in its place: threedance-agent media add NAME FILE",
+    CameraError.CAMERA_FAULT: "Restart it. If this continues, look for the error in its manual.",
+    CameraError.BAD_FILE: "Replace it with an H.264 or H.265 video: threedance-agent media add NAME FILE",
 }
 
 
 def camera_fault(error: CameraError, detail: str) -> str:
-    """Returns why a camera gives no pictures, for people; `detail` is the one line that its status carries."""
+    """Returns the reason why a camera sends no pictures, for people; `detail` is the detail line of its status."""
     return f"{CAMERA_REASONS[error]} ({detail})" if detail else CAMERA_REASONS[error]
 
 
@@ -110,17 +110,17 @@ _BEFORE_4: dict[CameraError, CameraError] = {
     CameraError.CAMERA_FAULT: CameraError.BAD_DATA,
     CameraError.BAD_FILE: CameraError.BAD_DATA,
 }
-"""The nearest reason that versions before 4 know, for each that they do not."""
+"""For each reason that was added in version 4, the nearest one of earlier versions."""
 
 
 class CameraStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One camera as the agent sees it now. Counters count from the start of the agent."""
+    """Status of one camera. Counters count from the start of the agent."""
 
     camera_id: CameraId
     state: CameraState
     error: CameraError | None = None
     error_detail: str = ""
-    """One line, redacted, on `error`; where that is None on what is not recorded, such as the sound; empty where all is."""
+    """One redacted line about `error`; without an error about a part that is not recorded, such as audio; else empty."""
     failures_in_row: Count = 0
     video: VideoFormat | None = None
     audio: AudioFormat | None = None
@@ -133,7 +133,7 @@ class CameraStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecordingState(StrEnum):
-    """How far an agent is with one recording order."""
+    """Progress of one recording order."""
 
     WAITING = "waiting"
     RECORDING = "recording"
@@ -141,7 +141,7 @@ class RecordingState(StrEnum):
 
 
 class RecordingStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One order. `first_picture_at`: when the first camera's first fragment began; `finished`: nothing more is cut."""
+    """One order. `first_picture_at`: start of the first camera's first fragment; `finished`: no segments follow."""
 
     class_session_id: ClassSessionId
     state: RecordingState
@@ -151,8 +151,8 @@ class RecordingStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SpoolStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The local buffer. `behind_s` is the age of the oldest segment that is not in the cloud; `hours_left` for how long
-    there is room at the pace of late, None where nothing was recorded lately."""
+    """Status of the local buffer. `behind_s` is the age of the oldest segment that is not uploaded; `hours_left` is the time
+    until the buffer is full at the recent rate, None without a recent recording."""
 
     bytes_used: Count
     bytes_free: Count
@@ -162,8 +162,8 @@ class SpoolStatus(msgspec.Struct, frozen=True, kw_only=True):
     hours_left: Annotated[float, Meta(ge=0)] | None = None
 
 
-class SetAside(msgspec.Struct, frozen=True, kw_only=True):
-    """One segment that stays on the box because it is refused, and why. It blocks nothing, and is never dropped."""
+class QuarantinedSegment(msgspec.Struct, frozen=True, kw_only=True):
+    """One segment that the control plane refused, with the reason. It stays on the agent's disk and blocks no other."""
 
     segment_id: SegmentId
     class_session_id: ClassSessionId
@@ -173,33 +173,34 @@ class SetAside(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WindowState(StrEnum):
-    """How the upload window stands. Only `waits` keeps segments back."""
+    """State of the upload window. Only `waits` delays segments."""
 
     ANY_TIME = "any_time"
     """There is no window."""
     OPEN = "open"
     WAITS = "waits"
     OVERRULED = "overruled"
-    """It is closed, and segments go all the same: the buffer is nearly full."""
+    """Closed, but segments are uploaded because the buffer is nearly full."""
     UNUSABLE = "unusable"
-    """It cannot be told whether it is open: the box knows no time yet, or not the time zone. Segments go."""
+    """Unknown, because the agent has no time yet or does not know the time zone. Segments are uploaded."""
 
 
 class UploadStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """How the uploads are. `problem` says in one line why none gets through, `hint` what to do; both empty where fine."""
+    """Status of the uploads. `problem` is one line on why they fail, `hint` the remedy; both are empty without a problem."""
 
     problem: str = ""
     hint: str = ""
-    set_aside: Count = 0
-    newest: tuple[SetAside, ...] = ()
-    """The last few of those set aside."""
+    quarantined: Count = msgspec.field(default=0, name="set_aside")
+    """Number of quarantined segments."""
+    newest: tuple[QuarantinedSegment, ...] = ()
+    """The last few quarantined segments."""
     window: WindowState = WindowState.ANY_TIME
     opens_at: Instant | None = None
-    """When the window opens next, in its own time zone; None where it is open, or there is none."""
+    """Next opening of the window, in its own time zone; None while it is open, or without a window."""
 
 
 class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole agent at `now_at` by the server's time; `clock_offset_ms` is server minus box."""
+    """Status of the agent at `now_at` by the server's time; `clock_offset_ms` is server time minus agent time."""
 
     now_at: Instant
     uptime_s: Annotated[float, Meta(ge=0)]
@@ -209,11 +210,11 @@ class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
     spool: SpoolStatus
     upload: UploadStatus = UploadStatus()
     update: Annotated[str, Meta(max_length=600)] = ""
-    """How the last update of the box's package ended, in one line; empty where there was none."""
+    """Result of the last update of the agent's package, in one line; empty before the first."""
 
 
-def status_in_words_of(protocol: int, status: AgentStatus) -> AgentStatus:
-    """Returns `status` as a control plane of version `protocol` understands it: it refuses reasons that came later."""
+def status_for_version(protocol: int, status: AgentStatus) -> AgentStatus:
+    """Returns `status` for a control plane of version `protocol`, which refuses reasons that were added later."""
     if protocol >= 4:
         return status
     cameras = tuple(
@@ -226,7 +227,7 @@ def status_in_words_of(protocol: int, status: AgentStatus) -> AgentStatus:
 
 
 class ConfigStatus(StrEnum):
-    """What became of a desired configuration."""
+    """State of a desired configuration."""
 
     APPLYING = "applying"
     APPLIED = "applied"
@@ -234,10 +235,10 @@ class ConfigStatus(StrEnum):
 
 
 class Reported(msgspec.Struct, frozen=True, kw_only=True):
-    """The configuration the agent has: `version` and `hash` of what is in force, and how the newest fared."""
+    """The agent's configuration: `version` and `hash` of the one in force, and the state of the newest."""
 
     version: Count
-    """0: none yet."""
+    """0 before the first."""
     hash: Sha256Hex | None
     status: ConfigStatus
     error: str = ""

@@ -1,4 +1,4 @@
-"""The three steps of an upload: intent, PUT, commit; and the same for gaps, which have no bytes."""
+"""The three steps of an upload: intent, PUT, commit; and the report of gaps, which have no bytes."""
 
 from typing import Annotated
 
@@ -15,13 +15,13 @@ TARGET_LIFETIME_S = 900
 
 
 class IntentRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Announces segments; sending it again for the same segment is harmless."""
+    """Announces segments; a repeated announcement is harmless."""
 
     manifests: Annotated[tuple[SegmentManifest, ...], Meta(min_length=1, max_length=BATCH_LIMIT)]
 
 
 class PutTarget(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="put"):
-    """Where the bytes go: a PUT with exactly these headers, before `expires_at`. 200, 201, 204 and 412 lead to commit."""
+    """Target of the bytes: a PUT with exactly these headers, before `expires_at`. Commit after 200, 201, 204 or 412."""
 
     segment_id: SegmentId
     url: str
@@ -30,13 +30,13 @@ class PutTarget(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
 
 
 class AlreadyCommitted(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="committed"):
-    """The control plane has this segment: the local copy may go after its minimum age."""
+    """The control plane has this segment: the local copy can be deleted after its minimum age."""
 
     segment_id: SegmentId
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="refused"):
-    """This segment cannot be taken as it is; the others of the batch are not touched by it."""
+    """This segment is refused; the others of the batch are not affected."""
 
     segment_id: SegmentId
     code: Code
@@ -45,13 +45,13 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="
 
 
 class IntentAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """One answer for each manifest, in the order asked."""
+    """One answer for each manifest, in the order of the request."""
 
     answers: tuple[PutTarget | AlreadyCommitted | Refused, ...]
 
 
 class CommitItem(msgspec.Struct, frozen=True, kw_only=True):
-    """The bytes of this segment are in the store."""
+    """States that the bytes of this segment are in the store."""
 
     segment_id: SegmentId
     size_bytes: PositiveInt
@@ -59,31 +59,31 @@ class CommitItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CommitRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Asks for receipts."""
+    """Requests receipts."""
 
     items: Annotated[tuple[CommitItem, ...], Meta(min_length=1, max_length=BATCH_LIMIT)]
 
 
 class CommitAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """One receipt or refusal for each item, in the order asked."""
+    """One receipt or refusal for each item, in the order of the request."""
 
     answers: tuple[AlreadyCommitted | Refused, ...]
 
 
 class GapsRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Reports gaps; sending one again is harmless."""
+    """Reports gaps; a repeated report is harmless."""
 
     gaps: Annotated[tuple[GapRecord, ...], Meta(min_length=1, max_length=BATCH_LIMIT)]
 
 
 class GapsAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The gaps that need not be sent again: written down, or of a class that is not this agent's."""
+    """The gaps that need no further report: recorded, or of a class that this agent does not record."""
 
     settled: tuple[GapId, ...]
 
 
 class TrackTally(msgspec.Struct, frozen=True, kw_only=True):
-    """What the agent still holds of one class: nothing pending means that the control plane has all there is."""
+    """Segments and gaps of one class on the agent. With nothing pending, the control plane has all of them."""
 
     class_session_id: ClassSessionId
     segments_made: Count

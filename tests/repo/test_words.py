@@ -15,7 +15,7 @@ RETIRED = {
     r"house(?!keeping)": "stack, launcher",
     r"standing": "access facts, status",
     r"tellings?": "audit event, detail text",
-    r"(?<!bounding )(?<!bounding_)box(?:es)?": "agent",
+    r"(?<!bounding )(?<!bounding_)(?<!sealed )box(?:es)?": "agent",
     r"holes?": "gap",
     r"sets? aside": "quarantined",
     r"require_room": "require_quota",
@@ -53,7 +53,6 @@ TO_DO = (
     "docs/design/access.md",
     "docs/design/audit.md",
     "docs/ref/",
-    "shared/",
     "CHANGELOG.md",
     "tests/bench/",
     "tests/conftest.py",
@@ -76,12 +75,10 @@ EXEMPT = {
 }
 ANOTHER_MEANING = {
     "docs/design/replay.md": r"\bmp4_boxes\b|\bMP4 boxes\b|\bbox sizes\b|\bthe boxes that describe\b",
-    # A table's border, libsodium's sealed boxes, boxes of MP4, and a comment in the SQL that each index is compared with.
+    # A table's border, boxes of MP4, and a comment in the SQL that each index is compared with.
     "edge_agent/cli/app.py": r"\bbox=",
     "edge_agent/cli/status.py": r"\bbox=",
-    "edge_agent/control/identity.py": r"\bsealed box\b",
     "edge_agent/recording/fragment_muxer.py": r"\b_boxes\b",
-    "edge_agent/spool/cipher.py": r"\bsealed box\b",
     "edge_agent/spool/schema.py": r"\bset aside\b",
     "tools/demo_scene/backdrop.py": r"\bbox(?:es)?\b",  # geometry
     "tools/demo_scene/rasterizer.py": r"\bbox(?:es)?\b",

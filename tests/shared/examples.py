@@ -248,6 +248,13 @@ EXAMPLES: dict[str, tuple[Any, Any]] = {
     "gaps_answer": (upload.GapsAnswer, upload.GapsAnswer(settled=(ids.GapId(uid(10)),))),
     "problem": (
         errors.Problem,
-        errors.problem(errors.Code.PAIRING_CODE_USED, "BCDF-GHJK was used at 10:00"),
+        # Its texts are not part of the protocol: they are those of the vectors of all versions.
+        errors.Problem(
+            title="The pairing code was used already",
+            status=409,
+            code=errors.Code.PAIRING_CODE_USED,
+            detail="BCDF-GHJK was used at 10:00",
+            hint="Make a new code under Agents -> Add agent; a code pairs one box.",
+        ),
     ),
 }

@@ -9,7 +9,7 @@ import pytest
 from shared.protocol import codec, config, errors, messages, pairing, status
 from shared.protocol.ids import new_id
 from shared.protocol.schema import schema_text
-from shared.protocol.version import OLDEST_SPOKEN, PROTOCOL_VERSION
+from shared.protocol.version import OLDEST_VERSION, PROTOCOL_VERSION
 from tests.shared.examples import BODY, CONFIG, EXAMPLES, STATUS
 
 VECTORS = Path(__file__).parent / "vectors"
@@ -41,9 +41,9 @@ def test_a_golden_vector_decodes_to_its_value_and_encodes_to_its_bytes(name: str
     ("protocol", "name"),
     [
         (protocol, name)
-        for protocol in range(OLDEST_SPOKEN, PROTOCOL_VERSION)
+        for protocol in range(OLDEST_VERSION, PROTOCOL_VERSION)
         for name in EXAMPLES
-        if protocol >= SINCE.get(name, OLDEST_SPOKEN)
+        if protocol >= SINCE.get(name, OLDEST_VERSION)
     ],
 )
 def test_a_box_of_an_older_version_understands_and_is_understood(name: str, protocol: int) -> None:
@@ -51,7 +51,7 @@ def test_a_box_of_an_older_version_understands_and_is_understood(name: str, prot
     type_, value = EXAMPLES[name]
     codec.decode(theirs, type_)
     if isinstance(value, messages.Desired):
-        body = config.in_words_of(protocol, value.config.body)
+        body = config.body_for_version(protocol, value.config.body)
         value = messages.pushed(
             config.config_document(CONFIG.agent_id, CONFIG.version, body), protocol=protocol
         )
@@ -62,18 +62,18 @@ def test_a_box_of_an_older_version_understands_and_is_understood(name: str, prot
 
 def test_what_is_not_wished_reads_and_hashes_the_same_in_every_version() -> None:
     # So no agent is given a new configuration for being updated, and a newer box understands an older control plane.
-    plain = config.in_words_of(OLDEST_SPOKEN, BODY)
-    for protocol in range(OLDEST_SPOKEN, PROTOCOL_VERSION + 1):
-        assert config.in_words_of(protocol, plain) == plain
+    plain = config.body_for_version(OLDEST_VERSION, BODY)
+    for protocol in range(OLDEST_VERSION, PROTOCOL_VERSION + 1):
+        assert config.body_for_version(protocol, plain) == plain
         back = codec.decode(codec.encode(plain), config.AgentBody)
         assert codec.document_hash(back) == codec.document_hash(plain)
     assert codec.document_hash(plain) != CONFIG.hash
-    assert config.in_words_of(PROTOCOL_VERSION, BODY) is BODY
+    assert config.body_for_version(PROTOCOL_VERSION, BODY) is BODY
 
 
 def test_a_wish_is_written_for_those_who_know_it() -> None:
-    for protocol in range(OLDEST_SPOKEN, PROTOCOL_VERSION + 1):
-        written = codec.encode(config.in_words_of(protocol, BODY))
+    for protocol in range(OLDEST_VERSION, PROTOCOL_VERSION + 1):
+        written = codec.encode(config.body_for_version(protocol, BODY))
         assert (b'"window"' in written) == (protocol >= config.UPLOAD_WINDOW_SINCE)
         assert (b'"sealed_tail"' in written) == (protocol >= config.SEALED_TAIL_SINCE)
         # A camera whose address is not whole is none.
@@ -92,8 +92,8 @@ def test_an_older_control_plane_is_told_of_a_camera_in_reasons_that_it_knows(
 ) -> None:
     one = msgspec.structs.replace(STATUS.cameras[0], error=reason)
     told = msgspec.structs.replace(STATUS, cameras=(one, STATUS.cameras[1]))
-    for protocol in range(OLDEST_SPOKEN, PROTOCOL_VERSION + 1):
-        said = status.status_in_words_of(protocol, told)
+    for protocol in range(OLDEST_VERSION, PROTOCOL_VERSION + 1):
+        said = status.status_for_version(protocol, told)
         assert said.cameras[1] == told.cameras[1]
         assert (said.cameras[0].error in REASONS_BEFORE_4) or protocol >= 4
         if reason in REASONS_BEFORE_4 or protocol >= 4:

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from control_plane.common.actors import Actor
 from control_plane.common.words import lasting, size
@@ -139,12 +140,15 @@ def _problem(agent: Agent, status: AgentStatus | None) -> str:
             "problem": status.upload.problem,
             "hint": status.upload.hint,
         }
-    if status and status.upload.set_aside:
-        why = f" The last one: {status.upload.newest[0].reason}." if status.upload.newest else ""
-        return (
-            f"{status.upload.set_aside} pieces are refused and stay on the box; everything else is uploaded.{why} "
-            "They are tried again when the agent is started anew."
-        )
+    if status and status.upload.quarantined:
+        count, newest = status.upload.quarantined, status.upload.newest
+        text = ngettext(
+            "%(count)s segment was refused and stays on the agent. All others are uploaded.",
+            "%(count)s segments were refused and stay on the agent. All others are uploaded.",
+            count,
+        ) % {"count": count}
+        reason = " " + _("Last reason: %(reason)s.") % {"reason": newest[0].reason} if newest else ""
+        return f"{text}{reason} " + _("The agent tries again after its next start.")
     if agent.stopped_at:
         since = date_format(timezone.localtime(agent.stopped_at), "j M, H:i")
         return _(

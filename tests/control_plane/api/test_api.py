@@ -203,7 +203,10 @@ def test_a_key_lends_no_more_than_it_says(cast: Cast) -> None:
         answer = ask("GET", path)
         assert answer.status_code == 403, path
         assert "key does not lend" in answer.told["detail"]
-        assert (answer.told["code"], answer.told["title"]) == ("key_not_enough", "This key lends too little")
+        assert (answer.told["code"], answer.told["title"]) == (
+            "key_not_enough",
+            "The API key does not include this permission",
+        )
     assert "“Manage people” (manage_people)" in ask("GET", "members/").told["detail"]
 
 

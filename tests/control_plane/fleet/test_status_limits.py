@@ -7,7 +7,7 @@ from control_plane.fleet.status_limits import out_of_range, truncated_status
 from shared.protocol.codec import encode
 from shared.protocol.ids import ClassSessionId, SegmentId, new_id
 from shared.protocol.messages import Heartbeat, Hello, Report
-from shared.protocol.status import RecordingStatus, SetAside
+from shared.protocol.status import QuarantinedSegment, RecordingStatus
 from tests.shared.examples import EXAMPLES, REPORTED, STATUS, TALLY
 
 RECORDING: RecordingStatus = STATUS.recordings[0]
@@ -45,7 +45,7 @@ def test_what_no_column_takes_is_named(name: str, said: Hello | Report | Heartbe
 
 def test_what_is_kept_of_a_heartbeat_has_a_length_that_a_page_can_show() -> None:
     camera = replace(STATUS.cameras[0], error_detail="d" * 10_000)
-    refusal = SetAside(
+    refusal = QuarantinedSegment(
         segment_id=SegmentId(new_id()),
         class_session_id=ClassSessionId(new_id()),
         camera_id=camera.camera_id,
@@ -66,10 +66,10 @@ def test_what_is_kept_of_a_heartbeat_has_a_length_that_a_page_can_show() -> None
     kept = truncated_status(said)
     assert len(encode(kept)) < 150_000
     assert kept.cameras[0].error_detail == "d" * 500
-    assert (kept.spool, kept.now_at, kept.upload.set_aside) == (
+    assert (kept.spool, kept.now_at, kept.upload.quarantined) == (
         said.spool,
         said.now_at,
-        said.upload.set_aside,
+        said.upload.quarantined,
     )
 
 

@@ -16,7 +16,7 @@ from shared.protocol.ids import CameraId, ClassSessionId, SegmentId, new_id
 from shared.protocol.media import ClockMethod
 from shared.protocol.messages import Heartbeat
 from shared.protocol.pairing import PairRequest
-from shared.protocol.status import SetAside, UploadStatus, WindowState
+from shared.protocol.status import QuarantinedSegment, UploadStatus, WindowState
 from shared.protocol.timing import ERROR_BOUND_MOST_US
 from shared.protocol.version import PROTOCOL_VERSION
 from tests.control_plane.portal.conftest import HOST, House, SignIn, record
@@ -227,7 +227,7 @@ def test_an_instructor_makes_no_pairing_codes(house: House, sign_in: SignIn) -> 
 def test_a_box_that_cannot_upload_and_pieces_that_are_refused_are_shown_with_the_way_out(
     house: House, sign_in: SignIn
 ) -> None:
-    aside = SetAside(
+    aside = QuarantinedSegment(
         segment_id=SegmentId(new_id()),
         class_session_id=ClassSessionId(new_id()),
         camera_id=CameraId(house.cameras[0].id),
@@ -239,7 +239,7 @@ def test_a_box_that_cannot_upload_and_pieces_that_are_refused_are_shown_with_the
             UploadStatus(problem="no secure connection to store", hint="Check it."),
             "no secure connection to store",
         ),
-        (UploadStatus(set_aside=3, newest=(aside,)), "3 pieces are refused and stay on the box"),
+        (UploadStatus(quarantined=3, newest=(aside,)), "3 segments were refused and stay on the agent"),
     ):
         status = msgspec.structs.replace(STATUS, upload=upload, cameras=(), recordings=())
         reports.apply_message(Heartbeat(status=status), caller)

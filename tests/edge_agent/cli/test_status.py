@@ -12,9 +12,9 @@ from shared.protocol.ids import ClassSessionId, SegmentId, new_id
 from shared.protocol.status import (
     CameraState,
     ConfigStatus,
+    QuarantinedSegment,
     RecordingState,
     Reported,
-    SetAside,
     UploadStatus,
     WindowState,
 )
@@ -108,13 +108,13 @@ def test_every_state_of_a_camera_and_a_recording_can_be_shown() -> None:
 
 
 def test_why_nothing_is_uploaded_and_what_is_set_aside_is_said_with_the_way_out() -> None:
-    aside = SetAside(
+    aside = QuarantinedSegment(
         segment_id=SegmentId(new_id()),
         class_session_id=ClassSessionId(new_id()),
         camera_id=STATUS.cameras[0].camera_id,
         reason="segment_hash_conflict: Another segment has this id",
     )
-    upload = UploadStatus(problem="no way through", hint="mend it", set_aside=3, newest=(aside,))
+    upload = UploadStatus(problem="no way through", hint="mend it", quarantined=3, newest=(aside,))
     text = _printed(
         local_status(
             link_up=False,

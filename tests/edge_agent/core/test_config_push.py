@@ -22,8 +22,8 @@ from shared.protocol.config import (
     RecordingOrder,
     UploadPolicy,
     UploadWindow,
+    body_for_version,
     config_document,
-    in_words_of,
 )
 from shared.protocol.ids import new_id
 from shared.protocol.messages import Desired
@@ -99,7 +99,7 @@ class ConfigPush(RuleBasedStateMachine):
     @rule(protocol=st.sampled_from((2, 3)))
     def box_is_updated_or_set_back(self, protocol: int) -> None:
         """Other words are another version: see docs/design/control.md."""
-        body = in_words_of(protocol, self.documents[-1].body)
+        body = body_for_version(protocol, self.documents[-1].body)
         if document_hash(body) != self.documents[-1].hash:
             self._publish(body)
 

@@ -23,7 +23,7 @@ from edge_agent.upload.client import CommitResult, IntentResult
 from shared.protocol.errors import Code
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, SegmentId, new_id
 from shared.protocol.manifest import GapReason, GapRecord, SealedBlob, SegmentManifest
-from shared.protocol.status import SetAside
+from shared.protocol.status import QuarantinedSegment
 from shared.protocol.upload import CommitItem, CommitRequest, IntentRequest, PutTarget
 from tests.rigs.control_plane import ControlPlane, Stored
 from tests.rigs.pacer import settle
@@ -126,9 +126,9 @@ class MemorySpool:
         for segment_id in [i for i, code in self.refused.items() if code is not Code.SEGMENT_CORRUPT]:
             del self.refused[segment_id]
 
-    async def quarantined(self, limit: int) -> tuple[int, Sequence[SetAside]]:
+    async def quarantined(self, limit: int) -> tuple[int, Sequence[QuarantinedSegment]]:
         found = [
-            SetAside(
+            QuarantinedSegment(
                 segment_id=i,
                 class_session_id=self.segments[i].class_session_id,
                 camera_id=CAMERA,

@@ -71,12 +71,12 @@ async def test_what_is_set_aside_is_told_and_judged_once_more_by_the_next_start(
     async with uploads.at_work():
         await uploads.until(lambda: uploads.spool.refused)
         status = uploads.replicator.status()
-    assert (status.set_aside, status.newest[0].segment_id) == (1, bad.segment_id)
+    assert (status.quarantined, status.newest[0].segment_id) == (1, bad.segment_id)
     assert "segment_sequence_conflict" in status.newest[0].reason
     uploads.plane.faults.refuse.clear()
     async with uploads.at_work():
         await uploads.until_home()
-        assert uploads.replicator.status().set_aside == 0
+        assert uploads.replicator.status().quarantined == 0
     assert set(uploads.spool.committed) == {bad.segment_id}
 
 
@@ -92,7 +92,7 @@ async def test_a_segment_that_the_store_never_takes_is_told_and_tried_on(uploads
         assert "HTTP 413 too large" in status.newest[0].reason
         uploads.client.errors.clear()
         await uploads.until_home()
-        assert uploads.replicator.status().set_aside == 0
+        assert uploads.replicator.status().quarantined == 0
 
 
 async def test_an_agent_that_is_too_old_sets_nothing_aside(uploads: Uploads) -> None:
