@@ -53,7 +53,6 @@ TO_DO = (
     "docs/design/access.md",
     "docs/design/audit.md",
     "docs/ref/",
-    "CHANGELOG.md",
     "tests/bench/",
     "tests/conftest.py",
     "tests/control_plane/",
