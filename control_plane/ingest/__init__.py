@@ -1,4 +1,4 @@
-"""How segments arrive: intent (what will come, and where to), PUT (the bytes), commit (verified, key re-wrapped), gaps.
+"""Receives segments: intent (announcement and upload address), PUT (bytes), commit (verification, key re-wrapped), gaps.
 
-Every step is idempotent on the segment's id, takes a batch, and lets one bad item block nothing behind it.
+Every step is idempotent on the segment's id and takes a batch. One invalid item does not block the others.
 """

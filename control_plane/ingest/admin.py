@@ -8,7 +8,7 @@ from control_plane.ingest.models import PendingSegment, QuarantinedSegment
 
 @admin.register(PendingSegment)
 class PendingSegmentAdmin(ScopedAdmin):
-    """Announced, not yet arrived."""
+    """Segments that were announced and are not committed."""
 
     list_display = ("id", "agent", "class_session", "size_bytes", "created_at")
     fields = readonly_fields = (
@@ -18,7 +18,7 @@ class PendingSegmentAdmin(ScopedAdmin):
 
 @admin.register(QuarantinedSegment)
 class QuarantinedSegmentAdmin(ScopedAdmin):
-    """Set aside because it contradicts another segment."""
+    """Manifests that were permanently refused."""
 
     list_display = ("segment_id", "agent", "code", "created_at")
     fields = readonly_fields = ("segment_id", "agent", "code", "detail", "sha256", "created_at")

@@ -1,4 +1,4 @@
-"""The agents' HTTP endpoints of ingest: intent, PUT, commit, gaps."""
+"""HTTP endpoints for agents: intent, PUT, commit, gaps."""
 
 from collections.abc import Iterator
 from uuid import UUID
@@ -29,7 +29,7 @@ from shared.protocol.upload import (
 
 @agent_view("POST")
 def intent(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Answers with an upload target for each segment, or that it is committed."""
+    """Answers with an upload target for each announced segment, or that it is already committed."""
     require_space()
     manifests = body_of(request, IntentRequest).manifests
     return json_response(IntentAnswer(answers=tuple(services.announce_segments(manifests, caller))))
@@ -37,21 +37,21 @@ def intent(request: HttpRequest, caller: Caller) -> HttpResponse:
 
 @agent_view("POST")
 def commit(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Gives receipts."""
+    """Answers with a receipt or a refusal for each uploaded segment."""
     items = body_of(request, CommitRequest).items
     return json_response(CommitAnswer(answers=tuple(services.commit_segments(items, caller))))
 
 
 @agent_view("POST")
 def gaps(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Takes gaps."""
+    """Stores reported gaps and acknowledges them."""
     records = body_of(request, GapsRequest).gaps
     return json_response(GapsAnswer(settled=tuple(services.commit_gaps(records, caller))))
 
 
 @machine_view("PUT")
 def put_object(request: HttpRequest, key: str) -> HttpResponse:
-    """Stores the bytes that a signed address allows, and no others; 412 where they lie there already."""
+    """Stores the bytes that a signed address permits, and no others; 412 if the object exists."""
     allowed = verify_upload(key, request.GET)
     require_space()
     try:
@@ -60,10 +60,10 @@ def put_object(request: HttpRequest, key: str) -> HttpResponse:
         )
     except ObjectExists:
         return problem_response(
-            msgspec.structs.replace(problem(Code.CONFLICT, "The object is here already."), status=412)
+            msgspec.structs.replace(problem(Code.CONFLICT, "The object already exists."), status=412)
         )
-    # The proof that it was us, and these bytes: a login page on the way says 200 to everything.
-    # Django would call an empty answer a web page.
+    # Proves that this server received these bytes: a captive portal answers 200 to everything.
+    # Django would send an empty answer as text/html.
     return HttpResponse(
         status=201, content_type="application/octet-stream", headers={"ETag": f'"{allowed.sha256}"'}
     )
@@ -72,7 +72,7 @@ def put_object(request: HttpRequest, key: str) -> HttpResponse:
 def _store_of(allowed: SignedUpload) -> ObjectStore:
     if not allowed.store:
         return open_store(None)
-    # We signed the key and the store: the studio in front of the key is the one that the store belongs to.
+    # Key and store are signed together: the store belongs to the studio that the key begins with.
     with studio_scope(UUID(allowed.key.partition("/")[0])):
         return open_store(UUID(allowed.store))
 

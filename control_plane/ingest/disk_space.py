@@ -28,10 +28,10 @@ def require_space() -> None:
     """Require disk space for footage.
 
     Raises:
-        Unavailable: there is none; agents keep their footage and retry.
+        Unavailable: a disk is nearly full; agents keep their footage and retry.
     """
     if low_disks():
         raise Unavailable(
-            "The server's disk is full: it takes no footage until there is space. The agent keeps what it has.",
+            "The server's disk is full. The agent keeps its footage and retries.",
             retry_after_s=RETRY_AFTER_S,
         )

@@ -1,9 +1,9 @@
-"""Looks at a request before Django reads its body: Django keeps all of a body aside before any view is asked.
+"""Bounds the bodies of requests before Django reads them: Django buffers a whole body before it calls a view.
 
-Without this anybody could fill memory and disk with what no view would take. A PUT of a segment is checked by its signed
-address, everything else by its length. What has arrived is counted while it is held, per address (of PUTs: per studio)
-and in all; where too much is held, who holds most gives way. A body has to arrive at a steady pace. Uploads of a studio
-are bounded in number and in rate as well: each is received, hashed and written by this process.
+Without this anybody could fill memory and disk with bodies that no view accepts. A PUT of a segment is checked by its signed
+address, everything else by its length. Received bytes are counted while they are held, per address (PUTs: per studio) and
+in total; at a bound, the party that holds most gives way. A body must arrive at a minimum pace. The uploads of a studio are
+also bounded in number and rate: this process receives, hashes and writes each of them.
 """
 
 import asyncio
@@ -39,33 +39,33 @@ OBJECTS = "/agent/v1/objects/"
 AGENT = "/agent/v1/"
 RETRY_AFTER_S = 5
 
-FORMS_OF_ONE_BYTES, FORMS_BYTES = 16 << 20, 128 << 20
-"""Bodies of everything but segments that are held at once: of one address, and of all. They are in memory."""
-OBJECTS_OF_ONE_BYTES, OBJECTS_BYTES = 1 << 30, 4 << 30
-"""Bodies of segments that are held at once: of one studio, and of all. They are temporary files."""
-UPLOADS, UPLOADS_KEPT, UPLOADS_OF_STUDIO = 64, 16, 12
-"""Uploads that are received at once: of all, of these only for studios that have none, and of one studio. An agent sends
-three at once."""
-LARGE_BYTES, LARGE_OF_STUDIO_BYTES = 8 << 20, 480 << 20
-"""Uploads larger than the one hold together at most the other, per studio. Temporary files that live less than 30 s are not
-written to the disk, as a rule, and so do not delay the commits of the database; at `UPLOAD_BYTES_PER_S` these are here
-in 20 s. The largest segments of two agents with three uploads each fit: 80 MiB are 20 s of 4K at 33 Mbit/s."""
-LARGE_UPLOAD_BYTES = LARGE_OF_STUDIO_BYTES // 3
-"""The most that one of them counts for: three of any size always fit, as many as an agent sends. An agent gives up an upload
-that nobody reads for 30 s, so a longer wait in place of this would not help."""
+FORM_BYTES_PER_ADDRESS, FORM_BYTES_TOTAL = 16 << 20, 128 << 20
+"""Bodies other than segments held at once, in memory: of one address, and in total."""
+OBJECT_BYTES_PER_STUDIO, OBJECT_BYTES_TOTAL = 1 << 30, 4 << 30
+"""Bodies of segments held at once, as temporary files: of one studio, and in total."""
+UPLOADS, RESERVED_UPLOADS, UPLOADS_PER_STUDIO = 64, 16, 12
+"""Concurrent uploads: in total, the part of them reserved for studios that have none, and of one studio. An agent sends
+three at a time."""
+LARGE_BYTES, LARGE_BYTES_PER_STUDIO = 8 << 20, 480 << 20
+"""Uploads larger than the first may hold the second in total, per studio. Temporary files younger than 30 s usually do not
+reach the disk, so they do not delay commits of the database; at `UPLOAD_BYTES_PER_S` these arrive in 20 s. The limit
+fits the largest segments of two agents with three uploads each: 80 MiB are 20 s of 4K at 33 Mbit/s."""
+MAX_COUNTED_BYTES = LARGE_BYTES_PER_STUDIO // 3
+"""The most that one large upload counts for, so that the three uploads of an agent always fit, whatever their size. Making
+them wait longer instead would not help: an agent gives up an upload that is not read for 30 s."""
 UPLOAD_WAIT_S = 30.0
-"""How long an upload waits for its turn, unread, before it is answered with Retry-After."""
+"""How long an upload waits for its turn, unread, before the answer is a refusal with Retry-After."""
 UPLOAD_BYTES_PER_S, UPLOAD_BURST_BYTES = 25_000_000, 128 << 20
-"""Of a studio: 200 Mbit/s, thirteen times what three cameras of 5 Mbit/s record."""
-FREE_SHARE = 4
-"""Bodies of segments take at most one part in so many of what was free for temporary files at the start."""
+"""Limit per studio: 200 Mbit/s, thirteen times the rate of three cameras of 5 Mbit/s."""
+FREE_SPACE_DIVISOR = 4
+"""Bodies of segments use at most this fraction (1/4) of the space that was free for temporary files at the start."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast a body has to arrive. Only time in which we wait for the peer counts.
+    """The minimum pace of a body. Only the time spent waiting for the peer counts.
 
-    The rate is Apache's default (`mod_reqtimeout`). An agent with the lowest ceiling that a studio can set
+    The rate is Apache's default (`mod_reqtimeout`). An agent with the lowest bandwidth limit that a studio can set
     (`fleet.uploads.MIN_BYTES_PER_S`) sends each of its three uploads six times as fast.
     """
 
@@ -79,14 +79,14 @@ OBJECT_PACE = Pace(idle_s=60.0, grace_s=60.0)
 
 
 class Body:
-    """The body of one request while it is held; `refusal` says why it is read no further.
+    """The body of one request while it is held. If it is not read further, `refusal` is the reason.
 
     Args:
-        share: whose it is.
-        limit: the most bytes that are read of it.
-        pace: how fast it has to arrive.
-        held: where its bytes are counted.
-        until_s: when its address expires, by the clock of the event loop.
+        share: the address or studio that its bytes count for.
+        limit: the maximum of bytes read.
+        pace: the minimum pace.
+        held: counts the bytes of all bodies.
+        until_s: the time when its upload address expires, on the clock of the event loop.
     """
 
     def __init__(
@@ -103,54 +103,54 @@ class Body:
         self._wait: asyncio.Timeout | None = None
 
     def may_end(self) -> bool:
-        """Returns whether more of it is awaited: a whole one is about to be answered."""
+        """Returns whether more bytes are awaited: a complete body is about to be answered."""
         return self._wait is not None
 
     def end(self) -> None:
-        """Stops waiting for the rest of it."""
-        self.refusal = Unavailable("Too many bodies are held now."), None
+        """Stops waiting for the rest of the body."""
+        self.refusal = Unavailable("The server is holding too many request bodies."), None
         if self._wait is not None:
             self._wait.reschedule(0)
 
     def close(self) -> None:
-        """Stops counting it."""
+        """Stops counting the body."""
         self._held.remove(self)
 
     async def receive(self, receive: Receive) -> Mapping[str, Any]:
-        """Returns the next message of the request; a disconnection where the rest is refused."""
+        """Returns the next message of the request; a disconnection if the body is refused."""
         if self._is_refused():
             return {"type": "http.disconnect"}
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         try:
-            async with asyncio.timeout(self._patience_s(began_s)) as self._wait:
+            async with asyncio.timeout(self._timeout_s(began_s)) as self._wait:
                 message = await receive()
         except TimeoutError:
             if not self._is_refused():
-                self.refusal = self._lateness(loop.time())
+                self.refusal = self._timeout_refusal(loop.time())
             return {"type": "http.disconnect"}
         finally:
             self._wait = None
         self._waited_s += loop.time() - began_s
         self._size += len(message.get("body", b""))
         self._count()
-        # A body of unknown length that goes on for ever is a caller that we do not listen to any more.
+        # A refused body of unknown length may never end: disconnect instead of reading on.
         return {"type": "http.disconnect"} if self._is_refused() else message
 
     def _is_refused(self) -> bool:
         return self.refusal is not None
 
-    def _patience_s(self, now_s: float) -> float:
+    def _timeout_s(self, now_s: float) -> float:
         pace = self._pace
         left_s = pace.grace_s + self._size / pace.bytes_per_s - self._waited_s
         return max(0.0, min(pace.idle_s, left_s, self._until_s - now_s))
 
-    def _lateness(self, now_s: float) -> tuple[ControlPlaneError, int | None]:
+    def _timeout_refusal(self, now_s: float) -> tuple[ControlPlaneError, int | None]:
         if now_s >= self._until_s:
-            # The view refuses it for the same reason once all of it is here; the agent then asks for a new address.
-            expired = ControlPlaneError("The address has expired.", code=Code.UPLOAD_TARGET_EXPIRED)
+            # The view would refuse the complete body for the same reason; the agent then asks for a new address.
+            expired = ControlPlaneError("The upload address has expired.", code=Code.UPLOAD_TARGET_EXPIRED)
             return expired, None
-        return BadRequest("The body came too slowly."), 408
+        return BadRequest("The body arrived too slowly."), 408
 
     def _count(self) -> None:
         if self._size > self.limit:
@@ -165,26 +165,27 @@ class Body:
 
 
 class Gate:
-    """Hands on to `app` what may be read, and answers the rest itself. Used in one event loop."""
+    """ASGI middleware: passes accepted requests to `app` and refuses the others itself. Used in one event loop."""
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._forms: Shares[Body] = Shares(per_share=FORMS_OF_ONE_BYTES, in_all=FORMS_BYTES)
-        self._uploads = FairTurns(in_all=UPLOADS, kept=UPLOADS_KEPT)
+        self._forms: Shares[Body] = Shares(per_share=FORM_BYTES_PER_ADDRESS, in_all=FORM_BYTES_TOTAL)
+        self._uploads = FairTurns(in_all=UPLOADS, kept=RESERVED_UPLOADS)
         self._upload_bytes = Throttle(per_s=UPLOAD_BYTES_PER_S, burst=UPLOAD_BURST_BYTES)
         free_bytes = shutil.disk_usage(tempfile.gettempdir()).free
         self._objects: Shares[Body] = Shares(
-            per_share=OBJECTS_OF_ONE_BYTES, in_all=min(OBJECTS_BYTES, free_bytes // FREE_SHARE)
+            per_share=OBJECT_BYTES_PER_STUDIO,
+            in_all=min(OBJECT_BYTES_TOTAL, free_bytes // FREE_SPACE_DIVISOR),
         )
 
     @property
     def held_bytes(self) -> tuple[int, int]:
-        """How many bytes of bodies are held: of segments, and of everything else."""
+        """The number of bytes held: of segments, and of all other bodies."""
         return self._objects.total, self._forms.total
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
-        # Without a body as well: requests are shared by the studio that the address names (`config.callers`).
+        # An upload without a body is checked too: `config.callers` counts it for the studio in its address.
         if not _has_body(scope) and not _is_upload(scope):
             await self._app(scope, receive, send)
             return
@@ -200,10 +201,10 @@ class Gate:
             await self._pass_on(scope, body, receive, send)
 
     def _upload_turn(self, body: Body) -> contextlib.AbstractAsyncContextManager[object]:
-        parties = [Party(body.share, UPLOADS_OF_STUDIO)]
+        parties = [Party(body.share, UPLOADS_PER_STUDIO)]
         if body.limit > LARGE_BYTES:
-            takes = min(body.limit, LARGE_UPLOAD_BYTES)
-            parties.append(Party(("large", body.share), LARGE_OF_STUDIO_BYTES, takes))
+            takes = min(body.limit, MAX_COUNTED_BYTES)
+            parties.append(Party(("large", body.share), LARGE_BYTES_PER_STUDIO, takes))
         return self._uploads.taken(parties, within_s=UPLOAD_WAIT_S)
 
     async def _pass_on(self, scope: Scope, body: Body, receive: Receive, send: Send) -> None:
@@ -218,7 +219,7 @@ class Gate:
         async def receiving() -> Mapping[str, Any]:
             message = await body.receive(receive)
             if is_upload:
-                # Here and not around `receive`: what we wait for by ourselves must not count as a slow peer.
+                # Not around `receive`: our own wait must not count as a slow peer.
                 await self._upload_bytes.take(body.share, len(message.get("body", b"")))
             return message
 
@@ -241,9 +242,9 @@ class Gate:
             until_s = asyncio.get_running_loop().time() + left_s
             body = Body(studio, limit, OBJECT_PACE, self._objects, until_s=until_s)
         else:
-            limit = _limit(scope)
+            limit = _body_limit(scope)
             body = Body(limit_key(address_of_scope(scope)), limit, FORM_PACE, self._forms)
-        if _announced(scope) > limit:
+        if _content_length(scope) > limit:
             raise too_large(limit)
         return body
 
@@ -253,12 +254,12 @@ def too_large(limit: int) -> ControlPlaneError:
     return ControlPlaneError(f"The body is over {limit} bytes.", code=Code.TOO_LARGE)
 
 
-def _limit(scope: Scope) -> int:
+def _body_limit(scope: Scope) -> int:
     path: str = scope["path"]
     if path.startswith(AGENT):
         return MESSAGE_LIMIT_BYTES
-    announced = _announced(scope)
-    if 0 < announced <= FORM_LIMIT_BYTES:
+    length = _content_length(scope)
+    if 0 < length <= FORM_LIMIT_BYTES:
         return FORM_LIMIT_BYTES
     try:
         return limit_of(resolve(path).func)
@@ -272,13 +273,13 @@ def _is_upload(scope: Scope) -> bool:
 
 
 def _has_body(scope: Scope) -> bool:
-    # HTTP/1.1 has no body without one of the two (RFC 9112, section 6.3).
+    # An HTTP/1.1 request has a body only with one of these headers (RFC 9112, section 6.3).
     return any(
         name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
         for name, value in scope["headers"]
     )
 
 
-def _announced(scope: Scope) -> int:
+def _content_length(scope: Scope) -> int:
     text = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
     return int(text) if text.isdigit() else 0

@@ -1,6 +1,6 @@
-"""One request of an agent that announces segments: for each, whether it is here, where to put it, or why it is not taken.
+"""Announcement of segments by an agent: each is already committed, gets an upload address, or is refused.
 
-What all segments of the request ask of the database is asked once, before the first is looked at.
+The database is queried once for all segments of the request, before the first decision.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from control_plane.fleet.authentication import Caller
 from control_plane.fleet.models import Agent
 from control_plane.ingest.manifests import MAX_SEQUENCE, invalid_reason
 from control_plane.ingest.models import PendingSegment
-from control_plane.ingest.quarantine import quarantine, quarantined_refusals, refused, unsealed
+from control_plane.ingest.quarantine import quarantine, quarantined_refusals, refused, without_sealed_key
 from control_plane.ingest.targets import LIFETIME, put_target
 from control_plane.integrity.repairs import damage_ids
 from control_plane.keys import vault
@@ -34,27 +34,26 @@ from shared.protocol.errors import Code
 from shared.protocol.manifest import SegmentManifest
 from shared.protocol.upload import AlreadyCommitted, PutTarget, Refused
 
-CLASS_IS_FULL = "The class holds as much footage as cameras can have made in its time."
-ANNOUNCED_TOO_MUCH = "This agent has announced as much as it may before some of it is committed."
+CLASS_IS_FULL = "The class already holds the maximum of footage for its duration."
+ANNOUNCED_TOO_MUCH = "This agent has announced the maximum of uncommitted footage."
 MAX_PENDING, MAX_PENDING_BYTES = 1024, 8 << 30
-"""Announced by one agent and not committed. Honest ones have 320 at most: 256 without a receipt and a batch."""
-STORAGE_IS_FULL = (
-    "The storage of this studio's plan is used up. The agent keeps what it records until there is room."
-)
+"""Limits of one agent for announced, uncommitted segments. An honest agent has at most 320: 256 without a receipt and a
+batch."""
+STORAGE_IS_FULL = "The storage of this studio's plan is used up. The agent keeps its footage and retries."
 USAGE_CACHE_S = 60
-"""How old the sum of a studio's bytes may be where it is held against its plan."""
+"""Maximum age of the cached storage use of a studio."""
 MIN_OVERDRAFT_BYTES = 20 * 10**9
 
 IntentResult = PutTarget | AlreadyCommitted | Refused
 
 
 def overdraft_bytes(most: int) -> int:
-    """Returns by how much classes that were begun in time may go over a plan's storage: a tenth, and 20 GB at least."""
+    """Returns by how many bytes classes in progress may exceed the plan's storage: a tenth, at least 20 GB."""
     return max(most // 10, MIN_OVERDRAFT_BYTES)
 
 
 def recordable_class(class_session_id: UUID, agent: Agent) -> ClassSession | None:
-    """Returns a class that an agent records and that was not destroyed. In scope."""
+    """Returns a class that the agent records and that was not destroyed. In scope."""
     found: ClassSession | None = (
         ClassSession.objects.filter(pk=class_session_id, agent_recordings__agent=agent)
         .exclude(wrapped_key=b"")
@@ -64,14 +63,14 @@ def recordable_class(class_session_id: UUID, agent: Agent) -> ClassSession | Non
 
 
 def committed_hashes(segment_ids: Sequence[UUID], agent: Agent) -> dict[UUID, str]:
-    """Returns the hashes of those segments of an agent that are here, by id. In scope."""
+    """Returns the hashes of the agent's committed segments, by id. In scope."""
     rows = Segment.objects.filter(pk__in=segment_ids, agent=agent).values_list("id", "sha256")
     return dict(rows)
 
 
 @dataclass(frozen=True, slots=True)
 class _Class:
-    """A class that the agent records: what it can hold, and the tracks that were asked for, by camera."""
+    """A class that the agent records, with its limits and the tracks loaded so far, by camera."""
 
     row: ClassSession
     limits: FootageLimits
@@ -80,28 +79,28 @@ class _Class:
 
 @dataclass(frozen=True, slots=True)
 class _AcceptedSegment:
-    """A segment that is to come: its class, and the key that its object will have."""
+    """A segment to upload: its class, and the key of its object."""
 
     manifest: SegmentManifest
     class_session: ClassSession
-    fault_id: UUID | None
-    """It takes the place of a damaged one."""
+    damage_id: UUID | None
+    """The damage that it repairs; None: a new segment."""
     key: str
 
 
 class Intent:
-    """Announces the segments of one request. In scope, in one transaction."""
+    """Handles one intent request. In scope, in one transaction."""
 
     def __init__(
         self, agent: Agent, caller: Caller, chosen: StudioStorage, manifests: Sequence[SegmentManifest]
     ) -> None:
         self._agent, self._caller, self._chosen, self._manifests = agent, caller, chosen, manifests
         ids = [manifest.segment_id for manifest in manifests]
-        self._committed, self._faults = committed_hashes(ids, agent), damage_ids(ids, agent)
-        self._condemned = quarantined_refusals(manifests, agent)
+        self._committed, self._damage_ids = committed_hashes(ids, agent), damage_ids(ids, agent)
+        self._quarantined = quarantined_refusals(manifests, agent)
         others = Segment.objects.filter(pk__in=ids).exclude(agent=agent)
         self._of_others = set(others.values_list("pk", flat=True))
-        self._places = _sequence_owners(manifests, agent)
+        self._owners = _sequence_owners(manifests, agent)
         announced = PendingSegment.objects.filter(agent=agent)
         self._pending = set(announced.filter(pk__in=ids).values_list("pk", flat=True))
         total = announced.aggregate(count=Count("pk"), size_bytes=Sum("size_bytes"))
@@ -109,20 +108,22 @@ class Intent:
         self._overdrawn: bool | None = None
         self._classes: dict[UUID, _Class | None] = {}
 
-    def announced(self) -> list[IntentResult]:
-        """Returns for each segment where it goes, or why it does not."""
-        looked_at = [self._look_at(manifest) for manifest in self._manifests]
-        pended = iter(self._pended([item for item in looked_at if isinstance(item, _AcceptedSegment)]))
-        return [next(pended) if isinstance(item, _AcceptedSegment) else item for item in looked_at]
+    def announce(self) -> list[IntentResult]:
+        """Returns for each segment an upload target, a receipt, or a refusal."""
+        decisions = [self._decide(manifest) for manifest in self._manifests]
+        results = iter(
+            self._create_pending([item for item in decisions if isinstance(item, _AcceptedSegment)])
+        )
+        return [next(results) if isinstance(item, _AcceptedSegment) else item for item in decisions]
 
-    def _look_at(self, manifest: SegmentManifest) -> _AcceptedSegment | AlreadyCommitted | Refused:
+    def _decide(self, manifest: SegmentManifest) -> _AcceptedSegment | AlreadyCommitted | Refused:
         sha256 = self._committed.get(manifest.segment_id)
-        fault_id = self._faults.get(manifest.segment_id) if sha256 is not None else None
+        damage_id = self._damage_ids.get(manifest.segment_id) if sha256 is not None else None
         if sha256 is not None and sha256 != manifest.sha256:
             return quarantine(manifest, Code.SEGMENT_HASH_CONFLICT, self._agent, self._caller)
-        if sha256 is not None and fault_id is None:
+        if sha256 is not None and damage_id is None:
             return AlreadyCommitted(segment_id=manifest.segment_id)
-        if refusal := self._condemned.get((manifest.segment_id, manifest.sha256)):
+        if refusal := self._quarantined.get((manifest.segment_id, manifest.sha256)):
             return refusal
         if text := invalid_reason(manifest):
             return refused(manifest, Code.BAD_REQUEST, text)
@@ -131,14 +132,14 @@ class Intent:
             return refused(
                 manifest, Code.SEGMENT_NOT_WANTED, "This agent does not record this camera for this class."
             )
-        if fault_id is None and (refusal := self._out_of_place(manifest, of)):
+        if damage_id is None and (refusal := self._conflict(manifest, of)):
             return refusal
-        if refusal := self._unstorable(manifest):
+        if refusal := self._storage_refusal(manifest):
             return refusal
-        # Keys are immutable: what takes the place of a damaged object has one of its own.
-        again = f"-{fault_id.hex}" if fault_id else ""
+        # Object keys are immutable: a replacement of a damaged object gets its own key.
+        again = f"-{damage_id.hex}" if damage_id else ""
         key = f"{self._agent.studio_id}/{of.row.id}/{manifest.segment_id}{again}.seg"
-        return _AcceptedSegment(manifest, of.row, fault_id, key)
+        return _AcceptedSegment(manifest, of.row, damage_id, key)
 
     def _class(self, manifest: SegmentManifest) -> _Class | None:
         """Returns the class of a segment, with the track of its camera."""
@@ -153,20 +154,20 @@ class Intent:
             )
         return found
 
-    def _out_of_place(self, manifest: SegmentManifest, of: _Class) -> Refused | None:
-        """Returns why a new segment cannot be taken: its place has another one, or its class is full."""
+    def _conflict(self, manifest: SegmentManifest, of: _Class) -> Refused | None:
+        """Returns a refusal if the class is full, or if another segment has the id or the sequence number."""
         if not recordings.segments_within_limits(of.row, [manifest], limits=of.limits):
             return refused(manifest, Code.TOO_MANY_REQUESTS, CLASS_IS_FULL, retryable=True)
         if manifest.segment_id in self._of_others:
-            # Another box's: its bytes would be taken for a bad upload of these, and deleted at the commit.
+            # Another agent's id: its bytes would look like a corrupt upload of this one, and be deleted at the commit.
             return quarantine(manifest, Code.SEGMENT_HASH_CONFLICT, self._agent, self._caller)
         place = manifest.camera_id, manifest.sequence
-        if self._places.get(place, manifest.segment_id) != manifest.segment_id:
+        if self._owners.get(place, manifest.segment_id) != manifest.segment_id:
             return quarantine(manifest, Code.SEGMENT_SEQUENCE_CONFLICT, self._agent, self._caller)
         return None
 
-    def _unstorable(self, manifest: SegmentManifest) -> Refused | None:
-        """Returns why a segment has no place in the store now; the agent keeps it and asks again."""
+    def _storage_refusal(self, manifest: SegmentManifest) -> Refused | None:
+        """Returns a retryable refusal if the segment cannot be stored now: region, plan or pending limit."""
         if text := region_mismatch(self._chosen.store, self._chosen.region):
             return refused(manifest, Code.STORE_UNAVAILABLE, text, retryable=True)
         if manifest.segment_id in self._pending:
@@ -179,8 +180,8 @@ class Intent:
         self._size_bytes += manifest.size_bytes
         return None
 
-    def _pended(self, wanted: Sequence[_AcceptedSegment]) -> list[IntentResult]:
-        """Notes what is to come, and returns where each goes."""
+    def _create_pending(self, wanted: Sequence[_AcceptedSegment]) -> list[IntentResult]:
+        """Creates the pending rows, and returns the upload target of each segment."""
         if not wanted:
             return []
         going = cancel_deletion(self._chosen.store_id, [item.key for item in wanted])
@@ -189,7 +190,10 @@ class Intent:
         rows = PendingSegment.objects.in_bulk([item.manifest.segment_id for item in wanted])
         return [
             refused(
-                item.manifest, Code.STORE_UNAVAILABLE, "An older object is being deleted.", retryable=True
+                item.manifest,
+                Code.STORE_UNAVAILABLE,
+                "An older object with this key is being deleted.",
+                retryable=True,
             )
             if item.key in going
             else self._target(item, rows.get(item.manifest.segment_id))
@@ -202,8 +206,8 @@ class Intent:
             rows = {}
             for item in new:
                 manifest, class_session = item.manifest, item.class_session
-                # The content key of what was committed once is here already.
-                if item.fault_id is None and class_session.id not in openings:
+                # A repair needs no content key: the one of the first commit is stored.
+                if item.damage_id is None and class_session.id not in openings:
                     openings[class_session.id] = stack.enter_context(
                         vault.opening(self._caller.actor, vault.Purpose.INGEST, class_session)
                     )
@@ -218,23 +222,22 @@ class Intent:
                     size_bytes=manifest.size_bytes,
                     store_id=self._chosen.store_id,
                     object_key=item.key,
-                    manifest_json=encode(unsealed(manifest)).decode(),
+                    manifest_json=encode(without_sealed_key(manifest)).decode(),
                     wrapped_seal=b""
-                    if item.fault_id
+                    if item.damage_id
                     else openings[class_session.id].held(manifest.sealed_key, segment_id=manifest.segment_id),
                 )
-            # Another request may announce the same at this moment: one of the two adds it.
+            # A concurrent request may announce the same segment: the first insert wins.
             PendingSegment.objects.bulk_create(rows.values(), ignore_conflicts=True)
 
     def _target(self, item: _AcceptedSegment, pending: PendingSegment | None) -> IntentResult:
         manifest, chosen = item.manifest, self._chosen
-        # None: another studio announced this id.
+        # None: the id belongs to another studio.
         if pending is None or (pending.sha256, pending.agent_id) != (manifest.sha256, self._agent.id):
             return quarantine(manifest, Code.SEGMENT_HASH_CONFLICT, self._agent, self._caller)
-        place = ObjectLocation(chosen.store_id, item.key if item.fault_id else pending.object_key)
+        place = ObjectLocation(chosen.store_id, item.key if item.damage_id else pending.object_key)
         if place != (pending.store_id, pending.object_key):
-            # Announced before the studio moved, or before this damage: it goes to the new place, the old one is
-            # forgotten.
+            # Announced before a store migration or before this damage: redirect it, and delete the old object.
             schedule_deletion(
                 [(pending.store_id, pending.object_key)], reason=DeletionReason.REPLACED, after=LIFETIME
             )
@@ -248,7 +251,7 @@ class Intent:
         )
 
     def _is_overdrawn(self) -> bool:
-        """Returns whether the studio has more in the platform's store than its plan lets a running class add."""
+        """Returns whether the studio exceeds its plan's storage by more than running classes may."""
         if self._chosen.store_id is not None:
             return False
         if self._overdrawn is None:
@@ -262,7 +265,7 @@ class Intent:
 
 
 def _sequence_owners(manifests: Sequence[SegmentManifest], agent: Agent) -> dict[tuple[UUID, int], UUID]:
-    """Returns which segments of an agent have the places that these name, by camera and number."""
+    """Returns the ids of the agent's segments with the sequence numbers of `manifests`, by camera and number."""
     rows = Segment.objects.filter(
         agent=agent,
         camera_id__in={manifest.camera_id for manifest in manifests},

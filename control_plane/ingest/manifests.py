@@ -1,4 +1,4 @@
-"""Is a manifest, or a gap, sound in itself? Pure."""
+"""Validates manifests and gaps by themselves, without the database. Pure."""
 
 import itertools
 from datetime import UTC, datetime
@@ -10,29 +10,28 @@ from control_plane.storage.objects import LARGEST_BYTES
 from shared.protocol.manifest import GapRecord, SegmentManifest
 
 MAX_SMALL_INTEGER, MAX_INTEGER = 2**15 - 1, 2**31 - 1
-"""Largest value of the columns."""
+"""Largest values of the database columns."""
 MAX_SEQUENCE = 10**10 - 1
-"""Largest sequence number: ten digits in the agent's file names. A segment a second reaches it after 300 years."""
+"""Largest sequence number: the agent's file names have ten digits. At a segment per second it lasts 300 years."""
 MAX_SEGMENT_90K = 90_000 * 3600
-"""From its first picture to the end of its last. The longest that an agent makes is 250 fragments of 8 s, of a camera
-whose groups of pictures never end."""
+"""Longest duration of a segment. The longest of an agent is 250 fragments of 8 s, from a camera without key frames."""
 MAX_FRAMES = 100_000
 MAX_FPS = 1_000_000
 MAX_TEXT_LENGTH = 128
-"""Of the name of a codec; the columns keep 64 and 40 characters of it."""
+"""Longest codec name; the columns keep 64 and 40 characters."""
 MAX_PTS_90K = 90_000 * 86_400 * 3660
-"""Ten years of media time: far beyond any run, near enough that dating by it cannot overflow."""
+"""Ten years of media time: longer than any run, and date arithmetic cannot overflow."""
 MAX_RATE_PPB = 1_000_000
-"""A thousand times what crystals drift apart."""
+"""A thousand times the drift of crystals."""
 YEARS = range(2000, 2200)
 BLOCK_BYTES = 16
 
 
 def invalid_reason(manifest: SegmentManifest) -> str:
-    """Returns what is wrong with a manifest, naming the field; empty where it is sound.
+    """Returns the first error of a manifest, with the name of the field; empty if it is valid.
 
-    The blobs have to lie one behind the other from the object's first byte to its last, each a whole number of AES
-    blocks; the fragments have to follow each other in media time.
+    The blobs must cover the object from its first byte to its last, each a whole number of AES blocks. The fragments must
+    follow each other in media time.
     """
     if manifest.size_bytes > LARGEST_BYTES:
         return f"size_bytes: {manifest.size_bytes} is over {LARGEST_BYTES}"
@@ -52,15 +51,15 @@ def invalid_reason(manifest: SegmentManifest) -> str:
     pts = [item.pts_90k for item in manifest.fragments]
     if any(later <= earlier for earlier, later in itertools.pairwise(pts)):
         return "fragments: their pts_90k do not rise"
-    # A playlist holds a piece of ten seconds for all that lies between them.
+    # A playlist has one filler for every ten seconds between fragments.
     span = max(item.pts_90k + item.duration_90k for item in manifest.fragments) - pts[0]
     if span > MAX_SEGMENT_90K:
         return f"fragments: they span {span} ticks of 90 kHz, over {MAX_SEGMENT_90K}"
     return _out_of_range_value(manifest)
 
 
-def is_valid_gap(gap: GapRecord) -> GapRecord | None:
-    """Returns a gap as it can be kept: times without a zone are UTC. None: its dates are not of our years."""
+def normalized_gap(gap: GapRecord) -> GapRecord | None:
+    """Returns a gap with UTC times (a missing time zone means UTC); None if its year is impossible."""
     from_at, to_at = (_in_utc(moment_at) for moment_at in (gap.from_at, gap.to_at))
     if from_at.year not in YEARS or to_at.year not in YEARS:
         return None
@@ -72,13 +71,13 @@ def _in_utc(moment_at: datetime) -> datetime:
 
 
 def _out_of_range_value(manifest: SegmentManifest) -> str:
-    """Returns what could not be kept or dated, so that one such manifest fails alone and not the batch it came in."""
+    """Returns the first value that cannot be stored or dated; without this check it would fail the whole batch."""
     video, audio, clock = manifest.video, manifest.audio, manifest.clock
     for name, moment_at in (("clock.anchor_at", clock.anchor_at), ("closed_at", manifest.closed_at)):
         if moment_at.tzinfo is None:
-            return f"{name}: it needs a time zone"
+            return f"{name}: the time zone is missing"
         if moment_at.year not in YEARS:
-            return f"{name}: the year {moment_at.year} is not ours"
+            return f"{name}: the year {moment_at.year} is out of range"
     counts = {
         "sequence": (manifest.sequence, MAX_SEQUENCE),
         "run": (manifest.run, MAX_INTEGER),
@@ -94,14 +93,14 @@ def _out_of_range_value(manifest: SegmentManifest) -> str:
         if value > largest:
             return f"{name}: {value} is over {largest}"
     if abs(clock.rate_ppb) > MAX_RATE_PPB:
-        return f"clock.rate_ppb: {clock.rate_ppb} is over {MAX_RATE_PPB} either way"
+        return f"clock.rate_ppb: {clock.rate_ppb} is over {MAX_RATE_PPB} in absolute value"
     times = [clock.anchor_pts_90k, *(item.pts_90k for item in manifest.fragments)]
     times += [item.duration_90k for item in manifest.fragments]
     if max(abs(value) for value in times) > MAX_PTS_90K:
-        return f"pts_90k: a time is over {MAX_PTS_90K} either way"
+        return f"pts_90k: a time is over {MAX_PTS_90K} in absolute value"
     texts = (video.codec_string, audio.codec_string if audio else "", audio.transcoded_from if audio else "")
     if any("\0" in text for text in texts):
-        return "codec_string: it holds a zero character"
+        return "codec_string: contains a NUL character"
     if max(len(text) for text in texts) > MAX_TEXT_LENGTH:
-        return f"codec_string: it has more than {MAX_TEXT_LENGTH} characters"
+        return f"codec_string: longer than {MAX_TEXT_LENGTH} characters"
     return ""

@@ -10,12 +10,12 @@ from shared.protocol.manifest import SegmentManifest
 
 
 class PendingSegment(StudioOwned):
-    """A segment that was announced and is not committed; the row's id is the wire's `SegmentId`. Gone after commit.
+    """A segment that was announced and is not committed. Its id is the `SegmentId` of the wire. Deleted at the commit.
 
-    `store` is where its bytes were last told to go (null: the platform's own). `manifest_json` is the
-    `SegmentManifest` as it came, its `sealed_key` blanked: in a backup it would open with the studio's key alone, after
-    the class was shredded. `wrapped_seal` is the sealed key under the class's key (`keys.vault`); empty: a row from
-    before there was one, whose manifest is whole.
+    `store` is the store of its last upload target (null: the platform's own). `manifest_json` is the received
+    `SegmentManifest` without its `sealed_key`: in a backup that would open with the studio's key alone, even after the class
+    was shredded. `wrapped_seal` is the sealed key under the class key (`keys.vault`); empty: an older row, whose manifest is
+    complete.
     """
 
     view_permission = "view_agents"
@@ -39,12 +39,13 @@ class PendingSegment(StudioOwned):
 
     @property
     def manifest(self) -> SegmentManifest:
-        """The manifest that the agent announced."""
+        """The announced manifest, decoded."""
         return decode(self.manifest_json, SegmentManifest)
 
 
 class QuarantinedSegment(StudioOwned):
-    """A manifest refused for good, such as one whose id or sequence number has other content. Kept for operators.
+    """A manifest that was permanently refused, for example because its sequence number has other content. Kept for
+    operators.
 
     Its `sealed_key` is blanked: the agent keeps the footage, and with it the only copy of that key.
     """

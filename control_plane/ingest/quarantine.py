@@ -1,4 +1,4 @@
-"""Quarantine manifests that are refused for good: audited once, and remembered so that they are not read again."""
+"""Quarantines permanently refused manifests: audited once, and remembered so that their bytes are not read again."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -30,7 +30,7 @@ def refused(
     return Refused(segment_id=item.segment_id, code=code, detail=detail, retryable=retryable)
 
 
-def unsealed(manifest: SegmentManifest) -> SegmentManifest:
+def without_sealed_key(manifest: SegmentManifest) -> SegmentManifest:
     """Returns a manifest without its content key.
 
     A sealed key in a backup would open with the studio's key alone, long after its class was shredded.
@@ -41,7 +41,7 @@ def unsealed(manifest: SegmentManifest) -> SegmentManifest:
 def quarantine(
     manifest: SegmentManifest, code: Code, agent: Agent, caller: Caller, *, detail: str = ""
 ) -> Refused:
-    """Store and audit a manifest that is refused for good, once; return the refusal. In scope."""
+    """Stores and audits a permanently refused manifest, once; returns the refusal. In scope."""
     of_agent = QuarantinedSegment.objects.filter(agent=agent)
     if of_agent.filter(segment_id=manifest.segment_id, sha256=manifest.sha256).exists():
         return refused(manifest, code, detail)
@@ -55,7 +55,7 @@ def quarantine(
             "studio_id": agent.studio_id,
             "code": code.value,
             "detail": detail,
-            "manifest_json": encode(unsealed(manifest)).decode(),
+            "manifest_json": encode(without_sealed_key(manifest)).decode(),
         },
     )
     if made:
@@ -73,9 +73,9 @@ def quarantine(
 def quarantined_refusals(
     manifests: Iterable[SegmentManifest], agent: Agent
 ) -> dict[tuple[UUID, str], Refused]:
-    """Returns the refusals of those whose content key was found not to open, by id and hash of the object. In scope.
+    """Returns the refusals of quarantined manifests whose content key does not open, by id and object hash. In scope.
 
-    Nothing that is sent again changes that: their bytes are neither taken nor read back a second time.
+    Sending them again cannot change that, so their bytes are neither accepted nor read back a second time.
     """
     found = {(item.segment_id, item.sha256): item for item in manifests}
     rows = QuarantinedSegment.objects.filter(
@@ -86,9 +86,9 @@ def quarantined_refusals(
 
 
 def drop_pending(pending: Iterable[PendingSegment]) -> None:
-    """Forgets what was announced and is refused for good, and notes its objects to be deleted. In scope.
+    """Deletes permanently refused pending segments, and schedules deletion of their objects. In scope.
 
-    Not those that a segment names, which has the same key where it has the same id.
+    Objects that a committed segment names are kept: it has the same key if it has the same id.
     """
     rows = list(pending)
     keys = [row.object_key for row in rows]
@@ -96,7 +96,7 @@ def drop_pending(pending: Iterable[PendingSegment]) -> None:
     schedule_deletion(
         [(row.store_id, row.object_key) for row in rows if row.object_key not in known],
         reason=DeletionReason.NEVER_SENT,
-        # An address that was signed for one of them may be good for so long.
+        # A signed upload address may still be valid for this long.
         after=LIFETIME,
     )
     PendingSegment.objects.filter(pk__in=[row.pk for row in rows]).delete()

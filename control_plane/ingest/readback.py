@@ -1,4 +1,4 @@
-"""How much of reading uploaded objects back a studio may have under way, and for how long a request waits for it."""
+"""Limits of reading uploaded objects back: concurrency per studio, and the time that a request waits."""
 
 import contextlib
 import threading
@@ -12,20 +12,20 @@ from control_plane.common.errors import Busy
 T = TypeVar("T")
 
 READERS = 8
-"""Threads; a store far away is waited for more than it is read."""
+"""Number of threads; most of their time is waiting for distant stores."""
 READERS_PER_STUDIO = 2
-"""Readers that one studio may have at a time."""
+"""Maximum of readers of one studio."""
 COMMITS_PER_STUDIO = 2
-"""Requests of one studio that may wait for readers at a time; each is a thread of the web process."""
+"""Maximum of commit requests of one studio that wait for readers; each uses a thread of the web process."""
 WAIT_S = 20.0
-"""How long a request waits. What is being read by then is read to its end, and found by the next one that asks."""
-REMEMBER_S = 600.0
-"""Shorter than any time after which an object that was announced may be deleted (`targets.LIFETIME`)."""
+"""How long a request waits. Reads in progress then continue, and the next request uses their results."""
+CACHE_S = 600.0
+"""How long a result is reused. Shorter than the time after which an announced object may be deleted (`targets.LIFETIME`)."""
 NICE = 10
 
 
-class Turns:
-    """Which agents have a commit under way in this process: one each, and `COMMITS_PER_STUDIO` of a studio."""
+class CommitSlots:
+    """The commits in progress in this process: one per agent, `COMMITS_PER_STUDIO` per studio."""
 
     def __init__(self, *, of_one_studio: int = COMMITS_PER_STUDIO) -> None:
         self._of_one_studio = of_one_studio
@@ -33,16 +33,16 @@ class Turns:
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def taken(self, studio_id: UUID, agent_id: UUID) -> Iterator[None]:
-        """Holds an agent's turn until the block ends.
+    def hold(self, studio_id: UUID, agent_id: UUID) -> Iterator[None]:
+        """Holds the slot of an agent until the block ends.
 
         Raises:
-            Busy: the agent has a commit under way, or its studio as many as it may.
+            Busy: the agent has a commit in progress, or its studio the maximum number.
         """
         with self._lock:
             of_studio = sum(other == studio_id for other in self._agents.values())
             if agent_id in self._agents or of_studio >= self._of_one_studio:
-                raise Busy("A commit of this agent or its studio is under way.", retry_after_s=2)
+                raise Busy("A commit of this agent or its studio is in progress.", retry_after_s=2)
             self._agents[agent_id] = studio_id
         try:
             yield
@@ -51,11 +51,11 @@ class Turns:
                 del self._agents[agent_id]
 
 
-def settled(futures: "Sequence[Future[T]]", *, within_s: float = WAIT_S) -> list[T | None]:
-    """Returns the results that come within a time, None for each that does not; those not begun by then never begin.
+def results_within(futures: "Sequence[Future[T]]", *, within_s: float = WAIT_S) -> list[T | None]:
+    """Returns the results that are ready within `within_s`, None for the others. Calls that have not started are cancelled.
 
     Raises:
-        BaseException: what a call raised.
+        BaseException: the exception of a call.
     """
     wait(futures, within_s)
     for future in futures:

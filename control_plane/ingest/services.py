@@ -21,10 +21,10 @@ from control_plane.ingest.intents import (
     committed_hashes,
     recordable_class,
 )
-from control_plane.ingest.manifests import is_valid_gap
+from control_plane.ingest.manifests import normalized_gap
 from control_plane.ingest.models import PendingSegment
 from control_plane.ingest.quarantine import drop_pending, quarantine, refused
-from control_plane.ingest.readback import Turns
+from control_plane.ingest.readback import CommitSlots
 from control_plane.ingest.targets import LIFETIME
 from control_plane.ingest.verification import verify
 from control_plane.integrity.repairs import damage_ids, replace_segments
@@ -44,7 +44,7 @@ from shared.protocol.upload import AlreadyCommitted, CommitItem, Refused
 
 log = logging.getLogger(__name__)
 
-_turns = Turns()
+_commit_slots = CommitSlots()
 
 CommitResult = AlreadyCommitted | Refused
 
@@ -58,23 +58,23 @@ class _Verified:
 
 
 def announce_segments(manifests: Sequence[SegmentManifest], caller: Caller) -> list[IntentResult]:
-    """Return for each announced segment a PUT target, a receipt if it is committed already, or a refusal.
+    """Returns for each announced segment an upload target, a receipt if it is committed already, or a refusal.
 
     Raises:
         NotFound, Forbidden: the caller may not upload.
     """
     with studio_scope(caller.studio_id):
-        return Intent(_uploader(caller), caller, storage(), manifests).announced()
+        return Intent(_uploader(caller), caller, storage(), manifests).announce()
 
 
 def commit_segments(items: Sequence[CommitItem], caller: Caller) -> list[CommitResult]:
-    """Return a receipt for each segment whose bytes are in the store as announced, and a refusal for the others.
+    """Returns a receipt for each segment whose bytes are in the store as announced, and a refusal for the others.
 
     Raises:
         Busy: this agent has a commit in progress, or its studio the maximum number.
         NotFound, Forbidden: the caller may not upload.
     """
-    with _turns.taken(caller.studio_id, caller.agent_id):
+    with _commit_slots.hold(caller.studio_id, caller.agent_id):
         return _commit_segments(items, caller)
 
 
@@ -100,7 +100,7 @@ def _commit_segments(items: Sequence[CommitItem], caller: Caller) -> list[Commit
             answers[item.segment_id] = (
                 AlreadyCommitted(segment_id=item.segment_id)
                 if committed[item.segment_id] == item.sha256
-                else refused(item, Code.SEGMENT_HASH_CONFLICT, "Another segment of this id is here.")
+                else refused(item, Code.SEGMENT_HASH_CONFLICT, "Another segment has this id.")
             )
         elif (refusal := refusals[item]) is not None:
             answers[item.segment_id] = refusal
@@ -114,16 +114,16 @@ def _commit_segments(items: Sequence[CommitItem], caller: Caller) -> list[Commit
 
 
 def commit_gaps(gaps: Sequence[GapRecord], caller: Caller) -> list[GapId]:
-    """Store gaps; return those that need not be sent again, which is all of them.
+    """Stores gaps; returns the acknowledged ones, which is all of them.
 
-    Dropped for good: gaps of a class or camera that is not this agent's, of an impossible year, or beyond the limits of
-    the class (`recordings.footage_limits`).
+    Acknowledged without being stored: gaps of a class or camera that is not this agent's, of an impossible year, or
+    beyond the limits of the class (`recordings.footage_limits`).
 
     Raises:
         NotFound, Forbidden: the caller may not upload.
     """
     by_class: defaultdict[UUID, list[GapRecord]] = defaultdict(list)
-    for gap in map(is_valid_gap, gaps):
+    for gap in map(normalized_gap, gaps):
         if gap is not None:
             by_class[gap.class_session_id].append(gap)
     with studio_scope(caller.studio_id):
@@ -188,7 +188,7 @@ def _commit(verified: Sequence[_Verified], agent: Agent, caller: Caller) -> dict
 def _commit_to(
     class_session: ClassSession, items: Sequence[_Verified], agent: Agent, caller: Caller
 ) -> dict[UUID, CommitResult]:
-    """Unseal content keys, rewrap them with the class key, and add the segments to the class."""
+    """Unseals content keys, rewraps them with the class key, and adds the segments to the class."""
     answers: dict[UUID, CommitResult] = {}
     known = committed_hashes([item.manifest.segment_id for item in items], agent)
     again = [item for item in items if item.manifest.segment_id in known]
@@ -198,7 +198,9 @@ def _commit_to(
             (i.manifest.segment_id, ObjectLocation(i.pending.store_id, i.pending.object_key)) for i in again
         ]
         replace_segments(class_session, agent, places, actor=caller.actor)
-        answers |= {item.manifest.segment_id: _second(item.manifest, agent, caller) for item in again}
+        answers |= {
+            item.manifest.segment_id: _answer_lost_race(item.manifest, agent, caller) for item in again
+        }
     if not items:
         return answers
     fits = recordings.segments_within_limits(
@@ -215,13 +217,13 @@ def _commit_to(
         for item in items:
             manifest = item.manifest
             try:
-                wrapped = _rewrapped(item.pending, manifest, opening)
+                wrapped = _rewrapped_key(item.pending, manifest, opening)
             except KeyDestroyed as error:
                 answers[manifest.segment_id] = refused(manifest, Code.SEGMENT_NOT_WANTED, error.detail)
             except (KeyLost, RootRefused):
                 # Not the agent's fault: it keeps its copy until an operator has repaired the keys.
                 log.exception("content key cannot be rewrapped", extra={"class": str(class_session.id)})
-                detail = "The keys of this studio cannot be used now."
+                detail = "The keys of this studio are unavailable."
                 answers[manifest.segment_id] = refused(manifest, Code.UNAVAILABLE, detail, retryable=True)
             except (KeyRefused, NotFound) as error:
                 answers[manifest.segment_id] = quarantine(
@@ -233,14 +235,14 @@ def _commit_to(
         taken = set(recordings.add_segments(class_session, agent, arrived, actor=caller.actor))
         for manifest, _, _ in arrived:
             answers[manifest.segment_id] = (
-                _second(manifest, agent, caller)
+                _answer_lost_race(manifest, agent, caller)
                 if manifest.segment_id in taken
                 else AlreadyCommitted(segment_id=manifest.segment_id)
             )
     return answers
 
 
-def _rewrapped(pending: PendingSegment, manifest: SegmentManifest, opening: vault.Opening) -> bytes:
+def _rewrapped_key(pending: PendingSegment, manifest: SegmentManifest, opening: vault.Opening) -> bytes:
     sealed = manifest.sealed_key
     if pending.wrapped_seal:
         sealed = opening.let_go(bytes(pending.wrapped_seal), segment_id=manifest.segment_id)
@@ -249,8 +251,8 @@ def _rewrapped(pending: PendingSegment, manifest: SegmentManifest, opening: vaul
     )
 
 
-def _second(manifest: SegmentManifest, agent: Agent, caller: Caller) -> CommitResult:
-    """Answer a segment that lost a race: against a concurrent commit of itself, or of another with its sequence number."""
+def _answer_lost_race(manifest: SegmentManifest, agent: Agent, caller: Caller) -> CommitResult:
+    """Answers a segment that lost a race: against a concurrent commit of itself, or of another with its sequence number."""
     if committed_hashes([manifest.segment_id], agent).get(manifest.segment_id) == manifest.sha256:
         return AlreadyCommitted(segment_id=manifest.segment_id)
     return quarantine(manifest, Code.SEGMENT_SEQUENCE_CONFLICT, agent, caller)

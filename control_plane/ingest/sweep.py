@@ -1,7 +1,7 @@
-"""Nightly sweep of uncommitted segments, old quarantined ones and unfinished writes, bounded per run.
+"""Nightly sweep of uncommitted segments, old quarantined manifests and unfinished writes, bounded per run.
 
-Objects come from rows, never from LIST. An agent announces again what it still holds, so a row that is dropped too
-early costs one request and no footage.
+Objects are found by rows, never by a LIST of the store. An agent announces again the segments that it still holds, so a
+row that is deleted too early costs one request and no footage.
 """
 
 import time
@@ -26,8 +26,8 @@ from control_plane.tenancy.models import Studio
 
 SYSTEM = Actor.system("ingest.sweep")
 PENDING_AGE = timedelta(days=1)
-"""An agent announces a segment again before it sends it, however long it was offline: that creates the row anew and
-cancels the deletion of an existing object."""
+"""An agent announces a segment again before it sends it, however long it was offline. That recreates the row and cancels
+the deletion of an existing object."""
 QUARANTINE_AGE = timedelta(days=90)
 INCOMING_AGE = timedelta(days=1)
 MOST = 5000
@@ -42,11 +42,11 @@ class Swept:
 
 
 def sweep_studio(studio_id: UUID, *, dry_run: bool = False, most: int = MOST) -> Swept:
-    """Drop the expired rows of a studio, and schedule deletion of their objects.
+    """Deletes the expired rows of a studio, and schedules deletion of their objects.
 
     Args:
         dry_run: only counts.
-        most: rows of each kind in one run; the rest follows the next night.
+        most: maximum rows of each kind in one run; the rest follows the next night.
 
     Raises:
         Forbidden: never for the system's own sweep.
@@ -83,7 +83,7 @@ def sweep_studio(studio_id: UUID, *, dry_run: bool = False, most: int = MOST) ->
 
 
 def sweep_incoming(*, dry_run: bool = False, most: int = MOST) -> int:
-    """Removes unfinished writes of the local store that are a day old: what a kill or a power cut has left."""
+    """Deletes unfinished writes of the local store older than a day, left by a kill or a power cut."""
     store = object_store()
     if not isinstance(store, LocalStore):
         return 0

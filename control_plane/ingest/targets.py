@@ -1,6 +1,6 @@
-"""Where the bytes of a segment go: the store itself where it can be asked to, else a signed address of ours.
+"""Upload targets of segments: a presigned URL of the store if it supports them, otherwise a signed address of this server.
 
-An address of ours holds everything that it allows: key, size, hash and expiry, under a signature of this installation.
+An address of this server states what it permits (key, size, hash and expiry), signed by this installation.
 """
 
 import hashlib
@@ -33,10 +33,10 @@ class SignedUpload:
     sha256: str
     expires_s: int
     store: str = ""
-    """The id of the studio's own store that we pass the bytes on to; empty: the platform's."""
+    """The id of the studio's own store that receives the bytes; empty: the platform's store."""
 
     def signature(self) -> str:
-        """Returns the signature of exactly this, in hex."""
+        """Returns the signature of all fields, in hex."""
         text = f"put\n{self.key}\n{self.size_bytes}\n{self.sha256}\n{self.expires_s}\n{self.store}"
         return hmac.new(derived("ingest targets"), text.encode(), hashlib.sha256).hexdigest()
 
@@ -44,7 +44,7 @@ class SignedUpload:
 def put_target(
     segment_id: SegmentId, key: str, *, store_id: UUID | None, size_bytes: int, sha256: str
 ) -> PutTarget:
-    """Returns where exactly these bytes may be put within 15 minutes; inside the studio's scope."""
+    """Returns the upload target for exactly these bytes, valid for 15 minutes. In scope."""
     signed = open_store(store_id).presign_put(key, size_bytes=size_bytes, sha256=sha256, lifetime=LIFETIME)
     if signed is not None:
         return PutTarget(
@@ -62,7 +62,7 @@ def put_target(
     path = reverse("agent-object", kwargs={"key": key})
     return PutTarget(
         segment_id=segment_id,
-        # Relative to whatever address the box reaches us by: it may not be the public one.
+        # Relative: the agent may reach the server by another address than the public one.
         url=f"{path}?{urlencode(query)}",
         headers={"Content-Type": "application/octet-stream", "If-None-Match": "*"},
         expires_at=datetime.fromtimestamp(expires_s, UTC),
@@ -70,22 +70,22 @@ def put_target(
 
 
 def verify_upload(key: str, query: QueryDict) -> SignedUpload:
-    """Returns what a signed address allows.
+    """Returns the upload that a signed address permits.
 
     Raises:
-        ControlPlaneError: it has expired, or nobody of ours signed it (`upload_target_expired`).
+        ControlPlaneError: it has expired or its signature is wrong (`upload_target_expired`).
     """
     try:
         size, expires = int(str(query["size"])), int(str(query["expires"]))
         allowed = SignedUpload(key, size, str(query["sha256"]), expires, str(query.get("store", "")))
         signature = str(query["signature"])
     except (KeyError, ValueError) as error:
-        raise _refused("The address is not one that we gave.") from error
-    # As bytes: of two texts, one with other than ASCII letters is an error and no answer.
+        raise _refused("The upload address is not valid.") from error
+    # As bytes: `compare_digest` raises for text that is not ASCII.
     if not hmac.compare_digest(allowed.signature().encode(), signature.encode()):
-        raise _refused("The address is not one that we gave.")
+        raise _refused("The upload address is not valid.")
     if allowed.expires_s < timezone.now().timestamp():
-        raise _refused("The address has expired.")
+        raise _refused("The upload address has expired.")
     return allowed
 
 

@@ -1,4 +1,4 @@
-"""Addresses of ingest, under `/agent/v1/`."""
+"""URLs of ingest, under `/agent/v1/`."""
 
 from django.urls import path
 

@@ -69,7 +69,7 @@ FSCK = (
         "a repair goes to the key of the damaged object",
         "fsck",
         "control_plane/ingest/intents.py",
-        'again = f"-{fault_id.hex}" if fault_id else ""',
+        'again = f"-{damage_id.hex}" if damage_id else ""',
         'again = ""',
         (f"{_REPAIR}::test_a_damaged_segment_comes_back_and_is_once_in_the_record",),
     ),

@@ -160,7 +160,7 @@ async def test_a_body_that_stops_coming_is_given_up(monkeypatch: pytest.MonkeyPa
 async def test_bodies_that_one_address_holds_have_a_bound_and_nobody_else_waits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(gate, "FORMS_OF_ONE_BYTES", 3000)
+    monkeypatch.setattr(gate, "FORM_BYTES_PER_ADDRESS", 3000)
     gate_ = Gate(reads_all)
     held = [
         asyncio.create_task(Asked("/accounts/login/", length=1001).ask([bytes(1000)], gate_, ends=False))
@@ -181,7 +181,7 @@ async def test_bodies_that_one_address_holds_have_a_bound_and_nobody_else_waits(
 async def test_all_bodies_together_have_a_bound_and_the_largest_holder_gives_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(gate, "FORMS_BYTES", 5000)
+    monkeypatch.setattr(gate, "FORM_BYTES_TOTAL", 5000)
     gate_ = Gate(reads_all)
     held = [
         asyncio.create_task(
@@ -238,13 +238,13 @@ class Uploads:
 
 async def test_uploads_of_a_studio_are_so_many_at_a_time_and_others_go_past_them() -> None:
     uploads = Uploads()
-    greedy = [asyncio.create_task(uploads.put("greedy")) for _ in range(gate.UPLOADS_OF_STUDIO + 5)]
+    greedy = [asyncio.create_task(uploads.put("greedy")) for _ in range(gate.UPLOADS_PER_STUDIO + 5)]
     other = asyncio.create_task(uploads.put("other"))
     await asyncio.sleep(0)
-    assert uploads.running == gate.UPLOADS_OF_STUDIO + 1
+    assert uploads.running == gate.UPLOADS_PER_STUDIO + 1
     uploads.finish.set()
     answers = await asyncio.gather(*greedy, other)
-    assert [answer[0]["status"] for answer in answers] == [201] * (gate.UPLOADS_OF_STUDIO + 6)
+    assert [answer[0]["status"] for answer in answers] == [201] * (gate.UPLOADS_PER_STUDIO + 6)
 
 
 async def test_large_uploads_of_a_studio_have_a_bound_in_bytes_and_small_ones_go_past_them() -> None:
@@ -274,15 +274,15 @@ async def test_no_upload_of_honest_agents_waits_for_another(agents: int, size_by
 
 async def test_uploads_of_a_few_studios_leave_turns_to_the_others() -> None:
     uploads = Uploads()
-    studios = gate.UPLOADS // gate.UPLOADS_OF_STUDIO + 1
+    studios = gate.UPLOADS // gate.UPLOADS_PER_STUDIO + 1
     greedy = [
         asyncio.create_task(uploads.put(f"greedy {number}"))
         for number in range(studios)
-        for _ in range(gate.UPLOADS_OF_STUDIO)
+        for _ in range(gate.UPLOADS_PER_STUDIO)
     ]
     await asyncio.sleep(0)
     before = uploads.running
-    assert before >= gate.UPLOADS - gate.UPLOADS_KEPT
+    assert before >= gate.UPLOADS - gate.RESERVED_UPLOADS
     other = asyncio.create_task(uploads.put("other"))
     await asyncio.sleep(0)
     assert uploads.running == before + 1
@@ -347,7 +347,7 @@ async def test_an_agent_with_the_lowest_ceiling_gets_a_segment_through(
 async def test_an_upload_that_waits_too_long_is_told_when_to_come_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(gate, "UPLOADS_OF_STUDIO", 1)
+    monkeypatch.setattr(gate, "UPLOADS_PER_STUDIO", 1)
     monkeypatch.setattr(gate, "UPLOAD_WAIT_S", 0.01)
     uploads = Uploads()
     first = asyncio.create_task(uploads.put("studio"))

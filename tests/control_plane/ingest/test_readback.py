@@ -17,7 +17,7 @@ from control_plane.common.remembered import Remembered
 from control_plane.common.scoping import studio_scope
 from control_plane.ingest import readback, services, verification
 from control_plane.ingest.models import PendingSegment
-from control_plane.ingest.readback import REMEMBER_S, Turns, settled
+from control_plane.ingest.readback import CACHE_S, CommitSlots, results_within
 from control_plane.ingest.targets import LIFETIME
 from control_plane.recordings import services as recordings
 from control_plane.recordings.footage_limits import FootageLimits
@@ -99,7 +99,7 @@ def test_who_waits_gets_what_came_in_time_and_what_had_not_begun_never_does() ->
     assert futures[0].result(WAIT_S) == "quick"
     futures += readers.submit(ONE, [held, lambda: begun.append(1)])
     held.wait_for(1)
-    assert settled(futures, within_s=0.01) == ["quick", None, None]
+    assert results_within(futures, within_s=0.01) == ["quick", None, None]
     held.go.set()
     assert futures[1].result(WAIT_S) == "read"
     assert readers.submit(ONE, [lambda: "next"])[0].result(WAIT_S) == "next"
@@ -107,42 +107,42 @@ def test_who_waits_gets_what_came_in_time_and_what_had_not_begun_never_does() ->
 
 
 def test_an_agent_has_one_commit_under_way_and_a_studio_two() -> None:
-    turns = Turns(of_one_studio=2)
+    turns = CommitSlots(of_one_studio=2)
     agents = [UUID(int=n) for n in range(10, 14)]
-    with turns.taken(ONE, agents[0]):
-        with pytest.raises(Busy), turns.taken(ONE, agents[0]):
+    with turns.hold(ONE, agents[0]):
+        with pytest.raises(Busy), turns.hold(ONE, agents[0]):
             pass
-        with turns.taken(ONE, agents[1]):
-            with pytest.raises(Busy), turns.taken(ONE, agents[2]):
+        with turns.hold(ONE, agents[1]):
+            with pytest.raises(Busy), turns.hold(ONE, agents[2]):
                 pass
-            with turns.taken(TWO, agents[3]):
+            with turns.hold(TWO, agents[3]):
                 pass
-        with turns.taken(ONE, agents[2]):
+        with turns.hold(ONE, agents[2]):
             pass
-    with turns.taken(ONE, agents[0]):
+    with turns.hold(ONE, agents[0]):
         pass
 
 
 def test_what_is_remembered_is_bounded_in_number_and_time() -> None:
     now = 0.0
-    kept: Remembered[int] = Remembered(most=2, for_s=REMEMBER_S, now=lambda: now)
+    kept: Remembered[int] = Remembered(most=2, for_s=CACHE_S, now=lambda: now)
     for number in range(3):
         kept.put(number, number)
     assert [kept.get(number) for number in range(3)] == [None, 1, 2]
     kept.forget(1)
     assert kept.get(1) is None
-    now = REMEMBER_S + 1
+    now = CACHE_S + 1
     assert kept.get(2) is None
 
 
 def test_nothing_is_remembered_for_longer_than_an_object_that_is_let_go_stays() -> None:
-    assert LIFETIME.total_seconds() > REMEMBER_S
+    assert LIFETIME.total_seconds() > CACHE_S
 
 
 def test_a_second_commit_of_an_agent_is_told_when_to_come_again(scene: Scene, tmp_path: Path) -> None:
     (made,) = scene.cuts(tmp_path, each=2)
     body = encode(CommitRequest(items=(item_of(made),)))
-    with services._turns.taken(scene.caller.studio_id, scene.caller.agent_id):
+    with services._commit_slots.hold(scene.caller.studio_id, scene.caller.agent_id):
         refused = Client().post(
             "/agent/v1/commit",
             body,
@@ -190,7 +190,7 @@ def test_what_was_read_back_and_refused_for_another_reason_is_not_read_again(
 def test_what_is_not_read_in_time_is_refused_for_now_and_found_by_the_next_commit(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, held, looked_up = sent(scene, tmp_path), Held(), verification._looked_up
+    made, held, looked_up = sent(scene, tmp_path), Held(), verification._check_object
     done = threading.Event()
 
     def slow(*what: Any) -> Any:
@@ -199,8 +199,10 @@ def test_what_is_not_read_in_time_is_refused_for_now_and_found_by_the_next_commi
         done.set()
         return found
 
-    monkeypatch.setattr(verification, "_looked_up", slow)
-    monkeypatch.setattr(verification, "settled", lambda futures: settled(futures, within_s=0.01))
+    monkeypatch.setattr(verification, "_check_object", slow)
+    monkeypatch.setattr(
+        verification, "results_within", lambda futures: results_within(futures, within_s=0.01)
+    )
     (answer,) = commit(scene, made)
     assert (answer.code, answer.retryable) == (Code.UNAVAILABLE, True)
     held.go.set()

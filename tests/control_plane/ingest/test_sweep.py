@@ -99,7 +99,7 @@ def test_unfinished_writes_go_after_a_day(scene: Scene) -> None:
     assert sweep_incoming(dry_run=True) == 1
     out = io.StringIO()
     call_command("sweep_uploads", "--dry-run", stdout=out)
-    assert "1 unfinished writes would go" in out.getvalue()
+    assert "1 unfinished writes would be deleted" in out.getvalue()
     assert sweep_incoming() == 1
     assert [path.name for path in folder.iterdir()] == ["young"]
 

@@ -28,7 +28,7 @@ from control_plane.config.env import WrongEnvironment, parse
 from control_plane.fleet.models import Agent
 from control_plane.fleet.status_limits import out_of_range
 from control_plane.fleet.tokens import bearer, claimed, verify
-from control_plane.ingest.manifests import invalid_reason, is_valid_gap
+from control_plane.ingest.manifests import invalid_reason, normalized_gap
 from control_plane.ingest.targets import verify_upload
 from control_plane.keys.errors import RootRefused
 from control_plane.keys.roots.file import FileRootKey
@@ -98,7 +98,7 @@ def _play(found: SegmentManifest, rows: tuple[FragmentRow, ...], gaps: Sequence[
 def gap(data: bytes) -> None:
     """A gap: left out, or one that can be kept, and a track that can be played with it."""
     with contextlib.suppress(msgspec.DecodeError):
-        found = is_valid_gap(decode(data, GapRecord))
+        found = normalized_gap(decode(data, GapRecord))
         if found is not None:
             item = MANIFEST.fragments[0]
             row = FragmentRow(

@@ -1,4 +1,4 @@
-"""`manage sweep_uploads`: what the nightly sweep does, now; or with `--dry-run`, what it would do."""
+"""`manage sweep_uploads`: runs the nightly sweep of uploads now; `--dry-run` only counts."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -11,21 +11,21 @@ from control_plane.tenancy.selectors import studio_ids
 
 
 class Command(BaseCommand):
-    """Sweeps uploads that nothing will come of."""
+    """Sweeps uncommitted, quarantined and unfinished uploads."""
 
-    help = "Sweep what was announced and never sent, set aside long ago, or left unfinished."
+    help = "Delete expired uploads: announced but never sent, quarantined long ago, or unfinished."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Adds the options."""
-        parser.add_argument("--dry-run", action="store_true", help="only say what would go")
+        """Adds `--dry-run`."""
+        parser.add_argument("--dry-run", action="store_true", help="only report what would be deleted")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Runs the command."""
         dry_run: bool = options["dry_run"]
-        word = "would go" if dry_run else "gone"
+        word = "would be deleted" if dry_run else "deleted"
         for studio_id in studio_ids("uploads sweep by hand"):
             found = sweep_studio(UUID(str(studio_id)), dry_run=dry_run)
             self.stdout.write(
-                f"{studio_id}: {found.pending} never sent and {found.quarantined} set aside {word}"
+                f"{studio_id}: {found.pending} never sent and {found.quarantined} quarantined {word}"
             )
         self.stdout.write(f"{sweep_incoming(dry_run=dry_run)} unfinished writes {word}")
