@@ -41,7 +41,6 @@ TO_DO = (
     "control_plane/config/",
     "control_plane/fleet/",
     "control_plane/identity/",
-    "control_plane/ingest/",
     "control_plane/integrity/",
     "control_plane/keys/",
     "control_plane/people/",
