@@ -12,7 +12,7 @@ from control_plane.common.errors import ControlPlaneError
 from control_plane.config.env import file_mode_fault
 from control_plane.keys.configured import key_shelf, root_key
 from control_plane.keys.platform_secret import derived
-from control_plane.storage.configured import require_shelf_apart
+from control_plane.storage.configured import require_separate_key_shares
 
 SECRET_KEY_BYTES = 32
 ROLE_FACTS = (
@@ -71,7 +71,7 @@ def _check_holder() -> list[CheckMessage]:
 def check_key_shelf(**kwargs: Any) -> list[CheckMessage]:
     """The key shelf is apart from what is backed up: else destroying a key would destroy nothing."""
     try:
-        require_shelf_apart()
+        require_separate_key_shares()
     except (ControlPlaneError, ValueError) as error:
         return [
             Error(

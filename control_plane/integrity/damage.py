@@ -1,4 +1,4 @@
-"""Record damage of segments when a scan finds it, and clear it when the object is intact again.
+"""Records damage of segments that a scan finds, and clears it when the object is intact again.
 
 A finding counts only if the row still names the inspected object: the segment may have been migrated, replaced or
 destroyed meanwhile. Call inside `studio_scope`.
@@ -39,7 +39,7 @@ class DamageFinding:
 
 
 def record_damage(found: Sequence[DamageFinding], *, actor: Actor) -> list[UUID]:
-    """Mark segments as damaged, so that playback shows gaps; return the newly marked ones. Idempotent.
+    """Marks segments as damaged, so that playback shows gaps; returns the newly marked ones. Idempotent.
 
     Raises:
         Forbidden, NotFound: `actor` may not maintain the studio.
@@ -66,14 +66,14 @@ def record_damage(found: Sequence[DamageFinding], *, actor: Actor) -> list[UUID]
     return [item.segment_id for faults in noted.values() for item in faults]
 
 
-def clear_damage(sound: Sequence[tuple[UUID, ObjectLocation]], *, actor: Actor) -> list[UUID]:
-    """Clear the damage of segments whose objects were read back intact; return those that had any.
+def clear_damage(intact: Sequence[tuple[UUID, ObjectLocation]], *, actor: Actor) -> list[UUID]:
+    """Clears the damage of segments whose objects were read back intact; returns those that had any.
 
     Raises:
         Forbidden, NotFound: `actor` may not maintain the studio.
     """
     lifted: dict[UUID, list[UUID]] = defaultdict(list)
-    for row in _lock_segments(dict(sound), actor):
+    for row in _lock_segments(dict(intact), actor):
         if SegmentDamage.objects.filter(segment_id=row.id).delete()[0]:
             lifted[row.class_session_id].append(row.id)
     for class_id, segment_ids in lifted.items():
@@ -83,7 +83,7 @@ def clear_damage(sound: Sequence[tuple[UUID, ObjectLocation]], *, actor: Actor) 
 
 
 def notify_admins_of_damage() -> int:
-    """Mail the admins of the studio in scope about damage found since the last mail; return how many segments.
+    """Mails the admins of the studio in scope about damage found since the last mail; returns the number of segments.
 
     One mail, with counts and no names of classes: mail is less protected than the portal.
     """
@@ -102,7 +102,7 @@ def notify_admins_of_damage() -> int:
             " missing or damaged in the store.",
             "Replay shows them as gaps. Agents that still have copies are asked to send them again.",
             "",
-            'The classes and what became of each segment are in the audit log, under "Footage damaged":',
+            'The audit log lists the classes and the state of each segment, under "Footage damaged":',
             f"{settings.PUBLIC_URL}/studio/{studio.slug}/settings/audit/",
             "If this happens again, have the disks and the store checked.",
         ],
@@ -116,7 +116,7 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _lock_segments(places: dict[UUID, ObjectLocation], actor: Actor) -> list[Segment]:
-    """Lock and return the rows that still name the inspected location. Lock order: classes before segments."""
+    """Locks and returns the rows that still name the inspected location. Lock order: classes before segments."""
     if not places:
         return []
     access.require(actor, access.Action.MAINTAIN, Studio.objects.get())

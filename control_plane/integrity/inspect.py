@@ -1,4 +1,4 @@
-"""Compare segment rows with the object stores: presence, size and hash of each object.
+"""Compares segment rows with the object stores: presence, size and hash of each object.
 
 Bytes are read outside of any transaction. A store that does not answer, or has none of the requested objects, is faulty
 as a whole, and no damage is recorded for its objects. Nothing here relies on LIST.
@@ -44,12 +44,12 @@ class StoredObject(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """Result for one object: `kind` None means intact; a non-empty `silent` is why it could not be inspected."""
+    """Result for one object: `kind` None means intact; a non-empty `unavailable` is why it could not be inspected."""
 
     item: StoredObject
     kind: DamageKind | None = None
     detail: str = ""
-    silent: str = ""
+    unavailable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +63,26 @@ class Chunk:
 
 
 def inspect_object(item: StoredObject, store: ObjectStore, depth: ScanDepth) -> Inspection:
-    """Inspect an object; an apparent damage is checked a second time."""
+    """Inspects an object; an apparent damage is checked a second time."""
     seen = _inspect_once(item, store, depth)
     return _inspect_once(item, store, depth) if seen.kind else seen
 
 
 def stores_in_use() -> list[UUID | None]:
-    """Return the stores that hold footage of the studio in scope; None is the platform's own."""
+    """Returns the stores that hold footage of the studio in scope; None is the platform's own."""
     found = Segment.objects.order_by("store_id").values_list("store_id", flat=True).distinct()
     return list(found)
 
 
 def count_segments(store_id: UUID | None) -> int:
-    """Returns how many segments of the studio in scope lie in a store."""
+    """Returns how many segments of the studio in scope are in a store."""
     return int(Segment.objects.filter(store=store_id).count())
 
 
 def scan_segments(
     studio_id: UUID, store_id: UUID | None, depth: ScanDepth, *, after: UUID | None = None, at_once: int = 256
 ) -> Iterator[Chunk]:
-    """Inspect the undamaged segments of one store by id, from `after` on; record damage before each chunk is yielded.
+    """Inspects the undamaged segments of one store by id, from `after` on; records damage before each chunk is yielded.
 
     Segments that are already damaged belong to `recheck`.
 
@@ -96,7 +96,7 @@ def scan_segments(
             items = _items(rows.filter(pk__gt=after) if after else rows, min(at_once, BATCH[depth]))
             store = open_store(store_id)
         if not number:
-            store.require_there()
+            store.require_exists()
         if not items:
             return
         seen = inspect_objects(items, store, depth)
@@ -110,10 +110,10 @@ def scan_segments(
 
 
 def recheck(studio_id: UUID, store_id: UUID | None) -> Iterator[Chunk]:
-    """Read the damaged segments of a store in full, and clear the damage of those that are intact now.
+    """Reads the damaged segments of a store in full, and clears the damage of those that are intact now.
 
     Raises:
-        ControlPlaneError: see `walk`.
+        ControlPlaneError: see `scan_segments`.
     """
     after: UUID | None = None
     while True:
@@ -125,18 +125,18 @@ def recheck(studio_id: UUID, store_id: UUID | None) -> Iterator[Chunk]:
             store = open_store(store_id)
         seen = inspect_objects(items, store, ScanDepth.HASH)
         after = items[-1].segment_id
-        sound = [
+        intact = [
             (s.item.segment_id, ObjectLocation(store_id, s.item.key))
             for s in seen
-            if not (s.kind or s.silent)
+            if not (s.kind or s.unavailable)
         ]
         with studio_scope(studio_id):
-            lifted = clear_damage(sound, actor=SYSTEM)
+            lifted = clear_damage(intact, actor=SYSTEM)
         yield Chunk(after, seen, [], lifted)
 
 
 def inspect_objects(items: Sequence[StoredObject], store: ObjectStore, depth: ScanDepth) -> list[Inspection]:
-    """Inspect several objects in parallel.
+    """Inspects several objects in parallel.
 
     Raises:
         StoreUnavailable: no object of one parallel group could be inspected.
@@ -146,8 +146,8 @@ def inspect_objects(items: Sequence[StoredObject], store: ObjectStore, depth: Sc
         for first in range(0, len(items), THREADS):
             chunk = items[first : first + THREADS]
             found = list(pool.map(partial(inspect_object, store=store, depth=depth), chunk))
-            if all(one.silent for one in found):
-                raise StoreUnavailable(found[0].silent)
+            if all(one.unavailable for one in found):
+                raise StoreUnavailable(found[0].unavailable)
             seen += found
     return seen
 
@@ -155,7 +155,7 @@ def inspect_objects(items: Sequence[StoredObject], store: ObjectStore, depth: Sc
 def _holds_our_objects(
     studio_id: UUID, store_id: UUID | None, store: ObjectStore, seen: Sequence[Inspection]
 ) -> bool:
-    """Return whether a store holds any of our objects: of those just inspected, or else of the newest ones.
+    """Returns whether a store holds any of our objects: of those just inspected, or else of the newest ones.
 
     Missing objects may be adjacent, for example all those older than a lifecycle rule allows, and one night's part may be
     few objects. If a store holds fewer than `EMPTY_STORE_THRESHOLD` objects, all of them may really be lost.
@@ -172,11 +172,11 @@ def _holds_our_objects(
 
 
 def _is_present(seen: Inspection) -> bool:
-    return seen.kind != DamageKind.MISSING and not seen.silent
+    return seen.kind != DamageKind.MISSING and not seen.unavailable
 
 
 def _items(rows: QuerySet[Segment], most: int, *, order: str = "id") -> list[StoredObject]:
-    # The rest of a class whose key is destroyed is being removed, so its damage does not matter.
+    # Segments of a class whose key is destroyed are being deleted, so their damage does not matter.
     living = rows.exclude(class_session__wrapped_key=b"").order_by(order)
     return [
         StoredObject(*row) for row in living.values_list("id", "object_key", "size_bytes", "sha256")[:most]
@@ -195,7 +195,7 @@ def _inspect_once(item: StoredObject, store: ObjectStore, depth: ScanDepth) -> I
     except ObjectMissing:
         return Inspection(item, DamageKind.MISSING, "the object is missing")
     except ControlPlaneError as error:
-        return Inspection(item, silent=error.detail or type(error).__name__)
+        return Inspection(item, unavailable=error.detail or type(error).__name__)
     return Inspection(item)
 
 

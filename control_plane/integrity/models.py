@@ -10,9 +10,9 @@ from control_plane.common.models import STUDIO_ONLY, StudioOwned
 class ScanDepth(models.TextChoices):
     """Thoroughness of an inspection; each level includes the previous ones. The agent's `spool-check` uses these terms."""
 
-    PRESENCE = "presence", "Is it there"
-    SIZE = "size", "Is it whole"
-    HASH = "hash", "Is it what was written"
+    PRESENCE = "presence", "Presence"
+    SIZE = "size", "Size"
+    HASH = "hash", "Hash"
 
 
 class IntegrityScan(StudioOwned):

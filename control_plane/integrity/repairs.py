@@ -1,4 +1,4 @@
-"""Request damaged segments again from the agent that recorded them.
+"""Requests damaged segments again from the agent that recorded them.
 
 A request is state (`SegmentDamage.repair`), read again whenever the agent connects, so a lost, duplicated or late message
 changes nothing. The new copy gets its own key: the row is repointed only after the copy was read back, and only then the
@@ -36,7 +36,7 @@ RESEND_TIMEOUT = timedelta(days=1)
 
 
 def request_resends(*, actor: Actor, lost_too: bool = False) -> int:
-    """Request the damaged segments of the studio in scope from their agents; return how many are requested.
+    """Requests the damaged segments of the studio in scope from their agents; returns how many are requested.
 
     Args:
         lost_too: also those of which the agent reported no intact copy.
@@ -79,7 +79,7 @@ def apply_answer(answered: ResendAnswered) -> None:
 
 
 def damage_ids(segment_ids: Sequence[UUID], agent: Agent) -> dict[UUID, UUID]:
-    """Return the damaged ones among some segments of an agent, with the ids of their damage rows."""
+    """Returns the damaged ones among some segments of an agent, with the ids of their damage rows."""
     found = SegmentDamage.objects.filter(segment_id__in=list(segment_ids), agent=agent)
     return dict(found.values_list("segment_id", "id"))
 
@@ -87,7 +87,7 @@ def damage_ids(segment_ids: Sequence[UUID], agent: Agent) -> dict[UUID, UUID]:
 def replace_segments(
     class_session: ClassSession, agent: Agent, arrived: Sequence[tuple[UUID, ObjectLocation]], *, actor: Actor
 ) -> list[UUID]:
-    """Repoint damaged segments to their new, verified copies; return those that were damaged.
+    """Repoints damaged segments to their new, verified copies; returns those that were damaged.
 
     Intact segments keep their object, and deletion of the new copy is scheduled.
 

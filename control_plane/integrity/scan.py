@@ -34,7 +34,7 @@ NIGHT_S = 2700.0
 
 
 def run_nightly_scan(studio_id: UUID, *, elapsed_s: Callable[[], float] = time.monotonic) -> None:
-    """Scan tonight's part of each store of a studio, after a recheck of known damage; then request resends from agents.
+    """Scans tonight's part of each store of a studio, after a recheck of known damage; then requests resends from agents.
 
     A store that does not answer delays none of the others and keeps its scan position.
 
@@ -60,7 +60,7 @@ def run_nightly_scan(studio_id: UUID, *, elapsed_s: Callable[[], float] = time.m
         except ControlPlaneError as error:
             log.error(
                 "store scan failed",
-                extra={"studio": str(studio_id), "store": str(store_id or "ours"), "error": error.detail},
+                extra={"studio": str(studio_id), "store": str(store_id or "platform"), "error": error.detail},
             )
     with studio_scope(studio_id):
         request_resends(actor=SYSTEM)

@@ -11,7 +11,7 @@ from control_plane.tenancy.sweeping import each_studio
 
 @shared_task
 def start_nightly_scans() -> None:
-    """Start tonight's integrity scan of every studio, one after the other; run by beat at night."""
+    """Starts tonight's integrity scan of every studio, one after the other; run by beat at night."""
     studios: list[UUID] = []
     each_studio("checks sweep", studios.append)
     _kick_scan([str(studio) for studio in studios])
@@ -19,7 +19,7 @@ def start_nightly_scans() -> None:
 
 @shared_task
 def scan_footage(studio: str, then: Sequence[str] = ()) -> None:
-    """Scan tonight's part of a studio's footage. Objects are read outside of any transaction, hence `studio`.
+    """Scans tonight's part of a studio's footage. Objects are read outside of any transaction, hence `studio`.
 
     `then` lists the studios that follow: scans are slow, and all at once would keep every worker from the sweeps.
     """

@@ -17,7 +17,7 @@ from control_plane.storage.models import (
 
 @admin.register(StudioStore)
 class StudioStoreAdmin(ScopedAdmin):
-    """Stores of the studio's own: where they are, never their secrets."""
+    """The studio's own stores, without their secrets."""
 
     list_display = ("name", "endpoint", "bucket", "region", "retired_at")
     fields = readonly_fields = (
@@ -28,7 +28,7 @@ class StudioStoreAdmin(ScopedAdmin):
 
 @admin.register(StudioStorage)
 class StudioStorageAdmin(ScopedAdmin):
-    """Where footage has to stay, and where new footage goes."""
+    """The required region, and the store of new footage."""
 
     list_display = ("region", "store", "warned_at")
     list_select_related = ("store",)
@@ -37,23 +37,31 @@ class StudioStorageAdmin(ScopedAdmin):
 
 @admin.register(StoreProbe)
 class StoreProbeAdmin(ScopedAdmin):
-    """Tries of stores."""
+    """Probes of stores."""
 
     list_display = ("store", "state", "created_at", "finished_at")
     list_select_related = ("store",)
     list_filter = ("state",)
-    fields = readonly_fields = ("store", "revision", "state", "step", "tried", "created_at", "finished_at")
+    fields = readonly_fields = (
+        "store",
+        "revision",
+        "state",
+        "step",
+        "findings_list",
+        "created_at",
+        "finished_at",
+    )
 
-    @admin.display(description="What was tried")
-    def tried(self, obj: StoreProbe) -> SafeString:
-        """Returns what was found, a line each."""
+    @admin.display(description="Findings")
+    def findings_list(self, obj: StoreProbe) -> SafeString:
+        """Returns the findings as a list."""
         lines = [(item["check"], item["outcome"], item["detail"], item["advice"]) for item in obj.findings]
         return format_html("<ul>{}</ul>", format_html_join("", "<li>{}, {}: {} {}</li>", lines))
 
 
 @admin.register(StoreMigration)
 class StoreMigrationAdmin(ScopedAdmin):
-    """Ways of footage from one store to another."""
+    """Store migrations."""
 
     list_display = ("source", "target", "state", "moved_segments", "total_segments", "created_at")
     list_select_related = ("source", "target")
@@ -65,7 +73,7 @@ class StoreMigrationAdmin(ScopedAdmin):
 
 @admin.register(MigrationFailure)
 class MigrationFailureAdmin(ScopedAdmin):
-    """Objects that could not be moved."""
+    """Objects that a store migration could not copy."""
 
     list_display = ("object_key", "code", "tries", "given_up", "retry_at")
     list_filter = ("code", "given_up")
@@ -74,7 +82,7 @@ class MigrationFailureAdmin(ScopedAdmin):
 
 @admin.register(ObjectDeletion)
 class ObjectDeletionAdmin(ScopedAdmin):
-    """Objects that are to be deleted."""
+    """The deletion queue."""
 
     list_display = ("object_key", "store", "reason", "due_at", "tries")
     list_select_related = ("store",)

@@ -1,4 +1,4 @@
-"""The object store, the root key and the key shelf that the settings name; made once in each process."""
+"""The object store of the settings, and the check of the key share store; one instance per process."""
 
 from functools import cache
 from pathlib import Path
@@ -19,13 +19,13 @@ def object_store() -> ObjectStore:
     return store_at(settings.OBJECT_STORE_URL)
 
 
-def require_shelf_apart() -> None:
-    """Returns where the key shelf lies neither in a database with other tables nor among the objects.
+def require_separate_key_shares() -> None:
+    """Checks that the key share store is neither in a database with other tables nor among the objects.
 
     Raises:
-        KeyRefused: it does; every backup would bring back what was destroyed.
+        KeyRefused: it is; every backup would restore destroyed keys.
         KeysUnavailable: its database does not answer.
-        ValueError: the address is none.
+        ValueError: its address is invalid.
     """
     shelf, store = key_shelf(), object_store()
     fault = shelf.misplaced()
@@ -39,10 +39,10 @@ def require_shelf_apart() -> None:
 
 @cache
 def store_at(url: str) -> ObjectStore:
-    """Returns the store at an address: `file:///folder` or `s3+http(s)://access:secret@host:port/bucket?region=name`.
+    """Returns the store at a URL: `file:///folder` or `s3+http(s)://access:secret@host:port/bucket?region=name`.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: the URL has another form.
     """
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.path:

@@ -21,7 +21,7 @@ def schedule_deletion(
     after: timedelta | None = timedelta(0),
     migration: StoreMigration | None = None,
 ) -> None:
-    """Schedule deletion of objects (store, key) `after` a time; None: when their migration has finished copying.
+    """Schedules deletion of objects (store, key) `after` a time; None: when their migration has finished copying.
 
     For shredded objects, already scheduled copies in other stores become due at once: no grace period applies.
     """
@@ -48,7 +48,7 @@ def schedule_deletion(
 
 
 def cancel_deletion(store_id: UUID | None, keys: Sequence[str]) -> set[str]:
-    """Cancel the deletion of keys; return those that a worker is deleting now and that cannot be relied on."""
+    """Cancels the deletion of keys; returns those that a worker is deleting now: do not rely on them."""
     rows = ObjectDeletion.objects.filter(store_id=store_id, object_key__in=list(keys)).select_for_update()
     found = list(rows.values_list("object_key", "claimed_at"))
     if not found:

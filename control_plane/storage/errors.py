@@ -7,7 +7,7 @@ ControlPlaneError
 ├── ObjectMissing            no object has this key
 ├── ObjectExists             an object has this key already; objects are immutable
 ├── ObjectMismatch           the bytes are not of the announced size or hash; nothing was kept
-└── BadKey                   the key is not one that any store takes
+└── BadKey                   the key is not valid in every store
 
 StoreUnavailable, StoreRefused and ObjectMismatch are defined in `common.errors`: `common.limited_http` raises them.
 """
@@ -43,6 +43,6 @@ class ObjectExists(ControlPlaneError):
 
 
 class BadKey(ControlPlaneError):
-    """The key holds something other than `[A-Za-z0-9_-][A-Za-z0-9._-]*` between single slashes."""
+    """The key is not a sequence of `[A-Za-z0-9_-][A-Za-z0-9._-]*` separated by single slashes."""
 
     default_code = Code.BAD_REQUEST

@@ -1,4 +1,4 @@
-"""Objects as files in one folder: written aside, flushed to the disk, then linked into place."""
+"""Stores objects as files in one folder: temporary file, fsync, hard link."""
 
 import contextlib
 import hashlib
@@ -25,25 +25,25 @@ INCOMING = ".incoming"
 class LocalStore:
     """One folder on this machine. Files are 0600, folders 0700. Several processes may use it at once.
 
-    A write is: temporary file, fsync, hard link under the key (which fails where the key is taken), fsync of the
-    folders. After a crash there is the whole object or none; leftovers lie in `.incoming`.
+    A write is: temporary file, fsync, hard link under the key (which fails if the key exists), fsync of the folders.
+    After a crash the object is complete or absent; unfinished writes are in `.incoming`.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._incoming = root / INCOMING
 
-    def require_there(self) -> None:
-        """See `ObjectStore.require_there`."""
+    def require_exists(self) -> None:
+        """See `ObjectStore.require_exists`."""
         if not self.root.is_dir():
-            raise StoreUnavailable(f"the object folder {self.root} is not there")
+            raise StoreUnavailable(f"the object folder {self.root} does not exist")
 
     def put(self, key: str, chunks: Iterable[bytes], *, size_bytes: int, sha256: str) -> None:
         """See `ObjectStore.put`."""
         path = self._path(key)
         if path.exists():
             raise ObjectExists(f"object {key} exists")
-        with _mapped(key):
+        with _map_errors(key):
             self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
             part = self._incoming / secrets.token_hex(16)
             try:
@@ -65,30 +65,30 @@ class LocalStore:
 
     def head(self, key: str) -> ObjectFacts:
         """See `ObjectStore.head`."""
-        with _mapped(key):
+        with _map_errors(key):
             facts = self._path(key).stat()
         return ObjectFacts(facts.st_size, datetime.fromtimestamp(facts.st_mtime, UTC))
 
     def sha256(self, key: str) -> str:
         """See `ObjectStore.sha256`."""
-        with _mapped(key), self._path(key).open("rb") as file:
+        with _map_errors(key), self._path(key).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def delete(self, key: str) -> None:
         """See `ObjectStore.delete`."""
         path = self._path(key)
-        with _mapped(key), contextlib.suppress(FileNotFoundError):
+        with _map_errors(key), contextlib.suppress(FileNotFoundError):
             path.unlink()
             _sync_folder(path.parent)
 
     def presign_put(
         self, key: str, *, size_bytes: int, sha256: str, lifetime: timedelta
     ) -> SignedRequest | None:
-        """Returns None: the control plane takes the bytes itself."""
+        """Returns None: the control plane receives the bytes itself."""
         return None
 
     def presign_get(self, key: str, *, lifetime: timedelta) -> SignedRequest | None:
-        """Returns None: the control plane gives the bytes itself."""
+        """Returns None: the control plane sends the bytes itself."""
         return None
 
     def sweep_incoming(self, *, before_s: float, most: int, dry_run: bool = False) -> int:
@@ -119,13 +119,13 @@ class LocalStore:
         self, path: Path, key: str, offset_bytes: int, size_bytes: int | None
     ) -> Iterator[Iterator[bytes]]:
         with contextlib.ExitStack() as stack:
-            with _mapped(key):
+            with _map_errors(key):
                 file = stack.enter_context(path.open("rb"))
                 available = os.fstat(file.fileno()).st_size - offset_bytes
                 file.seek(offset_bytes)
             wanted = available if size_bytes is None else size_bytes
             if available < wanted or available < 0:
-                raise ObjectMismatch(f"object {key} is shorter than the range asked for")
+                raise ObjectMismatch(f"object {key} is shorter than the requested range")
 
             def chunks() -> Iterator[bytes]:
                 left = wanted
@@ -140,7 +140,7 @@ def _touched_s(entry: "os.DirEntry[str]") -> float:
     try:
         return entry.stat(follow_symlinks=False).st_mtime
     except FileNotFoundError:
-        return float("inf")  # finished, or gone, at this moment
+        return float("inf")  # finished or deleted meanwhile
 
 
 def _write(part: Path, chunks: Iterable[bytes], *, size_bytes: int, sha256: str) -> None:
@@ -153,7 +153,7 @@ def _write(part: Path, chunks: Iterable[bytes], *, size_bytes: int, sha256: str)
             digest.update(chunk)
             file.write(chunk)
         if written != size_bytes or digest.hexdigest() != sha256:
-            raise ObjectMismatch(f"the bytes are not the {size_bytes} bytes that were announced")
+            raise ObjectMismatch(f"the bytes are not the {size_bytes} announced bytes")
         file.flush()
         os.fsync(file.fileno())
 
@@ -167,8 +167,8 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _mapped(key: str) -> Iterator[None]:
-    """The one place where the operating system's errors become ours."""
+def _map_errors(key: str) -> Iterator[None]:
+    """Maps errors of the operating system to errors of object stores."""
     try:
         yield
     except FileNotFoundError as error:

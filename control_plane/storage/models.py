@@ -15,9 +15,9 @@ REGION = RegexValidator(r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$", "A region suc
 
 
 class Encryption(models.TextChoices):
-    """Server-side encryption that the store applies to each object, in addition to ours."""
+    """Server-side encryption that the store applies to each object, in addition to the product's own."""
 
-    NONE = "none", "Nothing more"
+    NONE = "none", "None"
     SSE_S3 = "sse-s3", "With the store's own key (SSE-S3)"
     SSE_KMS = "sse-kms", "With a key of your key service (SSE-KMS)"
 
@@ -26,9 +26,9 @@ class StudioStore(StudioOwned):
     """An S3 bucket, or a prefix in one, that the studio added for its footage.
 
     `wrapped_secret` is the secret key under the studio's key (`keys.vault`); it is never displayed. `ca_pem`: a
-    certificate authority that agents and browsers do not trust, so all bytes of such a store pass through us. `revision`
-    rises with each edit. `seen_region` is the region the store last reported. `direct_reads`: the store allows our pages
-    to read from it (CORS). `retired_at` null: it is in use.
+    certificate authority that agents and browsers do not trust, so all bytes of such a store pass through the server.
+    `revision` rises with each edit. `seen_region` is the region the store last reported. `direct_reads`: pages of the
+    portal may read from the store (CORS). `retired_at` null: it is in use.
     """
 
     view_permission = "manage_storage"

@@ -1,4 +1,4 @@
-"""The object store as the control plane needs it: immutable objects by key, whole and verified, or not at all."""
+"""The interface of object stores: immutable objects by key, complete and verified."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ from control_plane.storage.errors import BadKey
 
 CHUNK_BYTES = 1 << 18
 LARGEST_BYTES = 256 << 20
-"""The largest object there is: no box may announce a larger segment."""
+"""The largest object: an agent may not announce a larger segment."""
 KEY_LIMIT = 512
 _PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
@@ -27,7 +27,7 @@ class ObjectFacts:
 
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
-    """A request that whoever holds it may make of the store, with exactly these headers, before `expires_at`."""
+    """A presigned request: its bearer may send it to the store with exactly these headers until `expires_at`."""
 
     method: str
     url: str
@@ -36,20 +36,22 @@ class SignedRequest:
 
 
 class ObjectStore(Protocol):
-    """Immutable objects. Every method raises `BadKey` for a key no store takes, `StoreUnavailable` where a retry may
-    help, and `StoreRefused` where it will not. Threads may share one store.
+    """Immutable objects. Threads may share one store.
+
+    Every method raises `BadKey` for an invalid key, `StoreUnavailable` if a retry may help, and `StoreRefused` if it will
+    not.
     """
 
-    def require_there(self) -> None:
-        """Returns where there is a store at all: its bucket or folder, whatever lies in it."""
+    def require_exists(self) -> None:
+        """Checks that the bucket or folder of the store exists, whatever it contains."""
         ...
 
     def put(self, key: str, chunks: Iterable[bytes], *, size_bytes: int, sha256: str) -> None:
         """Stores an object durably, or nothing.
 
         Raises:
-            ObjectExists: the key is taken; the stored object is untouched.
-            ObjectMismatch: the chunks are not of this size or hash (hex).
+            ObjectExists: an object has this key; it is unchanged.
+            ObjectMismatch: the chunks do not match the size or the hash (hex).
         """
         ...
 
@@ -59,8 +61,8 @@ class ObjectStore(Protocol):
         """Opens an object, or a range of it (None: to its end), as chunks of at most `CHUNK_BYTES`.
 
         Raises:
-            ObjectMissing: on entry.
-            ObjectMismatch: on entry, where the object is shorter than the range.
+            ObjectMissing: on entry; no object has this key.
+            ObjectMismatch: on entry; the object is shorter than the range.
         """
         ...
 
@@ -68,7 +70,7 @@ class ObjectStore(Protocol):
         """Returns size and time of an object.
 
         Raises:
-            ObjectMissing: there is none.
+            ObjectMissing: no object has this key.
         """
         ...
 
@@ -76,31 +78,31 @@ class ObjectStore(Protocol):
         """Returns the hash (hex) of an object, by reading all of it back.
 
         Raises:
-            ObjectMissing: there is none.
+            ObjectMissing: no object has this key.
         """
         ...
 
     def delete(self, key: str) -> None:
-        """Removes an object; where there is none, all is well."""
+        """Deletes an object; idempotent."""
         ...
 
     def presign_put(
         self, key: str, *, size_bytes: int, sha256: str, lifetime: timedelta
     ) -> SignedRequest | None:
-        """Returns a request that stores exactly these bytes under a free key; None where we pass them on."""
+        """Returns a request that stores exactly these bytes under a free key; None: the control plane must receive them."""
         ...
 
     def presign_get(self, key: str, *, lifetime: timedelta) -> SignedRequest | None:
-        """Returns a request that reads an object; None where we pass them on."""
+        """Returns a request that reads an object; None: the control plane must send it."""
         ...
 
 
 def checked_key(key: str) -> str:
-    """Returns `key` where every store takes it.
+    """Returns `key` if it is valid in every store.
 
     Raises:
-        BadKey: it is empty, too long, or has a part that is no plain file name.
+        BadKey: it is empty, too long, or a part of it is not a plain file name.
     """
     if len(key) > KEY_LIMIT or not all(_PART.fullmatch(part) for part in key.split("/")):
-        raise BadKey(f"{key[:80]!r} is no object key")
+        raise BadKey(f"{key[:80]!r} is not an object key")
     return key

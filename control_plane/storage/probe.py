@@ -33,29 +33,33 @@ SLOW_MS = 500
 SLOW_BYTES_S = 1_000_000
 
 
-def probe(trial: ProbeContext, starting: Callable[[str], None] = lambda name: None) -> Iterator[ProbeFinding]:
-    """Yield the findings one by one; call `starting` with the name of each check before it runs.
+def probe(
+    context: ProbeContext, starting: Callable[[str], None] = lambda name: None
+) -> Iterator[ProbeFinding]:
+    """Yields the findings one by one; calls `starting` with the name of each check before it runs.
 
-    Test objects lie under `<folder>/probe/` and are deleted at the end.
+    Test objects are under `<folder>/probe/` and are deleted at the end.
     """
-    trial.key, trial.body = trial.new_key(), secrets.token_bytes(SMALL_BYTES)
+    context.key, context.body = context.new_key(), secrets.token_bytes(SMALL_BYTES)
     try:
-        for name, check in _checks(trial):
+        for name, check in _checks(context):
             starting(name)
             try:
-                finding = check(trial)
+                finding = check(context)
             except ControlPlaneError as error:
-                finding = refused(name, error.detail or type(error).__name__, "Mend this, and try again.")
+                finding = refused(
+                    name, error.detail or type(error).__name__, "Correct this, then run the probe again."
+                )
             yield finding
             if finding.outcome is ProbeOutcome.REFUSAL and name in ("reachable", "clock", "write"):
                 return
     finally:
-        _clear(trial)
+        _delete_test_object(context)
 
 
-def _checks(trial: ProbeContext) -> list[ProbeCheck]:
+def _checks(context: ProbeContext) -> list[ProbeCheck]:
     before: list[ProbeCheck] = (
-        list(BEFORE_WRITING) if trial.s3 else [("reachable", _folder), ("region", _region)]
+        list(BEFORE_WRITING) if context.s3 else [("reachable", _folder_exists), ("region", _region)]
     )
     common: list[ProbeCheck] = [
         ("write", _write),
@@ -64,107 +68,109 @@ def _checks(trial: ProbeContext) -> list[ProbeCheck]:
         ("checksum", _checksum),
         ("deletion", _deletion),
     ]
-    after: list[ProbeCheck] = list(AFTER_WRITING) if trial.s3 else []
+    after: list[ProbeCheck] = list(AFTER_WRITING) if context.s3 else []
     return [*before, *common, *after, ("speed", _speed)]
 
 
-def _folder(trial: ProbeContext) -> ProbeFinding:
-    root = trial.store.root if isinstance(trial.store, LocalStore) else "the store"
+def _folder_exists(context: ProbeContext) -> ProbeFinding:
+    root = context.store.root if isinstance(context.store, LocalStore) else "the store"
     return passed("reachable", f"A folder on this server ({root}).")
 
 
-def _region(trial: ProbeContext) -> ProbeFinding:
-    return region_finding(trial.region, trial)
+def _region(context: ProbeContext) -> ProbeFinding:
+    return region_finding(context.region, context)
 
 
-def _write(trial: ProbeContext) -> ProbeFinding:
-    trial.store.put(trial.key, [trial.body], size_bytes=len(trial.body), sha256=trial.sha256)
-    return passed("write", "It takes an object.")
+def _write(context: ProbeContext) -> ProbeFinding:
+    context.store.put(context.key, [context.body], size_bytes=len(context.body), sha256=context.sha256)
+    return passed("write", "An object can be written.")
 
 
-def _read_back(trial: ProbeContext) -> ProbeFinding:
-    with trial.store.open(trial.key) as chunks:
+def _read_back(context: ProbeContext) -> ProbeFinding:
+    with context.store.open(context.key) as chunks:
         whole = b"".join(chunks)
-    with trial.store.open(trial.key, offset_bytes=16, size_bytes=32) as chunks:
+    with context.store.open(context.key, offset_bytes=16, size_bytes=32) as chunks:
         part = b"".join(chunks)
-    if whole != trial.body or part != trial.body[16:48]:
-        return refused("read back", "It gave back other bytes than it took.", "Use another store.")
-    return passed("read back", "It gives the same bytes back, whole and in part.")
+    if whole != context.body or part != context.body[16:48]:
+        return refused("read back", "The store returned different bytes.", "Use another store.")
+    return passed("read back", "The store returns the written bytes, in full and in part.")
 
 
-def _conditional(trial: ProbeContext) -> ProbeFinding:
+def _conditional(context: ProbeContext) -> ProbeFinding:
     fault = refused(
         "conditional write",
-        "It lets a second object take the place of the first: it ignores If-None-Match.",
-        "Use a store that enforces conditional writes, or update this one. Footage must not be overwritten.",
+        "The store overwrites an existing object: it ignores If-None-Match.",
+        "Use a store that enforces conditional writes, or update this one. Footage must never be overwritten.",
     )
-    other = secrets.token_bytes(len(trial.body))
-    if trial.s3 is not None:
+    other = secrets.token_bytes(len(context.body))
+    if context.s3 is not None:
         sha256 = hashlib.sha256(other).hexdigest()
-        status = put_blindly(trial.s3, trial.key, other, signed_sha256=sha256)
+        status = put_blindly(context.s3, context.key, other, signed_sha256=sha256)
         if status in (409, 412):
-            return passed("conditional write", "It refuses to overwrite an object.")
+            return passed("conditional write", "The store refuses to overwrite an object.")
         return fault
     try:
-        trial.store.put(trial.key, [other], size_bytes=len(other), sha256=hashlib.sha256(other).hexdigest())
+        context.store.put(
+            context.key, [other], size_bytes=len(other), sha256=hashlib.sha256(other).hexdigest()
+        )
     except ObjectExists:
-        return passed("conditional write", "It refuses to overwrite an object.")
+        return passed("conditional write", "The store refuses to overwrite an object.")
     return fault
 
 
-def _checksum(trial: ProbeContext) -> ProbeFinding:
-    key, other = trial.new_key(), secrets.token_bytes(len(trial.body))
+def _checksum(context: ProbeContext) -> ProbeFinding:
+    key, other = context.new_key(), secrets.token_bytes(len(context.body))
     fault = refused(
         "checksum",
-        "It keeps bytes that do not have the SHA-256 they were announced with.",
-        "Use a store that checks x-amz-content-sha256: without it a broken upload looks like a good one.",
+        "The store keeps bytes that do not match their announced SHA-256.",
+        "Use a store that checks x-amz-content-sha256: otherwise a corrupt upload looks like a good one.",
     )
-    if trial.s3 is not None:
-        status = put_blindly(trial.s3, key, other, signed_sha256=trial.sha256)
-        kept = _is_there(trial.store, key)
-        trial.store.delete(key)
+    if context.s3 is not None:
+        status = put_blindly(context.s3, key, other, signed_sha256=context.sha256)
+        kept = _exists(context.store, key)
+        context.store.delete(key)
         if status < 400 or kept:
             return fault
-        return passed("checksum", "It refuses bytes of another SHA-256.")
+        return passed("checksum", "The store refuses bytes with a wrong SHA-256.")
     try:
-        trial.store.put(key, [other], size_bytes=len(other), sha256=trial.sha256)
+        context.store.put(key, [other], size_bytes=len(other), sha256=context.sha256)
     except ObjectMismatch:
         return (
             fault
-            if _is_there(trial.store, key)
-            else passed("checksum", "It refuses bytes of another SHA-256.")
+            if _exists(context.store, key)
+            else passed("checksum", "The store refuses bytes with a wrong SHA-256.")
         )
-    trial.store.delete(key)
+    context.store.delete(key)
     return fault
 
 
-def _deletion(trial: ProbeContext) -> ProbeFinding:
-    key = trial.new_key()
-    trial.store.put(key, [trial.body], size_bytes=len(trial.body), sha256=trial.sha256)
-    trial.store.delete(key)
-    if _is_there(trial.store, key):
+def _deletion(context: ProbeContext) -> ProbeFinding:
+    key = context.new_key()
+    context.store.put(key, [context.body], size_bytes=len(context.body), sha256=context.sha256)
+    context.store.delete(key)
+    if _exists(context.store, key):
         return refused(
             "deletion",
-            "An object was still there after it was deleted.",
-            "Allow s3:DeleteObject: footage has to go when its time is over.",
+            "A deleted object still exists.",
+            "Allow s3:DeleteObject: expired footage must be deleted.",
         )
-    return passed("deletion", "It forgets an object.")
+    return passed("deletion", "An object can be deleted.")
 
 
-def _speed(trial: ProbeContext) -> ProbeFinding:
-    key, body = trial.new_key(), secrets.token_bytes(LARGE_BYTES)
-    looks = sorted(_seconds(lambda: trial.store.head(trial.key)) for _ in range(5))
-    delay_ms = looks[2] * 1000
+def _speed(context: ProbeContext) -> ProbeFinding:
+    key, body = context.new_key(), secrets.token_bytes(LARGE_BYTES)
+    head_times_s = sorted(_seconds(lambda: context.store.head(context.key)) for _ in range(5))
+    delay_ms = head_times_s[2] * 1000
     sha256 = hashlib.sha256(body).hexdigest()
-    write_s = _seconds(lambda: trial.store.put(key, [body], size_bytes=len(body), sha256=sha256))
-    read_s = _seconds(lambda: trial.store.sha256(key))
-    trial.store.delete(key)
+    write_s = _seconds(lambda: context.store.put(key, [body], size_bytes=len(body), sha256=sha256))
+    read_s = _seconds(lambda: context.store.sha256(key))
+    context.store.delete(key)
     up, down = LARGE_BYTES / max(write_s, 1e-6), LARGE_BYTES / max(read_s, 1e-6)
     seen = (
         f"Answers in {delay_ms:.0f} ms; {up / 1e6:.1f} MB/s in, {down / 1e6:.1f} MB/s out, from this server."
     )
     if delay_ms > SLOW_MS or min(up, down) < SLOW_BYTES_S:
-        return warned("speed", seen, "Replay may stall. A store nearer to this server answers sooner.")
+        return warned("speed", seen, "Replay may stall. Use a store closer to this server.")
     return passed("speed", seen)
 
 
@@ -174,7 +180,7 @@ def _seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def _is_there(store: ObjectStore, key: str) -> bool:
+def _exists(store: ObjectStore, key: str) -> bool:
     try:
         store.head(key)
     except ObjectMissing:
@@ -182,9 +188,9 @@ def _is_there(store: ObjectStore, key: str) -> bool:
     return True
 
 
-def _clear(trial: ProbeContext) -> None:
+def _delete_test_object(context: ProbeContext) -> None:
     try:
-        trial.store.delete(trial.key)
+        context.store.delete(context.key)
     except (ControlPlaneError, urllib3.exceptions.HTTPError):
         # An unreachable store holds no test object, and a finding has reported it already.
         return

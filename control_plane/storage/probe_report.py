@@ -52,11 +52,11 @@ class ProbeContext:
 
     @property
     def s3(self) -> S3Store | None:
-        """The store if it is an S3 store, else None."""
+        """The store if it is an S3 store; otherwise None."""
         return self.store if isinstance(self.store, S3Store) else None
 
     def new_key(self) -> str:
-        """Return an unused key. It starts with the studio's id, like every object key."""
+        """Returns an unused key. It starts with the studio's id, like every object key."""
         return f"{self.folder}/probe/{secrets.token_hex(8)}"
 
 
@@ -64,33 +64,35 @@ ProbeCheck = tuple[str, Callable[[ProbeContext], ProbeFinding]]
 
 
 def passed(check: str, detail: str) -> ProbeFinding:
-    """Return a finding without objections."""
+    """Returns a finding of a passed check."""
     return ProbeFinding(check, ProbeOutcome.PASS, detail)
 
 
 def warned(check: str, detail: str, advice: str) -> ProbeFinding:
-    """Return a finding that does not prevent use of the store."""
+    """Returns a finding that does not prevent use of the store."""
     return ProbeFinding(check, ProbeOutcome.WARNING, detail, advice)
 
 
 def refused(check: str, detail: str, advice: str) -> ProbeFinding:
-    """Return a finding that prevents use of the store."""
+    """Returns a finding that prevents use of the store."""
     return ProbeFinding(check, ProbeOutcome.REFUSAL, detail, advice)
 
 
-def region_finding(said: str, trial: ProbeContext) -> ProbeFinding:
-    """Compare the region that a store reports with the configured one and the studio's requirement."""
-    trial.seen_region = said
-    if trial.pinned and said != trial.pinned:
+def region_finding(reported: str, context: ProbeContext) -> ProbeFinding:
+    """Compares the region that a store reports with the configured one and the studio's requirement."""
+    context.seen_region = reported
+    if context.pinned and reported != context.pinned:
         return refused(
             "region",
-            f"The store says that it is in {said}; the footage of this studio stays in {trial.pinned}.",
-            f"Name a bucket in {trial.pinned}, or have an admin change the studio's region first.",
+            f"The store reports the region {reported}; the footage of this studio must stay in {context.pinned}.",
+            f"Use a bucket in {context.pinned}, or change the studio's region first.",
         )
-    if said != trial.region:
+    if reported != context.region:
         return refused(
             "region",
-            f"The store says that it is in {said}, not in {trial.region}.",
-            f"Correct the region to {said}, if that is where the footage is to be.",
+            f"The store reports the region {reported}, not {context.region}.",
+            f"If footage may be stored in {reported}, change the configured region to that.",
         )
-    return passed("region", f"It is in {said}" + (", as the studio demands." if trial.pinned else "."))
+    return passed(
+        "region", f"The region is {reported}" + (", as the studio requires." if context.pinned else ".")
+    )

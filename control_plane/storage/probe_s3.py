@@ -1,6 +1,6 @@
-"""What a probe asks of an S3 store beyond what every store must do: the bucket's settings, and who else can read.
+"""Probe checks for S3 stores only: the settings of the bucket, presigned requests, and public access.
 
-Answers are looked through by pattern and never parsed as XML: they come from whoever the studio named.
+Answers are searched by pattern and never parsed as XML: they come from an untrusted server.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ _COLD = ("GLACIER", "DEEP_ARCHIVE")
 
 
 def put_blindly(store: S3Store, key: str, body: bytes, *, signed_sha256: str) -> int:
-    """Sends `body` under a signature for `signed_sha256`, without a look whether the key is free; returns the status.
+    """Sends `body` with a signature for `signed_sha256`, without a check whether the key is free; returns the status.
 
     Raises:
         StoreUnavailable: the store does not answer.
@@ -39,212 +39,235 @@ def put_blindly(store: S3Store, key: str, body: bytes, *, signed_sha256: str) ->
     return store.send("PUT", request.url, body=body, headers=request.headers).status
 
 
-def _s3(trial: ProbeContext) -> S3Store:
-    if trial.s3 is None:
-        raise StoreRefused("this is no S3 store")
-    return trial.s3
+def _s3(context: ProbeContext) -> S3Store:
+    if context.s3 is None:
+        raise StoreRefused("this is not an S3 store")
+    return context.s3
 
 
-def _setting(trial: ProbeContext, question: str) -> str | None:
-    """Returns what is set; empty where nothing is, None where the store does not say."""
+def _setting(context: ProbeContext, question: str) -> str | None:
+    """Returns a setting of the bucket; empty: not set; None: the store refuses to answer."""
     try:
-        return _s3(trial).ask(question) or ""
+        return _s3(context).bucket_setting(question) or ""
     except StoreRefused:
         return None
 
 
-def _reachable(trial: ProbeContext) -> ProbeFinding:
-    store = _s3(trial)
-    store.require_there()
-    return passed("reachable", f"The bucket {store.bucket} at {store.place.origin} answers.")
+def _reachable(context: ProbeContext) -> ProbeFinding:
+    store = _s3(context)
+    store.require_exists()
+    return passed("reachable", f"The bucket {store.bucket} at {store.config.origin} answers.")
 
 
-def _clock(trial: ProbeContext) -> ProbeFinding:
-    store = _s3(trial)
-    said = store.send("HEAD", store.place.origin).headers
-    date = next((value for name, value in said.items() if name.lower() == "date"), "")
+def _clock(context: ProbeContext) -> ProbeFinding:
+    store = _s3(context)
+    reported = store.send("HEAD", store.config.origin).headers
+    date = next((value for name, value in reported.items() if name.lower() == "date"), "")
     try:
         skew_s = abs((parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds())
     except (TypeError, ValueError):
-        return warned("clock", "It does not say what time it is.", "Signatures fail where clocks differ.")
-    seen = f"Its clock and ours differ by {skew_s:.0f} s."
+        return warned("clock", "The store reports no time.", "Signatures fail if the clocks differ.")
+    seen = f"The clocks of the store and of this server differ by {skew_s:.0f} s."
     if skew_s > SKEW_REFUSAL_S:
-        return refused("clock", seen, "Set the clocks by NTP: a signature is good for 15 minutes only.")
+        return refused(
+            "clock", seen, "Synchronize the clocks with NTP: a signature is valid for 15 minutes only."
+        )
     if skew_s > SKEW_WARNING_S:
-        return warned("clock", seen, "Set the clocks by NTP before the difference grows.")
+        return warned("clock", seen, "Synchronize the clocks with NTP before the difference grows.")
     return passed("clock", seen)
 
 
-def _region(trial: ProbeContext) -> ProbeFinding:
-    said = _setting(trial, "location")
-    match = re.search(r"<LocationConstraint[^>/]*>([^<]*)<", said or "")
-    # It is shown and kept: a name, and not whatever else somebody sends.
+def _region(context: ProbeContext) -> ProbeFinding:
+    reported = _setting(context, "location")
+    match = re.search(r"<LocationConstraint[^>/]*>([^<]*)<", reported or "")
+    # The name is stored and displayed, so its length is limited.
     named = match[1].strip()[:LONGEST_NAME] if match else ""
-    if not named and _s3(trial).place.netloc.endswith(".amazonaws.com") and said is not None:
-        named = "us-east-1"  # Amazon leaves its oldest region's name out (S3 API, GetBucketLocation).
+    if not named and _s3(context).config.netloc.endswith(".amazonaws.com") and reported is not None:
+        named = "us-east-1"  # Amazon omits the name of its oldest region (S3 API, GetBucketLocation).
     if not named:
-        advice = "Allow s3:GetBucketLocation, so that we need not take your word for it."
-        if trial.pinned and trial.region != trial.pinned:
-            return region_finding(trial.region, trial)
-        return warned("region", f"It does not say where it is; {trial.region} was given.", advice)
-    return region_finding({"EU": "eu-west-1"}.get(named, named), trial)
+        advice = "Allow s3:GetBucketLocation, so that the region can be verified."
+        if context.pinned and context.region != context.pinned:
+            return region_finding(context.region, context)
+        return warned(
+            "region", f"The store does not report its region; {context.region} is configured.", advice
+        )
+    return region_finding({"EU": "eu-west-1"}.get(named, named), context)
 
 
-def _presigned_put(trial: ProbeContext) -> ProbeFinding:
-    key, store = trial.new_key(), _s3(trial)
-    request = store.presign_put(key, size_bytes=len(trial.body), sha256=trial.sha256, lifetime=LIFETIME)
+def _presigned_put(context: ProbeContext) -> ProbeFinding:
+    key, store = context.new_key(), _s3(context)
+    request = store.presign_put(key, size_bytes=len(context.body), sha256=context.sha256, lifetime=LIFETIME)
     if request is None:
-        return refused("presigned upload", "It cannot sign an upload.", "Use another store.")
-    status = store.send("PUT", request.url, body=trial.body, headers=request.headers).status
-    good = status < 300 and store.sha256(key) == trial.sha256
+        return refused(
+            "presigned upload", "The store does not support presigned uploads.", "Use another store."
+        )
+    status = store.send("PUT", request.url, body=context.body, headers=request.headers).status
+    good = status < 300 and store.sha256(key) == context.sha256
     store.delete(key)
     if not good:
         return refused(
             "presigned upload",
-            f"A signed upload was answered with {status}.",
-            "Allow s3:PutObject to these credentials; boxes upload straight to the store.",
+            f"A presigned upload failed with status {status}.",
+            "Allow s3:PutObject to these credentials: agents upload directly to the store.",
         )
-    return passed("presigned upload", "A box can upload straight to it, and only what was announced.")
+    return passed(
+        "presigned upload", "An agent can upload directly to the store, and only the announced bytes."
+    )
 
 
-def _presigned_get(trial: ProbeContext) -> ProbeFinding:
-    store = _s3(trial)
-    request = store.presign_get(trial.key, lifetime=LIFETIME)
+def _presigned_get(context: ProbeContext) -> ProbeFinding:
+    store = _s3(context)
+    request = store.presign_get(context.key, lifetime=LIFETIME)
     if request is None:
-        return refused("presigned download", "It cannot sign a download.", "Use another store.")
+        return refused(
+            "presigned download", "The store does not support presigned downloads.", "Use another store."
+        )
     answer = store.send("GET", request.url, headers={"Range": "bytes=0-15"})
     if answer.status != 206 or len(answer.body) != 16:
         return refused(
             "presigned download",
-            f"A signed download of a part was answered with {answer.status}.",
-            "Allow s3:GetObject to these credentials; replay asks for parts of objects.",
+            f"A presigned download of a range failed with status {answer.status}.",
+            "Allow s3:GetObject to these credentials: replay reads ranges of objects.",
         )
-    return passed("presigned download", "A viewer's browser can be sent to it for one fragment.")
+    return passed("presigned download", "A browser can read a single fragment directly from the store.")
 
 
-def _pages(trial: ProbeContext) -> ProbeFinding:
-    """Tries what a browser does: a page of ours reads a signed address."""
-    store = _s3(trial)
-    if store.place.ca_pem:
-        return passed("browsers", "Its certificate is a private one, so footage passes through this server.")
-    if not trial.page_origin:
-        return warned("browsers", "The address of the portal is not known.", "Set THREEDANCE_PUBLIC_URL.")
-    # Where we may not allow it, somebody else may have; what counts is the answer below.
+def _browser_reads(context: ProbeContext) -> ProbeFinding:
+    """Sends the request of a browser on a portal page that reads a presigned URL (CORS)."""
+    store = _s3(context)
+    if store.config.ca_pem:
+        return passed(
+            "browsers", "The store has a private certificate, so footage passes through this server."
+        )
+    if not context.page_origin:
+        return warned("browsers", "The URL of the portal is not configured.", "Set THREEDANCE_PUBLIC_URL.")
+    # These credentials may not change CORS rules, but somebody else may have: the answer below decides.
     with contextlib.suppress(ControlPlaneError):
-        store.let_pages_read(trial.page_origin)
-    request = store.presign_get(trial.key, lifetime=LIFETIME)
-    answer = store.send("GET", request.url if request else "", headers={"Origin": trial.page_origin})
+        store.allow_cors(context.page_origin)
+    request = store.presign_get(context.key, lifetime=LIFETIME)
+    answer = store.send("GET", request.url if request else "", headers={"Origin": context.page_origin})
     allowed = next((v for n, v in answer.headers.items() if n.lower() == "access-control-allow-origin"), "")
-    trial.direct_reads = answer.status == 200 and allowed in ("*", trial.page_origin)
-    if trial.direct_reads:
-        return passed("browsers", "Replay may read straight from it.")
+    context.direct_reads = answer.status == 200 and allowed in ("*", context.page_origin)
+    if context.direct_reads:
+        return passed("browsers", "Replay reads directly from the store.")
     return warned(
         "browsers",
-        "It does not let pages of the portal read from it (CORS), so replay passes through this server.",
-        f"Allow GET from {trial.page_origin} in the bucket's CORS rules, with the header Range.",
+        "The store does not allow portal pages to read from it (CORS), so replay passes through this server.",
+        f"Allow GET from {context.page_origin} in the bucket's CORS rules, with the header Range.",
     )
 
 
-def _server_side(trial: ProbeContext) -> ProbeFinding:
-    store = _s3(trial)
-    wanted, said = store.place.server_side, store.head(trial.key).server_side
+def _server_side(context: ProbeContext) -> ProbeFinding:
+    store = _s3(context)
+    wanted, reported = store.config.server_side, store.head(context.key).server_side
     expected = {ServerSide.SSE_S3: "AES256", ServerSide.SSE_KMS: "aws:kms"}.get(wanted, "")
-    if expected and said != expected:
+    if expected and reported != expected:
         return refused(
             "encryption by the store",
-            f"It was asked to encrypt ({expected}) and says {said or 'nothing'} of the object.",
-            "Choose what the store can do; ours encrypts everything before it leaves the studio in any case.",
+            f"Encryption with {expected} was requested; the store reports {reported or 'none'} for the object.",
+            "Choose an encryption that the store supports. Footage is always encrypted before it leaves the studio.",
         )
-    if said:
-        return passed("encryption by the store", f"It encrypts once more, on top of ours ({said}).")
+    if reported:
+        return passed("encryption by the store", f"The store adds its own encryption ({reported}).")
     return passed(
-        "encryption by the store", "Nothing on top of ours. Every object is encrypted before it leaves."
+        "encryption by the store",
+        "The store adds no encryption. Every object is encrypted before it leaves the studio.",
     )
 
 
-def _versioning(trial: ProbeContext) -> ProbeFinding:
-    said = _setting(trial, "versioning")
-    if said is None:
+def _versioning(context: ProbeContext) -> ProbeFinding:
+    reported = _setting(context, "versioning")
+    if reported is None:
         return _unknown("versioning", "s3:GetBucketVersioning")
-    if "<Status>Enabled" in said:
+    if "<Status>Enabled" in reported:
         return warned(
             "versioning",
-            "It keeps old versions of what is deleted.",
-            "Add a lifecycle rule that expires noncurrent versions. Until then deleted footage takes up room;"
+            "The store keeps old versions of deleted objects.",
+            "Add a lifecycle rule that expires noncurrent versions. Until then deleted footage uses space;"
             " it cannot be opened, because its keys are destroyed.",
         )
-    return passed("versioning", "It keeps no old versions: what is deleted is gone.")
+    return passed("versioning", "The store keeps no old versions of deleted objects.")
 
 
-def _object_lock(trial: ProbeContext) -> ProbeFinding:
-    said = _setting(trial, "object-lock")
-    if said is None:
+def _object_lock(context: ProbeContext) -> ProbeFinding:
+    reported = _setting(context, "object-lock")
+    if reported is None:
         return _unknown("object lock", "s3:GetBucketObjectLockConfiguration")
-    if "<DefaultRetention" in said:
+    if "<DefaultRetention" in reported:
         return refused(
             "object lock",
-            "It forbids deletion for a time that the bucket sets.",
-            "Remove the default retention: footage has to go when a parent or a rule of yours says so.",
+            "The default retention of the bucket forbids deletion.",
+            "Remove the default retention: footage must be deleted when a parent or a policy requires it.",
         )
-    if "<ObjectLockEnabled>Enabled" in said:
-        return warned("object lock", "Object lock is on, without a default.", "Set no default retention.")
-    return passed("object lock", "Nothing forbids deletion.")
+    if "<ObjectLockEnabled>Enabled" in reported:
+        return warned(
+            "object lock",
+            "Object lock is enabled, without a default retention.",
+            "Do not set a default retention.",
+        )
+    return passed("object lock", "Object lock does not prevent deletion.")
 
 
-def _lifecycle(trial: ProbeContext) -> ProbeFinding:
-    said = _setting(trial, "lifecycle")
-    if said is None:
+def _lifecycle(context: ProbeContext) -> ProbeFinding:
+    reported = _setting(context, "lifecycle")
+    if reported is None:
         return _unknown("lifecycle rules", "s3:GetLifecycleConfiguration")
-    for rule in re.findall(r"<Rule>(.*?)</Rule>", said, re.DOTALL):
-        finding = _rule(rule, _s3(trial).place.prefix)
+    for rule in re.findall(r"<Rule>(.*?)</Rule>", reported, re.DOTALL):
+        finding = _lifecycle_finding(rule, _s3(context).config.prefix)
         if finding is not None:
             return finding
-    return passed("lifecycle rules", "No rule of the bucket touches our footage.")
+    return passed("lifecycle rules", "No rule of the bucket affects footage.")
 
 
-def _rule(rule: str, ours: str) -> ProbeFinding | None:
+def _lifecycle_finding(rule: str, prefix_of_store: str) -> ProbeFinding | None:
     match = re.search(r"<Prefix>([^<]*)</Prefix>", rule)
     prefix = match[1] if match else ""
-    if "<Status>Enabled" not in rule or not (prefix.startswith(ours) or ours.startswith(prefix)):
+    if "<Status>Enabled" not in rule or not (
+        prefix.startswith(prefix_of_store) or prefix_of_store.startswith(prefix)
+    ):
         return None
     name = re.search(r"<ID>([^<]{0,80})", rule)
     named = f"The rule {name[1]!r}" if name else "A rule"
     if "<Expiration>" in rule and "<ExpiredObjectDeleteMarker>" not in rule:
         return refused(
             "lifecycle rules",
-            f"{named} of the bucket deletes objects of ours by itself.",
-            "Remove it, or give it another prefix. How long footage is kept is decided here, and on record.",
+            f"{named} of the bucket deletes footage.",
+            "Remove the rule or change its prefix. The studio's policy decides how long footage is kept.",
         )
     if any(cold in rule for cold in _COLD):
         return warned(
             "lifecycle rules",
-            f"{named} of the bucket puts objects of ours into cold storage.",
-            "Such footage cannot be replayed until it is fetched back; give the rule another prefix.",
+            f"{named} of the bucket moves footage to cold storage.",
+            "Such footage cannot be replayed until it is restored. Change the prefix of the rule.",
         )
     return None
 
 
-def _public(trial: ProbeContext) -> ProbeFinding:
-    store = _s3(trial)
-    address = f"{store.place.origin}/{store.bucket}/{store.name_of(trial.key)}"
+def _public(context: ProbeContext) -> ProbeFinding:
+    store = _s3(context)
+    address = f"{store.config.origin}/{store.bucket}/{store.object_name(context.key)}"
     status = store.send("GET", address).status
-    listing = store.send("GET", f"{store.place.origin}/{store.bucket}/").status
+    listing = store.send("GET", f"{store.config.origin}/{store.bucket}/").status
     if status < 300 or listing < 300:
         return refused(
             "public access",
-            "Anybody can read or list it without a key.",
-            "Block public access on the bucket. Footage is encrypted, but nobody needs to see how much there is.",
+            "Anybody can read or list the bucket without credentials.",
+            "Block public access on the bucket. Footage is encrypted, but its amount must not be public.",
         )
-    policy = _setting(trial, "policyStatus")
+    policy = _setting(context, "policyStatus")
     if policy and "<IsPublic>true" in policy:
         return warned(
-            "public access", "A policy of the bucket opens a part of it to all.", "Block public access."
+            "public access", "A policy of the bucket makes a part of it public.", "Block public access."
         )
-    return passed("public access", "Nobody reads it without a signature.")
+    return passed("public access", "The bucket cannot be read without credentials.")
 
 
-def _unknown(check: str, right: str) -> ProbeFinding:
-    return warned(check, "It does not say.", f"Allow {right} to these credentials, so that we can look.")
+def _unknown(check: str, permission: str) -> ProbeFinding:
+    return warned(
+        check,
+        "The store refuses to answer.",
+        f"Allow {permission} to these credentials, so that this can be checked.",
+    )
 
 
 BEFORE_WRITING: tuple[ProbeCheck, ...] = (
@@ -255,7 +278,7 @@ BEFORE_WRITING: tuple[ProbeCheck, ...] = (
 AFTER_WRITING: tuple[ProbeCheck, ...] = (
     ("presigned upload", _presigned_put),
     ("presigned download", _presigned_get),
-    ("browsers", _pages),
+    ("browsers", _browser_reads),
     ("encryption by the store", _server_side),
     ("versioning", _versioning),
     ("object lock", _object_lock),

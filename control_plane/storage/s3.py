@@ -1,7 +1,7 @@
 """Objects in an S3-compatible store, through the `minio` client.
 
 A PUT is signed in its headers, not in its query: the signature then covers length, SHA-256 and `If-None-Match`, and
-the store itself refuses other bytes (checked with radosgw). Such a signature is good for 15 minutes, like our targets.
+the store itself refuses other bytes (tested with radosgw). The signature is valid for 15 minutes, like upload targets.
 Source: AWS Signature Version 4, "Authenticating requests using the Authorization header".
 """
 
@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 SIGNATURE_LIFETIME = timedelta(minutes=15)
 _MISSING = ("NoSuchKey", "NoSuchObject", "NotFound")
-_again = retry(
+_retry = retry(
     retry=retry_if_exception_type(StoreUnavailable),
     wait=wait_random_exponential(multiplier=0.1, max=2),
     stop=stop_after_attempt(4),
@@ -57,53 +57,53 @@ class S3Response(NamedTuple):
 
 
 class S3Store:
-    """One bucket, or a part of one. Reads, looks and deletions are tried four times with jitter; a PUT is tried once.
+    """One bucket, or a prefix in one. Reads, HEADs and deletions are tried four times with jitter, a PUT once.
 
     Args:
-        place: its configuration, or a URL for `S3Config.of_url`.
-        timeout_s: of connecting, and of each read.
+        config: its configuration, or a URL for `S3Config.of_url`.
+        timeout_s: timeout of connecting, and of each read.
 
     Raises:
-        ValueError: the address breaks its form; the message is redacted.
+        ValueError: the URL is invalid; the message is redacted.
     """
 
-    def __init__(self, place: S3Config | str, *, timeout_s: float = 20.0) -> None:
-        self.place = place = S3Config.of_url(place) if isinstance(place, str) else place
-        self.bucket = place.bucket
-        self._credentials = StaticProvider(place.access_key, place.secret_key)
-        self._http = _pool(place, timeout_s)
+    def __init__(self, config: S3Config | str, *, timeout_s: float = 20.0) -> None:
+        self.config = config = S3Config.of_url(config) if isinstance(config, str) else config
+        self.bucket = config.bucket
+        self._credentials = StaticProvider(config.access_key, config.secret_key)
+        self._http = _pool(config, timeout_s)
         self._client = Minio(
-            place.netloc,
+            config.netloc,
             credentials=self._credentials,
-            secure=place.secure,
-            region=place.region,
+            secure=config.secure,
+            region=config.region,
             http_client=self._http,
         )
 
     def ensure_bucket(self) -> None:
-        """Makes the bucket where it does not exist.
+        """Creates the bucket if it does not exist.
 
         Raises:
-            StoreRefused: these credentials may not.
+            StoreRefused: the credentials do not permit it.
         """
-        with _mapped(self.bucket):
+        with _map_errors(self.bucket):
             if not self._client.bucket_exists(bucket_name=self.bucket):
-                self._client.make_bucket(bucket_name=self.bucket, location=self.place.region)
+                self._client.make_bucket(bucket_name=self.bucket, location=self.config.region)
 
-    def require_there(self) -> None:
-        """See `ObjectStore.require_there`.
+    def require_exists(self) -> None:
+        """See `ObjectStore.require_exists`.
 
         Raises:
-            StoreRefused: there is no such bucket, or these credentials may not.
+            StoreRefused: the bucket does not exist, or the credentials do not permit the check.
         """
-        if not self._tried(self.bucket, lambda: self._client.bucket_exists(bucket_name=self.bucket)):
-            raise StoreRefused(f"there is no bucket {self.bucket} at {self.place.origin}")
+        if not self._with_retries(self.bucket, lambda: self._client.bucket_exists(bucket_name=self.bucket)):
+            raise StoreRefused(f"the bucket {self.bucket} does not exist at {self.config.origin}")
 
-    def let_pages_read(self, origin: str) -> None:
-        """Lets pages of `origin` follow our redirects to objects (CORS); what they may read is up to each signature.
+    def allow_cors(self, origin: str) -> None:
+        """Allows pages of `origin` to read presigned URLs of this bucket (CORS).
 
         Raises:
-            StoreRefused: these credentials may not.
+            StoreRefused: the credentials do not permit it.
         """
         rules = (
             "<CORSConfiguration><CORSRule>"
@@ -116,17 +116,17 @@ class S3Store:
         headers: dict[str, str | list[str] | tuple[str]] = {
             "Content-MD5": b64encode(md5(rules, usedforsecurity=False).digest()).decode()
         }
-        with _mapped(self.bucket):
-            # The client has no call of its own for this one.
+        with _map_errors(self.bucket):
+            # minio has no method for CORS rules.
             self._client._execute(
                 "PUT", bucket_name=self.bucket, body=rules, headers=headers, query_params={"cors": ""}
             )
 
-    def ask(self, question: str) -> str | None:
-        """Returns the store's answer (XML) about the bucket, such as `location`; None where there is nothing set.
+    def bucket_setting(self, question: str) -> str | None:
+        """Returns a setting of the bucket as XML, such as `location`; None if it is not set.
 
         Raises:
-            StoreRefused: these credentials may not ask, or the store does not know the question.
+            StoreRefused: the credentials do not permit it, or the store does not support the setting.
         """
 
         def once() -> str:
@@ -134,30 +134,30 @@ class S3Store:
             return (answer.data or b"").decode(errors="replace")
 
         try:
-            return self._tried(question, once)
+            return self._with_retries(question, once)
         except ObjectMissing:
             return None
 
     def send(
         self, method: str, url: str, *, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> S3Response:
-        """Sends one request as it is, past the client: to see what the store does with it.
+        """Sends one raw request without the client, to test the reaction of the store.
 
         Raises:
-            StoreUnavailable: it does not answer.
+            StoreUnavailable: the store does not answer.
         """
-        with _mapped(url.partition("?")[0]):
+        with _map_errors(url.partition("?")[0]):
             answer = self._http.request(method, url, body=body, headers=headers or {}, redirect=False)
         return S3Response(answer.status, dict(answer.headers), answer.data or b"")
 
     def put(self, key: str, chunks: Iterable[bytes], *, size_bytes: int, sha256: str) -> None:
-        """See `ObjectStore.put`. Not every server knows `If-None-Match`, so the key is looked for first."""
+        """See `ObjectStore.put`. Not every server supports `If-None-Match`, so a HEAD checks the key first."""
         with contextlib.suppress(ObjectMissing):
             self.head(key)
             raise ObjectExists(f"object {key} exists")
         request = self.sign_put(key, size_bytes=size_bytes, sha256=sha256)
-        body = _Counted(chunks, size_bytes)
-        with _mapped(key):
+        body = _HashedBody(chunks, size_bytes)
+        with _map_errors(key):
             response = self._http.request(
                 "PUT", request.url, body=body, headers=request.headers, redirect=False
             )
@@ -165,9 +165,9 @@ class S3Store:
         if status == 412:
             raise ObjectExists(f"object {key} exists")
         if body.digest.hexdigest() != sha256 or body.size_bytes != size_bytes:
-            # A server that does not check the signed hash has kept what it was sent.
+            # A server that does not check the signed hash has stored the wrong bytes.
             self.delete(key)
-            raise ObjectMismatch(f"the bytes are not the {size_bytes} bytes that were announced")
+            raise ObjectMismatch(f"the bytes are not the {size_bytes} announced bytes")
         if status >= 300:
             raise _by_status(status, key, (response.data or b"")[:200].decode(errors="replace"))
 
@@ -180,8 +180,8 @@ class S3Store:
 
     def head(self, key: str) -> ObjectFacts:
         """See `ObjectStore.head`."""
-        facts = self._tried(
-            key, lambda: self._client.stat_object(bucket_name=self.bucket, object_name=self.name_of(key))
+        facts = self._with_retries(
+            key, lambda: self._client.stat_object(bucket_name=self.bucket, object_name=self.object_name(key))
         )
         said = (facts.metadata or {}).get("x-amz-server-side-encryption", "")
         return ObjectFacts(facts.size or 0, facts.last_modified or datetime.now(UTC), str(said)[:64])
@@ -196,21 +196,23 @@ class S3Store:
                     digest.update(chunk)
             return digest.hexdigest()
 
-        return self._tried(key, read)
+        return self._with_retries(key, read)
 
     def delete(self, key: str) -> None:
         """See `ObjectStore.delete`."""
         with contextlib.suppress(ObjectMissing):
-            self._tried(
+            self._with_retries(
                 key,
-                lambda: self._client.remove_object(bucket_name=self.bucket, object_name=self.name_of(key)),
+                lambda: self._client.remove_object(
+                    bucket_name=self.bucket, object_name=self.object_name(key)
+                ),
             )
 
     def presign_put(
         self, key: str, *, size_bytes: int, sha256: str, lifetime: timedelta
     ) -> SignedRequest | None:
-        """See `ObjectStore.presign_put`. `lifetime` shortens what is said, not what the store allows."""
-        if not self.place.direct_puts:
+        """See `ObjectStore.presign_put`. `lifetime` only sets the stated expiry; the store accepts 15 minutes."""
+        if not self.config.direct_puts:
             return None
         request = self.sign_put(key, size_bytes=size_bytes, sha256=sha256)
         return SignedRequest(
@@ -222,32 +224,32 @@ class S3Store:
 
     def presign_get(self, key: str, *, lifetime: timedelta) -> SignedRequest | None:
         """See `ObjectStore.presign_get`."""
-        if not self.place.direct_gets:
+        if not self.config.direct_gets:
             return None
         url = self._client.presigned_get_object(
-            bucket_name=self.bucket, object_name=self.name_of(key), expires=lifetime
+            bucket_name=self.bucket, object_name=self.object_name(key), expires=lifetime
         )
         return SignedRequest("GET", url, datetime.now(UTC) + lifetime)
 
-    def name_of(self, key: str) -> str:
-        """Returns the object's name in the bucket.
+    def object_name(self, key: str) -> str:
+        """Returns the name of the object in the bucket.
 
         Raises:
             BadKey: see `objects.checked_key`.
         """
-        return self.place.prefix + checked_key(key)
+        return self.config.prefix + checked_key(key)
 
     def sign_put(self, key: str, *, size_bytes: int, sha256: str) -> SignedRequest:
-        """Returns a PUT of exactly these bytes under a free key; good for `SIGNATURE_LIFETIME`."""
-        now, place = datetime.now(UTC), self.place
-        scheme = "https" if place.secure else "http"
-        url = SplitResult(scheme, place.netloc, f"/{self.bucket}/{self.name_of(key)}", "", "")
+        """Returns a presigned PUT of exactly these bytes under a free key, valid for `SIGNATURE_LIFETIME`."""
+        now, config = datetime.now(UTC), self.config
+        scheme = "https" if config.secure else "http"
+        url = SplitResult(scheme, config.netloc, f"/{self.bucket}/{self.object_name(key)}", "", "")
         signed = sign_v4_s3(
             method="PUT",
             url=url,
-            region=place.region,
+            region=config.region,
             headers={
-                **_server_side(place),
+                **_server_side(config),
                 "Host": url.netloc,
                 "Content-Length": str(size_bytes),
                 "Content-Type": "application/octet-stream",
@@ -268,79 +270,79 @@ class S3Store:
             self.head(key)
             yield iter(())
             return
-        response = self._tried(
+        response = self._with_retries(
             key,
             lambda: self._client.get_object(
                 bucket_name=self.bucket,
-                object_name=self.name_of(key),
+                object_name=self.object_name(key),
                 offset=offset_bytes,
                 length=size_bytes or 0,
             ),
         )
 
         def chunks() -> Iterator[bytes]:
-            with _mapped(key):
+            with _map_errors(key):
                 yield from stream(response, wanted, chunk_bytes=CHUNK_BYTES)
 
         try:
-            wanted = self._announced(response, key, size_bytes)
+            wanted = self._checked_size(response, key, size_bytes)
             yield chunks()
         finally:
             response.close()
             response.release_conn()
 
-    def _announced(self, response: urllib3.BaseHTTPResponse, key: str, wanted: int | None) -> int:
+    def _checked_size(self, response: urllib3.BaseHTTPResponse, key: str, wanted: int | None) -> int:
         said = response.headers.get("Content-Length", "")
         if said.isdecimal():
             size_bytes = int(said)
-        elif wanted is not None:  # it comes in pieces: what was asked for is the limit
+        elif wanted is not None:  # chunked: the requested size is the limit
             size_bytes = wanted
         else:
             size_bytes = self.head(key).size_bytes
         if size_bytes > LARGEST_BYTES:
-            raise ObjectMismatch(f"object {key} is larger than anything of ours")
+            raise ObjectMismatch(f"object {key} is larger than the largest segment")
         if wanted is not None and size_bytes != wanted:
-            raise ObjectMismatch(f"object {key} is shorter than the range asked for")
+            raise ObjectMismatch(f"object {key} is shorter than the requested range")
         return size_bytes
 
-    def _tried(self, key: str, call: Callable[[], T]) -> T:
-        @_again
+    def _with_retries(self, key: str, call: Callable[[], T]) -> T:
+        @_retry
         def once() -> T:
-            with _mapped(key):
+            with _map_errors(key):
                 return call()
 
         return once()
 
 
-def _pool(place: S3Config, timeout_s: float) -> BoundedPool:
+def _pool(config: S3Config, timeout_s: float) -> BoundedPool:
     options: dict[str, object] = {
         "timeout": urllib3.Timeout(timeout_s),
         "retries": urllib3.Retry(0),
         "maxsize": 16,
         "cert_reqs": "CERT_REQUIRED",
     }
-    if place.ca_pem:
-        options["ssl_context"] = ssl.create_default_context(cadata=place.ca_pem)
-    if place.guarded:
-        return guarded_pool(place.allowed, **options)
+    if config.ca_pem:
+        options["ssl_context"] = ssl.create_default_context(cadata=config.ca_pem)
+    if config.guarded:
+        return guarded_pool(config.allowed, **options)
     return BoundedPool(**options)  # type: ignore[arg-type]
 
 
-def _server_side(place: S3Config) -> dict[str, str]:
-    match place.server_side:
+def _server_side(config: S3Config) -> dict[str, str]:
+    match config.server_side:
         case ServerSide.SSE_S3:
             return {"x-amz-server-side-encryption": "AES256"}
         case ServerSide.SSE_KMS:
             return {
                 "x-amz-server-side-encryption": "aws:kms",
-                "x-amz-server-side-encryption-aws-kms-key-id": place.kms_key_id,
+                "x-amz-server-side-encryption-aws-kms-key-id": config.kms_key_id,
             }
         case _:
             return {}
 
 
-class _Counted:
-    """A request body that hashes what goes out, and breaks off where it is not of the announced size."""
+class _HashedBody:
+    """A request body that hashes the sent bytes, and fails if they do not have the announced size."""
 
     def __init__(self, chunks: Iterable[bytes], size_bytes: int) -> None:
         self._chunks = chunks
@@ -353,15 +355,15 @@ class _Counted:
             self.size_bytes += len(chunk)
             self.digest.update(chunk)
             if self.size_bytes > self._limit:
-                raise ObjectMismatch(f"more than the {self._limit} bytes that were announced")
+                raise ObjectMismatch(f"more than the {self._limit} announced bytes")
             yield chunk
         if self.size_bytes < self._limit:
-            raise ObjectMismatch(f"fewer than the {self._limit} bytes that were announced")
+            raise ObjectMismatch(f"fewer than the {self._limit} announced bytes")
 
 
 @contextlib.contextmanager
-def _mapped(key: str) -> Iterator[None]:
-    """The one place where the errors of minio and urllib3 become ours."""
+def _map_errors(key: str) -> Iterator[None]:
+    """Maps errors of minio and urllib3 to errors of object stores."""
     try:
         yield
     except S3Error as error:
@@ -369,7 +371,7 @@ def _mapped(key: str) -> Iterator[None]:
             raise ObjectMissing(f"object {key} does not exist") from error
         raise _by_status(error.response.status, key, error.code or "") from error
     except (InvalidResponseError, ServerError) as error:
-        # rclone answers errors as text/xml, which the client takes for no answer of S3 at all.
+        # rclone sends errors as text/xml, which the client does not accept as an S3 error.
         status = error.status_code if isinstance(error, ServerError) else error._code
         raise _by_status(status, key, "") from error
     except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
@@ -382,7 +384,7 @@ def _by_status(status: int, key: str, code: str) -> Exception:
     if status == 412:
         return ObjectExists(f"object {key} exists")
     if status == 416:
-        return ObjectMismatch(f"object {key} ends before the range asked for")
+        return ObjectMismatch(f"object {key} ends before the requested range")
     if status in (408, 429) or status >= 500:
         return StoreUnavailable(f"the object store answers {status} {code}".rstrip())
     return StoreRefused(f"the object store answers {status} {code}: check its credentials, bucket and region")

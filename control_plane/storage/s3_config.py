@@ -13,7 +13,7 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
 
 
 class ServerSide(StrEnum):
-    """Server-side encryption that the store applies to each object, in addition to ours."""
+    """Server-side encryption that the store applies to each object, in addition to the product's own."""
 
     NONE = "none"
     SSE_S3 = "sse-s3"
@@ -54,9 +54,11 @@ class S3Config:
 
     def __post_init__(self) -> None:
         if not _BUCKET.fullmatch(self.bucket):
-            raise ValueError(f"{self.bucket[:80]!r} is no bucket name")
+            raise ValueError(f"{self.bucket[:80]!r} is not a valid bucket name")
         if not _PREFIX.fullmatch(self.prefix):
-            raise ValueError(f"{self.prefix[:80]!r} is no prefix such as dance/ or dance/footage/")
+            raise ValueError(
+                f"{self.prefix[:80]!r} is not a valid prefix; it needs a form such as dance/ or dance/footage/"
+            )
         if not self.access_key or not self.secret_key:
             raise ValueError("an S3 store needs an access key and a secret key")
         if self.server_side is ServerSide.SSE_KMS and not self.kms_key_id:
@@ -64,15 +66,15 @@ class S3Config:
 
     @property
     def origin(self) -> str:
-        """`https://host:port`, as browsers name it."""
+        """`https://host:port`, the origin in the sense of browsers."""
         return f"{'https' if self.secure else 'http'}://{self.netloc}"
 
     @classmethod
     def of_url(cls, url: str) -> "S3Config":
-        """Return the configuration of `s3+http(s)://access:secret@host[:port]/bucket?region=name`.
+        """Returns the configuration of `s3+http(s)://access:secret@host[:port]/bucket?region=name`.
 
         Raises:
-            ValueError: the address breaks that form; the message is redacted.
+            ValueError: the URL has another form; the message is redacted.
         """
         parts = urlsplit(url)
         bucket = parts.path.strip("/")
@@ -81,7 +83,9 @@ class S3Config:
             or not (parts.hostname and parts.username and parts.password and bucket)
             or "/" in bucket
         ):
-            raise ValueError(f"{redact(url)} is no s3+http(s)://access:secret@host:port/bucket?region=name")
+            raise ValueError(
+                f"{redact(url)} does not have the form s3+http(s)://access:secret@host:port/bucket?region=name"
+            )
         return cls(
             netloc=parts.netloc.rpartition("@")[2],
             bucket=bucket,

@@ -1,7 +1,7 @@
-"""Writes of storage: the region, stores of the studio's own, and trying them.
+"""Writes of storage: the region, the studio's own stores, and their probes.
 
-Where a store is (endpoint, bucket, prefix) never changes: what lies there would be lost. Another place is another store,
-and `recordings.store_migration` brings the footage there.
+The location of a store (endpoint, bucket, prefix) never changes, because its objects would be lost. Another location is
+another store, and `recordings.store_migration` copies the footage there.
 """
 
 import ssl
@@ -38,9 +38,9 @@ from control_plane.tenancy.models import Studio
 PROBE_LEASE = timedelta(minutes=2)
 PROBE_TIMEOUT_S = 5.0
 MAX_STORES = 20
-"""In use by one studio: each is written to and read from every night."""
+"""Maximum of stores in use by one studio: each is probed every night."""
 PROBE_VALIDITY = timedelta(hours=24)
-"""How old the result of a probe may be when footage is about to go to a store."""
+"""Maximum age of a passed probe when a store becomes the destination of footage."""
 CHANGEABLE = frozenset({"name", "access_key", "ca_pem", "encryption", "kms_key_id"})
 
 
@@ -48,8 +48,8 @@ def set_region(studio: Studio, region: str, *, actor: Actor) -> StudioStorage:
     """Pins the studio's footage to a region; empty: anywhere.
 
     Raises:
-        BadRequest: it is no region.
-        Conflict: new footage goes to a store elsewhere.
+        BadRequest: the region is invalid.
+        Conflict: the current store is in another region.
         NotFound, Forbidden: `actor` may not manage storage.
     """
     region = region.strip().lower()
@@ -57,7 +57,7 @@ def set_region(studio: Studio, region: str, *, actor: Actor) -> StudioStorage:
         access.require(actor, access.Action.MANAGE_STORAGE, studio)
         row = lock_storage(studio.id)
         if fault := stores.region_mismatch(row.store, region):
-            raise Conflict(f"{fault} Move the footage to a store in {region} first, then set the region.")
+            raise Conflict(f"{fault} Migrate the footage to a store in {region} first, then set the region.")
         row.region = region
         check(row)
         row.save(update_fields=["region"])
@@ -80,11 +80,11 @@ def add_store(
     encryption: str = Encryption.NONE,
     kms_key_id: str = "",
 ) -> StudioStore:
-    """Names a store of the studio's own, and has it tried. Nothing goes there before it is found fit.
+    """Adds a store of the studio and requests a probe of it. It receives no footage before it has passed.
 
     Raises:
-        BadRequest: a value breaks a rule, or the endpoint is at an address where no store may be.
-        Conflict: there is a store of this name, it is outside the studio's region, or there are `MAX_STORES`.
+        BadRequest: a value is invalid, or the endpoint is at a forbidden address.
+        Conflict: a store has this name, it is outside the studio's region, or there are `MAX_STORES`.
         NotFound, Forbidden: `actor` may not manage storage.
     """
     with studio_scope(studio.id):
@@ -103,12 +103,12 @@ def add_store(
         )
         lock_storage(studio.id)
         if StudioStore.objects.filter(retired_at=None).count() >= MAX_STORES:
-            raise Conflict(f"There are {MAX_STORES} stores in use. Put one out of use first.")
+            raise Conflict(f"There are {MAX_STORES} stores in use. Remove one first.")
         _seal(row, secret_key)
-        _check_store(row, secret_key)
+        _validate(row, secret_key)
         if fault := stores.region_mismatch(row, stores.storage().region):
-            raise Conflict(f"{fault} Name a bucket in that region.")
-        save_new(row, f"There is a store called {row.name!r} already.")
+            raise Conflict(f"{fault} Use a bucket in that region.")
+        save_new(row, f"A store named {row.name!r} exists already.")
         record_for(
             Act.STORE_ADDED,
             row,
@@ -120,30 +120,30 @@ def add_store(
 
 
 def change_store(store: StudioStore, *, actor: Actor, secret_key: str = "", **values: str) -> StudioStore:
-    """Changes name, credentials, certificate or encryption, and has the store tried anew; an empty secret stays.
+    """Changes name, credentials, certificate or encryption, and requests a new probe. An empty secret is unchanged.
 
     Raises:
-        BadRequest: another field, or a value that breaks a rule; a new access key needs its secret.
+        BadRequest: a field cannot be changed or a value is invalid; a new access key needs its secret.
         NotFound, Forbidden: `actor` may not manage storage.
     """
     unknown = set(values) - CHANGEABLE
     if unknown:
         raise BadRequest(
-            f"{', '.join(sorted(unknown))}: this cannot be changed, because footage may lie there. Name another"
-            " store and move the footage."
+            f"{', '.join(sorted(unknown))}: this cannot be changed, because the store may hold footage. Add another"
+            " store and migrate the footage."
         )
     with studio_scope(store.studio_id):
         access.require(actor, access.Action.MANAGE_STORAGE, store)
         row: StudioStore = StudioStore.objects.select_for_update().get(pk=store.pk)
         if row.retired_at is not None:
-            raise Conflict("This store is out of use. Name it again as a new one.")
+            raise Conflict("This store was removed. Add it again as a new store.")
         if values.get("access_key", row.access_key).strip() != row.access_key and not secret_key:
             raise BadRequest("secret_key: a new access key needs its secret key")
         for name, value in values.items():
             setattr(row, name, value.strip())
         if secret_key:
             _seal(row, secret_key)
-        _check_store(row, secret_key or stores.secret_of(row))
+        _validate(row, secret_key or stores.secret_of(row))
         row.revision += 1
         row.save()
         changed = sorted(values) + (["secret_key"] if secret_key else [])
@@ -153,21 +153,21 @@ def change_store(store: StudioStore, *, actor: Actor, secret_key: str = "", **va
 
 
 def request_probe(studio: Studio, store: StudioStore | None, *, actor: Actor) -> StoreProbe:
-    """Schedules a probe of a store, unless one is under way.
+    """Schedules a probe of a store, unless one is waiting or running.
 
     Raises:
         NotFound, Forbidden: `actor` may not manage storage.
-        TooManyRequests: too many were asked for within an hour.
+        TooManyRequests: too many were requested within an hour.
     """
     with studio_scope(studio.id):
         _require_storage(actor, studio)
         open_states = [ProbeState.WAITING, ProbeState.RUNNING]
         revision = store.revision if store else 0
-        under_way: StoreProbe | None = StoreProbe.objects.filter(
+        running: StoreProbe | None = StoreProbe.objects.filter(
             store=store, state__in=open_states, revision=revision
         ).first()
-        if under_way is not None:
-            return under_way
+        if running is not None:
+            return running
         require_rows(StoreProbe.objects.all(), PROBES, actor=actor)
         row = StoreProbe(
             studio=studio,
@@ -181,9 +181,9 @@ def request_probe(studio: Studio, store: StudioStore | None, *, actor: Actor) ->
 
 
 def run_probe(studio_id: UUID, probe_id: UUID) -> bool:
-    """Tries a store, writing down each finding as it comes; says whether this worker did. Holds no transaction.
+    """Probes a store and stores each finding at once; returns whether this worker finished. Holds no transaction.
 
-    A worker that dies leaves a lease that runs out; the next one tries everything anew.
+    If a worker dies, its lease expires, and the next one repeats the whole probe.
     """
     with studio_scope(studio_id):
         rows = StoreProbe.objects.filter(pk=probe_id, state__in=[ProbeState.WAITING, ProbeState.RUNNING])
@@ -192,7 +192,7 @@ def run_probe(studio_id: UUID, probe_id: UUID) -> bool:
             return False
         row: StoreProbe = StoreProbe.objects.select_related("store").get(pk=probe_id)
         pinned = stores.storage().region
-        trial = ProbeContext(
+        context = ProbeContext(
             _store_to_probe(row.store),
             str(studio_id),
             row.store.region if row.store else settings.OBJECT_STORE_REGION,
@@ -201,25 +201,25 @@ def run_probe(studio_id: UUID, probe_id: UUID) -> bool:
         )
     findings: list[ProbeFinding] = []
 
-    def told(**values: object) -> bool:
+    def update_row(**values: object) -> bool:
         with studio_scope(studio_id):
             mine = StoreProbe.objects.filter(pk=probe_id)
             return held(mine, token, lease=PROBE_LEASE, state=ProbeState.RUNNING, **values)
 
     def starting(name: str) -> None:
-        told(step=name)
+        update_row(step=name)
 
-    if not told(findings=[], step=""):
+    if not update_row(findings=[], step=""):
         return False
-    for finding in probe(trial, starting):
+    for finding in probe(context, starting):
         findings.append(finding)
-        if not told(findings=[asdict(item) for item in findings]):
+        if not update_row(findings=[asdict(item) for item in findings]):
             return False
-    return _settle(studio_id, row, token, findings, trial)
+    return _finish_probe(studio_id, row, token, findings, context)
 
 
 def latest_probe(store: StudioStore | None) -> StoreProbe | None:
-    """Returns the newest try of a store as it is now; one of before an edit does not count."""
+    """Returns the newest probe of the current revision of a store."""
     found: StoreProbe | None = (
         StoreProbe.objects.filter(store=store, revision=store.revision if store else 0)
         .order_by("-created_at")
@@ -229,24 +229,24 @@ def latest_probe(store: StudioStore | None) -> StoreProbe | None:
 
 
 def unfit_reason(store: StudioStore | None) -> str:
-    """Returns why footage may not be sent to a store now, in words; empty where it may."""
+    """Returns a text that explains why a store may not receive footage now; empty if it may."""
     if store is None:
         return ""
     if store.retired_at is not None:
-        return "This store is out of use."
+        return "This store was removed."
     found = latest_probe(store)
     if found is None or not found.is_over:
-        return "The store has not been tried yet. Wait for the result."
+        return "The store has not been probed yet. Wait for the result."
     if not found.is_fit:
         faults = [item["check"] for item in found.findings if item["outcome"] == ProbeOutcome.REFUSAL]
-        return f"The store was found not fit ({', '.join(faults)}). Mend that and try it again."
+        return f"The last probe of the store failed ({', '.join(faults)}). Correct this and probe it again."
     if found.finished_at is None or found.finished_at < timezone.now() - PROBE_VALIDITY:
-        return "The store was last tried more than a day ago. Try it again first."
+        return "The last probe of the store is more than a day old. Probe it again first."
     return ""
 
 
 def due_probes() -> list[UUID]:
-    """Returns the probes of the studio in scope that wait, or whose worker is gone."""
+    """Returns the probes of the studio in scope that wait, or whose lease has expired."""
     waiting = Q(state=ProbeState.WAITING, lease_token=None)
     lost = Q(state__in=[ProbeState.WAITING, ProbeState.RUNNING], lease_until__lt=timezone.now())
     return list(
@@ -255,7 +255,7 @@ def due_probes() -> list[UUID]:
 
 
 def stores_to_probe() -> list[tuple[Studio, StudioStore | None]]:
-    """Returns the stores of the studio in scope that the nightly round tries: its own, and the platform's if it is used."""
+    """Returns the stores for the nightly probes of the studio in scope: its own, and the platform's if it is used."""
     studio = Studio.objects.get()
     own: list[StudioStore | None] = list(StudioStore.objects.filter(retired_at=None))
     chosen = stores.storage().store
@@ -263,7 +263,7 @@ def stores_to_probe() -> list[tuple[Studio, StudioStore | None]]:
 
 
 def lock_storage(studio_id: UUID) -> StudioStorage:
-    """Returns the studio's choice of storage, made where missing, which nobody else changes until the transaction ends."""
+    """Returns the storage settings of the studio, created if missing, locked until the end of the transaction."""
     StudioStorage.objects.bulk_create([StudioStorage(studio_id=studio_id)], ignore_conflicts=True)
     row: StudioStorage = (
         StudioStorage.objects.select_for_update(of=("self",)).select_related("store").get(studio_id=studio_id)
@@ -278,8 +278,8 @@ def _store_to_probe(row: StudioStore | None) -> ObjectStore:
     return S3Store(place, timeout_s=PROBE_TIMEOUT_S)
 
 
-def _settle(
-    studio_id: UUID, row: StoreProbe, token: UUID, findings: list[ProbeFinding], trial: ProbeContext
+def _finish_probe(
+    studio_id: UUID, row: StoreProbe, token: UUID, findings: list[ProbeFinding], context: ProbeContext
 ) -> bool:
     outcomes = {item.outcome for item in findings}
     state = ProbeState.PASSED
@@ -292,9 +292,9 @@ def _settle(
         if not release(mine, token, state=state, step="", finished_at=timezone.now()):
             return False
         if row.store is not None:
-            facts: dict[str, object] = {"direct_reads": trial.direct_reads}
-            if trial.seen_region:
-                facts["seen_region"] = trial.seen_region[:64]
+            facts: dict[str, object] = {"direct_reads": context.direct_reads}
+            if context.seen_region:
+                facts["seen_region"] = context.seen_region[:64]
             StudioStore.objects.filter(pk=row.store_id, revision=row.revision).update(**facts)
         faults = [item.check for item in findings if item.outcome is ProbeOutcome.REFUSAL]
         actor = Actor.user(row.requested_by) if row.requested_by else Actor.system("storage.probe")
@@ -310,7 +310,7 @@ def _settle(
 
 
 def _require_storage(actor: Actor, studio: Studio) -> None:
-    # The nightly round tries stores as the system.
+    # Nightly probes run as the system.
     right = access.Action.MAINTAIN if actor.kind is ActorKind.SYSTEM else access.Action.MANAGE_STORAGE
     access.require(actor, right, studio)
 
@@ -320,15 +320,15 @@ def _endpoint(text: str) -> str:
     try:
         port = parts.port
     except ValueError as error:
-        raise BadRequest("endpoint: its port is no number") from error
+        raise BadRequest("endpoint: the port is not a number") from error
     if parts.scheme not in ("https", "http") or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise BadRequest("endpoint: it is no https://host or https://host:port, without a path")
+        raise BadRequest("endpoint: must be https://host or https://host:port, without a path")
     if parts.username or parts.password:
-        raise BadRequest("endpoint: keys have fields of their own and do not stand in the address")
+        raise BadRequest("endpoint: must not contain credentials; they have their own fields")
     try:
         resolve(parts.hostname, port or (443 if parts.scheme == "https" else 80), settings.STORE_NETWORKS)
     except OSError as error:
-        raise BadRequest(f"endpoint: the name {parts.hostname} is not known") from error
+        raise BadRequest(f"endpoint: the name {parts.hostname} cannot be resolved") from error
     except StoreRefused as error:
         raise BadRequest(f"endpoint: {error.detail}") from error
     if parts.scheme == "http" and not is_private_allowed(parts.hostname, settings.STORE_NETWORKS):
@@ -338,17 +338,17 @@ def _endpoint(text: str) -> str:
 
 def _seal(row: StudioStore, secret_key: str) -> None:
     if not secret_key.strip():
-        raise BadRequest("secret_key: it is empty")
+        raise BadRequest("secret_key: must not be empty")
     row.wrapped_secret = vault.wrap_secret(secret_key.strip().encode(), kind=stores.SECRET, id_=row.id)
 
 
-def _check_store(row: StudioStore, secret_key: str) -> None:
+def _validate(row: StudioStore, secret_key: str) -> None:
     check(row)
     if row.ca_pem:
         try:
             ssl.create_default_context(cadata=row.ca_pem)
         except (ssl.SSLError, ValueError) as error:
-            raise BadRequest("ca_pem: it is no certificate in PEM") from error
+            raise BadRequest("ca_pem: not a PEM certificate") from error
     try:
         stores.config_for(row, secret_key.strip())
     except ValueError as error:

@@ -25,11 +25,11 @@ _lock = Lock()
 
 
 def open_store(store_id: UUID | None) -> ObjectStore:
-    """Returns the store that a segment's `store_id` means.
+    """Returns the store with the id `store_id` of a segment.
 
     Raises:
         NotFound: the studio has no such store.
-        KeyRefused, KeysUnavailable: its secret does not open.
+        KeyRefused, KeysUnavailable: its secret cannot be decrypted.
     """
     if store_id is None:
         return object_store()
@@ -40,39 +40,39 @@ def open_store(store_id: UUID | None) -> ObjectStore:
 
 
 def storage() -> StudioStorage:
-    """Return the storage settings of the studio in scope; an unsaved default if there are none."""
+    """Returns the storage settings of the studio in scope; an unsaved default if there are none."""
     row: StudioStorage | None = StudioStorage.objects.select_related("store").first()
     return row or StudioStorage(region="")
 
 
 def region_of(store: StudioStore | None) -> str:
-    """Return the region of a store: the one it reported, else the configured one."""
+    """Returns the region of a store: the one it reported, else the configured one."""
     return settings.OBJECT_STORE_REGION if store is None else store.seen_region or store.region
 
 
 def region_mismatch(store: StudioStore | None, pinned: str) -> str:
-    """Returns why footage may not go to a store, in words; empty where it may."""
+    """Returns a text if a store is outside the required region; otherwise empty."""
     region = region_of(store)
     if not pinned or region == pinned:
         return ""
     name = store.name if store else "the store of this installation"
-    return f"The footage of this studio stays in {pinned}, but {name} is in {region}."
+    return f"The footage of this studio must stay in {pinned}, but {name} is in {region}."
 
 
 def encryption_mismatch(store: ObjectStore, facts: ObjectFacts) -> str:
-    """Returns how an object lacks the encryption that its store was asked for, in words; empty where all is well."""
-    wanted = store.place.server_side if isinstance(store, S3Store) else ServerSide.NONE
+    """Returns a text if an object lacks the encryption configured for its store; otherwise empty."""
+    wanted = store.config.server_side if isinstance(store, S3Store) else ServerSide.NONE
     expected = {ServerSide.SSE_S3: "AES256", ServerSide.SSE_KMS: "aws:kms"}.get(wanted, "")
     if not expected or facts.server_side == expected:
         return ""
-    return f"The store was asked to encrypt ({expected}) and says {facts.server_side or 'nothing'} of the object."
+    return f"Encryption with {expected} was requested; the store reports {facts.server_side or 'none'} for the object."
 
 
 def config_for(row: StudioStore, secret: str, *, probing: bool = False) -> S3Config:
-    """Returns how a row's store is reached, with `secret`.
+    """Returns the S3 configuration of a row, with `secret`.
 
     Raises:
-        ValueError: a part breaks its form.
+        ValueError: a part is invalid.
     """
     parts = urlsplit(row.endpoint)
     return S3Config(
@@ -95,12 +95,12 @@ def config_for(row: StudioStore, secret: str, *, probing: bool = False) -> S3Con
 
 
 def secret_of(row: StudioStore) -> str:
-    """Returns a store's secret key; it goes into a client and nowhere else."""
+    """Returns a store's secret key; pass it to a client and nowhere else."""
     return vault.open_secret(bytes(row.wrapped_secret), kind=SECRET, id_=row.id).decode()
 
 
 def origins_of(store_ids: set[UUID]) -> list[str]:
-    """Return the origins that browsers read footage of these stores from."""
+    """Returns the origins that browsers read footage of these stores from."""
     rows = StudioStore.objects.filter(pk__in=store_ids, direct_reads=True, ca_pem="")
     return sorted({row.endpoint.rstrip("/") for row in rows})
 

@@ -1,4 +1,4 @@
-"""Sweeps of stores: request nightly probes, run those that wait."""
+"""Tasks of stores: request nightly probes, and run waiting probes."""
 
 from uuid import UUID
 
@@ -24,7 +24,7 @@ def _request_probes_of(scope: UUID) -> None:
 
 @shared_task
 def sweep_probes() -> None:
-    """Runs the probes that wait, or whose worker is gone; started by beat once a minute."""
+    """Runs the probes that wait, or whose lease has expired; started by beat once a minute."""
     each_studio("probes sweep", _kick_probes_of)
 
 
@@ -37,5 +37,5 @@ def _kick_probes_of(scope: UUID) -> None:
 
 @shared_task
 def run_store_probe(studio: str, probe_id: str) -> None:
-    """Tries one store; given `studio` and not `studio_id`, because a store is tried outside of any transaction."""
+    """Probes one store, outside of any transaction: hence `studio`, not `studio_id`."""
     run_probe(UUID(studio), UUID(probe_id))

@@ -136,7 +136,7 @@ def managed(*arguments: str, **variables: str) -> subprocess.CompletedProcess[st
 
 def test_a_management_command_says_what_is_wrong_in_the_form_of_all_programs(django_db_setup: None) -> None:
     wrong = managed("fsck", "--studio", "no-such-studio")
-    assert (wrong.returncode, wrong.stderr) == (2, "error: there is no studio no-such-studio\n")
+    assert (wrong.returncode, wrong.stderr) == (2, "error: unknown studio: no-such-studio\n")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=shared.protocol.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('depth', models.CharField(choices=[('presence', 'Is it there'), ('size', 'Is it whole'), ('hash', 'Is it what was written')], editable=False, max_length=8)),
+                ('depth', models.CharField(choices=[('presence', 'Presence'), ('size', 'Size'), ('hash', 'Hash')], editable=False, max_length=8)),
                 ('after', models.UUIDField(editable=False, null=True)),
                 ('begun_at', models.DateTimeField(editable=False)),
                 ('finished_at', models.DateTimeField(editable=False, null=True)),

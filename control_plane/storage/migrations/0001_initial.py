@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                 ('access_key', models.CharField(max_length=128)),
                 ('wrapped_secret', models.BinaryField()),
                 ('ca_pem', models.TextField(blank=True, max_length=20000)),
-                ('encryption', models.CharField(choices=[('none', 'Nothing more'), ('sse-s3', "With the store's own key (SSE-S3)"), ('sse-kms', 'With a key of your key service (SSE-KMS)')], default='none', max_length=8)),
+                ('encryption', models.CharField(choices=[('none', 'None'), ('sse-s3', "With the store's own key (SSE-S3)"), ('sse-kms', 'With a key of your key service (SSE-KMS)')], default='none', max_length=8)),
                 ('kms_key_id', models.CharField(blank=True, max_length=256)),
                 ('revision', models.PositiveIntegerField(default=1, editable=False)),
                 ('seen_region', models.CharField(blank=True, editable=False, max_length=64)),

@@ -38,7 +38,7 @@ def test_a_flood_of_an_answer_is_not_taken_in(lax: LaxServer, store: S3Store) ->
     with pytest.raises(StoreRefused, match="larger than"):
         store.ask("location")
     with pytest.raises(StoreRefused, match="larger than"):
-        store.send("GET", store.place.origin)
+        store.send("GET", store.config.origin)
     assert lax.sent_bytes < FLOOD
 
 
@@ -99,7 +99,7 @@ def test_a_store_that_drips_is_given_up(
     lax.ways.byte_every_s, lax.ways.about["location"] = 0.02, " " * 2000
     began_s = time.monotonic()
     with pytest.raises(StoreUnavailable, match="slowly"):
-        store.send("GET", f"{store.place.origin}/footage?location")
+        store.send("GET", f"{store.config.origin}/footage?location")
     with pytest.raises(StoreUnavailable, match="slowly"), store.open(KEY) as chunks:
         hashlib.sha256(b"".join(chunks))
     assert time.monotonic() - began_s < 10

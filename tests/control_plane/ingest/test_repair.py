@@ -76,7 +76,7 @@ def test_a_damaged_segment_comes_back_and_is_once_in_the_record(
     old = file_of(scene, made)
     spoil(old)
     code, said = fsck(scene, "--depth", "hash", "--repair")
-    assert (code, "asked for 1 segments" in said) == (1, True)
+    assert (code, "1 segments requested again" in said) == (1, True)
     assert asked(scene) == (made.manifest.segment_id,)
     answer(scene, coming=asked(scene))
     assert (states(scene), asked(scene)) == ({made.manifest.segment_id: RepairState.COMING}, ())
@@ -260,7 +260,7 @@ def test_a_box_that_was_revoked_is_not_asked_and_one_is_asked_for_a_bounded_numb
     with studio_scope(scene.cast.studio.id):
         SegmentDamage.objects.update(repair=RepairState.OPEN)
     fleet.revoke_agent(scene.agent, reason="stolen", actor=scene.cast.alice.actor)
-    assert "asked for 0 segments" in fsck(scene, "--repair")[1]
+    assert "0 segments requested again" in fsck(scene, "--repair")[1]
     assert asked(scene) == ()
 
 

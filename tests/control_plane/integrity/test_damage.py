@@ -118,7 +118,7 @@ def test_each_depth_finds_what_it_can_find_and_nothing_else(
     assert (code, faults(scene)) == (1, wanted), said
     for segment_id in wanted:
         assert str(segment_id) in said
-    assert f"{len(cuts)} segments looked at ({depth})" in said
+    assert f"{len(cuts)} segments checked ({depth})" in said
     assert acts(scene) == ["footage.damaged"], "one entry for the class"
     assert fsck(scene, "--depth", depth)[0] == 1, "it stays a finding"
     assert acts(scene) == ["footage.damaged"], "and is put on record once"
@@ -315,7 +315,7 @@ def test_an_empty_store_is_not_believed(scene: Scene, tmp_path: Path, stores: No
     assert isinstance(store, LocalStore)
     aside = store.root.with_name("elsewhere")
     store.root.rename(aside)
-    for said in ("is not there", "has none of the"):
+    for said in ("does not exist", "has none of the"):
         code, output = fsck(scene)
         assert (code, faults(scene)) == (1, {})
         assert said in output

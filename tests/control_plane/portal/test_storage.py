@@ -57,7 +57,7 @@ def test_a_store_is_named_tried_and_moved_to_on_the_page(
         store = StudioStore.objects.get()
     services.run_probe(studio.id, probe_id)
     page = alice.get(address(scene, "storage")).content.decode()
-    assert "It refuses to overwrite an object." in page
+    assert "The store refuses to overwrite an object." in page
     assert "…6789" in page
     assert alice.post(address(scene, "start_migration", store.id)).status_code == 302
     with studio_scope(studio.id):
@@ -87,19 +87,22 @@ def test_a_refused_store_says_what_and_what_to_do(scene: Scene, lax: LaxServer) 
     alice.post(address(scene, "start_migration", store.id))
     with studio_scope(studio.id):
         assert not StoreMigration.objects.exists()
-    assert "not fit (conditional write)" in alice.get(address(scene, "storage")).content.decode()
+    assert (
+        "The last probe of the store failed (conditional write)"
+        in alice.get(address(scene, "storage")).content.decode()
+    )
 
 
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
         ("endpoint", "http://10.0.0.1", "private network"),
-        ("endpoint", "http://user:pass@127.0.0.1", "do not stand in the address"),
+        ("endpoint", "http://user:pass@127.0.0.1", "must not contain credentials"),
         ("endpoint", "ftp://127.0.0.1", "https://host"),
         ("bucket", "UPPER CASE", "bucket name"),
         ("prefix", "no-slash", "slash"),
         ("encryption", "sse-kms", "key&#x27;s id"),
-        ("ca_pem", "nonsense", "no certificate"),
+        ("ca_pem", "nonsense", "not a PEM certificate"),
         ("region", "Not A Region!", "region such as"),
     ],
 )
@@ -142,7 +145,7 @@ def test_the_region_is_pinned_on_the_page(scene: Scene, settings: Any) -> None:
     assert alice.post(address(scene, "storage_region"), {"region": "eu-test-1"}).status_code == 302
     answer = alice.post(address(scene, "storage_region"), {"region": "us-east-1"})
     assert answer.status_code == 422
-    assert "Move the footage" in answer.content.decode()
+    assert "Migrate the footage" in answer.content.decode()
     with studio_scope(scene.cast.studio.id):
         assert StudioStorage.objects.get().region == "eu-test-1"
 

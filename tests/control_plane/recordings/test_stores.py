@@ -52,7 +52,7 @@ def test_nothing_goes_to_a_store_that_was_not_found_fit(scene: Scene, lax: LaxSe
     store = named(scene, lax.place())
     with studio_scope(studio.id):
         StoreProbe.objects.update(state=ProbeState.REFUSED)
-    with pytest.raises(Conflict, match="not fit"):
+    with pytest.raises(Conflict, match="probe of the store failed"):
         start_migration(studio, store, actor=alice)
     lax.ways.checks_hashes = False
     with studio_scope(studio.id):
@@ -62,7 +62,7 @@ def test_nothing_goes_to_a_store_that_was_not_found_fit(scene: Scene, lax: LaxSe
         start_migration(studio, store, actor=alice)
     lax.ways.checks_hashes = True
     services.change_store(store, actor=alice, name="Renamed")
-    with pytest.raises(Conflict, match="not been tried"):
+    with pytest.raises(Conflict, match="not been probed"):
         start_migration(studio, store, actor=alice)
     for person in (scene.cast.ivan, scene.cast.vera):
         with pytest.raises(Forbidden):
@@ -79,7 +79,7 @@ def test_a_pinned_region_keeps_footage_in(
     services.set_region(studio, "eu-test-1", actor=alice)
     with pytest.raises(Conflict, match="eu-test-1"):
         services.set_region(studio, "us-east-1", actor=alice)
-    with pytest.raises(Conflict, match="stays in eu-test-1"):
+    with pytest.raises(Conflict, match="must stay in eu-test-1"):
         named(scene, lax.place(region="us-east-1"), "Elsewhere")
     (made,) = scene.cuts(tmp_path, each=2)
     settings.OBJECT_STORE_REGION = "us-east-1"
@@ -116,7 +116,7 @@ def test_an_address_from_before_the_region_was_set_leads_nowhere(
     (refused,) = commit(scene, made)
     assert isinstance(refused, Refused), refused
     assert (refused.code, refused.retryable) == (Code.STORE_UNAVAILABLE, True)
-    assert "stays in eu-test-1" in refused.detail
+    assert "must stay in eu-test-1" in refused.detail
     assert not list((tmp_path / "ours").rglob("*.seg")), "nothing of it stays there"
     upload(scene, made)
     assert None not in where(scene).values(), "the box sends it to where it may go"
@@ -163,7 +163,7 @@ def test_no_receipt_before_the_store_says_that_it_encrypted_what_it_was_asked_to
     (refused,) = commit(scene, made)
     assert isinstance(refused, Refused)
     assert (refused.code, refused.retryable) == (Code.STORE_UNAVAILABLE, True)
-    assert "says nothing of the object" in refused.detail
+    assert "reports none for the object" in refused.detail
     assert where(scene) == {}
     assert lax.objects == {}, "what lies there as it should not is taken away, and sent again"
     lax.ways.server_side = "AES256"
@@ -178,10 +178,10 @@ def test_a_secret_is_sealed_and_never_shown(scene: Scene, lax: LaxServer) -> Non
         probes = str(list(StoreProbe.objects.values_list("findings", flat=True)))
         opened = open_store(row.id)
     assert b"a-very-secret-key" not in bytes(row.wrapped_secret)
-    assert "a-very-secret-key" not in entries + probes + repr(opened) + repr(opened.place)  # type: ignore[attr-defined]
+    assert "a-very-secret-key" not in entries + probes + repr(opened) + repr(opened.config)  # type: ignore[attr-defined]
     services.change_store(store, actor=scene.cast.alice.actor, name="New name")
     with studio_scope(scene.cast.studio.id):
-        assert open_store(row.id).place.secret_key == "a-very-secret-key", "an empty field leaves it"  # type: ignore[attr-defined]
+        assert open_store(row.id).config.secret_key == "a-very-secret-key", "an empty field leaves it"  # type: ignore[attr-defined]
     with pytest.raises(BadRequest, match="secret_key"):
         services.change_store(store, actor=scene.cast.alice.actor, access_key="another")
     with pytest.raises(BadRequest, match="bucket"):

@@ -23,8 +23,8 @@ def tried(
     lax: LaxServer, *, pinned: str = "", page_origin: str = "", **changes: Any
 ) -> dict[str, ProbeFinding]:
     store = S3Store(lax.place(**changes), timeout_s=5)
-    trial = ProbeContext(store, FOLDER, store.place.region, pinned=pinned, page_origin=page_origin)
-    return {finding.check: finding for finding in probe(trial)}
+    context = ProbeContext(store, FOLDER, store.config.region, pinned=pinned, page_origin=page_origin)
+    return {finding.check: finding for finding in probe(context)}
 
 
 def refusals(found: dict[str, ProbeFinding]) -> list[str]:
@@ -191,11 +191,11 @@ def rados_place(server: S3Server, bucket: str, **changes: Any) -> S3Config:
 @pytest.mark.timeout(180)
 def test_a_real_server_passes_every_hard_check(radosgw: S3Server) -> None:
     store = S3Store(rados_place(radosgw, "probe-plain", prefix="dance/footage/"))
-    trial = ProbeContext(store, FOLDER, "default", pinned="default", page_origin="https://studio.example")
-    found = {finding.check: finding for finding in probe(trial)}
+    context = ProbeContext(store, FOLDER, "default", pinned="default", page_origin="https://studio.example")
+    found = {finding.check: finding for finding in probe(context)}
     assert refusals(found) == [], found
-    assert found["region"].detail.startswith(("It is in default", "It does not say"))
-    assert trial.direct_reads
+    assert found["region"].detail.startswith(("The region is default", "The store does not report"))
+    assert context.direct_reads
     assert found["browsers"].outcome is ProbeOutcome.PASS
 
 

@@ -1,4 +1,4 @@
-"""`manage init_keys`: makes the root key, the key shelf and the platform's seed where there are none."""
+"""`manage init_keys`: creates the root key, the key share store and the platform's seed if they are missing."""
 
 from typing import Any
 
@@ -9,33 +9,35 @@ from control_plane.common.errors import ControlPlaneError
 from control_plane.keys.configured import key_shelf, root_key
 from control_plane.keys.platform_secret import create_seed
 from control_plane.keys.roots.file import create_root_key
-from control_plane.storage.configured import require_shelf_apart
+from control_plane.storage.configured import require_separate_key_shares
 
 
 class Command(BaseCommand):
-    """Makes what is not there; what is there is never touched."""
+    """Creates missing keys; existing ones are never changed."""
 
-    help = "Make the root key's file (mode 0600), the key shelf and the platform's seed where there are none."
+    help = "Create the root key's file (mode 0600), the key share store and the platform's seed if they are missing."
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Runs the command.
 
         Raises:
-            CommandError: one of them cannot be made; it says why.
+            CommandError: one of them cannot be created; the message gives the reason.
         """
         path = settings.ROOT_KEY_FILE
         try:
             if not settings.ROOT_KEY_URL:
                 made = create_root_key(path)
                 self.stdout.write(
-                    f"{path}: {'made; keep a copy apart from the footage' if made else 'kept as it is'}"
+                    f"{path}: {'created; keep a copy apart from the footage' if made else 'exists, unchanged'}"
                 )
-            require_shelf_apart()
+            require_separate_key_shares()
             key_shelf().prepare()
-            self.stdout.write(f"{key_shelf()!r}: there; keep it out of the backups of database and footage")
+            self.stdout.write(f"{key_shelf()!r}: ready; exclude it from the backups of database and footage")
             if root_key().current.seed() is None:
-                self.stdout.write(f"the platform's seed: {'made' if create_seed() else 'kept as it is'}")
+                self.stdout.write(
+                    f"the platform's seed: {'created' if create_seed() else 'exists, unchanged'}"
+                )
         except OSError as error:
             raise CommandError(f"{path} cannot be written: {error.strerror}") from error
         except (ControlPlaneError, ValueError) as error:

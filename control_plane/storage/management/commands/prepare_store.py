@@ -1,4 +1,4 @@
-"""`manage prepare_store`: makes the bucket of an S3 store and lets the portal's pages read from it."""
+"""`manage prepare_store`: creates the bucket of an S3 store and allows portal pages to read from it."""
 
 from typing import Any
 
@@ -11,16 +11,16 @@ from control_plane.storage.s3 import S3Store
 
 
 class Command(BaseCommand):
-    """Makes what an S3 store needs before the first class; a local folder needs nothing."""
+    """Prepares an S3 store for the first class; a local folder needs no preparation."""
 
-    help = "Make the bucket of THREEDANCE_OBJECT_STORE where it is missing, and allow THREEDANCE_PUBLIC_URL to read."
+    help = "Create the bucket of THREEDANCE_OBJECT_STORE if it is missing, and allow THREEDANCE_PUBLIC_URL to read it."
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Runs the command.
 
         Raises:
-            CommandError: the store does not answer, or refuses.
+            CommandError: the store does not answer or refuses the request.
         """
         store = object_store()
         if not isinstance(store, S3Store):
@@ -28,7 +28,7 @@ class Command(BaseCommand):
             return
         try:
             store.ensure_bucket()
-            store.let_pages_read(settings.PUBLIC_URL)
+            store.allow_cors(settings.PUBLIC_URL)
         except (StoreRefused, StoreUnavailable) as error:
             raise CommandError(error.detail) from error
         self.stdout.write(f"bucket {store.bucket} is ready, and {settings.PUBLIC_URL} may read from it")

@@ -1,4 +1,4 @@
-"""`manage probe_store`: is the platform's own object store fit for footage?"""
+"""`manage probe_store`: probes the platform's own object store."""
 
 from typing import Any
 
@@ -13,26 +13,26 @@ FOLDER = "platform"
 
 
 class Command(BaseCommand):
-    """Tries everything that is tried of a studio's own store, and says what it finds."""
+    """Runs the same probe as for a studio's own store, and prints the findings."""
 
-    help = "Try the object store: writes, conditions, hashes, deletion, encryption, speed."
+    help = "Probe the object store: writes, conditions, hashes, deletion, encryption, speed."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Runs the command.
 
         Raises:
-            CommandError: something is wrong; the message names it.
+            CommandError: a check failed; the message names it.
         """
-        trial = ProbeContext(
+        context = ProbeContext(
             object_store(), FOLDER, settings.OBJECT_STORE_REGION, page_origin=settings.PUBLIC_URL
         )
         faults = []
-        for finding in probe(trial):
+        for finding in probe(context):
             self.stdout.write(
                 f"{finding.outcome.value:8} {finding.check}: {finding.detail} {finding.advice}".rstrip()
             )
             if finding.outcome is ProbeOutcome.REFUSAL:
                 faults.append(finding.check)
         if faults:
-            raise CommandError(f"the object store is not fit: {', '.join(faults)}")
-        self.stdout.write("the object store is fit for footage")
+            raise CommandError(f"the probe of the object store failed: {', '.join(faults)}")
+        self.stdout.write("the object store passed the probe")
