@@ -29,7 +29,7 @@ from shared.protocol.upload import (
 
 @agent_view("POST")
 def intent(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Answers with an upload target for each announced segment, or that it is already committed."""
+    """Answers with a receipt or an upload target for each announced segment."""
     require_space()
     manifests = body_of(request, IntentRequest).manifests
     return json_response(IntentAnswer(answers=tuple(services.announce_segments(manifests, caller))))

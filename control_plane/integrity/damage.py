@@ -45,10 +45,10 @@ def record_damage(found: Sequence[DamageFinding], *, actor: Actor) -> list[UUID]
         Forbidden, NotFound: `actor` may not maintain the studio.
     """
     by_id = {item.segment_id: item for item in found}
-    noted: dict[UUID, list[SegmentDamage]] = defaultdict(list)
+    recorded: dict[UUID, list[SegmentDamage]] = defaultdict(list)
     for row in _lock_segments({item.segment_id: item.place for item in found}, actor):
         item = by_id[row.id]
-        fault, is_new = SegmentDamage.objects.get_or_create(
+        damage, is_new = SegmentDamage.objects.get_or_create(
             segment_id=row.id,
             defaults={
                 "studio_id": row.studio_id,
@@ -59,11 +59,11 @@ def record_damage(found: Sequence[DamageFinding], *, actor: Actor) -> list[UUID]
             },
         )
         if is_new:
-            noted[row.class_session_id].append(fault)
-    for class_id, faults in noted.items():
-        segments = [{"id": str(item.segment_id), "problem": item.kind} for item in faults]
+            recorded[row.class_session_id].append(damage)
+    for class_id, damages in recorded.items():
+        segments = [{"id": str(item.segment_id), "problem": item.kind} for item in damages]
         _record_event(Act.FOOTAGE_DAMAGED, class_id, actor, {"segments": segments})
-    return [item.segment_id for faults in noted.values() for item in faults]
+    return [item.segment_id for damages in recorded.values() for item in damages]
 
 
 def clear_damage(intact: Sequence[tuple[UUID, ObjectLocation]], *, actor: Actor) -> list[UUID]:
@@ -72,14 +72,14 @@ def clear_damage(intact: Sequence[tuple[UUID, ObjectLocation]], *, actor: Actor)
     Raises:
         Forbidden, NotFound: `actor` may not maintain the studio.
     """
-    lifted: dict[UUID, list[UUID]] = defaultdict(list)
+    cleared: dict[UUID, list[UUID]] = defaultdict(list)
     for row in _lock_segments(dict(intact), actor):
         if SegmentDamage.objects.filter(segment_id=row.id).delete()[0]:
-            lifted[row.class_session_id].append(row.id)
-    for class_id, segment_ids in lifted.items():
+            cleared[row.class_session_id].append(row.id)
+    for class_id, segment_ids in cleared.items():
         details = {"segments": [str(id_) for id_ in segment_ids], "how": "sound_again"}
         _record_event(Act.FOOTAGE_REPAIRED, class_id, actor, details)
-    return [id_ for ids in lifted.values() for id_ in ids]
+    return [id_ for ids in cleared.values() for id_ in ids]
 
 
 def notify_admins_of_damage() -> int:
@@ -87,18 +87,18 @@ def notify_admins_of_damage() -> int:
 
     One mail, with counts and no names of classes: mail is less protected than the portal.
     """
-    untold = SegmentDamage.objects.select_for_update().filter(notified_at=None)
-    faults = list(untold.values_list("id", "class_session_id")[:MAX_NOTIFIED])
-    if not faults:
+    unreported = SegmentDamage.objects.select_for_update().filter(notified_at=None)
+    damages = list(unreported.values_list("id", "class_session_id")[:MAX_NOTIFIED])
+    if not damages:
         return 0
-    SegmentDamage.objects.filter(pk__in=[id_ for id_, _ in faults]).update(notified_at=timezone.now())
+    SegmentDamage.objects.filter(pk__in=[id_ for id_, _ in damages]).update(notified_at=timezone.now())
     studio = Studio.objects.get()
-    classes = len({class_id for _, class_id in faults})
+    classes = len({class_id for _, class_id in damages})
     tell_admins(
         studio,
         f"Footage of {studio.name} is damaged",
         [
-            f"The nightly check found {_counted(len(faults), 'segment')} of footage, in {_counted(classes, 'class')},"
+            f"The nightly check found {_counted(len(damages), 'segment')} of footage, in {_counted(classes, 'class')},"
             " missing or damaged in the store.",
             "Replay shows them as gaps. Agents that still have copies are asked to send them again.",
             "",
@@ -107,7 +107,7 @@ def notify_admins_of_damage() -> int:
             "If this happens again, have the disks and the store checked.",
         ],
     )
-    return len(faults)
+    return len(damages)
 
 
 def _counted(number: int, noun: str) -> str:

@@ -58,8 +58,8 @@ class Chunk:
 
     after: UUID
     seen: list[Inspection]
-    noted: list[UUID]
-    lifted: list[UUID]
+    recorded: list[UUID]
+    cleared: list[UUID]
 
 
 def inspect_object(item: StoredObject, store: ObjectStore, depth: ScanDepth) -> Inspection:
@@ -105,8 +105,8 @@ def scan_segments(
             raise StoreUnavailable(f"it has none of the {len(items)} objects that it was asked for first")
         after = items[-1].segment_id
         with studio_scope(studio_id):
-            noted = record_damage(_damage_findings(seen, store_id), actor=SYSTEM)
-        yield Chunk(after, seen, noted, [])
+            recorded = record_damage(_damage_findings(seen, store_id), actor=SYSTEM)
+        yield Chunk(after, seen, recorded, [])
 
 
 def recheck(studio_id: UUID, store_id: UUID | None) -> Iterator[Chunk]:
@@ -131,8 +131,8 @@ def recheck(studio_id: UUID, store_id: UUID | None) -> Iterator[Chunk]:
             if not (s.kind or s.unavailable)
         ]
         with studio_scope(studio_id):
-            lifted = clear_damage(intact, actor=SYSTEM)
-        yield Chunk(after, seen, [], lifted)
+            cleared = clear_damage(intact, actor=SYSTEM)
+        yield Chunk(after, seen, [], cleared)
 
 
 def inspect_objects(items: Sequence[StoredObject], store: ObjectStore, depth: ScanDepth) -> list[Inspection]:

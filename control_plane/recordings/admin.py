@@ -1,4 +1,4 @@
-"""Admin pages of classes and their footage; history, to be read."""
+"""Admin pages of classes and their footage; history is read-only."""
 
 from django.contrib import admin
 
@@ -50,7 +50,7 @@ class ClassSessionAdmin(ScopedAdmin):
 
 @admin.register(Track)
 class TrackAdmin(ScopedAdmin):
-    """Each camera's part of a class."""
+    """Tracks: one camera's part of a class."""
 
     list_display = ("name", "position", "class_session", "record_audio")
     list_select_related = ("class_session",)
@@ -66,7 +66,7 @@ class TrackAdmin(ScopedAdmin):
 
 @admin.register(Segment)
 class SegmentAdmin(ScopedAdmin):
-    """Committed footage: sizes and places, never keys."""
+    """Committed segments: sizes and locations, never keys."""
 
     list_display = ("track", "class_session", "sequence", "run", "size_bytes", "closed_at", "recovered")
     list_select_related = ("track", "class_session")
@@ -81,7 +81,7 @@ class SegmentAdmin(ScopedAdmin):
 
 @admin.register(SegmentDamage)
 class SegmentDamageAdmin(ScopedAdmin):
-    """Footage whose object is missing or damaged in its store, and whether its box can send it again."""
+    """Segments whose object is missing or damaged, and the state of their repair."""
 
     list_display = ("class_session", "segment", "kind", "repair", "agent", "created_at")
     list_select_related = ("class_session", "segment", "agent")
@@ -105,7 +105,7 @@ class GapAdmin(ScopedAdmin):
 
 @admin.register(AgentRecording)
 class AgentRecordingAdmin(ScopedAdmin):
-    """How far each agent is with each class."""
+    """Progress of each agent with each class."""
 
     list_display = ("class_session", "agent", "state", "segments_made", "segments_pending", "gaps_pending")
     list_select_related = ("class_session", "agent")
@@ -117,7 +117,7 @@ class AgentRecordingAdmin(ScopedAdmin):
 
 @admin.register(Replay)
 class ReplayAdmin(ScopedAdmin):
-    """Who looked at which class."""
+    """Replays: a person watched a class."""
 
     list_display = ("class_session", "viewer_id", "created_at", "seen_at")
     list_select_related = ("class_session",)
@@ -126,7 +126,7 @@ class ReplayAdmin(ScopedAdmin):
 
 @admin.register(Appearance)
 class AppearanceAdmin(ScopedAdmin):
-    """Who was in which class; the portal's page of the class changes it."""
+    """Rosters of classes; edited on the page of the class in the portal."""
 
     list_display = ("dancer", "class_session", "confirmed_at")
     list_select_related = ("dancer", "class_session")

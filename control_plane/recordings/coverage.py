@@ -1,4 +1,4 @@
-"""Find the stretches of a track without footage, and attribute reasons; pure. Times are microseconds of class time."""
+"""Finds the stretches of a track without footage and their reasons; pure. Times are microseconds of class time."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from control_plane.recordings.gap_reasons import InferredReason
 
 SHORTEST_GAP_US = 100_000
-"""A shorter stretch (three frames) is no gap: the player bridges it."""
+"""A shorter stretch (three frames) is not a gap: the player bridges it."""
 LONGEST_KEY_FRAME_WAIT_US = 2_500_000
-"""A fragment is 2 s at most, so a track may start this much later, or end earlier, than another for want of a key frame."""
+"""A fragment is 2 s at most, so a track may start this much later, or end earlier, than another without a key frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class UncoveredSpan:
 
 
 def merge_adjacent(uncovered: Iterable[UncoveredSpan]) -> list[UncoveredSpan]:
-    """Merge ordered spans whose distance is no gap and whose reason is the same."""
+    """Merges ordered spans whose distance is not a gap and whose reason is the same."""
     found: list[UncoveredSpan] = []
     for span in uncovered:
         last = found[-1] if found else None
@@ -40,7 +40,7 @@ def find_uncovered(
     duration_us: int,
     missing: InferredReason,
 ) -> list[UncoveredSpan]:
-    """Return the stretches of `[0, duration_us]` without a picture, each with its reason.
+    """Returns the stretches of `[0, duration_us]` without a picture, each with its reason.
 
     Args:
         covered: the stretches with a picture, in order.
@@ -65,7 +65,7 @@ def find_uncovered(
 
 
 def _disjoint(reported: Sequence[UncoveredSpan]) -> list[UncoveredSpan]:
-    """Return reported gaps in order without overlaps; of overlapping ones the earliest wins.
+    """Returns reported gaps in order without overlaps; of overlapping ones the earliest wins.
 
     Sorting once lets each uncovered span use binary search: an agent may report thousands of gaps.
     """
@@ -80,7 +80,7 @@ def _disjoint(reported: Sequence[UncoveredSpan]) -> list[UncoveredSpan]:
 def _attribute_reasons(
     from_us: int, to_us: int, reported: Iterable[UncoveredSpan], missing: InferredReason, *, at_edge: bool
 ) -> list[UncoveredSpan]:
-    """Split one uncovered span by the reported gaps; the rest gets an inferred reason.
+    """Splits one uncovered span by the reported gaps; the rest gets an inferred reason.
 
     Args:
         reported: in order, without overlaps, none that ends before the span begins.

@@ -36,7 +36,7 @@ class FootageLimits:
 
 
 def footage_limits(*, begun_at: datetime, until_at: datetime, tracks: int) -> FootageLimits:
-    """Returns what a class of `tracks` cameras can hold that is recorded from `begun_at` until `until_at`."""
+    """Returns the limits of a class of `tracks` cameras, recorded from `begun_at` until `until_at`."""
     passed_s = max(0.0, (until_at - begun_at + GRACE).total_seconds())
     tracks = max(1, min(tracks, MAX_TRACKS))
     return FootageLimits(

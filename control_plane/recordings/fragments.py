@@ -1,10 +1,10 @@
-"""One fragment as it is kept: the unit of seeking and of encryption; pure."""
+"""The stored form of a fragment, the unit of seeking and of encryption; pure."""
 
 import msgspec
 
 
 class FragmentRow(msgspec.Struct, frozen=True, array_like=True):
-    """One fragment inside `Segment.fragments_json`, as a JSON array: where its ciphertext lies, and when it plays."""
+    """One fragment inside `Segment.fragments_json`, as a JSON array: place of its ciphertext, media time and duration."""
 
     offset_bytes: int
     size_bytes: int

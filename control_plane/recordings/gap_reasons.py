@@ -41,8 +41,8 @@ LABELS: dict[GapReason | InferredReason, str] = {
 
 
 def label(reason: str) -> str:
-    """Return the label of a reason; an unknown reason is its own label."""
-    return _WORDS.get(reason, reason.replace("_", " "))
+    """Returns the label of a reason; an unknown reason is its own label."""
+    return _LABELS.get(reason, reason.replace("_", " "))
 
 
-_WORDS = {reason.value: words for reason, words in LABELS.items()}
+_LABELS = {reason.value: words for reason, words in LABELS.items()}

@@ -1,4 +1,4 @@
-"""Apply heartbeats of agents to classes: first picture, progress of the upload, completion."""
+"""Applies heartbeats of agents to classes: first picture, progress of the upload, completion."""
 
 from uuid import UUID
 
@@ -22,14 +22,16 @@ from shared.protocol.status import RecordingState, RecordingStatus
 
 def apply_heartbeat(heartbeat: HeartbeatReceived) -> None:
     """Updates the agent's progress with each of its classes from a heartbeat, in scope."""
-    said: dict[UUID, RecordingStatus] = {item.class_session_id: item for item in heartbeat.status.recordings}
-    mine = AgentRecording.objects.filter(agent=heartbeat.agent, class_session__in=list(said)).exclude(
+    reports: dict[UUID, RecordingStatus] = {
+        item.class_session_id: item for item in heartbeat.status.recordings
+    }
+    mine = AgentRecording.objects.filter(agent=heartbeat.agent, class_session__in=list(reports)).exclude(
         state__in=SETTLED
     )
     for recording in mine.order_by("id"):
         # Lock order: the class before its recordings. Two agents of one class may report at the same time.
         class_session = lock_class(recording.class_session_id)
-        if _update_recording(recording, class_session, said[recording.class_session_id]):
+        if _update_recording(recording, class_session, reports[recording.class_session_id]):
             _update_class(class_session, heartbeat.actor)
 
 
@@ -48,26 +50,28 @@ def transfer_recordings(replacement: AgentReplaced) -> None:
 
 
 def settle_lost_recordings() -> int:
-    """Mark recordings of revoked agents as lost, in the studio in scope; return how many classes that finished."""
+    """Marks recordings of revoked agents as lost, in the studio in scope; returns how many classes that finished."""
     ended = 0
     lost = AgentRecording.objects.filter(agent__state=AgentState.REVOKED).exclude(state__in=SETTLED)
     for recording in lost.order_by("id"):
         class_session = lock_class(recording.class_session_id)
         _unsettled(recording).update(state=AgentRecordingState.LOST)
-        ended += finish_if_settled(class_session, actor=Actor.system("recordings.sweep"))
+        ended += finish_if_settled(class_session, actor=Actor.system("recordings.sweep_recordings"))
     return ended
 
 
-def _update_recording(recording: AgentRecording, class_session: ClassSession, said: RecordingStatus) -> bool:
-    """Store the progress of one agent; return whether anything changed."""
-    tally = said.tally
+def _update_recording(
+    recording: AgentRecording, class_session: ClassSession, report: RecordingStatus
+) -> bool:
+    """Stores the progress of one agent; returns whether anything changed."""
+    tally = report.tally
     new = {
-        "state": _recording_state(said, class_session),
-        "cameras_recording": said.cameras_recording,
+        "state": _recording_state(report, class_session),
+        "cameras_recording": report.cameras_recording,
         "segments_made": tally.segments_made,
         "segments_pending": tally.segments_pending,
         "gaps_pending": tally.gaps_pending,
-        "first_picture_at": said.first_picture_at or recording.first_picture_at,
+        "first_picture_at": report.first_picture_at or recording.first_picture_at,
     }
     if all(getattr(recording, name) == value for name, value in new.items()):
         return False
@@ -79,14 +83,14 @@ def _unsettled(recording: AgentRecording) -> "QuerySet[AgentRecording]":
     return AgentRecording.objects.filter(pk=recording.pk).exclude(state__in=SETTLED)
 
 
-def _recording_state(said: RecordingStatus, class_session: ClassSession) -> AgentRecordingState:
-    match said.state:
+def _recording_state(report: RecordingStatus, class_session: ClassSession) -> AgentRecordingState:
+    match report.state:
         case RecordingState.WAITING:
             return AgentRecordingState.WAITING
         case RecordingState.RECORDING:
             return AgentRecordingState.RECORDING
         case RecordingState.FINISHED:
-            nothing_left = said.tally.segments_pending == said.tally.gaps_pending == 0
+            nothing_left = report.tally.segments_pending == report.tally.gaps_pending == 0
             # An agent cannot have finished a class that still runs: the report predates a restore of the database.
             stopped = not class_session.is_running
             return AgentRecordingState.DONE if nothing_left and stopped else AgentRecordingState.UPLOADING

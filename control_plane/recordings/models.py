@@ -14,7 +14,7 @@ from shared.protocol.media import AudioFormat, ClockEstimate, ClockMethod, Video
 
 
 class ClassState(models.TextChoices):
-    """How far a class is. `CLASS_TRANSITIONS` says what may follow."""
+    """State of a class; see `CLASS_TRANSITIONS` for the allowed changes."""
 
     REQUESTED = "requested", "Starting"
     RECORDING = "recording", "Recording"
@@ -35,17 +35,17 @@ CLASS_TRANSITIONS: dict[ClassState, frozenset[ClassState]] = {
 RUNNING = (ClassState.REQUESTED, ClassState.RECORDING)
 """States in which cameras record or are about to."""
 ENDED = (ClassState.COMPLETE, ClassState.INCOMPLETE, ClassState.EMPTY)
-"""States in which nothing more is waited for."""
+"""States in which no more footage is expected."""
 
 
 class ClassSession(StudioOwned):
     """One class recorded in one room.
 
-    `requested_at` is when Record was pressed, `started_at` when the first picture was taken (null: none yet),
-    `stop_requested_at` when Stop was pressed, `finished_at` when it reached one of `ENDED`. `wrapped_key` is the class
-    key as `keys.vault` made it; empty: destroyed, and with it the footage. `roster_confirmed_at` null: nobody has
-    said yet who was in it. `fragment_count` and `footage_bytes` count what was committed (`footage_limits`); of classes
-    from before there were limits, only what came later.
+    `requested_at` is when Record was pressed, `started_at` the time of the first picture (null: none yet),
+    `stop_requested_at` when Stop was pressed, `finished_at` when it reached one of `ENDED`. `wrapped_key` is the class key
+    as wrapped by `keys.vault`; empty: destroyed, and with it the footage. `roster_confirmed_at` null: nobody has confirmed
+    the roster. `fragment_count` and `footage_bytes` count committed footage (`footage_limits`); for classes older than the
+    limits, only later commits.
     """
 
     view_permission = "view_class"
@@ -88,24 +88,24 @@ class ClassSession(StudioOwned):
 
     @property
     def is_running(self) -> bool:
-        """Whether cameras record, or are about to."""
+        """Whether cameras record or are about to."""
         return ClassState(self.state) in RUNNING
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing more is waited for."""
+        """Whether no more footage is expected."""
         return ClassState(self.state) in ENDED
 
     def may_become(self, state: ClassState) -> bool:
-        """Returns whether `state` may follow the present one."""
+        """Returns whether `state` may follow the current state."""
         return state in CLASS_TRANSITIONS[ClassState(self.state)]
 
 
 class Appearance(StudioOwned):
-    """One dancer in one class. `confirmed_at` null: expected there, and nobody has said yet that it was so.
+    """One dancer in one class. `confirmed_at` null: expected, but not confirmed.
 
-    Only a confirmed appearance opens anything to a guardian: the rows of a class are confirmed together with its
-    roster, and a roster that is opened again takes the confirmation from all of them.
+    Only a confirmed appearance gives a guardian access. The rows of a class are confirmed together with its roster;
+    reopening the roster removes the confirmation from all of them.
     """
 
     view_permission = "view_dancers"
@@ -133,21 +133,21 @@ class Appearance(StudioOwned):
 
 
 class AgentRecordingState(models.TextChoices):
-    """How far one agent is with one class, as it says itself; `lost` is our word for one that will not say any more."""
+    """State of one agent's recording of one class, as the agent reports it; `lost`: the agent is revoked."""
 
-    WAITING = "waiting", "Told to record"
+    WAITING = "waiting", "Waiting to record"
     RECORDING = "recording", "Recording"
     UPLOADING = "uploading", "Uploading the rest"
-    DONE = "done", "Everything arrived"
+    DONE = "done", "Complete"
     LOST = "lost", "Given up"
 
 
 SETTLED = (AgentRecordingState.DONE, AgentRecordingState.LOST)
-"""States in which nothing more is waited for from this agent."""
+"""States in which no more footage of this agent is expected."""
 
 
 class AgentRecording(StudioOwned):
-    """One agent's part in one class; the counters are the agent's own tally."""
+    """One agent's part in one class; the agent reports the counters."""
 
     view_permission = "view_class"
     access_path = AccessPath(to_class="class_session_id", to_room="class_session__room_id")
@@ -181,7 +181,7 @@ class AgentRecording(StudioOwned):
 class Track(StudioOwned):
     """One camera's part of a class. Name, position and agent are those of the camera when the class began.
 
-    `camera_id` is no foreign key: a track outlives its camera. `agent` null: not known, in classes of before.
+    `camera_id` is not a foreign key: a track outlives its camera. `agent` null: unknown, in older classes.
     """
 
     view_permission = "view_class"
@@ -216,10 +216,10 @@ class Segment(StudioOwned):
     """About 6 s of one track: one immutable encrypted object. The row's id is the wire's `SegmentId`.
 
     `store` holds the object (null: the platform's own store). `wrapped_key` is the content key under the class key
-    (`keys.vault`). `init_*` place the encrypted init section; `init_sha256` is of the plain one. The clock columns
-    are the segment's `ClockEstimate`. Fragments stand in one compact JSON text rather than in rows of their own: a
-    playlist reads all of them, always together and in order, and 600 rows decode in a few milliseconds where 3,600
-    rows of an hour's track would not.
+    (`keys.vault`). `init_*` locate the encrypted init section; `init_sha256` is the hash of the plaintext. The clock columns
+    are the segment's `ClockEstimate`. Fragments are in one compact JSON text instead of rows of their own: a
+    playlist reads all of them, together and in order. 600 rows decode in a few milliseconds; the 3,600 fragments of an
+    hour's track as rows would not.
     """
 
     view_permission = "view_class"
@@ -289,7 +289,7 @@ class Segment(StudioOwned):
 
     @property
     def clock(self) -> ClockEstimate:
-        """The line that turns media time into UTC."""
+        """The line that maps media time to UTC."""
         return ClockEstimate(
             method=ClockMethod(self.clock_method),
             anchor_pts_90k=self.clock_anchor_pts_90k,
@@ -301,7 +301,7 @@ class Segment(StudioOwned):
 
     @property
     def video(self) -> VideoFormat:
-        """The picture."""
+        """The video format."""
         return VideoFormat(
             codec=self.video_codec,
             codec_string=self.video_codec_string,
@@ -312,7 +312,7 @@ class Segment(StudioOwned):
 
     @property
     def audio(self) -> AudioFormat | None:
-        """The sound; None where there is none."""
+        """The audio format; None: no audio."""
         if not self.audio_codec_string:
             return None
         return AudioFormat(
@@ -324,7 +324,7 @@ class Segment(StudioOwned):
 
 
 class Gap(StudioOwned):
-    """A stretch of a track that is missing, `from_at` up to `to_at`, and why; the id of a reported one is the wire's."""
+    """A missing stretch of a track, from `from_at` until `to_at`, with its reason. Reported gaps keep the id of the wire."""
 
     view_permission = "view_class"
     access_path = AccessPath(to_class="class_session_id", to_room="class_session__room_id")
@@ -351,10 +351,10 @@ class Gap(StudioOwned):
 
 
 class Replay(StudioOwned):
-    """One person's look at one class: its audit entry was written before the first key was given.
+    """One person watches one class. Its audit event is written before the first key is served.
 
-    It goes on as long as no more than `view_sessions.PAUSE` passes between two requests; after that, another one begins.
-    `entry_id` is that audit entry, which the vault looks for (null: a replay from before it did).
+    A replay lasts until no request arrives for `view_sessions.REPLAY_IDLE_LIMIT`; then another one begins. `entry_id` is
+    the audit event, which the vault checks (null: a replay from before that check).
     """
 
     view_permission = "view_audit"

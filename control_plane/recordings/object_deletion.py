@@ -1,4 +1,4 @@
-"""Delete the objects in the deletion queue. An object is deleted only if no segment names it; nothing relies on LIST.
+"""Deletes the objects in the deletion queue. An object is deleted only if no segment names it; nothing relies on LIST.
 
 The old copy of a migrated segment is deleted only if, at that moment, the new store has the object with the right size
 and no damage is known: otherwise the old copy may be the last intact one.
@@ -48,7 +48,7 @@ class _ClaimedDeletion:
 
 
 def delete_due(studio_id: UUID, *, most: int) -> int:
-    """Delete up to `most` due objects of a studio; return how many were deleted.
+    """Deletes up to `most` due objects of a studio; returns how many were deleted.
 
     A failed deletion keeps its error in the row and is retried later.
     """
@@ -73,10 +73,10 @@ def delete_due(studio_id: UUID, *, most: int) -> int:
 
 
 def retire_store(store: StudioStore, *, actor: Actor) -> StudioStore:
-    """Retire a store that holds no footage, and erase its credentials.
+    """Retires a store that holds no footage, and erases its credentials.
 
     Raises:
-        Conflict: footage lies there or is to be deleted there, or new footage goes there.
+        Conflict: it holds footage or objects to delete, or new footage goes there.
         NotFound, Forbidden: `actor` may not manage storage.
     """
     with studio_scope(store.studio_id):
@@ -87,11 +87,13 @@ def retire_store(store: StudioStore, *, actor: Actor) -> StudioStore:
     with studio_scope(store.studio_id):
         row: StudioStore = StudioStore.objects.select_for_update().get(pk=store.pk)
         if StudioStorage.objects.filter(store=row).exists():
-            raise Conflict("New footage goes to this store. Move to another one first.")
+            raise Conflict("New footage goes to this store. Migrate to another store first.")
         if Segment.objects.filter(store=row).exists():
-            raise Conflict("Footage lies in this store. Move it to another one first.")
+            raise Conflict("This store holds footage. Migrate it to another store first.")
         if ObjectDeletion.objects.filter(store=row).exists():
-            raise Conflict("Old copies are still to be deleted there. Wait until their grace period is over.")
+            raise Conflict(
+                "Old copies in this store are not deleted yet. Wait until their grace period is over."
+            )
         if StoreMigration.objects.filter(
             Q(source=row) | Q(target=row), state=MigrationState.COPYING
         ).exists():
@@ -117,7 +119,7 @@ def _next_due() -> ObjectDeletion | None:
 
 
 def _claim(row: ObjectDeletion) -> _ClaimedDeletion | None:
-    """Claim a row for this worker; None if the object is still needed or its store cannot be opened now."""
+    """Claims a row for this worker; None if the object is still needed or its store cannot be opened now."""
     now = timezone.now()
     segment: Segment | None = Segment.objects.filter(object_key=row.object_key).first()
     if segment is not None and segment.store_id == row.store_id:
@@ -139,22 +141,22 @@ def _claim(row: ObjectDeletion) -> _ClaimedDeletion | None:
 
 
 def _store_with_copy(segment: Segment) -> ObjectStore:
-    """Return the store with the new copy of a migrated segment.
+    """Returns the store with the new copy of a migrated segment.
 
     Raises:
         Conflict: that copy is damaged.
         ControlPlaneError: the store cannot be opened.
     """
     if SegmentDamage.objects.filter(segment=segment).exists():
-        raise Conflict("The new copy is damaged. The old one is kept.")
+        raise Conflict("The new copy is damaged. The old copy is kept.")
     return stores.open_store(segment.store_id)
 
 
 def _delete(due: _ClaimedDeletion) -> str:
-    """Delete the object; return the error, or an empty string."""
+    """Deletes the object; returns the error, or an empty string."""
     try:
         if due.keeper is not None and due.keeper.head(due.key).size_bytes != due.size_bytes:
-            return "The new copy is not of the right size. The old one is kept."
+            return "The new copy has a wrong size. The old copy is kept."
         due.store.delete(due.key)
     except ControlPlaneError as error:
         return error.detail or type(error).__name__

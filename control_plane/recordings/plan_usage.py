@@ -21,7 +21,7 @@ from control_plane.storage.services import lock_storage
 from control_plane.tenancy.models import Membership, Studio
 from control_plane.tenancy.selectors import studio_ids
 
-SYSTEM = Actor.system("recordings.usage")
+SYSTEM = Actor.system("recordings.warn_of_full_storage")
 WARNING_INTERVAL = timedelta(days=7)
 
 
@@ -68,7 +68,7 @@ class LimitUsage:
 
 @dataclass(frozen=True, slots=True)
 class StudioUsage:
-    """A studio in the operator's list."""
+    """The usage of one studio, for the list of operators."""
 
     id: UUID
     slug: str
@@ -78,7 +78,7 @@ class StudioUsage:
 
 
 def limit_usages(found: Allowance | None = None) -> list[LimitUsage]:
-    """Return the limits of the studio in scope with the usage of each. Analyses are not counted yet."""
+    """Returns the limits of the studio in scope with the usage of each. Analyses are not counted yet."""
     found = found or allowance()
     counted: dict[Limit, int | None] = {
         Limit.AGENTS: count_agents(),
@@ -91,14 +91,14 @@ def limit_usages(found: Allowance | None = None) -> list[LimitUsage]:
 
 
 def list_studio_usage(*, actor: Actor, first: int = 0, most: int = 50) -> list[StudioUsage]:
-    """Returns the use of up to `most` studios from the `first` on, for operators. Counts only.
+    """Returns the usage of up to `most` studios, starting at `first`, for operators. Counts only.
 
     Raises:
-        NotFound: `actor` is no operator.
+        NotFound: `actor` is not an operator.
     """
     require_operator(actor)
     listed = []
-    for studio_id in studio_ids("use of plans")[first : first + most]:
+    for studio_id in studio_ids("plan usage")[first : first + most]:
         with studio_scope(UUID(str(studio_id))):
             studio, found = Studio.objects.get(), allowance()
             listed.append(StudioUsage(studio.id, studio.slug, studio.name, found.plan, limit_usages(found)))
@@ -106,7 +106,7 @@ def list_studio_usage(*, actor: Actor, first: int = 0, most: int = 50) -> list[S
 
 
 def warn_when_nearly_full(studio_id: UUID) -> bool:
-    """Mail a studio's admins when its storage quota is nearly used, at most once a week; return whether it did."""
+    """Mails a studio's admins when its storage quota is nearly used, at most once a week; returns whether it did."""
     with studio_scope(studio_id):
         found = allowance()
         soft, most = found.soft(Limit.STORAGE_BYTES), found.most(Limit.STORAGE_BYTES)

@@ -1,4 +1,4 @@
-"""Writes of rosters: who was in a class. A roster is saved whole, and confirmed whole."""
+"""Writes of rosters, the lists of dancers in classes. A roster is saved and confirmed as a whole."""
 
 from collections.abc import Collection, Iterable
 from uuid import UUID
@@ -26,12 +26,12 @@ def save_roster(
     """Replaces the roster of a class.
 
     Args:
-        confirm: True: somebody who knows says that it was these and nobody else, nobody at all included. False: these
-            are expected; guardians see nothing of the class on the strength of it.
+        confirm: True: exactly these dancers were there; an empty roster can be confirmed too. False: these dancers are
+            expected, which gives guardians no access to the class.
 
     Raises:
-        BadRequest: too many dancers, or one that the studio does not have.
-        Conflict: a class that still runs cannot be confirmed.
+        BadRequest: too many dancers, or one is not of this studio.
+        Conflict: the class is still running, so it cannot be confirmed.
         NotFound, Forbidden: `actor` may not manage dancers.
     """
     with studio_scope(class_session.studio_id):
@@ -40,10 +40,10 @@ def save_roster(
         if len(wanted) > MAX_DANCERS:
             raise BadRequest(f"A roster has at most {MAX_DANCERS} dancers, not {len(wanted)}.")
         if Dancer.objects.filter(pk__in=wanted).count() != len(wanted):
-            raise BadRequest("A dancer on this roster is not one of the studio's. Load the page again.")
+            raise BadRequest("A dancer on this roster is not in this studio. Reload the page.")
         locked = lock_class(class_session.id)
         if confirm and locked.is_running:
-            raise Conflict("The class still runs. Confirm its roster when it is over.")
+            raise Conflict("The class is still running. Confirm its roster when it is over.")
         rows = Appearance.objects.filter(class_session=locked)
         before = set(rows.values_list("dancer_id", flat=True))
         rows.exclude(dancer_id__in=wanted).delete()
@@ -72,10 +72,10 @@ def save_roster(
 
 
 def dancers_named(listed: Iterable[NewDancer]) -> list[Dancer]:
-    """Returns the dancers of the studio in scope whom a list names; the year of birth tells two of one name apart.
+    """Returns the dancers of the studio in scope that a list names; the year of birth distinguishes equal names.
 
     Raises:
-        NotAList: a line names nobody here, or several.
+        NotAList: a line matches no dancer, or several.
     """
     by_name: dict[str, list[Dancer]] = {}
     for dancer in Dancer.objects.filter(left_at__isnull=True):
@@ -89,10 +89,10 @@ def dancers_named(listed: Iterable[NewDancer]) -> list[Dancer]:
         if len(meant) == 1:
             found.append(meant[0])
         elif meant:
-            text = f"there are {len(meant)} dancers called {item.name}; add a column birth_year"
+            text = f"there are {len(meant)} dancers named {item.name}; add a column birth_year"
             errors.append(LineError(item.line, text))
         else:
-            text = f"nobody here is called {item.name}; add the dancer first, or mend the name"
+            text = f"no dancer is named {item.name}; add the dancer first, or correct the name"
             errors.append(LineError(item.line, text))
     if errors:
         raise NotAList(errors[:20])

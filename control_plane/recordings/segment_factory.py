@@ -1,4 +1,4 @@
-"""Build segment rows from manifests and object locations."""
+"""Builds segment rows from manifests and object locations."""
 
 from typing import NamedTuple
 from uuid import UUID
@@ -11,8 +11,8 @@ from control_plane.recordings.models import ClassSession, Segment, Track
 from shared.protocol.manifest import SegmentManifest
 
 MAX_INIT_BYTES = 64 << 10
-"""Of an init section. Measured with AAC: 1.3 kB for H.264, 3.6 kB for H.265. Agents look for parameter sets in the first
-16 kB of a key frame only."""
+"""Largest init section. Measured with AAC: 1.3 kB for H.264, 3.6 kB for H.265. Agents search only the first 16 kB of a key
+frame for parameter sets."""
 
 
 class ObjectLocation(NamedTuple):
@@ -30,7 +30,7 @@ def segment_from_manifest(
     place: ObjectLocation,
     wrapped_key: bytes,
 ) -> Segment:
-    """Return the unsaved row of a committed segment.
+    """Returns the unsaved row of a committed segment.
 
     Args:
         track: the track of the segment (`services.track_for`).

@@ -1,4 +1,4 @@
-"""Reads of recordings, inside the studio in scope. Those that take an actor show what that actor may see."""
+"""Reads of recordings, inside the studio in scope. Functions with an actor return only rows that the actor may see."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ from control_plane.tenancy.models import Room
 from shared.protocol.media import ClockEstimate, ClockMethod
 
 MISDATED_AFTER = timedelta(hours=1)
-"""A picture that is dated further than this from its class was dated by a clock that was not set."""
+"""A picture dated further than this from its class was dated by a wrong clock."""
 DAMAGE_REASONS = {
     DamageKind.MISSING: InferredReason.STORE_MISSING,
     DamageKind.SIZE: InferredReason.STORE_DAMAGED,
@@ -57,39 +57,39 @@ def class_for(actor: Actor, class_session_id: UUID) -> ClassSession:
     """Returns one class that `actor` may see.
 
     Raises:
-        KeyDestroyed: there was one that the actor might see, and it was destroyed.
-        NotFound: there is none, or the actor may not know of it.
+        KeyDestroyed: the actor could see it, but it was destroyed.
+        NotFound: it does not exist, or the actor may not know of it.
     """
     found = access.visible(actor, ClassSession).select_related("room").filter(pk=class_session_id).first()
     if found is None:
         raise NotFound
     if not found.wrapped_key:
-        raise KeyDestroyed("The recording of this class was destroyed. Nobody can see it any more.")
+        raise KeyDestroyed("The recording of this class was destroyed. It cannot be replayed any more.")
     return found
 
 
 def running_class(room: Room) -> ClassSession | None:
-    """Returns the class that is recorded in a room now."""
+    """Returns the class that is being recorded in a room; None: no class."""
     running: ClassSession | None = ClassSession.objects.filter(room=room, state__in=RUNNING).first()
     return running
 
 
 def unsettled_recordings(class_session: ClassSession) -> list[AgentRecording]:
-    """Returns the parts of a class whose agents have not sent everything yet, with the agents and their last status."""
+    """Returns the agent recordings of a class that are not settled, with the agents and their last status."""
     waiting = AgentRecording.objects.filter(class_session=class_session).exclude(state__in=SETTLED)
     return list(waiting.select_related("agent__status_report").order_by("agent__name"))
 
 
 def stored_bytes() -> int:
-    """Returns what the studio in scope has in the platform's own store; what lies in its own stores costs us nothing."""
+    """Returns the bytes of the studio in scope in the platform's store; its own stores do not count."""
     return int(Segment.objects.filter(store=None).aggregate(sum=Sum("size_bytes"))["sum"] or 0)
 
 
 def class_timeline(class_session: ClassSession) -> ClassTimeline:
-    """Returns when everything of a class happened, from what has arrived of it so far.
+    """Returns the timeline of a class from the footage received so far.
 
-    Of a class that is still arriving it only ever grows, and only at the end: class time begins when Record was
-    pressed, and a track shows what is known to follow its first segment without a hole.
+    While a class is still arriving, its timeline only grows, and only at the end: class time begins when Record was
+    pressed, and a track contains its first segment and those that follow it without a gap in the sequence numbers.
     """
     arriving = not class_session.has_ended
     segments: dict[UUID, list[SegmentFacts]] = defaultdict(list)
@@ -121,9 +121,10 @@ def class_timeline(class_session: ClassSession) -> ClassTimeline:
 def _stable_segments(
     track: Track, segments: list[SegmentFacts], waits: frozenset[UUID]
 ) -> list[SegmentFacts]:
-    """Returns what of an arriving track can be shown without ever taking anything back.
+    """Returns the segments of an arriving track that can be shown without any later correction.
 
-    A box counts the segments of a camera for ever, so the first one is known by its predecessor: another class has it.
+    An agent numbers the segments of a camera across classes. So a first segment is known by its predecessor, which belongs
+    to another class.
     """
     follow = contiguous_prefix(item for item in segments if item.agent_id not in waits)
     firsts: dict[UUID, int] = {}
@@ -139,7 +140,7 @@ def _stable_segments(
 
 
 def _waiting_successors(class_session: ClassSession) -> frozenset[UUID]:
-    """Returns the agents that took over in the middle of a class from one that has not sent everything yet."""
+    """Returns the agents that took over during a class from an agent that has not uploaded everything yet."""
     unsettled = AgentRecording.objects.filter(class_session=class_session).exclude(state__in=SETTLED)
     return frozenset(
         unsettled.filter(agent__replaced_by__isnull=False).values_list("agent__replaced_by_id", flat=True)
@@ -147,7 +148,7 @@ def _waiting_successors(class_session: ClassSession) -> frozenset[UUID]:
 
 
 def _segment_facts(class_session: ClassSession) -> Iterator[tuple[UUID, SegmentFacts]]:
-    # As tuples: making 1,800 model instances for an hour of three cameras takes longer than all that follows.
+    # As tuples: creating 1,800 model instances for an hour of three cameras takes longer than everything else here.
     rows = (
         Segment.objects.filter(class_session=class_session)
         .order_by("sequence")

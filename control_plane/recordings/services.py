@@ -1,4 +1,4 @@
-"""Writes of recordings: a class begins, ends, and is complete; its footage and gaps are added by `ingest`.
+"""Writes of recordings: start, stop and completion of classes, and the segments and gaps that `ingest` adds.
 
 Call inside `studio_scope` of the class's studio.
 """
@@ -51,7 +51,7 @@ from shared.protocol.manifest import GapRecord, SegmentManifest
 
 MAX_STARTS_PER_HOUR = 240
 MAX_UNFINISHED = 200
-"""Of one room. An agent's configuration is one message of at most 1 MiB, and a class is 0.2 kB of it."""
+"""Per room. An agent's configuration is one message of at most 1 MiB, and each class takes 0.2 kB of it."""
 
 log = logging.getLogger(__name__)
 
@@ -59,15 +59,15 @@ log = logging.getLogger(__name__)
 def start_class(
     room: Room, *, actor: Actor, title: str = "", start_at: datetime | None = None
 ) -> ClassSession:
-    """Has all cameras of a room record a class, from `start_at` (None: now) until `stop_class`.
+    """Starts a class: all cameras of the room record from `start_at` (None: now) until `stop_class`.
 
     Args:
         title: empty: the room's name with weekday and time, in the studio's time zone.
 
     Raises:
         BadRequest: the title is longer than 120 characters.
-        Conflict: a class is recorded in this room already, no agent has a camera there, or the studio has started
-            too many classes in the last hour or left too many of the room unfinished.
+        Conflict: a class is being recorded in this room, no agent has a camera there, too many classes were started in
+            the last hour, or too many of the room are unfinished.
         NotFound, Forbidden: `actor` may not record here.
         TooManyRequests: too many classes were started within an hour.
     """
@@ -77,7 +77,7 @@ def start_class(
         start_at = start_at or timezone.now()
         title = title.strip() or _default_title(room, start_at)
         if len(title) > 120:
-            raise BadRequest("title: it has more than 120 characters")
+            raise BadRequest("title: at most 120 characters")
         require_quota(Limit.STORAGE_BYTES, stored_bytes)
         _require_start_rate(room)
         class_id = new_id()
@@ -115,10 +115,10 @@ def start_class(
 
 
 def _require_start_rate(room: Room) -> None:
-    """Returns where another class of a room can begin.
+    """Checks that another class of a room may start.
 
     Raises:
-        Conflict: too many were started or left unfinished. Each class is an order in the agents' configuration.
+        Conflict: too many were started or are unfinished. Each class is an order in the agents' configuration.
     """
     hour_ago = timezone.now() - timedelta(hours=1)
     if ClassSession.objects.filter(created_at__gt=hour_ago).count() >= MAX_STARTS_PER_HOUR:
@@ -126,12 +126,12 @@ def _require_start_rate(room: Room) -> None:
     waiting = ClassSession.objects.filter(room=room, state=ClassState.FINISHING).count()
     if waiting >= MAX_UNFINISHED:
         raise Conflict(
-            f"{waiting} classes of this room still wait for footage. Wait for their upload, or give some up."
+            f"{waiting} classes of this room still wait for footage. Wait for their upload, or give up some of them."
         )
 
 
 def stop_class(class_session: ClassSession, *, actor: Actor) -> ClassSession:
-    """Has all cameras of a class stop now. Stopping one that is stopped is harmless.
+    """Stops the recording of a class now. Idempotent.
 
     Raises:
         NotFound, Forbidden: `actor` may not record here.
@@ -153,7 +153,7 @@ def stop_class(class_session: ClassSession, *, actor: Actor) -> ClassSession:
 
 
 def rename_class(class_session: ClassSession, *, title: str, actor: Actor) -> ClassSession:
-    """Gives a class another title.
+    """Renames a class.
 
     Raises:
         BadRequest: the title is empty or longer than 120 characters.
@@ -163,7 +163,7 @@ def rename_class(class_session: ClassSession, *, title: str, actor: Actor) -> Cl
         access.require(actor, access.Action.MANAGE_CLASS, class_session)
         title = title.strip()
         if not 1 <= len(title) <= 120:
-            raise BadRequest("title: it has 1 to 120 characters")
+            raise BadRequest("title: 1 to 120 characters")
         class_session.title = title
         class_session.save(update_fields=["title"])
         record_for(Act.CLASS_CHANGED, class_session, actor=actor, details={"fields": ["title"]})
@@ -171,7 +171,7 @@ def rename_class(class_session: ClassSession, *, title: str, actor: Actor) -> Cl
 
 
 def give_up_class(class_session: ClassSession, *, actor: Actor) -> ClassSession:
-    """Ends the wait for footage of a class that was stopped: what has not arrived is written off as gaps.
+    """Ends the wait for footage of a stopped class: missing footage becomes gaps.
 
     Raises:
         Conflict: the class still records, or has ended already.
@@ -181,7 +181,7 @@ def give_up_class(class_session: ClassSession, *, actor: Actor) -> ClassSession:
         access.require(actor, access.Action.MANAGE_CLASS, class_session)
         locked = lock_class(class_session.id)
         if locked.state != ClassState.FINISHING:
-            raise Conflict("Only a class that was stopped and waits for footage can be given up.")
+            raise Conflict("Only a stopped class that still waits for footage can be given up.")
         locked.agent_recordings.exclude(state__in=SETTLED).update(state=AgentRecordingState.LOST)
         finish_if_settled(locked, actor=actor)
         return locked
@@ -194,13 +194,13 @@ def add_segments(
     *,
     actor: Actor,
 ) -> list[UUID]:
-    """Adds verified segments to a class; returns the ids of those whose place another segment has.
+    """Adds verified segments to a class; returns the ids of those whose sequence number is taken by another segment.
 
-    The class stays locked until the transaction ends: what arrives while it is given up or finished is either in time,
-    or finds it ended. Who adds to several classes locks all of them first (`lock_classes`).
+    The class stays locked until the transaction ends, so a segment arrives either before the class is given up or finished,
+    or after it. A caller that adds to several classes locks all of them first (`lock_classes`).
 
     Args:
-        arrived: manifest, where its object lies, and content key as `keys.vault` wrapped it.
+        arrived: manifest, location of the object, and content key as wrapped by `keys.vault`.
 
     Raises:
         NotFound, Forbidden: `actor` may not upload to this class.
@@ -237,7 +237,7 @@ def add_segments(
             },
         )
         if class_session.has_ended:
-            # Given up, and there after all: what was written off is found anew.
+            # Footage of a given-up class arrived after all: infer its gaps again.
             infer_gaps(class_session, class_timeline(class_session))
     return refused
 
@@ -245,10 +245,10 @@ def add_segments(
 def add_gaps(
     class_session: ClassSession, gaps: Sequence[GapRecord], agent: Agent, *, actor: Actor
 ) -> list[UUID]:
-    """Writes down reported gaps of cameras that are this agent's, and as many as the class can hold; returns their ids.
+    """Stores reported gaps of this agent's cameras, up to the limit of the class; returns their ids.
 
-    Idempotent. The class stays locked until the transaction ends. What finds no place is said in the log: its stretch is
-    still shown as missing, without a reason.
+    Idempotent. The class stays locked until the transaction ends. Gaps beyond the limit are logged: their stretch is still
+    shown as missing, without a reason.
 
     Raises:
         NotFound, Forbidden: `actor` may not upload to this class.
@@ -261,7 +261,10 @@ def add_gaps(
     left = class_limits(class_session).gaps - class_session.gaps.filter(inferred=False).count()
     taken = list(new.values())[: max(0, left)]
     if len(taken) < len(new):
-        log.warning("a class can hold no more gaps", extra={"class": class_session.id, "agent": agent.id})
+        log.warning(
+            "gaps beyond the limit of the class were dropped",
+            extra={"class": class_session.id, "agent": agent.id},
+        )
     if not taken:
         return []
     Gap.objects.bulk_create(
@@ -274,7 +277,7 @@ def add_gaps(
                 from_at=gap.from_at,
                 to_at=max(gap.from_at, gap.to_at),
                 reason=gap.reason.value,
-                # PostgreSQL has no place for the character.
+                # PostgreSQL text cannot contain NUL.
                 detail=gap.detail.replace("\0", "")[:500],
             )
             for gap in taken
@@ -287,7 +290,7 @@ def add_gaps(
 
 
 def class_limits(class_session: ClassSession) -> FootageLimits:
-    """Returns what a class can hold by now."""
+    """Returns the current limits of a class."""
     return footage_limits(
         begun_at=class_session.requested_at,
         until_at=class_session.stop_requested_at or timezone.now(),
@@ -298,12 +301,12 @@ def class_limits(class_session: ClassSession) -> FootageLimits:
 def segments_within_limits(
     class_session: ClassSession, manifests: Iterable[SegmentManifest], *, limits: FootageLimits | None = None
 ) -> set[UUID]:
-    """Returns the ids of the segments that a class can hold beside what it has, in their order.
+    """Returns the ids of the segments that still fit the limits of a class, in their order.
 
-    The caller holds the lock on the class's row where it is to be exact.
+    Exact only if the caller holds the lock on the row of the class.
 
     Args:
-        limits: what the class can hold; None: looked up now.
+        limits: the limits of the class; None: queried now.
     """
     limits, fits = limits or class_limits(class_session), set[UUID]()
     fragments, size_bytes = class_session.fragment_count, class_session.footage_bytes
@@ -317,19 +320,18 @@ def segments_within_limits(
 
 
 def track_for(class_session: ClassSession, agent: Agent, camera_id: UUID) -> Track | None:
-    """Returns the track that `agent` may add to as this camera's, made now where the camera came after the class began.
+    """Returns the track of a camera if `agent` may add to it; created if the camera was added after the class began.
 
-    A track is written to by the agent whose camera it was, by the one whose camera it is now, and by the box that
-    replaced either.
+    The previous agent of the camera, its current one, and an agent that replaced either of them may add to a track.
 
-    None: the camera is not one of this class, or not this agent's, or the class has as many tracks as one can have.
+    None: the camera is not in this class or not of this agent, or the class has the maximum number of tracks.
     """
     track: Track | None = class_session.tracks.select_related("agent").filter(camera_id=camera_id).first()
     camera: Camera | None
     if track is not None:
         if track.agent is None or agent.id in (track.agent_id, track.agent.replaced_by_id):
             return track
-        # By now it may be another's: of a third box after the second broke down, or of one it was given to by hand.
+        # The camera may have another agent by now: a second replacement, or a manual change.
         owners = Agent.objects.filter(cameras=camera_id).values_list("id", flat=True)
         return track if agent.id in owners else None
     camera = Camera.objects.filter(pk=camera_id, room_id=class_session.room_id, agent=agent).first()
@@ -341,9 +343,9 @@ def track_for(class_session: ClassSession, agent: Agent, camera_id: UUID) -> Tra
 
 
 def finish_if_settled(class_session: ClassSession, *, actor: Actor) -> bool:
-    """Ends a stopped class when nothing more is waited for, and writes down what is missing; says whether it did.
+    """Finishes a stopped class when no agent has more footage, and stores its gaps; returns whether it did.
 
-    The caller holds the lock on the class's row.
+    The caller holds the lock on the row of the class.
     """
     states = set(class_session.agent_recordings.values_list("state", flat=True))
     if class_session.state != ClassState.FINISHING or not states <= set(SETTLED):
@@ -356,7 +358,7 @@ def finish_if_settled(class_session: ClassSession, *, actor: Actor) -> bool:
         class_session.state = ClassState.EMPTY
     class_session.finished_at = timezone.now()
     timeline = class_timeline(class_session)
-    # What was known of it so far is the agents' first word; the footage has the last.
+    # The start reported by agents is provisional; the footage decides.
     class_session.started_at = timeline.start_at or class_session.started_at
     class_session.save(update_fields=["state", "finished_at", "started_at"])
     for recording in class_session.agent_recordings.select_related("agent").order_by("agent_id"):
@@ -372,10 +374,10 @@ def finish_if_settled(class_session: ClassSession, *, actor: Actor) -> bool:
 
 
 def infer_gaps(class_session: ClassSession, timeline: ClassTimeline) -> int:
-    """Writes a row for each stretch that is missing and that no agent reported; returns how many such stretches there are.
+    """Stores a row for each missing stretch that no agent reported; returns the number of such stretches.
 
-    Rows that were written so before are replaced. Of more than `MAX_INFERRED_GAPS`, which only an agent that lies can
-    make, the longest get a row; the timeline shows all of them. The caller holds the lock on the class's row.
+    Replaces earlier inferred rows. Beyond `MAX_INFERRED_GAPS`, which only a misbehaving agent can cause, the longest get a
+    row; the timeline shows all of them. The caller holds the lock on the row of the class.
     """
     Gap.objects.filter(class_session=class_session, inferred=True).delete()
     if timeline.start_at is None:
@@ -404,7 +406,7 @@ def infer_gaps(class_session: ClassSession, timeline: ClassTimeline) -> int:
 
 
 def _track_values(camera: Camera) -> dict[str, Any]:
-    """Returns what a track keeps of its camera, which may be another one by the time it is replayed."""
+    """Returns the values that a track copies from its camera, which may change or be deleted later."""
     return {
         "studio_id": camera.studio_id,
         "agent_id": camera.agent_id,
@@ -415,13 +417,13 @@ def _track_values(camera: Camera) -> dict[str, Any]:
 
 
 def lock_classes(class_session_ids: Iterable[UUID]) -> None:
-    """Locks several classes, always in the order of their ids, and before anything of the audit chain."""
+    """Locks several classes in the order of their ids. Lock order: classes before the audit chain."""
     for class_session_id in sorted(set(class_session_ids)):
         lock_class(class_session_id)
 
 
 def lock_class(class_session_id: UUID) -> ClassSession:
-    """Returns a class to which nobody else adds, and whose state nobody else changes, until the transaction ends."""
+    """Returns a class, locked until the transaction ends: its state and footage cannot change meanwhile."""
     row: ClassSession = (
         ClassSession.objects.select_for_update(of=("self",), no_key=True)
         .select_related("room")

@@ -1,7 +1,7 @@
-"""The end of recordings: a class, or all classes of a studio, whose keys are destroyed so that no copy shows anything.
+"""Shreds the recordings of a class or of a whole studio: destroys their keys, so that no copy can be decrypted.
 
-The key goes first and at once. What it opened is unreadable from then on, wherever it lies; removing it is housework,
-done by a job that is repeated until it is through.
+The key is destroyed first and at once; every copy of the footage is unreadable from then on. A job then removes rows and
+objects; it is repeated until it is complete.
 """
 
 from datetime import timedelta
@@ -19,7 +19,7 @@ from control_plane.common.scoping import current_studio_id, studio_scope
 from control_plane.keys.events import GenerationNeeded
 from control_plane.keys.models import KeyTombstone, Shredded, StudioKey
 from control_plane.keys.services import generations
-from control_plane.keys.services.tombstones import entomb, settle_shelf
+from control_plane.keys.services.tombstones import record_tombstone, settle_shelf
 from control_plane.recordings.events import ClassShredded
 from control_plane.recordings.models import (
     ENDED,
@@ -37,20 +37,20 @@ from control_plane.storage.deletion_queue import schedule_deletion
 from control_plane.storage.models import DeletionReason
 from control_plane.tenancy.models import Studio
 
-SYSTEM = Actor.system("recordings.shredding")
+SYSTEM = Actor.system("recordings.sweep_shredded")
 LATE_UPLOAD_WINDOW = timedelta(days=2)
-"""How long after a class was destroyed a commit that was under way may have left something behind."""
+"""How long after the destruction of a class a concurrent commit may still leave rows or objects."""
 CLASSES_PER_BATCH = 50
-"""Of classes of a shredded studio, in one transaction: each has a row, an entry, and a half on the shelf."""
+"""Classes of a shredded studio per transaction: each has a row, an audit event and a key share."""
 _ERASED_VALUES = {"wrapped_key": b"", "title": "Destroyed"}
 
 
 def shred_class(class_session: ClassSession, *, confirmation: str, reason: str, actor: Actor) -> KeyTombstone:
-    """Destroys the recording of a class for good, in every copy and backup.
+    """Destroys the recording of a class permanently, in every copy and backup.
 
     Args:
-        confirmation: the title of the class, as the person has typed it.
-        reason: the person's own words, for the record; may be empty.
+        confirmation: the title of the class, as typed by the person.
+        reason: free text for the audit log; may be empty.
 
     Raises:
         BadRequest: `confirmation` is not the title.
@@ -64,65 +64,65 @@ def shred_class(class_session: ClassSession, *, confirmation: str, reason: str, 
 
 
 def shred_studio(studio: Studio, *, confirmation: str, reason: str, actor: Actor) -> KeyTombstone:
-    """Destroys every recording of a studio for good. People, rooms and boxes stay; new keys take the old ones' place.
+    """Destroys every recording of a studio permanently. People, rooms and agents stay; new keys replace the old ones.
 
-    Nothing opens from then on, in no copy, however many classes there are; a job goes through them one by one.
+    No copy of any class can be decrypted from then on. A job removes the rows and objects of each class afterwards.
 
     Args:
-        confirmation: the name of the studio, as the person has typed it.
+        confirmation: the name of the studio, as typed by the person.
 
     Raises:
         BadRequest: `confirmation` is not the name.
         Conflict: a class is being recorded.
         NotFound, Forbidden: `actor` may not manage the studio as its member.
-        KeysUnavailable, KeyRefused: root key or shelf cannot be used; nothing is changed.
+        KeysUnavailable, KeyRefused: the root key or the key share store cannot be used; nothing is changed.
     """
     with studio_scope(studio.id):
         _require_member(actor, studio)
         _require_confirmation(confirmation, studio.name, "the name of the studio")
-        # First of all: a class that begins at this moment is either seen here, or begins under the new keys.
+        # Lock first: a class that starts now is either included, or starts under the new keys.
         generations.alone(studio.id)
         if ClassSession.objects.filter(state__in=RUNNING).exists():
             raise Conflict("A class is being recorded. Stop it first.")
         old = list(StudioKey.objects.filter(destroyed_at=None).select_for_update())
         new = generations.follow_with(studio, actor=actor)
-        # With the generations all class keys are gone that lie under them. What is left to do for each class
-        # (its own entry, its half, its rows) grows with the studio, and is `remove_shredded`'s.
+        # Ending the generations destroys all class keys under them. The rest grows with the number of classes (event, key
+        # share and rows of each) and is left to `remove_shredded`.
         classes = ClassSession.objects.exclude(wrapped_key=b"").select_for_update().order_by("id")
         ClassSession.objects.filter(pk__in=list(classes.values_list("id", flat=True))).update(
             **_ERASED_VALUES
         )
-        # What is no footage (a store's password, say) goes on under the new keys.
+        # Other secrets, such as the password of a store, continue under the new keys.
         while generations.rewrap_batch(actor=SYSTEM):
             pass
         for key in old:
             generations.destroy_generation(key, actor=actor, reason=reason)
-        return entomb(Shredded.STUDIO, new.id, reason=reason, actor=actor, studio_id=studio.id)
+        return record_tombstone(Shredded.STUDIO, new.id, reason=reason, actor=actor, studio_id=studio.id)
 
 
 def awaits_footage(question: GenerationNeeded) -> bool:
-    """Returns whether footage that was sealed to the generation may arrive: a class of its time has not ended."""
+    """Returns whether footage sealed to the generation may still arrive: a class of its time has not ended."""
     key = question.generation
     if key.retired_at is None:
         return True
-    # The hour is for boxes that heard of the next generation late.
+    # An hour of tolerance for agents that received the next generation late.
     begun = Q(requested_at__lt=key.retired_at + timedelta(hours=1))
     return bool(ClassSession.objects.filter(begun).exclude(state__in=ENDED).exists())
 
 
 def remove_shredded() -> int:
-    """Goes on with what follows from tombstones of the studio in scope; returns how many classes it went on with.
+    """Removes the remains of shredded classes of the studio in scope; returns how many classes it worked on.
 
-    One class in one call, or a batch of those of a shredded studio that have no tombstone yet: a worker that dies
-    leaves the others as they are.
+    Each call handles one class, or a batch of classes of a shredded studio without tombstones, so a worker that dies
+    affects no others.
 
     Raises:
-        KeysUnavailable: the shelf cannot be used; nothing is removed before the key is destroyed.
+        KeysUnavailable: the key share store cannot be used; nothing is removed before the key is destroyed.
     """
     settle_shelf()
     KeyTombstone.objects.filter(what=Shredded.GENERATION, removed_at=None).update(removed_at=timezone.now())
-    if entombed := _record_class_tombstones():
-        return entombed
+    if recorded := _record_class_tombstones():
+        return recorded
     late = Q(created_at__gt=timezone.now() - LATE_UPLOAD_WINDOW) & Q(
         object_id__in=Segment.objects.values("class_session_id")
     )
@@ -154,7 +154,7 @@ def remove_shredded() -> int:
 
 
 def count_pending_classes() -> int:
-    """Returns how many classes of the studio in scope lost their key with the whole studio and wait for their turn."""
+    """Returns how many classes of the shredded studio in scope still wait for their tombstone."""
     return _without_tombstone().count()
 
 
@@ -165,7 +165,7 @@ def _without_tombstone() -> QuerySet[ClassSession]:
 
 
 def _record_class_tombstones() -> int:
-    """Gives a batch of classes of a shredded studio what a class that is shredded alone gets; returns how many."""
+    """Writes tombstones and audit events for a batch of classes of a shredded studio; returns how many."""
     studio: KeyTombstone | None = (
         KeyTombstone.objects.filter(what=Shredded.STUDIO, removed_at=None)
         .select_for_update(skip_locked=True)
@@ -188,7 +188,7 @@ def _shred(class_id: UUID, *, reason: str, actor: Actor) -> KeyTombstone:
     if locked.is_running:
         raise Conflict("This class is being recorded. Stop it first.")
     if not locked.wrapped_key:
-        raise Conflict("The recording of this class has been destroyed already.")
+        raise Conflict("The recording of this class is already destroyed.")
     return _record_class_tombstone(locked, reason=reason, actor=actor)
 
 
@@ -198,18 +198,20 @@ def _record_class_tombstone(locked: ClassSession, *, reason: str, actor: Actor) 
         locked.agent_recordings.exclude(state__in=SETTLED).update(state=AgentRecordingState.LOST)
         finish_if_settled(locked, actor=actor)
     ClassSession.objects.filter(pk=class_id).update(**_ERASED_VALUES)
-    # Every copy of a content key in the database goes with it, in the same transaction.
+    # Every content key in the database is deleted in the same transaction.
     Segment.objects.filter(class_session_id=class_id).update(wrapped_key=b"")
-    return entomb(Shredded.CLASS, class_id, reason=reason, actor=actor, studio_id=UUID(str(locked.studio_id)))
+    return record_tombstone(
+        Shredded.CLASS, class_id, reason=reason, actor=actor, studio_id=UUID(str(locked.studio_id))
+    )
 
 
 def _require_member(actor: Actor, obj: ClassSession | Studio) -> None:
     access.require(actor, access.Action.MANAGE_STUDIO, obj)
-    # Support staff may be let in for a while; what cannot be undone stays with the studio's own people.
+    # Break-glass access must not permit what cannot be undone: only the studio's own admins may.
     if actor.kind is not ActorKind.USER or access.role_of(actor, UUID(str(obj.studio_id))) is None:
-        raise Forbidden("Only an admin of the studio itself destroys recordings.")
+        raise Forbidden("Only an admin of the studio itself can destroy recordings.")
 
 
 def _require_confirmation(typed: str, wanted: str, what: str) -> None:
     if typed.strip() != wanted.strip():
-        raise BadRequest(f"Type {what} exactly as it stands, to confirm.")
+        raise BadRequest(f"Type {what} exactly as shown, to confirm.")

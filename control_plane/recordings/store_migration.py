@@ -1,4 +1,4 @@
-"""Migrate a studio's footage from one store to another while classes are recorded and replayed.
+"""Migrates a studio's footage from one store to another while classes are recorded and replayed.
 
 New footage goes to the target immediately. Each segment is copied, read back from the target, and only then its row is
 repointed; the old copy stays until the whole migration and a grace period are over. Before a copy is made its deletion
@@ -43,7 +43,7 @@ from control_plane.storage.services import lock_storage, unfit_reason
 from control_plane.tenancy.models import Studio
 from shared.protocol.errors import Code
 
-SYSTEM = Actor.system("recordings.moves")
+SYSTEM = Actor.system("recordings.continue_migration")
 BATCH_SIZE = 8
 COPY_THREADS = 4
 MAX_ATTEMPTS = 6
@@ -76,11 +76,11 @@ class _CopyResult:
 
 
 def start_migration(studio: Studio, target: StudioStore | None, *, actor: Actor) -> StoreMigration:
-    """Send new footage to `target` (None: the platform's own) from now on, and migrate all older footage there.
+    """Sends new footage to `target` (None: the platform's own) from now on, and migrates all older footage there.
 
     Raises:
-        Conflict: it is there already, another move is under way, the store was not found fit, or it is outside the
-            studio's region.
+        Conflict: all footage is there already, another migration is in progress, the store has not passed its probe, or
+            it is outside the studio's region.
         NotFound, Forbidden: `actor` may not manage storage.
     """
     with studio_scope(studio.id):
@@ -97,7 +97,7 @@ def start_migration(studio: Studio, target: StudioStore | None, *, actor: Actor)
             raise Conflict(fault)
         remainder_only = chosen.store_id == target_id
         source_id = _leftover_store(target_id) if remainder_only else chosen.store_id
-        # What an earlier migration still kept has been copied: its old copies go when their time comes, as noted.
+        # The objects of an earlier migration are copied: its old copies are deleted at their scheduled time.
         StoreMigration.objects.filter(state=MigrationState.GRACE).update(
             state=MigrationState.DONE, finished_at=timezone.now()
         )
@@ -127,7 +127,8 @@ def start_migration(studio: Studio, target: StudioStore | None, *, actor: Actor)
 
 
 def cancel_migration(migration: StoreMigration, *, actor: Actor) -> StoreMigration:
-    """Ends the copying: new footage goes where it went before. What was moved stays where it is, and is replayed.
+    """Cancels a migration: new footage goes to the previous store again. Migrated segments stay in the target and can be
+    replayed.
 
     Raises:
         Conflict: everything is copied already.
@@ -145,7 +146,7 @@ def cancel_migration(migration: StoreMigration, *, actor: Actor) -> StoreMigrati
             state=MigrationState.CANCELLED, finished_at=now, lease_token=None, lease_until=None
         )
         if not changed:
-            raise Conflict("This migration has finished copying. Move the footage back instead.")
+            raise Conflict("This migration has finished copying. Migrate the footage back instead.")
         if not migration.remainder_only:
             chosen.store_id = migration.source_id
             chosen.save(update_fields=["store"])
@@ -163,10 +164,10 @@ def cancel_migration(migration: StoreMigration, *, actor: Actor) -> StoreMigrati
 
 
 def retry_failures(migration: StoreMigration, *, actor: Actor) -> None:
-    """Retry all failed objects at once.
+    """Retries all failed objects at once.
 
     Raises:
-        Conflict: the move is over.
+        Conflict: the migration is over.
         NotFound, Forbidden: `actor` may not manage storage.
     """
     with studio_scope(migration.studio_id):
@@ -174,13 +175,13 @@ def retry_failures(migration: StoreMigration, *, actor: Actor) -> None:
         now = timezone.now()
         open_ = StoreMigration.objects.filter(pk=migration.pk, state__in=OPEN_MIGRATION_STATES)
         if not open_.update(retry_at=None, tries=0, error=""):
-            raise Conflict("This migration is over. Start another one to move the rest.")
+            raise Conflict("This migration is over. Start another one for the remaining footage.")
         MigrationFailure.objects.filter(migration=migration).update(retry_at=now, given_up=False, tries=0)
         record_for(Act.STORE_MOVE_RETRIED, migration, actor=actor, details=_stores(migration))
 
 
 def due_migrations() -> list[UUID]:
-    """Returns the moves of the studio in scope that something is to be done for now."""
+    """Returns the migrations of the studio in scope with work to do now."""
     now = timezone.now()
     rows = StoreMigration.objects.filter(state__in=OPEN_MIGRATION_STATES)
     rows = rows.exclude(retry_at__gt=now).exclude(lease_until__gt=now)
@@ -188,9 +189,9 @@ def due_migrations() -> list[UUID]:
 
 
 def advance_migration(studio_id: UUID, migration_id: UUID, *, batches: int) -> int:
-    """Copy up to `batches` batches of a move; returns how many segments were moved. 0 where nothing is to be done.
+    """Copies up to `batches` batches of a migration; returns the number of migrated segments, 0 if nothing is left to do.
 
-    Another worker on the same move is left alone. Every write is fenced by the lease.
+    Returns at once if another worker holds the lease. Every write is fenced by the lease.
     """
     with studio_scope(studio_id):
         rows = StoreMigration.objects.filter(pk=migration_id, state__in=OPEN_MIGRATION_STATES)
@@ -227,7 +228,7 @@ def advance_migration(studio_id: UUID, migration_id: UUID, *, batches: int) -> i
 
 
 def _leftover_store(target_id: UUID | None) -> UUID | None:
-    """Returns a store, other than the target, that footage lies in: what a cancelled migration left behind."""
+    """Returns a store other than the target that still holds footage, left by a cancelled migration."""
     found: UUID | None = (
         Segment.objects.exclude(store=target_id).order_by("id").values_list("store_id", flat=True).first()
     )
@@ -245,7 +246,7 @@ def _next_batch(migration: StoreMigration) -> list[_SourceObject]:
         .values_list("id", "object_key", "size_bytes", "sha256")[:BATCH_SIZE]
     )
     items = [_SourceObject(*row) for row in rows]
-    # Older copies in the target are called back before anything counts on them; one that is going is passed over.
+    # Cancel scheduled deletions of older copies in the target before relying on them; skip those being deleted.
     going = cancel_deletion(migration.target_id, [item.key for item in items])
     items = [item for item in items if item.key not in going]
     schedule_deletion(
@@ -272,14 +273,14 @@ def _copy(item: _SourceObject, source: ObjectStore, target: ObjectStore) -> _Cop
             _put(item, source, target)
             if target.sha256(item.key) != item.sha256:
                 target.delete(item.key)
-                return _CopyResult(item, Code.SEGMENT_CORRUPT.value, "The copy came out as other bytes.")
+                return _CopyResult(item, Code.SEGMENT_CORRUPT.value, "The copy does not match the hash.")
         if text := stores.encryption_mismatch(target, target.head(item.key)):
             target.delete(item.key)
             return _CopyResult(item, Code.STORE_UNAVAILABLE.value, text, is_general=True)
     except _SourceDamaged as error:
         return _CopyResult(item, Code.SEGMENT_CORRUPT.value, str(error))
     except ObjectMissing:
-        return _CopyResult(item, Code.SEGMENT_MISSING.value, "The old store does not have this object.")
+        return _CopyResult(item, Code.SEGMENT_MISSING.value, "The object is missing in the source store.")
     except (StoreUnavailable, StoreRefused) as error:
         return _CopyResult(item, error.code.value, error.detail, is_general=True)
     except ControlPlaneError as error:
@@ -308,12 +309,12 @@ def _describe_source(item: _SourceObject, source: ObjectStore) -> str:
             digest.update(chunk)
             size += len(chunk)
     if digest.hexdigest() == item.sha256:
-        return "The object could not be read whole; it is intact now."
-    return f"Damaged in the old store: {size} of {item.size_bytes} bytes, and not of the hash they had on arrival."
+        return "The object could not be read completely; it is intact now."
+    return f"Damaged in the source store: {size} of {item.size_bytes} bytes with a wrong hash."
 
 
 def _repoint_segments(migration: StoreMigration, token: UUID, copied: Sequence[_CopyResult]) -> int | None:
-    """Repoint the rows of verified copies to the target; None if another worker holds the lease now."""
+    """Repoints the rows of verified copies to the target; None if another worker holds the lease now."""
     rows = StoreMigration.objects.filter(pk=migration.pk, state__in=OPEN_MIGRATION_STATES)
     if not held(rows, token):
         return None
@@ -388,7 +389,7 @@ def _retry_delay(tries: int) -> timedelta:
 
 
 def _advance_state(migration: StoreMigration) -> None:
-    """Advance the migration when its current phase is complete: all copied, then all old copies deleted."""
+    """Advances the migration when its current phase is complete: all copied, then all old copies deleted."""
     left = Segment.objects.filter(store=migration.source_id)
     given_up = MigrationFailure.objects.filter(migration=migration, given_up=True)
     if left.exclude(pk__in=given_up.values("segment_id")).exists():

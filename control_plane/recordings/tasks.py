@@ -14,15 +14,15 @@ from control_plane.recordings.store_migration import advance_migration, due_migr
 from control_plane.tenancy.sweeping import each_studio
 
 BATCHES_PER_RUN = 20
-"""Of a move, in one run of the sweep; a move that has more to copy is kicked again at once."""
+"""Per migration and run; a migration with more to copy continues at once in a new task."""
 DELETIONS_PER_RUN = 200
 CLASSES_PER_RUN = 500
-"""Per studio and run, so that the others get their turn."""
+"""Per studio and run, so that other studios do not wait."""
 
 
 @shared_task
 def sweep_recordings() -> None:
-    """Sweeps every studio; started by beat once a minute."""
+    """Settles the recordings of revoked agents, in every studio; run by beat once a minute."""
     each_studio("recordings sweep", _settle_lost_recordings_of)
 
 
@@ -33,7 +33,7 @@ def _settle_lost_recordings_of(scope: UUID) -> None:
 
 @shared_task
 def sweep_shredded() -> None:
-    """Remove the remaining rows and objects of destroyed classes, in every studio; run by beat and after each shred."""
+    """Removes the remaining rows and objects of destroyed classes, in every studio; run by beat and after each shred."""
     each_studio("shredding sweep", _remove_shredded_of)
 
 
@@ -46,8 +46,8 @@ def _remove_shredded_of(scope: UUID) -> None:
 
 @shared_task
 def sweep_migrations() -> None:
-    """Kicks the moves between stores, in every studio; started by beat once a minute."""
-    each_studio("moves sweep", _kick_migrations_of)
+    """Continues store migrations, in every studio; run by beat once a minute."""
+    each_studio("store migrations sweep", _kick_migrations_of)
 
 
 def _kick_migrations_of(scope: UUID) -> None:
@@ -59,7 +59,7 @@ def _kick_migrations_of(scope: UUID) -> None:
 
 @shared_task
 def continue_migration(studio: str, migration_id: str) -> None:
-    """Copies a part of a move, and kicks itself where there is more; its lease keeps other workers away.
+    """Copies a part of a store migration, and starts itself again if there is more; the lease excludes other workers.
 
     The parameter is named `studio`, not `studio_id`, which would open a transaction: bytes are copied outside of one.
     """
@@ -69,11 +69,11 @@ def continue_migration(studio: str, migration_id: str) -> None:
 
 @shared_task
 def sweep_deletions() -> None:
-    """Delete due objects, in every studio; run by beat every five minutes."""
-    each_studio("disposals sweep", partial(delete_due, most=DELETIONS_PER_RUN))
+    """Deletes due objects, in every studio; run by beat every five minutes."""
+    each_studio("object deletions sweep", partial(delete_due, most=DELETIONS_PER_RUN))
 
 
 @shared_task
 def warn_of_full_storage() -> None:
-    """Mail admins whose storage quota is nearly used, at most once a week per studio; run by beat every hour."""
+    """Mails admins whose storage quota is nearly used, at most once a week per studio; run by beat every hour."""
     each_studio("storage warning", warn_when_nearly_full)

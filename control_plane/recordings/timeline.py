@@ -1,10 +1,10 @@
-"""When every fragment of a class happened, where it stands in its playlist, and what is missing; pure.
+"""Dates the fragments of a class, computes their playlist times, and finds what is missing; pure.
 
-Two times, both integer microseconds from the class's first picture over all tracks: *class time* is aligned UTC and the
-same instant on all tracks; *playlist time* is what a player of one track counts. They agree at the start of each run
-and drift apart by the rate of the camera's clock within it, so each fragment states both.
+Two times, both in integer microseconds from the first picture of the class over all tracks: *class time* is aligned UTC,
+the same instant on all tracks; *playlist time* is the time of a player of one track. They agree at the start of each run
+and drift apart within it by the rate of the camera's clock, so each fragment has both.
 
-Source: `ClockEstimate` says how media is dated; RFC 8216 how playlist time adds up.
+Source: `ClockEstimate` for dating; RFC 8216 for playlist time.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,12 +21,12 @@ from shared.protocol.media import ClockEstimate
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CONTIGUOUS_TICKS = 900
-"""Fragments whose media times are this close (10 ms) follow each other without a hole."""
+"""Fragments whose media times are this close (10 ms) follow each other without a gap."""
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentFacts:
-    """One committed segment, as far as dating needs it. `missing`: why nothing of it can be shown; empty: it can."""
+    """The facts of one committed segment that dating needs. `missing`: the reason if it cannot be shown, else empty."""
 
     id: UUID
     agent_id: UUID
@@ -50,7 +50,7 @@ class GapFacts:
 
 @dataclass(frozen=True, slots=True)
 class TrackFacts:
-    """All there is of one track."""
+    """The segments and gaps of one track."""
 
     id: UUID
     segments: Sequence[SegmentFacts] = ()
@@ -59,10 +59,10 @@ class TrackFacts:
 
 @dataclass(slots=True)
 class PlacedFragment:
-    """One fragment in its place.
+    """One fragment with its times.
 
-    `class_us` and `duration_us` are class time, `playlist_us` and `extinf_us` playlist time. `discontinuity`: it begins
-    another run than the fragment before it. `missing`: it has its place, and no picture.
+    `class_us` and `duration_us` are class time, `playlist_us` and `extinf_us` playlist time. `discontinuity`: it starts
+    another run than the fragment before it. `missing`: it keeps its position, but has no picture.
     """
 
     segment_id: UUID
@@ -78,7 +78,7 @@ class PlacedFragment:
 
 @dataclass(frozen=True, slots=True)
 class Filler:
-    """A stretch of the playlist that stands for a hole, so that later fragments keep their places."""
+    """A stretch of the playlist in place of a gap, so that later fragments keep their positions."""
 
     playlist_us: int
     extinf_us: int
@@ -87,7 +87,7 @@ class Filler:
 
 @dataclass(frozen=True, slots=True)
 class TrackTimeline:
-    """One track: what its playlist holds, in order, and what is missing of the class."""
+    """The timeline of one track: the entries of its playlist in order, and its gaps."""
 
     id: UUID
     entries: list[PlacedFragment | Filler] = field(default_factory=list)
@@ -95,13 +95,13 @@ class TrackTimeline:
 
     @property
     def placed(self) -> list[PlacedFragment]:
-        """The fragments alone."""
+        """The fragments, without fillers."""
         return [entry for entry in self.entries if isinstance(entry, PlacedFragment)]
 
 
 @dataclass(frozen=True, slots=True)
 class ClassTimeline:
-    """The whole class. `start_at` is the instant of class time 0; None where there is no picture at all."""
+    """The timeline of a class. `start_at` is the instant of class time 0; None: there is no picture."""
 
     start_at: datetime | None
     duration_us: int
@@ -115,14 +115,14 @@ def build_timeline(
     window: tuple[datetime, datetime] | None = None,
     growing_from: datetime | None = None,
 ) -> ClassTimeline:
-    """Returns when everything of a class happened.
+    """Builds the timeline of a class.
 
     Args:
-        missing: the reason of holes that no agent reported: `PENDING` while footage may still arrive.
-        window: when the class can have been. Runs dated elsewhere, by a box whose clock was not set, are put beside
-            the runs that they were recorded beside, or to the beginning of the window.
-        growing_from: the instant of class time 0 of a class that still arrives; None: its first picture. Of such a
-            class nothing that was laid out once comes out otherwise when more has arrived.
+        missing: the reason of gaps that no agent reported: `PENDING` while footage may still arrive.
+        window: the period in which the class can have taken place. Runs dated outside of it, by an agent with a wrong
+            clock, are moved next to the runs before or after them in sequence, or to the start of the window.
+        growing_from: the instant of class time 0 of a class that is still arriving; None: its first picture. The timeline
+            of such a class only grows: later footage does not change earlier entries.
     """
     span = (_epoch_us(window[0]), _epoch_us(window[1])) if window else None
     dated = {
@@ -134,7 +134,7 @@ def build_timeline(
         (item.class_us + item.duration_us for placed in dated.values() for item in placed), default=0
     )
     duration_us = end_us - zero_us if firsts else 0
-    laid = {}
+    timelines = {}
     for track in tracks:
         placed = dated[track.id]
         for item in placed:
@@ -147,13 +147,13 @@ def build_timeline(
         ]
         shown = [_span(item) for item in placed if not item.missing]
         lost = merge_adjacent(UncoveredSpan(*_span(item), item.missing) for item in placed if item.missing)
-        laid[track.id] = TrackTimeline(
+        timelines[track.id] = TrackTimeline(
             track.id,
             _replace_missing(_assign_playlist_time(placed)),
             find_uncovered(shown, [*lost, *reported], duration_us, missing),
         )
     start_at = EPOCH + timedelta(microseconds=zero_us) if firsts else None
-    return ClassTimeline(start_at, duration_us, laid)
+    return ClassTimeline(start_at, duration_us, timelines)
 
 
 def _span(item: PlacedFragment) -> tuple[int, int]:
@@ -176,7 +176,7 @@ def contiguous_prefix(segments: Iterable[SegmentFacts]) -> list[SegmentFacts]:
 
 @dataclass(frozen=True, slots=True)
 class _ClockLine:
-    """A `ClockEstimate` in integers, because an hour's class asks it thirty thousand times."""
+    """A `ClockEstimate` in integers, for speed: an hour of class evaluates it thirty thousand times."""
 
     anchor_pts_90k: int
     anchor_us: int
@@ -201,13 +201,13 @@ def _place_fragments(
 ) -> list[PlacedFragment]:
     """Returns the fragments in order, with UTC microseconds as class time: rising, never overlapping."""
     placed: list[PlacedFragment] = []
-    for run in _runs(segments, span, growing=growing):
+    for run in _dated_runs(segments, span, growing=growing):
         shift_us = 0
         before: FragmentRow | None = None
         for segment, line in in_passing(run, every=8):
             for row in segment.fragments:
                 if before is not None and row.pts_90k <= before.pts_90k:
-                    continue  # the same stretch twice: a segment that was recovered and one that was sealed before
+                    continue  # duplicate: a recovered segment repeats a stretch of an earlier one
                 utc_us = line.utc_us(row.pts_90k)
                 item = PlacedFragment(
                     segment.id,
@@ -219,7 +219,7 @@ def _place_fragments(
                     discontinuity=before is None and bool(placed),
                 )
                 if placed:
-                    follows = before is not None and _follows(before, row)
+                    follows = before is not None and _is_contiguous(before, row)
                     shift_us += _join_to_previous(placed[-1], item, follows=follows)
                 placed.append(item)
                 before = row
@@ -227,9 +227,9 @@ def _place_fragments(
 
 
 def _join_to_previous(last: PlacedFragment, item: PlacedFragment, *, follows: bool) -> int:
-    """Makes `last` and `item` neighbours without overlap; returns by how much the rest of the run moves, in µs."""
+    """Removes an overlap or small gap between `last` and `item`; returns how far the rest of the run moves, in µs."""
     if item.class_us > last.class_us and (follows or item.class_us < last.class_us + last.duration_us):
-        # Where the line of the clock bends, and where one run ends into the next, the earlier picture gives way.
+        # At a bend of the clock line, and where a run overlaps the next one, the earlier fragment is shortened.
         last.duration_us = item.class_us - last.class_us
         return 0
     moved_us = max(0, last.class_us + last.duration_us - item.class_us)
@@ -240,50 +240,52 @@ def _join_to_previous(last: PlacedFragment, item: PlacedFragment, *, follows: bo
 _Run = list[tuple[SegmentFacts, _ClockLine]]
 
 
-def _runs(segments: Sequence[SegmentFacts], span: tuple[int, int] | None, *, growing: bool) -> list[_Run]:
+def _dated_runs(
+    segments: Sequence[SegmentFacts], span: tuple[int, int] | None, *, growing: bool
+) -> list[_Run]:
     """Returns the runs in the order of their first pictures, each segment with the line that dates it."""
     runs: dict[tuple[UUID, int], list[SegmentFacts]] = {}
     for segment in sorted(segments, key=lambda item: item.sequence):
         runs.setdefault((segment.agent_id, segment.run), []).append(segment)
-    lined = []
+    dated = []
     for run in runs.values():
         final = next((item.clock for item in run if not item.clock.provisional), run[-1].clock)
-        # What is shown of a run that still grows stays where it is: a better line is for when all of it is there.
-        lined.append(
+        # While the class grows, published times must not change: the settled line is used only when it is complete.
+        dated.append(
             [
                 (item, _ClockLine.of(final if item.clock.provisional and not growing else item.clock))
                 for item in run
             ]
         )
     if span is not None:
-        lined = _realign_misdated(lined, span)
+        dated = _realign_misdated(dated, span)
     agents_begin: dict[UUID, int] = {}
-    for run_ in lined:
+    for run_ in dated:
         agent_id = run_[0][0].agent_id
         agents_begin[agent_id] = min(_begin_us(run_), agents_begin.get(agent_id, _begin_us(run_)))
-    # Within one box the sequence is the truth about order, even where a clock was set back between two runs.
-    return sorted(lined, key=lambda run: (agents_begin[run[0][0].agent_id], run[0][0].sequence))
+    # Within one agent the sequence number gives the order, even if its clock was set back between two runs.
+    return sorted(dated, key=lambda run: (agents_begin[run[0][0].agent_id], run[0][0].sequence))
 
 
 def _realign_misdated(runs: list[_Run], span: tuple[int, int]) -> list[_Run]:
-    """Returns the runs of each box, those that are dated outside of `span` moved beside their neighbours in sequence."""
+    """Returns the runs of each agent; those dated outside of `span` are moved next to their neighbours in sequence."""
     ordered = sorted(runs, key=lambda run: (run[0][0].agent_id, run[0][0].sequence))
-    at_home = [span[0] <= _begin_us(run) and _end_us(run) <= span[1] for run in ordered]
-    if all(at_home):
+    well_dated = [span[0] <= _begin_us(run) and _end_us(run) <= span[1] for run in ordered]
+    if all(well_dated):
         return runs
 
     def neighbour(index: int, step: int) -> int | None:
         other = index + step
-        same_box = (
+        same_agent = (
             0 <= other < len(ordered) and ordered[other][0][0].agent_id == ordered[index][0][0].agent_id
         )
-        return other if same_box and at_home[other] else None
+        return other if same_agent and well_dated[other] else None
 
-    # Up to the next run that is dated well; what has none behind it goes on where the one before it ended.
+    # Move a run to the next well-dated run; without one, to the end of the previous well-dated run.
     for step in (1, -1):
         for index in range(len(ordered))[::-step]:
             beside = neighbour(index, step)
-            if at_home[index] or beside is None:
+            if well_dated[index] or beside is None:
                 continue
             run = ordered[index]
             by_us = (
@@ -291,11 +293,11 @@ def _realign_misdated(runs: list[_Run], span: tuple[int, int]) -> list[_Run]:
                 if step == 1
                 else _end_us(ordered[beside]) - _begin_us(run)
             )
-            ordered[index], at_home[index] = _shifted(run, by_us), True
+            ordered[index], well_dated[index] = _moved(run, by_us), True
     next_us = span[0]
     for index, run in enumerate(ordered):
-        if not at_home[index]:
-            ordered[index] = _shifted(run, next_us - _begin_us(run))
+        if not well_dated[index]:
+            ordered[index] = _moved(run, next_us - _begin_us(run))
             next_us = _end_us(ordered[index])
     return ordered
 
@@ -311,21 +313,21 @@ def _end_us(run: _Run) -> int:
     return line.utc_us(last.pts_90k + last.duration_90k)
 
 
-def _shifted(run: _Run, by_us: int) -> _Run:
+def _moved(run: _Run, by_us: int) -> _Run:
     return [
         (item, _ClockLine(line.anchor_pts_90k, line.anchor_us + by_us, line.rate_ppb)) for item, line in run
     ]
 
 
-def _follows(before: FragmentRow, row: FragmentRow) -> bool:
+def _is_contiguous(before: FragmentRow, row: FragmentRow) -> bool:
     return row.pts_90k - (before.pts_90k + before.duration_90k) <= CONTIGUOUS_TICKS
 
 
 def _assign_playlist_time(placed: Sequence[PlacedFragment]) -> list[PlacedFragment | Filler]:
-    """Gives each fragment its playlist time, and returns them with fillers for the holes between.
+    """Sets the playlist time of each fragment, and returns the fragments with fillers for the gaps between them.
 
-    A player takes the places within a run from the media itself, so there a hole is filled to the tick; at the first
-    fragment of a run playlist time is brought back to class time, as far as it is not ahead already.
+    Within a run a player takes times from the media, so a gap is filled to the tick. At the first fragment of a run playlist
+    time returns to class time, unless it is ahead already.
     """
     entries: list[PlacedFragment | Filler] = []
     run_us = run_pts = 0
@@ -349,8 +351,7 @@ def _assign_playlist_time(placed: Sequence[PlacedFragment]) -> list[PlacedFragme
 
 
 def _replace_missing(entries: Sequence[PlacedFragment | Filler]) -> list[PlacedFragment | Filler]:
-    """Returns the entries, a filler in the place of each fragment that is missing: what was told of a class that still
-    arrives keeps its number in the playlist."""
+    """Replaces each missing fragment by a filler, so that later entries keep their sequence number in the playlist."""
     shown: list[PlacedFragment | Filler] = []
     broken = False
     for item in entries:

@@ -1,4 +1,4 @@
-"""Addresses of playback, namespace `playback`. The last part of each tells players what it is."""
+"""URLs of playback, namespace `playback`. Players recognize the type of a resource by the last part."""
 
 from django.urls import include, path
 

@@ -45,7 +45,6 @@ TO_DO = (
     "control_plane/people/",
     "control_plane/plans/",
     "control_plane/portal/",
-    "control_plane/recordings/",
     "control_plane/tenancy/",
     "docs/design/access.md",
     "docs/design/audit.md",

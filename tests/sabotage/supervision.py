@@ -106,8 +106,8 @@ SUPERVISION = (
         "footage is taken on a disk that is nearly full",
         "supervision",
         "control_plane/ingest/api.py",
-        '    """Answers with an upload target for each announced segment, or that it is already committed."""\n    require_space()\n',
-        '    """Answers with an upload target for each announced segment, or that it is already committed."""\n',
+        '    """Answers with a receipt or an upload target for each announced segment."""\n    require_space()\n',
+        '    """Answers with a receipt or an upload target for each announced segment."""\n',
         (
             "tests/control_plane/ingest/test_http.py::"
             "test_no_footage_is_taken_while_the_disk_is_nearly_full_and_receipts_are_still_given",

@@ -25,7 +25,7 @@ from control_plane.keys.errors import KeyDestroyed, KeyLost
 from control_plane.keys.events import GenerationNeeded, StudioKeyRotated
 from control_plane.keys.models import KeyTombstone, Shredded, StudioKey
 from control_plane.keys.selectors import current_key
-from control_plane.keys.services.tombstones import entomb
+from control_plane.keys.services.tombstones import record_tombstone
 from control_plane.plans.rate_limits import require_rate
 from control_plane.tenancy.models import Studio
 
@@ -143,7 +143,7 @@ def destroy_generation(key: StudioKey, *, actor: Actor, reason: str) -> KeyTombs
     StudioKey.objects.filter(pk=key.pk).update(
         wrapped_key=b"", wrapped_private_key=b"", destroyed_at=timezone.now()
     )
-    return entomb(Shredded.GENERATION, key.id, reason=reason, actor=actor, studio_id=key.studio_id)
+    return record_tombstone(Shredded.GENERATION, key.id, reason=reason, actor=actor, studio_id=key.studio_id)
 
 
 def wrapped_columns() -> list[tuple[type[Model], str, str]]:

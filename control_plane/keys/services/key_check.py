@@ -16,7 +16,7 @@ from control_plane.keys.services.generations import (
     left_on_older,
     wrapped_columns,
 )
-from control_plane.keys.services.tombstones import entomb, settle_shelf
+from control_plane.keys.services.tombstones import record_tombstone, settle_shelf
 from control_plane.tenancy.models import Studio
 from control_plane.tenancy.selectors import studio_ids
 
@@ -88,7 +88,9 @@ def _look_at_rows(found: Found, actor: Actor, mend: bool, studio: Studio) -> Non
                     model._default_manager.filter(pk=pk).update(**{column: b""})
                     if kind == keyring.CLASS:
                         id_ = UUID(str(studio.id))
-                        entomb(Shredded.CLASS, UUID(str(pk)), reason=RESTORED, actor=actor, studio_id=id_)
+                        record_tombstone(
+                            Shredded.CLASS, UUID(str(pk)), reason=RESTORED, actor=actor, studio_id=id_
+                        )
             except KeyRefused:
                 _lost(found, f"{kind} {pk}")
 

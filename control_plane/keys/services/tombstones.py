@@ -24,7 +24,9 @@ ACTS: dict[Shredded, tuple[Act, str]] = {
 }
 
 
-def entomb(what: Shredded, object_id: UUID, *, reason: str, actor: Actor, studio_id: UUID) -> KeyTombstone:
+def record_tombstone(
+    what: Shredded, object_id: UUID, *, reason: str, actor: Actor, studio_id: UUID
+) -> KeyTombstone:
     """Puts the end of a key on record, and has its half destroyed at the commit. Part of another service's act."""
     tombstone: KeyTombstone
     tombstone, made = KeyTombstone.objects.get_or_create(

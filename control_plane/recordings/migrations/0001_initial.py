@@ -67,7 +67,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=shared.protocol.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('state', models.CharField(choices=[('waiting', 'Told to record'), ('recording', 'Recording'), ('uploading', 'Uploading the rest'), ('done', 'Everything arrived'), ('lost', 'Given up')], default='waiting', editable=False, max_length=16)),
+                ('state', models.CharField(choices=[('waiting', 'Waiting to record'), ('recording', 'Recording'), ('uploading', 'Uploading the rest'), ('done', 'Complete'), ('lost', 'Given up')], default='waiting', editable=False, max_length=16)),
                 ('cameras_recording', models.PositiveSmallIntegerField(default=0, editable=False)),
                 ('segments_made', models.PositiveIntegerField(default=0, editable=False)),
                 ('segments_pending', models.PositiveIntegerField(default=0, editable=False)),

@@ -1,1 +1,1 @@
-"""Playback of a class: timeline, playlist, key and bytes, each authorised for one viewer at each request."""
+"""Playback of a class: timeline, playlist, key and bytes; each request is authorized for its viewer."""

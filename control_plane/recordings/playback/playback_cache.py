@@ -1,13 +1,12 @@
-"""Playlists and timelines as they were last written, so that 200 viewers of an hour's class cost one laying out.
+"""Caches rendered playlists and timelines, so that 200 viewers of an hour's class cost one rendering.
 
-What is kept is what anybody who may replay the class is given, word for word; *whether* somebody may is asked before,
-each time, and never kept. The documents of a class stand under what they were written from: a class to which a segment,
-a gap or a fault was added is another version, and the old one is forgotten when its turn comes. Each process keeps its
-own.
+The cached documents are the same for every viewer; *whether* a viewer may see them is checked before each use and never
+cached. The key is the version of the class: a new segment, gap or damage makes another version, and the old one is evicted
+later. Each process has its own cache.
 
-One laying out writes all documents of a version, since a player asks for all of them. A studio has one under way at a
-time, and all studios together `MAKERS`; whoever comes meanwhile is told to come again (`Busy`) and holds neither a
-thread nor a database connection until then.
+One rendering produces all documents of a version, since a player requests all of them. A studio has one rendering in
+progress at a time, and all studios together `RENDER_THREADS`; other requests get `Busy` and wait without a thread and
+without a database connection.
 """
 
 import gzip
@@ -34,15 +33,15 @@ from control_plane.recordings.selectors import class_timeline
 CachedT = TypeVar("CachedT")
 
 MAX_CACHED_BYTES = 32 << 20
-"""Of all documents kept, packed. An hour of three cameras is about 0.3 MB, the largest class about 10 MB."""
+"""Maximum of all cached documents, compressed. An hour of three cameras is about 0.3 MB, the largest class about 10 MB."""
 RENDER_THREADS = 2
-"""Documents of this many classes are written at a time. The largest class takes about 150 MB while it is laid out."""
+"""Classes rendered at a time. The largest class needs about 150 MB while it is rendered."""
 GZIP_LEVEL = 6
 
 
 @dataclass(frozen=True, slots=True)
 class ClassVersion:
-    """What a class consists of: its state, and its segments, their faults, gaps and tracks by number and by all ids."""
+    """Version of a class: its state, and count and digest of the ids of its segments, damage, gaps and tracks."""
 
     class_id: UUID
     state: str
@@ -51,13 +50,13 @@ class ClassVersion:
 
 @dataclass(frozen=True, slots=True)
 class CachedDocument:
-    """A body, packed; who does not take it so gets it unpacked."""
+    """A gzip-compressed body; decompressed for clients that do not accept gzip."""
 
     packed: bytes
     content_type: str
 
     def response(self, request: HttpRequest) -> HttpResponse:
-        """Returns the answer to one viewer."""
+        """Returns the response for one viewer."""
         takes_packed = "gzip" in request.headers.get("Accept-Encoding", "")
         response = HttpResponse(
             self.packed if takes_packed else gzip.decompress(self.packed), content_type=self.content_type
@@ -77,20 +76,20 @@ class ClassDocuments:
 
     @property
     def size_bytes(self) -> int:
-        """How much memory they take, near enough."""
+        """Approximate memory use."""
         return sum(len(item.packed) for item in (self.timeline, *self.playlists.values()))
 
 
 class DocumentCache(Generic[CachedT]):
-    """The newest values that were asked for, each made by one of those who ask; used by many threads.
+    """A cache of recently used values, each created by one of its callers. Thread-safe.
 
-    Values belong to owners. Where they are too many bytes, the owner of most gives up its oldest: nobody's values are
-    pushed out by what somebody else asks for. An owner has one value made at a time.
+    Values belong to owners. Beyond `most_bytes` the oldest value of the owner with most bytes is evicted, so no owner evicts
+    the values of a smaller one. One value per owner is created at a time.
 
     Args:
-        most_bytes: of all values together.
-        makers: how many values are made at a time.
-        size: of a value, in bytes.
+        most_bytes: maximum of all values together.
+        makers: maximum number of values created at a time.
+        size: returns the size of a value, in bytes.
     """
 
     def __init__(self, *, most_bytes: int, makers: int, size: Callable[[CachedT], int]) -> None:
@@ -98,19 +97,19 @@ class DocumentCache(Generic[CachedT]):
         self._values: OrderedDict[Hashable, tuple[CachedT, Hashable, int]] = OrderedDict()
         self._held_bytes: defaultdict[Hashable, int] = defaultdict(int)
         self._making: dict[Hashable, Future[None]] = {}
-        """By owner; settled when there is room for another."""
+        """By owner; each future completes when its value is created."""
         self._lock = threading.Lock()
 
     @property
     def held_bytes(self) -> int:
-        """How much is kept now."""
+        """The size of all cached values."""
         return sum(self._held_bytes.values())
 
     def get(self, key: Hashable, make: Callable[[], CachedT], *, owner: Hashable) -> CachedT:
-        """Returns the value under `key`, made now where there is none. What `make` raises keeps nothing.
+        """Returns the value of `key`; creates it with `make` if it is missing. If `make` raises, nothing is cached.
 
         Raises:
-            Busy: another value of the owner is being made (this one, as a rule), or as many as may be at once.
+            Busy: a value of the owner (usually this one) or the maximum number of values is being created.
         """
         with self._lock:
             if key in self._values:
@@ -120,7 +119,7 @@ class DocumentCache(Generic[CachedT]):
             if before is None and len(self._making) >= self._makers:
                 before = next(iter(self._making.values()))
             if before is not None:
-                raise Busy("This class is being laid out.", retry_after_s=1, until=before)
+                raise Busy("The timeline of this class is being prepared.", retry_after_s=1, until=before)
             done = self._making[owner] = Future()
         try:
             value = make()
@@ -158,7 +157,7 @@ _cache: DocumentCache[ClassDocuments] = DocumentCache(
 
 
 def class_version(class_session: ClassSession) -> ClassVersion:
-    """Returns what a class consists of now. Rows of footage never change, so which ones there are says everything."""
+    """Returns the current version of a class. Rows of footage never change, so their ids identify the content."""
     scoped, of = in_scope_sql()
     values = [class_session.pk, *of]
     with connection.cursor() as cursor:
@@ -168,15 +167,15 @@ def class_version(class_session: ClassSession) -> ClassVersion:
 
 
 def class_documents(class_session: ClassSession, *, folder: str) -> ClassDocuments:
-    """Returns the documents of a class as it is now, written where nobody has asked for them before.
+    """Returns the documents of the current version of a class, rendered if they are not cached.
 
     Args:
-        folder: the address of the class, under which its playlists lie.
+        folder: the URL of the class, which the URLs of its playlists start with.
 
     Raises:
-        Busy: they, or others of the studio, are being written.
+        Busy: they, or others of the studio, are being rendered.
     """
-    # The timeline also tells what stands in the row of the class itself.
+    # The timeline also contains columns of the class itself.
     key = (class_version(class_session), class_session.title, class_session.started_at, folder)
     return _cache.get(key, lambda: _render(class_session, folder), owner=class_session.studio_id)
 

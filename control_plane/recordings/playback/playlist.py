@@ -1,8 +1,8 @@
 """The HLS playlist of one track; pure.
 
 Source: RFC 8216 and its second edition (draft-pantos-hls-rfc8216bis): version 7, fMP4, AES-128 for whole fragments,
-sections 4.4.4.4 (`EXT-X-KEY` also covers the `EXT-X-MAP` lines behind it, hence `METHOD=NONE` before each further one)
-and 4.4.4.7 (`EXT-X-GAP`). Addresses are relative to `.../tracks/<track>/playlist.m3u8`.
+sections 4.4.4.4 (`EXT-X-KEY` also applies to later `EXT-X-MAP` lines, hence `METHOD=NONE` before each of them)
+and 4.4.4.7 (`EXT-X-GAP`). URLs are relative to `.../tracks/<track>/playlist.m3u8`.
 """
 
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ from control_plane.recordings.timeline import Filler, PlacedFragment, TrackTimel
 CONTENT_TYPE = "application/vnd.apple.mpegurl"
 MAX_FILLER_US = 10_000_000
 MAX_FILLERS = 8640
-"""In one whole playlist: a day of the longest. An agent that began without the right time dates its pictures decades
-apart, and one that lies does so between all of its fragments."""
+"""Maximum in one playlist: a day of fillers of full length. An agent with a wrong clock may date its pictures decades apart,
+a misbehaving one may do so between all fragments."""
 GAP_URI = "gap.m4s"
-"""The address of what does not exist; players that know `EXT-X-GAP` never ask for it."""
+"""URI of a filler, which does not exist; players that support `EXT-X-GAP` never request it."""
 
 
 def write_playlist(track: TrackTimeline, *, start_at: datetime, complete: bool) -> str:
-    """Returns the playlist of a track, to be given to one viewer.
+    """Returns the playlist of a track.
 
     Args:
         start_at: the instant of class time 0.
-        complete: nothing more will be added; otherwise the player asks again, and finds what it knows unchanged: the
-            last fragment waits for the one that says where it ends, and no target duration is too short for later.
+        complete: nothing more will be added. Otherwise the player reloads the playlist, whose entries must not change: so
+            the last fragment is held back until its end is known, and the target duration leaves a margin for later ones.
     """
     entries = track.entries if complete else track.entries[:-1]
     pieces = _split(entries)
@@ -46,7 +46,7 @@ def write_playlist(track: TrackTimeline, *, start_at: datetime, complete: bool) 
     encrypted = False
     placed = track.placed
     if placed:
-        # Before any filler: a player may want the decoder set up before it meets the first picture.
+        # Before any filler: some players set up the decoder before the first picture.
         init = placed[0].init_sha256
         lines.append(_map_line(placed[0].segment_id))
     for piece in in_passing(pieces):
@@ -78,10 +78,10 @@ def _fragment_lines(piece: PlacedFragment, start_at: datetime) -> list[str]:
 
 
 def _split(entries: Sequence[PlacedFragment | Filler]) -> list[PlacedFragment | Filler]:
-    """Returns the entries, long fillers cut so that they do not blow up the target duration.
+    """Splits long fillers, so that they do not inflate the target duration.
 
-    Each filler takes its pieces from what those before it have left of `MAX_FILLERS`; where nothing is left it stays
-    whole. Only what stands before a filler decides, so a playlist that grows never changes what it said before.
+    All fillers share `MAX_FILLERS` pieces in order; when none are left, a filler stays whole. Only earlier entries decide,
+    so a growing playlist never changes its earlier entries.
     """
     pieces: list[PlacedFragment | Filler] = []
     left = MAX_FILLERS
@@ -113,5 +113,5 @@ def _date_line(class_us: int, start_at: datetime) -> str:
 
 
 def _extinf(piece: PlacedFragment | Filler) -> str:
-    # From the difference of rounded places, so that rounding never adds up.
+    # Difference of rounded positions, so that rounding errors do not add up.
     return f"#EXTINF:{piece.extinf_us / 1_000_000:.6f},"

@@ -1,7 +1,7 @@
-"""Which bytes a `Range` header asks for; pure.
+"""Parses `Range` headers; pure.
 
-Source: RFC 9110, sections 14.1.2 and 14.2: a range that breaks the rules, several at once, and units that nobody knows
-are ignored; one that lies beyond the end is refused.
+Source: RFC 9110, sections 14.1.2 and 14.2: invalid ranges, multiple ranges and unknown units are ignored; a range beyond
+the end is refused.
 """
 
 import re
@@ -11,12 +11,12 @@ _RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})-(\d{0,18})", re.IGNORECASE)
 
 
 class Unsatisfiable(Exception):
-    """The range begins behind the last byte."""
+    """The range starts after the last byte."""
 
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """Bytes `first` up to and with `last` of `whole_bytes`."""
+    """Bytes `first` to `last`, inclusive, of `whole_bytes`."""
 
     first: int
     last: int
@@ -24,7 +24,7 @@ class ByteRange:
 
     @property
     def size_bytes(self) -> int:
-        """How many bytes these are."""
+        """The number of bytes in the range."""
         return self.last - self.first + 1
 
     def __str__(self) -> str:
@@ -32,10 +32,10 @@ class ByteRange:
 
 
 def parse_range(header: str, whole_bytes: int) -> ByteRange | None:
-    """Returns the bytes that a `Range` header asks for; None: all of them.
+    """Returns the byte range of a `Range` header; None: all bytes.
 
     Raises:
-        Unsatisfiable: there are none such.
+        Unsatisfiable: the object has no such bytes.
     """
     match = _RANGE.fullmatch(header.strip())
     if match is None or match.groups() == ("", ""):

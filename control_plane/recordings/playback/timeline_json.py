@@ -1,4 +1,4 @@
-"""`timeline.json`: what the player in the browser is told of a class."""
+"""`timeline.json`: the description of a class for the player in the browser."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from control_plane.recordings.models import ClassSession, Segment, Track
 from control_plane.recordings.timeline import ClassTimeline, TrackTimeline
 
 CLOCK_ORDER = ("rtcp_sr", "arrival")
-"""Best first; a track is as good as its worst segment."""
+"""Best first; the worst segment decides for a track."""
 
 
 def timeline_json(class_session: ClassSession, timeline: ClassTimeline, folder: str) -> dict[str, Any]:
-    """Returns the body of `timeline.json`; times in seconds, `media_t` as the playlist of the track counts.
+    """Returns the body of `timeline.json`; times in seconds, `media_t` in playlist time of the track.
 
     Args:
-        folder: the address of the class, under which `timeline.json` and the playlists lie.
+        folder: the URL of the class, which the URLs of `timeline.json` and of the playlists start with.
     """
     start_at = timeline.start_at or class_session.started_at or class_session.requested_at
     return {
@@ -66,7 +66,7 @@ def _track(track: Track, timeline: TrackTimeline, folder: str) -> dict[str, Any]
 
 
 def _clock(segments: QuerySet[Segment]) -> dict[str, Any]:
-    """Returns the worst of the clocks that date a track; of a provisional one only where nothing better came in its run."""
+    """Returns the worst clock of a track; provisional clocks count only in runs without a settled one."""
     run = {name: OuterRef(name) for name in ("class_session", "track", "agent", "run")}
     settled = Exists(Segment.objects.filter(**run, clock_provisional=False))
     segments = segments.exclude(Q(clock_provisional=True) & settled)

@@ -1,7 +1,7 @@
-"""Who looked at what: one audit entry for each replay, written before its first key is given.
+"""Replays: one audit event for each, written before its first key is served.
 
-A replay is one person's look at one class, for as long as no pause between two requests is longer than `PAUSE`. It
-needs no id in any address: whoever asks for a playlist or a key either goes on with a replay, or begins one.
+A replay is one person watching one class, as long as no pause between two requests is longer than `REPLAY_IDLE_LIMIT`. URLs
+contain no replay id: a request for a playlist or a key continues the person's current replay or begins one.
 """
 
 from datetime import timedelta
@@ -24,7 +24,7 @@ TOUCH_INTERVAL = timedelta(minutes=1)
 
 
 def touch_replay(class_session: ClassSession, *, actor: Actor) -> Replay:
-    """Returns the person's replay of a class, begun and put on record now where none is under way.
+    """Returns the person's current replay of a class; begins and audits one if there is none.
 
     Raises:
         NotFound, Forbidden: `actor` may not replay this class.
@@ -34,7 +34,7 @@ def touch_replay(class_session: ClassSession, *, actor: Actor) -> Replay:
         raise NotFound
     replay = _current_replay(class_session, actor.id)
     if replay is None:
-        # Three players ask at the same instant: the second and third find what the first began.
+        # The players of three views start at the same instant: the second and third find the replay of the first.
         _lock(class_session.id, actor.id)
         replay = _current_replay(class_session, actor.id)
     now = timezone.now()
@@ -56,7 +56,7 @@ def touch_replay(class_session: ClassSession, *, actor: Actor) -> Replay:
 
 
 def _access_details(class_session: ClassSession, actor: Actor) -> dict[str, str]:
-    """Returns by which right the person looks: as it is now, for later it may be another."""
+    """Returns the basis of the person's access now; it may change later."""
     reason = access.decide(actor, access.Action.REPLAY, class_session).reason
     return {"right": reason.why.value, "role": reason.role.value if reason.role else ""}
 

@@ -1,9 +1,8 @@
-"""Playback of one class for one viewer: timeline, playlists, init sections, keys, bytes, and whether it may go on.
+"""Serves playback of one class to one viewer: timeline, playlists, init sections, keys, bytes, and the access check.
 
-Each request asks `access` again, so a right that is taken away is gone with the next fragment. What was asked
-for before is bounded too: a redirect to the store is good for `PRESIGNED_LIFETIME`, and an answer that is longer than
-a fragment asks again while it is sent. The studio of the address is in scope (`identity.middleware`), strangers have
-got their 404 there.
+Each request checks access again, so a revoked permission takes effect with the next fragment. Earlier responses are
+bounded too: a redirect to the store is valid for `PRESIGNED_LIFETIME`, and a response longer than a fragment is authorized
+again while it is sent. The studio in the URL is in scope (`identity.middleware`); strangers got a 404 there.
 """
 
 import asyncio
@@ -50,20 +49,20 @@ from control_plane.storage.stores import open_store
 from shared.protocol.errors import Code
 
 PRESIGNED_LIFETIME = timedelta(seconds=4)
-"""It ends by the store's clock: one that is behind ours gives as much longer, which the probe of a store warns of."""
+"""Measured by the store's clock: if it is slow, the URL is valid longer by the difference. The probe warns of that."""
 BUFFERED_RESPONSE_BYTES = 1 << 20
-"""An answer up to this size is read and sent in one piece, and stays in memory until the slowest reader has it: a fragment
-of 2 s at 4 Mb/s. A larger one goes in chunks, each read when the one before it was taken."""
+"""A response up to this size (a fragment of 2 s at 4 Mb/s) is sent in one piece, and is in memory until the slowest
+client has read it. A larger one is sent in chunks, each read from the store after the client took the one before."""
 _DAMAGED_INIT = "The init section of this segment is damaged. Its camera cannot be played here."
 REAUTHORIZE_EVERY_S = 2.0
-"""How long a longer answer goes on before it is asked again whether it may."""
+"""Interval at which a streamed response is authorized again."""
 READERS, READERS_PER_STUDIO = 16, 4
-"""Threads that read what is streamed, and whatever lies in a studio's own store; one that is slow holds its own alone."""
+"""Threads for streamed responses and for studios' own stores; a slow store delays only its own studio."""
 STORE_READ_TIMEOUT_S = 0.5
-"""How long the thread of a request waits for a small part from a studio's own store."""
+"""How long the thread of a request waits for a small read from a studio's own store."""
 _readers = FairThreads("playback", threads=READERS, of_one=READERS_PER_STUDIO)
 _reads_in_progress: Remembered[Future[bytes]] = Remembered(most=64, for_s=30.0)
-"""Small parts that are being read; at most `BUFFERED_RESPONSE_BYTES` each."""
+"""Small reads in progress, at most `BUFFERED_RESPONSE_BYTES` each."""
 _SEGMENT_COLUMNS = (
     "id",
     "studio",
@@ -80,16 +79,16 @@ _SEGMENT_COLUMNS = (
 _UNDAMAGED = (
     f"NOT EXISTS (SELECT 1 FROM {SegmentDamage._meta.db_table} fault WHERE fault.segment_id = this.id)"  # noqa: S608  # a table of ours
 )
-"""Damaged bytes are given to nobody, also not to a page whose playlist is older than what was found."""
+"""Damaged bytes are never served, not even to a page whose playlist is older than the damage."""
 
 View = Callable[..., HttpResponseBase]
 
 
 def _playback_view(function: Callable[..., HttpResponseBase]) -> View:
-    """Makes a view out of a function of request, actor and class; never cached by anybody between us and the viewer.
+    """Turns a function of request, actor and class into a view whose responses are never cached.
 
-    The function asks: whoever gives footage by `touch_replay`, which puts it on record too, and else `_require`.
-    Once for each request: 200 viewers ask 400 times a second.
+    The function checks access itself, once per request, because 200 viewers send 400 requests a second: footage by
+    `touch_replay`, which also audits it; everything else by `_require`.
     """
 
     @require_safe
@@ -102,10 +101,12 @@ def _playback_view(function: Callable[..., HttpResponseBase]) -> View:
                 raise NotFound
             if not class_session.wrapped_key:
                 _require(actor, class_session)
-                raise KeyDestroyed("The recording of this class was destroyed. Nobody can see it any more.")
+                raise KeyDestroyed(
+                    "The recording of this class was destroyed. It cannot be replayed any more."
+                )
             response = function(request, actor, class_session, **kwargs)
         except ControlPlaneError as error:
-            # A player reads status and code, whatever a browser says it accepts.
+            # A player needs problem+json with status and code, whatever the Accept header is.
             response = error_response(error, request)
         response["Cache-Control"] = "no-store"
         return response
@@ -115,9 +116,9 @@ def _playback_view(function: Callable[..., HttpResponseBase]) -> View:
 
 @_playback_view
 def check(request: HttpRequest, actor: Actor, class_session: ClassSession) -> HttpResponseBase:
-    """Says by its status whether the replay may go on; an open page asks while it plays what it has loaded before.
+    """Returns by its status whether the viewer still has access; an open page polls it while it plays loaded footage.
 
-    Nothing of the class is in the answer, so nothing is put on record.
+    The response contains nothing of the class, so it is not audited.
     """
     _require(actor, class_session)
     return HttpResponse(status=204)
@@ -125,7 +126,7 @@ def check(request: HttpRequest, actor: Actor, class_session: ClassSession) -> Ht
 
 @_playback_view
 def timeline(request: HttpRequest, actor: Actor, class_session: ClassSession) -> HttpResponseBase:
-    """Gives what the player needs to know of a class."""
+    """Serves `timeline.json` of a class."""
     _require(actor, class_session)
     return class_documents(class_session, folder=_folder(request)).timeline.response(request)
 
@@ -134,7 +135,7 @@ def timeline(request: HttpRequest, actor: Actor, class_session: ClassSession) ->
 def playlist(
     request: HttpRequest, actor: Actor, class_session: ClassSession, track_id: UUID
 ) -> HttpResponseBase:
-    """Gives the HLS playlist of one track."""
+    """Serves the HLS playlist of one track."""
     _require(actor, class_session)
     folder = _folder(request).removesuffix(f"/tracks/{track_id}")
     written = class_documents(class_session, folder=folder).playlists.get(track_id)
@@ -148,12 +149,12 @@ def playlist(
 def init(
     request: HttpRequest, actor: Actor, class_session: ClassSession, track_id: UUID, segment_id: UUID
 ) -> HttpResponseBase:
-    """Gives the init section of a segment in clear: it holds formats, no picture."""
+    """Serves the init section of a segment decrypted: it contains formats, no picture."""
     segment = _segment(class_session, segment_id, track_id=track_id)
     replay = touch_replay(class_session, actor=actor)
-    if segment.init_size_bytes > MAX_INIT_BYTES:  # from before there was a limit: it is not even read
+    if segment.init_size_bytes > MAX_INIT_BYTES:  # older than the limit: do not read it
         raise ControlPlaneError(_DAMAGED_INIT, code=Code.SEGMENT_CORRUPT)
-    # Before the key: its entry locks the studio's chain, and the store may be slow to answer.
+    # Read before opening the key: its audit event locks the studio's chain, and the store may be slow.
     sealed = _read_buffered(segment, segment.init_offset_bytes, segment.init_size_bytes)
     content_key = _content_key(segment, class_session, actor, replay)
     decryptor = Cipher(algorithms.AES(content_key), modes.CBC(bytes(segment.init_iv))).decryptor()
@@ -161,7 +162,7 @@ def init(
     try:
         plain = unpadder.update(decryptor.update(sealed) + decryptor.finalize()) + unpadder.finalize()
     except ValueError as error:
-        # Neither padding nor whole blocks: nobody but the agent has looked into what it encrypted.
+        # Invalid padding or length: the server could not check what the agent encrypted.
         raise ControlPlaneError(_DAMAGED_INIT, code=Code.SEGMENT_CORRUPT) from error
     return HttpResponse(plain, content_type="video/mp4")
 
@@ -170,7 +171,7 @@ def init(
 def key(
     request: HttpRequest, actor: Actor, class_session: ClassSession, segment_id: UUID
 ) -> HttpResponseBase:
-    """Gives the content key of a segment, once the replay is on record."""
+    """Serves the content key of a segment, after the replay is audited."""
     segment = _segment(class_session, segment_id)
     replay = touch_replay(class_session, actor=actor)
     content_key = _content_key(segment, class_session, actor, replay)
@@ -181,7 +182,7 @@ def key(
 def content(
     request: HttpRequest, actor: Actor, class_session: ClassSession, segment_id: UUID
 ) -> HttpResponseBase:
-    """Gives the ciphertext of a segment or of a range of it, or the address in the store to take it from."""
+    """Serves the ciphertext of a segment or of a range of it, or redirects to a presigned URL of the store."""
     segment = _segment(class_session, segment_id)
     touch_replay(class_session, actor=actor)
     try:
@@ -189,7 +190,7 @@ def content(
     except Unsatisfiable:
         return HttpResponse(status=416, headers={"Content-Range": f"bytes */{segment.size_bytes}"})
     if request.method == "HEAD":
-        # A redirect is signed for GET alone, and all that is asked is known here.
+        # Presigned URLs permit GET only; HEAD is answered here.
         return _with_length(HttpResponse(content_type="video/mp4"), part, segment.size_bytes)
     signed = open_store(segment.store_id).presign_get(segment.object_key, lifetime=PRESIGNED_LIFETIME)
     if signed is not None:
@@ -215,7 +216,7 @@ def _folder(request: HttpRequest) -> str:
 
 
 def _range_of(request: HttpRequest) -> str:
-    # What it is conditional on, an entity tag or a date, is nothing that we ever gave: the answer is the whole.
+    # The server sends neither ETags nor dates, so an If-Range condition never matches: send the whole object.
     return "" if "If-Range" in request.headers else request.headers.get("Range", "")
 
 
@@ -229,24 +230,24 @@ def _with_length(response: HttpResponseBase, part: ByteRange | None, size_bytes:
 
 
 async def _stream_while_authorized(
-    ask: Callable[[], None], chunks: Iterator[bytes], studio_id: UUID
+    reauthorize: Callable[[], None], chunks: Iterator[bytes], studio_id: UUID
 ) -> AsyncIterator[bytes]:
-    """Yields chunks, and breaks the answer off where `ask` raises; it is asked every `REAUTHORIZE_EVERY_S`."""
-    asked_s = time.monotonic()
-    # In threads of their own, a few for each studio: a store that gives a byte at a time keeps nobody else's waiting.
+    """Yields chunks; aborts the response if `reauthorize` raises, which is called every `REAUTHORIZE_EVERY_S`."""
+    checked_s = time.monotonic()
+    # A few threads per studio: a store that returns a byte at a time delays only its own studio.
     more = partial(next, chunks, b"")
     while chunk := await asyncio.wrap_future(_readers.submit(studio_id, [more])[0]):
-        if time.monotonic() - asked_s >= REAUTHORIZE_EVERY_S:
-            await sync_to_async(ask, thread_sensitive=False)()
-            asked_s = time.monotonic()
+        if time.monotonic() - checked_s >= REAUTHORIZE_EVERY_S:
+            await sync_to_async(reauthorize, thread_sensitive=False)()
+            checked_s = time.monotonic()
         yield chunk
 
 
 def _reauthorize(request: HttpRequest, actor: Actor, class_session: ClassSession) -> None:
-    """Returns where the request would still be answered: signed in, and with the right.
+    """Checks that the request would still be served: signed in, with permission, class not destroyed.
 
     Raises:
-        SignInRequired, NotFound, Forbidden, KeyDestroyed: it would not.
+        SignInRequired, NotFound, Forbidden, KeyDestroyed: it would be refused.
     """
     try:
         if not request.session.exists(request.session.session_key or ""):
@@ -264,7 +265,7 @@ def _require(actor: Actor, class_session: ClassSession) -> None:
 
 
 def _segment(class_session: ClassSession, segment_id: UUID, *, track_id: UUID | None = None) -> Segment:
-    # Without the fragments: they are most of a row, and nothing here asks for them.
+    # Without the fragments: they are most of a row and not needed here.
     where, values = "this.id = %s AND this.class_session_id = %s", [segment_id, class_session.pk]
     where = f"{where} AND {_UNDAMAGED}"
     if track_id is not None:
@@ -284,7 +285,7 @@ def _read_buffered(segment: Segment, offset_bytes: int, size_bytes: int) -> byte
     """Returns a small part of a segment.
 
     Raises:
-        Busy: a store of the studio's own has not given it within `STORE_READ_TIMEOUT_S`. The read goes on for a retry.
+        Busy: a studio's own store did not answer within `STORE_READ_TIMEOUT_S`. The read continues for the retry.
     """
     if segment.store_id is None:
         return b"".join(_read(segment, offset_bytes, size_bytes))
@@ -308,7 +309,7 @@ def _read_buffered(segment: Segment, offset_bytes: int, size_bytes: int) -> byte
 
 
 def _read(segment: Segment, offset_bytes: int, size_bytes: int) -> Iterator[bytes]:
-    # The store is looked up now, in scope; what is read of it may outlive the scope.
+    # Open the store now, in scope: the chunks may be read after the scope has ended.
     return _chunks(open_store(segment.store_id), segment.object_key, offset_bytes, size_bytes)
 
 

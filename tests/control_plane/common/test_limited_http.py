@@ -36,7 +36,7 @@ def store(lax: LaxServer) -> S3Store:
 def test_a_flood_of_an_answer_is_not_taken_in(lax: LaxServer, store: S3Store) -> None:
     lax.ways.more_bytes = FLOOD
     with pytest.raises(StoreRefused, match="larger than"):
-        store.ask("location")
+        store.bucket_setting("location")
     with pytest.raises(StoreRefused, match="larger than"):
         store.send("GET", store.config.origin)
     assert lax.sent_bytes < FLOOD
@@ -53,7 +53,7 @@ def test_a_flood_behind_an_error_is_not_taken_in(lax: LaxServer, store: S3Store)
     """The client reads errors whole before it says what they are, those of an object too."""
     lax.ways.more_bytes = FLOOD
     with pytest.raises(StoreRefused, match="larger than"):
-        store.ask("policy")
+        store.bucket_setting("policy")
     with pytest.raises(StoreRefused, match="larger than"), store.open("studio/gone"):
         pass
     assert lax.sent_bytes < FLOOD

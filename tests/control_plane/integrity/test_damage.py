@@ -262,7 +262,7 @@ def test_what_moved_while_it_was_looked_at_is_no_finding(
     monkeypatch.setattr(inspect, "inspect_objects", slow)
     (found,) = scan_segments(scene.cast.studio.id, None, ScanDepth.SIZE)
     assert found.seen[0].kind == DamageKind.MISSING
-    assert (found.noted, faults(scene), acts(scene)) == ([], {}, [])
+    assert (found.recorded, faults(scene), acts(scene)) == ([], {}, [])
 
 
 def test_a_store_of_the_studio_is_looked_into_at_every_depth(

@@ -62,7 +62,7 @@ def test_nobody_can_be_confirmed_to_have_been_there(scene: Scene) -> None:
 def test_a_running_class_has_no_confirmed_roster(scene: Scene, dancers: list[Dancer]) -> None:
     with studio_scope(scene.cast.studio.id):
         ClassSession.objects.filter(pk=scene.session.pk).update(state=ClassState.RECORDING)
-    with pytest.raises(Conflict, match="still runs"):
+    with pytest.raises(Conflict, match="still running"):
         save_roster(scene.session, [dancers[0].id], confirm=True, actor=scene.cast.alice.actor)
     assert appearances(scene) == {}
 

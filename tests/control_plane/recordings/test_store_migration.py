@@ -103,7 +103,7 @@ def test_a_damaged_object_is_named_and_never_copied_as_good(
     with studio_scope(scene.cast.studio.id):
         faults = {row.segment_id: row for row in MigrationFailure.objects.all()}
     assert faults[bad.manifest.segment_id].code == "segment_corrupt"
-    assert "Damaged in the old store" in faults[bad.manifest.segment_id].detail
+    assert "Damaged in the source store" in faults[bad.manifest.segment_id].detail
     assert faults[gone.manifest.segment_id].code == "segment_missing"
     with studio_scope(scene.cast.studio.id):
         first = MigrationFailure.objects.get(segment_id=bad.manifest.segment_id)
@@ -216,7 +216,7 @@ def test_a_cancelled_move_leaves_footage_in_both_and_all_of_it_plays(
         )
     for made in cuts[:11]:
         assert replayed(scene, made) == made.content
-    with pytest.raises(Conflict, match="still to be deleted"):
+    with pytest.raises(Conflict, match="not deleted yet"):
         retire_store(store, actor=alice)
     grace_is_over(scene)
     delete_due(scene.cast.studio.id, most=100)

@@ -34,7 +34,7 @@ def test_a_store_that_is_given_up_takes_no_announced_segment_with_it(
     assert isinstance(early, PutTarget)
     assert put(early, made.content).status_code == 200
     cancel_migration(move, actor=alice)
-    with pytest.raises(Conflict, match="still to be deleted"):
+    with pytest.raises(Conflict, match="not deleted yet"):
         retire_store(store, actor=alice)
     (late,) = commit(scene, made)
     assert isinstance(late, Refused)

@@ -130,7 +130,7 @@ class Command(BaseCommand):
             line.unavailable += bool(seen.unavailable)
             if problem := seen.unavailable or seen.detail:
                 self.stdout.write(f"{line.studio}: {seen.item.key}: {problem}")
-        line.intact_again += len(part.lifted)
+        line.intact_again += len(part.cleared)
 
     def _print_table(self, lines: Sequence[StoreResult], depth: ScanDepth, took_s: float) -> None:
         heads = (
