@@ -18,7 +18,7 @@ class Actor:
     """Who acts, as a value; holds ids, never names or rows.
 
     `id` is the user's or the agent's id and None for the system. `studio_id` is set for an agent only: it belongs to
-    one studio for ever. `job` names the part of the system that acts, such as `ingest.sweep`, or the key of the program
+    one studio. `job` names the part of the system that acts, such as `ingest.sweep_uploads`, or the key of the program
     that acts for a person; `only` is what that key lends of the person's rights (values of `access.Action`), None: all.
     """
 

@@ -48,7 +48,7 @@ from control_plane.tenancy.selectors import members
 
 log = logging.getLogger(__name__)
 
-WATCH = Actor.system("compliance.watch")
+WATCH = Actor.system("compliance.watch_reads")
 MAX_ENTRIES = 5000
 MAIL_INTERVAL = timedelta(minutes=15)
 _EMPTY_CONTEXT = ReadContext(zone=zoneinfo.ZoneInfo("UTC"))

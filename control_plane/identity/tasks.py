@@ -14,6 +14,6 @@ def end_unconfirmed_memberships() -> None:
 
 
 @shared_task
-def look_at_proven_domains() -> None:
-    """Look up again which domains studios have proven; started by beat at night."""
-    each_studio("look at proven domains", look_again)
+def recheck_domains() -> None:
+    """Checks again that studios still prove their domains; run by beat at night."""
+    each_studio("recheck of domains", look_again)

@@ -24,7 +24,7 @@ from control_plane.storage.local import LocalStore
 from control_plane.storage.models import DeletionReason
 from control_plane.tenancy.models import Studio
 
-SYSTEM = Actor.system("ingest.sweep")
+SYSTEM = Actor.system("ingest.sweep_uploads")
 PENDING_AGE = timedelta(days=1)
 """An agent announces a segment again before it sends it, however long it was offline. That recreates the row and cancels
 the deletion of an existing object."""

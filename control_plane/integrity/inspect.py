@@ -26,7 +26,7 @@ from control_plane.storage.errors import ObjectMissing
 from control_plane.storage.objects import ObjectStore
 from control_plane.storage.stores import open_store
 
-SYSTEM = Actor.system("recordings.checks")
+SYSTEM = Actor.system("integrity.scan_footage")
 THREADS = 8
 BATCH = {ScanDepth.PRESENCE: 256, ScanDepth.SIZE: 256, ScanDepth.HASH: 32}
 EMPTY_STORE_THRESHOLD = 20

@@ -2,4 +2,4 @@
 
 from control_plane.common.schedules import Nightly
 
-PERIODIC = (Nightly("sweep-checks", "control_plane.integrity.tasks.start_nightly_scans", minute=0),)
+PERIODIC = (Nightly("start-nightly-scans", "control_plane.integrity.tasks.start_nightly_scans", minute=0),)

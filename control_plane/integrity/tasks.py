@@ -13,7 +13,7 @@ from control_plane.tenancy.sweeping import each_studio
 def start_nightly_scans() -> None:
     """Starts tonight's integrity scan of every studio, one after the other; run by beat at night."""
     studios: list[UUID] = []
-    each_studio("checks sweep", studios.append)
+    each_studio("integrity scan", studios.append)
     _kick_scan([str(studio) for studio in studios])
 
 

@@ -21,7 +21,7 @@ def sweep_keys() -> None:
 
 
 def _sweep_keys_of(scope: UUID) -> None:
-    actor = Actor.system("studios.keys")
+    actor = Actor.system("keys.sweep_keys")
     with studio_scope(scope):
         settle_shelf()
     for _ in range(BATCHES_AT_ONCE):

@@ -297,7 +297,7 @@ def _finish_probe(
                 facts["seen_region"] = context.seen_region[:64]
             StudioStore.objects.filter(pk=row.store_id, revision=row.revision).update(**facts)
         faults = [item.check for item in findings if item.outcome is ProbeOutcome.REFUSAL]
-        actor = Actor.user(row.requested_by) if row.requested_by else Actor.system("storage.probe")
+        actor = Actor.user(row.requested_by) if row.requested_by else Actor.system("storage.run_store_probe")
         record(
             Act.STORE_PROBED,
             actor=actor,

@@ -19,7 +19,7 @@ def probe_stores() -> None:
 def _request_probes_of(scope: UUID) -> None:
     with studio_scope(scope):
         for studio, store in stores_to_probe():
-            request_probe(studio, store, actor=Actor.system("storage.nightly"))
+            request_probe(studio, store, actor=Actor.system("storage.probe_stores"))
 
 
 @shared_task

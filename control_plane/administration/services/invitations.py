@@ -41,7 +41,7 @@ LIFETIME = timedelta(days=7)
 TOKEN_BYTES = 32
 PATH = "/invitation/"
 OPEN_LIMIT = 500
-JOB = Actor.system("studios.invitations")
+JOB = Actor.system("administration.invitations")
 
 
 @dataclass(frozen=True, slots=True)

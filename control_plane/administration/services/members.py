@@ -29,7 +29,7 @@ from control_plane.tenancy.models import Membership, Role, Studio
 from control_plane.tenancy.selectors import members, studios_of_account
 from shared.protocol.errors import Code
 
-JOB = Actor.system("studios.people")
+JOB = Actor.system("administration.members")
 _LAST_ADMIN = "A studio needs an admin; make somebody else one first."
 
 

@@ -26,7 +26,7 @@ from control_plane.common.errors import Conflict, Forbidden
 from control_plane.common.scoping import user_scope
 from control_plane.tenancy.models import Role
 
-JOB = Actor.system("studios.operators")
+JOB = Actor.system("administration.operators")
 
 
 def make_operator(address: str, *, actor: Actor, display_name: str = "") -> User:

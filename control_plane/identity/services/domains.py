@@ -19,7 +19,7 @@ from control_plane.common.scoping import studio_scope
 from control_plane.identity.models import IdentityProvider
 
 LABEL = "_threedance"
-JOB = Actor.system("studios.domains")
+JOB = Actor.system("identity.recheck_domains")
 MOST_SILENCES = 2
 """After so many domains whose DNS does not answer, the rest of a studio waits for the next day: others wait behind it."""
 

@@ -27,7 +27,7 @@ from control_plane.plans.rate_limits import require_unproven_rate
 from control_plane.tenancy.models import Membership, Role
 from control_plane.tenancy.selectors import in_force
 
-JOB = Actor.system("studios.sso")
+JOB = Actor.system("identity.sso")
 SECRET_KIND = "provider-secret"  # noqa: S105  # a name
 CONFIRMED_FOR = timedelta(days=30)
 """Longer than any session lives: who uses the studio by the provider is heard of in time."""

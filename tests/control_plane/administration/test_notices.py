@@ -50,7 +50,7 @@ def test_what_one_does_oneself_or_a_job_does_is_not_told(
     with django_capture_on_commit_callbacks(execute=True):
         services.end_member_sessions(cast.membership(cast.alice), actor=cast.alice.actor)
         services.leave_studio(cast.membership(cast.gita), actor=cast.gita.actor)
-        services.change_role(cast.membership(cast.vera), Role.PARTNER, actor=Actor.system("studios.sso"))
+        services.change_role(cast.membership(cast.vera), Role.PARTNER, actor=Actor.system("identity.sso"))
     assert not mail.outbox
 
 

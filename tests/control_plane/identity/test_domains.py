@@ -24,7 +24,7 @@ from control_plane.identity.models import IdentityProvider
 from control_plane.identity.selectors import providers_for
 from control_plane.identity.services.domains import look_again, prove_domain, record_name, record_text
 from control_plane.identity.services.signin import change_provider
-from control_plane.identity.tasks import look_at_proven_domains
+from control_plane.identity.tasks import recheck_domains
 from control_plane.plans.rate_limits import UNPROVEN
 from control_plane.tenancy.models import Role
 from tests.control_plane.accounts.test_sessions import HTML, enter
@@ -173,14 +173,14 @@ def test_a_domain_that_has_gone_is_forgotten_the_next_day(
     publish(dns, cast)
     prove_domain(claimed, DOMAIN, actor=cast.alice.actor)
     with time_machine.travel(timezone.now() + timedelta(days=1)):
-        look_at_proven_domains()
+        recheck_domains()
         (provider,) = providers_for(DOMAIN)
         assert datetime.fromisoformat(provider.proven_domains[DOMAIN]).date() == timezone.now().date()
     del dns.records[record_name(DOMAIN)]
-    look_at_proven_domains()
+    recheck_domains()
     assert providers_for(DOMAIN) == []
     (event,) = acts(cast, "domain_lost")
-    assert (event.details, event.actor_job) == ({"domain": DOMAIN}, "studios.domains")
+    assert (event.details, event.actor_job) == ({"domain": DOMAIN}, "identity.recheck_domains")
 
 
 def test_a_studio_whose_dns_hangs_does_not_hold_up_the_others(
