@@ -2,5 +2,5 @@
 
 Flow: `pairing` makes an agent -> `services` edits cameras and orders and publishes the next version of the agent's
 configuration -> `announcements` announces the change over Valkey -> `gateway` (the agents' websocket) or `api` (HTTP)
-delivers it -> `reports` stores whether the agent applied it. Imports nothing of recordings or ingest.
+delivers it -> `reports` stores whether the agent applied it. Does not import `recordings` or `ingest`.
 """

@@ -1,4 +1,4 @@
-"""Agents, cameras, pairing codes, and what each side says of the configuration."""
+"""Admin pages of agents, cameras, pairing codes, and desired and reported configurations."""
 
 from typing import Any
 
@@ -29,14 +29,16 @@ from shared.protocol.status import CAMERA_HINTS, CameraStatus, camera_fault
 
 
 class AgentForm(ServiceForm):
-    """An agent's name; and its end."""
+    """Edits the name of an agent, clears its alarm, or revokes it."""
 
     revoke = forms.BooleanField(
-        required=False, help_text="Ends this agent at once and for ever. What it has uploaded stays."
+        required=False, help_text="Revokes this agent permanently, at once. Its uploaded footage is kept."
     )
-    reason = forms.CharField(required=False, max_length=200, help_text="Why; the box shows it.")
+    reason = forms.CharField(
+        required=False, max_length=200, help_text="Reason of the revocation; shown on the agent."
+    )
     clear_alarm = forms.BooleanField(
-        required=False, help_text="The second box with this agent's identity is gone."
+        required=False, help_text="The second machine with this agent's identity was removed."
     )
 
     class Meta:
@@ -44,7 +46,7 @@ class AgentForm(ServiceForm):
         fields = ("name",)
 
     def call(self) -> Agent:
-        """Renames, clears the alarm, revokes."""
+        """Renames the agent, clears the alarm, or revokes it."""
         agent: Agent = Agent.objects.get(pk=self.instance.pk)
         if self.cleaned_data["name"] != agent.name:
             services.rename_agent(agent, name=self.cleaned_data["name"], actor=self.actor)
@@ -57,7 +59,7 @@ class AgentForm(ServiceForm):
 
 @admin.register(Agent)
 class AgentAdmin(ScopedAdmin):
-    """The boxes. Adding one is pairing it."""
+    """Agents. An agent is added by pairing it."""
 
     service_form = AgentForm
     write_action = Action.MANAGE_AGENTS
@@ -84,24 +86,24 @@ class AgentAdmin(ScopedAdmin):
     )
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Adds the way to a pairing code."""
+        """Adds the link to the page of pairing codes."""
         url = reverse("portal:add_agent", args=[request.studio.slug])  # type: ignore[attr-defined]
         return super().changelist_view(request, (extra_context or {}) | {"add_agent_url": url})
 
     @admin.display(boolean=True)
     def online(self, obj: Agent) -> bool:
-        """Returns whether the agent was heard recently."""
+        """Returns whether the agent reported recently."""
         return obj.is_online
 
 
 class NewCameraForm(ServiceForm):
-    """A camera's place, address and credentials. The password is only ever written."""
+    """A new camera: room, position, address and credentials. The password is write-only."""
 
     position = forms.ChoiceField(choices=[(item.value, item.value.title()) for item in Position])
     address = forms.CharField(
         max_length=2000,
-        help_text="rtsp://host:554/path, http://host/path, or file:name for a video on the box. Secrets in it are sealed:"
-        " nobody here can read them again, and *** stands for them.",
+        help_text="rtsp://host:554/path, http://host/path, or file:name for a video file on the agent. Secrets in it are"
+        " sealed and shown as ***; nobody can read them here again.",
         widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off", "spellcheck": "false"}),
     )
     username = forms.CharField(
@@ -111,7 +113,7 @@ class NewCameraForm(ServiceForm):
         required=False,
         max_length=200,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="Sealed to the agent's own key: nobody here can read it again.",
+        help_text="Sealed to the agent's key: nobody can read it here again.",
     )
 
     class Meta:
@@ -137,10 +139,10 @@ class NewCameraForm(ServiceForm):
 
 
 class CameraForm(NewCameraForm):
-    """The same of a camera that there is; an empty password leaves what is there."""
+    """Changes an existing camera; an empty password keeps the stored one."""
 
     forget_credentials = forms.BooleanField(
-        required=False, help_text="The camera asks for no user and password any more."
+        required=False, help_text="The camera needs no user and password any more."
     )
 
     field_order = (
@@ -153,9 +155,9 @@ class CameraForm(NewCameraForm):
         self.initial["position"] = self.instance.position
         self.initial["address"] = ("file:" if self.instance.source_name else "") + self.instance.address
         self.fields["room"].disabled = True
-        self.fields["room"].help_text = "A camera that moves to another room is another camera: add it there."
-        kept = "There is one. " if self.instance.has_credentials else "There is none. "
-        self.fields["password"].help_text = f"{kept}Empty leaves it so; nobody here can read it."
+        self.fields["room"].help_text = "To move a camera to another room, add it there as a new camera."
+        stored = "A password is stored. " if self.instance.has_credentials else "No password is stored. "
+        self.fields["password"].help_text = f"{stored}Leave empty to keep it; nobody can read it here."
 
     def call(self) -> Camera:
         """Changes the camera."""
@@ -177,7 +179,7 @@ class CameraForm(NewCameraForm):
 
 @admin.register(Camera)
 class CameraAdmin(ScopedAdmin):
-    """Cameras, with what their agents say of them; the list looks again every few seconds."""
+    """Cameras, with the state that their agents report; the list refreshes every few seconds."""
 
     service_form = CameraForm
     new_form = NewCameraForm
@@ -190,25 +192,25 @@ class CameraAdmin(ScopedAdmin):
 
     @admin.display(description="State")
     def state(self, obj: Camera) -> str:
-        """Returns what the agent says, and what to do about it."""
+        """Returns the reported state of the camera, with a hint."""
         if not obj.enabled:
             return "off"
         status = camera_statuses(obj.agent).get(obj.id)
         if obj.is_beyond_agent:
-            return "waits for an update: the agent's software is too old for an address that holds secrets"
+            return "waiting for an update: the agent's software does not support secrets in an address"
         if status is None:
             if obj.agent.stopped_at:
                 return "agent stopped"
-            return "no news" if obj.agent.is_online else "agent not connected"
+            return "no report" if obj.agent.is_online else "agent not connected"
         return _state_text(status)
 
     @admin.display(description="User and password", boolean=True)
     def has_credentials(self, obj: Camera) -> bool:
-        """Returns whether there are some."""
+        """Returns whether credentials are stored."""
         return obj.has_credentials
 
     def remove(self, obj: Model, *, actor: Actor) -> None:
-        """Takes the camera away."""
+        """Removes the camera."""
         if not isinstance(obj, Camera):
             raise Conflict("not a camera")
         services.remove_camera(obj, actor=actor)
@@ -216,7 +218,7 @@ class CameraAdmin(ScopedAdmin):
 
 @admin.register(PairingCode)
 class PairingCodeAdmin(ScopedAdmin):
-    """Pairing codes: that they were made and what became of them. The codes themselves are not kept."""
+    """Pairing codes and their states. The codes themselves are not stored."""
 
     list_display = ("agent_name", "state", "expires_at", "tries", "claimed_by", "created_at")
     list_filter = ("state",)
@@ -235,7 +237,7 @@ class RecordingOrderAdmin(ScopedAdmin):
 
 @admin.register(DesiredConfig)
 class DesiredConfigAdmin(ScopedAdmin):
-    """Desired configurations. The body holds sealed credentials and is not shown."""
+    """Desired configurations. The body contains sealed credentials and is not shown."""
 
     list_display = ("agent", "version", "changed_at", "hash")
     fields = readonly_fields = ("agent", "version", "hash", "changed_at")

@@ -23,7 +23,7 @@ View = Callable[..., HttpResponse]
 def agent_view(
     *methods: str,
 ) -> Callable[[Callable[Concatenate[HttpRequest, Caller, P], HttpResponse]], View]:
-    """Turn a function of request and caller into a view that requires an agent token (401 without one).
+    """Turns a function of request and caller into a view that requires an agent token (401 without one).
 
     The view needs no CSRF token, because no cookie authenticates it.
     """
@@ -48,7 +48,7 @@ def agent_view(
 
 
 def machine_view(*methods: str) -> Callable[[Callable[..., HttpResponse]], View]:
-    """Turn a function into a view for machine clients: other methods get 405, errors become problem+json."""
+    """Turns a function into a view for machine clients: other methods get 405, errors become problem+json."""
 
     def decorate(function: Callable[..., HttpResponse]) -> View:
         @csrf_exempt
@@ -68,7 +68,7 @@ def machine_view(*methods: str) -> Callable[[Callable[..., HttpResponse]], View]
 
 
 def address_of(request: HttpRequest) -> str:
-    """Returns the address a request came from, as `common.middleware.ClientAddress` found it."""
+    """Returns the client address of a request, as set by `common.middleware.ClientAddress`."""
     return str(request.META["REMOTE_ADDR"])
 
 
@@ -89,7 +89,7 @@ def body_of(request: HttpRequest, type_: type[B]) -> B:
 
 
 def json_response(value: Any, *, headers: dict[str, str] | None = None) -> HttpResponse:
-    """Return a wire struct as an uncached JSON response."""
+    """Returns a wire struct as an uncached JSON response."""
     response = HttpResponse(encode(value), content_type="application/json", headers=headers)
     response["Cache-Control"] = "no-store"
     return response

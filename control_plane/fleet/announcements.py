@@ -1,4 +1,4 @@
-"""Announce over Valkey that something about an agent changed; the process that holds its socket then reads the database.
+"""Announces changes of agents over Valkey; the process that holds the socket of the agent then reads the database.
 
 A message never carries the changed data: a lost one costs time (the sweep repeats it), a duplicated or reordered one
 costs nothing.
@@ -38,12 +38,12 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def announce_on_commit(agent_id: UUID, topic: Topic) -> None:
-    """Announce when the open transaction commits."""
+    """Announces when the open transaction commits."""
     transaction.on_commit(lambda: announce(Announcement(agent_id=agent_id, topic=topic)), robust=True)
 
 
 def announce(announcement: Announcement) -> None:
-    """Announce now. An unavailable Valkey is logged, not raised: the sweep announces again."""
+    """Announces now. An unavailable Valkey is logged, not raised: the sweep announces again."""
     try:
         with valkey.answering():
             valkey.client().publish(CHANNEL, msgspec.json.encode(announcement))

@@ -1,4 +1,4 @@
-"""The agents' HTTP endpoints of the fleet: pair, configuration, report."""
+"""HTTP endpoints for agents: pairing, configuration, reports, releases."""
 
 from typing import Any, cast
 
@@ -26,7 +26,7 @@ WINDOW_S = 600
 
 @machine_view("POST")
 def pair(request: HttpRequest) -> HttpResponse:
-    """Makes a box an agent."""
+    """Pairs a new agent."""
     most_here, most_anywhere = settings.FLEET_PAIRING_LIMITS
     valkey.limit(f"pair:{limit_key(address_of(request))}", most=most_here, window_s=WINDOW_S)
     valkey.limit("pair", most=most_anywhere, window_s=WINDOW_S)
@@ -35,7 +35,7 @@ def pair(request: HttpRequest) -> HttpResponse:
 
 @agent_view("GET")
 def config(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Gives the newest desired configuration in words that the box knows, or 304 where it has it."""
+    """Serves the newest desired configuration for the agent's protocol version, or 304 if it is unchanged."""
     with studio_scope(caller.studio_id):
         agent: Agent = Agent.objects.get(pk=caller.agent_id)
         negotiate_protocol(agent, _protocol(request, agent))
@@ -49,19 +49,19 @@ def config(request: HttpRequest, caller: Caller) -> HttpResponse:
 
 
 def _protocol(request: HttpRequest, agent: Agent) -> int:
-    """Returns the version that the box which asks speaks."""
-    said = request.headers.get(PROTOCOL_HEADER)
-    if said is None:
-        # It may have been set back to a version that did not say so yet.
+    """Returns the protocol version of the agent that sent the request."""
+    version = request.headers.get(PROTOCOL_HEADER)
+    if version is None:
+        # The agent may have been downgraded to a version that does not send the header.
         return min(agent.protocol, LAST_WITHOUT_HEADER)
-    if not (said.isascii() and said.isdigit() and len(said) < 10):
-        raise BadRequest(f"{PROTOCOL_HEADER}: it has to be the number of a version.")
-    return int(said)
+    if not (version.isascii() and version.isdigit() and len(version) < 10):
+        raise BadRequest(f"{PROTOCOL_HEADER}: must be a version number.")
+    return int(version)
 
 
 @agent_view("POST")
 def report(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Takes one message of the websocket by HTTP, while that is down."""
+    """Accepts one message of the websocket over HTTP, for agents whose websocket is down."""
     message: FromAgent = body_of(request, cast(type[Any], FromAgent))
     if wrong := out_of_range(message):
         raise BadRequest(wrong)
@@ -71,8 +71,8 @@ def report(request: HttpRequest, caller: Caller) -> HttpResponse:
 
 @agent_view("GET")
 def release(request: HttpRequest, caller: Caller, name: str) -> HttpResponse:
-    """Gives a part of a file of the folder of releases; what is in it is signed, and the same for every box."""
-    part = releases.part_of(settings.FLEET_RELEASES, name, asked=request.headers.get("Range", ""))
+    """Serves a part of a release file; the files are signed, and the same for every agent."""
+    part = releases.part_of(settings.FLEET_RELEASES, name, range_header=request.headers.get("Range", ""))
     return HttpResponse(
         part.data,
         status=206,

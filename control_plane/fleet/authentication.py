@@ -1,4 +1,4 @@
-"""Who calls: from a token to an agent, for HTTP and for the websocket alike."""
+"""Authenticates agents by their tokens, for HTTP and for the websocket."""
 
 import time
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from control_plane.fleet.models import Agent
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An agent that proved who it is, and where it calls from."""
+    """An authenticated agent, and the network address of its request."""
 
     agent_id: UUID
     studio_id: UUID
@@ -22,25 +22,25 @@ class Caller:
 
     @property
     def actor(self) -> Actor:
-        """The agent as the one who acts."""
+        """The agent as an actor."""
         return Actor.agent(self.agent_id, studio_id=self.studio_id)
 
 
 def authenticate(authorization: str, *, address: str) -> Caller:
-    """Returns the agent whose token stands in an Authorization header. A token is good once.
+    """Returns the agent whose token is in an Authorization header. A token can be used once.
 
     Raises:
-        TokenInvalid: it proves nothing, or was used before.
-        ClockOff: it is from another time.
-        AgentRevoked: it is the token of an agent that was revoked; carries the signed reason.
-        Unavailable: whether it was used before cannot be known now.
+        TokenInvalid: the token is not valid, or was used before.
+        ClockOff: the token is signed, but its time is off.
+        AgentRevoked: the agent is revoked; carries the signed reason.
+        Unavailable: Valkey cannot tell now whether the token was used before.
     """
     token = tokens.bearer(authorization)
-    said = tokens.claimed(token)
-    with studio_scope(said.std):
-        agent: Agent | None = Agent.objects.filter(pk=said.iss).first()
+    unverified = tokens.unverified_claims(token)
+    with studio_scope(unverified.std):
+        agent: Agent | None = Agent.objects.filter(pk=unverified.iss).first()
     if agent is None:
-        raise TokenInvalid("There is no such agent.")
+        raise TokenInvalid("Unknown agent.")
     claims = tokens.verify(
         token,
         identity_key=bytes(agent.identity_key),
@@ -49,6 +49,6 @@ def authenticate(authorization: str, *, address: str) -> Caller:
     )
     if not agent.is_trusted:
         raise AgentRevoked(installation.sign_revocation(agent.id, agent.revoked_reason))
-    if not valkey.first_time(f"{agent.id}:{claims.jti}", remember_s=tokens.REMEMBER_S):
+    if not valkey.first_time(f"{agent.id}:{claims.jti}", remember_s=tokens.JTI_LIFETIME_S):
         raise TokenInvalid("The token was used before.")
     return Caller(agent.id, agent.studio_id, address)

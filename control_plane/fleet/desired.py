@@ -1,4 +1,4 @@
-"""The desired configuration of an agent, as it follows from the tables: published in the transaction of each edit."""
+"""The desired configuration of an agent, built from the tables and published in the transaction of each edit."""
 
 from collections.abc import Iterable
 
@@ -25,7 +25,7 @@ from shared.protocol.ids import CameraId, ClassSessionId, RoomId, StudioId
 from shared.protocol.version import OLDEST_VERSION
 
 NEWEST_NOTED = 32_767
-"""Values of the column; a newer agent is sent our version."""
+"""Largest value of the column; a newer agent gets this server's version."""
 
 
 def publish_new_recipient(event: StudioKeyRotated) -> None:
@@ -34,22 +34,22 @@ def publish_new_recipient(event: StudioKeyRotated) -> None:
 
 
 def publish_configs(agents: Iterable[Agent]) -> None:
-    """Publishes for several agents, always in the order of their ids: two edits never wait for each other in a ring."""
+    """Publishes for several agents, in the order of their ids, so that concurrent edits cannot deadlock."""
     for agent in sorted(agents, key=lambda item: item.id):
         publish_config(agent)
 
 
 def negotiate_protocol(agent: Agent, protocol: int) -> None:
-    """Notes which version of the wire an agent speaks; what it is to do is written anew where that changes the words.
+    """Stores the protocol version of an agent; publishes its configuration again if another version needs another document.
 
-    As a version of its own: a box that was updated, or set back, has the old words in force under the old number, and
-    the same number with another hash is what two control planes look like.
+    As a new configuration version: an updated or downgraded agent has the old document in force under the old number, and
+    the same number with another hash would look like a second control plane.
 
     Raises:
-        ProtocolTooOld: nobody here speaks it any more.
+        ProtocolTooOld: this server no longer supports that version.
     """
     if protocol < OLDEST_VERSION:
-        raise ProtocolTooOld(f"This control plane speaks version {OLDEST_VERSION} or later.")
+        raise ProtocolTooOld(f"This control plane needs protocol version {OLDEST_VERSION} or later.")
     protocol = min(protocol, NEWEST_NOTED)
     if agent.protocol == protocol:
         return
@@ -59,16 +59,16 @@ def negotiate_protocol(agent: Agent, protocol: int) -> None:
 
 
 def publish_config(agent: Agent) -> DesiredConfig:
-    """Makes what the tables say the agent's newest desired configuration; without a change, no new version.
+    """Builds the desired configuration from the tables, and stores it as a new version if it changed.
 
-    Part of the transaction of the edit: the row is the lock, so versions rise one by one in the order of the edits.
+    Part of the transaction of the edit. The agent's row is the lock, so versions rise one by one in the order of the edits.
     """
     DesiredConfig.objects.bulk_create(
         [DesiredConfig(studio_id=agent.studio_id, agent=agent, changed_at=timezone.now())],
         ignore_conflicts=True,
     )
     row: DesiredConfig = DesiredConfig.objects.select_for_update().get(agent=agent)
-    # Read behind the lock: another edit, or a box that was updated, may have changed it while this one waited.
+    # Read after the lock: another edit or an update of the agent may have changed it meanwhile.
     agent = Agent.objects.get(pk=agent.pk)
     body = body_for_version(agent.protocol, _body(agent))
     hash_ = document_hash(body)
@@ -84,7 +84,7 @@ def publish_config(agent: Agent) -> DesiredConfig:
 def _upload(agent: Agent) -> UploadPolicy:
     window: UploadWindow | UnsetType = UNSET
     if agent.upload_opens:
-        # Asked anew each time: a studio that moves takes its boxes along with the next sweep.
+        # Read each time: if the studio's time zone changes, the next sweep publishes it.
         zone = Studio.objects.values_list("time_zone", flat=True).get(pk=agent.studio_id)
         window = UploadWindow(opens=agent.upload_opens, closes=agent.upload_closes, time_zone=zone)
     return UploadPolicy(max_bytes_per_s=agent.upload_max_bytes_per_s, window=window)

@@ -1,11 +1,11 @@
 """Errors of the fleet.
 
 ControlPlaneError
-├── PairingRefused           the code says which way: unknown, expired, used, locked
-├── TokenInvalid             an agent's token is not one of ours, or was used before
-│   └── ClockOff             it is, but from another time: the answer's Date header mends it
-├── ProtocolTooOld           an agent speaks a version that nobody here speaks any more
-└── AgentRevoked             carries the signed reason that ends the agent
+├── PairingRefused           its code gives the reason: unknown, expired, used, locked
+├── TokenInvalid             the token of an agent is not valid, or was used before
+│   └── ClockOff             it is signed, but its time is off; the time header of the answer corrects the agent
+├── ProtocolTooOld           this server no longer supports the protocol version of the agent
+└── AgentRevoked             carries the signed reason of the revocation
 """
 
 import msgspec
@@ -15,7 +15,7 @@ from shared.protocol.errors import Code, Problem
 
 
 class PairingRefused(ControlPlaneError):
-    """The pairing code does not make this box an agent."""
+    """The pairing code cannot pair this agent."""
 
     default_code = Code.PAIRING_CODE_UNKNOWN
 
@@ -27,13 +27,13 @@ class TokenInvalid(ControlPlaneError):
 
 
 class ClockOff(TokenInvalid):
-    """The token is well signed, but was made at another time than ours."""
+    """The token is signed, but its time differs from the server's."""
 
     default_code = Code.AGENT_CLOCK_OFF
 
 
 class ProtocolTooOld(ControlPlaneError):
-    """The agent has to be updated before it can be spoken to."""
+    """The agent must be updated before it can connect."""
 
     default_code = Code.PROTOCOL_TOO_OLD
 
@@ -48,5 +48,5 @@ class AgentRevoked(ControlPlaneError):
         self.revocation = revocation
 
     def problem(self, instance: str = "") -> Problem:
-        """Returns the answer's body, with the signed reason."""
+        """Returns the problem+json body, with the signed reason."""
         return msgspec.structs.replace(super().problem(instance), revocation=self.revocation)

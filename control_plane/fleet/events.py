@@ -1,4 +1,4 @@
-"""Events of the fleet, and a question that it asks the apps above it. All in the scope of the agent's studio."""
+"""Events of the fleet, and a query that apps above it answer. All in the scope of the agent's studio."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -33,7 +33,7 @@ class AgentReplaced(Event):
 
 @dataclass(frozen=True)
 class ResendAnswered(Event):
-    """An agent answered which of the segments that it was asked for it sends again."""
+    """An agent reported which of the requested segments it will send again."""
 
     agent: "Agent"
     answer: SendingAgain
@@ -42,6 +42,6 @@ class ResendAnswered(Event):
 
 @dataclass(frozen=True)
 class ResendWanted(Question[tuple[SegmentId, ...]]):
-    """Which segments is this agent to send again?"""
+    """Query: the segments that an agent shall send again."""
 
     agent_id: UUID

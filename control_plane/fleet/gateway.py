@@ -1,7 +1,7 @@
 """The agents' websocket `/agent/v1/link`: a plain ASGI application, mounted by `config.asgi`.
 
-The event loop only carries frames. Everything that touches the database runs in a few threads of its own, in short
-scopes, one call at a time per socket: an agent that floods waits for its own writes. Every push is read from the
+The event loop only carries frames. Everything that touches the database runs in a few threads, in short
+scopes, one call at a time per socket: a flooding agent waits for its own writes. Every push is read from the
 database at that moment, so a lost, duplicated or reordered announcement changes nothing.
 
 Source: protocols.md, section 2; ASGI HTTP & WebSocket specification 2.5 (with `websocket.http.response`).
@@ -71,7 +71,7 @@ HELLO_TIMEOUT_S = 15.0
 POLL_S = 60.0
 """Interval of the poll for changes that no announcement reported: one query for all sockets of a studio."""
 DISCONNECTED_POLL_S = 2.0
-"""Poll interval while the subscriber is disconnected: a revocation must still close the socket within 5 s."""
+"""Polls interval while the subscriber is disconnected: a revocation must still close the socket within 5 s."""
 TICK_S = 0.5
 RESEND_S = 10.0
 SEND_TIMEOUT_S = 10.0
@@ -79,7 +79,7 @@ SEND_TIMEOUT_S = 10.0
 FAREWELL_TIMEOUT_S = 2.0
 """How long the gateway waits to deliver a revocation before it closes the socket without one."""
 RIVAL_GRACE_S = 5.0
-"""Frames of an old socket that arrive this long after a new one opened were not merely on their way."""
+"""Frames of an old socket that arrive later than this after a new one opened were not merely in transit."""
 MAX_LINKS = 10_000
 MAX_LINKS_PER_ADDRESS = 8
 DATABASE_THREADS = 4
@@ -87,9 +87,9 @@ DATABASE_THREADS = 4
 MESSAGES_PER_S, MESSAGE_BURST = 4.0, 60.0
 """Per agent, over all of its sockets. An honest agent sends two a minute, and one per change of state."""
 MESSAGE_BYTES = 16 << 10
-"""Each such number of bytes in a message counts as one more message."""
-UPGRADES_OF_ONE = 2
-"""Threads that upgrades from one network may occupy at a time."""
+"""A message counts as one more for each such number of bytes."""
+UPGRADES_PER_NETWORK = 2
+"""Maximum of threads for upgrades from one network."""
 UPGRADE_WAIT_S = 60.0
 
 CLOSE_FAULT, CLOSE_REVOKED, CLOSE_BROKEN = 4400, 4401, 1011
@@ -144,9 +144,9 @@ class Gateway:
             self._links += Counter()
 
     async def _authenticated(self, scope: Scope) -> Caller:
-        """Authenticate the agent that opens a socket. Networks take turns, so that one cannot occupy all threads."""
+        """Authenticates the agent that opens a socket. Networks take turns, so that one cannot occupy all threads."""
         address = address_of_scope(scope)
-        network = Party(limit_key(address), UPGRADES_OF_ONE)
+        network = Party(limit_key(address), UPGRADES_PER_NETWORK)
         async with self._upgrades.taken([network], within_s=UPGRADE_WAIT_S) as turn:
             began_s = time.monotonic()
             try:
@@ -161,7 +161,7 @@ class Gateway:
 
     @contextlib.contextmanager
     def polled(self, link: "Link") -> Iterator[None]:
-        """Poll the database for unannounced changes to a link until the block ends."""
+        """Polls the database for unannounced changes to a link until the block ends."""
         self._polled_links[link] = None
         if self._poll_task is None or self._poll_task.done():
             self._poll_task = asyncio.create_task(self._poll_loop(), name="gateway-poll")
@@ -220,7 +220,7 @@ class Link:
         self._was_stopped = False
 
     async def serve(self) -> None:
-        """Complete the handshake, then read and push until either task ends."""
+        """Completes the handshake, then read and push until either task ends."""
         try:
             async with asyncio.timeout(HELLO_TIMEOUT_S):
                 hello = await self._next()
@@ -233,7 +233,9 @@ class Link:
             await self._fault(Code.BAD_REQUEST, "the first frame must be a hello")
             return
         if hello.protocol < OLDEST_VERSION:
-            await self._fault(Code.PROTOCOL_TOO_OLD, f"this control plane speaks {OLDEST_VERSION} or later")
+            await self._fault(
+                Code.PROTOCOL_TOO_OLD, f"this control plane needs version {OLDEST_VERSION} or later"
+            )
             return
         in_thread = self._gateway.in_thread
         self._reported, self._protocol = hello.reported, hello.protocol
@@ -285,12 +287,12 @@ class Link:
             await self._wake.wait()
 
     def lacks(self, version: int) -> bool:
-        """Return whether the agent has not acknowledged a configuration of this version."""
+        """Returns whether the agent has not acknowledged a configuration of this version."""
         reported = self._reported
         return reported is None or version not in (reported.version, reported.failed_version)
 
     def wake(self) -> None:
-        """Make the link read the database and push."""
+        """Makes the link read the database and push."""
         self._wake.set()
 
     def _is_config_due(self, desired: AgentConfig) -> bool:
@@ -314,7 +316,7 @@ class Link:
         self._wake.set()
 
     async def _notice_rival(self) -> None:
-        """Report a duplicate identity: an agent has one socket, so a second active one belongs to a copy of it."""
+        """Reports a duplicate identity: an agent has one socket, so a second active one belongs to a copy of it."""
         if self._rival is None or time.monotonic() - self._rival[1] < RIVAL_GRACE_S:
             return
         (address, _), self._rival = self._rival, None
@@ -330,7 +332,7 @@ class Link:
             self.wake()
 
     async def _next(self) -> FromAgent | None:
-        """Return the next message; None when the socket closed or the message was invalid."""
+        """Returns the next message; None when the socket closed or the message was invalid."""
         event = await self._receive()
         if event["type"] == "websocket.disconnect":
             self._was_stopped = event.get("code") == CLOSE_STOPPED
@@ -339,7 +341,7 @@ class Link:
         # A flooding agent is not read while it waits, so it fills its own socket buffer and no thread.
         await self._gateway.throttle.take(self.caller.agent_id, 1 + len(data) / MESSAGE_BYTES)
         try:
-            # To msgspec a union is a type, to the type checker it is not.
+            # msgspec accepts a union as a type, the type checker does not.
             message = cast(FromAgent, decode(data, cast(type[Any], FromAgent)))
             wrong = out_of_range(message)
         except msgspec.DecodeError as error:
@@ -357,7 +359,7 @@ class Link:
             raise GatewayUnavailable from error
 
     def _open(self, hello: Hello) -> None:
-        """Store the link, and announce it to processes that hold an older link of this agent."""
+        """Stores the link, and announce it to processes that hold an older link of this agent."""
         reports.open_link(hello, self.caller, self._id)
         announce(self._announcement())
 
@@ -398,7 +400,7 @@ def _with_connection(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) ->
 
 
 async def _refuse(send: Send, error: ControlPlaneError) -> None:
-    """Refuse an upgrade with an HTTP status and problem+json."""
+    """Refuses an upgrade with an HTTP status and problem+json."""
     body = error.problem()
     headers = [
         (b"content-type", PROBLEM_CONTENT_TYPE.encode()),
@@ -425,4 +427,4 @@ def _header(scope: Scope, name: bytes) -> str:
 
 
 gateway = Gateway()
-"""The one of this process, for `config.asgi`."""
+"""The gateway of this process, for `config.asgi`."""

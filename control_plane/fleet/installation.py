@@ -1,6 +1,6 @@
-"""What this installation is to its agents: the audience of their tokens, and the key that signs the end of one.
+"""The identity of this installation for its agents: the audience of their tokens, and the key that signs revocations.
 
-All of it is derived from the installation's seed (`keys.platform_secret`), so a new root key changes nothing for them.
+All values are derived from the installation's seed (`keys.platform_secret`), so a new root key does not change them.
 """
 
 import time
@@ -17,22 +17,22 @@ REVOCATION_TYPE = "revocation+jwt"
 
 
 def audience() -> str:
-    """Returns the name that agents' tokens must be made out to."""
+    """Returns the audience that tokens of agents must name."""
     return f"threedance-{derived('fleet audience').hex()[:16]}"
 
 
 def pairing_key() -> bytes:
-    """Returns the key under which pairing codes are hashed: without it, 34 bits are soon guessed."""
+    """Returns the key of the hashes of pairing codes: without a key, 34 bits could be guessed quickly."""
     return derived("fleet pairing")
 
 
 def revocation_public_key() -> bytes:
-    """Returns the Ed25519 public key (32 bytes) that agents check a revocation with."""
+    """Returns the Ed25519 public key (32 bytes) that verifies revocations."""
     return _revocation_key(_seed()).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 
 def sign_revocation(agent_id: UUID, reason: str) -> str:
-    """Returns the compact JWT that ends an agent (`shared.protocol.pairing.Revocation`)."""
+    """Returns the compact JWT that revokes an agent (`shared.protocol.pairing.Revocation`)."""
     claims = {"sub": str(agent_id), "reason": reason, "iat": int(time.time())}
     return jwt.encode(claims, _revocation_key(_seed()), algorithm="EdDSA", headers={"typ": REVOCATION_TYPE})
 

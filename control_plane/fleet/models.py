@@ -27,15 +27,15 @@ from shared.protocol.pairing import HostFacts
 from shared.protocol.status import HEARTBEAT_S, AgentStatus, ConfigStatus
 
 OFFLINE_AFTER = timedelta(seconds=3 * HEARTBEAT_S)
-"""An agent that said nothing for this long is offline, whatever its socket says."""
+"""An agent without a report for this long is offline, even if its socket is open."""
 
 
 class AgentState(models.TextChoices):
-    """How far a box is. `AGENT_TRANSITIONS` says what may follow."""
+    """State of an agent; see `AGENT_TRANSITIONS` for the allowed changes."""
 
     PENDING = "pending", "Paired, not seen yet"
     ACTIVE = "active", "Active"
-    REPLACED = "replaced", "Replaced: uploads what it still holds"
+    REPLACED = "replaced", "Replaced, uploading the rest"
     REVOKED = "revoked", "Revoked"
 
 
@@ -48,14 +48,14 @@ AGENT_TRANSITIONS: dict[AgentState, frozenset[AgentState]] = {
 
 
 class Agent(StudioOwned):
-    """One enrolled box.
+    """One enrolled edge computer.
 
     `identity_key` (Ed25519) signs its requests, camera credentials are sealed to `sealing_key` (X25519); 32 bytes each.
-    `fingerprint` is what an admin compares with the box. `link_id` names the websocket that stands now; null: none.
-    `stopped_at` is when it said that it was being stopped; null: it did not, or has been heard since.
-    `duplicate_at` is when two boxes were seen with this identity; `duplicate_detail` names both addresses.
-    It uploads from `upload_opens` until `upload_closes`, times of day in the studio's zone (`22:00`; both empty: at any
-    time), and at `upload_max_bytes_per_s` at most (null: no ceiling).
+    An admin compares `fingerprint` with the one shown on the agent. `link_id` is the open websocket; null: none.
+    `stopped_at` is when it reported that it is stopping; null: it did not, or has reported since. `duplicate_at` is when two
+    machines were seen with this identity; `duplicate_detail` contains both addresses. It uploads from `upload_opens` until
+    `upload_closes`, times of day in the studio's time zone (`22:00`; both empty: any time), at most at
+    `upload_max_bytes_per_s` (null: no limit).
     """
 
     view_permission = "view_agents"
@@ -107,36 +107,36 @@ class Agent(StudioOwned):
 
     @property
     def is_trusted(self) -> bool:
-        """Whether its calls are answered at all."""
+        """Whether its requests are accepted."""
         return self.state != AgentState.REVOKED
 
     @property
     def is_online(self) -> bool:
-        """Whether it reported recently, by websocket or by HTTP, and has not said goodbye since."""
+        """Whether it reported recently, by websocket or HTTP, and has not stopped since."""
         if self.stopped_at is not None:
             return False
         return self.last_seen_at is not None and self.last_seen_at > timezone.now() - OFFLINE_AFTER
 
     def may_become(self, state: AgentState) -> bool:
-        """Returns whether `state` may follow the present one."""
+        """Returns whether `state` may follow the current state."""
         return state in AGENT_TRANSITIONS[AgentState(self.state)]
 
 
 class PairingState(models.TextChoices):
-    """How far a pairing code is; everything but `pending` is final."""
+    """State of a pairing code; all states except `pending` are final."""
 
-    PENDING = "pending", "Waiting for a box"
+    PENDING = "pending", "Waiting for an agent"
     CLAIMED = "claimed", "Used"
     EXPIRED = "expired", "Expired"
-    LOCKED = "locked", "Locked after wrong tries"
+    LOCKED = "locked", "Locked after wrong codes"
 
 
 class PairingCode(StudioOwned):
-    """One code that makes one box an agent, until `expires_at`; neither it nor its halves are stored.
+    """A code that pairs one agent, until `expires_at`. Neither the code nor its halves are stored.
 
-    `lookup_hash` (of the first four letters) finds the row before a studio is open, `code_hash` (of all eight) proves
-    the rest: so a code typed wrong in its second half counts against *this* code. Both are keyed hashes in hex.
-    `replaces`: the agent whose cameras the new box takes over.
+    `lookup_hash` (first four letters) finds the row without a studio in scope; `code_hash` (all eight) verifies the rest. So
+    a wrong second half counts as an attempt against *this* code. Both are keyed hashes in hex. `replaces`: the agent whose
+    cameras the new agent takes over.
     """
 
     view_permission = "manage_agents"
@@ -169,25 +169,25 @@ class PairingCode(StudioOwned):
 
     @property
     def is_expired(self) -> bool:
-        """Whether its time is over, whatever its state says."""
+        """Whether it has expired, whatever its state is."""
         return self.expires_at <= timezone.now()
 
 
 class SourceKind(models.TextChoices):
-    """How the box reads a camera."""
+    """How an agent reads a camera."""
 
     RTSP = "rtsp", "RTSP camera"
     HTTP = "http", "HTTP stream"
-    FILE = "file", "Video file on the box"
+    FILE = "file", "Video file on the agent"
 
 
 class Camera(StudioOwned):
     """One fixed video source of a room, read by one agent.
 
-    `source_url` (rtsp, http) holds no secrets; `source_name` (file) is a name from the box's own list.
-    `sealed_credentials` is a sealed box to `sealed_for`, the agent's key of that time: nobody here can read it, and a
-    box that took over the camera cannot either. `sealed_tail`, to `tail_sealed_for`, is the secret end of the address,
-    which stands behind `source_url`; null where all of it is in clear. `offset_us` is added to every UTC time of the
+    `source_url` (rtsp, http) contains no secrets; `source_name` (file) is a name in the agent's own list.
+    `sealed_credentials` are sealed to `sealed_for`, the key of the agent at that time: neither the control plane nor an
+    agent that takes over the camera can read them. `sealed_tail`, sealed to `tail_sealed_for`, is the secret end of the
+    address, to be appended to `source_url`; null: the address has none. `offset_us` is added to every UTC time of the
     camera.
     """
 
@@ -229,7 +229,7 @@ class Camera(StudioOwned):
 
     @property
     def source(self) -> Source:
-        """The source as it goes over the wire."""
+        """The source in the form of the wire."""
         match SourceKind(self.source_kind):
             case SourceKind.RTSP:
                 return RtspSource(url=self.source_url)
@@ -240,12 +240,12 @@ class Camera(StudioOwned):
 
     @property
     def address(self) -> str:
-        """Where it is, for people: an address without secrets, `***` for its secret end, or the file's name."""
+        """The displayed address: without secrets, `***` for its secret end; or the name of the file."""
         return (self.source_url or self.source_name) + (MASK if self.has_tail else "")
 
     @property
     def has_credentials(self) -> bool:
-        """Whether user and password were given."""
+        """Whether user and password are stored."""
         return self.sealed_credentials is not None
 
     @property
@@ -255,24 +255,24 @@ class Camera(StudioOwned):
 
     @property
     def credentials_are_stale(self) -> bool:
-        """Whether they were sealed for another box and have to be entered again."""
+        """Whether they were sealed for another agent and must be entered again."""
         return self.has_credentials and self.sealed_for_id != self.agent_id
 
     @property
     def tail_is_stale(self) -> bool:
-        """Whether the secret end of its address was sealed for another agent: it has to be entered again."""
+        """Whether the secret end of its address was sealed for another agent and must be entered again."""
         return self.has_tail and self.tail_sealed_for_id != self.agent_id
 
     @property
     def is_beyond_agent(self) -> bool:
-        """Whether its agent's software is too old for it: it knows no secret ends of addresses."""
+        """Whether its agent's software is too old to support the secret end of its address."""
         return self.has_tail and self.agent.protocol < SEALED_TAIL_SINCE
 
 
 class RecordingOrder(StudioOwned):
-    """A class that one agent is to record; it stays until all footage of the class has arrived or is given up.
+    """An order to record a class, for one agent. Deleted when all footage of the class has arrived or is given up.
 
-    `class_session_id` is no foreign key: recordings stand above the fleet. `stop_at` null: until told.
+    `class_session_id` is not a foreign key: `recordings` is above the fleet. `stop_at` null: until Stop is pressed.
     """
 
     view_permission = "view_agents"
@@ -313,7 +313,7 @@ class DesiredConfig(StudioOwned):
 
     @property
     def document(self) -> AgentConfig:
-        """The configuration as it goes over the wire."""
+        """The configuration in the form of the wire."""
         return AgentConfig(
             agent_id=AgentId(self.agent_id),
             version=self.version,
@@ -359,7 +359,7 @@ class StatusReport(StudioOwned):
 
     @property
     def status(self) -> AgentStatus:
-        """The heartbeat as it came over the wire."""
+        """The heartbeat in the form of the wire."""
         return decode(self.body, AgentStatus)
 
     def is_fresh(self, now: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""Pairing: an admin shows a code, a box claims it and is an agent from then on.
+"""Pairing: an admin creates a code, and an edge computer claims it to become an agent.
 
 Source: protocols.md, section 1; RFC 8628 in shape.
 """
@@ -39,16 +39,16 @@ from shared.protocol.version import OLDEST_VERSION
 LIFETIME = timedelta(minutes=10)
 MAX_ATTEMPTS = 5
 MAX_CODES = 60
-"""Of one studio within two lifetimes. All studios draw first halves from one stock of 160,000."""
+"""Per studio within two lifetimes. All studios share 160,000 possible first halves."""
 MAX_AGENTS = 200
-"""That record for one studio, where no plan says less."""
+"""Active agents of one studio, if its plan sets no lower limit."""
 MAX_DRAWS = 100
-"""Of one new code: were half of all first halves taken, a hundred draws in a row would still not all be."""
+"""Attempts to find a free code: even with half of all first halves taken, a hundred draws will not all fail."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewPairingCode:
-    """A code to show once: only its hashes are stored."""
+    """A new code, shown once: only its hashes are stored."""
 
     row: PairingCode
     text: str = field(repr=False)
@@ -58,29 +58,31 @@ class NewPairingCode:
 def create_pairing_code(
     studio: Studio, *, actor: Actor, agent_name: str = "", replaces: Agent | None = None
 ) -> NewPairingCode:
-    """Makes a code that pairs one box within ten minutes.
+    """Creates a code that pairs one agent within ten minutes.
 
     Args:
-        agent_name: what the agent will be called; empty: its host name.
-        replaces: the agent whose cameras the new box takes over; it stays able to upload what it still holds.
+        agent_name: the name of the new agent; empty: its host name.
+        replaces: the agent whose cameras the new agent takes over; it can still upload its remaining footage.
 
     Raises:
-        Conflict: `replaces` does not record any more, or the studio has as many agents or new codes as it can.
+        Conflict: `replaces` is not active, or the studio has the maximum of agents or new codes.
         Unavailable: no code is free.
-        TooManyRequests: too many were made within an hour.
+        TooManyRequests: too many were created within an hour.
         NotFound, Forbidden: `actor` may not manage agents.
     """
     with studio_scope(studio.id):
         access.require(actor, access.Action.MANAGE_AGENTS, studio)
         require_rate(Act.AGENT_PAIRING_STARTED, actor=actor)
         if replaces is not None and replaces.state not in RECORDING_STATES:
-            raise Conflict(f"{replaces.name} does not record any more and cannot be replaced.")
+            raise Conflict(f"{replaces.name} is not active any more and cannot be replaced.")
         if replaces is None:
             require_quota(Limit.AGENTS, count_agents)
             if count_agents() >= MAX_AGENTS:
-                raise Conflict(f"A studio has at most {MAX_AGENTS} agents. Revoke those that are gone.")
+                raise Conflict(
+                    f"A studio has at most {MAX_AGENTS} agents. Revoke agents that are no longer used."
+                )
         if PairingCode.objects.filter(created_at__gt=timezone.now() - 2 * LIFETIME).count() >= MAX_CODES:
-            raise Conflict("This studio has made many pairing codes just now. Try again in twenty minutes.")
+            raise Conflict("This studio has created too many pairing codes. Try again in twenty minutes.")
         key = installation.pairing_key()
         code = _free_code(key)
         row = PairingCode(
@@ -103,17 +105,17 @@ def create_pairing_code(
 
 
 def claim_pairing_code(request: PairRequest) -> PairAnswer:
-    """Makes the box that knows a code an agent of the code's studio. Of many claims of one code, one wins.
+    """Pairs the agent that sends a valid code with the studio of the code. Of concurrent claims of a code, one wins.
 
-    The same box asking again with the same keys, because the answer was lost, gets the same answer.
+    Idempotent: a retry with the same keys, after a lost answer, gets the same answer.
 
     Raises:
-        BadRequest: the code is not made of the right letters, or what the box says of itself cannot be kept.
-        PairingRefused: unknown, expired, used or locked; the code says which.
+        BadRequest: the code contains invalid letters, or a value in the request cannot be stored.
+        PairingRefused: unknown, expired, used or locked; its code gives the reason.
     """
     if request.protocol < OLDEST_VERSION:
         raise PairingRefused(
-            f"The agent speaks version {request.protocol}; this control plane needs {OLDEST_VERSION} or later.",
+            f"The agent has protocol version {request.protocol}; this control plane needs {OLDEST_VERSION} or later.",
             code=Code.PROTOCOL_TOO_OLD,
         )
     if wrong := out_of_range(request):
@@ -133,21 +135,21 @@ def claim_pairing_code(request: PairRequest) -> PairAnswer:
             return _claim(code_id, studio_id, request)
     for code_id, studio_id, _, state in found:
         if state == PairingState.PENDING:
-            _count_wrong_try(code_id, studio_id)
+            _count_failed_attempt(code_id, studio_id)
     raise PairingRefused
 
 
 def fingerprint(identity_key: bytes) -> str:
-    """Returns what the admin compares with the box: 16 hex digits of the key's SHA-256, in groups of four."""
+    """Returns the fingerprint that an admin compares: 16 hex digits of the key's SHA-256, in groups of four."""
     digits = sha256(identity_key).hexdigest()[:16]
     return "-".join(digits[at : at + 4] for at in range(0, 16, 4))
 
 
 def _free_code(key: bytes) -> str:
-    """Returns a code whose first half finds no other row, in any studio.
+    """Returns a code whose first half is unique over all studios.
 
     Raises:
-        Unavailable: nearly every first half is taken, or looks taken.
+        Unavailable: nearly every first half is taken.
     """
     for _ in range(MAX_DRAWS):
         code = pairing_codes.new_code()
@@ -157,7 +159,9 @@ def _free_code(key: bytes) -> str:
             taken = same.filter(expires_at__gt=timezone.now() - LIFETIME).exists()
         if not taken:
             return code
-    raise Unavailable("No pairing code is free. Try again in twenty minutes, when those of now have run out.")
+    raise Unavailable(
+        "No pairing code is free. Try again in twenty minutes, when the current ones have expired."
+    )
 
 
 def _host_facts(request: PairRequest) -> dict[str, Any]:
@@ -196,7 +200,7 @@ def _claim(code_id: UUID, studio_id: UUID, request: PairRequest) -> PairAnswer:
 def _enrol(row: PairingCode, request: PairRequest) -> Agent:
     if Agent.objects.filter(identity_key=request.identity_key).exists():
         raise PairingRefused(
-            "This box's key is an agent's already. Run the pairing again with --replace to make a new key.",
+            "This key belongs to another agent. Run the pairing again with --replace to create a new key.",
             code=Code.CONFLICT,
         )
     if row.replaces is None:
@@ -230,7 +234,7 @@ def _enrol(row: PairingCode, request: PairRequest) -> Agent:
 
 
 def _transfer(old: Agent, new: Agent) -> None:
-    """The cameras go to the new box, and with them the classes that run; the old one uploads what it still holds."""
+    """Moves cameras and running classes to the new agent; the old one only uploads its remaining footage."""
     changed = Agent.objects.filter(pk=old.pk, state__in=RECORDING_STATES).update(
         state=AgentState.REPLACED, replaced_by=new
     )
@@ -244,7 +248,7 @@ def _transfer(old: Agent, new: Agent) -> None:
     publish_configs({old, new})
 
 
-def _count_wrong_try(code_id: UUID, studio_id: UUID) -> None:
+def _count_failed_attempt(code_id: UUID, studio_id: UUID) -> None:
     with studio_scope(studio_id):
         mine = PairingCode.objects.filter(pk=code_id, state=PairingState.PENDING)
         mine.update(tries=F("tries") + 1)

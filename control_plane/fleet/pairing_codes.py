@@ -18,17 +18,17 @@ def new_code() -> str:
 
 
 def display_code(code: str) -> str:
-    """Return the code in display form: `XXXX-XXXX`."""
+    """Returns the code in display form: `XXXX-XXXX`."""
     return f"{code[:HALF_LENGTH]}-{code[HALF_LENGTH:]}"
 
 
 def lookup_hash(code: str, key: bytes) -> str:
-    """Returns the keyed hash, in hex, that finds a code by its first half."""
+    """Returns the keyed hash of the first half, in hex, which finds the row of a code."""
     return _hash(b"lookup/" + code[:HALF_LENGTH].encode(), key)
 
 
 def code_hash(code: str, key: bytes) -> str:
-    """Returns the keyed hash, in hex, that proves the whole code."""
+    """Returns the keyed hash of the whole code, in hex, which verifies it."""
     return _hash(b"code/" + code.encode(), key)
 
 

@@ -1,4 +1,4 @@
-"""Store the messages that agents send, by websocket or by HTTP."""
+"""Stores the messages that agents send, by websocket or by HTTP."""
 
 from itertools import chain
 from uuid import UUID
@@ -23,7 +23,7 @@ from shared.protocol.status import AgentStatus, Reported
 
 
 def apply_message(message: FromAgent, caller: Caller) -> None:
-    """Store one message of an agent; ignore messages of a revoked agent.
+    """Stores one message of an agent; ignores messages of a revoked agent.
 
     Raises:
         Forbidden, NotFound: the caller may not report.
@@ -52,12 +52,12 @@ def apply_message(message: FromAgent, caller: Caller) -> None:
 
 
 def lost_footage(agent_id: UUID) -> tuple[SegmentId, ...]:
-    """Return the damaged segments to request from an agent again. Call inside the studio's scope."""
+    """Returns the damaged segments to request from an agent again. Call inside the studio's scope."""
     return tuple(chain.from_iterable(ResendWanted(agent_id).answers()))
 
 
 def open_link(hello: Hello, caller: Caller, link_id: UUID) -> None:
-    """Store that an agent opened a websocket, and its first message."""
+    """Stores that an agent opened a websocket, and its first message."""
     with studio_scope(caller.studio_id):
         apply_message(hello, caller)
         trusted = Agent.objects.filter(pk=caller.agent_id).exclude(state=AgentState.REVOKED)
@@ -65,12 +65,12 @@ def open_link(hello: Hello, caller: Caller, link_id: UUID) -> None:
 
 
 def close_link(caller: Caller, link_id: UUID, *, was_stopped: bool = False) -> None:
-    """Store that a websocket closed, unless a newer one is open.
+    """Stores that a websocket closed, unless a newer one is open.
 
     Args:
-        caller: whose it was.
-        link_id: which one.
-        was_stopped: the agent said goodbye. Else its line broke, and it has `OFFLINE_AFTER` to come back.
+        caller: the agent of the websocket.
+        link_id: the id of the websocket.
+        was_stopped: the agent reported that it is stopping. Otherwise it has `OFFLINE_AFTER` to reconnect.
     """
     with studio_scope(caller.studio_id):
         changes = {"stopped_at": timezone.now()} if was_stopped else {}
@@ -78,7 +78,7 @@ def close_link(caller: Caller, link_id: UUID, *, was_stopped: bool = False) -> N
 
 
 def report_duplicate(caller: Caller, other_address: str) -> None:
-    """Raise the alarm that two machines use one agent identity. Both keep recording. Idempotent."""
+    """Raises the alarm that two machines use one agent identity. Both keep recording. Idempotent."""
     with studio_scope(caller.studio_id):
         changed = Agent.objects.filter(pk=caller.agent_id, duplicate_at=None).update(
             duplicate_at=timezone.now(),
@@ -119,7 +119,7 @@ def _store_reported_config(agent: Agent, reported: Reported) -> None:
 
 
 def _upsert(row: ReportedConfig | StatusReport, fields: list[str]) -> None:
-    """Insert or overwrite the one row that an agent has in this table."""
+    """Inserts or overwrites the one row that an agent has in this table."""
     type(row).objects.bulk_create([row], update_conflicts=True, unique_fields=["agent"], update_fields=fields)
 
 

@@ -1,4 +1,4 @@
-"""Reads of the fleet, inside the studio in scope. Those that take an actor show what that actor may see."""
+"""Reads of the fleet, inside the studio in scope. Functions with an actor return only rows that the actor may see."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -28,12 +28,12 @@ RECORDING_STATES = (AgentState.PENDING, AgentState.ACTIVE)
 
 
 def count_agents() -> int:
-    """Return how many agents of the studio in scope count towards its plan."""
+    """Returns how many agents of the studio in scope count towards its plan."""
     return int(Agent.objects.filter(state__in=RECORDING_STATES).count())
 
 
 def count_cameras() -> int:
-    """Returns how many cameras the studio in scope has, as its plan counts them."""
+    """Returns how many cameras of the studio in scope count towards its plan."""
     return int(Camera.objects.count())
 
 
@@ -48,7 +48,7 @@ def visible_cameras(actor: Actor) -> QuerySet[Camera]:
 
 
 def open_pairing_codes(actor: Actor) -> QuerySet[PairingCode]:
-    """Return the codes that no agent has claimed yet."""
+    """Returns the codes that no agent has claimed yet."""
     return access.visible(actor, PairingCode).filter(
         state=PairingState.PENDING, expires_at__gt=timezone.now()
     )
@@ -73,7 +73,7 @@ def cameras_of_room(room: Room) -> list[Camera]:
 
 
 def desired_document(agent_id: UUID) -> AgentConfig | None:
-    """Returns the newest desired configuration of an agent; None where it has none."""
+    """Returns the newest desired configuration of an agent, or None."""
     row: DesiredConfig | None = DesiredConfig.objects.filter(agent_id=agent_id).first()
     return row.document if row else None
 
@@ -85,7 +85,7 @@ def link_facts(agent_ids: Iterable[UUID]) -> list[tuple[UUID, bool, int]]:
 
 
 def fresh_status(agent: Agent, now: datetime | None = None) -> AgentStatus | None:
-    """Return the last heartbeat of an agent if it is recent, else None."""
+    """Returns the last heartbeat of an agent if it is recent, else None."""
     if agent.stopped_at is not None:
         return None
     report: StatusReport | None = getattr(agent, "status_report", None)
@@ -93,13 +93,13 @@ def fresh_status(agent: Agent, now: datetime | None = None) -> AgentStatus | Non
 
 
 def camera_statuses(agent: Agent) -> dict[UUID, CameraStatus]:
-    """Return the current status of each camera of an agent; empty if the agent is silent."""
+    """Returns the current status of each camera of an agent; empty if the agent is silent."""
     status = fresh_status(agent)
     return {camera.camera_id: camera for camera in status.cameras} if status else {}
 
 
 def is_acknowledged(agent: Agent) -> bool:
-    """Return whether the agent runs the newest configuration."""
+    """Returns whether the agent runs the newest configuration."""
     desired: DesiredConfig | None = getattr(agent, "desired", None)
     reported: ReportedConfig | None = getattr(agent, "reported", None)
     if desired is None:

@@ -1,7 +1,7 @@
-"""Writes of the fleet: agents, cameras, orders, and the desired configuration that follows from them.
+"""Writes of the fleet: agents, cameras and recording orders.
 
-Each write that changes what an agent is to do publishes the next version of its configuration in the same transaction.
-Call inside `studio_scope` of the thing's studio.
+Each write that affects the configuration of an agent publishes its next version in the same transaction. Call inside
+`studio_scope` of the object's studio.
 """
 
 import logging
@@ -54,12 +54,13 @@ T = TypeVar("T")
 HOUR_S = 3600
 
 MAX_CAMERAS_PER_ROOM, MAX_CAMERAS_PER_AGENT = 32, 64
-"""Where no plan says less. An agent's configuration is one message of at most 1 MiB, and a camera is up to 5 kB of it."""
+"""Limits if the plan sets no lower ones. An agent's configuration is one message of at most 1 MiB; a camera takes up to
+5 kB."""
 CAMERA_FIELDS = frozenset({"name", "position", "record_audio", "offset_us", "enabled"})
 
 
 def rename_agent(agent: Agent, *, name: str, actor: Actor) -> Agent:
-    """Gives an agent another name.
+    """Renames an agent.
 
     Raises:
         BadRequest: the name is empty or too long.
@@ -75,7 +76,7 @@ def rename_agent(agent: Agent, *, name: str, actor: Actor) -> Agent:
 
 
 def revoke_agent(agent: Agent, *, reason: str, actor: Actor) -> Agent:
-    """Ends an agent at once: its socket closes with the signed reason, and every further call gets 401.
+    """Revokes an agent at once: its socket closes with the signed reason, and every further request gets 401.
 
     Raises:
         Conflict: it is revoked already.
@@ -90,7 +91,7 @@ def revoke_agent(agent: Agent, *, reason: str, actor: Actor) -> Agent:
             .update(state=AgentState.REVOKED, revoked_at=timezone.now(), revoked_reason=reason, link_id=None)
         )
         if not changed:
-            raise Conflict("This agent is revoked already.")
+            raise Conflict("This agent is already revoked.")
         agent.refresh_from_db()
         record_for(Act.AGENT_REVOKED, agent, actor=actor)
         announce_on_commit(agent.id, Topic.REVOKED)
@@ -98,7 +99,7 @@ def revoke_agent(agent: Agent, *, reason: str, actor: Actor) -> Agent:
 
 
 def clear_duplicate(agent: Agent, *, actor: Actor) -> Agent:
-    """Takes back the alarm that two boxes show one identity, once the second box is gone.
+    """Clears the alarm that two machines use one identity, after the second one was removed.
 
     Raises:
         NotFound, Forbidden: `actor` may not manage agents.
@@ -130,12 +131,11 @@ def add_camera(
     Args:
         address: `rtsp(s)://`, `http(s)://`, or `file:name`; credentials and the secret end are split out of it, sealed
             and not stored.
-        username: the camera's user and password, where they do not stand in the address.
+        username: the camera's user and password, if they are not in the address.
 
     Raises:
-        BadRequest: a value breaks a rule; the text is for people.
-        Conflict: the room has a camera of this name, room or agent have as many as they can, or the agent does not
-            record any more.
+        BadRequest: a value is invalid; the text is shown to people.
+        Conflict: the room has a camera of this name, room or agent have the maximum number, or the agent is not active.
         NotFound, Forbidden: `actor` may not manage cameras.
         TooManyRequests: too many were added within an hour.
     """
@@ -143,8 +143,8 @@ def add_camera(
         access.require(actor, access.Action.MANAGE_CAMERAS, room)
         access.require(actor, access.Action.MANAGE_CAMERAS, agent)
         require_rate(Act.CAMERA_CREATED, actor=actor)
-        typed, credentials = _typed(address, username, password)
-        _require_another_address(room.studio_id, typed.source)
+        typed, credentials = _read_source(address, username, password)
+        _require_address_rate(room.studio_id, typed.source)
         require_quota(Limit.CAMERAS, count_cameras)
         if Camera.objects.filter(room=room).count() >= MAX_CAMERAS_PER_ROOM:
             raise Conflict(f"A room has at most {MAX_CAMERAS_PER_ROOM} cameras. Remove one first.")
@@ -158,7 +158,7 @@ def add_camera(
             offset_us=offset_us,
             enabled=enabled,
         )
-        _point(camera, typed)
+        _set_source(camera, typed)
         _seal_credentials(camera, credentials)
         _save_camera(camera)
         publish_config(agent)
@@ -182,13 +182,13 @@ def change_camera(
     """Changes a camera: `name`, `position`, `record_audio`, `offset_us`, `enabled`, its agent, address or credentials.
 
     Args:
-        address: None leaves it; a new one keeps the credentials only where it names the same host, port and scheme.
-        username: with `password`, replaces the credentials; both empty leaves them.
-        forget_credentials: takes them away.
+        address: None: unchanged. A new address keeps the credentials only if host, port and scheme are the same.
+        username: with `password`, replaces the credentials; both empty: unchanged.
+        forget_credentials: deletes the credentials.
 
     Raises:
-        BadRequest: a value breaks a rule, or credentials would travel to another host unasked.
-        Conflict: the room has a camera of this name, or the new agent has as many as it can or does not record any more.
+        BadRequest: a value is invalid, or stored credentials would be sent to another host.
+        Conflict: the room has a camera of this name, or the new agent has the maximum number or is not active.
         NotFound, Forbidden: `actor` may not manage cameras.
     """
     unknown = set(values) - CAMERA_FIELDS
@@ -206,12 +206,12 @@ def change_camera(
         changed = sorted(values) + (["agent"] if agent else [])
         if address is not None and address.strip() != camera.address:
             old_origin = _origin_of(camera)
-            typed, split_out = _typed(address, username, password)
-            _require_another_address(camera.studio_id, typed.source)
+            typed, split_out = _read_source(address, username, password)
+            _require_address_rate(camera.studio_id, typed.source)
             credentials = credentials or split_out
-            _point(camera, typed)
-            # Or a changed address would make the box send the camera's password to a host of the editor's choice, or
-            # in clear to the old one.
+            _set_source(camera, typed)
+            # Otherwise an editor could make the agent send the camera's password to any host, or unencrypted to the
+            # old one.
             if _origin_of(camera) != old_origin and credentials is None:
                 forget_credentials = True
             changed.append("address")
@@ -225,7 +225,7 @@ def change_camera(
 
 
 def remove_camera(camera: Camera, *, actor: Actor) -> None:
-    """Takes a camera away. What it recorded stays, and what the box still holds of it is still taken in.
+    """Removes a camera. Its footage is kept, and the agent can still upload its remaining footage.
 
     Raises:
         NotFound, Forbidden: `actor` may not manage cameras.
@@ -235,14 +235,14 @@ def remove_camera(camera: Camera, *, actor: Actor) -> None:
         camera_id, agent = camera.id, camera.agent
         Camera.objects.filter(pk=camera_id).delete()
         publish_config(agent)
-        # Last, as everywhere: who holds the audit chain waits for no other row.
+        # Last. Lock order: a transaction that holds the audit chain waits for no other row.
         record_for(Act.CAMERA_REMOVED, camera, actor=actor, details={"agent": str(agent.id)})
 
 
 def order_recording(class_session_id: UUID, room: Room, *, start_at: datetime, actor: Actor) -> list[Agent]:
-    """Has every agent with an enabled camera in `room` record a class from `start_at`; returns these agents.
+    """Orders a recording from every agent with an enabled camera in `room`, from `start_at` on; returns these agents.
 
-    Asking again for the same class is harmless.
+    Idempotent.
 
     Raises:
         Conflict: no agent records in this room.
@@ -264,7 +264,7 @@ def order_recording(class_session_id: UUID, room: Room, *, start_at: datetime, a
 
 
 def stop_recording(class_session_id: UUID, room: Room, *, stop_at: datetime, actor: Actor) -> None:
-    """Has every agent that records a class stop at `stop_at`; one that was told to stop already is left alone.
+    """Orders every agent that records a class to stop at `stop_at`; an earlier order to stop is kept.
 
     Raises:
         NotFound, Forbidden: `actor` may not record here.
@@ -279,17 +279,17 @@ def stop_recording(class_session_id: UUID, room: Room, *, stop_at: datetime, act
 
 
 def drop_order(class_session_id: UUID, agent: Agent) -> None:
-    """Takes a class off an agent's list: all of it has arrived, or it is given up. Part of another service's act."""
+    """Deletes an order whose footage has arrived or is given up. Part of the transaction of another service."""
     deleted, _ = RecordingOrder.objects.filter(class_session_id=class_session_id, agent=agent).delete()
     if deleted:
         publish_config(agent)
 
 
 def hand_over_orders(old: Agent, new: Agent) -> None:
-    """Gives the classes that still run from one box to the one that replaces it. Part of the pairing's act.
+    """Hands over running classes to the agent that replaces another. Part of the transaction of the pairing.
 
-    The old box stops at this instant and keeps its orders, so that it uploads what it holds; the new one begins with
-    it. The caller publishes.
+    The old agent stops now and keeps its orders, so that it uploads its footage; the new one starts now. The caller
+    publishes the configurations.
     """
     now = timezone.now()
     for order in RecordingOrder.objects.filter(agent=old, stop_at=None).order_by("id"):
@@ -306,7 +306,7 @@ def hand_over_orders(old: Agent, new: Agent) -> None:
         order.save(update_fields=["stop_at"])
 
 
-def _typed(address: str, username: str, password: str) -> tuple[TypedSource, Credentials | None]:
+def _read_source(address: str, username: str, password: str) -> tuple[TypedSource, Credentials | None]:
     typed = _read_or_refuse(lambda: read_address(address))
     given = _read_or_refuse(lambda: read_credentials(username, password))
     if isinstance(typed.source, FileSource) and given:
@@ -314,8 +314,8 @@ def _typed(address: str, username: str, password: str) -> tuple[TypedSource, Cre
     return typed, given or typed.credentials
 
 
-def _require_another_address(studio_id: UUID, source: Source) -> None:
-    """Counts an address that a studio sets. What an agent tells of it is also whether a port of the network is open."""
+def _require_address_rate(studio_id: UUID, source: Source) -> None:
+    """Counts a new camera address against the limit of the studio: each one can also scan a port of its network."""
     if isinstance(source, FileSource):
         return
     most = settings.FLEET_CAMERA_ADDRESSES_PER_HOUR
@@ -328,10 +328,10 @@ def _require_another_address(studio_id: UUID, source: Source) -> None:
             retry_after_s=error.retry_after_s,
         ) from error
     except Unavailable:
-        log.warning("camera addresses are not counted: Valkey does not answer")
+        log.warning("camera addresses are not limited: Valkey does not answer")
 
 
-def _point(camera: Camera, typed: TypedSource) -> None:
+def _set_source(camera: Camera, typed: TypedSource) -> None:
     source = typed.source
     match source:
         case FileSource():
@@ -355,13 +355,13 @@ def _seal_credentials(camera: Camera, credentials: Credentials | None) -> None:
 
 
 def _origin_of(camera: Camera) -> tuple[str, str]:
-    """Returns scheme and host with port: what a password is given to."""
+    """Returns scheme, host and port: the destination of a password."""
     scheme, _, rest = camera.source_url.partition("://")
     return scheme, rest.partition("/")[0].partition("?")[0]
 
 
 def _columns(changed: Iterable[str]) -> set[str]:
-    """Returns the columns behind what was changed: two people who change two things at once both get their way."""
+    """Returns the changed columns, so that concurrent changes of different fields do not overwrite each other."""
     behind = {
         "address": {"source_kind", "source_url", "source_name", "sealed_tail", "tail_sealed_for"},
         "credentials": {"sealed_credentials", "sealed_for"},
@@ -370,19 +370,17 @@ def _columns(changed: Iterable[str]) -> set[str]:
 
 
 def _save_camera(camera: Camera, *, fields: Iterable[str] | None = None) -> None:
-    """Saves a camera: all of it where it is new (`fields` None), else these columns."""
+    """Saves a new camera (`fields` None), or these columns of an existing one."""
     if camera.agent.state not in RECORDING_STATES:
-        raise Conflict(f"{camera.agent.name} does not record any more; choose another agent.")
+        raise Conflict(f"{camera.agent.name} is not active any more; choose another agent.")
     if Camera.objects.filter(agent=camera.agent).exclude(pk=camera.pk).count() >= MAX_CAMERAS_PER_AGENT:
-        raise Conflict(
-            f"{camera.agent.name} reads {MAX_CAMERAS_PER_AGENT} cameras, which is all that an agent can."
-        )
+        raise Conflict(f"{camera.agent.name} reads {MAX_CAMERAS_PER_AGENT} cameras, the maximum of an agent.")
     _check(camera)
     try:
         with transaction.atomic():
             camera.save(force_insert=fields is None, update_fields=fields)
     except IntegrityError as error:
-        raise Conflict(f"The room has a camera called {camera.name!r} already.") from error
+        raise Conflict(f"The room has a camera named {camera.name!r} already.") from error
 
 
 def _read_or_refuse(read: Callable[[], T]) -> T:

@@ -1,4 +1,4 @@
-"""Validate what an agent reports against column limits, so that a wrong number is answered with 400 and not 500. Pure."""
+"""Validates what an agent reports against column limits, so that a wrong number is answered with 400 and not 500. Pure."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ MAX_TEXT_LENGTH = 500
 
 
 def truncated_status(status: AgentStatus) -> AgentStatus:
-    """Return the part of a heartbeat that is stored: lists and texts truncated to what a page can show."""
+    """Returns the part of a heartbeat that is stored: lists and texts truncated to what a page can show."""
     replace = msgspec.structs.replace
     upload = status.upload
     return replace(
@@ -40,26 +40,26 @@ def truncated_status(status: AgentStatus) -> AgentStatus:
     )
 
 
-def out_of_range(said: FromAgent | PairRequest) -> str:
-    """Return the first value that cannot be stored, with its field name; empty if all can."""
-    for name, value, largest in _numbers(said):
+def out_of_range(message: FromAgent | PairRequest) -> str:
+    """Returns the first value that cannot be stored, with its field name; empty if all can."""
+    for name, value, largest in _numbers(message):
         if not 0 <= value <= largest:
             return f"{name}: {value} is not between 0 and {largest}"
-    for name, text in _texts(said):
+    for name, text in _texts(message):
         if "\0" in text:
-            return f"{name}: it holds a zero character"
+            return f"{name}: contains a NUL character"
     return ""
 
 
-def _numbers(said: FromAgent | PairRequest) -> Iterator[tuple[str, int, int]]:
-    if isinstance(said, Hello | PairRequest):
-        yield "protocol", said.protocol, MAX_SMALL_INTEGER
-    if isinstance(said, PairRequest | SendingAgain):
+def _numbers(message: FromAgent | PairRequest) -> Iterator[tuple[str, int, int]]:
+    if isinstance(message, Hello | PairRequest):
+        yield "protocol", message.protocol, MAX_SMALL_INTEGER
+    if isinstance(message, PairRequest | SendingAgain):
         return
-    if not isinstance(said, Heartbeat):
-        yield from _configuration(said.reported)
+    if not isinstance(message, Heartbeat):
+        yield from _configuration(message.reported)
         return
-    for number, recording in enumerate(said.status.recordings):
+    for number, recording in enumerate(message.status.recordings):
         name, tally = f"status.recordings[{number}]", recording.tally
         yield f"{name}.cameras_recording", recording.cameras_recording, MAX_SMALL_INTEGER
         yield f"{name}.tally.segments_made", tally.segments_made, MAX_INTEGER
@@ -72,9 +72,9 @@ def _configuration(reported: Reported) -> Iterator[tuple[str, int, int]]:
     yield "reported.failed_version", reported.failed_version or 0, MAX_INTEGER
 
 
-def _texts(said: FromAgent | PairRequest) -> Iterator[tuple[str, str]]:
-    if isinstance(said, Hello | PairRequest):
-        yield "agent_version", said.agent_version
-    if isinstance(said, PairRequest):
-        host = said.host
+def _texts(message: FromAgent | PairRequest) -> Iterator[tuple[str, str]]:
+    if isinstance(message, Hello | PairRequest):
+        yield "agent_version", message.agent_version
+    if isinstance(message, PairRequest):
+        host = message.host
         yield from ((f"host.{name}", getattr(host, name)) for name in ("hostname", "model", "os", "python"))

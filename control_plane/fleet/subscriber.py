@@ -32,10 +32,10 @@ class Subscriber:
 
     @contextlib.asynccontextmanager
     async def listening(self, agent_id: UUID, listener: Listener) -> AsyncIterator[None]:
-        """Call `listener` for announcements of one agent until the block ends."""
+        """Calls `listener` for announcements of one agent until the block ends."""
         self._listeners[agent_id].add(listener)
         if self._task is None:
-            # Kept here, or the loop would let it be collected.
+            # Keep a reference, or the event loop lets the task be collected.
             self._task = asyncio.create_task(self._run(), name="fleet-hub")
         try:
             yield
@@ -52,7 +52,7 @@ class Subscriber:
 
     async def _run(self) -> None:
         backoff = Backoff(0.5, 10.0)
-        # No endless loop: redis-py may turn a cancellation into an error of its own, so the task checks its identity.
+        # Not an endless loop: redis-py may turn a cancellation into an error of its own, so the task checks its identity.
         while self._task is asyncio.current_task():
             try:
                 await self._listen(backoff)

@@ -1,4 +1,4 @@
-"""What is done for every agent once a minute; idempotent, so that two sweeps at once do no harm."""
+"""Maintenance of every agent, once a minute; idempotent, so that concurrent sweeps do no harm."""
 
 from django.db.models import Q
 from django.utils import timezone
@@ -9,18 +9,18 @@ from control_plane.fleet.models import OFFLINE_AFTER, Agent, AgentState
 from control_plane.fleet.selectors import is_acknowledged
 
 TURNS = 60
-"""In so many minutes, an hour, the sweep compares every agent's configuration, also an acknowledged one."""
+"""Minutes in which the sweep compares the configuration of every agent once, even if it is acknowledged."""
 
 
 def sweep_studio() -> int:
-    """Works through agents of the studio in scope; returns how many were announced again.
+    """Announces unacknowledged configurations of the studio in scope again; returns how many.
 
-    A configuration is announced again while the agent has not acknowledged it. One that was acknowledged is compared
-    with the tables each hour: each edit publishes in its own transaction, so that this finds only what follows from
-    other tables, such as the studio's time zone. Each sweep takes the agents of this minute and of the one before, so
-    nearly all are compared twice: sweeps start a little more than a minute apart, so that some minutes have none. Only
-    where two minutes in a row have none do the agents of the first of them wait for the next hour. An agent that is
-    silent is not linked, whatever its socket says: a cable that was pulled closes nothing.
+    An acknowledged configuration is compared with the tables once an hour. Each edit publishes in its own transaction, so
+    this finds only changes of other tables, such as the studio's time zone. Each sweep handles the agents of the current and
+    the previous minute, so nearly all are compared twice: sweeps start a little more than a minute apart, and some minutes
+    have none. Only if two consecutive minutes have none, the agents of the first one wait for the next hour.
+
+    An agent without recent reports is marked as not linked, even if its socket is open: a pulled cable closes no socket.
     """
     now = timezone.now()
     silent = Q(last_seen_at=None) | Q(last_seen_at__lt=now - OFFLINE_AFTER)

@@ -1,4 +1,4 @@
-"""The fleet's sweep: says again what was not acknowledged, and notices who fell silent."""
+"""The sweep of the fleet: announces unacknowledged configurations again, and finds silent agents."""
 
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from control_plane.tenancy.sweeping import each_studio
 
 @shared_task
 def sweep_fleet() -> None:
-    """Sweeps every studio; started by beat once a minute."""
+    """Sweeps the agents of every studio; run by beat once a minute."""
     each_studio("fleet sweep", _sweep_fleet_of)
 
 

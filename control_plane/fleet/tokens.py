@@ -1,4 +1,4 @@
-"""An agent's token: a JWT signed by the box's Ed25519 key; pure.
+"""Tokens of agents: JWTs signed by the agent's Ed25519 key; pure.
 
 Source: RFC 7519, RFC 8037 (EdDSA).
 """
@@ -13,10 +13,10 @@ from control_plane.fleet.errors import ClockOff, TokenInvalid
 from shared.protocol.pairing import TOKEN_LIFETIME_S
 
 LEEWAY_S = 30
-"""How far a box's idea of our time may be off."""
-REMEMBER_S = TOKEN_LIFETIME_S + 2 * LEEWAY_S
-"""A token is refused for its age after this long, so its `jti` need not be remembered longer."""
-LONGEST_TOKEN = 4096
+"""Tolerated error of the agent's clock."""
+JTI_LIFETIME_S = TOKEN_LIFETIME_S + 2 * LEEWAY_S
+"""After this time a token is too old anyway, so its `jti` need not be stored longer."""
+MAX_TOKEN_LENGTH = 4096
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +34,7 @@ def bearer(header: str) -> str:
     """Returns the token of an Authorization header.
 
     Raises:
-        TokenInvalid: there is none.
+        TokenInvalid: the header has none.
     """
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
@@ -42,30 +42,30 @@ def bearer(header: str) -> str:
     return token.strip()
 
 
-def claimed(token: str) -> Claims:
-    """Returns what a token says, before anything of it is proved.
+def unverified_claims(token: str) -> Claims:
+    """Returns the claims of a token, unverified.
 
     Raises:
-        TokenInvalid: it is no token of an agent.
+        TokenInvalid: it is not a token of an agent.
     """
-    if len(token) > LONGEST_TOKEN:
+    if len(token) > MAX_TOKEN_LENGTH:
         raise TokenInvalid("The token is too long.")
     try:
         header = jwt.get_unverified_header(token)
         claims = msgspec.convert(jwt.decode(token, options={"verify_signature": False}), Claims, strict=True)
     except (jwt.PyJWTError, msgspec.ValidationError, ValueError, UnicodeError) as error:
-        raise TokenInvalid("The token cannot be read.") from error
+        raise TokenInvalid("The token cannot be parsed.") from error
     if header.get("kid") != str(claims.iss) or not 8 <= len(claims.jti) <= 64:
-        raise TokenInvalid("The token is not made as agents make it.")
+        raise TokenInvalid("The token does not have the form of an agent's token.")
     return claims
 
 
 def verify(token: str, *, identity_key: bytes, audience: str, now_s: float) -> Claims:
-    """Returns what a token says, proved: signed by `identity_key`, for `audience`, and of now.
+    """Returns the verified claims of a token: signed by `identity_key`, for `audience`, and current.
 
     Raises:
-        ClockOff: it is signed, but from another time.
-        TokenInvalid: it is not signed by this key, or for somebody else.
+        ClockOff: it is signed, but its time is off.
+        TokenInvalid: it is not signed by this key, or has another audience.
     """
     try:
         verified = jwt.decode(
@@ -82,11 +82,11 @@ def verify(token: str, *, identity_key: bytes, audience: str, now_s: float) -> C
         )
         claims = msgspec.convert(verified, Claims)
     except jwt.InvalidAudienceError as error:
-        raise TokenInvalid("The token is made out to another control plane.") from error
+        raise TokenInvalid("The token is for another control plane.") from error
     except (jwt.PyJWTError, msgspec.ValidationError, ValueError) as error:
-        raise TokenInvalid("The token's signature is not this agent's.") from error
+        raise TokenInvalid("The token is not signed by this agent.") from error
     if not 0 < claims.exp - claims.iat <= TOKEN_LIFETIME_S:
-        raise TokenInvalid(f"The token is good for longer than {TOKEN_LIFETIME_S} s.")
+        raise TokenInvalid(f"The token is valid for longer than {TOKEN_LIFETIME_S} s.")
     if not claims.iat - LEEWAY_S <= now_s <= claims.exp + LEEWAY_S:
-        raise ClockOff(f"The token is {abs(round(now_s - claims.iat))} s from our time.")
+        raise ClockOff(f"The token is {abs(round(now_s - claims.iat))} s off the server's time.")
     return claims

@@ -1,4 +1,4 @@
-"""When a box may upload and how fast, as its studio says: one service, and what to say of it."""
+"""Upload window and bandwidth limit of an agent, set by its studio."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from control_plane.fleet.models import Agent
 from shared.protocol.config import UPLOAD_WINDOW_SINCE, UploadPolicy
 
 MIN_BYTES_PER_S = 12_500
-"""A slower ceiling would not bring a segment up before its address expires."""
+"""With a lower limit a segment would not be uploaded before its address expires."""
 MAX_BYTES_PER_S = 1_250_000_000
 
 
@@ -29,7 +29,7 @@ class UploadLimits:
 
 
 def upload_limits(agent: Agent) -> UploadLimits:
-    """Returns what is asked of a box."""
+    """Returns the upload settings of an agent."""
     return UploadLimits(agent.upload_opens, agent.upload_closes, agent.upload_max_bytes_per_s)
 
 
@@ -42,7 +42,7 @@ def set_upload_limits(agent: Agent, limits: UploadLimits, *, actor: Actor) -> Ag
     """Restricts an agent's uploads to these times of day, in the studio's time zone, and to a rate.
 
     Raises:
-        BadRequest: a value breaks a rule; the text is for people.
+        BadRequest: a value is invalid; the text is shown to people.
         NotFound, Forbidden: `actor` may not manage agents.
     """
     with studio_scope(agent.studio_id):
@@ -70,7 +70,7 @@ def set_upload_limits(agent: Agent, limits: UploadLimits, *, actor: Actor) -> Ag
 
 def _check(limits: UploadLimits) -> None:
     if bool(limits.opens) != bool(limits.closes):
-        raise BadRequest("Give both times, or neither: then uploads go at any time.")
+        raise BadRequest("Give both times, or neither for uploads at any time.")
     if limits.opens and limits.opens == limits.closes:
         raise BadRequest(f"Both times are {limits.opens}. Leave both empty for uploads at any time.")
     most = limits.max_bytes_per_s

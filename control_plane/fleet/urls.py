@@ -1,4 +1,4 @@
-"""Addresses of the fleet, under `/agent/v1/`. The websocket `link` is routed by `config.asgi`."""
+"""URLs of the fleet, under `/agent/v1/`. The websocket `link` is routed by `config.asgi`."""
 
 from django.urls import path
 

@@ -39,7 +39,6 @@ TO_DO = (
     "control_plane/common/",
     "control_plane/compliance/",
     "control_plane/config/",
-    "control_plane/fleet/",
     "control_plane/identity/",
     "control_plane/keys/",
     "control_plane/people/",

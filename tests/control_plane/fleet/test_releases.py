@@ -174,9 +174,9 @@ def shelf(tmp_path: Path) -> Path:
 )  # fmt: skip
 def test_nothing_but_releases_is_given_out(shelf: Path, name: str) -> None:
     with pytest.raises(NotFound):
-        part_of(shelf, name, asked="")
+        part_of(shelf, name, range_header="")
     with pytest.raises(NotFound):
-        part_of(None, "metadata/timestamp.json", asked="")
+        part_of(None, "metadata/timestamp.json", range_header="")
 
 
 @pytest.mark.parametrize(
@@ -190,11 +190,11 @@ def test_nothing_but_releases_is_given_out(shelf: Path, name: str) -> None:
     ],
 )
 def test_a_part_is_given_as_it_is_asked_for(shelf: Path, asked: str, data: bytes, said: str) -> None:
-    part = part_of(shelf, "metadata/timestamp.json", asked=asked)
+    part = part_of(shelf, "metadata/timestamp.json", range_header=asked)
     assert (part.data, part.content_range) == (data, said)
 
 
 @pytest.mark.parametrize("asked", ["bytes=5-4", "bytes=0-1,3-4", "bytes=10-", "bytes=-5", "x", "bytes=-"])
 def test_a_range_that_is_none_is_refused(shelf: Path, asked: str) -> None:
     with pytest.raises(BadRequest):
-        part_of(shelf, "metadata/timestamp.json", asked=asked)
+        part_of(shelf, "metadata/timestamp.json", range_header=asked)

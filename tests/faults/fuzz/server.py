@@ -27,7 +27,7 @@ from control_plane.common.errors import ControlPlaneError
 from control_plane.config.env import WrongEnvironment, parse
 from control_plane.fleet.models import Agent
 from control_plane.fleet.status_limits import out_of_range
-from control_plane.fleet.tokens import bearer, claimed, verify
+from control_plane.fleet.tokens import bearer, unverified_claims, verify
 from control_plane.ingest.manifests import invalid_reason, normalized_gap
 from control_plane.ingest.targets import verify_upload
 from control_plane.keys.errors import RootRefused
@@ -121,7 +121,7 @@ def token(data: bytes) -> None:
     """A token of a box, or what says it is one: `TokenInvalid` (`ClockOff` is one), or its claims."""
     with contextlib.suppress(ControlPlaneError):
         text = bearer(data.decode("latin-1"))
-        said = claimed(text)
+        said = unverified_claims(text)
         public = _SIGNER.public_key().public_bytes_raw()
         proved = verify(text, identity_key=public, audience="https://studio.example", now_s=_NOW_S)
         expect(proved == said, "what is proved is not what was said")
